@@ -1,0 +1,215 @@
+"""The run directory: the record of one trial, and all that reports read.
+
+    config.json          flat, dotted, complete: reproduces the run
+    metrics.jsonl        one record a line, appended as the run goes
+    gradient_flow.jsonl  one record a line: the norms of dL/dh_t (and dL/dc_t) for every t
+    result.json          written once, at the end: status and summary
+
+JSON here is strict. Floats that are not finite are written as the strings "inf", "-inf" and "nan" and read back as
+floats. Files that are replaced are replaced atomically; files that grow may end in half a line after a crash, which
+readers pass over.
+"""
+
+import json
+import math
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO, Literal, get_args
+
+from research.config import Config, flatten, unflatten
+from research.errors import UserError
+
+Stem = Literal["metrics", "gradient_flow"]
+
+NEUTRAL_KEYS = ("tracking.", "training.checkpoint_seconds")
+"""Prefixes of keys that may change between a run and its continuation: they do not touch what is computed."""
+NON_FINITE = {"inf": math.inf, "-inf": -math.inf, "nan": math.nan}
+
+
+@dataclass(frozen=True, order=True)
+class RunDirectory:
+    """One trial on disk."""
+
+    path: Path
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "path", Path(self.path))
+
+    @classmethod
+    def create(cls, path: Path | str, config: Config) -> "RunDirectory":
+        """Make the folder and write `config.json`, or return to a run of the same config.
+
+        Raises:
+            UserError: if the folder holds a run of another config, or cannot be made.
+        """
+        run = cls(Path(path))
+        if run.config_file.exists():
+            run._check_same(config)
+        try:
+            run.path.mkdir(parents=True, exist_ok=True)
+            _replace(run.config_file, json.dumps(_encode(flatten(config)), indent=1, allow_nan=False) + "\n")
+        except OSError as error:
+            raise UserError(f"{run.path}: cannot be a run directory: {error.strerror}") from error
+        return run
+
+    @property
+    def config_file(self) -> Path:
+        return self.path / "config.json"
+
+    @property
+    def result_file(self) -> Path:
+        return self.path / "result.json"
+
+    def options(self) -> dict[str, Any]:
+        """The flat dotted keys of `config.json` as they are written, unchecked; for reading runs of an older version."""
+        return _read_object(self.config_file)
+
+    def config(self) -> Config:
+        """The trial's config.
+
+        Raises:
+            UserError: if the file is absent or broken, or has an option that does not exist (any more).
+        """
+        try:
+            return unflatten(self.options())
+        except UserError as error:
+            place = str(self.config_file)
+            raise UserError(str(error) if place in str(error) else f"{place}: {error}") from error
+
+    def result(self) -> dict[str, Any] | None:
+        """`result.json` with its floats restored; None while the trial is unfinished."""
+        return _decode(_read_object(self.result_file)) if self.result_file.exists() else None
+
+    def finish(self, result: Mapping[str, Any]) -> None:
+        """Write `result.json`, atomically: a trial with this file is done."""
+        _replace(self.result_file, json.dumps(_encode(result), indent=1, allow_nan=False) + "\n")
+
+    def append(self, stem: Stem, record: Mapping[str, Any]) -> None:
+        """Add one record. Arrays and scalars of NumPy and JAX are written as lists and numbers."""
+        line = json.dumps(_encode(record), allow_nan=False) + "\n"
+        with self._file(stem).open("ab+") as file:
+            _end_last_line(file)
+            file.write(line.encode())
+
+    def records(self, stem: Stem) -> list[dict[str, Any]]:
+        """All records, in the order of writing; [] if there is no file. Half a line at the end is passed over.
+
+        Raises:
+            UserError: for a broken line elsewhere, naming the file and the line.
+        """
+        path = self._file(stem)
+        if not path.exists():
+            return []
+        *lines, last = path.read_bytes().split(b"\n")
+        records = []
+        for number, line in enumerate(lines, start=1):
+            record = _parse(line)
+            if record is None and line.strip():
+                raise UserError(f"{path}:{number}: not a JSON object: {line[:40].decode(errors='replace')!r}")
+            records += [record] if record is not None else []
+        unended = _parse(last)
+        return records + ([unended] if unended is not None else [])
+
+    def truncate(self, step: int) -> None:
+        """Drop what a continuation from the state after `step` updates will record again, and half a last line.
+
+        The training metrics of step n are written after n updates and stay; the gradient's profile of step n is that of
+        the weights after n updates, taken in the update that follows, and will be recorded again. -1 drops everything.
+        """
+        for stem, kept in (("metrics", lambda n: n <= step), ("gradient_flow", lambda n: n < step)):
+            path = self._file(stem)
+            if path.exists():
+                records = [record for record in self.records(stem) if kept(record["step"])]
+                _replace(path, "".join(json.dumps(_encode(record), allow_nan=False) + "\n" for record in records))
+
+    def _file(self, stem: Stem) -> Path:
+        assert stem in get_args(Stem), stem
+        return self.path / f"{stem}.jsonl"
+
+    def _check_same(self, config: Config) -> None:
+        old, new = flatten(self.config()), flatten(config)
+        for key in [*new, *(key for key in old if key not in new)]:
+            if old.get(key) != new.get(key) and not key.startswith(NEUTRAL_KEYS):
+                raise UserError(
+                    f"{self.path}: holds a run with {key}={old.get(key)}, not {new.get(key)}; "
+                    "choose another directory or remove this one"
+                )
+
+
+def find(root: Path | str) -> list[RunDirectory]:
+    """All run directories at or under `root`, at any depth, sorted by path."""
+    found = []
+    for folder, folders, files in os.walk(root):
+        if "config.json" in files:
+            found.append(RunDirectory(Path(folder)))
+            folders.clear()  # a run holds no runs, but may hold large checkpoint and W&B folders
+    return sorted(found)
+
+
+def _replace(path: Path, text: str) -> None:
+    """Write the file so that a crash at any moment leaves the old or the new content, never a part."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    with temporary.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(temporary, path)
+
+
+def _end_last_line(file: BinaryIO) -> None:
+    """Go to the end of the file, onto a fresh line: half a record left by a crash is cut off, a whole one ended."""
+    if file.seek(0, os.SEEK_END) == 0:
+        return
+    file.seek(-1, os.SEEK_END)
+    if file.read(1) == b"\n":
+        return
+    file.seek(0)
+    last = file.read().rpartition(b"\n")[2]
+    if _parse(last) is None:
+        file.truncate(file.tell() - len(last))
+    else:
+        file.write(b"\n")
+
+
+def _parse(line: bytes) -> dict[str, Any] | None:
+    """The record of a line; None if it is not one."""
+    try:
+        value = json.loads(line)
+    except ValueError:
+        return None
+    return _decode(value) if isinstance(value, dict) else None
+
+
+def _read_object(path: Path) -> dict[str, Any]:
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except json.JSONDecodeError as error:
+        raise UserError(f"{path}:{error.lineno}: not JSON: {error.msg}") from error
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}: not UTF-8 text") from error
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read: {error.strerror}") from error
+    if not isinstance(value, dict):
+        raise UserError(f"{path}:1: must be a JSON object")
+    return value
+
+
+def _encode(value: Any) -> Any:
+    """Plain values that strict JSON can hold."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else str(value)
+    if isinstance(value, Mapping):
+        return {str(key): _encode(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_encode(item) for item in value]
+    return _encode(value.tolist()) if hasattr(value, "tolist") else value
+
+
+def _decode(value: Any) -> Any:
+    if isinstance(value, str):
+        return NON_FINITE.get(value, value)
+    if isinstance(value, dict):
+        return {key: _decode(item) for key, item in value.items()}
+    return [_decode(item) for item in value] if isinstance(value, list) else value

@@ -1,0 +1,127 @@
+"""A run directory survives crashes and says exactly what was computed."""
+
+import json
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from research.config import Config, TrackingConfig, TrainingConfig
+from research.errors import UserError
+from research.tracking.runs import RunDirectory, find
+
+pytestmark = pytest.mark.filterwarnings("error")
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> RunDirectory:
+    return RunDirectory.create(tmp_path / "sweep" / "trial", Config())
+
+
+def strict(text: str) -> object:
+    """Parse as a strict reader would: NaN and Infinity are not JSON."""
+
+    def refuse(constant: str) -> None:
+        raise AssertionError(f"{constant} is not JSON")
+
+    return json.loads(text, parse_constant=refuse)
+
+
+def test_the_config_is_read_back_as_written(tmp_path):
+    config = Config(experiment="x", arm="a", seed=3, training=TrainingConfig(clip_norm=math.inf))
+    run = RunDirectory.create(tmp_path / "trial", config)
+    assert run.config() == config
+    assert strict(run.config_file.read_text())["training.clip_norm"] == "inf"
+
+
+def test_returning_with_the_same_config_keeps_the_records(run):
+    run.append("metrics", {"step": 1})
+    again = RunDirectory.create(run.path, replace(Config(), tracking=TrackingConfig(wandb="disabled")))
+    assert again.records("metrics") == [{"step": 1}]
+    assert again.config().tracking.wandb == "disabled"
+
+
+def test_another_config_is_refused_with_the_key_and_both_values(run):
+    with pytest.raises(UserError, match=r"training\.steps=1000, not 7"):
+        RunDirectory.create(run.path, Config(training=TrainingConfig(steps=7)))
+    assert run.config() == Config()
+
+
+def test_a_file_in_the_place_of_the_folder_is_a_users_mistake(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match="file"):
+        RunDirectory.create(tmp_path / "file", Config())
+
+
+def test_values_that_are_not_finite_are_strict_json_and_come_back_as_floats(run):
+    profile = np.array([0.0, np.inf, np.nan, 1e-40], np.float32)
+    run.append("gradient_flow", {"step": np.int32(4), "h": profile, "x": np.float32(-np.inf)})
+    strict((run.path / "gradient_flow.jsonl").read_text())
+    (record,) = run.records("gradient_flow")
+    np.testing.assert_array_equal(np.float32(record["h"]), profile)
+    assert (record["step"], record["x"]) == (4, -math.inf)
+
+
+def test_a_trial_has_no_result_until_it_is_finished(run):
+    assert run.result() is None
+    run.finish({"status": "diverged", "summary": {"eval/loss": math.nan}, "environment": {"cores": 2}})
+    strict(run.result_file.read_text())
+    result = run.result()
+    assert result is not None and math.isnan(result["summary"]["eval/loss"])
+    assert {path.name for path in run.path.iterdir()} == {"config.json", "result.json"}
+
+
+@pytest.mark.parametrize("half", ["{", '{"step": 2, "h": [1.0, 2', '"x"', "\x00\x00"])
+def test_half_a_last_line_is_passed_over_and_overwritten(run, half):
+    run.append("metrics", {"step": 1})
+    with (run.path / "metrics.jsonl").open("a") as file:
+        file.write(half)
+    assert run.records("metrics") == [{"step": 1}]
+    run.append("metrics", {"step": 2})
+    assert run.records("metrics") == [{"step": 1}, {"step": 2}]
+
+
+def test_a_whole_last_line_without_its_end_is_kept(run):
+    (run.path / "metrics.jsonl").write_text('{"step": 1}')
+    run.append("metrics", {"step": 2})
+    assert [record["step"] for record in run.records("metrics")] == [1, 2]
+
+
+def test_a_broken_line_in_the_middle_is_named(run):
+    (run.path / "metrics.jsonl").write_text('{"step": 1}\n{"st\n{"step": 3}\n')
+    with pytest.raises(UserError, match=r"metrics\.jsonl:2: "):
+        run.records("metrics")
+
+
+@pytest.mark.parametrize("content", ["", "{", "[1]", '{"no.such": 1}', '{"seed": "x"}'])
+def test_a_broken_config_is_a_users_mistake_that_names_the_file(run, content):
+    run.config_file.write_text(content)
+    with pytest.raises(UserError, match=r"config\.json") as caught:
+        run.config()
+    assert "\n" not in str(caught.value) and str(caught.value).count("config.json") == 1
+
+
+def test_truncating_leaves_what_a_continuation_will_not_record_again(run):
+    for step in (0, 2, 4, 6):
+        run.append("metrics", {"step": step})
+        run.append("gradient_flow", {"step": step, "h": [1.0]})
+    with (run.path / "metrics.jsonl").open("a") as file:
+        file.write('{"step"')
+    run.truncate(4)
+    assert [record["step"] for record in run.records("metrics")] == [0, 2, 4]
+    assert [record["step"] for record in run.records("gradient_flow")] == [0, 2]
+    assert (run.path / "metrics.jsonl").read_text().endswith("}\n")
+    run.truncate(-1)
+    assert run.records("metrics") == run.records("gradient_flow") == []
+
+
+def test_runs_are_found_at_any_depth_and_not_within_a_run(tmp_path):
+    for name in ("b", "a/deep/er", "a/x"):
+        RunDirectory.create(tmp_path / name, Config())
+    (tmp_path / "b" / "wandb").mkdir()
+    (tmp_path / "b" / "wandb" / "config.json").write_text("{}")
+    assert [str(run.path.relative_to(tmp_path)) for run in find(tmp_path)] == ["a/deep/er", "a/x", "b"]
+    assert find(tmp_path / "b") == [RunDirectory(tmp_path / "b")]
+    assert find(tmp_path / "absent") == []
