@@ -118,10 +118,11 @@ class RunDirectory:
         The training metrics of step n are written after n updates and stay; the gradient's profile of step n is that of
         the weights after n updates, taken in the update that follows, and will be recorded again. -1 drops everything.
         """
-        for stem, kept in (("metrics", lambda n: n <= step), ("gradient_flow", lambda n: n < step)):
+        last_kept: dict[Stem, int] = {"metrics": step, "gradient_flow": step - 1}
+        for stem, last in last_kept.items():
             path = self._file(stem)
             if path.exists():
-                records = [record for record in self.records(stem) if kept(record["step"])]
+                records = [record for record in self.records(stem) if record["step"] <= last]
                 _replace(path, "".join(json.dumps(_encode(record), allow_nan=False) + "\n" for record in records))
 
     def _file(self, stem: Stem) -> Path:
