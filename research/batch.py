@@ -1,0 +1,39 @@
+"""What passes between a task, the model and the trainer. Axes: `B` batch, `S` source time, `U` target time."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import jax
+from jaxtyping import Array, Float, Int
+
+PAD, BEGIN, END = 0, 1, 2  # ids of the marks that every token vocabulary starts with
+
+
+@dataclass(frozen=True)
+class Interface:
+    """What a task asks of a model: the kind and size of its inputs and targets."""
+
+    inputs: Literal["features", "tokens"]
+    input_size: int
+    """Width of a feature vector, or size of the source vocabulary."""
+    input_length: int
+    """Longest input, in steps."""
+    target: Literal["tokens", "class", "value"]
+    target_size: int
+    """Size of the target vocabulary, number of classes, or width of the value."""
+    target_length: int = 1
+    """Longest target, in steps, the end mark included."""
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Batch:
+    """Sequences and what they should become."""
+
+    inputs: Float[Array, "B S D"] | Int[Array, "B S"]
+    input_lengths: Int[Array, " B"] | None
+    """None: all are of full length."""
+    targets: Int[Array, "B U"] | Int[Array, " B"] | Float[Array, "B D"]
+    """Tokens that close with the end mark and are then padded; classes; or values."""
+    target_lengths: Int[Array, " B"] | None = None
+    """Tokens of each target, the end mark included; None where the target is no sequence."""

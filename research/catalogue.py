@@ -1,0 +1,75 @@
+"""What there is to choose from, read from the syntax trees of the source: nothing is imported, it takes milliseconds.
+
+A cell is a class in a file of `research/recurrent/` that sets `name = "..."`; dropping in a file adds a cell.
+Experiments are the files of `experiments/`, sweeps those of `sweeps/`.
+"""
+
+import ast
+import functools
+import importlib
+from dataclasses import dataclass
+from pathlib import Path
+
+PACKAGE = Path(__file__).parent
+ROOT = PACKAGE.parent
+FOLDERS = {"cells": "recurrent", "tasks": "tasks", "attentions": "seq2seq"}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One thing that can be chosen by name."""
+
+    name: str
+    module: str
+    symbol: str
+    summary: str
+
+
+@functools.cache
+def entries(kind: str) -> dict[str, Entry]:
+    """The cells, tasks or attentions by name, in the order of their files and lines."""
+    folder = PACKAGE / FOLDERS[kind]
+    base = {"cells": "Cell", "tasks": "Task", "attentions": "Attention"}[kind]
+    found: dict[str, Entry] = {}
+    for path in sorted(folder.glob("*.py")):
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.ClassDef) and base in {ast.unparse(parent).split("[")[0] for parent in node.bases}:
+                name = _class_name(node)
+                module = f"research.{FOLDERS[kind]}.{path.stem}"
+                summary = (ast.get_docstring(node) or "").partition("\n")[0]
+                found[name] = Entry(name, module, node.name, summary)
+    return found
+
+
+def names(kind: str) -> tuple[str, ...]:
+    return tuple(entries(kind))
+
+
+def load(kind: str, name: str) -> type:
+    """Import and return the class of that name."""
+    entry = entries(kind)[name]
+    return getattr(importlib.import_module(entry.module), entry.symbol)
+
+
+def experiments() -> dict[str, str]:
+    """The first line of each experiment's docstring, by name."""
+    paths = sorted((ROOT / "experiments").glob("*.py"))
+    trees = {path.stem: ast.parse(path.read_text(encoding="utf-8")) for path in paths if path.stem != "__init__"}
+    return {
+        name: (ast.get_docstring(tree) or "").partition("\n")[0]
+        for name, tree in trees.items()
+        if any(isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "EXPERIMENT" for node in tree.body)
+    }
+
+
+def sweeps() -> tuple[str, ...]:
+    return tuple(str(path.relative_to(ROOT)) for path in sorted((ROOT / "sweeps").glob("*.yaml")))
+
+
+def _class_name(node: ast.ClassDef) -> str:
+    for statement in node.body:
+        if isinstance(statement, ast.Assign) and ast.unparse(statement.targets[0]) == "name":
+            return str(ast.literal_eval(statement.value))
+        if isinstance(statement, ast.AnnAssign) and ast.unparse(statement.target) == "name" and statement.value:
+            return str(ast.literal_eval(statement.value))
+    return node.name.lower()

@@ -1,0 +1,273 @@
+"""Every option of a trial, as frozen dataclasses.
+
+The dotted name of a field is its command-line flag, its key in a sweep file, in `config.json` and in W&B. A trial is
+named in full by its flat form, so `unflatten(flatten(config)) == config`.
+"""
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, get_args, get_origin
+
+from research import catalogue
+from research.errors import UserError
+
+PIXELS = 784  # of one MNIST digit
+
+
+def require(condition: bool, key: str, value: object, allowed: str) -> None:
+    """Reject a value that no type can rule out."""
+    if not condition:
+        raise UserError(f"{key}={value}: must be {allowed}")
+
+
+def require_positive(config: object, prefix: str, *names: str) -> None:
+    for name in names:
+        value = getattr(config, name)
+        require(value > 0 and math.isfinite(value), f"{prefix}.{name}", value, "greater than 0")
+
+
+@dataclass(frozen=True)
+class PixelsConfig:
+    """MNIST digits read as a sequence of pixels; the target is the digit (Le, Jaitly, Hinton 2015)."""
+
+    name: Literal["pixels"] = "pixels"
+    pixels_per_step: int = 1
+    """How many neighbouring pixels make one time step: 1 gives 784 steps, 4 gives 196, 28 one row a step."""
+    permuted: bool = False
+    """Read the pixels in one fixed random order, the same for all digits."""
+
+    def __post_init__(self) -> None:
+        divides = self.pixels_per_step > 0 and PIXELS % self.pixels_per_step == 0
+        require(divides, "task.pixels_per_step", self.pixels_per_step, f"a divisor of {PIXELS}")
+
+
+@dataclass(frozen=True)
+class AddingConfig:
+    """The sum of the two marked numbers of a sequence of random numbers (Le, Jaitly, Hinton 2015: chance MSE 1/6)."""
+
+    name: Literal["adding"] = "adding"
+    length: int = 100
+    """Time steps of a sequence."""
+
+    def __post_init__(self) -> None:
+        require(self.length >= 2, "task.length", self.length, "at least 2")
+
+
+@dataclass(frozen=True)
+class PronunciationConfig:
+    """Letters of an English word to its phonemes (CMUdict)."""
+
+    name: Literal["pronunciation"] = "pronunciation"
+    stress: bool = False
+    """Keep the stress digit of vowels: 69 phoneme symbols instead of 39."""
+
+
+TaskConfig = PixelsConfig | AddingConfig | PronunciationConfig
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """The sequence-to-sequence model; what decides shapes and is compiled in."""
+
+    cell: str = "lstm"
+    """Recurrent cell of encoder and decoder; `python -m research list` names them."""
+    features: int = 64
+    """Hidden features of each layer and direction."""
+    layers: int = 1
+    """Stacked layers, in the encoder and in the decoder."""
+    bidirectional: bool = False
+    """Encode in both directions."""
+    attention: Literal["none", "dot", "additive"] = "none"
+    """How the decoder looks at the encoder's states; none: it starts from the last state and sees nothing else."""
+
+    def __post_init__(self) -> None:
+        cells = catalogue.names("cells")
+        require(self.cell in cells, "model.cell", self.cell, f"one of {', '.join(cells)}")
+        require_positive(self, "model", "features", "layers")
+
+
+@dataclass(frozen=True)
+class InitConfig:
+    """Initial weights, one policy for all cells: input Glorot uniform, recurrent orthogonal for each gate, biases 0."""
+
+    gain: float = 1.0
+    """Factor on the orthogonal recurrent matrices."""
+    bias: Literal["constant", "chrono"] = "constant"
+    """Bias of the gate that keeps the state (LSTM f, GRU z): a constant, or chrono (Tallec & Ollivier 2018)."""
+    forget_bias: float = 0.0
+    """The constant; not read when the bias is chrono."""
+    chrono_length: int = 0
+    """Longest dependency that chrono provides for, in steps; 0: the length of the task's input."""
+
+    def __post_init__(self) -> None:
+        require(math.isfinite(self.gain) and self.gain >= 0, "init.gain", self.gain, "a finite number, at least 0")
+        require(math.isfinite(self.forget_bias), "init.forget_bias", self.forget_bias, "a finite number")
+        allowed = self.chrono_length == 0 or self.chrono_length >= 3
+        require(allowed, "init.chrono_length", self.chrono_length, "0 or at least 3")
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """How long and how the model is trained."""
+
+    steps: int = 1000
+    """Updates of the weights."""
+    batch_size: int = 32
+    """Sequences in a batch."""
+    optimizer: Literal["adam", "sgd"] = "adam"
+    """Update rule (optax)."""
+    learning_rate: float = 1e-3
+    """Peak learning rate."""
+    warmup_steps: int = 0
+    """Steps in which the learning rate rises from 0 to its peak."""
+    decay: Literal["none", "cosine"] = "none"
+    """Course of the learning rate after the warm-up; cosine reaches 0 at the last step."""
+    clip_norm: float = 1.0
+    """Global gradient norm above which the gradient is scaled down; inf: never."""
+    loss_ceiling: float = 1e6
+    """A trial whose loss exceeds this has diverged, as has one with a loss, gradient or weight that is not finite."""
+    teacher_forcing: float = 1.0
+    """Probability, for each token, that the decoder is fed the true previous token and not its own prediction."""
+    log_every: int = 50
+    """Steps between two records of the training metrics."""
+    eval_every: int = 0
+    """Steps between two evaluations; 0: only after the last step."""
+    eval_examples: int = 1000
+    """Held-out examples of an evaluation, at most."""
+    checkpoint_seconds: float = 60.0
+    """Least time between two checkpoints, in seconds; one more is always written at the end."""
+
+    def __post_init__(self) -> None:
+        counts = ("steps", "batch_size", "learning_rate", "loss_ceiling", "log_every", "eval_examples")
+        require_positive(self, "training", *counts)
+        require(self.clip_norm > 0, "training.clip_norm", self.clip_norm, "greater than 0 (inf: never clip)")
+        forcing = self.teacher_forcing
+        require(0 <= forcing <= 1, "training.teacher_forcing", forcing, "between 0 and 1")
+        for name in ("warmup_steps", "eval_every", "checkpoint_seconds"):
+            require(getattr(self, name) >= 0, f"training.{name}", getattr(self, name), "at least 0")
+
+
+@dataclass(frozen=True)
+class ProbesConfig:
+    """What is read from the training step beside the loss."""
+
+    gradient_flow_every: int = 0
+    """Steps between two records of the norm of dL/dh_t for every t, the first at initialisation; 0: none."""
+
+    def __post_init__(self) -> None:
+        every = self.gradient_flow_every
+        require(every >= 0, "probes.gradient_flow_every", every, "at least 0")
+
+
+@dataclass(frozen=True)
+class TrackingConfig:
+    """Where metrics go beside the run directory."""
+
+    wandb: Literal["auto", "online", "offline", "disabled"] = "auto"
+    """W&B mode; auto: online when the user is logged in, offline otherwise."""
+    project: str = "recurrent-research"
+    """W&B project."""
+
+
+@dataclass(frozen=True)
+class Config:
+    """One trial."""
+
+    experiment: str = ""
+    """Experiment that the trial belongs to: a file of `experiments/`."""
+    setting: str = ""
+    """Named options of the experiment that fix the task and the budget; flags override them."""
+    arm: str = ""
+    """Named options of the experiment that are compared; flags override them."""
+    seed: int = 0
+    """Decides the initial weights and every random draw of the training."""
+    task: TaskConfig = field(default_factory=PixelsConfig)
+    model: ModelConfig = field(default_factory=ModelConfig)
+    init: InitConfig = field(default_factory=InitConfig)
+    training: TrainingConfig = field(default_factory=TrainingConfig)
+    probes: ProbesConfig = field(default_factory=ProbesConfig)
+    tracking: TrackingConfig = field(default_factory=TrackingConfig)
+
+    def __post_init__(self) -> None:
+        require(0 <= self.seed < 2**31, "seed", self.seed, "between 0 and 2**31 - 1")
+
+
+def task_types() -> dict[str, type]:
+    """The options of each task, by the task's name."""
+    return {options().name: options for options in get_args(TaskConfig)}
+
+
+def flatten(config: Config) -> dict[str, Any]:
+    """Dotted keys to plain values, in the order of the fields."""
+    flat: dict[str, Any] = {}
+
+    def walk(prefix: str, value: Any) -> None:
+        if dataclasses.is_dataclass(value):
+            for item in dataclasses.fields(value):
+                walk(f"{prefix}.{item.name}" if prefix else item.name, getattr(value, item.name))
+        else:
+            flat[prefix] = value
+
+    walk("", config)
+    return flat
+
+
+def unflatten(flat: Mapping[str, Any]) -> Config:
+    """The inverse of `flatten`; an absent key takes its default.
+
+    Raises:
+        UserError: for an unknown key, or a value of the wrong type or outside its range.
+    """
+    tasks = task_types()
+    task = flat.get("task.name", Config().task.name)
+    require(task in tasks, "task.name", task, f"one of {', '.join(tasks)}")
+    sections = {item.name: type(getattr(Config(), item.name)) for item in dataclasses.fields(Config)}
+    sections["task"] = tasks[task]
+    values: dict[str, dict[str, Any]] = {"": {}}
+    for key, value in flat.items():
+        section, _, name = key.rpartition(".")
+        owner = sections.get(section) if section else Config
+        known = {item.name: item.type for item in dataclasses.fields(owner)} if owner and _is_section(owner) else {}
+        if name not in known or (not section and _is_section(sections[name])):
+            raise UserError(f"{key}: no such option{suggestion(key, Config(task=tasks[task]()))}")
+        values.setdefault(section, {})[name] = _typed(key, value, known[name])
+    top = values.pop("")
+    return Config(**top, **{section: sections[section](**options) for section, options in values.items()})
+
+
+def override(config: Config, changes: Mapping[str, Any]) -> Config:
+    """The config with some dotted keys changed. A change of `task.name` drops the options of the former task."""
+    flat = flatten(config)
+    if changes.get("task.name", config.task.name) != config.task.name:
+        flat = {key: value for key, value in flat.items() if not key.startswith("task.")}
+    return unflatten({**flat, **changes})
+
+
+def _is_section(kind: object) -> bool:
+    return isinstance(kind, type) and dataclasses.is_dataclass(kind)
+
+
+def suggestion(key: str, config: Config) -> str:
+    """The end of the line about an unknown key: the nearest key of this config, or where to find them all."""
+    import difflib
+
+    known = list(flatten(config))
+    same_name = [other for other in known if other.rpartition(".")[2] == key.rpartition(".")[2]]
+    close = same_name or difflib.get_close_matches(key, known, n=1, cutoff=0.5)
+    return f"; did you mean {close[0]}?" if close else "; `python -m research train EXPERIMENT --help` names them"
+
+
+def _typed(key: str, value: Any, kind: Any) -> Any:
+    if get_origin(kind) is Literal:
+        require(value in get_args(kind), key, value, f"one of {', '.join(map(str, get_args(kind)))}")
+        return value
+    if kind is float and isinstance(value, int | float) and not isinstance(value, bool):
+        return float(value)
+    if kind is float and value in ("inf", "-inf", "nan"):  # as strict JSON spells them
+        return float(value)
+    right = isinstance(value, kind) and (kind is bool or not isinstance(value, bool))
+    article = {int: "a whole number", float: "a number", bool: "true or false", str: "a word"}
+    require(right, key, repr(value), article[kind])
+    return value

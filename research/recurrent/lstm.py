@@ -1,0 +1,30 @@
+"""Long short-term memory with a forget gate, without peepholes.
+
+    i, f, o = sigmoid(W x_t + U h_{t-1} + b)        g = tanh(W x_t + U h_{t-1} + b)
+    c_t = f * c_{t-1} + i * g
+    h_t = o * tanh(c_t)
+
+Hochreiter & Schmidhuber 1997; Gers, Schmidhuber, Cummins 2000.
+"""
+
+from typing import ClassVar
+
+import jax.numpy as jnp
+from jaxtyping import Array
+
+from research.recurrent.cell import Carry, Cell, Perturb, activate, unperturbed
+
+
+class LSTM(Cell):
+    """Long short-term memory (Gers et al. 2000). Gate blocks: i, f, g, o."""
+
+    name: ClassVar[str] = "lstm"
+    gates: ClassVar[int] = 4
+    parts: ClassVar[tuple[str, ...]] = ("h", "c")
+    keep_gate: ClassVar[int | None] = 1
+    write_gate: ClassVar[int | None] = 0
+
+    def pointwise(self, carry: Carry, x_gates: Array, h_gates: Array, perturb: Perturb = unperturbed) -> Carry:
+        i, f, g, o = activate(x_gates + h_gates, "sigmoid", "sigmoid", "tanh", "sigmoid")
+        c = perturb("c", f * carry[1] + i * g)
+        return o * jnp.tanh(c), c

@@ -1,0 +1,41 @@
+"""Teacher forcing: which token the decoder is fed at each position.
+
+With probability `ratio`, drawn for each token, the true previous token; otherwise the model's own best guess given what
+it was fed before (Bengio et al. 2015, "always argmax"). The guess is discrete, so no gradient passes through it: the
+tokens are drawn first, without gradient, and the loss is then computed in parallel on what was drawn.
+"""
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
+
+from research.batch import BEGIN
+from research.seq2seq.decoder import Decoder
+from research.seq2seq.encoder import Memory
+
+
+def true_previous(targets: Int[Array, "B U"]) -> Int[Array, "B U"]:
+    """The begin mark, then the targets without their last."""
+    return jnp.pad(targets[:, :-1], ((0, 0), (1, 0)), constant_values=BEGIN)
+
+
+def fed_tokens(
+    decoder: Decoder, memory: Memory, targets: Int[Array, "B U"], ratio: Float[Array, ""], key: Array
+) -> Int[Array, "B U"]:
+    """The tokens that are fed in training; at ratio 1 they are known and nothing is drawn."""
+    true = true_previous(targets)
+
+    def draw() -> Array:
+        forced = jax.random.bernoulli(key, ratio, true.shape).at[:, 0].set(True)
+
+        def step(carry, inputs):
+            state, guess = carry
+            true_u, forced_u = inputs
+            fed = jnp.where(forced_u, true_u, guess)
+            logits, _, state = decoder.step(memory, state, fed)
+            return (state, jnp.argmax(logits, axis=-1).astype(fed.dtype)), fed
+
+        start = (decoder.start(memory), jnp.zeros_like(true[:, 0]))
+        return jax.lax.scan(step, start, (true.T, forced.T))[1].T
+
+    return jax.lax.stop_gradient(jax.lax.cond(ratio < 1, draw, lambda: true))

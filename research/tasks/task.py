@@ -1,0 +1,72 @@
+"""The contract of a task: what it asks of a model, its training batches, its held-out examples, and its metrics.
+
+A task is a class in one file of this folder that sets `name`; its options are the dataclass of the same name in
+`research/config.py`.
+"""
+
+import functools
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from jaxtyping import Array, Int
+
+from research import catalogue
+from research.batch import Batch, Interface
+from research.config import TaskConfig
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What the model did on the held-out examples; all arrays are NumPy, one entry an example."""
+
+    loss: np.ndarray
+    """Teacher-forced loss, summed over the example's tokens."""
+    errors: np.ndarray
+    """Teacher-forced errors, summed over the example's tokens."""
+    count: np.ndarray
+    outputs: np.ndarray
+    """The model's own output: tokens, logits or values."""
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Metrics, and for sequence tasks the errors by length of the input."""
+
+    metrics: dict[str, float]
+    by_length: dict[str, list[float]] | None = None
+
+
+class Task:
+    """What is learnt. `data` is what the train step reads, held on the device; synthetic tasks need none."""
+
+    name: ClassVar[str]
+    interface: Interface
+    data: Any = None
+    buckets: int = 1
+    """Batches of different shapes; each is compiled into the program once."""
+
+    def __init__(self, options: TaskConfig) -> None:
+        raise NotImplementedError
+
+    def bucket(self, key: Array, step: Int[Array, ""], batch_size: int) -> Int[Array, ""] | int:
+        """The bucket of this step's batch."""
+        return 0
+
+    def batch(self, data: Any, key: Array, step: Int[Array, ""], batch_size: int, bucket: int) -> Batch:
+        """This step's batch, a pure function of key and step; `bucket` is known, so shapes are static."""
+        raise NotImplementedError
+
+    def held_out(self, most: int) -> Batch:
+        """The first `most` held-out examples as NumPy arrays, the same in every run."""
+        raise NotImplementedError
+
+    def evaluate(self, outcome: Outcome) -> Evaluation:
+        """Metrics of the model's outcome on `held_out(len(outcome.loss))`."""
+        raise NotImplementedError
+
+
+@functools.lru_cache(maxsize=16)
+def create(options: TaskConfig) -> Task:
+    """The task that the options belong to; its corpus is loaded once in a process."""
+    return catalogue.load("tasks", options.name)(options)

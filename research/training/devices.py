@@ -1,0 +1,45 @@
+"""The devices that a program runs on, and the facts about them that a result depends on."""
+
+import contextlib
+import os
+import platform
+from typing import Any
+
+import jax
+
+
+def use_all_cores() -> None:
+    """On a CPU, make each core an XLA device, so that trials run side by side. In vain after the first computation."""
+    with contextlib.suppress(RuntimeError):  # jax has its devices already: the caller chose
+        jax.config.update("jax_num_cpu_devices", cores())
+
+
+def cores() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def environment() -> dict[str, Any]:
+    """What numbers may depend on beside config and seed: equal environments give equal bits."""
+    device = jax.devices()[0]
+    return {
+        "platform": device.platform,
+        "device": device.device_kind,
+        "devices": jax.device_count(),
+        "cores": cores(),
+        "machine": platform.machine(),
+        "instructions": _instructions(),
+        "python": platform.python_version(),
+        "jax": jax.__version__,
+    }
+
+
+def _instructions() -> str:
+    """The widest vector extension that the processor names; XLA compiles for it."""
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as file:
+            flags = next((line.split() for line in file if line.startswith(("flags", "Features"))), [])
+    except OSError:
+        return "unknown"
+    known = ("amx_tile", "avx512f", "avx2", "avx", "sve", "asimd", "sse2")
+    return next((name for name in known if name in flags), "unknown")

@@ -1,0 +1,70 @@
+"""What may differ between the trials of one compiled program, and what decides that program."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import numpy as np
+from jaxtyping import Array, Float, Int
+
+from research.batch import Interface
+from research.config import Config, flatten
+from research.recurrent.cell import InitScheme
+
+DYNAMIC = (
+    "seed",
+    "init.gain",
+    "init.bias",
+    "init.forget_bias",
+    "init.chrono_length",
+    "training.learning_rate",
+    "training.warmup_steps",
+    "training.decay",
+    "training.clip_norm",
+    "training.loss_ceiling",
+    "training.teacher_forcing",
+)
+NAMES = ("experiment", "setting", "arm", "tracking.wandb", "tracking.project", "training.checkpoint_seconds")
+"""Keys that no program reads."""
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Hparams:
+    """Arrays: one trial's are scalars, a pack's have a leading axis K."""
+
+    seed: Int[Array, "*K"]
+    init: InitScheme
+    learning_rate: Float[Array, "*K"]
+    warmup_steps: Float[Array, "*K"]
+    cosine: Float[Array, "*K"]
+    """1: the learning rate decays to 0 at the last step; 0: it stays."""
+    clip_norm: Float[Array, "*K"]
+    loss_ceiling: Float[Array, "*K"]
+    teacher_forcing: Float[Array, "*K"]
+
+
+def of(config: Config, interface: Interface) -> Hparams:
+    """One trial's hyperparameters, as NumPy scalars of the types that the program is compiled for."""
+    init, training = config.init, config.training
+    chrono = (init.chrono_length or interface.input_length) if init.bias == "chrono" else 0
+    return Hparams(
+        seed=np.int32(config.seed),
+        init=InitScheme(np.float32(init.gain), np.float32(init.forget_bias), np.float32(chrono)),
+        learning_rate=np.float32(training.learning_rate),
+        warmup_steps=np.float32(training.warmup_steps),
+        cosine=np.float32(training.decay == "cosine"),
+        clip_norm=np.float32(training.clip_norm),
+        loss_ceiling=np.float32(training.loss_ceiling),
+        teacher_forcing=np.float32(training.teacher_forcing),
+    )
+
+
+def static_of(config: Config) -> tuple[tuple[str, Any], ...]:
+    """What decides the program: trials that agree in it are trained in one."""
+    return tuple((key, value) for key, value in flatten(config).items() if key not in DYNAMIC + NAMES)
+
+
+def stack(trials: list[Hparams]) -> Hparams:
+    """Hyperparameters of a pack, with a leading axis K."""
+    return jax.tree.map(lambda *values: np.stack(values), *trials)

@@ -1,0 +1,130 @@
+"""What a pack leaves behind: each trial's records in its run directory and, under the same names, in W&B."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from research.config import Config
+from research.probes.gradient_flow import summarise
+from research.recurrent.cell import create as create_cell
+from research.tasks.task import Evaluation
+from research.tracking.runs import RunDirectory
+from research.tracking.wandb import WandbRun
+from research.training import devices
+from research.training.step import Record
+
+SUMS = ("steps", "loss", "error", "gradient_norm", "clipped")
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A trial and its place on disk."""
+
+    name: str
+    config: Config
+    run: RunDirectory
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.run.path / "checkpoint"
+
+
+class Journal:
+    """Writes a pack's records; what is pending is fetched from the device only when it is collected."""
+
+    def __init__(self, trials: Sequence[Trial], config: Config, start: int) -> None:
+        self._trials = trials
+        self._config = config
+        self._start = start
+        self._pending: tuple[int, int, Record] | None = None
+        self._parts = create_cell(config.model.cell).parts
+        self._sums = [dict.fromkeys(SUMS, 0.0) for _ in trials]
+        self._flow: list[dict[str, float]] = [{} for _ in trials]
+        self._diverged: list[int | None] = [None for _ in trials]
+        for trial in trials:
+            trial.run.truncate(start if start else -1)
+        self._wandb = [
+            WandbRun(trial.run.path, trial.name, trial.config, trial.run.path.parent.name, start) for trial in trials
+        ]
+
+    def pend(self, start: int, stop: int, record: Record) -> None:
+        """Hold the record of updates `start` to `stop`, which may still be under way."""
+        assert self._pending is None, "collect first"
+        self._pending = (start, stop, record)
+
+    def collect(self) -> int:
+        """Wait for what is pending and write it; the updates that it stands for, over all trials."""
+        if self._pending is None:
+            return 0
+        start, stop, record = self._pending
+        self._pending = None
+        host = jax.device_get(record)
+        for k in range(len(self._trials)):
+            self._write(k, start, stop, Record(**{f.name: np.asarray(getattr(host, f.name))[k] for f in fields(host)}))
+        return (stop - start) * len(self._trials)
+
+    def evaluations(self, step: int, evaluations: list[Evaluation]) -> None:
+        for k, evaluation in enumerate(evaluations):
+            self._log(k, step, dict(evaluation.metrics))
+
+    def finish(self, evaluations: list[Evaluation], seconds: float) -> None:
+        """Write each trial's result: the trial is done."""
+        steps = self._config.training.steps
+        for k, (trial, evaluation) in enumerate(zip(self._trials, evaluations, strict=True)):
+            self._log(k, steps, dict(evaluation.metrics))
+            flow = trial.run.records("gradient_flow")
+            status = "finished" if self._diverged[k] is None else "diverged"
+            summary = {
+                **{key: value for record in trial.run.records("metrics") for key, value in record.items()},
+                **_flow_summary(flow, "initial", 0),
+                **_flow_summary(flow, "final", -1),
+                "steps_per_second": (steps - self._start) * len(self._trials) / seconds,
+            }
+            summary.pop("step", None)
+            self._wandb[k].gradient_flow(flow)
+            self._wandb[k].finish(status, summary)
+            result = {"status": status, "steps": steps, "diverged_at": self._diverged[k], "seconds": seconds}
+            if evaluation.by_length:
+                result["by_length"] = evaluation.by_length
+            trial.run.finish({**result, "summary": summary, "environment": devices.environment()})
+
+    def _write(self, k: int, start: int, stop: int, record: Record) -> None:
+        if not record.ok:
+            self._diverged[k] = int(record.good)
+        if record.steps == 0:
+            return  # it had diverged before
+        every = self._config.probes.gradient_flow_every
+        if every and (start % every == 0 or start == self._config.training.steps - 1):
+            flow = {part: record.profile[:, index] for index, part in enumerate(self._parts)}
+            self._trials[k].run.append("gradient_flow", {"step": start, **flow})
+            summary = {f"gradient/{key}": value for key, value in summarise(flow["h"]).items()}
+            self._flow[k] = {"gradient/profile_step": start, **summary}
+        sums = self._sums[k]
+        for key in SUMS:
+            sums[key] += float(getattr(record, key))
+        if stop % self._config.training.log_every == 0 or stop == self._config.training.steps or not record.ok:
+            count = sums["steps"]
+            metrics = {
+                **self._flow[k],
+                "train/loss": sums["loss"] / count,
+                "train/error": sums["error"] / count,
+                "train/learning_rate": float(record.learning_rate),
+                "gradient/global_norm": sums["gradient_norm"] / count,
+                "gradient/clipped_share": sums["clipped"] / count,
+            }
+            self._sums[k], self._flow[k] = dict.fromkeys(SUMS, 0.0), {}
+            self._log(k, stop if record.ok else int(record.good), metrics)
+
+    def _log(self, k: int, step: int, metrics: dict[str, float]) -> None:
+        self._trials[k].run.append("metrics", {"step": step, **metrics})
+        self._wandb[k].log(step, metrics)
+
+
+def _flow_summary(flow: list[dict[str, Any]], when: str, index: int) -> dict[str, float]:
+    if not flow:
+        return {}
+    return {f"gradient/{when}/{key}": value for key, value in summarise(flow[index]["h"]).items()}

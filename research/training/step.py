@@ -1,0 +1,146 @@
+"""The training of one trial, as pure functions: initial state, n updates, predictions.
+
+`Program` holds what is compiled in (model, task, batch size, optimizer); hyperparameters, state and data are
+arguments. A trial whose loss, gradient or weights stop being finite, or whose loss exceeds its ceiling, freezes at its
+last good state and takes no further step.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+from jaxtyping import Array, Bool, Float, Int
+
+from research.batch import Batch
+from research.config import Config
+from research.recurrent.cell import create
+from research.seq2seq.model import Score, Seq2seq
+from research.tasks.task import Task
+from research.training import optim
+from research.training.hparams import Hparams
+
+Params = Any
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class TrialState:
+    """All that a trial carries from step to step: what a checkpoint holds."""
+
+    params: Params
+    optimizer: Any
+    step: Int[Array, ""]
+    """Updates made."""
+    ok: Bool[Array, ""]
+    """False: the trial has diverged, in the update after `step`."""
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Record:
+    """What n updates report: sums over the updates tried, and the gradient profile of the first."""
+
+    ok: Bool[Array, ""]
+    """Whether the trial goes on."""
+    good: Int[Array, ""]
+    """Updates made since the start of the training."""
+    steps: Float[Array, ""]
+    loss: Float[Array, ""]
+    error: Float[Array, ""]
+    gradient_norm: Float[Array, ""]
+    clipped: Float[Array, ""]
+    learning_rate: Float[Array, ""]
+    """Of the last update."""
+    profile: Float[Array, "S P"]
+    """Norm of dL/dcarry_t of the encoder's top layer; zeros where it is not asked for."""
+
+
+class Program:
+    """One trial's training, for a static config; every method can be traced."""
+
+    def __init__(self, config: Config, task: Task) -> None:
+        self.config = config
+        self.task = task
+        self.interface = task.interface
+        self.graphdef = nnx.graphdef(nnx.eval_shape(lambda: self._model(_example_hparams())))
+        probing = config.probes.gradient_flow_every > 0
+        self.profile_shape = (self.interface.input_length, len(create(config.model.cell).parts)) if probing else None
+
+    def init(self, hparams: Hparams) -> TrialState:
+        """The state before the first update."""
+        params = nnx.state(self._model(hparams), nnx.Param)
+        optimizer = optim.transform(self.config.training.optimizer, 1.0).init(params)
+        return TrialState(params, optimizer, jnp.int32(0), jnp.bool_(True))
+
+    def run(self, hparams: Hparams, state: TrialState, data: Any, count: Int[Array, ""]) -> tuple[TrialState, Record]:
+        """`count` updates; none for a trial that has diverged."""
+
+        def update(index: Array, loop: tuple[TrialState, Record]) -> tuple[TrialState, Record]:
+            return jax.lax.cond(loop[0].ok, lambda: self._update(hparams, data, *loop), lambda: loop)
+
+        profile = jnp.zeros(self.profile_shape or (0, 0))
+        start = Record(state.ok, state.step, *[jnp.float32(0)] * 6, profile)
+        return jax.lax.fori_loop(0, count, update, (state, start))
+
+    def predict(self, state: TrialState, batch: Batch) -> tuple[Score, Array]:
+        """Teacher-forced scores and the model's own outputs."""
+        return nnx.merge(self.graphdef, state.params).predict(batch)
+
+    def _model(self, hparams: Hparams) -> Seq2seq:
+        rngs = nnx.Rngs(params=jax.random.fold_in(jax.random.key(hparams.seed), 0))
+        return Seq2seq(self.config.model, self.interface, hparams.init, rngs)
+
+    def _update(self, hparams: Hparams, data: Any, state: TrialState, record: Record) -> tuple[TrialState, Record]:
+        key = jax.random.fold_in(jax.random.key(hparams.seed), 1)
+        branches = [
+            lambda bucket=bucket: self._gradient(hparams, data, state, key, bucket)
+            for bucket in range(self.task.buckets)
+        ]
+        chosen = self.task.bucket(key, state.step, self.config.training.batch_size)
+        loss, error, grads, profile = jax.lax.switch(chosen, branches)
+        size = optim.global_norm(grads)
+        rate = optim.learning_rate(hparams, state.step, self.config.training.steps)
+        rule = optim.transform(self.config.training.optimizer, rate)
+        updates, optimizer = rule.update(optim.clip(grads, size, hparams.clip_norm), state.optimizer, state.params)
+        params = jax.tree.map(jnp.add, state.params, updates)
+        ok = (loss <= hparams.loss_ceiling) & jnp.isfinite(size) & jnp.isfinite(optim.global_norm(params))
+        after = TrialState(params, optimizer, state.step + 1, ok)
+        kept = jax.tree.map(lambda new, old: jnp.where(ok, new, old), after, state)
+        first = record.steps == 0
+        observed = Record(
+            ok=ok,
+            good=kept.step,
+            steps=record.steps + 1,
+            loss=record.loss + loss,
+            error=record.error + error,
+            gradient_norm=record.gradient_norm + size,
+            clipped=record.clipped + (size > hparams.clip_norm),
+            learning_rate=rate,
+            profile=jnp.where(first, profile, record.profile),
+        )
+        return TrialState(kept.params, kept.optimizer, kept.step, ok), observed
+
+    def _gradient(self, hparams: Hparams, data: Any, state: TrialState, key: Array, bucket: int):
+        batch_key, forcing_key = jax.random.split(key)
+        batch = self.task.batch(data, batch_key, state.step, self.config.training.batch_size, bucket)
+        probe = None if self.profile_shape is None else jnp.zeros((batch.inputs.shape[1], self.profile_shape[1]))
+
+        def loss(params: Params, probe: Array | None) -> tuple[Array, Array]:
+            model = nnx.merge(self.graphdef, params)
+            return model.loss(batch, jax.random.fold_in(forcing_key, state.step), hparams.teacher_forcing, probe)
+
+        (value, error), (grads, profile) = jax.value_and_grad(loss, argnums=(0, 1), has_aux=True)(state.params, probe)
+        if profile is None:
+            profile = jnp.zeros((0, 0))
+        else:  # buckets differ in length; the profile has one shape
+            profile = jnp.pad(profile, ((0, self.profile_shape[0] - len(profile)), (0, 0)))
+        return value, error, grads, profile
+
+
+def _example_hparams() -> Hparams:
+    from research.batch import Interface
+    from research.training.hparams import of
+
+    return of(Config(), Interface("features", 1, 3, "class", 2))
