@@ -1,0 +1,46 @@
+# Each target sets up what it needs in .venv; a second call finds it there.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint bench clean
+
+help:  ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' Makefile
+
+demo: $(VENV)/.installed  ## the main job: train the gradient-norm sweep (it goes on where it stopped), print its table, draw its figures
+	$(BIN)/python -m research sweep sweeps/gradient_norms.yaml
+	$(BIN)/python -m research report runs/gradient_norms
+
+test: $(VENV)/.installed-dev  ## all tests
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.installed-dev  ## format, lint and types
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/basedpyright
+
+bench: $(VENV)/.installed  ## speed of the cells beside flax's, and of packs beside one process a trial
+	$(BIN)/python -m experiments.cell_speed
+	$(BIN)/python -m experiments.pack_speed
+
+clean:  ## remove the environment and caches; runs are kept
+	rm -rf $(VENV) .pytest_cache .ruff_cache
+	find research experiments tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(VENV)/.installed: requirements.txt | $(BIN)/python
+	@echo "installing requirements.txt into $(VENV)"
+	$(PIP) -r requirements.txt
+	@touch $@
+
+$(VENV)/.installed-dev: requirements-dev.txt requirements.txt | $(BIN)/python
+	@echo "installing requirements-dev.txt into $(VENV)"
+	$(PIP) -r requirements-dev.txt
+	@touch $(VENV)/.installed $@
+
+$(BIN)/python:
+	@command -v $(PYTHON) >/dev/null || { echo "error: $(PYTHON) not found; Python 3.11 or newer is needed: make PYTHON=/path/to/python" >&2; exit 2; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "error: $$($(PYTHON) --version) is too old; Python 3.11 or newer is needed: make PYTHON=/path/to/python" >&2; exit 2; }
+	$(PYTHON) -m venv $(VENV)

@@ -1,0 +1,35 @@
+"""A sweep on this machine: its trials, packed by shape, in one process."""
+
+import itertools
+from dataclasses import dataclass
+from pathlib import Path
+
+from research.sweeping.spec import Sweep
+from research.tracking.runs import RunDirectory
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How many trials ended how, and where they are."""
+
+    directory: Path
+    finished: int
+    diverged: int
+    skipped: int
+    """Trials that were already done."""
+
+
+def run(sweep: Sweep, runs_dir: Path, limit: int | None = None) -> Outcome:
+    """Train the trials, the first `limit` of them if given, that have no result yet. Run again, it goes on.
+
+    Raises:
+        UserError: if a folder holds a run of another config.
+    """
+    from research.training.trainer import train_trials  # jax takes a second, which `--help` does not have
+
+    directory = runs_dir / sweep.name
+    trials = [(trial.name, trial.config) for trial in itertools.islice(sweep.trials, limit)]
+    done = {name for name, _ in trials if RunDirectory(directory / name).result_file.exists()}
+    results = train_trials(trials, directory=directory)
+    statuses = [result.status for result in results if result.path.name not in done]
+    return Outcome(directory, statuses.count("finished"), statuses.count("diverged"), len(done))

@@ -1,0 +1,210 @@
+"""W&B's sweep format to a list of trials, without W&B: https://docs.wandb.ai/guides/sweeps/sweep-config-keys.
+
+`wandb sweep` takes the same files. A trial's config is made from the very flags that W&B's agent would write for it,
+`--key=value` for each parameter, so that the two ways of running a sweep cannot differ.
+"""
+
+import difflib
+import hashlib
+import itertools
+import math
+import random
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from research import command_line
+from research.config import Config, flatten
+from research.errors import UserError
+from research.sweeping import parameters
+from research.sweeping.parameters import Parameter
+from research.tracking.runs import NEUTRAL_KEYS
+
+METHODS = ("grid", "random")
+USED = ("command", "method", "name", "parameters", "project", "run_cap")
+UNUSED = ("program", "description", "entity", "metric")  # W&B's; they do not change the trials
+COMMAND = '["${env}", "${interpreter}", "-m", "research", "train", EXPERIMENT, "${args}"]'
+MOST_TRIALS = 10_000
+LONGEST_NAME = 200  # letters of a folder's name before it is cut off and told apart by a hash; file systems allow 255
+SEED = 0  # of the draws of a random sweep
+REDRAWS = 1000  # before a random sweep is held to have no more different trials
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One training run, and the name of its folder."""
+
+    name: str
+    config: Config
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """The trials of a sweep file, in their order."""
+
+    name: str
+    experiment: str
+    method: str
+    trials: tuple[Trial, ...]
+
+
+def trial(experiment: str, args: Sequence[str]) -> Trial:
+    """The trial of these flags; its name tells the flags, in the order of the config's keys.
+
+    Raises:
+        UserError: if there is no such experiment, or for a wrong flag.
+    """
+    config = command_line.config_of(experiment, args)
+    given = command_line.read_flags(args)
+    flat = flatten(config)
+    named = [key for key in flat if key in given and key != "experiment" and not key.startswith(NEUTRAL_KEYS)]
+    last = [key.removesuffix(".name").rpartition(".")[2] for key in named]
+    labels = [short if last.count(short) == 1 else key for key, short in zip(named, last, strict=True)]
+    parts = [f"{label}={folder_name(str(flat[key]))}" for label, key in zip(labels, named, strict=True)]
+    name = ",".join(parts) or "base"
+    if len(name) > LONGEST_NAME:
+        name = f"{name[:LONGEST_NAME]},{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+    return Trial(name, config)
+
+
+def folder_name(text: str) -> str:
+    """The text with all that is not safe in a file name replaced by underscores."""
+    return re.sub(r"[^A-Za-z0-9_.+-]", "_", text)
+
+
+def read(path: Path | str) -> Sweep:
+    """The sweep that the file describes.
+
+    Raises:
+        UserError: for whatever is wrong with the file or with any of its trials, naming the file and the key.
+    """
+    path = Path(path)
+    try:
+        content = _load(path)
+        _check_keys(content)
+        experiment, fixed = _command(content)
+        if "project" in content and not any(word.startswith("--tracking.project") for word in fixed):
+            fixed = [f"--tracking.project={content['project']}", *fixed]
+        trials = tuple(_trials(content, experiment, fixed))
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from error
+    return Sweep(folder_name(str(content.get("name", path.stem))), experiment, content["method"], trials)
+
+
+def _trials(content: dict[str, Any], experiment: str, fixed: Sequence[str]) -> Iterator[Trial]:
+    varied = [parameters.read(str(key), entry) for key, entry in content["parameters"].items()]
+    seen: set[str] = set()
+    for values in _combinations(content, varied):
+        args = [f"--{parameter.key}={value}" for parameter, value in zip(varied, values, strict=True)]
+        made = trial(experiment, [*fixed, *args])
+        if made.name in seen:
+            raise UserError(f"parameters: two trials have the name {made.name}")
+        seen.add(made.name)
+        yield made
+
+
+def _combinations(content: dict[str, Any], varied: Sequence[Parameter]) -> Iterator[tuple[Any, ...]]:
+    """The values of each trial: all combinations, the last parameter changing fastest, or random ones."""
+    cap = content.get("run_cap")
+    if content["method"] == "grid":
+        for parameter in varied:
+            if not parameter.values:
+                raise UserError(f"parameters.{parameter.key}: must hold value or values, as the method is grid")
+        count = min(math.prod(len(parameter.values) for parameter in varied), cap or math.inf)
+        if count > MOST_TRIALS:
+            raise UserError(f"parameters: make {count} trials; must be at most {MOST_TRIALS}, or run_cap set")
+        yield from itertools.islice(itertools.product(*(parameter.values for parameter in varied)), cap)
+        return
+    if cap is None:
+        raise UserError("run_cap: must be given, as the method is random: the number of trials")
+    yield from _draws(varied, cap)
+
+
+def _draws(varied: Sequence[Parameter], count: int) -> Iterator[tuple[Any, ...]]:
+    """Different random values; a greater count adds to those of a smaller one, so that a sweep can be extended."""
+    rng = random.Random(SEED)
+    seen: set[tuple[Any, ...]] = set()
+    for _ in range(count):
+        for _ in range(REDRAWS):
+            values = tuple(parameter.draw(rng) for parameter in varied)
+            if values not in seen:
+                break
+        else:
+            raise UserError(f"run_cap={count}: must be at most {len(seen)}, the number of different trials")
+        seen.add(values)
+        yield values
+
+
+def _check_keys(content: dict[str, Any]) -> None:
+    for key in content:
+        if key == "early_terminate":
+            raise UserError("early_terminate: needs W&B's server; use `wandb sweep`, or remove it")
+        if key not in USED + UNUSED:
+            close = difflib.get_close_matches(str(key), USED + UNUSED, n=1)
+            hint = f"did you mean {close[0]}?" if close else f"must be one of {', '.join(sorted(USED + UNUSED))}"
+            raise UserError(f"{key}: no such key; {hint}")
+    for key in ("command", "method", "parameters"):
+        if content.get(key) is None:
+            raise UserError(f"{key}: must be given")
+    if content["method"] == "bayes":
+        raise UserError("method=bayes: needs W&B's server; use `wandb sweep`, or one of grid, random")
+    if content["method"] not in METHODS:
+        raise UserError(f"method={content['method']}: must be one of {', '.join(METHODS)}")
+    if not isinstance(content["parameters"], dict) or not content["parameters"]:
+        raise UserError("parameters: must map config keys to value, values, or a distribution")
+    for key in ("name", "project"):
+        if key in content and not (isinstance(content[key], str) and content[key].strip(" .")):
+            raise UserError(f"{key}={content[key]}: must be a word")
+    cap = content.get("run_cap", 1)
+    if not isinstance(cap, int) or isinstance(cap, bool) or cap < 1:
+        raise UserError(f"run_cap={cap}: must be a whole number, at least 1")
+
+
+def _command(content: dict[str, Any]) -> tuple[str, list[str]]:
+    """The experiment that the command trains, and the flags that it fixes."""
+    command = content["command"]
+    words = [str(word) for word in command] if isinstance(command, list) else []
+    starts = [at for at in range(len(words) - 2) if words[at : at + 2] == ["research", "train"]]
+    if not starts or "${args}" not in words[starts[0] + 3 :] or words[starts[0] + 2].startswith(("-", "$")):
+        raise UserError(f"command: must be {COMMAND}, with any fixed flags before or after the last")
+    fixed = [word for word in words[starts[0] + 3 :] if word != "${args}"]
+    for word in fixed:
+        if "${" in word:
+            raise UserError(f"command: {word} is not known here; {COMMAND} is")
+        if word.startswith(("--runs-dir", "--runs_dir")):
+            raise UserError("command: --runs-dir must be absent; it is given to `sweep`")
+    return words[starts[0] + 2], fixed
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML in which a key cannot silently replace an equal one before it."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if key.value in seen:
+                raise UserError(f"line {key.start_mark.line + 1}: {key.value} is given twice")
+            if isinstance(key.value, str):
+                seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
+def _load(path: Path) -> dict[str, Any]:
+    try:
+        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)
+    except OSError as error:
+        raise UserError(f"cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise UserError("is not UTF-8 text") from error
+    except yaml.MarkedYAMLError as error:
+        line = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
+        raise UserError(f"{line}is not YAML: {error.problem}") from error
+    except yaml.YAMLError as error:
+        raise UserError(f"is not YAML: {str(error).splitlines()[0]}") from error
+    if not isinstance(content, dict):
+        raise UserError("must be a mapping with method, command and parameters")
+    return content

@@ -1,0 +1,293 @@
+"""A sweep file means the same here as to W&B's agent, and what is wrong with it is said in one line."""
+
+import functools
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from wandb.sdk.launch.sweeps import utils as agent
+
+from research import catalogue, command_line, experiment
+from research.config import Config
+from research.errors import UserError
+from research.sweeping import spec
+from research.sweeping.spec import Sweep
+
+COMMAND = ["${env}", "${interpreter}", "-m", "research", "train", "gradient_norms", "${args}"]
+SWEEPS = catalogue.sweeps()
+
+
+def content(parameters: Any = None, **changes: Any) -> dict[str, Any]:
+    keys = {"command": COMMAND, "method": "grid", "parameters": parameters or {"seed": {"values": [0, 1]}}}
+    return {key: value for key, value in (keys | changes).items() if value is not ...}
+
+
+@pytest.fixture
+def read(tmp_path):
+    def write_and_read(text: str | dict[str, Any]) -> Sweep:
+        path = tmp_path / "some.yaml"
+        path.write_text(text if isinstance(text, str) else yaml.safe_dump(text, sort_keys=False))
+        return spec.read(path)
+
+    return write_and_read
+
+
+def names(sweep: Sweep) -> list[str]:
+    return [trial.name for trial in sweep.trials]
+
+
+@functools.cache
+def shipped(path: str) -> Sweep:
+    return spec.read(catalogue.ROOT / path)
+
+
+def agents_flags(path: Path) -> list[list[str]]:
+    """What `wandb agent` hands to `train`: W&B's own reading of the file, its own flags and its own command line."""
+    loaded = agent.load_sweep_config(str(path))
+    assert loaded
+    grid: list[dict[str, Any]] = [{}]
+    for key, entry in loaded["parameters"].items():
+        values = entry["values"] if "values" in entry else [entry["value"]]
+        grid = [{**point, key: {"value": value}} for point in grid for value in values]
+    commands = []
+    for point in grid:
+        macros = agent.create_sweep_command_args({"args": point})
+        macros |= {"env": ["/usr/bin/env"], "interpreter": ["python"]}
+        words: list[str] = []
+        for word in agent.create_sweep_command(list(loaded["command"])):
+            words += macros[word[2:-1]] if word.startswith("${") else [str(word)]
+        assert words[:5] == ["/usr/bin/env", "python", "-m", "research", "train"]
+        commands.append(words[5:])
+    return commands
+
+
+@pytest.mark.filterwarnings("ignore:Exception ignored in.*yaml:pytest.PytestUnraisableExceptionWarning")  # W&B's file
+@pytest.mark.parametrize("path", SWEEPS)
+def test_the_agent_starts_the_same_trials_in_the_same_folders(path):
+    sweep = shipped(path)
+    commands = agents_flags(catalogue.ROOT / path)
+    assert len(commands) == len(sweep.trials)
+    some = slice(None, None, 5)  # shares no factor with the counts of the values, so that all values are met
+    assert list(sweep.trials[some]) == [spec.trial(experiment, flags) for experiment, *flags in commands[some]]
+    assert sweep.name == sweep.experiment == Path(path).stem
+
+
+@pytest.mark.filterwarnings("ignore:Exception ignored in.*yaml:pytest.PytestUnraisableExceptionWarning")  # W&B's file
+def test_the_agent_starts_the_same_trials_for_every_kind_of_value(tmp_path):
+    kinds = {
+        "arm": {"value": "rnn gain 0.9"},
+        "task.permuted": {"values": [True, False]},
+        "training.learning_rate": {"values": [1e-05, 0.1, 1]},
+        "init.forget_bias": {"values": [-1.0, -1e-07]},
+        "training.clip_norm": {"value": float("inf")},
+    }
+    path = tmp_path / "kinds.yaml"
+    path.write_text(yaml.safe_dump(content(kinds, command=[*COMMAND, "--model.features=8", "--seed", "3"])))
+    sweep = spec.read(path)
+    assert list(sweep.trials) == [spec.trial(experiment, flags) for experiment, *flags in agents_flags(path)]
+    assert len({trial.config for trial in sweep.trials}) == 12
+    assert {(trial.config.model.features, trial.config.seed) for trial in sweep.trials} == {(8, 3)}
+
+
+def test_the_sweep_of_gradient_norms_is_every_setting_with_every_arm_and_four_seeds():
+    declared = experiment.load("gradient_norms")
+    configs = [trial.config for trial in shipped("sweeps/gradient_norms.yaml").trials]
+    asked = [(setting, arm, seed) for setting in declared.settings for arm in declared.arms for seed in range(4)]
+    assert [(config.setting, config.arm, config.seed) for config in configs] == asked
+
+
+def test_a_grid_is_all_combinations_the_last_parameter_changing_fastest(read):
+    sweep = read(
+        content({"init.gain": {"values": [2, 1]}, "seed": {"values": [1, 0]}, "arm": {"value": "lstm bias 1"}})
+    )
+    assert [(trial.config.init.gain, trial.config.seed) for trial in sweep.trials] == [(2, 1), (2, 0), (1, 1), (1, 0)]
+    assert {trial.config.arm for trial in sweep.trials} == {"lstm bias 1"}
+
+
+def test_a_run_cap_takes_the_first_trials_of_a_grid(read):
+    assert names(read(content(run_cap=1))) == ["seed=0"]
+
+
+def test_the_name_of_the_file_stands_in_for_a_name_and_is_safe_in_a_path(read):
+    assert read(content()).name == "some"
+    assert read(content(name="../two words")).name == ".._two_words"
+
+
+def test_the_project_is_that_of_the_file(read):
+    assert read(content(project="mine")).trials[0].config.tracking.project == "mine"
+
+
+def random_content(count: int, **parameters: Any) -> dict[str, Any]:
+    return content(parameters, method="random", run_cap=count)
+
+
+def test_random_trials_lie_in_their_ranges_and_are_drawn_again_alike(read):
+    asked = random_content(
+        25,
+        **{
+            "init.gain": {"min": 0.5, "max": 1.5},
+            "training.learning_rate": {"distribution": "log_uniform_values", "min": 1.0e-5, "max": 1.0e-1},
+            "training.batch_size": {"min": 3, "max": 5},
+            "model.cell": {"values": ["rnn", "gru"], "probabilities": [0.9, 0.1]},
+            "seed": {"value": 7},
+        },
+    )
+    configs = [trial.config for trial in read(asked).trials]
+    assert all(0.5 <= config.init.gain <= 1.5 for config in configs)
+    rates = [config.training.learning_rate for config in configs]
+    assert all(1e-5 <= rate <= 1e-1 for rate in rates)
+    assert sum(rate < 1e-3 for rate in rates) >= 6  # uniform over the logarithm, not over the values
+    assert {config.training.batch_size for config in configs} == {3, 4, 5}
+    assert 0 < sum(config.model.cell == "gru" for config in configs) < 10
+    assert {config.seed for config in configs} == {7}
+    assert configs == [trial.config for trial in read(asked).trials]
+    assert configs[:5] == [trial.config for trial in read(asked | {"run_cap": 5}).trials]
+
+
+def test_random_trials_differ_until_there_are_no_more(read):
+    few = {"seed": {"min": 0, "max": 3}}
+    assert sorted(names(read(random_content(4, **few)))) == ["seed=0", "seed=1", "seed=2", "seed=3"]
+    with pytest.raises(UserError, match="run_cap=5: must be at most 4"):
+        read(random_content(5, **few))
+
+
+def trial_name(*args: str) -> str:
+    return spec.trial("gradient_norms", args).name
+
+
+def test_a_trial_is_named_by_its_flags_in_the_order_of_the_config():
+    assert trial_name("--seed=0", "--arm=rnn gain 1.2", "--setting=mnist_784") == (
+        "setting=mnist_784,arm=rnn_gain_1.2,seed=0"
+    )
+    assert trial_name() == "base"
+
+
+def test_a_name_does_not_depend_on_how_a_value_is_spelt():
+    assert trial_name("--training.learning_rate", "1e-3") == trial_name("--training.learning-rate=.001")
+    assert trial_name("--task.permuted=true") == trial_name("--task.permuted=True") == "permuted=True"
+
+
+def test_flags_that_do_not_touch_what_is_computed_are_not_in_the_name():
+    assert trial_name("--tracking.wandb=disabled", "--training.checkpoint_seconds=1", "--seed=1") == "seed=1"
+    assert trial_name("--experiment=gradient_norms", "--seed=1") == "seed=1"
+
+
+def test_the_task_is_named_as_such_and_keys_of_one_name_are_told_apart(monkeypatch):
+    assert trial_name("--task.name=adding", "--task.length=9") == "task=adding,length=9"
+    monkeypatch.setattr(command_line, "config_of", lambda *_: Config())
+    monkeypatch.setattr(spec, "flatten", lambda _: {"a.size": 1, "b.size": 2, "c.size": 3})
+    assert trial_name("--b.size=2", "--a.size=1") == "a.size=1,b.size=2"
+    assert trial_name("--c.size=3") == "size=3"
+
+
+def test_long_names_are_cut_and_still_differ(monkeypatch):
+    monkeypatch.setattr(spec, "LONGEST_NAME", 10)
+    one, two = trial_name("--arm=rnn gain 1", "--seed=1"), trial_name("--arm=rnn gain 1", "--seed=2")
+    assert one != two
+    assert one[:11] == two[:11] == "arm=rnn_ga,"
+    assert len(one) == 19
+
+
+@pytest.mark.parametrize("text", ["rnn gain 1", "a/b", "../x", "ü", "a,b=c", "$(x)\n"])
+def test_folder_names_hold_no_letter_that_is_special_to_a_file_system_or_shell(text):
+    safe = spec.folder_name(text)
+    assert len(safe) == len(text)
+    assert safe.isascii()
+    assert not set(safe) & set("/ ,=$()\n\\:*?\"<>|'&;")
+
+
+def one(entry: Any) -> dict[str, Any]:
+    return content({"init.gain": entry})
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("method: [grid", "line 1: is not YAML"),
+        ("a: \x07", "is not YAML"),
+        ("", "must be a mapping"),
+        ("- 1", "must be a mapping"),
+        ("method: grid\nmethod: random", "line 2: method is given twice"),
+        (content(parameter={}), "parameter: no such key; did you mean parameters?"),
+        (content(zzz=1), "zzz: no such key; must be one of command, description"),
+        (content(early_terminate={"type": "hyperband"}), "early_terminate: needs W&B's server; use `wandb sweep`"),
+        (content(method=...), "method: must be given"),
+        (content(command=...), "command: must be given"),
+        ({"method": "grid", "command": COMMAND}, "parameters: must be given"),
+        (content(method="bayes"), "method=bayes: needs W&B's server; use `wandb sweep`"),
+        (content(method="gird"), "method=gird: must be one of grid, random"),
+        (content(method=["grid"]), "method=['grid']: must be one of grid, random"),
+        (content([{"seed": 1}]), "parameters: must map config keys"),
+        (content(name=3), "name=3: must be a word"),
+        (content(name=".."), "name=..: must be a word"),
+        (content(project=[]), "project=[]: must be a word"),
+        (content(run_cap=0), "run_cap=0: must be a whole number, at least 1"),
+        (content(run_cap=True), "run_cap=True: must be a whole number"),
+        (content(method="random"), "run_cap: must be given, as the method is random"),
+        (content(command="python -m research train x"), "command: must be ["),
+        (content(command=COMMAND[:-1]), "command: must be ["),
+        (content(command=["research", "train", "${args}"]), "command: must be ["),
+        (content(command=[*COMMAND[:-1], "${args_no_hyphens}", "${args}"]), "command: ${args_no_hyphens} is not known"),
+        (content(command=[*COMMAND, "--runs-dir=x"]), "command: --runs-dir must be absent"),
+        (content(command=[*COMMAND, "--seed=1"]), "--seed: given twice"),
+        (content(command=[*COMMAND[:-2], "nothing", "${args}"]), "experiment 'nothing': must be one of"),
+        (content({"sed": {"value": 1}}), "--sed=1: no such option; did you mean seed?"),
+        (content({3: {"value": 1}}), "--3=1: no such option"),
+        (content({"seed": {"values": [0, "x"]}}), "seed=x: must be a whole number"),
+        (content({"arm": {"values": ["nobody"]}}), "arm=nobody: must be one of"),
+        (content({"seed": {"values": [True]}}), "seed=True: must be a whole number"),
+        (content({"seed": {"values": [0, "00"]}}), "parameters: two trials have the name seed=0"),
+        (content({"tracking.wandb": {"values": ["auto", "disabled"]}}), "two trials have the name base"),
+        (
+            content({key: {"values": list(range(101))} for key in ("seed", "training.eval_every")}),
+            "parameters: make 10201 trials; must be at most 10000",
+        ),
+        (one(None), "parameters.init.gain: must hold value, values, or a distribution"),
+        (one(3), "parameters.init.gain: must hold value"),
+        (one({}), "parameters.init.gain: must hold value"),
+        (one({"vals": [1]}), "parameters.init.gain.vals: no such key"),
+        (one({"values": 3}), "parameters.init.gain.values=3: must be a list"),
+        (one({"values": []}), "parameters.init.gain.values=[]: must be a list of at least one value"),
+        (one({"values": None}), "parameters.init.gain.values: must be given"),
+        (one({"values": [None]}), "parameters.init.gain.values: None must be a number"),
+        (one({"values": [[1]]}), "parameters.init.gain.values: [1] must be a number"),
+        (one({"values": [1, 2, 1]}), "parameters.init.gain.values: 1 is given twice"),
+        (one({"value": 1, "values": [1]}), "parameters.init.gain.values: must be absent; constant takes value"),
+        (one({"values": [1], "min": 0}), "parameters.init.gain.min: must be absent; categorical takes values"),
+        (one({"values": [1, 2], "probabilities": [1]}), "parameters.init.gain.probabilities=[1]: must be 2 numbers"),
+        (one({"values": [1, 2], "probabilities": [1, 1]}), "must be 2 numbers that add up to 1"),
+        (one({"values": ["1e-3"]}), "parameters.init.gain.values: YAML reads 1e-3 as text; write 1.0e-3"),
+        (one({"value": "1.5e3"}), "parameters.init.gain.value: YAML reads 1.5e3 as text; write 1.5e+3"),
+        (one({"value": float("nan")}), "init.gain=nan: must be a finite number"),
+        (one({"min": 0, "max": 1}), "parameters.init.gain: must hold value or values, as the method is grid"),
+        (one({"min": 0}), "parameters.init.gain.max: must be given"),
+        (one({"min": 1.0, "max": 0}), "parameters.init.gain.max=0: must be at least min=1.0"),
+        (one({"min": "1e-3", "max": 1}), "parameters.init.gain.min: YAML reads 1e-3 as text"),
+        (one({"min": "low", "max": 1}), "parameters.init.gain.min=low: must be a finite number"),
+        (one({"min": 0, "max": math.inf}), "parameters.init.gain.max=inf: must be a finite number"),
+        (one({"distribution": "int_uniform", "min": 0.5, "max": 1}), "parameters.init.gain.min=0.5: must be a whole"),
+        (one({"distribution": "log_uniform_values", "min": 0, "max": 1}), "min=0: must be greater than 0"),
+        (one({"distribution": "normal", "mu": 0}), "parameters.init.gain.distribution=normal: must be one of constant"),
+        (one({"distribution": ["normal"]}), "parameters.init.gain.distribution=['normal']: must be one of"),
+        (content({"init": {"parameters": {"gain": {"value": 1}}}}), "parameters.init.parameters: nested parameters"),
+    ],
+)
+def test_a_mistake_in_a_sweep_file_is_one_line_with_the_file_and_the_key(read, tmp_path, text, said):
+    with pytest.raises(UserError) as caught:
+        read(text)
+    message = str(caught.value)
+    assert message.startswith(f"{tmp_path / 'some.yaml'}: ")
+    assert said in message
+    assert "\n" not in message
+
+
+def test_a_file_that_cannot_be_read_is_named(tmp_path):
+    with pytest.raises(UserError, match="absent.yaml: cannot be read: No such file"):
+        spec.read(tmp_path / "absent.yaml")
+    with pytest.raises(UserError, match="cannot be read: Is a directory"):
+        spec.read(tmp_path)
+    (tmp_path / "binary.yaml").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(UserError, match="binary.yaml: is not UTF-8 text"):
+        spec.read(tmp_path / "binary.yaml")

@@ -1,0 +1,108 @@
+"""Every option of a trial is checked, and its flat form names it in full."""
+
+import dataclasses
+
+import pytest
+
+from research import config as module
+from research.config import AddingConfig, Config, InitConfig, flatten, override, unflatten
+from research.errors import UserError
+
+
+@pytest.mark.parametrize("task", module.task_types().values())
+def test_a_config_and_its_flat_form_are_inverse(task):
+    config = Config(seed=3, task=task(), init=InitConfig(gain=0.5, bias="chrono"))
+    assert unflatten(flatten(config)) == config
+
+
+def test_the_flat_form_holds_plain_values_under_the_flags_names():
+    flat = flatten(Config(task=AddingConfig(length=9)))
+    assert flat["task.name"] == "adding"
+    assert flat["task.length"] == 9
+    assert all(isinstance(value, bool | int | float | str) for value in flat.values())
+
+
+def test_an_absent_key_takes_its_default():
+    assert unflatten({}) == Config()
+    assert unflatten({"task.name": "adding"}).task == AddingConfig()
+
+
+def test_whole_numbers_and_the_names_of_strict_json_are_read_as_floats():
+    config = unflatten({"training.clip_norm": "inf", "init.gain": 2})
+    assert config.training.clip_norm == float("inf")
+    assert isinstance(config.init.gain, float)
+
+
+def test_a_change_of_task_drops_the_options_of_the_former_task():
+    pixels = override(Config(), {"task.pixels_per_step": 4})
+    assert override(pixels, {"task.name": "adding"}).task == AddingConfig()
+    assert override(pixels, {"task.name": "pixels"}).task == pixels.task
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("seed", -1),
+        ("seed", 2**31),
+        ("seed", True),
+        ("seed", 1.0),
+        ("task.name", "chess"),
+        ("task.pixels_per_step", 5),
+        ("task.pixels_per_step", 0),
+        ("task.permuted", 1),
+        ("model.cell", "elman"),
+        ("model.features", 0),
+        ("model.layers", 0),
+        ("model.attention", "some"),
+        ("init.gain", float("nan")),
+        ("init.gain", -0.1),
+        ("init.forget_bias", float("inf")),
+        ("init.chrono_length", 2),
+        ("training.steps", 0),
+        ("training.learning_rate", float("inf")),
+        ("training.clip_norm", 0.0),
+        ("training.teacher_forcing", 1.01),
+        ("training.warmup_steps", -1),
+        ("training.eval_every", -1),
+        ("probes.gradient_flow_every", -1),
+        ("tracking.wandb", "maybe"),
+    ],
+)
+def test_a_wrong_value_is_named_with_its_key_and_what_is_allowed(key, value):
+    with pytest.raises(UserError, match=rf"^{key}='?{value}'?: must be "):
+        override(Config(), {key: value})
+
+
+@pytest.mark.parametrize("key", ["sed", "model", "model.name", "models.cell", "task.length", "", ".", "model.cell.x"])
+def test_an_unknown_key_is_named(key):
+    with pytest.raises(UserError, match="no such option"):
+        unflatten({key: 1})
+
+
+@pytest.mark.parametrize(
+    ("key", "meant"), [("sed", "seed"), ("gain", "init.gain"), ("traning.steps", "training.steps")]
+)
+def test_the_nearest_key_is_suggested(key, meant):
+    assert module.suggestion(key, Config()) == f"; did you mean {meant}?"
+
+
+def test_every_option_has_a_description():
+    def check(kind: type) -> None:
+        lines = [line.strip() for line in _source(kind)]
+        for item in dataclasses.fields(kind):
+            if item.name == "name" or (isinstance(item.type, type) and dataclasses.is_dataclass(item.type)):
+                continue
+            if item.name == "task" and kind is Config:
+                continue
+            (at,) = (number for number, line in enumerate(lines) if line.startswith(f"{item.name}: "))
+            assert lines[at + 1].startswith('"""'), f"{kind.__name__}.{item.name}"
+
+    sections = [type(getattr(Config(), item.name)) for item in dataclasses.fields(Config) if item.name != "task"]
+    for kind in [Config, *module.task_types().values(), *(kind for kind in sections if dataclasses.is_dataclass(kind))]:
+        check(kind)
+
+
+def _source(kind: type) -> list[str]:
+    import inspect
+
+    return inspect.getsource(kind).splitlines()
