@@ -21,7 +21,7 @@ ALLOWED = {  # what the modules of a folder (or one module) may import of `resea
     "tasks": BASE | {"batch"},
     "seq2seq": BASE | {"batch", "recurrent"},
     "probes": BASE | {"batch", "recurrent"},
-    "tracking": BASE,
+    "tracking": BASE | {"probes"},
     "training": BASE | {"batch", "recurrent", "tasks", "seq2seq", "probes", "tracking"},
     "sweeping": BASE | {"experiment", "command_line", "tracking", "training"},
     "reporting": BASE | {"experiment", "tracking", "probes"},
@@ -33,7 +33,7 @@ HOMES = {
     "wandb": "research/tracking/wandb.py",
     "plotly": "research/tracking/wandb.py",
     "orbax": "research/training/checkpoint.py",
-    "matplotlib": "research/reporting/figures.py",
+    "matplotlib": "research/reporting/figures/",
     "yaml": "research/sweeping/spec.py",
     "tensorflow_datasets": "research/tasks/corpora/",
 }

@@ -1,0 +1,98 @@
+"""The report on a directory of runs: its table on the standard output, and table, figures and page as files."""
+
+import shutil
+import sys
+from pathlib import Path
+
+from research.errors import UserError
+from research.reporting import tables
+from research.reporting.aggregate import Group, read
+from research.tracking.runs import find
+
+SUFFIXES: dict[tables.Format, str] = {"markdown": "md", "latex": "tex", "html": "html"}
+
+PAGE = """<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<title>{title}</title>
+<style>
+body {{ font: 16px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 80rem; padding: 0 1rem; color: #222 }}
+table {{ border-collapse: collapse; font-variant-numeric: tabular-nums; border-block: 2px solid #222 }}
+td, th {{ padding: .25rem .8rem; white-space: nowrap }}
+thead {{ border-bottom: 1px solid #222 }}
+h3 {{ font-size: 1rem; margin: 1.6rem 0 .4rem }}
+img {{ width: 100%; margin-top: 2rem }}
+</style>
+{table}{images}
+</html>
+"""
+
+
+def report(runs: Path, format: tables.Format = "terminal", output: Path | None = None) -> None:
+    """Print the table of each experiment among the runs, write its tables and figures, and print where they are.
+
+    They go to `output`, by default RUNS/report, in a folder for each experiment if there are several. Beside a table
+    that is not for the terminal, the places are printed on the standard error, so that the output can be redirected.
+
+    Raises:
+        UserError: if there are no runs, a run cannot be read, or the output cannot be written.
+    """
+    found = find(runs)
+    if not found:
+        raise UserError(f"{runs}: no runs in it; `python -m research sweep sweeps/NAME.yaml` makes runs/NAME")
+    groups = read(found)
+    for group in groups:
+        table = tables.table(group)
+        if format == "terminal":
+            width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+            print(tables.render(table, format, width))
+        else:
+            print(tables.render(table, format), end="", flush=True)
+        folder = (output or runs / "report") / (group.name if len(groups) > 1 else "")
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            places = _write(group, table, folder, page=format == "html")
+        except OSError as error:
+            raise UserError(f"{folder}: cannot be written: {error.strerror}") from error
+        for place in places:
+            print(place, file=sys.stdout if format == "terminal" else sys.stderr)
+
+
+def _write(group: Group, table: tables.Table, folder: Path, page: bool) -> list[str]:
+    """Write all files of one experiment; returns a line for each kind, with its place."""
+    lines = []
+    for form, suffix in SUFFIXES.items():
+        (folder / f"table.{suffix}").write_text(tables.render(table, form), encoding="utf-8")
+    lines.append(f"table     {folder / 'table'}.{{{','.join(SUFFIXES.values())}}}")
+    images = []
+    for name in group.experiment.figures:
+        paths = _figure(name, group, folder)
+        images += [path for path in paths if path.suffix == ".png"]
+        made = f"{folder / name}.{{{','.join(path.suffix[1:] for path in paths)}}}"
+        lines.append(f"figure    {made if paths else f'{name}: not drawn, the runs have no record for it'}")
+    if page:
+        place = folder / "report.html"
+        place.write_text(_page(table, images), encoding="utf-8")
+        lines.append(f"page      {place}")
+    return lines
+
+
+def _figure(name: str, group: Group, folder: Path) -> list[Path]:
+    from research.reporting import figures
+
+    if name not in figures.FIGURES:
+        raise UserError(f"experiments/{group.name}.py: figure {name!r}: must be one of {', '.join(figures.FIGURES)}")
+    figure = figures.draw(name, group)
+    return figures.save(figure, folder, name) if figure else []
+
+
+def _page(table: tables.Table, images: list[Path]) -> str:
+    """One file that needs no other: the images are within it."""
+    from base64 import b64encode
+    from html import escape
+
+    tags = [
+        f'<img alt="{escape(path.stem)}" src="data:image/png;base64,{b64encode(path.read_bytes()).decode()}">\n'
+        for path in images
+    ]
+    return PAGE.format(title=escape(table.name), table=tables.render(table, "html"), images="".join(tags))
