@@ -122,7 +122,7 @@ def _train(args: list[str]) -> None:
 
     (result,) = train_trials([(trial.name, trial.config)], directory=directory)
     for key, value in result.summary.items():
-        print(f"{key:<40} {value:.6g}")
+        print(f"{key:<40} {value:.6g}" if isinstance(value, int | float) else f"{key:<40} {value}")
     print(f"{result.status}: {result.path}")
 
 

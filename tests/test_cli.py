@@ -31,10 +31,10 @@ class Trainer(ModuleType):
         self.trials, self.directory = trials, directory
         results = []
         for name, config in trials:
+            status, done = "diverged" if config.seed == 1 else "finished", (directory / name).exists()
             (directory / name).mkdir(parents=True, exist_ok=True)
-            (directory / name / "result.json").touch()
-            status = "diverged" if config.seed == 1 else "finished"
-            results.append(SimpleNamespace(path=directory / name, status=status, summary={"eval/loss": 0.25}))
+            result = SimpleNamespace(path=directory / name, status=status, skipped=done, summary={"eval/loss": 0.25})
+            results.append(result)
         return results
 
 

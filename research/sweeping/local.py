@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from research.sweeping.spec import Sweep
-from research.tracking.runs import RunDirectory
 
 
 @dataclass(frozen=True)
@@ -29,7 +28,6 @@ def run(sweep: Sweep, runs_dir: Path, limit: int | None = None) -> Outcome:
 
     directory = runs_dir / sweep.name
     trials = [(trial.name, trial.config) for trial in itertools.islice(sweep.trials, limit)]
-    done = {name for name, _ in trials if RunDirectory(directory / name).result_file.exists()}
     results = train_trials(trials, directory=directory)
-    statuses = [result.status for result in results if result.path.name not in done]
-    return Outcome(directory, statuses.count("finished"), statuses.count("diverged"), len(done))
+    statuses = ["skipped" if result.skipped else result.status for result in results]
+    return Outcome(directory, *(statuses.count(status) for status in ("finished", "diverged", "skipped")))
