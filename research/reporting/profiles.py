@@ -55,11 +55,11 @@ def profile(row: Row, part: Part = "h", when: When = "first") -> Profile | None:
         return None
     norms = np.array([_regular(record[part]) for record in chosen])
     usable = np.isfinite(norms[:, -1]) & (norms[:, -1] > 0)
-    steps = tuple(sorted({int(record["step"]) for record in chosen}))
     if not usable.any():
         return None
     relative = norms[usable] / norms[usable, -1:]
     low, high = relative.min(0), relative.max(0)
+    steps = tuple(sorted({int(record["step"]) for record, used in zip(chosen, usable, strict=True) if used}))
     return Profile(row, median(relative), low, high, int(usable.sum()), int((~usable).sum()), steps)
 
 

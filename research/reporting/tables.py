@@ -70,7 +70,8 @@ def _row(row: Row, group: Group) -> tuple[str, ...]:
 
 def _notes(group: Group, parts: tuple[Part, ...]) -> list[str]:
     cells = [cell for part in parts for row in part.rows for cell in row[1:]]
-    notes = ["Mean ± 95 % t-interval over seeds; ×/÷: geometric mean and the interval as a factor."]
+    factors = "; ×/÷: geometric mean and the interval as a factor" if any("×/÷" in cell for cell in cells) else ""
+    notes = [f"Mean ± 95 % t-interval over seeds{factors}."]
     if any(re.search(r"\(\d+/\d+\)", cell) for cell in cells):
         notes.append(
             "0, inf or undefined (k/n): so it was for k of the n seeds (0: underflow; inf: overflow, or no decay; "
@@ -106,7 +107,7 @@ def _terminal(content: Table, width: int | None = None) -> str:
     widths = [max(len(row[column]) for row in rows) for column in range(len(content.header))]
     total = sum(widths) + 3 * len(widths)
     fits = width is None or total <= width
-    console = Console(file=io.StringIO(), width=total if fits else width, color_system=None)
+    console = Console(file=io.StringIO(), width=max(total, 120) if width is None else width, color_system=None)
     with console.capture() as captured:
         console.print(Text(f"{content.name}: {content.claim}"), width=min(console.width, 120))
         for part in content.parts:

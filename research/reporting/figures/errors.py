@@ -52,18 +52,22 @@ def forcing_gap(group: Group) -> Figure | None:
         return None
     figure, axes = style.grid(len(panels), left=1.2, right=2.4)
     for axis, (section, curves) in zip(axes, panels, strict=True):
-        for (kind, points), color in zip(curves.items(), style.COLORS[:2], strict=True):
+        for points, color in zip(curves.values(), style.COLORS[:2], strict=True):
             ratio, mean, low, high = (np.array(values) for values in zip(*points, strict=True))
             bars = np.nan_to_num([mean - low, high - mean])
             axis.errorbar(ratio, mean, yerr=bars, color=color, marker="o", ms=9, capsize=6, elinewidth=2.4)
-            axis.annotate(kind, (ratio[-1], mean[-1]), (14, 0), textcoords="offset points", color=color, weight="bold",
-                          va="center", annotation_clip=False)  # fmt: skip
         free, forced = ({point[0]: point[1] for point in points} for points in curves.values())
         shared = [ratio for ratio in free if ratio in forced]
         axis.fill_between(shared, [free[r] for r in shared], [forced[r] for r in shared], color="#EEEEEE", zorder=0)
         axis.set(xlabel="teacher-forcing ratio in training", ylabel="error (%)", xticks=shared)
         axis.xaxis.set_major_formatter("{x:g}")
         axis.set_ylim(bottom=0)
+        ends = [points[-1][:2] for points in curves.values()]
+        top = axis.get_ylim()[1]
+        apart = profiles.spread([error for _, error in ends], 0.075 * top, 0, top)
+        for kind, (ratio, _), place, color in zip(curves, ends, apart, style.COLORS, strict=False):
+            axis.annotate(kind, (ratio, place), (14, 0), textcoords="offset points", color=color, weight="bold",
+                          va="center", annotation_clip=False)  # fmt: skip
         axis.spines["right"].set_visible(False)
         axis.set_title(task(section), pad=12)
     note = "Mean over seeds with 95 % t-intervals (none for one seed); grey: the gap."

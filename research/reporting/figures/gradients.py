@@ -60,7 +60,7 @@ def gradient_profiles(group: Group, part: Part = "h", when: When = "first") -> F
     note += "The loss is read after the last step."
     left_out = sum(line.left_out for _, lines in panels for line in lines)
     if left_out:
-        note += f" Left out: {left_out} profiles whose last norm is 0 or not finite."
+        note += f" Left out: {left_out} profile{'s' if left_out > 1 else ''} whose last norm is 0 or not finite."
     style.title(figure, f"Norm of ∂L/∂{part}ₜ {state}, relative to its norm at the last time step", note)
     return figure
 

@@ -1,0 +1,116 @@
+"""Figures say in words what they show, and show what float32 cannot hold."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from research.config import Config
+from research.experiment import Experiment, load
+from research.reporting import figures
+from research.reporting.aggregate import read
+from research.tracking.runs import find
+from tests.reporting.directories import write
+
+
+@pytest.fixture
+def gradient_group(gradient_runs):
+    return read(find(gradient_runs))[0]
+
+
+def words(figure) -> str:
+    """All text of a figure that a reader sees."""
+    found = [text.get_text() for text in figure.texts]
+    for axis in figure.axes:
+        found += [axis.get_title(), axis.get_xlabel(), axis.get_ylabel(), *(text.get_text() for text in axis.texts)]
+    return "\n".join([*found, *(text.get_text() for legend in figure.legends for text in legend.get_texts())])
+
+
+def test_profiles_mark_underflow_and_overflow_within_the_axes(gradient_group):
+    figure = figures.draw("gradient_profiles", gradient_group)
+    assert figure is not None
+    assert "underflow to 0" in words(figure) and "overflow" in words(figure)
+    for axis in figure.axes:
+        marks = {
+            line.get_marker(): line for line in axis.lines if line.get_marker() in ("v", "^") and len(line.get_xdata())
+        }
+        assert set(marks) == {"v", "^"}
+        low, high = axis.get_ylim()
+        for line in axis.lines:
+            heights = np.asarray(line.get_ydata(), float)
+            assert np.isfinite(heights).all() and (heights >= low).all() and (heights <= high).all()
+
+
+def test_profiles_have_a_panel_a_setting_and_a_named_line_a_row(gradient_group):
+    figure = figures.draw("gradient_profiles", gradient_group)
+    assert figure is not None
+    assert [axis.get_title() for axis in figure.axes] == ["MNIST, 196 steps of 4 pixels", "adding problem, 100 steps"]
+    for axis in figure.axes:
+        labels = {text.get_text() for text in axis.texts}
+        assert {"rnn gain 0.9", "rnn gain 1.2", "lstm bias 1", "gru chrono"} <= labels
+
+
+def test_the_last_profiles_count_those_that_diverged(gradient_group):
+    figure = figures.draw("gradient_profiles_trained", gradient_group)
+    assert figure is not None
+    assert "Left out: 1 profile" in words(figure)
+    assert "100 updates" in figure.axes[0].get_title()
+
+
+def test_the_heat_map_has_colours_for_underflow_and_overflow(gradient_group):
+    figure = figures.draw("gradient_heatmaps", gradient_group)
+    assert figure is not None
+    assert "0: underflow" in words(figure) and "inf: overflow" in words(figure)
+    panels = [axis for axis in figure.axes if len(axis.collections) == 3]
+    assert len(panels) == 8
+    for axis in panels:  # every norm has exactly one of the three colours
+        shown = [~np.ma.getmaskarray(np.ma.masked_invalid(mesh.get_array())) for mesh in axis.collections]
+        assert (np.sum(shown, axis=0) == 1).all()
+
+
+def test_rare_lengths_are_named_as_joined(attention_runs):
+    figure = figures.draw("error_by_length", read(find(attention_runs))[0])
+    assert figure is not None
+    (axis,) = figure.axes
+    assert [label.get_text() for label in axis.get_xticklabels()] == ["≤4", "5", "14+"]
+    assert {"none", "additive"} <= {text.get_text() for text in axis.texts}
+
+
+def test_the_gap_is_drawn_over_the_forcing_ratio(forcing_runs):
+    figure = figures.draw("forcing_gap", read(find(forcing_runs))[0])
+    assert figure is not None
+    assert "free running" in words(figure) and "teacher forced" in words(figure)
+    assert list(figure.axes[0].get_xticks()) == [0, 1]
+
+
+@pytest.mark.parametrize("name", figures.FIGURES)
+def test_a_figure_without_data_is_none(name, tmp_path, grouped):
+    write(tmp_path / "0", Config())
+    assert figures.draw(name, grouped(tmp_path, Experiment(claim="", base=Config()))) is None
+
+
+@pytest.mark.parametrize("name", ["gradient_profiles", "gradient_heatmaps"])
+def test_one_setting_one_row_one_seed_one_record_is_enough(name, gradient_group):
+    section = replace(gradient_group.sections[0], rows=gradient_group.sections[0].rows[:1])
+    (first, *_) = section.rows[0].trials
+    first.gradient_flow[1:] = []
+    alone = replace(section, rows=(replace(section.rows[0], trials=(first,)),))
+    assert figures.draw(name, replace(gradient_group, sections=(alone,))) is not None
+
+
+def test_a_figure_is_saved_as_png_and_svg_and_the_same_twice(forcing_runs, tmp_path):
+    group = read(find(forcing_runs))[0]
+    contents = []
+    for _ in range(2):
+        figure = figures.draw("forcing_gap", group)
+        assert figure is not None
+        paths = figures.save(figure, tmp_path, "forcing_gap")
+        contents.append([path.read_bytes() for path in paths])
+    assert [path.name for path in paths] == ["forcing_gap.png", "forcing_gap.svg"]
+    assert contents[0] == contents[1]
+    assert contents[0][0].startswith(b"\x89PNG") and b"free running" in contents[0][1]
+
+
+@pytest.mark.parametrize("experiment", ["gradient_norms", "attention", "teacher_forcing"])
+def test_experiments_name_figures_that_exist(experiment):
+    assert set(load(experiment).figures) <= set(figures.FIGURES)

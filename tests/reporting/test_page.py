@@ -1,0 +1,74 @@
+"""`report` prints the table, writes the files, and says where they are."""
+
+import re
+import sys
+
+import pytest
+
+from research.errors import UserError
+from research.reporting.page import report
+
+
+def test_the_table_comes_first_and_then_where_the_files_are(attention_runs, capsys):
+    report(attention_runs)
+    out, err = capsys.readouterr()
+    assert err == ""
+    folder = attention_runs / "report"
+    assert out.index("additive") < out.index(f"table     {folder}/table.{{md,tex,html}}") < out.index("figure    ")
+    names = ["error_by_length.png", "error_by_length.svg", "table.html", "table.md", "table.tex"]
+    assert sorted(path.name for path in folder.iterdir()) == names
+
+
+def test_a_second_report_does_not_take_its_own_files_for_runs(attention_runs, capsys):
+    report(attention_runs)
+    first = capsys.readouterr().out
+    report(attention_runs)
+    assert capsys.readouterr().out == first
+
+
+@pytest.mark.parametrize(("form", "start"), [("markdown", "**attention**"), ("latex", "% "), ("html", "<h2>")])
+def test_other_formats_leave_the_standard_output_to_the_table(attention_runs, tmp_path, capsys, form, start):
+    report(attention_runs, form, tmp_path / "out")
+    out, err = capsys.readouterr()
+    suffix = {"markdown": "md", "latex": "tex", "html": "html"}[form]
+    assert out.startswith(start)
+    assert out == (tmp_path / "out" / f"table.{suffix}").read_text()
+    assert "error_by_length.{png,svg}" in err
+    assert (tmp_path / "out" / "report.html").exists() == (form == "html")
+
+
+def test_the_page_needs_no_other_file(attention_runs, tmp_path, capsys):
+    report(attention_runs, "html", tmp_path)
+    page = (tmp_path / "report.html").read_text()
+    assert "fixed-size state" in page and "<table>" in page
+    sources = re.findall(r'(?:src|href)="([^"]{0,30})', page)
+    assert len(sources) == 1 and sources[0].startswith("data:image/png;base64,")
+
+
+def test_several_experiments_have_a_folder_each(attention_runs, forcing_runs, tmp_path, capsys):
+    report(tmp_path)
+    assert {path.name for path in (tmp_path / "report").iterdir()} == {"attention", "teacher_forcing"}
+
+
+def test_a_figure_without_a_record_is_said_to_be_missing(attention_runs, capsys):
+    for path in attention_runs.glob("*/result.json"):
+        path.unlink()
+    report(attention_runs)
+    out = capsys.readouterr().out
+    assert "error_by_length: not drawn" in out and "6 of 6 trials have no result yet" in out
+
+
+def test_a_directory_without_runs_says_what_makes_them(tmp_path):
+    with pytest.raises(UserError, match="no runs in it; `python -m research sweep"):
+        report(tmp_path)
+
+
+def test_an_output_that_cannot_be_written_is_a_users_mistake(attention_runs, tmp_path, capsys):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match="file: cannot be written"):
+        report(attention_runs, output=tmp_path / "file")
+
+
+def test_a_report_does_not_need_jax(attention_runs, capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "jax", None)  # an import would fail
+    report(attention_runs)

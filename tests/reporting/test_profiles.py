@@ -1,0 +1,111 @@
+"""The arrays behind the figures leave nothing out."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from research.config import Config
+from research.reporting.aggregate import Row, Trial
+from research.reporting.profiles import by_length, heatmap, median, profile, spread
+from research.tracking.runs import RunDirectory
+
+INF, NAN = np.inf, np.nan
+
+
+def row(tmp_path: Path, *records: list[dict]) -> Row:
+    """A row of one trial for each list of records."""
+    trials = []
+    for seed, seeds_records in enumerate(records):
+        run = RunDirectory.create(tmp_path / str(seed), Config(seed=seed))
+        for record in seeds_records:
+            run.append("gradient_flow", record)
+        trials.append(Trial(run, run.options(), None))
+    return Row("row", tuple(trials))
+
+
+def word_row(label: str, *tables: dict[str, list]) -> Row:
+    run = RunDirectory(Path("unread"))
+    return Row(label, tuple(Trial(run, {}, {"by_length": table}) for table in tables))
+
+
+def test_the_median_has_a_place_for_zero_and_for_infinity():
+    norms = np.array([[0, 0, 1e-4, 0], [0, 1, 1e-2, 0], [1, INF, INF, INF], [1, INF, INF, INF]])
+    np.testing.assert_allclose(median(norms), [0, INF, INF, INF])
+    np.testing.assert_allclose(median(np.array([[1e-4], [1e-2]])), [1e-3])
+
+
+def test_a_profile_is_relative_to_its_last_norm_and_keeps_what_float32_cannot_hold(tmp_path):
+    found = profile(row(tmp_path, [{"step": 0, "h": [0.0, 1e-42, NAN, 1.0, 2.0]}]))
+    assert found is not None
+    np.testing.assert_array_equal(found.middle, [0, 0, INF, 0.5, 1])
+
+
+def test_a_profile_spans_its_seeds_and_says_how_many(tmp_path):
+    found = profile(row(tmp_path, [{"step": 0, "h": [1e-2, 1.0]}], [{"step": 0, "h": [1e-4, 1.0]}], []))
+    assert found is not None
+    np.testing.assert_allclose([found.low[0], found.middle[0], found.high[0]], [1e-4, 1e-3, 1e-2])
+    assert (found.seeds, found.left_out) == (2, 0)
+
+
+def test_a_profile_without_a_last_norm_is_counted_as_left_out(tmp_path):
+    found = profile(row(tmp_path, [{"step": 0, "h": [1.0, 1.0]}], [{"step": 0, "h": [1.0, NAN]}]))
+    assert found is not None and (found.seeds, found.left_out) == (1, 1)
+    assert profile(row(tmp_path / "none", [{"step": 0, "h": [1.0, 0.0]}])) is None
+
+
+def test_first_and_last_are_the_first_and_the_last_record(tmp_path):
+    records = [{"step": step, "h": [10.0**-step, 1.0]} for step in (0, 5, 7)]
+    first, last = (profile(row(tmp_path, records), when=when) for when in ("first", "last"))
+    assert first is not None and last is not None
+    assert (first.middle[0], first.steps, last.steps) == (1, (0,), (7,))
+    assert last.middle[0] == pytest.approx(1e-7)
+
+
+def test_a_part_that_is_not_recorded_is_no_profile(tmp_path):
+    assert profile(row(tmp_path, [{"step": 0, "h": [1.0]}]), part="c") is None
+
+
+def test_the_heat_map_takes_the_median_over_the_seeds_that_have_the_step(tmp_path):
+    long = [{"step": 0, "h": [1e-3, 0.0]}, {"step": 4, "h": [1e-5, INF]}]
+    found = heatmap(row(tmp_path, long, [{"step": 0, "h": [1e-1, 0.0]}]))
+    assert found is not None
+    np.testing.assert_array_equal(found[0], [0, 4])
+    np.testing.assert_allclose(found[1], [[-2, -INF], [-5, INF]])
+
+
+def test_rare_lengths_join_the_last_bin_weighted_by_words():
+    table = {"length": [1, 2, 3, 8, 9], "count": [4, 30, 50, 15, 5], "free_running": [0.5, 0.1, 0.1, 0.2, 0.4]}
+    (found,) = by_length([word_row("a", table)], least=20)
+    assert found.lengths == ((1, 2), (3, 3), (8, 9))
+    np.testing.assert_allclose(found.mean, [(4 * 0.5 + 30 * 0.1) / 34, 0.1, (15 * 0.2 + 5 * 0.4) / 20])
+    np.testing.assert_array_equal(found.words, [34, 50, 20])
+
+
+def test_rows_share_their_bins_and_bands_span_the_seeds():
+    tables = [{"length": [3, 4], "count": [40, 40], "free_running": [error, 2 * error]} for error in (0.1, 0.2, 0.3)]
+    first, second = by_length([word_row("a", *tables[:2]), word_row("b", tables[2]), word_row("none")])
+    assert first.lengths == second.lengths
+    np.testing.assert_allclose([first.low, first.mean, first.high], [[0.1, 0.2], [0.15, 0.3], [0.2, 0.4]])
+
+
+@pytest.mark.parametrize(
+    ("places", "expected"),
+    [
+        ([0.1, 0.9], [0.1, 0.9]),
+        ([0.5, 0.5, 0.5], [0.5, 0.4, 0.6]),
+        ([0.0, 0.0], [0.0, 0.1]),
+        ([1.0, 0.95, 0.2], [1.0, 0.9, 0.2]),
+        ([], []),
+    ],
+)
+def test_labels_move_as_little_as_needed(places, expected):
+    assert sorted(spread(places, 0.1, 0, 1)) == pytest.approx(sorted(expected))
+
+
+def test_labels_keep_their_order_and_their_distance_in_any_crowd():
+    wanted = np.random.default_rng(0).uniform(0.4, 0.6, 8)
+    found = np.array(spread(list(wanted), 0.1, 0, 1))
+    order = np.argsort(wanted)
+    assert (np.diff(found[order]) > 0.1 - 1e-9).all() and found.min() >= 0 and found.max() <= 1
+    assert max(spread([0.5] * 30, 0.1, 0, 1)) <= 1 + 1e-9

@@ -1,0 +1,123 @@
+"""One table, four formats, and nothing swept under it."""
+
+import subprocess
+import sys
+from html.parser import HTMLParser
+
+import pytest
+
+from research.config import Config, override
+from research.experiment import Column, Experiment
+from research.reporting.aggregate import read
+from research.reporting.tables import Part, Table, render, table
+from research.tracking.runs import RunDirectory, find
+from tests.reporting.directories import write
+
+AWKWARD = Table(
+    name="a_b",
+    claim="50% of <x> & |y|_1 \\ {z}",
+    header=("arm", "error (%)"),
+    parts=(Part("set_1: 50% & <more>", (("rnn_a & |b| <c>", "3.1e-7 ×/÷ 1.04"), ("100%", "(1.10 ± 0.25)e7"))),),
+    notes=("—: not measured_here.",),
+)
+
+
+@pytest.fixture
+def gradient_table(gradient_runs):
+    (group,) = read(find(gradient_runs))
+    return table(group)
+
+
+def row(content: Table, setting: str, arm: str) -> dict[str, str]:
+    (part,) = [part for part in content.parts if part.heading.startswith(setting)]
+    (found,) = [row for row in part.rows if row[0] == arm]
+    return dict(zip(content.header, found, strict=True))
+
+
+def test_underflow_and_overflow_stand_in_the_table(gradient_table):
+    assert row(gradient_table, "mnist_196", "rnn gain 0.9")["first / last"] == "0 (3/3)"
+    exploding = row(gradient_table, "mnist_196", "rnn gain 1.2")
+    assert (exploding["first / last"], exploding["half-life (steps)"]) == ("inf (3/3)", "inf (3/3)")
+    assert exploding["overflow (%)"] != "0 ± 0"
+    assert any(note.startswith("0, inf or undefined (k/n)") for note in gradient_table.notes)
+
+
+def test_diverged_and_unfinished_trials_are_shown(gradient_table):
+    assert row(gradient_table, "mnist_196", "rnn gain 1.2")["seeds"] == "3 (1 diverged)"
+    assert row(gradient_table, "adding_100", "gru chrono")["seeds"] == "2 of 3"
+    assert "1 of 24 trials has no result yet: adding_100 / gru chrono (1)." in gradient_table.notes
+
+
+def test_a_key_that_no_trial_has_is_a_dash(gradient_table):
+    assert row(gradient_table, "mnist_196", "lstm bias 1")["first / last, trained"] == "—"
+    assert "—: not measured." in gradient_table.notes
+
+
+def test_each_part_is_headed_by_what_the_setting_is(gradient_table):
+    expected = "MNIST, 196 steps of 4 pixels; trained for 600 steps of 32 sequences; 64 features; 3 seeds"
+    assert gradient_table.parts[0].heading == f"mnist_196: {expected}"
+
+
+def test_notes_are_only_about_what_is_there(tmp_path, grouped):
+    for seed in (0, 1):
+        write(tmp_path / str(seed), override(Config(), {"seed": seed}), x=0.5 + seed)
+    content = table(grouped(tmp_path, Experiment(claim="c", base=Config(), columns=(Column("x", "x"),))))
+    assert content.notes == ("Mean ± 95 % t-interval over seeds.",)
+
+
+def test_a_row_of_unfinished_trials_is_a_row(tmp_path, grouped):
+    RunDirectory.create(tmp_path / "0", Config())
+    content = table(grouped(tmp_path, Experiment(claim="c", base=Config(), columns=(Column("x", "x"),))))
+    assert content.parts[0].rows == (("base", "0 of 1", "—"),)
+
+
+def test_the_terminal_aligns_the_parts_and_wraps_where_it_must(gradient_table):
+    wide = render(gradient_table, "terminal")
+    heads = [line for line in wide.splitlines() if line.startswith("arm ")]
+    assert len(heads) == 2 and heads[0] == heads[1]
+    assert "rnn gain 0.9" in wide and "0 (3/3)" in wide
+    assert max(map(len, render(gradient_table, "terminal", width=80).splitlines())) <= 80
+
+
+def test_markdown_keeps_the_columns_apart():
+    lines = render(AWKWARD, "markdown").splitlines()
+    cells = [line.replace("\\|", "").count("|") for line in lines if line.startswith("|")]
+    assert cells == [3] * 4
+    assert "rnn\\_a" in render(AWKWARD, "markdown")
+
+
+def test_latex_has_escapes_rules_and_mathematics():
+    found = render(AWKWARD, "latex")
+    assert r"$3.1\times 10^{-7}$" in found and r"(1.10 $\pm$ 0.25)$\times 10^{7}$" in found
+    assert r"set\_1: 50\% \& $<$more$>$" in found and r"\textbackslash{} \{z\}" in found
+    assert found.isascii()
+    assert found.count(r"\begin{tabular}") == found.count(r"\end{tabular}") == found.count(r"\toprule") == 1
+
+
+def test_html_is_well_formed_and_escaped():
+    found = render(AWKWARD, "html")
+    opened: list[str] = []
+    texts: list[str] = []
+
+    class Reader(HTMLParser):
+        def handle_starttag(self, tag, attrs):
+            opened.append(tag)
+
+        def handle_endtag(self, tag):
+            assert opened.pop() == tag
+
+        def handle_data(self, data):
+            texts.append(data.strip())
+
+    Reader().feed(found)
+    assert opened == []
+    assert {"rnn_a & |b| <c>", "set_1: 50% & <more>", AWKWARD.claim} <= set(texts)
+
+
+def test_tables_are_made_without_jax_or_matplotlib(gradient_runs):
+    code = (
+        "import sys; from research.reporting.aggregate import read; from research.reporting.tables import *;"
+        f"from research.tracking.runs import find; render(table(read(find({str(gradient_runs)!r}))[0]), 'terminal');"
+        "sys.exit(bool({'jax', 'matplotlib', 'wandb'} & set(sys.modules)))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
