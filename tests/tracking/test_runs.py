@@ -4,6 +4,7 @@ import json
 import math
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,7 +21,7 @@ def run(tmp_path: Path) -> RunDirectory:
     return RunDirectory.create(tmp_path / "sweep" / "trial", Config())
 
 
-def strict(text: str) -> object:
+def strict(text: str) -> Any:
     """Parse as a strict reader would: NaN and Infinity are not JSON."""
 
     def refuse(constant: str) -> None:
