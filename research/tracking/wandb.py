@@ -1,0 +1,246 @@
+"""W&B: one run for each trial, also within a pack, with the metrics of the run directory under the same names.
+
+The only module that imports wandb and plotly, and not before a run asks for them. W&B's files lie in `wandb/` of the
+run directory. Nobody is asked to log in, nothing is printed, and no failure of W&B ends a training: one line says what
+went wrong, and the trial goes on without. The run directory is the record; W&B is a view of it.
+"""
+
+import contextlib
+import functools
+import os
+import re
+import secrets
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from types import ModuleType
+from typing import Any, ClassVar
+
+import numpy as np
+
+from research.config import Config, flatten
+from research.errors import UserError
+from research.probes.gradient_flow import TINY, heatmap_rows
+
+HUGE = float(np.finfo(np.float32).max)
+PROFILE_LINES, PROFILE_POINTS = 5, 100
+HEATMAP_ROWS, HEATMAP_COLUMNS = 24, 256
+SETTINGS: dict[str, Any] = {
+    "silent": True,
+    "console": "off",
+    "init_timeout": 30.0,  # seconds until an unreachable server is given up
+    "finish_timeout": 60.0,  # seconds for the last uploads; `wandb sync` brings the rest
+    "symlink": False,
+    "x_transaction_log_flush_interval": 1.0,  # seconds of records that a killed process may lose
+    # What a run of W&B gathers about its machine costs more than a short trial's metrics; result.json has it.
+    "x_disable_stats": True,
+    "x_disable_meta": True,
+    "x_disable_machine_info": True,
+    "x_save_requirements": False,
+    "save_code": False,
+    "disable_code": True,
+    "disable_git": True,
+    "disable_job_creation": True,
+}
+
+
+class WandbRun:
+    """The W&B run of one trial.
+
+    Online, all calls return at once and are carried out in order in the background: call `wait_for_uploads` at the end.
+    """
+
+    _unreachable: ClassVar[bool] = False
+    _last_upload: ClassVar[Future[None] | None] = None
+
+    def __init__(self, directory: Path, name: str, config: Config, group: str, resumed_from: int = 0) -> None:
+        """Open a run, or continue the one that the run directory holds from the step of a checkpoint on.
+
+        Raises:
+            UserError: if the config asks for online runs, and nobody is logged in.
+        """
+        self._directory, self._name, self._config, self._group = directory, name, config, group
+        self._resumed_from = resumed_from
+        self._run: Any = None
+        with _files_in(directory / "wandb"):
+            self._mode = _mode(config.tracking.wandb)
+        self._do(self._start)
+
+    def log(self, step: int, metrics: Mapping[str, Any]) -> None:
+        """Record the metrics of a step; steps must not decrease. Those before the checkpoint are there already."""
+        record = dict(metrics)
+        if step > self._resumed_from or self._resumed_from == 0:
+            self._do(lambda: self._run.log(record, step=step))
+
+    def gradient_flow(self, records: Sequence[Mapping[str, Any]]) -> None:
+        """Draw the records of `gradient_flow.jsonl`: `gradient/time_profile` and `gradient/heatmap`."""
+        if any("h" in record for record in records):
+            self._do(lambda: self._draw(records))
+
+    def finish(self, status: str, summary: Mapping[str, Any]) -> None:
+        """Close the run. A diverged trial is a result, not a failure, and is told by its `status`."""
+        final = {**summary, "status": status}
+        self._do(lambda: self._run.summary.update(final))
+        self._do(lambda: self._run.finish(exit_code=0))
+
+    def _do(self, action: Callable[[], object]) -> None:
+        if self._mode == "online":
+            WandbRun._last_upload = _background().submit(self._attempt, action)
+        else:
+            self._attempt(action)
+
+    def _attempt(self, action: Callable[[], object]) -> None:
+        if self._mode == "disabled":
+            return
+        try:
+            action()
+        except Exception as error:  # whatever it is, a training must not end for it
+            self._mode = "disabled"
+            _warn(f"W&B failed, training goes on without it: {_first_line(error)}")
+
+    def _start(self) -> None:
+        with _files_in(self._directory / "wandb"):
+            try:
+                self._run = self._init("offline" if self._unreachable else self._mode, _run_id(self._directory))
+            except Exception as error:
+                if self._mode != "online" or self._unreachable:
+                    raise
+                WandbRun._unreachable = True
+                _warn(f"W&B cannot be reached, runs stay offline until `wandb sync`: {_first_line(error)}")
+                self._run = self._init("offline", secrets.token_hex(4))  # the attempt has used up the former id
+
+    def _init(self, mode: str, run_id: str) -> Any:
+        wandb = _wandb()
+        # An agent has made the run already: W&B takes id and project from its environment and passes over these.
+        by_agent = bool(os.environ.get("WANDB_SWEEP_ID"))
+        return wandb.init(
+            id=run_id,
+            project=self._config.tracking.project,
+            dir=self._directory,
+            name=self._name,
+            group=self._group,
+            config=flatten(self._config),
+            mode=mode,
+            resume="allow" if mode == "online" and not by_agent else None,
+            reinit="create_new",
+            settings=wandb.Settings(**SETTINGS),
+        )
+
+    def _draw(self, records: Sequence[Mapping[str, Any]]) -> None:
+        with _files_in(self._directory / "wandb"):
+            self._run.log({"gradient/time_profile": time_profile(records), "gradient/heatmap": heatmap(records)})
+
+
+def wait_for_uploads() -> None:
+    """Return once all that was asked of W&B is done; offline it always is."""
+    if WandbRun._last_upload:
+        WandbRun._last_upload.result()
+
+
+def time_profile(records: Sequence[Mapping[str, Any]]) -> Any:
+    """Line chart of log10 ||dL/dh_t|| over t: a few training steps, the first and the last among them."""
+    steps, norms = heatmap_rows(records, most=PROFILE_LINES)
+    times = _spread(norms.shape[1], PROFILE_POINTS)
+    drawn, title = _drawable(norms)
+    keys = [f"step {step}" for step in steps]
+    return _wandb().plot.line_series(times.tolist(), drawn[:, times].tolist(), keys=keys, title=title, xname="t")
+
+
+def heatmap(records: Sequence[Mapping[str, Any]]) -> Any:
+    """Plotly heat map of log10 ||dL/dh_t||: t across, training steps upwards."""
+    import plotly.graph_objects as go
+
+    steps, norms = heatmap_rows(records, most=HEATMAP_ROWS)
+    times = _spread(norms.shape[1], HEATMAP_COLUMNS)
+    drawn, title = _drawable(norms)
+    rows = [str(step) for step in steps]  # as categories: steps need not be evenly spaced
+    figure = go.Figure(go.Heatmap(x=times.tolist(), y=rows, z=drawn[:, times].tolist(), colorscale="Viridis"))
+    figure.update_layout(title=title, xaxis_title="t", yaxis={"title": "training step", "type": "category"})
+    return figure
+
+
+def _drawable(norms: np.ndarray) -> tuple[np.ndarray, str]:
+    """log10 of norms [rows, T], what float32 cannot hold drawn at its limits, and a title that counts those."""
+    overflow = ~np.isfinite(norms)
+    underflow = ~overflow & (norms < TINY)
+    drawn = np.log10(np.where(overflow, HUGE, np.where(underflow, TINY, norms)))
+    title = "log10 ‖∂L/∂h_t‖"
+    for name, where, limit in (("underflow", underflow, TINY), ("overflow", overflow, HUGE)):
+        if where.any():
+            title += f"; {where.sum()} of {where.size} {name}, drawn at {limit:.0e}"
+    return drawn.round(2), title
+
+
+def _spread(length: int, most: int) -> np.ndarray:
+    """At most so many places of 0 .. length - 1, evenly spread, both ends among them."""
+    return np.unique(np.linspace(0, length - 1, min(length, most)).round().astype(int))
+
+
+def _mode(asked: str) -> str:
+    """online, offline or disabled; WANDB_MODE decides for auto, else whether a key is found, without network."""
+    if asked == "auto":
+        asked = os.environ.get("WANDB_MODE", "auto")
+    if asked in ("disabled", "offline"):
+        return asked
+    if _logged_in():
+        return "online"
+    if asked == "online":
+        raise UserError("tracking.wandb=online: not logged in; run `wandb login`, or choose auto or offline")
+    return "offline"
+
+
+@functools.cache
+def _logged_in() -> bool:
+    from wandb.sdk.lib import wbauth
+
+    wandb = _wandb()
+    try:
+        host = wandb.setup(wandb.Settings(silent=True)).settings.base_url
+        return wbauth.authenticate_session(host=host, source="", prompt=False, update_session=False) is not None
+    except Exception as error:  # a key that is no key
+        _warn(f"W&B login cannot be used, runs stay offline: {_first_line(error)}")
+        return False
+
+
+def _wandb() -> ModuleType:
+    os.environ.setdefault("WANDB_ERROR_REPORTING", "false")  # reports of its crashes would go over the network
+    import wandb
+
+    return wandb
+
+
+def _run_id(directory: Path) -> str:
+    """The id of the W&B run that a run directory holds, so that it is continued; otherwise a new one."""
+    # run-20260102_030405-ID, offline-run-20260102_030405-ID, and -1 behind it for a second start in one second
+    folders = [re.search(r"run-(\d+_\d+)-(\w+)", path.name) for path in (directory / "wandb").glob("*run-*")]
+    found = sorted(match.groups() for match in folders if match)
+    return found[-1][1] if found else secrets.token_hex(4)
+
+
+@contextlib.contextmanager
+def _files_in(folder: Path) -> Iterator[None]:
+    """Keeps W&B's logs and tables in the run directory instead of the home folder, unless the user has set a place."""
+    places = {"WANDB_CACHE_DIR": folder / "cache", "WANDB_DATA_DIR": folder / "data"}
+    changed = [name for name in places if name not in os.environ]
+    os.environ.update({name: str(places[name]) for name in changed})
+    try:
+        yield
+    finally:
+        for name in changed:
+            os.environ.pop(name, None)
+
+
+@functools.cache
+def _background() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(max_workers=1, thread_name_prefix="wandb")
+
+
+@functools.cache
+def _warn(line: str) -> None:
+    """Say it once."""
+    print(f"warning: {line}", file=sys.stderr)
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -1,0 +1,283 @@
+"""Offline runs are written, then read back by W&B's own reader."""
+
+import functools
+import json
+import math
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pytest
+import wandb
+import yaml
+from wandb.apis.public import sweeps as public_sweeps
+
+from research.config import Config, TrackingConfig, flatten
+from research.errors import UserError
+from research.tracking import wandb as tracking
+from research.tracking.wandb import WandbRun, wait_for_uploads
+
+ROOT = Path(__file__).parents[2]
+OFFLINE = Config(experiment="gradient_norms", seed=3, tracking=TrackingConfig(wandb="offline"))
+TIMES = 784
+FAKE_KEY = "0" * 40
+
+
+def record(step: int) -> dict[str, Any]:
+    """A norm that underflows at the early times and overflows at two late ones."""
+    norms = [0.0] * 100 + np.logspace(-37, 2, TIMES - 102).tolist() + [math.inf, math.nan]
+    return {"step": step, "h": norms, "c": [1.0] * TIMES}
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty home folder, nobody logged in, no failure remembered."""
+    folder = tmp_path / "home"
+    folder.mkdir()
+    for name in list(os.environ):
+        if name.startswith("WANDB_"):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(folder))
+    for name in ("XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "NETRC"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(WandbRun, "_unreachable", False)
+    tracking._warn.cache_clear()
+    tracking._logged_in.cache_clear()
+    return folder
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _teardown() -> Iterator[None]:
+    yield
+    wandb.teardown()
+
+
+@dataclass(frozen=True)
+class Written:
+    """What a `.wandb` file holds."""
+
+    folder: Path
+    records: list[dict[str, Any]]
+
+    def of(self, kind: str) -> list[dict[str, Any]]:
+        return [entry[kind] for entry in self.records if entry["type"] == kind]
+
+    @property
+    def history(self) -> list[dict[str, Any]]:
+        return [entry["item"] for entry in self.of("history")]
+
+    @property
+    def config(self) -> dict[str, Any]:
+        return self.of("run")[0]["config"]["update"]
+
+    def media(self, key: str) -> Any:
+        return json.loads((self.folder / "files" / self.history[-1][f"{key}.path"]).read_text())
+
+
+def inspect(directory: Path) -> Written:
+    """The newest W&B run of a run directory."""
+    file = max(directory.glob("wandb/*run-*/run-*.wandb"), key=lambda path: path.parent.name.split("run-")[1])
+    command = [sys.executable, "-m", "wandb", "leet", "inspect", "--json", str(file)]
+    output = subprocess.run(command, capture_output=True, check=True, text=True).stdout
+    return Written(file.parent, [json.loads(line) for line in output.splitlines()])
+
+
+@pytest.fixture(scope="module")
+def pack(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two trials that take turns, as in a pack."""
+    folder = tmp_path_factory.mktemp("sweep")
+    runs = [WandbRun(folder / f"t{seed}", f"t{seed}", replace(OFFLINE, seed=seed), "sweep") for seed in range(2)]
+    for step in (0, 50, 100):
+        for seed, run in enumerate(runs):
+            run.log(step, {"train/loss": step + seed, "gradient/global_norm": math.inf})
+            run.log(step, {"eval/accuracy": 0.5})
+    for run in runs:
+        run.gradient_flow([record(step) for step in range(0, 120, 2)])
+        run.finish("diverged", {"eval/loss": 2.5, "gradient/final/half_life": math.inf})
+    return folder
+
+
+@pytest.fixture(scope="module")
+def written(pack: Path) -> Written:
+    return inspect(pack / "t1")
+
+
+def test_each_trial_of_a_pack_has_a_run_of_its_own(pack: Path, written: Written) -> None:
+    run = written.of("run")[0]
+    assert (run["display_name"], run["run_group"], run["project"]) == ("t1", "sweep", "recurrent-research")
+    assert {key: written.config[key] for key in ("seed", "experiment")} == {"seed": 1, "experiment": "gradient_norms"}
+    assert set(flatten(OFFLINE)) <= set(written.config)
+    assert len(list(pack.glob("t*/wandb/offline-run-*"))) == 2
+
+
+def test_metrics_keep_their_names_and_steps_and_those_of_one_step_share_a_row(written: Written) -> None:
+    rows = [(row["_step"], row["train/loss"], row["eval/accuracy"]) for row in written.history]
+    assert rows == [(0, 1, 0.5), (50, 51, 0.5), (100, 101, 0.5)]
+    assert [float(row["gradient/global_norm"]) for row in written.history] == [math.inf] * 3
+
+
+def test_the_time_profile_is_a_line_chart_of_w_and_b(written: Written) -> None:
+    charts = {key: value for entry in written.of("config") for key, value in entry["update"].items()}
+    chart = charts["_wandb.visualize.gradient/time_profile"]["panel_config"]
+    assert chart["panelDefId"] == "wandb/lineseries/v0"
+    title = chart["stringSettings"]["title"]
+    assert "500 of 3920 underflow, drawn at 1e-38" in title and "10 of 3920 overflow, drawn at 3e+38" in title
+    rows = written.media("gradient/time_profile_table")["data"]
+    assert len(rows) <= 5 * 100
+    assert {row[1] for row in rows} >= {"step 0", "step 118"}
+    last = {t: y for t, key, y in rows if key == "step 118"}
+    assert (min(last), max(last)) == (0, TIMES - 1)
+    assert last[0] == pytest.approx(math.log10(np.finfo(np.float32).tiny), abs=0.01)
+    assert last[TIMES - 1] == pytest.approx(math.log10(np.finfo(np.float32).max), abs=0.01)
+
+
+def test_the_heat_map_is_a_small_plotly_chart_over_all_of_training(written: Written) -> None:
+    chart = written.media("gradient/heatmap")
+    trace = chart["data"][0]
+    rows, columns = np.shape(trace["z"])
+    assert trace["type"] == "heatmap" and rows <= 24 and columns <= 256
+    assert (trace["y"][0], trace["y"][-1], trace["x"][0], trace["x"][-1]) == ("0", "118", 0, TIMES - 1)
+    assert np.isfinite(np.array(trace["z"], float)).all()
+    assert "underflow" in chart["layout"]["title"]["text"]
+    path = written.folder / "files" / written.history[-1]["gradient/heatmap.path"]
+    assert path.stat().st_size < 100_000
+
+
+def test_summary_and_status_are_the_last_word(written: Written) -> None:
+    summary: dict[str, Any] = functools.reduce(
+        lambda all, entry: all | entry.get("update", {}), written.of("summary"), {}
+    )
+    assert (summary["status"], summary["eval/loss"]) == ("diverged", 2.5)
+    assert float(summary["gradient/final/half_life"]) == math.inf
+    assert written.of("exit")[0].get("exit_code", 0) == 0
+
+
+@pytest.mark.parametrize("mode", ["auto", "offline"])
+def test_without_a_login_nothing_is_printed_and_nothing_written_outside_the_run_directory(
+    mode: Literal["auto", "offline"],
+    tmp_path: Path,
+    home: Path,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    wandb.teardown()  # a service of one's own, with this home folder
+    run = WandbRun(tmp_path / "trial", "trial", Config(tracking=TrackingConfig(wandb=mode)), "sweep")
+    run.log(0, {"train/loss": 1.0})
+    run.gradient_flow([record(0)])
+    run.finish("finished", {"eval/loss": 1.0})
+    wandb.teardown()
+    assert sorted(os.listdir(tmp_path)) == ["home", "trial"]
+    assert list(home.rglob("*")) == []
+    assert os.listdir(tmp_path / "trial") == ["wandb"]
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_continued_trial_goes_on_in_the_same_run_after_the_checkpoint(tmp_path: Path) -> None:
+    first = WandbRun(tmp_path, "trial", OFFLINE, "sweep")
+    for step in (0, 10, 20):
+        first.log(step, {"train/loss": step})
+    first.finish("finished", {})
+    again = WandbRun(tmp_path, "trial", OFFLINE, "sweep", resumed_from=10)
+    for step in (10, 20, 30):
+        again.log(step, {"train/loss": step})
+    again.finish("finished", {})
+    assert len(list(tmp_path.glob("wandb/offline-run-*"))) == 2
+    assert len({file.name for file in tmp_path.glob("wandb/offline-run-*/run-*.wandb")}) == 1  # one id
+    assert [row["_step"] for row in inspect(tmp_path).history] == [20, 30]
+
+
+def test_an_agent_decides_on_id_and_sweep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    wandb.teardown()  # an agent sets these before its trial starts
+    monkeypatch.setenv("WANDB_SWEEP_ID", "sweepid1")
+    monkeypatch.setenv("WANDB_RUN_ID", "agentrun")
+    monkeypatch.setenv("WANDB_PROJECT", "agents-project")
+    WandbRun(tmp_path, "trial", OFFLINE, "sweep").finish("finished", {})
+    run = inspect(tmp_path).of("run")[0]
+    assert (run["run_id"], run["sweep_id"], run["project"]) == ("agentrun", "sweepid1", "agents-project")
+    wandb.teardown()
+
+
+def test_disabled_neither_imports_nor_writes(tmp_path: Path) -> None:
+    program = (
+        "import sys; from pathlib import Path; from research.config import *; from research.tracking.wandb import *;"
+        "run = WandbRun(Path(sys.argv[1]), 'trial', Config(tracking=TrackingConfig(wandb='disabled')), 'sweep');"
+        "run.log(0, {'a': 1}); run.gradient_flow([{'step': 0, 'h': [1.0]}]); run.finish('finished', {});"
+        "print('wandb' in sys.modules, 'plotly' in sys.modules)"
+    )
+    command = [sys.executable, "-c", program, str(tmp_path / "trial")]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, check=True, text=True)
+    assert done.stdout == "False False\n"
+    assert not (tmp_path / "trial").exists()
+
+
+def test_asking_for_online_without_a_login_is_the_users_mistake(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"tracking\.wandb=online: not logged in"):
+        WandbRun(tmp_path, "trial", Config(tracking=TrackingConfig(wandb="online")), "sweep")
+
+
+@pytest.mark.parametrize("variable, mode", [("WANDB_API_KEY", "online"), (None, "offline")])
+def test_auto_is_online_when_a_key_is_found(variable: str | None, mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    if variable:
+        monkeypatch.setenv(variable, FAKE_KEY)
+    assert tracking._mode("auto") == mode
+
+
+def test_auto_obeys_the_users_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WANDB_API_KEY", FAKE_KEY)
+    monkeypatch.setenv("WANDB_MODE", "disabled")
+    assert tracking._mode("auto") == "disabled"
+
+
+def test_a_key_that_is_none_gives_a_warning_and_an_offline_run(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("WANDB_API_KEY", "short")
+    assert tracking._mode("auto") == "offline"
+    assert capfd.readouterr().err.startswith("warning: W&B login cannot be used, runs stay offline: ")
+
+
+def test_a_server_out_of_reach_gives_one_warning_and_offline_runs_without_holding_up_the_training(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    wandb.teardown()
+    monkeypatch.setenv("WANDB_API_KEY", FAKE_KEY)
+    monkeypatch.setenv("WANDB_BASE_URL", "http://127.0.0.1:9")
+    monkeypatch.setitem(tracking.SETTINGS, "init_timeout", 1.0)
+    runs = [WandbRun(tmp_path / name, name, Config(), "sweep") for name in ("a", "b")]
+    assert all(run._run is None for run in runs)  # still on its way
+    for run in runs:
+        run.log(5, {"train/loss": 1.0})
+        run.finish("finished", {})
+    wait_for_uploads()
+    (line,) = capfd.readouterr().err.splitlines()
+    assert line.startswith("warning: W&B cannot be reached, runs stay offline until `wandb sync`: ")
+    for name in ("a", "b"):
+        assert [row["train/loss"] for row in inspect(tmp_path / name).history] == [1.0]
+    wandb.teardown()
+
+
+def test_a_failure_of_w_and_b_is_told_once_and_ends_no_training(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def fail(*args: object, **kwargs: object) -> None:
+        raise wandb.Error("no such service\nand more")
+
+    monkeypatch.setattr(wandb, "init", fail)
+    for name in ("a", "b"):
+        run = WandbRun(tmp_path / name, name, OFFLINE, "sweep")
+        run.log(0, {"train/loss": 1.0})
+        run.gradient_flow([record(0)])
+        run.finish("finished", {})
+    assert capfd.readouterr().err == "warning: W&B failed, training goes on without it: no such service\n"
+
+
+@pytest.mark.parametrize("sweep", sorted((ROOT / "sweeps").glob("*.yaml")), ids=lambda path: path.stem)
+def test_w_and_b_accepts_the_sweep_files_as_they_are(sweep: Path) -> None:
+    content = yaml.safe_load(sweep.read_text())
+    assert public_sweeps._validate_config_and_fill_distribution(content) == content
