@@ -1,12 +1,12 @@
 """How the gradient fares on its way back through time: numbers and heat-map rows from the norms of dL/dh_t.
 
-A profile is ||dL/dh_t|| for t = 0 .. T-1; the loss is behind the last step. Where it is A exp(s t), one step further from
-the loss multiplies it by d = exp(-s): it vanishes for d < 1 and explodes for d > 1 (Bengio, Simard, Frasconi 1994;
+A profile is ||dL/dh_t|| for t = 0 .. T-1; the loss is behind the last step. Where it is A exp(s t), one step further
+from the loss multiplies it by d = exp(-s): it vanishes for d < 1 and explodes for d > 1 (Bengio, Simard, Frasconi 1994;
 Pascanu, Mikolov, Bengio 2013). The half-life is ln 2 / -ln d steps.
 
-s is the least-squares slope of ln ||dL/dh_t|| against t, over all steps whose norm float32 can hold: every step has a
-say, so a steep stretch of k steps next to the loss that loses A nats shifts s by no more than about 6 A k / T^2, whereas
-the slope between the two ends would shift by A / T. What such a stretch loses in all shows in `first_to_last`.
+s is the least-squares slope of ln ||dL/dh_t|| against t, over all steps whose norm float32 can hold: every step
+has a say, so a steep stretch of k steps next to the loss that loses A nats shifts s by about 6 A k / T^2 at most,
+whereas the slope between the two ends would shift by A / T. What such a stretch loses in all shows in `first_to_last`.
 A profile that bends has no one rate; d is then the average over the sequence, and the figure is to be believed.
 """
 
@@ -22,7 +22,7 @@ TINY = float(np.finfo(np.float32).tiny)
 
 
 def summarise(norms: ArrayLike) -> dict[str, float]:
-    """The shape of one profile, norms [T] with T >= 1, as five numbers. Not a number: the profile does not determine it.
+    """The shape of one profile, norms [T] with T >= 1, as five numbers; nan where the profile does not determine one.
 
     decay_per_step: factor on the norm for one step further from the loss; nan when fewer than two steps can be fitted.
     half_life: steps in which the norm halves on its way back; inf when it does not decay.

@@ -10,7 +10,7 @@ from research.probes.gradient_flow import TINY, heatmap_rows, summarise
 
 def exponential(factor: float, steps: int = 200, last: float = 0.3) -> np.ndarray:
     with np.errstate(over="ignore"):
-        return np.float32(last * factor ** np.arange(steps - 1, -1, -1, dtype=np.float64))
+        return (last * factor ** np.arange(steps - 1.0, -1, -1)).astype(np.float32)
 
 
 @pytest.mark.parametrize("factor", [0.75, 0.99, 1.0, 1.1])
@@ -47,7 +47,7 @@ def test_steps_that_overflow_are_counted_and_do_not_bend_the_rate(value):
 
 
 def test_a_steep_stretch_next_to_the_loss_hardly_moves_the_rate():
-    profile = np.float64(exponential(0.995, steps=784))
+    profile = exponential(0.995, steps=784).astype(np.float64)
     profile[-20:] *= np.exp(np.linspace(0, 3, 20))  # 3 nats lost in 20 of 784 steps
     summary = summarise(profile)
     assert summary["decay_per_step"] == pytest.approx(0.995, abs=6 * 3 * 20 / 784**2)
@@ -55,7 +55,7 @@ def test_a_steep_stretch_next_to_the_loss_hardly_moves_the_rate():
 
 
 def test_the_ratio_is_taken_in_double_precision():
-    assert summarise(np.float32([1e30, 1.0, 1e-30]))["first_to_last"] == pytest.approx(1e60, rel=1e-5)
+    assert summarise(np.array([1e30, 1.0, 1e-30], np.float32))["first_to_last"] == pytest.approx(1e60, rel=1e-5)
 
 
 @pytest.mark.parametrize("value, shares", [(0.0, (1, 0)), (1e-40, (1, 0)), (math.inf, (0, 1)), (math.nan, (0, 1))])

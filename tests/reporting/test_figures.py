@@ -31,7 +31,7 @@ def test_profiles_mark_underflow_and_overflow_within_the_axes(gradient_group):
     assert figure is not None
     assert "underflow to 0" in words(figure) and "overflow" in words(figure)
     for axis in figure.axes:
-        assert {"v", "^"} <= {line.get_marker() for line in axis.lines if np.size(line.get_xdata())}
+        assert {"v", "^"} <= {str(line.get_marker()) for line in axis.lines if np.size(line.get_xdata())}
         low, high = axis.get_ylim()
         for line in axis.lines:
             heights = np.asarray(line.get_ydata(), float)
@@ -61,9 +61,8 @@ def test_the_heat_map_has_colours_for_underflow_and_overflow(gradient_group):
     panels = [axis for axis in figure.axes if len(axis.collections) == 3]
     assert len(panels) == 8
     for axis in panels:  # every norm has exactly one of the three colours
-        shown = [
-            ~np.ma.getmaskarray(np.ma.masked_invalid(np.ma.asarray(mesh.get_array()))) for mesh in axis.collections
-        ]
+        colored = [np.ma.masked_invalid(np.ma.asarray(mesh.get_array())) for mesh in axis.collections]
+        shown = [~np.ma.getmaskarray(values) for values in colored]
         assert (np.sum(shown, axis=0) == 1).all()
 
 
