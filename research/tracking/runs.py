@@ -63,7 +63,7 @@ class RunDirectory:
         return self.path / "result.json"
 
     def options(self) -> dict[str, Any]:
-        """The flat dotted keys of `config.json` as they are written, unchecked; for reading runs of an older version."""
+        """The flat dotted keys of `config.json` as written, unchecked: for runs of an older version."""
         return _read_object(self.config_file)
 
     def config(self) -> Config:
@@ -187,7 +187,7 @@ def _read_object(path: Path) -> dict[str, Any]:
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
     except json.JSONDecodeError as error:
-        raise UserError(f"{path}:{error.lineno}: not JSON: {error.msg}") from error
+        raise UserError(f"{path}:{error.lineno}: not JSON: {error.msg.removesuffix(' at')}") from error
     except UnicodeDecodeError as error:
         raise UserError(f"{path}: not UTF-8 text") from error
     except OSError as error:
