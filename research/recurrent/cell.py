@@ -14,6 +14,7 @@ from typing import Any, ClassVar, Literal
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import nnx
 from jaxtyping import Array, Float
 
@@ -96,9 +97,8 @@ def activate(gates: Float[Array, "*B GH"], *activations: Activation) -> tuple[Ar
     sigmoid(z) = tanh(z/2)/2 + 1/2. Splitting first would break the vectorised elementwise kernel into G pieces.
     """
     features = gates.shape[-1] // len(activations)
-    half = jnp.asarray([0.5 if kind == "sigmoid" else 1.0 for kind in activations], gates.dtype)
-    scale = jnp.repeat(half, features, total_repeat_length=gates.shape[-1])
-    scale = scale.reshape((1,) * (gates.ndim - 1) + (-1,))
+    half = np.array([0.5 if kind == "sigmoid" else 1.0 for kind in activations], gates.dtype)
+    scale = np.repeat(half, features).reshape((1,) * (gates.ndim - 1) + (-1,))
     return tuple(jnp.split(jnp.tanh(gates * scale) * scale + (1 - scale), len(activations), axis=-1))
 
 

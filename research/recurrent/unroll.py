@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from research.recurrent.cell import Carry, Cell, Weights
-from research.recurrent.vjp import plain_recurrence, recurrence
+from research.recurrent.vjp import input_product, plain_recurrence, recurrence
 
 
 def unroll(
@@ -35,7 +35,8 @@ def unroll(
     if carry is None:
         carry = cell.initial_carry(xs.shape[0], weights.u.shape[0], xs.dtype)
     valid = None if lengths is None else jnp.arange(steps)[:, None] < lengths[None, :]
-    x_gates = jnp.swapaxes(xs, 0, 1) @ weights.w[...] + weights.b[...][None, None, :]
+    product = jnp.matmul if plain else input_product
+    x_gates = product(jnp.swapaxes(xs, 0, 1), weights.w[...]) + weights.b[...][None, None, :]
     u = weights.u[...]
     if plain:
         carries = plain_recurrence(cell, u, x_gates, carry, valid, None, reverse)
