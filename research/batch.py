@@ -1,12 +1,16 @@
 """What passes between a task, the model and the trainer. Axes: `B` batch, `S` source time, `U` target time."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Generic, Literal, TypeVar
 
 import jax
+import numpy as np
 from jaxtyping import Array, Float, Int
 
 PAD, BEGIN, END = 0, 1, 2  # ids of the marks that every token vocabulary starts with
+FIRST_SYMBOL = 3  # id of the first symbol of a vocabulary
+
+ArrayT = TypeVar("ArrayT", bound=Array | np.ndarray)
 
 
 @dataclass(frozen=True)
@@ -27,13 +31,13 @@ class Interface:
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
-class Batch:
-    """Sequences and what they should become."""
+class Batch(Generic[ArrayT]):
+    """Sequences and what they should become; NumPy arrays on the host, JAX arrays in a program."""
 
-    inputs: Float[Array, "B S D"] | Int[Array, "B S"]
-    input_lengths: Int[Array, " B"] | None
+    inputs: Float[ArrayT, "B S D"] | Int[ArrayT, "B S"]
+    input_lengths: Int[ArrayT, " B"] | None
     """None: all are of full length."""
-    targets: Int[Array, "B U"] | Int[Array, " B"] | Float[Array, "B D"]
+    targets: Int[ArrayT, "B U"] | Int[ArrayT, " B"] | Float[ArrayT, "B D"]
     """Tokens that close with the end mark and are then padded; classes; or values."""
-    target_lengths: Int[Array, " B"] | None = None
+    target_lengths: Int[ArrayT, " B"] | None = None
     """Tokens of each target, the end mark included; None where the target is no sequence."""

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from research.recurrent.cell import Carry, Cell, Weights
-from research.recurrent.vjp import input_product, plain_recurrence, recurrence
+from research.recurrent.vjp import Stacked, input_product, plain_recurrence, recurrence
 
 
 def unroll(
@@ -38,6 +38,7 @@ def unroll(
     product = jnp.matmul if plain else input_product
     x_gates = product(jnp.swapaxes(xs, 0, 1), weights.w[...]) + weights.b[...][None, None, :]
     u = weights.u[...]
+    carries: Stacked  # the type that custom_vjp forgets
     if plain:
         carries = plain_recurrence(cell, u, x_gates, carry, valid, None, reverse)
     else:

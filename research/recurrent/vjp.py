@@ -121,10 +121,11 @@ def _weight_gradient(xs: Float[Array, "T B D"], d_gates: Float[Array, "T B GH"])
 
 def _operands(cell: Cell, x_gates: Array, h_gates: Array | None) -> tuple[Array, Array]:
     """The gates as `pointwise` gets them; where it reads their sum only, the sum and zeros, which XLA drops."""
-    if not cell.adds_gates:
-        return x_gates, h_gates
-    total = x_gates if h_gates is None else x_gates + h_gates
-    return total, jnp.zeros_like(total)
+    if cell.adds_gates:
+        total = x_gates if h_gates is None else x_gates + h_gates
+        return total, jnp.zeros_like(total)
+    assert h_gates is not None
+    return x_gates, h_gates
 
 
 def _former(first: Array, carries: Array, reverse: bool) -> Array:

@@ -46,12 +46,14 @@ class TokenHead(nnx.Module):
         self.most = interface.target_length
 
     def score(self, memory: Memory, batch: Batch, fed: Int[Array, "B U"]) -> Score:
-        logits, _ = self.decoder(memory, fed, batch.target_lengths)
-        valid = jnp.arange(batch.targets.shape[1])[None, :] < batch.target_lengths[:, None]
+        lengths = batch.target_lengths
+        assert lengths is not None  # targets that are sequences have lengths
+        logits, _ = self.decoder(memory, fed, lengths)
+        valid = jnp.arange(batch.targets.shape[1])[None, :] < lengths[:, None]
         loss = optax.softmax_cross_entropy_with_integer_labels(logits, batch.targets)
         wrong = jnp.argmax(logits, axis=-1) != batch.targets
         sums = [jnp.sum(jnp.where(valid, x, 0), axis=1, dtype=logits.dtype) for x in (loss, wrong)]
-        return Score(sums[0], sums[1], batch.target_lengths.astype(logits.dtype))
+        return Score(sums[0], sums[1], lengths.astype(logits.dtype))
 
     def training_score(self, memory: Memory, batch: Batch, teacher_forcing: Float[Array, ""], key: Array) -> Score:
         return self.score(memory, batch, fed_tokens(self.decoder, memory, batch.targets, teacher_forcing, key))

@@ -29,10 +29,10 @@ class Adding(Task):
         self.length = options.length
         self.interface = Interface("features", 2, options.length, "value", 1)
 
-    def batch(self, data: Any, key: Array, step: Int[Array, ""], batch_size: int, bucket: int) -> Batch:
+    def batch(self, data: Any, key: Array, step: Int[Array, ""], batch_size: int, bucket: int) -> Batch[Array]:
         return self._draw(jax.random.fold_in(key, step), batch_size)
 
-    def held_out(self, most: int) -> Batch:
+    def held_out(self, most: int) -> Batch[np.ndarray]:
         drawn = jax.jit(self._draw, static_argnums=1)(jax.random.key(HELD_OUT_SEED), most)
         return jax.tree.map(np.asarray, drawn)
 
@@ -40,7 +40,7 @@ class Adding(Task):
         right = float(np.mean(outcome.errors < RIGHT_WITHIN))
         return Evaluation({"eval/loss": float(np.mean(outcome.loss)), "eval/accuracy": right})
 
-    def _draw(self, key: Array, batch_size: int) -> Batch:
+    def _draw(self, key: Array, batch_size: int) -> Batch[Array]:
         number_key, first_key, second_key = jax.random.split(key, 3)
         numbers = jax.random.uniform(number_key, (batch_size, self.length))
         half = self.length // 2

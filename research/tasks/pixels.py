@@ -31,12 +31,12 @@ class Pixels(Task):
         }
         self.data = self._splits["train"]
 
-    def batch(self, data: Any, key: Array, step: Int[Array, ""], batch_size: int, bucket: int) -> Batch:
+    def batch(self, data: Any, key: Array, step: Int[Array, ""], batch_size: int, bucket: int) -> Batch[Array]:
         images, labels = data
         rows = Order((len(images),), batch_size).rows(key, step, bucket)
         return Batch(self._sequence(images[rows], jnp), None, labels[rows])
 
-    def held_out(self, most: int) -> Batch:
+    def held_out(self, most: int) -> Batch[np.ndarray]:
         images, labels = self._splits["test"]
         rows = np.random.default_rng(0).permutation(len(images))[:most]  # the file is sorted by digit
         return Batch(self._sequence(images[rows], np), None, labels[rows])

@@ -17,12 +17,11 @@ import numpy as np
 from jaxtyping import Array, Int
 from rapidfuzz.distance import Levenshtein
 
-from research.batch import END, PAD, Batch, Interface
+from research.batch import END, FIRST_SYMBOL, PAD, Batch, Interface
 from research.config import PronunciationConfig
 from research.tasks.corpora import cmudict
 from research.tasks.order import Order
 from research.tasks.task import Evaluation, Outcome, Task
-from research.tasks.vocabulary import FIRST_SYMBOL
 
 BUCKETS = ((7, 8), (10, 11), (16, 17))
 """Longest source and target of each; the one training word in a thousand that fits none is left out of training."""
@@ -63,14 +62,14 @@ class Pronunciation(Task):
     def bucket(self, key: Array, step: Int[Array, ""], batch_size: int) -> Int[Array, ""]:
         return Order(self._sizes, batch_size).bucket(key, step)
 
-    def batch(self, data: Any, key: Array, step: Int[Array, ""], batch_size: int, bucket: int) -> Batch:
+    def batch(self, data: Any, key: Array, step: Int[Array, ""], batch_size: int, bucket: int) -> Batch[Array]:
         rows = Order(self._sizes, batch_size).rows(key, step, bucket)
         source, target = BUCKETS[bucket]
         inputs = data.inputs[rows, :source].astype(jnp.int32)
         targets = data.targets[rows, :target].astype(jnp.int32)
         return Batch(inputs, data.input_lengths[rows], targets, data.target_lengths[rows])
 
-    def held_out(self, most: int) -> Batch:
+    def held_out(self, most: int) -> Batch[np.ndarray]:
         rows = self._held_out_rows(most)
         targets, target_lengths = _closed(self._test.target, self._test.target_lengths)
         source = self._test.source[rows].astype(np.int32)
@@ -124,7 +123,9 @@ def _spoken(tokens: np.ndarray) -> tuple[int, ...]:
 
 def _nearest(output: tuple[int, ...], references: list[tuple[int, ...]]) -> tuple[int, int]:
     """Edit distance to the nearest reference, and that reference's length."""
-    return min(((Levenshtein.distance(output, reference), len(reference)) for reference in references), key=lambda x: x[0])
+    return min(
+        ((Levenshtein.distance(output, reference), len(reference)) for reference in references), key=lambda x: x[0]
+    )
 
 
 def _rate(errors: np.ndarray, count: np.ndarray) -> float:

@@ -53,11 +53,11 @@ class Task:
         """The bucket of this step's batch."""
         return 0
 
-    def batch(self, data: Any, key: Array, step: Int[Array, ""], batch_size: int, bucket: int) -> Batch:
+    def batch(self, data: Any, key: Array, step: Int[Array, ""], batch_size: int, bucket: int) -> Batch[Array]:
         """This step's batch, a pure function of key and step; `bucket` is known, so shapes are static."""
         raise NotImplementedError
 
-    def held_out(self, most: int) -> Batch:
+    def held_out(self, most: int) -> Batch[np.ndarray]:
         """The first `most` held-out examples as NumPy arrays, the same in every run."""
         raise NotImplementedError
 

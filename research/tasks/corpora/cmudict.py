@@ -21,9 +21,9 @@ import numpy as np
 import tensorflow_datasets as tfds
 from jaxtyping import Int8, Int32
 
+from research.batch import FIRST_SYMBOL, PAD
 from research.tasks.corpora.corpus import Corpus, Example
 from research.tasks.corpora.fetch import wheel
-from research.tasks.vocabulary import FIRST_SYMBOL, PAD
 
 SPLITS = ("train", "validation", "test")
 LETTERS = tuple("abcdefghijklmnopqrstuvwxyz")

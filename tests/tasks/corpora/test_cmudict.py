@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from research.batch import FIRST_SYMBOL, PAD
 from research.tasks.corpora import cmudict
 from research.tasks.corpora.cmudict import SPLITS, Pronunciations
 from research.tasks.corpora.fetch import data_folder
-from research.tasks.vocabulary import FIRST_SYMBOL, PAD
 
 
 @pytest.fixture(scope="module")
