@@ -30,11 +30,9 @@ class Encoder(nnx.Module):
 
     def __init__(self, config: ModelConfig, interface: Interface, init: InitScheme, rngs: nnx.Rngs) -> None:
         self.cell = create(config.cell)
-        width = interface.input_size
-        self.embed = None
-        if interface.inputs == "tokens":
-            self.embed = nnx.Embed(interface.input_size, config.features, rngs=rngs)
-            width = config.features
+        tokens = interface.inputs == "tokens"
+        self.embed = nnx.Embed(interface.input_size, config.features, rngs=rngs) if tokens else None
+        width = config.features if tokens else interface.input_size
         directions = 2 if config.bidirectional else 1
         self.layers = nnx.List()
         for _ in range(config.layers):
