@@ -9,6 +9,9 @@ Trains every arm in every setting, then makes the table and the figures:
 from research.config import Config, InitConfig, ModelConfig, PixelsConfig, ProbesConfig, TrainingConfig
 from research.experiment import Column, Experiment
 
+RNN = {"model.cell": "rnn", "training.learning_rate": 1e-3}
+"""Of 1e-3, 2e-3 and 3e-3 the RNN learns best with the first, often nothing with the others; the gated cells with the last."""
+
 EXPERIMENT = Experiment(
     claim="The norm of dL/dh_t decays or grows exponentially with the distance to the loss; how fast is decided "
     "by the initialisation at least as much as by the gates.",
@@ -17,7 +20,7 @@ EXPERIMENT = Experiment(
         task=PixelsConfig(),
         model=ModelConfig(cell="lstm", features=64),
         init=InitConfig(),
-        training=TrainingConfig(batch_size=32, learning_rate=2e-3, clip_norm=1.0),
+        training=TrainingConfig(batch_size=16, learning_rate=3e-3, decay="cosine", clip_norm=1.0),
         probes=ProbesConfig(gradient_flow_every=50),
     ),
     settings={
@@ -25,16 +28,17 @@ EXPERIMENT = Experiment(
             "task.name": "pixels",
             "task.pixels_per_step": 1,
             "training.steps": 40,
+            "training.log_every": 4,
             "probes.gradient_flow_every": 4,
         },
-        "mnist_196": {"task.name": "pixels", "task.pixels_per_step": 4, "training.steps": 600},
-        "adding_100": {"task.name": "adding", "task.length": 100, "training.steps": 600},
-        "adding_400": {"task.name": "adding", "task.length": 400, "training.steps": 100},
+        "mnist_196": {"task.name": "pixels", "task.pixels_per_step": 4, "training.steps": 1200},
+        "adding_50": {"task.name": "adding", "task.length": 50, "training.steps": 1200},
+        "adding_200": {"task.name": "adding", "task.length": 200, "training.steps": 300},
     },
     arms={
-        "rnn gain 0.9": {"model.cell": "rnn", "init.gain": 0.9},
-        "rnn gain 1": {"model.cell": "rnn", "init.gain": 1.0},
-        "rnn gain 1.2": {"model.cell": "rnn", "init.gain": 1.2},
+        "rnn gain 0.9": RNN | {"init.gain": 0.9},
+        "rnn gain 1": RNN | {"init.gain": 1.0},
+        "rnn gain 1.2": RNN | {"init.gain": 1.2},
         "lstm bias 0": {"model.cell": "lstm", "init.forget_bias": 0.0},
         "lstm bias 1": {"model.cell": "lstm", "init.forget_bias": 1.0},
         "lstm chrono": {"model.cell": "lstm", "init.bias": "chrono"},
@@ -50,5 +54,5 @@ EXPERIMENT = Experiment(
         Column("first / last, trained", "gradient/final/first_to_last", scale="log"),
         Column("accuracy", "eval/accuracy", unit="%"),
     ),
-    figures=("gradient_profiles", "gradient_heatmaps"),
+    figures=("gradient_profiles", "gradient_profiles_trained", "gradient_heatmaps"),
 )
