@@ -19,12 +19,13 @@ EXPERIMENT = Experiment(
         model=ModelConfig(cell="lstm", features=128, bidirectional=True, attention="additive"),
         init=InitConfig(forget_bias=1.0),
         training=TrainingConfig(
-            steps=5000, batch_size=64, learning_rate=2e-3, decay="cosine", log_every=100, eval_examples=4000
+            steps=7000, batch_size=64, learning_rate=2e-3, decay="cosine", log_every=100, eval_examples=6000
         ),
     ),
     rows="model.attention",
     columns=(
         Column("phoneme error", "eval/free_running/error_rate", unit="%"),
+        Column("on words of 12 letters and more", "eval/free_running/error_rate_long_words", unit="%"),
         Column("teacher-forced", "eval/teacher_forced/error_rate", unit="%"),
         Column("forcing gap", "eval/forcing_gap", unit="%"),
         Column("words with an error", "eval/free_running/sequence_error_rate", unit="%"),
