@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-BASE = {"config", "catalogue", "errors"}
+BASE = {"config", "catalogue", "errors", "terminal"}
 ALLOWED = {  # what the modules of a folder (or one module) may import of `research`, beside their own folder
     "errors": set(),
+    "terminal": set(),
     "catalogue": set(),
     "config": {"catalogue", "errors"},
     "experiment": BASE,

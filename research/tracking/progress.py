@@ -1,56 +1,129 @@
 """Progress in the terminal: a bar for a person, a line every few seconds for a log file."""
 
+import threading
 import time
 from types import TracebackType
 
-from rich.console import Console
-from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn
-from rich.progress import TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    Progress,
+    SpinnerColumn,
+    TaskProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Column
+
+from research.terminal import STDERR
 
 SECONDS_BETWEEN_LINES = 10.0
+BAR_WIDTH = 16
+SPEED_WINDOW = 60.0  # seconds of progress that the remaining time is estimated from
 
 
 class ProgressBar:
-    """One bar over a whole sweep, with what is going on beside it."""
+    """One bar over a whole sweep, with what is going on beside it; lines instead where stderr is no terminal."""
 
-    def __init__(self, total: float) -> None:
-        self._total = total
-        self._done = 0.0
-        self._doing = ""
-        self._next_line = 0.0
-        self._console = Console(stderr=True)
-        self._bar: Progress | None = None
-        if self._console.is_terminal:
-            columns = (SpinnerColumn(), BarColumn(), TaskProgressColumn(), TimeElapsedColumn(), TimeRemainingColumn())
-            self._bar = Progress(*columns, TextColumn("{task.description}"), console=self._console)
-            self._task = self._bar.add_task("", total=total)
+    def __init__(self) -> None:
+        person = STDERR.is_terminal and not STDERR.is_dumb_terminal
+        self._display: _Bar | _Lines = _Bar() if person else _Lines()
+        self._before = self._after = ""
 
     def __enter__(self) -> "ProgressBar":
-        if self._bar:
-            self._bar.start()
+        self._display.start()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        if self._bar:
-            self._bar.stop()
+        self._display.stop(done=kind is None)
+
+    def expect(self, total: float) -> None:
+        """Say how much there is to do, in any unit."""
+        self._display.expect(total)
+
+    def part(self, before: str = "", after: str = "") -> None:
+        """Say which part of the whole is at work: words before and after what is going on."""
+        self._before, self._after = before, after
 
     def doing(self, what: str) -> None:
         """Say what is going on."""
+        self._display.doing(f"{self._before}{what}{self._after}")
+
+    def advance(self, amount: float) -> None:
+        self._display.advance(amount)
+
+
+class _Bar:
+    def __init__(self) -> None:
+        self._progress = Progress(
+            SpinnerColumn(),
+            BarColumn(bar_width=BAR_WIDTH),
+            TaskProgressColumn(),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            TextColumn("{task.description}", markup=False, table_column=Column(ratio=1, no_wrap=True)),
+            console=STDERR,
+            expand=True,  # what is going on gets what is left of the line, and is cut where that is too short
+            speed_estimate_period=SPEED_WINDOW,
+        )
+        self._task = self._progress.add_task("", total=None)
+
+    def start(self) -> None:
+        self._progress.start()
+
+    def stop(self, done: bool) -> None:
+        if done:
+            self._progress.update(self._task, description="done", total=1, completed=1)
+        self._progress.stop()
+
+    def expect(self, total: float) -> None:
+        self._progress.update(self._task, total=total)
+
+    def doing(self, what: str) -> None:
+        self._progress.update(self._task, description=what)
+
+    def advance(self, amount: float) -> None:
+        self._progress.advance(self._task, amount)
+
+
+class _Lines:
+    """A thread writes them, so that a long call does not look like a standstill."""
+
+    def __init__(self) -> None:
+        self._total = 0.0
+        self._done = 0.0
+        self._doing = ""
+        self._began = time.monotonic()
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._write_lines, daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self, done: bool) -> None:
+        self._stopped.set()
+        self._thread.join()
+        if done:
+            self._done = self._total = 1.0
+            self._doing = "done"
+        self._write()
+
+    def expect(self, total: float) -> None:
+        self._total = total
+
+    def doing(self, what: str) -> None:
         self._doing = what
-        if self._bar:
-            self._bar.update(self._task, description=what)
-        else:
-            self._line(now=True)
 
     def advance(self, amount: float) -> None:
         self._done += amount
-        if self._bar:
-            self._bar.advance(self._task, amount)
-        else:
-            self._line(now=False)
 
-    def _line(self, now: bool) -> None:
-        if now or time.monotonic() > self._next_line:
-            self._next_line = time.monotonic() + SECONDS_BETWEEN_LINES
-            share = self._done / self._total if self._total else 1.0
-            self._console.print(f"{share:4.0%}  {self._doing}", highlight=False, soft_wrap=True)
+    def _write_lines(self) -> None:
+        while not self._stopped.wait(SECONDS_BETWEEN_LINES):
+            self._write()
+
+    def _write(self) -> None:
+        share = min(self._done / self._total, 1.0) if self._total else 0.0
+        minutes, seconds = divmod(int(time.monotonic() - self._began), 60)
+        line = f"{share:4.0%}  {minutes // 60}:{minutes % 60:02}:{seconds:02}  {self._doing}"
+        STDERR.print(line, highlight=False, markup=False, soft_wrap=True)

@@ -79,8 +79,17 @@ class RunDirectory:
             raise UserError(str(error) if place in str(error) else f"{place}: {error}") from error
 
     def result(self) -> dict[str, Any] | None:
-        """`result.json` with its floats restored; None while the trial is unfinished."""
-        return _decode(_read_object(self.result_file)) if self.result_file.exists() else None
+        """`result.json` with its floats restored; None while the trial is unfinished.
+
+        Raises:
+            UserError: if the file is broken.
+        """
+        if not self.result_file.exists():
+            return None
+        result = _decode(_read_object(self.result_file))
+        if not isinstance(result.get("status"), str) or not isinstance(result.get("summary"), dict):
+            raise UserError(f"{self.result_file}: must hold a status and a summary; delete it to finish the run anew")
+        return result
 
     def finish(self, result: Mapping[str, Any]) -> None:
         """Write `result.json`, atomically: a trial with this file is done."""
@@ -107,7 +116,7 @@ class RunDirectory:
         for number, line in enumerate(lines, start=1):
             record = _parse(line)
             if record is None and line.strip():
-                raise UserError(f"{path}:{number}: not a JSON object: {line[:40].decode(errors='replace')!r}")
+                raise UserError(f"{path}:{number}: not a record: {line[:40].decode(errors='replace')!r}")
             records += [record] if record is not None else []
         unended = _parse(last)
         return records + ([unended] if unended is not None else [])
@@ -175,12 +184,12 @@ def _end_last_line(file: BinaryIO) -> None:
 
 
 def _parse(line: bytes) -> dict[str, Any] | None:
-    """The record of a line; None if it is not one."""
+    """The record of a line, an object with a step; None if it is not one."""
     try:
         value = json.loads(line)
     except ValueError:
         return None
-    return _decode(value) if isinstance(value, dict) else None
+    return _decode(value) if isinstance(value, dict) and isinstance(value.get("step"), int) else None
 
 
 def _read_object(path: Path) -> dict[str, Any]:

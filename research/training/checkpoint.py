@@ -7,7 +7,7 @@ for the one before it.
 
 import hashlib
 import logging
-import warnings
+import sys
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -34,7 +34,7 @@ def restore(directory: Path, template: Tree) -> tuple[int, Tree] | None:
     Args:
         template: shapes and types of the state.
 
-    A damaged checkpoint gets a warning and is set aside beside the folder, so that its step can be saved again.
+    A damaged checkpoint gets a line on stderr and is set aside beside the folder, so that its step can be saved again.
     """
     if not directory.is_dir():
         return None
@@ -43,9 +43,12 @@ def restore(directory: Path, template: Tree) -> tuple[int, Tree] | None:
             try:
                 return step, _read(manager, step, template)
             except Exception as error:  # a truncated file raises a bare Exception, a missing one ValueError or KeyError
-                reason = str(error).strip().partition("\n")[0][:120]
-                warnings.warn(f"{directory}: checkpoint {step} is damaged and is passed over: {reason}", stacklevel=2)
-                (directory / str(step)).rename(_vacant(directory.with_name(f"damaged_checkpoint_{step}")))
+                aside = _vacant(directory.with_name(f"damaged_checkpoint_{step}"))
+                (directory / str(step)).rename(aside)
+                reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:120]
+                print(
+                    f"warning: {directory / str(step)}: damaged ({reason}); set aside as {aside.name}", file=sys.stderr
+                )
     return None
 
 

@@ -7,10 +7,17 @@ from typing import Any
 
 import jax
 
+BY_FLAG = "--xla_force_host_platform_device_count"
+
 
 def use_all_cores() -> None:
-    """On a CPU, make each core an XLA device, so that trials run side by side. In vain after the first computation."""
-    with contextlib.suppress(RuntimeError):  # jax has its devices already: the caller chose
+    """On a CPU, make each core an XLA device, so that trials run side by side.
+
+    In vain where the caller has set a number of devices, or has computed something already.
+    """
+    if jax.config.values["jax_num_cpu_devices"] >= 0 or BY_FLAG in os.environ.get("XLA_FLAGS", ""):
+        return
+    with contextlib.suppress(RuntimeError):  # jax has its devices already
         jax.config.update("jax_num_cpu_devices", cores())
 
 

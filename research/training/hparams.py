@@ -10,6 +10,7 @@ from jaxtyping import Array, Float, Int
 from research.batch import Interface
 from research.config import Config, flatten
 from research.recurrent.cell import InitScheme
+from research.tracking.runs import NEUTRAL_KEYS
 
 DYNAMIC = (
     "seed",
@@ -24,8 +25,8 @@ DYNAMIC = (
     "training.loss_ceiling",
     "training.teacher_forcing",
 )
-NAMES = ("experiment", "setting", "arm", "tracking.wandb", "tracking.project", "training.checkpoint_seconds")
-"""Keys that no program reads."""
+LABELS = ("experiment", "setting", "arm")
+"""Keys that only name a trial; no program reads them, nor the keys that a continuation may change."""
 
 
 @jax.tree_util.register_dataclass
@@ -49,22 +50,31 @@ def of(config: Config, interface: Interface) -> Hparams:
     init, training = config.init, config.training
     chrono = (init.chrono_length or interface.input_length) if init.bias == "chrono" else 0
     return Hparams(
-        seed=np.int32(config.seed),
-        init=InitScheme(np.float32(init.gain), np.float32(init.forget_bias), np.float32(chrono)),
-        learning_rate=np.float32(training.learning_rate),
-        warmup_steps=np.float32(training.warmup_steps),
-        cosine=np.float32(training.decay == "cosine"),
-        clip_norm=np.float32(training.clip_norm),
-        loss_ceiling=np.float32(training.loss_ceiling),
-        teacher_forcing=np.float32(training.teacher_forcing),
+        seed=_scalar(config.seed, np.int32),
+        init=InitScheme(_scalar(init.gain), _scalar(init.forget_bias), _scalar(chrono)),
+        learning_rate=_scalar(training.learning_rate),
+        warmup_steps=_scalar(training.warmup_steps),
+        cosine=_scalar(training.decay == "cosine"),
+        clip_norm=_scalar(training.clip_norm),
+        loss_ceiling=_scalar(training.loss_ceiling),
+        teacher_forcing=_scalar(training.teacher_forcing),
     )
 
 
 def static_of(config: Config) -> tuple[tuple[str, Any], ...]:
     """What decides the program: trials that agree in it are trained in one."""
-    return tuple((key, value) for key, value in flatten(config).items() if key not in DYNAMIC + NAMES)
+    return tuple(
+        (key, value)
+        for key, value in flatten(config).items()
+        if key not in DYNAMIC + LABELS and not key.startswith(NEUTRAL_KEYS)
+    )
 
 
 def stack(trials: list[Hparams]) -> Hparams:
     """Hyperparameters of a pack, with a leading axis K."""
     return jax.tree.map(lambda *values: np.stack(values), *trials)
+
+
+def _scalar(value: float, kind: type[np.generic] = np.float32) -> Any:
+    """A NumPy scalar, which is an array as soon as a program gets it."""
+    return kind(value)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import jax
 import numpy as np
@@ -12,10 +12,10 @@ from research.config import Config
 from research.probes.gradient_flow import summarise
 from research.recurrent.cell import create as create_cell
 from research.tasks.task import Evaluation
-from research.tracking.runs import RunDirectory
+from research.tracking.runs import RunDirectory, Stem
 from research.tracking.wandb import WandbRun
 from research.training import devices
-from research.training.step import Record
+from research.training.step import Record, TrialState
 
 SUMS = ("steps", "loss", "error", "gradient_norm", "clipped")
 
@@ -32,6 +32,15 @@ class Trial:
     def checkpoints(self) -> Path:
         return self.run.path / "checkpoint"
 
+    def check_records(self) -> None:
+        """See now, not after hours, that a begun run can go on.
+
+        Raises:
+            UserError: if a record cannot be read.
+        """
+        for stem in get_args(Stem):
+            self.run.records(stem)
+
 
 class Journal:
     """Writes a pack's records; what is pending is fetched from the device only when it is collected."""
@@ -44,7 +53,6 @@ class Journal:
         self._parts = create_cell(config.model.cell).parts
         self._sums = [dict.fromkeys(SUMS, 0.0) for _ in trials]
         self._flow: list[dict[str, float]] = [{} for _ in trials]
-        self._diverged: list[int | None] = [None for _ in trials]
         for trial in trials:
             trial.run.truncate(start if start else -1)
         self._wandb = [
@@ -67,34 +75,37 @@ class Journal:
             self._write(k, start, stop, Record(**{f.name: np.asarray(getattr(host, f.name))[k] for f in fields(host)}))
         return (stop - start) * len(self._trials)
 
-    def evaluations(self, step: int, evaluations: list[Evaluation]) -> None:
+    def log_evaluations(self, step: int, evaluations: list[Evaluation]) -> None:
         for k, evaluation in enumerate(evaluations):
             self._log(k, step, dict(evaluation.metrics))
 
-    def finish(self, evaluations: list[Evaluation], seconds: float) -> None:
-        """Write each trial's result: the trial is done."""
+    def finish(self, states: list[TrialState], evaluations: list[Evaluation], seconds: float) -> None:
+        """Write each trial's result: the trial is done.
+
+        Args:
+            seconds: that the pack took, in this process.
+        """
         steps = self._config.training.steps
-        for k, (trial, evaluation) in enumerate(zip(self._trials, evaluations, strict=True)):
-            self._log(k, steps, dict(evaluation.metrics))
+        made = (steps - self._start) * len(self._trials)
+        for k, (trial, state, evaluation) in enumerate(zip(self._trials, states, evaluations, strict=True)):
             flow = trial.run.records("gradient_flow")
-            status = "finished" if self._diverged[k] is None else "diverged"
+            status = "finished" if state.ok else "diverged"
             summary = {
                 **{key: value for record in trial.run.records("metrics") for key, value in record.items()},
                 **_flow_summary(flow, "initial", 0),
                 **_flow_summary(flow, "final", -1),
-                "steps_per_second": (steps - self._start) * len(self._trials) / seconds,
+                **({"steps_per_second": made / seconds} if made else {}),
             }
             summary.pop("step", None)
             self._wandb[k].gradient_flow(flow)
             self._wandb[k].finish(status, summary)
-            result = {"status": status, "steps": steps, "diverged_at": self._diverged[k], "seconds": seconds}
+            diverged_at = None if state.ok else int(state.step) + 1
+            result = {"status": status, "steps": steps, "diverged_at": diverged_at, "seconds": seconds}
             if evaluation.by_length:
                 result["by_length"] = evaluation.by_length
             trial.run.finish({**result, "summary": summary, "environment": devices.environment()})
 
     def _write(self, k: int, start: int, stop: int, record: Record) -> None:
-        if not record.ok:
-            self._diverged[k] = int(record.good)
         if record.steps == 0:
             return  # it had diverged before
         every = self._config.probes.gradient_flow_every
@@ -117,7 +128,7 @@ class Journal:
                 "gradient/clipped_share": sums["clipped"] / count,
             }
             self._sums[k], self._flow[k] = dict.fromkeys(SUMS, 0.0), {}
-            self._log(k, stop if record.ok else int(record.good), metrics)
+            self._log(k, stop if record.ok else int(record.good) + 1, metrics)  # the update that failed counts
 
     def _log(self, k: int, step: int, metrics: dict[str, float]) -> None:
         self._trials[k].run.append("metrics", {"step": step, **metrics})

@@ -1,5 +1,7 @@
 """The update rule (optax), with every number of it a dynamic hyperparameter."""
 
+from typing import TypeVar
+
 import jax
 import jax.numpy as jnp
 import optax
@@ -7,6 +9,8 @@ from jaxtyping import Array, Float, Int
 
 from research.recurrent.vjp import norm
 from research.training.hparams import Hparams
+
+Tree = TypeVar("Tree")
 
 
 def learning_rate(hparams: Hparams, step: Int[Array, ""], steps: int) -> Float[Array, ""]:
@@ -28,7 +32,7 @@ def global_norm(tree: object) -> Float[Array, ""]:
     return norm(jnp.stack([norm(leaf) for leaf in jax.tree.leaves(tree)]))
 
 
-def clip(tree: object, size: Float[Array, ""], most: Float[Array, ""]) -> object:
+def clip(tree: Tree, size: Float[Array, ""], most: Float[Array, ""]) -> Tree:
     """The tree scaled down to norm `most` where its norm `size` is above that."""
     factor = jnp.where(size > most, most / size, 1.0)
     return jax.tree.map(lambda leaf: leaf * factor, tree)

@@ -55,10 +55,6 @@ class Pack:
         found = jax.device_get(self._predict(state, batches))
         return jax.tree.map(lambda x: x.reshape(len(x), -1, *x.shape[3:])[: self.size, :count], found)
 
-    def shapes(self) -> TrialState:
-        """Shapes and types of one trial's state: the template that a checkpoint is read with."""
-        return jax.eval_shape(self.program.init, jax.tree.map(lambda x: x[0], self.hparams))
-
     def fetch(self, state: TrialState) -> list[TrialState]:
         """Each trial's state as NumPy arrays."""
         host = jax.device_get(state)

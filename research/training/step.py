@@ -18,8 +18,8 @@ from research.config import Config
 from research.recurrent.cell import create
 from research.seq2seq.model import Score, Seq2seq
 from research.tasks.task import Task
+from research.training import hparams as hp
 from research.training import optim
-from research.training.hparams import Hparams
 
 Params = Any
 
@@ -64,35 +64,38 @@ class Program:
         self.config = config
         self.task = task
         self.interface = task.interface
-        self.graphdef = nnx.graphdef(nnx.eval_shape(lambda: self._model(_example_hparams())))
+        self.graphdef = nnx.graphdef(nnx.eval_shape(lambda: self._model(hp.of(config, task.interface))))
         probing = config.probes.gradient_flow_every > 0
         self.profile_shape = (self.interface.input_length, len(create(config.model.cell).parts)) if probing else None
 
-    def init(self, hparams: Hparams) -> TrialState:
+    def init(self, hparams: hp.Hparams) -> TrialState:
         """The state before the first update."""
         params = nnx.state(self._model(hparams), nnx.Param)
         optimizer = optim.transform(self.config.training.optimizer, 1.0).init(params)
         return TrialState(params, optimizer, jnp.int32(0), jnp.bool_(True))
 
-    def run(self, hparams: Hparams, state: TrialState, data: Any, count: Int[Array, ""]) -> tuple[TrialState, Record]:
+    def run(
+        self, hparams: hp.Hparams, state: TrialState, data: Any, count: Int[Array, ""]
+    ) -> tuple[TrialState, Record]:
         """`count` updates; none for a trial that has diverged."""
 
         def update(index: Array, loop: tuple[TrialState, Record]) -> tuple[TrialState, Record]:
             return jax.lax.cond(loop[0].ok, lambda: self._update(hparams, data, *loop), lambda: loop)
 
         profile = jnp.zeros(self.profile_shape or (0, 0))
-        start = Record(state.ok, state.step, *[jnp.float32(0)] * 6, profile)
+        zero = jnp.float32(0)
+        start = Record(state.ok, state.step, zero, zero, zero, zero, zero, zero, profile)
         return jax.lax.fori_loop(0, count, update, (state, start))
 
     def predict(self, state: TrialState, batch: Batch) -> tuple[Score, Array]:
         """Teacher-forced scores and the model's own outputs."""
         return nnx.merge(self.graphdef, state.params).predict(batch)
 
-    def _model(self, hparams: Hparams) -> Seq2seq:
+    def _model(self, hparams: hp.Hparams) -> Seq2seq:
         rngs = nnx.Rngs(params=jax.random.fold_in(jax.random.key(hparams.seed), 0))
         return Seq2seq(self.config.model, self.interface, hparams.init, rngs)
 
-    def _update(self, hparams: Hparams, data: Any, state: TrialState, record: Record) -> tuple[TrialState, Record]:
+    def _update(self, hparams: hp.Hparams, data: Any, state: TrialState, record: Record) -> tuple[TrialState, Record]:
         key = jax.random.fold_in(jax.random.key(hparams.seed), 1)
         branches = [
             lambda bucket=bucket: self._gradient(hparams, data, state, key, bucket)
@@ -122,7 +125,7 @@ class Program:
         )
         return TrialState(kept.params, kept.optimizer, kept.step, ok), observed
 
-    def _gradient(self, hparams: Hparams, data: Any, state: TrialState, key: Array, bucket: int):
+    def _gradient(self, hparams: hp.Hparams, data: Any, state: TrialState, key: Array, bucket: int):
         batch_key, forcing_key = jax.random.split(key)
         batch = self.task.batch(data, batch_key, state.step, self.config.training.batch_size, bucket)
         probe = None if self.profile_shape is None else jnp.zeros((batch.inputs.shape[1], self.profile_shape[1]))
@@ -132,15 +135,8 @@ class Program:
             return model.loss(batch, jax.random.fold_in(forcing_key, state.step), hparams.teacher_forcing, probe)
 
         (value, error), (grads, profile) = jax.value_and_grad(loss, argnums=(0, 1), has_aux=True)(state.params, probe)
-        if profile is None:
+        if self.profile_shape is None:
             profile = jnp.zeros((0, 0))
         else:  # buckets differ in length; the profile has one shape
             profile = jnp.pad(profile, ((0, self.profile_shape[0] - len(profile)), (0, 0)))
         return value, error, grads, profile
-
-
-def _example_hparams() -> Hparams:
-    from research.batch import Interface
-    from research.training.hparams import of
-
-    return of(Config(), Interface("features", 1, 3, "class", 2))

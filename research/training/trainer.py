@@ -5,9 +5,10 @@ is due: writes records, evaluates, saves checkpoints. Calls end where any of the
 run is resumed or not. While one call computes, the records of the call before are fetched and written.
 """
 
-import itertools
+import contextlib
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,10 +16,13 @@ from typing import Any
 import jax
 
 from research.config import Config
+from research.errors import UserError
 from research.recurrent.cell import create as create_cell
 from research.tasks import task as tasks
+from research.tasks.task import Evaluation
 from research.tracking.progress import ProgressBar
 from research.tracking.runs import RunDirectory
+from research.tracking.wandb import wait_for_uploads
 from research.training import checkpoint, devices, hparams
 from research.training.evaluate import evaluate
 from research.training.journal import Journal, Trial
@@ -43,85 +47,114 @@ def train_trials(trials: Sequence[tuple[str, Config]], directory: Path) -> list[
     """Train each (name, config) in `directory/name`; finished trials are skipped, begun ones go on where they stood.
 
     Raises:
-        UserError: if a directory holds a run of another config.
+        UserError: if two trials have one name, if a directory holds a run of another config, or if a file cannot be
+            read or written.
     """
     devices.use_all_cores()
+    for name, count in Counter(name for name, _ in trials).items():
+        if count > 1:
+            raise UserError(f"{directory / name}: {count} trials of this name; names must differ")
     opened = [Trial(name, config, RunDirectory.create(directory / name, config)) for name, config in trials]
     skipped = {trial.name for trial in opened if trial.run.result()}
     waiting = [trial for trial in opened if trial.name not in skipped]
-    programs = [list(group) for _, group in _grouped(waiting)]
-    with ProgressBar(sum(_cost(trial.config) * trial.config.training.steps for trial in waiting)) as bar:
-        for number, group in enumerate(programs, start=1):
-            _train_group(group, bar, f"program {number} of {len(programs)}")
+    for trial in waiting:
+        trial.check_records()
+    if waiting:
+        with _disk_trouble_in_one_line(directory), ProgressBar() as bar:
+            _train_all(waiting, bar)
     return [_result(trial, trial.name in skipped) for trial in opened]
 
 
-def _result(trial: Trial, skipped: bool) -> TrialResult:
-    result = trial.run.result()
-    assert result is not None
-    return TrialResult(trial.name, trial.run.path, result["status"], result["summary"], skipped)
+def _train_all(trials: list[Trial], bar: ProgressBar) -> None:
+    for options in dict.fromkeys(trial.config.task for trial in trials):
+        bar.doing(f"reading the data of {options.name}")
+        tasks.create(options)
+    bar.expect(sum(_work(trial.config, trial.config.training.steps) for trial in trials))
+    groups = _groups(trials)
+    for number, group in enumerate(groups, start=1):
+        config = group[0].config
+        what = f"{config.model.cell} on {config.task.name}"
+        bar.part(f"{number}/{len(groups)} · ", f" · {len(group)} × {what}")
+        _train_group(group, bar)
+    bar.part()
+    bar.doing("uploading to W&B")
+    wait_for_uploads()
 
 
-def _grouped(trials: Iterable[Trial]) -> Iterator[tuple[Any, Iterator[Trial]]]:
+def _groups(trials: Sequence[Trial]) -> list[list[Trial]]:
     """Trials that one program can train, in the order of first appearance."""
-    order: dict[Any, int] = {}
+    groups: dict[Any, list[Trial]] = {}
     for trial in trials:
-        order.setdefault(hparams.static_of(trial.config), len(order))
-    placed = sorted(trials, key=lambda trial: order[hparams.static_of(trial.config)])
-    return itertools.groupby(placed, key=lambda trial: hparams.static_of(trial.config))
+        groups.setdefault(hparams.static_of(trial.config), []).append(trial)
+    return list(groups.values())
 
 
-def _train_group(trials: list[Trial], bar: ProgressBar, label: str) -> None:
+def _train_group(trials: list[Trial], bar: ProgressBar) -> None:
     """Train trials of one program; those that stand at the same step form a pack."""
     config = trials[0].config
-    what = f"{config.model.cell} on {config.task.name}, {len(trials)} trial{'s'[: len(trials) > 1]}"
-    bar.doing(f"{label}: {what}: preparing")
+    bar.doing("preparing")
     program = Program(config, tasks.create(config.task))
-    interface = program.interface
-    template = jax.eval_shape(program.init, hparams.of(config, interface))
-    found = {trial.name: checkpoint.restore(trial.checkpoints, template) for trial in trials}
-    step_of = {name: restored[0] if restored else 0 for name, restored in found.items()}
-    for step, members in itertools.groupby(sorted(trials, key=lambda t: step_of[t.name]), lambda t: step_of[t.name]):
-        pack_trials = list(members)
-        pack = Pack(program, [hparams.of(trial.config, interface) for trial in pack_trials])
-        restored = [found[trial.name] for trial in pack_trials]
-        states = [state for _, state in restored] if step else None
-        bar.advance(step * sum(_cost(trial.config) for trial in pack_trials))
-        _train_pack(pack, pack_trials, step, pack.place(states) if states else pack.init(), bar, f"{label}: {what}")
+    template = jax.eval_shape(program.init, hparams.of(config, program.interface))
+    packs: dict[int, list[tuple[Trial, TrialState | None]]] = {}
+    for trial in trials:
+        step, state = checkpoint.restore(trial.checkpoints, template) or (0, None)
+        packs.setdefault(step, []).append((trial, state))
+    for start, members in sorted(packs.items()):
+        own = [trial for trial, _ in members]
+        bar.advance(len(own) * _work(config, start))
+        bar.doing(f"{len(own)} at step {start}, compiling" if len(packs) > 1 else "compiling")
+        pack = Pack(program, [hparams.of(trial.config, program.interface) for trial in own])
+        states = [state for _, state in members if state is not None]
+        _train_pack(pack, own, start, pack.place(states) if states else pack.init(), bar)
 
 
-def _train_pack(pack: Pack, trials: list[Trial], start: int, state: TrialState, bar: ProgressBar, label: str) -> None:
+def _train_pack(pack: Pack, trials: list[Trial], start: int, state: TrialState, bar: ProgressBar) -> None:
+    """Train from step `start` to the end, and finish the trials' run directories."""
     config, task = pack.program.config, pack.program.task
     training = config.training
     held_out = task.held_out(training.eval_examples)
-    bar.doing(f"{label}: " + (f"resuming at step {start}" if start else "compiling"))
     journal = Journal(trials, config, start)
     began = saved = time.monotonic()
     step = start
+
+    def collect() -> None:
+        bar.advance(journal.collect() * _update_work(config))
+
+    def evaluate_at(step: int) -> list[Evaluation]:
+        bar.doing(f"step {step}/{training.steps}, evaluating")
+        evaluations = evaluate(pack, state, task, held_out)
+        bar.advance(len(trials) * _evaluation_work(config))
+        return evaluations
+
     for stop in _stops(config, start):
         state, record = pack.run(state, stop - step)
-        bar.advance(journal.collect() * _cost(config))
+        bar.doing(f"step {step}/{training.steps}")
+        collect()
         journal.pend(step, stop, record)
         step = stop
-        bar.doing(f"{label}: step {step} of {training.steps}")
-        if step < training.steps and training.eval_every and step % training.eval_every == 0:
-            bar.advance(journal.collect() * _cost(config))
-            journal.evaluations(step, evaluate(pack, state, task, held_out))
-        due = time.monotonic() - saved > training.checkpoint_seconds and step % training.log_every == 0
-        if due and step < training.steps:  # at whole records only, so that a resumed run writes the same ones
-            bar.advance(journal.collect() * _cost(config))
-            _save(pack, trials, step, state)
+        if step == training.steps:
+            break
+        if training.eval_every and step % training.eval_every == 0:
+            collect()
+            journal.log_evaluations(step, evaluate_at(step))
+        due = time.monotonic() - saved > training.checkpoint_seconds
+        if due and step % training.log_every == 0:  # at whole records only, so that a resumed run writes the same ones
+            collect()
+            _save(trials, step, pack.fetch(state))
             saved = time.monotonic()
-    bar.advance(journal.collect() * _cost(config))
-    bar.doing(f"{label}: evaluating")
-    evaluations = evaluate(pack, state, task, held_out)
-    _save(pack, trials, step, state)
-    journal.finish(evaluations, time.monotonic() - began)
+    collect()
+    evaluations = evaluate_at(step)
+    states = pack.fetch(state)
+    bar.doing("saving")
+    if start < training.steps:  # else the run was ended after this, and resumes here
+        journal.log_evaluations(step, evaluations)
+        _save(trials, step, states)
+    journal.finish(states, evaluations, time.monotonic() - began)
 
 
-def _save(pack: Pack, trials: list[Trial], step: int, state: TrialState) -> None:
-    for trial, own in zip(trials, pack.fetch(state), strict=True):
-        checkpoint.save(trial.checkpoints, step, own)
+def _save(trials: list[Trial], step: int, states: list[TrialState]) -> None:
+    for trial, state in zip(trials, states, strict=True):
+        checkpoint.save(trial.checkpoints, step, state)
 
 
 def _stops(config: Config, start: int) -> list[int]:
@@ -134,7 +167,39 @@ def _stops(config: Config, start: int) -> list[int]:
     return sorted(stop for stop in stops if stop > start)
 
 
-def _cost(config: Config) -> float:
-    """About how long an update takes, in any unit: what the progress bar counts in."""
-    steps = tasks.create(config.task).interface.input_length
-    return steps * create_cell(config.model.cell).gates * config.model.features**2
+def _work(config: Config, steps: int) -> float:
+    """What a trial's first `steps` updates, and the evaluations that come with them, take: the bar's unit."""
+    training = config.training
+    evaluations = steps // training.eval_every if training.eval_every else 0
+    if steps == training.steps and not (training.eval_every and steps % training.eval_every == 0):
+        evaluations += 1
+    return steps * _update_work(config) + evaluations * _evaluation_work(config)
+
+
+def _update_work(config: Config) -> float:
+    """About how long an update takes, in any unit: what a time step does beside its gates counts as two gates more."""
+    model = config.model
+    steps = tasks.create(config.task).interface.input_length * model.layers * (1 + model.bidirectional)
+    return steps * config.training.batch_size * (create_cell(model.cell).gates + 2) * model.features**2
+
+
+def _evaluation_work(config: Config) -> float:
+    """About how long an evaluation takes, in the same unit: the forward pass is a third of an update."""
+    return _update_work(config) / config.training.batch_size * config.training.eval_examples / 3
+
+
+def _result(trial: Trial, skipped: bool) -> TrialResult:
+    result = trial.run.result()
+    assert result is not None
+    return TrialResult(trial.name, trial.run.path, result["status"], result["summary"], skipped)
+
+
+@contextlib.contextmanager
+def _disk_trouble_in_one_line(directory: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        place = error.filename or directory
+        raise UserError(
+            f"{place}: {error.strerror or error}; the same command goes on from the last checkpoint"
+        ) from error

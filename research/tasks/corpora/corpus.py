@@ -7,16 +7,15 @@ the builder's name and version. Whoever changes what a builder writes raises its
 import abc
 import contextlib
 import io
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Self
 
 import tensorflow_datasets as tfds
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
 
 from research.errors import UserError
 from research.tasks.corpora.fetch import data_folder, lock, writing
+from research.terminal import STDERR
 
 Example = Mapping[str, Any]
 
@@ -62,7 +61,7 @@ class Corpus(tfds.core.GeneratorBasedBuilder, abc.ABC):
 
     def _prepare(self) -> None:
         columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-        with Progress(*columns, console=Console(file=sys.stderr)) as self._progress:
+        with Progress(*columns, console=STDERR) as self._progress:
             self._bar = self._progress.add_task(f"{self.name}: fetching", total=None)
             self._examples = self.examples()
             count = sum(len(rows) for rows in self._examples.values())
