@@ -10,7 +10,7 @@ from research.config import Config, InitConfig, ModelConfig, PixelsConfig, Probe
 from research.experiment import Column, Experiment
 
 RNN = {"model.cell": "rnn", "training.learning_rate": 1e-3}
-"""Of 1e-3, 2e-3 and 3e-3 the RNN learns best with the first, often nothing with the others; the gated cells with the last."""
+"""Of 1e-3, 2e-3 and 3e-3 the RNN learns best with the first, with the others often nothing; gated cells the last."""
 
 EXPERIMENT = Experiment(
     claim="The norm of dL/dh_t decays or grows exponentially with the distance to the loss; how fast is decided "

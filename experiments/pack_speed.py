@@ -1,0 +1,70 @@
+"""What packs are worth: trials of the gradient-norm sweep as packs, beside the same trials one process each.
+
+    python -m experiments.pack_speed [SETTING | all]
+
+One process each means `python -m research train`, as many at a time as there are cores: what `wandb agent` would do.
+"""
+
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import yaml
+
+from experiments import timing
+from research.config import flatten
+from research.sweeping import spec
+from research.sweeping.spec import Trial
+from research.training.devices import cores
+
+SWEEP = Path("sweeps/gradient_norms.yaml")
+
+
+def main() -> None:
+    setting = sys.argv[1] if len(sys.argv) > 1 else "adding_50"
+    sweep = yaml.safe_load(SWEEP.read_text(encoding="utf-8"))
+    settings = sweep["parameters"]["setting"]["values"]
+    if setting not in ("all", *settings):
+        sys.exit(f"error: setting {setting!r}: must be all or one of {', '.join(settings)}")
+    if setting != "all":
+        sweep["parameters"]["setting"]["values"] = [setting]
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, "sweep.yaml")
+        file.write_text(yaml.safe_dump(sweep), encoding="utf-8")
+        trials, swept = spec.read(file).trials, tuple(sweep["parameters"])
+        packed = _seconds(lambda: _research("sweep", str(file), f"--runs-dir={folder}/packed"))
+        separate = _seconds(lambda: _one_process_each(trials, swept, Path(folder, "separate")))
+    row = {"setting": setting, "trials": len(trials), "cores": cores(), "packed_s": packed, "separate_s": separate}
+    path = timing.write([row], "pack_speed")
+    print(
+        f"{len(trials)} trials: one process each {separate:.0f} s, as packs {packed:.0f} s: {separate / packed:.1f} x"
+    )
+    print(f"written to {path}")
+
+
+def _one_process_each(trials: tuple[Trial, ...], swept: tuple[str, ...], runs: Path) -> None:
+    def train(trial: Trial) -> None:
+        flat = flatten(trial.config)
+        flags = [f"--{key}={flat[key]}" for key in swept]
+        _research("train", trial.config.experiment, *flags, f"--runs-dir={runs}")
+
+    with ThreadPoolExecutor(cores()) as pool:
+        list(pool.map(train, trials))
+
+
+def _research(*args: str) -> None:
+    subprocess.run([sys.executable, "-m", "research", *args], check=True, capture_output=True)
+
+
+def _seconds(call: Callable[[], object]) -> float:
+    began = time.perf_counter()
+    call()
+    return time.perf_counter() - began
+
+
+if __name__ == "__main__":
+    main()
