@@ -22,9 +22,10 @@ Stacked = tuple[Float[Array, "T B H"], ...]
 
 def norm(x: Float[Array, "..."]) -> Float[Array, ""]:
     """Euclidean norm that neither underflows nor overflows where the norm itself is representable."""
-    largest = jnp.max(jnp.abs(x))
-    scale = jnp.where((largest > 0) & jnp.isfinite(largest), largest, 1.0)
-    return jnp.where(jnp.isfinite(largest), scale * jnp.sqrt(jnp.sum(jnp.square(x / scale))), largest)
+    limits = jnp.finfo(x.dtype)
+    # XLA may multiply by the reciprocal of the scale, which has to be a normal number, too.
+    scale = jnp.clip(jnp.max(jnp.abs(x)), limits.tiny, limits.max / 16)
+    return scale * jnp.sqrt(jnp.sum(jnp.square(x / scale)))
 
 
 def plain_recurrence(

@@ -1,0 +1,33 @@
+"""How JAX and the shape annotations are set up under test, before any module of `research` is imported.
+
+Two CPU devices, so that what is sharded is sharded; an array of lower rank is never broadcast in silence; and the
+shapes and types that public functions promise are checked at each call.
+"""
+
+from pathlib import Path
+
+import jax
+import jaxtyping
+
+from tests import typechecking
+
+TASKS = sorted((Path(__file__).parent.parent / "research" / "tasks").glob("*.py"))
+CHECKED = [
+    *("research.recurrent", "research.seq2seq", "research.batch", "research.training"),
+    *(f"research.tasks.{path.stem}" for path in TASKS),  # beartype cannot check `Self`, which the corpora return
+]
+
+jax.config.update("jax_num_cpu_devices", 2)
+jax.config.update("jax_numpy_rank_promotion", "raise")
+
+register_dataclass = jax.tree_util.register_dataclass
+
+
+def register_unchecked(nodetype, *args, **kwargs):
+    """JAX rebuilds trees through `__init__` with more than arrays in them: shapes, placements, a trial axis."""
+    nodetype.__no_type_check__ = True
+    return register_dataclass(nodetype, *args, **kwargs)
+
+
+jax.tree_util.register_dataclass = register_unchecked
+jaxtyping.install_import_hook(CHECKED, f"{typechecking.__name__}.typechecker")

@@ -1,0 +1,108 @@
+"""The named cells against equations written anew in NumPy, and against flax's own cells."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import nnx
+
+from research.recurrent.cell import Activation, activate, create
+from tests.recurrent import problem as problems
+from tests.recurrent import reference
+from tests.recurrent.problem import FEATURES, INPUTS, STEPS, Given, Problem, solve
+
+pytestmark = pytest.mark.parametrize("name", reference.CELLS)
+DIRECTIONS = pytest.mark.parametrize("reverse", [False, True], ids=["forward", "reverse"])
+
+
+def reference_loss(name: str, problem: Problem, reverse: bool, nudges: np.ndarray | None = None) -> float:
+    ys, last = reference.unroll(name, *problem.given, problem.lengths, reverse, nudges)
+    return problem.loss(ys, last)
+
+
+@DIRECTIONS
+@pytest.mark.parametrize("masked", [False, True], ids=["full", "lengths"])
+def test_results_over_time_are_those_of_the_equations(name, masked, reverse):
+    problem = problems.make(name)
+    lengths = problem.lengths if masked else np.full_like(problem.lengths, STEPS)
+    ys, last = reference.unroll(name, *problem.given, lengths, reverse)
+    found = solve(name, problem, masked=masked, reverse=reverse)
+    np.testing.assert_allclose(found.ys, ys, rtol=0, atol=1e-13)
+    for part, wanted in zip(found.last, last, strict=True):
+        np.testing.assert_allclose(part, wanted, rtol=0, atol=1e-13)
+
+
+@DIRECTIONS
+@pytest.mark.parametrize("argument", Given._fields)
+def test_gradients_are_the_finite_differences_of_the_equations(name, argument, reverse):
+    problem = problems.make(name)
+    rng, small = np.random.default_rng(1), 2e-6
+    value = getattr(problem.given, argument)
+    direction = jax.tree.map(lambda x: rng.normal(size=x.shape), value)
+
+    def at(distance: float) -> float:
+        moved = jax.tree.map(lambda x, d: x + distance * d, value, direction)
+        return reference_loss(name, problem.replace(**{argument: moved}), reverse)
+
+    gradient = getattr(solve(name, problem, masked=True, reverse=reverse).gradients, argument)
+    slope = sum(jax.tree.leaves(jax.tree.map(lambda g, d: np.sum(g * d), gradient, direction)))
+    assert slope == pytest.approx((at(small) - at(-small)) / (2 * small), abs=1e-8)
+
+
+@DIRECTIONS
+def test_the_probe_reads_the_gradient_of_every_part_including_the_way_from_c_through_h(name, reverse):
+    problem = problems.make(name)
+    shape = (STEPS, len(problem.given.carry), *problem.given.carry[0].shape)
+    gradient, small = np.zeros(shape), 1e-5
+    for place in np.ndindex(shape):
+        nudges = np.zeros(shape)
+        nudges[place] = small
+        above, below = (reference_loss(name, problem, reverse, sign * nudges) for sign in (1, -1))
+        gradient[place] = (above - below) / (2 * small)
+    norms = np.sqrt(np.sum(np.square(gradient), axis=(2, 3)))
+    assert np.all(norms > 0.1)
+    np.testing.assert_allclose(solve(name, problem, masked=True, reverse=reverse).norms, norms, rtol=1e-7)
+
+
+def flax_cell(name: str, given: Given) -> nnx.RNNCellBase:
+    """Flax's cell with our weights: its gates stand in the same order, its one bias with the input or the state."""
+    kind = {"rnn": nnx.SimpleCell, "lstm": nnx.OptimizedLSTMCell, "gru": nnx.GRUCell}[name]
+    cell = nnx.eval_shape(lambda: kind(INPUTS, FEATURES, dtype=jnp.float64, rngs=nnx.Rngs(0)))
+    with_bias = cell.dense_h if name == "lstm" else cell.dense_i
+    cell.dense_i.kernel = nnx.Param(given.w)
+    cell.dense_h.kernel = nnx.Param(given.u)
+    with_bias.bias = nnx.Param(given.b)
+    return cell
+
+
+def test_results_and_gradients_are_those_of_flax_with_the_same_weights(name):
+    problem = problems.make(name)
+
+    def loss(given):
+        cell, carry, ys = flax_cell(name, given), given.carry, []
+        state = carry[0] if len(carry) == 1 else carry[::-1]  # flax puts c before h
+        for t in range(STEPS):
+            state, y = cell(state, given.xs[:, t])
+            ys.append(y)
+        last = (state,) if len(carry) == 1 else state[::-1]
+        return problem.loss(jnp.stack(ys, axis=1), last), (jnp.stack(ys, axis=1), last)
+
+    with jax.enable_x64(True):
+        gradients, (ys, last) = jax.jit(jax.grad(loss, has_aux=True))(problem.given)
+    found = solve(name, problem, masked=False, reverse=False)
+    pairs = (found.ys, ys), (found.last, last), (found.gradients, gradients)
+    for own, wanted in pairs:
+        jax.tree.map(lambda x, y: np.testing.assert_allclose(x, y, rtol=0, atol=1e-12), own, wanted)
+
+
+def test_one_tanh_gives_each_gate_its_own_activation(name):
+    gates = create(name).gates
+    kinds: list[Activation] = ["sigmoid", "tanh", "sigmoid", "tanh"]
+    kinds = kinds[:gates]
+    z = np.random.default_rng(0).normal(size=(2, gates * FEATURES), scale=4)
+    with jax.enable_x64(True):
+        blocks = activate(jnp.asarray(z), *kinds)
+    wanted = {"sigmoid": reference.sigmoid, "tanh": np.tanh}
+    for index, (block, kind) in enumerate(zip(blocks, kinds, strict=True)):
+        own = z[:, index * FEATURES : (index + 1) * FEATURES]
+        np.testing.assert_allclose(block, wanted[kind](own), rtol=0, atol=1e-15)

@@ -1,0 +1,94 @@
+"""The hand-written backward pass is the derivative, and so is what the probe reads: for every cell of the catalogue."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from research import catalogue
+from research.recurrent.cell import create
+from research.recurrent.unroll import unroll
+from research.recurrent.vjp import norm
+from tests.recurrent import problem as problems
+from tests.recurrent.problem import BATCH, FEATURES, LENGTHS, QUICK, STEPS, Given, solve, weights_of
+
+cells = pytest.mark.parametrize("name", catalogue.names("cells"))
+directions = pytest.mark.parametrize("reverse", [False, True], ids=["forward", "reverse"])
+
+
+@cells
+@directions
+@pytest.mark.parametrize("masked", [False, True], ids=["full", "lengths"])
+def test_the_backward_pass_is_the_derivative_of_the_plain_scan(name, masked, reverse):
+    problem = problems.make(name)
+    found = solve(name, problem, masked=masked, reverse=reverse)
+    plain = solve(name, problem, masked=masked, reverse=reverse, plain=True)
+    assert all(np.linalg.norm(part) > 0.1 for part in jax.tree.leaves(plain.gradients))
+    assert np.all(plain.norms > 0.1)
+    jax.tree.map(lambda x, y: np.testing.assert_allclose(x, y, rtol=0, atol=1e-12), found, plain)
+
+
+@cells
+@directions
+def test_padded_steps_add_nothing_to_the_probe(name, reverse):
+    problem = problems.make(name, lengths=(4, 0, 2, 4))
+    norms = solve(name, problem, masked=True, reverse=reverse).norms
+    assert np.all(norms[4:] == 0) and np.all(norms[:4] > 0)
+
+
+@cells
+def test_forward_mode_and_second_derivatives_work_on_the_plain_scan(name):
+    cell, problem, rng = create(name), problems.make(name), np.random.default_rng(1)
+    direction = jax.tree.map(lambda x: rng.normal(size=x.shape), problem.given)
+
+    def loss(given):
+        weights, lengths = weights_of(cell, given.w, given.u, given.b), jnp.asarray(LENGTHS)
+        ys, last = unroll(cell, weights, given.xs, carry=given.carry, lengths=lengths, plain=True)
+        return problem.loss(ys, last)
+
+    def gradients(distance: float) -> Given:
+        there = jax.tree.map(lambda x, d: x + distance * d, problem.given, direction)
+        return solve(name, problem.replace(**there._asdict()), masked=True, reverse=False).gradients
+
+    with jax.enable_x64(True):
+        tangents = jax.jit(lambda x, d: jax.jvp(jax.value_and_grad(loss), (x,), (d,))[1], compiler_options=QUICK)
+        slope, curvature = jax.device_get(tangents(problem.given, direction))
+    products = jax.tree.map(lambda g, d: np.sum(g * d), gradients(0), direction)
+    assert slope == pytest.approx(sum(jax.tree.leaves(products)), abs=1e-11)
+    ahead, behind = gradients(1e-5), gradients(-1e-5)
+    jax.tree.map(lambda c, a, b: np.testing.assert_allclose(c, (a - b) / 2e-5, atol=1e-6), curvature, ahead, behind)
+
+
+@cells
+def test_norms_survive_where_their_squares_would_not_in_single_precision(name):
+    cell, problem = create(name), problems.make(name)
+    w, u, b, xs, carry = jax.tree.map(lambda x: jnp.asarray(x, jnp.float32), problem.given)
+    shares = jax.tree.map(lambda x: jnp.asarray(x, jnp.float32), (problem.ys_share, problem.last_share))
+
+    @jax.jit
+    def norms(scale):
+        def loss(probe):
+            ys, last = unroll(cell, weights_of(cell, w, u, b), xs, carry=carry, probe=probe)
+            values, shared = jax.tree.leaves((ys, last)), jax.tree.leaves(shares)
+            return sum(jnp.sum(value * (share * scale)) for value, share in zip(values, shared, strict=True))
+
+        return jax.grad(loss)(jnp.zeros((STEPS, len(cell.parts))))
+
+    plain = np.asarray(norms(jnp.float32(1)))
+    for scale in (1e-30, 1e30):
+        np.testing.assert_allclose(np.asarray(norms(jnp.float32(scale))), plain * np.float32(scale), rtol=1e-4)
+
+
+@pytest.mark.parametrize("scale", [1e-37, 1e-30, 1.0, 1e30, 3e37])
+def test_a_norm_is_right_at_any_scale_that_holds_it(scale):
+    x = np.random.default_rng(0).normal(size=(BATCH, FEATURES)) * scale
+    assert jax.jit(norm)(jnp.asarray(x, jnp.float32)) == pytest.approx(np.linalg.norm(x), rel=1e-6)
+
+
+def test_a_norm_of_zeros_is_zero_and_of_what_is_not_finite_is_not_finite():
+    x = jnp.ones((BATCH, FEATURES))
+    assert norm(x * 0) == 0
+    assert norm(x.at[1, 2].set(-jnp.inf)) == jnp.inf
+    assert jnp.isnan(norm(x.at[1, 2].set(jnp.nan)))
+    assert norm(x * 3e38) == jnp.inf  # 1e39 is past the largest number
+    assert norm(x * 1e-40) < 1e-37  # numbers that are flushed to zero, or not, by platform
