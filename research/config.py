@@ -8,7 +8,7 @@ import dataclasses
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, get_args, get_origin
+from typing import Any, ClassVar, Literal, get_args, get_origin
 
 from research import catalogue
 from research.errors import UserError
@@ -32,6 +32,7 @@ def require_positive(config: object, prefix: str, *names: str) -> None:
 class PixelsConfig:
     """MNIST digits read as a sequence of pixels; the target is the digit (Le, Jaitly, Hinton 2015)."""
 
+    decodes: ClassVar[bool] = False
     name: Literal["pixels"] = "pixels"
     pixels_per_step: int = 1
     """How many neighbouring pixels make one time step: 1 gives 784 steps, 4 gives 196, 28 one row a step."""
@@ -47,6 +48,7 @@ class PixelsConfig:
 class AddingConfig:
     """The sum of the two marked numbers of a sequence of random numbers (Le, Jaitly, Hinton 2015: chance MSE 1/6)."""
 
+    decodes: ClassVar[bool] = False
     name: Literal["adding"] = "adding"
     length: int = 100
     """Time steps of a sequence."""
@@ -59,6 +61,7 @@ class AddingConfig:
 class PronunciationConfig:
     """Letters of an English word to its phonemes (CMUdict)."""
 
+    decodes: ClassVar[bool] = True
     name: Literal["pronunciation"] = "pronunciation"
     stress: bool = False
     """Keep the stress digit of vowels: 69 phoneme symbols instead of 39."""
@@ -192,6 +195,11 @@ class Config:
 
     def __post_init__(self) -> None:
         require(0 <= self.seed < 2**31, "seed", self.seed, "between 0 and 2**31 - 1")
+        if not self.task.decodes:  # no decoder would read these
+            reason = f"as the task {self.task.name} has no decoder"
+            require(self.model.attention == "none", "model.attention", self.model.attention, f"none, {reason}")
+            forcing = self.training.teacher_forcing
+            require(forcing == 1, "training.teacher_forcing", forcing, f"1, {reason}")
 
 
 def task_types() -> dict[str, type]:

@@ -94,8 +94,8 @@ def test_list_names_all_there_is(capsys):
 def test_list_of_an_experiment_shows_what_its_names_stand_for(capsys):
     assert cli.main(["list", "gradient_norms"]) == 0
     out = capsys.readouterr().out
-    assert "adding_400  --task.name=adding --task.length=400" in out
-    assert "rnn gain 1.2  --model.cell=rnn --init.gain=1.2" in out
+    assert "adding_200  --task.name=adding --task.length=200" in out
+    assert "rnn gain 1.2  --model.cell=rnn --training.learning_rate=0.001 --init.gain=1.2" in out
 
 
 def test_train_trains_the_trial_of_the_flags(trainer, tmp_path, capsys):

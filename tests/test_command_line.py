@@ -65,10 +65,10 @@ def test_the_name_of_a_task_switches_the_options_wherever_it_stands():
 
 
 def test_flags_override_the_arm_which_overrides_the_setting_which_overrides_the_base():
-    args = ["--arm=rnn gain 1.2", "--setting=adding_400", "--init.gain=3"]
+    args = ["--arm=rnn gain 1.2", "--setting=adding_200", "--init.gain=3"]
     config = command_line.config_of("gradient_norms", args)
-    assert (config.experiment, config.setting, config.arm) == ("gradient_norms", "adding_400", "rnn gain 1.2")
-    assert (config.task, config.model.cell, config.init.gain) == (AddingConfig(length=400), "rnn", 3.0)
+    assert (config.experiment, config.setting, config.arm) == ("gradient_norms", "adding_200", "rnn gain 1.2")
+    assert (config.task, config.model.cell, config.init.gain) == (AddingConfig(length=200), "rnn", 3.0)
 
 
 @pytest.mark.parametrize(

@@ -106,3 +106,10 @@ def _source(kind: type) -> list[str]:
     import inspect
 
     return inspect.getsource(kind).splitlines()
+
+
+@pytest.mark.parametrize("change", [{"model.attention": "dot"}, {"training.teacher_forcing": 0.5}])
+def test_options_of_the_decoder_are_refused_for_a_task_without_one(change):
+    with pytest.raises(UserError, match=f"{next(iter(change))}=.*: must be .* as the task pixels has no decoder"):
+        override(Config(), change)
+    override(Config(), {"task.name": "pronunciation", **change})
