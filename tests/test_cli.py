@@ -163,7 +163,7 @@ def test_report_hands_on_its_options(page, tmp_path):
         (["train", "attention", "--sed=1"], "did you mean seed?"),
         (["train", "attention", "--task.name=x", "--help"], "task.name=x: must be one of"),
         (["train", "attention", "--runs-dir"], "--runs-dir: needs a value"),
-        (["train", "attention", "--runs-dir=setup/../Makefile"], "--runs-dir="),
+        (["train", "attention", "--runs-dir=Makefile"], "--runs-dir="),
         (["train", "attention", "--seed=1\n2"], "error: seed=1 2: must be a whole number"),
         (["sweep"], "sweep: the following arguments are required: file"),
         (["sweep", "absent.yaml"], "absent.yaml: cannot be read: No such file"),
