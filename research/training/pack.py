@@ -26,10 +26,16 @@ EVALUATION_BATCH = 100
 class Pack:
     """K trials with the same static config. Trials are padded to a multiple of the devices; the padding never runs."""
 
-    def __init__(self, program: Program, trials: list[hp.Hparams]) -> None:
+    def __init__(self, program: Program, trials: list[hp.Hparams], batched: bool | None = None) -> None:
+        """Place the trials on the devices.
+
+        Args:
+            batched: whether a device runs its trials as one batch; by default on anything but a CPU.
+        """
         self.program = program
         self.size = len(trials)
         devices = jax.devices()[: self.size]
+        self.batched = devices[0].platform != "cpu" if batched is None else batched
         self.mesh = Mesh(np.array(devices), ("trial",))
         self.padding = -self.size % len(devices)
         self.hparams = self._put(hp.stack(trials + trials[:1] * self.padding), EACH)
@@ -80,19 +86,17 @@ class Pack:
 
     def _compile(self, one: Callable, specs: tuple, donate: tuple[int, ...] = ()) -> Callable:
         """`one` over the trial axis of the arguments whose spec is EACH."""
-        axes = tuple(0 if spec == EACH else None for spec in specs)
 
-        def local(*arguments: Any) -> Any:
+        def in_turn(*arguments: Any) -> Any:
             each = tuple(a for a, spec in zip(arguments, specs, strict=True) if spec == EACH)
 
-            def trial(*own: Any) -> Any:
+            def trial(own: tuple) -> Any:
                 remaining = iter(own)
                 return one(*(next(remaining) if s == EACH else a for a, s in zip(arguments, specs, strict=True)))
 
-            return jax.lax.map(lambda own: trial(*own), each)
+            return jax.lax.map(trial, each)
 
-        if self.mesh.devices.flat[0].platform != "cpu":
-            local = jax.vmap(one, in_axes=axes)
+        local = jax.vmap(one, in_axes=tuple(0 if s == EACH else None for s in specs)) if self.batched else in_turn
         # Trials do not communicate, so nothing is gained by tracking which values differ between devices.
         mapped = jax.shard_map(local, mesh=self.mesh, in_specs=specs, out_specs=EACH, check_vma=False)
         return jax.jit(mapped, donate_argnums=donate)
