@@ -19,7 +19,7 @@ EXPERIMENT = Experiment(
         model=ModelConfig(cell="lstm", features=128, bidirectional=True, attention="additive"),
         init=InitConfig(forget_bias=1.0),
         training=TrainingConfig(
-            steps=5000, batch_size=64, learning_rate=2e-3, decay="cosine", log_every=100, eval_examples=4000
+            steps=3000, batch_size=64, learning_rate=2e-3, decay="cosine", log_every=100, eval_examples=6000
         ),
     ),
     rows="training.teacher_forcing",
