@@ -15,11 +15,10 @@ from jaxtyping import Array
 from research.recurrent.cell import Carry, Cell, InitScheme, Weights, create
 from research.recurrent.unroll import unroll
 from research.recurrent.vjp import plain_recurrence
+from tests import quick
 
 BATCH, STEPS, INPUTS, FEATURES = 4, 6, 2, 3
 LENGTHS = (STEPS, 3, 0, 5)
-QUICK = {"xla_backend_optimization_level": 0}
-"""For programs that run once: LLVM's optimisation takes most of the time and changes no value that is tested."""
 
 
 class Given(NamedTuple):
@@ -120,7 +119,7 @@ def _solver(name: str, masked: bool, reverse: bool, plain: bool) -> Callable[[Pr
             norms = jnp.stack([jnp.sqrt(jnp.sum(jnp.square(part), axis=(1, 2))) for part in norms], axis=1)
         return Solution(results[0], results[1], gradients, norms)
 
-    return jax.jit(solution, compiler_options=QUICK)
+    return quick.jit(solution)
 
 
 def _plain(cell: Cell, given: Given, lengths: Array | None, eps: Carry, reverse: bool) -> tuple[Array, Carry]:

@@ -10,7 +10,8 @@ import pytest
 from research import catalogue
 from research.recurrent.cell import InitScheme, Weights, create
 from research.recurrent.unroll import step
-from tests.recurrent.problem import QUICK, weights_of
+from tests import quick
+from tests.recurrent.problem import weights_of
 
 INPUTS, FEATURES = 48, 64
 KEEPING = [name for name in catalogue.names("cells") if create(name).keep_gate is not None]
@@ -26,7 +27,7 @@ def _drawn(name: str):
         weights = Weights(create(name), INPUTS, FEATURES, init, jax.random.key(seed))
         return weights.w[...], weights.u[...], weights.b[...]
 
-    return jax.jit(draw, compiler_options=QUICK)
+    return quick.jit(draw)
 
 
 def draw(name: str, gain: float = 1.0, forget_bias: float = 0.0, chrono_length: float = 0.0, seed: int = 0):
@@ -91,9 +92,9 @@ def test_the_gates_that_keep_and_write_are_those_of_the_equations(name, keep, wr
 @pytest.mark.parametrize("name", KEEPING)
 def test_a_cell_whose_keep_gate_is_open_and_write_gate_closed_holds_its_state(name):
     cell, (w, u, b) = create(name), draw(name)
-    b[cell.keep_gate] = b[cell.keep_gate] + 40
-    if cell.write_gate is not None:
-        b[cell.write_gate] = b[cell.write_gate] - 40
+    for gate, shift in ((cell.keep_gate, 40), (cell.write_gate, -40)):
+        if gate is not None:
+            b[gate] = b[gate] + shift
     weights = weights_of(cell, *(jnp.asarray(np.concatenate(gates, axis=-1)) for gates in (w, u, b)))
     rng = np.random.default_rng(0)
     x, *carry = (

@@ -7,6 +7,7 @@ import pytest
 from flax import nnx
 
 from research.recurrent.cell import Activation, activate, create
+from tests import quick
 from tests.recurrent import problem as problems
 from tests.recurrent import reference
 from tests.recurrent.problem import FEATURES, INPUTS, STEPS, Given, Problem, solve
@@ -88,7 +89,7 @@ def test_results_and_gradients_are_those_of_flax_with_the_same_weights(name):
         return problem.loss(jnp.stack(ys, axis=1), last), (jnp.stack(ys, axis=1), last)
 
     with jax.enable_x64(True):
-        gradients, (ys, last) = jax.jit(jax.grad(loss, has_aux=True))(problem.given)
+        gradients, (ys, last) = quick.jit(jax.grad(loss, has_aux=True))(problem.given)
     found = solve(name, problem, masked=False, reverse=False)
     pairs = (found.ys, ys), (found.last, last), (found.gradients, gradients)
     for own, wanted in pairs:

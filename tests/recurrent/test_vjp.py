@@ -9,8 +9,9 @@ from research import catalogue
 from research.recurrent.cell import create
 from research.recurrent.unroll import unroll
 from research.recurrent.vjp import norm
+from tests import quick
 from tests.recurrent import problem as problems
-from tests.recurrent.problem import BATCH, FEATURES, LENGTHS, QUICK, STEPS, Given, solve, weights_of
+from tests.recurrent.problem import BATCH, FEATURES, LENGTHS, STEPS, Given, solve, weights_of
 
 cells = pytest.mark.parametrize("name", catalogue.names("cells"))
 directions = pytest.mark.parametrize("reverse", [False, True], ids=["forward", "reverse"])
@@ -51,7 +52,7 @@ def test_forward_mode_and_second_derivatives_work_on_the_plain_scan(name):
         return solve(name, problem.replace(**there._asdict()), masked=True, reverse=False).gradients
 
     with jax.enable_x64(True):
-        tangents = jax.jit(lambda x, d: jax.jvp(jax.value_and_grad(loss), (x,), (d,))[1], compiler_options=QUICK)
+        tangents = quick.jit(lambda x, d: jax.jvp(jax.value_and_grad(loss), (x,), (d,))[1])
         slope, curvature = jax.device_get(tangents(problem.given, direction))
     products = jax.tree.map(lambda g, d: np.sum(g * d), gradients(0), direction)
     assert slope == pytest.approx(sum(jax.tree.leaves(products)), abs=1e-11)
@@ -65,7 +66,7 @@ def test_norms_survive_where_their_squares_would_not_in_single_precision(name):
     w, u, b, xs, carry = jax.tree.map(lambda x: jnp.asarray(x, jnp.float32), problem.given)
     shares = jax.tree.map(lambda x: jnp.asarray(x, jnp.float32), (problem.ys_share, problem.last_share))
 
-    @jax.jit
+    @quick.jit
     def norms(scale):
         def loss(probe):
             ys, last = unroll(cell, weights_of(cell, w, u, b), xs, carry=carry, probe=probe)

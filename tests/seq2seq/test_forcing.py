@@ -1,0 +1,121 @@
+"""What the decoder is fed in training: the truth, its own guesses, or each token one or the other."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from research.batch import BEGIN, END
+from research.seq2seq.decoder import Decoder
+from research.seq2seq.forcing import fed_tokens, true_previous
+from research.seq2seq.search import greedy
+from tests import quick
+from tests.seq2seq import models
+from tests.seq2seq.models import BATCH, TARGET, altered, decoder_of, encoded
+
+MODEL = {"cell": "gru", "attention": "dot"}
+
+
+@pytest.fixture(scope="module")
+def feed():
+    """Tokens that are fed, the model's guess after each of them, and what it says on its own; compiled once."""
+    with jax.enable_x64(True):
+        model = models.model(**MODEL)
+
+    @quick.jit
+    def run(batch, ratio, key):
+        decoder, memory = decoder_of(model), encoded(model, batch)
+        fed = fed_tokens(decoder, memory, batch.targets, ratio, key)
+        return fed, jnp.argmax(decoder(memory, fed, None)[0], axis=-1), greedy(decoder, memory, TARGET)
+
+    return lambda batch, ratio, seed=0: jax.device_get(run(batch, jnp.asarray(ratio), jax.random.key(seed)))
+
+
+def test_the_true_previous_tokens_are_the_targets_one_step_late():
+    targets = jnp.array([[5, 6, END], [7, END, 0]])
+    assert true_previous(targets).tolist() == [[BEGIN, 5, 6], [BEGIN, 7, END]]
+
+
+def test_at_ratio_1_the_true_tokens_are_fed(feed):
+    batch = models.batch()
+    np.testing.assert_array_equal(feed(batch, 1.0)[0], true_previous(batch.targets))
+
+
+@pytest.mark.parametrize(("ratio", "steps"), [(1.0, 0), (0.5, TARGET), (0.0, TARGET)])
+def test_nothing_is_drawn_unless_the_ratio_is_below_1(ratio, steps, monkeypatch):
+    model, batch, calls = models.model(**MODEL), models.batch(), []
+    plain = Decoder.step
+
+    def counted(self, *arguments):
+        jax.debug.callback(lambda: calls.append(1))
+        return plain(self, *arguments)
+
+    monkeypatch.setattr(Decoder, "step", counted)
+
+    @quick.jit
+    def run(ratio):
+        return fed_tokens(decoder_of(model), encoded(model, batch), batch.targets, ratio, jax.random.key(0))
+
+    jax.block_until_ready(run(jnp.asarray(ratio)))
+    jax.effects_barrier()
+    assert len(calls) == steps
+
+
+def test_at_ratio_0_the_decoder_is_fed_what_it_says_on_its_own(feed):
+    for seed in range(5):
+        fed, guesses, said = feed(models.batch(seed), 0.0)
+        np.testing.assert_array_equal(fed[:, 0], BEGIN)
+        np.testing.assert_array_equal(fed[:, 1:], guesses[:, :-1])
+        for own_fed, own_said in zip(fed, said, strict=True):
+            until = own_said.tolist().index(END) + 1 if END in own_said else TARGET
+            assert own_fed[1 : until + 1].tolist() == own_said[: min(until, TARGET - 1)].tolist()
+
+
+def test_between_each_token_is_the_true_one_or_the_guess_that_follows_from_what_was_fed(feed):
+    true_share, mixed, count = 0, 0, 0
+    for seed in range(50):
+        batch = models.batch(seed)
+        fed, guesses, _ = feed(batch, 0.5, seed)
+        true, guess = np.asarray(true_previous(batch.targets))[:, 1:], guesses[:, :-1]
+        assert np.all((fed[:, 1:] == true) | (fed[:, 1:] == guess))
+        differ = true != guess
+        is_true = (fed[:, 1:] == true) & differ
+        true_share, count = true_share + np.sum(is_true), count + np.sum(differ)
+        mixed += np.sum(np.any(is_true, axis=1) & np.any(differ & ~is_true, axis=1))
+    assert count > 800
+    assert true_share / count == pytest.approx(0.5, abs=0.06)  # 3.4 standard deviations
+    assert mixed > 0.8 * 50 * BATCH  # drawn for each token, not for each sequence
+
+
+def test_the_draw_is_a_function_of_the_key(feed):
+    batch = models.batch()
+    first, again, other = (feed(batch, 0.5, seed)[0] for seed in (0, 0, 1))
+    np.testing.assert_array_equal(first, again)
+    assert np.any(first != other)
+
+
+def test_no_gradient_passes_through_the_tokens_that_are_drawn():
+    model, batch = models.model(**MODEL), models.batch()
+
+    @quick.jit
+    def gradients(ratio, key):
+        memory = encoded(model, batch)
+        fed = fed_tokens(decoder_of(model), memory, batch.targets, ratio, key)
+
+        def as_drawn(states, table):
+            own = altered(decoder_of(model), table, "embed", "embedding")
+            seen = dataclasses.replace(memory, states=states)
+            return jnp.sum(jnp.square(own(seen, fed_tokens(own, seen, batch.targets, ratio, key), None)[0]))
+
+        def as_given(states, table):
+            own = altered(decoder_of(model), table, "embed", "embedding")
+            return jnp.sum(jnp.square(own(dataclasses.replace(memory, states=states), fed, None)[0]))
+
+        arguments = memory.states, decoder_of(model).embed.embedding[...]
+        return [jax.grad(loss, argnums=(0, 1))(*arguments) for loss in (as_drawn, as_given)]
+
+    found, wanted = gradients(jnp.asarray(0.5), jax.random.key(0))
+    assert np.any(np.asarray(found[0]) != 0)
+    jax.tree.map(lambda x, y: np.testing.assert_allclose(x, y, rtol=0, atol=1e-12), found, wanted)

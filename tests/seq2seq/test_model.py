@@ -1,0 +1,140 @@
+"""The model's loss and errors are those of NumPy, over valid tokens only."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import nnx
+
+from research.batch import Batch, Interface
+from research.config import ModelConfig
+from research.seq2seq.forcing import true_previous
+from research.seq2seq.model import LinearHead, Score
+from research.seq2seq.search import greedy
+from tests import quick
+from tests.seq2seq import models
+from tests.seq2seq.models import BATCH, FEATURES, SOURCE, SOURCE_LENGTHS, TARGET, TARGET_LENGTHS, decoder_of, encoded
+
+STEPS, INPUTS = 4, 3
+
+
+def cross_entropy(logits: np.ndarray, target: int) -> float:
+    return float(np.log(np.sum(np.exp(logits - logits[target]))))
+
+
+@pytest.fixture(scope="module")
+def tokens():
+    """What the model says of a batch, with the logits and the decoding that it must follow from; compiled once."""
+    with jax.enable_x64(True):
+        model = models.model("gru", "additive")
+
+    @quick.jit
+    def run(batch):
+        memory, decoder = encoded(model, batch), decoder_of(model)
+        logits, _ = decoder(memory, true_previous(batch.targets), batch.target_lengths)
+        loss = model.loss(batch, jax.random.key(0), jnp.asarray(1.0))
+        return logits, greedy(decoder, memory, TARGET), model.predict(batch), loss
+
+    return lambda batch: jax.device_get(run(batch))
+
+
+def test_the_loss_is_the_cross_entropy_summed_over_the_valid_tokens(tokens):
+    batch = models.batch()
+    logits, said, (score, outputs), (loss, error) = tokens(batch)
+    targets, losses, errors = np.asarray(batch.targets), np.zeros(BATCH), np.zeros(BATCH)
+    for row, length in enumerate(TARGET_LENGTHS):
+        for u in range(length):
+            losses[row] += cross_entropy(logits[row, u], targets[row, u])
+            errors[row] += np.argmax(logits[row, u]) != targets[row, u]
+    np.testing.assert_allclose(score.loss, losses, rtol=1e-12)
+    np.testing.assert_array_equal(score.errors, errors)
+    np.testing.assert_array_equal(score.count, TARGET_LENGTHS)
+    np.testing.assert_array_equal(outputs, said)
+    assert loss == pytest.approx(np.sum(losses) / np.sum(TARGET_LENGTHS), rel=1e-12)
+    assert error == pytest.approx(np.sum(errors) / np.sum(TARGET_LENGTHS), rel=1e-12)
+    assert np.sum(errors) > 0
+
+
+def test_loss_errors_and_gradients_do_not_depend_on_padding():
+    batch = models.batch()
+    valid = np.arange(TARGET)[None, :] < np.array(TARGET_LENGTHS)[:, None]
+    other = np.arange(SOURCE)[None, :] < np.array(SOURCE_LENGTHS)[:, None]
+    filled = dataclasses.replace(
+        batch, inputs=jnp.where(other, batch.inputs, 0), targets=jnp.where(valid, batch.targets, 0)
+    )
+    wider = dataclasses.replace(
+        filled, inputs=jnp.pad(filled.inputs, ((0, 0), (0, 2))), targets=jnp.pad(filled.targets, ((0, 0), (0, 3)))
+    )
+    graphdef, state = nnx.split(models.model("gru", "additive"), nnx.Param)
+
+    @quick.jit
+    def run(state, batch):
+        def loss(state):
+            return nnx.merge(graphdef, state).loss(batch, jax.random.key(0), jnp.asarray(1.0))
+
+        return jax.value_and_grad(loss, has_aux=True)(state)
+
+    plain = run(state, batch)
+    assert all(np.any(np.asarray(gradient) != 0) for gradient in jax.tree.leaves(plain[1]))
+    for padded in (filled, wider):
+        found = run(state, padded)
+        jax.tree.map(lambda x, y: np.testing.assert_allclose(x, y, rtol=0, atol=1e-12), found, plain)
+
+
+def test_at_ratio_0_the_loss_is_that_of_the_tokens_which_the_model_feeds_itself():
+    model, batch = models.model("gru", "additive"), models.batch()
+
+    @quick.jit
+    def run(ratio):
+        memory, decoder = encoded(model, batch), decoder_of(model)
+        state, fed, losses = decoder.start(memory), true_previous(batch.targets)[:, 0], []
+        for _ in range(TARGET):
+            logits, _, state = decoder.step(memory, state, fed)
+            fed = jnp.argmax(logits, axis=1).astype(fed.dtype)
+            losses.append(logits)
+        return model.loss(batch, jax.random.key(0), ratio), jnp.stack(losses, axis=1)
+
+    (loss, _), logits = run(jnp.asarray(0.0))
+    wanted = [
+        cross_entropy(np.asarray(logits)[row, u], int(batch.targets[row, u]))
+        for row, length in enumerate(TARGET_LENGTHS)
+        for u in range(length)
+    ]
+    assert loss == pytest.approx(np.mean(wanted), rel=1e-12)
+
+
+@pytest.mark.parametrize("target", ["class", "value"])
+def test_a_class_or_a_value_is_read_from_the_last_state(target):
+    size = {"class": 5, "value": 2}[target]
+    model = models.build(Interface("features", INPUTS, STEPS, target, size), ModelConfig("lstm", FEATURES, 2, True))
+    rng = np.random.default_rng(0)
+    inputs, lengths = jnp.asarray(rng.normal(size=(BATCH, STEPS, INPUTS))), jnp.array([4, 2, 0, 3], jnp.int32)
+    classes, values = rng.integers(0, size, BATCH), rng.normal(size=(BATCH, size))
+    batch = Batch(inputs, lengths, jnp.asarray(classes if target == "class" else values))
+    head = model.head
+    assert isinstance(head, LinearHead) and head.linear.bias is not None
+
+    @quick.jit
+    def run(batch):
+        last = encoded(model, batch).carries[-1][0]
+        return last, model.predict(batch), model.loss(batch, jax.random.key(0), jnp.asarray(1.0))
+
+    last, (score, output), (loss, error) = jax.device_get(run(batch))
+    wanted = last @ np.asarray(head.linear.kernel[...]) + np.asarray(head.linear.bias[...])
+    np.testing.assert_allclose(output, wanted, rtol=0, atol=1e-12)
+    if target == "class":
+        losses = [cross_entropy(row, k) for row, k in zip(wanted, classes, strict=True)]
+        errors = np.argmax(wanted, axis=1) != classes
+    else:
+        losses, errors = np.mean((wanted - values) ** 2, axis=1), np.mean(np.abs(wanted - values), axis=1)
+    np.testing.assert_allclose(score.loss, losses, rtol=1e-12)
+    np.testing.assert_allclose(score.errors, errors, rtol=1e-12)
+    np.testing.assert_array_equal(score.count, 1)
+    assert (loss, error) == pytest.approx((np.mean(losses), np.mean(errors)), rel=1e-12)
+
+
+def test_a_batch_without_a_token_has_no_loss_and_no_error():
+    zeros = jnp.zeros(2)
+    assert Score(zeros, zeros, zeros).mean_loss() == 0 == Score(zeros, zeros, zeros).mean_error()
