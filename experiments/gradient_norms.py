@@ -50,6 +50,7 @@ EXPERIMENT = Experiment(
         Column("decay per step", "gradient/initial/decay_per_step"),
         Column("half-life (steps)", "gradient/initial/half_life", scale="log"),
         Column("first / last", "gradient/initial/first_to_last", scale="log"),
+        Column("underflow", "gradient/initial/underflow_share", unit="%"),
         Column("overflow", "gradient/initial/overflow_share", unit="%"),
         Column("first / last, trained", "gradient/final/first_to_last", scale="log"),
         Column("accuracy", "eval/accuracy", unit="%"),
