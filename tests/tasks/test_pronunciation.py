@@ -1,0 +1,140 @@
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from research.batch import END, FIRST_SYMBOL, PAD
+from research.config import PronunciationConfig
+from research.tasks.corpora import cmudict
+from research.tasks.pronunciation import BUCKETS, Pronunciation
+from research.tasks.task import Outcome
+from tests import quick
+
+COUNT = 300
+
+
+@pytest.fixture(scope="module")
+def task() -> Pronunciation:
+    return Pronunciation(PronunciationConfig())
+
+
+@pytest.fixture(scope="module")
+def corpus() -> cmudict.Pronunciations:
+    return cmudict.load(stress=False)
+
+
+def spelled(letters, length) -> str:
+    return "".join(cmudict.LETTERS[token - FIRST_SYMBOL] for token in letters[:length])
+
+
+@pytest.mark.parametrize("bucket", range(len(BUCKETS)))
+def test_a_batch_holds_whole_training_words_that_fit_its_bucket_and_no_smaller_one(bucket, task, corpus):
+    train = corpus.splits["train"]
+    references = dict(zip(train.words, train.references, strict=True))
+    data = jax.device_put(task.data)
+    draw = quick.jit(lambda step: task.batch(data, jax.random.key(0), step, 64, bucket))
+    for step in range(3):
+        batch = jax.device_get(draw(jnp.int32(step)))
+        assert (batch.inputs.shape[1], batch.targets.shape[1]) == BUCKETS[bucket]
+        for source, length, target, end in zip(
+            batch.inputs, batch.input_lengths, batch.targets, batch.target_lengths, strict=True
+        ):
+            assert tuple(target[: end - 1]) == references[spelled(source, length)][0]
+            assert target[end - 1] == END and not np.any(target[end:])
+            assert not bucket or length > BUCKETS[bucket - 1][0] or end > BUCKETS[bucket - 1][1]
+
+
+def test_all_but_one_training_word_in_a_thousand_is_trained_on_in_the_bucket_that_is_drawn(task, corpus):
+    train = corpus.splits["train"]
+    assert 0.9985 < len(task.data.inputs) / len(train.words) < 1
+    assert len({row.tobytes() for row in task.data.inputs}) == len(task.data.inputs)
+    draw = quick.jit(jax.vmap(lambda step: task.bucket(jax.random.key(0), step, 64)))
+    buckets = np.asarray(draw(jnp.arange(1600, dtype=jnp.int32)))
+    widths = np.stack([task.data.input_lengths, task.data.target_lengths], axis=1)[:, None, :] <= np.array(BUCKETS)
+    shares = np.bincount(np.argmax(np.all(widths, axis=2), axis=1)) / len(widths)
+    np.testing.assert_allclose(np.bincount(buckets) / 1600, shares, atol=0.01)
+
+
+def test_held_out_words_are_all_of_the_test_split_once_and_none_of_training(task, corpus):
+    test = corpus.splits["test"]
+    batch = task.held_out(len(test.words) + 1000)
+    words = [spelled(source, length) for source, length in zip(batch.inputs, batch.input_lengths, strict=True)]
+    assert sorted(words) == sorted(test.words)
+    assert not set(words) & set(corpus.splits["train"].words)
+    assert np.all(np.diff(batch.input_lengths) >= 0)
+
+
+def test_a_sample_of_held_out_words_is_random(task, corpus):
+    test = corpus.splits["test"]
+    lengths = task.held_out(500).input_lengths
+    assert len(lengths) == 500
+    assert np.mean(lengths) == pytest.approx(np.mean(test.source_lengths), abs=0.4)
+
+
+def held_out(task: Pronunciation) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Letters, their numbers, closed targets, and their lengths."""
+    batch = task.held_out(COUNT)
+    assert batch.input_lengths is not None and batch.target_lengths is not None
+    return batch.inputs, batch.input_lengths, batch.targets, batch.target_lengths
+
+
+def outcome(task: Pronunciation, **changes: np.ndarray) -> Outcome:
+    """What a perfect model does."""
+    _, _, targets, lengths = held_out(task)
+    return dataclasses.replace(Outcome(np.zeros(COUNT), np.zeros(COUNT), lengths, targets), **changes)
+
+
+def test_perfect_outputs_have_no_error(task):
+    assert set(task.evaluate(outcome(task)).metrics.values()) == {0.0}
+
+
+def test_any_listed_pronunciation_counts_as_right(task, corpus):
+    test, (letters, sizes, _, _) = corpus.splits["test"], held_out(task)
+    references = dict(zip(test.words, test.references, strict=True))
+    listed = [references[spelled(source, size)] for source, size in zip(letters, sizes, strict=True)]
+    assert sum(len(own) > 1 for own in listed) > 5
+    outputs = np.full((COUNT, task.interface.target_length), FIRST_SYMBOL, np.int32)
+    for row, own in zip(outputs, listed, strict=True):  # what follows the end mark does not count
+        row[: len(own[-1]) + 1] = [*own[-1], END]
+    metrics = task.evaluate(outcome(task, outputs=outputs)).metrics
+    assert metrics["eval/free_running/error_rate"] == 0 == metrics["eval/free_running/sequence_error_rate"]
+
+
+def test_errors_are_counted_in_phonemes_and_in_words(task):
+    _, sizes, targets, lengths = held_out(task)
+    outputs, forced = targets.copy(), np.zeros(COUNT)
+    for row in (0, 7, COUNT - 1):  # words without their last phoneme; the last word is among the longest
+        outputs[row, lengths[row] - 2 :] = PAD
+        outputs[row, lengths[row] - 2] = END
+    forced[3] = 2
+    metrics = task.evaluate(outcome(task, outputs=outputs, errors=forced, loss=np.ones(COUNT))).metrics
+    phonemes, tokens, long = np.sum(lengths - 1), np.sum(lengths), sizes >= 12
+    assert metrics == {
+        "eval/loss": pytest.approx(COUNT / tokens),
+        "eval/teacher_forced/error_rate": pytest.approx(2 / tokens),
+        "eval/free_running/error_rate": pytest.approx(3 / phonemes),
+        "eval/free_running/error_rate_long_words": pytest.approx(1 / np.sum((lengths - 1)[long])),
+        "eval/free_running/sequence_error_rate": pytest.approx(3 / COUNT),
+        "eval/forcing_gap": pytest.approx(3 / phonemes - 2 / tokens),
+    }
+
+
+def test_an_output_without_an_end_mark_is_read_to_its_end(task):
+    _, _, targets, lengths = held_out(task)
+    width = int(np.median(lengths - 1))
+    metrics = task.evaluate(outcome(task, outputs=targets[:, :width])).metrics
+    assert metrics["eval/free_running/sequence_error_rate"] == pytest.approx(np.mean(lengths - 1 > width))
+
+
+def test_the_errors_by_length_cover_every_word_once(task):
+    _, sizes, _, lengths = held_out(task)
+    table = task.evaluate(outcome(task, errors=(sizes == 6).astype(float))).by_length
+    assert table is not None
+    assert table["length"] == sorted(set(sizes.tolist()))
+    assert table["count"] == [int(np.sum(sizes == size)) for size in table["length"]]
+    assert sum(table["count"]) == COUNT
+    wanted = [1 / np.mean(lengths[sizes == 6]) if size == 6 else 0 for size in table["length"]]
+    assert table["teacher_forced"] == pytest.approx(wanted)
+    assert table["free_running"] == [0] * len(wanted)

@@ -1,0 +1,104 @@
+"""What the trainer relies on, for every task of the catalogue."""
+
+from functools import cache
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from research import catalogue
+from research.batch import END, PAD, Batch, Interface
+from research.config import task_types
+from research.tasks import task as tasks
+from research.tasks.task import Outcome, Task
+from tests import quick
+
+SIZE = 16
+
+pytestmark = pytest.mark.parametrize("name", catalogue.names("tasks"))
+
+
+def created(name: str) -> Task:
+    return tasks.create(task_types()[name]())
+
+
+@cache
+def drawn(name: str, bucket: int):
+    """The task's batches as a function of (seed, step), compiled once."""
+    task = created(name)
+    data = jax.device_put(task.data)
+    return quick.jit(lambda seed, step: task.batch(data, jax.random.key(seed), step, SIZE, bucket))
+
+
+def draw(name: str, seed: int, step: int, bucket: int = 0) -> Batch[np.ndarray]:
+    return jax.device_get(drawn(name, bucket)(jnp.int32(seed), jnp.int32(step)))
+
+
+def check(batch: Batch[np.ndarray], interface: Interface, size: int) -> None:
+    """Shapes, types and ranges are those of the interface."""
+    assert all(isinstance(leaf, np.ndarray) for leaf in jax.tree.leaves(batch))
+    steps = batch.inputs.shape[1]
+    assert len(batch.inputs) == len(batch.targets) == size
+    if interface.inputs == "features":
+        assert batch.inputs.shape == (size, interface.input_length, interface.input_size)
+        assert batch.inputs.dtype == np.float32
+    else:
+        check_tokens(batch.inputs, batch.input_lengths, interface.input_size, end=False)
+        assert batch.inputs.shape == (size, steps)
+    if interface.target == "tokens":
+        check_tokens(batch.targets, batch.target_lengths, interface.target_size, end=True)
+        assert batch.targets.shape[1] <= interface.target_length
+    elif interface.target == "class":
+        assert batch.targets.shape == (size,) and batch.targets.dtype == np.int32
+        assert batch.targets.min() >= 0 and batch.targets.max() < interface.target_size
+    else:
+        assert batch.targets.shape == (size, interface.target_size) and batch.targets.dtype == np.float32
+
+
+def check_tokens(tokens: np.ndarray, lengths: np.ndarray | None, symbols: int, end: bool) -> None:
+    assert lengths is not None
+    assert tokens.dtype == lengths.dtype == np.int32
+    places = np.arange(tokens.shape[1])[None, :]
+    assert np.all((tokens == PAD) == (places >= lengths[:, None]))
+    assert np.all((tokens == END) == (end & (places == lengths[:, None] - 1)))
+    assert lengths.min() >= 1 and tokens.max() < symbols
+
+
+def test_batches_have_the_shapes_and_types_of_the_interface(name):
+    task = created(name)
+    for bucket in range(task.buckets):
+        batch = draw(name, 0, 0, bucket)
+        check(batch, task.interface, SIZE)
+        assert batch.inputs.shape[1] <= task.interface.input_length
+
+
+def test_held_out_examples_have_the_shapes_and_types_of_the_interface(name):
+    task = created(name)
+    check(task.held_out(60), task.interface, 60)
+
+
+def test_a_batch_is_a_pure_function_of_key_and_step(name):
+    first, again = draw(name, 0, 3), draw(name, 0, 3)
+    jax.tree.map(np.testing.assert_array_equal, first, again)
+    for other in (draw(name, 0, 4), draw(name, 1, 3)):
+        assert np.any(other.inputs != first.inputs)
+
+
+def test_held_out_examples_are_the_same_in_every_run(name):
+    task, anew = created(name), catalogue.load("tasks", name)(task_types()[name]())
+    jax.tree.map(np.testing.assert_array_equal, task.held_out(60), anew.held_out(60))
+
+
+def test_a_task_is_made_once_in_a_process(name):
+    assert created(name) is created(name)
+
+
+def test_all_that_is_evaluated_is_a_number_named_eval(name):
+    task = created(name)
+    interface, count = task.interface, 60
+    outputs = np.zeros((count, interface.target_length), np.int32)
+    loss, errors, tokens = (np.full(count, value, np.float32) for value in (0.5, 1, 2))
+    outcome = Outcome(loss, errors, tokens, outputs)
+    metrics = task.evaluate(outcome).metrics
+    assert metrics and all(key.startswith("eval/") and isinstance(value, float) for key, value in metrics.items())
