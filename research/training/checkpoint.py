@@ -1,12 +1,15 @@
-"""Checkpoints of one trial (orbax), with a hash of their own: orbax restores a flipped byte without complaint.
+"""Checkpoints of one trial (orbax), with hashes of their own: orbax restores a flipped byte without complaint.
 
 The state is written as a flat dictionary, from the path of each leaf to its array, so that a checkpoint can be read
-without the classes that made it. A save that is cut off leaves nothing that counts; a damaged checkpoint is passed over
-for the one before it.
+without the classes that made it. When orbax is done, the hashes of all its files are put beside them, in the format of
+`sha256sum`. A checkpoint counts if it has them and they are right, so neither a save that is cut off nor a damaged file
+does any harm: the checkpoint before it is taken.
 """
 
 import hashlib
 import logging
+import os
+import shutil
 import sys
 from pathlib import Path
 from typing import Any, TypeVar
@@ -17,15 +20,19 @@ import orbax.checkpoint as ocp
 
 Tree = TypeVar("Tree")
 KEPT = 2
+HASHES = "sha256sums.txt"
 logging.getLogger("absl").setLevel(logging.ERROR)  # orbax narrates each save
 
 
 def save(directory: Path, step: int, state: Any) -> None:
     """Write the state after `step` updates and keep the newest two; returns when it is on disk."""
     leaves = {name: np.asarray(leaf) for name, leaf in _flatten(state).items()}
-    meta = {"step": step, "sha256": _hash(leaves)}
     with _manager(directory) as manager:
-        manager.save(step, args=ocp.args.Composite(state=ocp.args.StandardSave(leaves), meta=ocp.args.JsonSave(meta)))
+        manager.save(step, args=ocp.args.StandardSave(leaves))
+    folder = directory / str(step)
+    temporary = folder / f".{HASHES}"
+    temporary.write_text("".join(f"{digest}  {name}\n" for name, digest in _hashes(folder).items()))
+    os.replace(temporary, folder / HASHES)
 
 
 def restore(directory: Path, template: Tree) -> tuple[int, Tree] | None:
@@ -34,33 +41,50 @@ def restore(directory: Path, template: Tree) -> tuple[int, Tree] | None:
     Args:
         template: shapes and types of the state.
 
-    A damaged checkpoint gets a line on stderr and is set aside beside the folder, so that its step can be saved again.
+    One that is not sound gets a line on stderr and is set aside beside the folder, so that its step can be saved again.
     """
     if not directory.is_dir():
         return None
+    for folder in directory.iterdir():
+        if folder.is_dir() and not (folder / HASHES).exists():  # the save was cut off
+            shutil.rmtree(folder)
     with _manager(directory) as manager:
         for step in sorted(manager.all_steps(), reverse=True):
             try:
+                _check(directory / str(step))
                 return step, _read(manager, step, template)
-            except Exception as error:  # a truncated file raises a bare Exception, a missing one ValueError or KeyError
+            except Exception as error:  # orbax raises ValueError, KeyError, FileNotFoundError and bare Exceptions
                 aside = _vacant(directory.with_name(f"damaged_checkpoint_{step}"))
                 (directory / str(step)).rename(aside)
                 reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:120]
-                print(
-                    f"warning: {directory / str(step)}: damaged ({reason}); set aside as {aside.name}", file=sys.stderr
-                )
+                print(f"warning: {directory / str(step)}: {reason}; set aside as {aside.name}", file=sys.stderr)
     return None
 
 
+def _check(folder: Path) -> None:
+    """Compare the files with their hashes, before orbax reads them: its threads are loud about what they cannot read."""
+    lines = (folder / HASHES).read_text(errors="replace").splitlines()
+    expected = {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
+    found = _hashes(folder)
+    wrong = [name for name in {**expected, **found} if expected.get(name) != found.get(name)]
+    if wrong:
+        raise ValueError(f"damaged: {wrong[0]} is not as it was written")
+
+
 def _read(manager: ocp.CheckpointManager, step: int, template: Tree) -> Tree:
-    shapes = _flatten(template)
-    wanted = {name: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype) for name, leaf in shapes.items()}
-    args = ocp.args.Composite(state=ocp.args.StandardRestore(wanted), meta=ocp.args.JsonRestore())
-    found = manager.restore(step, args=args)
-    leaves = {name: np.asarray(found["state"][name]) for name in shapes}
-    if found["meta"]["sha256"] != _hash(leaves):
-        raise ValueError("the weights do not match their hash")
-    return jax.tree.unflatten(jax.tree.structure(template), [leaves[name] for name in shapes])
+    wanted = _flatten(template)
+    found = manager.restore(step, args=ocp.args.StandardRestore())  # a template would cast types and pass over shapes
+    for name in {**wanted, **found}:
+        kinds = [(leaf.dtype, leaf.shape) if leaf is not None else None for leaf in (wanted.get(name), found.get(name))]
+        if kinds[0] != kinds[1]:
+            raise ValueError(f"not of this model: {name} is {kinds[1]}, not {kinds[0]}")
+    return jax.tree.unflatten(jax.tree.structure(template), [np.asarray(found[name]) for name in wanted])
+
+
+def _hashes(folder: Path) -> dict[str, str]:
+    """SHA-256 of each file, by its path in the folder."""
+    paths = sorted(path for path in folder.rglob("*") if path.is_file() and path.name not in (HASHES, f".{HASHES}"))
+    return {path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}
 
 
 def _vacant(path: Path) -> Path:
@@ -77,11 +101,3 @@ def _manager(directory: Path) -> ocp.CheckpointManager:
 
 def _flatten(tree: Any) -> dict[str, Any]:
     return {jax.tree_util.keystr(path): leaf for path, leaf in jax.tree_util.tree_leaves_with_path(tree)}
-
-
-def _hash(leaves: dict[str, np.ndarray]) -> str:
-    digest = hashlib.sha256()
-    for name, leaf in sorted(leaves.items()):
-        digest.update(f"{name} {leaf.dtype} {leaf.shape}".encode())
-        digest.update(np.ascontiguousarray(leaf).tobytes())
-    return digest.hexdigest()

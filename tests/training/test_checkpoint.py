@@ -1,0 +1,150 @@
+"""A checkpoint is whole or it is passed over; whatever happens to it, a wrong state never comes back."""
+
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+
+from research.training import checkpoint
+from research.training.step import TrialState
+from tests.training.trials import assert_equal
+
+ROOT = Path(__file__).parents[2]
+DAMAGES = ("flip", "truncate", "remove")
+
+
+def state_of(step: int) -> TrialState:
+    rng = np.random.default_rng(step)
+    weights = {"u": rng.normal(size=(50, 40)).astype(np.float32), "b": np.array([np.inf, 0.0, -1.0], np.float32)}
+    moments = (np.int32(step), {"u": rng.random((50, 40), np.float32)})
+    return TrialState(weights, moments, np.int32(step), np.bool_(True))  # pyright: ignore[reportArgumentType]
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("trial") / "checkpoint"
+    for step in (5, 10, 15):
+        checkpoint.save(folder, step, state_of(step))
+    return folder
+
+
+@pytest.fixture
+def folder(written, tmp_path) -> Path:
+    return Path(shutil.copytree(written, tmp_path / "checkpoint"))
+
+
+def restored(folder: Path) -> int:
+    """The step that is restored, whose state must be the one that was saved there."""
+    found = checkpoint.restore(folder, state_of(0))
+    assert found is not None
+    step, state = found
+    assert_equal(state, state_of(step))
+    return step
+
+
+def files(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.is_file() and path.stat().st_size)
+
+
+def damage(path: Path, how: str) -> None:
+    content = path.read_bytes()
+    middle = len(content) // 2
+    if how == "flip":
+        path.write_bytes(content[:middle] + bytes([content[middle] ^ 0x10]) + content[middle + 1 :])
+    elif how == "truncate":
+        path.write_bytes(content[:middle])
+    else:
+        path.unlink()
+
+
+def test_the_newest_of_the_last_two_comes_back_bit_for_bit(folder, capsys):
+    assert restored(folder) == 15
+    assert sorted(path.name for path in folder.iterdir()) == ["10", "15"]
+    assert capsys.readouterr() == ("", "")
+
+
+def test_types_and_structure_come_back(folder):
+    found = checkpoint.restore(folder, state_of(0))
+    assert found is not None
+    assert jax.tree.structure(found[1]) == jax.tree.structure(state_of(0))
+    assert [leaf.dtype for leaf in jax.tree.leaves(found[1])] == [leaf.dtype for leaf in jax.tree.leaves(state_of(0))]
+
+
+@pytest.mark.parametrize("how", DAMAGES)
+def test_no_damage_to_any_file_gives_a_wrong_state(how, written, tmp_path, capsys):
+    for number, path in enumerate(files(written / "15")):
+        folder = Path(shutil.copytree(written, tmp_path / str(number) / "checkpoint"))
+        damage(folder / path.relative_to(written), how)
+        assert restored(folder) == 10
+        if path.name == checkpoint.HASHES and how == "remove":
+            continue  # as if the save had been cut off
+        assert folder.with_name("damaged_checkpoint_15").is_dir() and not (folder / "15").exists()
+        said = capsys.readouterr().err
+        assert said.startswith(f"warning: {folder / '15'}: ") and said.count("\n") == 1
+    assert number > 10
+
+
+def test_each_damaged_one_is_set_aside_and_its_step_can_be_saved_again(folder, capsys):
+    for attempt in ("damaged_checkpoint_15", "damaged_checkpoint_15_2"):
+        damage(max(files(folder / "15"), key=lambda path: path.stat().st_size), "flip")
+        assert restored(folder) == 10
+        assert folder.with_name(attempt).is_dir()
+        assert f"{folder / '15'}: damaged: " in capsys.readouterr().err
+        checkpoint.save(folder, 15, state_of(15))
+        assert restored(folder) == 15
+
+
+def test_if_all_are_damaged_there_is_none(folder, capsys):
+    for step in (10, 15):
+        shutil.rmtree(folder / str(step) / "default")
+    assert checkpoint.restore(folder, state_of(0)) is None
+    assert capsys.readouterr().err.count("warning: ") == 2
+
+
+def test_without_a_folder_there_is_none_and_none_is_made(tmp_path):
+    assert checkpoint.restore(tmp_path / "checkpoint", state_of(0)) is None
+    assert not (tmp_path / "checkpoint").exists()
+
+
+@pytest.mark.parametrize(
+    "weights",
+    [
+        {"u": np.zeros((50, 41), np.float32), "b": np.zeros(3, np.float32)},
+        {"u": np.zeros((50, 40), np.float16), "b": np.zeros(3, np.float32)},
+        {"u": np.zeros((50, 40), np.float32), "bias": np.zeros(3, np.float32)},
+        {"u": np.zeros((50, 40), np.float32)},
+    ],
+    ids=["shape", "type", "name", "fewer"],
+)
+def test_the_state_of_another_model_is_not_restored(folder, weights, capsys):
+    assert checkpoint.restore(folder, replace(state_of(0), params=weights)) is None
+    assert "warning: " in capsys.readouterr().err
+
+
+def test_the_hashes_are_those_of_sha256sum(folder):
+    subprocess.run(["sha256sum", "--check", "--quiet", checkpoint.HASHES], cwd=folder / "15", check=True)
+
+
+def test_a_kill_in_mid_save_leaves_nothing_that_counts(folder):
+    program = (
+        "import sys; from pathlib import Path; from research.training import checkpoint\n"
+        "from tests.training.test_checkpoint import state_of\n"
+        "print('ready', flush=True)\n"
+        "for step in range(20, 100000): checkpoint.save(Path(sys.argv[1]), step, state_of(step))"
+    )
+    command = [sys.executable, "-c", program, str(folder)]
+    for delay in (0.2, 0.23):
+        process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+        assert process.stdout is not None and process.stdout.readline() == "ready\n"
+        time.sleep(delay)
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+        assert restored(folder) > 15
+    assert not list(folder.parent.glob("damaged*"))

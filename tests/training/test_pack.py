@@ -1,0 +1,163 @@
+"""A trial's numbers do not depend on its pack, its place there, the devices, or how its steps are cut into calls."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from research.batch import END, Batch, Interface
+from research.config import Config
+from research.tasks.task import Task
+from research.training import hparams
+from research.training.pack import EACH, Pack
+from research.training.step import Program, Record, TrialState
+from tests.training import trials
+from tests.training.trials import STEPS, TINY, assert_equal, hparams_of
+
+CHANGES: dict[str, dict[str, Any]] = {
+    "base": {},
+    "seed": {"seed": 1},
+    "gain": {"init.gain": 1.2},
+    "forget bias": {"init.forget_bias": 2.0},
+    "chrono": {"init.bias": "chrono"},
+    "learning rate": {"training.learning_rate": 0.02},
+    "warm-up": {"training.warmup_steps": 5},
+    "decay": {"training.decay": "cosine"},
+    "clip": {"training.clip_norm": 0.01},
+    "overflow": {"training.learning_rate": 1e38, "training.loss_ceiling": 3e38},
+    "ceiling": {"training.learning_rate": 100.0, "training.loss_ceiling": 10.0},
+}
+DIVERGING = ("overflow", "ceiling")
+Trained = dict[str, tuple[TrialState, Record]]
+
+
+def train(pack: Pack, names: list[str], chunks: list[int]) -> Trained:
+    """Train these trials in a pack of their number, which is compiled at its first use only."""
+    occupy(pack, names)
+    state = pack.init()
+    for count in chunks:
+        state, record = pack.run(state, count)
+    records = jax.device_get(record)
+    return {
+        name: (own, jax.tree.map(lambda x, k=k: x[k], records))
+        for k, (name, own) in enumerate(zip(names, pack.fetch(state), strict=True))
+    }
+
+
+def occupy(pack: Pack, names: list[str]) -> None:
+    """Put these trials into the places of a pack, so that it need not be compiled again."""
+    each = [hparams_of(trials.override(TINY, CHANGES[name])) for name in names]
+    pack.hparams = pack._put(hparams.stack(each + each[:1] * pack.padding), EACH)
+
+
+def pack_of(size: int) -> Pack:
+    return Pack(trials.program(), [hparams_of(TINY)] * size)
+
+
+@pytest.fixture(scope="module")
+def pack() -> Pack:
+    return pack_of(len(CHANGES))
+
+
+@pytest.fixture(scope="module")
+def together(pack: Pack) -> Trained:
+    return train(pack, list(CHANGES), [STEPS])
+
+
+@pytest.fixture(scope="module")
+def alone() -> Trained:
+    single = pack_of(1)
+    return {name: train(single, [name], [STEPS])[name] for name in CHANGES}
+
+
+def test_the_pack_has_more_trials_than_devices_and_they_do_not_divide(pack):
+    assert (pack.mesh.size, pack.padding) == (2, 1)
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_a_trial_is_the_same_alone_and_in_a_pack(name, alone, together):
+    assert_equal(alone[name], together[name])
+
+
+@pytest.mark.parametrize("name", [name for name in CHANGES if name != "base"])
+def test_each_hyperparameter_takes_effect_inside_a_pack(name, together):
+    base, other = (jax.tree.leaves(together[key][0].params) for key in ("base", name))
+    assert any(np.any(a != b) for a, b in zip(base, other, strict=True))
+
+
+def test_the_order_in_a_pack_does_not_matter(pack, together):
+    assert_equal(train(pack, list(reversed(CHANGES)), [STEPS]), dict(reversed(together.items())))
+
+
+def test_calls_of_other_lengths_make_the_same_steps(pack, together):
+    assert_equal(*({k: v[0] for k, v in run.items()} for run in (together, train(pack, list(CHANGES), [1, 4, 3]))))
+
+
+def test_one_device_and_two_give_the_same(together, monkeypatch):
+    first = jax.devices()[:1]
+    monkeypatch.setattr(jax, "devices", lambda: first)
+    single_device = pack_of(len(CHANGES))
+    assert (single_device.mesh.size, single_device.padding) == (1, 0)
+    assert_equal(train(single_device, list(CHANGES), [STEPS]), together)
+
+
+@pytest.mark.parametrize("name", DIVERGING)
+def test_a_diverged_trial_stands_at_its_last_finite_state_and_records_no_more(name, pack, together):
+    state, _ = together[name]
+    steps = int(state.step)
+    assert not state.ok and steps < STEPS
+    assert all(np.all(np.isfinite(leaf)) for leaf in jax.tree.leaves(state.params))
+    before, record = train(pack, list(CHANGES), [steps])[name] if steps else (None, None)
+    if before is not None:
+        assert before.ok and record.steps == steps
+        assert_equal((before.params, before.optimizer), (state.params, state.optimizer))
+    _, later = train(pack, list(CHANGES), [steps + 1, 2])[name]
+    assert (later.ok, later.good, later.steps) == (False, steps, 0)
+
+
+def test_trials_beside_the_diverged_ones_are_whole(together):
+    assert all(together[name][0].ok and together[name][0].step == STEPS for name in CHANGES if name not in DIVERGING)
+
+
+def test_padding_never_runs(pack):
+    state, _ = pack.run(pack.init(), 3)
+    assert state.step.shape == (12,)
+    assert int(state.step[-1]) == 0
+
+
+def test_states_come_back_from_the_host_as_they_were(pack, together):
+    occupy(pack, list(CHANGES))
+    half, _ = pack.run(pack.init(), 3)
+    whole, _ = pack.run(pack.place(pack.fetch(half)), STEPS - 3)
+    assert_equal(pack.fetch(whole), [state for state, _ in together.values()])
+
+
+class Echo(Task):
+    """Says back three random symbols: a task with a decoder, without a corpus."""
+
+    interface = Interface("tokens", 6, 3, "tokens", 6, 4)
+
+    def __init__(self) -> None: ...
+
+    def batch(self, data, key, step, batch_size, bucket):
+        symbols = jax.random.randint(jax.random.fold_in(key, step), (batch_size, 3), 3, 6)
+        targets = jnp.concatenate([symbols, jnp.full((batch_size, 1), END)], axis=1)
+        return Batch(symbols, jnp.full(batch_size, 3), targets, jnp.full(batch_size, 4))
+
+
+@pytest.mark.usefixtures("quick_compilation")
+def test_the_teacher_forcing_ratio_is_a_hyperparameter_like_the_others():
+    options = {"task.name": "pronunciation", "model.cell": "rnn", "model.features": 4, "training.batch_size": 4}
+    config = trials.override(Config(), options)
+    program = Program(config, Echo())
+    ratios = [hparams.of(trials.override(config, {"training.teacher_forcing": r}), Echo.interface) for r in (1, 0.5, 0)]
+    pack = Pack(program, ratios)
+    start = pack.init()
+    single = Pack(program, ratios[1:2])
+    alone = single.run(single.place(pack.fetch(start)[1:2]), 4)[0]
+    together = pack.fetch(pack.run(start, 4)[0])
+    assert_equal(single.fetch(alone)[0], together[1])
+    kernels = [state.params["head"]["decoder"]["vocabulary"]["kernel"][...] for state in together]
+    assert len({np.asarray(kernel).tobytes() for kernel in kernels}) == 3

@@ -1,0 +1,98 @@
+"""Tiny trials of the adding problem, and what tests look at in them."""
+
+import contextlib
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from research.config import Config, override
+from research.tasks import task as tasks
+from research.training import checkpoint, hparams
+from research.training.hparams import Hparams
+from research.training.step import Program
+
+STEPS = 8
+TINY = override(
+    Config(),
+    {
+        "task.name": "adding",
+        "task.length": 8,
+        "model.cell": "gru",
+        "model.features": 4,
+        "training.steps": STEPS,
+        "training.batch_size": 4,
+        "training.learning_rate": 0.01,
+        "training.log_every": 2,
+        "training.eval_examples": 20,
+        "training.checkpoint_seconds": 0.0,
+        "probes.gradient_flow_every": 4,
+        "tracking.wandb": "disabled",
+    },
+)
+
+
+def of(config: Config = TINY, **changes: Any) -> Config:
+    """The config with changed keys; `section__name` stands for the key `section.name`."""
+    return override(config, {key.replace("__", "."): value for key, value in changes.items()})
+
+
+def program(config: Config = TINY) -> Program:
+    return Program(config, tasks.create(config.task))
+
+
+def hparams_of(config: Config) -> Hparams:
+    return hparams.of(config, tasks.create(config.task).interface)
+
+
+def assert_equal(one: Any, other: Any) -> None:
+    """Bit for bit the same tree."""
+    assert jax.tree.structure(one) == jax.tree.structure(other)
+    for (path, a), b in zip(jax.tree_util.tree_leaves_with_path(one), jax.tree.leaves(other), strict=True):
+        np.testing.assert_array_equal(np.asarray(a), np.asarray(b), err_msg=jax.tree_util.keystr(path))
+
+
+def final_state(directory: Path, config: Config = TINY) -> Any:
+    """What the newest checkpoint of a run directory holds."""
+    template = jax.eval_shape(program(config).init, hparams_of(config))
+    restored = checkpoint.restore(directory / "checkpoint", template)
+    assert restored is not None
+    return restored[1]
+
+
+def record_of(directory: Path) -> dict[str, Any]:
+    """All that a run directory records, without what a clock decides."""
+    result = json.loads((directory / "result.json").read_text())
+    del result["seconds"]
+    result["summary"].pop("steps_per_second", None)
+    lines = {name: (directory / f"{name}.jsonl").read_text() for name in ("metrics", "gradient_flow")}
+    return {"result": result, **lines}
+
+
+def assert_same_run(one: Path, other: Path, config: Config = TINY) -> None:
+    assert record_of(one) == record_of(other)
+    assert_equal(final_state(one, config), final_state(other, config))
+
+
+@contextlib.contextmanager
+def counting_compilations() -> Iterator[list[float]]:
+    """The seconds of each compilation of a program by XLA."""
+    seconds: list[float] = []
+    counting = True
+
+    def listen(event: str, duration: float, **_: Any) -> None:
+        if counting and event == "/jax/core/compile/backend_compile_duration":
+            seconds.append(duration)
+
+    jax.monitoring.register_event_duration_secs_listener(listen)
+    try:
+        yield seconds
+    finally:
+        counting = False  # jax has no public way to take a listener off
+
+
+def differences(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
+    return [key for key in {**one, **other} if one.get(key) != other.get(key)]
