@@ -79,7 +79,9 @@ def test_types_and_structure_come_back(folder):
 
 @pytest.mark.parametrize("how", DAMAGES)
 def test_no_damage_to_any_file_gives_a_wrong_state(how, written, tmp_path, capsys):
-    for number, path in enumerate(files(written / "15")):
+    paths = files(written / "15")
+    assert len(paths) > 10
+    for number, path in enumerate(paths):
         folder = Path(shutil.copytree(written, tmp_path / str(number) / "checkpoint"))
         damage(folder / path.relative_to(written), how)
         assert restored(folder) == 10
@@ -88,7 +90,6 @@ def test_no_damage_to_any_file_gives_a_wrong_state(how, written, tmp_path, capsy
         assert folder.with_name("damaged_checkpoint_15").is_dir() and not (folder / "15").exists()
         said = capsys.readouterr().err
         assert said.startswith(f"warning: {folder / '15'}: ") and said.count("\n") == 1
-    assert number > 10
 
 
 def test_each_damaged_one_is_set_aside_and_its_step_can_be_saved_again(folder, capsys):

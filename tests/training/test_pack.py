@@ -37,9 +37,10 @@ def train(pack: Pack, names: list[str], chunks: list[int]) -> Trained:
     """Train these trials in a pack of their number, which is compiled at its first use only."""
     occupy(pack, names)
     state = pack.init()
+    records: Any = None
     for count in chunks:
         state, record = pack.run(state, count)
-    records = jax.device_get(record)
+        records = jax.device_get(record)
     return {
         name: (own, jax.tree.map(lambda x, k=k: x[k], records))
         for k, (name, own) in enumerate(zip(names, pack.fetch(state), strict=True))
@@ -109,10 +110,9 @@ def test_a_diverged_trial_stands_at_its_last_finite_state_and_records_no_more(na
     steps = int(state.step)
     assert not state.ok and steps < STEPS
     assert all(np.all(np.isfinite(leaf)) for leaf in jax.tree.leaves(state.params))
-    before, record = train(pack, list(CHANGES), [steps])[name] if steps else (None, None)
-    if before is not None:
-        assert before.ok and record.steps == steps
-        assert_equal((before.params, before.optimizer), (state.params, state.optimizer))
+    before, record = train(pack, list(CHANGES), [steps])[name]
+    assert before.ok and record.steps == steps
+    assert_equal((before.params, before.optimizer), (state.params, state.optimizer))
     _, later = train(pack, list(CHANGES), [steps + 1, 2])[name]
     assert (later.ok, later.good, later.steps) == (False, steps, 0)
 

@@ -1,0 +1,266 @@
+"""Trials to run directories: what is compiled, what is recorded, and that a resumed run equals a straight one."""
+
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+import pytest
+
+from research.config import Config
+from research.errors import UserError
+from research.tracking.runs import RunDirectory
+from research.training import checkpoint, trainer
+from research.training.trainer import TrialResult, train_trials
+from tests.training.trials import STEPS, assert_same_run, counting_compilations, final_state, of
+
+pytestmark = pytest.mark.usefixtures("quick_compilation")
+
+ROOT = Path(__file__).parents[2]
+TRIALS = {
+    "gru0": of(seed=0),
+    "gru1": of(seed=1),
+    "rnn0": of(model__cell="rnn"),
+    "rnn1": of(model__cell="rnn", seed=1),
+    "rnn2": of(model__cell="rnn", seed=2, init__gain=1.2),
+    "huge": of(model__cell="rnn", training__learning_rate=1e38, training__loss_ceiling=3e38),
+    "ceiling": of(training__learning_rate=100.0, training__loss_ceiling=10.0),
+}
+PROGRAMS = 2  # gru and rnn; all else is dynamic
+GOLDEN = {
+    "train/loss": 0.7414312958717346,
+    "train/error": 0.7095486521720886,
+    "gradient/global_norm": 2.4375181198120117,
+}
+
+
+@dataclass(frozen=True)
+class Sweep:
+    directory: Path
+    results: dict[str, TrialResult]
+    compilations: int
+
+
+def train(directory: Path, names: list[str]) -> Sweep:
+    with counting_compilations() as compilations:
+        results = train_trials([(name, TRIALS[name]) for name in names], directory)
+    return Sweep(directory, {result.name: result for result in results}, len(compilations))
+
+
+@pytest.fixture(scope="module")
+def straight(tmp_path_factory) -> Sweep:
+    return train(tmp_path_factory.mktemp("straight"), list(TRIALS))
+
+
+@pytest.fixture(scope="module")
+def resumed(tmp_path_factory) -> tuple[Sweep, Sweep]:
+    """A sweep that dies while it saves: one trial is at step 4, one at step 2; then it goes on, with one trial more."""
+    directory = tmp_path_factory.mktemp("resumed")
+    saves = 0
+
+    def save(*args) -> None:
+        nonlocal saves
+        saves += 1
+        if saves == 4:
+            raise KeyboardInterrupt
+        real_save(*args)
+
+    real_save = checkpoint.save
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(checkpoint, "save", save)
+        with pytest.raises(KeyboardInterrupt):
+            train(directory, ["rnn0", "rnn1"])
+    before = {path.parent.name: sorted(p.name for p in path.iterdir()) for path in directory.glob("*/checkpoint")}
+    assert before == {"rnn0": ["2", "4"], "rnn1": ["2"]}
+    assert record_lines(directory / "rnn1", "metrics") == [2, 4]  # beyond its checkpoint: to be written again
+    return train(directory, ["rnn0", "rnn1", "rnn2"]), train(directory, ["rnn0", "rnn1", "rnn2"])
+
+
+def record_lines(directory: Path, stem: str) -> list[int]:
+    return [json.loads(line)["step"] for line in (directory / f"{stem}.jsonl").read_text().splitlines()]
+
+
+def test_a_program_is_compiled_once_to_initialise_once_to_train_and_once_to_predict(straight):
+    assert straight.compilations == PROGRAMS * len(["init", "run", "predict"])
+
+
+def test_records_stand_at_their_steps(straight):
+    assert record_lines(straight.directory / "gru0", "metrics") == [2, 4, 6, 8, 8]  # the last is the evaluation
+    assert record_lines(straight.directory / "gru0", "gradient_flow") == [0, 4, 7]
+
+
+def test_the_result_sums_up_the_records(straight):
+    result = json.loads((straight.directory / "gru0" / "result.json").read_text())
+    assert (result["status"], result["steps"], result["diverged_at"]) == ("finished", STEPS, None)
+    assert result["seconds"] > 0 and result["environment"]["devices"] == 2
+    summary = result["summary"]
+    last = [json.loads(line) for line in (straight.directory / "gru0/metrics.jsonl").read_text().splitlines()]
+    assert summary["train/loss"] == last[-2]["train/loss"]
+    assert summary["eval/loss"] == last[-1]["eval/loss"]
+    assert {"gradient/initial/decay_per_step", "gradient/final/first_to_last", "steps_per_second"} <= set(summary)
+    assert straight.results["gru0"].summary == summary
+
+
+def test_a_resumed_run_equals_a_straight_one(straight, resumed):
+    for name in ("rnn0", "rnn1", "rnn2"):
+        assert_same_run(resumed[0].directory / name, straight.directory / name, TRIALS[name])
+
+
+def test_to_resume_compiles_no_initialisation(resumed):
+    packs = [("rnn0", 4), ("rnn1", 2), ("rnn2", 0)]  # each at a step of its own
+    assert resumed[0].compilations == sum(2 if step else 3 for _, step in packs)
+
+
+def test_finished_trials_are_skipped(resumed):
+    first, second = resumed
+    assert not any(result.skipped for result in first.results.values())
+    assert all(result.skipped for result in second.results.values())
+    assert second.compilations == 0
+    assert [result.summary for result in second.results.values()] == [r.summary for r in first.results.values()]
+
+
+def test_other_intervals_of_the_records_change_no_weights(straight, tmp_path):
+    config = of(model__cell="rnn", training__log_every=3, training__eval_every=5)
+    train_trials([("rnn0", config)], tmp_path)
+    assert record_lines(tmp_path / "rnn0", "metrics") == [3, 5, 6, 8, 8]
+    ours, theirs = final_state(tmp_path / "rnn0", config), final_state(straight.directory / "rnn0", config)
+    for one, other in zip(jax.tree.leaves(ours), jax.tree.leaves(theirs), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_a_crash_after_the_last_checkpoint_repeats_no_record(straight, tmp_path, monkeypatch):
+    def crash(*_) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("research.training.journal.Journal.finish", crash)
+        with pytest.raises(KeyboardInterrupt):
+            train(tmp_path, ["huge"])
+    train(tmp_path, ["huge"])
+    assert_same_run(tmp_path / "huge", straight.directory / "huge", TRIALS["huge"])
+
+
+@pytest.mark.parametrize("name", ["huge", "ceiling"])
+def test_a_diverged_trial_says_so_and_keeps_its_last_finite_state(name, straight):
+    result = json.loads((straight.directory / name / "result.json").read_text())
+    state = final_state(straight.directory / name, TRIALS[name])
+    assert (straight.results[name].status, result["status"]) == ("diverged", "diverged")
+    assert result["diverged_at"] == int(state.step) + 1 <= STEPS
+    assert not state.ok and all(np.all(np.isfinite(leaf)) for leaf in jax.tree.leaves(state.params))
+    steps = record_lines(straight.directory / name, "metrics")
+    assert steps == sorted(steps) and result["diverged_at"] in steps
+    assert math.isfinite(result["summary"]["eval/loss"])
+
+
+def test_the_metrics_of_the_first_two_steps_are_what_they_were(straight):
+    first = json.loads((straight.directory / "gru0" / "metrics.jsonl").read_text().splitlines()[0])
+    assert first["step"] == 2
+    found = {key: first[key] for key in GOLDEN}
+    assert found == pytest.approx(GOLDEN, rel=1e-5), (
+        "The first two steps of a tiny training give other numbers. If that is meant (another initialisation, order of "
+        f"random draws, loss or update rule), put these into GOLDEN and say so in the commit: {found}"
+    )
+
+
+def test_two_trials_of_one_name_are_a_users_mistake(tmp_path):
+    with pytest.raises(UserError, match="twin: 2 trials of this name"):
+        train_trials([("twin", of(seed=0)), ("twin", of(seed=1))], tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "said"),
+    [
+        ("config.json", "{", "config.json:1: not JSON"),
+        ("result.json", "{", "result.json:1: not JSON"),
+        ("result.json", '{"status": 3}', "result.json: must hold a status"),
+        ("metrics.jsonl", '{"step": 1}\nnothing\n', "metrics.jsonl:2: not a record"),
+        ("metrics.jsonl", '{"loss": 1}\n', "metrics.jsonl:1: not a record"),
+        ("gradient_flow.jsonl", "[]\n", "gradient_flow.jsonl:1: not a record"),
+    ],
+)
+def test_a_damaged_record_is_one_line_before_anything_is_trained(file, content, said, tmp_path, monkeypatch):
+    monkeypatch.setattr(trainer, "_train_all", lambda *_: None)
+    trials = [("new", of(seed=1)), ("begun", of())]
+    with pytest.raises(AssertionError):  # nothing was trained, so there is no result
+        train_trials(trials, tmp_path)
+    (tmp_path / "begun" / file).write_text(content)
+    with pytest.raises(UserError, match=said) as raised:
+        train_trials(trials, tmp_path)
+    assert "\n" not in str(raised.value)
+
+
+def test_trouble_with_the_disk_is_one_line(tmp_path, monkeypatch):
+    def full(*_) -> None:
+        raise OSError(28, "No space left on device", str(tmp_path / "trial"))
+
+    monkeypatch.setattr(trainer, "_train_all", full)
+    with pytest.raises(UserError, match="trial: No space left on device; the same command goes on"):
+        train_trials([("trial", of())], tmp_path)
+
+
+def test_a_file_in_the_place_of_the_sweep_is_one_line(tmp_path):
+    (tmp_path / "sweep").write_text("")
+    with pytest.raises(UserError, match="trial: cannot be a run directory: Not a directory"):
+        train_trials([("trial", of())], tmp_path / "sweep")
+
+
+@pytest.mark.parametrize(
+    ("options", "stops"),
+    [
+        ({"steps": 10, "log_every": 4}, [4, 8, 10]),
+        ({"steps": 10, "log_every": 4, "eval_every": 3}, [3, 4, 6, 8, 9, 10]),
+        ({"steps": 10, "log_every": 50, "flow": 6}, [6, 9, 10]),
+        ({"steps": 1, "log_every": 50, "flow": 6}, [1]),
+    ],
+)
+def test_calls_end_where_something_is_due_and_resumed_at_the_same_steps(options, stops):
+    flow = options.pop("flow", 0)
+    config = of(**{f"training__{key}": value for key, value in options.items()}, probes__gradient_flow_every=flow)
+    assert [stop for stop in trainer._stops(config, 0) if stop] == stops
+    assert trainer._stops(config, stops[0]) == stops[1:]
+
+
+def command(directory: Path) -> list[str]:
+    config: Config = of()
+    flags = {
+        "task.name": "adding",
+        "task.length": 8,
+        "model.cell": "rnn",
+        "model.features": 4,
+        "training.steps": 3000,
+        "training.batch_size": 4,
+        "training.log_every": 50,
+        "training.checkpoint_seconds": 0.01,
+        "probes.gradient_flow_every": 500,
+        "tracking.wandb": config.tracking.wandb,
+        "runs-dir": directory,
+    }
+    return [sys.executable, "-m", "research", "train", "gradient_norms", *(f"--{k}={v}" for k, v in flags.items())]
+
+
+def test_a_killed_process_goes_on_with_the_same_command_to_the_same_bits(tmp_path):
+    env = {**os.environ, "JAX_DISABLE_MOST_OPTIMIZATIONS": "true"}
+    quiet: dict[str, Any] = {"cwd": ROOT, "env": env, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    whole = subprocess.Popen(command(tmp_path / "whole"), **quiet)
+    with subprocess.Popen(command(tmp_path / "killed"), **quiet) as process:
+        deadline = time.monotonic() + 60
+        while not list(tmp_path.glob(f"killed/gradient_norms/*/checkpoint/*/{checkpoint.HASHES}")):
+            assert process.poll() is None and time.monotonic() < deadline
+            time.sleep(0.002)
+        process.send_signal(signal.SIGKILL)
+    (killed,) = tmp_path.glob("killed/gradient_norms/*")
+    assert not (killed / "result.json").exists()
+    assert 0 < record_lines(killed, "metrics")[-1] < 3000
+    subprocess.run(command(tmp_path / "killed"), **quiet, check=True)
+    assert whole.wait() == 0
+    (straight,) = tmp_path.glob("whole/gradient_norms/*")
+    assert_same_run(killed, straight, RunDirectory(killed).config())
