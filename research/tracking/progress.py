@@ -113,7 +113,9 @@ class _Lines:
         self._total = total
 
     def doing(self, what: str) -> None:
-        self._doing = what
+        first, self._doing = not self._doing, what
+        if first:
+            self._write()
 
     def advance(self, amount: float) -> None:
         self._done += amount

@@ -35,7 +35,7 @@ TINY = override(
 )
 
 
-def of(config: Config = TINY, **changes: Any) -> Config:
+def of(config: Config = TINY, /, **changes: Any) -> Config:
     """The config with changed keys; `section__name` stands for the key `section.name`."""
     return override(config, {key.replace("__", "."): value for key, value in changes.items()})
 

@@ -1,0 +1,44 @@
+"""The devices that are taken, and the facts that are recorded about them."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from research.training import devices
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize(
+    ("environment", "expected"),
+    [
+        ({}, devices.cores()),
+        ({"JAX_NUM_CPU_DEVICES": "3"}, 3),
+        ({"XLA_FLAGS": "--xla_force_host_platform_device_count=3"}, 3),
+    ],
+    ids=["by default a device a core", "jax's own setting", "XLA's own setting"],
+)
+def test_the_number_of_devices(environment, expected):
+    program = "import jax; from research.training import devices; devices.use_all_cores(); print(jax.device_count())"
+    env = {key: value for key, value in os.environ.items() if key not in ("JAX_NUM_CPU_DEVICES", "XLA_FLAGS")}
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=ROOT,
+        env={**env, **environment},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert int(done.stdout) == expected
+
+
+def test_the_environment_is_recorded_in_plain_values():
+    found = devices.environment()
+    assert json.loads(json.dumps(found)) == found
+    assert (found["platform"], found["devices"]) == ("cpu", 2)  # as tests/conftest.py sets it
+    assert found["cores"] == devices.cores() >= 1
+    assert set(found) >= {"machine", "instructions", "python", "jax"}

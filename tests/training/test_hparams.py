@@ -1,0 +1,65 @@
+"""Every key of the config either decides the program, is a hyperparameter of it, or touches no number at all."""
+
+import jax
+import numpy as np
+import pytest
+
+from research.config import Config, flatten
+from research.tracking.runs import NEUTRAL_KEYS
+from research.training import hparams
+from tests.training.trials import TINY, hparams_of, of
+
+CHANGED = {
+    "seed": 3,
+    "init.gain": 1.5,
+    "init.bias": "chrono",
+    "init.forget_bias": 1.0,
+    "training.learning_rate": 0.5,
+    "training.warmup_steps": 7,
+    "training.decay": "cosine",
+    "training.clip_norm": 2.0,
+    "training.loss_ceiling": 9.0,
+}
+
+
+def leaves(config: Config) -> list[float]:
+    return [float(leaf) for leaf in jax.tree.leaves(hparams_of(config))]
+
+
+@pytest.mark.parametrize("key", CHANGED)
+def test_a_dynamic_key_changes_one_number_and_not_the_program(key):
+    changed = of(**{key.replace(".", "__"): CHANGED[key]})
+    assert hparams.static_of(changed) == hparams.static_of(TINY)
+    assert sum(a != b for a, b in zip(leaves(changed), leaves(TINY), strict=True)) == 1
+
+
+@pytest.mark.parametrize("key", ["task.length", "model.cell", "training.steps", "probes.gradient_flow_every"])
+def test_any_other_key_changes_the_program(key):
+    value = {"model.cell": "rnn"}.get(key, 6)
+    assert hparams.static_of(of(**{key.replace(".", "__"): value})) != hparams.static_of(TINY)
+
+
+@pytest.mark.parametrize("key", ["experiment", "setting", "arm", "tracking.project", "training.checkpoint_seconds"])
+def test_a_key_that_no_program_reads_changes_nothing(key):
+    changed = of(**{key.replace(".", "__"): 9.0 if key == "training.checkpoint_seconds" else "other"})
+    assert hparams.static_of(changed) == hparams.static_of(TINY)
+    assert leaves(changed) == leaves(TINY)
+
+
+def test_the_keys_exist():
+    keys = flatten(TINY)
+    assert set(hparams.DYNAMIC + hparams.LABELS) <= set(keys)
+    assert all(any(key.startswith(neutral) for key in keys) for neutral in NEUTRAL_KEYS)
+
+
+def test_chrono_takes_the_length_of_the_input_unless_told():
+    assert hparams_of(of(init__bias="chrono")).init.chrono_length == 8
+    assert hparams_of(of(init__bias="chrono", init__chrono_length=100)).init.chrono_length == 100
+    assert hparams_of(of(init__chrono_length=100)).init.chrono_length == 0
+
+
+def test_a_pack_has_a_leading_axis_and_keeps_types():
+    pack = hparams.stack([hparams_of(TINY), hparams_of(of(seed=5))])
+    assert pack.seed.tolist() == [0, 5]
+    assert {leaf.shape for leaf in jax.tree.leaves(pack)} == {(2,)}
+    assert {leaf.dtype for leaf in jax.tree.leaves(pack)} == {np.dtype(np.int32), np.dtype(np.float32)}
