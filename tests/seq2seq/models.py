@@ -27,9 +27,9 @@ INIT = InitScheme(jnp.float32(1), jnp.float32(0), jnp.float32(0))
 
 
 @functools.cache
-def model(cell: str = "gru", attention: str = "additive", layers: int = 1, bidirectional: bool = False) -> Seq2seq:
+def model(cell: str = "gru", attention: Any = "additive", layers: int = 1, bidirectional: bool = False) -> Seq2seq:
     """A model of tokens to tokens."""
-    return build(TOKENS, ModelConfig(cell, FEATURES, layers, bidirectional, attention))  # pyright: ignore[reportArgumentType]
+    return build(TOKENS, ModelConfig(cell, FEATURES, layers, bidirectional, attention))
 
 
 def build(interface: Interface, config: ModelConfig) -> Seq2seq:
