@@ -131,6 +131,8 @@ def test_other_intervals_of_the_records_change_no_weights(straight, tmp_path):
     config = of(model__cell="rnn", training__log_every=3, training__eval_every=5)
     train_trials([("rnn0", config)], tmp_path)
     assert record_lines(tmp_path / "rnn0", "metrics") == [3, 5, 6, 8, 8]
+    saved = sorted(path.name for path in (tmp_path / "rnn0" / "checkpoint").iterdir())
+    assert saved == ["6", "8"]  # not 7, though a call ends there: half a record would be lost
     ours, theirs = final_state(tmp_path / "rnn0", config), final_state(straight.directory / "rnn0", config)
     for one, other in zip(jax.tree.leaves(ours), jax.tree.leaves(theirs), strict=True):
         np.testing.assert_array_equal(one, other)
@@ -168,6 +170,15 @@ def test_the_metrics_of_the_first_two_steps_are_what_they_were(straight):
         "The first two steps of a tiny training give other numbers. If that is meant (another initialisation, order of "
         f"random draws, loss or update rule), put these into GOLDEN and say so in the commit: {found}"
     )
+
+
+def test_uploads_are_waited_for_once_all_trials_are_done(tmp_path, monkeypatch):
+    calls: list[str] = []
+    monkeypatch.setattr(trainer, "_train_group", lambda trials, _: calls.extend(trial.name for trial in trials))
+    monkeypatch.setattr(trainer, "wait_for_uploads", lambda: calls.append("uploads"))
+    monkeypatch.setattr(trainer, "_result", lambda trial, _: TrialResult(trial.name, trial.run.path, "finished", {}))
+    train_trials([("gru0", of()), ("rnn0", of(model__cell="rnn"))], tmp_path)
+    assert calls == ["gru0", "rnn0", "uploads"]
 
 
 def test_two_trials_of_one_name_are_a_users_mistake(tmp_path):
