@@ -5,6 +5,7 @@
 One process each means `python -m research train`, as many at a time as there are cores: what `wandb agent` would do.
 """
 
+import json
 import subprocess
 import sys
 import tempfile
@@ -13,29 +14,33 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import yaml
-
 from experiments import timing
+from experiments.gradient_norms import EXPERIMENT
 from research.config import flatten
 from research.sweeping import spec
 from research.sweeping.spec import Trial
 from research.training.devices import cores
 
-SWEEP = Path("sweeps/gradient_norms.yaml")
+SEEDS = [0, 1, 2]
+COMMAND = ["${env}", "${interpreter}", "-m", "research", "train", "gradient_norms", "${args}"]
 
 
 def main() -> None:
     setting = sys.argv[1] if len(sys.argv) > 1 else "adding_50"
-    sweep = yaml.safe_load(SWEEP.read_text(encoding="utf-8"))
-    settings = sweep["parameters"]["setting"]["values"]
+    settings = list(EXPERIMENT.settings)
     if setting not in ("all", *settings):
         sys.exit(f"error: setting {setting!r}: must be all or one of {', '.join(settings)}")
-    if setting != "all":
-        sweep["parameters"]["setting"]["values"] = [setting]
+    parameters = {"setting": settings if setting == "all" else [setting], "arm": list(EXPERIMENT.arms), "seed": SEEDS}
+    sweep = {
+        "name": "gradient_norms",
+        "command": COMMAND,
+        "method": "grid",
+        "parameters": {key: {"values": values} for key, values in parameters.items()},
+    }
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "sweep.yaml")
-        file.write_text(yaml.safe_dump(sweep), encoding="utf-8")
-        trials, swept = spec.read(file).trials, tuple(sweep["parameters"])
+        file.write_text(json.dumps(sweep), encoding="utf-8")  # JSON is YAML
+        trials, swept = spec.read(file).trials, tuple(parameters)
         packed = _seconds(lambda: _research("sweep", str(file), f"--runs-dir={folder}/packed"))
         separate = _seconds(lambda: _one_process_each(trials, swept, Path(folder, "separate")))
     row = {"setting": setting, "trials": len(trials), "cores": cores(), "packed_s": packed, "separate_s": separate}

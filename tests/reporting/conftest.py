@@ -26,14 +26,14 @@ def gradient_runs(tmp_path: Path) -> Path:
     """Four arms, two settings, three seeds; one trial is unfinished and one diverged."""
     experiment = load("gradient_norms")
     root = tmp_path / "gradient_norms"
-    for setting in ("mnist_196", "adding_100"):
+    for setting in ("mnist_196", "adding_200"):
         for arm, factor in FACTORS.items():
             for seed in range(3):
                 config = override(experiment.config(setting, arm), {"seed": seed})
                 run = RunDirectory.create(root / f"{setting}-{arm}-{seed}", config)
                 for step in (0, 50, 100):
                     run.append("gradient_flow", {"step": step, "h": profile(factor, seed), "c": profile(factor, seed)})
-                if (setting, arm, seed) == ("adding_100", "gru chrono", 2):
+                if (setting, arm, seed) == ("adding_200", "gru chrono", 2):
                     continue
                 diverged = (setting, arm, seed) == ("mnist_196", "rnn gain 1.2", 1)
                 if diverged:

@@ -27,7 +27,7 @@ def test_sections_and_rows_stand_in_the_order_of_the_experiment(tmp_path, groupe
 
 def test_rows_of_an_option_stand_in_its_own_order(tmp_path, grouped):
     for value in ("additive", "none", "dot"):
-        write(tmp_path / value, config(model__attention=value))
+        write(tmp_path / value, config(task__name="pronunciation", model__attention=value))
     (section,) = grouped(tmp_path, Experiment(claim="", base=Config(), rows="model.attention")).sections
     assert [row.label for row in section.rows] == ["none", "dot", "additive"]
 

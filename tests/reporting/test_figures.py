@@ -41,7 +41,7 @@ def test_profiles_mark_underflow_and_overflow_within_the_axes(gradient_group):
 def test_profiles_have_a_panel_a_setting_and_a_named_line_a_row(gradient_group):
     figure = figures.draw("gradient_profiles", gradient_group)
     assert figure is not None
-    assert [axis.get_title() for axis in figure.axes] == ["MNIST, 196 steps of 4 pixels", "adding problem, 100 steps"]
+    assert [axis.get_title() for axis in figure.axes] == ["MNIST, 196 steps of 4 pixels", "adding problem, 200 steps"]
     for axis in figure.axes:
         labels = {text.get_text() for text in axis.texts}
         assert {"rnn gain 0.9", "rnn gain 1.2", "lstm bias 1", "gru chrono"} <= labels

@@ -44,8 +44,8 @@ def test_underflow_and_overflow_stand_in_the_table(gradient_table):
 
 def test_diverged_and_unfinished_trials_are_shown(gradient_table):
     assert row(gradient_table, "mnist_196", "rnn gain 1.2")["seeds"] == "3 (1 diverged)"
-    assert row(gradient_table, "adding_100", "gru chrono")["seeds"] == "2 of 3"
-    assert "1 of 24 trials has no result yet: adding_100 / gru chrono (1)." in gradient_table.notes
+    assert row(gradient_table, "adding_200", "gru chrono")["seeds"] == "2 of 3"
+    assert "1 of 24 trials has no result yet: adding_200 / gru chrono (1)." in gradient_table.notes
 
 
 def test_a_key_that_no_trial_has_is_a_dash(gradient_table):
@@ -54,7 +54,7 @@ def test_a_key_that_no_trial_has_is_a_dash(gradient_table):
 
 
 def test_each_part_is_headed_by_what_the_setting_is(gradient_table):
-    expected = "MNIST, 196 steps of 4 pixels; trained for 600 steps of 32 sequences; 64 features; 3 seeds"
+    expected = "MNIST, 196 steps of 4 pixels; trained for 1200 steps of 16 sequences; 64 features; 3 seeds"
     assert gradient_table.parts[0].heading == f"mnist_196: {expected}"
 
 
