@@ -181,16 +181,28 @@ def _command(content: dict[str, Any]) -> tuple[str, list[str]]:
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML in which a key cannot silently replace an equal one before it."""
+    """YAML in which keys are words, and a key cannot silently replace an equal one before it."""
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        try:
+            return super().construct_object(node, deep)
+        except (ValueError, AttributeError, TypeError, LookupError, ArithmeticError) as error:  # PyYAML lets them out
+            kind = node.tag.rpartition(":")[2]
+            raise UserError(f"{_line(node)}: is not YAML: {str(node.value)[:40]!r} is no {kind}") from error
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: set[str] = set()
-        for key, _ in node.value:
+        for key, _ in node.value if isinstance(node, yaml.MappingNode) else ():
+            if not isinstance(key, yaml.ScalarNode):
+                raise UserError(f"{_line(key)}: a key must be a word")
             if key.value in seen:
-                raise UserError(f"line {key.start_mark.line + 1}: {key.value} is given twice")
-            if isinstance(key.value, str):
-                seen.add(key.value)
+                raise UserError(f"{_line(key)}: {key.value} is given twice")
+            seen.add(key.value)
         return super().construct_mapping(node, deep)
+
+
+def _line(node: yaml.Node) -> str:
+    return f"line {node.start_mark.line + 1}"
 
 
 def _load(path: Path) -> dict[str, Any]:
@@ -205,6 +217,10 @@ def _load(path: Path) -> dict[str, Any]:
         raise UserError(f"{line}is not YAML: {error.problem}") from error
     except yaml.YAMLError as error:
         raise UserError(f"is not YAML: {str(error).splitlines()[0]}") from error
+    except RecursionError as error:
+        raise UserError("is not YAML: nested too deeply") from error
+    except (ValueError, AttributeError, TypeError) as error:
+        raise UserError(f"is not YAML: {error}") from error
     if not isinstance(content, dict):
         raise UserError("must be a mapping with method, command and parameters")
     return content
