@@ -28,11 +28,19 @@ def require_positive(config: object, prefix: str, *names: str) -> None:
         require(value > 0 and math.isfinite(value), f"{prefix}.{name}", value, "greater than 0")
 
 
-@dataclass(frozen=True)
-class PixelsConfig:
-    """MNIST digits read as a sequence of pixels; the target is the digit (Le, Jaitly, Hinton 2015)."""
+class TaskOptions:
+    """What the checks below need to know of a task."""
 
     decodes: ClassVar[bool] = False
+    """Whether the target is a sequence, so that there is a decoder, with attention and teacher forcing."""
+    lengths_differ: ClassVar[bool] = False
+    """Whether inputs differ in length, so that a time step is not equally far from the loss in all of them."""
+
+
+@dataclass(frozen=True)
+class PixelsConfig(TaskOptions):
+    """MNIST digits read as a sequence of pixels; the target is the digit (Le, Jaitly, Hinton 2015)."""
+
     name: Literal["pixels"] = "pixels"
     pixels_per_step: int = 1
     """How many neighbouring pixels make one time step: 1 gives 784 steps, 4 gives 196, 28 one row a step."""
@@ -45,10 +53,9 @@ class PixelsConfig:
 
 
 @dataclass(frozen=True)
-class AddingConfig:
+class AddingConfig(TaskOptions):
     """The sum of the two marked numbers of a sequence of random numbers (Le, Jaitly, Hinton 2015: chance MSE 1/6)."""
 
-    decodes: ClassVar[bool] = False
     name: Literal["adding"] = "adding"
     length: int = 100
     """Time steps of a sequence."""
@@ -58,10 +65,11 @@ class AddingConfig:
 
 
 @dataclass(frozen=True)
-class PronunciationConfig:
+class PronunciationConfig(TaskOptions):
     """Letters of an English word to its phonemes (CMUdict)."""
 
     decodes: ClassVar[bool] = True
+    lengths_differ: ClassVar[bool] = True
     name: Literal["pronunciation"] = "pronunciation"
     stress: bool = False
     """Keep the stress digit of vowels: 69 phoneme symbols instead of 39."""
@@ -145,6 +153,8 @@ class TrainingConfig:
     def __post_init__(self) -> None:
         counts = ("steps", "batch_size", "learning_rate", "loss_ceiling", "log_every", "eval_examples")
         require_positive(self, "training", *counts)
+        for name in ("steps", "batch_size", "log_every", "eval_every", "eval_examples"):
+            require(getattr(self, name) < 2**31, f"training.{name}", getattr(self, name), "less than 2**31")
         require(self.clip_norm > 0, "training.clip_norm", self.clip_norm, "greater than 0 (inf: never clip)")
         forcing = self.teacher_forcing
         require(0 <= forcing <= 1, "training.teacher_forcing", forcing, "between 0 and 1")
@@ -200,6 +210,9 @@ class Config:
             require(self.model.attention == "none", "model.attention", self.model.attention, f"none, {reason}")
             forcing = self.training.teacher_forcing
             require(forcing == 1, "training.teacher_forcing", forcing, f"1, {reason}")
+        if self.task.lengths_differ:
+            every, reason = self.probes.gradient_flow_every, f"as inputs of {self.task.name} differ in length"
+            require(every == 0, "probes.gradient_flow_every", every, f"0, {reason}")
 
 
 def task_types() -> dict[str, type]:

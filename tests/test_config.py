@@ -113,3 +113,8 @@ def test_options_of_the_decoder_are_refused_for_a_task_without_one(change):
     with pytest.raises(UserError, match=f"{next(iter(change))}=.*: must be .* as the task pixels has no decoder"):
         override(Config(), change)
     override(Config(), {"task.name": "pronunciation", **change})
+
+
+def test_a_profile_over_time_is_refused_where_inputs_differ_in_length():
+    with pytest.raises(UserError, match=r"gradient_flow_every=5: must be 0, as inputs of pronunciation differ"):
+        override(Config(), {"task.name": "pronunciation", "probes.gradient_flow_every": 5})

@@ -10,10 +10,12 @@ floats. Files that are replaced are replaced atomically; files that grow may end
 readers pass over.
 """
 
+import contextlib
+import fcntl
 import json
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, get_args
@@ -90,6 +92,20 @@ class RunDirectory:
         if not isinstance(result.get("status"), str) or not isinstance(result.get("summary"), dict):
             raise UserError(f"{self.result_file}: must hold a status and a summary; delete it to finish the run anew")
         return result
+
+    @contextlib.contextmanager
+    def claimed(self) -> Iterator[None]:
+        """Hold the directory while it is written to; the system frees it should the process die.
+
+        Raises:
+            UserError: if another process holds it.
+        """
+        with (self.path / ".lock").open("w") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise UserError(f"{self.path}: another process is training this trial") from None
+            yield
 
     def finish(self, result: Mapping[str, Any]) -> None:
         """Write `result.json`, atomically: a trial with this file is done."""

@@ -18,6 +18,8 @@ import jax
 import numpy as np
 import orbax.checkpoint as ocp
 
+from research.errors import UserError
+
 Tree = TypeVar("Tree")
 KEPT = 2
 HASHES = "sha256sums.txt"
@@ -43,8 +45,10 @@ def restore(directory: Path, template: Tree) -> tuple[int, Tree] | None:
 
     One that is not sound gets a line on stderr and is set aside beside the folder, so that its step can be saved again.
     """
-    if not directory.is_dir():
+    if not directory.exists():
         return None
+    if not directory.is_dir():
+        raise UserError(f"{directory}: is no folder of checkpoints; remove it")
     for folder in directory.iterdir():
         if folder.is_dir() and not (folder / HASHES).exists():  # the save was cut off
             shutil.rmtree(folder)
@@ -62,7 +66,7 @@ def restore(directory: Path, template: Tree) -> tuple[int, Tree] | None:
 
 
 def _check(folder: Path) -> None:
-    """Compare the files with their hashes, before orbax reads them: its threads are loud about what they cannot read."""
+    """Compare the files with their hashes, before orbax's threads complain loudly of what they cannot read."""
     lines = (folder / HASHES).read_text(errors="replace").splitlines()
     expected = {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
     found = _hashes(folder)

@@ -135,8 +135,4 @@ class Program:
             return model.loss(batch, jax.random.fold_in(forcing_key, state.step), hparams.teacher_forcing, probe)
 
         (value, error), (grads, profile) = jax.value_and_grad(loss, argnums=(0, 1), has_aux=True)(state.params, probe)
-        if self.profile_shape is None:
-            profile = jnp.zeros((0, 0))
-        else:  # buckets differ in length; the profile has one shape
-            profile = jnp.pad(profile, ((0, self.profile_shape[0] - len(profile)), (0, 0)))
-        return value, error, grads, profile
+        return value, error, grads, jnp.zeros((0, 0)) if profile is None else profile

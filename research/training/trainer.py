@@ -60,7 +60,7 @@ def train_trials(trials: Sequence[tuple[str, Config]], directory: Path) -> list[
     for trial in waiting:
         trial.check_records()
     if waiting:
-        with _disk_trouble_in_one_line(directory), ProgressBar() as bar:
+        with _trouble_in_one_line(directory), ProgressBar() as bar:
             _train_all(waiting, bar)
     return [_result(trial, trial.name in skipped) for trial in opened]
 
@@ -75,7 +75,10 @@ def _train_all(trials: list[Trial], bar: ProgressBar) -> None:
         config = group[0].config
         what = f"{config.model.cell} on {config.task.name}"
         bar.part(f"{number}/{len(groups)} · ", f" · {len(group)} × {what}")
-        _train_group(group, bar)
+        with contextlib.ExitStack() as claims:
+            for trial in group:
+                claims.enter_context(trial.run.claimed())
+            _train_group([trial for trial in group if not trial.run.result()], bar)
     bar.part()
     bar.doing("uploading to W&B")
     wait_for_uploads()
@@ -91,6 +94,8 @@ def _groups(trials: Sequence[Trial]) -> list[list[Trial]]:
 
 def _train_group(trials: list[Trial], bar: ProgressBar) -> None:
     """Train trials of one program; those that stand at the same step form a pack."""
+    if not trials:  # another process has finished them meanwhile
+        return
     config = trials[0].config
     bar.doing("preparing")
     program = Program(config, tasks.create(config.task))
@@ -157,14 +162,15 @@ def _save(trials: list[Trial], step: int, states: list[TrialState]) -> None:
         checkpoint.save(trial.checkpoints, step, state)
 
 
-def _stops(config: Config, start: int) -> list[int]:
+def _stops(config: Config, start: int) -> Iterator[int]:
     """Where calls of the program end, after `start`: wherever a record, an evaluation or a profile is due."""
     training, flow_every = config.training, config.probes.gradient_flow_every
-    periods = [training.log_every, training.eval_every, flow_every]
-    stops = {training.steps}.union(*(range(every, training.steps, every) for every in periods if every))
-    if flow_every:
-        stops.add(training.steps - 1)  # so that the last update has its profile recorded
-    return sorted(stop for stop in stops if stop > start)
+    periods = [every for every in (training.log_every, training.eval_every, flow_every) if every]
+    once = [training.steps, training.steps - 1] if flow_every else [training.steps]  # the last update's profile
+    step = start
+    while step < training.steps:
+        step = min([step - step % every + every for every in periods] + [stop for stop in once if stop > step])
+        yield step
 
 
 def _work(config: Config, steps: int) -> float:
@@ -195,9 +201,15 @@ def _result(trial: Trial, skipped: bool) -> TrialResult:
 
 
 @contextlib.contextmanager
-def _disk_trouble_in_one_line(directory: Path) -> Iterator[None]:
+def _trouble_in_one_line(directory: Path) -> Iterator[None]:
+    """Disk and memory that run out are not the program's mistake."""
     try:
         yield
+    except jax.errors.JaxRuntimeError as error:
+        if "RESOURCE_EXHAUSTED" not in str(error) and "Out of memory" not in str(error):
+            raise
+        needs = str(error).partition("\n")[0]
+        raise UserError(f"out of memory: {needs}; a smaller model.features, batch_size or sweep needs less") from error
     except OSError as error:
         place = error.filename or directory
         raise UserError(

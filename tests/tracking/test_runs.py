@@ -126,3 +126,11 @@ def test_runs_are_found_at_any_depth_and_not_within_a_run(tmp_path):
     assert [str(run.path.relative_to(tmp_path)) for run in find(tmp_path)] == ["a/deep/er", "a/x", "b"]
     assert find(tmp_path / "b") == [RunDirectory(tmp_path / "b")]
     assert find(tmp_path / "absent") == []
+
+
+def test_a_claimed_directory_cannot_be_claimed_again_until_it_is_free(tmp_path):
+    run = RunDirectory.create(tmp_path / "trial", Config())
+    with run.claimed(), pytest.raises(UserError, match="trial: another process is training this trial"), run.claimed():
+        pass
+    with run.claimed():
+        pass

@@ -12,6 +12,7 @@ import jax
 import numpy as np
 import pytest
 
+from research.errors import UserError
 from research.training import checkpoint
 from research.training.step import TrialState
 from tests.training.trials import assert_equal
@@ -149,3 +150,9 @@ def test_a_kill_in_mid_save_leaves_nothing_that_counts(folder):
         process.communicate()
         assert restored(folder) > 15
     assert not list(folder.parent.glob("damaged*"))
+
+
+def test_a_file_in_the_place_of_the_checkpoints_is_said_before_the_training(tmp_path):
+    (tmp_path / "checkpoint").write_text("")
+    with pytest.raises(UserError, match="checkpoint: is no folder of checkpoints"):
+        checkpoint.restore(tmp_path / "checkpoint", {})

@@ -236,8 +236,8 @@ def test_a_file_in_the_place_of_the_sweep_is_one_line(tmp_path):
 def test_calls_end_where_something_is_due_and_resumed_at_the_same_steps(options, stops):
     flow = options.pop("flow", 0)
     config = of(**{f"training__{key}": value for key, value in options.items()}, probes__gradient_flow_every=flow)
-    assert [stop for stop in trainer._stops(config, 0) if stop] == stops
-    assert trainer._stops(config, stops[0]) == stops[1:]
+    assert list(trainer._stops(config, 0)) == stops
+    assert list(trainer._stops(config, stops[0])) == stops[1:]
 
 
 def command(directory: Path) -> list[str]:
