@@ -22,6 +22,7 @@ from typing import Any, BinaryIO, Literal, get_args
 
 from research.config import Config, flatten, unflatten
 from research.errors import UserError
+from research.tracking import shape
 
 Stem = Literal["metrics", "gradient_flow"]
 
@@ -65,8 +66,14 @@ class RunDirectory:
         return self.path / "result.json"
 
     def options(self) -> dict[str, Any]:
-        """The flat dotted keys of `config.json` as written, unchecked: for runs of an older version."""
-        return _read_object(self.config_file)
+        """The flat dotted keys of `config.json` as written, known or not: for runs of an older version.
+
+        Raises:
+            UserError: if the file is absent or broken, or an option is no word, number, true or false.
+        """
+        options = _read_object(self.config_file)
+        _refuse(self.config_file, shape.options_fault(options))
+        return options
 
     def config(self) -> Config:
         """The trial's config.
@@ -88,9 +95,9 @@ class RunDirectory:
         """
         if not self.result_file.exists():
             return None
-        result = _decode(_read_object(self.result_file))
-        if not isinstance(result.get("status"), str) or not isinstance(result.get("summary"), dict):
-            raise UserError(f"{self.result_file}: must hold a status and a summary; delete it to finish the run anew")
+        result = _read_object(self.result_file, decoded=True)
+        fault = shape.result_fault(result)
+        _refuse(self.result_file, fault and f"{fault}; delete the file to finish the run anew")
         return result
 
     @contextlib.contextmanager
@@ -122,20 +129,26 @@ class RunDirectory:
         """All records, in the order of writing; [] if there is no file. Half a line at the end is passed over.
 
         Raises:
-            UserError: for a broken line elsewhere, naming the file and the line.
+            UserError: for a broken line elsewhere, or a record of another shape, naming the file and the line.
         """
         path = self._file(stem)
         if not path.exists():
             return []
-        *lines, last = path.read_bytes().split(b"\n")
-        records = []
+        try:
+            lines = path.read_bytes().split(b"\n")
+        except OSError as error:
+            raise UserError(f"{path}: cannot be read: {error.strerror}") from error
+        records: list[dict[str, Any]] = []
         for number, line in enumerate(lines, start=1):
             record = _parse(line)
-            if record is None and line.strip():
+            if record is not None:
+                records.append(record)
+                first = records[0]
+                fault = shape.metrics_fault(record) if stem == "metrics" else shape.gradient_flow_fault(record, first)
+                _refuse(f"{path}:{number}", fault)
+            elif line.strip() and number < len(lines):
                 raise UserError(f"{path}:{number}: not a record: {line[:40].decode(errors='replace')!r}")
-            records += [record] if record is not None else []
-        unended = _parse(last)
-        return records + ([unended] if unended is not None else [])
+        return records
 
     def truncate(self, step: int) -> None:
         """Drop what a continuation from the state after `step` updates will record again, and half a last line.
@@ -202,24 +215,32 @@ def _end_last_line(file: BinaryIO) -> None:
 def _parse(line: bytes) -> dict[str, Any] | None:
     """The record of a line, an object with a step; None if it is not one."""
     try:
-        value = json.loads(line)
-    except ValueError:
+        value = _decode(json.loads(line))
+    except (ValueError, RecursionError):
         return None
-    return _decode(value) if isinstance(value, dict) and isinstance(value.get("step"), int) else None
+    return value if isinstance(value, dict) and shape.is_step(value.get("step")) else None
 
 
-def _read_object(path: Path) -> dict[str, Any]:
+def _read_object(path: Path, decoded: bool = False) -> dict[str, Any]:
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
+        value = _decode(value) if decoded else value
     except json.JSONDecodeError as error:
         raise UserError(f"{path}:{error.lineno}: not JSON: {error.msg.removesuffix(' at')}") from error
     except UnicodeDecodeError as error:
         raise UserError(f"{path}: not UTF-8 text") from error
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{path}: holds too long a number, or lists too deep in each other") from error
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {error.strerror}") from error
     if not isinstance(value, dict):
         raise UserError(f"{path}:1: must be a JSON object")
     return value
+
+
+def _refuse(place: Path | str, fault: str | None) -> None:
+    if fault:
+        raise UserError(f"{place}: {fault}")
 
 
 def _encode(value: Any) -> Any:

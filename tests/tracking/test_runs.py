@@ -104,6 +104,87 @@ def test_a_broken_config_is_a_users_mistake_that_names_the_file(run, content):
     assert "\n" not in str(caught.value) and str(caught.value).count("config.json") == 1
 
 
+@pytest.mark.parametrize("value", ['["l"]', "{}", "null", "1" + "0" * 400, "[" * 5000 + "]" * 5000])
+def test_an_option_that_is_no_word_or_number_is_a_users_mistake(run, value):
+    run.config_file.write_text(f'{{"seed": 1, "arm": {value}}}')
+    with pytest.raises(UserError, match=r"config\.json: (arm: must be a word|holds too long)") as caught:
+        run.options()
+    assert "\n" not in str(caught.value)
+
+
+TABLE = '"length": [1, 2], "count": [3, 0]'
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ('{"status": "finished"}', "must hold a status and a summary"),
+        ('{"status": [], "summary": {}}', "must hold a status and a summary"),
+        ('{"status": "finished", "summary": {"x": [1]}}', "summary: x: must be a number"),
+        ('{"status": "finished", "summary": {"x": "much"}}', "summary: x: must be a number"),
+        ('{"status": "finished", "summary": {"x": true}}', "summary: x: must be a number"),
+        ('{"status": "finished", "summary": {}, "by_length": [1]}', "by_length: must hold columns"),
+        ('{"status": "finished", "summary": {}, "by_length": {"length": [1]}}', "by_length: count: must be a list"),
+        (
+            f'{{"status": "finished", "summary": {{}}, "by_length": {{{TABLE}, "free_running": [1, "x"]}}}}',
+            "by_length: free_running: must be a list of numbers",
+        ),
+        (
+            f'{{"status": "finished", "summary": {{}}, "by_length": {{{TABLE}, "free_running": [1]}}}}',
+            "by_length: free_running: has 1 numbers; must have 2",
+        ),
+        (
+            f'{{"status": "finished", "summary": {{}}, "by_length": {{{TABLE}, "free_running": ["inf", 1]}}}}',
+            "by_length: free_running: must be finite",
+        ),
+        (f'{{"status": "finished", "summary": {{}}, "environment": {"[" * 600 + "]" * 600}}}', "holds too long"),
+    ],
+)
+def test_a_result_of_another_shape_is_a_users_mistake(run, content, said):
+    run.result_file.write_text(content)
+    with pytest.raises(UserError) as caught:
+        run.result()
+    assert str(caught.value).startswith(f"{run.result_file}: {said}")
+
+
+def test_a_rate_without_words_behind_it_need_not_be_finite(run):
+    table = {"length": [1, 2], "count": [3, 0], "free_running": [0.5, math.nan]}
+    run.finish({"status": "finished", "summary": {}, "by_length": table})
+    assert run.result()["by_length"]["count"] == [3, 0]
+
+
+@pytest.mark.parametrize(
+    ("stem", "line", "said"),
+    [
+        ("metrics", '{"step": "x"}', "not a record"),
+        ("metrics", '{"step": true}', "not a record"),
+        ("metrics", '{"step": -1}', "not a record"),
+        ("metrics", '{"step": 9, "x": ' + "[" * 5000, "not a record"),
+        ("metrics", '{"step": 9, "x": [1]}', "x: must be a number"),
+        ("gradient_flow", '{"step": 9}', "h: must be given"),
+        ("gradient_flow", '{"step": 9, "h": "x"}', "h: must be a list of at least one number"),
+        ("gradient_flow", '{"step": 9, "h": 1.0}', "h: must be a list"),
+        ("gradient_flow", '{"step": 9, "h": []}', "h: must be a list"),
+        ("gradient_flow", '{"step": 9, "h": [1, [2]]}', "h: must be a list"),
+        ("gradient_flow", '{"step": 9, "h": [1, 2, 3]}', "h: has 3 numbers; must have 2, as h of the first record"),
+        ("gradient_flow", '{"step": 9, "h": [1, 2], "c": [1]}', "c: has 1 numbers; must have 2"),
+    ],
+)
+def test_a_record_of_another_shape_is_named_by_its_line(run, stem, line, said):
+    run.append(stem, {"step": 0, "h": [1.0, "nan"]} if stem == "gradient_flow" else {"step": 0, "x": math.inf})
+    path = run.path / f"{stem}.jsonl"
+    path.write_text(path.read_text() + line + "\n")
+    with pytest.raises(UserError) as caught:
+        run.records(stem)
+    assert str(caught.value).startswith(f"{path}:2: {said}")
+
+
+def test_a_folder_in_the_place_of_the_records_is_a_users_mistake(run):
+    (run.path / "metrics.jsonl").mkdir()
+    with pytest.raises(UserError, match=r"metrics\.jsonl: cannot be read"):
+        run.records("metrics")
+
+
 def test_truncating_leaves_what_a_continuation_will_not_record_again(run):
     for step in (0, 2, 4, 6):
         run.append("metrics", {"step": step})
