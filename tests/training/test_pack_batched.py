@@ -15,6 +15,7 @@ ADDING = {"task.name": "adding", "task.length": 12, "probes.gradient_flow_every"
 WORDS = {"task.name": "pronunciation", "model.attention": "additive", "model.bidirectional": True}
 
 
+@pytest.mark.usefixtures("quick_compilation")
 @pytest.mark.parametrize("options", [ADDING, WORDS], ids=["adding", "pronunciation"])
 def test_a_batched_pack_trains_as_one_trial_after_the_other_does(options):
     config = override(Config(), {**SMALL, **options})
