@@ -137,7 +137,7 @@ def describe(section: Section) -> str:
 
 def task(section: Section) -> str:
     """The task and its length, from the configs."""
-    return " or ".join({_task(trial.options): None for trial in section.trials})
+    return " or ".join({_task(trial): None for trial in section.trials})
 
 
 def unfinished(group: Group) -> Counter[str]:
@@ -184,7 +184,8 @@ def _split(label: str, trials: list[Trial]) -> list[Row]:
     keys = sorted({key for trial in trials for key in trial.options if not _passed_over(key)})
     varying = [key for key in keys if len({str(trial.options.get(key)) for trial in trials}) > 1]
     parts: dict[str, list[Trial]] = {}
-    for trial in sorted(trials, key=lambda trial: trial.options.get("seed", 0)):
+    by_seed = _order(())
+    for trial in sorted(trials, key=lambda trial: by_seed(trial.options.get("seed", 0))):
         chosen = ", ".join(f"{key}={trial.options.get(key)}" for key in varying)
         parts.setdefault(f"{label} ({chosen})" if varying else label, []).append(trial)
     return [Row(name, tuple(parts[name])) for name in sorted(parts)]
@@ -213,10 +214,14 @@ def _order(declared: Iterable[Any]):
     return key
 
 
-def _task(options: Mapping[str, Any]) -> str:
+def _task(trial: Trial) -> str:
+    options = trial.options
     match options.get("task.name"):
         case "pixels":
-            pixels = int(options.get("task.pixels_per_step", 1))
+            pixels = options.get("task.pixels_per_step", 1)
+            if not isinstance(pixels, int) or isinstance(pixels, bool) or pixels < 1:
+                place = f"{trial.run.config_file}: task.pixels_per_step={pixels}"
+                raise UserError(f"{place}: must be a whole number, at least 1")
             order = " in a fixed random order" if options.get("task.permuted") else ""
             return f"MNIST, {PIXELS // pixels} steps of {pixels} pixel{'s' if pixels > 1 else ''}{order}"
         case "adding":

@@ -1,5 +1,7 @@
 """The report on a directory of runs: its table on the standard output, and table, figures and page as files."""
 
+import errno
+import os
 import shutil
 import sys
 from pathlib import Path
@@ -43,19 +45,28 @@ def report(runs: Path, format: tables.Format = "terminal", output: Path | None =
     groups = read(found)
     for group in groups:
         table = tables.table(group)
+        folder = (output or runs / "report") / (group.name if len(groups) > 1 else "")
+        _make(folder)  # before anything is printed
         if format == "terminal":
             width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
             print(tables.render(table, format, width))
         else:
             print(tables.render(table, format), end="", flush=True)
-        folder = (output or runs / "report") / (group.name if len(groups) > 1 else "")
         try:
-            folder.mkdir(parents=True, exist_ok=True)
             places = _write(group, table, folder, page=format == "html")
         except OSError as error:
             raise UserError(f"{folder}: cannot be written: {error.strerror}") from error
         for place in places:
             print(place, file=sys.stdout if format == "terminal" else sys.stderr)
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"{folder}: cannot be written: {error.strerror}") from error
+    if not os.access(folder, os.W_OK):
+        raise UserError(f"{folder}: cannot be written: {os.strerror(errno.EACCES)}")
 
 
 def _write(group: Group, table: tables.Table, folder: Path, page: bool) -> list[str]:

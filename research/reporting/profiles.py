@@ -11,6 +11,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from research.errors import UserError
 from research.probes.gradient_flow import TINY
 from research.reporting.aggregate import Row
 
@@ -49,6 +50,7 @@ class Bins:
 
 def profile(row: Row, part: Part = "h", when: When = "first") -> Profile | None:
     """The row's first or last profile over its seeds; None if no trial has one."""
+    _check_lengths(row, part)
     records = [[record for record in trial.gradient_flow if part in record] for trial in row.trials]
     chosen = [found[0 if when == "first" else -1] for found in records if found]
     if not chosen:
@@ -68,6 +70,7 @@ def heatmap(row: Row, part: Part = "h") -> tuple[Array, Array] | None:
 
     -inf is an underflow, inf an overflow.
     """
+    _check_lengths(row, part)
     by_step: dict[int, list[Array]] = {}
     for trial in row.trials:
         for record in trial.gradient_flow:
@@ -138,6 +141,17 @@ def spread(places: Sequence[float], gap: float, low: float, high: float) -> list
     for place, index in zip(spaced, order, strict=True):
         result[index] = place
     return result
+
+
+def _check_lengths(row: Row, part: Part) -> None:
+    """The records of a file are of one length; see that the files of a row are, too."""
+    first: tuple[int, str] | None = None
+    for trial in row.trials:
+        for record in trial.gradient_flow[:1]:
+            length, place = len(record.get(part, record["h"])), f"{trial.run.path}/gradient_flow.jsonl"
+            first = first or (length, place)
+            if length != first[0]:
+                raise UserError(f"{place}: {part}: has {length} numbers; must have {first[0]}, as in {first[1]}")
 
 
 def _regular(values: Array) -> Array:

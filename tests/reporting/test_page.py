@@ -1,7 +1,9 @@
 """`report` prints the table, writes the files, and says where they are."""
 
+import json
 import re
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -67,6 +69,46 @@ def test_an_output_that_cannot_be_written_is_a_users_mistake(attention_runs, tmp
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="file: cannot be written"):
         report(attention_runs, output=tmp_path / "file")
+
+
+def test_an_output_that_cannot_be_made_is_said_before_the_table(attention_runs, tmp_path, capsys):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match="file/out: cannot be written"):
+        report(attention_runs, output=tmp_path / "file" / "out")
+    assert capsys.readouterr().out == ""
+
+
+def change(root: Path, name: str, **changes: object) -> Path:
+    """Change keys of a JSON file of the first run."""
+    path = min(root.glob(f"*/{name}"))
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+    return path
+
+
+@pytest.mark.parametrize("value", ["x", 0, 1.5, True, "inf"])
+def test_an_option_that_has_no_words_is_named_with_its_file(attention_runs, value):
+    path = change(attention_runs, "config.json", **{"task.name": "pixels", "task.pixels_per_step": value})
+    with pytest.raises(UserError, match=rf"{path}: task\.pixels_per_step={value}: must be a whole number, at least 1"):
+        report(attention_runs)
+
+
+def test_a_forcing_ratio_that_is_no_number_is_named_with_its_file(forcing_runs):
+    path = change(forcing_runs, "config.json", **{"training.teacher_forcing": "x"})
+    with pytest.raises(UserError, match=rf"{path}: training\.teacher_forcing=x: must be a number"):
+        report(forcing_runs)
+
+
+def test_seeds_of_words_and_of_numbers_stand_beside_each_other(attention_runs, capsys):
+    change(attention_runs, "config.json", seed="x")
+    report(attention_runs)
+    assert "additive" in capsys.readouterr().out
+
+
+def test_profiles_of_two_lengths_in_a_row_are_a_users_mistake(gradient_runs, capsys):
+    path = sorted(gradient_runs.glob("*/gradient_flow.jsonl"))[1]
+    path.write_text('{"step": 0, "h": [1.0, 2.0], "c": [1.0, 2.0]}\n')
+    with pytest.raises(UserError, match=rf"{path}: h: has 2 numbers; must have 150, as in "):
+        report(gradient_runs)
 
 
 def test_a_report_does_not_need_jax(attention_runs, capsys, monkeypatch):

@@ -6,10 +6,12 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
+from research.errors import UserError
 from research.reporting import profiles
 from research.reporting.aggregate import Group, Section, task
 from research.reporting.figures import style
 from research.reporting.statistic import interval
+from research.tracking.shape import is_number
 
 
 def error_by_length(group: Group) -> Figure | None:
@@ -91,5 +93,8 @@ def _errors(section: Section, key: str) -> list[tuple[float, float, float, float
         values = [value for trial in row.finished if (value := trial.value(key)) is not None and math.isfinite(value)]
         ratio = row.options.get("training.teacher_forcing")
         if values and ratio is not None:
+            if not is_number(ratio):
+                place = f"{row.trials[0].run.config_file}: training.teacher_forcing={ratio}"
+                raise UserError(f"{place}: must be a number")
             points.append((float(ratio), *(100 * bound for bound in interval(values))))
     return sorted(points)
