@@ -20,7 +20,7 @@ PAGE = """<!doctype html>
 <style>
 body {{ font: 16px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 80rem; padding: 0 1rem; color: #222 }}
 table {{ border-collapse: collapse; font-variant-numeric: tabular-nums; border-block: 2px solid #222 }}
-td, th {{ padding: .25rem .8rem; white-space: nowrap }}
+td, th {{ padding: .25rem .5rem; white-space: nowrap }}
 thead {{ border-bottom: 1px solid #222 }}
 h3 {{ font-size: 1rem; margin: 1.6rem 0 .4rem }}
 img {{ width: 100%; margin-top: 2rem }}

@@ -135,15 +135,15 @@ def _markdown(content: Table) -> str:
 
 
 def _latex(content: Table) -> str:
-    """One float a setting, for booktabs, with the claim in the first caption and the notes below the last."""
-    blocks = ["% \\usepackage{booktabs}"]
+    """One float a setting, shrunk where it is wider than the page; the claim is in the first caption, the notes last."""
+    blocks = ["% \\usepackage{booktabs,adjustbox}"]
     for place, part in enumerate(content.parts):
         caption = f"{content.claim} {part.heading}" if place == 0 else part.heading
         body = _latex_text(_tabulate(content.header, part.rows, "latex_booktabs"))
         label = re.sub(r"\W+", "-", f"{content.name}-{part.heading.partition(':')[0]}")
         notes = "" if place < len(content.parts) - 1 else _latex_line(" ".join(content.notes))
         lines = ["\\begin{table}", "\\centering", f"\\caption{{{_latex_line(caption)}}}"]
-        lines += [f"\\label{{tab:{label}}}", body]
+        lines += [f"\\label{{tab:{label}}}", "\\begin{adjustbox}{max width=\\textwidth}", body, "\\end{adjustbox}"]
         lines += [f"\\par\\smallskip\\footnotesize {notes}"] if notes else []
         blocks.append("\n".join([*lines, "\\end{table}"]))
     return "\n\n".join(blocks) + "\n"
@@ -154,7 +154,8 @@ def _html(content: Table) -> str:
 
     blocks = [f"<h2>{escape(content.name)}</h2>", f"<p>{escape(content.claim)}</p>"]
     for part in content.parts:
-        blocks += [f"<h3>{escape(part.heading)}</h3>", str(_tabulate(content.header, part.rows, "html"))]
+        grid = str(_tabulate(content.header, part.rows, "html"))
+        blocks += [f"<h3>{escape(part.heading)}</h3>", f'<div style="overflow-x:auto">\n{grid}\n</div>']
     notes = "\n".join(f"<li>{escape(note)}</li>" for note in content.notes)
     return "\n".join([*blocks, f"<ul>\n{notes}\n</ul>"]) + "\n"
 

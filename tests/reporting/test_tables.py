@@ -94,6 +94,19 @@ def test_latex_has_escapes_rules_and_mathematics():
     assert found.count(r"\begin{tabular}") == found.count(r"\end{tabular}") == found.count(r"\toprule") == 1
 
 
+def test_a_wide_table_is_shrunk_to_the_width_of_a_latex_page_and_a_narrow_one_left_alone():
+    found = render(AWKWARD, "latex")
+    assert found.startswith("% \\usepackage{booktabs,adjustbox}\n")
+    begin, end = r"\begin{adjustbox}{max width=\textwidth}", r"\end{adjustbox}"
+    inner = found[found.index(begin) + len(begin) : found.index(end)].strip()
+    assert inner.startswith(r"\begin{tabular}") and inner.endswith(r"\end{tabular}")
+
+
+def test_a_wide_html_table_scrolls_by_itself():
+    found = render(AWKWARD, "html")
+    assert found.count('<div style="overflow-x:auto">\n<table>') == found.count("</table>\n</div>") == 1
+
+
 def test_html_is_well_formed_and_escaped():
     found = render(AWKWARD, "html")
     opened: list[str] = []
