@@ -61,6 +61,18 @@ def heatmap_rows(
     return [int(record["step"]) for record in chosen], np.array([record[part] for record in chosen], np.float64)
 
 
+def color_scale(decades: NDArray[np.float64]) -> tuple[int, int]:
+    """The range of a heat map's colours, from log10 of norms of any shape: infinities, -inf and nan are passed over.
+
+    Whole decades of what is finite, at most 14 and none above 10^4: more would hide the differences near 1.
+    """
+    finite = decades[np.isfinite(decades)]
+    if not finite.size:
+        return -1, 0
+    high = min(math.ceil(np.percentile(finite, 99)), 4)
+    return min(max(math.floor(finite.min()), high - 14), high - 1), high
+
+
 def _slope(profile: NDArray[np.float64], usable: NDArray[np.bool_]) -> float:
     """Least-squares slope of the logarithm against t, in nats a step."""
     steps = np.flatnonzero(usable).astype(np.float64)

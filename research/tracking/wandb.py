@@ -21,10 +21,11 @@ import numpy as np
 
 from research.config import Config, flatten
 from research.errors import UserError
-from research.probes.gradient_flow import TINY, heatmap_rows
+from research.probes.gradient_flow import TINY, color_scale, heatmap_rows
 
 HUGE = float(np.finfo(np.float32).max)
 PROFILE_LINES, PROFILE_POINTS = 5, 100
+QUANTITY = "log10 ‖∂L/∂h_t‖"
 HEATMAP_ROWS, HEATMAP_COLUMNS = 24, 256
 SETTINGS: dict[str, Any] = {
     "silent": True,
@@ -148,14 +149,20 @@ def time_profile(records: Sequence[Mapping[str, Any]]) -> Any:
 
 
 def heatmap(records: Sequence[Mapping[str, Any]]) -> Any:
-    """Plotly heat map of log10 ||dL/dh_t||: t across, training steps upwards."""
+    """Plotly heat map of log10 ||dL/dh_t||: t across, training steps upwards; norms beyond the colours are counted."""
     import plotly.graph_objects as go
 
     steps, norms = heatmap_rows(records, most=HEATMAP_ROWS)
     times = _spread(norms.shape[1], HEATMAP_COLUMNS)
     drawn, title = _drawable(norms)
     rows = [str(step) for step in steps]  # as categories: steps need not be evenly spaced
-    figure = go.Figure(go.Heatmap(x=times.tolist(), y=rows, z=drawn[:, times].tolist(), colorscale="Viridis"))
+    held = np.isfinite(norms) & (norms >= TINY)
+    low, high = color_scale(drawn[held])
+    beyond = held & ((drawn < low) | (drawn > high))
+    if beyond.any():
+        title += f"; {beyond.sum()} of {beyond.size} beyond the colours, {low} to {high}"
+    colors = {"zmin": low, "zmax": high, "colorscale": "Viridis", "colorbar": {"title": {"text": QUANTITY}}}
+    figure = go.Figure(go.Heatmap(x=times.tolist(), y=rows, z=drawn[:, times].tolist(), **colors))
     figure.update_layout(title=title, xaxis_title="t", yaxis={"title": "training step", "type": "category"})
     return figure
 
@@ -165,7 +172,7 @@ def _drawable(norms: np.ndarray) -> tuple[np.ndarray, str]:
     overflow = ~np.isfinite(norms)
     underflow = ~overflow & (norms < TINY)
     drawn = np.log10(np.where(overflow, HUGE, np.where(underflow, TINY, norms)))
-    title = "log10 ‖∂L/∂h_t‖"
+    title = QUANTITY
     for name, where, limit in (("underflow", underflow, TINY), ("overflow", overflow, HUGE)):
         if where.any():
             title += f"; {where.sum()} of {where.size} {name}, drawn at {limit:.0e}"

@@ -20,7 +20,7 @@ from wandb.apis.public import sweeps as public_sweeps
 from research.config import Config, TrackingConfig, flatten
 from research.errors import UserError
 from research.tracking import wandb as tracking
-from research.tracking.wandb import WandbRun, wait_for_uploads
+from research.tracking.wandb import WandbRun, heatmap, wait_for_uploads
 
 ROOT = Path(__file__).parents[2]
 OFFLINE = Config(experiment="gradient_norms", seed=3, tracking=TrackingConfig(wandb="offline"))
@@ -146,6 +146,23 @@ def test_the_heat_map_is_a_small_plotly_chart_over_all_of_training(written: Writ
     assert "underflow" in chart["layout"]["title"]["text"]
     path = written.folder / "files" / written.history[-1]["gradient/heatmap.path"]
     assert path.stat().st_size < 100_000
+
+
+def test_one_exploding_row_does_not_set_the_colours_of_all_others() -> None:
+    decay = np.geomspace(1e-8, 1.0, 50)
+    rows = [{"step": step, "h": decay} for step in range(19)] + [{"step": 19, "h": np.full(50, 1e21)}]
+    figure = heatmap(rows)
+    (trace,) = figure.data
+    assert trace.zmin == pytest.approx(-8, abs=0.5) and trace.zmax == 4
+    assert trace.colorbar.title.text == "log10 ‖∂L/∂h_t‖"
+    assert "50 of 1000 beyond the colours" in figure.layout.title.text
+    assert np.max(trace.z) == 21  # what the pointer shows
+
+
+def test_a_heat_map_without_outliers_says_nothing_of_them() -> None:
+    figure = heatmap([{"step": step, "h": np.geomspace(1e-4, 1.0, 50)} for step in range(3)])
+    assert (figure.data[0].zmin, figure.data[0].zmax) == (-4, 0)
+    assert figure.layout.title.text == "log10 ‖∂L/∂h_t‖"
 
 
 def test_summary_and_status_are_the_last_word(written: Written) -> None:

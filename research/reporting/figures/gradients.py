@@ -3,7 +3,6 @@
 What float32 cannot hold is drawn at a marked floor or ceiling, or in a colour of its own, and never left out.
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -14,6 +13,7 @@ from matplotlib.colors import ListedColormap, Normalize
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
+from research.probes.gradient_flow import color_scale
 from research.reporting import profiles
 from research.reporting.aggregate import Group, task
 from research.reporting.figures import style
@@ -75,7 +75,7 @@ def gradient_heatmaps(group: Group) -> Figure | None:
     sections = [section for section in group.sections if any(setting == section.setting for setting, _ in found)]
     labels = [label for label in labels if any(row == label for _, row in found)]
     looks = style.looks([row for section in sections for row in section.rows])
-    scale = _color_scale([decades for _, decades in found.values()])
+    scale = color_scale(np.concatenate([decades.ravel() for _, decades in found.values()]))
     left, right, top, bottom = 0.9 + 0.14 * max(map(len, labels)), 2.1, 1.55, 1.2
     width, height = left + 3.7 * len(sections) + right, top + 1.5 * len(labels) + bottom
     figure = Figure(figsize=(width, height))
@@ -163,15 +163,6 @@ def _power(exponent: int) -> str:
 def _range(values: Sequence[int]) -> str:
     low, high = min(values), max(values)
     return f"{low}" if low == high else f"{low}–{high}"
-
-
-def _color_scale(decades: list[Array]) -> tuple[int, int]:
-    """Whole decades of what is finite, at most 14 and none above 10^4: more would hide the differences near 1."""
-    finite = np.concatenate([values[np.isfinite(values)] for values in decades])
-    if not finite.size:
-        return -1, 0
-    high = min(math.ceil(np.percentile(finite, 99)), 4)
-    return min(max(math.floor(finite.min()), high - 14), high - 1), high
 
 
 def _heatmap_panel(axis: Axes, found: tuple[Array, Array] | None, scale: tuple[int, int]) -> None:
