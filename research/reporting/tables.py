@@ -135,7 +135,7 @@ def _markdown(content: Table) -> str:
 
 
 def _latex(content: Table) -> str:
-    """One float a setting, shrunk where it is wider than the page; the claim is in the first caption, the notes last."""
+    """One float a setting, shrunk where wider than the page; the claim is in the first caption, the notes come last."""
     blocks = ["% \\usepackage{booktabs,adjustbox}"]
     for place, part in enumerate(content.parts):
         caption = f"{content.claim} {part.heading}" if place == 0 else part.heading

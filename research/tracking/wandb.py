@@ -161,7 +161,12 @@ def heatmap(records: Sequence[Mapping[str, Any]]) -> Any:
     beyond = held & ((drawn < low) | (drawn > high))
     if beyond.any():
         title += f"; {beyond.sum()} of {beyond.size} beyond the colours, {low} to {high}"
-    colors = {"zmin": low, "zmax": high, "colorscale": "Viridis", "colorbar": {"title": {"text": QUANTITY}}}
+    colors = {
+        "zmin": low,
+        "zmax": high,
+        "colorscale": "Viridis",
+        "colorbar": {"title": {"text": QUANTITY, "side": "right"}},
+    }
     figure = go.Figure(go.Heatmap(x=times.tolist(), y=rows, z=drawn[:, times].tolist(), **colors))
     figure.update_layout(title=title, xaxis_title="t", yaxis={"title": "training step", "type": "category"})
     return figure

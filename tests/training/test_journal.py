@@ -8,6 +8,7 @@ import jax
 import numpy as np
 import pytest
 
+from research.errors import UserError
 from research.probes.gradient_flow import summarise
 from research.tasks.task import Evaluation
 from research.tracking.runs import RunDirectory
@@ -107,6 +108,14 @@ def test_the_result_tells_how_a_trial_ended(trials):
     assert sound["summary"]["steps_per_second"] == 8 * 2 / 4.0
     assert sound["summary"]["gradient/initial/overflow_share"] == pytest.approx(1 / 3)
     assert "step" not in sound["summary"]
+
+
+@pytest.mark.parametrize("stem", ["metrics", "gradient_flow"])
+def test_records_of_another_shape_are_found_before_the_training(trials, stem):
+    trials[0].check_records()
+    (trials[0].run.path / f"{stem}.jsonl").write_text('{"step": 0, "h": "x"}\n')
+    with pytest.raises(UserError, match=rf"{stem}\.jsonl:1: h: must be"):
+        trials[0].check_records()
 
 
 def test_a_continuation_drops_what_it_will_record_again(trials):
