@@ -25,7 +25,8 @@ def require(condition: bool, key: str, value: object, allowed: str) -> None:
 def require_positive(config: object, prefix: str, *names: str) -> None:
     for name in names:
         value = getattr(config, name)
-        require(value > 0 and math.isfinite(value), f"{prefix}.{name}", value, "greater than 0")
+        require(not value <= 0, f"{prefix}.{name}", value, "greater than 0")
+        require(math.isfinite(value), f"{prefix}.{name}", value, "a finite number")
 
 
 class TaskOptions:
