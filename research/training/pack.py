@@ -34,8 +34,9 @@ class Pack:
         """
         self.program = program
         self.size = len(trials)
-        devices = jax.devices()[: self.size]
-        self.batched = devices[0].platform != "cpu" if batched is None else batched
+        self.batched = jax.devices()[0].platform != "cpu" if batched is None else batched
+        # XLA optimises a program for one device differently, so a trial alone takes two to keep its bits: one idles.
+        devices = jax.devices()[: max(self.size, 1 if self.batched else 2)]
         self.mesh = Mesh(np.array(devices), ("trial",))
         self.padding = -self.size % len(devices)
         self.hparams = self._put(hp.stack(trials + trials[:1] * self.padding), EACH)
