@@ -16,6 +16,8 @@ from typing import NoReturn
 from research import catalogue
 from research.errors import UserError
 
+INTERRUPTED = 130
+
 USAGE = """\
 usage: python -m research COMMAND ...
 
@@ -56,7 +58,7 @@ def main(args: Sequence[str] | None = None) -> int:
         return 2
     except KeyboardInterrupt:
         print("interrupted; the same command goes on from the last checkpoint", file=sys.stderr)
-        return 130
+        return INTERRUPTED
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python complains when it flushes at exit
         return 141

@@ -1,5 +1,6 @@
 """Commands answer at once, hand on what they were told, and say a mistake in one line with exit code 2."""
 
+import signal
 import subprocess
 import sys
 import time
@@ -230,3 +231,17 @@ def test_the_module_is_the_command_line():
     done = run("nothing")
     assert done.returncode == 2
     assert done.stderr.startswith("error: nothing: no such command")
+
+
+def test_an_interruption_during_a_compilation_is_one_line_and_exit_code_130(tmp_path):
+    command = [sys.executable, "-m", "research", "train", "gradient_norms", "--setting=adding_50", "--arm=gru chrono"]
+    command += [f"--runs-dir={tmp_path}", "--tracking.wandb=disabled"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    while not list(tmp_path.glob("*/*/config.json")):
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.01)
+    time.sleep(0.5)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130, said
+    assert said.splitlines()[-1] == "interrupted; the same command goes on from the last checkpoint"

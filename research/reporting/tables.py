@@ -88,7 +88,7 @@ def _notes(group: Group, parts: tuple[Part, ...]) -> list[str]:
         more = f" and {len(missing) - 6} more rows" if len(missing) > 6 else ""
         notes.append(f"{missing.total()} of {len(group.trials)} trials {verb} no result yet: {where}{more}.")
     if group.duplicates:
-        notes.append(f"{group.duplicates} run directories repeat the config and seed of another and are not counted.")
+        notes.append(f"Not counted, as they repeat the config and seed of another run: {group.duplicates}.")
     return notes
 
 
@@ -97,32 +97,47 @@ def _words(key: str) -> str:
 
 
 def _terminal(content: Table, width: int | None = None) -> str:
-    """Columns as wide as their widest cell in any part, so that the parts stand below each other."""
+    """Columns as wide as their widest cell; where they do not fit beside each other, in blocks below each other."""
     from rich import box
     from rich.console import Console
     from rich.table import Table as Grid
     from rich.text import Text
 
     rows = [content.header, *(row for part in content.parts for row in part.rows)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(content.header))]
-    total = sum(widths) + 3 * len(widths)
-    fits = width is None or total <= width
-    console = Console(file=io.StringIO(), width=max(total, 120) if width is None else width, color_system=None)
+    widths = [max(len(row[column]) for row in rows) + 3 for column in range(len(content.header))]
+    blocks = [list(range(1, len(widths)))] if width is None else _blocks(widths, width)
+    needed = max(widths[0] + sum(widths[column] for column in block) for block in blocks)
+    console = Console(file=io.StringIO(), width=max(needed, width or 120), color_system=None)
+    prose = min(width or 120, 120)
     with console.capture() as captured:
-        console.print(Text(f"{content.name}: {content.claim}"), width=min(console.width, 120))
+        console.print(Text(f"{content.name}: {content.claim}"), width=prose)
         for part in content.parts:
             console.print()
-            console.print(Text(part.heading))
-            grid = Grid(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-            for place, (title, widest) in enumerate(zip(content.header, widths, strict=True)):
-                grid.add_column(Text(title), justify="right" if place else "left", min_width=widest if fits else None)
-            for row in part.rows:
-                grid.add_row(*map(Text, row))
-            console.print(grid)
+            console.print(Text(part.heading), width=prose if width else None)
+            for block in blocks:
+                if block is not blocks[0]:
+                    console.print()
+                grid = Grid(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+                for column in (0, *block):
+                    justify = "right" if column else "left"
+                    grid.add_column(Text(content.header[column]), justify=justify, min_width=widths[column] - 3)
+                for row in part.rows:
+                    grid.add_row(*(Text(row[column]) for column in (0, *block)))
+                console.print(grid)
         console.print()
         for note in content.notes:
-            console.print(Text(note), width=min(console.width, 120))
+            console.print(Text(note), width=prose)
     return "\n".join(line.rstrip() for line in captured.get().splitlines()) + "\n"
+
+
+def _blocks(widths: list[int], width: int) -> list[list[int]]:
+    """The columns after the first, in groups that fit beside it."""
+    blocks: list[list[int]] = [[]]
+    for column in range(1, len(widths)):
+        if blocks[-1] and widths[0] + sum(widths[c] for c in blocks[-1]) + widths[column] > width:
+            blocks.append([])
+        blocks[-1].append(column)
+    return blocks
 
 
 def _markdown(content: Table) -> str:

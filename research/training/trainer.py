@@ -59,6 +59,8 @@ def train_trials(trials: Sequence[tuple[str, Config]], directory: Path) -> list[
     waiting = [trial for trial in opened if trial.name not in skipped]
     for trial in waiting:
         trial.check_records()
+        with trial.run.claimed():  # see now, not after hours, that no other process trains it
+            pass
     if waiting:
         with _trouble_in_one_line(directory), ProgressBar() as bar:
             _train_all(waiting, bar)
