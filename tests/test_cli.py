@@ -234,8 +234,12 @@ def test_the_module_is_the_command_line():
 
 
 def test_an_interruption_during_a_compilation_is_one_line_and_exit_code_130(tmp_path):
-    command = [sys.executable, "-m", "research", "train", "gradient_norms", "--setting=adding_50", "--arm=gru chrono"]
-    command += [f"--runs-dir={tmp_path}", "--tracking.wandb=disabled"]
+    # A shell's background jobs, and so all that they start, ignore the signal.
+    heeding = (
+        "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); os.execv(sys.argv[1], sys.argv[1:])"
+    )
+    command = [sys.executable, "-c", heeding, sys.executable, "-m", "research", "train", "gradient_norms"]
+    command += ["--setting=adding_50", "--arm=gru chrono", f"--runs-dir={tmp_path}", "--tracking.wandb=disabled"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     while not list(tmp_path.glob("*/*/config.json")):
         assert process.poll() is None, process.communicate()
