@@ -4,7 +4,10 @@ Two CPU devices, so that what is sharded is sharded; an array of lower rank is n
 shapes and types that public functions promise are checked at each call.
 """
 
+import os
 from pathlib import Path
+
+os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", "")  # tests leave nothing in the user's cache, nor take from it
 
 import jax
 import jaxtyping

@@ -23,7 +23,7 @@ from research.tasks.task import Evaluation
 from research.tracking.progress import ProgressBar
 from research.tracking.runs import RunDirectory
 from research.tracking.wandb import wait_for_uploads
-from research.training import checkpoint, devices, hparams
+from research.training import checkpoint, compilation, devices, hparams
 from research.training.evaluate import evaluate
 from research.training.journal import Journal, Trial
 from research.training.pack import Pack
@@ -51,6 +51,7 @@ def train_trials(trials: Sequence[tuple[str, Config]], directory: Path) -> list[
             read or written.
     """
     devices.use_all_cores()
+    compilation.keep_programs()
     for name, count in Counter(name for name, _ in trials).items():
         if count > 1:
             raise UserError(f"{directory / name}: {count} trials of this name; names must differ")
