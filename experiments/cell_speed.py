@@ -83,7 +83,7 @@ def _flax(name: str, xs: jax.Array, features: int) -> Callable[[], Any]:
 
 def _limit(cell: Cell, xs: jax.Array, features: int) -> Callable[[], Any]:
     batch, steps, inputs = xs.shape
-    gates = cell.gates * features
+    gates = len(cell.gates) * features
     w, u = jnp.ones((inputs, gates)), jnp.ones((features, gates)) / features
     flat, hidden = xs.reshape(-1, inputs), jnp.ones((steps * batch, features))
 

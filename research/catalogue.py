@@ -9,6 +9,7 @@ import functools
 import importlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 PACKAGE = Path(__file__).parent
 ROOT = PACKAGE.parent
@@ -23,6 +24,8 @@ class Entry:
     module: str
     symbol: str
     summary: str
+    options: tuple[str, ...] = ()
+    """Cells: the options of `CellConfig` that it reads."""
 
 
 @functools.cache
@@ -34,10 +37,10 @@ def entries(kind: str) -> dict[str, Entry]:
     for path in sorted(folder.glob("*.py")):
         for node in ast.parse(path.read_text(encoding="utf-8")).body:
             if isinstance(node, ast.ClassDef) and base in {ast.unparse(parent).split("[")[0] for parent in node.bases}:
-                name = _class_name(node)
+                name = _assigned(node, "name") or node.name.lower()
                 module = f"research.{FOLDERS[kind]}.{path.stem}"
                 summary = (ast.get_docstring(node) or "").partition("\n")[0]
-                found[name] = Entry(name, module, node.name, summary)
+                found[name] = Entry(name, module, node.name, summary, _assigned(node, "options") or ())
     return found
 
 
@@ -66,10 +69,11 @@ def sweeps() -> tuple[str, ...]:
     return tuple(str(path.relative_to(ROOT)) for path in sorted((ROOT / "sweeps").glob("*.yaml")))
 
 
-def _class_name(node: ast.ClassDef) -> str:
+def _assigned(node: ast.ClassDef, attribute: str) -> Any:
+    """What the class body sets the attribute to; None if it does not."""
     for statement in node.body:
-        if isinstance(statement, ast.Assign) and ast.unparse(statement.targets[0]) == "name":
-            return str(ast.literal_eval(statement.value))
-        if isinstance(statement, ast.AnnAssign) and ast.unparse(statement.target) == "name" and statement.value:
-            return str(ast.literal_eval(statement.value))
-    return node.name.lower()
+        if isinstance(statement, ast.Assign) and ast.unparse(statement.targets[0]) == attribute:
+            return ast.literal_eval(statement.value)
+        if isinstance(statement, ast.AnnAssign) and ast.unparse(statement.target) == attribute and statement.value:
+            return ast.literal_eval(statement.value)
+    return None

@@ -7,7 +7,7 @@ named in full by its flat form, so `unflatten(flatten(config)) == config`.
 import dataclasses
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, Literal, get_args, get_origin
 
 from research import catalogue
@@ -80,6 +80,44 @@ TaskConfig = PixelsConfig | AddingConfig | PronunciationConfig
 
 
 @dataclass(frozen=True)
+class CellConfig:
+    """Variants of the recurrent cell; each option is for the cells that read it (`python -m research list`)."""
+
+    activation: Literal["tanh", "relu"] = "tanh"
+    """rnn: what the state passes through; relu with init.recurrent=identity is the IRNN (Le, Jaitly, Hinton 2015)."""
+    reset: Literal["after", "before"] = "after"
+    """gru: whether the reset gate acts on the recurrent product (cuDNN) or on the state before it (Cho et al. 2014)."""
+    input_gate: bool = True
+    """lstm: without it, i = 1 (this and the next five: Greff et al. 2017)."""
+    forget_gate: bool = True
+    """lstm: without it, f = 1."""
+    output_gate: bool = True
+    """lstm: without it, o = 1."""
+    output_activation: bool = True
+    """lstm: without it, h = o * c."""
+    coupled: bool = False
+    """lstm: coupled input and forget gate, i = 1 - f."""
+    peephole: bool = False
+    """lstm: the gates see the cell state, through one weight for each feature (Gers, Schraudolph, Schmidhuber 2002)."""
+    projection: int = 0
+    """lstm: features of h, a linear map of what the cell puts out (Sak, Senior, Beaufays 2014); 0: none."""
+    layer_norm: bool = False
+    """lstm: layer normalisation of both products and of the cell state (Ba, Kiros, Hinton 2016)."""
+
+    def __post_init__(self) -> None:
+        require(self.projection >= 0, "cell.projection", self.projection, "at least 0")
+
+    def check(self, cell: str) -> None:
+        """Reject an option that this cell does not read."""
+        read = catalogue.entries("cells")[cell].options
+        for item in fields(self):
+            value = getattr(self, item.name)
+            readers = [name for name, entry in catalogue.entries("cells").items() if item.name in entry.options]
+            allowed = f"{item.default}, as only {', '.join(readers)} reads it, not {cell}"
+            require(item.name in read or value == item.default, f"cell.{item.name}", value, allowed)
+
+
+@dataclass(frozen=True)
 class ModelConfig:
     """The sequence-to-sequence model; what decides shapes and is compiled in."""
 
@@ -128,6 +166,8 @@ class TrainingConfig:
     """Updates of the weights."""
     batch_size: int = 32
     """Sequences in a batch."""
+    batch_shards: int = 0
+    """Parts of a batch, each computed by a device of its own; 0: as many as other trials leave devices idle."""
     optimizer: Literal["adam", "sgd"] = "adam"
     """Update rule (optax)."""
     learning_rate: float = 1e-3
@@ -157,6 +197,9 @@ class TrainingConfig:
         for name in ("steps", "batch_size", "log_every", "eval_every", "eval_examples"):
             require(getattr(self, name) < 2**31, f"training.{name}", getattr(self, name), "less than 2**31")
         require(self.clip_norm > 0, "training.clip_norm", self.clip_norm, "greater than 0 (inf: never clip)")
+        shards = self.batch_shards
+        divides = shards == 0 or (shards > 0 and self.batch_size % shards == 0)
+        require(divides, "training.batch_shards", shards, f"0 or a divisor of training.batch_size={self.batch_size}")
         forcing = self.teacher_forcing
         require(0 <= forcing <= 1, "training.teacher_forcing", forcing, "between 0 and 1")
         for name in ("warmup_steps", "eval_every", "checkpoint_seconds"):
@@ -199,6 +242,7 @@ class Config:
     """Decides the initial weights and every random draw of the training."""
     task: TaskConfig = field(default_factory=PixelsConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
+    cell: CellConfig = field(default_factory=CellConfig)
     init: InitConfig = field(default_factory=InitConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
     probes: ProbesConfig = field(default_factory=ProbesConfig)
@@ -206,6 +250,7 @@ class Config:
 
     def __post_init__(self) -> None:
         require(0 <= self.seed < 2**31, "seed", self.seed, "between 0 and 2**31 - 1")
+        self.cell.check(self.model.cell)
         if not self.task.decodes:  # no decoder would read these
             reason = f"as the task {self.task.name} has no decoder"
             require(self.model.attention == "none", "model.attention", self.model.attention, f"none, {reason}")

@@ -12,20 +12,22 @@ from typing import ClassVar
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from research.recurrent.cell import Carry, Cell, Perturb, activate, unperturbed
+from research.recurrent.cell import Carry, Cell, activate
+from research.recurrent.tape import Tape
 
 
 class GRU(Cell):
     """Gated recurrent unit, reset after the product (Cho et al. 2014). Gate blocks: r, z, n."""
 
     name: ClassVar[str] = "gru"
-    gates: ClassVar[int] = 3
-    adds_gates: ClassVar[bool] = False
-    keep_gate: ClassVar[int | None] = 1
+    gates = ("r", "z", "n")
+    keep_gate = "z"
 
-    def pointwise(self, carry: Carry, x_gates: Array, h_gates: Array, perturb: Perturb = unperturbed) -> Carry:
-        features = carry[0].shape[-1]
-        # The block of n is activated for nothing: cheaper than to break the one contiguous kernel.
-        r, z, _ = activate(x_gates + h_gates, "sigmoid", "sigmoid", "sigmoid")
-        n = jnp.tanh(x_gates[..., 2 * features :] + r * h_gates[..., 2 * features :])
-        return (n + z * (carry[0] - n),)
+    def step(self, carry: Carry, x_gates: Array, tape: Tape) -> Carry:
+        (h,) = carry
+        features = h.shape[-1]
+        h_gates = tape.recur("u", h)
+        r, z = activate(tape.keep(x_gates[:, : 2 * features] + h_gates[:, : 2 * features]), "sigmoid", "sigmoid")
+        x_n, h_n = tape.keep(x_gates[:, 2 * features :]), tape.keep(h_gates[:, 2 * features :])
+        n = jnp.tanh(x_n + r * h_n)
+        return (n + z * (h - n),)

@@ -12,19 +12,20 @@ from typing import ClassVar
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from research.recurrent.cell import Carry, Cell, Perturb, activate, unperturbed
+from research.recurrent.cell import Carry, Cell, activate
+from research.recurrent.tape import Tape
 
 
 class LSTM(Cell):
     """Long short-term memory (Gers et al. 2000). Gate blocks: i, f, g, o."""
 
     name: ClassVar[str] = "lstm"
-    gates: ClassVar[int] = 4
-    parts: ClassVar[tuple[str, ...]] = ("h", "c")
-    keep_gate: ClassVar[int | None] = 1
-    write_gate: ClassVar[int | None] = 0
+    gates = ("i", "f", "g", "o")
+    parts = ("h", "c")
+    keep_gate = "f"
+    write_gate = "i"
 
-    def pointwise(self, carry: Carry, x_gates: Array, h_gates: Array, perturb: Perturb = unperturbed) -> Carry:
-        i, f, g, o = activate(x_gates + h_gates, "sigmoid", "sigmoid", "tanh", "sigmoid")
-        c = perturb("c", f * carry[1] + i * g)
+    def pointwise(self, carry: Carry, gates: Array, tape: Tape) -> Carry:
+        i, f, g, o = activate(gates, "sigmoid", "sigmoid", "tanh", "sigmoid")
+        c = tape.part("c", f * carry[1] + i * g)
         return o * jnp.tanh(c), c

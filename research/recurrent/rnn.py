@@ -10,14 +10,15 @@ from typing import ClassVar
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from research.recurrent.cell import Carry, Cell, Perturb, unperturbed
+from research.recurrent.cell import Carry, Cell
+from research.recurrent.tape import Tape
 
 
 class RNN(Cell):
     """tanh network (Elman 1990). One gate block: h."""
 
     name: ClassVar[str] = "rnn"
-    gates: ClassVar[int] = 1
+    gates = ("h",)
 
-    def pointwise(self, carry: Carry, x_gates: Array, h_gates: Array, perturb: Perturb = unperturbed) -> Carry:
-        return (jnp.tanh(x_gates + h_gates),)
+    def pointwise(self, carry: Carry, gates: Array, tape: Tape) -> Carry:
+        return (jnp.tanh(gates),)

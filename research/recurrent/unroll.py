@@ -1,14 +1,21 @@
-"""A layer over time: the hoisted input product, then the recurrence.
+"""A layer over time.
 
 Public arrays are batch-major [B, T, D]; time-major order exists only in here. A step past a sequence's length holds the
 carry and yields zeros, in both directions: read in reverse, a shorter sequence starts at its own last step.
 """
 
+import math
+from typing import Any
+
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from research.recurrent.cell import Carry, Cell, Weights
-from research.recurrent.vjp import Stacked, input_product, plain_recurrence, recurrence
+from research.recurrent.tape import Tape
+from research.recurrent.vjp import Noise, Plan, plain_recurrence, recurrence
+
+CACHED = 2**19
+"""Bytes of a block's gates: so that they stay in a core's cache between two stages."""
 
 
 def unroll(
@@ -19,7 +26,13 @@ def unroll(
     carry: Carry | None = None,
     lengths: Int[Array, " B"] | None = None,
     reverse: bool = False,
+    mask: Float[Array, "B H"] | None = None,
+    hold: tuple[Float[Array, "..."], ...] | None = None,
     probe: Float[Array, "T P"] | None = None,
+    checkpoint_every: int = 0,
+    truncate_every: int = 0,
+    compute: Any = None,
+    block: int = 0,
     plain: bool = False,
 ) -> tuple[Float[Array, "B T H"], Carry]:
     """Hidden states at all steps, and the last carry.
@@ -28,27 +41,54 @@ def unroll(
         carry: the state before the first step; zeros by default.
         lengths: valid steps of each sequence; all by default.
         reverse: read from the last valid step to the first.
+        mask: factors on the state that enters recurrent products, the same at all steps (variational dropout).
+        hold: share of the former carry in the new one, [B, T, H] or what broadcasts to it, for each part (zoneout).
         probe: zeros; its gradient is the norm of dL/dcarry_t for each step and part (see `vjp`).
-        plain: differentiate the scan itself: needed for forward-mode and second derivatives, slower.
+        checkpoint_every: keep one carry in so many steps for the backward pass, and compute the steps between again;
+            -1: in as many as is best for memory, √T; 0: keep all.
+        truncate_every: the gradient does not flow from a block of so many steps to the one before; 0: it flows.
+        compute: type of the factors in matrix products (bfloat16); sums, carries and weights keep theirs.
+        block: steps that share the products with weights (see `vjp`); 0: as many as fit the cache.
+        plain: differentiate the scan itself: needed for forward-mode derivatives, slower.
     """
-    steps = xs.shape[1]
+    batch, steps, _ = xs.shape
+    arrays = weights.arrays()
+    width = arrays["b"].shape[0]
     if carry is None:
-        carry = cell.initial_carry(xs.shape[0], weights.u.shape[0], xs.dtype)
+        carry = cell.initial_carry(batch, width // len(cell.gates), xs.dtype)
+    if not steps:
+        return jnp.zeros((batch, 0, carry[0].shape[1]), xs.dtype), carry
     valid = None if lengths is None else jnp.arange(steps)[:, None] < lengths[None, :]
-    product = jnp.matmul if plain else input_product
-    x_gates = product(jnp.swapaxes(xs, 0, 1), weights.w[...]) + weights.b[...][None, None, :]
-    u = weights.u[...]
-    carries: Stacked  # the type that custom_vjp forgets
+    over_time = None if hold is None else tuple(_over_time(share, steps) for share in hold)
+    noise = Noise(valid, over_time, mask)
+    length = checkpointed_block(steps, checkpoint_every) or min(block, steps)
+    length = length or block_length(steps, batch * width * xs.dtype.itemsize)
+    plan = Plan(cell, length, reverse, checkpoint_every != 0, truncate_every, compute)
+    time_major = jnp.swapaxes(xs, 0, 1)
     if plain:
-        carries = plain_recurrence(cell, u, x_gates, carry, valid, None, reverse)
+        hidden, last = plain_recurrence(plan, arrays, time_major, carry, noise)
     else:
-        carries = recurrence(cell, u, x_gates, carry, valid, probe, reverse)
-    last = tuple(part[0 if reverse else -1] for part in carries) if steps else carry
-    hidden = carries[0] if valid is None else jnp.where(valid[:, :, None], carries[0], 0)
+        hidden, last = recurrence(plan, arrays, time_major, carry, noise, probe)
     return jnp.swapaxes(hidden, 0, 1), last
 
 
 def step(cell: Cell, weights: Weights, x: Float[Array, "B D"], carry: Carry) -> Carry:
     """One step from `carry`; its first part is the output."""
-    x_gates = x @ weights.w[...] + weights.b[...][None, :]
-    return cell.pointwise(carry, x_gates, carry[0] @ weights.u[...])
+    arrays = weights.arrays()
+    return cell.step(carry, x @ arrays["w"] + arrays["b"][None, :], Tape(arrays))
+
+
+def block_length(steps: int, bytes_a_step: int) -> int:
+    """Steps of a block: their gates fit a cache; a divisor of T, if there is one near."""
+    most = min(max(CACHED // bytes_a_step, 8), steps)
+    divisors = [length for length in range(most, max(most // 2, 1) - 1, -1) if steps % length == 0]
+    return divisors[0] if divisors else most
+
+
+def checkpointed_block(steps: int, every: int) -> int:
+    return math.isqrt(steps - 1) + 1 if every < 0 else min(every, steps)
+
+
+def _over_time(share: Array, steps: int) -> Array:
+    """[T, B or 1, H or 1] of [B or 1, T or 1, H or 1]."""
+    return jnp.swapaxes(jnp.broadcast_to(share, (share.shape[0], steps, share.shape[2])), 0, 1)

@@ -1,4 +1,4 @@
-"""A small float64 problem for any cell, and its solution by the code under test, compiled once for each case."""
+"""A small float64 problem for any case, and its solution by the code under test, compiled once for each case."""
 
 import dataclasses
 import functools
@@ -12,21 +12,21 @@ import numpy as np
 from flax import nnx
 from jaxtyping import Array
 
-from research.recurrent.cell import Carry, Cell, InitScheme, Weights, create
+from research.recurrent.cell import Carry, Cell, InitScheme, Weights
 from research.recurrent.unroll import unroll
-from research.recurrent.vjp import plain_recurrence
+from research.recurrent.vjp import Noise, Plan, plain_recurrence
 from tests import quick
+from tests.recurrent.cases import cell_of
 
 BATCH, STEPS, INPUTS, FEATURES = 4, 6, 2, 3
 LENGTHS = (STEPS, 3, 0, 5)
+BLOCK = 4  # so that there is a whole block, and a rest
 
 
 class Given(NamedTuple):
     """What `unroll` can be differentiated with respect to, or the gradients."""
 
-    w: Any
-    u: Any
-    b: Any
+    weights: Any
     xs: Any
     carry: Any
 
@@ -62,42 +62,46 @@ class Solution:
     norms: Any
 
 
-def make(name: str, seed: int = 0, lengths: tuple[int, ...] = LENGTHS) -> Problem:
-    cell, rng = create(name), np.random.default_rng(seed)
-    width, parts = cell.gates * FEATURES, len(cell.parts)
+def make(case: str, seed: int = 0, lengths: tuple[int, ...] = LENGTHS) -> Problem:
+    cell, rng = cell_of(case), np.random.default_rng(seed)
+    widths, shapes = cell.widths(FEATURES), jax.eval_shape(lambda: _drawn(cell).arrays())
     given = Given(
-        w=rng.normal(size=(INPUTS, width)),
-        u=rng.normal(size=(FEATURES, width)),
-        b=rng.normal(size=(width,)),
+        weights={name: rng.normal(size=x.shape) for name, x in sorted(shapes.items())},
         xs=rng.normal(size=(BATCH, STEPS, INPUTS)),
-        carry=tuple(rng.normal(size=(BATCH, FEATURES)) for _ in range(parts)),
+        carry=tuple(rng.normal(size=(BATCH, width)) for width in widths),
     )
     return Problem(
         given,
         lengths=np.array(lengths, np.int32),
-        ys_share=rng.normal(size=(BATCH, STEPS, FEATURES)),
-        last_share=tuple(rng.normal(size=(BATCH, FEATURES)) for _ in range(parts)),
+        ys_share=rng.normal(size=(BATCH, STEPS, widths[0])),
+        last_share=tuple(rng.normal(size=(BATCH, width)) for width in widths),
     )
 
 
-def weights_of(cell: Cell, w: Array, u: Array, b: Array) -> Weights:
-    """`Weights` that hold these arrays."""
+def _drawn(cell: Cell) -> Weights:
     zero = jnp.float32(0)
-    shapes = (cell, w.shape[0], u.shape[0], InitScheme(zero, zero, zero), jax.random.key(0))
-    weights = nnx.eval_shape(lambda: Weights(*shapes))
-    weights.w, weights.u, weights.b = nnx.Param(w), nnx.Param(u), nnx.Param(b)
+    return Weights(cell, INPUTS, FEATURES, InitScheme(zero, zero, zero), jax.random.key(0))
+
+
+def weights_of(cell: Cell, arrays: dict[str, Array]) -> Weights:
+    """`Weights` that hold these arrays."""
+    weights = nnx.eval_shape(lambda: _drawn(cell))
+    for name, value in arrays.items():
+        setattr(weights, name, nnx.Param(value))
     return weights
 
 
-def solve(name: str, problem: Problem, *, masked: bool, reverse: bool, plain: bool = False) -> Solution:
+def solve(case: str, problem: Problem, *, masked: bool, reverse: bool, plain: bool = False, **options: Any) -> Solution:
     """By the custom backward pass, or by differentiating the plain scan with respect to an added eps."""
     with jax.enable_x64(True):
-        return jax.device_get(_solver(name, masked, reverse, plain)(problem))
+        return jax.device_get(_solver(case, masked, reverse, plain, tuple(options.items()))(problem))
 
 
 @functools.cache
-def _solver(name: str, masked: bool, reverse: bool, plain: bool) -> Callable[[Problem], Solution]:
-    cell = create(name)
+def _solver(
+    case: str, masked: bool, reverse: bool, plain: bool, more: tuple[tuple[str, Any], ...]
+) -> Callable[[Problem], Solution]:
+    cell = cell_of(case)
 
     def solution(problem: Problem) -> Solution:
         batch, steps, _ = problem.given.xs.shape
@@ -107,12 +111,16 @@ def _solver(name: str, masked: bool, reverse: bool, plain: bool) -> Callable[[Pr
             if plain:
                 ys, last = _plain(cell, given, lengths, probe, reverse)
             else:
-                weights, options = weights_of(cell, *given[:3]), {"lengths": lengths, "reverse": reverse}
+                weights, options = (
+                    weights_of(cell, given.weights),
+                    {"lengths": lengths, "reverse": reverse, "block": BLOCK} | dict(more),
+                )
                 ys, last = unroll(cell, weights, given.xs, carry=given.carry, probe=probe, **options)
             return problem.loss(ys, last), (ys, last)
 
         parts = len(cell.parts)
-        probe = (jnp.zeros((steps, batch, FEATURES)),) * parts if plain else jnp.zeros((steps, parts))
+        eps = tuple(jnp.zeros((steps, batch, width)) for width in cell.widths(FEATURES))
+        probe = eps if plain else jnp.zeros((steps, parts))
         found, results = jax.grad(loss, argnums=(0, 1), has_aux=True)(problem.given, probe)
         gradients, norms = found
         if plain:
@@ -123,9 +131,8 @@ def _solver(name: str, masked: bool, reverse: bool, plain: bool) -> Callable[[Pr
 
 
 def _plain(cell: Cell, given: Given, lengths: Array | None, eps: Carry, reverse: bool) -> tuple[Array, Carry]:
-    w, u, b, xs, carry = given
-    valid = None if lengths is None else jnp.arange(xs.shape[1])[:, None] < lengths[None, :]
-    x_gates = jnp.swapaxes(xs, 0, 1) @ w + b[None, None, :]
-    carries = plain_recurrence(cell, u, x_gates, carry, valid, eps, reverse)
-    hidden = carries[0] if valid is None else jnp.where(valid[:, :, None], carries[0], 0)
-    return jnp.swapaxes(hidden, 0, 1), tuple(part[0 if reverse else -1] for part in carries)
+    valid = None if lengths is None else jnp.arange(given.xs.shape[1])[:, None] < lengths[None, :]
+    plan = Plan(cell, block=1, reverse=reverse)
+    time_major = jnp.swapaxes(given.xs, 0, 1)
+    hidden, last = plain_recurrence(plan, given.weights, time_major, given.carry, Noise(valid), eps)
+    return jnp.swapaxes(hidden, 0, 1), last

@@ -1,25 +1,31 @@
 """Cells and their unrolling in float64 NumPy, from the equations alone: one sequence and one step at a time.
 
+A reference takes x [D], the carry, the weights by name, the options, and `nudge`.
+
 `nudge` is added to each part of the carry when it is computed, before anything is formed from it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
+from research.config import CellConfig
+from tests.recurrent.cases import CASES
+
 Parts = tuple[np.ndarray, ...]
+Weights = Mapping[str, np.ndarray]
 
 
 def sigmoid(z: np.ndarray) -> np.ndarray:
     return 1 / (1 + np.exp(-z))
 
 
-def rnn(x: np.ndarray, carry: Parts, w: np.ndarray, u: np.ndarray, b: np.ndarray, nudge: Parts) -> Parts:
-    return (np.tanh(x @ w + carry[0] @ u + b) + nudge[0],)
+def rnn(x: np.ndarray, carry: Parts, weights: Weights, options: CellConfig, nudge: Parts) -> Parts:
+    return (np.tanh(x @ weights["w"] + carry[0] @ weights["u"] + weights["b"]) + nudge[0],)
 
 
-def lstm(x: np.ndarray, carry: Parts, w: np.ndarray, u: np.ndarray, b: np.ndarray, nudge: Parts) -> Parts:
-    h, c = carry
+def lstm(x: np.ndarray, carry: Parts, weights: Weights, options: CellConfig, nudge: Parts) -> Parts:
+    (h, c), w, u, b = carry, weights["w"], weights["u"], weights["b"]
     n = len(h)
 
     def gate(k: int) -> np.ndarray:
@@ -29,8 +35,8 @@ def lstm(x: np.ndarray, carry: Parts, w: np.ndarray, u: np.ndarray, b: np.ndarra
     return sigmoid(gate(3)) * np.tanh(c) + nudge[0], c
 
 
-def gru(x: np.ndarray, carry: Parts, w: np.ndarray, u: np.ndarray, b: np.ndarray, nudge: Parts) -> Parts:
-    (h,) = carry
+def gru(x: np.ndarray, carry: Parts, weights: Weights, options: CellConfig, nudge: Parts) -> Parts:
+    (h,), w, u, b = carry, weights["w"], weights["u"], weights["b"]
     n = len(h)
     w_r, w_z, w_n = w[:, :n], w[:, n : 2 * n], w[:, 2 * n :]
     u_r, u_z, u_n = u[:, :n], u[:, n : 2 * n], u[:, 2 * n :]
@@ -44,28 +50,27 @@ CELLS: dict[str, Callable[..., Parts]] = {"rnn": rnn, "lstm": lstm, "gru": gru}
 
 
 def unroll(
-    name: str,
-    w: np.ndarray,
-    u: np.ndarray,
-    b: np.ndarray,
+    case: str,
+    weights: Weights,
     xs: np.ndarray,
     carry: Parts,
     lengths: np.ndarray,
     reverse: bool,
-    nudges: np.ndarray | None = None,
+    nudges: Sequence[np.ndarray] | None = None,
 ) -> tuple[np.ndarray, Parts]:
-    """Hidden states [B, T, H] and the last carry; nudges are [T, P, B, H]."""
+    """Hidden states [B, T, H] and the last carry; nudges are [T, B, H] for each part."""
     batch, steps, _ = xs.shape
-    features = u.shape[0]
+    name, options = CASES[case]
     if nudges is None:
-        nudges = np.zeros((steps, len(carry), batch, features))
-    ys = np.zeros((batch, steps, features))
+        nudges = [np.zeros((steps, *part.shape)) for part in carry]
+    ys = np.zeros((batch, steps, carry[0].shape[1]))
     last = tuple(np.array(part) for part in carry)
     for row in range(batch):
         state = tuple(part[row] for part in carry)
         order = range(int(lengths[row]))
         for t in reversed(order) if reverse else order:
-            state = CELLS[name](xs[row, t], state, w, u, b, tuple(nudges[t, :, row]))
+            nudge = tuple(part[t, row] for part in nudges)
+            state = CELLS[name](xs[row, t], state, weights, CellConfig(**options), nudge)
             ys[row, t] = state[0]
         for part, value in zip(last, state, strict=True):
             part[row] = value

@@ -5,16 +5,15 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from research import catalogue
-from research.recurrent.cell import create
 from research.recurrent.unroll import step, unroll
 from tests.recurrent import problem as problems
+from tests.recurrent.cases import CASES, cell_of
 from tests.recurrent.problem import BATCH, FEATURES, LENGTHS, STEPS, solve, weights_of
 
 HALF = STEPS // 2
 VALID = np.arange(STEPS)[None, :] < np.array(LENGTHS)[:, None]
 
-pytestmark = pytest.mark.parametrize("name", catalogue.names("cells"))
+pytestmark = pytest.mark.parametrize("name", CASES)
 directions = pytest.mark.parametrize("reverse", [False, True], ids=["forward", "reverse"])
 
 
@@ -111,21 +110,21 @@ def test_single_steps_give_what_the_whole_gives(name):
     problem = problems.make(name)
     whole = solve(name, problem, masked=False, reverse=False)
     with jax.enable_x64(True):
-        w, u, b, xs, carry = jax.tree.map(jnp.asarray, problem.given)
-        weights = weights_of(create(name), w, u, b)
+        arrays, xs, carry = jax.tree.map(jnp.asarray, problem.given)
+        weights = weights_of(cell_of(name), arrays)
         for t in range(STEPS):
-            carry = step(create(name), weights, xs[:, t], carry)
+            carry = step(cell_of(name), weights, xs[:, t], carry)
             same(carry[0], whole.ys[:, t])
     same(carry, whole.last)
 
 
 def test_the_carry_is_zero_at_first_and_stays_where_there_are_no_steps(name):
-    problem, cell = problems.make(name), create(name)
+    problem, cell = problems.make(name), cell_of(name)
     zeros = problem.replace(carry=jax.tree.map(np.zeros_like, problem.given.carry))
     wanted = solve(name, zeros, masked=False, reverse=False)
     with jax.enable_x64(True):
-        w, u, b, xs, carry = jax.tree.map(jnp.asarray, problem.given)
-        weights = weights_of(cell, w, u, b)
+        arrays, xs, carry = jax.tree.map(jnp.asarray, problem.given)
+        weights = weights_of(cell, arrays)
         same(unroll(cell, weights, xs), (wanted.ys, wanted.last))
         ys, last = unroll(cell, weights, xs[:, :0], carry=carry)
     assert ys.shape == (BATCH, 0, FEATURES)

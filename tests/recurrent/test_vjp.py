@@ -5,15 +5,14 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from research import catalogue
-from research.recurrent.cell import create
 from research.recurrent.unroll import unroll
 from research.recurrent.vjp import norm
 from tests import quick
 from tests.recurrent import problem as problems
+from tests.recurrent.cases import CASES, cell_of
 from tests.recurrent.problem import BATCH, FEATURES, LENGTHS, STEPS, solve, weights_of
 
-cells = pytest.mark.parametrize("name", catalogue.names("cells"))
+cells = pytest.mark.parametrize("name", CASES)
 directions = pytest.mark.parametrize("reverse", [False, True], ids=["forward", "reverse"])
 
 
@@ -39,11 +38,11 @@ def test_padded_steps_add_nothing_to_the_probe(name, reverse):
 
 @cells
 def test_forward_mode_and_second_derivatives_work_on_the_plain_scan(name):
-    cell, problem, rng = create(name), problems.make(name), np.random.default_rng(1)
+    cell, problem, rng = cell_of(name), problems.make(name), np.random.default_rng(1)
     direction = jax.tree.map(lambda x: rng.normal(size=x.shape), problem.given)
 
     def loss(given):
-        weights, lengths = weights_of(cell, given.w, given.u, given.b), jnp.asarray(LENGTHS)
+        weights, lengths = weights_of(cell, given.weights), jnp.asarray(LENGTHS)
         ys, last = unroll(cell, weights, given.xs, carry=given.carry, lengths=lengths, plain=True)
         return problem.loss(ys, last)
 
@@ -63,14 +62,14 @@ def test_forward_mode_and_second_derivatives_work_on_the_plain_scan(name):
 
 @cells
 def test_norms_survive_where_their_squares_would_not_in_single_precision(name):
-    cell, problem = create(name), problems.make(name)
-    w, u, b, xs, carry = jax.tree.map(lambda x: jnp.asarray(x, jnp.float32), problem.given)
+    cell, problem = cell_of(name), problems.make(name)
+    arrays, xs, carry = jax.tree.map(lambda x: jnp.asarray(x, jnp.float32), problem.given)
     shares = jax.tree.map(lambda x: jnp.asarray(x, jnp.float32), (problem.ys_share, problem.last_share))
 
     @jax.jit  # as in production, where XLA is free to fuse the scale into its neighbours
     def norms(scale):
         def loss(probe):
-            ys, last = unroll(cell, weights_of(cell, w, u, b), xs, carry=carry, probe=probe)
+            ys, last = unroll(cell, weights_of(cell, arrays), xs, carry=carry, probe=probe)
             values, shared = jax.tree.leaves((ys, last)), jax.tree.leaves(shares)
             return sum(jnp.sum(value * (share * scale)) for value, share in zip(values, shared, strict=True))
 
