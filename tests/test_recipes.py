@@ -63,7 +63,7 @@ def test_the_files_of_the_recipes_are_there_and_new_but_for_the_options():
 
 def test_what_the_recipes_add_is_listed(copy):
     listed = run(copy, "-m", "research", "list")
-    for name in ("ugrnn    Update gate RNN", "reverse  ", "reversal  How long a word", "sweeps/reversal.yaml"):
+    for name in ("janet    LSTM with a forget gate only", "reverse  ", "reversal  How long a word", "sweeps/reversal.yaml"):
         assert name.split()[0] in listed and " ".join(name.split()) in " ".join(listed.split())
 
 
@@ -73,7 +73,7 @@ def test_the_recipes_obey_the_linter(copy):
 
 
 def test_the_new_cell_trains(copy):
-    chosen = ("--setting=adding_50", "--model.cell=ugrnn", "--init.forget_bias=1", "--task.length=8")
+    chosen = ("--setting=adding_50", "--model.cell=janet", "--init.forget_bias=1", "--task.length=8")
     run(copy, "-m", "research", "train", "gradient_norms", *chosen, *QUICK)
     found = result(copy, "gradient_norms")
     assert found["status"] == "finished"
@@ -81,7 +81,7 @@ def test_the_new_cell_trains(copy):
 
 
 def test_the_new_cell_is_tested_with_the_others(copy):
-    tested = run(copy, "-m", "pytest", "-q", "tests/recurrent/test_vjp.py", "-k", "ugrnn and not second")
+    tested = run(copy, "-m", "pytest", "-q", "tests/recurrent/test_vjp.py", "-k", "janet and not second")
     assert re.search(r"^[1-9]\d* passed", tested, re.MULTILINE)
 
 
