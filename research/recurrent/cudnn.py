@@ -1,0 +1,117 @@
+"""An LSTM layer by cuDNN's kernel, on an NVIDIA GPU.
+
+cuDNN takes the weights of a layer as one vector: W_ih [4H, D], W_hh [4H, H], b_ih [4H], b_hh [4H], one after the other,
+each in gate blocks i, f, g, o, which are ours, too. It adds both biases: ours is the first, the second is zero.
+
+It reads from the first step to the last, and no sequence may be empty; reversal, empty sequences and what is past the
+end of a sequence are dealt with here.
+
+`jax.experimental.rnn` asks cuDNN for the size of its workspace as soon as it is traced, so the kernel can be neither
+run nor lowered without the CUDA plugin. Tests on other machines put JAX's own reference implementation of it in its
+place, under all that is here.
+"""
+
+import functools
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax.custom_batching import sequential_vmap
+from jax.experimental import rnn
+from jaxtyping import Array, Float, Int
+
+from research.errors import UserError
+from research.recurrent.cell import Cell
+from research.recurrent.lstm import LSTM
+
+Layer = tuple[Array, Array, Array]
+"""Hidden states [B, T, H], last h and last c [1, B, H]."""
+PRECISIONS = (None, "tensorfloat32", "high", "float32", "highest")
+"""Those of JAX's default precisions of products that the kernel knows."""
+
+
+def lstm(
+    w: Float[Array, "D GH"],
+    u: Float[Array, "H GH"],
+    b: Float[Array, " GH"],
+    xs: Float[Array, "B T D"],
+    carry: tuple[Float[Array, "B H"], Float[Array, "B H"]],
+    lengths: Int[Array, " B"] | None = None,
+    reverse: bool = False,
+) -> tuple[Float[Array, "B T H"], tuple[Float[Array, "B H"], Float[Array, "B H"]]]:
+    """Hidden states at all steps, of which there is one at least, and the last carry: those of the cell `lstm`.
+
+    Args:
+        lengths: valid steps of each sequence; all by default.
+        reverse: read from the last valid step to the first.
+    """
+    batch, steps, _ = xs.shape
+    own = jnp.full((batch,), steps, jnp.int32) if lengths is None else lengths.astype(jnp.int32)
+    valid = (jnp.arange(steps)[None, :] < own[:, None])[:, :, None]
+    turned = functools.partial(_turned, lengths=own) if reverse else lambda x: x
+    # Also a promise for the backward pass: whatever the kernel writes past a sequence's end is no gradient.
+    inputs = turned(jnp.where(valid, xs, 0))
+    at_least_one = jnp.maximum(own, 1)
+    ys, h, c = _layer(inputs, carry[0][None], carry[1][None], flat_weights(w, u, b), at_least_one)
+    some = (own > 0)[:, None]
+    last = (jnp.where(some, h[0], carry[0]), jnp.where(some, c[0], carry[1]))
+    return jnp.where(valid, turned(ys), 0), last
+
+
+def flat_weights(w: Float[Array, "D GH"], u: Float[Array, "H GH"], b: Float[Array, " GH"]) -> Float[Array, " N"]:
+    """The weights of a layer as cuDNN takes them."""
+    return jnp.concatenate([w.T.reshape(-1), u.T.reshape(-1), b, jnp.zeros_like(b)])
+
+
+def usable(cell: Cell, dtype: Any) -> bool:
+    """Whether the kernel computes this cell, in this type and at the default precision of products, where we are."""
+    precision = jax.config.values["jax_default_matmul_precision"]
+    return cell == LSTM() and dtype == jnp.float32 and precision in PRECISIONS and present()
+
+
+def present() -> bool:
+    """Whether programs run on an NVIDIA GPU."""
+    device = jax.devices()[0]
+    return device.platform == "gpu" and "cuda" in device.client.platform_version.lower()
+
+
+def require() -> None:
+    """Refuse `model.backend=cudnn` where there is no cuDNN.
+
+    Raises:
+        UserError: where programs do not run on an NVIDIA GPU.
+    """
+    if not present():
+        found = jax.devices()[0].platform
+        raise UserError(f"model.backend=cudnn: needs an NVIDIA GPU, and jax found {found}; must be auto or scan here")
+
+
+@jax.custom_vjp
+def _layer(x: Array, h: Array, c: Array, flat: Array, lengths: Array) -> Layer:
+    """The kernel: inputs [B, T, D], h and c [1, B, H], flat weights, lengths [B] to a layer."""
+    return _forward(x, h, c, flat, lengths)[0]
+
+
+@sequential_vmap  # the kernel has one set of weights, so trials that are batched take it one after the other
+def _forward(x: Array, h: Array, c: Array, flat: Array, lengths: Array) -> tuple[Layer, Any]:
+    return rnn.lstm_fwd(x, h, c, flat, lengths, *_sizes(x, h))
+
+
+@sequential_vmap
+def _backward(kept: Any, gradients: Layer) -> tuple[Array, Array, Array, Array]:
+    return rnn.lstm_bwd(*_sizes(*kept[:2]), kept, gradients)[:4]
+
+
+_layer.defvjp(_forward, lambda kept, gradients: (*_backward(kept, gradients), None))
+
+
+def _sizes(x: Array, h: Array) -> tuple[int, int, int, float, bool, None]:
+    """Input and hidden features, one layer, no dropout, one direction, precision as in all products."""
+    return x.shape[2], h.shape[2], 1, 0.0, False, None
+
+
+def _turned(x: Float[Array, "B T N"], lengths: Int[Array, " B"]) -> Float[Array, "B T N"]:
+    """Each sequence backwards within its length; what is past it stays."""
+    steps = jnp.arange(x.shape[1])[None, :]
+    source = jnp.where(steps < lengths[:, None], lengths[:, None] - 1 - steps, steps)
+    return jnp.take_along_axis(x, source[:, :, None], axis=1)

@@ -1,0 +1,158 @@
+"""cuDNN's LSTM layer against the scan: JAX's reference implementation of the kernel in its place, all else as it is."""
+
+import functools
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax.experimental import rnn
+from jax.interpreters import mlir
+from jaxlib import gpu_rnn
+
+from research.recurrent import cudnn
+from research.recurrent.cell import create
+from research.recurrent.unroll import unroll
+from tests import quick
+from tests.recurrent import problem
+from tests.recurrent.problem import FEATURES, INPUTS, Given, Problem
+
+SIZES = (INPUTS, FEATURES, 1, False)
+
+
+def reference(x: Any, h: Any, c: Any, flat: Any, lengths: Any) -> Any:
+    """The kernel by `lstm_ref`, which takes the weights apart as JAX's authors found cuDNN to do it.
+
+    Like cuDNN it refuses an empty sequence: nothing that it then yields is a number.
+    """
+    w_ih, w_hh, b_ih, b_hh = rnn.unpack_lstm_weights(flat, *SIZES)
+    refused = jnp.where(jnp.all(lengths > 0), 0.0, jnp.nan).astype(x.dtype)
+    return rnn.lstm_ref(x + refused, h, c, w_ih, w_hh, b_ih, b_hh, lengths, INPUTS, FEATURES, 1, 0.0, False)
+
+
+def forward(x: Any, h: Any, c: Any, flat: Any, lengths: Any, **_: Any) -> Any:
+    ys, h, c = reference(x, h, c, flat, lengths)
+    return ys, h, c, jnp.zeros(1, jnp.float32)
+
+
+def backward(*operands: Any, **_: Any) -> Any:
+    gradients, (x, h, c, flat), lengths = operands[:3], operands[3:7], operands[-1]
+    _, pullback = jax.vjp(lambda x, h, c, flat: reference(x, h, c, flat, lengths), x, h, c, flat)
+    return pullback(tuple(gradients))
+
+
+@pytest.fixture
+def kernel_by_reference(monkeypatch) -> Iterator[None]:
+    """On the CPU, cuDNN's two operations are those above; their workspace has a size."""
+    monkeypatch.setattr(gpu_rnn, "compute_rnn_workspace_reserve_space_sizes", lambda *_: (1, 1), raising=False)
+    for operation, function in ((rnn.rnn_fwd_p, forward), (rnn.rnn_bwd_p, backward)):
+        mlir.register_lowering(operation, mlir.lower_fun(function, multiple_results=True), platform="cpu")
+    with jax.default_device(jax.devices("cpu")[0]):
+        yield
+
+
+def by_kernel(given: Given, lengths: Any, reverse: bool) -> Any:
+    return cudnn.lstm(**given.weights, xs=given.xs, carry=given.carry, lengths=lengths, reverse=reverse)
+
+
+def by_scan(given: Given, lengths: Any, reverse: bool) -> Any:
+    cell = create("lstm")
+    weights = problem.weights_of(cell, given.weights)
+    return unroll(cell, weights, given.xs, carry=given.carry, lengths=lengths, reverse=reverse)
+
+
+Layer = Callable[[Given, Any, bool], Any]
+
+
+def solved(layer: Layer, example: Problem, masked: bool, reverse: bool) -> Any:
+    """Results, and gradients of their weighted sum."""
+    lengths = jnp.asarray(example.lengths) if masked else None
+
+    def loss(given: Given) -> Any:
+        ys, last = layer(given, lengths, reverse)
+        return example.loss(ys, last), (ys, last)
+
+    return jax.device_get(quick.jit(jax.grad(loss, has_aux=True))(example.given))
+
+
+def assert_close(one: Any, other: Any, tolerance: float) -> None:
+    assert jax.tree.structure(one) == jax.tree.structure(other)
+    for a, b in zip(jax.tree.leaves(one), jax.tree.leaves(other), strict=True):
+        assert a.dtype == b.dtype
+        np.testing.assert_allclose(a, b, rtol=tolerance, atol=tolerance)
+
+
+@pytest.mark.usefixtures("kernel_by_reference")
+@pytest.mark.parametrize("reverse", [False, True], ids=["forward", "reverse"])
+@pytest.mark.parametrize("masked", [False, True], ids=["full", "masked"])
+def test_results_and_gradients_are_those_of_the_scan(masked, reverse):
+    example = problem.make("lstm")
+    with jax.enable_x64(True):
+        one, other = (solved(layer, example, masked, reverse) for layer in (by_kernel, by_scan))
+    assert_close(one, other, 1e-12)
+
+
+@pytest.mark.usefixtures("kernel_by_reference")
+def test_so_they_are_in_single_precision():
+    example = jax.tree.map(lambda x: x.astype(np.float32) if x.dtype == np.float64 else x, problem.make("lstm"))
+    assert_close(solved(by_kernel, example, True, False), solved(by_scan, example, True, False), 1e-6)
+
+
+@pytest.mark.usefixtures("kernel_by_reference")
+def test_what_the_kernel_does_past_the_end_of_a_sequence_makes_no_difference(monkeypatch):
+    example, past = problem.make("lstm"), jnp.arange(problem.STEPS)[None, :, None]
+
+    def spoilt(x: Any, lengths: Any) -> Any:
+        return jnp.where(past < lengths[:, None, None], x, jnp.nan)
+
+    clean = functools.partial(solved, by_kernel, example, True)
+    with jax.enable_x64(True):
+        expected = [clean(reverse) for reverse in (False, True)]
+        fwd, bwd = rnn.lstm_fwd, rnn.lstm_bwd
+
+        def spoilt_fwd(*operands: Any) -> Any:
+            (ys, h, c), kept = fwd(*operands)
+            return (spoilt(ys, operands[4]), h, c), kept
+
+        def spoilt_bwd(*operands: Any) -> Any:
+            dx, *others = bwd(*operands)
+            return spoilt(dx, operands[6][4]), *others
+
+        monkeypatch.setattr(rnn, "lstm_fwd", spoilt_fwd)
+        monkeypatch.setattr(rnn, "lstm_bwd", spoilt_bwd)
+        for reverse, each in enumerate(expected):
+            assert_close(clean(bool(reverse)), each, 0)
+
+
+@pytest.mark.usefixtures("kernel_by_reference")
+def test_trials_that_are_batched_take_the_kernel_one_after_the_other():
+    examples = [problem.make("lstm", seed) for seed in range(3)]
+    lengths = jnp.asarray(examples[0].lengths)
+
+    def gradient(given: Given) -> Any:
+        return jax.grad(lambda given: examples[0].loss(*by_kernel(given, lengths, False)))(given)
+
+    with jax.enable_x64(True):
+        together = quick.jit(jax.vmap(gradient))(jax.tree.map(lambda *x: np.stack(x), *(e.given for e in examples)))
+        alone = [quick.jit(gradient)(example.given) for example in examples]
+        assert_close(together, jax.tree.map(lambda *x: jnp.stack(x), *alone), 1e-12)
+
+
+def test_the_flat_weights_have_the_size_and_the_order_that_jax_takes_apart():
+    rng = np.random.default_rng(0)
+    w, u, b = (jnp.asarray(rng.normal(size=shape)) for shape in ((2, 12), (3, 12), (12,)))
+    flat = cudnn.flat_weights(w, u, b)
+    assert flat.shape == (rnn.get_num_params_in_lstm(*SIZES),)
+    w_ih, w_hh, b_ih, b_hh = (part[0] for part in rnn.unpack_lstm_weights(flat, *SIZES))
+    for found, expected in ((w_ih, w.T), (w_hh, u.T), (b_ih, b), (b_hh, jnp.zeros_like(b))):
+        np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.skipif(not cudnn.present(), reason="needs an NVIDIA GPU")
+@pytest.mark.parametrize("reverse", [False, True], ids=["forward", "reverse"])
+def test_on_an_nvidia_gpu_the_kernel_itself_gives_what_the_scan_gives(reverse):
+    example = jax.tree.map(lambda x: x.astype(np.float32) if x.dtype == np.float64 else x, problem.make("lstm"))
+    with jax.default_matmul_precision("float32"):
+        assert_close(solved(by_kernel, example, True, reverse), solved(by_scan, example, True, reverse), 1e-4)
