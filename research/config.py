@@ -14,6 +14,8 @@ from research import catalogue
 from research.errors import UserError
 
 PIXELS = 784  # of one MNIST digit
+RecurrentInit = Literal["orthogonal", "glorot", "normal", "sparse", "identity"]
+InputInit = Literal["glorot", "normal", "orthogonal"]
 
 
 def require(condition: bool, key: str, value: object, allowed: str) -> None:
@@ -140,10 +142,18 @@ class ModelConfig:
 
 @dataclass(frozen=True)
 class InitConfig:
-    """Initial weights, one policy for all cells: input Glorot uniform, recurrent orthogonal for each gate, biases 0."""
+    """Initial weights, one policy for all cells; each gate's matrices are drawn by themselves."""
 
+    recurrent: RecurrentInit = "orthogonal"
+    """Recurrent matrices: uniform orthogonal, Glorot uniform, N(0, 1/rows), sparse with spectral radius 1, identity."""
     gain: float = 1.0
-    """Factor on the orthogonal recurrent matrices."""
+    """Factor on the recurrent weights: their standard deviation (normal), their spectral radius (sparse)."""
+    connections: int = 15
+    """Nonzero weights into each unit where the recurrent weights are sparse."""
+    input: InputInit = "glorot"
+    """Input matrices: Glorot uniform, N(0, 1/inputs), or with orthonormal rows or columns."""
+    input_gain: float = 1.0
+    """Factor on the input matrices."""
     bias: Literal["constant", "chrono"] = "constant"
     """Bias of the gate that keeps the state (LSTM f, GRU z): a constant, or chrono (Tallec & Ollivier 2018)."""
     forget_bias: float = 0.0
@@ -152,7 +162,13 @@ class InitConfig:
     """Longest dependency that chrono provides for, in steps; 0: the length of the task's input."""
 
     def __post_init__(self) -> None:
-        require(math.isfinite(self.gain) and self.gain >= 0, "init.gain", self.gain, "a finite number, at least 0")
+        for name in ("gain", "input_gain"):
+            value = getattr(self, name)
+            require(math.isfinite(value) and value >= 0, f"init.{name}", value, "a finite number, at least 0")
+        require(0 < self.connections < 2**31, "init.connections", self.connections, "at least 1, less than 2**31")
+        read = self.recurrent == "sparse" or self.connections == InitConfig.connections
+        reason = f"as init.recurrent={self.recurrent} connects all units"
+        require(read, "init.connections", self.connections, f"{InitConfig.connections}, {reason}")
         require(math.isfinite(self.forget_bias), "init.forget_bias", self.forget_bias, "a finite number")
         allowed = self.chrono_length == 0 or self.chrono_length >= 3
         require(allowed, "init.chrono_length", self.chrono_length, "0 or at least 3")

@@ -10,12 +10,8 @@ pass, probes, dropout, packing and tests are written once for all of them.
 Axes: `B` batch, `T` time, `D` input features, `H` hidden features, `G` gates.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from functools import partial
 from typing import Any, ClassVar, Literal
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
@@ -23,23 +19,12 @@ from jaxtyping import Array, Float
 
 from research import catalogue
 from research.config import CellConfig
+from research.recurrent import initial
+from research.recurrent.initial import InitScheme, Layout
 from research.recurrent.tape import Tape
 
 Carry = tuple[Float[Array, "..."], ...]
 Activation = Literal["sigmoid", "tanh"]
-
-
-@jax.tree_util.register_dataclass
-@dataclass(frozen=True)
-class InitScheme:
-    """The initialiser policy of all cells; every field may be traced, so trials of one program can differ in it."""
-
-    gain: Float[Array, ""]
-    """Factor on the orthogonal recurrent matrix of each gate."""
-    forget_bias: Float[Array, ""]
-    """Bias of the gate that keeps the state."""
-    chrono_length: Float[Array, ""]
-    """T_max of the chrono initialisation (Tallec & Ollivier 2018), which then replaces the forget bias; 0: constant."""
 
 
 class Cell:
@@ -82,8 +67,8 @@ class Cell:
         """The matrices beside `w`: rows, columns of a block, blocks by name; `u` [H, G·H] by default."""
         return {"u": (self.widths(features)[0], features, len(self.gates))}
 
-    def vectors(self, features: int) -> dict[str, tuple[int, Callable[..., Array]]]:
-        """The weights that are used elementwise: size and initialiser (of key, shape, type) by name."""
+    def vectors(self, features: int) -> dict[str, tuple[int, initial.VectorInit]]:
+        """The weights that are used elementwise: size and initialiser (`initial.gate_vector` or another) by name."""
         return {}
 
     def initial_carry(self, batch: int, features: int, dtype: Any = jnp.float32) -> Carry:
@@ -113,18 +98,12 @@ class Weights(nnx.Module):
     """
 
     def __init__(self, cell: Cell, inputs: int, features: int, init: InitScheme, key: Array) -> None:
-        input_key, recurrent_key, bias_key, vector_key = jax.random.split(key, 4)
-        glorot, orthogonal = nnx.initializers.glorot_uniform(), nnx.initializers.orthogonal()
-        gates = len(cell.gates)
-        self.names = ("w", "b", *cell.matrices(features), *cell.vectors(features))
-        self.w = nnx.Param(_in_blocks(gates, lambda k: glorot(k, (inputs, features)), input_key))
-        self.b = nnx.Param(_bias(cell, features, init, bias_key))
-        for index, (name, (rows, columns, blocks)) in enumerate(cell.matrices(features).items()):
-            draw = partial(orthogonal, shape=(rows, columns))
-            own = recurrent_key if index == 0 else jax.random.fold_in(recurrent_key, index)
-            setattr(self, name, nnx.Param(init.gain * _in_blocks(blocks, draw, own)))
-        for index, (name, (size, draw)) in enumerate(cell.vectors(features).items()):
-            setattr(self, name, nnx.Param(draw(jax.random.fold_in(vector_key, index), (size,), jnp.float32)))
+        matrices, vectors = cell.matrices(features), cell.vectors(features)
+        keep, write = (None if gate is None else cell.gates.index(gate) for gate in (cell.keep_gate, cell.write_gate))
+        layout = Layout(inputs, features, len(cell.gates), keep, write, tuple(matrices.items()), tuple(vectors.items()))
+        self.names = ("w", "b", *matrices, *vectors)
+        for name, value in initial.draw(init, layout, key).items():
+            setattr(self, name, nnx.Param(value))
 
     def arrays(self) -> dict[str, Array]:
         """All weights by name."""
@@ -140,19 +119,3 @@ def activate(gates: Float[Array, "*B GH"], *activations: Activation) -> tuple[Ar
     half = np.array([0.5 if kind == "sigmoid" else 1.0 for kind in activations], gates.dtype)
     scale = np.repeat(half, features).reshape((1,) * (gates.ndim - 1) + (-1,))
     return tuple(jnp.split(jnp.tanh(gates * scale) * scale + (1 - scale), len(activations), axis=-1))
-
-
-def _in_blocks(blocks: int, draw: Callable[[Array], Array], key: Array) -> Array:
-    return jnp.concatenate([draw(k) for k in jax.random.split(key, blocks)], axis=-1)
-
-
-def _bias(cell: Cell, features: int, init: InitScheme, key: Array) -> Float[Array, " GH"]:
-    blocks = {gate: jnp.zeros(features) for gate in cell.gates}
-    if cell.keep_gate is not None:
-        chrono = init.chrono_length > 0
-        longest = jnp.maximum(init.chrono_length - 1, 1)  # chrono draws log U[1, T_max - 1]
-        drawn = jnp.log(jax.random.uniform(key, (features,)) * (longest - 1) + 1)
-        blocks[cell.keep_gate] = jnp.where(chrono, drawn, init.forget_bias)
-        if cell.write_gate is not None:
-            blocks[cell.write_gate] = jnp.where(chrono, -drawn, 0.0)
-    return jnp.concatenate(list(blocks.values()))

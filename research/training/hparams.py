@@ -9,12 +9,14 @@ from jaxtyping import Array, Float, Int
 
 from research.batch import Interface
 from research.config import Config, flatten
-from research.recurrent.cell import InitScheme
+from research.recurrent.initial import InitScheme
 from research.tracking.runs import NEUTRAL_KEYS
 
 DYNAMIC = (
     "seed",
     "init.gain",
+    "init.connections",
+    "init.input_gain",
     "init.bias",
     "init.forget_bias",
     "init.chrono_length",
@@ -47,11 +49,10 @@ class Hparams:
 
 def of(config: Config, interface: Interface) -> Hparams:
     """One trial's hyperparameters, as NumPy scalars of the types that the program is compiled for."""
-    init, training = config.init, config.training
-    chrono = (init.chrono_length or interface.input_length) if init.bias == "chrono" else 0
+    training = config.training
     return Hparams(
         seed=_scalar(config.seed, np.int32),
-        init=InitScheme(_scalar(init.gain), _scalar(init.forget_bias), _scalar(chrono)),
+        init=InitScheme.of(config.init, interface.input_length),
         learning_rate=_scalar(training.learning_rate),
         warmup_steps=_scalar(training.warmup_steps),
         cosine=_scalar(training.decay == "cosine"),
