@@ -16,6 +16,7 @@ from research.errors import UserError
 PIXELS = 784  # of one MNIST digit
 RecurrentInit = Literal["orthogonal", "glorot", "normal", "sparse", "identity"]
 InputInit = Literal["glorot", "normal", "orthogonal"]
+Backend = Literal["auto", "scan", "cudnn"]
 
 
 def require(condition: bool, key: str, value: object, allowed: str) -> None:
@@ -133,10 +134,14 @@ class ModelConfig:
     """Encode in both directions."""
     attention: Literal["none", "dot", "additive"] = "none"
     """How the decoder looks at the encoder's states; none: it starts from the last state and sees nothing else."""
+    backend: Backend = "auto"
+    """What runs an lstm: a scan, as for all cells, or cuDNN; auto: cuDNN on an NVIDIA GPU, where it can and pays."""
 
     def __post_init__(self) -> None:
         cells = catalogue.names("cells")
         require(self.cell in cells, "model.cell", self.cell, f"one of {', '.join(cells)}")
+        runs = self.backend != "cudnn" or self.cell == "lstm"
+        require(runs, "model.backend", self.backend, f"auto or scan, as cuDNN runs lstm only, not {self.cell}")
         require_positive(self, "model", "features", "layers")
 
 
@@ -275,6 +280,15 @@ class Config:
         if self.task.lengths_differ:
             every, reason = self.probes.gradient_flow_every, f"as inputs of {self.task.name} differ in length"
             require(every == 0, "probes.gradient_flow_every", every, f"0, {reason}")
+        if self.model.backend == "cudnn":
+            self._check_cudnn()
+
+    def _check_cudnn(self) -> None:
+        """Reject what only the scan can do."""
+        asked = {f"cell.{item.name}": (getattr(self.cell, item.name), item.default) for item in fields(self.cell)}
+        asked["probes.gradient_flow_every"] = (self.probes.gradient_flow_every, 0)
+        for key, (value, default) in asked.items():
+            require(value == default, key, value, f"{default} with model.backend=cudnn, or the backend auto or scan")
 
 
 def task_types() -> dict[str, type]:

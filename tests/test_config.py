@@ -118,3 +118,10 @@ def test_options_of_the_decoder_are_refused_for_a_task_without_one(change):
 def test_a_profile_over_time_is_refused_where_inputs_differ_in_length():
     with pytest.raises(UserError, match=r"gradient_flow_every=5: must be 0, as inputs of pronunciation differ"):
         override(Config(), {"task.name": "pronunciation", "probes.gradient_flow_every": 5})
+
+
+@pytest.mark.parametrize("change", [{"model.cell": "gru"}, {"cell.peephole": True}, {"probes.gradient_flow_every": 4}])
+def test_cudnn_is_refused_with_what_only_the_scan_can_do(change):
+    with pytest.raises(UserError, match="auto or scan"):
+        override(Config(), {"model.backend": "cudnn", **change})
+    assert override(Config(), change).model.backend == "auto"

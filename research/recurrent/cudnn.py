@@ -12,6 +12,7 @@ place, under all that is here.
 """
 
 import functools
+from dataclasses import replace
 from typing import Any
 
 import jax
@@ -20,6 +21,7 @@ from jax.custom_batching import sequential_vmap
 from jax.experimental import rnn
 from jaxtyping import Array, Float, Int
 
+from research.config import Backend, Config
 from research.errors import UserError
 from research.recurrent.cell import Cell
 from research.recurrent.lstm import LSTM
@@ -63,27 +65,51 @@ def flat_weights(w: Float[Array, "D GH"], u: Float[Array, "H GH"], b: Float[Arra
     return jnp.concatenate([w.T.reshape(-1), u.T.reshape(-1), b, jnp.zeros_like(b)])
 
 
-def usable(cell: Cell, dtype: Any) -> bool:
-    """Whether the kernel computes this cell, in this type and at the default precision of products, where we are."""
-    precision = jax.config.values["jax_default_matmul_precision"]
-    return cell == LSTM() and dtype == jnp.float32 and precision in PRECISIONS and present()
+def chosen(backend: Backend, cell: Cell, dtype: Any, only_scan: bool) -> bool:
+    """Whether the kernel runs this cell, in this type.
+
+    Args:
+        only_scan: whether something is asked for that only the scan can do.
+
+    Raises:
+        UserError: if it is to, and there is none.
+        ValueError: if it is to, and cannot.
+    """
+    able = cell == LSTM() and dtype == jnp.float32 and not only_scan
+    if backend != "cudnn":
+        return backend == "auto" and able and obstacle() is None
+    require()
+    if not able:
+        raise ValueError("cuDNN runs a plain float32 lstm, and takes none of the scan's options")
+    return True
 
 
-def present() -> bool:
-    """Whether programs run on an NVIDIA GPU."""
-    device = jax.devices()[0]
-    return device.platform == "gpu" and "cuda" in device.client.platform_version.lower()
+def settled(config: Config, trials: int, side_by_side: int) -> Config:
+    """The config for so many trials, of which so many have devices of their own.
+
+    The kernel takes trials of one device one after the other. The scan takes them in one batch, so `auto` is the scan.
+    """
+    if config.model.backend != "auto" or trials <= side_by_side:
+        return config
+    return replace(config, model=replace(config.model, backend="scan"))
+
+
+def obstacle() -> str | None:
+    """What keeps programs from using the kernel where they run."""
+    device, precision = jax.devices()[0], jax.config.values["jax_default_matmul_precision"]
+    if device.platform != "gpu" or "cuda" not in device.client.platform_version.lower():
+        return f"it needs an NVIDIA GPU, and jax found {device.device_kind}"
+    return None if precision in PRECISIONS else f"it does not know jax_default_matmul_precision={precision}"
 
 
 def require() -> None:
-    """Refuse `model.backend=cudnn` where there is no cuDNN.
+    """See that `model.backend=cudnn` can be had.
 
     Raises:
-        UserError: where programs do not run on an NVIDIA GPU.
+        UserError: if it cannot.
     """
-    if not present():
-        found = jax.devices()[0].platform
-        raise UserError(f"model.backend=cudnn: needs an NVIDIA GPU, and jax found {found}; must be auto or scan here")
+    if obstacle():
+        raise UserError(f"model.backend=cudnn: must be auto or scan here: {obstacle()}")
 
 
 @jax.custom_vjp

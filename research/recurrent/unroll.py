@@ -10,6 +10,8 @@ from typing import Any
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
+from research.config import Backend
+from research.recurrent import cudnn
 from research.recurrent.cell import Carry, Cell, Weights
 from research.recurrent.tape import Tape
 from research.recurrent.vjp import Noise, Plan, plain_recurrence, recurrence
@@ -34,6 +36,7 @@ def unroll(
     compute: Any = None,
     block: int = 0,
     plain: bool = False,
+    backend: Backend = "scan",
 ) -> tuple[Float[Array, "B T H"], Carry]:
     """Hidden states at all steps, and the last carry.
 
@@ -50,6 +53,7 @@ def unroll(
         compute: type of the factors in matrix products (bfloat16); sums, carries and weights keep theirs.
         block: steps that share the products with weights (see `vjp`); 0: as many as fit the cache.
         plain: differentiate the scan itself: needed for forward-mode derivatives, slower.
+        backend: what runs the steps, see `cudnn`; it takes none of the options from `mask` on.
     """
     batch, steps, _ = xs.shape
     arrays = weights.arrays()
@@ -58,6 +62,10 @@ def unroll(
         carry = cell.initial_carry(batch, width // len(cell.gates), xs.dtype)
     if not steps:
         return jnp.zeros((batch, 0, carry[0].shape[1]), xs.dtype), carry
+    options = (mask, hold, probe, compute)
+    only_scan = plain or bool(checkpoint_every or truncate_every) or any(option is not None for option in options)
+    if cudnn.chosen(backend, cell, xs.dtype, only_scan):
+        return cudnn.lstm(arrays["w"], arrays["u"], arrays["b"], xs, (carry[0], carry[1]), lengths, reverse)
     valid = None if lengths is None else jnp.arange(steps)[:, None] < lengths[None, :]
     over_time = None if hold is None else tuple(_over_time(share, steps) for share in hold)
     noise = Noise(valid, over_time, mask)

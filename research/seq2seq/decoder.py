@@ -18,7 +18,7 @@ from flax import nnx
 from jaxtyping import Array, Float, Int
 
 from research.batch import Interface
-from research.config import ModelConfig
+from research.config import Backend, ModelConfig
 from research.recurrent.cell import Carry, InitScheme, Weights, create
 from research.recurrent.unroll import step, unroll
 from research.seq2seq import attention
@@ -43,6 +43,7 @@ class Decoder(nnx.Module):
         glorot = nnx.initializers.glorot_uniform()
         width = config.features
         self.cell = create(config.cell)
+        self.backend: Backend = config.backend
         self.embed = nnx.Embed(interface.target_size, width, rngs=rngs)
         self.layers = nnx.List([Weights(self.cell, width, width, init, rngs.params()) for _ in range(config.layers)])
         parts = len(self.cell.parts) * config.layers if memory_features != width else 0
@@ -69,7 +70,7 @@ class Decoder(nnx.Module):
         state = self.start(memory)
         hidden = self.embed(fed)
         for weights, carry in zip(self.layers, state.carries, strict=True):
-            hidden, _ = unroll(self.cell, weights, hidden, carry=carry, lengths=lengths)
+            hidden, _ = unroll(self.cell, weights, hidden, carry=carry, lengths=lengths, backend=self.backend)
         return self._read_out(hidden, state.keys, memory)
 
     def step(

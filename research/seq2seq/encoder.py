@@ -8,7 +8,7 @@ from flax import nnx
 from jaxtyping import Array, Float, Int
 
 from research.batch import Interface
-from research.config import ModelConfig
+from research.config import Backend, ModelConfig
 from research.recurrent.cell import Carry, InitScheme, Weights, create
 from research.recurrent.unroll import unroll
 
@@ -30,6 +30,7 @@ class Encoder(nnx.Module):
 
     def __init__(self, config: ModelConfig, interface: Interface, init: InitScheme, rngs: nnx.Rngs) -> None:
         self.cell = create(config.cell)
+        self.backend: Backend = config.backend
         tokens = interface.inputs == "tokens"
         self.embed = nnx.Embed(interface.input_size, config.features, rngs=rngs) if tokens else None
         width = config.features if tokens else interface.input_size
@@ -62,6 +63,7 @@ class Encoder(nnx.Module):
                     lengths=lengths,
                     reverse=direction == 1,
                     probe=probe if top and direction == 0 else None,
+                    backend=self.backend,
                 )
                 for direction, weights in enumerate(layer)
             ]

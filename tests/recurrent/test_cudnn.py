@@ -2,44 +2,51 @@
 
 import functools
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from flax import nnx
 from jax.experimental import rnn
 from jax.interpreters import mlir
 from jaxlib import gpu_rnn
 
+from research.config import CellConfig, Config, ModelConfig, override
+from research.errors import UserError
 from research.recurrent import cudnn
 from research.recurrent.cell import create
 from research.recurrent.unroll import unroll
+from research.seq2seq.model import Seq2seq
 from tests import quick
 from tests.recurrent import problem
 from tests.recurrent.problem import FEATURES, INPUTS, Given, Problem
+from tests.seq2seq import models
 
 SIZES = (INPUTS, FEATURES, 1, False)
 
 
-def reference(x: Any, h: Any, c: Any, flat: Any, lengths: Any) -> Any:
+def reference(x: Any, h: Any, c: Any, flat: Any, lengths: Any, inputs: int, features: int) -> Any:
     """The kernel by `lstm_ref`, which takes the weights apart as JAX's authors found cuDNN to do it.
 
     Like cuDNN it refuses an empty sequence: nothing that it then yields is a number.
     """
-    w_ih, w_hh, b_ih, b_hh = rnn.unpack_lstm_weights(flat, *SIZES)
+    w_ih, w_hh, b_ih, b_hh = rnn.unpack_lstm_weights(flat, inputs, features, 1, False)
     refused = jnp.where(jnp.all(lengths > 0), 0.0, jnp.nan).astype(x.dtype)
-    return rnn.lstm_ref(x + refused, h, c, w_ih, w_hh, b_ih, b_hh, lengths, INPUTS, FEATURES, 1, 0.0, False)
+    return rnn.lstm_ref(x + refused, h, c, w_ih, w_hh, b_ih, b_hh, lengths, inputs, features, 1, 0.0, False)
 
 
-def forward(x: Any, h: Any, c: Any, flat: Any, lengths: Any, **_: Any) -> Any:
-    ys, h, c = reference(x, h, c, flat, lengths)
+def forward(x: Any, h: Any, c: Any, flat: Any, lengths: Any, *, input_size: int, hidden_size: int, **_: Any) -> Any:
+    ys, h, c = reference(x, h, c, flat, lengths, input_size, hidden_size)
     return ys, h, c, jnp.zeros(1, jnp.float32)
 
 
-def backward(*operands: Any, **_: Any) -> Any:
+def backward(*operands: Any, input_size: int, hidden_size: int, **_: Any) -> Any:
     gradients, (x, h, c, flat), lengths = operands[:3], operands[3:7], operands[-1]
-    _, pullback = jax.vjp(lambda x, h, c, flat: reference(x, h, c, flat, lengths), x, h, c, flat)
+    sizes = (input_size, hidden_size)
+    _, pullback = jax.vjp(lambda x, h, c, flat: reference(x, h, c, flat, lengths, *sizes), x, h, c, flat)
     return pullback(tuple(gradients))
 
 
@@ -150,7 +157,102 @@ def test_the_flat_weights_have_the_size_and_the_order_that_jax_takes_apart():
         np.testing.assert_array_equal(found, expected)
 
 
-@pytest.mark.skipif(not cudnn.present(), reason="needs an NVIDIA GPU")
+@pytest.fixture
+def gpu(monkeypatch) -> None:
+    """Takes the machine for one that has the kernel."""
+    monkeypatch.setattr(cudnn, "obstacle", lambda: None)
+
+
+@pytest.mark.usefixtures("kernel_by_reference", "gpu")
+def test_a_model_computes_the_same_with_either_backend():
+    batch, losses, operations = models.batch(), {}, {}
+    for backend in ("scan", "cudnn", "auto"):
+        config = ModelConfig("lstm", 4, bidirectional=True, attention="dot", backend=backend)
+        shapes = nnx.eval_shape(lambda config=config: Seq2seq(config, models.TOKENS, models.INIT, nnx.Rngs(params=0)))
+        graphdef, state = nnx.split(shapes)
+        rng = np.random.default_rng(0)
+        state = jax.tree.map(lambda x, rng=rng: jnp.asarray(rng.normal(size=x.shape), jnp.float32), state)
+
+        def loss(state: Any, graphdef: Any = graphdef) -> Any:
+            return nnx.merge(graphdef, state).loss(batch, jax.random.key(0), jnp.float32(1))[0]
+
+        operations[backend] = str(jax.make_jaxpr(jax.grad(loss))(state)).count(" rnn_bwd[")
+        if backend != "auto":
+            losses[backend] = jax.device_get(quick.jit(loss)(state))
+    assert operations == {"scan": 0, "cudnn": 3, "auto": 3}  # the encoder's two directions, and the decoder
+    assert_close(losses["cudnn"], losses["scan"], 1e-5)
+
+
+LSTM = create("lstm")
+
+
+@pytest.mark.usefixtures("gpu")
+@pytest.mark.parametrize(
+    ("cell", "dtype", "only_scan"),
+    [
+        (create("gru"), jnp.float32, False),
+        (create("lstm", CellConfig(peephole=True)), jnp.float32, False),
+        (LSTM, jnp.float64, False),
+        (LSTM, jnp.float32, True),
+    ],
+    ids=["cell", "option", "type", "what the scan alone does"],
+)
+def test_auto_is_the_scan_and_cudnn_an_error_where_the_kernel_cannot(cell, dtype, only_scan):
+    assert not cudnn.chosen("auto", cell, dtype, only_scan)
+    with pytest.raises(ValueError, match="plain float32 lstm"):
+        cudnn.chosen("cudnn", cell, dtype, only_scan)
+
+
+@pytest.mark.usefixtures("gpu")
+def test_the_backend_decides_where_the_kernel_can():
+    assert [cudnn.chosen(backend, LSTM, jnp.float32, False) for backend in ("auto", "scan", "cudnn")] == [
+        True,
+        False,
+        True,
+    ]
+
+
+@dataclass
+class Client:
+    platform_version: str
+
+
+@dataclass
+class Device:
+    platform: str
+    device_kind: str
+    client: Client
+
+
+NVIDIA = Device("gpu", "NVIDIA H100", Client("PJRT C API\ncuda 12080"))
+AMD = Device("gpu", "MI300X", Client("PJRT C API\nrocm 60300"))
+TPU = Device("tpu", "TPU v5e", Client("PJRT C API\nTFRT TPU v5 lite"))
+
+
+@pytest.mark.parametrize(("device", "precision"), [(AMD, None), (TPU, None), (NVIDIA, "bfloat16")])
+def test_without_the_kernel_auto_is_the_scan_and_cudnn_one_line_for_the_user(device, precision, monkeypatch):
+    monkeypatch.setattr(jax, "devices", lambda: [device])
+    with jax.default_matmul_precision(precision):
+        assert not cudnn.chosen("auto", LSTM, jnp.float32, False)
+        with pytest.raises(UserError, match=r"^model\.backend=cudnn: must be auto or scan here: it "):
+            cudnn.require()
+
+
+@pytest.mark.parametrize("precision", cudnn.PRECISIONS)
+def test_an_nvidia_gpu_has_the_kernel(precision, monkeypatch):
+    monkeypatch.setattr(jax, "devices", lambda: [NVIDIA])
+    with jax.default_matmul_precision(precision):
+        assert cudnn.chosen("auto", LSTM, jnp.float32, False)
+
+
+def test_auto_is_the_scan_where_trials_share_a_device():
+    found = [cudnn.settled(Config(), trials, 2).model.backend for trials in (1, 2, 3)]
+    assert found == ["auto", "auto", "scan"]
+    asked = override(Config(), {"model.backend": "cudnn"})
+    assert cudnn.settled(asked, 3, 2) == asked
+
+
+@pytest.mark.skipif(cudnn.obstacle() is not None, reason="needs an NVIDIA GPU")
 @pytest.mark.parametrize("reverse", [False, True], ids=["forward", "reverse"])
 def test_on_an_nvidia_gpu_the_kernel_itself_gives_what_the_scan_gives(reverse):
     example = jax.tree.map(lambda x: x.astype(np.float32) if x.dtype == np.float64 else x, problem.make("lstm"))
