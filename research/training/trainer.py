@@ -17,6 +17,7 @@ import jax
 
 from research.config import Config
 from research.errors import UserError
+from research.recurrent import cudnn
 from research.recurrent.cell import create as create_cell
 from research.tasks import task as tasks
 from research.tasks.task import Evaluation
@@ -60,6 +61,8 @@ def train_trials(trials: Sequence[tuple[str, Config]], directory: Path) -> list[
     waiting = [trial for trial in opened if trial.name not in skipped]
     for trial in waiting:
         trial.check_records()
+        if trial.config.model.backend == "cudnn":
+            cudnn.require()
         with trial.run.claimed():  # see now, not after hours, that no other process trains it
             pass
     if waiting:
@@ -101,7 +104,7 @@ def _train_group(trials: list[Trial], bar: ProgressBar) -> None:
         return
     config = trials[0].config
     bar.doing("preparing")
-    program = Program(config, tasks.create(config.task))
+    program = Program(cudnn.settled(config, len(trials), jax.device_count()), tasks.create(config.task))
     template = jax.eval_shape(program.init, hparams.of(config, program.interface))
     packs: dict[int, list[tuple[Trial, TrialState | None]]] = {}
     for trial in trials:

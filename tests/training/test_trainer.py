@@ -17,6 +17,7 @@ import pytest
 
 from research.config import Config
 from research.errors import UserError
+from research.recurrent import cudnn
 from research.tracking.runs import RunDirectory
 from research.training import checkpoint, trainer
 from research.training.trainer import TrialResult, train_trials
@@ -275,3 +276,11 @@ def test_a_killed_process_goes_on_with_the_same_command_to_the_same_bits(tmp_pat
     assert whole.wait() == 0
     (straight,) = tmp_path.glob("whole/gradient_norms/*")
     assert_same_run(killed, straight, RunDirectory(killed).config())
+
+
+@pytest.mark.skipif(cudnn.obstacle() is None, reason="needs a machine without an NVIDIA GPU")
+def test_cudnn_where_there_is_none_is_refused_before_anything_is_compiled(tmp_path):
+    config = of(model__cell="lstm", model__backend="cudnn", probes__gradient_flow_every=0)
+    with counting_compilations() as seconds, pytest.raises(UserError, match=r"model\.backend=cudnn.* NVIDIA GPU"):
+        train_trials([("trial", config)], tmp_path)
+    assert not seconds
