@@ -1,9 +1,10 @@
 """What passes between a task, the model and the trainer. Axes: `B` batch, `S` source time, `U` target time."""
 
 from dataclasses import dataclass
-from typing import Generic, Literal, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
@@ -11,6 +12,7 @@ PAD, BEGIN, END = 0, 1, 2  # ids of the marks that every token vocabulary starts
 FIRST_SYMBOL = 3  # id of the first symbol of a vocabulary
 
 ArrayT = TypeVar("ArrayT", bound=Array | np.ndarray)
+Tree = TypeVar("Tree")
 
 
 @dataclass(frozen=True)
@@ -41,3 +43,32 @@ class Batch(Generic[ArrayT]):
     """Tokens that close with the end mark and are then padded; classes; or values."""
     target_lengths: Int[ArrayT, " B"] | None = None
     """Tokens of each target, the end mark included; None where the target is no sequence."""
+
+    def count(self) -> Array:
+        """The valid tokens of all targets; where they are no sequences, the examples."""
+        return jnp.asarray(len(self.targets)) if self.target_lengths is None else jnp.sum(self.target_lengths)
+
+
+@dataclass(frozen=True)
+class Shard:
+    """One of `count` equal parts of a batch: devices compute them side by side.
+
+    Whatever is drawn at random is drawn for the whole batch, so that it does not depend on the number of parts.
+    """
+
+    index: Int[Array, ""] | int
+    count: int
+
+    def rows(self, whole: Tree) -> Tree:
+        """Its rows of arrays that hold the whole batch."""
+        if self.count == 1:
+            return whole
+
+        def take(x: Any) -> Any:
+            size = len(x) // self.count
+            return jax.lax.dynamic_slice_in_dim(x, self.index * size, size)
+
+        return jax.tree.map(take, whole)
+
+
+WHOLE = Shard(0, 1)

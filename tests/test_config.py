@@ -59,6 +59,8 @@ def test_a_change_of_task_drops_the_options_of_the_former_task():
         ("init.forget_bias", float("inf")),
         ("init.chrono_length", 2),
         ("training.steps", 0),
+        ("training.batch_shards", -1),
+        ("training.batch_shards", 5),
         ("training.learning_rate", float("inf")),
         ("training.clip_norm", 0.0),
         ("training.teacher_forcing", 1.01),

@@ -9,7 +9,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from research.batch import BEGIN
+from research.batch import BEGIN, WHOLE, Shard
+from research.recurrent.dropout import StackNoise
 from research.seq2seq.decoder import Decoder
 from research.seq2seq.encoder import Memory
 
@@ -20,22 +21,34 @@ def true_previous(targets: Int[Array, "B U"]) -> Int[Array, "B U"]:
 
 
 def fed_tokens(
-    decoder: Decoder, memory: Memory, targets: Int[Array, "B U"], ratio: Float[Array, ""], key: Array
+    decoder: Decoder,
+    memory: Memory,
+    targets: Int[Array, "B U"],
+    ratio: Float[Array, ""],
+    key: Array,
+    shard: Shard = WHOLE,
+    noise: StackNoise | None = None,
 ) -> Int[Array, "B U"]:
-    """The tokens that are fed in training; at ratio 1 they are known and nothing is drawn."""
+    """The tokens that are fed in training; at ratio 1 they are known and nothing is drawn.
+
+    Args:
+        shard: the part of a batch that the targets are.
+        noise: of the decoder in this update, for these targets.
+    """
     true = true_previous(targets)
 
     def draw() -> Array:
-        forced = jax.random.bernoulli(key, ratio, true.shape).at[:, 0].set(True)
+        whole = (shard.count * len(true), true.shape[1])
+        forced = shard.rows(jax.random.bernoulli(key, ratio, whole)).at[:, 0].set(True)
 
         def step(carry, inputs):
             state, guess = carry
-            true_u, forced_u = inputs
+            u, true_u, forced_u = inputs
             fed = jnp.where(forced_u, true_u, guess)
-            logits, _, state = decoder.step(memory, state, fed)
+            logits, _, state = decoder.step(memory, state, fed, None if noise is None else noise.steps(u))
             return (state, jnp.argmax(logits, axis=-1).astype(fed.dtype)), fed
 
         start = (decoder.start(memory), jnp.zeros_like(true[:, 0]))
-        return jax.lax.scan(step, start, (true.T, forced.T))[1].T
+        return jax.lax.scan(step, start, (jnp.arange(true.shape[1]), true.T, forced.T))[1].T
 
     return jax.lax.stop_gradient(jax.lax.cond(ratio < 1, draw, lambda: true))

@@ -12,9 +12,13 @@ import optax
 from flax import nnx
 from jaxtyping import Array, Float, Int
 
-from research.batch import Batch, Interface
+from research.batch import WHOLE, Batch, Interface, Shard
 from research.config import ModelConfig
-from research.recurrent.cell import InitScheme
+from research.recurrent import dropout
+from research.recurrent.cell import Cell
+from research.recurrent.dropout import Rates, StackNoise
+from research.recurrent.initial import InitScheme
+from research.recurrent.stack import Stack
 from research.seq2seq.decoder import Decoder
 from research.seq2seq.encoder import Encoder, Memory
 from research.seq2seq.forcing import fed_tokens, true_previous
@@ -31,39 +35,43 @@ class Score:
     """Wrong tokens or classes; for a value, its absolute error."""
     count: Float[Array, " B"]
 
-    def mean_loss(self) -> Float[Array, ""]:
-        return jnp.sum(self.loss) / jnp.maximum(jnp.sum(self.count), 1)
-
-    def mean_error(self) -> Float[Array, ""]:
-        return jnp.sum(self.errors) / jnp.maximum(jnp.sum(self.count), 1)
-
 
 class TokenHead(nnx.Module):
     """A sequence of tokens, from the decoder."""
 
-    def __init__(self, config: ModelConfig, interface: Interface, memory_features: int, init, rngs: nnx.Rngs) -> None:
-        self.decoder = Decoder(config, interface, memory_features, init, rngs)
+    def __init__(
+        self, config: ModelConfig, cell: Cell, interface: Interface, source: Stack, init: InitScheme, rngs: nnx.Rngs
+    ) -> None:
+        self.decoder = Decoder(config, cell, interface, source, init, rngs)
         self.most = interface.target_length
 
-    def score(self, memory: Memory, batch: Batch, fed: Int[Array, "B U"]) -> Score:
+    def score(self, memory: Memory, batch: Batch, fed: Int[Array, "B U"], noise: StackNoise | None = None) -> Score:
         lengths = batch.target_lengths
         assert lengths is not None  # targets that are sequences have lengths
-        logits, _ = self.decoder(memory, fed, lengths)
+        logits, _ = self.decoder(memory, fed, lengths, noise)
         valid = jnp.arange(batch.targets.shape[1])[None, :] < lengths[:, None]
         loss = optax.softmax_cross_entropy_with_integer_labels(logits, batch.targets)
         wrong = jnp.argmax(logits, axis=-1) != batch.targets
         sums = [jnp.sum(jnp.where(valid, x, 0), axis=1, dtype=logits.dtype) for x in (loss, wrong)]
         return Score(sums[0], sums[1], lengths.astype(logits.dtype))
 
-    def training_score(self, memory: Memory, batch: Batch, teacher_forcing: Float[Array, ""], key: Array) -> Score:
-        return self.score(memory, batch, fed_tokens(self.decoder, memory, batch.targets, teacher_forcing, key))
+    def training_score(
+        self, memory: Memory, batch: Batch, teacher_forcing: Float[Array, ""], key: Array, shard: Shard, rates: Rates
+    ) -> Score:
+        forcing_key, noise_key = jax.random.split(key)
+        count, steps = batch.targets.shape
+        noise = shard.rows(self.decoder.noise(rates, noise_key, shard.count * count, steps))
+        fed = fed_tokens(self.decoder, memory, batch.targets, teacher_forcing, forcing_key, shard, noise)
+        return self.score(memory, batch, fed, noise)
 
-    def predict(self, memory: Memory, batch: Batch) -> tuple[Score, Array]:
-        return self.score(memory, batch, true_previous(batch.targets)), greedy(self.decoder, memory, self.most)
+    def predict(self, memory: Memory, batch: Batch, rates: Rates) -> tuple[Score, Array]:
+        noise = dropout.expected(self.decoder.stack.widths, rates)
+        score = self.score(memory, batch, true_previous(batch.targets), noise)
+        return score, greedy(self.decoder, memory, self.most, noise)
 
 
 class LinearHead(nnx.Module):
-    """A class or a value, from the last hidden state."""
+    """A class or a value, from the last state."""
 
     def __init__(self, interface: Interface, memory_features: int, rngs: nnx.Rngs) -> None:
         self.target = interface.target
@@ -78,24 +86,26 @@ class LinearHead(nnx.Module):
         difference = output - batch.targets
         return Score(jnp.mean(jnp.square(difference), axis=1), jnp.mean(jnp.abs(difference), axis=1), ones)
 
-    def training_score(self, memory: Memory, batch: Batch, teacher_forcing: Float[Array, ""], key: Array) -> Score:
-        return self.score(self.linear(memory.carries[-1][0]), batch)
+    def training_score(
+        self, memory: Memory, batch: Batch, teacher_forcing: Float[Array, ""], key: Array, shard: Shard, rates: Rates
+    ) -> Score:
+        return self.score(self.linear(memory.last), batch)
 
-    def predict(self, memory: Memory, batch: Batch) -> tuple[Score, Array]:
-        output = self.linear(memory.carries[-1][0])
+    def predict(self, memory: Memory, batch: Batch, rates: Rates) -> tuple[Score, Array]:
+        output = self.linear(memory.last)
         return self.score(output, batch), output
 
 
 class Seq2seq(nnx.Module):
     """Encoder and head."""
 
-    def __init__(self, config: ModelConfig, interface: Interface, init: InitScheme, rngs: nnx.Rngs) -> None:
-        self.encoder = Encoder(config, interface, init, rngs)
-        width = self.encoder.memory_features
+    def __init__(self, config: ModelConfig, cell: Cell, interface: Interface, init: InitScheme, rngs: nnx.Rngs) -> None:
+        self.encoder = Encoder(config, cell, interface, init, rngs)
+        source = self.encoder.stack
         if interface.target == "tokens":
-            self.head = TokenHead(config, interface, width, init, rngs)
+            self.head = TokenHead(config, cell, interface, source, init, rngs)
         else:
-            self.head = LinearHead(interface, width, rngs)
+            self.head = LinearHead(interface, source.features, rngs)
 
     def loss(
         self,
@@ -103,12 +113,25 @@ class Seq2seq(nnx.Module):
         key: Array,
         teacher_forcing: Float[Array, ""],
         probe: Float[Array, "S P"] | None = None,
+        shard: Shard = WHOLE,
+        rates: Rates = Rates(),
     ) -> tuple[Float[Array, ""], Float[Array, ""]]:
-        """Mean loss and mean error over valid tokens, as fed in training; the gradient of `probe` is the profile."""
-        memory = self.encoder(batch.inputs, batch.input_lengths, probe)
-        score = self.head.training_score(memory, batch, teacher_forcing, key)
-        return score.mean_loss(), score.mean_error()
+        """Mean loss and mean error over valid tokens, as fed in training; the gradient of `probe` is the profile.
 
-    def predict(self, batch: Batch) -> tuple[Score, Array]:
+        Args:
+            batch: the whole batch.
+            key: of all draws; they are made for the whole batch.
+            shard: the part of it that is computed; the results of all parts add up to those of the whole.
+        """
+        own = shard.rows(batch)
+        encoder_key, head_key = jax.random.split(key)
+        noise = shard.rows(self.encoder.noise(rates, encoder_key, *batch.inputs.shape[:2]))
+        memory = self.encoder(own.inputs, own.input_lengths, probe, noise)
+        score = self.head.training_score(memory, own, teacher_forcing, head_key, shard, rates)
+        count = jnp.maximum(batch.count(), 1).astype(score.loss.dtype)
+        return jnp.sum(score.loss) / count, jnp.sum(score.errors) / count
+
+    def predict(self, batch: Batch, rates: Rates = Rates()) -> tuple[Score, Array]:
         """The teacher-forced score of each example, and the model's own output: tokens [B, U], logits or values."""
-        return self.head.predict(self.encoder(batch.inputs, batch.input_lengths), batch)
+        noise = dropout.expected(self.encoder.stack.widths, rates)
+        return self.head.predict(self.encoder(batch.inputs, batch.input_lengths, noise=noise), batch, rates)

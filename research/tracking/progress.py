@@ -25,9 +25,14 @@ SPEED_WINDOW = 60.0  # seconds of progress that the remaining time is estimated 
 class ProgressBar:
     """One bar over a whole sweep, with what is going on beside it; lines instead where stderr is no terminal."""
 
-    def __init__(self) -> None:
+    def __init__(self, shown: bool = True) -> None:
+        """Choose the display.
+
+        Args:
+            shown: False: none, for a process that another one speaks for.
+        """
         person = STDERR.is_terminal and not STDERR.is_dumb_terminal
-        self._display: _Bar | _Lines = _Bar() if person else _Lines()
+        self._display: _Bar | _Lines | _Nothing = (_Bar() if person else _Lines()) if shown else _Nothing()
         self._before = self._after = ""
 
     def __enter__(self) -> "ProgressBar":
@@ -85,6 +90,18 @@ class _Bar:
 
     def advance(self, amount: float) -> None:
         self._progress.advance(self._task, amount)
+
+
+class _Nothing:
+    def start(self) -> None: ...
+
+    def stop(self, done: bool) -> None: ...
+
+    def expect(self, total: float) -> None: ...
+
+    def doing(self, what: str) -> None: ...
+
+    def advance(self, amount: float) -> None: ...
 
 
 class _Lines:

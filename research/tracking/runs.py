@@ -1,6 +1,7 @@
 """The run directory: the record of one trial, and all that reports read.
 
     config.json          flat, dotted, complete: reproduces the run
+    shards.json          the parts that its batches are computed in, as decided when it began
     metrics.jsonl        one record a line, appended as the run goes
     gradient_flow.jsonl  one record a line: the norms of dL/dh_t (and dL/dc_t) for every t
     result.json          written once, at the end: status and summary
@@ -99,6 +100,27 @@ class RunDirectory:
         fault = shape.result_fault(result)
         _refuse(self.result_file, fault and f"{fault}; delete the file to finish the run anew")
         return result
+
+    @property
+    def shards_file(self) -> Path:
+        return self.path / "shards.json"
+
+    def batch_shards(self) -> int | None:
+        """The parts that its batches are computed in; None as long as that is not decided.
+
+        Raises:
+            UserError: if the file is broken.
+        """
+        if not self.shards_file.exists():
+            return None
+        count = _read_object(self.shards_file).get("batch_shards")
+        sound = isinstance(count, int) and not isinstance(count, bool) and count >= 1
+        _refuse(self.shards_file, None if sound else "batch_shards: must be a whole number, at least 1")
+        return count
+
+    def decide_batch_shards(self, count: int) -> None:
+        """Record the parts that its batches are computed in: a continuation keeps to them, and so to the last bit."""
+        _replace(self.shards_file, json.dumps({"batch_shards": count}) + "\n")
 
     @contextlib.contextmanager
     def claimed(self) -> Iterator[None]:

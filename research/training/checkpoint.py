@@ -23,12 +23,15 @@ from research.errors import UserError
 Tree = TypeVar("Tree")
 KEPT = 2
 HASHES = "sha256sums.txt"
+ALONE = ocp.options.MultiprocessingOptions(active_processes={0}, barrier_sync_key_prefix="first")
+"""Of several processes only the first saves and restores: orbax must not wait for the others."""
 logging.getLogger("absl").setLevel(logging.ERROR)  # orbax narrates each save
 
 
 def save(directory: Path, step: int, state: Any) -> None:
     """Write the state after `step` updates and keep the newest two; returns when it is on disk."""
     leaves = {name: np.asarray(leaf) for name, leaf in _flatten(state).items()}
+    directory.mkdir(parents=True, exist_ok=True)
     with _manager(directory) as manager:
         manager.save(step, args=ocp.args.StandardSave(leaves))
     folder = directory / str(step)
@@ -98,7 +101,12 @@ def _vacant(path: Path) -> Path:
 
 def _manager(directory: Path) -> ocp.CheckpointManager:
     options = ocp.CheckpointManagerOptions(
-        max_to_keep=KEPT, enable_async_checkpointing=False, save_root_metadata=False, cleanup_tmp_directories=True
+        max_to_keep=KEPT,
+        create=False,
+        enable_async_checkpointing=False,
+        save_root_metadata=False,
+        cleanup_tmp_directories=True,
+        multiprocessing_options=ALONE,
     )
     return ocp.CheckpointManager(directory.absolute(), options=options)
 

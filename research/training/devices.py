@@ -33,6 +33,7 @@ def environment() -> dict[str, Any]:
         "platform": device.platform,
         "device": device.device_kind,
         "devices": jax.device_count(),
+        "processes": jax.process_count(),
         "cores": cores(),
         "machine": platform.machine(),
         "instructions": _instructions(),

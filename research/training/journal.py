@@ -14,7 +14,7 @@ from research.recurrent.cell import create as create_cell
 from research.tasks.task import Evaluation
 from research.tracking.runs import RunDirectory, Stem
 from research.tracking.wandb import WandbRun
-from research.training import devices
+from research.training import checkpoint, devices
 from research.training.step import Record, TrialState
 
 SUMS = ("steps", "loss", "error", "gradient_norm", "clipped")
@@ -50,7 +50,7 @@ class Journal:
         self._config = config
         self._start = start
         self._pending: tuple[int, int, Record] | None = None
-        self._parts = create_cell(config.model.cell).parts
+        self._parts = create_cell(config.model.cell, config.cell).parts
         self._sums = [dict.fromkeys(SUMS, 0.0) for _ in trials]
         self._flow: list[dict[str, float]] = [{} for _ in trials]
         for trial in trials:
@@ -79,6 +79,11 @@ class Journal:
         for k, evaluation in enumerate(evaluations):
             self._log(k, step, dict(evaluation.metrics))
 
+    def save(self, step: int, states: list[TrialState]) -> None:
+        """Write checkpoints: the trials can go on from here."""
+        for trial, state in zip(self._trials, states, strict=True):
+            checkpoint.save(trial.checkpoints, step, state)
+
     def finish(self, states: list[TrialState], evaluations: list[Evaluation], seconds: float) -> None:
         """Write each trial's result: the trial is done.
 
@@ -103,7 +108,8 @@ class Journal:
             result = {"status": status, "steps": steps, "diverged_at": diverged_at, "seconds": seconds}
             if evaluation.by_length:
                 result["by_length"] = evaluation.by_length
-            trial.run.finish({**result, "summary": summary, "environment": devices.environment()})
+            environment = {**devices.environment(), "batch_shards": trial.run.batch_shards()}
+            trial.run.finish({**result, "summary": summary, "environment": environment})
 
     def _write(self, k: int, start: int, stop: int, record: Record) -> None:
         if record.steps == 0:
@@ -133,6 +139,26 @@ class Journal:
     def _log(self, k: int, step: int, metrics: dict[str, float]) -> None:
         self._trials[k].run.append("metrics", {"step": step, **metrics})
         self._wandb[k].log(step, metrics)
+
+
+class Bystander:
+    """The journal of a process that only computes: it keeps step with the devices and writes nothing."""
+
+    def __init__(self) -> None:
+        self._pending: Record | None = None
+
+    def pend(self, start: int, stop: int, record: Record) -> None:
+        self._pending = record
+
+    def collect(self) -> int:
+        jax.block_until_ready(self._pending)
+        return 0
+
+    def log_evaluations(self, step: int, evaluations: list[Evaluation]) -> None: ...
+
+    def save(self, step: int, states: list[TrialState]) -> None: ...
+
+    def finish(self, states: list[TrialState], evaluations: list[Evaluation], seconds: float) -> None: ...
 
 
 def _flow_summary(flow: list[dict[str, Any]], when: str, index: int) -> dict[str, float]:

@@ -1,8 +1,10 @@
 """Many trials in one compiled program.
 
-The trials' states are stacked on a leading axis K, which is sharded over the devices (on a CPU, one XLA device a core).
-Each device runs its trials one after the other (`lax.map`), which on a CPU is as fast as a batched program and
-bit-exact: a trial's numbers do not depend on the pack that it is in. On GPU and TPU they are batched (`vmap`).
+The devices (on a CPU, one XLA device a core) form a mesh with the axes "trial" and "batch". The trials' states are
+stacked on a leading axis K, which is sharded over "trial". Each row of devices runs its trials one after the other
+(`lax.map`), which on a CPU is as fast as a batched program and bit-exact: a trial's numbers do not depend on the pack
+that it is in. On GPU and TPU they are batched (`vmap`). The devices of a row share the batch of each update: each
+computes one part of it (`shards`).
 
 All first arguments have the placement and types of all later ones, so every program is compiled once.
 """
@@ -17,14 +19,15 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from research.batch import Batch
 from research.training import hparams as hp
+from research.training import shards
 from research.training.step import Program, Record, TrialState
 
-EACH, SAME = PartitionSpec("trial"), PartitionSpec()
+EACH, SAME, PARTS = PartitionSpec("trial"), PartitionSpec(), PartitionSpec(shards.AXIS)
 EVALUATION_BATCH = 100
 
 
 class Pack:
-    """K trials with the same static config. Trials are padded to a multiple of the devices; the padding never runs."""
+    """K trials with the same static config. Trials are padded to a multiple of the rows; the padding never runs."""
 
     def __init__(self, program: Program, trials: list[hp.Hparams], batched: bool | None = None) -> None:
         """Place the trials on the devices.
@@ -35,15 +38,19 @@ class Pack:
         self.program = program
         self.size = len(trials)
         self.batched = jax.devices()[0].platform != "cpu" if batched is None else batched
-        # XLA optimises a program for one device differently, so a trial alone takes two to keep its bits: one idles.
-        devices = jax.devices()[: max(self.size, 1 if self.batched else 2)]
-        self.mesh = Mesh(np.array(devices), ("trial",))
-        self.padding = -self.size % len(devices)
+        self.columns = program.batch_shards
+        rows = min(self.size, len(jax.devices()) // self.columns)
+        if self.columns == 1 and not self.batched:
+            # XLA optimises a program for one device differently, so a trial alone takes two to keep its bits.
+            rows = min(max(rows, 2), len(jax.devices()))
+        devices = np.array(jax.devices()[: rows * self.columns])
+        self.mesh = Mesh(devices.reshape(rows, self.columns), ("trial", shards.AXIS))
+        self.padding = -self.size % rows
         self.hparams = self._put(hp.stack(trials + trials[:1] * self.padding), EACH)
         self.data = self._put(program.task.data, SAME)
         self._run = self._compile(self._run_one, (EACH, EACH, SAME, SAME), donate=(1,))
         self._init = self._compile(program.init, (EACH,))
-        self._predict = self._compile(self._predict_one, (EACH, SAME))
+        self._predict = self._compile(self._predict_one, (EACH, EACH, PARTS))
 
     def init(self) -> TrialState:
         """The states before the first update."""
@@ -56,11 +63,13 @@ class Pack:
     def predict(self, state: TrialState, held_out: Batch) -> tuple[Any, np.ndarray]:
         """Scores and outputs on the held-out examples, [K, N, ...] as NumPy arrays."""
         count = len(held_out.targets)
-        chunks = -(-count // EVALUATION_BATCH)
-        rows = np.resize(np.arange(count), chunks * EVALUATION_BATCH).reshape(chunks, EVALUATION_BATCH)
-        batches = self._put(jax.tree.map(lambda x: x[rows], held_out), SAME)
-        found = jax.device_get(self._predict(state, batches))
-        return jax.tree.map(lambda x: x.reshape(len(x), -1, *x.shape[3:])[: self.size, :count], found)
+        turns = -(-count // (EVALUATION_BATCH * self.columns))
+        shape = (turns, self.columns, EVALUATION_BATCH)
+        # Tasks put examples that end together side by side, so the devices take their batches in turn.
+        rows = np.resize(np.arange(count), shape).swapaxes(0, 1)
+        batches = self._put(jax.tree.map(lambda x: x[rows], held_out), PARTS)
+        found = jax.device_get(self._predict(self.hparams, state, batches))
+        return jax.tree.map(lambda x: x.swapaxes(1, 2).reshape(len(x), -1, *x.shape[4:])[: self.size, :count], found)
 
     def fetch(self, state: TrialState) -> list[TrialState]:
         """Each trial's state as NumPy arrays."""
@@ -75,8 +84,10 @@ class Pack:
     def _run_one(self, hparams: hp.Hparams, state: TrialState, data: Any, count: Any) -> tuple[TrialState, Record]:
         return self.program.run(hparams, state, data, count)
 
-    def _predict_one(self, state: TrialState, batches: Batch) -> Any:
-        return jax.lax.map(partial(self.program.predict, state), batches)
+    def _predict_one(self, hparams: hp.Hparams, state: TrialState, batches: Batch) -> Any:
+        """Predictions on all batches, [columns, turns, ...], of which this device has computed one column."""
+        own = jax.tree.map(lambda x: x[0], batches)
+        return jax.lax.all_gather(jax.lax.map(partial(self.program.predict, hparams, state), own), shards.AXIS)
 
     def _retire_padding(self, state: TrialState) -> TrialState:
         if not self.padding:
@@ -98,9 +109,16 @@ class Pack:
             return jax.lax.map(trial, each)
 
         local = jax.vmap(one, in_axes=tuple(0 if s == EACH else None for s in specs)) if self.batched else in_turn
-        # Trials do not communicate, so nothing is gained by tracking which values differ between devices.
+        # What is summed over devices is summed in plain words, so nothing is gained by tracking which values differ.
         mapped = jax.shard_map(local, mesh=self.mesh, in_specs=specs, out_specs=EACH, check_vma=False)
         return jax.jit(mapped, donate_argnums=donate)
 
     def _put(self, tree: Any, spec: PartitionSpec) -> Any:
-        return jax.device_put(tree, NamedSharding(self.mesh, spec))
+        """Arrays that every process has, on the devices of all."""
+        place = NamedSharding(self.mesh, spec)
+
+        def put(x: Any) -> jax.Array:
+            array = np.asarray(x)
+            return jax.make_array_from_callback(array.shape, place, lambda index: array[index])
+
+        return jax.tree.map(put, tree)

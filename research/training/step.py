@@ -19,7 +19,7 @@ from research.recurrent.cell import create
 from research.seq2seq.model import Score, Seq2seq
 from research.tasks.task import Task
 from research.training import hparams as hp
-from research.training import optim
+from research.training import optim, shards
 
 Params = Any
 
@@ -60,13 +60,21 @@ class Record:
 class Program:
     """One trial's training, for a static config; every method can be traced."""
 
-    def __init__(self, config: Config, task: Task) -> None:
+    def __init__(self, config: Config, task: Task, batch_shards: int = 1) -> None:
+        """Fix what is compiled.
+
+        Args:
+            batch_shards: parts of a batch; if more than one, `run` must be mapped over as many devices on
+                `shards.AXIS`, all of which get the same results.
+        """
         self.config = config
+        self.batch_shards = batch_shards
         self.task = task
         self.interface = task.interface
+        self.cell = create(config.model.cell, config.cell)
         self.graphdef = nnx.graphdef(nnx.eval_shape(lambda: self._model(hp.of(config, task.interface))))
         probing = config.probes.gradient_flow_every > 0
-        self.profile_shape = (self.interface.input_length, len(create(config.model.cell).parts)) if probing else None
+        self.profile_shape = (self.interface.input_length, len(self.cell.parts)) if probing else None
 
     def init(self, hparams: hp.Hparams) -> TrialState:
         """The state before the first update."""
@@ -87,13 +95,13 @@ class Program:
         start = Record(state.ok, state.step, zero, zero, zero, zero, zero, zero, profile)
         return jax.lax.fori_loop(0, count, update, (state, start))
 
-    def predict(self, state: TrialState, batch: Batch) -> tuple[Score, Array]:
+    def predict(self, hparams: hp.Hparams, state: TrialState, batch: Batch) -> tuple[Score, Array]:
         """Teacher-forced scores and the model's own outputs."""
-        return nnx.merge(self.graphdef, state.params).predict(batch)
+        return nnx.merge(self.graphdef, state.params).predict(batch, hparams.rates)
 
     def _model(self, hparams: hp.Hparams) -> Seq2seq:
         rngs = nnx.Rngs(params=jax.random.fold_in(jax.random.key(hparams.seed), 0))
-        return Seq2seq(self.config.model, self.interface, hparams.init, rngs)
+        return Seq2seq(self.config.model, self.cell, self.interface, hparams.init, rngs)
 
     def _update(self, hparams: hp.Hparams, data: Any, state: TrialState, record: Record) -> tuple[TrialState, Record]:
         key = jax.random.fold_in(jax.random.key(hparams.seed), 1)
@@ -102,7 +110,9 @@ class Program:
             for bucket in range(self.task.buckets)
         ]
         chosen = self.task.bucket(key, state.step, self.config.training.batch_size)
-        loss, error, grads, profile = jax.lax.switch(chosen, branches)
+        *sums, profile = jax.lax.switch(chosen, branches)
+        loss, error, grads = shards.total(sums, self.batch_shards)
+        profile = shards.total_norm(profile, self.batch_shards)
         size = optim.global_norm(grads)
         rate = optim.learning_rate(hparams, state.step, self.config.training.steps)
         rule = optim.transform(self.config.training.optimizer, rate)
@@ -126,13 +136,16 @@ class Program:
         return TrialState(kept.params, kept.optimizer, kept.step, ok), observed
 
     def _gradient(self, hparams: hp.Hparams, data: Any, state: TrialState, key: Array, bucket: int):
+        """Loss, error and gradient, to be summed over the parts of the batch, and the norms of this part's profile."""
         batch_key, forcing_key = jax.random.split(key)
         batch = self.task.batch(data, batch_key, state.step, self.config.training.batch_size, bucket)
         probe = None if self.profile_shape is None else jnp.zeros((batch.inputs.shape[1], self.profile_shape[1]))
 
         def loss(params: Params, probe: Array | None) -> tuple[Array, Array]:
             model = nnx.merge(self.graphdef, params)
-            return model.loss(batch, jax.random.fold_in(forcing_key, state.step), hparams.teacher_forcing, probe)
+            own = jax.random.fold_in(forcing_key, state.step)
+            shard = shards.own(self.batch_shards)
+            return model.loss(batch, own, hparams.teacher_forcing, probe, shard, hparams.rates)
 
         (value, error), (grads, profile) = jax.value_and_grad(loss, argnums=(0, 1), has_aux=True)(state.params, probe)
         return value, error, grads, jnp.zeros((0, 0)) if profile is None else profile

@@ -1,8 +1,9 @@
 """The training loop: trials to finished run directories.
 
-Trials with the same static config are trained as a pack. Between two calls of the compiled program the loop does what
-is due: writes records, evaluates, saves checkpoints. Calls end where any of these is due, at the same steps whether a
-run is resumed or not. While one call computes, the records of the call before are fetched and written.
+Trials with the same static config are trained as a pack; the devices that they leave idle take parts of their batches.
+Between two calls of the compiled program the loop does what is due: writes records, evaluates, saves checkpoints. Calls
+end where any of these is due, at the same steps whether a run is resumed or not. While one call computes, the records
+of the call before are fetched and written.
 """
 
 import contextlib
@@ -24,10 +25,11 @@ from research.tasks.task import Evaluation
 from research.tracking.progress import ProgressBar
 from research.tracking.runs import RunDirectory
 from research.tracking.wandb import wait_for_uploads
-from research.training import checkpoint, compilation, devices, hparams
+from research.training import compilation, devices, hparams, processes, start
 from research.training.evaluate import evaluate
-from research.training.journal import Journal, Trial
+from research.training.journal import Bystander, Journal, Trial
 from research.training.pack import Pack
+from research.training.start import Start
 from research.training.step import Program, TrialState
 
 
@@ -47,33 +49,43 @@ class TrialResult:
 def train_trials(trials: Sequence[tuple[str, Config]], directory: Path) -> list[TrialResult]:
     """Train each (name, config) in `directory/name`; finished trials are skipped, begun ones go on where they stood.
 
+    Where several processes train together, the first one's trials count, and only it touches the directory.
+
     Raises:
-        UserError: if two trials have one name, if a directory holds a run of another config, or if a file cannot be
-            read or written.
+        UserError: if two trials have one name, if a directory holds a run of another config, if there are too few
+            devices, or if a file cannot be read or written.
     """
+    processes.start()
     devices.use_all_cores()
     compilation.keep_programs()
+    opened, skipped = processes.agreed(lambda: _open(trials, directory))
+    waiting = [trial for trial in opened if trial.name not in skipped]
+    if waiting:
+        with _trouble_in_one_line(directory), ProgressBar(shown=processes.is_first()) as bar:
+            _train_all(waiting, bar)
+    return processes.agreed(lambda: [_result(trial, trial.name in skipped) for trial in opened])
+
+
+def _open(trials: Sequence[tuple[str, Config]], directory: Path) -> tuple[list[Trial], set[str]]:
+    """All trials, and the names of those that are finished; the others can be trained."""
     for name, count in Counter(name for name, _ in trials).items():
         if count > 1:
             raise UserError(f"{directory / name}: {count} trials of this name; names must differ")
     opened = [Trial(name, config, RunDirectory.create(directory / name, config)) for name, config in trials]
     skipped = {trial.name for trial in opened if trial.run.result()}
-    waiting = [trial for trial in opened if trial.name not in skipped]
-    for trial in waiting:
-        trial.check_records()
-        if trial.config.model.backend == "cudnn":
-            cudnn.require()
-        with trial.run.claimed():  # see now, not after hours, that no other process trains it
-            pass
-    if waiting:
-        with _trouble_in_one_line(directory), ProgressBar() as bar:
-            _train_all(waiting, bar)
-    return [_result(trial, trial.name in skipped) for trial in opened]
+    for trial in opened:
+        if trial.name not in skipped:
+            trial.check_records()
+            start.check(trial)
+            with trial.run.claimed():  # see now, not after hours, that no other process trains it
+                pass
+    return opened, skipped
 
 
 def _train_all(trials: list[Trial], bar: ProgressBar) -> None:
     for options in dict.fromkeys(trial.config.task for trial in trials):
         bar.doing(f"reading the data of {options.name}")
+        processes.agreed(lambda options=options: bool(tasks.create(options)))  # the first prepares it, once
         tasks.create(options)
     bar.expect(sum(_work(trial.config, trial.config.training.steps) for trial in trials))
     groups = _groups(trials)
@@ -82,12 +94,16 @@ def _train_all(trials: list[Trial], bar: ProgressBar) -> None:
         what = f"{config.model.cell} on {config.task.name}"
         bar.part(f"{number}/{len(groups)} · ", f" · {len(group)} × {what}")
         with contextlib.ExitStack() as claims:
-            for trial in group:
-                claims.enter_context(trial.run.claimed())
-            _train_group([trial for trial in group if not trial.run.result()], bar)
+            processes.agreed(lambda group=group, claims=claims: _claim(group, claims))
+            _train_group(group, bar)
     bar.part()
     bar.doing("uploading to W&B")
     wait_for_uploads()
+
+
+def _claim(trials: list[Trial], claims: contextlib.ExitStack) -> None:
+    for trial in trials:
+        claims.enter_context(trial.run.claimed())
 
 
 def _groups(trials: Sequence[Trial]) -> list[list[Trial]]:
@@ -99,24 +115,23 @@ def _groups(trials: Sequence[Trial]) -> list[list[Trial]]:
 
 
 def _train_group(trials: list[Trial], bar: ProgressBar) -> None:
-    """Train trials of one program; those that stand at the same step form a pack."""
-    if not trials:  # another process has finished them meanwhile
-        return
+    """Train trials of one static config; those that stand at the same step form a pack."""
     config = trials[0].config
     bar.doing("preparing")
-    program = Program(cudnn.settled(config, len(trials), jax.device_count()), tasks.create(config.task))
-    template = jax.eval_shape(program.init, hparams.of(config, program.interface))
-    packs: dict[int, list[tuple[Trial, TrialState | None]]] = {}
-    for trial in trials:
-        step, state = checkpoint.restore(trial.checkpoints, template) or (0, None)
-        packs.setdefault(step, []).append((trial, state))
-    for start, members in sorted(packs.items()):
-        own = [trial for trial, _ in members]
-        bar.advance(len(own) * _work(config, start))
-        bar.doing(f"{len(own)} at step {start}, compiling" if len(packs) > 1 else "compiling")
-        pack = Pack(program, [hparams.of(trial.config, program.interface) for trial in own])
-        states = [state for _, state in members if state is not None]
-        _train_pack(pack, own, start, pack.place(states) if states else pack.init(), bar)
+    task = tasks.create(config.task)
+    template = jax.eval_shape(Program(config, task).init, hparams.of(config, task.interface))
+    packs: dict[tuple[int, int], list[Start]] = {}
+    for one in processes.agreed(lambda: start.starts(trials, template)):
+        packs.setdefault((one.step, one.batch_shards), []).append(one)
+    for (step, batch_shards), members in sorted(packs.items()):
+        own = [one.trial for one in members]
+        bar.advance(len(own) * _work(config, step))
+        bar.doing(f"{len(own)} at step {step}, compiling" if len(packs) > 1 else "compiling")
+        side_by_side = jax.device_count() // batch_shards
+        program = Program(cudnn.settled(config, len(own), side_by_side), task, batch_shards)
+        pack = Pack(program, [hparams.of(trial.config, task.interface) for trial in own])
+        states = [one.state for one in members if one.state is not None]
+        _train_pack(pack, own, step, pack.place(states) if states else pack.init(), bar)
 
 
 def _train_pack(pack: Pack, trials: list[Trial], start: int, state: TrialState, bar: ProgressBar) -> None:
@@ -124,7 +139,7 @@ def _train_pack(pack: Pack, trials: list[Trial], start: int, state: TrialState, 
     config, task = pack.program.config, pack.program.task
     training = config.training
     held_out = task.held_out(training.eval_examples)
-    journal = Journal(trials, config, start)
+    journal = Journal(trials, config, start) if processes.is_first() else Bystander()
     began = saved = time.monotonic()
     step = start
 
@@ -151,7 +166,7 @@ def _train_pack(pack: Pack, trials: list[Trial], start: int, state: TrialState, 
         due = time.monotonic() - saved > training.checkpoint_seconds
         if due and step % training.log_every == 0:  # at whole records only, so that a resumed run writes the same ones
             collect()
-            _save(trials, step, pack.fetch(state))
+            journal.save(step, pack.fetch(state))
             saved = time.monotonic()
     collect()
     evaluations = evaluate_at(step)
@@ -159,13 +174,8 @@ def _train_pack(pack: Pack, trials: list[Trial], start: int, state: TrialState, 
     bar.doing("saving")
     if start < training.steps:  # else the run was ended after this, and resumes here
         journal.log_evaluations(step, evaluations)
-        _save(trials, step, states)
+        journal.save(step, states)
     journal.finish(states, evaluations, time.monotonic() - began)
-
-
-def _save(trials: list[Trial], step: int, states: list[TrialState]) -> None:
-    for trial, state in zip(trials, states, strict=True):
-        checkpoint.save(trial.checkpoints, step, state)
 
 
 def _stops(config: Config, start: int) -> Iterator[int]:
@@ -192,7 +202,7 @@ def _update_work(config: Config) -> float:
     """About how long an update takes, in any unit: what a time step does beside its gates counts as two gates more."""
     model = config.model
     steps = tasks.create(config.task).interface.input_length * model.layers * (1 + model.bidirectional)
-    return steps * config.training.batch_size * (len(create_cell(model.cell).gates) + 2) * model.features**2
+    return steps * config.training.batch_size * (len(create_cell(model.cell, config.cell).gates) + 2) * model.features**2
 
 
 def _evaluation_work(config: Config) -> float:

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from research.batch import Batch, Interface
+from research.batch import WHOLE, Batch, Interface, Shard
 from research.config import ModelConfig
 from research.seq2seq.forcing import true_previous
-from research.seq2seq.model import LinearHead, Score
+from research.seq2seq.model import LinearHead
 from research.seq2seq.search import greedy
 from tests import quick
 from tests.seq2seq import models
@@ -135,6 +135,26 @@ def test_a_class_or_a_value_is_read_from_the_last_state(target):
     assert (loss, error) == pytest.approx((np.mean(losses), np.mean(errors)), rel=1e-12)
 
 
+@pytest.mark.parametrize("ratio", [1.0, 0.5])
+def test_the_parts_of_a_batch_add_up_to_the_whole(ratio):
+    batch = models.batch()
+    graphdef, state = nnx.split(models.model("gru", "additive"), nnx.Param)
+
+    @quick.jit
+    def run(state):
+        def loss(state, shard):
+            return nnx.merge(graphdef, state).loss(batch, jax.random.key(1), jnp.asarray(ratio), shard=shard)
+
+        whole, *parts = (
+            jax.value_and_grad(loss, has_aux=True)(state, shard) for shard in (WHOLE, Shard(0, 2), Shard(1, 2))
+        )
+        return whole, jax.tree.map(jnp.add, *parts)
+
+    whole, total = run(state)
+    jax.tree.map(lambda x, y: np.testing.assert_allclose(x, y, rtol=1e-12, atol=1e-14), total, whole)
+
+
 def test_a_batch_without_a_token_has_no_loss_and_no_error():
-    zeros = jnp.zeros(2)
-    assert Score(zeros, zeros, zeros).mean_loss() == 0 == Score(zeros, zeros, zeros).mean_error()
+    batch = dataclasses.replace(models.batch(), target_lengths=jnp.zeros(BATCH, jnp.int32))
+    model = models.model("gru", "none")
+    assert quick.jit(lambda: model.loss(batch, jax.random.key(0), jnp.asarray(1.0)))() == (0, 0)

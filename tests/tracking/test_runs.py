@@ -74,6 +74,19 @@ def test_a_trial_has_no_result_until_it_is_finished(run):
     assert {path.name for path in run.path.iterdir()} == {"config.json", "result.json"}
 
 
+def test_the_parts_of_its_batches_are_settled_once(run):
+    assert run.batch_shards() is None
+    run.decide_batch_shards(2)
+    assert RunDirectory.create(run.path, Config()).batch_shards() == 2
+
+
+@pytest.mark.parametrize("content", ["{}", '{"batch_shards": 0}', '{"batch_shards": true}', '{"batch_shards": "2"}'])
+def test_parts_that_are_no_number_are_refused_in_one_line(run, content):
+    run.shards_file.write_text(content)
+    with pytest.raises(UserError, match=r"shards\.json: batch_shards: must be a whole number"):
+        run.batch_shards()
+
+
 @pytest.mark.parametrize("half", ["{", '{"step": 2, "h": [1.0, 2', '"x"', "\x00\x00"])
 def test_half_a_last_line_is_passed_over_and_overwritten(run, half):
     run.append("metrics", {"step": 1})

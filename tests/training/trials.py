@@ -25,6 +25,7 @@ TINY = override(
         "model.features": 4,
         "training.steps": STEPS,
         "training.batch_size": 4,
+        "training.batch_shards": 1,
         "training.learning_rate": 0.01,
         "training.log_every": 2,
         "training.eval_examples": 20,

@@ -1,0 +1,93 @@
+"""Several processes that train one trial together (`jax.distributed`): each computes its devices' parts of a batch.
+
+The first process decides what is done, reads and writes; the others follow it and compute. They are asked for by the
+environment, as JAX names it:
+
+    JAX_COORDINATOR_ADDRESS    HOST:PORT at which the first process waits for the others
+    JAX_NUM_PROCESSES          how many there are                (Slurm and Open MPI tell these two by themselves)
+    JAX_PROCESS_ID             which of them this is, from 0
+"""
+
+import os
+import pickle
+from collections.abc import Callable
+from typing import TypeVar
+
+import jax
+import numpy as np
+from jax.experimental import multihost_utils
+
+from research.errors import UserError
+
+ADDRESS, COUNT, ID = "JAX_COORDINATOR_ADDRESS", "JAX_NUM_PROCESSES", "JAX_PROCESS_ID"
+SECONDS_TO_MEET, SECONDS_TO_PART = 300, 10  # they part together, unless one has failed
+T = TypeVar("T")
+
+
+def start() -> None:
+    """Meet the other processes, if the environment names any; to be called before anything is computed.
+
+    Raises:
+        UserError: if the environment does not say who they are, or they do not come.
+    """
+    if jax.distributed.is_initialized():
+        return
+    given = {name: os.environ[name] for name in (ADDRESS, COUNT, ID) if os.environ.get(name)}
+    if not given:
+        return
+    count, own = _whole(given, COUNT, 1), _whole(given, ID, 0)
+    _, colon, port = given.get(ADDRESS, "").rpartition(":")
+    if not (colon and port.isdecimal() and 0 < int(port) < 2**16):
+        known = ", ".join(f"{name}={text}" for name, text in given.items() if name != ADDRESS)
+        asked = f"with {known}, " if ADDRESS not in given else ""
+        raise UserError(f"{ADDRESS}={given.get(ADDRESS, '')}: {asked}must be HOST:PORT of the first process")
+    if count is not None and own is not None and own >= count:
+        raise UserError(f"{ID}={own}: must be less than {COUNT}={count}")
+    try:
+        jax.distributed.initialize(
+            num_processes=count,
+            process_id=own,
+            initialization_timeout=SECONDS_TO_MEET,
+            shutdown_timeout_seconds=SECONDS_TO_PART,
+        )
+    except (ValueError, RuntimeError) as error:  # not all are known, or they do not meet
+        missing = [name for name, value in ((COUNT, count), (ID, own)) if value is None]
+        reason = f"{' and '.join(missing)} must be set" if missing else str(error).strip().partition("\n")[0]
+        raise UserError(f"{ADDRESS}={given[ADDRESS]}: {reason}") from error
+
+
+def is_first() -> bool:
+    """Whether this process reads and writes; a process alone does."""
+    return jax.process_index() == 0
+
+
+def agreed(make: Callable[[], T]) -> T:
+    """What `make` gives in the first process, in all of them; where it fails, all fail."""
+    if jax.process_count() == 1:
+        return make()
+    if not is_first():
+        value, fault = _broadcast(b"")
+        if fault is not None:
+            raise UserError(fault)
+        return value
+    try:
+        value = make()
+    except Exception as error:
+        _broadcast(pickle.dumps((None, str(error))))
+        raise
+    _broadcast(pickle.dumps((value, None)))
+    return value
+
+
+def _broadcast(message: bytes):
+    """What the first process says."""
+    size = int(multihost_utils.broadcast_one_to_all(np.int32(len(message))))
+    text = np.frombuffer(message, np.uint8) if message else np.zeros(size, np.uint8)
+    return pickle.loads(multihost_utils.broadcast_one_to_all(text).tobytes())
+
+
+def _whole(given: dict[str, str], name: str, least: int) -> int | None:
+    text = given.get(name)
+    if text is not None and not (text.isdecimal() and int(text) >= least):
+        raise UserError(f"{name}={text}: must be a whole number, at least {least}")
+    return int(text) if text is not None else None

@@ -1,0 +1,81 @@
+"""Where a trial starts from: its checkpoint, and the number of parts that its batches are computed in.
+
+That number decides how sums are rounded. So it is settled once, when a trial begins, and kept in its run directory: a
+run goes on to the last bit as it began, whatever trials stand beside it then.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import jax
+
+from research.config import Config
+from research.errors import UserError
+from research.recurrent import cudnn
+from research.training import checkpoint, shards
+from research.training.journal import Trial
+from research.training.step import TrialState
+
+
+@dataclass(frozen=True)
+class Start:
+    """A trial that is to be trained."""
+
+    trial: Trial
+    step: int
+    state: TrialState | None
+    """None: at initialisation."""
+    batch_shards: int
+
+
+def check(trial: Trial) -> None:
+    """See now, not after hours, that there are the devices that a trial needs.
+
+    Raises:
+        UserError: if there are not, or if they cannot share its batches.
+    """
+    if trial.config.model.backend == "cudnn":
+        cudnn.require()
+    devices, processes = jax.device_count(), jax.process_count()
+    training, begun_with = trial.config.training, _begun_with(trial)
+    if begun_with and (begun_with > devices or (processes > 1 and begun_with != devices)):
+        needs = f"the run was begun with its batches in {begun_with} parts and needs as many devices"
+        raise UserError(f"{trial.run.path}: {needs}, not {devices}; go on where they are, or remove the directory")
+    asked = training.batch_shards
+    if processes > 1 and asked not in (0, devices):
+        raise UserError(f"training.batch_shards={asked}: must be 0 or {devices}, the devices of all processes")
+    if asked > devices:
+        raise UserError(f"training.batch_shards={asked}: must be at most {devices}, the number of devices")
+    if processes > 1 and training.batch_size % devices:
+        size = training.batch_size
+        raise UserError(f"training.batch_size={size}: must be a multiple of {devices}, the devices of all processes")
+
+
+def starts(trials: Sequence[Trial], template: TrialState) -> list[Start]:
+    """Where the trials of one program stand, without those that another process has finished meanwhile.
+
+    Args:
+        template: shapes and types of a trial's state.
+    """
+    unfinished = [trial for trial in trials if not trial.run.result()]
+    new = sum(_begun_with(trial) is None for trial in unfinished)
+    found = []
+    for trial in unfinished:
+        count = _begun_with(trial) or _decide(trial.config, new)
+        trial.run.decide_batch_shards(count)
+        step, state = checkpoint.restore(trial.checkpoints, template) or (0, None)
+        found.append(Start(trial, step, state, count))
+    return found
+
+
+def _begun_with(trial: Trial) -> int | None:
+    """The parts that a run was begun with; None if it has not begun."""
+    decided = trial.run.batch_shards()
+    return 1 if decided is None and trial.checkpoints.is_dir() else decided  # before there were parts, there was one
+
+
+def _decide(config: Config, trials: int) -> int:
+    """The parts that each of so many trials gets; in several processes a trial has the devices of all."""
+    training = config.training
+    side_by_side = 1 if jax.process_count() > 1 else trials
+    return training.batch_shards or shards.spare(side_by_side, jax.device_count(), training.batch_size)

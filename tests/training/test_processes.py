@@ -1,0 +1,127 @@
+"""Two processes train one trial to the same bits as one process with as many devices, into one run directory."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import jax
+import pytest
+
+from research import cli
+from research.errors import UserError
+from research.tracking.runs import RunDirectory
+from research.training import processes
+from research.training.trainer import train_trials
+from tests.training.trials import assert_equal, final_state, of, record_of
+
+ROOT = Path(__file__).parents[2]
+CONFIG = of(model__cell="rnn", training__batch_shards=0, training__eval_every=4)
+PROGRAM = """
+import pathlib, sys
+from research.training.trainer import train_trials
+from tests.training.test_processes import CONFIG
+train_trials([(name, CONFIG) for name in ("new", "begun")], pathlib.Path(sys.argv[1]))
+"""
+
+
+def two_processes(*commands: list[str]) -> list[tuple[int, str]]:
+    """Exit code and stderr of two processes of one device each, which meet on this machine."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    common = {
+        "JAX_COORDINATOR_ADDRESS": address,
+        "JAX_NUM_PROCESSES": "2",
+        "JAX_NUM_CPU_DEVICES": "1",
+        "JAX_DISABLE_MOST_OPTIMIZATIONS": "true",
+    }
+    started = [
+        subprocess.Popen(
+            [sys.executable, *command],
+            cwd=ROOT,
+            env={**os.environ, **common, "JAX_PROCESS_ID": str(number)},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for number, command in enumerate(commands)
+    ]
+    try:
+        said = [process.communicate(timeout=90)[1] for process in started]
+        return [(process.returncode, text) for process, text in zip(started, said, strict=True)]
+    finally:
+        for process in started:
+            process.kill()
+
+
+@pytest.mark.usefixtures("quick_compilation")
+def test_two_processes_train_to_the_bits_of_one_and_the_first_alone_writes(tmp_path):
+    train_trials([("trial", CONFIG)], tmp_path / "one")
+    straight = tmp_path / "one" / "trial"
+    begun = Path(shutil.copytree(straight, tmp_path / "two" / "begun"))
+    (begun / "result.json").unlink()
+    shutil.rmtree(begun / "checkpoint" / "8")
+
+    ended = two_processes(["-c", PROGRAM, str(tmp_path / "two")], ["-c", PROGRAM, str(tmp_path / "other")])
+    assert [code for code, _ in ended] == [0, 0], ended
+    assert not (tmp_path / "other").exists()
+    wanted = record_of(straight)
+    assert wanted["result"]["environment"].pop("processes") == 1
+    for name in ("new", "begun"):
+        found = record_of(tmp_path / "two" / name)
+        assert found["result"]["environment"].pop("processes") == 2
+        assert found == wanted
+        assert_equal(final_state(tmp_path / "two" / name, CONFIG), final_state(straight, CONFIG))
+        assert RunDirectory(tmp_path / "two" / name).batch_shards() == 2
+
+
+def test_a_batch_that_the_devices_cannot_share_is_one_line_in_each_process(tmp_path):
+    flags = ["--task.name=adding", "--task.length=8", "--training.batch_size=5", f"--runs-dir={tmp_path}"]
+    for code, said in two_processes(*(["-m", "research", "train", "gradient_norms", *flags],) * 2):
+        assert code == 2
+        line = "error: training.batch_size=5: must be a multiple of 2, the devices of all processes"
+        assert [text for text in said.splitlines() if not text.startswith("[Gloo]")] == [line]
+
+
+@pytest.mark.parametrize(
+    ("environment", "said"),
+    [
+        ({"ADDRESS": "host"}, "ADDRESS=host: must be HOST:PORT"),
+        ({"ADDRESS": "host:99999"}, "ADDRESS=host:99999: must be HOST:PORT"),
+        ({"NUM_PROCESSES": "2", "PROCESS_ID": "0"}, "ADDRESS=: with JAX_NUM_PROCESSES=2, JAX_PROCESS_ID=0, must be HO"),
+        ({"ADDRESS": "host:1", "NUM_PROCESSES": "two"}, "NUM_PROCESSES=two: must be a whole number, at least 1"),
+        ({"ADDRESS": "host:1", "NUM_PROCESSES": "0"}, "NUM_PROCESSES=0: must be a whole number, at least 1"),
+        ({"ADDRESS": "host:1", "PROCESS_ID": "-1"}, "PROCESS_ID=-1: must be a whole number, at least 0"),
+        (
+            {"ADDRESS": "host:1", "NUM_PROCESSES": "2", "PROCESS_ID": "2"},
+            "PROCESS_ID=2: must be less than JAX_NUM_PROC",
+        ),
+        ({"ADDRESS": "host:1", "NUM_PROCESSES": "2"}, "ADDRESS=host:1: JAX_PROCESS_ID must be set"),
+    ],
+)
+def test_an_environment_that_does_not_say_who_is_there_is_one_line(environment, said, monkeypatch, capsys, tmp_path):
+    for name in (processes.ADDRESS, processes.COUNT, processes.ID):
+        key = name.removeprefix("JAX_").removeprefix("COORDINATOR_")
+        monkeypatch.setenv(name, environment[key]) if key in environment else monkeypatch.delenv(name, raising=False)
+    assert cli.main(["train", "gradient_norms", f"--runs-dir={tmp_path}"]) == 2
+    error = capsys.readouterr().err
+    assert said in error and error.count("\n") == 1
+
+
+def test_nobody_is_met_unless_asked_for(monkeypatch):
+    for name in (processes.ADDRESS, processes.COUNT, processes.ID):
+        monkeypatch.delenv(name, raising=False)
+    processes.start()
+    assert not jax.distributed.is_initialized()
+    assert processes.is_first() and processes.agreed(lambda: 3) == 3
+
+
+def test_what_goes_wrong_in_a_process_alone_is_raised_as_it_is():
+    def fail() -> None:
+        raise UserError("no such file")
+
+    with pytest.raises(UserError, match="no such file"):
+        processes.agreed(fail)
