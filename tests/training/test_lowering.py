@@ -1,0 +1,94 @@
+"""The whole programs of an accelerator, lowered on a machine that has none: packs as one batch, training and decoding.
+
+What is lowered here XLA has yet to compile there; but no operation is left that JAX has only for CPUs.
+"""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax import export
+from jaxtyping import Array
+
+from research import catalogue
+from research.batch import END, FIRST_SYMBOL, Batch, Interface
+from research.config import Config, override
+from research.tasks.task import Task
+from research.training import hparams
+from research.training.pack import Pack
+from research.training.step import Program
+from tests.training import trials
+
+PLATFORMS = ("cuda", "tpu")
+LETTERS, LONGEST = 9, 5
+WORDS = {
+    "task.name": "pronunciation",
+    "model.backend": "scan",
+    "model.attention": "additive",
+    "model.features": 4,
+    "training.batch_size": 4,
+}
+
+
+class Words(Task):
+    """Words of random letters and lengths, to be said backwards: of the kind of the task that the config names."""
+
+    def __init__(self) -> None:
+        self.interface = Interface("tokens", LETTERS, LONGEST, "tokens", LETTERS, LONGEST + 1)
+
+    def batch(self, data: Any, key: Array, step: Array, batch_size: int, bucket: int) -> Batch[Array]:
+        own = jax.random.fold_in(key, step)
+        words = jax.random.randint(own, (batch_size, LONGEST), FIRST_SYMBOL, LETTERS)
+        lengths = jax.random.randint(own, (batch_size,), 0, LONGEST + 1)
+        targets = jnp.concatenate([words[:, ::-1], jnp.full((batch_size, 1), END)], axis=1)
+        return Batch(words, lengths, targets, lengths + 1)
+
+
+def pack_of(config: Config, task: Task, batch_shards: int = 1) -> Pack:
+    """Three trials, batched as on an accelerator, on two devices."""
+    program = Program(config, task, batch_shards)
+    return Pack(program, [hparams.of(config, task.interface)] * 3, batched=True)
+
+
+def lowered(function: Any, *arguments: Any) -> export.Exported:
+    """For all platforms. It refuses calls of the platform's own that are not stable: none is let through."""
+    exported = export.export(function, platforms=PLATFORMS)(*arguments)
+    assert exported.platforms == PLATFORMS and exported.nr_devices == 2
+    return exported
+
+
+def lower_training(pack: Pack) -> None:
+    lowered(pack._run, pack.hparams, state_of(pack), pack.data, np.int32(3))
+
+
+def state_of(pack: Pack) -> Any:
+    return jax.eval_shape(pack._init, pack.hparams)
+
+
+@pytest.mark.parametrize("cell", catalogue.names("cells"))
+def test_training_and_decoding_are_lowered_for_gpu_and_tpu(cell):
+    task = Words()
+    pack = pack_of(override(Config(), {**WORDS, "model.cell": cell}), task)
+    lower_training(pack)
+    held_out = jax.eval_shape(lambda: task.batch(None, jax.random.key(0), jnp.int32(0), 4, 0))
+    turns = jax.tree.map(lambda x: jax.ShapeDtypeStruct((pack.columns, 1, *x.shape), x.dtype), held_out)
+    lowered(pack._predict, state_of(pack), turns)
+
+
+def test_the_initialisers_are_lowered_with_the_platforms_own_decomposition():
+    """Orthogonal matrices come from a QR decomposition: cuSOLVER's on a GPU, XLA's own on a TPU."""
+    pack = pack_of(override(Config(), WORDS), Words())
+    text = lowered(pack._init, pack.hparams).mlir_module()
+    assert "cusolver_geqrf" in text and "@Qr" in text
+
+
+def test_the_gradients_profile_is_lowered():
+    config = trials.of(model__cell="lstm", model__backend="scan")
+    assert config.probes.gradient_flow_every
+    lower_training(pack_of(config, trials.program(config).task))
+
+
+def test_a_batch_in_parts_on_several_devices_is_lowered():
+    lower_training(pack_of(override(Config(), WORDS), Words(), batch_shards=2))
