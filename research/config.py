@@ -109,6 +109,11 @@ class CellConfig:
 
     def __post_init__(self) -> None:
         require(self.projection >= 0, "cell.projection", self.projection, "at least 0")
+        for name in ("input_gate", "forget_gate"):
+            both = getattr(self, name) or not self.coupled
+            require(both, "cell.coupled", self.coupled, f"False with cell.{name}=False, as it makes one of both gates")
+        seeing = self.input_gate or self.forget_gate or self.output_gate or not self.peephole
+        require(seeing, "cell.peephole", self.peephole, "False without input, forget and output gate")
 
     def check(self, cell: str) -> None:
         """Reject an option that this cell does not read."""

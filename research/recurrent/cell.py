@@ -10,6 +10,7 @@ pass, probes, dropout, packing and tests are written once for all of them.
 Axes: `B` batch, `T` time, `D` input features, `H` hidden features, `G` gates.
 """
 
+from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
 import jax.numpy as jnp
@@ -21,7 +22,7 @@ from research import catalogue
 from research.config import CellConfig
 from research.recurrent import initial
 from research.recurrent.initial import InitScheme, Layout
-from research.recurrent.tape import Tape
+from research.recurrent.tape import Tape, matmul
 
 Carry = tuple[Float[Array, "..."], ...]
 Activation = Literal["sigmoid", "tanh"]
@@ -41,6 +42,8 @@ class Cell:
     """The gate that keeps the state where it is open: `init.forget_bias` and chrono set its bias."""
     write_gate: str | None = None
     """The gate that lets the input in, where it is not the complement of `keep_gate`; chrono closes it."""
+    bias_in_step: bool = False
+    """Whether the step adds `b` itself, as `tape.vector("b")`, and `x_gates` are without it."""
 
     def __init__(self, config: CellConfig = CellConfig()) -> None:
         self.config = config
@@ -58,6 +61,11 @@ class Cell:
     def step(self, carry: Carry, x_gates: Float[Array, "B GH"], tape: Tape) -> Carry:
         """The carry after a step; by default `pointwise` of the one sum of both products."""
         return self.pointwise(carry, tape.keep(x_gates + tape.recur("u", carry[0])), tape)
+
+    def input_gates(self, weights: Mapping[str, Array], xs: Float[Array, "*B D"], compute: Any = None) -> Array:
+        """`x_gates`: x W + b, [*B, G·H]."""
+        products = matmul(xs, weights["w"], compute)
+        return products if self.bias_in_step else products + weights["b"].reshape((1,) * (xs.ndim - 1) + (-1,))
 
     def widths(self, features: int) -> tuple[int, ...]:
         """The width of each part of the carry; H by default."""

@@ -1,10 +1,11 @@
-"""Gated recurrent unit, with the reset gate applied after the recurrent product.
+"""Gated recurrent unit, with the reset gate applied after the recurrent product or before it.
 
     r, z = sigmoid(W x_t + U h_{t-1} + b)
-    n = tanh(W x_t + b + r * (U h_{t-1}))
+    n = tanh(W x_t + b + r * (U h_{t-1}))        after
+    n = tanh(W x_t + b + U (r * h_{t-1}))        before
     h_t = (1 - z) * n + z * h_{t-1}
 
-Cho et al. 2014, in the variant of cuDNN, which needs one recurrent product instead of two.
+Before: Cho et al. 2014. After: the variant of cuDNN, which needs one recurrent product instead of two.
 """
 
 from typing import ClassVar
@@ -17,17 +18,32 @@ from research.recurrent.tape import Tape
 
 
 class GRU(Cell):
-    """Gated recurrent unit, reset after the product (Cho et al. 2014). Gate blocks: r, z, n."""
+    """Gated recurrent unit (Cho et al. 2014), reset after or before the product.
+
+    Gate blocks of `w` [D, 3H], `u` [H, 3H], `b` [3H]: r, z, n. The carry is h. There is one bias, outside of the
+    product with r: cuDNN's and torch's recurrent bias of n, inside of it, is 0.
+
+    reset=before: `u` [H, 2H] has r, z; `u_n` [H, H] takes r * h.
+    """
 
     name: ClassVar[str] = "gru"
+    options = ("reset",)
     gates = ("r", "z", "n")
     keep_gate = "z"
 
     def step(self, carry: Carry, x_gates: Array, tape: Tape) -> Carry:
         (h,) = carry
-        features = h.shape[-1]
+        split = 2 * h.shape[-1]
         h_gates = tape.recur("u", h)
-        r, z = activate(tape.keep(x_gates[:, : 2 * features] + h_gates[:, : 2 * features]), "sigmoid", "sigmoid")
-        x_n, h_n = tape.keep(x_gates[:, 2 * features :]), tape.keep(h_gates[:, 2 * features :])
-        n = jnp.tanh(x_n + r * h_n)
+        r, z = activate(tape.keep(x_gates[:, :split] + h_gates[:, :split]), "sigmoid", "sigmoid")
+        if self.config.reset == "before":
+            n = jnp.tanh(tape.keep(x_gates[:, split:] + tape.recur("u_n", r * h)))
+        else:
+            x_n, h_n = tape.keep(x_gates[:, split:]), tape.keep(h_gates[:, split:])
+            n = jnp.tanh(x_n + r * h_n)
         return (n + z * (h - n),)
+
+    def matrices(self, features: int) -> dict[str, tuple[int, int, int]]:
+        if self.config.reset == "before":
+            return {"u": (features, features, 2), "u_n": (features, features, 1)}
+        return super().matrices(features)

@@ -1,12 +1,14 @@
 """The simple recurrent network.
 
-    h_t = tanh(W x_t + U h_{t-1} + b)
+    h_t = tanh(W x_t + U h_{t-1} + b)        or relu
 
-Elman, Finding structure in time, 1990.
+Elman, Finding structure in time, 1990. The IRNN (Le, Jaitly, Hinton 2015) is relu with U = I at first
+(`init.recurrent=identity`).
 """
 
 from typing import ClassVar
 
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
@@ -15,10 +17,15 @@ from research.recurrent.tape import Tape
 
 
 class RNN(Cell):
-    """tanh network (Elman 1990). One gate block: h."""
+    """Simple recurrent network (Elman 1990), tanh or relu.
+
+    One gate block, h: `w` [D, H], `u` [H, H], `b` [H]. The carry is h.
+    """
 
     name: ClassVar[str] = "rnn"
+    options = ("activation",)
     gates = ("h",)
 
     def pointwise(self, carry: Carry, gates: Array, tape: Tape) -> Carry:
-        return (jnp.tanh(gates),)
+        activation = {"tanh": jnp.tanh, "relu": jax.nn.relu}[self.config.activation]
+        return (activation(gates),)

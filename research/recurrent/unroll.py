@@ -83,7 +83,7 @@ def unroll(
 def step(cell: Cell, weights: Weights, x: Float[Array, "B D"], carry: Carry) -> Carry:
     """One step from `carry`; its first part is the output."""
     arrays = weights.arrays()
-    return cell.step(carry, x @ arrays["w"] + arrays["b"][None, :], Tape(arrays))
+    return cell.step(carry, cell.input_gates(arrays, x), Tape(arrays))
 
 
 def block_length(steps: int, bytes_a_step: int) -> int:

@@ -51,7 +51,7 @@ class Noise(NamedTuple):
 
     valid: Bool[Array, "T B"] | None = None
     """A step that is not valid holds the carry and yields zeros."""
-    hold: tuple[Float[Array, "T B H"], ...] | None = None
+    hold: tuple[Float[Array, "T B _"], ...] | None = None
     """Zoneout: the share of the former carry in the new one, for each part."""
     mask: Float[Array, "B H"] | None = None
     """Variational dropout of the state that enters recurrent products."""
@@ -71,7 +71,7 @@ def plain_recurrence(
     xs: Float[Array, "T B D"],
     carry: Carry,
     noise: Noise,
-    eps: tuple[Float[Array, "T B H"], ...] | None = None,
+    eps: tuple[Float[Array, "T B _"], ...] | None = None,
 ) -> tuple[Float[Array, "T B H"], Carry]:
     """Hidden states of all steps, and the last carry.
 
@@ -79,7 +79,7 @@ def plain_recurrence(
         eps: what is added to each part at each step, to differentiate with respect to it.
     """
     cell = plan.cell
-    x_gates = matmul(xs, weights["w"], plan.compute) + weights["b"][None, None, :]
+    x_gates = cell.input_gates(weights, xs, plan.compute)
 
     def step(carry: Carry, inputs: Any) -> tuple[Carry, Array]:
         x_gates_t, valid_t, hold_t, eps_t, cut_t = inputs
@@ -130,8 +130,7 @@ def _forward(plan: Plan, weights: Weights, xs: Array, carry: Carry, noise: Noise
 
 def _block_forward(plan, weights, carry, mask, xs, valid, hold):
     """The last carry, the hidden states, all carries and all kept values of a block's steps."""
-    flat = xs.reshape(-1, xs.shape[-1])
-    x_gates = matmul(flat, weights["w"], plan.compute) + weights["b"][None, :]
+    x_gates = plan.cell.input_gates(weights, xs.reshape(-1, xs.shape[-1]), plan.compute)
 
     def step(carry, inputs):
         x_gates_t, valid_t, hold_t = inputs
@@ -189,7 +188,7 @@ def _block_backward(plan, weights, transposed, mask, probing, d_last, timed, sav
         _, _, carries, kept = _block_forward(plan, weights, saved.first, mask, xs, valid, hold)
     former = jax.tree.map(functools.partial(_former, reverse=plan.reverse), saved.first, carries)
     names = _matrices(cell)
-    own = {name: value for name, value in weights.items() if name not in ("w", "b", *names)}
+    own = _vectors(cell, weights)
     x_nothing = jnp.full((xs.shape[1], weights["w"].shape[1]), jnp.nan, d_last[0].dtype)  # is not to be read
 
     def step(state, inputs):
@@ -225,7 +224,9 @@ def _block_backward(plan, weights, transposed, mask, probing, d_last, timed, sav
         operand, d = operands[name], d_products[name]
         left, right = former[0] if operand is None else operand, d_x if d is None else d
         d_weights[name] = _weight_gradient(left, right, plan.compute)
-    d_weights["w"], d_weights["b"] = _weight_gradient(xs, d_x, plan.compute), jnp.sum(d_x, axis=(0, 1))
+    d_weights["w"] = _weight_gradient(xs, d_x, plan.compute)
+    if not cell.bias_in_step:
+        d_weights["b"] = jnp.sum(d_x, axis=(0, 1))
     return d_first, d_weights, d_x, norms
 
 
@@ -297,6 +298,12 @@ def _cuts(plan: Plan, steps: int) -> np.ndarray | None:
 
 def _matrices(cell: Cell) -> tuple[str, ...]:
     return tuple(cell.matrices(1))
+
+
+def _vectors(cell: Cell, weights: Weights) -> dict[str, Array]:
+    """The weights that a step reads elementwise."""
+    others = ("w", *_matrices(cell)) if cell.bias_in_step else ("w", "b", *_matrices(cell))
+    return {name: value for name, value in weights.items() if name not in others}
 
 
 def _former(first: Array, carries: Array, reverse: bool) -> Array:

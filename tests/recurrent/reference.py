@@ -20,29 +20,55 @@ def sigmoid(z: np.ndarray) -> np.ndarray:
     return 1 / (1 + np.exp(-z))
 
 
+def standardised(z: np.ndarray) -> np.ndarray:
+    """Layer normalisation before its gain and shift."""
+    return (z - np.mean(z)) / np.sqrt(np.var(z) + 1e-5)
+
+
 def rnn(x: np.ndarray, carry: Parts, weights: Weights, options: CellConfig, nudge: Parts) -> Parts:
-    return (np.tanh(x @ weights["w"] + carry[0] @ weights["u"] + weights["b"]) + nudge[0],)
+    z = x @ weights["w"] + carry[0] @ weights["u"] + weights["b"]
+    return ((np.maximum(z, 0) if options.activation == "relu" else np.tanh(z)) + nudge[0],)
 
 
 def lstm(x: np.ndarray, carry: Parts, weights: Weights, options: CellConfig, nudge: Parts) -> Parts:
-    (h, c), w, u, b = carry, weights["w"], weights["u"], weights["b"]
-    n = len(h)
+    (h, c), n = carry, len(carry[1])
+    own_i = options.input_gate and not options.coupled
+    there = {"i": own_i, "f": options.forget_gate, "g": True, "o": options.output_gate}
+    order = [gate for gate in there if there[gate]]
+    from_x, from_h = x @ weights["w"], h @ weights["u"]
+    if options.layer_norm:
+        from_x, from_h = weights["gain_x"] * standardised(from_x), weights["gain_h"] * standardised(from_h)
 
-    def gate(k: int) -> np.ndarray:
-        return x @ w[:, k * n : (k + 1) * n] + h @ u[:, k * n : (k + 1) * n] + b[k * n : (k + 1) * n]
+    def before_activation(gate: str) -> np.ndarray:
+        own = slice(order.index(gate) * n, (order.index(gate) + 1) * n)
+        return from_x[own] + from_h[own] + weights["b"][own]
 
-    c = sigmoid(gate(1)) * c + sigmoid(gate(0)) * np.tanh(gate(2)) + nudge[1]
-    return sigmoid(gate(3)) * np.tanh(c) + nudge[0], c
+    def opened(gate: str, cell_state: np.ndarray) -> np.ndarray:
+        if gate not in order:
+            return np.ones(n)
+        seen = weights[f"peephole_{gate}"] * cell_state if options.peephole else 0
+        return sigmoid(before_activation(gate) + seen)
+
+    f = opened("f", c)
+    i = 1 - f if options.coupled else opened("i", c)
+    c = f * c + i * np.tanh(before_activation("g")) + nudge[1]
+    o = opened("o", c)
+    shown = weights["gain_c"] * standardised(c) + weights["shift_c"] if options.layer_norm else c
+    h = o * (np.tanh(shown) if options.output_activation else shown)
+    if options.projection:
+        h = h @ weights["projection"]
+    return h + nudge[0], c
 
 
 def gru(x: np.ndarray, carry: Parts, weights: Weights, options: CellConfig, nudge: Parts) -> Parts:
     (h,), w, u, b = carry, weights["w"], weights["u"], weights["b"]
     n = len(h)
     w_r, w_z, w_n = w[:, :n], w[:, n : 2 * n], w[:, 2 * n :]
-    u_r, u_z, u_n = u[:, :n], u[:, n : 2 * n], u[:, 2 * n :]
+    u_r, u_z = u[:, :n], u[:, n : 2 * n]
     r = sigmoid(x @ w_r + h @ u_r + b[:n])
     z = sigmoid(x @ w_z + h @ u_z + b[n : 2 * n])
-    new = np.tanh(x @ w_n + b[2 * n :] + r * (h @ u_n))
+    from_h = (r * h) @ weights["u_n"] if options.reset == "before" else r * (h @ u[:, 2 * n :])
+    new = np.tanh(x @ w_n + b[2 * n :] + from_h)
     return ((1 - z) * new + z * h + nudge[0],)
 
 
