@@ -177,7 +177,7 @@ class InitConfig:
             require(math.isfinite(value) and value >= 0, f"init.{name}", value, "a finite number, at least 0")
         require(0 < self.connections < 2**31, "init.connections", self.connections, "at least 1, less than 2**31")
         read = self.recurrent == "sparse" or self.connections == InitConfig.connections
-        reason = f"as init.recurrent={self.recurrent} connects all units"
+        reason = f"as only init.recurrent=sparse reads it, not {self.recurrent}"
         require(read, "init.connections", self.connections, f"{InitConfig.connections}, {reason}")
         require(math.isfinite(self.forget_bias), "init.forget_bias", self.forget_bias, "a finite number")
         allowed = self.chrono_length == 0 or self.chrono_length >= 3

@@ -56,6 +56,10 @@ def test_a_change_of_task_drops_the_options_of_the_former_task():
         ("model.attention", "some"),
         ("init.gain", float("nan")),
         ("init.gain", -0.1),
+        ("init.recurrent", "ones"),
+        ("init.input", "sparse"),
+        ("init.input_gain", float("inf")),
+        ("init.connections", 0),
         ("init.forget_bias", float("inf")),
         ("init.chrono_length", 2),
         ("training.steps", 0),
@@ -127,3 +131,11 @@ def test_cudnn_is_refused_with_what_only_the_scan_can_do(change):
     with pytest.raises(UserError, match="auto or scan"):
         override(Config(), {"model.backend": "cudnn", **change})
     assert override(Config(), change).model.backend == "auto"
+
+
+def test_connections_are_refused_where_the_weights_are_not_sparse():
+    with pytest.raises(
+        UserError, match=r"init.connections=7: must be 15, as only init.recurrent=sparse reads it, not normal"
+    ):
+        InitConfig(recurrent="normal", connections=7)
+    assert InitConfig(recurrent="sparse", connections=7).connections == 7

@@ -12,6 +12,8 @@ from tests.training.trials import TINY, hparams_of, of
 CHANGED = {
     "seed": 3,
     "init.gain": 1.5,
+    "init.input_gain": 1.5,
+    "init.connections": 7,
     "init.bias": "chrono",
     "init.forget_bias": 1.0,
     "training.learning_rate": 0.5,
@@ -28,14 +30,17 @@ def leaves(config: Config) -> list[float]:
 
 @pytest.mark.parametrize("key", CHANGED)
 def test_a_dynamic_key_changes_one_number_and_not_the_program(key):
-    changed = of(**{key.replace(".", "__"): CHANGED[key]})
-    assert hparams.static_of(changed) == hparams.static_of(TINY)
-    assert sum(a != b for a, b in zip(leaves(changed), leaves(TINY), strict=True)) == 1
+    base = of(init__recurrent="sparse")  # where each of them may be changed
+    changed = of(base, **{key.replace(".", "__"): CHANGED[key]})
+    assert hparams.static_of(changed) == hparams.static_of(base)
+    assert sum(a != b for a, b in zip(leaves(changed), leaves(base), strict=True)) == 1
 
 
-@pytest.mark.parametrize("key", ["task.length", "model.cell", "training.steps", "probes.gradient_flow_every"])
+@pytest.mark.parametrize(
+    "key", ["task.length", "model.cell", "init.recurrent", "init.input", "training.steps", "probes.gradient_flow_every"]
+)
 def test_any_other_key_changes_the_program(key):
-    value = {"model.cell": "rnn"}.get(key, 6)
+    value = {"model.cell": "rnn", "init.recurrent": "sparse", "init.input": "normal"}.get(key, 6)
     assert hparams.static_of(of(**{key.replace(".", "__"): value})) != hparams.static_of(TINY)
 
 

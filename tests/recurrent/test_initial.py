@@ -1,0 +1,286 @@
+"""One initialiser policy for every cell of the catalogue: each kind has the distribution that its source gives it."""
+
+import dataclasses
+import functools
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from research import catalogue
+from research.config import InitConfig
+from research.recurrent import initial
+from research.recurrent.cell import Weights, create
+from research.recurrent.initial import InitScheme, Layout
+from tests import quick
+
+INPUTS, FEATURES, GATES, STEPS = 48, 64, 3, 100
+LAYOUT = Layout(INPUTS, FEATURES, GATES, matrices=(("u", (FEATURES, FEATURES, GATES)),))
+
+cells = pytest.mark.parametrize("name", catalogue.names("cells"))
+draw_in_one_program = quick.jit(initial.draw, static_argnums=1)
+
+
+def scheme(**options: Any) -> InitScheme:
+    return InitScheme.of(InitConfig(**options), STEPS)
+
+
+def draw(layout: Layout = LAYOUT, seed: int = 0, **options: Any) -> dict[str, np.ndarray]:
+    return jax.device_get(draw_in_one_program(scheme(**options), layout, jax.random.key(seed)))
+
+
+def blocks(matrix: np.ndarray, count: int = GATES) -> np.ndarray:
+    """[G, D, H]"""
+    return np.stack(np.split(matrix, count, axis=-1))
+
+
+def radius(matrix: np.ndarray) -> float:
+    return np.max(np.abs(np.linalg.eigvals(np.asarray(matrix, np.float64))))
+
+
+@functools.cache
+def _weights(name: str):
+    """Compiled once a cell: the numbers of the policy are arguments, so trials of one program can differ in them."""
+
+    def weights(init: InitScheme, seed: Any) -> dict[str, Any]:
+        return Weights(create(name), INPUTS, FEATURES, init, jax.random.key(seed)).arrays()
+
+    return quick.jit(weights)
+
+
+def of_cell(name: str, seed: int = 0, **options: Any) -> dict[str, np.ndarray]:
+    """The weights of a cell, matrices and biases as [G, ..., H]."""
+    found, cell = jax.device_get(_weights(name)(scheme(**options), jnp.int32(seed))), create(name)
+    counts = {name: blocks for name, (_, _, blocks) in cell.matrices(FEATURES).items()}
+    counts |= {"w": len(cell.gates), "b": len(cell.gates)}
+    return {name: blocks(found[name], count) for name, count in counts.items()}
+
+
+@cells
+@pytest.mark.parametrize("gain", [0.9, 1.2])
+def test_the_recurrent_matrix_of_each_gate_of_each_cell_is_orthogonal_times_the_gain(name, gain):
+    drawn = of_cell(name, gain=gain)
+    for matrix in create(name).matrices(FEATURES):
+        for u in drawn[matrix]:
+            np.testing.assert_allclose(u.T @ u, gain**2 * np.eye(FEATURES), atol=1e-5)
+
+
+@cells
+@pytest.mark.parametrize("gain", [1.0, 0.5])
+def test_the_input_matrix_of_each_gate_of_each_cell_is_glorot_uniform(name, gain):
+    bound = gain * np.sqrt(6 / (INPUTS + FEATURES))
+    for w in of_cell(name, input_gain=gain)["w"]:
+        assert 0.99 * bound < np.max(np.abs(w)) <= bound
+        assert np.std(w) == pytest.approx(bound / np.sqrt(3), rel=0.04)
+        assert abs(np.mean(w)) < 0.05 * bound
+
+
+@cells
+def test_no_two_gates_of_a_cell_and_no_two_seeds_are_alike(name):
+    first, second = of_cell(name), of_cell(name, seed=1)
+    for matrix in ("w", *create(name).matrices(FEATURES)):
+        every = [*first[matrix], *second[matrix]]
+        assert len({gate.tobytes() for gate in every}) == len(every)
+    jax.tree.map(np.testing.assert_array_equal, first, of_cell(name))
+
+
+@cells
+def test_the_forget_bias_stands_on_the_gate_that_keeps_the_state_and_nowhere_else(name):
+    cell = create(name)
+    for gate, b in zip(cell.gates, of_cell(name, forget_bias=1.5)["b"], strict=True):
+        assert np.all(b == (1.5 if gate == cell.keep_gate else 0))
+
+
+@cells
+def test_chrono_replaces_the_forget_bias_by_times_drawn_up_to_the_longest(name):
+    cell, longest = create(name), 784
+    options = {"forget_bias": 9.0, "bias": "chrono", "chrono_length": longest}
+    drawn = np.stack([of_cell(name, seed=seed, **options)["b"] for seed in range(40)], axis=1)
+    for gate, b in zip(cell.gates, drawn, strict=True):
+        if gate == cell.keep_gate:
+            times = np.exp(b.astype(np.float64))
+            assert 1 <= np.min(times) < 10 and 0.99 * (longest - 1) < np.max(times) <= 1.00001 * (longest - 1)
+            width = (longest - 2) / np.sqrt(12)
+            assert np.mean(times) == pytest.approx(longest / 2, abs=4 * width / np.sqrt(times.size))
+            assert np.std(times) == pytest.approx(width, rel=4 * np.sqrt(0.2 / times.size))
+        elif gate == cell.write_gate:
+            np.testing.assert_array_equal(b, -drawn[cell.gates.index(cell.keep_gate)])
+        else:
+            assert np.all(b == 0)
+
+
+def test_orthogonal_matrices_are_uniform():
+    """Haar: the trace has mean 0 and variance 1; Q of LAPACK's QR, without the signs of R, has another mean."""
+    size, count = 6, 2000
+    layout = Layout(1, size, 1, matrices=(("u", (size, size, count)),))
+    traces = np.trace(blocks(draw(layout)["u"], count), axis1=1, axis2=2)
+    assert abs(np.mean(traces)) < 4 / np.sqrt(count)
+    assert np.var(traces) == pytest.approx(1, abs=4 * np.sqrt(2 / count))
+
+
+@pytest.mark.parametrize(("rows", "columns"), [(9, 4), (4, 9), (1, 5)])
+def test_a_matrix_that_is_not_square_has_orthonormal_rows_or_columns(rows, columns):
+    for w in blocks(draw(Layout(rows, columns, GATES), input="orthogonal", input_gain=2.0)["w"]):
+        product = w @ w.T if rows < columns else w.T @ w
+        np.testing.assert_allclose(product, 4 * np.eye(min(rows, columns)), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("drawn", "rows"),
+    [
+        (lambda: draw(recurrent="normal", gain=1.5)["u"] / 1.5, FEATURES),
+        (lambda: draw(input="normal", input_gain=0.1)["w"] / 0.1, INPUTS),
+    ],
+    ids=["recurrent", "input"],
+)
+def test_normal_has_variance_one_over_rows(drawn, rows):
+    values = drawn().ravel() * np.sqrt(rows)
+    noise = 4 / np.sqrt(values.size)
+    assert abs(np.mean(values)) < noise
+    assert np.var(values) == pytest.approx(1, abs=np.sqrt(2) * noise)
+    assert np.mean(values**4) == pytest.approx(3, abs=np.sqrt(96) * noise)
+
+
+def test_glorot_recurrent_matrices_are_uniform_within_the_bound():
+    bound = 0.5 * np.sqrt(6 / (2 * FEATURES))
+    for u in blocks(draw(recurrent="glorot", gain=0.5)["u"]):
+        assert 0.99 * bound < np.max(np.abs(u)) <= bound
+        assert np.std(u) == pytest.approx(bound / np.sqrt(3), rel=0.04)
+
+
+def test_identity_is_the_gain_times_the_identity_for_each_gate():
+    np.testing.assert_array_equal(blocks(draw(recurrent="identity", gain=0.5)["u"]), [0.5 * np.eye(FEATURES)] * GATES)
+
+
+@pytest.mark.parametrize(("connections", "gain"), [(15, 0.95), (4, 1.1), (1, 1.0), (64, 1.0), (1000, 2.0)])
+def test_sparse_has_so_many_weights_into_each_unit_and_the_gain_for_spectral_radius(connections, gain):
+    for u in blocks(draw(recurrent="sparse", connections=connections, gain=gain)["u"]):
+        assert np.all(np.sum(u != 0, axis=0) == min(connections, FEATURES))
+        assert radius(u) == pytest.approx(gain, rel=1e-3)
+
+
+def test_sparse_weights_come_from_any_unit_and_are_normal_but_for_the_scale():
+    gates = blocks(draw(recurrent="sparse")["u"])
+    outgoing = np.sum(gates != 0, axis=2).ravel()
+    variance = 15 * (1 - 15 / FEATURES)  # binomial
+    assert np.var(outgoing) == pytest.approx(variance, rel=4 * np.sqrt(2 / outgoing.size))
+    for u in gates:
+        values = u[u != 0] / np.std(u[u != 0])
+        assert abs(np.mean(values)) < 4 / np.sqrt(values.size)
+        assert np.mean(values**4) == pytest.approx(3, abs=4 * np.sqrt(96 / values.size))
+
+
+def test_a_sparse_matrix_that_is_not_square_has_the_gain_for_largest_singular_value():
+    layout = dataclasses.replace(LAYOUT, matrices=(("u", (20, FEATURES, GATES)),))
+    for u in blocks(draw(layout, recurrent="sparse", connections=5, gain=0.8)["u"]):
+        assert np.all(np.sum(u != 0, axis=0) == 5)
+        assert np.linalg.norm(u, 2) == pytest.approx(0.8, rel=1e-3)
+
+
+@pytest.mark.parametrize("kind", ["orthogonal", "glorot", "normal", "identity"])
+def test_the_kind_of_the_recurrent_matrix_leaves_the_other_weights_as_they_are(kind):
+    layout = dataclasses.replace(LAYOUT, keep=0)
+    one, other = draw(layout, bias="chrono"), draw(layout, recurrent=kind, bias="chrono")
+    np.testing.assert_array_equal(one["w"], other["w"])
+    np.testing.assert_array_equal(one["b"], other["b"])
+
+
+def _named() -> dict[str, np.ndarray]:
+    rng = np.random.default_rng(0)
+    turn = np.array([[np.cos(0.3), -np.sin(0.3)], [np.sin(0.3), np.cos(0.3)]])
+    sparse = rng.normal(size=(128, 128)) * (rng.uniform(size=(128, 128)) < 0.1)
+    return {
+        "one number": np.array([[-0.3]]),
+        "normal": rng.normal(size=(64, 64)),
+        "large": 1e15 * rng.normal(size=(32, 32)),
+        "small": 1e-15 * rng.normal(size=(32, 32)),
+        "sparse": sparse,
+        "a complex pair": 0.7 * turn,
+        "a complex pair above others": np.block([[1.1 * turn, np.ones((2, 2))], [np.zeros((2, 2)), 0.9 * np.eye(2)]]),
+        "opposite signs": np.diag([1.0, -1.0, 0.5]),
+        "a permutation": np.eye(16)[rng.permutation(16)],
+        "far from normal": np.triu(rng.normal(size=(24, 24)), 1) + np.diag(np.linspace(0.1, 1.0, 24)),
+        "nilpotent": np.triu(np.ones((8, 8)), 1),
+        "zero": np.zeros((4, 4)),
+    }
+
+
+@pytest.mark.parametrize("name", _named())
+def test_the_spectral_radius_is_that_of_the_eigenvalues(name):
+    matrix = _named()[name]
+    found = initial.spectral_radius(jnp.asarray(matrix, jnp.float32))
+    assert float(found) == pytest.approx(0 if name == "nilpotent" else radius(matrix), rel=1e-3, abs=1e-30)
+
+
+def test_the_spectral_radius_of_many_is_that_of_each():
+    matrices = np.random.default_rng(1).normal(size=(2, 3, 16, 16))
+    found = initial.spectral_radius(jnp.asarray(matrices, jnp.float32))
+    np.testing.assert_allclose(found, [[radius(m) for m in row] for row in matrices], rtol=1e-3)
+
+
+def test_vectors_are_drawn_after_their_initialisers():
+    vectors = (("v", (20_000, initial.gate_vector)), ("one", (2, initial.ones)), ("zero", (2, initial.zeros)))
+    drawn = draw(Layout(1, 1, 1, vectors=vectors), gain=0.5)
+    assert np.std(drawn["v"]) == pytest.approx(0.5 / np.sqrt(20_000), rel=0.02)
+    assert abs(np.mean(drawn["v"])) < 0.03 * np.std(drawn["v"])
+    assert (drawn["one"].tolist(), drawn["zero"].tolist()) == ([1, 1], [0, 0])
+
+
+def test_a_bounded_vector_at_most_doubles_a_gradient_over_the_steps():
+    noise = jnp.asarray(np.random.default_rng(0).uniform(-1, 1, 20_000), jnp.float32)
+    found = np.asarray(initial.bounded_vector(scheme(), noise), np.float64)
+    assert np.min(found) >= 0 and 1.98 < np.max(found) ** STEPS <= 2.0001
+    assert np.mean(found) == pytest.approx(2 ** (1 / STEPS) / 2, rel=0.02)
+    np.testing.assert_allclose(initial.bounded_vector(scheme(gain=0.5), noise), 0.5 * found, rtol=1e-5)
+    assert np.all(initial.bounded_vector(scheme(recurrent="identity", gain=0.5), noise) == 0.5)
+
+
+@pytest.mark.parametrize("recurrent", ["orthogonal", "sparse"])
+def test_types_are_those_of_the_program(recurrent):
+    assert {x.dtype for x in draw(recurrent=recurrent).values()} == {np.dtype(np.float32)}
+    with jax.enable_x64(True):
+        drawn = initial.draw(
+            scheme(recurrent=recurrent), Layout(2, 3, 1, 0, matrices=(("u", (3, 3, 1)),)), jax.random.key(0)
+        )
+        assert {x.dtype for x in drawn.values()} == {np.dtype(np.float64)}
+
+
+def test_a_layer_takes_one_random_draw():
+    """Each draw, and each split of a key, takes XLA as long to compile as all the arithmetic around it."""
+    text = str(
+        jax.make_jaxpr(initial.draw, static_argnums=1)(scheme(), dataclasses.replace(LAYOUT, keep=0), jax.random.key(0))
+    )
+    assert (text.count("random_bits"), text.count("random_split"), text.count("random_fold_in")) == (1, 0, 0)
+
+
+HANGS = """
+import sys
+import jax, jax.numpy as jnp, numpy as np
+jax.config.update("jax_num_cpu_devices", 2)
+from jax.sharding import Mesh, PartitionSpec
+from research.config import InitConfig
+from research.recurrent.initial import InitScheme, Layout, draw
+
+layout = Layout(128, 128, 4, matrices=(("u", (128, 128, 4)),))
+def trial(seed):
+    key = jax.random.key(seed)
+    scheme = InitScheme.of(InitConfig(), 10)
+    return [jnp.sum(draw(scheme, layout, jax.random.fold_in(key, i))["u"] ** 2) for i in range(2)]
+spec = PartitionSpec("trial")
+for run in (lambda seeds: jax.lax.map(trial, seeds), jax.vmap(trial)):
+    mapped = jax.shard_map(run, mesh=Mesh(np.array(jax.devices()), ("trial",)), in_specs=spec, out_specs=spec)
+    found = np.stack(jax.device_get(jax.jit(mapped)(jnp.arange(4))))
+    np.testing.assert_allclose(found, 4 * 128, rtol=1e-4)
+"""
+
+
+def test_two_devices_draw_side_by_side_without_waiting_for_each_other():
+    root = Path(__file__).parent.parent.parent
+    environment = os.environ | {"PYTHONPATH": str(root)}
+    subprocess.run([sys.executable, "-c", HANGS], cwd=root, env=environment, timeout=60, check=True)
