@@ -26,6 +26,8 @@ class Entry:
     summary: str
     options: tuple[str, ...] = ()
     """Cells: the options of `CellConfig` that it reads."""
+    carries_more: bool = False
+    """Cells: whether the carry has, or with some option may have, parts beside h."""
 
 
 @functools.cache
@@ -40,7 +42,8 @@ def entries(kind: str) -> dict[str, Entry]:
                 name = _assigned(node, "name") or node.name.lower()
                 module = f"research.{FOLDERS[kind]}.{path.stem}"
                 summary = (ast.get_docstring(node) or "").partition("\n")[0]
-                found[name] = Entry(name, module, node.name, summary, _assigned(node, "options") or ())
+                options, more = _assigned(node, "options") or (), "parts" in _names(node)
+                found[name] = Entry(name, module, node.name, summary, options, more)
     return found
 
 
@@ -67,6 +70,18 @@ def experiments() -> dict[str, str]:
 
 def sweeps() -> tuple[str, ...]:
     return tuple(str(path.relative_to(ROOT)) for path in sorted((ROOT / "sweeps").glob("*.yaml")))
+
+
+def _names(node: ast.ClassDef) -> set[str]:
+    """What the class body defines."""
+    named: set[str] = set()
+    for statement in node.body:
+        if isinstance(statement, ast.Assign | ast.AnnAssign):
+            targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
+            named |= {ast.unparse(target) for target in targets}
+        elif isinstance(statement, ast.FunctionDef):
+            named.add(statement.name)
+    return named
 
 
 def _assigned(node: ast.ClassDef, attribute: str) -> Any:

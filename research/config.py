@@ -141,6 +141,20 @@ class ModelConfig:
     """How the decoder looks at the encoder's states; none: it starts from the last state and sees nothing else."""
     backend: Backend = "auto"
     """What runs an lstm: a scan, as for all cells, or cuDNN; auto: cuDNN on an NVIDIA GPU, where it can and pays."""
+    residual: bool = False
+    """Every layer from the second on adds to what it reads (He et al. 2016; Wu et al. 2016)."""
+    skip: bool = False
+    """Connections from the inputs to all layers, and from all layers to the output (Graves 2013)."""
+    layer_norm: bool = False
+    """Normalise what a layer reads of the layer below (Ba, Kiros, Hinton 2016); within the cell: cell.layer_norm."""
+    initial_state: Literal["zeros", "learned"] = "zeros"
+    """The encoder's state before the first step; learned: a weight, which starts at zero. A decoder starts from it."""
+    checkpoint_every: int = 0
+    """Keep the state of one in so many steps for the backward pass, which computes the rest again; -1: √T; 0: all."""
+    truncate_every: int = 0
+    """Truncated backpropagation: the gradient stays within so many steps, the state is carried on; 0: it does not."""
+    precision: Literal["float32", "bfloat16"] = "float32"
+    """bfloat16 rounds the factors of the cells' products, with errors of 0.2 to 1%; sums, states and weights stay."""
 
     def __post_init__(self) -> None:
         cells = catalogue.names("cells")
@@ -148,6 +162,11 @@ class ModelConfig:
         runs = self.backend != "cudnn" or self.cell == "lstm"
         require(runs, "model.backend", self.backend, f"auto or scan, as cuDNN runs lstm only, not {self.cell}")
         require_positive(self, "model", "features", "layers")
+        for name in ("residual", "skip", "layer_norm"):
+            value = getattr(self, name)
+            require(self.layers > 1 or not value, f"model.{name}", value, "False, as there is one layer only")
+        require(self.checkpoint_every >= -1, "model.checkpoint_every", self.checkpoint_every, "at least -1")
+        require(self.truncate_every >= 0, "model.truncate_every", self.truncate_every, "at least 0")
 
 
 @dataclass(frozen=True)
@@ -184,6 +203,10 @@ class InitConfig:
         require(allowed, "init.chrono_length", self.chrono_length, "0 or at least 3")
 
 
+NOISE = ("dropout", "recurrent_dropout", "zoneout_h", "zoneout_c")
+"""Rates of a training; whether one is 0 decides the program."""
+
+
 @dataclass(frozen=True)
 class TrainingConfig:
     """How long and how the model is trained."""
@@ -208,6 +231,14 @@ class TrainingConfig:
     """A trial whose loss exceeds this has diverged, as has one with a loss, gradient or weight that is not finite."""
     teacher_forcing: float = 1.0
     """Probability, for each token, that the decoder is fed the true previous token and not its own prediction."""
+    dropout: float = 0.0
+    """Share of an embedding's and of a layer's outputs to drop, the same at all steps (Gal & Ghahramani 2016)."""
+    recurrent_dropout: float = 0.0
+    """Share of the state to drop where it enters a recurrent product, the same at all steps."""
+    zoneout_h: float = 0.0
+    """Share of h to hold, drawn at every step (Krueger et al. 2017)."""
+    zoneout_c: float = 0.0
+    """Share of the rest of the state to hold, such as the cell state c of the lstm."""
     log_every: int = 50
     """Steps between two records of the training metrics."""
     eval_every: int = 0
@@ -228,6 +259,8 @@ class TrainingConfig:
         require(divides, "training.batch_shards", shards, f"0 or a divisor of training.batch_size={self.batch_size}")
         forcing = self.teacher_forcing
         require(0 <= forcing <= 1, "training.teacher_forcing", forcing, "between 0 and 1")
+        for name in NOISE:
+            require(0 <= getattr(self, name) < 1, f"training.{name}", getattr(self, name), "at least 0 and less than 1")
         for name in ("warmup_steps", "eval_every", "checkpoint_seconds"):
             require(getattr(self, name) >= 0, f"training.{name}", getattr(self, name), "at least 0")
 
@@ -285,13 +318,26 @@ class Config:
         if self.task.lengths_differ:
             every, reason = self.probes.gradient_flow_every, f"as inputs of {self.task.name} differ in length"
             require(every == 0, "probes.gradient_flow_every", every, f"0, {reason}")
+        self._check_zoneout()
         if self.model.backend == "cudnn":
             self._check_cudnn()
+
+    def _check_zoneout(self) -> None:
+        training, every = self.training, self.probes.gradient_flow_every
+        held = training.zoneout_h > 0 or training.zoneout_c > 0
+        reason = "0 with zoneout, as the profile reads what a step computes, and not what is held"
+        require(every == 0 or not held, "probes.gradient_flow_every", every, reason)
+        more = catalogue.entries("cells")[self.model.cell].carries_more
+        reason = f"0, as the state of {self.model.cell} is h alone"
+        require(more or training.zoneout_c == 0, "training.zoneout_c", training.zoneout_c, reason)
 
     def _check_cudnn(self) -> None:
         """Reject what only the scan can do."""
         asked = {f"cell.{item.name}": (getattr(self.cell, item.name), item.default) for item in fields(self.cell)}
         asked["probes.gradient_flow_every"] = (self.probes.gradient_flow_every, 0)
+        for name, default in (("checkpoint_every", 0), ("truncate_every", 0), ("precision", "float32")):
+            asked[f"model.{name}"] = (getattr(self.model, name), default)
+        asked |= {f"training.{name}": (getattr(self.training, name), 0.0) for name in NOISE if name != "dropout"}
         for key, (value, default) in asked.items():
             require(value == default, key, value, f"{default} with model.backend=cudnn, or the backend auto or scan")
 

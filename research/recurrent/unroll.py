@@ -14,7 +14,7 @@ from research.config import Backend
 from research.recurrent import cudnn
 from research.recurrent.cell import Carry, Cell, Weights
 from research.recurrent.tape import Tape
-from research.recurrent.vjp import Noise, Plan, plain_recurrence, recurrence
+from research.recurrent.vjp import Noise, Plan, mixed, plain_recurrence, recurrence
 
 CACHED = 2**19
 """Bytes of a block's gates: so that they stay in a core's cache between two stages."""
@@ -80,10 +80,25 @@ def unroll(
     return jnp.swapaxes(hidden, 0, 1), last
 
 
-def step(cell: Cell, weights: Weights, x: Float[Array, "B D"], carry: Carry) -> Carry:
-    """One step from `carry`; its first part is the output."""
+def step(
+    cell: Cell,
+    weights: Weights,
+    x: Float[Array, "B D"],
+    carry: Carry,
+    *,
+    mask: Float[Array, "B H"] | None = None,
+    hold: tuple[Float[Array, "..."], ...] | None = None,
+    compute: Any = None,
+) -> Carry:
+    """One step from `carry`; its first part is the output.
+
+    Args:
+        mask, compute: as of `unroll`.
+        hold: as of `unroll`, without the axis of time.
+    """
     arrays = weights.arrays()
-    return cell.step(carry, cell.input_gates(arrays, x), Tape(arrays))
+    new = cell.step(carry, cell.input_gates(arrays, x, compute), Tape(arrays, mask, compute=compute))
+    return mixed(new, carry, hold)
 
 
 def block_length(steps: int, bytes_a_step: int) -> int:

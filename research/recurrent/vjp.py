@@ -84,13 +84,13 @@ def plain_recurrence(
     def step(carry: Carry, inputs: Any) -> tuple[Carry, Array]:
         x_gates_t, valid_t, hold_t, eps_t, cut_t = inputs
         if cut_t is not None:
-            carry = jax.tree.map(lambda part: jnp.where(cut_t, jax.lax.stop_gradient(part), part), carry)
+            carry = jax.tree.map(lambda part: jnp.where(cut_t[:, None], jax.lax.stop_gradient(part), part), carry)
         tape = Tape(weights, noise.mask, _named(cell, eps_t), plan.compute)
-        new = _mixed(_take(cell, carry, x_gates_t, tape), carry, hold_t)
+        new = mixed(_take(cell, carry, x_gates_t, tape), carry, hold_t)
         new = _select(valid_t, new, carry)
         return new, _masked(valid_t, new[0])
 
-    inputs = (x_gates, noise.valid, noise.hold, eps, _cuts(plan, len(xs)))
+    inputs = (x_gates, noise.valid, noise.hold, eps, _cuts(plan, len(xs), noise.valid))
     last, hidden = jax.lax.scan(step, carry, inputs, reverse=plan.reverse)
     return hidden, last
 
@@ -135,7 +135,7 @@ def _block_forward(plan, weights, carry, mask, xs, valid, hold):
     def step(carry, inputs):
         x_gates_t, valid_t, hold_t = inputs
         tape = Recorder(weights, mask, compute=plan.compute)
-        new = _select(valid_t, _mixed(plan.cell.step(carry, x_gates_t, tape), carry, hold_t), carry)
+        new = _select(valid_t, mixed(plan.cell.step(carry, x_gates_t, tape), carry, hold_t), carry)
         return new, (_masked(valid_t, new[0]), new, tape.kept)
 
     inputs = (x_gates.reshape(*xs.shape[:2], -1), valid, hold)
@@ -160,7 +160,7 @@ def _backward_rule(plan, residuals, cotangents):
     d_hidden = None if isinstance(d_hidden, SymbolicZero) else d_hidden
     d_last = jax.tree.map(_instantiate, d_last, is_leaf=lambda x: isinstance(x, SymbolicZero))
     transposed = {name: weights[name].T for name in ("w", *_matrices(plan.cell))}
-    cuts = _cuts(plan, len(xs))
+    cuts = _cuts(plan, len(xs), noise.valid)
 
     def block(state, timed, saved):
         d_carry, d_weights = state
@@ -203,7 +203,7 @@ def _block_backward(plan, weights, transposed, mask, probing, d_last, timed, sav
                 {**weights, **own}, mask, _named(cell, eps), plan.compute,
                 kept=kept_t, offsets=offsets, transposed=transposed,
             )  # fmt: skip
-            new = _mixed(_take(cell, carry, x_gates, tape), carry, hold_t)
+            new = mixed(_take(cell, carry, x_gates, tape), carry, hold_t)
             return new, {name: None if x is carry[0] else x for name, x in tape.operands.items()}
 
         _, pullback, operands = jax.vjp(replayed, d_nothing, former_t, x_nothing, offsets, own, has_aux=True)
@@ -211,7 +211,7 @@ def _block_backward(plan, weights, transposed, mask, probing, d_last, timed, sav
         if valid_t is not None:  # a held carry passes its gradient on
             d_former = jax.tree.map(jnp.add, d_former, _select(valid_t, d_nothing, d_total))
         if cut_t is not None:
-            d_former = jax.tree.map(lambda d: jnp.where(cut_t, 0, d), d_former)
+            d_former = jax.tree.map(lambda d: jnp.where(cut_t[:, None], 0, d), d_former)
         norms = jnp.stack([norm(d) for d in d_eps]) if probing else None
         same = {name: None if d is d_x else d for name, d in d_products.items()}
         return (d_former, jax.tree.map(jnp.add, d_own, d_now)), (d_x, same, operands, norms)
@@ -268,7 +268,8 @@ def _take(cell: Cell, carry: Carry, x_gates: Array, tape: Tape) -> Carry:
     return new if tape.eps is None else (new[0] + tape.eps[cell.parts[0]], *new[1:])
 
 
-def _mixed(new: Carry, old: Carry, hold: Carry | None) -> Carry:
+def mixed(new: Carry, old: Carry, hold: Carry | None) -> Carry:
+    """Zoneout: the carry that holds this share of the old one."""
     return (
         new if hold is None else tuple(share * b + (1 - share) * a for a, b, share in zip(new, old, hold, strict=True))
     )
@@ -288,12 +289,16 @@ def _named(cell: Cell, eps: Carry | None) -> Mapping[str, Array] | None:
     return None if eps is None else dict(zip(cell.parts, eps, strict=True))
 
 
-def _cuts(plan: Plan, steps: int) -> np.ndarray | None:
-    """Whether the gradient ends at a step: at every `truncate`th that is read, but not at the first."""
+def _cuts(plan: Plan, steps: int, valid: Bool[Array, "T B"] | None) -> Array | np.ndarray | None:
+    """Whether the gradient ends at a step, [T, B or 1]: at every `truncate`th that a sequence reads but the first."""
     if not plan.truncate:
         return None
-    read = np.arange(steps)[:: -1 if plan.reverse else 1]
-    return (read > 0) & (read % plan.truncate == 0)
+    at = np.arange(steps)[:, None]
+    if valid is None:
+        read = at[::-1] if plan.reverse else at
+        return (read > 0) & (read % plan.truncate == 0)
+    read = jnp.sum(valid, axis=0)[None, :] - 1 - at if plan.reverse else at
+    return valid & (read > 0) & (read % plan.truncate == 0)  # past its end a sequence passes its gradient on
 
 
 def _matrices(cell: Cell) -> tuple[str, ...]:

@@ -18,9 +18,12 @@ from flax import nnx
 from jaxtyping import Array, Float, Int
 
 from research.batch import Interface
-from research.config import Backend, ModelConfig
-from research.recurrent.cell import Carry, InitScheme, Weights, create
-from research.recurrent.unroll import step, unroll
+from research.config import ModelConfig
+from research.recurrent import dropout
+from research.recurrent.cell import Carry, Cell
+from research.recurrent.dropout import Rates, StackNoise
+from research.recurrent.initial import InitScheme
+from research.recurrent.stack import Stack
 from research.seq2seq import attention
 from research.seq2seq.encoder import Memory
 
@@ -38,20 +41,28 @@ class Decoder(nnx.Module):
     """Fed tokens to logits over the target vocabulary, all at once or one by one."""
 
     def __init__(
-        self, config: ModelConfig, interface: Interface, memory_features: int, init: InitScheme, rngs: nnx.Rngs
+        self, config: ModelConfig, cell: Cell, interface: Interface, source: Stack, init: InitScheme, rngs: nnx.Rngs
     ) -> None:
+        """Draw the weights.
+
+        Args:
+            source: the encoder's layers, whose states the decoder sees.
+        """
         glorot = nnx.initializers.glorot_uniform()
         width = config.features
-        self.cell = create(config.cell)
-        self.backend: Backend = config.backend
         self.embed = nnx.Embed(interface.target_size, width, rngs=rngs)
-        self.layers = nnx.List([Weights(self.cell, width, width, init, rngs.params()) for _ in range(config.layers)])
-        parts = len(self.cell.parts) * config.layers if memory_features != width else 0
+        self.stack = Stack(cell, config, width, init, rngs)
+        given, own = source.widths.parts, self.stack.widths.parts
+        bridged = config.layers if given != own else 0
         self.bridges = nnx.List(
-            [nnx.Linear(memory_features, width, kernel_init=glorot, rngs=rngs) for _ in range(parts)]
+            [
+                nnx.Linear(there, here, kernel_init=glorot, rngs=rngs)
+                for _ in range(bridged)
+                for there, here in zip(given, own, strict=True)
+            ]
         )
-        self.attention = attention.create(config.attention, width, memory_features, rngs)
-        seen = width + self.attention.context_features
+        self.attention = attention.create(config.attention, self.stack.features, source.features, rngs)
+        seen = self.stack.features + self.attention.context_features
         self.combine = nnx.Linear(seen, width, kernel_init=glorot, rngs=rngs)
         self.vocabulary = nnx.Linear(width, interface.target_size, kernel_init=glorot, rngs=rngs)
 
@@ -64,26 +75,28 @@ class Decoder(nnx.Module):
         return DecoderState(carries, self.attention.keys(memory.states))
 
     def __call__(
-        self, memory: Memory, fed: Int[Array, "B U"], lengths: Int[Array, " B"] | None
+        self,
+        memory: Memory,
+        fed: Int[Array, "B U"],
+        lengths: Int[Array, " B"] | None,
+        noise: StackNoise | None = None,
     ) -> tuple[Float[Array, "B U V"], Float[Array, "B U S"]]:
         """Logits and attention weights at all positions, given the tokens that are fed at each."""
         state = self.start(memory)
-        hidden = self.embed(fed)
-        for weights, carry in zip(self.layers, state.carries, strict=True):
-            hidden, _ = unroll(self.cell, weights, hidden, carry=carry, lengths=lengths, backend=self.backend)
+        hidden, _ = self.stack(self.embed(fed), state.carries, lengths, noise)
         return self._read_out(hidden, state.keys, memory)
 
     def step(
-        self, memory: Memory, state: DecoderState, fed: Int[Array, " B"]
+        self, memory: Memory, state: DecoderState, fed: Int[Array, " B"], noise: StackNoise | None = None
     ) -> tuple[Float[Array, "B V"], Float[Array, "B S"], DecoderState]:
-        """Logits, attention weights and state after one more token."""
-        hidden = self.embed(fed)
-        carries: list[Carry] = []
-        for weights, carry in zip(self.layers, state.carries, strict=True):
-            carries.append(step(self.cell, weights, hidden, carry))
-            hidden = carries[-1][0]
+        """Logits, attention weights and state after one more token; the noise is of one step."""
+        hidden, carries = self.stack.step(self.embed(fed), state.carries, noise)
         logits, weights = self._read_out(hidden[:, None], state.keys, memory)
-        return logits[:, 0], weights[:, 0], DecoderState(tuple(carries), state.keys)
+        return logits[:, 0], weights[:, 0], DecoderState(carries, state.keys)
+
+    def noise(self, rates: Rates, key: Array, batch: int, steps: int) -> StackNoise | None:
+        """The noise of one update, for `batch` sequences."""
+        return dropout.drawn(self.stack.widths, rates, key, batch, steps)
 
     def _read_out(self, hidden: Float[Array, "B U H"], keys: Any, memory: Memory) -> tuple[Array, Array]:
         context, weights = self.attention(hidden, keys, memory.states, memory.lengths)

@@ -16,7 +16,7 @@ from research.batch import WHOLE, Batch, Interface, Shard
 from research.config import ModelConfig
 from research.recurrent import dropout
 from research.recurrent.cell import Cell
-from research.recurrent.dropout import Rates, StackNoise
+from research.recurrent.dropout import OFF, Rates, StackNoise
 from research.recurrent.initial import InitScheme
 from research.recurrent.stack import Stack
 from research.seq2seq.decoder import Decoder
@@ -114,7 +114,7 @@ class Seq2seq(nnx.Module):
         teacher_forcing: Float[Array, ""],
         probe: Float[Array, "S P"] | None = None,
         shard: Shard = WHOLE,
-        rates: Rates = Rates(),
+        rates: Rates = OFF,
     ) -> tuple[Float[Array, ""], Float[Array, ""]]:
         """Mean loss and mean error over valid tokens, as fed in training; the gradient of `probe` is the profile.
 
@@ -131,7 +131,7 @@ class Seq2seq(nnx.Module):
         count = jnp.maximum(batch.count(), 1).astype(score.loss.dtype)
         return jnp.sum(score.loss) / count, jnp.sum(score.errors) / count
 
-    def predict(self, batch: Batch, rates: Rates = Rates()) -> tuple[Score, Array]:
+    def predict(self, batch: Batch, rates: Rates = OFF) -> tuple[Score, Array]:
         """The teacher-forced score of each example, and the model's own output: tokens [B, U], logits or values."""
         noise = dropout.expected(self.encoder.stack.widths, rates)
         return self.head.predict(self.encoder(batch.inputs, batch.input_lengths, noise=noise), batch, rates)

@@ -5,15 +5,17 @@ import jax.numpy as jnp
 from jaxtyping import Array, Int
 
 from research.batch import BEGIN, END, PAD
+from research.recurrent.dropout import StackNoise
 from research.seq2seq.decoder import Decoder
 from research.seq2seq.encoder import Memory
 
 
-def greedy(decoder: Decoder, memory: Memory, most: int) -> Int[Array, "B U"]:
+def greedy(decoder: Decoder, memory: Memory, most: int, noise: StackNoise | None = None) -> Int[Array, "B U"]:
     """The best token at each position, up to the end mark, then padding; stops when all sequences have ended.
 
     Args:
         most: the longest output U, the end mark included.
+        noise: what stands for it in evaluation, the same at all steps.
     """
     batch = memory.states.shape[0]
 
@@ -23,7 +25,7 @@ def greedy(decoder: Decoder, memory: Memory, most: int) -> Int[Array, "B U"]:
 
     def step(loop):
         position, state, fed, tokens, ended = loop
-        logits, _, state = decoder.step(memory, state, fed)
+        logits, _, state = decoder.step(memory, state, fed, noise)
         best = jnp.where(ended, PAD, jnp.argmax(logits, axis=-1).astype(fed.dtype))
         tokens = tokens.at[:, position].set(best)
         return position + 1, state, best, tokens, ended | (best == END)

@@ -8,7 +8,8 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from research.batch import Interface
-from research.config import Config, flatten
+from research.config import NOISE, Config, flatten
+from research.recurrent.dropout import Rates
 from research.recurrent.initial import InitScheme
 from research.tracking.runs import NEUTRAL_KEYS
 
@@ -26,6 +27,7 @@ DYNAMIC = (
     "training.clip_norm",
     "training.loss_ceiling",
     "training.teacher_forcing",
+    *(f"training.{name}" for name in NOISE),
 )
 LABELS = ("experiment", "setting", "arm")
 """Keys that only name a trial; no program reads them, nor the keys that a continuation may change."""
@@ -45,6 +47,8 @@ class Hparams:
     clip_norm: Float[Array, "*K"]
     loss_ceiling: Float[Array, "*K"]
     teacher_forcing: Float[Array, "*K"]
+    rates: Rates
+    """Of dropout and zoneout."""
 
 
 def of(config: Config, interface: Interface) -> Hparams:
@@ -59,16 +63,18 @@ def of(config: Config, interface: Interface) -> Hparams:
         clip_norm=_scalar(training.clip_norm),
         loss_ceiling=_scalar(training.loss_ceiling),
         teacher_forcing=_scalar(training.teacher_forcing),
+        rates=Rates(**{name: _scalar(getattr(training, name)) or None for name in NOISE}),
     )
 
 
 def static_of(config: Config) -> tuple[tuple[str, Any], ...]:
     """What decides the program: trials that agree in it are trained in one."""
-    return tuple(
+    fixed = tuple(
         (key, value)
         for key, value in flatten(config).items()
         if key not in DYNAMIC + LABELS and not key.startswith(NEUTRAL_KEYS)
     )
+    return (*fixed, *((f"training.{name} > 0", getattr(config.training, name) > 0) for name in NOISE))
 
 
 def stack(trials: list[Hparams]) -> Hparams:

@@ -202,7 +202,8 @@ def _update_work(config: Config) -> float:
     """About how long an update takes, in any unit: what a time step does beside its gates counts as two gates more."""
     model = config.model
     steps = tasks.create(config.task).interface.input_length * model.layers * (1 + model.bidirectional)
-    return steps * config.training.batch_size * (len(create_cell(model.cell, config.cell).gates) + 2) * model.features**2
+    gates = len(create_cell(model.cell, config.cell).gates)
+    return steps * config.training.batch_size * (gates + 2) * model.features**2
 
 
 def _evaluation_work(config: Config) -> float:

@@ -11,8 +11,9 @@ from flax import nnx
 from jaxtyping import Array
 
 from research.batch import FIRST_SYMBOL, Batch, Interface
-from research.config import ModelConfig
-from research.recurrent.cell import InitScheme
+from research.config import CellConfig, InitConfig, ModelConfig
+from research.recurrent.cell import create
+from research.recurrent.initial import InitScheme
 from research.seq2seq.decoder import Decoder
 from research.seq2seq.encoder import Memory
 from research.seq2seq.model import Seq2seq, TokenHead
@@ -23,7 +24,7 @@ FEATURES, LETTERS, PHONEMES = 6, 9, 11
 SOURCE_LENGTHS, TARGET_LENGTHS = (5, 0, 2, 4), (4, 3, 1, 6)
 SOURCE, TARGET, BATCH = 5, 6, 4
 TOKENS = Interface("tokens", LETTERS, SOURCE, "tokens", PHONEMES, TARGET)
-INIT = InitScheme(jnp.float32(1), jnp.float32(0), jnp.float32(0))
+INIT = InitScheme.of(InitConfig(), SOURCE)
 
 
 @functools.cache
@@ -32,9 +33,10 @@ def model(cell: str = "gru", attention: Any = "additive", layers: int = 1, bidir
     return build(TOKENS, ModelConfig(cell, FEATURES, layers, bidirectional, attention))
 
 
-def build(interface: Interface, config: ModelConfig) -> Seq2seq:
+def build(interface: Interface, config: ModelConfig, options: CellConfig = CellConfig()) -> Seq2seq:
     """A model with weights from NumPy, which takes no compilation."""
-    return filled(lambda: Seq2seq(config, interface, INIT, nnx.Rngs(params=jax.random.key(0))))
+    cell = create(config.cell, options)
+    return filled(lambda: Seq2seq(config, cell, interface, INIT, nnx.Rngs(params=jax.random.key(0))))
 
 
 def filled(create: Callable[[], M]) -> M:

@@ -119,7 +119,7 @@ def test_without_attention_the_source_is_seen_through_the_last_state_alone(atten
     @quick.jit
     def gradient(states, carries):
         def loss(states, carries):
-            seen = Memory(states, memory.lengths, carries)
+            seen = dataclasses.replace(memory, states=states, carries=carries)
             logits, _ = decoder(seen, true_previous(batch.targets), batch.target_lengths)
             return jnp.sum(jnp.where(VALID_TARGET[:, :, None], jnp.square(logits), 0))
 

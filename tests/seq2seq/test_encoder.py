@@ -32,28 +32,28 @@ def close(x, y) -> None:
 
 def by_hand(own: Encoder, xs, lengths, probe=None) -> Memory:
     """Two layers in both directions."""
-    (ahead_0, back_0), (ahead_1, back_1) = own.layers
-    first, first_carry = unroll(own.cell, ahead_0, xs, lengths=lengths)
-    second, second_carry = unroll(own.cell, back_0, xs, lengths=lengths, reverse=True)
+    (ahead_0, back_0), (ahead_1, back_1) = own.stack.layers
+    first, first_carry = unroll(own.stack.cell, ahead_0, xs, lengths=lengths)
+    second, second_carry = unroll(own.stack.cell, back_0, xs, lengths=lengths, reverse=True)
     states = jnp.concatenate([first, second], axis=-1)
-    third, third_carry = unroll(own.cell, ahead_1, states, lengths=lengths, probe=probe)
-    fourth, fourth_carry = unroll(own.cell, back_1, states, lengths=lengths, reverse=True)
+    third, third_carry = unroll(own.stack.cell, ahead_1, states, lengths=lengths, probe=probe)
+    fourth, fourth_carry = unroll(own.stack.cell, back_1, states, lengths=lengths, reverse=True)
     pairs = (first_carry, second_carry), (third_carry, fourth_carry)
     carries = tuple(tuple(jnp.concatenate(part, axis=-1) for part in zip(*pair, strict=True)) for pair in pairs)
-    return Memory(jnp.concatenate([third, fourth], axis=-1), lengths, carries)
+    return Memory(jnp.concatenate([third, fourth], axis=-1), lengths, carries, carries[-1][0])
 
 
 def test_layers_read_the_layer_below_and_directions_are_put_side_by_side():
     own, (xs, lengths) = encoder(), inputs()
     found, wanted = quick.jit(lambda: (own(xs, lengths), by_hand(own, xs, lengths)))()
-    assert found.states.shape == (4, STEPS, 2 * H) and own.memory_features == 2 * H
+    assert found.states.shape == (4, STEPS, 2 * H) and own.stack.features == 2 * H
     close(found, wanted)
 
 
 def test_in_one_direction_the_memory_ends_with_the_last_hidden_state():
     own, (xs, lengths) = encoder(layers=1, bidirectional=False), inputs()
     memory = jax.device_get(quick.jit(lambda: own(xs, lengths))())
-    assert memory.states.shape == (4, STEPS, H) == (4, STEPS, own.memory_features)
+    assert memory.states.shape == (4, STEPS, H) == (4, STEPS, own.stack.features)
     for row, length in enumerate(LENGTHS):
         last = memory.states[row, length - 1] if length else np.zeros(H)
         np.testing.assert_array_equal(memory.carries[0][0][row], last)
@@ -77,12 +77,12 @@ def test_tokens_are_embedded():
     own = models.model(bidirectional=True).encoder
     tokens = models.batch()
     assert own.embed is not None
-    embedded, (layer,) = own.embed.embedding[...][tokens.inputs], own.layers
+    embedded, (layer,) = own.embed.embedding[...][tokens.inputs], own.stack.layers
 
     @quick.jit
     def both():
         states = [
-            unroll(own.cell, weights, embedded, lengths=tokens.input_lengths, reverse=reverse)[0]
+            unroll(own.stack.cell, weights, embedded, lengths=tokens.input_lengths, reverse=reverse)[0]
             for weights, reverse in zip(layer, (False, True), strict=True)
         ]
         return own(tokens.inputs, tokens.input_lengths).states, jnp.concatenate(states, axis=-1)

@@ -1,0 +1,186 @@
+"""Layers of one cell, one on the other, in one direction or both.
+
+    x^0 = inputs        y^l = layer_l(read^l)        x^l = y^l, or x^{l-1} + y^l where residual, from l = 2 on
+    read^1 = x^0        read^l = norm(x^{l-1}), or [norm(x^{l-1}); x^0] with skip connections
+    states = x^L, or [x^1; ...; x^L] with skip connections
+
+- residual: every layer from the second on adds to what it reads (He et al. 2016; Wu et al. 2016). A layer and the one
+  below it are equally wide; the first is not as wide as the inputs, and stands alone.
+- skip: from the inputs to all layers, and from all layers to the output (Graves 2013).
+- layer normalisation: of what a layer reads of the layer below, before its products (pre-norm; Ba, Kiros, Hinton 2016,
+  Xiong et al. 2020). What is added by residual connections, and what comes out on top, is not normalised.
+
+A layer of both directions puts them side by side, in its output and in each part of its carry: [forward; reverse].
+"""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+from jaxtyping import Array, Float, Int
+
+from research.config import ModelConfig
+from research.recurrent.cell import Carry, Cell, Weights
+from research.recurrent.dropout import LayerNoise, StackNoise, Widths
+from research.recurrent.initial import InitScheme
+from research.recurrent.unroll import step, unroll
+
+COMPUTE: dict[str, Any] = {"float32": None, "bfloat16": jnp.bfloat16}
+"""What the factors of the cells' products are rounded to, by `model.precision`; None: nothing."""
+
+
+class Stack(nnx.Module):
+    """`config.layers` layers of a cell."""
+
+    def __init__(
+        self,
+        cell: Cell,
+        config: ModelConfig,
+        inputs: int,
+        init: InitScheme,
+        rngs: nnx.Rngs,
+        *,
+        directions: int = 1,
+        learn_initial: bool = False,
+    ) -> None:
+        """Draw the weights.
+
+        Args:
+            inputs: features of what is read, D.
+            directions: 1: forward; 2: forward and reverse.
+            learn_initial: make the carry before the first step a weight, which starts from the cell's own.
+        """
+        self.cell, self.config, self.directions = cell, config, directions
+        self.widths = Widths(inputs, config.layers, tuple(directions * width for width in cell.widths(config.features)))
+        below, skipped = self.widths.parts[0], inputs if config.skip else 0
+        self.features = below * (config.layers if config.skip else 1)
+        """Of the states that come out, M."""
+        self.layers = nnx.List()
+        for depth in range(config.layers):
+            read = below + skipped if depth else inputs
+            drawn = [Weights(cell, read, config.features, init, rngs.params()) for _ in range(directions)]
+            self.layers.append(nnx.List(drawn))
+        normalised = config.layers - 1 if config.layer_norm else 0
+        self.norms = nnx.List([nnx.LayerNorm(below, use_fast_variance=False, rngs=rngs) for _ in range(normalised)])
+        self.initial = nnx.List()
+        for _ in range(config.layers if learn_initial else 0):
+            parts = cell.initial_carry(1, config.features)
+            self.initial.append(nnx.List([nnx.Param(jnp.tile(part[0], directions)) for part in parts]))
+
+    def __call__(
+        self,
+        xs: Float[Array, "B T D"],
+        carries: tuple[Carry, ...] | None = None,
+        lengths: Int[Array, " B"] | None = None,
+        noise: StackNoise | None = None,
+        probe: Float[Array, "T P"] | None = None,
+    ) -> tuple[Float[Array, "B T M"], tuple[Carry, ...]]:
+        """The states at all steps, zeros past the lengths, and the last carry of each layer.
+
+        Args:
+            carries: before the first step; by default the initial state.
+            noise: of these steps (see `dropout`).
+            probe: zeros; its gradient is the norm of dL/dcarry_t of the top layer's forward direction.
+        """
+        config = self.config
+        carries = self.start(len(xs), xs.dtype) if carries is None else carries
+        last: list[Carry] = []
+
+        def layer(depth: int, read: Array, own: LayerNoise) -> Array:
+            top = depth == config.layers - 1
+            first, state, hold = self._apart(carries[depth]), self._apart(own.state), self._apart(own.hold)
+            found = [
+                unroll(
+                    self.cell,
+                    weights,
+                    read,
+                    carry=first[direction],
+                    lengths=lengths,
+                    reverse=direction == 1,
+                    mask=state[direction],
+                    hold=hold[direction],
+                    probe=probe if top and direction == 0 else None,
+                    checkpoint_every=config.checkpoint_every,
+                    truncate_every=config.truncate_every,
+                    compute=COMPUTE[config.precision],
+                    backend=config.backend,
+                )
+                for direction, weights in enumerate(self.layers[depth])
+            ]
+            last.append(_together([carry for _, carry in found]))
+            return _together([hidden for hidden, _ in found])
+
+        return self._through(xs, layer, noise), tuple(last)
+
+    def step(
+        self, x: Float[Array, "B D"], carries: tuple[Carry, ...], noise: StackNoise | None = None
+    ) -> tuple[Float[Array, "B M"], tuple[Carry, ...]]:
+        """One step, of a stack in one direction: its state, and the carries after it."""
+        assert self.directions == 1, "the reverse direction starts from the end"
+        after: list[Carry] = []
+
+        def layer(depth: int, read: Array, own: LayerNoise) -> Array:
+            (weights,) = self.layers[depth]
+            hold = None if own.hold is None else tuple(share[:, 0] for share in own.hold)
+            compute = COMPUTE[self.config.precision]
+            after.append(step(self.cell, weights, read, carries[depth], mask=own.state, hold=hold, compute=compute))
+            return after[-1][0]
+
+        return self._through(x, layer, noise), tuple(after)
+
+    def start(self, batch: int, dtype: Any = jnp.float32) -> tuple[Carry, ...]:
+        """The carry of each layer before the first step."""
+        if len(self.initial):
+            return tuple(
+                tuple(jnp.broadcast_to(part[...][None, :], (batch, len(part[...]))) for part in parts)
+                for parts in self.initial
+            )
+        one = self.cell.initial_carry(batch, self.config.features, dtype)
+        return (_together([one] * self.directions),) * self.config.layers
+
+    def last(self, carries: tuple[Carry, ...], noise: StackNoise | None = None) -> Float[Array, "B M"]:
+        """The state at the step that each direction has read last, from the carries after it.
+
+        Where a sequence has no step, that of the carries it started from.
+        """
+        return self._through(None, lambda depth, _read, _noise: carries[depth][0], noise)
+
+    def _through(self, xs: Any, layer: Any, noise: StackNoise | None) -> Array:
+        """The states, [B, M] or [B, T, M], from the outputs of `layer(depth, what it reads, its noise)`.
+
+        Args:
+            xs: None: the layers do not read, as their outputs are known.
+        """
+        config, own = self.config, noise or StackNoise((LayerNoise(),) * self.config.layers)
+        inputs = None if xs is None else _dropped(xs, own.inputs)
+        x = layer(0, inputs, own.layers[0])
+        outputs = [_dropped(x, own.layers[0].output)]
+        for depth in range(1, config.layers):
+            read = None
+            if inputs is not None:
+                read = self.norms[depth - 1](x) if config.layer_norm else x
+                read = _dropped(read, own.layers[depth - 1].output)
+                read = jnp.concatenate([read, inputs], axis=-1) if config.skip else read
+            y = layer(depth, read, own.layers[depth])
+            x = x + y if config.residual else y
+            outputs.append(_dropped(x, own.layers[depth].output))
+        return jnp.concatenate(outputs, axis=-1) if config.skip else outputs[-1]
+
+    def _apart(self, tree: Any) -> list[Any]:
+        """The directions of arrays that hold them side by side."""
+        leaves, structure = jax.tree.flatten(tree)
+        split = [jnp.split(leaf, self.directions, axis=-1) for leaf in leaves]
+        return [jax.tree.unflatten(structure, [parts[k] for parts in split]) for k in range(self.directions)]
+
+
+def _together(trees: list[Any]) -> Any:
+    """The inverse of `Stack._apart`."""
+    return trees[0] if len(trees) == 1 else jax.tree.map(lambda *x: jnp.concatenate(x, axis=-1), *trees)
+
+
+def _dropped(x: Array, mask: Float[Array, "B M"] | None) -> Array:
+    """`x` [B, M] or [B, T, M], with one mask for all steps."""
+    if mask is None:
+        return x
+    return x * (mask if x.ndim == 2 else mask[:, None, :])
