@@ -9,21 +9,20 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from flax import nnx
 from jax.experimental import rnn
 from jax.interpreters import mlir
 from jaxlib import gpu_rnn
 
-from research.config import CellConfig, Config, ModelConfig, override
+from research.config import CellConfig, Config, override
 from research.errors import UserError
 from research.recurrent import cudnn
 from research.recurrent.cell import create
 from research.recurrent.unroll import unroll
-from research.seq2seq.model import Seq2seq
+from research.training.step import TrialState
 from tests import quick
 from tests.recurrent import problem
 from tests.recurrent.problem import FEATURES, INPUTS, Given, Problem
-from tests.seq2seq import models
+from tests.training import trials
 
 SIZES = (INPUTS, FEATURES, 1, False)
 
@@ -164,23 +163,23 @@ def gpu(monkeypatch) -> None:
 
 
 @pytest.mark.usefixtures("kernel_by_reference", "gpu")
-def test_a_model_computes_the_same_with_either_backend():
-    batch, losses, operations = models.batch(), {}, {}
+def test_a_trial_is_trained_the_same_with_either_backend():
+    options = {"model__cell": "lstm", "model__bidirectional": True, "training__optimizer": "sgd"}
+    operations, trained = {}, {}
     for backend in ("scan", "cudnn", "auto"):
-        config = ModelConfig("lstm", 4, bidirectional=True, attention="dot", backend=backend)
-        shapes = nnx.eval_shape(lambda config=config: Seq2seq(config, models.TOKENS, models.INIT, nnx.Rngs(params=0)))
-        graphdef, state = nnx.split(shapes)
+        config = trials.of(model__backend=backend, probes__gradient_flow_every=0, **options)
+        program, own = trials.program(config), trials.hparams_of(config)
         rng = np.random.default_rng(0)
-        state = jax.tree.map(lambda x, rng=rng: jnp.asarray(rng.normal(size=x.shape), jnp.float32), state)
-
-        def loss(state: Any, graphdef: Any = graphdef) -> Any:
-            return nnx.merge(graphdef, state).loss(batch, jax.random.key(0), jnp.float32(1))[0]
-
-        operations[backend] = str(jax.make_jaxpr(jax.grad(loss))(state)).count(" rnn_bwd[")
+        shapes = jax.eval_shape(program.init, own)
+        params = jax.tree.map(lambda x, rng=rng: jnp.asarray(rng.normal(size=x.shape), x.dtype), shapes.params)
+        others = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes.optimizer)
+        given = (own, TrialState(params, others, jnp.int32(0), jnp.bool_(True)), program.task.data, jnp.int32(3))
+        operations[backend] = str(jax.make_jaxpr(program.run)(*given)).count(" rnn_bwd[")
         if backend != "auto":
-            losses[backend] = jax.device_get(quick.jit(loss)(state))
-    assert operations == {"scan": 0, "cudnn": 3, "auto": 3}  # the encoder's two directions, and the decoder
-    assert_close(losses["cudnn"], losses["scan"], 1e-5)
+            trained[backend] = jax.device_get(quick.jit(program.run)(*given))
+    assert operations == {"scan": 0, "cudnn": 2, "auto": 2}  # the encoder's two directions
+    assert trained["scan"][0].step == 3
+    assert_close(trained["cudnn"], trained["scan"], 1e-5)
 
 
 LSTM = create("lstm")
