@@ -1,7 +1,10 @@
 """The cells under test: each of the catalogue as it is by default, and the variants that options make of them."""
 
 import functools
+import itertools
 from typing import Any
+
+import pytest
 
 from research import catalogue
 from research.config import CellConfig
@@ -25,6 +28,25 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
 """Name of a case: cell and options."""
 
 CASES = {name: (name, {}) for name in catalogue.names("cells")} | VARIANTS
+
+UNREAD = ("lru", "sru")
+"""Cells whose next step does not read h: the h that they start from leaves nothing, unless there is no step."""
+
+WAYS = {"masked": ("full", "lengths"), "reverse": ("forward", "reverse")}
+
+
+def each_case(*ways: str, variants: bool = True) -> pytest.MarkDecorator:
+    """Parametrize by `name`, and by `masked` and `reverse` if asked.
+
+    Variants run with lengths and in reverse only, which takes every path; `variants=False` is for what does not depend
+    on the equations of a step.
+    """
+    found = []
+    for name in CASES if variants else catalogue.names("cells"):
+        for values in itertools.product(*([True] if name in VARIANTS else [False, True] for _ in ways)):
+            labels = [WAYS[way][value] for way, value in zip(ways, values, strict=True)]
+            found.append(pytest.param(name, *values, id="-".join([name, *labels])))
+    return pytest.mark.parametrize(("name", *ways), found)
 
 
 @functools.cache

@@ -10,12 +10,10 @@ from research.recurrent.cell import Activation, activate
 from tests import quick
 from tests.recurrent import problem as problems
 from tests.recurrent import reference
-from tests.recurrent.cases import CASES
+from tests.recurrent.cases import CASES, each_case
 from tests.recurrent.problem import FEATURES, INPUTS, STEPS, Given, Problem, solve
 
-cases = pytest.mark.parametrize("name", [case for case, (name, _) in CASES.items() if name in reference.CELLS])
 ALIKE = pytest.mark.parametrize("name", ["rnn", "lstm", "gru"])  # the cells that flax has in the same form
-DIRECTIONS = pytest.mark.parametrize("reverse", [False, True], ids=["forward", "reverse"])
 
 
 def reference_loss(name: str, problem: Problem, reverse: bool, nudges: list[np.ndarray] | None = None) -> float:
@@ -27,9 +25,7 @@ def test_every_cell_has_a_reference():
     assert set(reference.CELLS) == {name for name, _ in CASES.values()}
 
 
-@cases
-@DIRECTIONS
-@pytest.mark.parametrize("masked", [False, True], ids=["full", "lengths"])
+@each_case("masked", "reverse")
 def test_results_over_time_are_those_of_the_equations(name, masked, reverse):
     problem = problems.make(name)
     lengths = problem.lengths if masked else np.full_like(problem.lengths, STEPS)
@@ -40,8 +36,7 @@ def test_results_over_time_are_those_of_the_equations(name, masked, reverse):
         np.testing.assert_allclose(part, wanted, rtol=0, atol=1e-13)
 
 
-@cases
-@DIRECTIONS
+@each_case("reverse")
 @pytest.mark.parametrize("argument", Given._fields)
 def test_gradients_are_the_finite_differences_of_the_equations(name, argument, reverse):
     problem = problems.make(name)
@@ -58,8 +53,7 @@ def test_gradients_are_the_finite_differences_of_the_equations(name, argument, r
     assert slope == pytest.approx((at(small) - at(-small)) / (2 * small), abs=1e-8)
 
 
-@cases
-@DIRECTIONS
+@each_case("reverse")
 def test_the_probe_reads_the_gradient_of_every_part_including_the_way_from_c_through_h(name, reverse):
     problem = problems.make(name)
     zeros, small = [np.zeros((STEPS, *part.shape)) for part in problem.given.carry], 3e-6

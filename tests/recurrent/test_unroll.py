@@ -3,18 +3,15 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
-import pytest
 
 from research.recurrent.unroll import step, unroll
+from tests import quick
 from tests.recurrent import problem as problems
-from tests.recurrent.cases import CASES, cell_of
+from tests.recurrent.cases import cell_of, each_case
 from tests.recurrent.problem import BATCH, FEATURES, LENGTHS, STEPS, solve, weights_of
 
 HALF = STEPS // 2
 VALID = np.arange(STEPS)[None, :] < np.array(LENGTHS)[:, None]
-
-pytestmark = pytest.mark.parametrize("name", CASES)
-directions = pytest.mark.parametrize("reverse", [False, True], ids=["forward", "reverse"])
 
 
 def same(x, y) -> None:
@@ -22,7 +19,7 @@ def same(x, y) -> None:
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=0, atol=1e-13), x, y)
 
 
-@directions
+@each_case("reverse")
 def test_past_its_length_a_sequence_yields_zeros_and_holds_the_carry(name, reverse):
     problem = problems.make(name)
     found = solve(name, problem, masked=True, reverse=reverse)
@@ -36,14 +33,14 @@ def test_past_its_length_a_sequence_yields_zeros_and_holds_the_carry(name, rever
     same([part[empty] for part in found.gradients.carry], [part[empty] for part in problem.last_share])
 
 
-@directions
+@each_case("reverse")
 def test_nothing_depends_on_what_the_padding_holds(name, reverse):
     problem = problems.make(name)
     filled = problem.replace(xs=np.where(VALID[:, :, None], problem.given.xs, 1e3))
     same(solve(name, filled, masked=True, reverse=reverse), solve(name, problem, masked=True, reverse=reverse))
 
 
-@directions
+@each_case("reverse", variants=False)
 def test_nothing_depends_on_how_much_padding_there_is(name, reverse):
     problem = problems.make(name, lengths=(HALF, 1, 0, 2))
     short = problem.replace(xs=problem.given.xs[:, :HALF], ys_share=problem.ys_share[:, :HALF])
@@ -54,7 +51,7 @@ def test_nothing_depends_on_how_much_padding_there_is(name, reverse):
     same(found.gradients._replace(xs=found.gradients.xs[:, :HALF]), wanted.gradients)
 
 
-@directions
+@each_case("reverse")
 def test_a_sequence_does_not_depend_on_its_neighbours_in_the_batch(name, reverse):
     problem, other = problems.make(name), problems.make(name, seed=5)
     own, rest = slice(0, 2), slice(2, BATCH)
@@ -72,6 +69,7 @@ def test_a_sequence_does_not_depend_on_its_neighbours_in_the_batch(name, reverse
         same([part[own] for part in x], [part[own] for part in y])
 
 
+@each_case(variants=False)
 def test_to_read_in_reverse_is_to_flip_each_sequence_within_its_length(name):
     problem = problems.make(name)
     flipped = problem.replace(xs=flip(problem.given.xs), ys_share=flip(problem.ys_share))
@@ -89,7 +87,7 @@ def flip(x: np.ndarray) -> np.ndarray:
     return flipped
 
 
-@directions
+@each_case("reverse", variants=False)
 def test_chunks_of_time_that_pass_on_the_carry_give_what_the_whole_gives(name, reverse):
     problem = problems.make(name)
     whole = solve(name, problem, masked=True, reverse=reverse)
@@ -106,26 +104,30 @@ def test_chunks_of_time_that_pass_on_the_carry_give_what_the_whole_gives(name, r
     same(carry, whole.last)
 
 
+@each_case()
 def test_single_steps_give_what_the_whole_gives(name):
-    problem = problems.make(name)
-    whole = solve(name, problem, masked=False, reverse=False)
+    problem = problems.make(name, lengths=(STEPS,) * BATCH)
+    whole = solve(name, problem, masked=True, reverse=True)
     with jax.enable_x64(True):
         arrays, xs, carry = jax.tree.map(jnp.asarray, problem.given)
         weights = weights_of(cell_of(name), arrays)
-        for t in range(STEPS):
-            carry = step(cell_of(name), weights, xs[:, t], carry)
+        one = quick.jit(lambda x, carry: step(cell_of(name), weights, x, carry))
+        for t in reversed(range(STEPS)):
+            carry = one(xs[:, t], carry)
             same(carry[0], whole.ys[:, t])
     same(carry, whole.last)
 
 
+@each_case()
 def test_the_carry_is_zero_at_first_and_stays_where_there_are_no_steps(name):
     problem, cell = problems.make(name), cell_of(name)
     zeros = problem.replace(carry=jax.tree.map(np.zeros_like, problem.given.carry))
-    wanted = solve(name, zeros, masked=False, reverse=False)
+    wanted = solve(name, zeros, masked=True, reverse=True)
     with jax.enable_x64(True):
         arrays, xs, carry = jax.tree.map(jnp.asarray, problem.given)
-        weights = weights_of(cell, arrays)
-        same(unroll(cell, weights, xs), (wanted.ys, wanted.last))
+        weights, lengths = weights_of(cell, arrays), jnp.asarray(LENGTHS)
+        found = quick.jit(lambda xs: unroll(cell, weights, xs, lengths=lengths, reverse=True))(xs)
+        same(found, (wanted.ys, wanted.last))
         ys, last = unroll(cell, weights, xs[:, :0], carry=carry)
     assert ys.shape == (BATCH, 0, cell.widths(FEATURES)[0])
     same(last, problem.given.carry)
