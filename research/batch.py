@@ -65,7 +65,8 @@ class Shard:
             return whole
 
         def take(x: Any) -> Any:
-            size = len(x) // self.count
+            size, rest = divmod(len(x), self.count)
+            assert size and not rest, f"{len(x)} rows are not those of {self.count} equal parts"
             return jax.lax.dynamic_slice_in_dim(x, self.index * size, size)
 
         return jax.tree.map(take, whole)

@@ -28,7 +28,13 @@ SMALL = {
     "training.learning_rate": 0.05,
 }
 ADDING = {"task.name": "adding", "task.length": 12, "probes.gradient_flow_every": 4}
-WORDS = {"task.name": "pronunciation", "model.attention": "dot", "training.teacher_forcing": 0.5}
+WORDS = {
+    "task.name": "pronunciation",
+    "model.attention": "dot",
+    "training.teacher_forcing": 0.5,
+    "training.dropout": 0.2,
+    "training.zoneout_h": 0.1,
+}
 TRIALS: dict[str, dict[str, Any]] = {
     "base": {},
     "seed": {"seed": 1},
