@@ -13,6 +13,7 @@ Axes: `B` batch, `T` time, `D` input features, `H` hidden features, `G` gates.
 from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
@@ -26,6 +27,8 @@ from research.recurrent.tape import Tape, matmul
 
 Carry = tuple[Float[Array, "..."], ...]
 Activation = Literal["sigmoid", "tanh"]
+EPSILON = 1e-5
+"""What is added to the variance in a normalisation."""
 
 
 class Cell:
@@ -127,3 +130,9 @@ def activate(gates: Float[Array, "*B GH"], *activations: Activation) -> tuple[Ar
     half = np.array([0.5 if kind == "sigmoid" else 1.0 for kind in activations], gates.dtype)
     scale = np.repeat(half, features).reshape((1,) * (gates.ndim - 1) + (-1,))
     return tuple(jnp.split(jnp.tanh(gates * scale) * scale + (1 - scale), len(activations), axis=-1))
+
+
+def standardised(z: Float[Array, "B N"]) -> Float[Array, "B N"]:
+    """Layer normalisation without its gain and shift: mean 0 and variance 1 over the features."""
+    centred = z - jnp.mean(z, axis=-1, keepdims=True)
+    return centred * jax.lax.rsqrt(jnp.mean(jnp.square(centred), axis=-1, keepdims=True) + EPSILON)

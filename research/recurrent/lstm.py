@@ -20,16 +20,13 @@ a forget bias stays what it is. Of the paper's shifts only that of LN(c_t) is th
 
 from typing import ClassVar
 
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from research.config import CellConfig
 from research.recurrent import initial
-from research.recurrent.cell import Activation, Carry, Cell, activate
+from research.recurrent.cell import Activation, Carry, Cell, activate, standardised
 from research.recurrent.tape import Tape
-
-EPSILON = 1e-5  # added to the variance in a layer normalisation, as by Ba et al.
 
 
 class LSTM(Cell):
@@ -80,7 +77,7 @@ class LSTM(Cell):
         written = gate["g"] if i is None else i * gate["g"]
         c = tape.part("c", (gate["f"] * c if options.forget_gate else c) + written)
 
-        shown = _standardised(c) * tape.vector("gain_c") + tape.vector("shift_c") if options.layer_norm else c
+        shown = standardised(c) * tape.vector("gain_c") + tape.vector("shift_c") if options.layer_norm else c
         h = jnp.tanh(shown) if options.output_activation else shown
         if options.output_gate:
             o = self._late_output_gate(z, c, tape) if options.peephole else gate["o"]
@@ -108,8 +105,8 @@ class LSTM(Cell):
 
     def _normalised(self, x_gates: Float[Array, "B GH"], h: Array, tape: Tape) -> Float[Array, "B GH"]:
         """LN(W x_t) + LN(U h_{t-1}) + b."""
-        x_part = _standardised(tape.keep(x_gates)) * tape.vector("gain_x")
-        h_part = _standardised(tape.keep(tape.recur("u", h))) * tape.vector("gain_h")
+        x_part = standardised(tape.keep(x_gates)) * tape.vector("gain_x")
+        h_part = standardised(tape.keep(tape.recur("u", h))) * tape.vector("gain_h")
         return x_part + h_part + tape.vector("b")
 
     def _seen_by_input_and_forget_gate(self, c: Float[Array, "B H"], tape: Tape) -> Float[Array, "B GH"]:
@@ -123,9 +120,3 @@ class LSTM(Cell):
     def _late_output_gate(self, z: Float[Array, "B GH"], c: Float[Array, "B H"], tape: Tape) -> Float[Array, "B H"]:
         """The output gate that has seen c_t."""
         return activate(self.split(z)[-1] + tape.vector("peephole_o") * c, "sigmoid")[0]
-
-
-def _standardised(z: Float[Array, "B N"]) -> Float[Array, "B N"]:
-    """Mean 0 and variance 1 over the features."""
-    centred = z - jnp.mean(z, axis=-1, keepdims=True)
-    return centred * jax.lax.rsqrt(jnp.mean(jnp.square(centred), axis=-1, keepdims=True) + EPSILON)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from research.config import CellConfig
+from tests.recurrent import reference_gated as gated
 from tests.recurrent.cases import CASES
 
 Parts = tuple[np.ndarray, ...]
@@ -73,6 +74,7 @@ def gru(x: np.ndarray, carry: Parts, weights: Weights, options: CellConfig, nudg
 
 
 CELLS: dict[str, Callable[..., Parts]] = {"rnn": rnn, "lstm": lstm, "gru": gru}
+CELLS |= gated.CELLS
 
 
 def unroll(
