@@ -1,0 +1,204 @@
+"""What `unroll` can be asked for beside the plain recurrence: checkpoints, truncation, dropout, zoneout, rounding."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from research.config import InitConfig
+from research.recurrent.cell import Weights
+from research.recurrent.initial import InitScheme
+from research.recurrent.unroll import checkpointed_block, unroll
+from tests import quick
+from tests.recurrent import problem as problems
+from tests.recurrent.cases import cell_of
+from tests.recurrent.problem import BATCH, BLOCK, FEATURES, LENGTHS, STEPS, Given, Problem, solve, weights_of
+
+names = pytest.mark.parametrize("name", ["rnn", "lstm", "gru"])
+directions = pytest.mark.parametrize("reverse", [False, True], ids=["forward", "reverse"])
+EVERY = 2
+
+
+def same(x, y, atol: float = 1e-12) -> None:
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=0, atol=atol), x, y)
+
+
+@names
+@directions
+def test_checkpoints_change_no_result_by_a_bit_and_gradients_by_rounding(name, reverse):
+    problem = problems.make(name)
+    wanted = solve(name, problem, masked=True, reverse=reverse)  # in blocks of as many steps
+    found = solve(name, problem, masked=True, reverse=reverse, checkpoint_every=BLOCK)
+    np.testing.assert_array_equal(found.ys, wanted.ys)
+    jax.tree.map(np.testing.assert_array_equal, found.last, wanted.last)
+    same((found.gradients, found.norms), (wanted.gradients, wanted.norms), 1e-13)
+
+
+@pytest.mark.parametrize("every", [1, 5, 100, -1])
+def test_any_number_of_steps_between_checkpoints_will_do(every):
+    problem = problems.make("rnn")
+    wanted = solve("rnn", problem, masked=True, reverse=False)
+    same(solve("rnn", problem, masked=True, reverse=False, checkpoint_every=every), wanted, 1e-13)
+
+
+def test_the_root_of_the_steps_is_rounded_up_and_no_block_is_longer_than_time():
+    assert [checkpointed_block(steps, -1) for steps in (1, 2, 4, 5, 9, 10, 10_000)] == [1, 2, 2, 3, 3, 4, 100]
+    assert [checkpointed_block(6, every) for every in (0, 4, 9)] == [0, 4, 6]
+
+
+def test_checkpoints_at_10_000_steps_take_an_eighth_of_the_memory():
+    cell, arrays = cell_of("lstm"), problems.make("lstm").given.weights
+
+    def needed(every: int) -> int:
+        def total(arrays, xs):
+            return jnp.sum(unroll(cell, weights_of(cell, arrays), xs, checkpoint_every=every)[1][0])
+
+        arguments = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, jnp.float32), arrays)
+        xs = jax.ShapeDtypeStruct((4, 10_000, problems.INPUTS), jnp.float32)
+        analysis = quick.jit(jax.grad(total)).lower(arguments, xs).compile().memory_analysis()
+        assert analysis is not None
+        return analysis.temp_size_in_bytes
+
+    assert needed(-1) < needed(0) / 8
+
+
+def truncated_by_hand(name: str, problem: Problem, given: Given, row: int, reverse: bool):
+    """One sequence in pieces of `EVERY` steps, counted from the first that is read; no gradient passes between them."""
+    cell, weights, length = cell_of(name), weights_of(cell_of(name), given.weights), LENGTHS[row]
+    xs = given.xs[row : row + 1, :length]
+    xs = xs[:, ::-1] if reverse else xs
+    carry, pieces = tuple(part[row : row + 1] for part in given.carry), []
+    for start in range(0, length, EVERY):
+        ys, carry = unroll(cell, weights, xs[:, start : start + EVERY], carry=carry)
+        pieces.append(ys)
+        carry = jax.lax.stop_gradient(carry) if start + EVERY < length else carry
+    ys = jnp.concatenate(pieces, axis=1) if pieces else jnp.zeros((1, 0, FEATURES))
+    ys = jnp.pad(ys[:, ::-1] if reverse else ys, ((0, 0), (0, STEPS - length), (0, 0)))
+    return ys, carry
+
+
+@pytest.mark.parametrize("name", ["rnn", "lstm"])
+@directions
+def test_truncated_gradients_are_those_of_pieces_that_pass_on_the_carry_without_its_gradient(name, reverse):
+    problem = problems.make(name)
+
+    @quick.jit
+    def by_hand(problem):
+        def total(given):
+            found = [truncated_by_hand(name, problem, given, row, reverse) for row in range(BATCH)]
+            ys, last = jax.tree.map(lambda *rows: jnp.concatenate(rows), *found)
+            return problem.loss(ys, last), (ys, last)
+
+        return jax.grad(total, has_aux=True)(problem.given)
+
+    with jax.enable_x64(True):
+        gradients, (ys, last) = by_hand(problem)
+    found = solve(name, problem, masked=True, reverse=reverse, truncate_every=EVERY)
+    same((found.ys, found.last, found.gradients), (ys, last, gradients), 1e-13)
+    plain = solve(name, problem, masked=True, reverse=reverse)
+    same((found.ys, found.last), (plain.ys, plain.last), 1e-13)
+    assert not np.allclose(found.gradients.weights["u"], plain.gradients.weights["u"], rtol=1e-3)
+
+
+@directions
+def test_truncation_does_not_depend_on_how_much_padding_there_is(reverse):
+    problem = problems.make("lstm", lengths=(3, 1, 0, 2))
+    short = problem.replace(xs=problem.given.xs[:, :3], ys_share=problem.ys_share[:, :3])
+    found, wanted = (
+        solve("lstm", each, masked=True, reverse=reverse, truncate_every=EVERY, block=3) for each in (problem, short)
+    )
+    same(found.gradients._replace(xs=found.gradients.xs[:, :3]), wanted.gradients, 1e-13)
+
+
+@directions
+def test_without_lengths_truncation_is_that_of_full_lengths(reverse):
+    problem, name = problems.make("rnn", lengths=(STEPS,) * BATCH), "rnn"
+    found, wanted = (
+        solve(name, problem, masked=masked, reverse=reverse, truncate_every=EVERY) for masked in (False, True)
+    )
+    same(found, wanted, 1e-13)
+
+
+@functools.cache
+def noise(name: str):
+    """Dropout of the state, and zoneout of each part: shares of 0, of 1 and between."""
+    rng, widths = np.random.default_rng(3), cell_of(name).widths(FEATURES)
+    mask = (rng.random((BATCH, widths[0])) < 0.6) / 0.6
+    return mask, tuple(np.clip(rng.normal(0.5, 0.6, size=(BATCH, STEPS, width)), 0, 1) for width in widths)
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [("rnn", {}), *((name, {"truncate_every": EVERY, "checkpoint_every": 4}) for name in ("lstm", "gru"))],
+    ids=["rnn", "lstm-cut", "gru-cut"],
+)
+@directions
+def test_with_dropout_and_zoneout_the_backward_pass_is_that_of_the_plain_scan(name, reverse, options):
+    problem, cell = problems.make(name), cell_of(name)
+
+    @quick.jit
+    def gradients(problem, noise):
+        mask, hold = noise
+
+        def total(given, plain):
+            weights = weights_of(cell, given.weights)
+            ys, last = unroll(
+                cell, weights, given.xs, carry=given.carry, lengths=problem.lengths, reverse=reverse,
+                mask=mask, hold=hold, plain=plain, **options,
+            )  # fmt: skip
+            return problem.loss(ys, last), (ys, last)
+
+        return [jax.grad(functools.partial(total, plain=plain), has_aux=True)(problem.given) for plain in (False, True)]
+
+    with jax.enable_x64(True):
+        found, wanted = gradients(problem, noise(name))
+    same(found, wanted)
+
+
+@names
+def test_a_unit_that_is_always_held_keeps_its_state_and_one_that_never_is_knows_nothing_of_zoneout(name):
+    problem, cell = problems.make(name), cell_of(name)
+
+    @quick.jit
+    def run(given):
+        def held(share):
+            hold = None if share is None else (jnp.full((1, 1, 1), share),) * len(given.carry)
+            return unroll(cell, weights_of(cell, given.weights), given.xs, carry=given.carry, hold=hold)
+
+        return held(None), held(0.0), held(1.0)
+
+    with jax.enable_x64(True):
+        plain, never, always = run(problem.given)
+    jax.tree.map(np.testing.assert_array_equal, never, plain)
+    jax.tree.map(np.testing.assert_array_equal, always[1], problem.given.carry)
+
+
+def relative(found, wanted) -> float:
+    x, y = (np.concatenate([np.ravel(leaf) for leaf in jax.tree.leaves(tree)]) for tree in (found, wanted))
+    return float(np.linalg.norm(x - y) / np.linalg.norm(y))
+
+
+@names
+def test_bfloat16_rounds_factors_and_nothing_else(name):
+    """At 100 steps the error is that of the factors, 2^-9 each, and does not grow with time."""
+    steps, features, cell = 100, 64, cell_of(name)
+    rng = np.random.default_rng(0)
+    xs, share = (jnp.asarray(rng.normal(size=(8, steps, width)), jnp.float32) for width in (16, features))
+    scheme = InitScheme.of(InitConfig(), steps)
+    arrays = quick.jit(lambda: Weights(cell, 16, features, scheme, jax.random.key(0)).arrays())()
+
+    @functools.partial(quick.jit, static_argnums=1)
+    def run(arrays, compute):
+        def total(arrays, xs):
+            ys, last = unroll(cell, weights_of(cell, arrays), xs, compute=compute)
+            return jnp.sum(ys * share), (ys, last)
+
+        return jax.grad(total, argnums=(0, 1), has_aux=True)(arrays, xs)
+
+    (gradients, results), (exact_gradients, exact) = run(arrays, jnp.bfloat16), run(arrays, None)
+    assert all(leaf.dtype == jnp.float32 for leaf in jax.tree.leaves((gradients, results)))
+    assert 1e-3 < relative(results[0], exact[0]) < 5e-3
+    assert 1e-3 < relative(results[0][:, -1], exact[0][:, -1]) < 5e-3
+    assert 1e-3 < relative(gradients, exact_gradients) < 8e-3
