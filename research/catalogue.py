@@ -14,6 +14,8 @@ from typing import Any
 PACKAGE = Path(__file__).parent
 ROOT = PACKAGE.parent
 FOLDERS = {"cells": "recurrent", "tasks": "tasks", "attentions": "seq2seq"}
+BASES = {"cells": {"Cell", "LinearCell"}, "tasks": {"Task"}, "attentions": {"Attention"}}
+"""A class with one of these bases, which is none of them itself, is an entry."""
 
 
 @dataclass(frozen=True)
@@ -34,11 +36,11 @@ class Entry:
 def entries(kind: str) -> dict[str, Entry]:
     """The cells, tasks or attentions by name, in the order of their files and lines."""
     folder = PACKAGE / FOLDERS[kind]
-    base = {"cells": "Cell", "tasks": "Task", "attentions": "Attention"}[kind]
+    bases = BASES[kind]
     found: dict[str, Entry] = {}
     for path in sorted(folder.glob("*.py")):
         for node in ast.parse(path.read_text(encoding="utf-8")).body:
-            if isinstance(node, ast.ClassDef) and base in {ast.unparse(parent).split("[")[0] for parent in node.bases}:
+            if isinstance(node, ast.ClassDef) and node.name not in bases and bases & _parents(node):
                 name = _assigned(node, "name") or node.name.lower()
                 module = f"research.{FOLDERS[kind]}.{path.stem}"
                 summary = (ast.get_docstring(node) or "").partition("\n")[0]
@@ -70,6 +72,10 @@ def experiments() -> dict[str, str]:
 
 def sweeps() -> tuple[str, ...]:
     return tuple(str(path.relative_to(ROOT)) for path in sorted((ROOT / "sweeps").glob("*.yaml")))
+
+
+def _parents(node: ast.ClassDef) -> set[str]:
+    return {ast.unparse(parent).split("[")[0] for parent in node.bases}
 
 
 def _names(node: ast.ClassDef) -> set[str]:

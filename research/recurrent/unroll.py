@@ -5,7 +5,7 @@ carry and yields zeros, in both directions: read in reverse, a shorter sequence 
 """
 
 import math
-from typing import Any
+from typing import Any, Literal
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
@@ -13,9 +13,11 @@ from jaxtyping import Array, Float, Int
 from research.config import Backend
 from research.recurrent import cudnn
 from research.recurrent.cell import Carry, Cell, Weights
+from research.recurrent.linear import LinearCell, associative
 from research.recurrent.tape import Tape
 from research.recurrent.vjp import Noise, Plan, mixed, plain_recurrence, recurrence
 
+Form = Literal["auto", "sequential"]
 CACHED = 2**19
 """Bytes of a block's gates: so that they stay in a core's cache between two stages."""
 
@@ -36,6 +38,7 @@ def unroll(
     compute: Any = None,
     block: int = 0,
     plain: bool = False,
+    form: Form = "auto",
     backend: Backend = "scan",
 ) -> tuple[Float[Array, "B T H"], Carry]:
     """Hidden states at all steps, and the last carry.
@@ -53,6 +56,8 @@ def unroll(
         compute: type of the factors in matrix products (bfloat16); sums, carries and weights keep theirs.
         block: steps that share the products with weights (see `vjp`); 0: as many as fit the cache.
         plain: differentiate the scan itself: needed for forward-mode derivatives, slower.
+        form: of a linear recurrence (see `linear`): an associative scan, or sequential, step by step, as it is in any
+            case with `hold`, `checkpoint_every`, `truncate_every` or `plain`.
         backend: what runs the steps, see `cudnn`; it takes none of the options from `mask` on.
     """
     batch, steps, _ = xs.shape
@@ -67,6 +72,11 @@ def unroll(
     if cudnn.chosen(backend, cell, xs.dtype, only_scan):
         return cudnn.lstm(arrays["w"], arrays["u"], arrays["b"], xs, (carry[0], carry[1]), lengths, reverse)
     valid = None if lengths is None else jnp.arange(steps)[:, None] < lengths[None, :]
+    stepwise = plain or form == "sequential" or hold is not None or checkpoint_every or truncate_every
+    if isinstance(cell, LinearCell) and not stepwise:
+        time_major = jnp.swapaxes(xs, 0, 1)
+        hidden, last = associative(cell, arrays, time_major, carry, valid, probe, reverse, compute)
+        return jnp.swapaxes(hidden, 0, 1), last
     over_time = None if hold is None else tuple(_over_time(share, steps) for share in hold)
     noise = Noise(valid, over_time, mask)
     length = checkpointed_block(steps, checkpoint_every) or min(block, steps)

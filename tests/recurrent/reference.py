@@ -11,6 +11,7 @@ import numpy as np
 
 from research.config import CellConfig
 from tests.recurrent import reference_gated as gated
+from tests.recurrent import reference_linear as linear
 from tests.recurrent.cases import CASES
 
 Parts = tuple[np.ndarray, ...]
@@ -75,6 +76,7 @@ def gru(x: np.ndarray, carry: Parts, weights: Weights, options: CellConfig, nudg
 
 CELLS: dict[str, Callable[..., Parts]] = {"rnn": rnn, "lstm": lstm, "gru": gru}
 CELLS |= gated.CELLS
+CELLS |= {"mingru": linear.mingru, "minlstm": linear.minlstm, "lru": linear.lru}
 
 
 def unroll(

@@ -1,0 +1,213 @@
+"""Cells whose state is a linear recurrence, and its associative scan.
+
+    s_t = a_t * s_{t-1} + b_t
+
+where a_t and b_t do not depend on the state. Two steps are one of the same form: (a_2 a_1, a_2 b_1 + b_2). So all
+states are the prefixes of an associative operation, and a tree finds them in O(log T) steps that each work on all of
+time at once (Blelloch 1990; Martin & Cundy 2018) instead of in T steps. The gradient is the same recurrence in the
+other direction,
+
+    ds_t = g_t + a_{t+1} ds_{t+1}        da_t = ds_t * s_{t-1}        db_t = ds_t
+
+where g_t is the gradient of what reads s_t, and the norms of ds_t, at hand there, are the gradient profile.
+
+A cell gives a, b and how h is read from s, for any number of rows: of one step in the sequential form, of all steps of
+all sequences in the associative one. So its equations stand once.
+"""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Inexact
+
+from research.recurrent.cell import Carry, Cell
+from research.recurrent.tape import Tape, Weights
+from research.recurrent.vjp import norm
+
+FAN = 4
+"""Steps that become one at each level of the tree. On a CPU, 2 to 8 are alike; `jax.lax.associative_scan`, a tree of
+pairs, takes 1.5 to 3 times as long, forward and backward, and three times as long to compile."""
+COMPLEX = ("h", "re", "im")
+"""The parts of a complex state's carry; `h` is read from the state and not by the next step."""
+
+
+class LinearCell(Cell):
+    """A cell with a linear recurrence. Its state is `h` itself, or complex where `parts` is `COMPLEX`."""
+
+    def coefficients(self, x_gates: Float[Array, "B GH"], tape: Tape) -> tuple[Array, Array]:
+        """The coefficients a [B or 1, H] and b [B, H], of the type of the state."""
+        raise NotImplementedError
+
+    def read(self, state: Inexact[Array, "B H"], x_gates: Float[Array, "B GH"], tape: Tape) -> Float[Array, "B H"]:
+        """h, where the state is not h itself."""
+        raise NotImplementedError
+
+    def matrices(self, features: int) -> dict[str, tuple[int, int, int]]:
+        return {}
+
+    def step(self, carry: Carry, x_gates: Float[Array, "B GH"], tape: Tape) -> Carry:
+        gates = tape.keep(x_gates)
+        a, b = self.coefficients(gates, tape)
+        state = a * state_of(carry) + b
+        if self.parts != COMPLEX:
+            return (state,)
+        re, im = tape.part("re", state.real), tape.part("im", state.imag)
+        return self.read(jax.lax.complex(re, im), gates, tape), re, im
+
+
+def state_of(carry: Carry) -> Inexact[Array, "B H"]:
+    """The state in a carry."""
+    return carry[0] if len(carry) == 1 else jax.lax.complex(carry[1], carry[2])
+
+
+def associative(
+    cell: LinearCell,
+    weights: Weights,
+    xs: Float[Array, "T B D"],
+    carry: Carry,
+    valid: Bool[Array, "T B"] | None,
+    probe: Float[Array, "T P"] | None,
+    reverse: bool = False,
+    compute: Any = None,
+) -> tuple[Float[Array, "T B H"], Carry]:
+    """What `vjp.recurrence` gives, in O(log T) steps forward and backward.
+
+    Args:
+        valid: a step that is not valid holds the carry and yields zeros.
+        probe: zeros; its gradient is the norm of dL/dcarry_t for each step and part.
+        compute: type of the factors in matrix products.
+    """
+    steps, batch, _ = xs.shape
+    tape = Tape(weights, compute=compute)
+    x_gates = cell.input_gates(weights, xs.reshape(steps * batch, -1), compute)
+    a, b = (_timed(x, steps) for x in cell.coefficients(x_gates, tape))
+    if valid is not None:
+        a, b = jnp.where(valid[:, :, None], a, 1), jnp.where(valid[:, :, None], b, 0)
+    first, is_complex = state_of(carry), cell.parts == COMPLEX
+    states = scan(a, b, first, valid, probe[:, 1:] if is_complex and probe is not None else probe, reverse)
+    last = _last(states, first, valid, reverse)
+    if not is_complex:
+        return _masked(valid, states), (last,)
+    h = cell.read(states.reshape(steps * batch, -1), x_gates, tape).reshape(steps, batch, -1)
+    h = _probed(h, None if probe is None else probe[:, :1])
+    return _masked(valid, h), (_last(h, carry[0], valid, reverse), last.real, last.imag)
+
+
+def scan(
+    a: Inexact[Array, "T #B H"],
+    b: Inexact[Array, "T B H"],
+    first: Inexact[Array, "B H"],
+    valid: Bool[Array, "T B"] | None,
+    probe: Float[Array, "T P"] | None,
+    reverse: bool = False,
+) -> Inexact[Array, "T B H"]:
+    """The states s_t = a_t * s_{t-1} + b_t, from s = `first`; real or complex.
+
+    Args:
+        a: [T, B, H], or [T, 1, H] where sequences do not differ in it.
+        valid: steps whose gradient the probe sees; all by default.
+        probe: zeros; its gradient is the norm of dL/ds_t: of its real and imaginary part where it is complex.
+        reverse: from the last step to the first.
+    """
+    return _states(a, b, first, valid, probe, reverse)
+
+
+def _scan(a: Array, b: Array, first: Array, valid: Array | None, probe: Array | None, reverse: bool) -> Array:
+    del valid, probe
+    return _prefixes(a, b, first, reverse)
+
+
+def _scan_forward(a, b, first, valid, probe, reverse):
+    states = _prefixes(a, b, first, reverse)
+    return states, (a, first, states, valid, probe)
+
+
+def _scan_backward(reverse, residuals, g):
+    a, first, states, valid, probe = residuals
+    later = _neighbours(a, jnp.zeros_like(a[0]), not reverse)
+    d = _prefixes(later, g, jnp.zeros_like(first), not reverse)
+    d_a = d * _neighbours(states, first, reverse)
+    d_first = (a * d)[-1 if reverse else 0]
+    if a.shape[1] == 1:
+        d_a = jnp.sum(d_a, axis=1, keepdims=True)
+    return d_a, d, d_first, None, None if probe is None else _norms(_masked(valid, d))
+
+
+_states = jax.custom_vjp(_scan, nondiff_argnums=(5,))
+_states.defvjp(_scan_forward, _scan_backward)
+
+
+def _prefixes(a: Array, b: Array, first: Array, reverse: bool) -> Array:
+    """All s_t = a_t * s_{t-1} + b_t by a tree: `FAN` steps make one, until there are no more than that.
+
+    Up the tree, the steps below a node become one; down, each node's state is handed to the steps below it. What a node
+    does is done for all nodes of a level at once.
+    """
+    steps, turn = len(b), -1 if reverse else 1
+    if steps <= FAN:
+        return jnp.stack(_in_turn(list(a), list(b), first, turn))
+    below_a, below_b = _in_groups(a, reverse), _in_groups(b, reverse)
+    total_a, total_b = below_a[::turn][0], below_b[::turn][0]
+    for next_a, next_b in zip(below_a[::turn][1:], below_b[::turn][1:], strict=True):
+        total_a, total_b = next_a * total_a, next_a * total_b + next_b
+    starts = _neighbours(_prefixes(total_a, total_b, first, reverse), first, reverse)
+    states = jnp.stack(_in_turn(below_a, below_b, starts, turn), axis=1).reshape(-1, *starts.shape[1:])
+    return states[-steps:] if reverse else states[:steps]
+
+
+def _in_turn(a: list[Array], b: list[Array], state: Array, turn: int) -> list[Array]:
+    """The states of a few steps, one after the other."""
+    states = []
+    for own_a, own_b in zip(a[::turn], b[::turn], strict=True):
+        state = own_a * state + own_b
+        states.append(state)
+    return states[::turn]
+
+
+def _in_groups(x: Array, reverse: bool) -> list[Array]:
+    """The first, second ... step of each group, [ceil(T / FAN), ...]; filled up where time is read last."""
+    missing = -len(x) % FAN
+    padding = [((missing, 0) if reverse else (0, missing))] + [(0, 0)] * (x.ndim - 1)
+    grouped = jnp.pad(x, padding).reshape(-1, FAN, *x.shape[1:])
+    return [grouped[:, j] for j in range(FAN)]
+
+
+@jax.custom_vjp
+def _probed(h: Float[Array, "T B H"], probe: Float[Array, "T 1"] | None) -> Float[Array, "T B H"]:
+    """`h`; the gradient of `probe` is the norm of that of `h`."""
+    del probe
+    return h
+
+
+_probed.defvjp(lambda h, probe: (h, probe), lambda probe, d: (d, None if probe is None else _norms(d)))
+
+
+def _norms(d: Inexact[Array, "T B H"]) -> Float[Array, "T P"]:
+    parts = (d.real, d.imag) if jnp.iscomplexobj(d) else (d,)
+    return jnp.stack([jax.vmap(norm)(part) for part in parts], axis=1)
+
+
+def _neighbours(x: Inexact[Array, "T *N"], first: Inexact[Array, "*N"], reverse: bool) -> Array:
+    """What each step finds from the one read before it; `first` for the first that is read."""
+    return jnp.concatenate([x[1:], first[None]] if reverse else [first[None], x[:-1]])
+
+
+def _timed(x: Array, steps: int) -> Array:
+    """[T, B, H] of rows for all steps of all sequences, or [T, 1, H] of one row for all."""
+    if len(x) == 1:
+        return jnp.broadcast_to(x[None], (steps, *x.shape))
+    return x.reshape(steps, -1, x.shape[-1])
+
+
+def _masked(valid: Bool[Array, "T B"] | None, x: Inexact[Array, "T B H"]) -> Inexact[Array, "T B H"]:
+    return x if valid is None else jnp.where(valid[:, :, None], x, 0)
+
+
+def _last(x: Inexact[Array, "T B H"], first: Array, valid: Bool[Array, "T B"] | None, reverse: bool) -> Array:
+    """What the last valid step that is read leaves, to the bit; `first` where no step is valid."""
+    if valid is None:
+        return x[0 if reverse else -1]
+    index = jnp.zeros_like(valid[0], int) if reverse else jnp.maximum(jnp.sum(valid, axis=0) - 1, 0)
+    last = jnp.take_along_axis(x, index[None, :, None], axis=0)[0]
+    return jnp.where(valid[0][:, None], last, first)

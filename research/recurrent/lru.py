@@ -1,0 +1,79 @@
+"""Linear recurrent unit: a diagonal complex recurrence.
+
+    s_t = lambda * s_{t-1} + exp(gamma_log) * (B x_t)        lambda = exp(-exp(nu_log) + i exp(theta_log))
+    h_t = Re(C s_t) + D x_t
+
+Orvieto, Smith, Gu, Fernando, Gulcehre, Pascanu, De, Resurrecting recurrent neural networks for long sequences, 2023.
+
+B and D are blocks of `w`: `re` and `im` give B x_t, `skip` gives D x_t, which the paper has elementwise and which is a
+matrix here, as inputs may have another width. Each block has a bias, 0 at first, that the paper does not have. C is
+`c_re` + i `c_im`. There are as many states as hidden features. Matrices are drawn by the policy of all cells.
+
+At first |lambda|^2 is spread evenly over [0.9^2, 0.999^2], in equal steps and not at random, so that the normalisation
+gamma = sqrt(1 - |lambda|^2) is known beside it; the phase is uniform in [0, pi/10]. The paper starts from the whole
+disc and narrows the ring and the phase in this way where sequences are long.
+
+This is the recurrence alone. What the paper puts around it, normalisation, a gated or multilayer map of h and a
+residual connection, is structure of a stack of layers and not of a cell.
+"""
+
+import math
+from typing import ClassVar
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from research.recurrent.initial import InitScheme, VectorInit
+from research.recurrent.linear import COMPLEX, LinearCell
+from research.recurrent.tape import Tape
+
+RADII = (0.9, 0.999)
+MAX_PHASE = math.pi / 10
+
+
+class LRU(LinearCell):
+    """Linear recurrent unit, an associative scan (Orvieto et al. 2023). Gate blocks: re, im, skip."""
+
+    name: ClassVar[str] = "lru"
+    gates = ("re", "im", "skip")
+    parts = COMPLEX
+
+    def matrices(self, features: int) -> dict[str, tuple[int, int, int]]:
+        return {"c_re": (features, features, 1), "c_im": (features, features, 1)}
+
+    def vectors(self, features: int) -> dict[str, tuple[int, VectorInit]]:
+        return {"nu_log": (features, _nu_log), "theta_log": (features, _theta_log), "gamma_log": (features, _gamma_log)}
+
+    def coefficients(self, x_gates: Array, tape: Tape) -> tuple[Array, Array]:
+        re, im, _ = self.split(x_gates)
+        radius, phase = jnp.exp(-jnp.exp(tape.vector("nu_log"))), jnp.exp(tape.vector("theta_log"))
+        gamma = jnp.exp(tape.vector("gamma_log"))
+        return jax.lax.complex(radius * jnp.cos(phase), radius * jnp.sin(phase)), jax.lax.complex(
+            gamma * re, gamma * im
+        )
+
+    def read(self, state: Array, x_gates: Array, tape: Tape) -> Array:
+        skip = self.split(x_gates)[2]
+        return tape.project("c_re", state.real) - tape.project("c_im", state.imag) + skip
+
+
+def _squared_radii(noise: Float[Array, " H"]) -> Float[Array, " H"]:
+    """The middles of H equal parts of the range of |lambda|^2."""
+    low, high = (radius**2 for radius in RADII)
+    return low + (high - low) * (jnp.arange(noise.size, dtype=noise.dtype) + 0.5) / noise.size
+
+
+def _nu_log(scheme: InitScheme, noise: Float[Array, " H"]) -> Float[Array, " H"]:
+    del scheme
+    return jnp.log(-0.5 * jnp.log(_squared_radii(noise)))
+
+
+def _gamma_log(scheme: InitScheme, noise: Float[Array, " H"]) -> Float[Array, " H"]:
+    del scheme
+    return 0.5 * jnp.log(1 - _squared_radii(noise))
+
+
+def _theta_log(scheme: InitScheme, noise: Float[Array, " H"]) -> Float[Array, " H"]:
+    del scheme
+    return jnp.log(MAX_PHASE * (noise + 1) / 2)

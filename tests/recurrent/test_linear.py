@@ -1,0 +1,184 @@
+"""The associative form of a linear recurrence is its sequential form, and it is O(log T) deep."""
+
+import functools
+import math
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from research import catalogue
+from research.recurrent import linear
+from research.recurrent.cell import InitScheme, Weights, create
+from research.recurrent.linear import LinearCell
+from research.recurrent.lru import LRU, RADII
+from research.recurrent.unroll import Form, step, unroll
+from tests import quick
+from tests.recurrent import problem as problems
+from tests.recurrent.problem import BATCH, FEATURES, INPUTS, Given, solve, weights_of
+
+SCHEME = InitScheme(jnp.float32(1), jnp.float32(0), jnp.float32(0))
+LONG = 23  # more than one level of the tree, and no whole number of groups at any
+CELLS = [name for name in catalogue.names("cells") if isinstance(create(name), LinearCell)]
+
+cells = pytest.mark.parametrize("name", CELLS)
+directions = pytest.mark.parametrize("reverse", [False, True], ids=["forward", "reverse"])
+
+
+def close(x, y, tolerance: float = 1e-12) -> None:
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=0, atol=tolerance), x, y)
+
+
+def long_problem(name: str) -> problems.Problem:
+    problem, rng = problems.make(name, lengths=(LONG, 17, 0, 1)), np.random.default_rng(3)
+    widths = (INPUTS, create(name).widths(FEATURES)[0])
+    xs, ys_share = (rng.normal(size=(BATCH, LONG, width)) for width in widths)
+    return problem.replace(xs=xs, ys_share=ys_share)
+
+
+def test_the_cells_with_an_associative_scan_are_those_of_the_papers():
+    assert set(CELLS) == {"mingru", "minlstm", "lru"}
+
+
+@cells
+@directions
+@pytest.mark.parametrize("masked", [False, True], ids=["full", "lengths"])
+def test_the_associative_form_is_the_sequential_form_with_all_gradients_and_the_probe(name, masked, reverse):
+    problem = long_problem(name)
+    found = solve(name, problem, masked=masked, reverse=reverse)
+    close(found, solve(name, problem, masked=masked, reverse=reverse, form="sequential"))
+    close(found, solve(name, problem, masked=masked, reverse=reverse, plain=True))
+    assert all(np.linalg.norm(part) > 0.1 for part in jax.tree.leaves(found.gradients.weights))
+
+
+@cells
+@pytest.mark.parametrize("option", ["checkpoint_every", "truncate_every"])
+def test_what_only_the_sequential_form_can_do_takes_it(name, option):
+    problem, options = long_problem(name), {option: 5}
+    found, wanted = (
+        solve(name, problem, masked=True, reverse=False, plain=False, form=form, **options)
+        for form in ("auto", "sequential")
+    )
+    jax.tree.map(np.testing.assert_array_equal, found, wanted)
+
+
+def states_in_turn(a, b, first, reverse):
+    state, states = first, np.zeros(b.shape, b.dtype)
+    for t in range(len(b))[:: -1 if reverse else 1]:
+        state = states[t] = a[t] * state + b[t]
+    return states
+
+
+@directions
+@pytest.mark.parametrize("kind", [np.float64, np.complex128])
+@pytest.mark.parametrize("steps", [1, 2, 3, 4, 5, 16, 17, 64, 65, 100])
+def test_the_tree_gives_the_states_for_any_number_of_steps(steps, kind, reverse):
+    rng = np.random.default_rng(steps)
+    shapes = (steps, 1, 2), (steps, 3, 2), (3, 2)
+    a, b, first = (
+        rng.normal(size=shape) + (1j * rng.normal(size=shape) if kind == np.complex128 else 0) for shape in shapes
+    )
+    with jax.enable_x64(True):
+        found = quick.jit(lambda a, b, first: linear.scan(a, b, first, None, None, reverse))(a, b, first)
+    np.testing.assert_allclose(found, states_in_turn(a, b, first, reverse), rtol=1e-11)
+
+
+def primitives(jaxpr) -> list[str]:
+    """The names of all operations, inner programs included."""
+    found = []
+    for equation in jaxpr.eqns:
+        inner = jax.tree.leaves(
+            list(equation.params.values()), is_leaf=lambda x: hasattr(x, "eqns") or hasattr(x, "jaxpr")
+        )
+        inner = [getattr(x, "jaxpr", x) for x in inner if hasattr(x, "eqns") or hasattr(x, "jaxpr")]
+        found += [equation.primitive.name, *(name for each in inner for name in primitives(each))]
+    return found
+
+
+def depth(jaxpr) -> int:
+    """Operations on the longest way from an input to an output."""
+    levels: dict = {}
+    deepest = 0
+    for equation in jaxpr.eqns:
+        before = max((levels.get(x, 0) for x in equation.invars if not hasattr(x, "val")), default=0)
+        own = [
+            depth(getattr(x, "jaxpr", x)) for x in equation.params.values() if hasattr(x, "eqns") or hasattr(x, "jaxpr")
+        ]
+        for x in equation.outvars:
+            levels[x] = before + max(own, default=1)
+        deepest = max(deepest, before + max(own, default=1))
+    return deepest
+
+
+@functools.cache
+def gradient(name: str, steps: int, form: Form):
+    """The program of the forward and backward pass."""
+    cell = create(name)
+    weights = problems.make(name).given.weights
+
+    def loss(given: Given):
+        ys, _ = unroll(cell, weights_of(cell, given.weights), given.xs, lengths=jnp.full(BATCH, steps), form=form)
+        return jnp.sum(ys)
+
+    xs = jax.ShapeDtypeStruct((BATCH, steps, INPUTS), jnp.float32)
+    return jax.make_jaxpr(jax.grad(loss))(Given(weights, xs, ())).jaxpr
+
+
+@cells
+def test_forward_and_backward_pass_are_logarithmic_in_depth_and_have_no_loop(name):
+    powers = range(3, 7)
+    found = [gradient(name, 4**power, "auto") for power in powers]
+    assert not {"scan", "while"} & set(primitives(found[-1]))
+    assert "scan" in primitives(gradient(name, 64, "sequential"))  # so that the line above can fail
+    for measure in (depth, lambda jaxpr: len(primitives(jaxpr))):
+        growth = np.diff([measure(jaxpr) for jaxpr in found])
+        assert growth[0] > 0 and np.all(growth == growth[0])  # as much for each factor of 4 in T
+    assert depth(found[-1]) < 4**6 / 10
+
+
+@pytest.mark.parametrize("value", [-1e4, -200.0, -30.0, 0.0, 30.0, 1e4])
+def test_the_normalised_gates_of_the_minlstm_stay_numbers_where_both_are_shut_or_open(value):
+    cell, weights = create("minlstm"), problems.make("minlstm").given.weights
+    given = {key: jnp.asarray(x, jnp.float32) for key, x in weights.items()}
+    b = np.concatenate([np.full(2 * FEATURES, value), np.ones(FEATURES)])
+    given |= {"w": 0 * given["w"], "b": jnp.asarray(b, jnp.float32)}
+    carry = jnp.full((1, FEATURES), 3.0)
+
+    def h(given):
+        return step(cell, weights_of(cell, given), jnp.ones((1, INPUTS)), (carry,))[0]
+
+    np.testing.assert_allclose(h(given), 2, rtol=1e-6)  # f = i: half of what was, half of what is new
+    gradient = quick.jit(jax.grad(lambda given: jnp.sum(h(given))))(given)
+    assert all(np.all(np.isfinite(x)) for x in jax.tree.leaves(gradient))
+
+
+def test_a_state_that_is_forgotten_at_every_step_leaves_numbers_over_a_long_time():
+    steps, cell = 4096, create("mingru")
+    given = {"w": jnp.ones((INPUTS, 2 * FEATURES)), "b": jnp.repeat(jnp.asarray([-30.0, 0.0]), FEATURES)}
+    xs = jnp.ones((1, steps, INPUTS))
+
+    def loss(given):
+        ys, _ = unroll(cell, weights_of(cell, given), xs)
+        return jnp.sum(ys), ys
+
+    gradient, ys = quick.jit(jax.grad(loss, has_aux=True))(given)
+    np.testing.assert_allclose(ys, INPUTS, rtol=1e-6)
+    assert all(np.all(np.isfinite(x)) for x in jax.tree.leaves(gradient))
+
+
+def test_the_eigenvalues_of_the_lru_start_on_the_ring_and_its_states_have_the_size_of_its_inputs():
+    features, steps = 32, 2000
+    drawn = Weights(LRU(), 1, features, SCHEME, jax.random.key(0)).arrays()
+    radius, phase = (np.exp(np.asarray(drawn[name], np.float64)) for name in ("nu_log", "theta_log"))
+    radius = np.exp(-radius)
+    low, high = RADII
+    assert np.all((low < radius) & (radius < high))
+    np.testing.assert_allclose(np.mean(radius**2), (low**2 + high**2) / 2, rtol=1e-4)  # uniform over the ring's area
+    assert np.min(phase) > 0 and np.max(phase) < math.pi / 10 and np.std(phase) > math.pi / 10 / 4
+    np.testing.assert_allclose(np.exp(drawn["gamma_log"]), np.sqrt(1 - radius**2), rtol=1e-4)
+    weights = weights_of(LRU(), drawn | {"w": jnp.ones_like(drawn["w"])})
+    noise = jax.random.normal(jax.random.key(1), (16, steps, 1))
+    _, (_, re, im) = quick.jit(lambda noise: unroll(LRU(), weights, noise))(noise)
+    power = np.mean(np.square(re) + np.square(im))
+    assert power == pytest.approx(2, rel=0.1)  # of re and im, each driven by white noise of variance 1
