@@ -16,6 +16,11 @@ def test_cells_are_found_with_their_summaries():
     assert all(entry.summary for entry in cells.values())
 
 
+def test_of_each_cell_it_is_known_whether_its_state_is_more_than_h():
+    for name, entry in catalogue.entries("cells").items():
+        assert entry.carries_more == (len(catalogue.load("cells", name).parts) > 1)
+
+
 @pytest.mark.parametrize("kind", catalogue.FOLDERS)
 def test_every_name_loads_the_class_that_bears_it(kind):
     for name in catalogue.names(kind):

@@ -8,6 +8,8 @@ from research import config as module
 from research.config import AddingConfig, Config, InitConfig, flatten, override, unflatten
 from research.errors import UserError
 
+BETWEEN_LAYERS = ("residual", "skip", "layer_norm")
+
 
 @pytest.mark.parametrize("task", module.task_types().values())
 def test_a_config_and_its_flat_form_are_inverse(task):
@@ -126,11 +128,50 @@ def test_a_profile_over_time_is_refused_where_inputs_differ_in_length():
         override(Config(), {"task.name": "pronunciation", "probes.gradient_flow_every": 5})
 
 
-@pytest.mark.parametrize("change", [{"model.cell": "gru"}, {"cell.peephole": True}, {"probes.gradient_flow_every": 4}])
+CUDNN_LACKS = [
+    {"model.cell": "gru"},
+    {"cell.peephole": True},
+    {"probes.gradient_flow_every": 4},
+    {"model.checkpoint_every": -1},
+    {"model.truncate_every": 9},
+    {"model.precision": "bfloat16"},
+    {"training.recurrent_dropout": 0.1},
+    {"training.zoneout_c": 0.1},
+]
+
+
+@pytest.mark.parametrize("change", CUDNN_LACKS)
 def test_cudnn_is_refused_with_what_only_the_scan_can_do(change):
     with pytest.raises(UserError, match="auto or scan"):
         override(Config(), {"model.backend": "cudnn", **change})
     assert override(Config(), change).model.backend == "auto"
+
+
+@pytest.mark.parametrize(
+    ("options", "line"),
+    [
+        *(({f"model.{name}": True}, f"model.{name}=True: must be False, as there is") for name in BETWEEN_LAYERS),
+        ({"model.checkpoint_every": -2}, "model.checkpoint_every=-2: must be at least -1"),
+        ({"model.truncate_every": -1}, "model.truncate_every=-1: must be at least 0"),
+        *(
+            ({f"training.{name}": 1.0}, f"training.{name}=1.0: must be at least 0 and less than 1")
+            for name in module.NOISE
+        ),
+        ({"training.dropout": float("nan")}, "training.dropout=nan: must be at least 0"),
+        (
+            {"model.cell": "gru", "training.zoneout_c": 0.1},
+            "training.zoneout_c=0.1: must be 0, as the state of gru is h",
+        ),
+        (
+            {"training.zoneout_h": 0.1, "probes.gradient_flow_every": 5},
+            "probes.gradient_flow_every=5: must be 0 with zoneout",
+        ),
+    ],
+)
+def test_structure_and_noise_that_have_nothing_to_act_on_are_refused(options, line):
+    with pytest.raises(UserError) as refused:
+        override(Config(), options)
+    assert str(refused.value).startswith(line) and "\n" not in str(refused.value)
 
 
 def test_connections_are_refused_where_the_weights_are_not_sparse():

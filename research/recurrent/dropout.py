@@ -16,6 +16,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from research.errors import UserError
 from research.recurrent.cell import Cell
 from research.recurrent.tape import Tape
 
@@ -133,8 +134,18 @@ def expected(widths: Widths, rates: Rates) -> StackNoise | None:
     return StackNoise((LayerNoise(hold=_hold(widths, rates, share)),) * widths.layers)
 
 
+def require(cell: Cell) -> None:
+    """Refuse `training.recurrent_dropout` for a cell whose steps do not read the state through recurrent weights.
+
+    Raises:
+        UserError: if there is nothing that could be dropped.
+    """
+    if not reaches(cell):
+        raise UserError(f"training.recurrent_dropout: must be 0, as {cell.name} has no recurrent weights")
+
+
 def reaches(cell: Cell) -> bool:
-    """Whether there is anything for recurrent dropout to act on: not where the step has no product with the state."""
+    """Whether recurrent dropout acts on the cell."""
     reached = []
 
     class Watching(Tape):

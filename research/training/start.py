@@ -11,7 +11,8 @@ import jax
 
 from research.config import Config
 from research.errors import UserError
-from research.recurrent import cudnn
+from research.recurrent import cudnn, dropout
+from research.recurrent.cell import create
 from research.training import checkpoint, shards
 from research.training.journal import Trial
 from research.training.step import TrialState
@@ -29,13 +30,15 @@ class Start:
 
 
 def check(trial: Trial) -> None:
-    """See now, not after hours, that there are the devices that a trial needs.
+    """See now, not after hours, that there are the devices that a trial needs, and that its cell knows its options.
 
     Raises:
-        UserError: if there are not, or if they cannot share its batches.
+        UserError: if there are not, or if they cannot share its batches, or if an option has nothing to act on.
     """
     if trial.config.model.backend == "cudnn":
         cudnn.require()
+    if trial.config.training.recurrent_dropout:
+        dropout.require(create(trial.config.model.cell, trial.config.cell))
     devices, processes = jax.device_count(), jax.process_count()
     training, begun_with = trial.config.training, _begun_with(trial)
     if begun_with and (begun_with > devices or (processes > 1 and begun_with != devices)):

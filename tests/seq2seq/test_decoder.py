@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 from research import catalogue
+from research.config import CellConfig, ModelConfig
+from research.recurrent.dropout import Rates
 from research.seq2seq.decoder import Decoder
 from research.seq2seq.encoder import Memory
 from research.seq2seq.forcing import true_previous
@@ -15,11 +17,13 @@ from tests import quick
 from tests.seq2seq import models
 from tests.seq2seq.models import (
     BATCH,
+    FEATURES,
     PHONEMES,
     SOURCE,
     SOURCE_LENGTHS,
     TARGET,
     TARGET_LENGTHS,
+    TOKENS,
     altered,
     decoder_of,
     encoded,
@@ -30,14 +34,17 @@ VALID_SOURCE = np.arange(SOURCE)[None, :] < np.array(SOURCE_LENGTHS)[:, None]
 VALID_TARGET = np.arange(TARGET)[None, :] < np.array(TARGET_LENGTHS)[:, None]
 
 
-def stepwise(decoder: Decoder, memory: Memory, fed):
+def stepwise(decoder: Decoder, memory: Memory, fed, noise=None):
     """Logits and weights, one token at a time."""
 
-    def step(state, fed_u):
-        logits, weights, state = decoder.step(memory, state, fed_u)
+    def step(state, inputs):
+        u, fed_u = inputs
+        logits, weights, state = decoder.step(memory, state, fed_u, None if noise is None else noise.steps(u))
         return state, (logits, weights)
 
-    return [jnp.swapaxes(x, 0, 1) for x in jax.lax.scan(step, decoder.start(memory), fed.T)[1]]
+    return [
+        jnp.swapaxes(x, 0, 1) for x in jax.lax.scan(step, decoder.start(memory), (jnp.arange(fed.shape[1]), fed.T))[1]
+    ]
 
 
 KINDS = [
@@ -60,6 +67,28 @@ def test_all_positions_at_once_give_what_single_steps_give(cell, attention, laye
     assert logits.shape == (BATCH, TARGET, PHONEMES) and weights.shape == (BATCH, TARGET, SOURCE)
     np.testing.assert_allclose(logits, logits_1, rtol=0, atol=1e-12)
     np.testing.assert_allclose(weights, weights_1, rtol=0, atol=1e-12)
+
+
+STACKED = {"layers": 2, "residual": True, "skip": True, "layer_norm": True}
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_with_all_structure_and_noise_single_steps_give_what_all_positions_at_once_give(precision):
+    config = ModelConfig("lstm", FEATURES, bidirectional=True, attention="dot", precision=precision, **STACKED)
+    model = models.build(TOKENS, config, CellConfig(projection=4))
+    decoder, batch = decoder_of(model), models.batch()
+    rate = jnp.asarray(0.3)
+
+    @quick.jit
+    def both(batch, key):
+        memory, fed = encoded(model, batch), true_previous(batch.targets)
+        noise = decoder.noise(Rates(rate, rate, rate, rate), key, BATCH, TARGET)
+        at_once = decoder(memory, fed, None, noise)[0]
+        return at_once, stepwise(decoder, memory, fed, noise)[0], decoder(memory, fed, None)[0]
+
+    at_once, one_by_one, without = both(batch, jax.random.key(0))
+    np.testing.assert_allclose(at_once, one_by_one, rtol=0, atol=1e-12)
+    assert np.max(np.abs(at_once - without)) > 0.5
 
 
 @attentions
@@ -131,10 +160,12 @@ def test_without_attention_the_source_is_seen_through_the_last_state_alone(atten
     assert np.all((np.asarray(states)[VALID_SOURCE] != 0) == (attention != "none"))
 
 
-def test_a_memory_of_the_decoders_width_is_its_first_state_and_another_passes_a_linear_map():
+@pytest.mark.parametrize("projection", [0, 4])
+def test_a_memory_of_the_decoders_width_is_its_first_state_and_another_passes_a_linear_map(projection):
     batch = models.batch()
     for bidirectional in (False, True):
-        model = models.model("lstm", "none", 2, bidirectional)
+        config = ModelConfig("lstm", FEATURES, 2, bidirectional, skip=True)
+        model = models.build(TOKENS, config, CellConfig(projection=projection))
         memory, decoder = quick.jit(encoded, static_argnums=0)(model, batch), decoder_of(model)
         found, given = jax.tree.leaves(decoder.start(memory).carries), jax.tree.leaves(memory.carries)
         assert len(decoder.bridges) == (len(given) if bidirectional else 0)

@@ -4,9 +4,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from flax import nnx
 
 from research.batch import Interface
 from research.config import ModelConfig
+from research.recurrent.cell import create
+from research.recurrent.dropout import Rates
+from research.recurrent.stack import Stack
 from research.recurrent.unroll import unroll
 from research.seq2seq.encoder import Encoder, Memory
 from tests import quick
@@ -88,6 +92,54 @@ def test_tokens_are_embedded():
         return own(tokens.inputs, tokens.input_lengths).states, jnp.concatenate(states, axis=-1)
 
     close(*both())
+
+
+@pytest.mark.parametrize("bidirectional", [False, True])
+@pytest.mark.parametrize("skip", [False, True])
+def test_what_a_head_reads_is_the_state_at_the_step_that_each_direction_reads_last(skip, bidirectional):
+    config = ModelConfig("gru", H, 2, bidirectional, residual=True, layer_norm=True, skip=skip)
+    own, (xs, lengths) = models.build(FEATURES, config).encoder, inputs()
+    memory = jax.device_get(quick.jit(lambda: own(xs, lengths))())
+    width = (2 if skip else 1) * (2 if bidirectional else 1) * H
+    assert memory.states.shape == (4, STEPS, width) and memory.last.shape == (4, width)
+    blocks = np.arange(width) // H
+    forward = blocks % 2 == 0 if bidirectional else np.full(width, True)
+    for row, length in enumerate(LENGTHS):
+        ends = np.where(forward, memory.states[row, length - 1], memory.states[row, 0]) if length else np.zeros(width)
+        np.testing.assert_array_equal(memory.last[row], ends)
+
+
+def test_a_learned_initial_state_is_where_the_first_step_starts_from_and_starts_at_zero():
+    config = ModelConfig("lstm", H, 1, True, initial_state="learned")
+    own, (xs, lengths) = models.build(FEATURES, config).encoder, inputs()
+    (parts,) = own.stack.initial
+    carry = tuple(jnp.tile(part[...][None, :], (4, 1)) for part in parts)
+    found, wanted = own(xs, lengths), by_hand_one_layer(own, xs, lengths, carry)
+    close(found, wanted)
+    for part, last in zip(carry, found.carries[0], strict=True):
+        close(last[LENGTHS.index(0)], part[0])
+    cell = create("lstm")
+    fresh = Stack(cell, config, INPUTS, models.INIT, nnx.Rngs(params=jax.random.key(0)), learn_initial=True)
+    assert all(np.all(np.asarray(part[...]) == 0) for part in fresh.initial[0])
+
+
+def by_hand_one_layer(own: Encoder, xs, lengths, carry) -> Memory:
+    (layer,) = own.stack.layers
+    halves = [tuple(part[:, cut] for part in carry) for cut in (slice(0, H), slice(H, 2 * H))]
+    read = [
+        unroll(own.stack.cell, weights, xs, carry=half, lengths=lengths, reverse=reverse)
+        for weights, half, reverse in zip(layer, halves, (False, True), strict=True)
+    ]
+    states = jnp.concatenate([hidden for hidden, _ in read], axis=-1)
+    last = tuple(jnp.concatenate(part, axis=-1) for part in zip(*(carry for _, carry in read), strict=True))
+    return Memory(states, lengths, (last,), last[0])
+
+
+def test_dropout_spares_data_and_acts_on_embeddings():
+    rates, key = Rates(dropout=jnp.asarray(0.5)), jax.random.key(0)
+    of_data, of_tokens = (own.noise(rates, key, 4, STEPS) for own in (encoder(), models.model().encoder))
+    assert of_data is not None and of_data.inputs is None and of_data.layers[0].output is not None
+    assert of_tokens is not None and of_tokens.inputs is not None
 
 
 @pytest.mark.parametrize("bidirectional", [False, True])

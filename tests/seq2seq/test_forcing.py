@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from research.batch import BEGIN, END
+from research.recurrent.dropout import Rates
 from research.seq2seq.decoder import Decoder
 from research.seq2seq.forcing import fed_tokens, true_previous
 from research.seq2seq.search import greedy
@@ -87,6 +88,21 @@ def test_between_each_token_is_the_true_one_or_the_guess_that_follows_from_what_
     assert count > 800
     assert true_share / count == pytest.approx(0.5, abs=0.06)  # 3.4 standard deviations
     assert mixed > 0.8 * 50 * BATCH  # drawn for each token, not for each sequence
+
+
+def test_the_guesses_are_made_with_the_noise_that_the_loss_is_computed_with():
+    model, batch, rate = models.model("lstm", "dot"), models.batch(), jnp.asarray(0.4)
+
+    @quick.jit
+    def run(batch, key):
+        decoder, memory = decoder_of(model), encoded(model, batch)
+        noise = decoder.noise(Rates(rate, rate, rate, rate), key, BATCH, TARGET)
+        fed = fed_tokens(decoder, memory, batch.targets, jnp.asarray(0.0), key, noise=noise)
+        return fed, *(jnp.argmax(decoder(memory, fed, None, each)[0], axis=-1) for each in (noise, None))
+
+    fed, noisy, without = jax.device_get(run(batch, jax.random.key(0)))
+    np.testing.assert_array_equal(fed[:, 1:], noisy[:, :-1])
+    assert np.any(noisy != without)
 
 
 def test_the_draw_is_a_function_of_the_key(feed):

@@ -4,7 +4,7 @@ import jax
 import numpy as np
 import pytest
 
-from research.config import Config, flatten
+from research.config import NOISE, Config, flatten
 from research.tracking.runs import NEUTRAL_KEYS
 from research.training import hparams
 from tests.training.trials import TINY, hparams_of, of
@@ -34,6 +34,15 @@ def test_a_dynamic_key_changes_one_number_and_not_the_program(key):
     changed = of(base, **{key.replace(".", "__"): CHANGED[key]})
     assert hparams.static_of(changed) == hparams.static_of(base)
     assert sum(a != b for a, b in zip(leaves(changed), leaves(base), strict=True)) == 1
+
+
+@pytest.mark.parametrize("key", [f"training.{name}" for name in NOISE])
+def test_a_rate_of_noise_is_dynamic_and_whether_it_is_0_decides_the_program(key):
+    base = of(model__cell="lstm", probes__gradient_flow_every=0)
+    little, much = (of(base, **{key.replace(".", "__"): rate}) for rate in (0.1, 0.2))
+    assert hparams.static_of(little) == hparams.static_of(much) != hparams.static_of(base)
+    assert len(leaves(base)) + 1 == len(leaves(much))
+    assert sum(a != b for a, b in zip(leaves(little), leaves(much), strict=True)) == 1
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,60 @@
+"""Dropout and zoneout in a pack: rates are arguments of the program, and evaluation is without noise."""
+
+import jax
+import numpy as np
+import pytest
+
+from research.config import NOISE, Config, override
+from research.errors import UserError
+from research.tasks import task as tasks
+from research.training.pack import Pack
+from research.training.trainer import train_trials
+from tests.training import trials
+from tests.training.trials import TINY, assert_equal, hparams_of
+
+NOISY = trials.of(
+    TINY,
+    model__cell="lstm",
+    model__layers=2,
+    model__residual=True,
+    probes__gradient_flow_every=0,
+    **{f"training__{name}": 0.2 for name in NOISE},
+)
+
+
+def trial(name: str, rate: float) -> Config:
+    return override(NOISY, {f"training.{name}": rate})
+
+
+@pytest.fixture(scope="module")
+def pack() -> Pack:
+    return Pack(trials.program(NOISY), [hparams_of(trial(name, 0.5)) for name in NOISE])
+
+
+def test_trials_of_a_pack_differ_by_each_rate_and_a_draw_is_a_function_of_seed_and_step(pack):
+    def trained(chunks):
+        state = pack.init()
+        for count in chunks:
+            state, _ = pack.run(state, count)
+        return pack.fetch(state)
+
+    states = trained([4])
+    assert_equal(states, trained([1, 3]))
+    found = {np.concatenate([np.ravel(x) for x in jax.tree.leaves(state.params)]).tobytes() for state in states}
+    assert len(found) == len(NOISE)
+
+
+def test_evaluation_drops_nothing_and_holds_what_is_expected(pack):
+    task = tasks.create(NOISY.task)
+    state, held_out = pack.init(), task.held_out(8)
+    outputs = dict(zip(NOISE, pack.predict(state, held_out)[1], strict=True))
+    np.testing.assert_array_equal(outputs["dropout"], outputs["recurrent_dropout"])  # all have the same weights
+    assert np.any(outputs["zoneout_h"] != outputs["dropout"]) and np.any(outputs["zoneout_c"] != outputs["dropout"])
+    np.testing.assert_array_equal(outputs["dropout"], pack.predict(state, held_out)[1][0])
+
+
+def test_recurrent_dropout_of_a_cell_without_recurrent_weights_is_refused_before_anything_is_trained(tmp_path):
+    config = trials.of(TINY, model__cell="mingru", training__recurrent_dropout=0.1)
+    with pytest.raises(UserError, match="training.recurrent_dropout: must be 0, as mingru has no recurrent weights"):
+        train_trials([("good", TINY), ("bad", config)], tmp_path)
+    assert not (tmp_path / "good" / "metrics.jsonl").exists()
