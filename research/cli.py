@@ -87,7 +87,7 @@ def _list(args: list[str]) -> None:
     if name is None:
         _print_section("experiments", catalogue.experiments())
         for kind in catalogue.FOLDERS:
-            _print_section(kind, {entry.name: entry.summary for entry in catalogue.entries(kind).values()})
+            _print_section(kind, {entry.name: _described(entry) for entry in catalogue.entries(kind).values()})
         _print_section("sweeps", {name: _first_line(catalogue.ROOT / name) for name in catalogue.sweeps()})
         return
     from research import experiment
@@ -169,6 +169,10 @@ def _writable(directory: Path) -> Path:
     return directory
 
 
+def _described(entry: catalogue.Entry) -> str:
+    return entry.summary + (f"\ncell.*: {', '.join(entry.options)}" if entry.options else "")
+
+
 def _first_line(path: Path) -> str:
     return path.read_text(encoding="utf-8").partition("\n")[0].removeprefix("# ")
 
@@ -183,4 +187,4 @@ def _print_section(title: str, lines: dict[str, str]) -> None:
     print(title)
     width = max((len(name) for name in lines), default=0)
     for name, text in lines.items():
-        print(f"  {name:<{width}}  {text}".rstrip())
+        print(f"  {name:<{width}}  {text}".rstrip().replace("\n", "\n" + " " * (width + 4)))

@@ -85,6 +85,7 @@ def test_list_names_all_there_is(capsys):
         for entry in catalogue.entries(kind).values():
             assert f"  {entry.name} " in out
             assert entry.summary in out
+            assert ", ".join(entry.options) in out
     for name, first_line in catalogue.experiments().items():
         assert f"  {name} " in out
         assert first_line in out

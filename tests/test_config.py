@@ -148,6 +148,28 @@ def test_cudnn_is_refused_with_what_only_the_scan_can_do(change):
 
 
 @pytest.mark.parametrize(
+    ("cell", "options", "line"),
+    [
+        ("lstm", {"coupled": True, "input_gate": False}, "cell.coupled=True: must be False with cell.input_gate=False"),
+        ("lstm", {"coupled": True, "forget_gate": False}, "cell.coupled=True: must be False with cell.forget_gate="),
+        (
+            "lstm",
+            {"peephole": True, "input_gate": False, "forget_gate": False, "output_gate": False},
+            "cell.peephole=True: must be False without input, forget and output gate",
+        ),
+        ("lstm", {"projection": -1}, "cell.projection=-1: must be at least 0"),
+        ("lstm", {"reset": "before"}, "cell.reset=before: must be after, as only gru reads it, not lstm"),
+        ("gru", {"peephole": True}, "cell.peephole=True: must be False, as only lstm reads it, not gru"),
+        ("gru", {"activation": "relu"}, "cell.activation=relu: must be tanh, as only rnn reads it, not gru"),
+    ],
+)
+def test_options_of_a_cell_that_contradict_each_other_or_are_not_read_are_refused(cell, options, line):
+    with pytest.raises(UserError) as refused:
+        override(Config(), {"model.cell": cell, **{f"cell.{name}": value for name, value in options.items()}})
+    assert str(refused.value).startswith(line) and "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
     ("options", "line"),
     [
         *(({f"model.{name}": True}, f"model.{name}=True: must be False, as there is") for name in BETWEEN_LAYERS),

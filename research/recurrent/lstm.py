@@ -73,9 +73,10 @@ class LSTM(Cell):
             z = z + self._seen_by_input_and_forget_gate(c, tape)
         gate = dict(zip(self.gates, activate(z, *self._activations()), strict=True))
 
+        kept = gate["f"] * c if options.forget_gate else c
         i = 1 - gate["f"] if options.coupled else gate.get("i")
         written = gate["g"] if i is None else i * gate["g"]
-        c = tape.part("c", (gate["f"] * c if options.forget_gate else c) + written)
+        c = tape.part("c", kept + written)
 
         shown = standardised(c) * tape.vector("gain_c") + tape.vector("shift_c") if options.layer_norm else c
         h = jnp.tanh(shown) if options.output_activation else shown
