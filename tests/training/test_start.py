@@ -11,7 +11,7 @@ from research.tracking.runs import RunDirectory
 from research.training import checkpoint, start
 from research.training.journal import Trial
 from research.training.trainer import train_trials
-from tests.training.trials import assert_same_run, hparams_of, of, program
+from tests.training.trials import assert_same_run, counting_compilations, hparams_of, of, program
 
 AUTO = of(training__batch_shards=0, model__cell="rnn")
 
@@ -78,7 +78,9 @@ def test_too_few_devices_are_told_before_anything_is_trained(begun, changes, sai
 def straight(tmp_path_factory) -> Path:
     """A trial alone, and two that were trained together."""
     directory = tmp_path_factory.mktemp("straight")
-    train_trials([("alone", AUTO)], directory)
+    with counting_compilations() as compilations:
+        train_trials([("alone", AUTO)], directory)
+    assert len(compilations) == len(["init", "run", "predict"])
     train_trials([("first", AUTO), ("second", of(AUTO, seed=1))], directory)
     return directory
 
