@@ -9,7 +9,8 @@ import pytest
 from flax import nnx
 
 from research.batch import WHOLE, Batch, Interface, Shard
-from research.config import ModelConfig
+from research.config import NOISE, ModelConfig
+from research.recurrent.dropout import OFF, Rates
 from research.seq2seq.forcing import true_previous
 from research.seq2seq.model import LinearHead
 from research.seq2seq.search import greedy
@@ -57,7 +58,14 @@ def test_the_loss_is_the_cross_entropy_summed_over_the_valid_tokens(tokens):
     assert np.sum(errors) > 0
 
 
-def test_loss_errors_and_gradients_do_not_depend_on_padding():
+PLAIN = ModelConfig("gru", FEATURES, attention="additive")
+STACKED = ModelConfig(
+    "lstm", FEATURES, 2, False, "dot", residual=True, skip=True, layer_norm=True, initial_state="learned"
+)
+
+
+@pytest.mark.parametrize(("config", "rate"), [(PLAIN, None), (STACKED, 0.3)], ids=["plain", "structure-and-noise"])
+def test_loss_errors_and_gradients_do_not_depend_on_padding(config, rate):
     batch = models.batch()
     valid = np.arange(TARGET)[None, :] < np.array(TARGET_LENGTHS)[:, None]
     other = np.arange(SOURCE)[None, :] < np.array(SOURCE_LENGTHS)[:, None]
@@ -67,12 +75,13 @@ def test_loss_errors_and_gradients_do_not_depend_on_padding():
     wider = dataclasses.replace(
         filled, inputs=jnp.pad(filled.inputs, ((0, 0), (0, 2))), targets=jnp.pad(filled.targets, ((0, 0), (0, 3)))
     )
-    graphdef, state = nnx.split(models.model("gru", "additive"), nnx.Param)
+    graphdef, state = nnx.split(models.build(models.TOKENS, config), nnx.Param)
+    rates = OFF if rate is None else Rates(*(jnp.asarray(rate) for _ in NOISE))
 
     @quick.jit
     def run(state, batch):
         def loss(state):
-            return nnx.merge(graphdef, state).loss(batch, jax.random.key(0), jnp.asarray(1.0))
+            return nnx.merge(graphdef, state).loss(batch, jax.random.key(0), jnp.asarray(1.0), rates=rates)
 
         return jax.value_and_grad(loss, has_aux=True)(state)
 
