@@ -39,8 +39,7 @@ class GRU(Cell):
         if self.config.reset == "before":
             n = jnp.tanh(tape.keep(x_gates[:, split:] + tape.recur("u_n", r * h)))
         else:
-            x_n, h_n = tape.keep(x_gates[:, split:]), tape.keep(h_gates[:, split:])
-            n = jnp.tanh(x_n + r * h_n)
+            n = jnp.tanh(tape.keep(x_gates[:, split:] + r * tape.keep(h_gates[:, split:])))
         return (n + z * (h - n),)
 
     def matrices(self, features: int) -> dict[str, tuple[int, int, int]]:

@@ -20,6 +20,8 @@ from research.recurrent.vjp import Noise, Plan, mixed, plain_recurrence, recurre
 Form = Literal["auto", "sequential"]
 CACHED = 2**19
 """Bytes of a block's gates: so that they stay in a core's cache between two stages."""
+ROWS = 256
+"""Least rows of a block's products with weights, steps times batch: fewer would add up the gradients too often."""
 
 
 def unroll(
@@ -80,7 +82,7 @@ def unroll(
     over_time = None if hold is None else tuple(_over_time(share, steps) for share in hold)
     noise = Noise(valid, over_time, mask)
     length = checkpointed_block(steps, checkpoint_every) or min(block, steps)
-    length = length or block_length(steps, batch * width * xs.dtype.itemsize)
+    length = length or block_length(steps, batch, width * xs.dtype.itemsize)
     plan = Plan(cell, length, reverse, checkpoint_every != 0, truncate_every, compute)
     time_major = jnp.swapaxes(xs, 0, 1)
     if plain:
@@ -111,9 +113,9 @@ def step(
     return mixed(new, carry, hold)
 
 
-def block_length(steps: int, bytes_a_step: int) -> int:
-    """Steps of a block: their gates fit a cache; a divisor of T, if there is one near."""
-    most = min(max(CACHED // bytes_a_step, 8), steps)
+def block_length(steps: int, batch: int, bytes_a_row: int) -> int:
+    """Steps of a block: their gates fit a cache, if they are not too few; a divisor of T, if there is one near."""
+    most = min(max(CACHED // (batch * bytes_a_row), ROWS // batch, 8), steps)
     divisors = [length for length in range(most, max(most // 2, 1) - 1, -1) if steps % length == 0]
     return divisors[0] if divisors else most
 
