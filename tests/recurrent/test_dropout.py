@@ -1,5 +1,7 @@
 """The noise of regularisation is drawn as it is meant, and evaluation takes its expectation."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -24,11 +26,13 @@ def rates(**values: float) -> Rates:
 ALL = rates(dropout=0.2, recurrent_dropout=0.3, zoneout_h=0.1, zoneout_c=0.5)
 
 
-def drawn(rates: Rates = ALL, seed: int = 0, batch: int = BATCH, steps: int = STEPS, inputs: bool = True):
-    def noise(key):
-        return dropout.drawn(WIDTHS, rates, key, batch, steps, inputs)
+def drawn(rates: Rates = ALL, seed: int = 0, steps: int = STEPS, inputs: bool = True):
+    return jax.device_get(draw(rates, jax.random.key(seed), steps, inputs))
 
-    return jax.device_get(quick.jit(noise)(jax.random.key(seed)))
+
+@functools.partial(quick.jit, static_argnums=(2, 3))
+def draw(rates, key, steps, inputs):
+    return dropout.drawn(WIDTHS, rates, key, BATCH, steps, inputs)
 
 
 def test_the_rates_are_those_of_the_config():

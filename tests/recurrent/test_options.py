@@ -19,14 +19,14 @@ from tests.recurrent.problem import BATCH, BLOCK, FEATURES, LENGTHS, STEPS, Give
 names = pytest.mark.parametrize("name", ["rnn", "lstm", "gru"])
 directions = pytest.mark.parametrize("reverse", [False, True], ids=["forward", "reverse"])
 EVERY = 2
+CUT = {"truncate_every": EVERY, "checkpoint_every": 4}
 
 
 def same(x, y, atol: float = 1e-12) -> None:
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=0, atol=atol), x, y)
 
 
-@names
-@directions
+@pytest.mark.parametrize(("name", "reverse"), [("rnn", False), ("lstm", True), ("gru", False)])
 def test_checkpoints_change_no_result_by_a_bit_and_gradients_by_rounding(name, reverse):
     problem = problems.make(name)
     wanted = solve(name, problem, masked=True, reverse=reverse)  # in blocks of as many steps
@@ -36,7 +36,7 @@ def test_checkpoints_change_no_result_by_a_bit_and_gradients_by_rounding(name, r
     same((found.gradients, found.norms), (wanted.gradients, wanted.norms), 1e-13)
 
 
-@pytest.mark.parametrize("every", [1, 5, 100, -1])
+@pytest.mark.parametrize("every", [5, 100, -1])
 def test_any_number_of_steps_between_checkpoints_will_do(every):
     problem = problems.make("rnn")
     wanted = solve("rnn", problem, masked=True, reverse=False)
@@ -79,8 +79,7 @@ def truncated_by_hand(name: str, problem: Problem, given: Given, row: int, rever
     return ys, carry
 
 
-@pytest.mark.parametrize("name", ["rnn", "lstm"])
-@directions
+@pytest.mark.parametrize(("name", "reverse"), [("rnn", False), ("lstm", True)])
 def test_truncated_gradients_are_those_of_pieces_that_pass_on_the_carry_without_its_gradient(name, reverse):
     problem = problems.make(name)
 
@@ -130,11 +129,8 @@ def noise(name: str):
 
 
 @pytest.mark.parametrize(
-    ("name", "options"),
-    [("rnn", {}), *((name, {"truncate_every": EVERY, "checkpoint_every": 4}) for name in ("lstm", "gru"))],
-    ids=["rnn", "lstm-cut", "gru-cut"],
+    ("name", "reverse", "options"), [("rnn", True, {}), ("lstm", False, CUT), ("lstm", True, CUT), ("gru", True, CUT)]
 )
-@directions
 def test_with_dropout_and_zoneout_the_backward_pass_is_that_of_the_plain_scan(name, reverse, options):
     problem, cell = problems.make(name), cell_of(name)
 
@@ -157,9 +153,8 @@ def test_with_dropout_and_zoneout_the_backward_pass_is_that_of_the_plain_scan(na
     same(found, wanted)
 
 
-@names
-def test_a_unit_that_is_always_held_keeps_its_state_and_one_that_never_is_knows_nothing_of_zoneout(name):
-    problem, cell = problems.make(name), cell_of(name)
+def test_a_unit_that_is_always_held_keeps_its_state_and_one_that_never_is_knows_nothing_of_zoneout():
+    problem, cell = problems.make("lstm"), cell_of("lstm")
 
     @quick.jit
     def run(given):

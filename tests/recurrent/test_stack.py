@@ -95,10 +95,13 @@ def halves(case: Case, problem: Problem, given: Given, stop: bool):
     return jnp.concatenate([states, more], axis=1), carries, last
 
 
-@one_way
-@pytest.mark.parametrize("truncated", [False, True], ids=["whole", "truncated"])
-def test_chunks_of_time_that_pass_on_the_carry_give_what_the_whole_gives_and_its_gradient(case, truncated):
+@pytest.mark.parametrize(
+    ("name", "truncated"),
+    [("rnn-residual", False), ("gru-skip", False), ("lstm-projection-all", False), ("gru-skip", True)],
+)
+def test_chunks_of_time_that_pass_on_the_carry_give_what_the_whole_gives_and_its_gradient(name, truncated):
     """Truncated, the carry is passed on without its gradient."""
+    case = CASES[name]
     problem = stacks.make(case)
     if truncated:  # a sequence that has ended would lose the gradient of its last carry, too
         problem = problem._replace(lengths=np.maximum(problem.lengths, HALF + 1))
