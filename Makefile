@@ -22,8 +22,10 @@ lint: $(VENV)/.installed-dev  ## format, lint and types
 	$(BIN)/ruff check
 	$(BIN)/basedpyright
 
-bench: $(VENV)/.installed  ## speed of the cells beside flax's, and of packs beside one process a trial
+bench: $(VENV)/.installed-bench  ## speed of the cells beside torch's and flax's, time and memory against length, of packs beside one process a trial
 	$(BIN)/python -m experiments.cell_speed
+	$(BIN)/python -m experiments.scan_length
+	$(BIN)/python -m experiments.train_step
 	$(BIN)/python -m experiments.pack_speed
 
 clean:  ## remove the environment and caches; runs are kept
@@ -38,6 +40,11 @@ $(VENV)/.installed: requirements.txt | $(BIN)/python
 $(VENV)/.installed-dev: requirements-dev.txt requirements.txt | $(BIN)/python
 	@echo "installing requirements-dev.txt into $(VENV)"
 	$(PIP) -r requirements-dev.txt
+	@touch $(VENV)/.installed $@
+
+$(VENV)/.installed-bench: requirements-bench.txt requirements.txt | $(BIN)/python
+	@echo "installing requirements-bench.txt into $(VENV)"
+	$(PIP) -r requirements-bench.txt
 	@touch $(VENV)/.installed $@
 
 $(BIN)/python:

@@ -1,52 +1,70 @@
-"""How fast a recurrent layer is: ours, flax's, and the matrix products alone.
+"""How fast a recurrent layer is: ours, torch's, flax's, and the matrix products alone.
 
     python -m experiments.cell_speed
 
-Forward and backward pass with respect to weights and inputs, float32, on the default device. The limit is the time of
-the products that no implementation can do without, in scans of the same length: x W, h U, and for the backward pass
-the gradients of h, U, x and W. `probe_ms` is ours with the gradient profile recorded.
+Forward and backward pass with respect to weights and inputs, float32, on all cores. Ours has its batch split over the
+XLA devices of the cores, as training has; torch is `torch.nn` with a thread for each core (oneDNN), flax is
+`flax.nnx.RNN` with its own cell under `jax.jit`. The limit is the time of the products that no implementation can do
+without, split as ours and in scans of the same length: x W, h U, and for the backward pass the gradients of h, U, x and
+W. All four run in turn, round after round; the rows are medians.
 """
 
+import math
 from collections.abc import Callable
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import nnx
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from rich.console import Console
 from rich.table import Table
 
 from experiments import timing
-from research.recurrent.cell import Cell, InitScheme, Weights, create
+from research.config import InitConfig
+from research.recurrent.cell import Cell, Weights, create
+from research.recurrent.initial import InitScheme
 from research.recurrent.unroll import unroll
+from research.training import devices
 
 SIZES = ((128, 64, 256, 256), (400, 16, 64, 64), (64, 32, 512, 512), (1000, 32, 64, 128))
 FLAX: dict[str, Any] = {"rnn": nnx.SimpleCell, "lstm": nnx.OptimizedLSTMCell, "gru": nnx.GRUCell}
-ROUNDS = 9
+ROUNDS = 15
+SPLIT, WHOLE = PartitionSpec("batch"), PartitionSpec()
 
 
 def main() -> None:
-    rows = [measure(name, *size) for size in SIZES for name in FLAX]
+    devices.use_all_cores()
+    torch = timing.import_torch()
+    table = Table(
+        "cell", "T", "B", "D", "H", "ours ms", "torch ms", "flax ms", "limit ms", "torch / ours", "flax / ours"
+    )
+    table.add_column("limit / ours")
+    rows = []
+    for size in SIZES:
+        for name in FLAX:
+            rows.append(measure(torch, name, *size))
+            ours, *others = (rows[-1][f"{kind}_ms"] for kind in ("ours", "torch", "flax", "limit"))
+            times = (f"{ms:.1f}" for ms in (ours, *others))
+            ratios = (f"{others[0] / ours:.2f}", f"{others[1] / ours:.2f}", f"{others[2] / ours:.0%}")
+            table.add_row(name, *map(str, size), *times, *ratios)
     console = Console()
-    table = Table("cell", "T", "B", "D", "H", "ours ms", "flax ms", "limit ms", "flax / ours", "limit / ours", "probe")
-    for row in rows:
-        ours, flax, limit, probe = (row[f"{name}_ms"] for name in ("ours", "flax", "limit", "probe"))
-        shape = (str(row[axis]) for axis in ("T", "B", "D", "H"))
-        speeds = (f"{ours:.1f}", f"{flax:.1f}", f"{limit:.1f}", f"{flax / ours:.2f}", f"{limit / ours:.0%}")
-        table.add_row(row["cell"], *shape, *speeds, f"{probe / ours - 1:+.0%}")
     console.print(table)
+    for kind in ("torch", "flax"):
+        console.print(f"{kind} / ours, geometric mean: {_mean_ratio(rows, kind):.2f}", highlight=False)
     console.print(f"written to {timing.write(rows, 'cell_speed')}", highlight=False)
 
 
-def measure(name: str, steps: int, batch: int, inputs: int, features: int) -> dict[str, Any]:
+def measure(torch: Any, name: str, steps: int, batch: int, inputs: int, features: int) -> dict[str, Any]:
     """Median milliseconds of one size of one cell."""
     cell = create(name)
-    xs = jax.random.normal(jax.random.key(0), (batch, steps, inputs))
+    xs = np.random.default_rng(0).normal(size=(batch, steps, inputs)).astype(np.float32)
     candidates = {
-        "ours": _ours(cell, xs, features, probing=False),
+        "ours": _ours(cell, xs, features),
+        "torch": _torch(torch, name, xs, features),
         "flax": _flax(name, xs, features),
         "limit": _limit(cell, xs, features),
-        "probe": _ours(cell, xs, features, probing=True),
     }
     found = timing.medians(candidates, ROUNDS)
     return {"cell": name, "T": steps, "B": batch, "D": inputs, "H": features} | {
@@ -54,21 +72,33 @@ def measure(name: str, steps: int, batch: int, inputs: int, features: int) -> di
     }
 
 
-def _ours(cell: Cell, xs: jax.Array, features: int, probing: bool) -> Callable[[], Any]:
-    scheme = InitScheme(jnp.float32(1), jnp.float32(0), jnp.float32(0))
-    weights = Weights(cell, xs.shape[2], features, scheme, jax.random.key(1))
+def _ours(cell: Cell, xs: np.ndarray, features: int) -> Callable[[], Any]:
+    weights = Weights(cell, xs.shape[2], features, InitScheme.of(InitConfig(), xs.shape[1]), jax.random.key(1))
     graphdef, params = nnx.split(weights)
-    probe = jnp.zeros((xs.shape[1], len(cell.parts))) if probing else None
 
-    def loss(params: Any, xs: jax.Array, probe: jax.Array | None) -> jax.Array:
-        hidden, _ = unroll(cell, nnx.merge(graphdef, params), xs, probe=probe)
-        return jnp.sum(hidden)
+    def loss(params: Any, xs: jax.Array) -> jax.Array:
+        return jnp.sum(unroll(cell, nnx.merge(graphdef, params), xs)[0])
 
-    step = jax.jit(jax.grad(loss, argnums=(0, 1, 2) if probing else (0, 1)))
-    return lambda: jax.block_until_ready(step(params, xs, probe))
+    def gradients(params: Any, xs: jax.Array) -> Any:
+        d_params, d_xs = jax.grad(loss, argnums=(0, 1))(params, xs)
+        return jax.lax.psum(d_params, "batch"), d_xs
+
+    return _split(gradients, (params, xs), (WHOLE, SPLIT), (WHOLE, SPLIT))
 
 
-def _flax(name: str, xs: jax.Array, features: int) -> Callable[[], Any]:
+def _torch(torch: Any, name: str, xs: np.ndarray, features: int) -> Callable[[], Any]:
+    layer = getattr(torch.nn, name.upper())(xs.shape[2], features)
+    inputs = torch.tensor(xs.swapaxes(0, 1).copy(), requires_grad=True)  # time-major, its own layout
+
+    def step() -> None:
+        layer.zero_grad()
+        inputs.grad = None
+        layer(inputs)[0].sum().backward()
+
+    return step
+
+
+def _flax(name: str, xs: np.ndarray, features: int) -> Callable[[], Any]:
     layer = nnx.RNN(FLAX[name](xs.shape[2], features, rngs=nnx.Rngs(0)))
     carry = layer.cell.initialize_carry((xs.shape[0], xs.shape[2]), rngs=nnx.Rngs(0))
     graphdef, params, others = nnx.split(layer, nnx.Param, ...)
@@ -77,29 +107,40 @@ def _flax(name: str, xs: jax.Array, features: int) -> Callable[[], Any]:
         hidden: Any = nnx.merge(graphdef, params, others)(xs, initial_carry=carry)
         return jnp.sum(hidden)
 
-    step = jax.jit(jax.grad(loss, argnums=(0, 1)))
-    return lambda: jax.block_until_ready(step(params, xs))
+    step, inputs = jax.jit(jax.grad(loss, argnums=(0, 1))), jnp.asarray(xs)
+    return lambda: jax.block_until_ready(step(params, inputs))
 
 
-def _limit(cell: Cell, xs: jax.Array, features: int) -> Callable[[], Any]:
-    batch, steps, inputs = xs.shape
+def _limit(cell: Cell, xs: np.ndarray, features: int) -> Callable[[], Any]:
     gates = len(cell.gates) * features
-    w, u = jnp.ones((inputs, gates)), jnp.ones((features, gates)) / features
-    flat, hidden = xs.reshape(-1, inputs), jnp.ones((steps * batch, features))
+    w, u = np.full((xs.shape[2], gates), 0.01, np.float32), np.full((features, gates), 1 / features, np.float32)
 
-    @jax.jit
-    def products(w: jax.Array, u: jax.Array, flat: jax.Array, hidden: jax.Array) -> Any:
+    def products(w: jax.Array, u: jax.Array, xs: jax.Array) -> Any:
+        batch, steps, inputs = xs.shape
+        flat, hidden = xs.reshape(-1, inputs), jnp.broadcast_to(u[:1, :features], (steps * batch, features))
         x_gates = flat @ w
         last = jax.lax.scan(lambda h, _: ((h @ u)[:, :features], None), hidden[:batch], length=steps)[0]
-        back, wide = u.T, jnp.zeros((batch, gates))
+        back = u.T
 
         def backward(d: jax.Array, _: None) -> tuple[jax.Array, None]:
             return jax.lax.dynamic_update_slice(d, d @ back, (0, 0)), None
 
-        d_last = jax.lax.scan(backward, wide + x_gates[:batch], length=steps)[0]
-        return last, d_last, x_gates @ w.T, flat.T @ x_gates, hidden.T @ x_gates
+        d_last = jax.lax.scan(backward, x_gates[:batch], length=steps)[0]
+        return jax.lax.psum((flat.T @ x_gates, hidden.T @ x_gates), "batch"), (last, d_last, x_gates @ w.T)
 
-    return lambda: jax.block_until_ready(products(w, u, flat, hidden))
+    return _split(products, (w, u, xs), (WHOLE, WHOLE, SPLIT), (WHOLE, SPLIT))
+
+
+def _split(function: Callable, arguments: tuple, given: tuple, found: tuple) -> Callable[[], Any]:
+    """A call of the function with the batch split over all devices."""
+    mesh = Mesh(np.array(jax.devices()), ("batch",))
+    compiled = jax.jit(jax.shard_map(function, mesh=mesh, in_specs=given, out_specs=found, check_vma=False))
+    placed = [jax.device_put(x, NamedSharding(mesh, spec)) for x, spec in zip(arguments, given, strict=True)]
+    return lambda: jax.block_until_ready(compiled(*placed))
+
+
+def _mean_ratio(rows: list[dict[str, Any]], kind: str) -> float:
+    return math.exp(sum(math.log(row[f"{kind}_ms"] / row["ours_ms"]) for row in rows) / len(rows))
 
 
 if __name__ == "__main__":

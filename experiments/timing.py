@@ -2,10 +2,13 @@
 
 import json
 import statistics
+import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
+
+from research.training.devices import cores
 
 
 def medians(candidates: Mapping[str, Callable[[], Any]], rounds: int) -> dict[str, float]:
@@ -18,6 +21,16 @@ def medians(candidates: Mapping[str, Callable[[], Any]], rounds: int) -> dict[st
             if round_number:
                 times[name].append(1e3 * (time.perf_counter() - began))
     return {name: statistics.median(values) for name, values in times.items()}
+
+
+def import_torch() -> Any:
+    """torch, with one thread for each core; ends the program in one line where it is not installed."""
+    try:
+        import torch
+    except ImportError:
+        sys.exit("error: torch is not installed, with which ours is compared: pip install -r requirements-bench.txt")
+    torch.set_num_threads(cores())
+    return torch
 
 
 def write(rows: list[dict[str, Any]], name: str) -> Path:

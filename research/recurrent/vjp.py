@@ -57,12 +57,12 @@ class Noise(NamedTuple):
     """Variational dropout of the state that enters recurrent products."""
 
 
-def norm(x: Float[Array, "..."]) -> Float[Array, ""]:
-    """Euclidean norm that neither underflows nor overflows where the norm itself is representable."""
+def norm(x: Float[Array, "..."], axis: int | None = None) -> Float[Array, "..."]:
+    """Euclidean norm, over all axes or one, that does not underflow or overflow where it is representable itself."""
     limits = jnp.finfo(x.dtype)
     # XLA may multiply by the reciprocal of the scale, which has to be a normal number, too.
-    scale = jnp.clip(jnp.max(jnp.abs(x)), limits.tiny, limits.max / 16)
-    return scale * jnp.sqrt(jnp.sum(jnp.square(x / scale)))
+    scale = jnp.clip(jnp.max(jnp.abs(x), axis=axis, keepdims=True), limits.tiny, limits.max / 16)
+    return jnp.squeeze(scale, axis) * jnp.sqrt(jnp.sum(jnp.square(x / scale), axis=axis))
 
 
 def plain_recurrence(
@@ -212,7 +212,7 @@ def _block_backward(plan, weights, transposed, mask, probing, d_last, timed, sav
             d_former = jax.tree.map(jnp.add, d_former, _select(valid_t, d_nothing, d_total))
         if cut_t is not None:
             d_former = jax.tree.map(lambda d: jnp.where(cut_t[:, None], 0, d), d_former)
-        norms = jnp.stack([norm(d) for d in d_eps]) if probing else None
+        norms = [norm(d, axis=0) for d in d_eps] if probing else None  # of each column: vector instructions
         same = {name: None if d is d_x else d for name, d in d_products.items()}
         return (d_former, jax.tree.map(jnp.add, d_own, d_now)), (d_x, same, operands, norms)
 
@@ -227,6 +227,7 @@ def _block_backward(plan, weights, transposed, mask, probing, d_last, timed, sav
     d_weights["w"] = _weight_gradient(xs, d_x, plan.compute)
     if not cell.bias_in_step:
         d_weights["b"] = jnp.sum(d_x, axis=(0, 1))
+    norms = jnp.stack([norm(columns, axis=1) for columns in norms], axis=1) if probing else None
     return d_first, d_weights, d_x, norms
 
 

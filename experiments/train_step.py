@@ -1,0 +1,126 @@
+"""What a train step costs beside its arithmetic: compiling it, and recording the gradient's profile.
+
+    python -m experiments.train_step
+
+Compiling: forward and backward pass of a 3-layer LSTM, by a process that has to, and by the next one, which finds the
+program in JAX's persistent cache. Profile: updates of a whole trial with the norm of dL/dh_t of every t recorded and
+without, in turn; medians.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx
+from rich.console import Console
+from rich.table import Table
+
+from experiments import timing
+from research.config import AddingConfig, Config, InitConfig, ModelConfig, ProbesConfig, TrainingConfig
+from research.recurrent.cell import create
+from research.recurrent.initial import InitScheme
+from research.recurrent.stack import Stack
+from research.tasks import task as tasks
+from research.training import devices, hparams, shards
+from research.training.compilation import keep_programs
+from research.training.pack import Pack
+from research.training.step import Program
+
+LAYERS, STEPS, BATCH, FEATURES = 3, 100, 32, 128
+CELLS = ("rnn", "lstm", "gru")
+UPDATES, ROUNDS = 10, 9
+
+
+def main() -> None:
+    if sys.argv[1:] == ["compile"]:  # as a process of its own
+        print(json.dumps(compile_stack()))
+        return
+    devices.use_all_cores()
+    console = Console()
+    compiled = compilations()
+    table = Table("3-layer LSTM", "trace s", "compile s")
+    for row in compiled:
+        table.add_row(row["process"], f"{row['trace_s']:.2f}", f"{row['compile_s']:.2f}")
+    console.print(table)
+    console.print(f"written to {timing.write(compiled, 'compile_time')}", highlight=False)
+    costs = [profile_cost(name) for name in CELLS]
+    table = Table("cell", "T", "B", "H", "update ms", "with profile ms", "cost")
+    for row in costs:
+        plain, recorded = row["update_ms"], row["profile_ms"]
+        shape = (str(row[axis]) for axis in ("T", "B", "H"))
+        table.add_row(row["cell"], *shape, f"{plain:.1f}", f"{recorded:.1f}", f"{recorded / plain - 1:+.1%}")
+    console.print(table)
+    console.print(f"written to {timing.write(costs, 'profile_cost')}", highlight=False)
+
+
+def compilations() -> list[dict[str, Any]]:
+    """Seconds that tracing and compiling take, with an empty cache and with one that a former process has filled."""
+    with tempfile.TemporaryDirectory() as folder:
+        environment = {**os.environ, "XDG_CACHE_HOME": folder}
+        environment.pop("JAX_COMPILATION_CACHE_DIR", None)
+        command = [sys.executable, "-m", "experiments.train_step", "compile"]
+        found = []
+        for process in ("first process", "second process"):
+            done = subprocess.run(command, env=environment, check=True, capture_output=True, text=True)
+            found.append({"process": process, **json.loads(done.stdout)})
+    return found
+
+
+def compile_stack() -> dict[str, float]:
+    """Trace and compile the gradient of a stack."""
+    devices.use_all_cores()
+    keep_programs()
+    init = InitScheme.of(InitConfig(), STEPS)
+    config = ModelConfig(cell="lstm", features=FEATURES, layers=LAYERS)
+    stack = nnx.eval_shape(lambda: Stack(create("lstm"), config, FEATURES, init, nnx.Rngs(0)))
+    graphdef, params = nnx.split(stack)
+
+    def loss(params: Any, xs: jax.Array) -> jax.Array:
+        return jnp.sum(nnx.merge(graphdef, params)(xs)[0])
+
+    began = time.perf_counter()
+    xs = jax.ShapeDtypeStruct((BATCH, STEPS, FEATURES), jnp.float32)
+    lowered = jax.jit(jax.grad(loss, argnums=(0, 1))).lower(params, xs)
+    traced = time.perf_counter()
+    lowered.compile()
+    return {"trace_s": traced - began, "compile_s": time.perf_counter() - traced}
+
+
+def profile_cost(cell: str, length: int = 784, features: int = 64) -> dict[str, Any]:
+    """Median milliseconds of an update, without and with the profile."""
+    candidates = {"update": _updates(cell, length, features, 0), "profile": _updates(cell, length, features, 1)}
+    found = timing.medians(candidates, ROUNDS)
+    shape = {"cell": cell, "T": length, "B": BATCH, "H": features}
+    return shape | {f"{name}_ms": ms / UPDATES for name, ms in found.items()}
+
+
+def _updates(cell: str, length: int, features: int, every: int) -> Callable[[], None]:
+    """A call that makes some updates of a trial alone."""
+    config = Config(
+        task=AddingConfig(length=length),
+        model=ModelConfig(cell=cell, features=features),
+        training=TrainingConfig(batch_size=BATCH),
+        probes=ProbesConfig(gradient_flow_every=every),
+    )
+    program = Program(config, tasks.create(config.task), shards.spare(1, jax.device_count(), BATCH))
+    pack = Pack(program, [hparams.of(config, program.interface)])
+    state = pack.init()
+
+    def call() -> None:
+        nonlocal state
+        state, record = pack.run(state, UPDATES)
+        assert np.all(jax.device_get(record.ok))
+
+    return call
+
+
+if __name__ == "__main__":
+    main()
