@@ -13,8 +13,10 @@ At first |lambda|^2 is spread evenly over [0.9^2, 0.999^2], in equal steps and n
 gamma = sqrt(1 - |lambda|^2) is known beside it; the phase is uniform in [0, pi/10]. The paper starts from the whole
 disc and narrows the ring and the phase in this way where sequences are long.
 
-This is the recurrence alone. What the paper puts around it, normalisation, a gated or multilayer map of h and a
-residual connection, is structure of a stack of layers and not of a cell.
+This is the recurrence alone, and h is linear in the inputs. What the paper puts around it, normalisation, a gated or
+multilayer map of h and a residual connection, is structure of a stack of layers and not of a cell; without such a map
+no number of layers can multiply two inputs, as the adding task asks. As the next step reads s and not h, the gradient
+that reaches back through time is that of the parts `re` and `im`; that of `h` is the loss's own.
 """
 
 import math

@@ -1,0 +1,125 @@
+"""What length costs: the time of a layer and the memory of its gradient against T.
+
+    python -m experiments.scan_length
+
+Forward and backward pass with respect to weights and inputs, float32, on the default device. Time: minGRU and minLSTM,
+whose state is a linear recurrence, as associative scans and step by step, beside the LSTM, which can only go step by
+step: with all that the backward pass needs kept, which from some length on is more than the processor's cache holds,
+and with checkpoints every sqrt(T) steps. Memory: what XLA sets aside for a program, beside its arguments and results,
+without and with these checkpoints, for a loss that reads the last state and for one that reads all of them.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+from rich.console import Console
+from rich.table import Table
+
+from experiments import timing
+from research.recurrent.cell import Carry, InitScheme, Weights, create
+from research.recurrent.unroll import unroll
+
+LENGTHS = (100, 300, 1000, 3000, 10000)
+BATCH, FEATURES = 8, 64
+ROUNDS = 5
+CELLS: tuple[tuple[str, str, dict[str, Any]], ...] = (
+    ("mingru", "associative", {}),
+    ("mingru", "sequential", {"form": "sequential"}),
+    ("minlstm", "associative", {}),
+    ("minlstm", "sequential", {"form": "sequential"}),
+    ("lstm", "sequential", {}),
+    ("lstm", "checkpointed", {"checkpoint_every": -1}),
+)
+"""Cell, what the row is called, and options of `unroll`."""
+INPUTS = (2, 64)
+"""Input features where memory is measured: those of the adding task, and those of a layer above another."""
+
+
+class Program(NamedTuple):
+    """A compiled gradient and its arguments."""
+
+    compiled: Any
+    arguments: tuple[Any, ...]
+
+    def run(self) -> Any:
+        return jax.block_until_ready(self.compiled(*self.arguments))
+
+
+def main() -> None:
+    console = Console()
+    times = [row for steps in LENGTHS for row in measured_times(steps)]
+    console.print(time_table(times))
+    console.print(f"written to {timing.write(times, 'scan_length')}", highlight=False)
+    memory = [measured_memory(inputs, reads, every) for inputs in INPUTS for reads in READS for every in (0, -1)]
+    console.print(memory_table(memory))
+    console.print(f"written to {timing.write(memory, 'memory')}", highlight=False)
+
+
+def last_state(hidden: jax.Array, last: Carry) -> jax.Array:
+    return jnp.sum(last[0])
+
+
+def all_states(hidden: jax.Array, last: Carry) -> jax.Array:
+    return jnp.sum(jnp.square(hidden))
+
+
+READS: dict[str, Callable[[jax.Array, Carry], jax.Array]] = {"last": last_state, "all": all_states}
+
+
+def gradient(name: str, steps: int, inputs: int, reads: str = "all", **options: Any) -> Program:
+    """The gradient of a loss that reads the last state or all."""
+    scheme = InitScheme(jnp.float32(1), jnp.float32(0), jnp.float32(0))
+    cell = create(name)
+    graphdef, params = nnx.split(Weights(cell, inputs, FEATURES, scheme, jax.random.key(1)))
+    xs = jax.random.normal(jax.random.key(0), (BATCH, steps, inputs))
+
+    def loss(params: Any, xs: jax.Array) -> jax.Array:
+        return READS[reads](*unroll(cell, nnx.merge(graphdef, params), xs, **options))
+
+    return Program(jax.jit(jax.grad(loss, argnums=(0, 1))).lower(params, xs).compile(), (params, xs))
+
+
+def measured_times(steps: int) -> list[dict[str, Any]]:
+    """Median milliseconds of each cell and form at one length."""
+    candidates = {f"{name} {form}": gradient(name, steps, FEATURES, **options).run for name, form, options in CELLS}
+    found = timing.medians(candidates, ROUNDS)
+    sizes = {"T": steps, "B": BATCH, "D": FEATURES, "H": FEATURES}
+    return [
+        {"cell": name, "form": form, **sizes, "ms": ms, "us_per_step": 1e3 * ms / steps}
+        for (name, form, _), ms in zip(CELLS, found.values(), strict=True)
+    ]
+
+
+def measured_memory(inputs: int, reads: str, every: int) -> dict[str, Any]:
+    """Bytes of the temporary arrays of an LSTM's gradient at the greatest length."""
+    compiled = gradient("lstm", LENGTHS[-1], inputs, reads, checkpoint_every=every).compiled
+    sizes = {"T": LENGTHS[-1], "B": BATCH, "D": inputs, "H": FEATURES}
+    found = compiled.memory_analysis().temp_size_in_bytes
+    return {"cell": "lstm", "reads": reads, **sizes, "checkpoint_every": every, "temporary_bytes": found}
+
+
+def time_table(rows: list[dict[str, Any]]) -> Table:
+    """A row for each cell and form, a column for each length; microseconds a step."""
+    lengths = (f"{steps:,}" for steps in LENGTHS)
+    table = Table("cell", "form", *lengths, title="µs a step, forward and backward, by number of steps")
+    for name, form in dict.fromkeys((row["cell"], row["form"]) for row in rows):
+        own = [row["us_per_step"] for row in rows if (row["cell"], row["form"]) == (name, form)]
+        table.add_row(name, form, *(f"{value:.1f}" for value in own))
+    return table
+
+
+def memory_table(rows: list[dict[str, Any]]) -> Table:
+    """Megabytes without and with checkpoints, and their ratio."""
+    table = Table("loss reads", "D", "all kept, MB", "checkpoints, MB", "ratio", title=f"lstm, T = {LENGTHS[-1]:,}")
+    for kept, checkpointed in zip(rows[::2], rows[1::2], strict=True):
+        sizes = [row["temporary_bytes"] / 1e6 for row in (kept, checkpointed)]
+        ratio = f"{sizes[0] / sizes[1]:.1f}"
+        table.add_row(kept["reads"], str(kept["D"]), *(f"{size:.1f}" for size in sizes), ratio)
+    return table
+
+
+if __name__ == "__main__":
+    main()
