@@ -16,7 +16,7 @@ from pathlib import Path
 
 from experiments import timing
 from experiments.gradient_norms import EXPERIMENT
-from research.config import flatten
+from research.dotted import flatten
 from research.sweeping import spec
 from research.sweeping.spec import Trial
 from research.training.devices import cores

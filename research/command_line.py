@@ -1,6 +1,6 @@
 """Text to `Config`: the flags of `train`, and the same text for each trial of a sweep.
 
-A flag is `--dotted.key=value` or `--dotted.key value`, for any key of `research.config.flatten`. tyro reads the values
+A flag is `--dotted.key=value` or `--dotted.key value`, for any key of `research.dotted.flatten`. tyro reads the values
 and writes the help; this is the only module that imports it. Every mistake is a `UserError` of one line.
 """
 
@@ -11,7 +11,8 @@ import tyro
 from tyro import _errors as tyro_errors  # private, but the only way to tyro's parse errors; tyro is pinned
 
 from research import experiment
-from research.config import Config, flatten, override, suggestion, task_types
+from research.config import Config, task_types
+from research.dotted import flatten, override, suggestion
 from research.errors import UserError
 
 MARKERS = (tyro.conf.AvoidSubcommands, tyro.conf.FlagConversionOff)

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from research import catalogue
-from research.config import Config, override
+from research.config import Config
+from research.dotted import override
 from research.errors import UserError
 
 

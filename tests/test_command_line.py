@@ -3,7 +3,8 @@
 import pytest
 
 from research import command_line
-from research.config import AddingConfig, Config, PixelsConfig, flatten, override
+from research.config import AddingConfig, Config, PixelsConfig
+from research.dotted import flatten, override
 from research.errors import UserError
 
 

@@ -5,7 +5,8 @@ import dataclasses
 import pytest
 
 from research import config as module
-from research.config import AddingConfig, Config, InitConfig, flatten, override, unflatten
+from research.config import AddingConfig, Config, InitConfig
+from research.dotted import flatten, override, unflatten
 from research.errors import UserError
 
 BETWEEN_LAYERS = ("residual", "skip", "layer_norm")

@@ -3,7 +3,8 @@
 import pytest
 
 from research import catalogue, experiment
-from research.config import AddingConfig, Config, flatten
+from research.config import AddingConfig, Config
+from research.dotted import flatten
 from research.errors import UserError
 from research.experiment import Experiment
 

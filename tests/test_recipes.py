@@ -63,7 +63,12 @@ def test_the_files_of_the_recipes_are_there_and_new_but_for_the_options():
 
 def test_what_the_recipes_add_is_listed(copy):
     listed = run(copy, "-m", "research", "list")
-    for name in ("janet    LSTM with a forget gate only", "reverse  ", "reversal  How long a word", "sweeps/reversal.yaml"):
+    for name in (
+        "janet    LSTM with a forget gate only",
+        "reverse  ",
+        "reversal  How long a word",
+        "sweeps/reversal.yaml",
+    ):
         assert name.split()[0] in listed and " ".join(name.split()) in " ".join(listed.split())
 
 

@@ -115,7 +115,7 @@ def step(
 
 def block_length(steps: int, batch: int, bytes_a_row: int) -> int:
     """Steps of a block: their gates fit a cache, if they are not too few; a divisor of T, if there is one near."""
-    most = min(max(CACHED // (batch * bytes_a_row), ROWS // batch, 8), steps)
+    most = min(max(CACHED // max(batch * bytes_a_row, 1), ROWS // max(batch, 1), 8), steps)
     divisors = [length for length in range(most, max(most // 2, 1) - 1, -1) if steps % length == 0]
     return divisors[0] if divisors else most
 

@@ -18,7 +18,8 @@ from typing import Any
 import yaml
 
 from research import command_line
-from research.config import Config, flatten
+from research.config import Config
+from research.dotted import flatten
 from research.errors import UserError
 from research.sweeping import parameters
 from research.sweeping.parameters import Parameter

@@ -21,7 +21,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, get_args
 
-from research.config import Config, flatten, unflatten
+from research.config import Config
+from research.dotted import flatten, unflatten
 from research.errors import UserError
 from research.tracking import shape
 

@@ -19,7 +19,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from research.config import Config, flatten
+from research.config import Config
+from research.dotted import flatten
 from research.errors import UserError
 from research.probes.gradient_flow import TINY, color_scale, heatmap_rows
 

@@ -8,7 +8,8 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from research.batch import Interface
-from research.config import NOISE, Config, flatten
+from research.config import NOISE, Config
+from research.dotted import flatten
 from research.recurrent.dropout import Rates
 from research.recurrent.initial import InitScheme
 from research.tracking.runs import NEUTRAL_KEYS

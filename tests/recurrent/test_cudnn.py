@@ -13,7 +13,8 @@ from jax.experimental import rnn
 from jax.interpreters import mlir
 from jaxlib import gpu_rnn
 
-from research.config import CellConfig, Config, override
+from research.config import CellConfig, Config
+from research.dotted import override
 from research.errors import UserError
 from research.recurrent import cudnn
 from research.recurrent.cell import create

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from research.config import Config, override
+from research.config import Config
+from research.dotted import override
 from research.experiment import Experiment, load
 from research.probes.gradient_flow import summarise
 from research.tracking.runs import RunDirectory, find

@@ -2,7 +2,8 @@
 
 import pytest
 
-from research.config import Config, override
+from research.config import Config
+from research.dotted import override
 from research.errors import UserError
 from research.experiment import Experiment
 from research.reporting.aggregate import describe, read, task, unfinished

@@ -6,7 +6,8 @@ from html.parser import HTMLParser
 
 import pytest
 
-from research.config import Config, override
+from research.config import Config
+from research.dotted import override
 from research.experiment import Column, Experiment
 from research.reporting.aggregate import read
 from research.reporting.tables import Part, Table, render, table

@@ -17,7 +17,8 @@ import wandb
 import yaml
 from wandb.apis.public import sweeps as public_sweeps
 
-from research.config import Config, TrackingConfig, flatten
+from research.config import Config, TrackingConfig
+from research.dotted import flatten
 from research.errors import UserError
 from research.tracking import wandb as tracking
 from research.tracking.wandb import WandbRun, heatmap, wait_for_uploads

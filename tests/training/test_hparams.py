@@ -4,7 +4,8 @@ import jax
 import numpy as np
 import pytest
 
-from research.config import NOISE, Config, flatten
+from research.config import NOISE, Config
+from research.dotted import flatten
 from research.tracking.runs import NEUTRAL_KEYS
 from research.training import hparams
 from tests.training.trials import TINY, hparams_of, of

@@ -14,7 +14,8 @@ from jaxtyping import Array
 
 from research import catalogue
 from research.batch import END, FIRST_SYMBOL, Batch, Interface
-from research.config import Config, override
+from research.config import Config
+from research.dotted import override
 from research.tasks.task import Task
 from research.training import hparams
 from research.training.pack import Pack

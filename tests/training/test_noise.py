@@ -4,7 +4,8 @@ import jax
 import numpy as np
 import pytest
 
-from research.config import NOISE, Config, override
+from research.config import NOISE, Config
+from research.dotted import override
 from research.errors import UserError
 from research.tasks import task as tasks
 from research.training.pack import Pack

@@ -4,7 +4,8 @@ import jax
 import numpy as np
 import pytest
 
-from research.config import Config, override
+from research.config import Config
+from research.dotted import override
 from research.tasks import task as tasks
 from research.training import hparams
 from research.training.pack import Pack

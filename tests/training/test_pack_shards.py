@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from research.batch import END, Batch, Interface
-from research.config import Config, override
+from research.config import Config
+from research.dotted import override
 from research.tasks import task as tasks
 from research.tasks.task import Task
 from research.training import hparams

@@ -9,7 +9,8 @@ from typing import Any
 import jax
 import numpy as np
 
-from research.config import Config, override
+from research.config import Config
+from research.dotted import override
 from research.tasks import task as tasks
 from research.training import checkpoint, hparams
 from research.training.hparams import Hparams
