@@ -159,7 +159,7 @@ def _backward_rule(plan, residuals, cotangents):
     d_hidden, d_last = cotangents
     d_hidden = None if isinstance(d_hidden, SymbolicZero) else d_hidden
     d_last = jax.tree.map(_instantiate, d_last, is_leaf=lambda x: isinstance(x, SymbolicZero))
-    transposed = {name: weights[name].T for name in ("w", *_matrices(plan.cell))}
+    transposed = {name: weights[name].T for name in _matrices(plan.cell)}
     cuts = _cuts(plan, len(xs), noise.valid)
 
     def block(state, timed, saved):
@@ -167,7 +167,7 @@ def _backward_rule(plan, residuals, cotangents):
         d_carry, d_own, d_x, norms = _block_backward(
             plan, weights, transposed, noise.mask, probe is not None, d_carry, timed, saved
         )
-        d_xs = matmul(d_x, transposed["w"], plan.compute) if wanted else None
+        d_xs = _input_gradient(d_x, weights["w"], plan.compute) if wanted else None
         return (d_carry, jax.tree.map(jnp.add, d_weights, d_own)), (d_xs, norms), None
 
     state = (d_last, jax.tree.map(jnp.zeros_like, dict(weights)))
@@ -321,6 +321,11 @@ def _former(first: Array, carries: Array, reverse: bool) -> Array:
 
 def _instantiate(d: Any) -> Array:
     return jnp.zeros(d.shape, d.dtype) if isinstance(d, SymbolicZero) else d
+
+
+def _input_gradient(d: Float[Array, "T B N"], w: Float[Array, "D N"], compute: Any) -> Float[Array, "T B D"]:
+    """A product of plain matrices: on a CPU, faster than with the transposed matrix formed beforehand."""
+    return matmul(d.reshape(-1, d.shape[-1]), w.T, compute).reshape(*d.shape[:2], -1)
 
 
 def _weight_gradient(xs: Float[Array, "T B D"], d: Float[Array, "T B N"], compute: Any) -> Float[Array, "D N"]:
