@@ -6,7 +6,7 @@ import pytest
 
 from research import config as module
 from research.config import AddingConfig, Config, InitConfig
-from research.dotted import flatten, override, unflatten
+from research.dotted import flatten, override, suggestion, unflatten
 from research.errors import UserError
 
 BETWEEN_LAYERS = ("residual", "skip", "layer_norm")
@@ -92,7 +92,7 @@ def test_an_unknown_key_is_named(key):
     ("key", "meant"), [("sed", "seed"), ("gain", "init.gain"), ("traning.steps", "training.steps")]
 )
 def test_the_nearest_key_is_suggested(key, meant):
-    assert module.suggestion(key, Config()) == f"; did you mean {meant}?"
+    assert suggestion(key, Config()) == f"; did you mean {meant}?"
 
 
 def test_every_option_has_a_description():

@@ -100,7 +100,8 @@ class Replay(Tape):
     def project(self, name: str, x: Float[Array, "B M"]) -> Float[Array, "B N"]:
         assert name not in self.operands, f"the matrix {name} is used twice in a step"
         self.operands[name] = x
-        return _linked_product(x, self.weights[name], self.transposed[name], self.compute) + self.offsets[name]
+        product: Any = _linked_product(x, self.weights[name], self.transposed[name], self.compute)
+        return product + self.offsets[name]
 
     def keep(self, value: Array) -> Array:
         return _kept(value, next(self.kept))

@@ -7,6 +7,7 @@ carry and yields zeros, in both directions: read in reverse, a shorter sequence 
 import math
 from typing import Any, Literal
 
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
@@ -84,11 +85,12 @@ def unroll(
     length = checkpointed_block(steps, checkpoint_every) or min(block, steps)
     length = length or block_length(steps, batch, width * xs.dtype.itemsize)
     plan = Plan(cell, length, reverse, checkpoint_every != 0, truncate_every, compute)
-    time_major = jnp.swapaxes(xs, 0, 1)
+    found: Any  # the type that custom_vjp forgets
     if plain:
-        hidden, last = plain_recurrence(plan, arrays, time_major, carry, noise)
+        found = plain_recurrence(plan, arrays, xs, carry, noise)
     else:
-        hidden, last = recurrence(plan, arrays, time_major, carry, noise, probe)
+        found = recurrence(plan, arrays, xs, carry, noise, probe)
+    hidden, last = found
     return jnp.swapaxes(hidden, 0, 1), last
 
 
@@ -114,7 +116,12 @@ def step(
 
 
 def block_length(steps: int, batch: int, bytes_a_row: int) -> int:
-    """Steps of a block: their gates fit a cache, if they are not too few; a divisor of T, if there is one near."""
+    """Steps of a block: their gates fit a cache, if they are not too few; a divisor of T, if there is one near.
+
+    All steps on an accelerator, where large products count and caches are not a core's.
+    """
+    if jax.default_backend() != "cpu":
+        return steps
     most = min(max(CACHED // max(batch * bytes_a_row, 1), ROWS // max(batch, 1), 8), steps)
     divisors = [length for length in range(most, max(most // 2, 1) - 1, -1) if steps % length == 0]
     return divisors[0] if divisors else most

@@ -24,6 +24,7 @@ import numpy as np
 from jax.custom_derivatives import SymbolicZero
 from jaxtyping import Array, Bool, Float
 
+from research.recurrent.blocks import over_blocks
 from research.recurrent.cell import Carry, Cell
 from research.recurrent.tape import Recorder, Replay, Tape, matmul
 
@@ -68,7 +69,7 @@ def norm(x: Float[Array, "..."], axis: int | None = None) -> Float[Array, "..."]
 def plain_recurrence(
     plan: Plan,
     weights: Weights,
-    xs: Float[Array, "T B D"],
+    xs: Float[Array, "B T D"],
     carry: Carry,
     noise: Noise,
     eps: tuple[Float[Array, "T B _"], ...] | None = None,
@@ -79,7 +80,7 @@ def plain_recurrence(
         eps: what is added to each part at each step, to differentiate with respect to it.
     """
     cell = plan.cell
-    x_gates = cell.input_gates(weights, xs, plan.compute)
+    x_gates = cell.input_gates(weights, jnp.swapaxes(xs, 0, 1), plan.compute)
 
     def step(carry: Carry, inputs: Any) -> tuple[Carry, Array]:
         x_gates_t, valid_t, hold_t, eps_t, cut_t = inputs
@@ -90,7 +91,7 @@ def plain_recurrence(
         new = _select(valid_t, new, carry)
         return new, _masked(valid_t, new[0])
 
-    inputs = (x_gates, noise.valid, noise.hold, eps, _cuts(plan, len(xs), noise.valid))
+    inputs = (x_gates, noise.valid, noise.hold, eps, _cuts(plan, xs.shape[1], noise.valid))
     last, hidden = jax.lax.scan(step, carry, inputs, reverse=plan.reverse)
     return hidden, last
 
@@ -99,7 +100,7 @@ def plain_recurrence(
 def recurrence(
     plan: Plan,
     weights: Weights,
-    xs: Float[Array, "T B D"],
+    xs: Float[Array, "B T D"],
     carry: Carry,
     noise: Noise,
     probe: Float[Array, "T P"] | None,
@@ -119,12 +120,12 @@ class _Saved(NamedTuple):
 
 
 def _forward(plan: Plan, weights: Weights, xs: Array, carry: Carry, noise: Noise) -> tuple[Array, Carry, Any]:
-    def block(carry: Carry, timed: Any, _: None) -> tuple[Carry, Array, _Saved]:
-        last, hidden, carries, kept = _block_forward(plan, weights, carry, noise.mask, *timed)
+    def block(carry: Carry, xs: Array, timed: Any, _: None) -> tuple[Carry, Array, _Saved]:
+        last, hidden, carries, kept = _block_forward(plan, weights, carry, noise.mask, xs, *timed)
         return last, hidden, _Saved(carry, None, None) if plan.checkpoint else _Saved(carry, carries, kept)
 
-    timed = (xs, noise.valid, noise.hold)
-    last, hidden, saved = _over_blocks(plan.block, block, carry, timed, plan.reverse)
+    timed = (noise.valid, noise.hold)
+    last, hidden, saved = over_blocks(plan.block, block, carry, xs, timed, plan.reverse)
     return hidden, last, saved
 
 
@@ -160,29 +161,29 @@ def _backward_rule(plan, residuals, cotangents):
     d_hidden = None if isinstance(d_hidden, SymbolicZero) else d_hidden
     d_last = jax.tree.map(_instantiate, d_last, is_leaf=lambda x: isinstance(x, SymbolicZero))
     transposed = {name: weights[name].T for name in _matrices(plan.cell)}
-    cuts = _cuts(plan, len(xs), noise.valid)
+    cuts = _cuts(plan, xs.shape[1], noise.valid)
 
-    def block(state, timed, saved):
+    def block(state, xs, timed, saved):
         d_carry, d_weights = state
         d_carry, d_own, d_x, norms = _block_backward(
-            plan, weights, transposed, noise.mask, probe is not None, d_carry, timed, saved
+            plan, weights, transposed, noise.mask, probe is not None, d_carry, xs, timed, saved
         )
         d_xs = _input_gradient(d_x, weights["w"], plan.compute) if wanted else None
         return (d_carry, jax.tree.map(jnp.add, d_weights, d_own)), (d_xs, norms), None
 
     state = (d_last, jax.tree.map(jnp.zeros_like, dict(weights)))
-    timed = (xs, noise.valid, noise.hold, d_hidden, cuts)
-    (d_first, d_weights), (d_xs, norms), _ = _over_blocks(plan.block, block, state, timed, not plan.reverse, saved)
-    return d_weights, d_xs, d_first, None, norms
+    timed = (noise.valid, noise.hold, d_hidden, cuts)
+    (d_first, d_weights), (d_xs, norms), _ = over_blocks(plan.block, block, state, xs, timed, not plan.reverse, saved)
+    return d_weights, jnp.swapaxes(d_xs, 0, 1) if wanted else None, d_first, None, norms
 
 
 recurrence.defvjp(_forward_rule, _backward_rule, symbolic_zeros=True)
 
 
-def _block_backward(plan, weights, transposed, mask, probing, d_last, timed, saved):
+def _block_backward(plan, weights, transposed, mask, probing, d_last, xs, timed, saved):
     """The gradients of a block's first carry, of the weights, and of the input gates; the norms of dL/dcarry_t."""
     cell = plan.cell
-    xs, valid, hold, d_hidden, cuts = timed
+    valid, hold, d_hidden, cuts = timed
     carries, kept = saved.carries, saved.kept
     if carries is None:
         _, _, carries, kept = _block_forward(plan, weights, saved.first, mask, xs, valid, hold)
@@ -218,7 +219,7 @@ def _block_backward(plan, weights, transposed, mask, probing, d_last, timed, sav
 
     state = (d_last, jax.tree.map(jnp.zeros_like, own))
     inputs = (former, kept, valid, hold, d_hidden, cuts)
-    (d_first, d_own), (d_x, d_products, operands, norms) = jax.lax.scan(step, state, inputs, reverse=not plan.reverse)
+    (d_first, d_own), (d_x, d_products, operands, columns) = jax.lax.scan(step, state, inputs, reverse=not plan.reverse)
     d_weights = dict(d_own)
     for name in names:
         operand, d = operands[name], d_products[name]
@@ -227,40 +228,8 @@ def _block_backward(plan, weights, transposed, mask, probing, d_last, timed, sav
     d_weights["w"] = _weight_gradient(xs, d_x, plan.compute)
     if not cell.bias_in_step:
         d_weights["b"] = jnp.sum(d_x, axis=(0, 1))
-    norms = jnp.stack([norm(columns, axis=1) for columns in norms], axis=1) if probing else None
+    norms = jnp.stack([norm(part, axis=1) for part in columns], axis=1) if columns else None
     return d_first, d_weights, d_x, norms
-
-
-def _over_blocks(
-    length: int, block: Any, carry: Any, timed: Any, reverse: bool, saved: tuple[Any, Any] = (None, None)
-) -> tuple[Any, Any, tuple[Any, Any]]:
-    """Scan `block` over time; what does not fill a block at the end of time is a shorter one of its own.
-
-    `block(carry, timed, saved)` returns the carry, outputs with a time axis, and what it saves for another pass, which
-    is handed to that pass as `saved`.
-    """
-    steps = jax.tree.leaves(timed)[0].shape[0]
-    whole = steps // length
-    split = whole * length
-    ends = rest_saved = None
-
-    def rest(carry: Any) -> tuple[Any, Any, Any]:
-        return block(carry, jax.tree.map(lambda x: x[split:], timed), saved[1])
-
-    def body(carry: Any, inputs: Any) -> tuple[Any, Any]:
-        carry, *outputs = block(carry, *inputs)
-        return carry, outputs
-
-    if split < steps and reverse:
-        carry, ends, rest_saved = rest(carry)
-    cut = jax.tree.map(lambda x: x[:split].reshape(whole, length, *x.shape[1:]), timed)
-    carry, (starts, main_saved) = jax.lax.scan(body, carry, (cut, saved[0]), reverse=reverse)
-    outputs = jax.tree.map(lambda x: x.reshape(split, *x.shape[2:]), starts)
-    if split < steps and not reverse:
-        carry, ends, rest_saved = rest(carry)
-    if split < steps:
-        outputs = jax.tree.map(lambda *x: jnp.concatenate(x), outputs, ends)
-    return carry, outputs, (main_saved, rest_saved)
 
 
 def _take(cell: Cell, carry: Carry, x_gates: Array, tape: Tape) -> Carry:
@@ -320,7 +289,10 @@ def _former(first: Array, carries: Array, reverse: bool) -> Array:
 
 
 def _instantiate(d: Any) -> Array:
-    return jnp.zeros(d.shape, d.dtype) if isinstance(d, SymbolicZero) else d
+    if not isinstance(d, SymbolicZero):
+        return d
+    aval: Any = d.aval
+    return jnp.zeros(aval.shape, aval.dtype)
 
 
 def _input_gradient(d: Float[Array, "T B N"], w: Float[Array, "D N"], compute: Any) -> Float[Array, "T B D"]:

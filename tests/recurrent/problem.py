@@ -133,6 +133,5 @@ def _solver(
 def _plain(cell: Cell, given: Given, lengths: Array | None, eps: Carry, reverse: bool) -> tuple[Array, Carry]:
     valid = None if lengths is None else jnp.arange(given.xs.shape[1])[:, None] < lengths[None, :]
     plan = Plan(cell, block=1, reverse=reverse)
-    time_major = jnp.swapaxes(given.xs, 0, 1)
-    hidden, last = plain_recurrence(plan, given.weights, time_major, given.carry, Noise(valid), eps)
+    hidden, last = plain_recurrence(plan, given.weights, given.xs, given.carry, Noise(valid), eps)
     return jnp.swapaxes(hidden, 0, 1), last

@@ -1,0 +1,62 @@
+"""Time in blocks: a scan over blocks of steps, each of which is computed as a whole."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+Block = Callable[[Any, Array, Any, Any], tuple[Any, Any, Any]]
+"""`block(carry, xs, timed, saved)` -> carry, outputs [steps, ...], what it saves for another pass."""
+
+
+def over_blocks(
+    length: int,
+    block: Block,
+    carry: Any,
+    xs: Float[Array, "B T D"],
+    timed: Any,
+    reverse: bool,
+    saved: tuple[Any, Any] = (None, None),
+) -> tuple[Any, Any, tuple[Any, Any]]:
+    """Scan `block` over time; what does not fill a block at the end of time is a shorter one of its own.
+
+    Args:
+        length: steps of a block.
+        block: gets a block of `xs` as [steps, B, D], and of what another pass has saved what the same block saved.
+        xs: batch-major, so that no copy of them in another order is held.
+        timed: other arrays [T, ...] that are cut into blocks.
+        reverse: from the last block to the first.
+        saved: as returned by another pass.
+
+    Returns:
+        The last carry, the outputs [T, ...], and what the blocks saved.
+    """
+    steps = xs.shape[1]
+    whole = steps // length
+    split = whole * length
+    ends: Any = None
+    ends_saved: Any = None
+
+    def body(carry: Any, inputs: Any) -> tuple[Any, Any]:
+        index, *others = inputs
+        own = jax.lax.dynamic_slice_in_dim(xs, index * length, length, axis=1)
+        carry, *outputs = block(carry, jnp.swapaxes(own, 0, 1), *others)
+        return carry, outputs
+
+    def rest(carry: Any) -> tuple[Any, Any, Any]:
+        own = jnp.swapaxes(xs[:, split:], 0, 1)
+        return block(carry, own, jax.tree.map(lambda x: x[split:], timed), saved[1])
+
+    if split < steps and reverse:
+        carry, ends, ends_saved = rest(carry)
+    cut = jax.tree.map(lambda x: x[:split].reshape(whole, length, *x.shape[1:]), timed)
+    inputs = (jnp.arange(whole), cut, saved[0])
+    carry, (starts, starts_saved) = jax.lax.scan(body, carry, inputs, reverse=reverse)
+    outputs = jax.tree.map(lambda x: x.reshape(split, *x.shape[2:]), starts)
+    if split < steps and not reverse:
+        carry, ends, ends_saved = rest(carry)
+    if split < steps:
+        outputs = jax.tree.map(lambda *x: jnp.concatenate(x), outputs, ends)
+    return carry, outputs, (starts_saved, ends_saved)
