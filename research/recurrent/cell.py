@@ -41,6 +41,8 @@ class Cell:
     """Names of the G gate blocks; the last axis of `w`, `u` and `b` is G blocks of H in this order."""
     parts: tuple[str, ...] = ("h",)
     """Names of the parts of the carry; `h`, which the layer above reads, comes first."""
+    state: str = "h"
+    """The part that the next step reads, so that the gradient travels in it; its profile is the one summed up."""
     keep_gate: str | None = None
     """The gate that keeps the state where it is open: `init.forget_bias` and chrono set its bias."""
     write_gate: str | None = None

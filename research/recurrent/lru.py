@@ -40,6 +40,7 @@ class LRU(LinearCell):
     name: ClassVar[str] = "lru"
     gates = ("re", "im", "skip")
     parts = COMPLEX
+    state = "re"
 
     def matrices(self, features: int) -> dict[str, tuple[int, int, int]]:
         return {"c_re": (features, features, 1), "c_im": (features, features, 1)}

@@ -30,6 +30,7 @@ class SRU(Cell):
     name: ClassVar[str] = "sru"
     gates = ("f", "r", "n", "s")
     parts = ("h", "c")
+    state = "c"
     keep_gate = "f"
 
     def matrices(self, features: int) -> dict[str, tuple[int, int, int]]:

@@ -50,7 +50,7 @@ class Journal:
         self._config = config
         self._start = start
         self._pending: tuple[int, int, Record] | None = None
-        self._parts = create_cell(config.model.cell, config.cell).parts
+        self._cell = create_cell(config.model.cell, config.cell)
         self._sums = [dict.fromkeys(SUMS, 0.0) for _ in trials]
         self._flow: list[dict[str, float]] = [{} for _ in trials]
         for trial in trials:
@@ -97,8 +97,8 @@ class Journal:
             status = "finished" if state.ok else "diverged"
             summary = {
                 **{key: value for record in trial.run.records("metrics") for key, value in record.items()},
-                **_flow_summary(flow, "initial", 0),
-                **_flow_summary(flow, "final", -1),
+                **_flow_summary(flow, self._cell.state, "initial", 0),
+                **_flow_summary(flow, self._cell.state, "final", -1),
                 **({"steps_per_second": made / seconds} if made else {}),
             }
             summary.pop("step", None)
@@ -116,9 +116,9 @@ class Journal:
             return  # it had diverged before
         every = self._config.probes.gradient_flow_every
         if every and (start % every == 0 or start == self._config.training.steps - 1):
-            flow = {part: record.profile[:, index] for index, part in enumerate(self._parts)}
+            flow = {part: record.profile[:, index] for index, part in enumerate(self._cell.parts)}
             self._trials[k].run.append("gradient_flow", {"step": start, **flow})
-            summary = {f"gradient/{key}": value for key, value in summarise(flow["h"]).items()}
+            summary = {f"gradient/{key}": value for key, value in summarise(flow[self._cell.state]).items()}
             self._flow[k] = {"gradient/profile_step": start, **summary}
         sums = self._sums[k]
         for key in SUMS:
@@ -161,7 +161,7 @@ class Bystander:
     def finish(self, states: list[TrialState], evaluations: list[Evaluation], seconds: float) -> None: ...
 
 
-def _flow_summary(flow: list[dict[str, Any]], when: str, index: int) -> dict[str, float]:
+def _flow_summary(flow: list[dict[str, Any]], part: str, when: str, index: int) -> dict[str, float]:
     if not flow:
         return {}
-    return {f"gradient/{when}/{key}": value for key, value in summarise(flow[index]["h"]).items()}
+    return {f"gradient/{when}/{key}": value for key, value in summarise(flow[index][part]).items()}

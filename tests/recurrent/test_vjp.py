@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from research import catalogue
 from research.recurrent.unroll import unroll
 from research.recurrent.vjp import norm
 from tests import quick
@@ -89,3 +90,13 @@ def test_a_norm_of_zeros_is_zero_and_of_what_is_not_finite_is_not_finite():
     assert jnp.isnan(norm(x.at[1, 2].set(jnp.nan)))
     assert norm(x * 3e38) == jnp.inf  # 1e39 is past the largest number
     assert norm(x * 1e-40) < 1e-37  # numbers that are flushed to zero, or not, by platform
+
+
+@pytest.mark.parametrize("name", catalogue.names("cells"))
+def test_the_gradient_reaches_the_first_step_in_the_part_that_the_next_step_reads(name):
+    problem, cell = problems.make(name), cell_of(name)
+    at_the_end = np.zeros_like(problem.ys_share)
+    at_the_end[:, -1] = problem.ys_share[:, -1]
+    nothing = tuple(np.zeros_like(part) for part in problem.last_share)
+    norms = solve(name, problem.replace(ys_share=at_the_end, last_share=nothing), masked=False, reverse=False).norms
+    assert np.all(norms[:, cell.parts.index(cell.state)] > 0)
