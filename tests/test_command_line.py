@@ -122,6 +122,6 @@ def test_help_shows_the_values_of_the_experiment_and_of_the_other_flags(capsys):
     shown = " ".join(capsys.readouterr().out.replace("│", " ").split())
     assert "--task.length INT Time steps of a sequence. (default: 100)" in shown
     assert "--task.permuted" not in shown
-    assert "Factor on the orthogonal recurrent matrices. (default: 1.2)" in shown
+    assert "their spectral radius (sparse). (default: 1.2)" in shown
     for key in flatten(command_line.config_of("gradient_norms", ["--task.name=adding"])):
         assert f"--{key} " in shown

@@ -9,12 +9,13 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-BASE = {"config", "catalogue", "errors", "terminal"}
+BASE = {"config", "dotted", "catalogue", "errors", "terminal"}
 ALLOWED = {  # what the modules of a folder (or one module) may import of `research`, beside their own folder
     "errors": set(),
     "terminal": set(),
     "catalogue": set(),
     "config": {"catalogue", "errors"},
+    "dotted": {"config", "errors"},
     "experiment": BASE,
     "command_line": BASE | {"experiment"},
     "batch": set(),
@@ -39,7 +40,7 @@ HOMES = {
     "tensorflow_datasets": "research/tasks/corpora/",
 }
 LIGHT = (
-    "config", "catalogue", "experiment", "errors", "command_line", "cli", "sweeping.spec", "sweeping.parameters",
+    "config", "dotted", "catalogue", "experiment", "errors", "command_line", "cli", "sweeping.spec", "sweeping.parameters",
     "sweeping.local", "tracking.runs",
 )  # fmt: skip
 HEAVY = {
