@@ -61,7 +61,7 @@ def measure(torch: Any, name: str, steps: int, batch: int, inputs: int, features
     cell = create(name)
     xs = np.random.default_rng(0).normal(size=(batch, steps, inputs)).astype(np.float32)
     candidates = {
-        "ours": _ours(cell, xs, features),
+        "ours": ours(cell, xs, features),
         "torch": _torch(torch, name, xs, features),
         "flax": _flax(name, xs, features),
         "limit": _limit(cell, xs, features),
@@ -72,7 +72,7 @@ def measure(torch: Any, name: str, steps: int, batch: int, inputs: int, features
     }
 
 
-def _ours(cell: Cell, xs: np.ndarray, features: int) -> Callable[[], Any]:
+def ours(cell: Cell, xs: np.ndarray, features: int) -> Callable[[], Any]:
     weights = Weights(cell, xs.shape[2], features, InitScheme.of(InitConfig(), xs.shape[1]), jax.random.key(1))
     graphdef, params = nnx.split(weights)
 
