@@ -29,7 +29,7 @@ class Entry:
     options: tuple[str, ...] = ()
     """Cells: the options of `CellConfig` that it reads."""
     carries_more: bool = False
-    """Cells: whether the carry has, or with some option may have, parts beside h."""
+    """Cells: whether the carry has, or with some option may have, parts beside h that zoneout can hold."""
 
 
 @functools.cache
@@ -44,7 +44,8 @@ def entries(kind: str) -> dict[str, Entry]:
                 name = _assigned(node, "name") or node.name.lower()
                 module = f"research.{FOLDERS[kind]}.{path.stem}"
                 summary = (ast.get_docstring(node) or "").partition("\n")[0]
-                options, more = _assigned(node, "options") or (), "parts" in _names(node)
+                options = _assigned(node, "options") or ()
+                more = "parts" in _names(node) and _assigned(node, "averages") is not False
                 found[name] = Entry(name, module, node.name, summary, options, more)
     return found
 

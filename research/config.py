@@ -12,6 +12,7 @@ from research import catalogue
 from research.errors import UserError
 
 PIXELS = 784  # of one MNIST digit
+LARGE = 1e6  # beyond all use, and far from where float32 ends
 RecurrentInit = Literal["orthogonal", "glorot", "normal", "sparse", "identity"]
 InputInit = Literal["glorot", "normal", "orthogonal"]
 Backend = Literal["auto", "scan", "cudnn"]
@@ -88,6 +89,8 @@ class CellConfig:
     """rnn: what the state passes through; relu with init.recurrent=identity is the IRNN (Le, Jaitly, Hinton 2015)."""
     reset: Literal["after", "before"] = "after"
     """gru: whether the reset gate acts on the recurrent product (cuDNN) or on the state before it (Cho et al. 2014)."""
+    recurrent_bias: bool = False
+    """gru: a bias of the recurrent product that the reset gate acts on, as cuDNN and torch have."""
     input_gate: bool = True
     """lstm: without it, i = 1 (this and the next five: Greff et al. 2017)."""
     forget_gate: bool = True
@@ -101,12 +104,15 @@ class CellConfig:
     peephole: bool = False
     """lstm: the gates see the cell state, through one weight for each feature (Gers, Schraudolph, Schmidhuber 2002)."""
     projection: int = 0
-    """lstm: features of h, a linear map of what the cell puts out (Sak, Senior, Beaufays 2014); 0: none."""
+    """lstm: features of h, a linear map of what the cell puts out (Sak, Senior, Beaufays 2014); 0: none. The map
+    is drawn as the recurrent matrix is, gain included."""
     layer_norm: bool = False
     """lstm: layer normalisation of both products and of the cell state (Ba, Kiros, Hinton 2016)."""
 
     def __post_init__(self) -> None:
-        require(self.projection >= 0, "cell.projection", self.projection, "at least 0")
+        require(0 <= self.projection <= 2**20, "cell.projection", self.projection, "between 0 and 2**20")
+        inside = self.reset == "after" or not self.recurrent_bias
+        require(inside, "cell.recurrent_bias", self.recurrent_bias, "False with cell.reset=before")
         for name in ("input_gate", "forget_gate"):
             both = getattr(self, name) or not self.coupled
             require(both, "cell.coupled", self.coupled, f"False with cell.{name}=False, as it makes one of both gates")
@@ -163,13 +169,20 @@ class ModelConfig:
         for name in ("residual", "skip", "layer_norm"):
             value = getattr(self, name)
             require(self.layers > 1 or not value, f"model.{name}", value, "False, as there is one layer only")
-        require(self.checkpoint_every >= -1, "model.checkpoint_every", self.checkpoint_every, "at least -1")
-        require(self.truncate_every >= 0, "model.truncate_every", self.truncate_every, "at least 0")
+        for name, most in (("features", 2**20), ("layers", 2**10)):
+            require(getattr(self, name) <= most, f"model.{name}", getattr(self, name), f"at most {most}")
+        for name, least in (("checkpoint_every", -1), ("truncate_every", 0)):
+            value = getattr(self, name)
+            require(least <= value < 2**31, f"model.{name}", value, f"at least {least}, less than 2**31")
 
 
 @dataclass(frozen=True)
 class InitConfig:
-    """Initial weights, one policy for all cells; each gate's matrices are drawn by themselves."""
+    """Initial weights, one policy for all cells; each gate's matrices are drawn by themselves.
+
+    What a cell has nothing for is passed over (a forget bias by the RNN, recurrent matrices by minGRU), so that one
+    sweep can span several cells.
+    """
 
     recurrent: RecurrentInit = "orthogonal"
     """Recurrent matrices: uniform orthogonal, Glorot uniform, N(0, 1/rows), sparse with spectral radius 1, identity."""
@@ -191,14 +204,14 @@ class InitConfig:
     def __post_init__(self) -> None:
         for name in ("gain", "input_gain"):
             value = getattr(self, name)
-            require(math.isfinite(value) and value >= 0, f"init.{name}", value, "a finite number, at least 0")
+            require(0 <= value <= LARGE, f"init.{name}", value, f"between 0 and {LARGE:g}")
         require(0 < self.connections < 2**31, "init.connections", self.connections, "at least 1, less than 2**31")
         read = self.recurrent == "sparse" or self.connections == InitConfig.connections
         reason = f"as only init.recurrent=sparse reads it, not {self.recurrent}"
         require(read, "init.connections", self.connections, f"{InitConfig.connections}, {reason}")
-        require(math.isfinite(self.forget_bias), "init.forget_bias", self.forget_bias, "a finite number")
-        allowed = self.chrono_length == 0 or self.chrono_length >= 3
-        require(allowed, "init.chrono_length", self.chrono_length, "0 or at least 3")
+        bias, length = self.forget_bias, self.chrono_length
+        require(-LARGE <= bias <= LARGE, "init.forget_bias", bias, f"between -{LARGE:g} and {LARGE:g}")
+        require(length == 0 or 3 <= length < 2**31, "init.chrono_length", length, "0 or at least 3, less than 2**31")
 
 
 NOISE = ("dropout", "recurrent_dropout", "zoneout_h", "zoneout_c")
@@ -326,7 +339,7 @@ class Config:
         reason = "0 with zoneout, as the profile reads what a step computes, and not what is held"
         require(every == 0 or not held, "probes.gradient_flow_every", every, reason)
         more = catalogue.entries("cells")[self.model.cell].carries_more
-        reason = f"0, as the state of {self.model.cell} is h alone"
+        reason = f"0, as the state of {self.model.cell} is h alone, or its parts have a scale of their own at each step"
         require(more or training.zoneout_c == 0, "training.zoneout_c", training.zoneout_c, reason)
 
     def _check_cudnn(self) -> None:

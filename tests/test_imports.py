@@ -40,8 +40,8 @@ HOMES = {
     "tensorflow_datasets": "research/tasks/corpora/",
 }
 LIGHT = (
-    "config", "dotted", "catalogue", "experiment", "errors", "command_line", "cli", "sweeping.spec", "sweeping.parameters",
-    "sweeping.local", "tracking.runs",
+    "config", "dotted", "catalogue", "experiment", "errors", "command_line", "cli", "sweeping.spec",
+    "sweeping.parameters", "sweeping.local", "tracking.runs",
 )  # fmt: skip
 HEAVY = {
     "jax",

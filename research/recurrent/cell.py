@@ -43,6 +43,8 @@ class Cell:
     """Names of the parts of the carry; `h`, which the layer above reads, comes first."""
     state: str = "h"
     """The part that the next step reads, so that the gradient travels in it; its profile is the one summed up."""
+    averages: bool = True
+    """Whether the parts beside h of two steps can be averaged, as zoneout does in evaluation."""
     keep_gate: str | None = None
     """The gate that keeps the state where it is open: `init.forget_bias` and chrono set its bias."""
     write_gate: str | None = None

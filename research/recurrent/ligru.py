@@ -22,7 +22,7 @@ from research.recurrent.tape import Tape
 class LiGRU(Cell):
     """Light gated recurrent unit (Ravanelli et al. 2018), with layer normalisation.
 
-    Gate blocks of `w` [D, 2·H], `u` [H, 2·H], `b` [2·H] and `gamma` [2·H]: z, n.
+    Gate blocks of `w` [D, 2·H], `u` [H, 2·H], `b` [2·H] and `gamma` [2·H]: z, n. The carry is h.
     """
 
     name: ClassVar[str] = "ligru"

@@ -35,7 +35,11 @@ MAX_PHASE = math.pi / 10
 
 
 class LRU(LinearCell):
-    """Linear recurrent unit, an associative scan (Orvieto et al. 2023). Gate blocks: re, im, skip."""
+    """Linear recurrent unit, an associative scan (Orvieto et al. 2023).
+
+    Gate blocks of `w` [D, 3·H], `b` [3·H]: re, im, skip. `c_re`, `c_im` [H, H], from states to h; `nu_log`,
+    `theta_log`, `gamma_log` [H]. The carry is h, re, im.
+    """
 
     name: ClassVar[str] = "lru"
     gates = ("re", "im", "skip")

@@ -21,7 +21,7 @@ from research.recurrent.tape import Tape
 class MGU(Cell):
     """Minimal gated unit (Zhou et al. 2016).
 
-    Gate blocks of `w` [D, 2·H], `b` [2·H]: f, n. `u` [H, H] is U_f, `u_n` [H, H] is U_n.
+    Gate blocks of `w` [D, 2·H], `b` [2·H]: f, n. `u` [H, H] is U_f, `u_n` [H, H] is U_n. The carry is h.
     """
 
     name: ClassVar[str] = "mgu"

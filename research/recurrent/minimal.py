@@ -25,7 +25,10 @@ from research.recurrent.tape import Tape
 
 
 class MinGRU(LinearCell):
-    """Minimal GRU, an associative scan (Feng et al. 2024). Gate blocks: z, n."""
+    """Minimal GRU, an associative scan (Feng et al. 2024).
+
+    Gate blocks of `w` [D, 2·H], `b` [2·H]: z, n. No recurrent weights. The carry is h.
+    """
 
     name: ClassVar[str] = "mingru"
     gates = ("z", "n")
@@ -38,7 +41,10 @@ class MinGRU(LinearCell):
 
 
 class MinLSTM(LinearCell):
-    """Minimal LSTM with normalised gates, an associative scan (Feng et al. 2024). Gate blocks: f, i, n."""
+    """Minimal LSTM with normalised gates, an associative scan (Feng et al. 2024).
+
+    Gate blocks of `w` [D, 3·H], `b` [3·H]: f, i, n. No recurrent weights. The carry is h.
+    """
 
     name: ClassVar[str] = "minlstm"
     gates = ("f", "i", "n")

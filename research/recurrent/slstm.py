@@ -44,6 +44,7 @@ class SLSTM(Cell):
     name: ClassVar[str] = "slstm"
     gates = ("i", "f", "z", "o")
     parts = ("h", "c", "n", "m")
+    averages = False  # c and n are in units of exp(m), which differ from step to step
     keep_gate = "f"
     write_gate = "i"
 

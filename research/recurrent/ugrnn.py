@@ -16,7 +16,10 @@ from research.recurrent.tape import Tape
 
 
 class UGRNN(Cell):
-    """Update gate network (Collins et al. 2017). Gate blocks of `w` [D, 2·H], `u` [H, 2·H], `b` [2·H]: g, c."""
+    """Update gate network (Collins et al. 2017).
+
+    Gate blocks of `w` [D, 2·H], `u` [H, 2·H], `b` [2·H]: g, c. The carry is h.
+    """
 
     name: ClassVar[str] = "ugrnn"
     gates = ("g", "c")

@@ -75,6 +75,8 @@ def unroll(
     if cudnn.chosen(backend, cell, xs.dtype, only_scan):
         return cudnn.lstm(arrays["w"], arrays["u"], arrays["b"], xs, (carry[0], carry[1]), lengths, reverse)
     valid = None if lengths is None else jnp.arange(steps)[:, None] < lengths[None, :]
+    if valid is not None:  # what is not finite there is not to meet the zeros of a gradient
+        xs = jnp.where(valid.T[:, :, None], xs, 0)
     stepwise = plain or form == "sequential" or hold is not None or checkpoint_every or truncate_every
     if isinstance(cell, LinearCell) and not stepwise:
         time_major = jnp.swapaxes(xs, 0, 1)

@@ -7,6 +7,8 @@ from typing import Any
 
 import jax
 
+from research.errors import UserError
+
 BY_FLAG = "--xla_force_host_platform_device_count"
 
 
@@ -19,6 +21,19 @@ def use_all_cores() -> None:
         return
     with contextlib.suppress(RuntimeError):  # jax has its devices already
         jax.config.update("jax_num_cpu_devices", cores())
+
+
+def require() -> None:
+    """See now that JAX finds a device.
+
+    Raises:
+        UserError: if it does not, as where `JAX_PLATFORMS` names one that is not there.
+    """
+    try:
+        jax.devices()
+    except (RuntimeError, AssertionError) as error:  # the latter where a platform is known and has no plugin
+        reason = str(error).partition("\n")[0] or "there is no such device"
+        raise UserError(f"JAX_PLATFORMS={os.environ.get('JAX_PLATFORMS', '')}: {reason}") from error
 
 
 def cores() -> int:

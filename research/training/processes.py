@@ -8,9 +8,13 @@ environment, as JAX names it:
     JAX_PROCESS_ID             which of them this is, from 0
 """
 
+import contextlib
 import os
 import pickle
-from collections.abc import Callable
+import re
+import sys
+import threading
+from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 import jax
@@ -20,7 +24,7 @@ from jax.experimental import multihost_utils
 from research.errors import UserError
 
 ADDRESS, COUNT, ID = "JAX_COORDINATOR_ADDRESS", "JAX_NUM_PROCESSES", "JAX_PROCESS_ID"
-SECONDS_TO_MEET, SECONDS_TO_PART = 300, 10  # they part together, unless one has failed
+SECONDS_TO_MEET, SECONDS_TO_PART = 120, 10  # they part together, unless one has failed
 T = TypeVar("T")
 
 
@@ -36,24 +40,43 @@ def start() -> None:
     if not given:
         return
     count, own = _whole(given, COUNT, 1), _whole(given, ID, 0)
-    _, colon, port = given.get(ADDRESS, "").rpartition(":")
-    if not (colon and port.isdecimal() and 0 < int(port) < 2**16):
+    address = re.fullmatch(r"(?:[^\s:\[\]]+|\[[0-9a-fA-F:.]+\]):(\d{1,5})", given.get(ADDRESS, ""))
+    if not (address and 0 < int(address[1]) < 2**16):
         known = ", ".join(f"{name}={text}" for name, text in given.items() if name != ADDRESS)
         asked = f"with {known}, " if ADDRESS not in given else ""
         raise UserError(f"{ADDRESS}={given.get(ADDRESS, '')}: {asked}must be HOST:PORT of the first process")
     if count is not None and own is not None and own >= count:
         raise UserError(f"{ID}={own}: must be less than {COUNT}={count}")
     try:
-        jax.distributed.initialize(
-            num_processes=count,
-            process_id=own,
-            initialization_timeout=SECONDS_TO_MEET,
-            shutdown_timeout_seconds=SECONDS_TO_PART,
-        )
+        with _ended_in_time(given[ADDRESS]):
+            jax.distributed.initialize(
+                num_processes=count,
+                process_id=own,
+                initialization_timeout=2 * SECONDS_TO_MEET,
+                shutdown_timeout_seconds=SECONDS_TO_PART,
+            )
     except (ValueError, RuntimeError) as error:  # not all are known, or they do not meet
         missing = [name for name, value in ((COUNT, count), (ID, own)) if value is None]
         reason = f"{' and '.join(missing)} must be set" if missing else str(error).strip().partition("\n")[0]
         raise UserError(f"{ADDRESS}={given[ADDRESS]}: {reason}") from error
+
+
+@contextlib.contextmanager
+def _ended_in_time(address: str) -> Iterator[None]:
+    """End this process in one line if the others do not come: JAX would abort it with a stack trace of its own."""
+
+    def end() -> None:
+        wanted = f"must be where all {COUNT} processes meet; not all came in {SECONDS_TO_MEET} seconds"
+        print(f"error: {ADDRESS}={address}: {wanted}", file=sys.stderr, flush=True)
+        os._exit(2)
+
+    timer = threading.Timer(SECONDS_TO_MEET, end)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def is_first() -> bool:
@@ -88,6 +111,6 @@ def _broadcast(message: bytes):
 
 def _whole(given: dict[str, str], name: str, least: int) -> int | None:
     text = given.get(name)
-    if text is not None and not (text.isdecimal() and int(text) >= least):
-        raise UserError(f"{name}={text}: must be a whole number, at least {least}")
+    if text is not None and not (text.isdecimal() and least <= int(text) < 2**20):
+        raise UserError(f"{name}={text}: must be a whole number, at least {least}, less than 2**20")
     return int(text) if text is not None else None

@@ -57,6 +57,7 @@ def train_trials(trials: Sequence[tuple[str, Config]], directory: Path) -> list[
     """
     processes.start()
     devices.use_all_cores()
+    devices.require()
     compilation.keep_programs()
     opened, skipped = processes.agreed(lambda: _open(trials, directory))
     waiting = [trial for trial in opened if trial.name not in skipped]

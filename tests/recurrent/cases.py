@@ -2,6 +2,7 @@
 
 import functools
 import itertools
+from collections.abc import Container
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from research.recurrent.cell import Cell, create
 VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     "rnn-relu": ("rnn", {"activation": "relu"}),
     "gru-before": ("gru", {"reset": "before"}),
+    "gru-recurrent-bias": ("gru", {"recurrent_bias": True}),
     "lstm-no-input-gate": ("lstm", {"input_gate": False}),
     "lstm-no-forget-gate": ("lstm", {"forget_gate": False}),
     "lstm-no-output-gate": ("lstm", {"output_gate": False}),
@@ -35,14 +37,16 @@ UNREAD = ("lru", "sru")
 WAYS = {"masked": ("full", "lengths"), "reverse": ("forward", "reverse")}
 
 
-def each_case(*ways: str, variants: bool = True) -> pytest.MarkDecorator:
+def each_case(*ways: str, variants: bool = True, cells: Container[str] | None = None) -> pytest.MarkDecorator:
     """Parametrize by `name`, and by `masked` and `reverse` if asked.
 
     Variants run with lengths and in reverse only, which takes every path; `variants=False` is for what does not depend
-    on the equations of a step.
+    on the equations of a step; `cells` names those to take.
     """
     found = []
     for name in CASES if variants else catalogue.names("cells"):
+        if cells is not None and CASES[name][0] not in cells:
+            continue
         for values in itertools.product(*([True] if name in VARIANTS else [False, True] for _ in ways)):
             labels = [WAYS[way][value] for way, value in zip(ways, values, strict=True)]
             found.append(pytest.param(name, *values, id="-".join([name, *labels])))

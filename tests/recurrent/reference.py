@@ -69,7 +69,7 @@ def gru(x: np.ndarray, carry: Parts, weights: Weights, options: CellConfig, nudg
     u_r, u_z = u[:, :n], u[:, n : 2 * n]
     r = sigmoid(x @ w_r + h @ u_r + b[:n])
     z = sigmoid(x @ w_z + h @ u_z + b[n : 2 * n])
-    from_h = (r * h) @ weights["u_n"] if options.reset == "before" else r * (h @ u[:, 2 * n :])
+    from_h = (r * h) @ weights["u_n"] if options.reset == "before" else r * (h @ u[:, 2 * n :] + weights.get("b_n", 0))
     new = np.tanh(x @ w_n + b[2 * n :] + from_h)
     return ((1 - z) * new + z * h + nudge[0],)
 

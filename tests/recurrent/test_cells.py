@@ -25,7 +25,7 @@ def test_every_cell_has_a_reference():
     assert set(reference.CELLS) == {name for name, _ in CASES.values()}
 
 
-@each_case("masked", "reverse")
+@each_case("masked", "reverse", cells=reference.CELLS)
 def test_results_over_time_are_those_of_the_equations(name, masked, reverse):
     problem = problems.make(name)
     lengths = problem.lengths if masked else np.full_like(problem.lengths, STEPS)
@@ -36,7 +36,7 @@ def test_results_over_time_are_those_of_the_equations(name, masked, reverse):
         np.testing.assert_allclose(part, wanted, rtol=0, atol=1e-13)
 
 
-@each_case("reverse")
+@each_case("reverse", cells=reference.CELLS)
 @pytest.mark.parametrize("argument", Given._fields)
 def test_gradients_are_the_finite_differences_of_the_equations(name, argument, reverse):
     problem = problems.make(name)
@@ -53,7 +53,7 @@ def test_gradients_are_the_finite_differences_of_the_equations(name, argument, r
     assert slope == pytest.approx((at(small) - at(-small)) / (2 * small), abs=1e-8)
 
 
-@each_case("reverse")
+@each_case("reverse", cells=reference.CELLS)
 def test_the_probe_reads_the_gradient_of_every_part_including_the_way_from_c_through_h(name, reverse):
     problem = problems.make(name)
     zeros, small = [np.zeros((STEPS, *part.shape)) for part in problem.given.carry], 3e-6

@@ -6,7 +6,10 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from research.config import CellConfig
+from research.config import CellConfig, InitConfig, ModelConfig
+from research.recurrent.cell import create
+from research.recurrent.initial import InitScheme
+from research.recurrent.stack import Stack
 from tests import quick
 from tests.recurrent import reference, stacks
 from tests.recurrent.stacks import BATCH, FEATURES, LENGTHS, STEPS, Case, Given, Problem, solve
@@ -207,3 +210,20 @@ def test_two_residual_layers_with_dropout_and_zoneout_are_the_equations_step_by_
     gradients = nnx.to_pure_dict(found.gradients.weights)
     slope = sum(jax.tree.leaves(jax.tree.map(lambda g, d: np.sum(g * d), gradients, direction)))
     assert slope == pytest.approx((at(small) - at(-small)) / (2 * small), abs=1e-7)
+
+
+def test_the_checkpoints_of_the_config_reach_the_layers():
+    def needed(every: int) -> int:
+        config = ModelConfig(cell="rnn", features=FEATURES, checkpoint_every=every)
+        stack = nnx.eval_shape(lambda: Stack(create("rnn"), config, 1, InitScheme.of(InitConfig(), 9), nnx.Rngs(0)))
+        graphdef, params = nnx.split(stack)
+
+        def total(params, xs):
+            return jnp.sum(nnx.merge(graphdef, params)(xs)[1][0][0])
+
+        xs = jax.ShapeDtypeStruct((BATCH, 1000, 1), jnp.float32)
+        analysis = quick.jit(jax.grad(total)).lower(params, xs).compile().memory_analysis()
+        assert analysis is not None
+        return analysis.temp_size_in_bytes
+
+    assert needed(-1) < needed(0) / 2

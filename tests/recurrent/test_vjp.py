@@ -11,7 +11,7 @@ from research.recurrent.vjp import norm
 from tests import quick
 from tests.recurrent import problem as problems
 from tests.recurrent.cases import CASES, UNREAD, cell_of, each_case
-from tests.recurrent.problem import BATCH, FEATURES, LENGTHS, STEPS, solve, weights_of
+from tests.recurrent.problem import BATCH, BLOCK, FEATURES, LENGTHS, STEPS, solve, weights_of
 
 
 @each_case("masked", "reverse")
@@ -100,3 +100,23 @@ def test_the_gradient_reaches_the_first_step_in_the_part_that_the_next_step_read
     nothing = tuple(np.zeros_like(part) for part in problem.last_share)
     norms = solve(name, problem.replace(ys_share=at_the_end, last_share=nothing), masked=False, reverse=False).norms
     assert np.all(norms[:, cell.parts.index(cell.state)] > 0)
+
+
+@each_case(variants=False)
+def test_the_hand_written_backward_pass_can_be_differentiated_again(name):
+    cell, problem = cell_of(name), problems.make(name)
+
+    def slope(given, plain):
+        def loss(given):
+            weights, lengths = weights_of(cell, given.weights), jnp.asarray(LENGTHS)
+            options = {"lengths": lengths, "plain": plain, "block": BLOCK}
+            return problem.loss(*unroll(cell, weights, given.xs, carry=given.carry, **options))
+
+        return sum(jnp.sum(jnp.sin(d)) for d in jax.tree.leaves(jax.grad(loss)(given)))
+
+    with jax.enable_x64(True):
+        found, wanted = (
+            quick.jit(jax.grad(lambda given, plain=plain: slope(given, plain)))(problem.given)
+            for plain in (False, True)
+        )
+        jax.tree.map(lambda x, y: np.testing.assert_allclose(x, y, rtol=0, atol=1e-11), found, wanted)

@@ -42,3 +42,13 @@ def test_the_environment_is_recorded_in_plain_values():
     assert (found["platform"], found["devices"]) == ("cpu", 2)  # as tests/conftest.py sets it
     assert found["cores"] == devices.cores() >= 1
     assert set(found) >= {"machine", "instructions", "python", "jax"}
+
+
+@pytest.mark.parametrize("named", ["cuda", "nonsense"])
+def test_a_platform_that_is_not_there_is_one_line(named):
+    code = (
+        "from research.training import devices\ntry: devices.require()\nexcept devices.UserError as error: print(error)"
+    )
+    env = {**os.environ, "JAX_PLATFORMS": named}
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=env, capture_output=True, text=True, check=True)
+    assert done.stdout.startswith(f"JAX_PLATFORMS={named}: ") and done.stdout.count("\n") == 1
