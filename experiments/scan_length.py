@@ -24,7 +24,7 @@ from research.recurrent.unroll import unroll
 
 LENGTHS = (100, 300, 1000, 3000, 10000)
 BATCH, FEATURES = 8, 64
-ROUNDS = 5
+CALLS = 20_000  # of a step, at least, that a median is taken over
 CELLS: tuple[tuple[str, str, dict[str, Any]], ...] = (
     ("mingru", "associative", {}),
     ("mingru", "sequential", {"form": "sequential"}),
@@ -85,7 +85,7 @@ def gradient(name: str, steps: int, inputs: int, reads: str = "all", **options: 
 def measured_times(steps: int) -> list[dict[str, Any]]:
     """Median milliseconds of each cell and form at one length."""
     candidates = {f"{name} {form}": gradient(name, steps, FEATURES, **options).run for name, form, options in CELLS}
-    found = timing.medians(candidates, ROUNDS)
+    found = timing.medians(candidates, max(5, CALLS // steps))
     sizes = {"T": steps, "B": BATCH, "D": FEATURES, "H": FEATURES}
     return [
         {"cell": name, "form": form, **sizes, "ms": ms, "us_per_step": 1e3 * ms / steps}

@@ -213,13 +213,14 @@ def _block_backward(plan, weights, transposed, mask, probing, d_last, xs, timed,
             d_former = jax.tree.map(jnp.add, d_former, _select(valid_t, d_nothing, d_total))
         if cut_t is not None:
             d_former = jax.tree.map(lambda d: jnp.where(cut_t[:, None], 0, d), d_former)
-        norms = [norm(d, axis=0) for d in d_eps] if probing else None  # of each column: vector instructions
         same = {name: None if d is d_x else d for name, d in d_products.items()}
-        return (d_former, jax.tree.map(jnp.add, d_own, d_now)), (d_x, same, operands, norms)
+        return (d_former, jax.tree.map(jnp.add, d_own, d_now)), (d_x, same, operands, d_eps if probing else None)
 
     state = (d_last, jax.tree.map(jnp.zeros_like, own))
     inputs = (former, kept, valid, hold, d_hidden, cuts)
-    (d_first, d_own), (d_x, d_products, operands, columns) = jax.lax.scan(step, state, inputs, reverse=not plan.reverse)
+    (d_first, d_own), (d_x, d_products, operands, d_carries) = jax.lax.scan(
+        step, state, inputs, reverse=not plan.reverse
+    )
     d_weights = dict(d_own)
     for name in names:
         operand, d = operands[name], d_products[name]
@@ -228,7 +229,8 @@ def _block_backward(plan, weights, transposed, mask, probing, d_last, xs, timed,
     d_weights["w"] = _weight_gradient(xs, d_x, plan.compute)
     if not cell.bias_in_step:
         d_weights["b"] = jnp.sum(d_x, axis=(0, 1))
-    norms = jnp.stack([norm(part, axis=1) for part in columns], axis=1) if columns else None
+    # First over the batch, which takes vector instructions, then over the features.
+    norms = jnp.stack([norm(norm(d, axis=1), axis=1) for d in d_carries], axis=1) if probing else None
     return d_first, d_weights, d_x, norms
 
 
