@@ -18,6 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -37,18 +38,16 @@ SPLIT, WHOLE = PartitionSpec("batch"), PartitionSpec()
 def main() -> None:
     devices.use_all_cores()
     torch = timing.import_torch()
-    table = Table(
-        "cell", "T", "B", "D", "H", "ours ms", "torch ms", "flax ms", "limit ms", "torch / ours", "flax / ours"
-    )
-    table.add_column("limit / ours")
+    headings = ("cell", "T x B x D x H", "ours", "torch", "flax", "limit", "torch/ours", "flax/ours", "limit/ours")
+    table = Table(*headings, title="milliseconds, forward and backward", box=box.SIMPLE, pad_edge=False)
     rows = []
     for size in SIZES:
         for name in FLAX:
             rows.append(measure(torch, name, *size))
-            ours, *others = (rows[-1][f"{kind}_ms"] for kind in ("ours", "torch", "flax", "limit"))
-            times = (f"{ms:.1f}" for ms in (ours, *others))
+            ours, *others = times = [rows[-1][f"{kind}_ms"] for kind in ("ours", "torch", "flax", "limit")]
             ratios = (f"{others[0] / ours:.2f}", f"{others[1] / ours:.2f}", f"{others[2] / ours:.0%}")
-            table.add_row(name, *map(str, size), *times, *ratios)
+            shown = (f"{ms:.1f}" if ms < 100 else f"{ms:.0f}" for ms in times)
+            table.add_row(name, " x ".join(map(str, size)), *shown, *ratios)
     console = Console()
     console.print(table)
     for kind in ("torch", "flax"):
