@@ -1,5 +1,6 @@
 """Fair timing on a noisy machine: the candidates run in turn, round after round, and medians are compared."""
 
+import importlib
 import json
 import statistics
 import sys
@@ -26,7 +27,7 @@ def medians(candidates: Mapping[str, Callable[[], Any]], rounds: int) -> dict[st
 def import_torch() -> Any:
     """torch, with one thread for each core; ends the program in one line where it is not installed."""
     try:
-        import torch
+        torch = importlib.import_module("torch")  # is not there for those who only test
     except ImportError:
         sys.exit("error: torch is not installed, with which ours is compared: pip install -r requirements-bench.txt")
     torch.set_num_threads(cores())

@@ -230,7 +230,7 @@ def _block_backward(plan, weights, transposed, mask, probing, d_last, xs, timed,
     if not cell.bias_in_step:
         d_weights["b"] = jnp.sum(d_x, axis=(0, 1))
     # First over the batch, which takes vector instructions, then over the features.
-    norms = jnp.stack([norm(norm(d, axis=1), axis=1) for d in d_carries], axis=1) if probing else None
+    norms = jnp.stack([norm(norm(d, axis=1), axis=1) for d in d_carries], axis=1) if d_carries else None
     return d_first, d_weights, d_x, norms
 
 
