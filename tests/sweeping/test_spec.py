@@ -266,7 +266,7 @@ def one(entry: Any) -> dict[str, Any]:
         (one({"values": [1, 2], "probabilities": [1, 1]}), "must be 2 numbers that add up to 1"),
         (one({"values": ["1e-3"]}), "parameters.init.gain.values: YAML reads 1e-3 as text; write 1.0e-3"),
         (one({"value": "1.5e3"}), "parameters.init.gain.value: YAML reads 1.5e3 as text; write 1.5e+3"),
-        (one({"value": float("nan")}), "init.gain=nan: must be a finite number"),
+        (one({"value": float("nan")}), "init.gain=nan: must be between 0 and 1e"),
         (one({"min": 0, "max": 1}), "parameters.init.gain: must hold value or values, as the method is grid"),
         (one({"min": 0}), "parameters.init.gain.max: must be given"),
         (one({"min": 1.0, "max": 0}), "parameters.init.gain.max=0: must be at least min=1.0"),
