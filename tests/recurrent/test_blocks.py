@@ -1,0 +1,59 @@
+"""Blocks of any length, and what does not fill one, are time itself: nothing is lost, doubled or out of its place."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from research.recurrent.blocks import over_blocks
+from tests.recurrent import problem as problems
+from tests.recurrent.problem import STEPS, solve
+
+LENGTH = 7
+directions = pytest.mark.parametrize("reverse", [False, True], ids=["forward", "reverse"])
+
+
+def decaying(reverse, carry, xs, timed, saved):
+    """s_t = s_{t-1} / 2 + x_t + k_t within a block; saves its inputs, and says whether it was handed the same."""
+    outputs = []
+    for t in sorted(range(len(xs)), reverse=reverse):
+        carry = carry / 2 + xs[t] + timed[t]
+        outputs.append(carry)
+    outputs = outputs[::-1] if reverse else outputs
+    same = None if saved is None else jnp.full(len(xs), jnp.all(saved == xs))
+    return carry, (jnp.stack(outputs), same), xs
+
+
+@directions
+@pytest.mark.parametrize("length", range(1, LENGTH + 1))
+def test_each_step_is_taken_once_and_in_its_place_with_what_its_block_saved(length, reverse):
+    rng = np.random.default_rng(0)
+    xs, timed, first = rng.normal(size=(2, LENGTH, 3)), rng.normal(size=(LENGTH, 2, 3)), rng.normal(size=(2, 3))
+    state, wanted = first, np.zeros((LENGTH, 2, 3))
+    for t in reversed(range(LENGTH)) if reverse else range(LENGTH):
+        state = wanted[t] = state / 2 + xs[:, t] + timed[t]
+    with jax.enable_x64(True):
+        arguments = (
+            length,
+            functools.partial(decaying, reverse),
+            jnp.asarray(first),
+            jnp.asarray(xs),
+            jnp.asarray(timed),
+            reverse,
+        )
+        last, (found, _), saved = over_blocks(*arguments)
+        _, (again, same), _ = over_blocks(*arguments, saved)
+    np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-14)
+    np.testing.assert_array_equal(last, state)
+    np.testing.assert_array_equal(again, found)
+    assert np.shape(same) == (LENGTH,) and np.all(same)
+
+
+@directions
+@pytest.mark.parametrize("block", [1, 2, 5])
+def test_results_and_gradients_do_not_depend_on_the_length_of_a_block(block, reverse):
+    problem = problems.make("lstm")
+    found, whole = (solve("lstm", problem, masked=True, reverse=reverse, block=each) for each in (block, STEPS))
+    jax.tree.map(lambda x, y: np.testing.assert_allclose(x, y, rtol=0, atol=1e-13), found, whole)
