@@ -19,7 +19,9 @@ from rich.console import Console
 from rich.table import Table
 
 from experiments import timing
-from research.recurrent.cell import Carry, InitScheme, Weights, create
+from research.config import InitConfig
+from research.recurrent.cell import Carry, Weights, create
+from research.recurrent.initial import InitScheme
 from research.recurrent.unroll import unroll
 
 LENGTHS = (100, 300, 1000, 3000, 10000)
@@ -71,7 +73,7 @@ READS: dict[str, Callable[[jax.Array, Carry], jax.Array]] = {"last": last_state,
 
 def gradient(name: str, steps: int, inputs: int, reads: str = "all", **options: Any) -> Program:
     """The gradient of a loss that reads the last state or all."""
-    scheme = InitScheme(jnp.float32(1), jnp.float32(0), jnp.float32(0))
+    scheme = InitScheme.of(InitConfig(), steps)
     cell = create(name)
     graphdef, params = nnx.split(Weights(cell, inputs, FEATURES, scheme, jax.random.key(1)))
     xs = jax.random.normal(jax.random.key(0), (BATCH, steps, inputs))

@@ -26,9 +26,7 @@ from jaxtyping import Array, Bool, Float
 
 from research.recurrent.blocks import over_blocks
 from research.recurrent.cell import Carry, Cell
-from research.recurrent.tape import Recorder, Replay, Tape, matmul
-
-Weights = Mapping[str, Array]
+from research.recurrent.tape import Recorder, Replay, Tape, Weights, matmul
 
 
 @dataclass(frozen=True)
