@@ -22,7 +22,7 @@ EXPERIMENT = Experiment(
             steps=3000, batch_size=64, learning_rate=2e-3, decay="cosine", log_every=100, eval_examples=6000
         ),
     ),
-    rows="training.teacher_forcing",
+    rows="forcing.ratio",
     columns=(
         Column("free-running error", "eval/free_running/error_rate", unit="%"),
         Column("teacher-forced error", "eval/teacher_forced/error_rate", unit="%"),

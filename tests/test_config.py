@@ -78,7 +78,7 @@ def test_a_change_of_task_drops_the_options_of_the_former_task():
         ("training.batch_shards", 5),
         ("training.learning_rate", float("inf")),
         ("training.clip_norm", 0.0),
-        ("training.teacher_forcing", 1.01),
+        ("forcing.ratio", 1.01),
         ("training.warmup_steps", -1),
         ("training.eval_every", -1),
         ("probes.gradient_flow_every", -1),
@@ -125,7 +125,7 @@ def _source(kind: type) -> list[str]:
     return inspect.getsource(kind).splitlines()
 
 
-@pytest.mark.parametrize("change", [{"model.attention": "dot"}, {"training.teacher_forcing": 0.5}])
+@pytest.mark.parametrize("change", [{"model.attention": "dot"}, {"forcing.policy": "constant", "forcing.ratio": 0.5}])
 def test_options_of_the_decoder_are_refused_for_a_task_without_one(change):
     with pytest.raises(UserError, match=f"{next(iter(change))}=.*: must be .* as the task pixels has no decoder"):
         override(Config(), change)
@@ -189,7 +189,7 @@ def test_options_of_a_cell_that_contradict_each_other_or_are_not_read_are_refuse
             ({f"training.{name}": 1.0}, f"training.{name}=1.0: must be at least 0 and less than 1")
             for name in module.NOISE
         ),
-        ({"training.dropout": float("nan")}, "training.dropout=nan: must be at least 0"),
+        ({"training.output_dropout": float("nan")}, "training.output_dropout=nan: must be at least 0"),
         (
             {"model.cell": "gru", "training.zoneout_c": 0.1},
             "training.zoneout_c=0.1: must be 0, as the state of gru is h",

@@ -57,7 +57,7 @@ def result(copy: Path, experiment: str) -> dict:
 
 
 def test_the_files_of_the_recipes_are_there_and_new_but_for_the_options():
-    assert [name for name in recipes() if (ROOT / name).exists()] == ["research/config.py"]
+    assert [name for name in recipes() if (ROOT / name).exists()] == ["research/config/task.py"]
     assert len(recipes()) == 5
 
 

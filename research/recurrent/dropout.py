@@ -9,7 +9,7 @@ unit, its expectation.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import jax
@@ -26,10 +26,14 @@ from research.recurrent.tape import Tape
 class Rates:
     """Probabilities; None: off, and then nothing of it is in the program."""
 
-    dropout: Float[Array, "*K"] | None = None
-    """Of a unit of an embedding, or of what a layer puts out, to be dropped."""
+    input_dropout: Float[Array, "*K"] | None = None
+    """Of a unit of an embedding to be dropped."""
+    output_dropout: Float[Array, "*K"] | None = None
+    """Of a unit of what a layer puts out to be dropped."""
     recurrent_dropout: Float[Array, "*K"] | None = None
     """Of a unit of h to be dropped where it enters a recurrent product."""
+    attention_dropout: Float[Array, "*K"] | None = None
+    """Of a weight of the attention to be dropped."""
     zoneout_h: Float[Array, "*K"] | None = None
     """Of a unit of h to be held for a step."""
     zoneout_c: Float[Array, "*K"] | None = None
@@ -99,7 +103,7 @@ def drawn(widths: Widths, rates: Rates, key: Array, batch: int, steps: int, inpu
     Args:
         inputs: whether dropout acts on what the stack reads: on embeddings, not on data.
     """
-    if not jax.tree.leaves(rates):
+    if not jax.tree.leaves(replace(rates, attention_dropout=None)):
         return None
 
     def layer(key: Array) -> LayerNoise:
@@ -113,14 +117,14 @@ def drawn(widths: Widths, rates: Rates, key: Array, batch: int, steps: int, inpu
             return jnp.swapaxes(draw, 0, 1).astype(rate.dtype)
 
         return LayerNoise(
-            _mask(output_key, rates.dropout, (batch, widths.parts[0])),
+            _mask(output_key, rates.output_dropout, (batch, widths.parts[0])),
             _mask(state_key, rates.recurrent_dropout, (batch, widths.parts[0])),
             _hold(widths, rates, held),
         )
 
     keys = jax.random.split(key, widths.layers + 1)
     layers = tuple(layer(keys[depth]) for depth in range(widths.layers))
-    return StackNoise(layers, _mask(keys[-1], rates.dropout if inputs else None, (batch, widths.inputs)))
+    return StackNoise(layers, _mask(keys[-1], rates.input_dropout if inputs else None, (batch, widths.inputs)))
 
 
 def expected(widths: Widths, rates: Rates) -> StackNoise | None:

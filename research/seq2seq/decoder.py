@@ -18,7 +18,7 @@ from flax import nnx
 from jaxtyping import Array, Float, Int
 
 from research.batch import Interface
-from research.config import ModelConfig
+from research.config import Config
 from research.recurrent import dropout
 from research.recurrent.cell import Carry, Cell
 from research.recurrent.dropout import Rates, StackNoise
@@ -41,7 +41,7 @@ class Decoder(nnx.Module):
     """Fed tokens to logits over the target vocabulary, all at once or one by one."""
 
     def __init__(
-        self, config: ModelConfig, cell: Cell, interface: Interface, source: Stack, init: InitScheme, rngs: nnx.Rngs
+        self, config: Config, cell: Cell, interface: Interface, source: Stack, init: InitScheme, rngs: nnx.Rngs
     ) -> None:
         """Draw the weights.
 
@@ -49,11 +49,12 @@ class Decoder(nnx.Module):
             source: the encoder's layers, whose states the decoder sees.
         """
         glorot = nnx.initializers.glorot_uniform()
-        width = config.features
+        model = config.model
+        width = model.features
         self.embed = nnx.Embed(interface.target_size, width, rngs=rngs)
-        self.stack = Stack(cell, config, width, init, rngs)
+        self.stack = Stack(cell, model, width, init, rngs)
         given, own = source.widths.parts, self.stack.widths.parts
-        bridged = config.layers if given != own else 0
+        bridged = model.layers if given != own else 0
         self.bridges = nnx.List(
             [
                 nnx.Linear(there, here, kernel_init=glorot, rngs=rngs)
@@ -61,7 +62,7 @@ class Decoder(nnx.Module):
                 for there, here in zip(given, own, strict=True)
             ]
         )
-        self.attention = attention.create(config.attention, self.stack.features, source.features, rngs)
+        self.attention = attention.create(model.attention, self.stack.features, source.features, rngs)
         seen = self.stack.features + self.attention.context_features
         self.combine = nnx.Linear(seen, width, kernel_init=glorot, rngs=rngs)
         self.vocabulary = nnx.Linear(width, interface.target_size, kernel_init=glorot, rngs=rngs)

@@ -7,10 +7,11 @@ tokens are drawn first, without gradient, and the loss is then computed in paral
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Int
 
 from research.batch import BEGIN, WHOLE, Shard
 from research.recurrent.dropout import StackNoise
+from research.seq2seq.conditions import Conditions
 from research.seq2seq.decoder import Decoder
 from research.seq2seq.encoder import Memory
 
@@ -24,22 +25,27 @@ def fed_tokens(
     decoder: Decoder,
     memory: Memory,
     targets: Int[Array, "B U"],
-    ratio: Float[Array, ""],
+    conditions: Conditions,
     key: Array,
     shard: Shard = WHOLE,
     noise: StackNoise | None = None,
 ) -> Int[Array, "B U"]:
-    """The tokens that are fed in training; at ratio 1 they are known and nothing is drawn.
+    """The tokens that are fed in training; where all are forced they are known and nothing is drawn.
 
     Args:
         shard: the part of a batch that the targets are.
         noise: of the decoder in this update, for these targets.
     """
-    true = true_previous(targets)
+    true, ratio = true_previous(targets), conditions.teacher_forcing
+    if ratio is None:
+        return true
 
     def draw() -> Array:
         whole = (shard.count * len(true), true.shape[1])
-        forced = shard.rows(jax.random.bernoulli(key, ratio, whole)).at[:, 0].set(True)
+        chance = jax.random.uniform(key, whole)
+        if conditions.whole is not None:
+            chance = jnp.where(conditions.whole > 0, chance[:, :1], chance)
+        forced = shard.rows(chance < ratio).at[:, 0].set(True)
 
         def step(carry, inputs):
             state, guess = carry

@@ -13,12 +13,13 @@ from flax import nnx
 from jaxtyping import Array, Float, Int
 
 from research.batch import WHOLE, Batch, Interface, Shard
-from research.config import ModelConfig
+from research.config import Config
 from research.recurrent import dropout
 from research.recurrent.cell import Cell
-from research.recurrent.dropout import OFF, Rates, StackNoise
+from research.recurrent.dropout import OFF, Rates
 from research.recurrent.initial import InitScheme
 from research.recurrent.stack import Stack
+from research.seq2seq.conditions import PLAIN, Conditions
 from research.seq2seq.decoder import Decoder
 from research.seq2seq.encoder import Encoder, Memory
 from research.seq2seq.forcing import fed_tokens, true_previous
@@ -28,46 +29,44 @@ from research.seq2seq.search import greedy
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class Score:
-    """Loss and errors of each example, summed over its `count` valid tokens (1 where the target is no sequence)."""
+    """Loss and errors of each token, zeros past a target's end; U = 1 where the target is no sequence."""
 
-    loss: Float[Array, " B"]
-    errors: Float[Array, " B"]
-    """Wrong tokens or classes; for a value, its absolute error."""
+    loss: Float[Array, "B U"]
+    errors: Float[Array, "B U"]
+    """1 for a wrong token or class; for a value, its absolute error."""
     count: Float[Array, " B"]
+    """Valid tokens."""
 
 
 class TokenHead(nnx.Module):
     """A sequence of tokens, from the decoder."""
 
     def __init__(
-        self, config: ModelConfig, cell: Cell, interface: Interface, source: Stack, init: InitScheme, rngs: nnx.Rngs
+        self, config: Config, cell: Cell, interface: Interface, source: Stack, init: InitScheme, rngs: nnx.Rngs
     ) -> None:
         self.decoder = Decoder(config, cell, interface, source, init, rngs)
         self.most = interface.target_length
 
-    def score(self, memory: Memory, batch: Batch, fed: Int[Array, "B U"], noise: StackNoise | None = None) -> Score:
+    def score(self, logits: Float[Array, "B U V"], batch: Batch, smoothing: Float[Array, ""] | None = None) -> Score:
         lengths = batch.target_lengths
         assert lengths is not None  # targets that are sequences have lengths
-        logits, _ = self.decoder(memory, fed, lengths, noise)
         valid = jnp.arange(batch.targets.shape[1])[None, :] < lengths[:, None]
-        loss = optax.softmax_cross_entropy_with_integer_labels(logits, batch.targets)
-        wrong = jnp.argmax(logits, axis=-1) != batch.targets
-        sums = [jnp.sum(jnp.where(valid, x, 0), axis=1, dtype=logits.dtype) for x in (loss, wrong)]
-        return Score(sums[0], sums[1], lengths.astype(logits.dtype))
+        loss = cross_entropy(logits, batch.targets, smoothing)
+        wrong = (jnp.argmax(logits, axis=-1) != batch.targets).astype(logits.dtype)
+        return Score(jnp.where(valid, loss, 0), jnp.where(valid, wrong, 0), lengths.astype(logits.dtype))
 
-    def training_score(
-        self, memory: Memory, batch: Batch, teacher_forcing: Float[Array, ""], key: Array, shard: Shard, rates: Rates
-    ) -> Score:
+    def training_score(self, memory: Memory, batch: Batch, conditions: Conditions, key: Array, shard: Shard) -> Score:
         forcing_key, noise_key = jax.random.split(key)
         count, steps = batch.targets.shape
-        noise = shard.rows(self.decoder.noise(rates, noise_key, shard.count * count, steps))
-        fed = fed_tokens(self.decoder, memory, batch.targets, teacher_forcing, forcing_key, shard, noise)
-        return self.score(memory, batch, fed, noise)
+        noise = shard.rows(self.decoder.noise(conditions.rates, noise_key, shard.count * count, steps))
+        fed = fed_tokens(self.decoder, memory, batch.targets, conditions, forcing_key, shard, noise)
+        logits, _ = self.decoder(memory, fed, batch.target_lengths, noise)
+        return self.score(logits, batch, conditions.label_smoothing)
 
     def predict(self, memory: Memory, batch: Batch, rates: Rates) -> tuple[Score, Array]:
         noise = dropout.expected(self.decoder.stack.widths, rates)
-        score = self.score(memory, batch, true_previous(batch.targets), noise)
-        return score, greedy(self.decoder, memory, self.most, noise)
+        logits, _ = self.decoder(memory, true_previous(batch.targets), batch.target_lengths, noise)
+        return self.score(logits, batch), greedy(self.decoder, memory, self.most, noise)
 
 
 class LinearHead(nnx.Module):
@@ -78,18 +77,17 @@ class LinearHead(nnx.Module):
         kernel_init = nnx.initializers.glorot_uniform()
         self.linear = nnx.Linear(memory_features, interface.target_size, kernel_init=kernel_init, rngs=rngs)
 
-    def score(self, output: Array, batch: Batch) -> Score:
-        ones = jnp.ones_like(output[:, 0])
+    def score(self, output: Array, batch: Batch, smoothing: Float[Array, ""] | None = None) -> Score:
         if self.target == "class":
-            loss = optax.softmax_cross_entropy_with_integer_labels(output, batch.targets)
-            return Score(loss, (jnp.argmax(output, axis=-1) != batch.targets).astype(output.dtype), ones)
-        difference = output - batch.targets
-        return Score(jnp.mean(jnp.square(difference), axis=1), jnp.mean(jnp.abs(difference), axis=1), ones)
+            loss = cross_entropy(output, batch.targets, smoothing)
+            errors = (jnp.argmax(output, axis=-1) != batch.targets).astype(output.dtype)
+        else:
+            difference = output - batch.targets
+            loss, errors = jnp.mean(jnp.square(difference), axis=1), jnp.mean(jnp.abs(difference), axis=1)
+        return Score(loss[:, None], errors[:, None], jnp.ones_like(loss))
 
-    def training_score(
-        self, memory: Memory, batch: Batch, teacher_forcing: Float[Array, ""], key: Array, shard: Shard, rates: Rates
-    ) -> Score:
-        return self.score(self.linear(memory.last), batch)
+    def training_score(self, memory: Memory, batch: Batch, conditions: Conditions, key: Array, shard: Shard) -> Score:
+        return self.score(self.linear(memory.last), batch, conditions.label_smoothing)
 
     def predict(self, memory: Memory, batch: Batch, rates: Rates) -> tuple[Score, Array]:
         output = self.linear(memory.last)
@@ -99,8 +97,8 @@ class LinearHead(nnx.Module):
 class Seq2seq(nnx.Module):
     """Encoder and head."""
 
-    def __init__(self, config: ModelConfig, cell: Cell, interface: Interface, init: InitScheme, rngs: nnx.Rngs) -> None:
-        self.encoder = Encoder(config, cell, interface, init, rngs)
+    def __init__(self, config: Config, cell: Cell, interface: Interface, init: InitScheme, rngs: nnx.Rngs) -> None:
+        self.encoder = Encoder(config.model, cell, interface, init, rngs)
         source = self.encoder.stack
         if interface.target == "tokens":
             self.head = TokenHead(config, cell, interface, source, init, rngs)
@@ -111,10 +109,9 @@ class Seq2seq(nnx.Module):
         self,
         batch: Batch,
         key: Array,
-        teacher_forcing: Float[Array, ""],
+        conditions: Conditions = PLAIN,
         probe: Float[Array, "S P"] | None = None,
         shard: Shard = WHOLE,
-        rates: Rates = OFF,
     ) -> tuple[Float[Array, ""], Float[Array, ""]]:
         """Mean loss and mean error over valid tokens, as fed in training; the gradient of `probe` is the profile.
 
@@ -125,9 +122,9 @@ class Seq2seq(nnx.Module):
         """
         own = shard.rows(batch)
         encoder_key, head_key = jax.random.split(key)
-        noise = shard.rows(self.encoder.noise(rates, encoder_key, *batch.inputs.shape[:2]))
+        noise = shard.rows(self.encoder.noise(conditions.rates, encoder_key, *batch.inputs.shape[:2]))
         memory = self.encoder(own.inputs, own.input_lengths, probe, noise)
-        score = self.head.training_score(memory, own, teacher_forcing, head_key, shard, rates)
+        score = self.head.training_score(memory, own, conditions, head_key, shard)
         count = jnp.maximum(batch.count(), 1).astype(score.loss.dtype)
         return jnp.sum(score.loss) / count, jnp.sum(score.errors) / count
 
@@ -135,3 +132,14 @@ class Seq2seq(nnx.Module):
         """The teacher-forced score of each example, and the model's own output: tokens [B, U], logits or values."""
         noise = dropout.expected(self.encoder.stack.widths, rates)
         return self.head.predict(self.encoder(batch.inputs, batch.input_lengths, noise=noise), batch, rates)
+
+
+def cross_entropy(
+    logits: Float[Array, "*B V"], targets: Int[Array, "*B"], smoothing: Float[Array, ""] | None = None
+) -> Float[Array, "*B"]:
+    """-sum_v q_v log p_v with q = (1 - smoothing) * one-hot + smoothing / V (Szegedy et al. 2016)."""
+    loss = optax.softmax_cross_entropy_with_integer_labels(logits, targets)
+    if smoothing is None:
+        return loss
+    uniform = jax.nn.logsumexp(logits, axis=-1) - jnp.mean(logits, axis=-1)
+    return (1 - smoothing) * loss + smoothing * uniform

@@ -1,7 +1,7 @@
 """The contract of a task: what it asks of a model, its training batches, its held-out examples, and its metrics.
 
 A task is a class in one file of this folder that sets `name`; its options are the dataclass of the same name in
-`research/config.py`.
+`research/config/task.py`.
 """
 
 import functools
@@ -18,13 +18,14 @@ from research.config import TaskConfig
 
 @dataclass(frozen=True)
 class Outcome:
-    """What the model did on the held-out examples; all arrays are NumPy, one entry an example."""
+    """What the model did on N held-out examples; all arrays are NumPy."""
 
     loss: np.ndarray
-    """Teacher-forced loss, summed over the example's tokens."""
+    """Teacher-forced loss of each token, [N, U], zeros past the end; U = 1 where the target is no sequence."""
     errors: np.ndarray
-    """Teacher-forced errors, summed over the example's tokens."""
+    """Teacher-forced errors of each token, [N, U]."""
     count: np.ndarray
+    """Valid tokens of each example."""
     outputs: np.ndarray
     """The model's own output: tokens, logits or values."""
 

@@ -12,6 +12,7 @@ from research.config import NOISE, Config
 from research.dotted import flatten
 from research.recurrent.dropout import Rates
 from research.recurrent.initial import InitScheme
+from research.seq2seq.conditions import Conditions, Forcing
 from research.tracking.runs import NEUTRAL_KEYS
 
 DYNAMIC = (
@@ -27,7 +28,12 @@ DYNAMIC = (
     "training.decay",
     "training.clip_norm",
     "training.loss_ceiling",
-    "training.teacher_forcing",
+    "training.label_smoothing",
+    "forcing.policy",
+    "forcing.ratio",
+    "forcing.half_life",
+    "forcing.floor",
+    "forcing.unit",
     *(f"training.{name}" for name in NOISE),
 )
 LABELS = ("experiment", "setting", "arm")
@@ -47,9 +53,17 @@ class Hparams:
     """1: the learning rate decays to 0 at the last step; 0: it stays."""
     clip_norm: Float[Array, "*K"]
     loss_ceiling: Float[Array, "*K"]
-    teacher_forcing: Float[Array, "*K"]
+    forcing: Forcing | None
+    """None: always."""
+    label_smoothing: Float[Array, "*K"] | None
     rates: Rates
     """Of dropout and zoneout."""
+
+    def conditions(self, step: Int[Array, ""]) -> Conditions:
+        """What holds in update number `step`, from 0."""
+        if self.forcing is None:
+            return Conditions(label_smoothing=self.label_smoothing, rates=self.rates)
+        return Conditions(self.forcing.rate(step), self.forcing.whole, self.label_smoothing, self.rates)
 
 
 def of(config: Config, interface: Interface) -> Hparams:
@@ -63,7 +77,8 @@ def of(config: Config, interface: Interface) -> Hparams:
         cosine=_scalar(training.decay == "cosine"),
         clip_norm=_scalar(training.clip_norm),
         loss_ceiling=_scalar(training.loss_ceiling),
-        teacher_forcing=_scalar(training.teacher_forcing),
+        forcing=None if config.forcing.policy == "always" else Forcing.of(config.forcing),
+        label_smoothing=_scalar(training.label_smoothing) if training.label_smoothing else None,
         rates=Rates(**{name: _scalar(getattr(training, name)) or None for name in NOISE}),
     )
 
@@ -75,7 +90,9 @@ def static_of(config: Config) -> tuple[tuple[str, Any], ...]:
         for key, value in flatten(config).items()
         if key not in DYNAMIC + LABELS and not key.startswith(NEUTRAL_KEYS)
     )
-    return (*fixed, *((f"training.{name} > 0", getattr(config.training, name) > 0) for name in NOISE))
+    switched = ("label_smoothing", *NOISE)
+    on = tuple((f"training.{name} > 0", getattr(config.training, name) > 0) for name in switched)
+    return (*fixed, *on, ("always forced", config.forcing.policy == "always"))
 
 
 def stack(trials: list[Hparams]) -> Hparams:

@@ -10,6 +10,7 @@ All first arguments have the placement and types of all later ones, so every pro
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -94,7 +95,7 @@ class Pack:
             return state
         alive = np.arange(self.size + self.padding) < self.size
         ok = self._put(np.asarray(jax.device_get(state.ok)) & alive, EACH)
-        return TrialState(state.params, state.optimizer, state.step, ok)
+        return replace(state, ok=ok)
 
     def _compile(self, one: Callable, specs: tuple, donate: tuple[int, ...] = ()) -> Callable:
         """`one` over the trial axis of the arguments whose spec is EACH."""

@@ -101,7 +101,7 @@ class Program:
 
     def _model(self, hparams: hp.Hparams) -> Seq2seq:
         rngs = nnx.Rngs(params=jax.random.fold_in(jax.random.key(hparams.seed), 0))
-        return Seq2seq(self.config.model, self.cell, self.interface, hparams.init, rngs)
+        return Seq2seq(self.config, self.cell, self.interface, hparams.init, rngs)
 
     def _update(self, hparams: hp.Hparams, data: Any, state: TrialState, record: Record) -> tuple[TrialState, Record]:
         key = jax.random.fold_in(jax.random.key(hparams.seed), 1)
@@ -145,7 +145,7 @@ class Program:
             model = nnx.merge(self.graphdef, params)
             own = jax.random.fold_in(forcing_key, state.step)
             shard = shards.own(self.batch_shards)
-            return model.loss(batch, own, hparams.teacher_forcing, probe, shard, hparams.rates)
+            return model.loss(batch, own, hparams.conditions(state.step), probe, shard)
 
         (value, error), (grads, profile) = jax.value_and_grad(loss, argnums=(0, 1), has_aux=True)(state.params, probe)
         return value, error, grads, jnp.zeros((0, 0)) if profile is None else profile

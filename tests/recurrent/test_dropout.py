@@ -23,7 +23,7 @@ def rates(**values: float) -> Rates:
     return Rates(**{name: jnp.float32(value) for name, value in values.items()})
 
 
-ALL = rates(dropout=0.2, recurrent_dropout=0.3, zoneout_h=0.1, zoneout_c=0.5)
+ALL = rates(input_dropout=0.2, output_dropout=0.2, recurrent_dropout=0.3, zoneout_h=0.1, zoneout_c=0.5)
 
 
 def drawn(rates: Rates = ALL, seed: int = 0, steps: int = STEPS, inputs: bool = True):
@@ -79,12 +79,12 @@ def test_more_steps_leave_the_noise_of_those_before_alone():
 
 def test_what_is_off_is_not_there():
     assert drawn(OFF) is None and dropout.expected(WIDTHS, OFF) is None
-    assert dropout.expected(WIDTHS, rates(dropout=0.2, recurrent_dropout=0.3)) is None
+    assert dropout.expected(WIDTHS, rates(input_dropout=0.2, output_dropout=0.2, recurrent_dropout=0.3)) is None
     only = drawn(rates(zoneout_h=0.5), inputs=False)
     assert only.inputs is None and only.layers[0].output is None and only.layers[0].state is None
     assert np.any(only.layers[0].hold[0]) and not np.any(only.layers[0].hold[1])
-    assert drawn(rates(dropout=0.5)).layers[0].hold is None
-    assert drawn(rates(dropout=0.5), inputs=False).inputs is None
+    assert drawn(rates(output_dropout=0.5)).layers[0].hold is None
+    assert drawn(rates(input_dropout=0.5), inputs=False).inputs is None
 
 
 def test_evaluation_holds_the_expected_share():

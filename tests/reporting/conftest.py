@@ -66,7 +66,7 @@ def attention_runs(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def forcing_runs(tmp_path: Path) -> Path:
-    return word_runs(tmp_path / "teacher_forcing", "teacher_forcing", "training.teacher_forcing", {0.0: 0.1, 1.0: 0.05})
+    return word_runs(tmp_path / "teacher_forcing", "teacher_forcing", "forcing.ratio", {0.0: 0.1, 1.0: 0.05})
 
 
 @pytest.fixture

@@ -93,8 +93,8 @@ def test_an_option_that_has_no_words_is_named_with_its_file(attention_runs, valu
 
 
 def test_a_forcing_ratio_that_is_no_number_is_named_with_its_file(forcing_runs):
-    path = change(forcing_runs, "config.json", **{"training.teacher_forcing": "x"})
-    with pytest.raises(UserError, match=rf"{path}: training\.teacher_forcing=x: must be a number"):
+    path = change(forcing_runs, "config.json", **{"forcing.ratio": "x"})
+    with pytest.raises(UserError, match=rf"{path}: forcing\.ratio=x: must be a number"):
         report(forcing_runs)
 
 

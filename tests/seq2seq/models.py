@@ -11,7 +11,7 @@ from flax import nnx
 from jaxtyping import Array
 
 from research.batch import FIRST_SYMBOL, Batch, Interface
-from research.config import CellConfig, InitConfig, ModelConfig
+from research.config import CellConfig, Config, InitConfig, ModelConfig, PronunciationConfig
 from research.recurrent.cell import create
 from research.recurrent.initial import InitScheme
 from research.seq2seq.decoder import Decoder
@@ -33,9 +33,10 @@ def model(cell: str = "gru", attention: Any = "additive", layers: int = 1, bidir
     return build(TOKENS, ModelConfig(cell, FEATURES, layers, bidirectional, attention))
 
 
-def build(interface: Interface, config: ModelConfig, options: CellConfig = CellConfig()) -> Seq2seq:
+def build(interface: Interface, model: ModelConfig, options: CellConfig = CellConfig(), **sections: Any) -> Seq2seq:
     """A model with weights from NumPy, which takes no compilation."""
-    cell = create(config.cell, options)
+    config = Config(task=PronunciationConfig(), model=model, cell=options, **sections)
+    cell = create(model.cell, options)
     return filled(lambda: Seq2seq(config, cell, interface, INIT, nnx.Rngs(params=jax.random.key(0))))
 
 

@@ -82,7 +82,7 @@ def test_with_all_structure_and_noise_single_steps_give_what_all_positions_at_on
     @quick.jit
     def both(batch, key):
         memory, fed = encoded(model, batch), true_previous(batch.targets)
-        noise = decoder.noise(Rates(rate, rate, rate, rate), key, BATCH, TARGET)
+        noise = decoder.noise(Rates(rate, rate, rate, None, rate, rate), key, BATCH, TARGET)
         at_once = decoder(memory, fed, None, noise)[0]
         return at_once, stepwise(decoder, memory, fed, noise)[0], decoder(memory, fed, None)[0]
 

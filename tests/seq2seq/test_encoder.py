@@ -136,7 +136,7 @@ def by_hand_one_layer(own: Encoder, xs, lengths, carry) -> Memory:
 
 
 def test_dropout_spares_data_and_acts_on_embeddings():
-    rates, key = Rates(dropout=jnp.asarray(0.5)), jax.random.key(0)
+    rates, key = Rates(input_dropout=jnp.asarray(0.5), output_dropout=jnp.asarray(0.5)), jax.random.key(0)
     of_data, of_tokens = (own.noise(rates, key, 4, STEPS) for own in (encoder(), models.model().encoder))
     assert of_data is not None and of_data.inputs is None and of_data.layers[0].output is not None
     assert of_tokens is not None and of_tokens.inputs is not None

@@ -9,6 +9,7 @@ import pytest
 
 from research.batch import BEGIN, END
 from research.recurrent.dropout import Rates
+from research.seq2seq.conditions import Conditions
 from research.seq2seq.decoder import Decoder
 from research.seq2seq.forcing import fed_tokens, true_previous
 from research.seq2seq.search import greedy
@@ -28,7 +29,7 @@ def feed():
     @quick.jit
     def run(batch, ratio, key):
         decoder, memory = decoder_of(model), encoded(model, batch)
-        fed = fed_tokens(decoder, memory, batch.targets, ratio, key)
+        fed = fed_tokens(decoder, memory, batch.targets, Conditions(ratio), key)
         return fed, jnp.argmax(decoder(memory, fed, None)[0], axis=-1), greedy(decoder, memory, TARGET)
 
     return lambda batch, ratio, seed=0: jax.device_get(run(batch, jnp.asarray(ratio), jax.random.key(seed)))
@@ -57,7 +58,7 @@ def test_nothing_is_drawn_unless_the_ratio_is_below_1(ratio, steps, monkeypatch)
 
     @quick.jit
     def run(ratio):
-        return fed_tokens(decoder_of(model), encoded(model, batch), batch.targets, ratio, jax.random.key(0))
+        return fed_tokens(decoder_of(model), encoded(model, batch), batch.targets, Conditions(ratio), jax.random.key(0))
 
     jax.block_until_ready(run(jnp.asarray(ratio)))
     jax.effects_barrier()
@@ -96,8 +97,8 @@ def test_the_guesses_are_made_with_the_noise_that_the_loss_is_computed_with():
     @quick.jit
     def run(batch, key):
         decoder, memory = decoder_of(model), encoded(model, batch)
-        noise = decoder.noise(Rates(rate, rate, rate, rate), key, BATCH, TARGET)
-        fed = fed_tokens(decoder, memory, batch.targets, jnp.asarray(0.0), key, noise=noise)
+        noise = decoder.noise(Rates(rate, rate, rate, None, rate, rate), key, BATCH, TARGET)
+        fed = fed_tokens(decoder, memory, batch.targets, Conditions(jnp.asarray(0.0)), key, noise=noise)
         return fed, *(jnp.argmax(decoder(memory, fed, None, each)[0], axis=-1) for each in (noise, None))
 
     fed, noisy, without = jax.device_get(run(batch, jax.random.key(0)))
@@ -118,12 +119,12 @@ def test_no_gradient_passes_through_the_tokens_that_are_drawn():
     @quick.jit
     def gradients(ratio, key):
         memory = encoded(model, batch)
-        fed = fed_tokens(decoder_of(model), memory, batch.targets, ratio, key)
+        fed = fed_tokens(decoder_of(model), memory, batch.targets, Conditions(ratio), key)
 
         def as_drawn(states, table):
             own = altered(decoder_of(model), table, "embed", "embedding")
             seen = dataclasses.replace(memory, states=states)
-            return jnp.sum(jnp.square(own(seen, fed_tokens(own, seen, batch.targets, ratio, key), None)[0]))
+            return jnp.sum(jnp.square(own(seen, fed_tokens(own, seen, batch.targets, Conditions(ratio), key), None)[0]))
 
         def as_given(states, table):
             own = altered(decoder_of(model), table, "embed", "embedding")

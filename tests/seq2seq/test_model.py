@@ -11,6 +11,7 @@ from flax import nnx
 from research.batch import WHOLE, Batch, Interface, Shard
 from research.config import NOISE, ModelConfig
 from research.recurrent.dropout import OFF, Rates
+from research.seq2seq.conditions import Conditions
 from research.seq2seq.forcing import true_previous
 from research.seq2seq.model import LinearHead
 from research.seq2seq.search import greedy
@@ -35,20 +36,20 @@ def tokens():
     def run(batch):
         memory, decoder = encoded(model, batch), decoder_of(model)
         logits, _ = decoder(memory, true_previous(batch.targets), batch.target_lengths)
-        loss = model.loss(batch, jax.random.key(0), jnp.asarray(1.0))
+        loss = model.loss(batch, jax.random.key(0))
         return logits, greedy(decoder, memory, TARGET), model.predict(batch), loss
 
     return lambda batch: jax.device_get(run(batch))
 
 
-def test_the_loss_is_the_cross_entropy_summed_over_the_valid_tokens(tokens):
+def test_the_loss_is_the_cross_entropy_of_each_valid_token(tokens):
     batch = models.batch()
     logits, said, (score, outputs), (loss, error) = tokens(batch)
-    targets, losses, errors = np.asarray(batch.targets), np.zeros(BATCH), np.zeros(BATCH)
+    targets, losses, errors = np.asarray(batch.targets), *np.zeros((2, BATCH, TARGET))
     for row, length in enumerate(TARGET_LENGTHS):
         for u in range(length):
-            losses[row] += cross_entropy(logits[row, u], targets[row, u])
-            errors[row] += np.argmax(logits[row, u]) != targets[row, u]
+            losses[row, u] = cross_entropy(logits[row, u], targets[row, u])
+            errors[row, u] = np.argmax(logits[row, u]) != targets[row, u]
     np.testing.assert_allclose(score.loss, losses, rtol=1e-12)
     np.testing.assert_array_equal(score.errors, errors)
     np.testing.assert_array_equal(score.count, TARGET_LENGTHS)
@@ -76,12 +77,12 @@ def test_loss_errors_and_gradients_do_not_depend_on_padding(config, rate):
         filled, inputs=jnp.pad(filled.inputs, ((0, 0), (0, 2))), targets=jnp.pad(filled.targets, ((0, 0), (0, 3)))
     )
     graphdef, state = nnx.split(models.build(models.TOKENS, config), nnx.Param)
-    rates = OFF if rate is None else Rates(*(jnp.asarray(rate) for _ in NOISE))
+    rates = OFF if rate is None else Rates(**{name: jnp.asarray(rate) for name in NOISE})
 
     @quick.jit
     def run(state, batch):
         def loss(state):
-            return nnx.merge(graphdef, state).loss(batch, jax.random.key(0), jnp.asarray(1.0), rates=rates)
+            return nnx.merge(graphdef, state).loss(batch, jax.random.key(0), Conditions(rates=rates))
 
         return jax.value_and_grad(loss, has_aux=True)(state)
 
@@ -103,7 +104,7 @@ def test_at_ratio_0_the_loss_is_that_of_the_tokens_which_the_model_feeds_itself(
             logits, _, state = decoder.step(memory, state, fed)
             fed = jnp.argmax(logits, axis=1).astype(fed.dtype)
             losses.append(logits)
-        return model.loss(batch, jax.random.key(0), ratio), jnp.stack(losses, axis=1)
+        return model.loss(batch, jax.random.key(0), Conditions(ratio)), jnp.stack(losses, axis=1)
 
     (loss, _), logits = run(jnp.asarray(0.0))
     wanted = [
@@ -128,7 +129,7 @@ def test_a_class_or_a_value_is_read_from_the_last_state(target):
     @quick.jit
     def run(batch):
         last = encoded(model, batch).carries[-1][0]
-        return last, model.predict(batch), model.loss(batch, jax.random.key(0), jnp.asarray(1.0))
+        return last, model.predict(batch), model.loss(batch, jax.random.key(0))
 
     last, (score, output), (loss, error) = jax.device_get(run(batch))
     wanted = last @ np.asarray(head.linear.kernel[...]) + np.asarray(head.linear.bias[...])
@@ -138,8 +139,8 @@ def test_a_class_or_a_value_is_read_from_the_last_state(target):
         errors = np.argmax(wanted, axis=1) != classes
     else:
         losses, errors = np.mean((wanted - values) ** 2, axis=1), np.mean(np.abs(wanted - values), axis=1)
-    np.testing.assert_allclose(score.loss, losses, rtol=1e-12)
-    np.testing.assert_allclose(score.errors, errors, rtol=1e-12)
+    np.testing.assert_allclose(score.loss[:, 0], losses, rtol=1e-12)
+    np.testing.assert_allclose(score.errors[:, 0], errors, rtol=1e-12)
     np.testing.assert_array_equal(score.count, 1)
     assert (loss, error) == pytest.approx((np.mean(losses), np.mean(errors)), rel=1e-12)
 
@@ -152,7 +153,9 @@ def test_the_parts_of_a_batch_add_up_to_the_whole(ratio):
     @quick.jit
     def run(state):
         def loss(state, shard):
-            return nnx.merge(graphdef, state).loss(batch, jax.random.key(1), jnp.asarray(ratio), shard=shard)
+            return nnx.merge(graphdef, state).loss(
+                batch, jax.random.key(1), Conditions(jnp.asarray(ratio)), shard=shard
+            )
 
         whole, *parts = (
             jax.value_and_grad(loss, has_aux=True)(state, shard) for shard in (WHOLE, Shard(0, 2), Shard(1, 2))
@@ -166,4 +169,4 @@ def test_the_parts_of_a_batch_add_up_to_the_whole(ratio):
 def test_a_batch_without_a_token_has_no_loss_and_no_error():
     batch = dataclasses.replace(models.batch(), target_lengths=jnp.zeros(BATCH, jnp.int32))
     model = models.model("gru", "none")
-    assert quick.jit(lambda: model.loss(batch, jax.random.key(0), jnp.asarray(1.0)))() == (0, 0)
+    assert quick.jit(lambda: model.loss(batch, jax.random.key(0)))() == (0, 0)

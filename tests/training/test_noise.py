@@ -49,9 +49,11 @@ def test_evaluation_drops_nothing_and_holds_what_is_expected(pack):
     task = tasks.create(NOISY.task)
     state, held_out = pack.init(), task.held_out(8)
     outputs = dict(zip(NOISE, pack.predict(state, held_out)[1], strict=True))
-    np.testing.assert_array_equal(outputs["dropout"], outputs["recurrent_dropout"])  # all have the same weights
-    assert np.any(outputs["zoneout_h"] != outputs["dropout"]) and np.any(outputs["zoneout_c"] != outputs["dropout"])
-    np.testing.assert_array_equal(outputs["dropout"], pack.predict(state, held_out)[1][0])
+    np.testing.assert_array_equal(outputs["output_dropout"], outputs["recurrent_dropout"])  # all have the same weights
+    assert np.any(outputs["zoneout_h"] != outputs["output_dropout"]) and np.any(
+        outputs["zoneout_c"] != outputs["output_dropout"]
+    )
+    np.testing.assert_array_equal(outputs["output_dropout"], pack.predict(state, held_out)[1][0])
 
 
 def test_recurrent_dropout_of_a_cell_without_recurrent_weights_is_refused_before_anything_is_trained(tmp_path):

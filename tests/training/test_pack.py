@@ -152,7 +152,10 @@ def test_the_teacher_forcing_ratio_is_a_hyperparameter_like_the_others():
     options = {"task.name": "pronunciation", "model.cell": "rnn", "model.features": 4, "training.batch_size": 4}
     config = trials.override(Config(), options)
     program = Program(config, Echo())
-    ratios = [hparams.of(trials.override(config, {"training.teacher_forcing": r}), Echo.interface) for r in (1, 0.5, 0)]
+    ratios = [
+        hparams.of(trials.override(config, {"forcing.policy": "constant", "forcing.ratio": r}), Echo.interface)
+        for r in (1, 0.5, 0)
+    ]
     pack = Pack(program, ratios)
     start = pack.init()
     single = Pack(program, ratios[1:2])

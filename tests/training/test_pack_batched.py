@@ -24,7 +24,7 @@ def test_a_batched_pack_trains_as_one_trial_after_the_other_does(options):
     program = Program(config, task)
     rates, ratios = (1e-3, 1e6, 2e-3), (1.0, 0.5, 0.0) if config.task.decodes else (1.0,) * 3
     changes = [
-        {"seed": seed, "training.learning_rate": rate, "training.teacher_forcing": ratio}
+        {"seed": seed, "training.learning_rate": rate, "forcing.policy": "constant", "forcing.ratio": ratio}
         for seed, (rate, ratio) in enumerate(zip(rates, ratios, strict=True))
     ]
     trials = [hparams.of(override(config, change), task.interface) for change in changes]

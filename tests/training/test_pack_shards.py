@@ -32,8 +32,10 @@ ADDING = {"task.name": "adding", "task.length": 12, "probes.gradient_flow_every"
 WORDS = {
     "task.name": "pronunciation",
     "model.attention": "dot",
-    "training.teacher_forcing": 0.5,
-    "training.dropout": 0.2,
+    "forcing.ratio": 0.5,
+    "training.input_dropout": 0.2,
+    "training.output_dropout": 0.2,
+    "forcing.policy": "constant",
     "training.zoneout_h": 0.1,
 }
 TRIALS: dict[str, dict[str, Any]] = {

@@ -91,10 +91,10 @@ def _errors(section: Section, key: str) -> list[tuple[float, float, float, float
     points = []
     for row in section.rows:
         values = [value for trial in row.finished if (value := trial.value(key)) is not None and math.isfinite(value)]
-        ratio = row.options.get("training.teacher_forcing")
+        ratio = row.options.get("forcing.ratio")
         if values and ratio is not None:
             if not is_number(ratio):
-                place = f"{row.trials[0].run.config_file}: training.teacher_forcing={ratio}"
+                place = f"{row.trials[0].run.config_file}: forcing.ratio={ratio}"
                 raise UserError(f"{place}: must be a number")
             points.append((float(ratio), *(100 * bound for bound in interval(values))))
     return sorted(points)

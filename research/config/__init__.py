@@ -1,0 +1,54 @@
+"""Every option of a trial, as frozen dataclasses.
+
+The dotted name of a field is its command-line flag, its key in a sweep file, in `config.json` and in W&B. A trial is
+named in full by its flat form (see `dotted`).
+"""
+
+from research.config.checks import require, require_positive
+from research.config.model import (
+    AttentionConfig,
+    Backend,
+    CellConfig,
+    InitConfig,
+    InputInit,
+    ModelConfig,
+    RecurrentInit,
+)
+from research.config.task import (
+    PIXELS,
+    AddingConfig,
+    PixelsConfig,
+    PronunciationConfig,
+    TaskConfig,
+    TaskOptions,
+    task_types,
+)
+from research.config.training import NOISE, ProbesConfig, TrackingConfig, TrainingConfig
+from research.config.trial import Config
+from research.config.words import DecodingConfig, ForcingConfig
+
+__all__ = [
+    "NOISE",
+    "PIXELS",
+    "AddingConfig",
+    "AttentionConfig",
+    "Backend",
+    "CellConfig",
+    "Config",
+    "DecodingConfig",
+    "ForcingConfig",
+    "InitConfig",
+    "InputInit",
+    "ModelConfig",
+    "PixelsConfig",
+    "ProbesConfig",
+    "PronunciationConfig",
+    "RecurrentInit",
+    "TaskConfig",
+    "TaskOptions",
+    "TrackingConfig",
+    "TrainingConfig",
+    "require",
+    "require_positive",
+    "task_types",
+]

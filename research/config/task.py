@@ -1,0 +1,63 @@
+"""Options of the tasks: what is learnt."""
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal, get_args
+
+from research.config.checks import require
+
+PIXELS = 784  # of one MNIST digit
+
+
+class TaskOptions:
+    """What the checks below need to know of a task."""
+
+    decodes: ClassVar[bool] = False
+    """Whether the target is a sequence, so that there is a decoder, with attention and teacher forcing."""
+    lengths_differ: ClassVar[bool] = False
+    """Whether inputs differ in length, so that a time step is not equally far from the loss in all of them."""
+
+
+@dataclass(frozen=True)
+class PixelsConfig(TaskOptions):
+    """MNIST digits read as a sequence of pixels; the target is the digit (Le, Jaitly, Hinton 2015)."""
+
+    name: Literal["pixels"] = "pixels"
+    pixels_per_step: int = 1
+    """How many neighbouring pixels make one time step: 1 gives 784 steps, 4 gives 196, 28 one row a step."""
+    permuted: bool = False
+    """Read the pixels in one fixed random order, the same for all digits."""
+
+    def __post_init__(self) -> None:
+        divides = self.pixels_per_step > 0 and PIXELS % self.pixels_per_step == 0
+        require(divides, "task.pixels_per_step", self.pixels_per_step, f"a divisor of {PIXELS}")
+
+
+@dataclass(frozen=True)
+class AddingConfig(TaskOptions):
+    """The sum of the two marked numbers of a sequence of random numbers (Le, Jaitly, Hinton 2015: chance MSE 1/6)."""
+
+    name: Literal["adding"] = "adding"
+    length: int = 100
+    """Time steps of a sequence."""
+
+    def __post_init__(self) -> None:
+        require(self.length >= 2, "task.length", self.length, "at least 2")
+
+
+@dataclass(frozen=True)
+class PronunciationConfig(TaskOptions):
+    """Letters of an English word to its phonemes (CMUdict)."""
+
+    decodes: ClassVar[bool] = True
+    lengths_differ: ClassVar[bool] = True
+    name: Literal["pronunciation"] = "pronunciation"
+    stress: bool = False
+    """Keep the stress digit of vowels: 69 phoneme symbols instead of 39."""
+
+
+TaskConfig = PixelsConfig | AddingConfig | PronunciationConfig
+
+
+def task_types() -> dict[str, type]:
+    """The options of each task, by the task's name."""
+    return {options().name: options for options in get_args(TaskConfig)}
