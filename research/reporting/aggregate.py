@@ -10,10 +10,14 @@ from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Any, get_args
 
+from research import catalogue
 from research.config import PIXELS, Config
 from research.errors import UserError
 from research.experiment import Experiment, load
 from research.tracking.runs import NEUTRAL_KEYS, RunDirectory
+
+NAMED = {"model.cell": "cells", "model.attention": "attentions"}
+"""Options whose values are the names of a part of the catalogue."""
 
 
 @dataclass(frozen=True)
@@ -174,6 +178,8 @@ def _rows(experiment: Experiment, trials: list[Trial]) -> tuple[Row, ...]:
 
 def _choices(key: str) -> tuple[Any, ...]:
     """The values of an option that has a closed list of them, in its order."""
+    if key in NAMED:
+        return catalogue.names(NAMED[key])
     section, _, name = key.rpartition(".")
     owner = getattr(Config(), section) if section else Config()
     return next((get_args(item.type) for item in fields(owner) if item.name == name), ())

@@ -45,11 +45,12 @@ def gradient_runs(tmp_path: Path) -> Path:
     return root
 
 
-def word_runs(root: Path, experiment: str, key: str, errors: Mapping[Any, float]) -> Path:
+def word_runs(root: Path, experiment: str, key: str, errors: Mapping[Any, float], **fixed: Any) -> Path:
     """Three seeds for each value of the key, with errors by word length."""
     for value, error in errors.items():
         for seed in range(3):
-            changes = {"experiment": experiment, "task.name": "pronunciation", "seed": seed, key: value}
+            fixed = {name.replace("__", "."): option for name, option in fixed.items()}
+            changes = {"experiment": experiment, "task.name": "pronunciation", "seed": seed, key: value, **fixed}
             run = RunDirectory.create(root / f"{value}-{seed}", override(Config(), changes))
             free = [error * (1 + 0.01 * seed) * factor for factor in (1.0, 1.0, 1.2, 2.0, 2.0)]
             table = {"length": [1, 4, 5, 14, 17], "count": [3, 40, 60, 15, 6], "free_running": free}
@@ -66,7 +67,8 @@ def attention_runs(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def forcing_runs(tmp_path: Path) -> Path:
-    return word_runs(tmp_path / "teacher_forcing", "teacher_forcing", "forcing.ratio", {0.0: 0.1, 1.0: 0.05})
+    root = tmp_path / "teacher_forcing"
+    return word_runs(root, "teacher_forcing", "forcing.ratio", {0.0: 0.1, 1.0: 0.05}, forcing__policy="constant")
 
 
 @pytest.fixture
