@@ -11,9 +11,13 @@
   Xiong et al. 2020). What is added by residual connections, and what comes out on top, is not normalised.
 
 A layer of both directions puts them side by side, in its output and in each part of its carry: [forward; reverse].
+
+Between two layers something may stand that shortens the sequences, as in an encoder of speech: then x^{l-1} is what it
+makes of the layer below, for the products, the normalisation and the residual sum.
 """
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
@@ -35,6 +39,22 @@ the gradients 0.3 to 0.5%. Arrays in float64 (`jax_enable_x64`) are computed in 
 """
 
 
+@runtime_checkable
+class Between(Protocol):
+    """What shortens the sequences between two layers."""
+
+    features: int
+    """Of what comes out: those that go in, or so many times as many."""
+
+    def __call__(self, xs: Array, lengths: Array | None) -> tuple[Array, Array | None]:
+        """Sequences [B, T, D] and their lengths to shorter ones, and their lengths."""
+        ...
+
+    def shortened(self, lengths: Array | None) -> Array | None:
+        """The lengths that come out."""
+        ...
+
+
 class Stack(nnx.Module):
     """`config.layers` layers of a cell."""
 
@@ -47,27 +67,37 @@ class Stack(nnx.Module):
         rngs: nnx.Rngs,
         *,
         directions: int = 1,
+        reverse: bool = False,
         learn_initial: bool = False,
+        between: Sequence[Between] = (),
     ) -> None:
         """Draw the weights.
 
         Args:
             inputs: features of what is read, D.
             directions: 1: forward; 2: forward and reverse.
+            reverse: the one direction is the reverse one.
             learn_initial: make the carry before the first step a weight, which starts from the cell's own.
+            between: what shortens the sequences before each layer from the second on; by default nothing does.
         """
+        assert directions == 1 or not reverse, "both directions are there"
+        assert not between or len(between) == config.layers - 1, "one between each two layers"
         self.cell, self.config, self.directions = cell, config, directions
+        self.reverse = (reverse,) if directions == 1 else (False, True)
+        """Of each direction, whether it reads from the end."""
         self.widths = Widths(inputs, config.layers, tuple(directions * width for width in cell.widths(config.features)))
-        below, skipped = self.widths.parts[0], inputs if config.skip else 0
-        self.features = below * (config.layers if config.skip else 1)
+        self.between = nnx.List(between)
+        own, skipped = self.widths.parts[0], inputs if config.skip else 0
+        below = [each.features for each in between] or [own] * (config.layers - 1)
+        self.features = own * (config.layers if config.skip else 1)
         """Of the states that come out, M."""
         self.layers = nnx.List()
         for depth in range(config.layers):
-            read = below + skipped if depth else inputs
+            read = below[depth - 1] + skipped if depth else inputs
             drawn = [Weights(cell, read, config.features, init, rngs.params()) for _ in range(directions)]
             self.layers.append(nnx.List(drawn))
-        normalised = config.layers - 1 if config.layer_norm else 0
-        self.norms = nnx.List([nnx.LayerNorm(below, use_fast_variance=False, rngs=rngs) for _ in range(normalised)])
+        normalised = below if config.layer_norm else []
+        self.norms = nnx.List([nnx.LayerNorm(width, use_fast_variance=False, rngs=rngs) for width in normalised])
         self.initial = nnx.List()
         for _ in range(config.layers if learn_initial else 0):
             parts = cell.initial_carry(1, config.features)
@@ -80,21 +110,24 @@ class Stack(nnx.Module):
         lengths: Int[Array, " B"] | None = None,
         noise: StackNoise | None = None,
         probe: Float[Array, "T P"] | None = None,
-    ) -> tuple[Float[Array, "B T M"], tuple[Carry, ...]]:
-        """The states at all steps, zeros past the lengths, and the last carry of each layer.
+    ) -> tuple[Float[Array, "B S M"], tuple[Carry, ...]]:
+        """The states at all steps, zeros past the lengths, and the last carry of each layer; S = T unless `between`.
 
         Args:
             carries: before the first step; by default the initial state.
-            noise: of these steps (see `dropout`).
-            probe: zeros; its gradient is the norm of dL/dcarry_t of the top layer's forward direction.
+            noise: of these steps (see `dropout`); of more steps, where it is drawn for those that were shortened.
+            probe: zeros; its gradient is the norm of dL/dcarry_t of the top layer's first direction, in the order of
+                its reading. S = T.
         """
         config = self.config
         carries = self.start(len(xs), xs.dtype) if carries is None else carries
+        ordered = probe[::-1] if probe is not None and self.reverse[0] else probe
         last: list[Carry] = []
 
-        def layer(depth: int, read: Array, own: LayerNoise) -> Array:
+        def layer(depth: int, read: Array, own: LayerNoise, lengths: Array | None) -> Array:
             top = depth == config.layers - 1
-            first, state, hold = self._apart(carries[depth]), self._apart(own.state), self._apart(own.hold)
+            held = jax.tree.map(lambda share: share[:, : read.shape[1]], own.hold)
+            first, state, hold = self._apart(carries[depth]), self._apart(own.state), self._apart(held)
             found = [
                 unroll(
                     self.cell,
@@ -102,10 +135,10 @@ class Stack(nnx.Module):
                     read,
                     carry=first[direction],
                     lengths=lengths,
-                    reverse=direction == 1,
+                    reverse=self.reverse[direction],
                     mask=state[direction],
                     hold=hold[direction],
-                    probe=probe if top and direction == 0 else None,
+                    probe=ordered if top and direction == 0 else None,
                     checkpoint_every=config.checkpoint_every,
                     truncate_every=config.truncate_every,
                     compute=COMPUTE[config.precision],
@@ -116,16 +149,17 @@ class Stack(nnx.Module):
             last.append(_together([carry for _, carry in found]))
             return _together([hidden for hidden, _ in found])
 
-        return self._through(xs, layer, noise), tuple(last)
+        return self._through(xs, layer, noise, lengths), tuple(last)
 
     def step(
         self, x: Float[Array, "B D"], carries: tuple[Carry, ...], noise: StackNoise | None = None
     ) -> tuple[Float[Array, "B M"], tuple[Carry, ...]]:
         """One step, of a stack in one direction: its state, and the carries after it."""
-        assert self.directions == 1, "the reverse direction starts from the end"
+        assert self.reverse == (False,), "the reverse direction starts from the end"
+        assert not len(self.between), "a shortened sequence has no single steps"
         after: list[Carry] = []
 
-        def layer(depth: int, read: Array, own: LayerNoise) -> Array:
+        def layer(depth: int, read: Array, own: LayerNoise, _lengths: None) -> Array:
             (weights,) = self.layers[depth]
             hold = None if own.hold is None else tuple(share[:, 0] for share in own.hold)
             compute = COMPUTE[self.config.precision]
@@ -144,32 +178,64 @@ class Stack(nnx.Module):
         one = self.cell.initial_carry(batch, self.config.features, dtype)
         return (_together([one] * self.directions),) * self.config.layers
 
-    def last(self, carries: tuple[Carry, ...], noise: StackNoise | None = None) -> Float[Array, "B M"]:
+    def shortened(self, lengths: Int[Array, " B"] | None) -> Int[Array, " B"] | None:
+        """The lengths of the states that come out."""
+        for between in self.between:
+            lengths = between.shortened(lengths)
+        return lengths
+
+    def last(
+        self,
+        carries: tuple[Carry, ...],
+        noise: StackNoise | None = None,
+        states: Float[Array, "B S M"] | None = None,
+        lengths: Int[Array, " B"] | None = None,
+    ) -> Float[Array, "B M"]:
         """The state at the step that each direction has read last, from the carries after it.
 
         Where a sequence has no step, that of the carries it started from.
-        """
-        return self._through(None, lambda depth, _read, _noise: carries[depth][0], noise)
 
-    def _through(self, xs: Any, layer: Any, noise: StackNoise | None) -> Array:
-        """The states, [B, M] or [B, T, M], from the outputs of `layer(depth, what it reads, its noise)`.
+        Args:
+            states: what came out, which is read where the top layer adds to states that were shortened: they are in no
+                carry.
+            lengths: of `states`.
+        """
+        last = self._through(None, lambda depth, *_: carries[depth][0], noise)
+        if not (self.config.residual and len(self.between)):
+            return last
+        assert states is not None, "states that were shortened are in no carry"
+        steps = states.shape[1]
+        if not steps:
+            return last
+        lengths = jnp.full(len(states), steps) if lengths is None else lengths
+        ends = jnp.maximum(lengths - 1, 0)[:, None, None]
+        found = [
+            part[:, 0] if reverse else jnp.take_along_axis(part, ends, axis=1)[:, 0]
+            for part, reverse in zip(self._apart(states), self.reverse, strict=True)
+        ]
+        return jnp.where(lengths[:, None] > 0, _together(found), last)
+
+    def _through(self, xs: Any, layer: Any, noise: StackNoise | None, lengths: Array | None = None) -> Array:
+        """The states, [B, M] or [B, T, M], from the outputs of `layer(depth, what it reads, its noise, the lengths)`.
 
         Args:
             xs: None: the layers do not read, as their outputs are known.
         """
         config, own = self.config, noise or StackNoise((LayerNoise(),) * self.config.layers)
-        inputs = None if xs is None else _dropped(xs, own.inputs)
-        x = layer(0, inputs, own.layers[0])
-        outputs = [_dropped(x, own.layers[0].output)]
+        inputs = None if xs is None else dropped(xs, own.inputs)
+        x = layer(0, inputs, own.layers[0], lengths)
+        outputs = [dropped(x, own.layers[0].output)]
         for depth in range(1, config.layers):
             read = None
             if inputs is not None:
+                if len(self.between):
+                    x, lengths = self.between[depth - 1](x, lengths)
                 read = self.norms[depth - 1](x) if config.layer_norm else x
-                read = _dropped(read, own.layers[depth - 1].output)
+                read = dropped(read, own.layers[depth - 1].output)
                 read = jnp.concatenate([read, inputs], axis=-1) if config.skip else read
-            y = layer(depth, read, own.layers[depth])
+            y = layer(depth, read, own.layers[depth], lengths)
             x = x + y if config.residual else y
-            outputs.append(_dropped(x, own.layers[depth].output))
+            outputs.append(dropped(x, own.layers[depth].output))
         return jnp.concatenate(outputs, axis=-1) if config.skip else outputs[-1]
 
     def _apart(self, tree: Any) -> list[Any]:
@@ -184,8 +250,9 @@ def _together(trees: list[Any]) -> Any:
     return trees[0] if len(trees) == 1 else jax.tree.map(lambda *x: jnp.concatenate(x, axis=-1), *trees)
 
 
-def _dropped(x: Array, mask: Float[Array, "B M"] | None) -> Array:
-    """`x` [B, M] or [B, T, M], with one mask for all steps."""
+def dropped(x: Array, mask: Float[Array, "B M"] | None) -> Array:
+    """`x` [B, M] or [B, T, M], with one mask for all steps; where `x` is N steps side by side, for each of them."""
     if mask is None:
         return x
+    mask = jnp.tile(mask, (1, x.shape[-1] // mask.shape[1]))
     return x * (mask if x.ndim == 2 else mask[:, None, :])
