@@ -94,7 +94,7 @@ def test_the_new_cell_is_tested_with_the_others(copy):
 def test_the_new_experiment_trains_the_new_task_and_reports(copy):
     run(copy, "-m", "research", "train", "reversal", "--setting=5 symbols", "--arm=additive", *QUICK)
     summary = result(copy, "reversal")["summary"]
-    assert 0 < summary["eval/free_running/error_rate"] <= 1 and summary["eval/loss"] > 0
+    assert 0 < summary["eval/free_running/error_rate"] <= 1 and summary["eval/teacher_forced/loss"] > 0
     assert "words with an error" in run(copy, "-m", "research", "report", "runs/reversal", "--format=markdown")
     program = "from research.sweeping import spec; print(len(spec.read('sweeps/reversal.yaml').trials))"
     assert run(copy, "-c", program) == "12\n"

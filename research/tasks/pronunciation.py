@@ -1,13 +1,7 @@
 """Letters to phonemes: English words of CMUdict, split by word.
 
-The phoneme error of a word is its edit distance to the nearest of its listed pronunciations; the rate is the sum of the
-distances over the sum of the lengths of those pronunciations. A word is wrong if it equals none. Metrics:
-
-    eval/teacher_forced/error_rate            share of wrong tokens, the end mark included, given the true prefix
-    eval/free_running/error_rate              phoneme error rate of greedy decoding
-    eval/free_running/error_rate_long_words   the same on words of at least 12 letters
-    eval/free_running/sequence_error_rate     share of wrong words
-    eval/forcing_gap                          free-running minus teacher-forced error rate
+All listed pronunciations of a word count as right: the references of `research/tasks/sequences.py`, where the metrics
+are. One more is eval/free_running/error_rate_long_words, on words of at least 12 letters.
 """
 
 from typing import Any, ClassVar
@@ -15,10 +9,10 @@ from typing import Any, ClassVar
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Int
-from rapidfuzz.distance import Levenshtein
 
 from research.batch import END, FIRST_SYMBOL, PAD, Batch, Interface
 from research.config import PronunciationConfig
+from research.tasks import sequences
 from research.tasks.corpora import cmudict
 from research.tasks.order import Order
 from research.tasks.task import Evaluation, Outcome, Task
@@ -76,31 +70,11 @@ class Pronunciation(Task):
         return Batch(source, self._test.source_lengths[rows], targets[rows].astype(np.int32), target_lengths[rows])
 
     def evaluate(self, outcome: Outcome) -> Evaluation:
-        rows = self._held_out_rows(len(outcome.loss))
-        lengths = self._test.source_lengths[rows]
-        scored = [
-            _nearest(_spoken(tokens), self._test.references[row])
-            for tokens, row in zip(outcome.outputs, rows, strict=True)
-        ]
-        distance, size = np.array(scored, np.float64).T
-        forced, free = _rate(outcome.errors, outcome.count), _rate(distance, size)
-        long = lengths >= LONG_WORD
-        metrics = {
-            "eval/loss": _rate(outcome.loss, outcome.count),
-            "eval/teacher_forced/error_rate": forced,
-            "eval/free_running/error_rate": free,
-            "eval/free_running/error_rate_long_words": _rate(distance[long], size[long]),
-            "eval/free_running/sequence_error_rate": float(np.mean(distance > 0)),
-            "eval/forcing_gap": free - forced,
-        }
-        each = [(int(n), lengths == n) for n in np.unique(lengths)]
-        by_length = {
-            "length": [n for n, _ in each],
-            "count": [int(np.sum(of)) for _, of in each],
-            "teacher_forced": [_rate(outcome.errors[of], outcome.count[of]) for _, of in each],
-            "free_running": [_rate(distance[of], size[of]) for _, of in each],
-        }
-        return Evaluation(metrics, by_length)
+        count = len(outcome.loss)
+        references = [self._test.references[row] for row in self._held_out_rows(count)]
+        held_out = self.held_out(count)
+        assert held_out.input_lengths is not None
+        return sequences.evaluate(outcome, held_out, references, {"long_words": held_out.input_lengths >= LONG_WORD})
 
     def _held_out_rows(self, most: int) -> np.ndarray:
         """A fixed random sample, sorted by length so that the words of a batch end together."""
@@ -113,21 +87,3 @@ def _closed(targets: np.ndarray, lengths: np.ndarray) -> tuple[np.ndarray, np.nd
     closed = np.pad(targets, ((0, 0), (0, 1)), constant_values=PAD)
     closed[np.arange(len(closed)), lengths] = END
     return closed, lengths.astype(np.int32) + 1
-
-
-def _spoken(tokens: np.ndarray) -> tuple[int, ...]:
-    """The tokens before the end mark."""
-    ids = tokens.tolist()
-    return tuple(ids[: ids.index(END)] if END in ids else ids)
-
-
-def _nearest(output: tuple[int, ...], references: list[tuple[int, ...]]) -> tuple[int, int]:
-    """Edit distance to the nearest reference, and that reference's length."""
-    return min(
-        ((Levenshtein.distance(output, reference), len(reference)) for reference in references), key=lambda x: x[0]
-    )
-
-
-def _rate(errors: np.ndarray, count: np.ndarray) -> float:
-    total = float(np.sum(count, dtype=np.float64))
-    return float(np.sum(errors, dtype=np.float64)) / total if total else float("nan")

@@ -25,17 +25,20 @@ class Outcome:
     errors: np.ndarray
     """Teacher-forced errors of each token, [N, U]."""
     count: np.ndarray
-    """Valid tokens of each example."""
+    """Valid tokens of each example, [N]."""
     outputs: np.ndarray
-    """The model's own output: tokens, logits or values."""
+    """The model's own output, free-running: tokens [N, most], logits or values."""
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Metrics, and for sequence tasks the errors by length of the input."""
+    """Metrics; where the target is a sequence also its losses and errors in parts (`research/tasks/sequences.py`)."""
 
     metrics: dict[str, float]
     by_length: dict[str, list[float]] | None = None
+    """By the length of the input: columns of one length."""
+    by_position: dict[str, list[float]] | None = None
+    """By the position in the target."""
 
 
 class Task:

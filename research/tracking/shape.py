@@ -9,6 +9,8 @@ from itertools import chain
 from typing import Any
 
 PROFILES = ("h", "c")
+TABLES = {"by_length": ("length", "count"), "by_position": ("position", "count", "references")}
+"""The tables of `result.json`: what their rows are, and what they count."""
 LARGEST_STEP = 2**53  # beyond it floats, and so the axes of figures, cannot hold a step
 
 
@@ -30,12 +32,13 @@ def options_fault(options: Mapping[str, Any]) -> str | None:
 
 
 def result_fault(result: Mapping[str, Any]) -> str | None:
-    """Of `result.json`: a status, a summary of numbers, and columns of one length in a `by_length`, if any."""
-    summary, by_length = result.get("summary"), result.get("by_length")
+    """Of `result.json`: a status, a summary of numbers, and columns of one length in each of its tables, if any."""
+    summary = result.get("summary")
     if not isinstance(result.get("status"), str) or not isinstance(summary, dict):
         return "must hold a status and a summary"
-    faults = (f"summary: {key}: must be a number" for key, value in summary.items() if not is_number(value))
-    return next(chain(faults, _by_length_faults(by_length) if by_length is not None else ()), None)
+    faults = [f"summary: {key}: must be a number" for key, value in summary.items() if not is_number(value)]
+    tables = (_table_faults(name, result[name]) for name in TABLES if result.get(name) is not None)
+    return next(chain(faults, *tables), None)
 
 
 def metrics_fault(record: Mapping[str, Any]) -> str | None:
@@ -57,21 +60,21 @@ def gradient_flow_fault(record: Mapping[str, Any], first: Mapping[str, Any]) -> 
     return None
 
 
-def _by_length_faults(table: Any) -> Iterator[str]:
+def _table_faults(name: str, table: Any) -> Iterator[str]:
     if not isinstance(table, dict):
-        yield "by_length: must hold columns"
+        yield f"{name}: must hold columns"
         return
-    for key in ("length", "count", "free_running", *table) if table else ():
+    place = TABLES[name][0]
+    for key in (*TABLES[name], "free_running", *table) if table else ():
         column = table.get(key)
         if not isinstance(column, list) or not all(map(is_number, column)):
-            yield f"by_length: {key}: must be a list of numbers"
-        elif len(column) != len(table["length"]):
-            yield f"by_length: {key}: has {len(column)} numbers; must have {len(table['length'])}, as length"
-        elif not all(math.isfinite(value) for value, count in zip(column, _counts(table), strict=True) if count):
-            yield f"by_length: {key}: must be finite"
+            yield f"{name}: {key}: must be a list of numbers"
+        elif len(column) != len(table[place]):
+            yield f"{name}: {key}: has {len(column)} numbers; must have {len(table[place])}, as {place}"
+        elif not key.endswith("loss") and not all(_sound(value, key in TABLES[name]) for value in column):
+            yield f"{name}: {key}: must be finite"
 
 
-def _counts(table: Mapping[str, Any]) -> list[Any]:
-    """The column of counts; ones where it is not to be had, or is the one at fault."""
-    count, rows = table.get("count"), len(table["length"])
-    return count if isinstance(count, list) and len(count) == rows else [1] * rows
+def _sound(value: float, counted: bool) -> bool:
+    """Whether it is finite; a rate of what is counted nowhere is nan."""
+    return math.isfinite(value) or (not counted and math.isnan(value))

@@ -106,8 +106,8 @@ class Journal:
             self._wandb[k].finish(status, summary)
             diverged_at = None if state.ok else int(state.step) + 1
             result = {"status": status, "steps": steps, "diverged_at": diverged_at, "seconds": seconds}
-            if evaluation.by_length:
-                result["by_length"] = evaluation.by_length
+            parts = {"by_length": evaluation.by_length, "by_position": evaluation.by_position}
+            result |= {name: table for name, table in parts.items() if table}
             environment = {**devices.environment(), "batch_shards": trial.run.batch_shards()}
             trial.run.finish({**result, "summary": summary, "environment": environment})
 

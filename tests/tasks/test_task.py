@@ -98,7 +98,7 @@ def test_all_that_is_evaluated_is_a_number_named_eval(name):
     task = created(name)
     interface, count = task.interface, 60
     outputs = np.zeros((count, interface.target_length), np.int32)
-    loss, errors, tokens = (np.full(count, value, np.float32) for value in (0.5, 1, 2))
-    outcome = Outcome(loss, errors, tokens, outputs)
+    loss, errors = (np.full((count, interface.target_length), value, np.float32) for value in (0.5, 1))
+    outcome = Outcome(loss, errors, np.ones(count, np.float32), outputs)
     metrics = task.evaluate(outcome).metrics
     assert metrics and all(key.startswith("eval/") and isinstance(value, float) for key, value in metrics.items())

@@ -160,10 +160,18 @@ def test_a_result_of_another_shape_is_a_users_mistake(run, content, said):
     assert str(caught.value).startswith(f"{run.result_file}: {said}")
 
 
-def test_a_rate_without_words_behind_it_need_not_be_finite(run):
-    table = {"length": [1, 2], "count": [3, 0], "free_running": [0.5, math.nan]}
+def test_a_rate_without_words_behind_it_need_not_be_a_number_nor_a_loss_be_finite(run):
+    table = {"length": [1, 2], "count": [3, 0], "free_running": [0.5, math.nan], "teacher_forced_loss": [math.inf, 1]}
     run.finish({"status": "finished", "summary": {}, "by_length": table})
     assert run.result()["by_length"]["count"] == [3, 0]
+
+
+@pytest.mark.parametrize(("key", "value"), [("position", math.nan), ("references", math.nan), ("free_running", math.inf)])
+def test_the_table_by_position_is_checked_as_the_one_by_length(run, key, value):
+    table = {"position": [1], "count": [3], "references": [3], "free_running": [0.5]} | {key: [value]}
+    run.finish({"status": "finished", "summary": {}, "by_position": table})
+    with pytest.raises(UserError, match=f"by_position: {key}: must be finite"):
+        run.result()
 
 
 @pytest.mark.parametrize(

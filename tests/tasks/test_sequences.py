@@ -1,0 +1,155 @@
+"""Errors are counted by position and by length, and none is lost or counted twice."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from rapidfuzz.distance import Levenshtein
+
+from research.batch import END, FIRST_SYMBOL, PAD, Batch
+from research.tasks import sequences
+from research.tasks.task import Evaluation, Outcome
+
+A, B, C, D, X = range(FIRST_SYMBOL, FIRST_SYMBOL + 5)
+
+
+def padded(words: list[tuple[int, ...]]) -> np.ndarray:
+    """The words with their end marks, then padding."""
+    rows = np.full((len(words), max(map(len, words)) + 1), PAD, np.int32)
+    for row, word in zip(rows, words, strict=True):
+        row[: len(word) + 1] = [*word, END]
+    return rows
+
+
+def batch(targets: list[tuple[int, ...]], lengths: list[int] | None = None) -> Batch[np.ndarray]:
+    sizes = np.array([len(target) + 1 for target in targets])
+    return Batch(np.zeros((len(targets), 9), np.int32), lengths and np.array(lengths), padded(targets), sizes)  # pyright: ignore
+
+
+def outcome(held_out: Batch[np.ndarray], outputs: np.ndarray, **changes: np.ndarray) -> Outcome:
+    """Without an error given the true prefix."""
+    assert held_out.target_lengths is not None
+    none = np.zeros(held_out.targets.shape)
+    return dataclasses.replace(Outcome(none, none, held_out.target_lengths, outputs), **changes)
+
+
+def columns(found: Evaluation) -> dict[str, list[float]]:
+    assert found.by_position is not None
+    return found.by_position
+
+
+@pytest.mark.parametrize(
+    ("output", "expected"),
+    [
+        ((A, B, C), [0, 0, 0, 0]),
+        ((A, X, C), [0, 1, 0, 0]),  # replaced
+        ((A, C), [0, 1, 0, 0]),  # missing
+        ((A, X, B, C), [0, 1, 0, 0]),  # one too many, in front of B
+        ((A, B, C, X, X), [0, 0, 0, 2]),  # in front of the end mark
+        ((A, B), [0, 0, 1, 0]),
+        ((), [1, 1, 1, 0]),
+    ],
+)
+def test_an_error_stands_at_its_position_in_the_reference(output, expected):
+    found = sequences.score(padded([output]), [[(A, B, C)]])
+    assert found.errors.tolist() == [expected]
+    assert found.symbols.tolist() == [3]
+
+
+def test_the_errors_of_all_positions_add_up_to_the_edit_distances_to_the_nearest_references():
+    rng = np.random.default_rng(0)
+
+    def word() -> tuple[int, ...]:
+        return tuple(rng.integers(A, X, rng.integers(0, 9)).tolist())
+
+    outputs = [word() for _ in range(300)]
+    references = [[word() for _ in range(rng.integers(1, 4))] for _ in outputs]
+    distances = [
+        min(Levenshtein.distance(output, listed) for listed in own)
+        for output, own in zip(outputs, references, strict=True)
+    ]
+    free = sequences.score(padded(outputs), references)
+    assert free.distance.tolist() == distances
+    targets = batch([own[0] for own in references])
+    found = sequences.evaluate(outcome(targets, padded(outputs)), targets, references)
+    table = columns(found)
+    total = np.nansum(np.array(table["free_running"]) * table["references"])
+    assert total == pytest.approx(sum(distances), rel=1e-12)
+    assert table["references"] == [int(np.sum(free.symbols >= u)) for u in range(len(table["position"]))]
+    assert found.metrics["eval/free_running/error_rate"] == pytest.approx(total / np.sum(free.symbols))
+
+
+def test_an_output_without_an_end_mark_is_read_to_its_end():
+    assert sequences.score(np.array([[A, B, C]]), [[(A, B)]]).errors.tolist() == [[0, 0, 1]]
+
+
+def test_what_follows_the_end_mark_does_not_count():
+    assert not sequences.score(np.array([[A, END, B, END]]), [[(A,)]]).errors.any()
+
+
+def test_the_nearest_reference_counts():
+    found = sequences.score(padded([(A, B)]), [[(C, D, C), (A, B, C), (X,)]])
+    assert (found.distance.tolist(), found.symbols.tolist()) == ([1], [3])
+
+
+def test_rates_by_position_are_of_the_sequences_that_reach_it():
+    targets = batch([(A, B, C), (A,), (B, C)])
+    loss = np.array([[4, 1, 1, 2], [1, 3, 0, 0], [1, 2, 3, 0]], float)
+    wrong = np.array([[1, 0, 0, 1], [0, 1, 0, 0], [0, 0, 1, 0]], float)
+    outputs = padded([(X, B, C), (A, X), (B, X)])
+    table = columns(sequences.evaluate(outcome(targets, outputs, loss=loss, errors=wrong), targets))
+    expected = {
+        "position": [1, 2, 3, 4],
+        "count": [3, 3, 2, 1],
+        "references": [3, 3, 2, 1],
+        "teacher_forced_loss": [2, 2, 2, 2],
+        "teacher_forced": [1 / 3, 1 / 3, 1 / 2, 1],
+        "free_running": [1 / 3, 2 / 3, 0, 0],
+        "forcing_gap": [0, 1 / 3, -1 / 2, -1],
+    }
+    assert {key: pytest.approx(column) for key, column in table.items()} == expected
+
+
+def test_a_position_that_one_side_does_not_reach_has_no_rate_on_it():
+    targets = batch([(A, B)])
+    longer = columns(sequences.evaluate(outcome(targets, padded([(A, B, C)])), targets, [[(A, B, C)]]))
+    assert (longer["count"], longer["references"]) == ([1, 1, 1, 0], [1, 1, 1, 1])
+    np.testing.assert_array_equal(longer["teacher_forced"], [0, 0, 0, np.nan])
+    shorter = columns(sequences.evaluate(outcome(targets, padded([(A,)])), targets, [[(A,)]]))
+    assert (shorter["count"], shorter["references"]) == ([1, 1, 1], [1, 1, 0])
+    np.testing.assert_array_equal(shorter["free_running"], [0, 0, np.nan])
+    np.testing.assert_array_equal(shorter["forcing_gap"], [0, 0, np.nan])
+
+
+def test_rates_by_length_are_of_the_tokens_of_its_examples():
+    targets = batch([(A, B, C), (A,), (B, C)], lengths=[7, 2, 7])
+    loss = np.array([[4, 1, 1, 2], [1, 3, 0, 0], [1, 2, 3, 0]], float)
+    wrong = np.array([[1, 0, 0, 1], [0, 1, 0, 0], [0, 0, 1, 0]], float)
+    outputs = padded([(X, B, C), (A, X), (B, X)])
+    table = sequences.evaluate(outcome(targets, outputs, loss=loss, errors=wrong), targets).by_length
+    assert table is not None
+    expected = {
+        "length": [2, 7],
+        "count": [1, 2],
+        "teacher_forced_loss": [2, 2],
+        "teacher_forced": [1 / 2, 3 / 7],
+        "free_running": [1, 2 / 5],
+        "forcing_gap": [1 / 2, 2 / 5 - 3 / 7],
+    }
+    assert {key: pytest.approx(column) for key, column in table.items()} == expected
+
+
+def test_inputs_without_lengths_are_of_full_length():
+    targets = batch([(A,), (B, C)])
+    table = sequences.evaluate(outcome(targets, targets.targets), targets).by_length
+    assert table is not None and (table["length"], table["count"]) == ([9], [2])
+
+
+def test_a_subset_has_an_error_rate_of_its_own_and_an_empty_one_has_none():
+    targets = batch([(A, B, C), (A,), (B, C)])
+    masks = {"long": np.array([True, False, True]), "none": np.zeros(3, bool)}
+    metrics = sequences.evaluate(outcome(targets, padded([(X, B, C), (X,), ()])), targets, subsets=masks).metrics
+    assert metrics["eval/free_running/error_rate_long"] == pytest.approx(3 / 5)
+    assert np.isnan(metrics["eval/free_running/error_rate_none"])
+    assert metrics["eval/free_running/error_rate"] == pytest.approx(4 / 6)
+    assert metrics["eval/free_running/sequence_error_rate"] == 1
