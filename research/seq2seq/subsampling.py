@@ -42,7 +42,7 @@ class Subsampling(nnx.Module):
         ends = jnp.array([steps]) if lengths is None else lengths
         valid = jnp.arange(groups * self.factor)[None, :] < ends[:, None]
         xs = jnp.where(valid[:, :, None], xs, 0)  # so that what is not finite there meets no zeros of a gradient
-        valid = valid.reshape(-1, groups, self.factor)
+        valid = valid.reshape(len(valid), groups, self.factor)
         ys = self.joined(xs.reshape(batch, groups, self.factor, features), valid)
         return jnp.where(valid[:, :, :1], ys, 0), self.shortened(lengths)
 
@@ -109,7 +109,7 @@ class Strided(Subsampling):
     def joined(self, groups: Float[Array, "B S F D"], valid: Bool[Array, "_ S F"]) -> Float[Array, "B S M"]:
         before = jnp.pad(groups, ((0, 0), (1, 0), (0, 0), (0, 0)))[:, :-1, 1:]
         windows = jnp.concatenate([before, groups], axis=2)
-        return jax.nn.relu(self.linear(windows.reshape(*groups.shape[:2], -1)))
+        return jax.nn.relu(self.linear(windows.reshape(*groups.shape[:2], self.linear.in_features)))
 
 
 class Convolution(Subsampling):

@@ -1,0 +1,195 @@
+"""Each kind of subsampling against a loop over its groups; what a group sees, and what makes no difference to it."""
+
+import functools
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import nnx
+
+from research.config import ModelConfig
+from research.seq2seq import subsampling
+from research.seq2seq.subsampling import Convolution, Subsampling, Whole
+from tests import quick
+from tests.seq2seq import models
+
+INPUTS, STEPS, H = 3, 7, 4
+LENGTHS = (7, 0, 3, 5, 1)
+CASES = [(kind, factor) for kind in ("pyramid", "mean", "max") for factor in (2, 3)]
+CASES += [("convolution", factor) for factor in (2, 3, 4, 6)]
+cases = pytest.mark.parametrize(("kind", "factor"), CASES)
+
+
+@functools.cache
+def module(kind: str, factor: int) -> Subsampling:
+    def made() -> Subsampling:
+        options: Any = {"subsampling": kind, "subsampling_factor": factor}
+        config = ModelConfig(features=H, layers=2, **options)
+        front, between = subsampling.create(config, INPUTS, INPUTS, nnx.Rngs(params=jax.random.key(0)))
+        return between[0] if between else front
+
+    return models.filled(made)
+
+
+def inputs(seed: int = 0, steps: int = STEPS) -> np.ndarray:
+    return np.random.default_rng(seed).normal(size=(len(LENGTHS), steps, INPUTS))
+
+
+class Solution(NamedTuple):
+    ys: Any
+    lengths: Any
+    d_xs: Any
+    d_weights: Any
+
+
+@functools.cache
+def solver(kind: str, factor: int):
+    graphdef, weights = nnx.split(module(kind, factor))
+
+    def solution(xs, lengths) -> Solution:
+        def total(weights, xs):
+            ys, shorter = nnx.merge(graphdef, weights)(xs, lengths)
+            share = jnp.sin(jnp.arange(1.0, 1 + ys[0].size)).reshape(1, *ys.shape[1:])  # the same with more padding
+            return jnp.sum(ys * share), (ys, shorter)
+
+        (d_weights, d_xs), (ys, shorter) = jax.grad(total, argnums=(0, 1), has_aux=True)(weights, xs)
+        return Solution(ys, shorter, d_xs, d_weights)
+
+    return quick.jit(solution)
+
+
+def solve(kind: str, factor: int, xs: np.ndarray, lengths: Any = LENGTHS) -> Solution:
+    given = None if lengths is None else jnp.array(lengths, jnp.int32)
+    return jax.device_get(solver(kind, factor)(jnp.asarray(xs), given))
+
+
+def by_hand(own: Subsampling, kind: str, xs: np.ndarray, length: int) -> np.ndarray:
+    """One sequence, group by group."""
+    xs, found = xs[:length], []
+    if isinstance(own, Convolution):
+        for layer in own.layers:
+            found, p = [], layer.factor
+            assert layer.linear.bias is not None
+            kernel = np.asarray(layer.linear.kernel[...]).reshape(2 * p - 1, xs.shape[1], H)
+            bias = np.asarray(layer.linear.bias[...])
+            for s in range(-(-len(xs) // p)):
+                z = np.array(bias)
+                for place in range(2 * p - 1):
+                    t = s * p - (p - 1) + place
+                    z += xs[t] @ kernel[place] if 0 <= t < len(xs) else 0
+                found.append(np.maximum(z, 0))
+            xs = np.array(found).reshape(-1, H)
+        return xs
+    for start in range(0, len(xs), own.factor):
+        group = list(xs[start : start + own.factor])
+        blank = [np.zeros(INPUTS)] * (own.factor - len(group))
+        made = {"pyramid": np.concatenate(group + blank), "mean": np.mean(group, axis=0), "max": np.max(group, axis=0)}
+        found.append(made[kind])
+    return np.array(found).reshape(-1, own.features)
+
+
+def same(x, y) -> None:
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=0, atol=1e-12), x, y)
+
+
+@cases
+def test_each_group_of_valid_steps_becomes_one_and_zeros_follow(kind, factor):
+    xs, own = inputs(), module(kind, factor)
+    found = solve(kind, factor, xs)
+    np.testing.assert_array_equal(found.lengths, [-(-length // factor) for length in LENGTHS])
+    assert found.ys.shape == (len(LENGTHS), -(-STEPS // factor), own.features)
+    for row, (length, shorter) in enumerate(zip(LENGTHS, found.lengths, strict=True)):
+        same(found.ys[row, :shorter], by_hand(own, kind, xs[row], length))
+        assert np.all(found.ys[row, shorter:] == 0)
+    assert np.any(found.ys != 0)
+
+
+@pytest.mark.parametrize("steps", [0, 1, STEPS])
+@cases
+def test_without_lengths_all_steps_are_valid(kind, factor, steps):
+    own, xs = module(kind, factor), inputs(steps=steps)
+    found = solve(kind, factor, xs, None)
+    assert found.lengths is None and found.ys.shape == (len(LENGTHS), -(-steps // factor), own.features)
+    for row in range(len(LENGTHS)):
+        same(found.ys[row], by_hand(own, kind, xs[row], steps))
+
+
+@pytest.mark.parametrize("garbage", [1e3, np.nan, -np.inf])
+@cases
+def test_values_and_gradients_do_not_depend_on_what_the_padding_holds(kind, factor, garbage):
+    xs = inputs()
+    valid = np.arange(STEPS)[None, :, None] < np.array(LENGTHS)[:, None, None]
+    wanted = solve(kind, factor, xs)
+    same(solve(kind, factor, np.where(valid, xs, garbage)), wanted)
+    assert np.all(wanted.d_xs[~valid[:, :, 0]] == 0) and np.any(wanted.d_xs != 0)
+
+
+@cases
+def test_values_and_gradients_do_not_depend_on_how_much_padding_there_is(kind, factor):
+    xs = inputs()
+    found = solve(kind, factor, np.concatenate([xs, inputs(seed=1, steps=4)], axis=1))
+    wanted = solve(kind, factor, xs)
+    groups = wanted.ys.shape[1]
+    assert np.all(found.ys[:, groups:] == 0) and np.all(found.d_xs[:, STEPS:] == 0)
+    same(found._replace(ys=found.ys[:, :groups], d_xs=found.d_xs[:, :STEPS]), wanted)
+
+
+@cases
+def test_values_and_gradients_of_a_sequence_do_not_depend_on_its_neighbours(kind, factor):
+    xs, own = inputs(), slice(0, 3)
+    mixed = solve(kind, factor, np.concatenate([xs[own], inputs(seed=1)[3:]]), (*LENGTHS[own], 2, 7))
+    wanted = solve(kind, factor, xs)
+    for name in ("ys", "lengths", "d_xs"):
+        same(getattr(mixed, name)[own], getattr(wanted, name)[own])
+
+
+@cases
+def test_a_group_sees_itself_alone_and_a_window_of_the_convolution_looks_back_and_never_ahead(kind, factor):
+    """By the gradient of each state with positive weights and rising inputs, so that no unit is off."""
+    graphdef, weights = nnx.split(module(kind, factor))
+    own, steps = nnx.merge(graphdef, jax.tree.map(jnp.abs, weights)), 13
+    rising = jnp.broadcast_to(jnp.arange(1.0, steps + 1)[None, :, None], (1, steps, INPUTS))
+
+    @quick.jit
+    def slopes(xs):
+        return jax.jacrev(lambda xs: own(xs, None)[0].sum(axis=(0, 2)))(xs)[:, 0].sum(axis=-1)
+
+    back = {2: 1, 3: 2, 4: 3, 6: 5}[factor] if kind == "convolution" else 0
+    t, s = np.arange(steps)[None, :], np.arange(-(-steps // factor))[:, None]
+    seen = (t >= factor * s - back) & (t < factor * (s + 1))
+    if kind == "max":
+        seen = t == np.minimum(factor * (s + 1), steps) - 1
+    np.testing.assert_array_equal(np.asarray(slopes(rising)) != 0, seen)
+
+
+@pytest.mark.parametrize(
+    ("factor", "layers"),
+    [(2, [(3, 2)]), (4, [(3, 2)] * 2), (6, [(3, 2), (5, 3)]), (8, [(3, 2)] * 3), (7, [(13, 7)]), (9, [(5, 3)] * 2)],
+)
+def test_the_convolution_has_a_layer_of_width_and_stride_for_each_prime_factor(factor, layers):
+    own = nnx.eval_shape(lambda: Convolution(factor, INPUTS, H, nnx.Rngs(params=jax.random.key(0))))
+    reads = [INPUTS] + [H] * (len(layers) - 1)
+    wanted = [(width * read, H) for (width, _), read in zip(layers, reads, strict=True)]
+    assert [layer.linear.kernel.shape for layer in own.layers] == wanted
+    assert [layer.factor for layer in own.layers] == [stride for _, stride in layers]
+
+
+def test_the_states_of_the_convolution_keep_the_scale_of_its_inputs_at_the_start():
+    @quick.jit
+    def square(xs):
+        return jnp.mean(jnp.square(Convolution(4, 64, 64, nnx.Rngs(params=jax.random.key(0)))(xs, None)[0]))
+
+    assert 0.7 < float(square(jnp.asarray(np.random.default_rng(0).normal(size=(8, 128, 64)), jnp.float32))) < 1.3
+
+
+@pytest.mark.parametrize(
+    ("kind", "layers", "front", "between"),
+    [("none", 3, Whole, 0), ("convolution", 1, Convolution, 0), ("pyramid", 3, Whole, 2), ("max", 2, Whole, 1)],
+)
+def test_it_stands_in_front_of_the_first_layer_or_between_each_two(kind, layers, front, between):
+    config = ModelConfig(features=H, layers=layers, subsampling=kind)
+    found = subsampling.create(config, INPUTS, 2 * H, nnx.Rngs(params=jax.random.key(0)))
+    assert type(found[0]) is front and len(found[1]) == between
+    assert all(each.features == (4 * H if kind == "pyramid" else 2 * H) for each in found[1])
