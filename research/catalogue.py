@@ -27,7 +27,7 @@ class Entry:
     symbol: str
     summary: str
     options: tuple[str, ...] = ()
-    """Cells: the options of `CellConfig` that it reads."""
+    """Cells, attentions: the options of `CellConfig` or `AttentionConfig` that it reads."""
     carries_more: bool = False
     """Cells: whether the carry has, or with some option may have, parts beside h that zoneout can hold."""
 
@@ -38,15 +38,19 @@ def entries(kind: str) -> dict[str, Entry]:
     folder = PACKAGE / FOLDERS[kind]
     bases = BASES[kind]
     found: dict[str, Entry] = {}
-    for path in sorted(folder.glob("*.py")):
-        for node in ast.parse(path.read_text(encoding="utf-8")).body:
-            if isinstance(node, ast.ClassDef) and node.name not in bases and bases & _parents(node):
-                name = _assigned(node, "name") or node.name.lower()
-                module = f"research.{FOLDERS[kind]}.{path.stem}"
-                summary = (ast.get_docstring(node) or "").partition("\n")[0]
-                options = _assigned(node, "options") or ()
-                more = "parts" in _names(node) and _assigned(node, "averages") is not False
-                found[name] = Entry(name, module, node.name, summary, options, more)
+    trees = {path: ast.parse(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.py"))}
+    classes = [(path, node) for path, tree in trees.items() for node in tree.body if isinstance(node, ast.ClassDef)]
+    inherited = {node.name: _assigned(node, "options") for _, node in classes if node.name in bases}
+    for path, node in classes:
+        if node.name not in bases and bases & _parents(node):
+            name = _assigned(node, "name") or node.name.lower()
+            module = f"research.{FOLDERS[kind]}.{path.stem}"
+            summary = (ast.get_docstring(node) or "").partition("\n")[0]
+            options = _assigned(node, "options")
+            if options is None:
+                options = next(inherited.get(base) or () for base in bases & _parents(node))
+            more = "parts" in _names(node) and _assigned(node, "averages") is not False
+            found[name] = Entry(name, module, node.name, summary, options, more)
     return found
 
 

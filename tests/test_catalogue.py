@@ -1,13 +1,13 @@
 """What can be chosen by name is read from the source, without importing it."""
 
+import dataclasses
 import subprocess
 import sys
-import typing
 
 import pytest
 
 from research import catalogue
-from research.config import ModelConfig, task_types
+from research.config import AttentionConfig, task_types
 
 
 def test_cells_are_found_with_their_summaries():
@@ -28,10 +28,15 @@ def test_every_name_loads_the_class_that_bears_it(kind):
         assert catalogue.load(kind, name).name == name
 
 
-def test_tasks_and_attentions_are_those_that_the_config_allows():
+def test_tasks_are_those_that_the_config_allows():
     assert set(catalogue.names("tasks")) == set(task_types())
-    allowed = typing.get_args(typing.get_type_hints(ModelConfig)["attention"])
-    assert set(catalogue.names("attentions")) == set(allowed)
+
+
+def test_the_options_of_an_attention_are_its_own_or_those_it_inherits():
+    for name, entry in catalogue.entries("attentions").items():
+        assert entry.options == catalogue.load("attentions", name).options
+    read = {option for entry in catalogue.entries("attentions").values() for option in entry.options}
+    assert read == {item.name for item in dataclasses.fields(AttentionConfig)}
 
 
 def test_a_cell_is_found_once_its_file_is_there(tmp_path, monkeypatch):

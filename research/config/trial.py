@@ -37,6 +37,11 @@ class Config:
         require(0 <= self.seed < 2**31, "seed", self.seed, "between 0 and 2**31 - 1")
         self.cell.check(self.model.cell)
         self.attention.check(self.model.attention)
+        if self.model.attention == "multi_head":
+            heads, width = self.attention.heads, self.cell.projection or self.model.features
+            settled = self.cell.projection or not self.model.parameter_budget  # else widths are tried out
+            fits = width % heads == 0 or not settled
+            require(fits, "attention.heads", heads, f"a divisor of the decoder's {width} features")
         if not self.task.decodes:  # no decoder would read these
             reason = f"as the task {self.task.name} has no decoder"
             require(self.model.attention == "none", "model.attention", self.model.attention, f"none, {reason}")
@@ -49,6 +54,9 @@ class Config:
         if self.task.lengths_differ:
             every, reason = self.probes.gradient_flow_every, f"as inputs of {self.task.name} differ in length"
             require(every == 0, "probes.gradient_flow_every", every, f"0, {reason}")
+        kind, every = self.model.subsampling, self.probes.gradient_flow_every
+        reason = f"0 with model.subsampling={kind}, which leaves fewer steps than the profile has"
+        require(every == 0 or kind == "none", "probes.gradient_flow_every", every, reason)
         self._check_zoneout()
         if self.model.backend == "cudnn":
             self._check_cudnn()

@@ -1,19 +1,23 @@
 """Teacher forcing: which token the decoder is fed at each position.
 
-With probability `ratio`, drawn for each token, the true previous token; otherwise the model's own best guess given what
-it was fed before (Bengio et al. 2015, "always argmax"). The guess is discrete, so no gradient passes through it: the
-tokens are drawn first, without gradient, and the loss is then computed in parallel on what was drawn.
+With a probability that may change over the training (`conditions.Forcing`), drawn for each token or once a target, it
+is the true previous token; otherwise the model's own guess given what it was fed before: its likeliest token, or one
+drawn from its distribution (Bengio et al. 2015). A guess is discrete, so no gradient passes through it: the tokens are
+drawn first, without gradient, and the loss is then computed on what was drawn, as it is on true tokens.
 """
+
+from typing import Literal
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Int
 
 from research.batch import BEGIN, WHOLE, Shard
-from research.recurrent.dropout import StackNoise
 from research.seq2seq.conditions import Conditions
-from research.seq2seq.decoder import Decoder
+from research.seq2seq.decoder import SILENT, Decoder, DecoderNoise
 from research.seq2seq.encoder import Memory
+
+Feed = Literal["argmax", "sample"]
 
 
 def true_previous(targets: Int[Array, "B U"]) -> Int[Array, "B U"]:
@@ -28,33 +32,43 @@ def fed_tokens(
     conditions: Conditions,
     key: Array,
     shard: Shard = WHOLE,
-    noise: StackNoise | None = None,
+    noise: DecoderNoise = SILENT,
+    feed: Feed = "argmax",
 ) -> Int[Array, "B U"]:
     """The tokens that are fed in training; where all are forced they are known and nothing is drawn.
 
     Args:
         shard: the part of a batch that the targets are.
         noise: of the decoder in this update, for these targets.
+        feed: the guess: the likeliest token, or a sample.
     """
     true, ratio = true_previous(targets), conditions.teacher_forcing
     if ratio is None:
         return true
+    count, steps = true.shape
+    whole = shard.count * count
 
     def draw() -> Array:
-        whole = (shard.count * len(true), true.shape[1])
-        chance = jax.random.uniform(key, whole)
+        # Time comes first, so that what is past the end of a target leaves the draws before alone.
+        chance = jax.random.uniform(key, (steps, whole)).T
         if conditions.whole is not None:
             chance = jnp.where(conditions.whole > 0, chance[:, :1], chance)
         forced = shard.rows(chance < ratio).at[:, 0].set(True)
 
+        def guess(u: Array, logits: Array) -> Array:
+            if feed == "sample":
+                shape = (whole, logits.shape[1])
+                logits += shard.rows(jax.random.gumbel(jax.random.fold_in(key, u), shape, logits.dtype))
+            return jnp.argmax(logits, axis=-1).astype(true.dtype)
+
         def step(carry, inputs):
-            state, guess = carry
+            state, guessed = carry
             u, true_u, forced_u = inputs
-            fed = jnp.where(forced_u, true_u, guess)
-            logits, _, state = decoder.step(memory, state, fed, None if noise is None else noise.steps(u))
-            return (state, jnp.argmax(logits, axis=-1).astype(fed.dtype)), fed
+            fed = jnp.where(forced_u, true_u, guessed)
+            logits, _, state = decoder.step(memory, state, fed, noise.step(u))
+            return (state, guess(u, logits)), fed
 
         start = (decoder.start(memory), jnp.zeros_like(true[:, 0]))
-        return jax.lax.scan(step, start, (jnp.arange(true.shape[1]), true.T, forced.T))[1].T
+        return jax.lax.scan(step, start, (jnp.arange(steps), true.T, forced.T))[1].T
 
     return jax.lax.stop_gradient(jax.lax.cond(ratio < 1, draw, lambda: true))

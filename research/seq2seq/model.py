@@ -22,7 +22,7 @@ from research.recurrent.stack import Stack
 from research.seq2seq.conditions import PLAIN, Conditions
 from research.seq2seq.decoder import Decoder
 from research.seq2seq.encoder import Encoder, Memory
-from research.seq2seq.forcing import fed_tokens, true_previous
+from research.seq2seq.forcing import Feed, fed_tokens, true_previous
 from research.seq2seq.search import greedy
 
 
@@ -46,6 +46,7 @@ class TokenHead(nnx.Module):
     ) -> None:
         self.decoder = Decoder(config, cell, interface, source, init, rngs)
         self.most = interface.target_length
+        self.feed: Feed = config.forcing.feed
 
     def score(self, logits: Float[Array, "B U V"], batch: Batch, smoothing: Float[Array, ""] | None = None) -> Score:
         lengths = batch.target_lengths
@@ -58,13 +59,14 @@ class TokenHead(nnx.Module):
     def training_score(self, memory: Memory, batch: Batch, conditions: Conditions, key: Array, shard: Shard) -> Score:
         forcing_key, noise_key = jax.random.split(key)
         count, steps = batch.targets.shape
-        noise = shard.rows(self.decoder.noise(conditions.rates, noise_key, shard.count * count, steps))
-        fed = fed_tokens(self.decoder, memory, batch.targets, conditions, forcing_key, shard, noise)
+        sizes = (shard.count * count, steps, memory.states.shape[1])
+        noise = shard.rows(self.decoder.noise(conditions.rates, noise_key, *sizes))
+        fed = fed_tokens(self.decoder, memory, batch.targets, conditions, forcing_key, shard, noise, self.feed)
         logits, _ = self.decoder(memory, fed, batch.target_lengths, noise)
         return self.score(logits, batch, conditions.label_smoothing)
 
     def predict(self, memory: Memory, batch: Batch, rates: Rates) -> tuple[Score, Array]:
-        noise = dropout.expected(self.decoder.stack.widths, rates)
+        noise = self.decoder.expected(rates)
         logits, _ = self.decoder(memory, true_previous(batch.targets), batch.target_lengths, noise)
         return self.score(logits, batch), greedy(self.decoder, memory, self.most, noise)
 
@@ -115,6 +117,8 @@ class Seq2seq(nnx.Module):
     ) -> tuple[Float[Array, ""], Float[Array, ""]]:
         """Mean loss and mean error over valid tokens, as fed in training; the gradient of `probe` is the profile.
 
+        That of `conditions.gradient_regulariser` is Omega; the loss is without it, the gradient of the weights is not.
+
         Args:
             batch: the whole batch.
             key: of all draws; they are made for the whole batch.
@@ -123,7 +127,9 @@ class Seq2seq(nnx.Module):
         own = shard.rows(batch)
         encoder_key, head_key = jax.random.split(key)
         noise = shard.rows(self.encoder.noise(conditions.rates, encoder_key, *batch.inputs.shape[:2]))
-        memory = self.encoder(own.inputs, own.input_lengths, probe, noise)
+        weight = conditions.gradient_regulariser
+        omega = None if weight is None else weight / len(batch.inputs)
+        memory = self.encoder(own.inputs, own.input_lengths, probe, noise, omega)
         score = self.head.training_score(memory, own, conditions, head_key, shard)
         count = jnp.maximum(batch.count(), 1).astype(score.loss.dtype)
         return jnp.sum(score.loss) / count, jnp.sum(score.errors) / count

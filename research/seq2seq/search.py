@@ -5,12 +5,11 @@ import jax.numpy as jnp
 from jaxtyping import Array, Int
 
 from research.batch import BEGIN, END, PAD
-from research.recurrent.dropout import StackNoise
-from research.seq2seq.decoder import Decoder
+from research.seq2seq.decoder import SILENT, Decoder, DecoderNoise
 from research.seq2seq.encoder import Memory
 
 
-def greedy(decoder: Decoder, memory: Memory, most: int, noise: StackNoise | None = None) -> Int[Array, "B U"]:
+def greedy(decoder: Decoder, memory: Memory, most: int, noise: DecoderNoise = SILENT) -> Int[Array, "B U"]:
     """The best token at each position, up to the end mark, then padding; stops when all sequences have ended.
 
     Args:

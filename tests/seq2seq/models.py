@@ -7,11 +7,13 @@ from typing import Any, TypeVar
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 from flax import nnx
 from jaxtyping import Array
 
+from research import catalogue
 from research.batch import FIRST_SYMBOL, Batch, Interface
-from research.config import CellConfig, Config, InitConfig, ModelConfig, PronunciationConfig
+from research.config import AttentionConfig, CellConfig, Config, InitConfig, ModelConfig, PronunciationConfig
 from research.recurrent.cell import create
 from research.recurrent.initial import InitScheme
 from research.seq2seq.decoder import Decoder
@@ -27,10 +29,33 @@ TOKENS = Interface("tokens", LETTERS, SOURCE, "tokens", PHONEMES, TARGET)
 INIT = InitScheme.of(InitConfig(), SOURCE)
 
 
+WAYS: dict[str, dict[str, Any]] = {
+    **{kind: {"attention": kind} for kind in catalogue.names("attentions")},
+    **{f"{kind} before": {"attention": kind, "placement": "before"} for kind in ("additive", "dot", "location")},
+    "dot with input feeding": {"attention": "dot", "input_feeding": True},
+    "additive before with input feeding": {"attention": "additive", "placement": "before", "input_feeding": True},
+    "additive with coverage": {"attention": "additive", "coverage": True},
+    "dot before with coverage": {"attention": "dot", "placement": "before", "coverage": True},
+    "multi_head with coverage and input feeding": {"attention": "multi_head", "coverage": True, "input_feeding": True},
+    "additive, smoothed": {"attention": "additive", "smoothing": True, "temperature": 0.5},
+    "local_p, near": {"attention": "local_p", "window": 1},
+}
+"""The kinds of attention, and each of their options with one kind or another."""
+ways = pytest.mark.parametrize("way", WAYS)
+SMALL = {"multi_head": {"heads": 2}, "location": {"filters": 3, "filter_width": 3}}
+
+
+def attention_options(attention: str = "none", **options: Any) -> AttentionConfig:
+    return AttentionConfig(**{**SMALL.get(attention, {}), **options})
+
+
 @functools.cache
-def model(cell: str = "gru", attention: Any = "additive", layers: int = 1, bidirectional: bool = False) -> Seq2seq:
-    """A model of tokens to tokens."""
-    return build(TOKENS, ModelConfig(cell, FEATURES, layers, bidirectional, attention))
+def model(
+    cell: str = "gru", attention: str = "additive", layers: int = 1, bidirectional: bool = False, **options: Any
+) -> Seq2seq:
+    """A model of tokens to tokens; the options are those of the attention."""
+    config = ModelConfig(cell, FEATURES, layers, bidirectional, attention)
+    return build(TOKENS, config, attention=attention_options(attention, **options))
 
 
 def build(interface: Interface, model: ModelConfig, options: CellConfig = CellConfig(), **sections: Any) -> Seq2seq:

@@ -1,4 +1,6 @@
-"""Attention against NumPy, and what holds of every kind: padding has no weight, no say and no gradient."""
+"""Each kind of attention against NumPy, and what holds of all: padding has no weight, no say and no gradient."""
+
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -8,19 +10,22 @@ from flax import nnx
 
 from research import catalogue
 from research.seq2seq import attention
-from research.seq2seq.attention import AdditiveAttention, Attention, DotAttention, masked_softmax
+from research.seq2seq.attention import Attention, Source, Trace, normalised
+from research.seq2seq.encoder import Memory
 from tests import quick
-from tests.seq2seq.models import filled
+from tests.seq2seq.models import attention_options, filled
 
 FEATURES, MEMORY, SOURCE = 4, 6, 5
 LENGTHS = (5, 0, 2)
 VALID = np.arange(SOURCE)[None, :] < np.array(LENGTHS)[:, None]
+KINDS = [name for name in catalogue.names("attentions") if attention.kind(name).weighs]
 
-looking = pytest.mark.parametrize("name", [name for name in catalogue.names("attentions") if name != "none"])
+looking = pytest.mark.parametrize("name", KINDS)
 
 
-def create(name: str, memory: int = MEMORY) -> Attention:
-    return filled(lambda: attention.create(name, FEATURES, memory, nnx.Rngs(params=jax.random.key(0))))
+def create(name: str, memory: int = MEMORY, **options: Any) -> Attention:
+    config = attention_options(name, **options)
+    return filled(lambda: attention.kind(name)(config, FEATURES, memory, nnx.Rngs(params=jax.random.key(0))))
 
 
 def arrays(memory: int = MEMORY):
@@ -29,64 +34,143 @@ def arrays(memory: int = MEMORY):
     return jnp.asarray(queries), jnp.asarray(states), jnp.array(LENGTHS, jnp.int32)
 
 
+def source(own: Attention, states, lengths) -> Source:
+    return own.source(Memory(states, lengths, (), states[:, 0]))
+
+
 def attend(own: Attention, queries, states, lengths):
-    return quick.jit(lambda queries, states: own(queries, own.keys(states), states, lengths))(queries, states)
+    return quick.jit(lambda queries, states: own(queries, source(own, states, lengths)))(queries, states)
 
 
-def reference(scores: np.ndarray, states: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Contexts and weights of scores [B, U, S], one row at a time."""
-    weights = np.zeros(scores.shape)
-    for row, length in enumerate(LENGTHS):
-        if length:
-            powers = np.exp(scores[row, :, :length])
-            weights[row, :, :length] = powers / powers.sum(axis=1, keepdims=True)
-    return np.einsum("bus,bsm->bum", weights, states), weights
+def weight(layer: nnx.Linear) -> np.ndarray:
+    return np.asarray(layer.kernel[...])
 
 
-@pytest.mark.parametrize("memory", [FEATURES, MEMORY])
-def test_dot_attention_is_the_softmax_of_products(memory):
-    own = create("dot", memory)
-    assert isinstance(own, DotAttention)
+def numpy_scores(own: Any, query: np.ndarray, states: np.ndarray) -> np.ndarray:
+    """Scores [N, S] of one query on the valid states of one source."""
+    if own.name in ("dot", "scaled_dot", "general"):
+        keys = states if own.project is None else states @ weight(own.project)
+        return (keys @ query / (2.0 if own.name == "scaled_dot" else 1.0))[None]
+    if own.name in ("additive", "location"):
+        own = getattr(own, "additive", own)
+        return (np.tanh(query @ weight(own.query) + states @ weight(own.memory)) @ weight(own.weight)).T
+    if own.name == "multi_head":
+        queries, keys = query @ weight(own.query), states @ weight(own.key)
+        width = FEATURES // own.heads
+        parts = [slice(n * width, (n + 1) * width) for n in range(own.heads)]
+        return np.stack([keys[:, part] @ queries[part] / np.sqrt(width) for part in parts])
+    assert own.name == "local_p"
+    place = (np.tanh(query @ weight(own.hidden)) @ weight(own.place))[0]
+    away = np.arange(len(states)) - (len(states) - 1) / (1 + np.exp(-place))
+    window = own.config.window
+    scores = states @ weight(own.project) @ query - away**2 / (2 * (window / 2) ** 2)
+    return np.where(np.abs(away) <= window, scores, -np.inf)[None]
+
+
+def numpy_read(own: Any, weights: np.ndarray, states: np.ndarray) -> np.ndarray:
+    """The context [M] of weights [N, S]."""
+    if own.name != "multi_head":
+        return weights[0] @ states
+    width = FEATURES // own.heads
+    values = states @ weight(own.value)
+    contexts = [weights[n] @ values[:, n * width : (n + 1) * width] for n in range(own.heads)]
+    return np.concatenate(contexts) @ weight(own.output)
+
+
+@pytest.mark.parametrize("smoothing", [False, True])
+@pytest.mark.parametrize("name", [*KINDS, "local_p near", "dot as wide"])
+def test_a_kind_weighs_and_sums_as_its_equations_say(name, smoothing):
+    near = {"window": 1} if name.endswith("near") else {}
+    memory = FEATURES if name.endswith("wide") else MEMORY
+    own = create(name.split()[0], memory, smoothing=smoothing, temperature=0.7, **near)
     queries, states, lengths = arrays(memory)
-    keys = np.asarray(states, np.float64)
-    if own.project is not None:
-        keys = keys @ np.asarray(own.project.kernel[...], np.float64)
-    assert (own.project is None) == (memory == FEATURES)
-    scores = np.einsum("buh,bsh->bus", np.asarray(queries, np.float64), keys)
-    for found, wanted in zip(attend(own, queries, states, lengths), reference(scores, np.asarray(states)), strict=True):
-        np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-12)
+    contexts, weights = attend(own, queries, states, lengths)
+    for row, length in enumerate(LENGTHS):
+        for u in range(2):
+            seen = np.asarray(states[row, :length])
+            scores = numpy_scores(own, np.asarray(queries[row, u]), seen) / 0.7
+            mass = 1 / (1 + np.exp(-scores)) if smoothing else np.exp(scores)
+            wanted = mass / mass.sum(axis=1, keepdims=True) if length else mass
+            np.testing.assert_allclose(weights[row, u, :length], wanted.mean(axis=0), rtol=0, atol=1e-12)
+            np.testing.assert_allclose(contexts[row, u], numpy_read(own, wanted, seen), rtol=0, atol=1e-12)
+    assert not name.endswith("near") or np.any(np.asarray(weights)[0] == 0)
 
 
-def test_additive_attention_is_the_softmax_of_a_hidden_layer():
-    own = create("additive")
-    assert isinstance(own, AdditiveAttention)
+@pytest.mark.parametrize("coverage", [False, True])
+@pytest.mark.parametrize("name", ["dot", "location"])
+def test_keys_are_shifted_by_what_was_looked_at(name, coverage):
+    own: Any = create(name, coverage=coverage)
+    rng = np.random.default_rng(2)
+    last, total = (jnp.asarray(rng.uniform(size=(3, SOURCE))) for _ in range(2))
+    wanted = np.zeros((3, SOURCE, FEATURES))
+    if coverage:
+        wanted = wanted + np.asarray(total)[:, :, None] * np.asarray(own.covered[...])
+    if name == "location":
+        for row in range(3):
+            taps = weight(own.convolution)  # [3, filters]
+            for k in range(taps.shape[1]):
+                found = np.convolve(np.asarray(last[row]), taps[::-1, k], mode="same")
+                wanted[row] += found[:, None] * weight(own.place)[k]
+    shift = np.broadcast_to(own.shift(Trace(last, total)), wanted.shape)
+    np.testing.assert_allclose(shift, wanted, rtol=0, atol=1e-12)
+    assert own.traces == (coverage or name == "location")
+
+
+@pytest.mark.parametrize("name", [name for name in KINDS if name != "location"])
+def test_without_a_shift_the_trace_changes_nothing(name):
+    own = create(name, coverage=True)
+    assert own.covered is not None
+    own.covered[...] = jnp.zeros(FEATURES)
     queries, states, lengths = arrays()
-    w, u, v = (np.asarray(layer.kernel[...], np.float64) for layer in (own.query, own.memory, own.weight))
-    hidden = (np.asarray(queries) @ w)[:, :, None, :] + (np.asarray(states) @ u)[:, None, :, :]
-    scores = (np.tanh(hidden) @ v)[..., 0]
-    for found, wanted in zip(attend(own, queries, states, lengths), reference(scores, np.asarray(states)), strict=True):
-        np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-12)
+
+    @quick.jit
+    def run():
+        seen = source(own, states, lengths)
+        return own(queries, seen), own.in_turn(queries, seen)
+
+    at_once, in_turn = run()
+    for x, y in zip(at_once, in_turn, strict=True):
+        np.testing.assert_allclose(x, y, rtol=0, atol=1e-12)
+
+
+@looking
+def test_the_trace_is_the_last_weights_and_their_sum(name):
+    own = create(name, coverage=True)
+    queries, states, lengths = arrays()
+
+    @quick.jit
+    def run():
+        seen = source(own, states, lengths)
+        trace, found = own.trace(seen), []
+        for u in range(2):
+            _, weights, trace = own.step(queries[:, u], seen, trace)
+            found.append(weights)
+        return found, trace
+
+    (first, second), trace = run()
+    np.testing.assert_array_equal(trace.last, second)
+    np.testing.assert_allclose(trace.total, np.asarray(first) + np.asarray(second), rtol=0, atol=1e-15)
 
 
 @looking
 def test_weights_are_zero_on_padding_and_sum_to_one_or_to_zero_for_an_empty_source(name):
     queries, states, lengths = arrays()
-    context, weights = attend(create(name), queries, states, lengths)
-    outside = np.broadcast_to(~VALID[:, None, :], weights.shape)
-    assert np.all(np.asarray(weights)[outside] == 0) and np.all(np.asarray(weights)[~outside] > 0)
-    sums = np.broadcast_to(np.array(LENGTHS)[:, None] > 0, weights.shape[:2])
-    np.testing.assert_allclose(np.sum(weights, axis=2), sums, atol=1e-12)
-    assert np.all(np.asarray(context)[1] == 0)
+    for options in ({}, {"smoothing": True}):
+        context, weights = attend(create(name, **options), queries, states, lengths)
+        outside = np.broadcast_to(~VALID[:, None, :], weights.shape)
+        assert np.all(np.asarray(weights)[outside] == 0) and np.all(np.asarray(weights)[~outside] > 0)
+        sums = np.broadcast_to(np.array(LENGTHS)[:, None] > 0, weights.shape[:2])
+        np.testing.assert_allclose(np.sum(weights, axis=2), sums, atol=1e-12)
+        assert np.all(np.asarray(context)[1] == 0)
 
 
 @looking
 def test_without_lengths_all_states_are_seen(name):
     queries, states, _ = arrays()
     full = jnp.full((3,), SOURCE, jnp.int32)
-    for found, wanted in zip(
-        attend(create(name), queries, states, None), attend(create(name), queries, states, full), strict=True
-    ):
-        np.testing.assert_array_equal(found, wanted)
+    own = create(name)
+    for found, wanted in zip(attend(own, queries, states, None), attend(own, queries, states, full), strict=True):
+        np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-15)
 
 
 @looking
@@ -95,7 +179,7 @@ def test_padding_has_no_say_and_no_gradient(name):
     share = jnp.asarray(np.random.default_rng(1).normal(size=(3, 2, MEMORY)))
 
     def loss(queries, states):
-        return jnp.sum(own(queries, own.keys(states), states, lengths)[0] * share)
+        return jnp.sum(own(queries, source(own, states, lengths))[0] * share)
 
     run = quick.jit(jax.value_and_grad(loss, argnums=(0, 1)))
     value, (d_queries, d_states) = run(queries, states)
@@ -105,21 +189,38 @@ def test_padding_has_no_say_and_no_gradient(name):
     assert run(queries, jnp.where(VALID[:, :, None], states, 1e6))[0] == value
 
 
+@looking
+def test_dropped_weights_are_missed_by_the_context_and_come_back_whole(name):
+    own, (queries, states, lengths) = create(name), arrays()
+    kept = jnp.zeros((3, 2, own.heads, SOURCE)).at[..., 1].set(2.0)
+
+    @quick.jit
+    def run(states):
+        seen = source(own, states, lengths)
+        return own(queries, seen), own(queries, seen, kept)
+
+    (_, plain), (context, weights) = run(states)
+    np.testing.assert_array_equal(weights, plain)
+    (_, _), (other, _) = run(states.at[:, 2:].multiply(-1.0))  # weights change, but values of state 1 alone are read
+    assert np.linalg.matrix_rank(np.stack([context[0, 0], other[0, 0]]), tol=1e-9) == (1 if own.heads == 1 else 2)
+
+
 def test_the_softmax_neither_overflows_nor_depends_on_a_shift():
-    scores = jnp.array([[[1.0, 2.0, 5e8]]])
-    two = jnp.array([2], jnp.int32)
-    wanted = np.array([[[1 / (1 + np.e), np.e / (1 + np.e), 0]]])
-    run = quick.jit(masked_softmax)
+    scores = jnp.array([[[[1.0, 2.0, 5e8]]]])
+    valid = jnp.array([[[[True, True, False]]]])
+    wanted = np.array([[[[1 / (1 + np.e), np.e / (1 + np.e), 0]]]])
+    run = quick.jit(normalised)
     for shift in (0.0, 1000.0, -1000.0):
-        np.testing.assert_allclose(run(scores + np.float32(shift), two), wanted, atol=1e-12)
+        np.testing.assert_allclose(run(scores + np.float32(shift), valid), wanted, atol=1e-12)
 
 
 def test_an_empty_source_has_a_gradient_of_zero():
-    gradient = jax.grad(lambda scores: jnp.sum(masked_softmax(scores, jnp.array([0], jnp.int32)) * 1e30))
-    assert np.all(np.asarray(quick.jit(gradient)(jnp.ones((1, 2, 3)))) == 0)
+    nothing = jnp.zeros((1, 1, 1, 3), bool)
+    for smoothing in (False, True):
+        gradient = jax.grad(lambda scores, own=smoothing: jnp.sum(normalised(scores, nothing, own) * 1e30))
+        assert np.all(np.asarray(quick.jit(gradient)(jnp.ones((1, 1, 2, 3)))) == 0)
 
 
-def test_without_attention_there_is_no_context():
-    queries, states, lengths = arrays()
-    context, weights = attend(create("none"), queries, states, lengths)
-    assert context.shape == (3, 2, 0) and np.all(np.asarray(weights) == 0) and weights.shape == (3, 2, SOURCE)
+def test_a_score_that_is_not_a_number_is_not_hidden():
+    weights = normalised(jnp.full((1, 1, 1, 2), jnp.nan), jnp.ones((1, 1, 1, 2), bool))
+    assert np.all(np.isnan(weights))

@@ -6,11 +6,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from flax import nnx
 
 from research import catalogue
-from research.config import CellConfig, ModelConfig
+from research.config import AttentionConfig, CellConfig, ModelConfig
 from research.recurrent.dropout import Rates
-from research.seq2seq.decoder import Decoder
+from research.seq2seq.decoder import SILENT, Decoder
 from research.seq2seq.encoder import Memory
 from research.seq2seq.forcing import true_previous
 from tests import quick
@@ -24,22 +25,23 @@ from tests.seq2seq.models import (
     TARGET,
     TARGET_LENGTHS,
     TOKENS,
+    WAYS,
     altered,
     decoder_of,
     encoded,
+    ways,
 )
 
-attentions = pytest.mark.parametrize("attention", catalogue.names("attentions"))
 VALID_SOURCE = np.arange(SOURCE)[None, :] < np.array(SOURCE_LENGTHS)[:, None]
 VALID_TARGET = np.arange(TARGET)[None, :] < np.array(TARGET_LENGTHS)[:, None]
 
 
-def stepwise(decoder: Decoder, memory: Memory, fed, noise=None):
+def stepwise(decoder: Decoder, memory: Memory, fed, noise=SILENT):
     """Logits and weights, one token at a time."""
 
     def step(state, inputs):
         u, fed_u = inputs
-        logits, weights, state = decoder.step(memory, state, fed_u, None if noise is None else noise.steps(u))
+        logits, weights, state = decoder.step(memory, state, fed_u, noise.step(u))
         return state, (logits, weights)
 
     return [
@@ -48,14 +50,14 @@ def stepwise(decoder: Decoder, memory: Memory, fed, noise=None):
 
 
 KINDS = [
-    *((cell, "additive", 2, True) for cell in catalogue.names("cells")),
-    *(("lstm", attention, 1, attention == "dot") for attention in catalogue.names("attentions")),
+    *((cell, {"attention": "additive", "layers": 2, "bidirectional": True}) for cell in catalogue.names("cells")),
+    *(("lstm", {**way, "bidirectional": way["attention"] in ("dot", "context")}) for way in WAYS.values()),
 ]
 
 
-@pytest.mark.parametrize(("cell", "attention", "layers", "bidirectional"), KINDS)
-def test_all_positions_at_once_give_what_single_steps_give(cell, attention, layers, bidirectional):
-    model = models.model(cell, attention, layers, bidirectional)
+@pytest.mark.parametrize(("cell", "options"), KINDS)
+def test_all_positions_at_once_give_what_single_steps_give(cell, options):
+    model = models.model(cell, **options)
     decoder, batch = decoder_of(model), models.batch()
 
     @quick.jit
@@ -72,17 +74,20 @@ def test_all_positions_at_once_give_what_single_steps_give(cell, attention, laye
 STACKED = {"layers": 2, "residual": True, "skip": True, "layer_norm": True}
 
 
-@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
-def test_with_all_structure_and_noise_single_steps_give_what_all_positions_at_once_give(precision):
+@pytest.mark.parametrize(
+    ("precision", "placement"), [("float32", "after"), ("float32", "before"), ("bfloat16", "after")]
+)
+def test_with_all_structure_and_noise_single_steps_give_what_all_positions_at_once_give(precision, placement):
     config = ModelConfig("lstm", FEATURES, bidirectional=True, attention="dot", precision=precision, **STACKED)
-    model = models.build(TOKENS, config, CellConfig(projection=4))
+    placed = AttentionConfig(placement=placement)
+    model = models.build(TOKENS, config, CellConfig(projection=4), attention=placed)
     decoder, batch = decoder_of(model), models.batch()
     rate = jnp.asarray(0.3)
 
     @quick.jit
     def both(batch, key):
         memory, fed = encoded(model, batch), true_previous(batch.targets)
-        noise = decoder.noise(Rates(rate, rate, rate, None, rate, rate), key, BATCH, TARGET)
+        noise = decoder.noise(Rates(*[rate] * 6), key, BATCH, TARGET, SOURCE)
         at_once = decoder(memory, fed, None, noise)[0]
         return at_once, stepwise(decoder, memory, fed, noise)[0], decoder(memory, fed, None)[0]
 
@@ -91,9 +96,9 @@ def test_with_all_structure_and_noise_single_steps_give_what_all_positions_at_on
     assert np.max(np.abs(at_once - without)) > 0.5
 
 
-@attentions
-def test_a_position_depends_on_the_tokens_fed_so_far_and_on_no_later_one(attention):
-    model, batch = models.model("gru", attention, 2, True), models.batch()
+@ways
+def test_a_position_depends_on_the_tokens_fed_so_far_and_on_no_later_one(way):
+    model, batch = models.model("gru", layers=2, bidirectional=True, **WAYS[way]), models.batch()
     decoder = decoder_of(model)
     fed = jnp.tile(jnp.arange(TARGET, dtype=jnp.int32)[None, :], (BATCH, 1))  # row v of the table is fed at v alone
 
@@ -110,54 +115,82 @@ def test_a_position_depends_on_the_tokens_fed_so_far_and_on_no_later_one(attenti
     assert np.all(reads[np.tril_indices(TARGET)] > 0)
 
 
-@attentions
-def test_logits_depend_on_neither_padding_nor_neighbours(attention):
-    model, batch, other = models.model("gru", attention), models.batch(), models.batch(seed=1)
-    decoder = decoder_of(model)
-
-    @quick.jit
-    def run(batch):
-        return decoder(encoded(model, batch), true_previous(batch.targets), batch.target_lengths)
-
-    def same(found, rows=slice(None)) -> None:
-        for x, y in zip(found, run(batch), strict=True):
-            x, y = np.asarray(x[rows, :TARGET]), np.asarray(y[rows])
-            np.testing.assert_allclose(x[VALID_TARGET[rows]], y[VALID_TARGET[rows]], rtol=0, atol=1e-12)
-
-    filled = dataclasses.replace(
-        batch,
-        inputs=jnp.where(VALID_SOURCE, batch.inputs, 1),
-        targets=jnp.where(VALID_TARGET, batch.targets, 1),
-    )
-    same(run(filled))
-    wider = dataclasses.replace(
-        batch, inputs=jnp.pad(batch.inputs, ((0, 0), (0, 3))), targets=jnp.pad(batch.targets, ((0, 0), (0, 2)))
-    )
-    logits, weights = run(wider)
-    same((logits, weights[:, :, :SOURCE]))
-    assert np.all(np.asarray(weights[:, :, SOURCE:]) == 0)
-    neighbours = jax.tree.map(lambda x, y: jnp.concatenate([x[:3], y[3:]]), batch, other)
-    same(run(neighbours), slice(0, 3))
-
-
-@attentions
+@pytest.mark.parametrize("attention", catalogue.names("attentions"))
 def test_without_attention_the_source_is_seen_through_the_last_state_alone(attention):
     model, batch = models.model("lstm", attention), models.batch()
     decoder, memory = decoder_of(model), quick.jit(encoded, static_argnums=0)(model, batch)
 
     @quick.jit
-    def gradient(states, carries):
-        def loss(states, carries):
-            seen = dataclasses.replace(memory, states=states, carries=carries)
+    def gradient(states, carries, last):
+        def loss(states, carries, last):
+            seen = dataclasses.replace(memory, states=states, carries=carries, last=last)
             logits, _ = decoder(seen, true_previous(batch.targets), batch.target_lengths)
             return jnp.sum(jnp.where(VALID_TARGET[:, :, None], jnp.square(logits), 0))
 
-        return jax.grad(loss, argnums=(0, 1))(states, carries)
+        return jax.grad(loss, argnums=(0, 1, 2))(states, carries, last)
 
-    states, carries = gradient(memory.states, memory.carries)
-    assert all(np.all(np.asarray(part) != 0) for part in jax.tree.leaves(carries))
+    states, carries, last = gradient(memory.states, memory.carries, memory.last)
+    assert all(np.all((np.asarray(part) != 0) == (attention != "input")) for part in jax.tree.leaves(carries))
+    assert np.all((np.asarray(last) != 0) == (attention in ("context", "input")))
     assert np.all(np.asarray(states)[~VALID_SOURCE] == 0)
-    assert np.all((np.asarray(states)[VALID_SOURCE] != 0) == (attention != "none"))
+    looked = attention not in ("none", "context", "input")
+    assert np.all((np.asarray(states)[VALID_SOURCE] != 0) == looked)
+
+
+def test_a_context_before_the_recurrence_enters_it_and_input_feeding_brings_back_what_was_read():
+    """Two steps written out."""
+    batch = models.batch()
+    model = models.model("rnn", "dot", placement="before", input_feeding=True)
+    decoder = decoder_of(model)
+    logits = quick.jit(lambda: decoder(encoded(model, batch), true_previous(batch.targets), None)[0])()
+    memory = jax.device_get(quick.jit(lambda: encoded(model, batch))())
+    (weights,) = decoder.stack.layers[0]
+    w, u, b = (np.asarray(x) for x in (weights.w[...], weights.u[...], weights.b[...]))
+    combine, vocabulary = decoder.combine, decoder.vocabulary
+    assert vocabulary is not None and combine.bias is not None and vocabulary.bias is not None
+    embedding = np.asarray(decoder.embed.embedding[...])
+    fed = np.asarray(true_previous(batch.targets))
+    for row, length in enumerate(SOURCE_LENGTHS):
+        h, read = memory.carries[0][0][row], np.zeros(FEATURES)
+        for step in range(2):
+            scores = np.exp(memory.states[row, :length] @ h)
+            context = (scores / scores.sum() if length else scores) @ memory.states[row, :length]
+            h = np.tanh(np.concatenate([embedding[fed[row, step]], context, read]) @ w + h @ u + b)
+            read = np.tanh(
+                np.concatenate([h, context]) @ np.asarray(combine.kernel[...]) + np.asarray(combine.bias[...])
+            )
+            wanted = read @ np.asarray(vocabulary.kernel[...]) + np.asarray(vocabulary.bias[...])
+            np.testing.assert_allclose(logits[row, step], wanted, rtol=0, atol=1e-12)
+
+
+def test_a_tied_vocabulary_is_the_embedding():
+    model = models.build(TOKENS, ModelConfig("gru", FEATURES, tied=True))
+    plain = models.build(TOKENS, ModelConfig("gru", FEATURES))
+    decoder, batch = decoder_of(model), models.batch()
+    assert decoder.vocabulary is None and decoder.bias is not None
+    sizes = [sum(x.size for x in jax.tree.leaves(nnx.state(each, nnx.Param))) for each in (model, plain)]
+    assert sizes[1] - sizes[0] == FEATURES * PHONEMES
+
+    @quick.jit
+    def run():
+        memory, fed = encoded(model, batch), true_previous(batch.targets)
+        hidden, _ = decoder.stack(decoder.embed(fed), decoder.start(memory).carries)
+        return decoder(memory, fed, None)[0], jnp.tanh(decoder.combine(hidden))
+
+    logits, read = run()
+    wanted = np.asarray(read) @ np.asarray(decoder.embed.embedding[...]).T + np.asarray(decoder.bias[...])
+    np.testing.assert_allclose(logits, wanted, rtol=0, atol=1e-12)
+
+
+def test_the_state_of_other_rows_shares_the_source():
+    batch, model = models.batch(), models.model("lstm", "location", input_feeding=True)
+    decoder, memory = decoder_of(model), quick.jit(encoded, static_argnums=0)(model, batch)
+    state = decoder.step(memory, decoder.start(memory), jnp.arange(BATCH, dtype=jnp.int32))[2]
+    taken = state.take(jnp.array([2, 2, 0, 1]))
+    assert taken.source is state.source and taken.trace is not None and state.trace is not None
+    np.testing.assert_array_equal(taken.trace.total, state.trace.total[np.array([2, 2, 0, 1])])
+    np.testing.assert_array_equal(taken.carries[0][1], state.carries[0][1][np.array([2, 2, 0, 1])])
+    assert taken.read is not None and state.read is not None and np.any(np.asarray(taken.read != state.read))
 
 
 @pytest.mark.parametrize("projection", [0, 4])

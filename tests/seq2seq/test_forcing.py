@@ -10,12 +10,12 @@ import pytest
 from research.batch import BEGIN, END
 from research.recurrent.dropout import Rates
 from research.seq2seq.conditions import Conditions
-from research.seq2seq.decoder import Decoder
+from research.seq2seq.decoder import SILENT, Decoder
 from research.seq2seq.forcing import fed_tokens, true_previous
 from research.seq2seq.search import greedy
 from tests import quick
 from tests.seq2seq import models
-from tests.seq2seq.models import BATCH, TARGET, altered, decoder_of, encoded
+from tests.seq2seq.models import BATCH, SOURCE, TARGET, altered, decoder_of, encoded
 
 MODEL = {"cell": "gru", "attention": "dot"}
 
@@ -97,9 +97,9 @@ def test_the_guesses_are_made_with_the_noise_that_the_loss_is_computed_with():
     @quick.jit
     def run(batch, key):
         decoder, memory = decoder_of(model), encoded(model, batch)
-        noise = decoder.noise(Rates(rate, rate, rate, None, rate, rate), key, BATCH, TARGET)
+        noise = decoder.noise(Rates(*[rate] * 6), key, BATCH, TARGET, SOURCE)
         fed = fed_tokens(decoder, memory, batch.targets, Conditions(jnp.asarray(0.0)), key, noise=noise)
-        return fed, *(jnp.argmax(decoder(memory, fed, None, each)[0], axis=-1) for each in (noise, None))
+        return fed, *(jnp.argmax(decoder(memory, fed, None, each)[0], axis=-1) for each in (noise, SILENT))
 
     fed, noisy, without = jax.device_get(run(batch, jax.random.key(0)))
     np.testing.assert_array_equal(fed[:, 1:], noisy[:, :-1])
