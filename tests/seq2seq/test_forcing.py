@@ -7,11 +7,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from research.batch import BEGIN, END
+from research.batch import BEGIN, END, WHOLE, Shard
 from research.recurrent.dropout import Rates
 from research.seq2seq.conditions import Conditions
 from research.seq2seq.decoder import SILENT, Decoder
-from research.seq2seq.forcing import fed_tokens, true_previous
+from research.seq2seq.forcing import Feed, fed_tokens, true_previous
 from research.seq2seq.search import greedy
 from tests import quick
 from tests.seq2seq import models
@@ -136,3 +136,60 @@ def test_no_gradient_passes_through_the_tokens_that_are_drawn():
     found, wanted = gradients(jnp.asarray(0.5), jax.random.key(0))
     assert np.any(np.asarray(found[0]) != 0)
     jax.tree.map(lambda x, y: np.testing.assert_allclose(x, y, rtol=0, atol=1e-12), found, wanted)
+
+
+def drawn(ratio: float, count: int = 50, unit: float = 0.0, feed: Feed = "argmax"):
+    """Of so many batches: what was fed from the second token on, what was true, and the logits that it follows from."""
+    model = models.model(**MODEL)
+
+    @quick.jit
+    def run(batch, key):
+        decoder, memory = decoder_of(model), encoded(model, batch)
+        conditions = Conditions(jnp.asarray(ratio), jnp.asarray(unit))
+        fed = fed_tokens(decoder, memory, batch.targets, conditions, key, feed=feed)
+        return fed[:, 1:], true_previous(batch.targets)[:, 1:], decoder(memory, fed, None)[0][:, :-1]
+
+    found = [jax.device_get(run(models.batch(seed), jax.random.key(seed))) for seed in range(count)]
+    return [np.concatenate(each) for each in zip(*found, strict=True)]
+
+
+def test_by_sequence_all_tokens_of_a_target_are_true_or_none_is():
+    fed, true, logits = drawn(0.5, unit=1.0)
+    guess = np.argmax(logits, axis=-1)
+    all_true, all_guessed = np.all(fed == true, axis=1), np.all(fed == guess, axis=1)
+    assert np.all(all_true | all_guessed)
+    assert np.mean(all_true) == pytest.approx(0.5, abs=0.12)  # 3.4 standard deviations
+    assert np.any(np.all(fed[:4] == true[:4], axis=1)) or np.any(np.all(fed[:4] == guess[:4], axis=1))
+
+
+def test_samples_follow_the_distribution_of_the_model():
+    fed, _, logits = drawn(0.0, 200, feed="sample")
+    shares = np.exp(logits - np.max(logits, axis=-1, keepdims=True))
+    shares /= shares.sum(axis=-1, keepdims=True)
+    likely = np.argmax(logits, axis=-1)
+    of_best = np.take_along_axis(shares, likely[..., None], axis=-1)[..., 0]
+    spread = np.sqrt(np.sum(of_best * (1 - of_best)))
+    assert abs(np.sum(fed == likely) - np.sum(of_best)) < 3.5 * spread
+    of_fed = np.take_along_axis(shares, fed[..., None], axis=-1)[..., 0]
+    wanted = np.sum(shares**2, axis=-1)  # the mean probability of a token drawn
+    assert abs(np.mean(of_fed - wanted)) < 3.5 * np.std(of_fed - wanted) / np.sqrt(of_fed.size)
+    assert np.mean(fed != likely) > 0.02
+
+
+@pytest.mark.parametrize("feed", ["argmax", "sample"])
+def test_draws_do_not_depend_on_how_the_batch_is_shared_or_padded(feed):
+    model, batch = models.model(**MODEL), models.batch()
+    conditions = Conditions(jnp.asarray(0.4), jnp.asarray(0.0))
+
+    @quick.jit
+    def run(batch, key):
+        def of(shard):
+            own = shard.rows(batch)
+            return fed_tokens(decoder_of(model), encoded(model, own), own.targets, conditions, key, shard, feed=feed)
+
+        return of(WHOLE), jnp.concatenate([of(Shard(k, 2)) for k in range(2)])
+
+    whole, parts = run(batch, jax.random.key(3))
+    np.testing.assert_array_equal(whole, parts)
+    wider = dataclasses.replace(batch, targets=jnp.pad(batch.targets, ((0, 0), (0, 2))))
+    np.testing.assert_array_equal(run(wider, jax.random.key(3))[0][:, :TARGET], whole)

@@ -1,0 +1,111 @@
+"""What holds of every encoder with every attention, however the decoder is forced.
+
+Causality: a position's loss depends on no token that is fed after it. Padding and neighbours: the loss of a sequence,
+its gradients and what the model says on its own depend on neither. By value and by gradient, in double precision.
+"""
+
+import dataclasses
+import itertools
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import nnx
+
+from research import catalogue
+from research.config import ModelConfig
+from research.seq2seq.conditions import Conditions
+from research.seq2seq.forcing import fed_tokens
+from research.seq2seq.model import Seq2seq
+from tests import quick
+from tests.seq2seq import models
+from tests.seq2seq.models import BATCH, FEATURES, SOURCE, SOURCE_LENGTHS, TARGET, TARGET_LENGTHS, TOKENS, WAYS
+
+ENCODERS: dict[str, dict[str, Any]] = {
+    "forward": {},
+    "reversed": {"reverse_source": True},
+    "both ways": {"bidirectional": True},
+    "stacked, residual": {"layers": 2, "residual": True, "bidirectional": True},
+    "pyramid": {"layers": 2, "subsampling": "pyramid", "bidirectional": True},
+    "mean": {"layers": 2, "subsampling": "mean"},
+    "max": {"layers": 2, "subsampling": "max"},
+    "convolution": {"subsampling": "convolution"},
+}
+FORCING = {"always": (1.0, 0.0), "by token": (0.5, 0.0), "by sequence": (0.5, 1.0), "never": (0.0, 0.0)}
+VALID_SOURCE = np.arange(SOURCE)[None, :] < np.array(SOURCE_LENGTHS)[:, None]
+VALID_TARGET = np.arange(TARGET)[None, :] < np.array(TARGET_LENGTHS)[:, None]
+PADDING = 3
+
+
+def model_of(encoder: str, way: str) -> Seq2seq:
+    options = dict(WAYS[way])
+    config = ModelConfig("gru", FEATURES, attention=options["attention"], **ENCODERS[encoder])
+    return models.build(TOKENS, config, attention=models.attention_options(**options))
+
+
+KINDS = [*catalogue.names("attentions"), "additive before", "dot with input feeding"]
+CASES = [*itertools.product(ENCODERS, KINDS), *(("both ways", way) for way in WAYS if way not in KINDS)]
+
+
+@pytest.mark.parametrize(("encoder", "way"), CASES)
+def test_neither_what_comes_later_nor_padding_nor_neighbours_matter(encoder, way):
+    model = model_of(encoder, way)
+    graphdef, weights = nnx.split(model)
+
+    @quick.jit
+    def run(batch, used, ratio, whole):
+        """Of the sequences that are used: scores, what was fed, weights, gradients; and what the model says."""
+        conditions = Conditions(ratio, whole)
+
+        def loss(weights, onto):
+            own = nnx.merge(graphdef, weights)
+            memory = own.encoder(batch.inputs, batch.input_lengths)
+            fed = fed_tokens(own.head.decoder, memory, batch.targets, conditions, jax.random.key(0))
+            logits, attended = own.head.decoder(memory, fed, batch.target_lengths)
+            score = own.head.score(logits + onto, batch)
+            return jnp.sum(score.loss * used[:, None]), (score, fed, attended)
+
+        onto = jnp.zeros((*batch.targets.shape, models.PHONEMES))
+        (_, found), gradients = jax.value_and_grad(loss, argnums=(0, 1), has_aux=True)(weights, onto)
+        score, said = nnx.merge(graphdef, weights).predict(batch)
+        return found, gradients, (score, said)
+
+    batch, everyone = models.batch(), jnp.ones(BATCH)
+    padded = dataclasses.replace(
+        batch,
+        inputs=jnp.pad(jnp.where(VALID_SOURCE, batch.inputs, 1), ((0, 0), (0, PADDING)), constant_values=2),
+        targets=jnp.pad(jnp.where(VALID_TARGET, batch.targets, 1), ((0, 0), (0, PADDING)), constant_values=2),
+    )
+    first = jnp.asarray(np.arange(BATCH) < 3, jnp.float64)
+    neighbours = jax.tree.map(lambda x, y: jnp.concatenate([x[:3], y[3:]]), batch, models.batch(seed=1))
+    last = np.array(TARGET_LENGTHS) - 1
+    later = dataclasses.replace(batch, targets=batch.targets.at[np.arange(BATCH), last].set(5))
+
+    for name, (ratio, whole) in FORCING.items():
+        forcing = jnp.asarray(ratio), jnp.asarray(whole)
+        plain = jax.device_get(run(batch, everyone, *forcing))
+        wide = jax.device_get(run(padded, everyone, *forcing))
+        same(wide[0][0].loss[:, :TARGET], plain[0][0].loss, name)
+        same(wide[1], plain[1], name)
+        same(wide[2][0].loss[:, :TARGET], plain[2][0].loss, name)
+        np.testing.assert_array_equal(wide[2][1], plain[2][1])
+        assert np.all(wide[0][0].loss[:, TARGET:] == 0) and np.any(plain[0][0].loss[3] != 0)
+
+        mine, theirs = (jax.device_get(run(each, first, *forcing)) for each in (batch, neighbours))
+        same(theirs[0][0].loss[:3], mine[0][0].loss[:3], name)
+        same(theirs[1], mine[1], name)
+        np.testing.assert_array_equal(theirs[2][1][:3], mine[2][1][:3])
+
+        changed = jax.device_get(run(later, everyone, *forcing))
+        for row, length in enumerate(TARGET_LENGTHS):  # the last target is fed to nobody before the end
+            same(changed[0][0].loss[row, : length - 1], plain[0][0].loss[row, : length - 1], name)
+
+
+def same(found: Any, wanted: Any, case: str) -> None:
+    def compare(x: np.ndarray, y: np.ndarray) -> None:
+        x = x[tuple(slice(size) for size in y.shape)]
+        np.testing.assert_allclose(x, y, rtol=1e-10, atol=1e-11, err_msg=case)
+
+    jax.tree.map(compare, found, wanted)
