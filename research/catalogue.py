@@ -30,6 +30,8 @@ class Entry:
     """Cells, attentions: the options of `CellConfig` or `AttentionConfig` that it reads."""
     carries_more: bool = False
     """Cells: whether the carry has, or with some option may have, parts beside h that zoneout can hold."""
+    weighs: bool = True
+    """Attentions: whether there are weights."""
 
 
 @functools.cache
@@ -50,7 +52,8 @@ def entries(kind: str) -> dict[str, Entry]:
             if options is None:
                 options = next(inherited.get(base) or () for base in bases & _parents(node))
             more = "parts" in _names(node) and _assigned(node, "averages") is not False
-            found[name] = Entry(name, module, node.name, summary, options, more)
+            weighs = _assigned(node, "weighs") is not False
+            found[name] = Entry(name, module, node.name, summary, options, more, weighs)
     return found
 
 

@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 from research import config as module
-from research.config import AddingConfig, Config, InitConfig
+from research.config import AddingConfig, Config, DecodingConfig, InitConfig
 from research.dotted import flatten, override, suggestion, unflatten
 from research.errors import UserError
 
@@ -79,6 +79,14 @@ def test_a_change_of_task_drops_the_options_of_the_former_task():
         ("training.learning_rate", float("inf")),
         ("training.clip_norm", 0.0),
         ("forcing.ratio", 1.01),
+        ("decoding.method", "guess"),
+        ("decoding.beam_size", 0),
+        ("decoding.length_penalty", 10.5),
+        ("decoding.coverage_penalty", -0.1),
+        ("decoding.temperature", 1e-7),
+        ("decoding.temperature", float("nan")),
+        ("decoding.top_k", -1),
+        ("decoding.max_length", 2**21),
         ("training.warmup_steps", -1),
         ("training.eval_every", -1),
         ("probes.gradient_flow_every", -1),
@@ -123,6 +131,20 @@ def _source(kind: type) -> list[str]:
     import inspect
 
     return inspect.getsource(kind).splitlines()
+
+
+@pytest.mark.parametrize("method", ["greedy", "sample", "beam"])
+def test_options_of_another_way_to_decode_are_refused(method):
+    read = {"beam": {"beam_size": 5, "length_penalty": 0.5}, "sample": {"temperature": 0.5, "top_k": 3}}
+    for reader, options in read.items():
+        for name, value in options.items():
+            if reader == method:
+                assert getattr(DecodingConfig(method, **{name: value}), name) == value
+            else:
+                with pytest.raises(UserError, match=f"decoding.{name}={value}.* as decoding.method={method} does not"):
+                    DecodingConfig(method, **{name: value})
+    with pytest.raises(UserError, match=r"decoding.min_length=4: must be at most decoding.max_length=3"):
+        DecodingConfig(method, min_length=4, max_length=3)
 
 
 @pytest.mark.parametrize("change", [{"model.attention": "dot"}, {"forcing.policy": "constant", "forcing.ratio": 0.5}])

@@ -42,6 +42,9 @@ class Config:
             settled = self.cell.projection or not self.model.parameter_budget  # else widths are tried out
             fits = width % heads == 0 or not settled
             require(fits, "attention.heads", heads, f"a divisor of the decoder's {width} features")
+        beta, reason = self.decoding.coverage_penalty, f"as model.attention={self.model.attention} has no weights"
+        weighs = catalogue.entries("attentions")[self.model.attention].weighs
+        require(weighs or beta == 0, "decoding.coverage_penalty", beta, f"0.0, {reason}")
         if not self.task.decodes:  # no decoder would read these
             reason = f"as the task {self.task.name} has no decoder"
             require(self.model.attention == "none", "model.attention", self.model.attention, f"none, {reason}")

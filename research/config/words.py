@@ -1,6 +1,5 @@
 """Options of targets that are sequences of tokens: what the decoder is fed in training, and how it writes its own."""
 
-import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -49,7 +48,8 @@ class DecodingConfig:
     beam_size: int = 4
     """beam: hypotheses that are kept at each step."""
     length_penalty: float = 0.0
-    """beam: alpha of ((5 + length) / 6)^alpha, which divides the log-probability (Wu et al. 2016)."""
+    """beam: alpha of ((5 + length) / 6)^alpha, which divides the log-probability (Wu et al. 2016); the end mark
+    counts."""
     coverage_penalty: float = 0.0
     """beam: beta of beta * sum_s log(min(attention that s got, 1)), which is added (Wu et al. 2016)."""
     temperature: float = 1.0
@@ -59,17 +59,18 @@ class DecodingConfig:
     min_length: int = 0
     """Least tokens of an output, the end mark not counted."""
     max_length: int = 0
-    """Most tokens of an output, the end mark not counted; 0: as many as the longest target has."""
+    """Most tokens of an output, the end mark not counted; 0: as many as the longest target has. What has not ended by
+    then stands as it is."""
 
     def __post_init__(self) -> None:
         for name, least in (("beam_size", 1), ("top_k", 0), ("min_length", 0), ("max_length", 0)):
             value = getattr(self, name)
-            require(least <= value < 2**31, f"decoding.{name}", value, f"at least {least}, less than 2**31")
-        for name in ("length_penalty", "coverage_penalty"):
+            require(least <= value <= 2**20, f"decoding.{name}", value, f"between {least} and 2**20")
+        for name, most in (("length_penalty", 10.0), ("coverage_penalty", LARGE)):
             value = getattr(self, name)
-            require(0 <= value <= LARGE, f"decoding.{name}", value, f"between 0 and {LARGE:g}")
+            require(0 <= value <= most, f"decoding.{name}", value, f"between 0 and {most:g}")
         hot = self.temperature
-        require(0 < hot <= LARGE and math.isfinite(hot), "decoding.temperature", hot, f"above 0, at most {LARGE:g}")
+        require(1 / LARGE <= hot <= LARGE, "decoding.temperature", hot, f"between {1 / LARGE:g} and {LARGE:g}")
         ordered = self.max_length == 0 or self.min_length <= self.max_length
         require(ordered, "decoding.min_length", self.min_length, f"at most decoding.max_length={self.max_length}")
         read = {
