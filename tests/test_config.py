@@ -228,6 +228,55 @@ def test_structure_and_noise_that_have_nothing_to_act_on_are_refused(options, li
     assert str(refused.value).startswith(line) and "\n" not in str(refused.value)
 
 
+@pytest.mark.parametrize(
+    ("options", "line"),
+    [
+        *(
+            (
+                {"subsampling": kind},
+                f"model.subsampling={kind}: must be none or convolution, as there is one layer only",
+            )
+            for kind in ("pyramid", "mean", "max")
+        ),
+        (
+            {"subsampling_factor": 3},
+            "model.subsampling_factor=3: must be 2, as model.subsampling=none does not read it",
+        ),
+        (
+            {"subsampling": "convolution", "subsampling_factor": 1},
+            "model.subsampling_factor=1: must be between 2 and 1024",
+        ),
+        (
+            {"subsampling": "pyramid", "layers": 2, "residual": True},
+            "model.residual=True: must be False with model.subsampling=pyramid",
+        ),
+        *(
+            (
+                {"subsampling": kind, "layers": 2, "skip": True},
+                f"model.skip=True: must be False with model.subsampling={kind}",
+            )
+            for kind in ("pyramid", "mean", "max")
+        ),
+        (
+            {"reverse_source": True, "bidirectional": True},
+            "model.reverse_source=True: must be False, as model.bidirectional reads both ways",
+        ),
+    ],
+)
+def test_a_way_to_read_the_source_that_cannot_be_is_refused(options, line):
+    with pytest.raises(UserError) as refused:
+        override(Config(), {f"model.{name}": value for name, value in options.items()})
+    assert str(refused.value) == line
+
+
+@pytest.mark.parametrize("kind", ["pyramid", "mean", "max", "convolution"])
+def test_a_profile_over_time_is_refused_where_layers_take_fewer_steps(kind):
+    changes = {"model.subsampling": kind, "model.layers": 2, "probes.gradient_flow_every": 5}
+    with pytest.raises(UserError, match=f"gradient_flow_every=5: must be 0 with model.subsampling={kind}, which"):
+        override(Config(), changes)
+    assert override(Config(), {**changes, "probes.gradient_flow_every": 0}).model.subsampling == kind
+
+
 def test_connections_are_refused_where_the_weights_are_not_sparse():
     with pytest.raises(
         UserError, match=r"init.connections=7: must be 15, as only init.recurrent=sparse reads it, not normal"

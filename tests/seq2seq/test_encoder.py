@@ -1,4 +1,7 @@
-"""The encoder is unrolled layers, and a sequence's memory is its own."""
+"""The encoder is unrolled layers, whatever shortens the source between them, in any direction and with any cell."""
+
+import functools
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -6,45 +9,55 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from research.batch import Interface
+from research import catalogue
 from research.config import ModelConfig
 from research.recurrent.cell import create
-from research.recurrent.dropout import Rates
+from research.recurrent.dropout import LayerNoise, Rates, StackNoise
 from research.recurrent.stack import Stack
 from research.recurrent.unroll import unroll
 from research.seq2seq.encoder import Encoder, Memory
 from tests import quick
 from tests.seq2seq import models
-
-INPUTS, STEPS, H = 3, 5, models.FEATURES
-LENGTHS = (5, 0, 2, 4)
-FEATURES = Interface("features", INPUTS, STEPS, "class", 10)
+from tests.seq2seq.encoders import FEATURES, INPUTS, KINDS, LENGTHS, STEPS, H, close, inputs, kinds, variant
 
 
+@functools.cache
 def encoder(cell: str = "lstm", layers: int = 2, bidirectional: bool = True) -> Encoder:
     return models.build(FEATURES, ModelConfig(cell, H, layers, bidirectional)).encoder
 
 
-def inputs(seed: int = 0, steps: int = STEPS):
-    xs = np.random.default_rng(seed).normal(size=(len(LENGTHS), steps, INPUTS))
-    return jnp.asarray(xs), jnp.array(LENGTHS, jnp.int32)
-
-
-def close(x, y) -> None:
-    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=0, atol=1e-12), x, y)
-
-
-def by_hand(own: Encoder, xs, lengths, probe=None) -> Memory:
-    """Two layers in both directions."""
-    (ahead_0, back_0), (ahead_1, back_1) = own.stack.layers
-    first, first_carry = unroll(own.stack.cell, ahead_0, xs, lengths=lengths)
-    second, second_carry = unroll(own.stack.cell, back_0, xs, lengths=lengths, reverse=True)
-    states = jnp.concatenate([first, second], axis=-1)
-    third, third_carry = unroll(own.stack.cell, ahead_1, states, lengths=lengths, probe=probe)
-    fourth, fourth_carry = unroll(own.stack.cell, back_1, states, lengths=lengths, reverse=True)
-    pairs = (first_carry, second_carry), (third_carry, fourth_carry)
-    carries = tuple(tuple(jnp.concatenate(part, axis=-1) for part in zip(*pair, strict=True)) for pair in pairs)
-    return Memory(jnp.concatenate([third, fourth], axis=-1), lengths, carries, carries[-1][0])
+def by_hand(own: Encoder, xs, lengths, probe=None, noise: StackNoise | None = None) -> Memory:
+    """The layers one by one, from zeros; the last states are read off the states of each row."""
+    stack, x, carries = own.stack, jnp.zeros(0), []
+    read, lengths = own.front(xs, lengths)
+    for depth, directions in enumerate(stack.layers):
+        given = LayerNoise() if noise is None else noise.layers[depth]
+        if depth:
+            x, lengths = stack.between[depth - 1](x, lengths) if len(stack.between) else (x, lengths)
+            read = stack.norms[depth - 1](x) if len(stack.norms) else x
+        if depth and noise is not None:
+            mask = noise.layers[depth - 1].output
+            assert mask is not None and read.shape[2] % mask.shape[1] == 0
+            read = read * jnp.concatenate([mask] * (read.shape[2] // mask.shape[1]), axis=1)[:, None, :]
+        found = []
+        for direction, weights in enumerate(directions):
+            half = slice(direction * H, (direction + 1) * H)
+            hold = None if given.hold is None else tuple(x[:, : read.shape[1], half] for x in given.hold)
+            options: dict[str, Any] = {"reverse": stack.reverse[direction], "hold": hold}
+            options["probe"] = probe if depth == len(stack.layers) - 1 and direction == 0 else None
+            found.append(unroll(stack.cell, weights, read, lengths=lengths, **options))
+        y = jnp.concatenate([states for states, _ in found], axis=-1)
+        carries.append(
+            tuple(jnp.concatenate(part, axis=-1) for part in zip(*(carry for _, carry in found), strict=True))
+        )
+        x = x + y if depth and stack.config.residual else y
+        if depth == len(stack.layers) - 1 and given.output is not None:
+            x = x * given.output[:, None, :]
+    assert lengths is not None
+    last = [x[:, 0] if reverse else x[jnp.arange(len(x)), lengths - 1] for reverse in stack.reverse]
+    last = [part[:, slice(d * H, (d + 1) * H)] for d, part in enumerate(last)]
+    last = jnp.where(lengths[:, None] > 0, jnp.concatenate(last, axis=-1), 0)
+    return Memory(x, lengths, tuple(carries), last)
 
 
 def test_layers_read_the_layer_below_and_directions_are_put_side_by_side():
@@ -114,7 +127,7 @@ def test_a_learned_initial_state_is_where_the_first_step_starts_from_and_starts_
     own, (xs, lengths) = models.build(FEATURES, config).encoder, inputs()
     (parts,) = own.stack.initial
     carry = tuple(jnp.tile(part[...][None, :], (4, 1)) for part in parts)
-    found, wanted = own(xs, lengths), by_hand_one_layer(own, xs, lengths, carry)
+    found, wanted = quick.jit(lambda: (own(xs, lengths), by_hand_one_layer(own, xs, lengths, carry)))()
     close(found, wanted)
     for part, last in zip(carry, found.carries[0], strict=True):
         close(last[LENGTHS.index(0)], part[0])
@@ -142,16 +155,155 @@ def test_dropout_spares_data_and_acts_on_embeddings():
     assert of_tokens is not None and of_tokens.inputs is not None
 
 
-@pytest.mark.parametrize("bidirectional", [False, True])
-def test_a_memory_depends_on_neither_padding_nor_neighbours(bidirectional):
-    own, (xs, lengths) = encoder(bidirectional=bidirectional), inputs()
-    encode = quick.jit(lambda xs, lengths: own(xs, lengths))
-    memory = encode(xs, lengths)
-    valid = jnp.arange(STEPS)[None, :] < lengths[:, None]
-    close(encode(jnp.where(valid[:, :, None], xs, 1e3), lengths), memory)
-    wide = encode(jnp.concatenate([xs, xs], axis=1), lengths)
-    close((wide.states[:, :STEPS], wide.carries), (memory.states, memory.carries))
-    assert np.all(np.asarray(wide.states[:, STEPS:]) == 0)
-    other, _ = inputs(seed=1)
-    mixed = encode(jnp.concatenate([xs[:2], other[2:]]), jnp.array([*LENGTHS[:2], 5, 5], jnp.int32))
-    close(jax.tree.map(lambda x: x[:2], mixed), jax.tree.map(lambda x: x[:2], memory))
+BY_HAND = {
+    "lstm, pyramid of 3 layers, both": ("pyramid", "both", "lstm", {"layers": 3, "subsampling_factor": 3}),
+    "gru, mean, reverse": ("mean", "reverse", "gru", {"layer_norm": True}),
+    "lstm, max, both": ("max", "both", "lstm", {}),
+    "gru, convolution, one layer, reverse": ("convolution", "reverse", "gru", {"layers": 1}),
+    "lstm, convolution, both": ("convolution", "both", "lstm", {"subsampling_factor": 4, "layer_norm": True}),
+}
+
+
+@pytest.mark.parametrize("noisy", [False, True])
+@pytest.mark.parametrize("case", BY_HAND)
+def test_an_encoder_that_shortens_the_source_is_layers_and_what_stands_between_them(case, noisy):
+    kind, way, cell, options = BY_HAND[case]
+    own, (xs, lengths) = variant(kind, way, cell, **options), inputs()
+    rng, widths = np.random.default_rng(2), own.stack.widths
+
+    def layer() -> LayerNoise:
+        hold = tuple(jnp.asarray(1.0 * (rng.random((4, STEPS, width)) < 0.3)) for width in widths.parts)
+        return LayerNoise(output=jnp.asarray(2.0 * (rng.random((4, widths.parts[0])) < 0.5)), hold=hold)
+
+    noise = StackNoise(tuple(layer() for _ in range(widths.layers))) if noisy else None
+    found, wanted = quick.jit(lambda: (own(xs, lengths, noise=noise), by_hand(own, xs, lengths, noise=noise)))()
+    factor = options.get("subsampling_factor", 2) ** (1 if kind == "convolution" else widths.layers - 1)
+    np.testing.assert_array_equal(found.lengths, [-(-length // factor) for length in LENGTHS])
+    assert found.states.shape == (4, -(-STEPS // factor), own.stack.features) and np.any(np.asarray(found.last) != 0)
+    close(found, wanted)
+
+
+def flipped(xs: Any, lengths: Any) -> Any:
+    """Each sequence from its last valid step to its first, and zeros after it."""
+    found = np.zeros_like(xs)
+    for row, length in enumerate(lengths):
+        found[row, :length] = np.asarray(xs)[row, :length][::-1]
+    return jnp.asarray(found)
+
+
+def test_to_read_the_source_from_its_end_is_to_read_it_flipped_and_states_keep_the_order_of_the_source():
+    (backward, forward), (xs, lengths) = (variant("none", way, "gru") for way in ("reverse", "forward")), inputs()
+    encode = quick.jit(lambda xs: (backward(xs, lengths), forward(flipped_xs, lengths)))
+    flipped_xs = flipped(xs, LENGTHS)
+    found, wanted = encode(xs)
+    close(found.states, flipped(wanted.states, LENGTHS))
+    close((found.lengths, found.carries, found.last), (wanted.lengths, wanted.carries, wanted.last))
+    assert np.any(np.asarray(found.states) != np.asarray(wanted.states))
+
+
+def test_the_profile_of_a_source_that_is_read_from_its_end_is_in_the_order_of_reading():
+    (backward, forward), (xs, _) = (variant("none", way, "gru") for way in ("reverse", "forward")), inputs()
+    probe = jnp.zeros((STEPS, 1))
+
+    @quick.jit
+    def profiles():
+        cases = (backward, xs), (forward, xs[:, ::-1])
+        return [jax.grad(lambda p, e=e, x=x: jnp.sum(jnp.sin(e(x, None, p).last)))(probe) for e, x in cases]
+
+    found, wanted = profiles()
+    assert np.all(np.asarray(found) > 0) and not np.allclose(found, found[::-1])
+    close(found, wanted)
+
+
+@kinds
+def test_a_source_shorter_than_a_group_is_one_state(kind):
+    memory = quick.jit(lambda xs: variant(kind, "both", subsampling_factor=5 if kind != "none" else 2)(xs, None))(
+        inputs()[0][:, :1]
+    )
+    assert memory.states.shape[:2] == (4, 1) and memory.lengths is None
+    close(memory.last, memory.states[:, 0])
+
+
+def test_where_states_are_shortened_and_added_to_an_empty_sequence_ends_with_the_sum_of_the_initial_states():
+    own, (xs, lengths) = variant("mean", "both", initial_state="learned"), inputs()
+    memory = quick.jit(lambda: own(xs, lengths))()
+    (first,), (second,) = own.stack.initial
+    close(memory.last[LENGTHS.index(0)], first[...] + second[...])
+
+
+def test_dropout_of_embeddings_comes_before_the_convolution():
+    config = ModelConfig("rnn", H, subsampling="convolution")
+    own, tokens = models.build(models.TOKENS, config).encoder, models.batch()
+    assert own.embed is not None
+    mask = jnp.asarray(2.0 * (np.random.default_rng(0).random((4, H)) < 0.5))
+    noise, embedded = StackNoise((LayerNoise(),), mask), own.embed.embedding[...][tokens.inputs]
+
+    @quick.jit
+    def both():
+        wanted = by_hand(own, embedded * mask[:, None, :], tokens.input_lengths)
+        return own(tokens.inputs, tokens.input_lengths, noise=noise), wanted
+
+    close(*both())
+
+
+@pytest.mark.parametrize("cell", catalogue.names("cells"))
+def test_any_cell_can_be_that_of_a_pyramid(cell):
+    config = ModelConfig(cell, H, 3, True, subsampling="pyramid")
+    memory = jax.eval_shape(lambda: models.build(FEATURES, config).encoder(*inputs()))
+    assert memory.states.shape == (4, 2, 2 * H) and memory.lengths.shape == (4,)
+
+
+@pytest.mark.parametrize("kind", ["pyramid", "convolution"])
+def test_checkpoints_change_nothing_and_truncation_only_gradients(kind):
+    found = []
+    for option in ("checkpoint_every", "truncate_every"):
+        own, (xs, lengths) = variant(kind, "both", **{option: 1}), inputs()
+        gradient = quick.jit(jax.value_and_grad(lambda xs, e=own, n=lengths: jnp.sum(jnp.sin(e(xs, n).states))))(xs)
+        found.append(gradient)
+    own, (xs, lengths) = variant(kind, "both"), inputs()
+    wanted = quick.jit(jax.value_and_grad(lambda xs: jnp.sum(jnp.sin(own(xs, lengths).states))))(xs)
+    close(found[0], wanted)
+    close(found[1][0], wanted[0])
+    assert not np.allclose(found[1][1], wanted[1])
+
+
+def test_in_bfloat16_the_layers_products_are_rounded_and_the_convolution_is_not():
+    xs, lengths = inputs()
+    exact, rounded = (variant("convolution", "both", precision=each) for each in ("float32", "bfloat16"))
+    single = [nnx.split(own) for own in (exact, rounded)]
+
+    @quick.jit
+    def encode(xs):
+        own = [nnx.merge(graph, jax.tree.map(lambda x: x.astype(jnp.float32), weights)) for graph, weights in single]
+        return [(each.front(xs, lengths)[0], each(xs, lengths).states) for each in own]
+
+    (front, states), (same, near) = encode(xs.astype(jnp.float32))
+    np.testing.assert_array_equal(front, same)
+    assert near.dtype == jnp.float32 and 0 < np.max(np.abs(near - states)) < 0.1
+
+
+def test_a_decoder_neither_shortens_nor_reverses_its_targets():
+    for options in ({"subsampling": "pyramid"}, {"reverse_source": True}):
+        config: Any = {"layers": 2, **options}
+        stack = models.decoder_of(models.build(models.TOKENS, ModelConfig("rnn", H, **config))).stack
+        assert stack.reverse == (False,) and not len(stack.between)
+
+
+@kinds
+def test_the_gradient_of_a_loss_reaches_the_embeddings_of_the_source(kind):
+    config = ModelConfig("rnn", H, attention="additive", **{"layers": 2, **KINDS[kind]})
+    graphdef, weights = nnx.split(models.build(models.TOKENS, config))
+
+    @quick.jit
+    def solve(weights):
+        def loss(weights):
+            return nnx.merge(graphdef, weights).loss(models.batch(), jax.random.key(0))[0]
+
+        return jax.value_and_grad(loss)(weights)
+
+    loss, gradients = solve(jax.tree.map(lambda x: 0.2 * jnp.abs(x), weights))  # no unit of the convolution is off
+    read = {
+        int(token) for row, n in zip(models.batch().inputs, models.SOURCE_LENGTHS, strict=True) for token in row[:n]
+    }
+    reached = np.any(np.asarray(gradients["encoder"]["embed"]["embedding"][...]) != 0, axis=1)
+    assert np.isfinite(loss) and set(np.flatnonzero(reached)) == read

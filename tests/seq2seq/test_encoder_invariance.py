@@ -1,0 +1,110 @@
+"""A memory and its gradients: padding and neighbours make no difference, and no state sees what is yet to be read."""
+
+import functools
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import nnx
+
+from tests import quick
+from tests.seq2seq.encoders import INPUTS, LENGTHS, STEPS, close, inputs, kinds, variant, ways
+
+
+class Solution(NamedTuple):
+    """Results, and gradients of a sum that reads all of them, padded states included."""
+
+    memory: Any
+    d_xs: Any
+    d_weights: Any
+
+
+@functools.cache
+def solver(kind: str, way: str):
+    graphdef, weights = nnx.split(variant(kind, way))
+
+    def solution(xs, lengths) -> Solution:
+        def total(weights, xs):
+            memory = nnx.merge(graphdef, weights)(xs, lengths)
+            parts = [jnp.swapaxes(memory.states, 0, 1), memory.last, *jax.tree.leaves(memory.carries)]
+            shares = [jnp.cos(jnp.arange(1.0, 1 + part.size)).reshape(part.shape) for part in parts]
+            return sum(jnp.sum(part * share) for part, share in zip(parts, shares, strict=True)), memory
+
+        (d_weights, d_xs), memory = jax.grad(total, argnums=(0, 1), has_aux=True)(weights, xs)
+        return Solution(memory, d_xs, d_weights)
+
+    return quick.jit(solution)
+
+
+@ways
+@kinds
+def test_a_memory_and_its_gradients_do_not_depend_on_what_the_padding_holds(kind, way):
+    xs, lengths = inputs()
+    valid = jnp.arange(STEPS)[None, :] < lengths[:, None]
+    solve = solver(kind, way)
+    wanted = solve(xs, lengths)
+    for garbage in (1e3, np.nan, np.inf):
+        close(solve(jnp.where(valid[:, :, None], xs, garbage), lengths), wanted)
+    shorter = np.arange(wanted.memory.states.shape[1])[None, :] < np.asarray(wanted.memory.lengths)[:, None]
+    assert np.all(np.asarray(wanted.memory.states)[~shorter] == 0) and np.all(np.asarray(wanted.d_xs)[~valid] == 0)
+    assert all(np.any(np.asarray(gradient) != 0) for gradient in jax.tree.leaves(wanted.d_weights))
+
+
+@ways
+@kinds
+def test_a_memory_and_its_gradients_do_not_depend_on_how_much_padding_there_is(kind, way):
+    (xs, lengths), solve = inputs(), solver(kind, way)
+    found, wanted = solve(jnp.concatenate([xs, xs[:, :4]], axis=1), lengths), solve(xs, lengths)
+    states, steps = found.memory.states, wanted.memory.states.shape[1]
+    assert np.all(np.asarray(states[:, steps:]) == 0) and np.all(np.asarray(found.d_xs[:, STEPS:]) == 0)
+    close(found.d_weights, wanted.d_weights)
+    close((states[:, :steps], found.d_xs[:, :STEPS]), (wanted.memory.states, wanted.d_xs))
+    for name in ("lengths", "carries", "last"):
+        close(getattr(found.memory, name), getattr(wanted.memory, name))
+
+
+@ways
+@kinds
+def test_a_memory_and_its_gradients_do_not_depend_on_neighbours(kind, way):
+    (xs, lengths), (other, _), solve = inputs(), inputs(seed=1), solver(kind, way)
+    mixed = solve(jnp.concatenate([xs[:2], other[2:]]), jnp.array([*LENGTHS[:2], 5, 5], jnp.int32))
+    wanted = solve(xs, lengths)
+    close(*(jax.tree.map(lambda x: x[:2], (each.memory, each.d_xs)) for each in (mixed, wanted)))
+
+
+@pytest.mark.parametrize("way", ["forward", "reverse"])
+@kinds
+def test_a_state_depends_on_what_has_been_read_alone_and_on_all_of_it(kind, way):
+    """By the gradient of each state, and by the value of those that have been made before a change."""
+    own, steps, factor = variant(kind, way), 7, 1 if kind == "none" else 2
+    xs = jnp.asarray(np.random.default_rng(3).normal(size=(1, steps, INPUTS)))
+
+    @quick.jit
+    def states_and_slopes(xs):
+        def states(xs):
+            return own(xs, None).states[0]
+
+        share = jnp.cos(jnp.arange(own.stack.features))[None, :]
+        return states(xs), jax.jacrev(lambda xs: jnp.sum(states(xs) * share, axis=1))(xs)[:, 0]
+
+    s, t = np.arange(-(-steps // factor))[:, None], np.arange(steps)[None, :]
+    back = 1 if kind == "convolution" else 0
+    seen = t >= factor * s - back if way == "reverse" else t < factor * (s + 1)
+    found, slopes = states_and_slopes(xs)
+    np.testing.assert_array_equal(np.any(np.asarray(slopes) != 0, axis=-1), seen)
+    for step in range(steps):
+        moved, _ = states_and_slopes(xs.at[:, step].add(1.0))
+        np.testing.assert_array_equal(np.any(np.asarray(moved != found), axis=-1), seen[:, step])
+
+
+@ways
+@kinds
+def test_without_a_step_there_is_the_initial_state_and_nothing_to_learn(kind, way):
+    (xs, _), own = inputs(), variant(kind, way)
+    found = solver(kind, way)(xs, jnp.zeros(4, jnp.int32))
+    assert all(np.all(np.asarray(leaf) == 0) for leaf in jax.tree.leaves((found.memory, found.d_xs)))
+    assert all(np.all(np.isfinite(leaf)) for leaf in jax.tree.leaves(found.d_weights))
+    blank = jax.eval_shape(lambda: own(xs[:, :0], jnp.zeros(4, jnp.int32)))
+    assert blank.states.shape == (4, 0, own.stack.features) and blank.last.shape == (4, own.stack.features)
