@@ -15,6 +15,8 @@ class TaskOptions:
     """Whether the target is a sequence, so that there is a decoder, with attention and teacher forcing."""
     lengths_differ: ClassVar[bool] = False
     """Whether inputs differ in length, so that a time step is not equally far from the loss in all of them."""
+    valued: ClassVar[bool] = False
+    """Whether the target is a number, so that the model gives no probabilities."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,7 @@ class PixelsConfig(TaskOptions):
 class AddingConfig(TaskOptions):
     """The sum of the two marked numbers of a sequence of random numbers (Le, Jaitly, Hinton 2015: chance MSE 1/6)."""
 
+    valued: ClassVar[bool] = True
     name: Literal["adding"] = "adding"
     length: int = 100
     """Time steps of a sequence."""

@@ -3,10 +3,21 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from research.config.checks import require, require_positive
+from research.config.checks import LARGE, require, require_default, require_positive
 
 NOISE = ("input_dropout", "output_dropout", "recurrent_dropout", "attention_dropout", "zoneout_h", "zoneout_c")
 """Rates of a training; whether one is 0 decides the program."""
+SLOWEST = 1 - 1e-6
+"""The largest decay of a mean: float32 still tells it from 1."""
+READERS = {
+    "beta1": ("adam", "adamw"),
+    "beta2": ("adam", "adamw"),
+    "square_decay": ("rmsprop",),
+    "epsilon": ("adam", "adamw", "rmsprop"),
+    "momentum": ("sgd", "rmsprop"),
+    "weight_decay": ("adamw",),
+}
+"""The numbers of an update rule, and the rules that read them."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +43,7 @@ class TrainingConfig:
     epsilon: float = 1e-8
     """adam, adamw, rmsprop: added to the root of that mean."""
     momentum: float = 0.0
-    """sgd, rmsprop: share of the last update in the next."""
+    """sgd: share of the last direction in the next; rmsprop: of the last update, learning rate included."""
     weight_decay: float = 0.0
     """adamw: share of a matrix, times the learning rate, that each update takes off; vectors are spared."""
     learning_rate: float = 1e-3
@@ -40,12 +51,13 @@ class TrainingConfig:
     warmup_steps: int = 0
     """Steps in which the learning rate rises from 0 to its peak."""
     decay: Literal["none", "cosine", "inverse_sqrt", "plateau"] = "none"
-    """Course of the learning rate after the warm-up: cosine reaches 0 at the last step; inverse_sqrt falls with the
-    root of the steps since the start; plateau falls when the training loss does not."""
+    """Course of the learning rate after the warm-up: cosine reaches 0 at the last step; inverse_sqrt is the peak times
+    the root of warmup_steps / step (Vaswani et al. 2017); plateau falls when the training loss does not."""
     plateau_steps: int = 200
-    """plateau: updates over which the training loss is averaged and compared with the lowest such mean."""
+    """plateau: updates, after the warm-up, over which the training loss is averaged and compared with the lowest mean
+    so far; lower is what is lower by 1 in 10,000 at least."""
     plateau_patience: int = 2
-    """plateau: means that must be no lower, one after the other, before the rate falls."""
+    """plateau: means that are no lower, one after the other, with the last of which the rate falls."""
     plateau_factor: float = 0.5
     """plateau: what the rate is multiplied by."""
     clip_norm: float = 1.0
@@ -57,7 +69,8 @@ class TrainingConfig:
     label_smoothing: float = 0.0
     """Share of the target's probability that is spread evenly over all tokens or classes (Szegedy et al. 2016)."""
     gradient_regulariser: float = 0.0
-    """Weight of Pascanu's Omega on the encoder: a step back in time is to keep the norm of the gradient."""
+    """Weight of Omega on the encoder: a step back in time is to keep the norm of the gradient (Pascanu, Mikolov, Bengio
+    2013)."""
     ema_decay: float = 0.0
     """Decay of the exponential moving average of the weights, which are then those evaluated; 0: no average."""
     input_dropout: float = 0.0
@@ -90,10 +103,34 @@ class TrainingConfig:
         shards = self.batch_shards
         divides = shards == 0 or (shards > 0 and self.batch_size % shards == 0)
         require(divides, "training.batch_shards", shards, f"0 or a divisor of training.batch_size={self.batch_size}")
-        for name in NOISE:
+        for name in (*NOISE, "label_smoothing", "momentum"):
             require(0 <= getattr(self, name) < 1, f"training.{name}", getattr(self, name), "at least 0 and less than 1")
         for name in ("warmup_steps", "eval_every", "checkpoint_seconds"):
             require(getattr(self, name) >= 0, f"training.{name}", getattr(self, name), "at least 0")
+        require(0 <= self.seconds <= 1e9, "training.seconds", self.seconds, "between 0 and 1e9")
+        allowed = f"none, inverse_sqrt or plateau with training.seconds={self.seconds:g}: the last step is not known"
+        require(self.decay != "cosine" or self.seconds == 0, "training.decay", self.decay, allowed)
+        self._check_rule()
+
+    def _check_rule(self) -> None:
+        """The numbers of the update rule and of the learning rate's course: their ranges, and that they are read."""
+        ranges = {
+            (0, SLOWEST): ("beta1", "beta2", "square_decay", "ema_decay"),
+            (0, LARGE): ("weight_decay", "gradient_regulariser"),
+            (1e-30, 1): ("epsilon",),
+            (1, 2**31 - 1): ("plateau_steps", "plateau_patience"),
+        }
+        for (least, most), names in ranges.items():
+            for name in names:
+                value = getattr(self, name)
+                require(least <= value <= most, f"training.{name}", value, f"between {least:g} and {most}")
+        require(self.clip_value > 0, "training.clip_value", self.clip_value, "greater than 0 (inf: never cut)")
+        factor = self.plateau_factor
+        require(0 < factor < 1, "training.plateau_factor", factor, "greater than 0 and less than 1")
+        for name, rules in READERS.items():
+            require_default(self, "training", name, self.optimizer in rules, f"training.optimizer={self.optimizer}")
+        for name in ("plateau_steps", "plateau_patience", "plateau_factor"):
+            require_default(self, "training", name, self.decay == "plateau", f"training.decay={self.decay}")
 
 
 @dataclass(frozen=True)

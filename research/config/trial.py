@@ -45,6 +45,8 @@ class Config:
         beta, reason = self.decoding.coverage_penalty, f"as model.attention={self.model.attention} has no weights"
         weighs = catalogue.entries("attentions")[self.model.attention].weighs
         require(weighs or beta == 0, "decoding.coverage_penalty", beta, f"0.0, {reason}")
+        dropped = self.training.attention_dropout
+        require(weighs or dropped == 0, "training.attention_dropout", dropped, f"0, {reason}")
         if not self.task.decodes:  # no decoder would read these
             reason = f"as the task {self.task.name} has no decoder"
             require(self.model.attention == "none", "model.attention", self.model.attention, f"none, {reason}")
@@ -60,6 +62,8 @@ class Config:
         kind, every = self.model.subsampling, self.probes.gradient_flow_every
         reason = f"0 with model.subsampling={kind}, which leaves fewer steps than the profile has"
         require(every == 0 or kind == "none", "probes.gradient_flow_every", every, reason)
+        smoothing, reason = self.training.label_smoothing, f"0, as the targets of {self.task.name} are values"
+        require(smoothing == 0 or not self.task.valued, "training.label_smoothing", smoothing, reason)
         self._check_zoneout()
         if self.model.backend == "cudnn":
             self._check_cudnn()
@@ -80,6 +84,7 @@ class Config:
         for name, default in (("checkpoint_every", 0), ("truncate_every", 0), ("precision", "float32")):
             asked[f"model.{name}"] = (getattr(self.model, name), default)
         within = [name for name in NOISE if name.startswith(("recurrent", "zoneout"))]
+        within.append("gradient_regulariser")
         asked |= {f"training.{name}": (getattr(self.training, name), 0.0) for name in within}
         for key, (value, default) in asked.items():
             require(value == default, key, value, f"{default} with model.backend=cudnn, or the backend auto or scan")

@@ -17,7 +17,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from research.errors import UserError
-from research.recurrent.cell import Cell
+from research.recurrent.cell import Carry, Cell
 from research.recurrent.tape import Tape
 
 
@@ -136,6 +136,13 @@ def expected(widths: Widths, rates: Rates) -> StackNoise | None:
         return jnp.full((1, 1, width), 0.0 if rate is None else rate)
 
     return StackNoise((LayerNoise(hold=_hold(widths, rates, share)),) * widths.layers)
+
+
+def mixed(new: Carry, old: Carry, hold: Carry | None) -> Carry:
+    """Zoneout: the carry that holds this share of the old one."""
+    return (
+        new if hold is None else tuple(share * b + (1 - share) * a for a, b, share in zip(new, old, hold, strict=True))
+    )
 
 
 def require(cell: Cell) -> None:

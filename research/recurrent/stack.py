@@ -110,6 +110,7 @@ class Stack(nnx.Module):
         lengths: Int[Array, " B"] | None = None,
         noise: StackNoise | None = None,
         probe: Float[Array, "T P"] | None = None,
+        omega: Float[Array, ""] | None = None,
     ) -> tuple[Float[Array, "B S M"], tuple[Carry, ...]]:
         """The states at all steps, zeros past the lengths, and the last carry of each layer; S = T unless `between`.
 
@@ -118,6 +119,7 @@ class Stack(nnx.Module):
             noise: of these steps (see `dropout`); of more steps, where it is drawn for those that were shortened.
             probe: zeros; its gradient is the norm of dL/dcarry_t of the top layer's first direction, in the order of
                 its reading. S = T.
+            omega: weight of Omega in the gradient, whose own is the sum over all layers and directions (see `unroll`).
         """
         config = self.config
         carries = self.start(len(xs), xs.dtype) if carries is None else carries
@@ -139,6 +141,7 @@ class Stack(nnx.Module):
                     mask=state[direction],
                     hold=hold[direction],
                     probe=ordered if top and direction == 0 else None,
+                    omega=omega,
                     checkpoint_every=config.checkpoint_every,
                     truncate_every=config.truncate_every,
                     compute=COMPUTE[config.precision],

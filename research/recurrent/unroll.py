@@ -14,9 +14,10 @@ from jaxtyping import Array, Float, Int
 from research.config import Backend
 from research.recurrent import cudnn
 from research.recurrent.cell import Carry, Cell, Weights
+from research.recurrent.dropout import mixed
 from research.recurrent.linear import LinearCell, associative
 from research.recurrent.tape import Tape
-from research.recurrent.vjp import Noise, Plan, mixed, plain_recurrence, recurrence
+from research.recurrent.vjp import Noise, Plan, plain_recurrence, recurrence
 
 Form = Literal["auto", "sequential"]
 CACHED = 2**19
@@ -36,6 +37,7 @@ def unroll(
     mask: Float[Array, "B H"] | None = None,
     hold: tuple[Float[Array, "..."], ...] | None = None,
     probe: Float[Array, "T P"] | None = None,
+    omega: Float[Array, ""] | None = None,
     checkpoint_every: int = 0,
     truncate_every: int = 0,
     compute: Any = None,
@@ -53,6 +55,8 @@ def unroll(
         mask: factors on the state that enters recurrent products, the same at all steps (variational dropout).
         hold: share of the former carry in the new one, [B, T, H] or what broadcasts to it, for each part (zoneout).
         probe: zeros; its gradient is the norm of dL/dcarry_t for each step and part (see `vjp`).
+        omega: weight of Omega, the regulariser of the gradient, which is added to the gradient of the weights; its own
+            gradient is the sum of Omega over steps and sequences (see `vjp`). Not with `plain`.
         checkpoint_every: keep one carry in so many steps for the backward pass, and compute the steps between again;
             -1: in as many as is best for memory, √T; 0: keep all.
         truncate_every: the gradient does not flow from a block of so many steps to the one before; 0: it flows.
@@ -60,7 +64,7 @@ def unroll(
         block: steps that share the products with weights (see `vjp`); 0: as many as fit the cache.
         plain: differentiate the scan itself: needed for forward-mode derivatives, slower.
         form: of a linear recurrence (see `linear`): an associative scan, or sequential, step by step, as it is in any
-            case with `hold`, `checkpoint_every`, `truncate_every` or `plain`.
+            case with `hold`, `omega`, `checkpoint_every`, `truncate_every` or `plain`.
         backend: what runs the steps, see `cudnn`; it takes none of the options from `mask` on.
     """
     batch, steps, _ = xs.shape
@@ -70,14 +74,15 @@ def unroll(
         carry = cell.initial_carry(batch, width // len(cell.gates), xs.dtype)
     if not steps:
         return jnp.zeros((batch, 0, carry[0].shape[1]), xs.dtype), carry
-    options = (mask, hold, probe, compute)
+    options = (mask, hold, probe, omega, compute)
     only_scan = plain or bool(checkpoint_every or truncate_every) or any(option is not None for option in options)
     if cudnn.chosen(backend, cell, xs.dtype, only_scan):
         return cudnn.lstm(arrays["w"], arrays["u"], arrays["b"], xs, (carry[0], carry[1]), lengths, reverse)
     valid = None if lengths is None else jnp.arange(steps)[:, None] < lengths[None, :]
     if valid is not None:  # what is not finite there is not to meet the zeros of a gradient
         xs = jnp.where(valid.T[:, :, None], xs, 0)
-    stepwise = plain or form == "sequential" or hold is not None or checkpoint_every or truncate_every
+    stepwise = plain or form == "sequential" or checkpoint_every or truncate_every
+    stepwise = stepwise or hold is not None or omega is not None
     if isinstance(cell, LinearCell) and not stepwise:
         time_major = jnp.swapaxes(xs, 0, 1)
         hidden, last = associative(cell, arrays, time_major, carry, valid, probe, reverse, compute)
@@ -91,7 +96,7 @@ def unroll(
     if plain:
         found = plain_recurrence(plan, arrays, xs, carry, noise)
     else:
-        found = recurrence(plan, arrays, xs, carry, noise, probe)
+        found = recurrence(plan, arrays, xs, carry, noise, probe, omega)
     hidden, last = found
     return jnp.swapaxes(hidden, 0, 1), last
 

@@ -11,6 +11,9 @@ derivatives.
 
 The norm of dL/dcarry_t is at hand in the reverse scan. It leaves as the "gradient" of the zero argument `probe` [T, P],
 which enters nothing: one small extra output, no extra pass.
+
+The same pass adds the gradient of Omega (see `regulariser`) to that of the weights, as if its sum times the argument
+`omega` were part of the loss; the "gradient" of `omega` is that sum.
 """
 
 import functools
@@ -24,8 +27,10 @@ import numpy as np
 from jax.custom_derivatives import SymbolicZero
 from jaxtyping import Array, Bool, Float
 
+from research.recurrent import regulariser
 from research.recurrent.blocks import over_blocks
 from research.recurrent.cell import Carry, Cell
+from research.recurrent.dropout import mixed
 from research.recurrent.tape import Recorder, Replay, Tape, Weights, matmul
 
 
@@ -102,9 +107,14 @@ def recurrence(
     carry: Carry,
     noise: Noise,
     probe: Float[Array, "T P"] | None,
+    omega: Float[Array, ""] | None = None,
 ) -> tuple[Float[Array, "T B H"], Carry]:
-    """`plain_recurrence` with the hand-written backward pass; the gradient of `probe` is the norm of dL/dcarry_t."""
-    del probe
+    """`plain_recurrence` with the hand-written backward pass; the gradient of `probe` is the norm of dL/dcarry_t.
+
+    Args:
+        omega: weight of Omega, whose gradient is the sum of Omega over steps and sequences; None: without.
+    """
+    del probe, omega
     hidden, last, _ = _forward(plan, weights, xs, carry, noise)
     return hidden, last
 
@@ -142,17 +152,17 @@ def _block_forward(plan, weights, carry, mask, xs, valid, hold):
     return last, hidden, carries, kept
 
 
-def _forward_rule(plan, weights, xs, carry, noise, probe):
+def _forward_rule(plan, weights, xs, carry, noise, probe, omega):
     wanted = xs.perturbed
-    weights, xs, carry, noise, probe = jax.tree.map(
-        lambda x: x.value, (weights, xs, carry, noise, probe), is_leaf=lambda x: hasattr(x, "perturbed")
+    weights, xs, carry, noise, probe, omega = jax.tree.map(
+        lambda x: x.value, (weights, xs, carry, noise, probe, omega), is_leaf=lambda x: hasattr(x, "perturbed")
     )
     hidden, last, saved = _forward(plan, weights, xs, carry, noise)
-    return (hidden, last), (weights, xs if wanted else (xs,), noise, probe, saved)
+    return (hidden, last), (weights, xs if wanted else (xs,), noise, probe, omega, saved)
 
 
 def _backward_rule(plan, residuals, cotangents):
-    weights, xs, noise, probe, saved = residuals
+    weights, xs, noise, probe, omega, saved = residuals
     wanted = not isinstance(xs, tuple)
     xs = xs if wanted else xs[0]
     d_hidden, d_last = cotangents
@@ -162,24 +172,25 @@ def _backward_rule(plan, residuals, cotangents):
     cuts = _cuts(plan, xs.shape[1], noise.valid)
 
     def block(state, xs, timed, saved):
-        d_carry, d_weights = state
-        d_carry, d_own, d_x, norms = _block_backward(
-            plan, weights, transposed, noise.mask, probe is not None, d_carry, xs, timed, saved
+        d_carry, *totals = state
+        d_carry, d_own, d_x, norms, own_omega = _block_backward(
+            plan, weights, transposed, noise.mask, probe is not None, omega, d_carry, xs, timed, saved
         )
         d_xs = _input_gradient(d_x, weights["w"], plan.compute) if wanted else None
-        return (d_carry, jax.tree.map(jnp.add, d_weights, d_own)), (d_xs, norms), None
+        return (d_carry, *jax.tree.map(jnp.add, totals, [d_own, own_omega])), (d_xs, norms), None
 
-    state = (d_last, jax.tree.map(jnp.zeros_like, dict(weights)))
+    state = (d_last, *jax.tree.map(jnp.zeros_like, (dict(weights), omega)))
     timed = (noise.valid, noise.hold, d_hidden, cuts)
-    (d_first, d_weights), (d_xs, norms), _ = over_blocks(plan.block, block, state, xs, timed, not plan.reverse, saved)
-    return d_weights, jnp.swapaxes(d_xs, 0, 1) if wanted else None, d_first, None, norms
+    totals, (d_xs, norms), _ = over_blocks(plan.block, block, state, xs, timed, not plan.reverse, saved)
+    d_first, d_weights, d_omega = totals
+    return d_weights, jnp.swapaxes(d_xs, 0, 1) if wanted else None, d_first, None, norms, d_omega
 
 
 recurrence.defvjp(_forward_rule, _backward_rule, symbolic_zeros=True)
 
 
-def _block_backward(plan, weights, transposed, mask, probing, d_last, xs, timed, saved):
-    """The gradients of a block's first carry, of the weights, and of the input gates; the norms of dL/dcarry_t."""
+def _block_backward(plan, weights, transposed, mask, probing, omega, d_last, xs, timed, saved):
+    """The gradients of a block's first carry, of the weights, and of the input gates; norms of dL/dcarry_t; Omega."""
     cell = plan.cell
     valid, hold, d_hidden, cuts = timed
     carries, kept = saved.carries, saved.kept
@@ -206,17 +217,19 @@ def _block_backward(plan, weights, transposed, mask, probing, d_last, xs, timed,
             return new, {name: None if x is carry[0] else x for name, x in tape.operands.items()}
 
         _, pullback, operands = jax.vjp(replayed, d_nothing, former_t, x_nothing, offsets, own, has_aux=True)
-        d_eps, d_former, d_x, d_products, d_now = pullback(_select(valid_t, d_total, d_nothing))
+        d_new = _select(valid_t, d_total, d_nothing)
+        d_eps, d_former, d_x, d_products, d_now = pullback(d_new)
         if valid_t is not None:  # a held carry passes its gradient on
             d_former = jax.tree.map(jnp.add, d_former, _select(valid_t, d_nothing, d_total))
         if cut_t is not None:
             d_former = jax.tree.map(lambda d: jnp.where(cut_t[:, None], 0, d), d_former)
         same = {name: None if d is d_x else d for name, d in d_products.items()}
-        return (d_former, jax.tree.map(jnp.add, d_own, d_now)), (d_x, same, operands, d_eps if probing else None)
+        extra = (d_eps if probing else None, None if omega is None else d_new)
+        return (d_former, jax.tree.map(jnp.add, d_own, d_now)), (d_x, same, operands, *extra)
 
     state = (d_last, jax.tree.map(jnp.zeros_like, own))
     inputs = (former, kept, valid, hold, d_hidden, cuts)
-    (d_first, d_own), (d_x, d_products, operands, d_carries) = jax.lax.scan(
+    (d_first, d_own), (d_x, d_products, operands, d_carries, d_news) = jax.lax.scan(
         step, state, inputs, reverse=not plan.reverse
     )
     d_weights = dict(d_own)
@@ -227,22 +240,19 @@ def _block_backward(plan, weights, transposed, mask, probing, d_last, xs, timed,
     d_weights["w"] = _weight_gradient(xs, d_x, plan.compute)
     if not cell.bias_in_step:
         d_weights["b"] = jnp.sum(d_x, axis=(0, 1))
+    own_omega = None
+    if omega is not None:
+        own_omega, d_omega = regulariser.omega(plan.cell, weights, xs, former, d_news, mask, hold, plan.compute)
+        d_weights = {name: d + omega * d_omega[name] for name, d in d_weights.items()}
     # First over the batch, which takes vector instructions, then over the features.
     norms = jnp.stack([norm(norm(d, axis=1), axis=1) for d in d_carries], axis=1) if d_carries else None
-    return d_first, d_weights, d_x, norms
+    return d_first, d_weights, d_x, norms, own_omega
 
 
 def _take(cell: Cell, carry: Carry, x_gates: Array, tape: Tape) -> Carry:
     """A step, with `eps` added to the first part, too."""
     new = cell.step(carry, x_gates, tape)
     return new if tape.eps is None else (new[0] + tape.eps[cell.parts[0]], *new[1:])
-
-
-def mixed(new: Carry, old: Carry, hold: Carry | None) -> Carry:
-    """Zoneout: the carry that holds this share of the old one."""
-    return (
-        new if hold is None else tuple(share * b + (1 - share) * a for a, b, share in zip(new, old, hold, strict=True))
-    )
 
 
 def _select(valid: Bool[Array, " B"] | None, new: Carry, old: Carry) -> Carry:

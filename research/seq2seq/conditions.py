@@ -70,6 +70,8 @@ class Conditions:
     """1: one draw for all tokens of a target; 0 or None: one for each."""
     label_smoothing: Float[Array, ""] | None = None
     rates: Rates = OFF
+    gradient_regulariser: Float[Array, ""] | None = None
+    """Weight of Omega of the encoder, the mean over the sequences (see `recurrent.regulariser`)."""
 
 
 PLAIN = Conditions()

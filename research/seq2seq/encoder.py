@@ -64,6 +64,7 @@ class Encoder(nnx.Module):
         lengths: Int[Array, " B"] | None,
         probe: Float[Array, "S P"] | None = None,
         noise: StackNoise | None = None,
+        omega: Float[Array, ""] | None = None,
     ) -> Memory:
         """Encode.
 
@@ -71,12 +72,13 @@ class Encoder(nnx.Module):
             inputs: tokens [B, S] or features [B, S, D].
             probe: zeros; its gradient is the norm of dL/dcarry_t of the top layer's first direction (see `Stack`).
             noise: of the layers (see `dropout`).
+            omega: weight of Omega in the gradient, whose own is the sum over all layers (see `Stack`).
         """
         xs = inputs if self.embed is None else self.embed(inputs)
         if noise is not None:  # on embeddings, in front of a convolution
             xs, noise = dropped(xs, noise.inputs), replace(noise, inputs=None)
         xs, lengths = self.front(xs, lengths)
-        states, carries = self.stack(xs, lengths=lengths, noise=noise, probe=probe)
+        states, carries = self.stack(xs, lengths=lengths, noise=noise, probe=probe, omega=omega)
         lengths = self.stack.shortened(lengths)
         return Memory(states, lengths, carries, self.stack.last(carries, noise, states, lengths))
 

@@ -17,7 +17,7 @@ from research.tracking.wandb import WandbRun
 from research.training import checkpoint, devices
 from research.training.step import Record, TrialState
 
-SUMS = ("steps", "loss", "error", "gradient_norm", "clipped")
+SUMS = ("steps", "loss", "error", "gradient_norm", "clipped", "gradient_regulariser")
 
 
 @dataclass(frozen=True)
@@ -133,6 +133,10 @@ class Journal:
                 "gradient/global_norm": sums["gradient_norm"] / count,
                 "gradient/clipped_share": sums["clipped"] / count,
             }
+            if self._config.training.gradient_regulariser:
+                metrics["train/gradient_regulariser"] = sums["gradient_regulariser"] / count
+            if self._config.task.decodes:
+                metrics["train/teacher_forcing"] = float(record.teacher_forcing)
             self._sums[k], self._flow[k] = dict.fromkeys(SUMS, 0.0), {}
             self._log(k, stop if record.ok else int(record.good) + 1, metrics)  # the update that failed counts
 

@@ -5,7 +5,7 @@ arguments. A trial whose loss, gradient or weights stop being finite, or whose l
 last good state and takes no further step.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import jax
@@ -18,8 +18,8 @@ from research.config import Config
 from research.recurrent.cell import create
 from research.seq2seq.model import Score, Seq2seq
 from research.tasks.task import Task
+from research.training import budget, optim, shards
 from research.training import hparams as hp
-from research.training import optim, shards
 
 Params = Any
 
@@ -35,6 +35,10 @@ class TrialState:
     """Updates made."""
     ok: Bool[Array, ""]
     """False: the trial has diverged, in the update after `step`."""
+    average: Params | None = None
+    """Moving average of the weights, which is what is evaluated; None: the weights themselves are."""
+    plateau: optim.Plateau | None = None
+    """None: the learning rate does not look at the loss."""
 
 
 @jax.tree_util.register_dataclass
@@ -51,8 +55,12 @@ class Record:
     error: Float[Array, ""]
     gradient_norm: Float[Array, ""]
     clipped: Float[Array, ""]
+    gradient_regulariser: Float[Array, ""]
+    """Omega, the mean over the sequences; 0 without it."""
     learning_rate: Float[Array, ""]
     """Of the last update."""
+    teacher_forcing: Float[Array, ""]
+    """Probability of the true token in the last update."""
     profile: Float[Array, "S P"]
     """Norm of dL/dcarry_t of the encoder's top layer; zeros where it is not asked for."""
 
@@ -67,7 +75,7 @@ class Program:
             batch_shards: parts of a batch; if more than one, `run` must be mapped over as many devices on
                 `shards.AXIS`, all of which get the same results.
         """
-        self.config = config
+        self.config = config = budget.settled(config, task.interface)
         self.batch_shards = batch_shards
         self.task = task
         self.interface = task.interface
@@ -79,8 +87,10 @@ class Program:
     def init(self, hparams: hp.Hparams) -> TrialState:
         """The state before the first update."""
         params = nnx.state(self._model(hparams), nnx.Param)
-        optimizer = optim.transform(self.config.training.optimizer, 1.0).init(params)
-        return TrialState(params, optimizer, jnp.int32(0), jnp.bool_(True))
+        optimizer = optim.transform(self.config.training.optimizer, 1.0, hparams.rule).init(params)
+        average = None if hparams.averaging is None else params
+        plateau = None if hparams.patience is None else optim.no_plateau()
+        return TrialState(params, optimizer, jnp.int32(0), jnp.bool_(True), average, plateau)
 
     def run(
         self, hparams: hp.Hparams, state: TrialState, data: Any, count: Int[Array, ""]
@@ -92,12 +102,13 @@ class Program:
 
         profile = jnp.zeros(self.profile_shape or (0, 0))
         zero = jnp.float32(0)
-        start = Record(state.ok, state.step, zero, zero, zero, zero, zero, zero, profile)
+        start = Record(state.ok, state.step, *[zero] * 8, profile)
         return jax.lax.fori_loop(0, count, update, (state, start))
 
     def predict(self, hparams: hp.Hparams, state: TrialState, batch: Batch) -> tuple[Score, Array]:
-        """Teacher-forced scores and the model's own outputs."""
-        return nnx.merge(self.graphdef, state.params).predict(batch, hparams.rates)
+        """Teacher-forced scores and the model's own outputs, by the average of the weights where there is one."""
+        params = state.params if state.average is None else state.average
+        return nnx.merge(self.graphdef, params).predict(batch, hparams.rates)
 
     def _model(self, hparams: hp.Hparams) -> Seq2seq:
         rngs = nnx.Rngs(params=jax.random.fold_in(jax.random.key(hparams.seed), 0))
@@ -111,17 +122,26 @@ class Program:
         ]
         chosen = self.task.bucket(key, state.step, self.config.training.batch_size)
         *sums, profile = jax.lax.switch(chosen, branches)
-        loss, error, grads = shards.total(sums, self.batch_shards)
+        loss, error, grads, omega = shards.total(sums, self.batch_shards)
         profile = shards.total_norm(profile, self.batch_shards)
         size = optim.global_norm(grads)
-        rate = optim.learning_rate(hparams, state.step, self.config.training.steps)
-        rule = optim.transform(self.config.training.optimizer, rate)
-        updates, optimizer = rule.update(optim.clip(grads, size, hparams.clip_norm), state.optimizer, state.params)
+        clipped, reached = optim.clipped(grads, size, hparams.clip_value, hparams.clip_norm)
+        rate = optim.learning_rate(hparams, state.step, self.config.training.steps, state.plateau)
+        rule = optim.transform(self.config.training.optimizer, rate, hparams.rule)
+        updates, optimizer = rule.update(clipped, state.optimizer, state.params)
         params = jax.tree.map(jnp.add, state.params, updates)
         ok = (loss <= hparams.loss_ceiling) & jnp.isfinite(size) & jnp.isfinite(optim.global_norm(params))
-        after = TrialState(params, optimizer, state.step + 1, ok)
+        after = TrialState(
+            params,
+            optimizer,
+            state.step + 1,
+            ok,
+            optim.averaged(hparams.averaging, state.average, params, state.step),
+            optim.plateau_after(hparams, state.plateau, loss, state.step),
+        )
         kept = jax.tree.map(lambda new, old: jnp.where(ok, new, old), after, state)
         first = record.steps == 0
+        forced = hparams.conditions(state.step).teacher_forcing
         observed = Record(
             ok=ok,
             good=kept.step,
@@ -129,23 +149,28 @@ class Program:
             loss=record.loss + loss,
             error=record.error + error,
             gradient_norm=record.gradient_norm + size,
-            clipped=record.clipped + (size > hparams.clip_norm),
+            clipped=record.clipped + reached,
+            gradient_regulariser=record.gradient_regulariser + (0 if omega is None else omega),
             learning_rate=rate,
+            teacher_forcing=jnp.float32(1) if forced is None else forced,
             profile=jnp.where(first, profile, record.profile),
         )
-        return TrialState(kept.params, kept.optimizer, kept.step, ok), observed
+        return replace(kept, ok=ok), observed
 
     def _gradient(self, hparams: hp.Hparams, data: Any, state: TrialState, key: Array, bucket: int):
-        """Loss, error and gradient, to be summed over the parts of the batch, and the norms of this part's profile."""
+        """Loss, error, gradient and Omega, to be summed over the parts of the batch; norms of this part's profile."""
         batch_key, forcing_key = jax.random.split(key)
         batch = self.task.batch(data, batch_key, state.step, self.config.training.batch_size, bucket)
         probe = None if self.profile_shape is None else jnp.zeros((batch.inputs.shape[1], self.profile_shape[1]))
 
-        def loss(params: Params, probe: Array | None) -> tuple[Array, Array]:
+        def loss(params: Params, probe: Array | None, omega: Array | None) -> tuple[Array, Array]:
             model = nnx.merge(self.graphdef, params)
             own = jax.random.fold_in(forcing_key, state.step)
             shard = shards.own(self.batch_shards)
-            return model.loss(batch, own, hparams.conditions(state.step), probe, shard)
+            conditions = replace(hparams.conditions(state.step), gradient_regulariser=omega)
+            return model.loss(batch, own, conditions, probe, shard)
 
-        (value, error), (grads, profile) = jax.value_and_grad(loss, argnums=(0, 1), has_aux=True)(state.params, probe)
-        return value, error, grads, jnp.zeros((0, 0)) if profile is None else profile
+        differentiated = jax.value_and_grad(loss, argnums=(0, 1, 2), has_aux=True)
+        (value, error), found = differentiated(state.params, probe, hparams.gradient_regulariser)
+        grads, profile, omega = found  # the last two are what their arguments ask for: see `recurrent.vjp`
+        return value, error, grads, omega, jnp.zeros((0, 0)) if profile is None else profile

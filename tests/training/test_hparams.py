@@ -1,15 +1,18 @@
 """Every key of the config either decides the program, is a hyperparameter of it, or touches no number at all."""
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from research.batch import Interface
 from research.config import NOISE, Config
 from research.dotted import flatten
 from research.tracking.runs import NEUTRAL_KEYS
 from research.training import hparams
 from tests.training.trials import TINY, hparams_of, of
 
+INTERFACE = Interface("features", 2, 8, "value", 1)
 CHANGED = {
     "seed": 3,
     "init.gain": 1.5,
@@ -22,11 +25,27 @@ CHANGED = {
     "training.decay": "cosine",
     "training.clip_norm": 2.0,
     "training.loss_ceiling": 9.0,
+    "training.beta1": 0.8,
+    "training.beta2": 0.99,
+    "training.epsilon": 1e-6,
 }
+OTHERS = {
+    "training.decay": ({}, "cosine", "inverse_sqrt"),
+    "training.plateau_steps": ({"decay": "plateau"}, 100, 50),
+    "training.plateau_patience": ({"decay": "plateau"}, 3, 4),
+    "training.plateau_factor": ({"decay": "plateau"}, 0.1, 0.2),
+    "training.weight_decay": ({"optimizer": "adamw"}, 0.0, 0.1),
+    "training.square_decay": ({"optimizer": "rmsprop"}, 0.5, 0.6),
+    "training.momentum": ({"optimizer": "sgd"}, 0.5, 0.6),
+    "training.clip_value": ({}, 1.0, 2.0),
+    "training.gradient_regulariser": ({}, 0.1, 0.2),
+    "training.ema_decay": ({}, 0.9, 0.99),
+}
+"""Keys that are read with other options only, or that can be off: options, two values that are on."""
 
 
 def leaves(config: Config) -> list[float]:
-    return [float(leaf) for leaf in jax.tree.leaves(hparams_of(config))]
+    return [float(leaf) for leaf in jax.tree.leaves(hparams.of(config, INTERFACE))]
 
 
 @pytest.mark.parametrize("key", CHANGED)
@@ -37,9 +56,52 @@ def test_a_dynamic_key_changes_one_number_and_not_the_program(key):
     assert sum(a != b for a, b in zip(leaves(changed), leaves(base), strict=True)) == 1
 
 
+@pytest.mark.parametrize("key", OTHERS)
+def test_a_dynamic_key_that_needs_another_changes_numbers_and_not_the_program(key):
+    options, *values = OTHERS[key]
+    base = of(**{f"training__{name}": value for name, value in options.items()})
+    one, other = (of(base, **{key.replace(".", "__"): value}) for value in values)
+    assert hparams.static_of(one) == hparams.static_of(other)
+    changed = sum(a != b for a, b in zip(leaves(one), leaves(other), strict=True))
+    assert changed == (2 if key == "training.decay" else 1)
+
+
+@pytest.mark.parametrize(
+    ("key", "off", "on"),
+    [
+        ("momentum", 0.0, 0.5),
+        ("gradient_regulariser", 0.0, 0.1),
+        ("ema_decay", 0.0, 0.9),
+        ("clip_value", np.inf, 1.0),
+        ("decay", "none", "plateau"),
+        ("optimizer", "sgd", "rmsprop"),
+    ],
+)
+def test_what_adds_to_an_update_decides_the_program(key, off, on):
+    base = of(training__optimizer="sgd")
+    first, second = (of(base, **{f"training__{key}": value}) for value in (off, on))
+    assert hparams.static_of(first) == hparams.static_of(base) != hparams.static_of(second)
+
+
+def test_every_dynamic_key_is_tested_here():
+    elsewhere = {"forcing.", "init.chrono_length", "training.label_smoothing", *(f"training.{name}" for name in NOISE)}
+    rest = set(hparams.DYNAMIC) - set(CHANGED) - set(OTHERS)
+    assert all(key.startswith(tuple(elsewhere)) for key in rest)
+
+
+def test_label_smoothing_is_dynamic_and_whether_it_is_0_decides_the_program():
+    base = of(task__name="pixels")
+    little, much = (of(base, training__label_smoothing=share) for share in (0.1, 0.2))
+    assert hparams.static_of(little) == hparams.static_of(much) != hparams.static_of(base)
+    found = [hparams.of(config, INTERFACE).label_smoothing for config in (base, little, much)]
+    assert found == [None, np.float32(0.1), np.float32(0.2)]
+    assert hparams.of(much, INTERFACE).conditions(jnp.int32(0)).label_smoothing == np.float32(0.2)
+
+
 @pytest.mark.parametrize("key", [f"training.{name}" for name in NOISE])
 def test_a_rate_of_noise_is_dynamic_and_whether_it_is_0_decides_the_program(key):
-    base = of(model__cell="lstm", probes__gradient_flow_every=0)
+    seen = {"task__name": "pronunciation", "model__attention": "dot"} if key == "training.attention_dropout" else {}
+    base = of(model__cell="lstm", probes__gradient_flow_every=0, **seen)
     little, much = (of(base, **{key.replace(".", "__"): rate}) for rate in (0.1, 0.2))
     assert hparams.static_of(little) == hparams.static_of(much) != hparams.static_of(base)
     assert len(leaves(base)) + 1 == len(leaves(much))

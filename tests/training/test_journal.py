@@ -22,13 +22,14 @@ PROFILE = np.array([[0.0, 1.0], [0.5, 2.0], [np.inf, 3.0]] * 2, np.float32)
 
 def record(steps: float, ok: bool = True, good: int = 0, **sums: float) -> Record:
     """One trial's record, as `Program.run` gives it."""
-    values = {"loss": 0.0, "error": 0.0, "gradient_norm": 0.0, "clipped": 0.0, "learning_rate": 0.1, **sums}
+    zeros = dict.fromkeys(("loss", "error", "gradient_norm", "clipped", "gradient_regulariser"), 0.0)
+    values = {**zeros, "learning_rate": 0.1, "teacher_forcing": 1.0, **sums}
     arrays = {key: np.float32(value) for key, value in values.items()}
     return Record(ok=np.bool_(ok), good=np.int32(good), steps=np.float32(steps), profile=PROFILE, **arrays)  # pyright: ignore[reportArgumentType]
 
 
 def state(ok: bool, step: int) -> TrialState:
-    return TrialState({}, {}, np.int32(step), np.bool_(ok))  # pyright: ignore[reportArgumentType]
+    return TrialState({"w": np.zeros((2, 3)), "b": np.zeros(3)}, {}, np.int32(step), np.bool_(ok))  # pyright: ignore[reportArgumentType]
 
 
 @pytest.fixture
@@ -38,7 +39,7 @@ def trials(tmp_path: Path) -> list[Trial]:
 
 
 def write(journal: Journal, start: int, stop: int, *records: Record) -> int:
-    journal.pend(start, stop, jax.tree.map(lambda *each: np.stack(each), *records))
+    journal.pend(start, stop, jax.tree.map(lambda *each: np.stack(each), *records), last=stop == 8)
     return journal.collect()
 
 
@@ -100,7 +101,7 @@ def test_the_result_tells_how_a_trial_ended(trials):
     by_position = {"position": [1.0], "count": [2.0], "references": [2.0], "teacher_forced": [0.5], "free_running": [1.0]}
     evaluations = [Evaluation({"eval/loss": n}, by_length, by_position) for n in (1.0, 2.0)]
     journal.log_evaluations(8, evaluations)
-    journal.finish([state(False, 0), state(True, 8)], evaluations, seconds=4.0)
+    journal.finish(8, [state(False, 0), state(True, 8)], evaluations, seconds=4.0)
     diverged, sound = (trial.run.result() for trial in trials)
     assert diverged is not None and sound is not None
     assert (diverged["status"], diverged["diverged_at"]) == ("diverged", 1)
@@ -108,8 +109,22 @@ def test_the_result_tells_how_a_trial_ended(trials):
     assert (sound["by_length"], sound["by_position"]) == (by_length, by_position)
     assert sound["summary"]["eval/loss"] == 2.0
     assert sound["summary"]["steps_per_second"] == 8 * 2 / 4.0
+    assert (sound["features"], sound["parameters"], sound["summary"]["model/parameters"]) == (4, 9, 9)
     assert sound["summary"]["gradient/initial/overflow_share"] == pytest.approx(1 / 3)
     assert "step" not in sound["summary"]
+
+
+def test_the_last_record_is_where_the_training_ends_with_the_seconds_that_it_took(trials):
+    journal = Journal(trials, CONFIG, 0)
+    both = jax.tree.map(lambda *each: np.stack(each), record(1), record(1))
+    for start, stop, last in ((0, 3, False), (3, 4, False), (4, 5, False), (5, 6, True)):
+        journal.pend(start, stop, both, last, seconds=stop / 2)
+        journal.collect()
+    assert [(line["step"], line["train/seconds"]) for line in records(trials[0])] == [(4, 2.0), (6, 3.0)]
+    assert [line["step"] for line in records(trials[0], "gradient_flow")] == [0, 4, 5]
+    journal.finish(6, [state(True, 6)] * 2, [Evaluation({}, {})] * 2, seconds=1.0)
+    result = trials[0].run.result()
+    assert result is not None and (result["steps"], result["summary"]["train/seconds"]) == (6, 3.0)
 
 
 @pytest.mark.parametrize("stem", ["metrics", "gradient_flow"])

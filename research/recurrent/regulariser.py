@@ -1,0 +1,80 @@
+"""Omega, the regulariser against vanishing gradients: a step back in time is to keep the norm of the gradient.
+
+    Omega = sum_t (|d_t J_t| / |d_t| - 1)^2        d_t = dL/dx_t        J_t = dx_t/dx_{t-1}
+
+Pascanu, Mikolov, Bengio, On the difficulty of training recurrent neural networks, 2013, section 3.3. x_t is the whole
+carry of a layer, all parts side by side, of one sequence. As in the paper, only the immediate derivative is followed:
+the weights act through J_t, while x_{t-1}, the inputs and d_t are constants. (The paper's x is in front of the
+activation, where J_t = W_rec diag(sigma'(x_{t-1})) depends on the recurrent matrix alone; here it is behind it, so that
+the input matrix and the bias act as well, through the slopes of the activations.) Steps that no gradient reaches are
+passed over, among them those past a sequence's end.
+
+Omega is not part of the loss: the backward pass of a layer (`vjp`), which meets each d_t anyway, adds its gradient to
+that of the weights, for all steps of a block at once.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from research.recurrent.cell import Carry, Cell
+from research.recurrent.dropout import mixed
+from research.recurrent.tape import Tape
+
+
+def omega(
+    cell: Cell,
+    weights: Mapping[str, Array],
+    xs: Float[Array, "T B D"],
+    former: Carry,
+    d: Carry,
+    mask: Float[Array, "B H"] | None = None,
+    hold: Carry | None = None,
+    compute: Any = None,
+) -> tuple[Float[Array, ""], dict[str, Array]]:
+    """Omega, summed over steps and sequences, and its immediate gradient with respect to the weights.
+
+    Args:
+        former: the carry that each step started from, [T, B, _] for each part.
+        d: dL/dcarry after each step, zeros past a sequence's end.
+        mask, hold, compute: as of `unroll`, with time first.
+    """
+
+    def rows(x: Array) -> Array:
+        """A row for each step of each sequence."""
+        return jnp.broadcast_to(x, (*xs.shape[:2], x.shape[-1])).reshape(-1, x.shape[-1])
+
+    inputs, carry, directions, held = jax.tree.map(rows, (xs, former, d, hold))
+    dropped = None if mask is None else rows(mask[None])
+    reached, directions = _normalised(directions)
+
+    def total(weights: Mapping[str, Array]) -> Array:
+        def step(carry: Carry) -> Carry:
+            x_gates = cell.input_gates(weights, inputs, compute)
+            return mixed(cell.step(carry, x_gates, Tape(weights, dropped, compute=compute)), carry, held)
+
+        _, pullback = jax.vjp(step, carry)
+        squares = _over_parts(jnp.sum, tuple(jnp.square(part) for part in pullback(directions)[0]))
+        some = squares > 0  # the root has no gradient at 0
+        norms = jnp.where(some, jnp.sqrt(jnp.where(some, squares, 1)), 0)
+        return jnp.sum(jnp.where(reached, jnp.square(norms - 1), 0))
+
+    return jax.value_and_grad(total)(dict(weights))
+
+
+def _normalised(d: Carry) -> tuple[Array, Carry]:
+    """Which rows [N, 1] are not zero, and all rows scaled to norm 1, whatever their size."""
+    limits = jnp.finfo(d[0].dtype)
+    largest = _over_parts(jnp.max, tuple(jnp.abs(part) for part in d))
+    reached = largest >= limits.tiny
+    largest = jnp.clip(largest, limits.tiny, limits.max / 16)  # its reciprocal is to be a normal number, too
+    scaled = tuple(part / largest for part in d)
+    norms = jnp.sqrt(_over_parts(jnp.sum, tuple(jnp.square(part) for part in scaled)))
+    return reached, tuple(part / jnp.where(reached, norms, 1) for part in scaled)
+
+
+def _over_parts(reduce: Any, parts: Carry) -> Float[Array, "N 1"]:
+    return reduce(jnp.concatenate(parts, axis=1), axis=1, keepdims=True)
