@@ -1,4 +1,4 @@
-"""What the figures draw, as arrays: profiles and heat maps over seeds, errors by length, places for labels.
+"""What the figures draw, as arrays: profiles and heat maps over seeds, errors in parts, places for labels.
 
 Profiles hold norms as they are: 0 where float32 underflowed, inf where it overflowed (a NaN is an inf that met a zero).
 The middle of some seeds is the median of the logarithms, which has a place for both; no norm is left out.
@@ -18,6 +18,10 @@ from research.reporting.aggregate import Row
 Array = NDArray[np.float64]
 Part = Literal["h", "c"]
 When = Literal["first", "last"]
+By = Literal["length", "position"]
+Kind = Literal["free_running", "teacher_forced"]
+
+MOST_BINS = 16
 
 
 @dataclass(frozen=True)
@@ -37,15 +41,17 @@ class Profile:
 
 @dataclass(frozen=True)
 class Bins:
-    """Error over word length of one row: mean, lowest and highest over the seeds."""
+    """An error rate of one row over the lengths of the input or the positions in the target: mean, lowest, highest."""
 
     row: Row
-    lengths: tuple[tuple[int, int], ...]
-    """Shortest and longest word of each bin."""
-    words: Array
+    places: tuple[tuple[int, int], ...]
+    """First and last length or position of each bin."""
+    count: Array
+    """Examples of these lengths; targets that reach a position, added up over the bin."""
     mean: Array
     low: Array
     high: Array
+    """Over the seeds."""
 
 
 def profile(row: Row, part: Part = "h", when: When = "first") -> Profile | None:
@@ -98,18 +104,19 @@ def logarithm(norms: Array) -> Array:
         return np.log10(norms)
 
 
-def by_length(rows: Sequence[Row], least: int = 20) -> list[Bins]:
-    """The free-running error by word length of the rows that have it, in bins of at least `least` words.
+def errors(rows: Sequence[Row], by: By, kind: Kind = "free_running", least: int = 20) -> list[Bins]:
+    """The error rate by length or position of the rows that have it, in bins of at least `least` examples.
 
-    All rows share the bins: single lengths, with the rare ones at either end put together.
+    All rows and kinds share the bins: neighbouring places are put together where there are few examples, or many bins.
     """
-    tables = {row.label: [_by_length(trial.result) for trial in row.finished] for row in rows}
+    tables = {row.label: [_table(trial.result, by, kind) for trial in row.finished] for row in rows}
     present = [table for found in tables.values() for table in found if table]
     if not present:
         return []
-    lengths = sorted({length for table in present for length in table})
-    words = {length: max(table.get(length, (0, 0.0))[0] for table in present) for length in lengths}
-    bins = _bins(lengths, words, least)
+    places = sorted({place for table in present for place in table})
+    count = {place: max(table[place].count for table in present if place in table) for place in places}
+    bins = _bins(places, count, least)
+    bins = bins if len(bins) <= MOST_BINS else _shares(places, count)
     found = [(row, [table for table in tables[row.label] if table]) for row in rows]
     return [_binned(row, chosen, bins) for row, chosen in found if chosen]
 
@@ -159,33 +166,62 @@ def _regular(values: Array) -> Array:
     return np.where(values < TINY, 0.0, values)
 
 
-def _by_length(result: Mapping[str, Any] | None) -> dict[int, tuple[int, float]]:
-    """Words and free-running error by length."""
-    table = (result or {}).get("by_length") or {}
-    columns = (table.get("length", ()), table.get("count", ()), table.get("free_running", ()))
-    return {int(length): (int(count), float(error)) for length, count, error in zip(*columns, strict=True) if count}
+@dataclass(frozen=True)
+class _Cell:
+    """What a table holds of one length or position."""
+
+    count: int
+    weight: float
+    """What the rate is a mean over."""
+    rate: float
 
 
-def _bins(lengths: list[int], words: Mapping[int, int], least: int) -> list[list[int]]:
-    bins = [[length] for length in lengths]
-    for first, second in ((0, 1), (-1, -2)):
-        while len(bins) > 1 and sum(words[length] for length in bins[first]) < least:
-            merged = sorted(bins[first] + bins[second])
-            bins = [merged, *bins[2:]] if first == 0 else [*bins[:-2], merged]
-    joined: list[list[int]] = []
-    for part in bins:  # a rare length between common ones joins the shorter neighbour
-        rare = sum(words[length] for length in part) < least
-        joined = [*joined[:-1], joined[-1] + part] if rare and joined else [*joined, part]
-    return joined
+def _table(result: Mapping[str, Any] | None, by: By, kind: Kind) -> dict[int, _Cell]:
+    table = (result or {}).get(f"by_{by}") or {}
+    weight = "references" if (by, kind) == ("position", "free_running") else "count"
+    keys = (by, "count", weight, kind)
+    columns = [table[key] for key in keys] if all(key in table for key in keys) else [()] * len(keys)
+    return {int(place): _Cell(int(count), *rest) for place, count, *rest in zip(*columns, strict=True) if count}
 
 
-def _binned(row: Row, tables: list[dict[int, tuple[int, float]]], bins: list[list[int]]) -> Bins:
-    def mean(table: dict[int, tuple[int, float]], part: list[int]) -> float:
-        found = [table[length] for length in part if length in table]
-        total = sum(count for count, _ in found)
-        return sum(count * error for count, error in found) / total if total else np.nan
+def _bins(places: list[int], count: Mapping[int, int], least: float) -> list[list[int]]:
+    """Neighbours put together from the first place on, until each bin has `least`; a rest joins the last bin."""
+    bins: list[list[int]] = []
 
-    errors = np.array([[mean(table, part) for part in bins] for table in tables])
-    words = [max(sum(table.get(length, (0, 0.0))[0] for length in part) for table in tables) for part in bins]
+    def short() -> bool:
+        return sum(count[place] for place in bins[-1]) < least
+
+    for place in places:
+        if bins and short():
+            bins[-1].append(place)
+        else:
+            bins.append([place])
+    if len(bins) > 1 and short():
+        rest = bins.pop()
+        bins[-1] += rest
+    return bins
+
+
+def _shares(places: list[int], count: Mapping[int, int]) -> list[list[int]]:
+    """Neighbours put together to bins of like count."""
+    total, before = sum(count.values()), 0
+    shares: dict[int, list[int]] = {}
+    for place in places:
+        shares.setdefault(int(MOST_BINS * (before + count[place] / 2) / total), []).append(place)
+        before += count[place]
+    return list(shares.values())
+
+
+def _binned(row: Row, tables: list[dict[int, _Cell]], bins: list[list[int]]) -> Bins:
+    def mean(table: dict[int, _Cell], part: list[int]) -> float:
+        found = [table[place] for place in part if place in table and table[place].weight]
+        total = sum(cell.weight for cell in found)
+        return sum(cell.weight * cell.rate for cell in found) / total if total else np.nan
+
+    def count(table: dict[int, _Cell], part: list[int]) -> int:
+        return sum(table[place].count for place in part if place in table)
+
+    rates = np.array([[mean(table, part) for part in bins] for table in tables])
     ends = tuple((part[0], part[-1]) for part in bins)
-    return Bins(row, ends, np.array(words, float), errors.mean(0), errors.min(0), errors.max(0))
+    counts = np.array([max(count(table, part) for table in tables) for part in bins], float)
+    return Bins(row, ends, counts, rates.mean(0), rates.min(0), rates.max(0))

@@ -67,7 +67,10 @@ def interval(values: Sequence[float], scale: Scale = "linear") -> tuple[float, f
 
 
 def text(value: Statistic, unit: Literal["", "%"] = "") -> str:
-    """As it stands in a table: `0.974 ± 0.001`, `3.1e-7 ×/÷ 1.4`, `0 (4/4)`, `2.3e-30 (n=1); 0 (3/4)`, or a dash."""
+    """As it stands in a table: `0.974 ± 0.001`, `3.1e-7 ×/÷ 1.4`, `0 (4/4)`, `2.3e-30 (n=1); 0 (3/4)`, or a dash.
+
+    A whole number from 1000 on that is the same for all seeds is a count: `491,562`.
+    """
     parts = []
     if value.regular:
         mean = _centre_and_spread(value, 100 if unit == "%" else 1)
@@ -92,6 +95,8 @@ def number(value: float) -> str:
 
 def _centre_and_spread(value: Statistic, factor: float) -> str:
     centre, spread = value.centre, value.spread
+    if value.scale == "linear" and not spread > 0 and centre.is_integer() and abs(centre) >= 1000:
+        return f"{centre:,.0f}"  # a count, such as of weights, is shown to the last digit
     if math.isnan(spread):
         return number(centre * (factor if value.scale == "linear" else 1))
     if value.scale == "log":

@@ -45,30 +45,45 @@ def gradient_runs(tmp_path: Path) -> Path:
     return root
 
 
-def word_runs(root: Path, experiment: str, key: str, errors: Mapping[Any, float], **fixed: Any) -> Path:
-    """Three seeds for each value of the key, with errors by word length."""
-    for value, error in errors.items():
+def word_runs(root: Path, experiment: str, rows: Mapping[str, tuple[float, Mapping[str, Any]]]) -> Path:
+    """Three seeds for each row, from an error and options, with errors by word length and by position."""
+    for name, (error, options) in rows.items():
         for seed in range(3):
-            fixed = {name.replace("__", "."): option for name, option in fixed.items()}
-            changes = {"experiment": experiment, "task.name": "pronunciation", "seed": seed, key: value, **fixed}
-            run = RunDirectory.create(root / f"{value}-{seed}", override(Config(), changes))
+            changes = {"experiment": experiment, "task.name": "pronunciation", "seed": seed, **options}
+            run = RunDirectory.create(root / f"{name}-{seed}", override(Config(), changes))
             free = [error * (1 + 0.01 * seed) * factor for factor in (1.0, 1.0, 1.2, 2.0, 2.0)]
-            table = {"length": [1, 4, 5, 14, 17], "count": [3, 40, 60, 15, 6], "free_running": free}
-            summary = {"eval/free_running/error_rate": free[1], "eval/teacher_forced/error_rate": free[1] / 2}
-            by_length = table | {"teacher_forced": [rate / 2 for rate in free]}
-            run.finish({"status": "finished", "summary": summary, "by_length": by_length})
+            rates = {"free_running": free, "teacher_forced": [rate / 2 for rate in free]}
+            counts = {"count": [90, 90, 90, 30, 6], "references": [90, 90, 90, 30, 6]}
+            result = {
+                "status": "finished",
+                "summary": {"eval/free_running/error_rate": free[1], "eval/teacher_forced/error_rate": free[1] / 2},
+                "by_length": {"length": [1, 4, 5, 14, 17], "count": [3, 40, 60, 15, 6], **rates},
+                "by_position": {"position": [1, 2, 3, 4, 5], **counts, **rates},
+            }
+            run.finish(result)
     return root
 
 
 @pytest.fixture
 def attention_runs(tmp_path: Path) -> Path:
-    return word_runs(tmp_path / "attention", "attention", "model.attention", {"additive": 0.05, "none": 0.1})
+    rows = {name: (error, {"model.attention": name}) for name, error in {"additive": 0.05, "none": 0.1}.items()}
+    return word_runs(tmp_path / "attention", "attention", rows)
 
 
 @pytest.fixture
 def forcing_runs(tmp_path: Path) -> Path:
-    root = tmp_path / "teacher_forcing"
-    return word_runs(root, "teacher_forcing", "forcing.ratio", {0.0: 0.1, 1.0: 0.05}, forcing__policy="constant")
+    """Four ratios, a schedule, and one ratio with another feed."""
+    constant = {"forcing.policy": "constant"}
+    rows = {
+        "always": (0.05, {"forcing.policy": "always"}),
+        "ratio 0.75": (0.06, constant | {"forcing.ratio": 0.75}),
+        "ratio 0.5": (0.07, constant | {"forcing.ratio": 0.5}),
+        "never": (0.1, {"forcing.policy": "never"}),
+        "linear": (0.2, {"forcing.policy": "linear"}),
+        "ratio 0.5 sampled": (0.3, constant | {"forcing.ratio": 0.5, "forcing.feed": "sample"}),
+    }
+    named = {name: (error, options | {"arm": name}) for name, (error, options) in rows.items()}
+    return word_runs(tmp_path / "teacher_forcing", "teacher_forcing", named)
 
 
 @pytest.fixture

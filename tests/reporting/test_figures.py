@@ -4,12 +4,15 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.text import Text
 
 from research.config import Config
+from research.dotted import override
 from research.experiment import Experiment, load
 from research.reporting import figures
 from research.reporting.aggregate import read
-from research.tracking.runs import find
+from research.tracking.runs import RunDirectory, find
 from tests.reporting.directories import write
 
 
@@ -24,6 +27,27 @@ def words(figure) -> str:
     for axis in figure.axes:
         found += [axis.get_title(), axis.get_xlabel(), axis.get_ylabel(), *(text.get_text() for text in axis.texts)]
     return "\n".join([*found, *(text.get_text() for legend in figure.legends for text in legend.get_texts())])
+
+
+def seen(figure) -> list[Text]:
+    """All text of a figure that is not empty, without ticks beyond the axes."""
+    found = list(figure.texts)
+    for axis in figure.axes:
+        found += [axis.title, axis.xaxis.label, axis.yaxis.label, *axis.texts]
+        for along, limits in ((axis.xaxis, axis.get_xlim()), (axis.yaxis, axis.get_ylim())):
+            ticks = zip(along.get_ticklocs(), along.get_ticklabels(), strict=True)
+            found += [label for place, label in ticks if min(limits) <= place <= max(limits)]
+    return [text for text in found if text.get_text()]
+
+
+def check_places(figure) -> None:
+    """No text covers another or leaves the figure."""
+    renderer = FigureCanvasAgg(figure).get_renderer()
+    figure.draw(renderer)
+    boxes = {text: Text.get_window_extent(text, renderer) for text in seen(figure)}  # not of the leaders to the lines
+    for text, box in boxes.items():
+        assert box.x0 >= 0 and box.x1 <= figure.bbox.x1 and box.y0 >= 0 and box.y1 <= figure.bbox.y1, text
+        assert [other for other in boxes if box.overlaps(boxes[other])] == [text]
 
 
 def test_profiles_mark_underflow_and_overflow_within_the_axes(gradient_group):
@@ -74,11 +98,55 @@ def test_rare_lengths_are_named_as_joined(attention_runs):
     assert {"none", "additive"} <= {text.get_text() for text in axis.texts}
 
 
-def test_the_gap_is_drawn_over_the_forcing_ratio(forcing_runs):
+def test_the_error_by_position_has_a_panel_a_row_with_both_errors_on_one_scale(attention_runs):
+    figure = figures.draw("error_by_position", read(find(attention_runs))[0])
+    assert figure is not None
+    assert [axis.get_title() for axis in figure.axes] == ["none", "additive"]
+    assert "free running" in words(figure) and "teacher forced" in words(figure)
+    assert len({axis.get_ylim() for axis in figure.axes}) == 1
+    for axis, error in zip(figure.axes, (10.1, 5.05), strict=True):
+        assert [label.get_text() for label in axis.get_xticklabels()] == ["1", "2", "3", "4+"]
+        free, forced = (np.asarray(line.get_ydata(), float) for line in axis.lines)
+        np.testing.assert_allclose(free, error * np.array([1, 1, 1.2, 2]))
+        np.testing.assert_allclose(forced, free / 2)
+
+
+def test_the_gap_is_drawn_over_the_forcing_ratios_that_are_constant_and_alike_else(forcing_runs):
     figure = figures.draw("forcing_gap", read(find(forcing_runs))[0])
     assert figure is not None
     assert "free running" in words(figure) and "teacher forced" in words(figure)
-    assert list(figure.axes[0].get_xticks()) == [0, 1]
+    (axis,) = figure.axes
+    assert list(axis.get_xticks()) == [0, 0.5, 0.75, 1]
+    free = np.asarray(axis.lines[0].get_ydata(), float)
+    np.testing.assert_allclose(free, 1.01 * np.array([10, 7, 6, 5]))
+
+
+def test_every_way_to_force_has_its_two_errors_beside_its_name(forcing_runs):
+    figure = figures.draw("forced_and_free", read(find(forcing_runs))[0])
+    assert figure is not None
+    (axis,) = figure.axes
+    named = [label.get_text() for label in axis.get_yticklabels()]
+    assert named == ["always", "ratio 0.75", "ratio 0.5", "never", "linear", "ratio 0.5 sampled"]
+    free, forced = (container[0] for container in axis.containers)
+    np.testing.assert_allclose(np.asarray(free.get_xdata()), 1.01 * np.array([5, 6, 7, 10, 20, 30]))
+    np.testing.assert_allclose(np.asarray(forced.get_xdata()), np.asarray(free.get_xdata()) / 2)
+    np.testing.assert_allclose(np.round(np.asarray(free.get_ydata(), float)), range(6))
+    assert axis.yaxis_inverted()  # the first row is on top
+
+
+@pytest.mark.parametrize("name", ["error_by_length", "error_by_position", "forcing_gap", "forced_and_free"])
+def test_no_name_in_a_figure_of_errors_covers_another_or_leaves_the_figure(name, forcing_runs):
+    check_places(figures.draw(name, read(find(forcing_runs))[0]))
+
+
+def test_names_of_many_long_bins_are_thinned_and_the_last_is_kept(tmp_path):
+    run = RunDirectory.create(tmp_path / "0", override(load("attention").base, {"arm": "none"}))
+    table = {"length": list(range(1000, 2600)), "count": [2] * 1600, "free_running": [0.1] * 1600}
+    run.finish({"status": "finished", "summary": {}, "by_length": table})
+    figure = figures.draw("error_by_length", read(find(tmp_path))[0])
+    assert figure is not None
+    assert figure.axes[0].get_xticklabels()[-1].get_text() == "2500+"
+    check_places(figure)
 
 
 @pytest.mark.parametrize("name", figures.FIGURES)

@@ -17,8 +17,8 @@ def test_the_table_comes_first_and_then_where_the_files_are(attention_runs, caps
     assert err == ""
     folder = attention_runs / "report"
     assert out.index("additive") < out.index(f"table     {folder}/table.{{md,tex,html}}") < out.index("figure    ")
-    names = ["error_by_length.png", "error_by_length.svg", "table.html", "table.md", "table.tex"]
-    assert sorted(path.name for path in folder.iterdir()) == names
+    figures = [f"error_by_{part}.{suffix}" for part in ("length", "position") for suffix in ("png", "svg")]
+    assert sorted(path.name for path in folder.iterdir()) == [*figures, "table.html", "table.md", "table.tex"]
 
 
 def test_a_second_report_does_not_take_its_own_files_for_runs(attention_runs, capsys):
@@ -44,7 +44,7 @@ def test_the_page_needs_no_other_file(attention_runs, tmp_path, capsys):
     page = (tmp_path / "report.html").read_text()
     assert "fixed-size state" in page and "<table>" in page
     sources = re.findall(r'(?:src|href)="([^"]{0,30})', page)
-    assert len(sources) == 1 and sources[0].startswith("data:image/png;base64,")
+    assert len(sources) == 2 and all(source.startswith("data:image/png;base64,") for source in sources)
 
 
 def test_several_experiments_have_a_folder_each(attention_runs, forcing_runs, tmp_path, capsys):
@@ -93,7 +93,7 @@ def test_an_option_that_has_no_words_is_named_with_its_file(attention_runs, valu
 
 
 def test_a_forcing_ratio_that_is_no_number_is_named_with_its_file(forcing_runs):
-    path = change(forcing_runs, "config.json", **{"forcing.ratio": "x"})
+    path = change(forcing_runs, "config.json", **{"forcing.policy": "constant", "forcing.ratio": "x"})
     with pytest.raises(UserError, match=rf"{path}: forcing\.ratio=x: must be a number"):
         report(forcing_runs)
 

@@ -7,7 +7,7 @@ import pytest
 
 from research.config import Config
 from research.reporting.aggregate import Row, Trial
-from research.reporting.profiles import by_length, heatmap, median, profile, spread
+from research.reporting.profiles import MOST_BINS, errors, heatmap, median, profile, spread
 from research.tracking.runs import RunDirectory
 
 INF, NAN = np.inf, np.nan
@@ -25,8 +25,10 @@ def row(tmp_path: Path, *records: list[dict]) -> Row:
 
 
 def word_row(label: str, *tables: dict[str, list]) -> Row:
+    """A row of one trial for each table."""
     run = RunDirectory(Path("unread"))
-    return Row(label, tuple(Trial(run, {}, {"by_length": table}) for table in tables))
+    by = "by_length" if not tables or "length" in tables[0] else "by_position"
+    return Row(label, tuple(Trial(run, {}, {by: table}) for table in tables))
 
 
 def test_the_median_has_a_place_for_zero_and_for_infinity():
@@ -74,19 +76,47 @@ def test_the_heat_map_takes_the_median_over_the_seeds_that_have_the_step(tmp_pat
     np.testing.assert_allclose(found[1], [[-2, -INF], [-5, INF]])
 
 
-def test_rare_lengths_join_the_last_bin_weighted_by_words():
+def test_rare_lengths_join_their_neighbours_weighted_by_words():
     table = {"length": [1, 2, 3, 8, 9], "count": [4, 30, 50, 15, 5], "free_running": [0.5, 0.1, 0.1, 0.2, 0.4]}
-    (found,) = by_length([word_row("a", table)], least=20)
-    assert found.lengths == ((1, 2), (3, 3), (8, 9))
+    (found,) = errors([word_row("a", table)], "length")
+    assert found.places == ((1, 2), (3, 3), (8, 9))
     np.testing.assert_allclose(found.mean, [(4 * 0.5 + 30 * 0.1) / 34, 0.1, (15 * 0.2 + 5 * 0.4) / 20])
-    np.testing.assert_array_equal(found.words, [34, 50, 20])
+    np.testing.assert_array_equal(found.count, [34, 50, 20])
+
+
+def test_a_rest_of_rare_lengths_joins_the_last_bin():
+    table = {"length": [3, 4, 5], "count": [30, 40, 5], "free_running": [0.1, 0.1, 0.1]}
+    assert errors([word_row("a", table)], "length")[0].places == ((3, 3), (4, 5))
+
+
+def test_many_lengths_make_bins_of_like_weight_with_none_left_out():
+    lengths = list(range(50, 1050))
+    table = {"length": lengths, "count": [25] * 1000, "free_running": [0.1] * 1000}
+    (found,) = errors([word_row("a", table)], "length")
+    assert len(found.places) == MOST_BINS and (found.places[0][0], found.places[-1][1]) == (50, 1049)
+    assert found.count.sum() == 25_000 and found.count.max() < 1.1 * found.count.min()
 
 
 def test_rows_share_their_bins_and_bands_span_the_seeds():
     tables = [{"length": [3, 4], "count": [40, 40], "free_running": [error, 2 * error]} for error in (0.1, 0.2, 0.3)]
-    first, second = by_length([word_row("a", *tables[:2]), word_row("b", tables[2]), word_row("none")])
-    assert first.lengths == second.lengths
+    first, second = errors([word_row("a", *tables[:2]), word_row("b", tables[2]), word_row("none")], "length")
+    assert first.places == second.places
     np.testing.assert_allclose([first.low, first.mean, first.high], [[0.1, 0.2], [0.15, 0.3], [0.2, 0.4]])
+
+
+def test_a_rate_by_position_is_weighted_by_what_it_is_a_rate_of():
+    counts = {"position": [1, 2, 3], "count": [30, 6, 0], "references": [30, 2, 1]}
+    row = word_row("a", counts | {"free_running": [0.1, 0.5, 1.0], "teacher_forced": [0.2, 0.4, NAN]})
+    (free,), (forced,) = (errors([row], "position", kind) for kind in ("free_running", "teacher_forced"))
+    assert free.places == forced.places == ((1, 2),)
+    np.testing.assert_allclose(free.mean, [(30 * 0.1 + 2 * 0.5) / 32])
+    np.testing.assert_allclose(forced.mean, [(30 * 0.2 + 6 * 0.4) / 36])
+
+
+def test_a_kind_of_error_that_no_run_has_makes_no_bins():
+    assert (
+        errors([word_row("a", {"length": [3], "count": [40], "free_running": [0.1]})], "length", "teacher_forced") == []
+    )
 
 
 @pytest.mark.parametrize(

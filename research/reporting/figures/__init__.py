@@ -11,7 +11,7 @@ import matplotlib
 from matplotlib.figure import Figure
 
 from research.reporting.aggregate import Group
-from research.reporting.figures.errors import error_by_length, forcing_gap
+from research.reporting.figures.errors import error_by_length, error_by_position, forced_and_free, forcing_gap
 from research.reporting.figures.gradients import gradient_heatmaps, gradient_profiles
 from research.reporting.figures.style import STYLE
 
@@ -21,7 +21,9 @@ FIGURES: dict[str, Callable[[Group], Figure | None]] = {
     "gradient_profiles_cell_state": lambda group: gradient_profiles(group, part="c"),
     "gradient_heatmaps": gradient_heatmaps,
     "error_by_length": error_by_length,
+    "error_by_position": error_by_position,
     "forcing_gap": forcing_gap,
+    "forced_and_free": forced_and_free,
 }
 
 

@@ -1,7 +1,7 @@
 """How all figures look: type, colours, layout, labels at the lines."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from matplotlib.axes import Axes
@@ -30,11 +30,17 @@ CELLS = ("rnn", "lstm", "gru")
 DASHES = ("-", (0, (4, 1.5)), (0, (1, 1.2)), (0, (5, 1.5, 1, 1.5)))
 
 
-def grid(panels: int, left: float, right: float) -> tuple[Figure, list[Axes]]:
-    """Panels of 6.6 x 4.6 inches in one or two columns, each with room beside it, in inches, for its labels."""
-    columns = 1 if panels == 1 else 2
+def grid(
+    panels: int, left: float, right: float, columns: int = 0, inner: float = 6.6, tall: float = 4.6
+) -> tuple[Figure, list[Axes]]:
+    """Panels of `inner` x `tall` inches, each with room beside it, in inches, for its labels.
+
+    Args:
+        columns: 0: one for one panel, else two.
+    """
+    columns = columns or (1 if panels == 1 else 2)
     rows = math.ceil(panels / columns)
-    inner, tall, above, below, top, bottom = 6.6, 4.6, 0.6, 0.85, 0.75, 0.5
+    above, below, top, bottom = 0.6, 0.85, 0.75, 0.5
     width, height = columns * (left + inner + right), top + rows * (above + tall + below) + bottom
     figure = Figure(figsize=(width, height))
     axes = []
@@ -55,6 +61,15 @@ def title(figure: Figure, title: str, note: str) -> None:
 
     figure.text(0.25 / width, 1 - 0.2 / height, title, fontsize=points(title, 23, 0.62), weight="bold", va="top")
     figure.text(0.25 / width, 0.2 / height, note, fontsize=points(note, 15, 0.53), color="#444444")
+
+
+def key(figure: Figure, colors: Mapping[str, str]) -> None:
+    """What the colours are, below the title, where labels at the lines would be in each other's way."""
+    width, height = figure.get_size_inches()
+    x = 0.25
+    for name, color in colors.items():
+        figure.text(x / width, 1 - 0.6 / height, f"● {name}", color=color, fontsize=17, weight="bold", va="top")
+        x += 0.135 * len(name) + 0.6
 
 
 def looks(rows: Sequence[Row]) -> dict[str, tuple]:
