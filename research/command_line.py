@@ -12,7 +12,7 @@ from tyro import _errors as tyro_errors  # private, but the only way to tyro's p
 
 from research import experiment
 from research.config import Config, task_types
-from research.dotted import flatten, override, suggestion
+from research.dotted import flatten, kept, override, suggestion, unflatten
 from research.errors import UserError
 
 MARKERS = (tyro.conf.AvoidSubcommands, tyro.conf.FlagConversionOff)
@@ -51,7 +51,7 @@ def parse(base: Config, args: Sequence[str]) -> Config:
         UserError: for an unknown key, or a value of the wrong type or outside its range.
     """
     flags = read_flags(args)
-    base = _with_task(base, flags)
+    base = _freed(base, flags)
     defaults = flatten(base)
     for key, text in flags.items():
         if key not in defaults:
@@ -85,7 +85,7 @@ def print_help(name: str, args: Sequence[str]) -> None:
     """Print all options with the values that they have in this experiment and for these flags."""
     declared = experiment.load(name)
     flags = read_flags([word for word in args if word not in HELP])
-    base = _with_task(declared.config(flags.get("setting", ""), flags.get("arm", "")), flags)
+    base = _freed(declared.config(flags.get("setting", ""), flags.get("arm", "")), flags)
     lines = [declared.claim, "", f"--task.name: {', '.join(task_types())}; the options of the task follow it."]
     for key, named in (("setting", declared.settings), ("arm", declared.arms)):
         if named:
@@ -101,8 +101,9 @@ def _tyro(base: Config, words: Sequence[str], prog: str = "research", descriptio
     )
 
 
-def _with_task(base: Config, flags: dict[str, str]) -> Config:
-    return override(base, {"task.name": flags["task.name"]}) if "task.name" in flags else base
+def _freed(base: Config, flags: dict[str, str]) -> Config:
+    """The base config with defaults in the place of what the flags replace, and with their task."""
+    return unflatten({**kept(base, flags), "task.name": flags.get("task.name", base.task.name)})
 
 
 def _explain(event: tyro_errors.ParseErrorEvent, flags: dict[str, str], defaults: dict[str, object]) -> str:

@@ -7,6 +7,9 @@ from typing import Any, Literal, get_args, get_origin
 from research.config import Config, require, task_types
 from research.errors import UserError
 
+WIDTHS = ("model.features", "model.parameter_budget")
+"""Two ways to set the width of a model."""
+
 
 def flatten(config: Config) -> dict[str, Any]:
     """Dotted keys to plain values, in the order of the fields."""
@@ -47,11 +50,21 @@ def unflatten(flat: Mapping[str, Any]) -> Config:
 
 
 def override(config: Config, changes: Mapping[str, Any]) -> Config:
-    """The config with some dotted keys changed. A change of `task.name` drops the options of the former task."""
+    """The config with some dotted keys changed, and without what they replace (see `kept`)."""
+    return unflatten({**kept(config, changes), **changes})
+
+
+def kept(config: Config, changes: Mapping[str, Any]) -> dict[str, Any]:
+    """The flat config without what these changes replace.
+
+    A change of `task.name` replaces the options of the former task. Of `model.features` and `model.parameter_budget`,
+    each replaces the other.
+    """
     flat = flatten(config)
     if changes.get("task.name", config.task.name) != config.task.name:
         flat = {key: value for key, value in flat.items() if not key.startswith("task.")}
-    return unflatten({**flat, **changes})
+    given = [key for key in WIDTHS if key in changes and str(changes[key]) != "0"]
+    return {key: value for key, value in flat.items() if not given or key not in WIDTHS or key in changes}
 
 
 def _is_section(kind: object) -> bool:

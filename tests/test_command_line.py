@@ -38,6 +38,15 @@ def test_every_option_is_a_flag_and_its_printed_value_is_read_back():
     assert parse(*(f"--{key}={value}" for key, value in flatten(config).items())) == config
 
 
+def test_a_budget_of_weights_takes_the_place_of_the_bases_width_and_the_other_way_round():
+    wide, budgeted = (override(Config(), {f"model.{key}": 100}) for key in ("features", "parameter_budget"))
+    assert command_line.parse(wide, ["--model.parameter_budget=100"]) == budgeted
+    assert command_line.parse(budgeted, ["--model.features=100"]) == wide
+    assert command_line.parse(wide, ["--model.parameter_budget=0"]) == wide
+    with pytest.raises(UserError, match=r"model\.features=3: must be 64, as model\.parameter_budget=100 does not read"):
+        command_line.parse(wide, ["--model.parameter_budget=100", "--model.features=3"])
+
+
 @pytest.mark.parametrize("text", ["1e-3", "1.0e-3", "0.001", ".001"])
 def test_numbers_are_read_in_any_notation(text):
     assert parse(f"--training.learning_rate={text}").training.learning_rate == 0.001
@@ -83,7 +92,7 @@ def test_flags_override_the_arm_which_overrides_the_setting_which_overrides_the_
         ("--seed=-1", "seed=-1: must be between 0 and 2**31 - 1"),
         ("--init.gain=much", "init.gain=much: must be a number"),
         ("--task.permuted=yes", "task.permuted=yes: must be true or false"),
-        ("--model.attention=some", "model.attention=some: must be one of none, dot, additive"),
+        ("--model.attention=some", "model.attention=some: must be one of none, context, input, dot, "),
         ("--model.cell=elman", "model.cell=elman: must be one of "),
         ("--task.name=chess", "task.name=chess: must be one of pixels, adding, pronunciation"),
         ("--setting=easy", "setting=easy: must be one of mnist_784"),

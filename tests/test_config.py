@@ -154,6 +154,35 @@ def test_options_of_the_decoder_are_refused_for_a_task_without_one(change):
     override(Config(), {"task.name": "pronunciation", **change})
 
 
+def test_a_rate_that_falls_to_the_last_step_is_refused_where_time_decides_which_that_is():
+    with pytest.raises(
+        UserError, match=r"training\.decay=cosine: must be none, .* with training\.seconds=60: the last"
+    ):
+        override(Config(), {"training.decay": "cosine", "training.seconds": 60})
+    for change in ({"training.decay": "cosine"}, {"training.seconds": 60}):
+        override(Config(), change)
+    for seconds in (-1.0, float("nan"), float("inf")):
+        with pytest.raises(UserError, match=r"training\.seconds=.*: must be between 0 and"):
+            override(Config(), {"training.seconds": seconds})
+
+
+def test_width_and_budget_of_weights_replace_each_other():
+    wide = override(Config(), {"model.features": 128})
+    budgeted = override(wide, {"model.parameter_budget": 1000})
+    assert (budgeted.model.features, budgeted.model.parameter_budget) == (Config().model.features, 1000)
+    assert override(budgeted, {"model.features": 32}) == override(Config(), {"model.features": 32})
+    assert override(wide, {"model.parameter_budget": 0}) == override(wide, {"seed": 0}) == wide
+    with pytest.raises(UserError, match=r"model\.features=32: must be 64, as model\.parameter_budget=1000 does not"):
+        override(wide, {"model.features": 32, "model.parameter_budget": 1000})
+
+
+def test_heads_need_not_divide_a_width_that_a_budget_decides():
+    change = {"task.name": "pronunciation", "model.attention": "multi_head", "attention.heads": 5}
+    with pytest.raises(UserError, match=r"attention\.heads=5"):
+        override(Config(), change)
+    override(Config(), {**change, "model.parameter_budget": 1000})
+
+
 def test_a_profile_over_time_is_refused_where_inputs_differ_in_length():
     with pytest.raises(UserError, match=r"gradient_flow_every=5: must be 0, as inputs of pronunciation differ"):
         override(Config(), {"task.name": "pronunciation", "probes.gradient_flow_every": 5})

@@ -125,13 +125,14 @@ def describe(section: Section) -> str:
     options = [trial.options for trial in section.trials]
 
     def values(key: str) -> str:
-        found = {str(one[key]): None for one in options if key in one}
-        return "/".join(found)
+        return "/".join({_label(one[key]): None for one in options if key in one})
 
     parts = [task(section)]
-    parts.append(f"trained for {values('training.steps')} steps of {values('training.batch_size')} sequences")
+    steps = f"{values('training.steps')} steps of {values('training.batch_size')} sequences"
+    seconds = values("training.seconds")
+    parts.append(f"trained for {steps}" if seconds in ("0", "") else f"trained for {seconds} seconds, at most {steps}")
     layers = values("model.layers")
-    parts.append(f"{values('model.features')} features" + (f" in {layers} layers" if layers not in ("1", "") else ""))
+    parts.append(_size(options) + (f" in {layers} layers" if layers not in ("1", "") else ""))
     if values("model.bidirectional") == "True":
         parts.append("bidirectional encoder")
     seeds = sorted({len(row.trials) for row in section.rows})
@@ -218,6 +219,15 @@ def _order(declared: Iterable[Any]):
         return (places.get(value, len(places)), not numeric, value if numeric else 0, str(value))
 
     return key
+
+
+def _size(options: Sequence[Mapping[str, Any]]) -> str:
+    """The features of a layer; the weights of the model where they decide."""
+    budgets = {one.get("model.parameter_budget", 0): None for one in options}
+    widths = {str(one.get("model.features", "")): None for one in options if not one.get("model.parameter_budget")}
+    counts = [f"{budget:,}" if isinstance(budget, int) else str(budget) for budget in budgets if budget]
+    sizes = {"features": list(widths), "parameters": counts}
+    return " or ".join(f"{'/'.join(found)} {unit}" for unit, found in sizes.items() if found)
 
 
 def _task(trial: Trial) -> str:

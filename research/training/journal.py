@@ -1,7 +1,7 @@
 """What a pack leaves behind: each trial's records in its run directory and, under the same names, in W&B."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, get_args
 
@@ -42,6 +42,17 @@ class Trial:
             self.run.records(stem)
 
 
+@dataclass(frozen=True)
+class _Pending:
+    """What a call of the program gives."""
+
+    start: int
+    stop: int
+    record: Record
+    last: bool
+    seconds: float | None
+
+
 class Journal:
     """Writes a pack's records; what is pending is fetched from the device only when it is collected."""
 
@@ -49,7 +60,7 @@ class Journal:
         self._trials = trials
         self._config = config
         self._start = start
-        self._pending: tuple[int, int, Record] | None = None
+        self._pending: _Pending | None = None
         self._cell = create_cell(config.model.cell, config.cell)
         self._sums = [dict.fromkeys(SUMS, 0.0) for _ in trials]
         self._flow: list[dict[str, float]] = [{} for _ in trials]
@@ -59,21 +70,26 @@ class Journal:
             WandbRun(trial.run.path, trial.name, trial.config, trial.run.path.parent.name, start) for trial in trials
         ]
 
-    def pend(self, start: int, stop: int, record: Record) -> None:
-        """Hold the record of updates `start` to `stop`, which may still be under way."""
+    def pend(self, start: int, stop: int, record: Record, last: bool = False, seconds: float | None = None) -> None:
+        """Hold the record of updates `start` to `stop`, which may still be under way.
+
+        Args:
+            last: no update follows.
+            seconds: that the trials have trained; None: nobody counts them.
+        """
         assert self._pending is None, "collect first"
-        self._pending = (start, stop, record)
+        self._pending = _Pending(start, stop, record, last, seconds)
 
     def collect(self) -> int:
         """Wait for what is pending and write it; the updates that it stands for, over all trials."""
         if self._pending is None:
             return 0
-        start, stop, record = self._pending
-        self._pending = None
-        host = jax.device_get(record)
+        pending, self._pending = self._pending, None
+        host = jax.device_get(pending.record)
         for k in range(len(self._trials)):
-            self._write(k, start, stop, Record(**{f.name: np.asarray(getattr(host, f.name))[k] for f in fields(host)}))
-        return (stop - start) * len(self._trials)
+            own = Record(**{f.name: np.asarray(getattr(host, f.name))[k] for f in fields(host)})
+            self._write(k, replace(pending, record=own))
+        return (pending.stop - pending.start) * len(self._trials)
 
     def log_evaluations(self, step: int, evaluations: list[Evaluation]) -> None:
         for k, evaluation in enumerate(evaluations):
@@ -84,13 +100,13 @@ class Journal:
         for trial, state in zip(self._trials, states, strict=True):
             checkpoint.save(trial.checkpoints, step, state)
 
-    def finish(self, states: list[TrialState], evaluations: list[Evaluation], seconds: float) -> None:
+    def finish(self, steps: int, states: list[TrialState], evaluations: list[Evaluation], seconds: float) -> None:
         """Write each trial's result: the trial is done.
 
         Args:
+            steps: updates since the start of the training.
             seconds: that the pack took, in this process.
         """
-        steps = self._config.training.steps
         made = (steps - self._start) * len(self._trials)
         for k, (trial, state, evaluation) in enumerate(zip(self._trials, states, evaluations, strict=True)):
             flow = trial.run.records("gradient_flow")
@@ -100,30 +116,33 @@ class Journal:
                 **_flow_summary(flow, self._cell.state, "initial", 0),
                 **_flow_summary(flow, self._cell.state, "final", -1),
                 **({"steps_per_second": made / seconds} if made else {}),
+                "model/parameters": sum(leaf.size for leaf in jax.tree.leaves(state.params)),
             }
             summary.pop("step", None)
             self._wandb[k].gradient_flow(flow)
             self._wandb[k].finish(status, summary)
             diverged_at = None if state.ok else int(state.step) + 1
             result = {"status": status, "steps": steps, "diverged_at": diverged_at, "seconds": seconds}
+            result |= {"features": self._config.model.features, "parameters": summary["model/parameters"]}
             parts = {"by_length": evaluation.by_length, "by_position": evaluation.by_position}
             result |= {name: table for name, table in parts.items() if table}
             environment = {**devices.environment(), "batch_shards": trial.run.batch_shards()}
             trial.run.finish({**result, "summary": summary, "environment": environment})
 
-    def _write(self, k: int, start: int, stop: int, record: Record) -> None:
+    def _write(self, k: int, made: _Pending) -> None:
+        record = made.record
         if record.steps == 0:
             return  # it had diverged before
         every = self._config.probes.gradient_flow_every
-        if every and (start % every == 0 or start == self._config.training.steps - 1):
+        if every and (made.start % every == 0 or made.last):
             flow = {part: record.profile[:, index] for index, part in enumerate(self._cell.parts)}
-            self._trials[k].run.append("gradient_flow", {"step": start, **flow})
+            self._trials[k].run.append("gradient_flow", {"step": made.start, **flow})
             summary = {f"gradient/{key}": value for key, value in summarise(flow[self._cell.state]).items()}
-            self._flow[k] = {"gradient/profile_step": start, **summary}
+            self._flow[k] = {"gradient/profile_step": made.start, **summary}
         sums = self._sums[k]
         for key in SUMS:
             sums[key] += float(getattr(record, key))
-        if stop % self._config.training.log_every == 0 or stop == self._config.training.steps or not record.ok:
+        if made.stop % self._config.training.log_every == 0 or made.last or not record.ok:
             count = sums["steps"]
             metrics = {
                 **self._flow[k],
@@ -132,13 +151,14 @@ class Journal:
                 "train/learning_rate": float(record.learning_rate),
                 "gradient/global_norm": sums["gradient_norm"] / count,
                 "gradient/clipped_share": sums["clipped"] / count,
+                **({} if made.seconds is None else {"train/seconds": made.seconds}),
             }
             if self._config.training.gradient_regulariser:
                 metrics["train/gradient_regulariser"] = sums["gradient_regulariser"] / count
             if self._config.task.decodes:
                 metrics["train/teacher_forcing"] = float(record.teacher_forcing)
             self._sums[k], self._flow[k] = dict.fromkeys(SUMS, 0.0), {}
-            self._log(k, stop if record.ok else int(record.good) + 1, metrics)  # the update that failed counts
+            self._log(k, made.stop if record.ok else int(record.good) + 1, metrics)  # the update that failed counts
 
     def _log(self, k: int, step: int, metrics: dict[str, float]) -> None:
         self._trials[k].run.append("metrics", {"step": step, **metrics})
@@ -151,7 +171,7 @@ class Bystander:
     def __init__(self) -> None:
         self._pending: Record | None = None
 
-    def pend(self, start: int, stop: int, record: Record) -> None:
+    def pend(self, start: int, stop: int, record: Record, last: bool = False, seconds: float | None = None) -> None:
         self._pending = record
 
     def collect(self) -> int:
@@ -162,7 +182,7 @@ class Bystander:
 
     def save(self, step: int, states: list[TrialState]) -> None: ...
 
-    def finish(self, states: list[TrialState], evaluations: list[Evaluation], seconds: float) -> None: ...
+    def finish(self, steps: int, states: list[TrialState], evaluations: list[Evaluation], seconds: float) -> None: ...
 
 
 def _flow_summary(flow: list[dict[str, Any]], part: str, when: str, index: int) -> dict[str, float]:

@@ -27,6 +27,8 @@ class Start:
     state: TrialState | None
     """None: at initialisation."""
     batch_shards: int
+    seconds: float = 0.0
+    """That it has trained, if it has a budget of time."""
 
 
 def check(trial: Trial) -> None:
@@ -67,7 +69,7 @@ def starts(trials: Sequence[Trial], template: TrialState) -> list[Start]:
         count = _begun_with(trial) or _decide(trial.config, new)
         trial.run.decide_batch_shards(count)
         step, state = checkpoint.restore(trial.checkpoints, template) or (0, None)
-        found.append(Start(trial, step, state, count))
+        found.append(Start(trial, step, state, count, _trained(trial, step)))
     return found
 
 
@@ -75,6 +77,12 @@ def _begun_with(trial: Trial) -> int | None:
     """The parts that a run was begun with; None if it has not begun."""
     decided = trial.run.batch_shards()
     return 1 if decided is None and trial.checkpoints.is_dir() else decided  # before there were parts, there was one
+
+
+def _trained(trial: Trial, step: int) -> float:
+    """The seconds of training until this step, as the records tell: checkpoints are saved at whole ones only."""
+    known = [record.get("train/seconds", 0.0) for record in trial.run.records("metrics") if record["step"] <= step]
+    return max(known, default=0.0)
 
 
 def _decide(config: Config, trials: int) -> int:

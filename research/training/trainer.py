@@ -4,9 +4,13 @@ Trials with the same static config are trained as a pack; the devices that they 
 Between two calls of the compiled program the loop does what is due: writes records, evaluates, saves checkpoints. Calls
 end where any of these is due, at the same steps whether a run is resumed or not. While one call computes, the records
 of the call before are fetched and written.
+
+A trial with a budget of time has the machine for itself. It ends with the first whole record after its time is over;
+only the calls of its program count, and they are waited for.
 """
 
 import contextlib
+import math
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -15,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import numpy as np
 
 from research.config import Config
 from research.errors import UserError
@@ -25,12 +30,16 @@ from research.tasks.task import Evaluation
 from research.tracking.progress import ProgressBar
 from research.tracking.runs import RunDirectory
 from research.tracking.wandb import wait_for_uploads
-from research.training import compilation, devices, hparams, processes, start
+from research.training import budget, compilation, devices, hparams, processes, start
+from research.training.budget import Stopwatch
 from research.training.evaluate import evaluate
 from research.training.journal import Bystander, Journal, Trial
 from research.training.pack import Pack
 from research.training.start import Start
 from research.training.step import Program, TrialState
+
+WORK_OF_A_SECOND = 1e10
+"""What a CPU does in about a second, in the unit of `_work`, for sweeps of trials with a budget of time and without."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +97,8 @@ def _train_all(trials: list[Trial], bar: ProgressBar) -> None:
         bar.doing(f"reading the data of {options.name}")
         processes.agreed(lambda options=options: bool(tasks.create(options)))  # the first prepares it, once
         tasks.create(options)
+    for trial in trials:
+        budget.settled(trial.config, tasks.create(trial.config.task).interface)  # see now whether there is such a width
     bar.expect(sum(_work(trial.config, trial.config.training.steps) for trial in trials))
     groups = _groups(trials)
     for number, group in enumerate(groups, start=1):
@@ -108,10 +119,11 @@ def _claim(trials: list[Trial], claims: contextlib.ExitStack) -> None:
 
 
 def _groups(trials: Sequence[Trial]) -> list[list[Trial]]:
-    """Trials that one program can train, in the order of first appearance."""
+    """Trials that are trained together, by one program, in the order of first appearance."""
     groups: dict[Any, list[Trial]] = {}
     for trial in trials:
-        groups.setdefault(hparams.static_of(trial.config), []).append(trial)
+        alone = trial.name if trial.config.training.seconds else None
+        groups.setdefault((alone, hparams.static_of(trial.config)), []).append(trial)
     return list(groups.values())
 
 
@@ -126,21 +138,25 @@ def _train_group(trials: list[Trial], bar: ProgressBar) -> None:
         packs.setdefault((one.step, one.batch_shards), []).append(one)
     for (step, batch_shards), members in sorted(packs.items()):
         own = [one.trial for one in members]
-        bar.advance(len(own) * _work(config, step))
+        bar.advance(sum(_work(config, step, one.seconds) for one in members))
         bar.doing(f"{len(own)} at step {step}, compiling" if len(packs) > 1 else "compiling")
         side_by_side = jax.device_count() // batch_shards
         program = Program(cudnn.settled(config, len(own), side_by_side), task, batch_shards)
         pack = Pack(program, [hparams.of(trial.config, task.interface) for trial in own])
         states = [one.state for one in members if one.state is not None]
-        _train_pack(pack, own, step, pack.place(states) if states else pack.init(), bar)
+        _train_pack(pack, members, pack.place(states) if states else pack.init(), bar)
 
 
-def _train_pack(pack: Pack, trials: list[Trial], start: int, state: TrialState, bar: ProgressBar) -> None:
-    """Train from step `start` to the end, and finish the trials' run directories."""
+def _train_pack(pack: Pack, members: list[Start], state: TrialState, bar: ProgressBar) -> None:
+    """Train from where the trials stand to the end, and finish their run directories."""
     config, task = pack.program.config, pack.program.task
-    training = config.training
+    training, start = config.training, members[0].step
     held_out = task.held_out(training.eval_examples)
+    trials = [one.trial for one in members]
     journal = Journal(trials, config, start) if processes.is_first() else Bystander()
+    watch = Stopwatch(training.seconds, members[0].seconds)
+    if training.seconds:
+        state, _ = pack.run(state, 0)  # compiles the program, which does not count
     began = saved = time.monotonic()
     step = start
 
@@ -148,18 +164,25 @@ def _train_pack(pack: Pack, trials: list[Trial], start: int, state: TrialState, 
         bar.advance(journal.collect() * _update_work(config))
 
     def evaluate_at(step: int) -> list[Evaluation]:
-        bar.doing(f"step {step}/{training.steps}, evaluating")
+        bar.doing(f"{_place(config, step, watch.seconds)}, evaluating")
         evaluations = evaluate(pack, state, task, held_out)
         bar.advance(len(trials) * _evaluation_work(config))
         return evaluations
 
-    for stop in _stops(config, start):
-        state, record = pack.run(state, stop - step)
-        bar.doing(f"step {step}/{training.steps}")
+    def over() -> bool:
+        """Whether the time is, or nothing is left that goes on: as the first process sees it."""
+        return training.seconds > 0 and processes.agreed(lambda: watch.over or not np.any(jax.device_get(state.ok)))
+
+    for stop in () if over() else _stops(config, start):
+        before = watch.seconds
+        state, record = watch.time(pack.run, state, stop - step)
+        last = stop == training.steps or (stop % training.log_every == 0 and over())
+        bar.doing(_place(config, step, before))
         collect()
-        journal.pend(step, stop, record)
+        bar.advance(_time_work(config, math.inf if last else watch.seconds) - _time_work(config, before))
+        journal.pend(step, stop, record, last, watch.seconds if training.seconds else None)
         step = stop
-        if step == training.steps:
+        if last:
             break
         if training.eval_every and step % training.eval_every == 0:
             collect()
@@ -173,10 +196,10 @@ def _train_pack(pack: Pack, trials: list[Trial], start: int, state: TrialState, 
     evaluations = evaluate_at(step)
     states = pack.fetch(state)
     bar.doing("saving")
-    if start < training.steps:  # else the run was ended after this, and resumes here
+    if start < step:  # else the run was ended after this, and resumes here
         journal.log_evaluations(step, evaluations)
         journal.save(step, states)
-    journal.finish(states, evaluations, time.monotonic() - began)
+    journal.finish(step, states, evaluations, time.monotonic() - began)
 
 
 def _stops(config: Config, start: int) -> Iterator[int]:
@@ -186,23 +209,50 @@ def _stops(config: Config, start: int) -> Iterator[int]:
     once = [training.steps, training.steps - 1] if flow_every else [training.steps]  # the last update's profile
     step = start
     while step < training.steps:
-        step = min([step - step % every + every for every in periods] + [stop for stop in once if stop > step])
+        due = [step - step % every + every for every in periods] + [stop for stop in once if stop > step]
+        if flow_every and training.seconds:  # any record can turn out to be the last
+            due.append((step + 1) // training.log_every * training.log_every + training.log_every - 1)
+        step = min(due)
         yield step
 
 
-def _work(config: Config, steps: int) -> float:
-    """What a trial's first `steps` updates, and the evaluations that come with them, take: the bar's unit."""
+def _place(config: Config, step: int, seconds: float) -> str:
     training = config.training
+    if training.seconds:
+        return f"step {step}, {seconds:.0f}/{training.seconds:g} s"
+    return f"step {step}/{training.steps}"
+
+
+def _work(config: Config, steps: int, seconds: float = math.inf) -> float:
+    """What a trial's first `steps` updates, and the evaluations that come with them, take: the bar's unit.
+
+    Args:
+        seconds: of training that they have taken; with a budget of time, they count and the steps do not.
+    """
+    training = config.training
+    if training.seconds:
+        return _time_work(config, seconds)
     evaluations = steps // training.eval_every if training.eval_every else 0
     if steps == training.steps and not (training.eval_every and steps % training.eval_every == 0):
         evaluations += 1
     return steps * _update_work(config) + evaluations * _evaluation_work(config)
 
 
+def _time_work(config: Config, seconds: float) -> float:
+    """So many seconds of the budget, in the bar's unit; 0 if there is none."""
+    return WORK_OF_A_SECOND * min(seconds, config.training.seconds)
+
+
 def _update_work(config: Config) -> float:
-    """About how long an update takes, in any unit: what a time step does beside its gates counts as two gates more."""
-    model = config.model
-    steps = tasks.create(config.task).interface.input_length * model.layers * (1 + model.bidirectional)
+    """About how long an update takes, in any unit: what a time step does beside its gates counts as two gates more.
+
+    0 with a budget of time.
+    """
+    if config.training.seconds:
+        return 0.0
+    interface = tasks.create(config.task).interface
+    model = budget.settled(config, interface).model
+    steps = interface.input_length * model.layers * (1 + model.bidirectional)
     gates = len(create_cell(model.cell, config.cell).gates)
     return steps * config.training.batch_size * (gates + 2) * model.features**2
 

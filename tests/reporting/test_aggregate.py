@@ -78,6 +78,14 @@ def test_a_setting_is_described_by_what_its_trials_did(tmp_path, grouped):
     assert describe(section) == f"MNIST, 784 steps of 1 pixel; {expected}"
 
 
+def test_a_setting_with_budgets_is_described_by_them(tmp_path, grouped):
+    for seed, changes in enumerate(({"model__parameter_budget": 100_000}, {"model__features": 8})):
+        write(tmp_path / f"{seed}", config(arm="a", seed=seed, training__seconds=60.0, **changes))
+    (section,) = grouped(tmp_path, EXPERIMENT).sections
+    expected = "trained for 60 seconds, at most 1000 steps of 32 sequences; 8 features or 100,000 parameters; 1 seed"
+    assert describe(section) == f"MNIST, 784 steps of 1 pixel; {expected}"
+
+
 @pytest.mark.parametrize(
     ("changes", "shown"),
     [

@@ -25,6 +25,16 @@ from research.training.trainer import train_trials
 from tests.training.test_processes import CONFIG
 train_trials([(name, CONFIG) for name in ("new", "begun")], pathlib.Path(sys.argv[1]))
 """
+CLOCKS = """
+import itertools, os, pathlib, sys, types
+from research.training import budget
+from research.training.trainer import train_trials
+from tests.training.test_processes import TIMED
+now = itertools.count(0.0, 1.0 if os.environ["JAX_PROCESS_ID"] == "0" else 0.0)
+budget.time = types.SimpleNamespace(monotonic=lambda: next(now))
+train_trials([("trial", TIMED)], pathlib.Path(sys.argv[1]))
+"""
+TIMED = of(CONFIG, training__seconds=2.5, training__steps=100, probes__gradient_flow_every=0)
 
 
 def two_processes(*commands: list[str]) -> list[tuple[int, str]]:
@@ -76,6 +86,13 @@ def test_two_processes_train_to_the_bits_of_one_and_the_first_alone_writes(tmp_p
         assert found == wanted
         assert_equal(final_state(tmp_path / "two" / name, CONFIG), final_state(straight, CONFIG))
         assert RunDirectory(tmp_path / "two" / name).batch_shards() == 2
+
+
+def test_the_clock_of_the_first_process_ends_the_training_of_both(tmp_path):
+    ended = two_processes(*(["-c", CLOCKS, str(tmp_path)],) * 2)  # the second's stands still
+    assert [code for code, _ in ended] == [0, 0], ended
+    result = RunDirectory(tmp_path / "trial").result()
+    assert result is not None and result["steps"] == 3 * CONFIG.training.log_every
 
 
 def test_a_batch_that_the_devices_cannot_share_is_one_line_in_each_process(tmp_path):

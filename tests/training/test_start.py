@@ -52,6 +52,17 @@ def test_a_run_from_before_batches_had_parts_goes_on_as_one(tmp_path):
     assert begun_with(trial) == [1]
 
 
+def test_a_trial_goes_on_with_the_seconds_that_it_had_trained_by_its_checkpoint(tmp_path):
+    trial = trial_in(tmp_path / "timed", training__seconds=60.0)
+    for step, seconds in ((2, 1.5), (4, 3.0)):
+        trial.run.append("metrics", {"step": step, "train/seconds": seconds})
+        trial.run.append("metrics", {"step": step, "eval/loss": 9.0})
+    template = jax.eval_shape(program(AUTO).init, hparams_of(AUTO))
+    assert [one.seconds for one in start.starts([trial], template)] == [0.0]
+    checkpoint.save(trial.checkpoints, 2, program(AUTO).init(hparams_of(AUTO)))
+    assert [one.seconds for one in start.starts([trial], template)] == [1.5]
+
+
 def test_trials_that_are_finished_meanwhile_do_not_start(tmp_path):
     done, other = (trial_in(tmp_path / name) for name in "ab")
     done.run.finish({"status": "finished", "summary": {}})

@@ -3,10 +3,12 @@
 import json
 import math
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
+import types
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,10 +20,20 @@ import pytest
 from research.config import Config
 from research.errors import UserError
 from research.recurrent import cudnn
+from research.tracking.progress import ProgressBar
 from research.tracking.runs import RunDirectory
-from research.training import checkpoint, trainer
+from research.training import budget, checkpoint, trainer
+from research.training.budget import Stopwatch
 from research.training.trainer import TrialResult, train_trials
-from tests.training.trials import STEPS, assert_same_run, counting_compilations, final_state, of
+from tests.training.trials import (
+    STEPS,
+    assert_equal,
+    assert_same_run,
+    counting_compilations,
+    final_state,
+    of,
+    record_of,
+)
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 
@@ -35,6 +47,7 @@ TRIALS = {
     "huge": of(model__cell="rnn", training__learning_rate=1e38, training__loss_ceiling=3e38),
     "ceiling": of(training__learning_rate=100.0, training__loss_ceiling=10.0),
 }
+JOURNAL = "research.training.journal.Journal"
 PROGRAMS = 2  # gru and rnn; all else is dynamic
 GOLDEN = {
     "train/loss": 1.3643102645874023,
@@ -144,7 +157,7 @@ def test_a_crash_after_the_last_checkpoint_repeats_no_record(straight, tmp_path,
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("research.training.journal.Journal.finish", crash)
+        patch.setattr(f"{JOURNAL}.finish", crash)
         with pytest.raises(KeyboardInterrupt):
             train(tmp_path, ["huge"])
     train(tmp_path, ["huge"])
@@ -232,6 +245,12 @@ def test_a_file_in_the_place_of_the_sweep_is_one_line(tmp_path):
         ({"steps": 10, "log_every": 4, "eval_every": 3}, [3, 4, 6, 8, 9, 10]),
         ({"steps": 10, "log_every": 50, "flow": 6}, [6, 9, 10]),
         ({"steps": 1, "log_every": 50, "flow": 6}, [1]),
+        ({"steps": 10, "log_every": 4, "seconds": 1.0}, [4, 8, 10]),
+        (
+            {"steps": 10, "log_every": 4, "seconds": 1.0, "flow": 6},
+            [3, 4, 6, 7, 8, 9, 10],
+        ),  # each record may be the last
+        ({"steps": 3, "log_every": 1, "seconds": 1.0, "flow": 6}, [1, 2, 3]),
     ],
 )
 def test_calls_end_where_something_is_due_and_resumed_at_the_same_steps(options, stops):
@@ -239,6 +258,113 @@ def test_calls_end_where_something_is_due_and_resumed_at_the_same_steps(options,
     config = of(**{f"training__{key}": value for key, value in options.items()}, probes__gradient_flow_every=flow)
     assert list(trainer._stops(config, 0)) == stops
     assert list(trainer._stops(config, stops[0])) == stops[1:]
+    assert not stops[1:] or list(trainer._stops(config, stops[1])) == stops[2:]
+
+
+def test_a_budget_of_weights_trains_the_model_of_that_width(straight, tmp_path):
+    config = of(model__cell="rnn", model__parameter_budget=33)
+    train_trials([("trial", config)], tmp_path)
+    assert_same_run(tmp_path / "trial", straight.directory / "rnn0", config)
+    result = RunDirectory(tmp_path / "trial").result()
+    assert result is not None and (result["features"], result["parameters"]) == (4, 33)
+    assert result["summary"]["model/parameters"] == 33
+    options = RunDirectory(tmp_path / "trial").options()
+    assert (options["model.parameter_budget"], options["model.features"]) == (33, Config().model.features)
+
+
+def test_a_budget_that_no_width_meets_is_one_line_before_any_trial_is_trained(tmp_path, monkeypatch):
+    monkeypatch.setattr(trainer, "_train_group", lambda *_: pytest.fail("trained"))
+    sweep = [("good", of(model__cell="rnn", model__parameter_budget=33))]
+    sweep.append(("bad", of(model__cell="rnn", model__parameter_budget=40)))
+    with pytest.raises(UserError, match=r"^model\.parameter_budget=40: must be .* 46 \(model\.features=5\)") as raised:
+        train_trials(sweep, tmp_path)
+    assert "\n" not in str(raised.value)
+
+
+TIMED = of(model__cell="rnn", training__steps=1000, training__seconds=4.5, training__eval_every=4)
+ENDS = 6  # a call of the program a second: two in each record, the last update's profile being one
+
+
+@pytest.fixture
+def ticking(monkeypatch) -> None:
+    """Each call of a program takes a second."""
+    now = iter(range(10**6))
+    monkeypatch.setattr(budget, "time", types.SimpleNamespace(monotonic=lambda: float(next(now))))
+
+
+@pytest.fixture
+def shown(monkeypatch) -> list[float]:
+    """What progress bars are told: what there is to do, and what is done of it."""
+    told = [0.0, 0.0]
+    monkeypatch.setattr(ProgressBar, "expect", lambda _, total: told.__setitem__(0, total))
+    monkeypatch.setattr(ProgressBar, "advance", lambda _, amount: told.__setitem__(1, told[1] + amount))
+    return told
+
+
+def assert_same_but_for_seconds(timed: Path, steps: Path) -> None:
+    """Means over the updates of two calls are rounded otherwise than those over the same updates of one."""
+    ours, theirs = record_of(timed), record_of(steps)
+    metrics = [[json.loads(line) for line in record.pop("metrics").splitlines()] for record in (ours, theirs)]
+    for each in (*metrics[0], ours["result"]["summary"]):
+        each.pop("train/seconds", None)
+    assert ours == theirs
+    assert metrics[0] == [pytest.approx(line, rel=1e-6) for line in metrics[1]]
+
+
+@pytest.mark.usefixtures("ticking")
+def test_a_budget_of_time_gives_the_numbers_of_as_many_steps_also_where_it_is_resumed(tmp_path, monkeypatch, shown):
+    with counting_compilations() as compilations:
+        real, compiled = Stopwatch.time, []
+
+        def time_and_count(*arguments: Any) -> Any:
+            before = len(compilations)
+            found = real(*arguments)
+            compiled.append(len(compilations) - before)
+            return found
+
+        monkeypatch.setattr(Stopwatch, "time", time_and_count)
+        train_trials([("trial", TIMED)], tmp_path / "timed")
+    assert compiled == [0] * ENDS  # to compile does not count
+    assert shown[1] == pytest.approx(shown[0]) and shown[0] > 0
+    of_steps = of(TIMED, training__steps=ENDS, training__seconds=0.0)
+    train_trials([("trial", of_steps)], tmp_path / "steps")
+    timed, steps = tmp_path / "timed" / "trial", tmp_path / "steps" / "trial"
+    assert_same_but_for_seconds(timed, steps)
+    assert_equal(final_state(timed, TIMED), final_state(steps, of_steps))
+    seconds = [json.loads(line).get("train/seconds") for line in (timed / "metrics.jsonl").read_text().splitlines()]
+    assert seconds == [2.0, 4.0, None, 6.0, None]  # two are evaluations
+    assert record_lines(timed, "gradient_flow") == [0, 4, 5]
+    result = RunDirectory(timed).result()
+    assert result is not None and (result["steps"], result["summary"]["train/seconds"]) == (ENDS, 6.0)
+
+    for name, lost in (("killed while it saves", "6"), ("killed before it says so", "")):
+        again = Path(shutil.copytree(timed, tmp_path / name / "trial"))
+        (again / "result.json").unlink()
+        if lost:
+            shutil.rmtree(again / "checkpoint" / lost)
+        shown[:] = [0.0, 0.0]
+        train_trials([("trial", TIMED)], tmp_path / name)
+        assert_same_run(again, timed, TIMED)
+        assert shown[1] == pytest.approx(shown[0])
+
+
+@pytest.mark.usefixtures("ticking")
+def test_a_diverged_trial_does_not_sit_out_its_time(tmp_path, shown):
+    config = of(TRIALS["huge"], training__steps=10**6, training__seconds=1e9)
+    (result,) = train_trials([("huge", config)], tmp_path)
+    found = RunDirectory(tmp_path / "huge").result()
+    assert result.status == "diverged" and found is not None
+    assert found["diverged_at"] <= found["steps"] < found["diverged_at"] + config.training.log_every
+    assert shown[1] == pytest.approx(shown[0])
+
+
+def test_trials_with_a_budget_of_time_are_trained_one_after_the_other(tmp_path, monkeypatch):
+    groups: list[list[str]] = []
+    monkeypatch.setattr(trainer, "_train_group", lambda trials, _: groups.append([trial.name for trial in trials]))
+    monkeypatch.setattr(trainer, "_result", lambda trial, _: TrialResult(trial.name, trial.run.path, "finished", {}))
+    timed = [(f"timed{seed}", of(TIMED, seed=seed)) for seed in (0, 1)]
+    train_trials([*timed, *((name, TRIALS[name]) for name in ("rnn0", "rnn1"))], tmp_path)
+    assert groups == [["timed0"], ["timed1"], ["rnn0", "rnn1"]]
 
 
 def command(directory: Path) -> list[str]:

@@ -1,0 +1,114 @@
+"""A budget of weights decides the width, one of time the updates; models are counted, none is built."""
+
+import math
+import types
+from typing import Any
+
+import jax
+import pytest
+
+from research import catalogue
+from research.batch import Interface
+from research.config import AddingConfig, Config, PronunciationConfig
+from research.dotted import override
+from research.errors import UserError
+from research.recurrent.cell import create
+from research.training import budget
+from research.training.budget import Stopwatch, count, settled
+from tests.training.trials import hparams_of, of, program
+
+TASKS = {
+    "adding": (AddingConfig(), Interface("features", 2, 100, "value", 1)),
+    "pronunciation": (PronunciationConfig(), Interface("tokens", 29, 22, "tokens", 42, 20)),
+}
+TOKENS = Interface("tokens", 5, 6, "tokens", 6, 6)
+
+
+def config(task: str = "pronunciation", **changes: Any) -> Config:
+    return override(Config(task=TASKS[task][0]), {key.replace("__", "."): value for key, value in changes.items()})
+
+
+@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("cell", catalogue.names("cells"))
+def test_every_cell_gets_as_many_weights_as_the_budget_within_1_percent(cell, task):
+    for wanted in (100_000, 300_000):
+        found = settled(config(task, model__cell=cell, model__parameter_budget=wanted), TASKS[task][1])
+        assert count(found, TASKS[task][1]) == pytest.approx(wanted, rel=0.01)
+        assert found == config(task, model__cell=cell, model__features=found.model.features)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"model.cell": "gru", "model.attention": "additive", "model.bidirectional": True},
+        {"model.cell": "rnn", "model.layers": 2, "model.skip": True, "model.initial_state": "learned"},
+        {"model.cell": "lstm", "cell.projection": 3},
+        {"model.cell": "mgu", "model.attention": "multi_head", "attention.heads": 3},
+    ],
+)
+def test_the_width_is_the_one_with_the_nearest_count(options, monkeypatch):
+    monkeypatch.setattr(budget, "TOLERANCE", math.inf)
+    step = options.get("attention.heads", 1)
+    base = override(Config(task=PronunciationConfig()), {**options, "model.features": step})
+    counts = {width: count(override(base, {"model.features": width}), TOKENS) for width in range(step, 8 * step, step)}
+    assert list(counts.values()) == sorted(counts.values())
+    middle = (counts[3 * step] + counts[4 * step]) // 2
+    for wanted in (1, counts[step], middle - 1, middle + 1, counts[4 * step]):
+        found = settled(override(base, {"model.parameter_budget": wanted}), TOKENS).model
+        assert found.features == min(counts, key=lambda width: abs(counts[width] - wanted))
+        assert found.parameter_budget == 0
+
+
+@pytest.mark.parametrize(
+    ("wanted", "nearest"),
+    [
+        (100, "nearest to it are 97 (model.features=8) and 118 (model.features=9)"),
+        (5, "nearest to it is 6 (model.features=1)"),
+    ],
+)
+def test_a_budget_that_no_width_meets_is_one_line_with_the_nearest(wanted, nearest):
+    adding = config("adding", model__cell="rnn", model__parameter_budget=wanted)
+    with pytest.raises(UserError) as raised:
+        settled(adding, TASKS["adding"][1])
+    expected = f"model.parameter_budget={wanted}: must be within 1% of what a width of model.cell=rnn gives: {nearest}"
+    assert str(raised.value).startswith(expected) and "\n" not in str(raised.value)
+
+
+def test_a_budget_beyond_the_widest_model_is_told(monkeypatch):
+    monkeypatch.setattr(budget, "WIDEST", 20)
+    with pytest.raises(UserError, match=r"nearest to it is 481 \(model\.features=20\)"):
+        settled(config("adding", model__cell="rnn", model__parameter_budget=700), TASKS["adding"][1])
+    heads = config(model__attention="multi_head", attention__heads=32, model__parameter_budget=700)
+    with pytest.raises(UserError, match="gives: no width is allowed"):
+        settled(heads, TOKENS)
+
+
+def test_without_a_budget_the_width_is_the_configs():
+    assert settled(given := config(model__features=5), TOKENS) is given
+
+
+def test_what_is_counted_is_what_is_trained():
+    one = of(model__parameter_budget=1038, model__cell="gru")
+    trained = program(one)
+    state = jax.eval_shape(trained.init, hparams_of(one))
+    weights = sum(leaf.size for leaf in jax.tree.leaves(state.params))
+    assert trained.config == settled(one, trained.interface)
+    assert weights == count(trained.config, trained.interface) == 1038
+    assert trained.cell == create("gru")
+
+
+def test_a_stopwatch_counts_what_it_times_and_goes_on_from_before(monkeypatch):
+    clock = iter([10.0, 12.0, 50.0, 51.0])
+    monkeypatch.setattr(budget, "time", types.SimpleNamespace(monotonic=lambda: next(clock)))
+    watch = Stopwatch(4.0, 1.0)
+    assert watch.time(lambda x: x + 1, 1) == 2
+    assert (watch.seconds, watch.over) == (3.0, False)
+    watch.time(lambda: None)
+    assert (watch.seconds, watch.over) == (4.0, True)
+
+
+def test_a_stopwatch_without_a_budget_times_nothing(monkeypatch):
+    monkeypatch.setattr(budget, "time", None)
+    watch = Stopwatch(0.0)
+    assert watch.time(lambda: 3) == 3
+    assert (watch.seconds, watch.over) == (0.0, False)
