@@ -119,7 +119,7 @@ class ModelConfig:
     """What shortens the source in the encoder: between layers, neighbouring states side by side (Chan et al. 2016),
     their mean or their maximum; or a convolution in front of the first layer."""
     subsampling_factor: int = 2
-    """How many steps become one, each time."""
+    """How many steps become one: before each layer from the second on, or through the convolution."""
     reverse_source: bool = False
     """Read the source from its end (Sutskever et al. 2014)."""
     tied: bool = False
