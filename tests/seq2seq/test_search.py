@@ -1,63 +1,192 @@
-"""Greedy decoding is the loop that anyone would write; it only stops earlier."""
+"""What holds of all ways to decode: whose probabilities they are, how long outputs are, what they depend on."""
+
+import dataclasses
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from flax import nnx
 
 from research.batch import BEGIN, END, PAD
-from research.seq2seq.decoder import Decoder
-from research.seq2seq.search import greedy
+from research.config import AttentionConfig, DecodingConfig
+from research.errors import UserError
+from research.recurrent.dropout import Rates
+from research.seq2seq import search
+from research.seq2seq.decoder import SILENT
 from tests import quick
-from tests.seq2seq import models
-from tests.seq2seq.models import BATCH, altered, decoder_of, encoded
+from tests.seq2seq import models, outputs
+from tests.seq2seq.models import BATCH, SOURCE_LENGTHS, altered, decoder_of, encoded
+from tests.seq2seq.outputs import inclined
 
 MOST = 9
-SHIFTS = (-9.0, 2.0, 99.0)
-"""Of the end mark's logit: nothing ends; sequences end one by one; all end at once."""
+METHODS = {
+    "greedy": DecodingConfig(),
+    "sample": DecodingConfig("sample", temperature=0.7, top_k=4),
+    "beam": dataclasses.replace(outputs.PENALTIES, beam_size=3),
+}
+VALID = np.arange(models.SOURCE)[None, :] < np.array(SOURCE_LENGTHS)[:, None]
+
+
+def decoded(known, configs, noise=SILENT):
+    """What each search finds with this decoder and memory; one program."""
+    decoder, memory = known
+
+    @quick.jit
+    def run(memory, key):
+        return [search.create(config, MOST)(decoder, memory, key, noise) for config in configs]
+
+    return jax.device_get(run(memory, jax.random.key(0)))
 
 
 @pytest.fixture(scope="module")
-def decoders():
-    """The decoder by the shift, and a memory."""
+def talking():
+    """A decoder that ends after some steps, and a memory."""
     with jax.enable_x64(True):
         model = models.model("lstm", "additive")
-        decoder = decoder_of(model)
-        bias = decoder.vocabulary.bias
-        assert bias is not None
-        shifted = {s: altered(decoder, bias[...].at[END].add(s), "vocabulary", "bias") for s in SHIFTS}
-        return shifted, quick.jit(lambda: encoded(model, models.batch()))()
+        return inclined(decoder_of(model), END, 2.0), quick.jit(encoded, static_argnums=0)(model, models.batch())
 
 
-def naive(decoder: Decoder, memory) -> np.ndarray:
-    """Every sequence to the last position, then cut behind the first end mark."""
+@pytest.mark.parametrize("shift", [-9.0, 2.0, 99.0], ids=["nothing-ends", "one-by-one", "all-at-once"])
+def test_greedy_decoding_is_a_loop_of_best_tokens_that_stops_when_all_have_ended(shift, talking, monkeypatch):
+    decoder, memory = inclined(talking[0], END, shift - 2.0), talking[1]
     state, fed, said = decoder.start(memory), jnp.full((BATCH,), BEGIN), []
-    step = quick.jit(lambda state, fed: decoder.step(memory, state, fed))
+    advance = quick.jit(lambda state, fed: decoder.step(memory, state, fed))
     for _ in range(MOST):
-        logits, _, state = step(state, fed)
+        logits, _, state = advance(state, fed)
         fed = jnp.argmax(logits, axis=-1)
         said.append(np.asarray(fed))
-    tokens = np.stack(said, axis=1)
-    for row in tokens:
-        if END in row:
-            row[row.tolist().index(END) + 1 :] = PAD
-    return tokens
-
-
-@pytest.mark.parametrize("shift", SHIFTS)
-def test_greedy_decoding_is_a_loop_of_best_tokens_that_stops_when_all_have_ended(shift, decoders, monkeypatch):
-    decoder, memory = decoders[0][shift], decoders[1]
-    wanted = naive(decoder, memory)
+    wanted = np.stack(said, axis=1)
     lengths = [row.index(END) + 1 if END in row else MOST for row in wanted.tolist()]
     assert lengths == [MOST] * BATCH if shift < 0 else [1] * BATCH if shift == 99 else len(set(lengths)) > 1, lengths
-    calls, plain = [], Decoder.step
-
-    def counted(self, *arguments):
-        jax.debug.callback(lambda: calls.append(1))
-        return plain(self, *arguments)
-
-    monkeypatch.setattr(Decoder, "step", counted)
-    found = np.asarray(quick.jit(lambda: greedy(decoder, memory, MOST))())
+    calls = outputs.counted_steps(monkeypatch)
+    (found,) = decoded((decoder, memory), [METHODS["greedy"]])
     jax.effects_barrier()
-    np.testing.assert_array_equal(found, wanted)
+    wanted[np.arange(MOST)[None, :] >= np.array(lengths)[:, None]] = PAD
+    np.testing.assert_array_equal(found.tokens[:, 0], wanted)
+    np.testing.assert_array_equal(found.lengths[:, 0], lengths)
+    np.testing.assert_array_equal(found.finished[:, 0], np.any(wanted == END, axis=1))
     assert len(calls) == max(lengths)
+
+
+KINDS = [
+    ("gru", "none", {}),
+    ("lstm", "dot", {}),
+    ("lstm", "location", {"input_feeding": True, "coverage": True}),
+]
+
+
+@pytest.mark.parametrize(("cell", "attention", "options"), KINDS, ids=[kind[1] for kind in KINDS])
+def test_log_probabilities_are_those_of_the_model_when_it_is_fed_the_output(cell, attention, options):
+    model = outputs.model(attention, cell, attention=AttentionConfig(**options))
+    decoder, memory = decoder_of(model), quick.jit(lambda: encoded(model, models.batch()))()
+    noise = decoder.expected(Rates(zoneout_h=jnp.asarray(0.3)))
+    covers = {} if attention != "none" else {"coverage_penalty": 0.0}
+    configs = [METHODS["greedy"], METHODS["sample"], dataclasses.replace(METHODS["beam"], **covers)]
+    for config, found in zip(configs, decoded((decoder, memory), configs, noise), strict=True):
+        count = found.tokens.shape[1]
+        assert found.tokens.shape == (BATCH, search.create(config, MOST).count, MOST)
+
+        @quick.jit
+        def teacher_forced(tokens, lengths, count=count):
+            each = jax.tree.map(lambda x: jnp.repeat(x, count, axis=0), memory)
+            fed = jnp.concatenate([jnp.full_like(tokens[:, :1], BEGIN), tokens[:, :-1]], axis=1)
+            return jax.nn.log_softmax(decoder(each, fed, lengths, noise)[0])
+
+        tokens, lengths = found.tokens.reshape(-1, MOST), found.lengths.reshape(-1)
+        log_p = np.take_along_axis(np.asarray(teacher_forced(tokens, lengths)), tokens[:, :, None], axis=2)[:, :, 0]
+        valid = np.arange(MOST)[None, :] < lengths[:, None]
+        total = np.sum(log_p, axis=1, where=valid)
+        np.testing.assert_allclose(found.log_probability.reshape(-1), total, rtol=1e-11)
+        np.testing.assert_array_equal(np.sum((tokens == END) & valid, axis=1), found.finished.reshape(-1))
+        assert np.all(tokens[~valid] == PAD) and np.all(lengths[~found.finished.reshape(-1)] == MOST)
+        if config.method != "beam":
+            np.testing.assert_array_equal(found.score, found.log_probability)
+
+
+def test_a_beam_of_one_is_greedy_decoding_whatever_the_penalties(talking):
+    limits = [{}, {"min_length": 3}, {"min_length": 2, "max_length": 5}]
+    penalties = [{}, {"length_penalty": 3.0, "coverage_penalty": 0.7}]
+    for limit in limits:
+        configs = [DecodingConfig(**limit)] + [DecodingConfig("beam", 1, **limit, **each) for each in penalties]
+        wanted, *beams = decoded(talking, configs)
+        assert len(set(wanted.lengths[:, 0].tolist())) > 1
+        for found in beams:
+            for name in ("tokens", "lengths", "finished"):
+                np.testing.assert_array_equal(getattr(found, name), getattr(wanted, name))
+            np.testing.assert_allclose(found.log_probability, wanted.log_probability, rtol=1e-12)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_outputs_keep_within_the_least_and_the_greatest_length(method, talking):
+    limits = ({}, {"min_length": 3}, {"max_length": 2}, {"min_length": 3, "max_length": 3})
+    limited = [dataclasses.replace(METHODS[method], **limit) for limit in limits]
+    free, least, most, both = decoded(talking, limited)
+    assert np.min(free.lengths) < 4 and np.max(free.lengths) > 3 and free.tokens.shape[2] == MOST
+    assert np.min(least.lengths) == 4 and least.tokens.shape[2] == MOST
+    assert np.max(most.lengths) == 3 and most.tokens.shape[2] == 3
+    assert set(both.lengths.reshape(-1).tolist()) == {4} and np.any(both.finished)
+
+
+def test_a_least_length_that_leaves_no_place_for_the_end_is_refused():
+    assert search.create(DecodingConfig(min_length=5), 6).most == 6
+    with pytest.raises(UserError, match=r"^decoding.min_length=6: must be at most 5, as an output has 6 tokens"):
+        search.create(DecodingConfig(min_length=6), 6)
+
+
+def test_the_mark_of_padding_is_a_token_like_any_other(talking):
+    """A decoder that says it where it said a symbol gets the same outputs, but for this token."""
+    decoder, memory = talking
+    methods = [METHODS["greedy"], METHODS["beam"]]
+    plain = decoded(talking, methods)
+    said, times = np.unique(plain[0].tokens[plain[0].tokens > END], return_counts=True)
+    symbol = said[np.argmax(times)]
+    order = np.arange(models.PHONEMES)
+    order[[PAD, symbol]] = symbol, PAD
+    table, kernel, bias = decoder.embed.embedding, decoder.vocabulary.kernel, decoder.vocabulary.bias
+    swapped = altered(decoder, table[...][order], "embed", "embedding")
+    swapped = altered(swapped, kernel[...][:, order], "vocabulary", "kernel")
+    swapped = altered(swapped, bias[...][order], "vocabulary", "bias")
+    for found, wanted in zip(decoded((swapped, memory), methods), plain, strict=True):
+        np.testing.assert_array_equal(found.lengths, wanted.lengths)
+        valid = np.arange(MOST)[None, None, :] < wanted.lengths[:, :, None]
+        assert np.sum((wanted.tokens == symbol) & valid) > 2
+        np.testing.assert_array_equal(found.tokens, np.where(valid, order[wanted.tokens], PAD))
+        np.testing.assert_allclose(found.score, wanted.score, rtol=1e-12)
+
+
+def test_what_a_sequence_gets_depends_on_neither_padding_nor_neighbours_nor_the_size_of_the_batch(talking):
+    decoder, model, batch = talking[0], models.model("lstm", "additive"), models.batch()
+    wider = jnp.pad(jnp.where(VALID, batch.inputs, 0), ((0, 0), (0, 3)))
+    beside = models.batch(seed=1).inputs.at[:2].set(batch.inputs[:2])
+    changed = {
+        "padding": dataclasses.replace(batch, inputs=wider),
+        "neighbours": dataclasses.replace(batch, inputs=beside),
+        "size": jax.tree.map(lambda x: x[:2], batch),
+    }
+    wanted = decoded(talking, METHODS.values())
+    for name, each in changed.items():
+        found = decoded((decoder, quick.jit(encoded, static_argnums=0)(model, each)), METHODS.values())
+        rows = slice(None) if name == "padding" else slice(2)
+        for x, y in zip(jax.tree.leaves(found), jax.tree.leaves(wanted), strict=True):
+            np.testing.assert_allclose(x[rows], y[rows], rtol=1e-12, err_msg=name)
+
+
+def test_models_of_one_program_decode_as_each_alone(talking):
+    """Packs map over their trials on a CPU, and batch them on a GPU; one trial has ended long before the other."""
+    decoder, memory = talking
+    graphdef, _ = nnx.split(decoder)
+    states = [nnx.split(inclined(decoder, END, by))[1] for by in (0.0, 9.0, -9.0)]
+
+    def one(state):
+        own = nnx.merge(graphdef, state)
+        return [search.create(config, MOST)(own, memory, jax.random.key(0)) for config in METHODS.values()]
+
+    stacked = jax.tree.map(lambda *x: jnp.stack(x), *states)
+    together = quick.jit(lambda stacked: [jax.lax.map(one, stacked), jax.vmap(one)(stacked)])(stacked)
+    alone = quick.jit(one)
+    for k, state in enumerate(states):
+        wanted = jax.tree.leaves(alone(state))
+        for found in together:
+            for x, y in zip(jax.tree.leaves(found), wanted, strict=True):
+                np.testing.assert_allclose(x[k], y, rtol=1e-12)

@@ -1,0 +1,119 @@
+"""Beam search finds what a search written in NumPy finds, and, wide enough, the best output there is."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from research import catalogue
+from research.batch import END
+from research.config import Config, DecodingConfig, ModelConfig, PronunciationConfig
+from research.errors import UserError
+from research.seq2seq import search
+from research.seq2seq.decoder import Decoder
+from tests import quick
+from tests.seq2seq import models, outputs
+from tests.seq2seq.models import BATCH, decoder_of, encoded
+from tests.seq2seq.outputs import MOST, PENALTIES, VOCABULARY, Table, inclined
+
+ALL = sum((VOCABULARY - 1) ** length for length in range(MOST)) + (VOCABULARY - 1) ** MOST
+"""Outputs there can be: those that end, and those of U tokens that do not."""
+LONG = {"length_penalty": 0.8}
+LONGEST = {"length_penalty": 3.0}
+COVERED = {"coverage_penalty": 0.4}
+
+
+def prepared(kind: str, by: float = 1.5):
+    """A decoder that is inclined to end, and else not too sure, so that outputs differ in length; and a memory."""
+    model = outputs.model(kind)
+    return inclined(decoder_of(model), END, by, 0.5), quick.jit(lambda: encoded(model, models.batch()))()
+
+
+@pytest.fixture(scope="module", params=["none", "dot", "additive"])
+def known(request):
+    """The kind of attention, a decoder, a memory, and what the decoder thinks of all outputs."""
+    with jax.enable_x64(True):
+        decoder, memory = prepared(request.param)
+        return request.param, decoder, memory, Table.of(decoder, memory)
+
+
+def found_by(decoder: Decoder, memory, configs, most: int = MOST):
+    """What each search finds; one program."""
+    run = quick.jit(lambda memory: [search.create(config, most)(decoder, memory) for config in configs])
+    return jax.device_get(run(memory))
+
+
+def searches(kind: str, *options: dict) -> list[DecodingConfig]:
+    """With these options, those that this kind of attention allows."""
+    allowed = [each for each in options if kind != "none" or "coverage_penalty" not in each]
+    return [DecodingConfig("beam", **each) for each in allowed]
+
+
+def test_a_wide_beam_finds_all_outputs_in_their_order(known):
+    kind, decoder, memory, table = known
+    options = [{}, LONG, COVERED, {**LONG, **COVERED}, {**LONG, "min_length": 2}]
+    configs = searches(kind, *({"beam_size": ALL + 3, **each} for each in options))
+    for config, found in zip(configs, found_by(decoder, memory, configs), strict=True):
+        for row in range(BATCH):
+            wanted = outputs.exhaustive(table, row, config)
+            missing = 1 + (VOCABULARY - 1) if config.min_length else 0  # those that end before
+            assert len(wanted) == ALL - missing
+            outputs.same(found, row, wanted)
+
+
+def test_a_narrow_beam_finds_what_the_search_in_numpy_finds_that_never_exits_early(known):
+    kind, decoder, memory, table = known
+    options = [{}, LONG, LONGEST, {**LONG, **COVERED}, {**LONG, "min_length": 2}]
+    configs = searches(kind, *({"beam_size": 2, **each} for each in options), {"beam_size": 7, **LONGEST})
+    found_best, lengths = [], set()
+    for config, found in zip(configs, found_by(decoder, memory, configs), strict=True):
+        for row in range(BATCH):
+            wanted, _ = outputs.beam(table, row, config)
+            outputs.same(found, row, wanted)
+            found_best.append(wanted[0] == outputs.exhaustive(table, row, config)[0])
+            lengths |= {len(output.tokens) for output in wanted}
+    assert len(lengths) > 2 and any(found_best)
+
+
+def test_it_takes_the_steps_after_which_no_hypothesis_could_come_in_and_no_more(monkeypatch):
+    decoder, memory = prepared("none", 2.0)
+    most, taken = 6, []
+    table, calls = Table.of(decoder, memory, most), outputs.counted_steps(monkeypatch)
+    for alpha in (0.0, 1.0, 4.0):
+        config = DecodingConfig("beam", beam_size=2, length_penalty=alpha)
+        calls.clear()
+        found_by(decoder, memory, [config], most)
+        jax.effects_barrier()
+        taken.append(len(calls))
+        assert taken[-1] == max(outputs.beam(table, row, config, most)[1] for row in range(BATCH))
+    assert (
+        taken == sorted(set(taken)) and taken[-1] == most
+    )  # the longer an output may pay, the longer it is looked for
+
+
+@pytest.mark.parametrize("kind", catalogue.names("attentions"))
+def test_a_coverage_penalty_is_refused_where_attention_has_no_weights(kind):
+    model = models.model("gru", kind)
+    decoder, memory = decoder_of(model), quick.jit(encoded, static_argnums=0)(model, models.batch())
+    weights = decoder.step(memory, decoder.start(memory), jnp.full(BATCH, END, jnp.int32))[1]
+
+    def create():
+        return Config(task=PronunciationConfig(), model=ModelConfig(attention=kind), decoding=PENALTIES)
+
+    if np.any(np.asarray(weights)):
+        create()
+    else:
+        with pytest.raises(
+            UserError, match=rf"decoding.coverage_penalty=0.4: must be 0.0, as .*={kind} has no weights"
+        ):
+            create()
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_state_without_attention_costs_a_finite_penalty_and_padding_none(dtype):
+    method = search.Beam(PENALTIES, MOST)
+    coverage = jnp.asarray([[[0, 0.5, 3, 0]], [[0, 0, 0, 0]]], dtype)
+    found = method.covered(coverage, jnp.asarray([3, 0]))
+    wanted = PENALTIES.coverage_penalty * (np.log(search.FLOOR) + np.log(0.5))
+    np.testing.assert_allclose(found, [[wanted], [0]], rtol=1e-6)
+    np.testing.assert_allclose(method.covered(coverage[:1, :, :3], None), [[wanted]], rtol=1e-6)

@@ -1,0 +1,75 @@
+"""Samples are drawn from the model's distribution, one token by one, each from randomness of its own."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy import stats
+
+from research.batch import END
+from research.config import DecodingConfig
+from research.seq2seq import search
+from tests import quick
+from tests.seq2seq import models, outputs
+from tests.seq2seq.models import decoder_of, encoded
+from tests.seq2seq.outputs import MOST, VOCABULARY, Table
+
+DRAWS = 4000
+
+
+@pytest.fixture(scope="module")
+def known():
+    """A decoder, a memory, and what the decoder thinks of all outputs."""
+    with jax.enable_x64(True):
+        model = outputs.model("dot")
+        memory = quick.jit(lambda: encoded(model, models.batch()))()
+        return decoder_of(model), memory, Table.of(decoder_of(model), memory)
+
+
+def drawn(known, config: DecodingConfig, seed: int = 0, most: int = MOST, memory=None):
+    decoder, given, _ = known
+    method = search.create(config, most)
+    run = quick.jit(lambda memory, key: method(decoder, memory, key))
+    return jax.device_get(run(given if memory is None else memory, jax.random.key(seed)))
+
+
+@pytest.mark.parametrize(("temperature", "top_k"), [(1.0, 0), (2.5, 0), (0.5, 3), (1.0, 99)])
+def test_pairs_of_tokens_come_as_often_as_the_softmax_of_the_logits_says(temperature, top_k, known):
+    row, config = 0, DecodingConfig("sample", temperature=temperature, top_k=top_k)
+    copies = jax.tree.map(lambda x: jnp.repeat(x[row : row + 1], DRAWS, axis=0), known[1])
+    found = drawn(known, config, most=2, memory=copies)
+
+    def p(said):
+        log_p = known[2].next(row, said) / temperature
+        kept = np.argsort(-log_p)[: top_k or VOCABULARY]
+        odds = np.where(np.isin(np.arange(VOCABULARY), kept), np.exp(log_p - log_p.max()), 0)
+        return odds / odds.sum()
+
+    wanted = p(())[:, None] * np.stack([p((y,)) for y in range(VOCABULARY)])
+    wanted[END] = [p(())[END], *[0] * (VOCABULARY - 1)]  # nothing but padding comes after the end
+    counts = np.zeros_like(wanted)
+    np.add.at(counts, tuple(found.tokens[:, 0].T), 1)
+    assert np.all(counts[wanted == 0] == 0)
+    often = wanted * DRAWS >= 5
+    pools = [np.append(x[often], x[~often].sum()) for x in (counts, wanted * DRAWS)]
+    seen = pools[1] > 0
+    assert often.sum() > 3
+    assert stats.chisquare(pools[0][seen], pools[1][seen]).pvalue > 0.001
+
+
+@pytest.mark.parametrize("options", [{"temperature": 1e-6}, {"temperature": 9.0, "top_k": 1}])
+def test_cold_samples_and_those_of_the_likeliest_token_alone_are_greedy(options, known):
+    wanted, found = drawn(known, DecodingConfig()), drawn(known, DecodingConfig("sample", **options))
+    for x, y in zip(jax.tree.leaves(found), jax.tree.leaves(wanted), strict=True):
+        np.testing.assert_allclose(x, y, rtol=1e-12)
+
+
+def test_a_draw_is_decided_by_the_key_the_row_and_the_position(known):
+    hot = DecodingConfig("sample", temperature=1e6)  # all tokens are equally likely
+    copies = jax.tree.map(lambda x: jnp.repeat(x[:1], 50, axis=0), known[1])
+    found = drawn(known, hot, memory=copies).tokens[:, 0]
+    np.testing.assert_array_equal(drawn(known, hot, memory=copies).tokens[:, 0], found)
+    shorter = drawn(known, hot, most=2, memory=copies).tokens[:, 0]
+    np.testing.assert_array_equal(shorter, found[:, :2])
+    assert len(np.unique(found, axis=0)) > 20
+    assert not np.array_equal(drawn(known, hot, seed=1, memory=copies).tokens[:, 0], found)
