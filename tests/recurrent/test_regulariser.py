@@ -1,0 +1,210 @@
+"""Omega and its immediate gradient against explicit Jacobians and finite differences."""
+
+import functools
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax import Array
+
+from research.recurrent import regulariser
+from research.recurrent.dropout import mixed
+from research.recurrent.tape import Tape
+from research.recurrent.unroll import unroll
+from tests import quick
+from tests.recurrent import problem
+from tests.recurrent.cases import cell_of
+from tests.recurrent.problem import BATCH, BLOCK, FEATURES, STEPS, Problem
+
+WEIGHT = 0.3
+WAYS = [("rnn", False), ("rnn", True), ("gru", False), ("lstm-peephole", True), ("lstm-layer-norm", False)]
+WAYS += [("slstm", True), ("lru", False), ("mingru", True), ("gru-before", False)]
+
+
+@pytest.fixture(autouse=True)
+def double_precision():
+    with jax.enable_x64(True):
+        yield
+
+
+@functools.cache
+def gradients_of(case: str, reverse: bool, penalised: bool = True, **options: Any) -> Any:
+    """A compiled function of the problem and of the noise: gradients of weights, inputs, carry, probe and omega."""
+    cell = cell_of(case)
+
+    def gradients(given: Problem, noise: dict[str, Any]) -> Any:
+        def loss(weights: Any, xs: Any, carry: Any, probe: Any, omega: Any) -> Array:
+            own: dict[str, Any] = {"block": BLOCK, **options, **noise}
+            own |= {"carry": carry, "lengths": given.lengths, "reverse": reverse, "probe": probe, "omega": omega}
+            return given.loss(*unroll(cell, problem.weights_of(cell, weights), xs, **own))
+
+        weights, xs, carry = given.given
+        probe = jnp.zeros((STEPS, len(cell.parts)))
+        argnums = (0, 1, 2, 3, 4) if penalised else (0, 1, 2, 3)
+        return jax.grad(loss, argnums)(weights, xs, carry, probe, jnp.asarray(WEIGHT) if penalised else None)
+
+    return quick.jit(gradients)
+
+
+def found(case: str, given: Problem, reverse: bool = False, noise: dict[str, Any] | None = None, **options: Any) -> Any:
+    """Omega, and what it adds to the gradient of the weights, by its weight."""
+    weights, *_, omega = gradients_of(case, reverse, **options)(given, noise or {})
+    plain, *_ = gradients_of(case, reverse, False, **options)(given, noise or {})
+    return omega, jax.tree.map(lambda a, b: (a - b) / WEIGHT, weights, plain)
+
+
+@functools.cache
+def reference_of(case: str, reverse: bool) -> Any:
+    """Omega with each Jacobian written out; d_t from zeros that are added to each carry."""
+    cell = cell_of(case)
+
+    def step(weights: Any, x: Any, mask: Any, hold: Any, carry: Any) -> Any:
+        """Of one sequence."""
+        old = tuple(part[None] for part in carry)
+        tape = Tape(weights, None if mask is None else mask[None])
+        new = mixed(cell.step(old, cell.input_gates(weights, x[None]), tape), old, hold)
+        return tuple(part[0] for part in new)
+
+    def reference(given: Problem, mask: Any, hold: Any) -> Any:
+        weights, xs, carry = given.given
+        hold = None if hold is None else tuple(share[0] for share in hold)
+        each = jax.vmap(step, (None, 0, None if mask is None else 0, None, 0))
+
+        def loss(added: Any) -> Any:
+            def over_time(carry: Any, inputs: Any) -> Any:
+                x, t, eps = inputs
+                valid = (t < given.lengths)[:, None]
+                new = each(weights, x, mask, hold, carry)
+                after = tuple(jnp.where(valid, a, b) + e for a, b, e in zip(new, carry, eps, strict=True))
+                return after, (jnp.where(valid, after[0], 0), carry)
+
+            inputs = (jnp.swapaxes(xs, 0, 1), jnp.arange(STEPS), added)
+            last, (hidden, formers) = jax.lax.scan(over_time, carry, inputs, reverse=reverse)
+            return given.loss(jnp.swapaxes(hidden, 0, 1), last), formers
+
+        zeros = tuple(jnp.zeros((STEPS, *part.shape)) for part in carry)
+        d, formers = jax.grad(loss, has_aux=True)(zeros)
+        widths = np.cumsum(cell.widths(FEATURES))[:-1]
+
+        def omega_of_step(weights: Any, x: Any, own: Any, t: Any, length: Any, former: Any, d: Any) -> Any:
+            def flat(state: Any) -> Any:
+                return jnp.concatenate(step(weights, x, own, hold, tuple(jnp.split(state, widths))))
+
+            ratio = jnp.linalg.norm(d @ jax.jacfwd(flat)(former)) / jnp.linalg.norm(d)
+            return jnp.where(t < length, (ratio - 1) ** 2, 0)
+
+        def omega(weights: Any) -> Any:
+            rows = jax.vmap(omega_of_step, (None, 0, None if mask is None else 0, None, 0, 0, 0))
+            steps = jax.vmap(rows, (None, 1, None, 0, None, 0, 0))
+            joined = (jnp.concatenate(parts, axis=-1) for parts in (formers, d))
+            return jnp.sum(steps(weights, xs, mask, jnp.arange(STEPS), given.lengths, *joined))
+
+        return jax.value_and_grad(omega)(weights)
+
+    return quick.jit(reference)
+
+
+def assert_close(found: Any, expected: Any) -> None:
+    for a, b in zip(jax.tree.leaves(found), jax.tree.leaves(expected), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-8, atol=1e-10)
+
+
+@pytest.mark.parametrize(("case", "reverse"), WAYS)
+def test_omega_and_its_gradient_are_those_of_explicit_jacobians(case, reverse):
+    given = problem.make(case, lengths=(STEPS, 3, 1, 5))
+    assert_close(found(case, given, reverse), reference_of(case, reverse)(given, None, None))
+
+
+def test_recurrent_dropout_and_zoneout_are_part_of_a_step():
+    given, rng = problem.make("lstm", lengths=(STEPS, 3, 1, 5)), np.random.default_rng(1)
+    mask = rng.integers(0, 2, (BATCH, FEATURES)) * 2.0
+    hold = tuple(rng.uniform(size=(1, 1, FEATURES)) for _ in range(2))
+    expected = reference_of("lstm", False)(given, mask, hold)
+    assert_close(found("lstm", given, noise={"mask": mask, "hold": hold}), expected)
+
+
+def rnn_by_hand(given: Problem) -> tuple[float, dict[str, np.ndarray]]:
+    """Of a tanh RNN over full lengths, from the equations; the gradient by differences with all else constant."""
+    weights, xs, (first,) = given.given
+    h = [first]
+    for t in range(STEPS):
+        h.append(np.tanh(xs[:, t] @ weights["w"] + h[t] @ weights["u"] + weights["b"]))
+    d = [np.zeros_like(first)] * (STEPS + 1)
+    d[STEPS] = given.last_share[0] + given.ys_share[:, STEPS - 1]
+    for t in range(STEPS, 1, -1):
+        d[t - 1] = (d[t] * (1 - h[t] ** 2)) @ weights["u"].T + given.ys_share[:, t - 2]
+
+    def omega(weights: dict[str, np.ndarray]) -> float:
+        total = 0.0
+        for t in range(1, STEPS + 1):
+            slope = 1 - np.tanh(xs[:, t - 1] @ weights["w"] + h[t - 1] @ weights["u"] + weights["b"]) ** 2
+            back = (d[t] * slope) @ weights["u"].T
+            total += np.sum((np.linalg.norm(back, axis=1) / np.linalg.norm(d[t], axis=1) - 1) ** 2)
+        return total
+
+    gradient = {}
+    for name, value in weights.items():
+        gradient[name] = np.zeros_like(value)
+        for index in np.ndindex(value.shape):
+            up, down = ({**weights, name: value.copy()} for _ in range(2))
+            up[name][index] += 1e-6
+            down[name][index] -= 1e-6
+            gradient[name][index] = (omega(up) - omega(down)) / 2e-6
+    return omega(weights), gradient
+
+
+def test_omega_of_the_simple_network_is_that_of_the_paper_and_its_gradient_that_of_differences():
+    given = problem.make("rnn", lengths=(STEPS,) * BATCH)
+    (omega, gradient), (expected, differences) = found("rnn", given), rnn_by_hand(given)
+    np.testing.assert_allclose(omega, expected, rtol=1e-12)
+    for name, value in differences.items():
+        np.testing.assert_allclose(gradient[name], value, rtol=1e-6, atol=1e-8)
+
+
+@pytest.mark.parametrize("case", ["lstm", "mingru"])
+def test_only_the_gradient_of_the_weights_changes(case):
+    given = problem.make(case)
+    with_omega, without = (gradients_of(case, False, on)(given, {}) for on in (True, False))
+    assert_close(with_omega[1:4], without[1:4])  # inputs, first carry, profile
+
+
+@pytest.mark.parametrize("options", [{"checkpoint_every": 2}, {"checkpoint_every": -1}, {"block": 6}, {"block": 1}])
+def test_omega_does_not_depend_on_how_time_is_cut(options):
+    given = problem.make("lstm")
+    assert_close(found("lstm", given, **options), found("lstm", given))
+
+
+def test_truncation_leaves_steps_that_no_gradient_reaches_out():
+    """Only the last state is read, so that the gradient reaches the steps of the last block only."""
+    given = problem.make("gru", lengths=(STEPS,) * BATCH).replace(ys_share=np.zeros((BATCH, STEPS, FEATURES)))
+    omega, _ = found("gru", given, truncate_every=2)
+    weights, xs, carry = jax.tree.map(jnp.asarray, given.given)
+    cell = cell_of("gru")
+    _, (middle,) = unroll(cell, problem.weights_of(cell, weights), xs[:, :4], carry=carry)
+    rest = given.replace(xs=jnp.roll(xs, 2, axis=1), carry=(middle,))
+    expected, _ = found("gru", rest.replace(lengths=np.full(BATCH, 2, np.int32)))
+    np.testing.assert_allclose(omega, expected, rtol=1e-10)
+
+
+@pytest.mark.parametrize("scale", [0.0, 1e-300, 1e300])
+def test_omega_does_not_depend_on_the_size_of_the_gradient_and_is_0_without_one(scale):
+    given = problem.make("lstm")
+    scaled = given.replace(
+        ys_share=given.ys_share * scale, last_share=tuple(share * scale for share in given.last_share)
+    )
+    omega, *_ = gradients_of("lstm", False)(scaled, {})[4:]
+    expected, _ = found("lstm", given)
+    np.testing.assert_allclose(omega, expected if scale else 0, rtol=1e-8)
+    weights = gradients_of("lstm", False)(scaled, {})[0]
+    assert all(np.all(np.isfinite(value)) for value in jax.tree.leaves(weights))
+
+
+def test_a_step_that_stops_the_gradient_has_omega_1_and_no_gradient():
+    """A relu below 0 in all units: the norm that comes out is 0, where its root has no derivative."""
+    cell = cell_of("rnn-relu")
+    weights = {"w": jnp.ones((1, 2)), "u": jnp.ones((2, 2)), "b": jnp.full(2, -9.0)}
+    ones = (jnp.ones((1, 1, 2)),)
+    omega, gradient = regulariser.omega(cell, weights, jnp.ones((1, 1, 1)), ones, ones)
+    assert omega == 1 and all(np.all(value == 0) for value in gradient.values())
