@@ -19,11 +19,12 @@ from research.recurrent.cell import Cell
 from research.recurrent.dropout import OFF, Rates
 from research.recurrent.initial import InitScheme
 from research.recurrent.stack import Stack
+from research.seq2seq import search
 from research.seq2seq.conditions import PLAIN, Conditions
 from research.seq2seq.decoder import Decoder
 from research.seq2seq.encoder import Encoder, Memory
 from research.seq2seq.forcing import Feed, fed_tokens, true_previous
-from research.seq2seq.search import greedy
+from research.seq2seq.search import Hypotheses, Search
 
 
 @jax.tree_util.register_dataclass
@@ -45,7 +46,7 @@ class TokenHead(nnx.Module):
         self, config: Config, cell: Cell, interface: Interface, source: Stack, init: InitScheme, rngs: nnx.Rngs
     ) -> None:
         self.decoder = Decoder(config, cell, interface, source, init, rngs)
-        self.most = interface.target_length
+        self.search = search.create(config.decoding, interface.target_length)
         self.feed: Feed = config.forcing.feed
 
     def score(self, logits: Float[Array, "B U V"], batch: Batch, smoothing: Float[Array, ""] | None = None) -> Score:
@@ -65,10 +66,11 @@ class TokenHead(nnx.Module):
         logits, _ = self.decoder(memory, fed, batch.target_lengths, noise)
         return self.score(logits, batch, conditions.label_smoothing)
 
-    def predict(self, memory: Memory, batch: Batch, rates: Rates) -> tuple[Score, Array]:
+    def predict(self, memory: Memory, batch: Batch, rates: Rates, key: Array | None) -> tuple[Score, Array]:
         noise = self.decoder.expected(rates)
         logits, _ = self.decoder(memory, true_previous(batch.targets), batch.target_lengths, noise)
-        return self.score(logits, batch), greedy(self.decoder, memory, self.most, noise)
+        said = self.search(self.decoder, memory, key, noise)
+        return self.score(logits, batch), said.tokens[:, 0]
 
 
 class LinearHead(nnx.Module):
@@ -91,7 +93,7 @@ class LinearHead(nnx.Module):
     def training_score(self, memory: Memory, batch: Batch, conditions: Conditions, key: Array, shard: Shard) -> Score:
         return self.score(self.linear(memory.last), batch, conditions.label_smoothing)
 
-    def predict(self, memory: Memory, batch: Batch, rates: Rates) -> tuple[Score, Array]:
+    def predict(self, memory: Memory, batch: Batch, rates: Rates, key: Array | None) -> tuple[Score, Array]:
         output = self.linear(memory.last)
         return self.score(output, batch), output
 
@@ -134,10 +136,45 @@ class Seq2seq(nnx.Module):
         count = jnp.maximum(batch.count(), 1).astype(score.loss.dtype)
         return jnp.sum(score.loss) / count, jnp.sum(score.errors) / count
 
-    def predict(self, batch: Batch, rates: Rates = OFF) -> tuple[Score, Array]:
-        """The teacher-forced score of each example, and the model's own output: tokens [B, U], logits or values."""
+    def predict(self, batch: Batch, rates: Rates = OFF, key: Array | None = None) -> tuple[Score, Array]:
+        """The teacher-forced score of each example, and the model's own output: tokens [B, U], logits or values.
+
+        Args:
+            key: of the draws, where decoding draws any.
+        """
+        return self.head.predict(self._memory(batch.inputs, batch.input_lengths, rates), batch, rates, key)
+
+    def decode(
+        self,
+        inputs: Array,
+        lengths: Int[Array, " B"] | None,
+        search: Search | None = None,
+        rates: Rates = OFF,
+        key: Array | None = None,
+    ) -> Hypotheses:
+        """What the model says on its own, n-best with scores; by the config's search unless another is given."""
+        head = self._token_head()
+        own = search or head.search
+        return own(head.decoder, self._memory(inputs, lengths, rates), key, head.decoder.expected(rates))
+
+    def alignment(
+        self, inputs: Array, lengths: Int[Array, " B"] | None, tokens: Int[Array, "B U"], rates: Rates = OFF
+    ) -> Float[Array, "B U S"]:
+        """The attention's weights when these tokens are said: zero on padding, else summing to 1 at each position.
+
+        S are the encoder's states, which are fewer than the inputs with `model.subsampling`; zeros without attention.
+        """
+        head = self._token_head()
+        memory = self._memory(inputs, lengths, rates)
+        return head.decoder(memory, true_previous(tokens), None, head.decoder.expected(rates))[1]
+
+    def _memory(self, inputs: Array, lengths: Int[Array, " B"] | None, rates: Rates) -> Memory:
         noise = dropout.expected(self.encoder.stack.widths, rates)
-        return self.head.predict(self.encoder(batch.inputs, batch.input_lengths, noise=noise), batch, rates)
+        return self.encoder(inputs, lengths, noise=noise)
+
+    def _token_head(self) -> TokenHead:
+        assert isinstance(self.head, TokenHead), "the target is no sequence"
+        return self.head
 
 
 def cross_entropy(

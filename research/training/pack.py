@@ -68,7 +68,8 @@ class Pack:
         shape = (turns, self.columns, EVALUATION_BATCH)
         # Tasks put examples that end together side by side, so the devices take their batches in turn.
         rows = np.resize(np.arange(count), shape).swapaxes(0, 1)
-        batches = self._put(jax.tree.map(lambda x: x[rows], held_out), PARTS)
+        numbers = np.arange(turns * self.columns, dtype=np.int32).reshape(turns, self.columns).T
+        batches = self._put((jax.tree.map(lambda x: x[rows], held_out), numbers), PARTS)
         found = jax.device_get(self._predict(self.hparams, state, batches))
         return jax.tree.map(lambda x: x.swapaxes(1, 2).reshape(len(x), -1, *x.shape[4:])[: self.size, :count], found)
 
@@ -85,10 +86,11 @@ class Pack:
     def _run_one(self, hparams: hp.Hparams, state: TrialState, data: Any, count: Any) -> tuple[TrialState, Record]:
         return self.program.run(hparams, state, data, count)
 
-    def _predict_one(self, hparams: hp.Hparams, state: TrialState, batches: Batch) -> Any:
+    def _predict_one(self, hparams: hp.Hparams, state: TrialState, batches: tuple[Batch, Any]) -> Any:
         """Predictions on all batches, [columns, turns, ...], of which this device has computed one column."""
         own = jax.tree.map(lambda x: x[0], batches)
-        return jax.lax.all_gather(jax.lax.map(partial(self.program.predict, hparams, state), own), shards.AXIS)
+        predict = partial(self.program.predict, hparams, state)
+        return jax.lax.all_gather(jax.lax.map(lambda each: predict(*each), own), shards.AXIS)
 
     def _retire_padding(self, state: TrialState) -> TrialState:
         if not self.padding:

@@ -105,10 +105,17 @@ class Program:
         start = Record(state.ok, state.step, *[zero] * 8, profile)
         return jax.lax.fori_loop(0, count, update, (state, start))
 
-    def predict(self, hparams: hp.Hparams, state: TrialState, batch: Batch) -> tuple[Score, Array]:
-        """Teacher-forced scores and the model's own outputs, by the average of the weights where there is one."""
+    def predict(
+        self, hparams: hp.Hparams, state: TrialState, batch: Batch, number: Int[Array, ""]
+    ) -> tuple[Score, Array]:
+        """Teacher-forced scores and the model's own outputs, by the average of the weights where there is one.
+
+        Args:
+            number: of the batch, which decides what is drawn where decoding draws.
+        """
         params = state.params if state.average is None else state.average
-        return nnx.merge(self.graphdef, params).predict(batch, hparams.rates)
+        key = jax.random.fold_in(jax.random.fold_in(jax.random.key(hparams.seed), 2), number)
+        return nnx.merge(self.graphdef, params).predict(batch, hparams.rates, key)
 
     def _model(self, hparams: hp.Hparams) -> Seq2seq:
         rngs = nnx.Rngs(params=jax.random.fold_in(jax.random.key(hparams.seed), 0))

@@ -8,16 +8,28 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from research.batch import WHOLE, Batch, Interface, Shard
-from research.config import NOISE, ModelConfig
+from research.batch import BEGIN, WHOLE, Batch, Interface, Shard
+from research.config import NOISE, DecodingConfig, ModelConfig
 from research.recurrent.dropout import OFF, Rates
+from research.seq2seq import search
 from research.seq2seq.conditions import Conditions
 from research.seq2seq.forcing import true_previous
 from research.seq2seq.model import LinearHead
+from research.seq2seq.model import cross_entropy as cross_entropy_of
 from research.seq2seq.search import greedy
 from tests import quick
 from tests.seq2seq import models
-from tests.seq2seq.models import BATCH, FEATURES, SOURCE, SOURCE_LENGTHS, TARGET, TARGET_LENGTHS, decoder_of, encoded
+from tests.seq2seq.models import (
+    BATCH,
+    FEATURES,
+    SOURCE,
+    SOURCE_LENGTHS,
+    TARGET,
+    TARGET_LENGTHS,
+    TOKENS,
+    decoder_of,
+    encoded,
+)
 
 STEPS, INPUTS = 4, 3
 
@@ -170,3 +182,51 @@ def test_a_batch_without_a_token_has_no_loss_and_no_error():
     batch = dataclasses.replace(models.batch(), target_lengths=jnp.zeros(BATCH, jnp.int32))
     model = models.model("gru", "none")
     assert quick.jit(lambda: model.loss(batch, jax.random.key(0)))() == (0, 0)
+
+
+def test_the_config_says_how_the_model_writes_and_whoever_asks_may_say_otherwise():
+    config = DecodingConfig("beam", beam_size=2, max_length=3)
+    batch = models.batch()
+    model = models.build(TOKENS, ModelConfig("gru", FEATURES, attention="dot"), decoding=config)
+
+    @quick.jit
+    def run(key):
+        beams, said = model.decode(batch.inputs, batch.input_lengths), model.predict(batch)[1]
+        sampled = model.decode(batch.inputs, batch.input_lengths, search.create(DecodingConfig("sample"), 4), key=key)
+        return beams, said, sampled
+
+    beams, said, sampled = run(jax.random.key(0))
+    assert beams.tokens.shape == (BATCH, 2, 4) and sampled.tokens.shape == (BATCH, 1, 4)
+    np.testing.assert_array_equal(said, beams.tokens[:, 0])
+    assert np.any(np.asarray(sampled.tokens) != np.asarray(run(jax.random.key(1))[2].tokens))
+
+
+def test_the_alignment_is_that_of_the_tokens_that_are_said():
+    model, batch = models.model("gru", "additive"), models.batch()
+
+    @quick.jit
+    def run():
+        said = model.decode(batch.inputs, batch.input_lengths).tokens[:, 0]
+        found = model.alignment(batch.inputs, batch.input_lengths, said)
+        decoder, memory = decoder_of(model), encoded(model, batch)
+        state, fed, wanted = decoder.start(memory), jnp.full((BATCH,), BEGIN, jnp.int32), []
+        for u in range(TARGET):
+            _, weights, state = decoder.step(memory, state, fed)
+            fed = said[:, u]
+            wanted.append(weights)
+        return found, jnp.stack(wanted, axis=1)
+
+    found, wanted = run()
+    np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-12)
+    sums = np.broadcast_to(np.array(SOURCE_LENGTHS)[:, None] > 0, found.shape[:2])
+    np.testing.assert_allclose(np.sum(found, axis=2), sums, atol=1e-12)
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_label_smoothing_is_cross_entropy_with_a_share_spread_over_all(smoothing):
+    rng = np.random.default_rng(0)
+    logits, targets = rng.normal(size=(3, 4, 5)), rng.integers(0, 5, (3, 4))
+    found = cross_entropy_of(jnp.asarray(logits), jnp.asarray(targets), jnp.asarray(smoothing))
+    share = (1 - smoothing) * np.eye(5)[targets] + smoothing / 5
+    log_p = logits - np.log(np.sum(np.exp(logits), axis=-1, keepdims=True))
+    np.testing.assert_allclose(found, -np.sum(share * log_p, axis=-1), rtol=1e-12)
