@@ -241,7 +241,7 @@ def _block_backward(plan, weights, transposed, mask, probing, omega, d_last, xs,
     if not cell.bias_in_step:
         d_weights["b"] = jnp.sum(d_x, axis=(0, 1))
     own_omega = None
-    if omega is not None:
+    if omega is not None and d_news is not None:
         own_omega, d_omega = regulariser.omega(plan.cell, weights, xs, former, d_news, mask, hold, plan.compute)
         d_weights = {name: d + omega * d_omega[name] for name, d in d_weights.items()}
     # First over the batch, which takes vector instructions, then over the features.

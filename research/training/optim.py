@@ -10,7 +10,7 @@ The plateau is one of the training loss, as what is held out is kept for the tes
 """
 
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -101,12 +101,11 @@ def transform(name: str, rate: Float[Array, ""] | float, rule: Rule) -> optax.Gr
 def _adam(rule: Rule) -> optax.GradientTransformation:
     """`optax.scale_by_adam`, which can be told beta alone: in float32, 1 - beta2 is then 5e-5 off at beta2 = 0.999."""
 
-    def update(grads: optax.Updates, state: optax.OptState, params: optax.Params | None = None):
-        assert isinstance(state, optax.ScaleByAdamState)
+    def update(updates: Any, state: Any, params: Any = None) -> Any:
         count = optax.safe_increment(state.count)
         first, second = rule.share1, rule.share2
-        mu = jax.tree.map(lambda g, m: first * g + (1 - first) * m, grads, state.mu)
-        nu = jax.tree.map(lambda g, v: second * g**2 + (1 - second) * v, grads, state.nu)
+        mu = jax.tree.map(lambda g, m: first * g + (1 - first) * m, updates, state.mu)
+        nu = jax.tree.map(lambda g, v: second * g**2 + (1 - second) * v, updates, state.nu)
         whole1, whole2 = 1 - (1 - first) ** count, 1 - (1 - second) ** count
         steps = jax.tree.map(lambda m, v: (m / whole1) / (jnp.sqrt(v / whole2) + rule.epsilon), mu, nu)
         return steps, optax.ScaleByAdamState(count, mu, nu)
@@ -157,4 +156,4 @@ def averaged(share: Float[Array, ""] | None, average: Tree | None, params: Tree,
     if share is None:
         return None
     newest = share / -jnp.expm1((step + 1) * jnp.log1p(-share))
-    return optax.incremental_update(params, average, newest)
+    return jax.tree.map(lambda new, old: newest * new + (1 - newest) * old, params, average)

@@ -102,7 +102,7 @@ class Program:
 
         profile = jnp.zeros(self.profile_shape or (0, 0))
         zero = jnp.float32(0)
-        start = Record(state.ok, state.step, *[zero] * 8, profile)
+        start = Record(state.ok, state.step, *[zero] * 8, profile=profile)
         return jax.lax.fori_loop(0, count, update, (state, start))
 
     def predict(

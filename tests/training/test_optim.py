@@ -1,6 +1,7 @@
 """The update rule against closed forms and optax."""
 
 import math
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -119,7 +120,7 @@ def test_traced_numbers_give_the_steps_of_optax(case):
 
 
 def test_weight_decay_spares_vectors_to_the_bit():
-    def stepped(decay: float):
+    def stepped(decay: float) -> Any:
         hparams = hparams_with(optimizer="adamw", weight_decay=decay)
         rule = optim.transform("adamw", 0.01, hparams.rule)
         return rule.update(TREE, rule.init(TREE), TREE)[0]
@@ -197,7 +198,7 @@ def test_a_mean_that_is_lower_by_a_hair_is_no_lower():
 def test_the_average_of_weights_has_no_bias_towards_the_start(decay):
     share = jnp.asarray(hparams_with(ema_decay=decay).averaging)
     weights = np.random.default_rng(0).normal(size=(5, 3))
-    average = jnp.full(3, 10.0)  # the initial weights have no part in it
+    average: Any = jnp.full(3, 10.0)  # the initial weights have no part in it
     for step in range(5):
         average = optim.averaged(share, average, jnp.asarray(weights[step], jnp.float32), jnp.int32(step))
         powers = decay ** np.arange(step, -1.0, -1)

@@ -167,7 +167,7 @@ def test_what_is_evaluated_is_the_average_of_the_weights():
     (own,) = pack.fetch(state)
     for a, b in zip(*map(jax.tree.leaves, (own.average, expected)), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-7)
-    batch = jax.device_get(Words().batch(None, jax.random.key(0), 0, 4, 1))
+    batch = jax.device_get(Words().batch(None, jax.random.key(0), jnp.int32(0), 4, 1))
     states = (own, replace(own, params=own.average), replace(own, average=own.params))
     found, by_average, by_weights = (pack.predict(pack.place([one]), batch)[0].loss for one in states)
     np.testing.assert_array_equal(found, by_average)
