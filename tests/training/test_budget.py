@@ -60,6 +60,29 @@ def test_the_width_is_the_one_with_the_nearest_count(options, monkeypatch):
 
 
 @pytest.mark.parametrize(
+    ("weights", "step"),
+    [
+        (lambda width: 3 * width**2 + 40 * width + 7, 1),
+        (lambda width: 5 * width + 900, 1),
+        (lambda width: width**3, 1),
+        (lambda width: 2 * width**2, 7),
+        (lambda width: 10 * width + 1000 * (width // 21), 3),
+        (lambda width: width + 10 ** (width // 10), 1),
+    ],
+)
+def test_however_the_weights_grow_with_the_width_the_nearest_count_is_found(weights, step, monkeypatch):
+    monkeypatch.setattr(budget, "count", lambda one, _: weights(one.model.features))
+    monkeypatch.setattr(budget, "TOLERANCE", math.inf)
+    budget._features.cache_clear()
+    widths = range(step, 300, step)
+    options = {"model__attention": "multi_head", "attention__heads": step} if step > 1 else {}
+    for wanted in range(1, weights(30 * step), 1 + weights(30 * step) // 100):
+        found = settled(config(**options, model__parameter_budget=wanted), TOKENS).model.features
+        assert found == min(widths, key=lambda width: abs(weights(width) - wanted)), wanted
+    budget._features.cache_clear()
+
+
+@pytest.mark.parametrize(
     ("wanted", "nearest"),
     [
         (100, "nearest to it are 97 (model.features=8) and 118 (model.features=9)"),

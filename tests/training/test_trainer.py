@@ -275,7 +275,7 @@ def test_a_budget_of_weights_trains_the_model_of_that_width(straight, tmp_path):
 def test_a_budget_that_no_width_meets_is_one_line_before_any_trial_is_trained(tmp_path, monkeypatch):
     monkeypatch.setattr(trainer, "_train_group", lambda *_: pytest.fail("trained"))
     sweep = [("good", of(model__cell="rnn", model__parameter_budget=33))]
-    sweep.append(("bad", of(model__cell="rnn", model__parameter_budget=40)))
+    sweep.append(("bad", of(model__cell="rnn", model__parameter_budget=40, training__seconds=60.0)))
     with pytest.raises(UserError, match=r"^model\.parameter_budget=40: must be .* 46 \(model\.features=5\)") as raised:
         train_trials(sweep, tmp_path)
     assert "\n" not in str(raised.value)
@@ -350,7 +350,7 @@ def test_a_budget_of_time_gives_the_numbers_of_as_many_steps_also_where_it_is_re
 
 @pytest.mark.usefixtures("ticking")
 def test_a_diverged_trial_does_not_sit_out_its_time(tmp_path, shown):
-    config = of(TRIALS["huge"], training__steps=10**6, training__seconds=1e9)
+    config = of(TRIALS["huge"], training__steps=10**6, training__seconds=60.0)
     (result,) = train_trials([("huge", config)], tmp_path)
     found = RunDirectory(tmp_path / "huge").result()
     assert result.status == "diverged" and found is not None
