@@ -87,7 +87,7 @@ def _list(args: list[str]) -> None:
     if name is None:
         _print_section("experiments", catalogue.experiments())
         for kind in catalogue.FOLDERS:
-            _print_section(kind, {entry.name: _described(entry) for entry in catalogue.entries(kind).values()})
+            _print_section(kind, {entry.name: _described(kind, entry) for entry in catalogue.entries(kind).values()})
         _print_section("sweeps", {name: _first_line(catalogue.ROOT / name) for name in catalogue.sweeps()})
         return
     from research import experiment
@@ -169,8 +169,9 @@ def _writable(directory: Path) -> Path:
     return directory
 
 
-def _described(entry: catalogue.Entry) -> str:
-    return entry.summary + (f"\ncell.*: {', '.join(entry.options)}" if entry.options else "")
+def _described(kind: str, entry: catalogue.Entry) -> str:
+    section = kind.removesuffix("s")
+    return entry.summary + (f"\n{section}.*: {', '.join(entry.options)}" if entry.options else "")
 
 
 def _first_line(path: Path) -> str:
