@@ -91,6 +91,49 @@ def test_training_and_decoding_are_lowered_for_gpu_and_tpu(cell):
     lower_decoding(pack)
 
 
+MANY = {
+    "a decoder that waits, a shorter source, samples, a beam": {
+        "model.attention": "location",
+        "attention.placement": "before",
+        "attention.input_feeding": True,
+        "attention.coverage": True,
+        "model.layers": 2,
+        "model.subsampling": "pyramid",
+        "forcing.policy": "inverse_sigmoid",
+        "forcing.feed": "sample",
+        "decoding.method": "beam",
+        "decoding.coverage_penalty": 0.2,
+    },
+    "heads, a convolution, tied words, averaged weights, Omega, a plateau": {
+        "model.attention": "multi_head",
+        "model.subsampling": "convolution",
+        "model.tied": True,
+        "training.attention_dropout": 0.1,
+        "training.label_smoothing": 0.1,
+        "training.ema_decay": 0.9,
+        "training.gradient_regulariser": 0.5,
+        "training.optimizer": "adamw",
+        "training.decay": "plateau",
+        "decoding.method": "sample",
+        "decoding.top_k": 3,
+    },
+    "a window, pooled states, read from the end": {
+        "model.attention": "local_p",
+        "model.layers": 2,
+        "model.subsampling": "max",
+        "model.reverse_source": True,
+        "training.optimizer": "rmsprop",
+    },
+}
+
+
+@pytest.mark.parametrize("options", MANY)
+def test_what_surrounds_the_recurrence_is_lowered_too(options):
+    pack = pack_of(override(Config(), {**WORDS, **MANY[options]}), Words())
+    lower_training(pack)
+    lower_decoding(pack)
+
+
 def test_the_initialisers_are_lowered_with_the_platforms_own_decomposition():
     """Orthogonal matrices come from a QR decomposition: cuSOLVER's on a GPU, XLA's own on a TPU."""
     pack = pack_of(override(Config(), WORDS), Words())
