@@ -124,8 +124,11 @@ class ModelConfig:
     """Read the source from its end (Sutskever et al. 2014)."""
     tied: bool = False
     """The map to the target vocabulary is the embedding of the target (Press & Wolf 2017)."""
+    readout: int = 0
+    """Features that the map to the target vocabulary reads; 0: as many as `features`."""
     parameter_budget: int = 0
-    """Take the `features` with which the model has this many weights, within 1%; 0: as `features` says."""
+    """Take the `features` with which the model has this many weights, within 1%, and the `readout` where a step of them
+    is too coarse; 0: as `features` says."""
     backend: Backend = "auto"
     """What runs an lstm: a scan, as for all cells, or cuDNN; auto: cuDNN on an NVIDIA GPU, where it can and pays."""
     residual: bool = False
@@ -163,6 +166,9 @@ class ModelConfig:
             require(fits or not value, f"model.{name}", value, f"False with model.subsampling={self.subsampling}")
         forward = not (self.reverse_source and self.bidirectional)
         require(forward, "model.reverse_source", self.reverse_source, "False, as model.bidirectional reads both ways")
+        readout = self.readout
+        require(0 <= readout <= 2**20, "model.readout", readout, "between 0 and 2**20")
+        require(not readout or not self.tied, "model.readout", readout, "0 with model.tied, which makes it `features`")
         budget = self.parameter_budget
         require(0 <= budget < 2**40, "model.parameter_budget", budget, "at least 0, less than 2**40")
         require_default(self, "model", "features", budget == 0, f"model.parameter_budget={budget}")

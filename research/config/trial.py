@@ -55,6 +55,7 @@ class Config:
             for item in fields(self.decoding):
                 value = getattr(self.decoding, item.name)
                 require(value == item.default, f"decoding.{item.name}", value, f"{item.default}, {reason}")
+            require(not self.model.readout, "model.readout", self.model.readout, f"0, {reason}")
             require(not self.model.tied, "model.tied", self.model.tied, f"False, {reason}")
         if self.task.lengths_differ:
             every, reason = self.probes.gradient_flow_every, f"as inputs of {self.task.name} differ in length"

@@ -86,7 +86,7 @@ class Decoder(nnx.Module):
         """
         glorot = nnx.initializers.glorot_uniform()
         model, width = config.model, config.model.features
-        self.features = width
+        self.read_features = model.readout or width
         self.embed = nnx.Embed(interface.target_size, width, rngs=rngs)
         kind = attention.kind(model.attention)
         self.placed_before = config.attention.placement == "before"
@@ -95,7 +95,7 @@ class Decoder(nnx.Module):
         """Whether the recurrence reads what the attention has found."""
         context = source.features if kind.sees else 0
         entering = context if self.placed_before or not kind.weighs else 0
-        self.stack = Stack(cell, model, width + entering + (width if self.feeds_back else 0), init, rngs)
+        self.stack = Stack(cell, model, width + entering + (self.read_features if self.feeds_back else 0), init, rngs)
         given, own = source.widths.parts, self.stack.widths.parts
         bridged = model.layers if kind.starts and given != own else 0
         self.bridges = nnx.List(
@@ -106,9 +106,9 @@ class Decoder(nnx.Module):
             ]
         )
         self.attention = kind(config.attention, self.stack.features, source.features, rngs)
-        self.combine = nnx.Linear(self.stack.features + context, width, kernel_init=glorot, rngs=rngs)
+        self.combine = nnx.Linear(self.stack.features + context, self.read_features, kernel_init=glorot, rngs=rngs)
         self.vocabulary = (
-            None if model.tied else nnx.Linear(width, interface.target_size, kernel_init=glorot, rngs=rngs)
+            None if model.tied else nnx.Linear(self.read_features, interface.target_size, kernel_init=glorot, rngs=rngs)
         )
         self.bias = nnx.Param(jnp.zeros(interface.target_size)) if model.tied else None
 
@@ -122,7 +122,7 @@ class Decoder(nnx.Module):
             carries = tuple(tuple(next(bridges)(part) for part in carry) for carry in carries)
         source = kind.source(memory) if kind.weighs else None
         constant = memory.last if kind.sees and not kind.weighs else None
-        read = jnp.zeros((len(memory.states), self.features), memory.states.dtype) if self.feeds_back else None
+        read = jnp.zeros((len(memory.states), self.read_features), memory.states.dtype) if self.feeds_back else None
         return DecoderState(carries, source, constant, None if source is None else kind.trace(source), read)
 
     def __call__(

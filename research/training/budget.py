@@ -1,6 +1,7 @@
 """What makes trials comparable: as many weights, or as much time.
 
-A budget of weights is spent on the width of the model: `settled` takes the `features` with which it has that many. The
+A budget of weights is spent on the width of the model: `settled` takes the `features` with which it has that many.
+Where a step of the width is too coarse, a decoder gets the width below, and what is left widens its read-out. The
 number of weights grows with the width, so few widths need be tried; models are only counted, not built.
 
 A budget of time is spent on updates alone: `Stopwatch` leaves out whatever else a process does between them.
@@ -45,12 +46,13 @@ def settled(config: Config, interface: Interface) -> Config:
     """The config with the width that its budget of weights stands for; one without a budget as it is.
 
     Raises:
-        UserError: if no width comes within `TOLERANCE` of it.
+        UserError: if nothing comes within `TOLERANCE` of it.
     """
     if not config.model.parameter_budget:
         return config
     counted = Config(task=config.task, model=config.model, cell=config.cell, attention=config.attention)
-    return _of_width(config, _features(counted, interface))
+    features, readout = _widths(counted, interface)
+    return _of_width(config, features, readout)
 
 
 @functools.cache
@@ -65,12 +67,19 @@ def count(config: Config, interface: Interface) -> int:
 
 
 @functools.cache
-def _features(config: Config, interface: Interface) -> int:
-    """The width whose count is nearest to the budget."""
-    budget = config.model.parameter_budget
+def _widths(config: Config, interface: Interface) -> tuple[int, int]:
+    """`features` and `readout` whose count is nearest to the budget; 0: the read-out is as wide as the rest."""
+    budget, readout = config.model.parameter_budget, config.model.readout
     nearest = sorted(_around(config, interface), key=lambda sized: abs(sized.weights - budget))
     if nearest and abs(nearest[0].weights - budget) <= TOLERANCE * budget:
-        return nearest[0].features
+        return nearest[0].features, readout
+    below = [sized for sized in nearest if sized.weights < budget]
+    if below and config.task.decodes and not readout and not config.model.tied:
+        features, weights = below[0].features, below[0].weights
+        step = count(_of_width(config, features, features + 1), interface) - weights
+        wider = features + round((budget - weights) / step)
+        if abs(count(_of_width(config, features, wider), interface) - budget) <= TOLERANCE * budget:
+            return features, wider
     found = " and ".join(f"{sized.weights} (model.features={sized.features})" for sized in nearest)
     reachable = f"nearest to it {'are' if len(nearest) > 1 else 'is'} {found}" if nearest else "no width is allowed"
     wanted = f"within {TOLERANCE:.0%} of what a width of model.cell={config.model.cell} gives"
@@ -113,11 +122,11 @@ def _between(below: _Sized, above: _Sized, budget: int) -> int:
 def _allowed(config: Config, features: int) -> Config | None:
     """The config with this width; None if its options do not allow it."""
     with contextlib.suppress(UserError):
-        return _of_width(config, features)
+        return _of_width(config, features, config.model.readout)
 
 
-def _of_width(config: Config, features: int) -> Config:
-    return replace(config, model=replace(config.model, features=features, parameter_budget=0))
+def _of_width(config: Config, features: int, readout: int) -> Config:
+    return replace(config, model=replace(config.model, features=features, readout=readout, parameter_budget=0))
 
 
 class Stopwatch:

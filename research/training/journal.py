@@ -123,7 +123,9 @@ class Journal:
             self._wandb[k].finish(status, summary)
             diverged_at = None if state.ok else int(state.step) + 1
             result = {"status": status, "steps": steps, "diverged_at": diverged_at, "seconds": seconds}
-            result |= {"features": self._config.model.features, "parameters": summary["model/parameters"]}
+            model = self._config.model
+            result |= {"features": model.features, "parameters": summary["model/parameters"]}
+            result |= {"readout": model.readout} if model.readout else {}
             parts = {"by_length": evaluation.by_length, "by_position": evaluation.by_position}
             result |= {name: table for name, table in parts.items() if table}
             environment = {**devices.environment(), "batch_shards": trial.run.batch_shards()}

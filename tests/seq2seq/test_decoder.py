@@ -206,3 +206,12 @@ def test_a_memory_of_the_decoders_width_is_its_first_state_and_another_passes_a_
             given = [bridge(part) for bridge, part in zip(decoder.bridges, given, strict=True)]
         for part, wanted in zip(found, given, strict=True):
             np.testing.assert_allclose(part, wanted, rtol=0, atol=1e-12)
+
+
+def test_the_read_out_has_a_width_of_its_own():
+    model = models.build(TOKENS, ModelConfig("gru", FEATURES, readout=9), attention=AttentionConfig())
+    decoder, batch = decoder_of(model), models.batch()
+    assert decoder.combine.out_features == 9 and decoder.vocabulary is not None
+    assert decoder.vocabulary.kernel[...].shape == (9, PHONEMES)
+    logits, _ = quick.jit(lambda: decoder(encoded(model, batch), true_previous(batch.targets), None))()
+    assert logits.shape == (BATCH, TARGET, PHONEMES)

@@ -37,6 +37,26 @@ def test_every_cell_gets_as_many_weights_as_the_budget_within_1_percent(cell, ta
         assert found == config(task, model__cell=cell, model__features=found.model.features)
 
 
+@pytest.mark.parametrize("attention", ["none", "additive", "multi_head"])
+@pytest.mark.parametrize("cell", catalogue.names("cells"))
+def test_where_a_step_of_the_width_is_too_coarse_the_read_out_takes_what_is_left(cell, attention):
+    given = config(model__cell=cell, model__attention=attention, model__bidirectional=True)
+    wanted, interface = 60_000, TASKS["pronunciation"][1]
+    found = settled(override(given, {"model.parameter_budget": wanted}), interface)
+    assert count(found, interface) == pytest.approx(wanted, rel=0.01)
+    plain = override(given, {"model.features": found.model.features})
+    if found.model.readout:
+        assert count(plain, interface) < 0.99 * wanted and found.model.readout > found.model.features
+    else:
+        assert found == plain
+
+
+def test_a_tied_vocabulary_leaves_the_read_out_alone():
+    given = config(model__tied=True, model__attention="multi_head", model__parameter_budget=60_000)
+    with pytest.raises(UserError, match="model.parameter_budget=60000: must be within 1% of what a width"):
+        settled(given, TASKS["pronunciation"][1])
+
+
 @pytest.mark.parametrize(
     "options",
     [
@@ -73,13 +93,13 @@ def test_the_width_is_the_one_with_the_nearest_count(options, monkeypatch):
 def test_however_the_weights_grow_with_the_width_the_nearest_count_is_found(weights, step, monkeypatch):
     monkeypatch.setattr(budget, "count", lambda one, _: weights(one.model.features))
     monkeypatch.setattr(budget, "TOLERANCE", math.inf)
-    budget._features.cache_clear()
+    budget._widths.cache_clear()
     widths = range(step, 300, step)
     options = {"model__attention": "multi_head", "attention__heads": step} if step > 1 else {}
     for wanted in range(1, weights(30 * step), 1 + weights(30 * step) // 100):
         found = settled(config(**options, model__parameter_budget=wanted), TOKENS).model.features
         assert found == min(widths, key=lambda width: abs(weights(width) - wanted)), wanted
-    budget._features.cache_clear()
+    budget._widths.cache_clear()
 
 
 @pytest.mark.parametrize(
