@@ -121,10 +121,10 @@ def test_train_help_of_an_experiment_shows_its_values(capsys):
 
 def test_sweep_trains_all_trials_and_counts_how_they_ended(trainer, tmp_path, capsys):
     assert cli.main(["sweep", ATTENTION, "--runs-dir", str(tmp_path)]) == 0
-    assert len(trainer.trials) == 9
+    assert len(trainer.trials) == 15
     assert trainer.directory == tmp_path / "attention"
     out = capsys.readouterr().out
-    assert "6 finished, 3 diverged, 0 skipped" in out
+    assert "10 finished, 5 diverged, 0 skipped" in out
     assert f"python -m research report {tmp_path}/attention" in out
 
 
@@ -140,7 +140,7 @@ def test_sweep_takes_the_first_trials_and_counts_those_done_before(trainer, tmp_
 def test_train_finds_the_trial_of_the_sweep(trainer, tmp_path):
     assert cli.main(["sweep", ATTENTION, "--runs-dir", str(tmp_path), "--limit=1"]) == 0
     (swept,) = trainer.trials
-    flags = ["--seed=0", "--model.attention=none", "--runs-dir", str(tmp_path)]
+    flags = ["--arm=none", "--seed=0", "--runs-dir", str(tmp_path)]
     assert cli.main(["train", "attention", *flags]) == 0
     assert trainer.trials == [swept]
     assert trainer.directory == tmp_path / "attention"

@@ -166,7 +166,9 @@ def test_a_rate_without_words_behind_it_need_not_be_a_number_nor_a_loss_be_finit
     assert run.result()["by_length"]["count"] == [3, 0]
 
 
-@pytest.mark.parametrize(("key", "value"), [("position", math.nan), ("references", math.nan), ("free_running", math.inf)])
+@pytest.mark.parametrize(
+    ("key", "value"), [("position", math.nan), ("references", math.nan), ("free_running", math.inf)]
+)
 def test_the_table_by_position_is_checked_as_the_one_by_length(run, key, value):
     table = {"position": [1], "count": [3], "references": [3], "free_running": [0.5]} | {key: [value]}
     run.finish({"status": "finished", "summary": {}, "by_position": table})

@@ -98,7 +98,7 @@ def test_the_result_tells_how_a_trial_ended(trials):
     journal = Journal(trials, CONFIG, 0)
     write(journal, 0, 8, record(1, ok=False, good=0), record(8))
     by_length = {"length": [1.0], "count": [2.0], "teacher_forced": [0.5], "free_running": [1.0]}
-    by_position = {"position": [1.0], "count": [2.0], "references": [2.0], "teacher_forced": [0.5], "free_running": [1.0]}
+    by_position = {"position": [1.0], "references": [2.0], **{k: v for k, v in by_length.items() if k != "length"}}
     evaluations = [Evaluation({"eval/loss": n}, by_length, by_position) for n in (1.0, 2.0)]
     journal.log_evaluations(8, evaluations)
     journal.finish(8, [state(False, 0), state(True, 8)], evaluations, seconds=4.0)
