@@ -7,12 +7,17 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from flax import nnx
 from jax import Array
 
+from research.batch import Interface
+from research.config import InitConfig, ModelConfig
 from research.recurrent import regulariser
 from research.recurrent.dropout import mixed
+from research.recurrent.initial import InitScheme
 from research.recurrent.tape import Tape
 from research.recurrent.unroll import unroll
+from research.seq2seq.encoder import Encoder
 from tests import quick
 from tests.recurrent import problem
 from tests.recurrent.cases import cell_of
@@ -168,6 +173,29 @@ def test_only_the_gradient_of_the_weights_changes(case):
     given = problem.make(case)
     with_omega, without = (gradients_of(case, False, on)(given, {}) for on in (True, False))
     assert_close(with_omega[1:4], without[1:4])  # inputs, first carry, profile
+
+
+@pytest.mark.parametrize("subsampling", ["none", "pyramid"])
+def test_a_stack_regularises_every_layer_and_direction_and_nothing_else(subsampling):
+    options = {"layers": 2, "features": FEATURES, "bidirectional": True, "layer_norm": True, "subsampling": subsampling}
+    interface, rng = Interface("tokens", 5, STEPS, "class", 2), np.random.default_rng(0)
+    config, cell = ModelConfig(cell="gru", initial_state="learned", **options), cell_of("gru")
+    init = InitScheme.of(InitConfig(), STEPS)
+    graph, weights = nnx.split(Encoder(config, cell, interface, init, nnx.Rngs(0)), nnx.Param)
+    weights = jax.tree.map(lambda x: x.astype(float), weights)
+    tokens, lengths = jnp.asarray(rng.integers(0, 5, (BATCH, STEPS))), jnp.array([STEPS, 3, 1, 5])
+
+    def loss(weights: Any, omega: Array | None) -> Array:
+        memory = nnx.merge(graph, weights)(tokens, lengths, omega=omega)
+        return jnp.sum(jnp.square(memory.last)) + jnp.sum(memory.states)
+
+    with_omega, omega = quick.jit(jax.grad(loss, (0, 1)))(weights, jnp.asarray(WEIGHT))
+    without = quick.jit(jax.grad(loss))(weights, None)
+    assert omega > 0
+    for (path, a), b in zip(jax.tree_util.tree_leaves_with_path(with_omega), jax.tree.leaves(without), strict=True):
+        name = jax.tree_util.keystr(path)
+        differ = not np.allclose(a, b, rtol=1e-9, atol=1e-12)
+        assert differ == ("layers" in name), name
 
 
 @pytest.mark.parametrize("options", [{"checkpoint_every": 2}, {"checkpoint_every": -1}, {"block": 6}, {"block": 1}])

@@ -7,10 +7,16 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
+from flax import nnx
 
+from research.batch import WHOLE, Batch, Interface
 from research.config import Config
 from research.dotted import override
+from research.seq2seq.conditions import Conditions
+from research.seq2seq.encoder import Memory
+from research.seq2seq.model import LinearHead
 from research.tasks import task as tasks
 from research.tasks.task import Task
 from research.training import checkpoint, hparams, optim
@@ -225,6 +231,20 @@ def test_parts_of_a_batch_add_up_to_the_whole():
     for a, b in zip(jax.tree.leaves(split(1)), jax.tree.leaves(split(2)), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
     assert split(1)[1].gradient_regulariser > 0
+
+
+def test_the_labels_of_classes_are_smoothed_too():
+    head = LinearHead(Interface("features", 2, 3, "class", 5), 4, nnx.Rngs(0))
+    states = jax.random.normal(jax.random.key(0), (6, 4))
+    memory = Memory(states[:, None], None, (), states)
+    batch = Batch(jnp.zeros((6, 3, 2)), None, jnp.arange(6) % 5)
+    found, plain = (
+        head.training_score(memory, batch, Conditions(label_smoothing=share), jax.random.key(0), WHOLE).loss
+        for share in (jnp.float32(0.3), None)
+    )
+    labels = 0.7 * jax.nn.one_hot(batch.targets, 5) + 0.3 / 5
+    np.testing.assert_allclose(found[:, 0], optax.softmax_cross_entropy(head.linear(states), labels), rtol=1e-6)
+    assert np.all(found != plain)
 
 
 def test_a_training_with_omega_in_its_gradient_lowers_it():
