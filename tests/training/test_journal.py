@@ -144,3 +144,18 @@ def test_a_continuation_drops_what_it_will_record_again(trials):
     assert [line["step"] for line in records(trials[0], "gradient_flow")] == [0]
     Journal(trials, CONFIG, 0)
     assert records(trials[0]) == records(trials[0], "gradient_flow") == []
+
+
+def test_omega_and_the_forcing_are_recorded_where_there_are_any(tmp_path):
+    changes = {"task__name": "pronunciation", "probes__gradient_flow_every": 0, "training__gradient_regulariser": 0.1}
+    config = of(CONFIG, **changes)
+    both, neither = (
+        Trial(name, own, RunDirectory.create(tmp_path / name, own)) for name, own in (("both", config), ("", CONFIG))
+    )
+    for trial in (both, neither):
+        journal = Journal([trial], trial.config, 0)
+        for start, share in ((0, 0.75), (2, 0.25)):
+            write(journal, start, start + 2, record(2, gradient_regulariser=3.0, teacher_forcing=share))
+    (line,), (other,) = records(both), records(neither)
+    assert (line["train/gradient_regulariser"], line["train/teacher_forcing"]) == (1.5, 0.25)
+    assert not {"train/gradient_regulariser", "train/teacher_forcing"} & set(other)
