@@ -30,7 +30,7 @@ EXPERIMENT = Experiment(
     base=Config(
         experiment="teacher_forcing",
         task=PronunciationConfig(),
-        model=ModelConfig(cell="lstm", features=128, bidirectional=True, attention="additive"),
+        model=ModelConfig(cell="lstm", features=64, bidirectional=True, attention="additive"),
         init=InitConfig(forget_bias=1.0),
         training=TrainingConfig(
             steps=STEPS, batch_size=64, learning_rate=2e-3, decay="cosine", log_every=100, eval_examples=3000
