@@ -1,5 +1,7 @@
 """A pack as one batched program, which is what GPUs and TPUs run, against the same pack one trial after the other."""
 
+from typing import Any
+
 import jax
 import numpy as np
 import pytest
@@ -22,11 +24,11 @@ def test_a_batched_pack_trains_as_one_trial_after_the_other_does(options):
     config = override(Config(), {**SMALL, **options})
     task = tasks.create(config.task)
     program = Program(config, task)
-    rates, ratios = (1e-3, 1e6, 2e-3), (1.0, 0.5, 0.0) if config.task.decodes else (1.0,) * 3
-    changes = [
-        {"seed": seed, "training.learning_rate": rate, "forcing.policy": "constant", "forcing.ratio": ratio}
-        for seed, (rate, ratio) in enumerate(zip(rates, ratios, strict=True))
+    changes: list[dict[str, Any]] = [
+        {"seed": seed, "training.learning_rate": rate} for seed, rate in enumerate((1e-3, 1e6, 2e-3))
     ]
+    for change, ratio in zip(changes, (1.0, 0.5, 0.0), strict=True):
+        change |= {"forcing.policy": "constant", "forcing.ratio": ratio} if config.task.decodes else {}
     trials = [hparams.of(override(config, change), task.interface) for change in changes]
     found = []
     for batched in (False, True):

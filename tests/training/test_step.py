@@ -217,12 +217,12 @@ def test_records_tell_omega_and_the_forcing_of_the_last_update():
 
 
 @functools.cache
-def split(count: int) -> tuple[TrialState, Record]:
+def split(count: int, batched: bool = False) -> tuple[TrialState, Record]:
     """Without draws of the forcing, which are not to differ by rounding, and with a rule that does not magnify it."""
     options = {key: value for key, value in ADAMW.items() if not key.startswith("forcing")}
     del options["training.weight_decay"]
     config = override(Config(), options | {"training.optimizer": "sgd", "training.batch_shards": count})
-    pack = Pack(Program(config, Words(), count), [hparams_of(config)])
+    pack = Pack(Program(config, Words(), count), [hparams_of(config)], batched)
     state, record = pack.run(pack.init(), STEPS)
     return pack.fetch(state)[0], jax.tree.map(lambda x: x[0], jax.device_get(record))
 
@@ -231,6 +231,11 @@ def test_parts_of_a_batch_add_up_to_the_whole():
     for a, b in zip(jax.tree.leaves(split(1)), jax.tree.leaves(split(2)), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
     assert split(1)[1].gradient_regulariser > 0
+
+
+def test_one_batched_program_trains_as_one_trial_after_the_other_does():
+    for a, b in zip(jax.tree.leaves(split(1)), jax.tree.leaves(split(1, batched=True)), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
 
 
 def test_the_labels_of_classes_are_smoothed_too():
