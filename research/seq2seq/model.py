@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 import jax
 import jax.numpy as jnp
-import optax
 from flax import nnx
 from jaxtyping import Array, Float, Int
 
@@ -21,6 +20,7 @@ from research.recurrent.initial import InitScheme
 from research.recurrent.stack import Stack
 from research.seq2seq import search
 from research.seq2seq.conditions import PLAIN, Conditions
+from research.seq2seq.cross_entropy import cross_entropy
 from research.seq2seq.decoder import Decoder
 from research.seq2seq.encoder import Encoder, Memory
 from research.seq2seq.forcing import Feed, fed_tokens, true_previous
@@ -53,8 +53,7 @@ class TokenHead(nnx.Module):
         lengths = batch.target_lengths
         assert lengths is not None  # targets that are sequences have lengths
         valid = jnp.arange(batch.targets.shape[1])[None, :] < lengths[:, None]
-        loss = cross_entropy(logits, batch.targets, smoothing)
-        wrong = (jnp.argmax(logits, axis=-1) != batch.targets).astype(logits.dtype)
+        loss, wrong = cross_entropy(logits, batch.targets, smoothing)
         return Score(jnp.where(valid, loss, 0), jnp.where(valid, wrong, 0), lengths.astype(logits.dtype))
 
     def training_score(self, memory: Memory, batch: Batch, conditions: Conditions, key: Array, shard: Shard) -> Score:
@@ -83,8 +82,7 @@ class LinearHead(nnx.Module):
 
     def score(self, output: Array, batch: Batch, smoothing: Float[Array, ""] | None = None) -> Score:
         if self.target == "class":
-            loss = cross_entropy(output, batch.targets, smoothing)
-            errors = (jnp.argmax(output, axis=-1) != batch.targets).astype(output.dtype)
+            loss, errors = cross_entropy(output, batch.targets, smoothing)
         else:
             difference = output - batch.targets
             loss, errors = jnp.mean(jnp.square(difference), axis=1), jnp.mean(jnp.abs(difference), axis=1)
@@ -175,14 +173,3 @@ class Seq2seq(nnx.Module):
     def _token_head(self) -> TokenHead:
         assert isinstance(self.head, TokenHead), "the target is no sequence"
         return self.head
-
-
-def cross_entropy(
-    logits: Float[Array, "*B V"], targets: Int[Array, "*B"], smoothing: Float[Array, ""] | None = None
-) -> Float[Array, "*B"]:
-    """-sum_v q_v log p_v with q = (1 - smoothing) * one-hot + smoothing / V (Szegedy et al. 2016)."""
-    loss = optax.softmax_cross_entropy_with_integer_labels(logits, targets)
-    if smoothing is None:
-        return loss
-    uniform = jax.nn.logsumexp(logits, axis=-1) - jnp.mean(logits, axis=-1)
-    return (1 - smoothing) * loss + smoothing * uniform

@@ -15,7 +15,6 @@ from research.seq2seq import search
 from research.seq2seq.conditions import Conditions
 from research.seq2seq.forcing import true_previous
 from research.seq2seq.model import LinearHead
-from research.seq2seq.model import cross_entropy as cross_entropy_of
 from research.seq2seq.search import greedy
 from tests import quick
 from tests.seq2seq import models
@@ -220,13 +219,3 @@ def test_the_alignment_is_that_of_the_tokens_that_are_said():
     np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-12)
     sums = np.broadcast_to(np.array(SOURCE_LENGTHS)[:, None] > 0, found.shape[:2])
     np.testing.assert_allclose(np.sum(found, axis=2), sums, atol=1e-12)
-
-
-@pytest.mark.parametrize("smoothing", [0.0, 0.1])
-def test_label_smoothing_is_cross_entropy_with_a_share_spread_over_all(smoothing):
-    rng = np.random.default_rng(0)
-    logits, targets = rng.normal(size=(3, 4, 5)), rng.integers(0, 5, (3, 4))
-    found = cross_entropy_of(jnp.asarray(logits), jnp.asarray(targets), jnp.asarray(smoothing))
-    share = (1 - smoothing) * np.eye(5)[targets] + smoothing / 5
-    log_p = logits - np.log(np.sum(np.exp(logits), axis=-1, keepdims=True))
-    np.testing.assert_allclose(found, -np.sum(share * log_p, axis=-1), rtol=1e-12)
