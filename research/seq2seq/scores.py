@@ -21,6 +21,7 @@ from flax import nnx
 from jaxtyping import Array, Float
 
 from research.config import AttentionConfig
+from research.seq2seq.additive import additive_scores
 from research.seq2seq.attention import Attention, Source, Trace, linear
 
 
@@ -87,8 +88,7 @@ class AdditiveAttention(Attention):
         return self.memory(states)
 
     def score(self, queries: Float[Array, "B U H"], source: Source) -> Float[Array, "B N U S"]:
-        mixed = jnp.tanh(self.query(queries)[:, :, None, :] + source.keys[:, None, :, :])
-        return self.weight(mixed)[..., 0][:, None]
+        return additive_scores(self.query(queries), source.keys, self.weight.kernel[...][:, 0])[:, None]
 
 
 class LocationAttention(Attention):
