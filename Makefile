@@ -26,6 +26,7 @@ bench: $(VENV)/.installed-bench  ## speed of the cells beside torch's and flax's
 	$(BIN)/python -m experiments.cell_speed
 	$(BIN)/python -m experiments.scan_length
 	$(BIN)/python -m experiments.train_step
+	$(BIN)/python -m experiments.seq2seq_speed
 	$(BIN)/python -m experiments.pack_speed
 
 clean:  ## remove the environment and caches; runs are kept

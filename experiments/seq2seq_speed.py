@@ -1,0 +1,198 @@
+"""Training and decoding of a whole model beside the same model in PyTorch, and beside its matrix products alone.
+
+    python -m experiments.seq2seq_speed
+
+A bidirectional LSTM encoder and an LSTM decoder of 2 layers each, additive attention, Adam, gradients clipped to norm
+1; random tokens, all sentences of full length. Ours is what a trial alone runs: packs of `research.training`, the batch
+shared by all cores. Both have the same weights, and their first loss and gradient norm must agree. Greedy decoding is
+of 500 sentences, 100 at a time; random weights end hardly any, so both take all steps.
+
+The limit is the train step's matrix products alone, of the same shapes, on as many devices: those of weights forward
+and backward, one by one where they are recurrent, and the attention's.
+"""
+
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from jaxtyping import Array, Int
+from rich.console import Console
+from rich.table import Table
+
+from experiments import timing
+from experiments.seq2seq_torch import Twin, arrays_of
+from research.batch import FIRST_SYMBOL, Batch, Interface
+from research.config import Config, ModelConfig, PronunciationConfig, TrainingConfig
+from research.recurrent.dropout import OFF
+from research.tasks.task import Task
+from research.training import devices, hparams
+from research.training.pack import Pack
+from research.training.step import Program
+
+SIZES = {"large": (256, 40, 4000), "small": (64, 10, 70)}
+"""Features, tokens of a sentence, vocabulary."""
+BATCH, LAYERS = 32, 2
+SENTENCES, AT_ONCE = 500, 100
+UPDATES = {"large": 2, "small": 50}
+"""In a call."""
+ROUNDS, GREEDY_ROUNDS = 9, 3
+
+
+class Sentences(Task):
+    """Random tokens, the same in every step: batches cost nothing."""
+
+    def __init__(self, length: int, vocabulary: int) -> None:
+        self.interface = Interface("tokens", vocabulary, length, "tokens", vocabulary, length)
+        rng = np.random.default_rng(0)
+        inputs, targets = rng.integers(FIRST_SYMBOL, vocabulary, (2, BATCH, length), np.int32)
+        self.data = Batch(inputs, np.full(BATCH, length, np.int32), targets, np.full(BATCH, length, np.int32))
+
+    def batch(self, data: Any, key: Array, step: Int[Array, ""], batch_size: int, bucket: int) -> Batch[Array]:
+        return data
+
+
+def main() -> None:
+    devices.use_all_cores()
+    torch = timing.import_torch()
+    rows = [measure(torch, name) for name in SIZES]
+    table = Table(
+        "size", "ours ms", "torch ms", "limit ms", "torch / ours", "limit / ours", "greedy s", "torch s", "ratio"
+    )
+    for row in rows:
+        ours, other, limit = (row[f"{name}_ms"] for name in ("ours", "torch", "limit"))
+        own, theirs = row["ours_greedy_s"], row["torch_greedy_s"]
+        figures = (f"{ours:.2f}", f"{other:.2f}", f"{limit:.2f}", f"{other / ours:.2f}", f"{limit / ours:.0%}")
+        table.add_row(row["size"], *figures, f"{own:.2f}", f"{theirs:.2f}", f"{theirs / own:.2f}")
+    console = Console()
+    console.print(table)
+    console.print(f"written to {timing.write(rows, 'seq2seq_speed')}", highlight=False)
+
+
+def measure(torch: Any, size: str) -> dict[str, Any]:
+    features, length, vocabulary = SIZES[size]
+    config = Config(
+        task=PronunciationConfig(),
+        model=ModelConfig("lstm", features, LAYERS, bidirectional=True, attention="additive"),
+        training=TrainingConfig(batch_size=BATCH, learning_rate=1e-3, clip_norm=1.0),
+    )
+    task = Sentences(length, vocabulary)
+    program = Program(config, task, jax.device_count())
+    pack = Pack(program, [hparams.of(config, task.interface)])
+    state = pack.init()
+    twin = Twin(torch, features, LAYERS, vocabulary)
+    params = pack.fetch(state)[0].params
+    twin.load(arrays_of(nnx.merge(program.graphdef, params)))
+    tokens = [torch.from_numpy(x).long() for x in (task.data.inputs, task.data.targets)]
+    state, record = pack.run(state, 1)
+    agree(twin, tokens, float(record.loss[0]), float(record.gradient_norm[0]))
+    updates = UPDATES[size]
+
+    def ours() -> None:
+        nonlocal state
+        state, record = pack.run(state, updates)
+        jax.block_until_ready(record)
+
+    def theirs() -> None:
+        for _ in range(updates):
+            twin.update(*tokens).item()
+
+    products = matrix_products(features, length, vocabulary, updates)
+    found = timing.medians({"ours": ours, "torch": theirs, "limit": products}, ROUNDS)
+    row = {"size": size} | {f"{name}_ms": ms / updates for name, ms in found.items()}
+    sentences = np.random.default_rng(1).integers(FIRST_SYMBOL, vocabulary, (SENTENCES, length), np.int32)
+    asked = torch.from_numpy(sentences).long()
+    decoders = {
+        "ours": greedy(program, params, sentences),
+        "torch": lambda: [twin.greedy(some, length) for some in asked.split(AT_ONCE)],
+    }
+    seconds = timing.medians(decoders, GREEDY_ROUNDS)
+    return row | {f"{name}_greedy_s": ms / 1e3 for name, ms in seconds.items()}
+
+
+def agree(twin: Twin, tokens: list[Any], loss: float, norm: float) -> None:
+    """End the program unless both are one model: the same loss, and a gradient of the same norm."""
+    theirs = twin.loss(*tokens)
+    theirs.backward()
+    size = float(twin.torch.sqrt(sum(p.grad.square().sum() for p in twin.weights.values())))
+    if not np.allclose([loss, norm], [theirs.item(), size], rtol=1e-4):
+        sys.exit(f"error: not the same model: loss {loss} and {theirs.item()}, gradient norm {norm} and {size}")
+
+
+def greedy(program: Program, params: Any, sentences: np.ndarray) -> Callable[[], Any]:
+    """Decode all sentences as an evaluation does: the devices take batches in turn."""
+    mesh = Mesh(np.array(jax.devices()), ("batch",))
+    turns = -(-len(sentences) // (AT_ONCE * jax.device_count()))
+    rows = np.resize(np.arange(len(sentences)), (turns, jax.device_count(), AT_ONCE)).swapaxes(0, 1)
+
+    def decode(params: Any, batches: Array) -> Array:
+        model = nnx.merge(program.graphdef, params)
+        lengths = jnp.full((AT_ONCE,), sentences.shape[1], jnp.int32)
+        return jax.lax.map(lambda each: model.decode(each, lengths, rates=OFF).tokens[:, 0], batches[0])[None]
+
+    parts = PartitionSpec("batch")
+    run = jax.jit(jax.shard_map(decode, mesh=mesh, in_specs=(PartitionSpec(), parts), out_specs=parts, check_vma=False))
+    own = jax.device_put(params, NamedSharding(mesh, PartitionSpec()))
+    batches = jax.device_put(sentences[rows], NamedSharding(mesh, parts))
+    return lambda: jax.block_until_ready(run(own, batches))
+
+
+def matrix_products(features: int, length: int, vocabulary: int, updates: int) -> Callable[[], Any]:
+    """The products of so many updates, on each device those of its part of the batch."""
+    own = BATCH // jax.device_count()
+    steps = own * length
+    recurrent = 3 * LAYERS
+    dense = [(steps, features, 4 * features)] * 2 + [(steps, 2 * features, 4 * features)] * 2 * (LAYERS - 1)
+    dense += [(steps, features, 4 * features)] * LAYERS + [(own, 2 * features, features)] * 2 * LAYERS
+    dense += [(steps, width * features, features) for width in (1, 2, 3)] + [(steps, features, vocabulary)]
+    rng = np.random.default_rng(0)
+
+    def draw(*shape: int) -> np.ndarray:
+        return (0.02 * rng.normal(size=shape)).astype(np.float32)
+
+    factors = {
+        "dense": [(draw(rows, inputs), draw(inputs, outputs), draw(rows, outputs)) for rows, inputs, outputs in dense],
+        "recurrent": [
+            (draw(features, 4 * features), draw(own, features), draw(own, 4 * features), draw(steps, features),
+             draw(steps, 4 * features))
+            for _ in range(recurrent)
+        ],
+        "contexts": (draw(own, length, 2 * features), draw(own, length, length), draw(own, length, 2 * features)),
+        "scores": (draw(steps * length, features), draw(features, 1), draw(1, steps * length)),
+    }  # fmt: skip
+
+    def update(given: Any) -> Any:
+        """What each product gives takes the place of one of its factors, so that none is left out."""
+        products = {"dense": [(d @ w.T, x.T @ d, x @ w) for x, w, d in given["dense"]], "recurrent": []}
+        for u, h, d, hidden, gates in given["recurrent"]:
+            h, _ = jax.lax.scan(lambda h, _, u=u: ((h @ u)[:, :features], None), h, length=length)
+            d, _ = jax.lax.scan(
+                lambda d, _, u=u: (jax.lax.dynamic_update_slice(d, d @ u.T, (0, 0)), None), d, length=length
+            )
+            products["recurrent"].append((hidden.T @ gates, h, d, hidden, gates))
+        states, weights, change = given["contexts"]
+        products["contexts"] = (
+            jnp.swapaxes(weights, 1, 2) @ change,
+            change @ jnp.swapaxes(states, 1, 2),
+            weights @ states,
+        )
+        hidden, vector, scores = given["scores"]
+        products["scores"] = (hidden, (scores @ hidden).T, (hidden @ vector).T)
+        return products
+
+    mesh, same = Mesh(np.array(jax.devices()), ("batch",)), PartitionSpec()
+
+    def repeated(given: Any) -> Any:
+        return jax.lax.fori_loop(0, updates, lambda _, given: update(given), given)
+
+    run = jax.jit(jax.shard_map(repeated, mesh=mesh, in_specs=same, out_specs=same, check_vma=False))
+    placed = jax.device_put(factors, NamedSharding(mesh, same))
+    return lambda: jax.block_until_ready(run(placed))
+
+
+if __name__ == "__main__":
+    main()
