@@ -1,78 +1,101 @@
-"""The scores of additive attention, with a backward pass of its own.
+"""Scores of additive attention, whose hidden layer never exists as a whole.
 
-    e_us = sum_h v_h m_ush        m_ush = tanh(q_uh + k_sh)
-    dq_uh = v_h sum_s de_us (1 - m_ush^2)     dk_sh = v_h sum_u de_us (1 - m_ush^2)     dv_h = sum_us de_us m_ush
+    e_us = v . m_us        m_us = tanh(q_u + k_s)
 
-The hidden layer m has U times S rows, and would be by far the largest array of a model: 1,600 rows for each pair of
-sentences of 40 tokens. It is never whole. It is computed for a few sequences at a time, which on a CPU stay in a core's
-cache, and again in the backward pass.
+    dL/dv = sum_us g_us m_us        dL/dq_u = v * sum_s g_us (1 - m_us^2)        dL/dk_s = v * sum_u g_us (1 - m_us^2)
+
+with g = dL/de. m has U S H numbers a sequence, more than any other array of a model. On a CPU it is formed in blocks
+that stay in a core's cache, and once more in the backward pass, which thereby takes a quarter of the time of the one
+that JAX derives: that one writes m and its gradient to memory.
 """
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from research.batch import Tree
-
-CACHED = 2**20
-"""Bytes of the hidden layer that are computed at a time."""
+BLOCK = 2**15
+"""Numbers of m in a block, on a CPU: so few that XLA does not split them over threads, which other parts of the batch
+need. An accelerator takes all at once."""
 
 
 @jax.custom_vjp
-def additive_scores(
+def scores(
     queries: Float[Array, "B U H"], keys: Float[Array, "B S H"], weight: Float[Array, " H"]
 ) -> Float[Array, "B U S"]:
+    """Of each query with each key of its sequence."""
     return _forward(queries, keys, weight)[0]
 
 
 def _forward(queries: Array, keys: Array, weight: Array) -> tuple[Array, tuple[Array, Array, Array]]:
-    def some(each: tuple[Array, Array]) -> Array:
-        hidden = _hidden(*each)
-        return (hidden.reshape(-1, hidden.shape[-1]) @ weight[:, None]).reshape(hidden.shape[:-1])
+    def rows(_: None, own: tuple[Array, Array]) -> tuple[None, Array]:
+        pieces, keys = own
 
-    blocks = _blocks(queries, keys)
-    scores = some((queries, keys)) if blocks == 1 else _whole(jax.lax.map(some, _cut((queries, keys), blocks)))
-    return scores, (queries, keys, weight)
+        def piece(_: None, queries: Array) -> tuple[None, Array]:
+            hidden = _hidden(queries, keys)
+            return None, (hidden.reshape(-1, hidden.shape[3]) @ weight[:, None]).reshape(hidden.shape[:3])
 
+        return None, jax.lax.scan(piece, None, pieces)[1]
 
-def _backward(kept: tuple[Array, Array, Array], gradient: Array) -> tuple[Array, Array, Array]:
-    queries, keys, weight = kept
-
-    def some(d_weight: Array, each: tuple[Array, Array, Array]) -> tuple[Array, tuple[Array, Array]]:
-        hidden = _hidden(*each[:2])
-        slope = each[2][..., None] * (1 - jnp.square(hidden))
-        d_weight = d_weight + (each[2].reshape(1, -1) @ hidden.reshape(-1, hidden.shape[-1]))[0]
-        return d_weight, (jnp.sum(slope, axis=2), jnp.sum(slope, axis=1))
-
-    blocks, each = _blocks(queries, keys), (queries, keys, gradient)
-    if blocks == 1:
-        d_weight, sums = some(jnp.zeros_like(weight), each)
-    else:
-        d_weight, sums = jax.lax.scan(some, jnp.zeros_like(weight), _cut(each, blocks))
-        sums = jax.tree.map(_whole, sums)
-    own = weight[None, None, :]
-    return sums[0] * own, sums[1] * own, d_weight
+    row, column = block(queries.shape[0], queries.shape[1], keys[0].size)
+    found = jax.lax.scan(rows, None, (_cut(queries, row, column), _rows(keys, row)))[1]
+    return _joined(found, queries.shape[1]), (queries, keys, weight)
 
 
-additive_scores.defvjp(_forward, _backward)
+def _backward(residuals: tuple[Array, Array, Array], d_scores: Array) -> tuple[Array, Array, Array]:
+    queries, keys, weight = residuals
+
+    def rows(d_weight: Array, own: tuple[Array, Array, Array]) -> tuple[Array, tuple[Array, Array]]:
+        pieces, keys, d_pieces = own
+
+        def piece(sums: tuple[Array, Array], own: tuple[Array, Array]) -> tuple[tuple[Array, Array], Array]:
+            queries, d_scores = own
+            hidden = _hidden(queries, keys)
+            slope = d_scores[..., None] * (1 - hidden * hidden)
+            d_weight = (d_scores.reshape(1, -1) @ hidden.reshape(-1, hidden.shape[3]))[0]
+            return (sums[0] + d_weight, sums[1] + jnp.sum(slope, axis=1)), jnp.sum(slope, axis=2)
+
+        (d_weight, d_keys), d_queries = jax.lax.scan(piece, (d_weight, jnp.zeros_like(keys)), (pieces, d_pieces))
+        return d_weight, (d_queries, d_keys)
+
+    row, column = block(queries.shape[0], queries.shape[1], keys[0].size)
+    own = (_cut(queries, row, column), _rows(keys, row), _cut(d_scores, row, column))
+    d_weight, (d_queries, d_keys) = jax.lax.scan(rows, jnp.zeros_like(weight), own)
+    v = weight[None, None, :]
+    return v * _joined(d_queries, queries.shape[1]), v * d_keys.reshape(keys.shape), d_weight
 
 
-def _hidden(queries: Float[Array, "B U H"], keys: Float[Array, "B S H"]) -> Float[Array, "B U S H"]:
+scores.defvjp(_forward, _backward)
+
+
+def block(batch: int, queries: int, size: int) -> tuple[int, int]:
+    """The sequences of a block, a divisor of the batch, and the queries of each.
+
+    Args:
+        size: numbers of m for one query.
+    """
+    if jax.default_backend() != "cpu":
+        return batch, queries
+    most = max(BLOCK // max(size, 1), 1)
+    if most < queries:
+        return 1, -(-queries // -(-queries // most))
+    return max(row for row in range(1, min(most // max(queries, 1), batch) + 1) if batch % row == 0), queries
+
+
+def _hidden(queries: Float[Array, "R C H"], keys: Float[Array, "R S H"]) -> Float[Array, "R C S H"]:
     return jnp.tanh(queries[:, :, None, :] + keys[:, None, :, :])
 
 
-def _blocks(queries: Array, keys: Array) -> int:
-    """How many parts the batch is cut into; on an accelerator it is not, as caches are not a core's."""
-    batch, steps, features = queries.shape
-    if jax.default_backend() != "cpu" or batch == 0:
-        return 1
-    rows = max(1, CACHED // max(1, steps * keys.shape[1] * features * queries.dtype.itemsize))
-    return batch // max(count for count in range(1, min(rows, batch) + 1) if batch % count == 0)
+def _rows(x: Float[Array, "B S H"], row: int) -> Float[Array, "N R S H"]:
+    return x.reshape(-1, row, *x.shape[1:])
 
 
-def _cut(tree: Tree, blocks: int) -> Tree:
-    return jax.tree.map(lambda x: x.reshape(blocks, -1, *x.shape[1:]), tree)
+def _cut(x: Float[Array, "B U X"], row: int, column: int) -> Float[Array, "N P R C X"]:
+    """Blocks; zeros fill up the last of a row."""
+    filled = jnp.pad(x, ((0, 0), (0, -x.shape[1] % column), (0, 0)))
+    return jnp.swapaxes(filled.reshape(-1, row, filled.shape[1] // column, column, x.shape[2]), 1, 2)
 
 
-def _whole(x: Array) -> Array:
-    return x.reshape(-1, *x.shape[2:])
+def _joined(blocks: Float[Array, "N P R C X"], queries: int) -> Float[Array, "B U X"]:
+    """The inverse of `_cut`."""
+    _, pieces, _, column, width = blocks.shape
+    return jnp.swapaxes(blocks, 1, 2).reshape(-1, pieces * column, width)[:, :queries]

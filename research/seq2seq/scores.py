@@ -21,7 +21,7 @@ from flax import nnx
 from jaxtyping import Array, Float
 
 from research.config import AttentionConfig
-from research.seq2seq.additive import additive_scores
+from research.seq2seq import additive
 from research.seq2seq.attention import Attention, Source, Trace, linear
 
 
@@ -88,7 +88,7 @@ class AdditiveAttention(Attention):
         return self.memory(states)
 
     def score(self, queries: Float[Array, "B U H"], source: Source) -> Float[Array, "B N U S"]:
-        return additive_scores(self.query(queries), source.keys, self.weight.kernel[...][:, 0])[:, None]
+        return additive.scores(self.query(queries), source.keys, self.weight.kernel[...][:, 0])[:, None]
 
 
 class LocationAttention(Attention):

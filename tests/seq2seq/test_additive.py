@@ -1,42 +1,68 @@
-"""Additive scores, computed a few sequences at a time, are those of the plain formula, and so are their gradients."""
-
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from research.seq2seq import additive
-from research.seq2seq.additive import additive_scores
-from tests import quick
+from tests.quick import jit
 
-BATCH, TARGET, SOURCE, FEATURES = 6, 3, 4, 5
-A_ROW = TARGET * SOURCE * FEATURES * 8
+BATCH, QUERIES, KEYS, FEATURES = 4, 7, 5, 3
+SIZE = KEYS * FEATURES
 
 
 def plain(queries, keys, weight):
-    return jnp.sum(jnp.tanh(queries[:, :, None, :] + keys[:, None, :, :]) * weight[None, None, None, :], axis=3)
+    return jnp.tanh(queries[:, :, None, :] + keys[:, None, :, :]) @ weight
 
 
-@pytest.mark.parametrize(("rows", "blocks"), [(100, 1), (4, 2), (2, 3), (0.5, 6)])
-def test_scores_and_gradients_are_those_of_the_formula_however_the_batch_is_cut(rows, blocks, monkeypatch):
-    monkeypatch.setattr(additive, "CACHED", int(rows * A_ROW))
+def drawn():
+    """Queries, keys, the weight, and the gradient of the scores."""
     rng = np.random.default_rng(0)
-    shapes = ((BATCH, TARGET, FEATURES), (BATCH, SOURCE, FEATURES), (FEATURES,))
-    queries, keys, weight = (jnp.asarray(rng.normal(size=shape)) for shape in shapes)
-    share = jnp.asarray(rng.normal(size=(BATCH, TARGET, SOURCE)))
-    assert additive._blocks(queries, keys) == blocks
-
-    def both(function):
-        return jax.value_and_grad(lambda *x: jnp.sum(share * jnp.square(function(*x))), (0, 1, 2))(
-            queries, keys, weight
-        )
-
-    found, wanted = quick.jit(lambda: (both(additive_scores), both(plain)))()
-    jax.tree.map(lambda x, y: np.testing.assert_allclose(x, y, rtol=1e-12, atol=1e-12), found, wanted)
+    shapes = (BATCH, QUERIES, FEATURES), (BATCH, KEYS, FEATURES), (FEATURES,), (BATCH, QUERIES, KEYS)
+    return [jnp.asarray(rng.normal(size=shape)) for shape in shapes]
 
 
-def test_an_empty_source_or_batch_has_no_scores():
-    weight = jnp.ones(FEATURES)
-    for batch, source in ((2, 0), (0, 3)):
-        scores = additive_scores(jnp.ones((batch, TARGET, FEATURES)), jnp.ones((batch, source, FEATURES)), weight)
-        assert scores.shape == (batch, TARGET, source)
+@pytest.mark.parametrize("numbers", [1, 3 * SIZE, 2 * QUERIES * SIZE, 10**6])
+def test_scores_and_gradients_are_those_of_the_formula_in_blocks_of_any_size(numbers, monkeypatch):
+    monkeypatch.setattr(additive, "BLOCK", numbers)
+
+    def both(score, queries, keys, weight, d_scores):
+        found, pull = jax.vjp(score, queries, keys, weight)
+        return found, pull(d_scores)
+
+    found, expected = jit(lambda *given: (both(additive.scores, *given), both(plain, *given)))(*drawn())
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-12), found, expected)
+
+
+@pytest.mark.parametrize(
+    ("numbers", "expected"),
+    [(1, (1, 1)), (3 * SIZE, (1, 3)), (QUERIES * SIZE, (1, QUERIES)), (3 * QUERIES * SIZE, (2, QUERIES))],
+)
+def test_a_block_is_no_larger_than_allowed_and_its_sequences_divide_the_batch(numbers, expected, monkeypatch):
+    monkeypatch.setattr(additive, "BLOCK", numbers)
+    assert additive.block(BATCH, QUERIES, SIZE) == expected
+
+
+def test_an_accelerator_takes_all_at_once(monkeypatch):
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    assert additive.block(BATCH, 10**6, SIZE) == (BATCH, 10**6)
+
+
+def test_the_hidden_layer_is_no_array_of_the_program(monkeypatch):
+    monkeypatch.setattr(additive, "BLOCK", QUERIES * SIZE)
+    whole = BATCH * QUERIES * SIZE
+
+    def sizes(score):
+        step = jax.make_jaxpr(jax.grad(lambda *given: jnp.sum(score(*given)), argnums=(0, 1, 2)))
+        return {value.aval.size for value in _values(step(*drawn()[:3]).jaxpr)}
+
+    assert whole in sizes(plain)
+    assert whole not in sizes(additive.scores)
+
+
+def _values(jaxpr):
+    for equation in jaxpr.eqns:
+        yield from equation.outvars
+        for parameter in equation.params.values():
+            inner = getattr(parameter, "jaxpr", None)
+            if inner is not None:
+                yield from _values(inner)
