@@ -157,7 +157,7 @@ def test_by_sequence_all_tokens_of_a_target_are_true_or_none_is():
     fed, true, logits = drawn(0.5, unit=1.0)
     guess = np.argmax(logits, axis=-1)
     all_true, all_guessed = np.all(fed == true, axis=1), np.all(fed == guess, axis=1)
-    assert np.all(all_true | all_guessed)
+    assert np.all(np.logical_or(all_true, all_guessed))
     assert np.mean(all_true) == pytest.approx(0.5, abs=0.12)  # 3.4 standard deviations
     assert np.any(np.all(fed[:4] == true[:4], axis=1)) or np.any(np.all(fed[:4] == guess[:4], axis=1))
 

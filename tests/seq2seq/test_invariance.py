@@ -60,7 +60,7 @@ def test_neither_what_comes_later_nor_padding_nor_neighbours_matter(encoder, way
         conditions = Conditions(ratio, whole)
 
         def loss(weights, onto):
-            own = nnx.merge(graphdef, weights)
+            own: Any = nnx.merge(graphdef, weights)
             memory = own.encoder(batch.inputs, batch.input_lengths)
             fed = fed_tokens(own.head.decoder, memory, batch.targets, conditions, jax.random.key(0))
             logits, attended = own.head.decoder(memory, fed, batch.target_lengths)
