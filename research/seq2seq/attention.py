@@ -159,12 +159,11 @@ def normalised(
 ) -> Float[Array, "B N U S"]:
     """Weights over the valid states that are in reach, zeros on the rest."""
     valid = valid & (scores != -jnp.inf)
-    if smoothing:
-        mass = jnp.where(valid, jax.nn.sigmoid(jnp.where(valid, scores, 0)), 0)
-    else:
-        lowest = jnp.finfo(scores.dtype).min
-        largest = jax.lax.stop_gradient(jnp.max(jnp.where(valid, scores, lowest), axis=3, keepdims=True))
-        mass = jnp.where(valid, jnp.exp(jnp.where(valid, scores - largest, 0)), 0)
+    if smoothing:  # exp(log sigmoid), whose largest is taken off like any other: no mass underflows
+        scores = jax.nn.log_sigmoid(jnp.where(valid, scores, 0))
+    lowest = jnp.finfo(scores.dtype).min
+    largest = jax.lax.stop_gradient(jnp.max(jnp.where(valid, scores, lowest), axis=3, keepdims=True))
+    mass = jnp.where(valid, jnp.exp(jnp.where(valid, scores - largest, 0)), 0)
     return mass / jnp.maximum(jnp.sum(mass, axis=3, keepdims=True), jnp.finfo(scores.dtype).tiny)
 
 

@@ -224,3 +224,12 @@ def test_an_empty_source_has_a_gradient_of_zero():
 def test_a_score_that_is_not_a_number_is_not_hidden():
     weights = normalised(jnp.full((1, 1, 1, 2), jnp.nan), jnp.ones((1, 1, 1, 2), bool))
     assert np.all(np.isnan(weights))
+
+
+def test_smoothed_weights_of_low_scores_sum_to_one_and_have_a_gradient():
+    scores = jnp.asarray([[[[-200.0, -201.0, -200.0]]]], jnp.float32)
+    valid = jnp.ones((1, 1, 1, 3), bool)
+    weights, gradient = jax.value_and_grad(lambda x: normalised(x, valid, True)[0, 0, 0, 1])(scores)
+    share = np.exp(-1) / (2 + np.exp(-1))
+    assert weights == pytest.approx(share, rel=1e-4)
+    np.testing.assert_allclose(gradient[0, 0, 0, 1], share * (1 - share), rtol=1e-4)
