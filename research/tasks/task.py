@@ -14,6 +14,7 @@ from jaxtyping import Array, Int
 from research import catalogue
 from research.batch import Batch, Interface
 from research.config import TaskConfig
+from research.tasks.reader import Reader
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,10 @@ class Task:
     data: Any = None
     buckets: int = 1
     """Batches of different shapes; each is compiled into the program once."""
+    padding: float | None = None
+    """Share of the source steps of training batches that are padding; None: their inputs are of one length."""
+    reader: ClassVar[type[Reader] | None] = None
+    """What answers `predict`; None: nothing does."""
 
     def __init__(self, options: TaskConfig) -> None:
         raise NotImplementedError
@@ -64,6 +69,10 @@ class Task:
     def held_out(self, most: int) -> Batch[np.ndarray]:
         """The first `most` held-out examples as NumPy arrays, the same in every run."""
         raise NotImplementedError
+
+    def own_reader(self) -> Reader | None:
+        """A reader for the runs of this task, to be saved with them."""
+        return None
 
     def evaluate(self, outcome: Outcome) -> Evaluation:
         """Metrics of the model's outcome on `held_out(len(outcome.loss))`."""
