@@ -38,6 +38,8 @@ HOMES = {
     "matplotlib": "research/reporting/figures/",
     "yaml": "research/sweeping/spec.py",
     "tensorflow_datasets": "research/tasks/corpora/",
+    "sentencepiece": "research/tasks/units.py",
+    "sacrebleu": "research/tasks/translations.py",
 }
 LIGHT = (
     "config", "dotted", "catalogue", "experiment", "errors", "command_line", "cli", "sweeping.spec",

@@ -21,6 +21,7 @@ from research.config.task import (
     PronunciationConfig,
     TaskConfig,
     TaskOptions,
+    TranslationConfig,
     task_types,
 )
 from research.config.training import NOISE, ProbesConfig, TrackingConfig, TrainingConfig
@@ -48,6 +49,7 @@ __all__ = [
     "TaskOptions",
     "TrackingConfig",
     "TrainingConfig",
+    "TranslationConfig",
     "require",
     "require_positive",
     "task_types",
