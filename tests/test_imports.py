@@ -40,6 +40,10 @@ HOMES = {
     "tensorflow_datasets": "research/tasks/corpora/",
     "sentencepiece": "research/tasks/units.py",
     "sacrebleu": "research/tasks/translations.py",
+    "soundfile": "research/tasks/",
+    "soxr": "research/tasks/audio/sound.py",
+    "kaldi_native_fbank": "research/tasks/audio/fbank.py",
+    "jiwer": "research/tasks/transcripts.py",
 }
 LIGHT = (
     "config", "dotted", "catalogue", "experiment", "errors", "command_line", "cli", "sweeping.spec",

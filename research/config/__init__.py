@@ -14,16 +14,17 @@ from research.config.model import (
     ModelConfig,
     RecurrentInit,
 )
+from research.config.speech import FeatureOptions, SpeechOptions, SpeechPromptsConfig, SpeechSyllablesConfig
 from research.config.task import (
     PIXELS,
     AddingConfig,
     PixelsConfig,
     PronunciationConfig,
     TaskConfig,
-    TaskOptions,
     TranslationConfig,
     task_types,
 )
+from research.config.task_options import TaskOptions
 from research.config.training import NOISE, ProbesConfig, TrackingConfig, TrainingConfig
 from research.config.trial import Config
 from research.config.words import DecodingConfig, ForcingConfig
@@ -37,6 +38,7 @@ __all__ = [
     "CellConfig",
     "Config",
     "DecodingConfig",
+    "FeatureOptions",
     "ForcingConfig",
     "InitConfig",
     "InputInit",
@@ -45,6 +47,9 @@ __all__ = [
     "ProbesConfig",
     "PronunciationConfig",
     "RecurrentInit",
+    "SpeechOptions",
+    "SpeechPromptsConfig",
+    "SpeechSyllablesConfig",
     "TaskConfig",
     "TaskOptions",
     "TrackingConfig",
