@@ -127,6 +127,8 @@ def _train(args: list[str]) -> None:
     (result,) = train_trials([(trial.name, trial.config)], directory=directory)
     for key, value in result.summary.items():
         print(f"{key:<40} {value:.6g}" if isinstance(value, int | float) else f"{key:<40} {value}")
+    for name, signature in result.signatures.items():
+        print(f"{name:<40} {signature}")
     print(f"{result.status}: {result.path}")
 
 

@@ -35,6 +35,7 @@ class Trainer(ModuleType):
             status, done = "diverged" if config.seed == 1 else "finished", (directory / name).exists()
             (directory / name).mkdir(parents=True, exist_ok=True)
             result = SimpleNamespace(path=directory / name, status=status, skipped=done, summary={"eval/loss": 0.25})
+            result.signatures = {"bleu": "tok:13a"}
             results.append(result)
         return results
 
@@ -109,6 +110,7 @@ def test_train_trains_the_trial_of_the_flags(trainer, tmp_path, capsys):
     out = capsys.readouterr().out
     assert "eval/loss" in out
     assert "0.25" in out
+    assert "tok:13a" in out
     assert f"finished: {tmp_path}/gradient_norms/{name}\n" in out
 
 

@@ -39,6 +39,8 @@ HOMES = {
     "matplotlib": "research/reporting/figures/",
     "yaml": "research/sweeping/spec.py",
     "tensorflow_datasets": "research/tasks/corpora/",
+    "sentencepiece": "research/tasks/units.py",
+    "sacrebleu": "research/tasks/translations.py",
     "soundfile": "research/tasks/",
     "soxr": "research/tasks/audio/sound.py",
     "kaldi_native_fbank": "research/tasks/audio/fbank.py",

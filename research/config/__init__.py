@@ -15,7 +15,15 @@ from research.config.model import (
     RecurrentInit,
 )
 from research.config.speech import FeatureOptions, SpeechOptions, SpeechPromptsConfig, SpeechSyllablesConfig
-from research.config.task import PIXELS, AddingConfig, PixelsConfig, PronunciationConfig, TaskConfig, task_types
+from research.config.task import (
+    PIXELS,
+    AddingConfig,
+    PixelsConfig,
+    PronunciationConfig,
+    TaskConfig,
+    TranslationConfig,
+    task_types,
+)
 from research.config.task_options import TaskOptions
 from research.config.training import NOISE, ProbesConfig, TrackingConfig, TrainingConfig
 from research.config.trial import Config
@@ -46,6 +54,7 @@ __all__ = [
     "TaskOptions",
     "TrackingConfig",
     "TrainingConfig",
+    "TranslationConfig",
     "require",
     "require_positive",
     "task_types",

@@ -126,8 +126,8 @@ class Journal:
             model = self._config.model
             result |= {"features": model.features, "parameters": summary["model/parameters"]}
             result |= {"readout": model.readout} if model.readout else {}
-            parts = {"by_length": evaluation.by_length, "by_position": evaluation.by_position}
-            result |= {name: table for name, table in parts.items() if table}
+            names = ("by_length", "by_position", "signatures")
+            result |= {name: part for name in names if (part := getattr(evaluation, name))}
             environment = {**devices.environment(), "batch_shards": trial.run.batch_shards()}
             trial.run.finish({**result, "summary": summary, "environment": environment})
 

@@ -11,7 +11,13 @@ import matplotlib
 from matplotlib.figure import Figure
 
 from research.reporting.aggregate import Group
-from research.reporting.figures.errors import error_by_length, error_by_position, forced_and_free, forcing_gap
+from research.reporting.figures.errors import (
+    bleu_by_length,
+    error_by_length,
+    error_by_position,
+    forced_and_free,
+    forcing_gap,
+)
 from research.reporting.figures.gradients import gradient_heatmaps, gradient_profiles
 from research.reporting.figures.style import STYLE
 
@@ -22,6 +28,7 @@ FIGURES: dict[str, Callable[[Group], Figure | None]] = {
     "gradient_heatmaps": gradient_heatmaps,
     "error_by_length": error_by_length,
     "error_by_position": error_by_position,
+    "bleu_by_length": bleu_by_length,
     "forcing_gap": forcing_gap,
     "forced_and_free": forced_and_free,
 }
