@@ -27,7 +27,8 @@ ALLOWED = {  # what the modules of a folder (or one module) may import of `resea
     "training": BASE | {"batch", "recurrent", "tasks", "seq2seq", "probes", "tracking"},
     "sweeping": BASE | {"experiment", "command_line", "tracking", "training"},
     "reporting": BASE | {"experiment", "tracking", "probes"},
-    "cli": BASE | {"experiment", "command_line", "training", "sweeping", "reporting"},
+    "predicting": BASE | {"batch", "recurrent", "tasks", "seq2seq", "training", "tracking", "reporting"},
+    "cli": BASE | {"experiment", "command_line", "training", "sweeping", "reporting", "predicting"},
     "__main__": {"cli"},
 }
 HOMES = {
@@ -41,7 +42,7 @@ HOMES = {
 }
 LIGHT = (
     "config", "dotted", "catalogue", "experiment", "errors", "command_line", "cli", "sweeping.spec",
-    "sweeping.parameters", "sweeping.local", "tracking.runs",
+    "sweeping.parameters", "sweeping.local", "tracking.runs", "predicting.options",
 )  # fmt: skip
 HEAVY = {
     "jax",
