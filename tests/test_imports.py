@@ -28,7 +28,8 @@ ALLOWED = {  # what the modules of a folder (or one module) may import of `resea
     "sweeping": BASE | {"experiment", "command_line", "tracking", "training"},
     "reporting": BASE | {"experiment", "tracking", "probes"},
     "data": BASE | {"tasks"},
-    "cli": BASE | {"data", "experiment", "command_line", "training", "sweeping", "reporting"},
+    "predicting": BASE | {"batch", "recurrent", "tasks", "seq2seq", "training", "tracking", "reporting"},
+    "cli": BASE | {"data", "experiment", "command_line", "training", "sweeping", "reporting", "predicting"},
     "__main__": {"cli"},
 }
 HOMES = {
@@ -48,7 +49,7 @@ HOMES = {
 }
 LIGHT = (
     "config", "dotted", "catalogue", "experiment", "errors", "command_line", "cli", "sweeping.spec",
-    "sweeping.parameters", "sweeping.local", "tracking.runs", "data",
+    "sweeping.parameters", "sweeping.local", "tracking.runs", "data", "predicting.options",
 )  # fmt: skip
 HEAVY = {
     "jax",

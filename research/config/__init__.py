@@ -27,9 +27,10 @@ from research.config.task import (
 from research.config.task_options import TaskOptions
 from research.config.training import NOISE, ProbesConfig, TrackingConfig, TrainingConfig
 from research.config.trial import Config
-from research.config.words import DecodingConfig, ForcingConfig
+from research.config.words import METHOD_OPTIONS, DecodingConfig, ForcingConfig
 
 __all__ = [
+    "METHOD_OPTIONS",
     "NOISE",
     "PIXELS",
     "AddingConfig",

@@ -11,6 +11,8 @@ import matplotlib
 from matplotlib.figure import Figure
 
 from research.reporting.aggregate import Group
+from research.reporting.figures import alignment
+from research.reporting.figures.alignment import Alignment
 from research.reporting.figures.errors import (
     bleu_by_length,
     error_by_length,
@@ -38,6 +40,13 @@ def draw(name: str, group: Group) -> Figure | None:
     """The figure of that name; None when the runs hold nothing to draw in it."""
     with matplotlib.rc_context(STYLE):
         return FIGURES[name](group)
+
+
+def draw_alignment(found: Alignment, path: Path) -> None:
+    """Write the figure of an alignment, in the format that the path's suffix names."""
+    with matplotlib.rc_context(STYLE):
+        figure = alignment.draw(found)
+        figure.savefig(path, dpi=150, facecolor="white", metadata={"Date": None} if path.suffix == ".svg" else None)
 
 
 def save(figure: Figure, folder: Path, name: str) -> list[Path]:
