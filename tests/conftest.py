@@ -16,7 +16,7 @@ from tests import typechecking
 
 TASKS = sorted((Path(__file__).parent.parent / "research" / "tasks").glob("*.py"))
 CHECKED = [
-    *("research.recurrent", "research.seq2seq", "research.batch", "research.training"),
+    *("research.recurrent", "research.seq2seq", "research.batch", "research.training", "research.tasks.audio"),
     *(f"research.tasks.{path.stem}" for path in TASKS),  # beartype cannot check `Self`, which the corpora return
 ]
 

@@ -38,6 +38,10 @@ HOMES = {
     "matplotlib": "research/reporting/figures/",
     "yaml": "research/sweeping/spec.py",
     "tensorflow_datasets": "research/tasks/corpora/",
+    "soundfile": "research/tasks/",
+    "soxr": "research/tasks/audio/sound.py",
+    "kaldi_native_fbank": "research/tasks/audio/fbank.py",
+    "jiwer": "research/tasks/transcripts.py",
 }
 LIGHT = (
     "config", "dotted", "catalogue", "experiment", "errors", "command_line", "cli", "sweeping.spec",

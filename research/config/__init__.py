@@ -14,15 +14,9 @@ from research.config.model import (
     ModelConfig,
     RecurrentInit,
 )
-from research.config.task import (
-    PIXELS,
-    AddingConfig,
-    PixelsConfig,
-    PronunciationConfig,
-    TaskConfig,
-    TaskOptions,
-    task_types,
-)
+from research.config.speech import FeatureOptions, SpeechOptions
+from research.config.task import PIXELS, AddingConfig, PixelsConfig, PronunciationConfig, TaskConfig, task_types
+from research.config.task_options import TaskOptions
 from research.config.training import NOISE, ProbesConfig, TrackingConfig, TrainingConfig
 from research.config.trial import Config
 from research.config.words import DecodingConfig, ForcingConfig
@@ -36,6 +30,7 @@ __all__ = [
     "CellConfig",
     "Config",
     "DecodingConfig",
+    "FeatureOptions",
     "ForcingConfig",
     "InitConfig",
     "InputInit",
@@ -44,6 +39,7 @@ __all__ = [
     "ProbesConfig",
     "PronunciationConfig",
     "RecurrentInit",
+    "SpeechOptions",
     "TaskConfig",
     "TaskOptions",
     "TrackingConfig",

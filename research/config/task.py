@@ -4,19 +4,9 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal, get_args
 
 from research.config.checks import require
+from research.config.task_options import TaskOptions
 
 PIXELS = 784  # of one MNIST digit
-
-
-class TaskOptions:
-    """What the checks below need to know of a task."""
-
-    decodes: ClassVar[bool] = False
-    """Whether the target is a sequence, so that there is a decoder, with attention and teacher forcing."""
-    lengths_differ: ClassVar[bool] = False
-    """Whether inputs differ in length, so that a time step is not equally far from the loss in all of them."""
-    valued: ClassVar[bool] = False
-    """Whether the target is a number, so that the model gives no probabilities."""
 
 
 @dataclass(frozen=True)

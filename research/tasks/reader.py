@@ -7,7 +7,7 @@ run directory alone answers `python -m research predict`.
 import abc
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
@@ -41,7 +41,7 @@ class Reader(abc.ABC):
 
     @classmethod
     @abc.abstractmethod
-    def restored(cls, saved: Mapping[str, Any]) -> Self:
+    def restored(cls, saved: Mapping[str, Any]) -> "Reader":
         """The inverse of `saved`."""
 
     @abc.abstractmethod

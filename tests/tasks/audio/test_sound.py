@@ -1,0 +1,130 @@
+"""Files of every kind that is promised, and one clear line for each that is nothing of the sort."""
+
+import struct
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+
+from research.errors import UserError
+from research.tasks.audio import sound
+
+RATE = 8000
+
+
+def tone(rate: int, seconds: float = 0.5, hertz: float = 440, amplitude: float = 0.5) -> np.ndarray:
+    return (amplitude * np.sin(2 * np.pi * hertz * np.arange(int(rate * seconds)) / rate)).astype(np.float32)
+
+
+def written(path: Path, samples: np.ndarray, rate: int, **settings: Any) -> Path:
+    soundfile.write(path, samples, rate, **settings)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("name", "rate", "settings", "tolerance"),
+    [
+        ("a.wav", 44100, {}, 1e-3),
+        ("a.wav", 8000, {"subtype": "PCM_U8"}, 1e-2),
+        ("a.wav", 22050, {"subtype": "FLOAT"}, 1e-3),
+        ("a.flac", 48000, {}, 1e-3),
+        ("a.ogg", 16000, {}, 3e-2),
+        ("a.ogg", 48000, {"format": "OGG", "subtype": "OPUS"}, 3e-2),
+        ("no_ending", 11025, {"format": "WAV"}, 1e-3),
+    ],
+)
+@pytest.mark.parametrize("channels", [1, 2])
+def test_files_of_any_rate_and_kind_hold_the_same_sound(name, rate, settings, tolerance, channels, tmp_path):
+    both = np.stack([tone(rate), 0.5 * tone(rate)][:channels], axis=1)
+    found = sound.read(written(tmp_path / name, both, rate, **settings), RATE)
+    expected = tone(RATE) * (0.75 if channels == 2 else 1)
+    assert (found.dtype, found.shape) == (np.float32, expected.shape)
+    np.testing.assert_allclose(found[400:-400], expected[400:-400], atol=tolerance)
+
+
+def test_what_a_lower_rate_cannot_hold_is_left_out_and_not_folded_back(tmp_path):
+    both = tone(44100, hertz=1000) + tone(44100, hertz=5000)
+    found = sound.read(written(tmp_path / "a.wav", both, 44100, subtype="FLOAT"), RATE)
+    np.testing.assert_allclose(found[400:-400], tone(RATE, hertz=1000)[400:-400], atol=1e-3)
+
+
+def test_whole_numbers_become_floats_of_full_scale_1():
+    found = sound.resampled(np.array([-32768, 0, 16384], np.int16), RATE, RATE)
+    assert found.dtype == np.float32 and found.tolist() == [-1, 0, 0.5]
+
+
+def cut(path: Path, share: float) -> Path:
+    whole = path.read_bytes()
+    path.write_bytes(whole[: int(len(whole) * share)])
+    return path
+
+
+def with_rate(path: Path, rate: int) -> Path:
+    """A wav file whose header says that it has this rate."""
+    header = bytearray(path.read_bytes())
+    struct.pack_into("<I", header, 24, rate)
+    path.write_bytes(header)
+    return path
+
+
+def faulty(kind: str, folder: Path) -> Path:
+    noise = np.random.default_rng(0).normal(0, 0.1, 8000)
+    makers = {
+        "missing": lambda: folder / "missing.wav",
+        "folder": lambda: folder,
+        "empty": lambda: cut(written(folder / "empty.wav", noise, RATE), 0),
+        "text": lambda: folder / "text.wav",
+        "mp3": lambda: written(folder / "a.mp3", noise, RATE),
+        "flac": lambda: cut(written(folder / "a.flac", noise, RATE), 0.5),
+        "ogg": lambda: cut(written(folder / "a.ogg", noise, RATE), 0.5),
+        "wav": lambda: cut(written(folder / "a.wav", noise, RATE), 0.5),
+        "header": lambda: cut(written(folder / "a.wav", noise, RATE), 0.001),
+        "0 Hz": lambda: with_rate(written(folder / "a.wav", noise, RATE), 0),
+        "100 Hz": lambda: with_rate(written(folder / "a.wav", noise, RATE), 100),
+        "silence": lambda: written(folder / "a.wav", np.full(8000, 0.25), RATE),
+        "nan": lambda: written(folder / "a.wav", noise * np.nan, RATE, subtype="FLOAT"),
+        "no samples": lambda: written(folder / "a.wav", noise[:0], RATE),
+        "short": lambda: written(folder / "a.wav", noise[:300], RATE),
+        "30 minutes": lambda: written(folder / "a.flac", np.zeros(30 * 60 * RATE, np.int16), RATE),
+    }
+    (folder / "text.wav").write_text("no sound\n" * 100)
+    return makers[kind]()
+
+
+@pytest.mark.parametrize(
+    ("kind", "fault", "allowed"),
+    [
+        ("missing", "No such file", "wav, flac or ogg"),
+        ("folder", "Is a directory", "wav, flac or ogg"),
+        ("empty", "is empty", "wav, flac or ogg"),
+        ("text", "is no sound", "wav, flac or ogg"),
+        ("mp3", "is of the format MP3", "wav, flac or ogg"),
+        ("flac", "is damaged or cut off", "wav, flac or ogg"),
+        ("ogg", "(is cut off|holds no samples)", ""),
+        ("wav", "is cut off after 0.50 s", "must be whole"),
+        ("header", "is no sound", "wav, flac or ogg"),
+        ("0 Hz", "its header gives no rate", "between 4000 and 192000"),
+        ("100 Hz", "has 100 samples a second", "between 4000 and 192000"),
+        ("silence", "is silent", "0.0001 of full scale"),
+        ("nan", "no finite numbers", "all must be"),
+        ("no samples", "holds no samples", "at least 0.05 s"),
+        ("short", "lasts 0.037 s", "at least 0.05 s"),
+        ("30 minutes", "lasts 1800 s", "at most 60 s"),
+    ],
+)
+def test_what_is_no_sound_is_refused_in_one_line_with_its_name(kind, fault, allowed, tmp_path):
+    path = faulty(kind, tmp_path)
+    with pytest.raises(UserError, match=f"{fault}.*{allowed}") as error:
+        sound.read(path, RATE)
+    assert str(error.value).startswith(f"{path}: ") and "\n" not in str(error.value)
+
+
+def test_a_header_written_before_the_length_was_known_is_no_fault(tmp_path):
+    path = written(tmp_path / "a.wav", tone(RATE), RATE)
+    header = bytearray(path.read_bytes())
+    for place in (4, 40):
+        struct.pack_into("<I", header, place, 0xFFFFFFFF)
+    path.write_bytes(header)
+    assert len(sound.read(path, RATE)) == 4000

@@ -1,0 +1,132 @@
+"""Recordings become examples that hold what was recorded, and training sees them distorted."""
+
+import functools
+from typing import Any, ClassVar
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import soundfile
+
+from research.config import SpeechOptions
+from research.tasks.audio import fbank, sound
+from research.tasks.audio.reader import SoundReader
+from research.tasks.sequences import symbols
+from research.tasks.speech import Speech
+from tests import quick
+from tests.tasks.recordings import RATE, all_spoken, spoken
+
+TRAIN = all_spoken(["non", "noon", "one", "oon", "eon", "neon", "nee", "nooooooooon"])
+TEST = [spoken("oneee", "a"), spoken("nnn", "b"), spoken("ene", "b", rate=16000), spoken("x", "c")]
+
+SIZE = 4
+
+
+class Spoken(Speech):
+    name: ClassVar[str] = "spoken"
+
+    def __init__(self, options: Any) -> None:
+        self.hear(options, TRAIN, TEST, list)
+
+
+@functools.cache
+def task(**options) -> Spoken:
+    return Spoken(SpeechOptions(mels=12, **options))
+
+
+@functools.cache
+def compiled(made: Spoken, bucket: int):
+    return quick.jit(functools.partial(made.batch, batch_size=SIZE, bucket=bucket))
+
+
+def batches(made: Spoken, steps: int) -> list:
+    data = jax.device_put(made.data)
+    key = jax.random.key(3)
+    places = np.asarray(quick.jit(jax.vmap(lambda step: made.bucket(key, step, SIZE)))(jnp.arange(steps)))
+    return [
+        jax.device_get(compiled(made, place)(data, key, jnp.int32(step))) for step, place in enumerate(places.tolist())
+    ]
+
+
+def text(made: Spoken, tokens: np.ndarray) -> str:
+    return made.own_reader().text(symbols(tokens))
+
+
+def test_a_batch_holds_whole_recordings_and_what_is_said_in_them():
+    made = task(stack=2)
+    seen = {}
+    for batch in batches(made, 8):
+        for features, length, target in zip(batch.inputs, batch.input_lengths, batch.targets, strict=True):
+            seen[text(made, target)] = features[:length]
+            assert not np.any(features[length:])
+    assert set(seen) <= {one.text for one in TRAIN} and len(seen) >= 6
+    for index, one in enumerate(TRAIN):
+        if one.text in seen:
+            assert len(seen[one.text]) == -(-len(one.sound) // 160)
+            expected = made.own_reader().features(log_mel(made, index))
+            np.testing.assert_allclose(seen[one.text], expected, atol=0.02)
+
+
+def log_mel(made: Spoken, index: int) -> np.ndarray:
+    return fbank.log_mel(sound.resampled(TRAIN[index].sound, TRAIN[index].rate, RATE), made.options)
+
+
+def test_held_out_recordings_are_those_of_the_test_split_in_order_of_length_and_not_distorted():
+    made = task(deltas=1, stack=3, noise=1.0, speed=0.2, frequency_masks=1)
+    batch = made.held_out(100)
+    assert [text(made, target) for target in batch.targets] == [made.test[row].text for row in made.rows(100)]
+    assert sorted(one.text for one in made.test) == ["ene", "nnn", "oneee", "x"]
+    assert batch.inputs.dtype == np.float32 and batch.inputs.shape[2] == made.interface.input_size == 12 * 2 * 3
+    assert batch.input_lengths is not None and np.all(np.diff(batch.input_lengths) >= 0)
+    np.testing.assert_array_equal(batch.inputs, made.held_out(4).inputs)
+    plain = task(deltas=1, stack=3).held_out(4)
+    np.testing.assert_array_equal(batch.inputs, plain.inputs)
+
+
+def test_a_sample_of_held_out_recordings_has_the_first_of_them():
+    made = task()
+    batch = made.held_out(2)
+    assert sorted(text(made, target) for target in batch.targets) == sorted(one.text for one in made.test[:2])
+
+
+def test_a_file_of_a_held_out_recording_is_read_as_in_evaluation(tmp_path):
+    made = task()
+    reader = SoundReader.restored(made.own_reader().saved())
+    batch = made.held_out(4)
+    assert batch.input_lengths is not None
+    for row, features, length in zip(made.rows(4), batch.inputs, batch.input_lengths, strict=True):
+        one = made.test[row]
+        soundfile.write(tmp_path / "a.wav", one.sound, one.rate)
+        np.testing.assert_allclose(reader.read(str(tmp_path / "a.wav")), features[:length], atol=1e-4)
+
+
+def test_every_update_distorts_anew_and_the_same_one_in_the_same_way():
+    made = task(speed=0.3, noise=1.0, time_masks=1, stack=2)
+    first, again = batches(made, 12), batches(made, 12)
+    widths = set()
+    for one, other in zip(first, again, strict=True):
+        jax.tree.map(np.testing.assert_array_equal, one, other)
+        widths |= {int(length) for length, target in zip(one.input_lengths, one.targets, strict=True)
+                   if text(made, target) == "noon"}  # fmt: skip
+    assert len(widths) > 2
+    assert max(np.max(batch.input_lengths) for batch in first) <= made.interface.input_length
+
+
+def test_speakers_are_normalised_each_by_his_own_recordings_of_the_split():
+    made = task(normalise="speaker")
+    batch = made.held_out(4)
+    assert batch.input_lengths is not None
+    frames: dict[str, list] = {}
+    for row, features, length in zip(made.rows(4), batch.inputs, batch.input_lengths, strict=True):
+        frames.setdefault(made.test[row].speaker, []).append(features[:length])
+    for own in frames.values():
+        np.testing.assert_allclose(np.concatenate(own).mean(0), 0, atol=1e-3)
+    loud = task(normalise="corpus").held_out(4).inputs
+    assert np.abs(loud - batch.inputs).max() > 0.3
+
+
+def test_the_share_of_padding_counts_the_room_for_slower_utterances():
+    plain, slower = task().padding, task(speed=0.25).padding
+    assert plain is not None and slower is not None
+    assert plain == pytest.approx(1 - (1 - slower) * 1.25)
