@@ -31,6 +31,7 @@ from scipy.signal import resample_poly
 from research.errors import UserError
 from research.tasks.corpora.corpus import Corpus, Example
 from research.tasks.corpora.fetch import wheel
+from research.tasks.corpora.recordings import Recording
 from research.tasks.corpora.synthesis import Utterance, speak
 
 RATE = 8000
@@ -118,11 +119,11 @@ def split_of(voice: str) -> str:
     return "test" if voice in TEST else "validation" if voice in VALIDATION else "train"
 
 
-def may_say(split: str, digits: Sequence[int]) -> bool:
+def may_say(split: str, string: Sequence[int]) -> bool:
     """Whether a string of digits may stand in a split."""
-    if len(digits) == 1:
+    if len(string) == 1:
         return True
-    share = int.from_bytes(hashlib.sha256(bytes(digits)).digest()[:8], "big") / 2**64
+    share = int.from_bytes(hashlib.sha256(bytes(string)).digest()[:8], "big") / 2**64
     return split == ("test" if share < 0.1 else "validation" if share < 0.15 else "train")
 
 
@@ -133,11 +134,32 @@ def utterances(voice: str) -> list[tuple[str, Utterance]]:
     return [_drawn(rng, voice, split) for _ in range(STRINGS[split])]
 
 
+def digits(rng: np.random.Generator, split: str, least: int = 1) -> list[int]:
+    """A random string that may stand in a split, of at least so many digits."""
+    size = int(rng.integers(least, MOST_DIGITS + 1))
+    while not may_say(split, drawn := rng.integers(0, len(WORDS), size).tolist()):
+        pass
+    return drawn
+
+
+def load() -> dict[str, list[Recording]]:
+    """The recordings of each split; a speaker is a voice.
+
+    Raises:
+        UserError: if the library cannot be had, or the prepared data not be written or read.
+    """
+    corpus = EspeakDigits.prepared()
+    return {
+        split: [
+            Recording(record["sound"], RATE, record["text"].decode(), record["voice"].decode())
+            for record in corpus.records(split)
+        ]
+        for split in STRINGS
+    }
+
+
 def _drawn(rng: np.random.Generator, voice: str, split: str) -> tuple[str, Utterance]:
-    size, digits = int(rng.integers(1, MOST_DIGITS + 1)), None
-    while digits is None or not may_say(split, digits):
-        digits = rng.integers(0, len(WORDS), size).tolist()
-    words = [WORDS[digit] for digit in digits]
+    words = [WORDS[digit] for digit in digits(rng, split)]
     separator, end = rng.choice([" ", ", "]), rng.choice(["", ".", ",", "?"], p=[0.4, 0.3, 0.2, 0.1])
     utterance = Utterance(
         text=separator.join(words) + end,
