@@ -14,7 +14,7 @@ from research.config.model import (
     ModelConfig,
     RecurrentInit,
 )
-from research.config.speech import FeatureOptions, SpeechOptions
+from research.config.speech import FeatureOptions, SpeechOptions, SpeechPromptsConfig, SpeechSyllablesConfig
 from research.config.task import PIXELS, AddingConfig, PixelsConfig, PronunciationConfig, TaskConfig, task_types
 from research.config.task_options import TaskOptions
 from research.config.training import NOISE, ProbesConfig, TrackingConfig, TrainingConfig
@@ -40,6 +40,8 @@ __all__ = [
     "PronunciationConfig",
     "RecurrentInit",
     "SpeechOptions",
+    "SpeechPromptsConfig",
+    "SpeechSyllablesConfig",
     "TaskConfig",
     "TaskOptions",
     "TrackingConfig",

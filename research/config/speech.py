@@ -131,6 +131,24 @@ class SpeechOptions(FeatureOptions):
         require(least <= most, "task.noise_least_snr", least, f"at most task.noise_most_snr={most:g}")
 
 
+@dataclass(frozen=True)
+class SpeechPromptsConfig(SpeechOptions):
+    """Recorded prompts of a telephone exchange to their letters, one voice a language (Asterisk)."""
+
+    name: Literal["speech_prompts"] = "speech_prompts"
+    language: Literal["en", "fr", "es", "it", "ru"] = "en"
+    """What is spoken: English, French, Spanish, Italian, Russian."""
+
+
+@dataclass(frozen=True)
+class SpeechSyllablesConfig(SpeechOptions):
+    """Recorded Mandarin syllables to zhuyin and tone, two voices (gcin)."""
+
+    name: Literal["speech_syllables"] = "speech_syllables"
+    split: Literal["syllable", "base", "speaker"] = "syllable"
+    """What is held out: syllables, of which training may have another tone; syllables in all tones; or a speaker."""
+
+
 def mel(frequency: float) -> float:
     """The mel scale that HTK and Kaldi use."""
     return 1127 * math.log1p(frequency / 700)

