@@ -1,4 +1,4 @@
-"""The command line: list, train, sweep, report.
+"""The command line: list, train, sweep, report, data.
 
 Nothing heavy is imported before a command asks for it, so that help and lists come at once. A user's mistake is one
 line on stderr and exit code 2.
@@ -28,6 +28,8 @@ usage: python -m research COMMAND ...
                                train all trials of a sweep file; run again, it goes on
   report RUNS [--format FORMAT] [--output DIR]
                                table and figures of the trials under a directory
+  data list | fetch NAME ... | info NAME
+                               corpora: what there is, get and prepare some, what is in one
 
 `COMMAND --help` tells the options of a command."""
 
@@ -57,7 +59,7 @@ def main(args: Sequence[str] | None = None) -> int:
         print("error:", " ".join(str(error).split("\n")), file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("interrupted; the same command goes on from the last checkpoint", file=sys.stderr)
+        print("interrupted; the same command, run again, goes on", file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python complains when it flushes at exit
@@ -65,7 +67,7 @@ def main(args: Sequence[str] | None = None) -> int:
 
 
 def _dispatch(args: list[str]) -> int:
-    commands = {"list": _list, "train": _train, "sweep": _sweep, "report": _report}
+    commands = {"list": _list, "train": _train, "sweep": _sweep, "report": _report, "data": _data}
     if not args or args[0] in ("-h", "--help", "help"):
         print(USAGE)
     elif args[0] in commands:
@@ -157,6 +159,24 @@ def _report(args: list[str]) -> None:
     from research.reporting import page
 
     page.report(options.runs, options.format, options.output)
+
+
+def _data(args: list[str]) -> None:
+    parser = Parser(prog="python -m research data", description="Corpora that tasks train on.", allow_abbrev=False)
+    actions = parser.add_subparsers(dest="action", required=True, metavar="list | fetch | info")
+    actions.add_parser("list", help="what there is, and what of it is prepared", allow_abbrev=False)
+    fetching = actions.add_parser("fetch", help="get and prepare corpora; tasks do so themselves", allow_abbrev=False)
+    fetching.add_argument("names", nargs="+", metavar="NAME")
+    actions.add_parser("info", help="what is in a corpus, and where it is from").add_argument("name", metavar="NAME")
+    options = parser.parse_args(args)
+    from research import data
+
+    if options.action == "list":
+        data.print_list()
+    elif options.action == "fetch":
+        data.fetch(options.names)
+    else:
+        data.print_info(options.name)
 
 
 def _writable(directory: Path) -> Path:

@@ -66,11 +66,11 @@ def test_without_arguments_the_help_is_printed(capsys):
     bare = capsys.readouterr().out
     assert cli.main(["--help"]) == 0
     assert capsys.readouterr().out == bare
-    for command in ("list", "train", "sweep", "report"):
+    for command in ("list", "train", "sweep", "report", "data"):
         assert f"\n  {command} " in bare
 
 
-@pytest.mark.parametrize("command", ["list", "train", "sweep", "report"])
+@pytest.mark.parametrize("command", ["list", "train", "sweep", "report", "data"])
 def test_every_command_has_help(command, capsys):
     assert cli.main([command, "--help"]) == 0
     out, err = capsys.readouterr()
@@ -156,7 +156,7 @@ def test_report_hands_on_its_options(page, tmp_path):
     ("args", "said"),
     [
         (["lst"], "lst: no such command; did you mean list?"),
-        (["--seed=1"], "must be one of list, train, sweep, report"),
+        (["--seed=1"], "must be one of list, train, sweep, report, data"),
         (["list", "nothing"], "experiment 'nothing': must be one of"),
         (["list", "a", "b"], "list: unrecognized arguments: b"),
         (["train"], "train: the experiment comes first, one of "),
@@ -208,7 +208,7 @@ def test_a_closed_pipe_is_quiet():
     assert not done.stderr
 
 
-@pytest.mark.parametrize("args", [["--help"], ["list"], ["train", "gradient_norms", "--help"]])
+@pytest.mark.parametrize("args", [["--help"], ["list"], ["data", "list"], ["train", "gradient_norms", "--help"]])
 def test_help_and_lists_come_in_under_half_a_second_without_jax(args):
     code = (
         f"import sys; from research.cli import main; code = main({args!r})\n"
@@ -249,4 +249,4 @@ def test_an_interruption_during_a_compilation_is_one_line_and_exit_code_130(tmp_
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=60)
     assert process.returncode == 130, said
-    assert said.splitlines()[-1] == "interrupted; the same command goes on from the last checkpoint"
+    assert said.splitlines()[-1] == "interrupted; the same command, run again, goes on"

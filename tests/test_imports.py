@@ -27,7 +27,8 @@ ALLOWED = {  # what the modules of a folder (or one module) may import of `resea
     "training": BASE | {"batch", "recurrent", "tasks", "seq2seq", "probes", "tracking"},
     "sweeping": BASE | {"experiment", "command_line", "tracking", "training"},
     "reporting": BASE | {"experiment", "tracking", "probes"},
-    "cli": BASE | {"experiment", "command_line", "training", "sweeping", "reporting"},
+    "data": BASE | {"tasks"},
+    "cli": BASE | {"data", "experiment", "command_line", "training", "sweeping", "reporting"},
     "__main__": {"cli"},
 }
 HOMES = {
@@ -45,7 +46,7 @@ HOMES = {
 }
 LIGHT = (
     "config", "dotted", "catalogue", "experiment", "errors", "command_line", "cli", "sweeping.spec",
-    "sweeping.parameters", "sweeping.local", "tracking.runs",
+    "sweeping.parameters", "sweeping.local", "tracking.runs", "data",
 )  # fmt: skip
 HEAVY = {
     "jax",

@@ -14,7 +14,13 @@ from research.config.model import (
     ModelConfig,
     RecurrentInit,
 )
-from research.config.speech import FeatureOptions, SpeechOptions, SpeechPromptsConfig, SpeechSyllablesConfig
+from research.config.speech import (
+    FeatureOptions,
+    SpeechDigitsConfig,
+    SpeechOptions,
+    SpeechPromptsConfig,
+    SpeechSyllablesConfig,
+)
 from research.config.task import PIXELS, AddingConfig, PixelsConfig, PronunciationConfig, TaskConfig, task_types
 from research.config.task_options import TaskOptions
 from research.config.training import NOISE, ProbesConfig, TrackingConfig, TrainingConfig
@@ -39,6 +45,7 @@ __all__ = [
     "ProbesConfig",
     "PronunciationConfig",
     "RecurrentInit",
+    "SpeechDigitsConfig",
     "SpeechOptions",
     "SpeechPromptsConfig",
     "SpeechSyllablesConfig",

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal, get_args
 
 from research.config.checks import require
-from research.config.speech import SpeechPromptsConfig, SpeechSyllablesConfig
+from research.config.speech import SpeechDigitsConfig, SpeechPromptsConfig, SpeechSyllablesConfig
 from research.config.task_options import TaskOptions
 
 PIXELS = 784  # of one MNIST digit
@@ -49,7 +49,9 @@ class PronunciationConfig(TaskOptions):
     """Keep the stress digit of vowels: 69 phoneme symbols instead of 39."""
 
 
-TaskConfig = PixelsConfig | AddingConfig | PronunciationConfig | SpeechPromptsConfig | SpeechSyllablesConfig
+TaskConfig = (
+    PixelsConfig | AddingConfig | PronunciationConfig | SpeechDigitsConfig | SpeechPromptsConfig | SpeechSyllablesConfig
+)
 
 
 def task_types() -> dict[str, type]:

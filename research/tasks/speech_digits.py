@@ -1,9 +1,9 @@
 """Connected digits to their names: synthesised ones to train on, unseen voices and a real one to be scored on.
 
 Training hears 74 of espeak-ng's voices (`research/tasks/corpora/espeak.py`); 20 others are held out, and so are the
-strings of two digits or more that they say. Held out, too, are real digits, of Asterisk's prompts: ten recordings of one
-woman, each alone, and 200 strings of two to seven of them, joined with short pauses, none of which is a training string.
-No training hears her, or any real voice.
+strings of two digits or more that they say. Held out, too, are real digits, from Asterisk's prompts: ten recordings of
+one woman, each alone, and 200 strings of two to seven of them, joined with short pauses, none of which is a training
+string. No training hears her, nor any real voice.
 
 Symbols are words. The metrics of `research/tasks/sequences.py` are those of the unseen voices; others are
 
@@ -43,7 +43,8 @@ class SpeechDigits(Speech):
         splits = espeak.load()
         self.hear(options, splits["train"], splits["test"] + joined(asterisk.digits()), str.split, " ")
         self._voices = {one.speaker for one in splits["test"]}
-        self._baseline = transcripts.likeliest([one.text.split() for one in splits["train"]])
+        self.constant = transcripts.likeliest([one.text for one in splits["train"]])
+        """What to say without listening."""
 
     def evaluate(self, outcome: Outcome) -> Evaluation:
         rows = self.rows(len(outcome.loss))
@@ -54,7 +55,7 @@ class SpeechDigits(Speech):
         found = sequences.evaluate(own, jax.tree.map(lambda x: x[synthesised], held_out))
         targets = [sequences.symbols(target) for target in held_out.targets]
         free = sequences.score(outcome.outputs, [[target] for target in targets])
-        ids = self.vocabulary.ids(self._baseline)
+        ids = self.vocabulary.ids(self.constant.split())
         constant = sequences.score(np.array([ids] * len(rows)), [[target] for target in targets])
         wrong, single = free.distance > 0, ~synthesised & (free.symbols == 1)
         metrics = found.metrics | {

@@ -51,7 +51,7 @@ def apt(package: str, version: str, folder: Path) -> str:
     settings = private / "apt.conf"
     settings.write_text('#clear APT::Update;\nAcquire::Languages "none";\n')  # its hooks may change the system
     options = ["-c", str(settings), "-o", f"Dir::State::lists={private / 'lists'}", "-o", f"Dir::Cache={private}"]
-    _, lines = _apt_get(["update", *options], private, "package lists")
+    _, lines = _apt_get(["update", "-o", "Acquire::Retries=1", *options], private, "package lists")
     problem = _apt(package, version, folder, options)
     if problem and any("Failed to fetch" in line for line in lines):
         return "the package lists cannot be fetched"

@@ -3,7 +3,7 @@
 One to seven digits, of which 0 is always "zero", never "oh". Each number of digits is equally frequent, and each digit
 in each place. A voice is one of the library's variants (pitch, formants, breath, roughness, or a glottal source as in
 Klatt 1980); it speaks each string in one of eight accents of English, at a speed, pitch, pitch range, word gap and
-punctuation that are drawn anew. 8,000 samples a second.
+punctuation that are drawn anew, with up to 0.3 s of silence before and after it. 8,000 samples a second.
 
 Split by voice: 74 train, 10 validate, 20 test. Variants with one stem in their names, or whose files set the same
 formants, are one family, and a family is never split. The strings are split, too: a string of two digits or more stands
@@ -29,14 +29,18 @@ from jaxtyping import Int16
 from scipy.signal import resample_poly
 
 from research.errors import UserError
-from research.tasks.corpora.corpus import Corpus, Example
+from research.tasks.corpora import recordings
+from research.tasks.corpora.corpus import Corpus, Example, share
 from research.tasks.corpora.fetch import wheel
 from research.tasks.corpora.recordings import Recording
 from research.tasks.corpora.synthesis import Utterance, speak
 
+PACKAGE = "0.2.4"
 RATE = 8000
 WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 MOST_DIGITS = 7
+MOST_SILENCE = 0.3
+"""Seconds, before and after a string: synthesis begins and ends at once, recordings do not."""
 ACCENTS = ("en", "en-us", "en-us-nyc", "en-gb-x-rp", "en-gb-scotland", "en-gb-x-gbclan", "en-gb-x-gbcwmd", "en-029")
 VALIDATION = (
     "Alicia", "Annie", "Denis", "Storm", "announcer", "antonio", "f1", "f4", "kaukovalta", "shelby",
@@ -62,15 +66,19 @@ WHEELS = {
 
 
 class EspeakDigits(Corpus):
-    """The samples of an utterance, its words, and the voice without its accent."""
+    """Connected digits, synthesised in 104 voices.
+
+    A speaker is a voice, whatever its accent.
+    """
 
     VERSION = tfds.core.Version("1.0.0")
+    licence = "GPL-3"
+    megabytes = 10
+    source = f"Python package espeakng-loader {PACKAGE}"
+    citation = "eSpeak NG, by Reece H. Dunn, Jonathan Duddington and others"
 
     def _info(self) -> tfds.core.DatasetInfo:
-        text = tfds.features.Text()
-        sound = tfds.features.Tensor(shape=(None,), dtype=np.int16)
-        features = tfds.features.FeaturesDict({"sound": sound, "text": text, "voice": text, "accent": text})
-        return tfds.core.DatasetInfo(builder=self, description=__doc__, features=features)
+        return tfds.core.DatasetInfo(builder=self, description=__doc__, features=recordings.features())
 
     def examples(self) -> dict[str, list[tuple[str, Example]]]:
         archive = own_wheel()
@@ -99,7 +107,7 @@ def library_wheel(system: str, machine: str) -> Path:
         advice = "prepare the data on one of these, and copy its folder espeak_digits into the data folder here"
         raise UserError(f"espeakng-loader has no library for {system} {machine}, only for {known}; {advice}")
     tag, sha256 = WHEELS[system, machine]
-    return wheel("espeakng_loader", "0.2.4", sha256, tag)
+    return wheel("espeakng_loader", PACKAGE, sha256, tag)
 
 
 def unpacked(archive: Path, folder: Path) -> Path:
@@ -123,14 +131,13 @@ def may_say(split: str, string: Sequence[int]) -> bool:
     """Whether a string of digits may stand in a split."""
     if len(string) == 1:
         return True
-    share = int.from_bytes(hashlib.sha256(bytes(string)).digest()[:8], "big") / 2**64
-    return split == ("test" if share < 0.1 else "validation" if share < 0.15 else "train")
+    place = share("".join(map(str, string)))
+    return split == ("test" if place < 0.1 else "validation" if place < 0.15 else "train")
 
 
 def utterances(voice: str) -> list[tuple[str, Utterance]]:
     """What a voice says: the words, and how they are said; a pure function of its name."""
-    seed = int.from_bytes(hashlib.sha256(voice.encode()).digest()[:8], "big")
-    rng, split = np.random.default_rng(seed), split_of(voice)
+    rng, split = np.random.default_rng(_seed(voice)), split_of(voice)
     return [_drawn(rng, voice, split) for _ in range(STRINGS[split])]
 
 
@@ -149,13 +156,11 @@ def load() -> dict[str, list[Recording]]:
         UserError: if the library cannot be had, or the prepared data not be written or read.
     """
     corpus = EspeakDigits.prepared()
-    return {
-        split: [
-            Recording(record["sound"], RATE, record["text"].decode(), record["voice"].decode())
-            for record in corpus.records(split)
-        ]
-        for split in STRINGS
-    }
+    return {split: list(recordings.load(corpus, split).values()) for split in STRINGS}
+
+
+def _seed(voice: str) -> int:
+    return int.from_bytes(hashlib.sha256(voice.encode()).digest()[:8], "big")
 
 
 def _drawn(rng: np.random.Generator, voice: str, split: str) -> tuple[str, Utterance]:
@@ -175,13 +180,11 @@ def _drawn(rng: np.random.Generator, voice: str, split: str) -> tuple[str, Utter
 def _spoken(library: Path, voice: str) -> list[tuple[str, Example]]:
     drawn = utterances(voice)
     sounds, rate = speak(library, [utterance for _, utterance in drawn])
-    sounds = [_resampled(sound, rate) for sound in sounds]
+    silences = np.random.default_rng([_seed(voice), 1]).integers(0, int(MOST_SILENCE * RATE) + 1, (len(drawn), 2))
+    sounds = [np.pad(_resampled(sound, rate), silence) for sound, silence in zip(sounds, silences, strict=True)]
     return [
-        (
-            f"{voice}-{index:03}",
-            {"sound": sound, "text": text, "voice": voice, "accent": utterance.voice.partition("+")[0]},
-        )
-        for index, (sound, (text, utterance)) in enumerate(zip(sounds, drawn, strict=True))
+        recordings.example(f"{voice}-{index:03}", Recording(sound, RATE, text, voice))
+        for index, (sound, (text, _)) in enumerate(zip(sounds, drawn, strict=True))
     ]
 
 

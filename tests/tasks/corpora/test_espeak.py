@@ -108,15 +108,25 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list]:
 
 def test_records_are_split_by_voice(prepared: dict[str, list]) -> None:
     for voice, records in zip(CHOSEN, prepared.values(), strict=True):
-        assert [record["voice"].decode() for record in records] == [voice] * 3
+        assert [record["speaker"].decode() for record in records] == [voice] * 3
 
 
 def test_a_digit_takes_a_plausible_time_at_8_kilohertz(prepared: dict[str, list]) -> None:
     for record in (record for records in prepared.values() for record in records):
         digits = len(record["text"].split())
         assert record["sound"].dtype == np.int16
-        assert 0.1 < len(record["sound"]) / espeak.RATE / digits < 1.5
+        heard = np.flatnonzero(record["sound"])
+        assert 0.1 < (heard[-1] - heard[0]) / espeak.RATE / digits < 1.5
         assert np.max(np.abs(record["sound"].astype(int))) > 2_000
+
+
+def test_silence_of_another_length_surrounds_each_string(prepared: dict[str, list]) -> None:
+    sounds = [record["sound"] for records in prepared.values() for record in records]
+    before = [np.flatnonzero(sound)[0] / espeak.RATE for sound in sounds]
+    after = [np.flatnonzero(sound[::-1])[0] / espeak.RATE for sound in sounds]
+    for lengths in (before, after):
+        assert len(set(lengths)) == len(sounds)
+        assert np.max(lengths) > 0.15 and np.min(lengths) < 0.25
 
 
 def test_where_the_package_has_no_library_one_line_says_so() -> None:
