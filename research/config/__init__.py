@@ -14,7 +14,13 @@ from research.config.model import (
     ModelConfig,
     RecurrentInit,
 )
-from research.config.speech import FeatureOptions, SpeechOptions, SpeechPromptsConfig, SpeechSyllablesConfig
+from research.config.speech import (
+    FeatureOptions,
+    SpeechDigitsConfig,
+    SpeechOptions,
+    SpeechPromptsConfig,
+    SpeechSyllablesConfig,
+)
 from research.config.task import (
     PIXELS,
     AddingConfig,
@@ -48,6 +54,7 @@ __all__ = [
     "ProbesConfig",
     "PronunciationConfig",
     "RecurrentInit",
+    "SpeechDigitsConfig",
     "SpeechOptions",
     "SpeechPromptsConfig",
     "SpeechSyllablesConfig",

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal, get_args
 
 from research.config.checks import require, require_default
-from research.config.speech import SpeechPromptsConfig, SpeechSyllablesConfig
+from research.config.speech import SpeechDigitsConfig, SpeechPromptsConfig, SpeechSyllablesConfig
 from research.config.task_options import TaskOptions
 
 PIXELS = 784  # of one MNIST digit
@@ -76,7 +76,13 @@ class TranslationConfig(TaskOptions):
 
 
 TaskConfig = (
-    PixelsConfig | AddingConfig | PronunciationConfig | TranslationConfig | SpeechPromptsConfig | SpeechSyllablesConfig
+    PixelsConfig
+    | AddingConfig
+    | PronunciationConfig
+    | TranslationConfig
+    | SpeechDigitsConfig
+    | SpeechPromptsConfig
+    | SpeechSyllablesConfig
 )
 
 
