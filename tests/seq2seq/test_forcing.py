@@ -219,7 +219,7 @@ def test_the_config_decides_what_is_fed_in_training(policy, monkeypatch):
     other: Feed = "argmax" if forcing.feed == "sample" else "sample"
     wrong = [
         (Conditions(ratio, 1 - whole), forcing.feed),
-        (Conditions(jnp.asarray(0.75, jnp.float32), whole), forcing.feed),
+        (Conditions(jnp.asarray(0, jnp.float32), whole), forcing.feed),
         (Conditions(ratio, whole), other),
     ]
     for conditions, guess in wrong:
