@@ -13,7 +13,8 @@ from research.experiment import Column, Experiment
 
 EXPERIMENT = Experiment(
     claim="Attention that sees where it looked last (location: Chorowski et al. 2015) finds its way along speech "
-    "better than attention by content alone (additive); without attention no sentence is recognised. Texts are held out.",
+    "better than attention by content alone (additive); without attention no sentence is recognised. Texts "
+    "are held out.",
     base=Config(
         experiment="speech_prompts",
         task=SpeechPromptsConfig(),

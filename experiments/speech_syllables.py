@@ -25,8 +25,9 @@ DISTORTED = {
 
 EXPERIMENT = Experiment(
     claim="With 1,200 syllables and two voices a recogniser learns the recordings by heart unless each update hears "
-    "them otherwise: faster or slower, by another microphone, in noise, with bands masked (Park et al. 2019). A syllable "
-    "whose base was never heard, with any tone, is harder than one of a heard base, and another speaker is harder still.",
+    "them otherwise: faster or slower, by another microphone, in noise, with bands masked (Park et al. 2019). "
+    "A syllable whose base was never heard, with any tone, is harder than one of a heard base, and another "
+    "speaker is harder still.",
     base=Config(
         experiment="speech_syllables",
         task=SpeechSyllablesConfig(rate=16000, mels=64),

@@ -1,8 +1,8 @@
 """What attention is worth in translation: LibreOffice's help, English to German, French and Japanese.
 
-One trial takes 20 minutes of processor time, about half of that on 2 cores. Greedy, 4,000 updates reached a BLEU of 14.2
-in German (seed 0); the source as it is has 5.7, the most frequent translation 0.03. All trials, and the table and the
-figure of BLEU by the length of the sentence:
+One trial takes 20 minutes of processor time, about half of that on 2 cores. Greedy, 4,000 updates reached a BLEU of
+14.2 in German (seed 0); the source as it is has 5.7, the most frequent translation 0.03. All trials, and the table
+and the figure of BLEU by the length of the sentence:
 
     python -m research train translation --setting=de --arm=additive
     python -m research sweep sweeps/translation.yaml
@@ -14,8 +14,9 @@ from research.experiment import Column, Experiment
 
 EXPERIMENT = Experiment(
     claim="Without attention (none: Sutskever, Vinyals, Le 2014) one state of fixed size holds the whole sentence. "
-    "With it (dot: Luong, Pham, Manning 2015; additive: Bahdanau, Cho, Bengio 2015) the decoder looks at all states of the "
-    "source, and translates better whatever the length. Encoder, decoder cell, width and training are the same.",
+    "With it (dot: Luong, Pham, Manning 2015; additive: Bahdanau, Cho, Bengio 2015) the decoder looks at all "
+    "states of the source, and translates better whatever the length. Encoder, decoder cell, width and "
+    "training are the same.",
     base=Config(
         experiment="translation",
         task=TranslationConfig(),
