@@ -217,7 +217,7 @@ def test_the_config_decides_what_is_fed_in_training(policy, monkeypatch):
     wanted = fed_tokens(decoder, memory, batch.targets, Conditions(ratio, whole), of_head, feed=forcing.feed)
     np.testing.assert_array_equal(seen[0], wanted)
     other: Feed = "argmax" if forcing.feed == "sample" else "sample"
-    wrong = [
+    wrong: list[tuple[Conditions, Feed]] = [
         (Conditions(ratio, 1 - whole), forcing.feed),
         (Conditions(jnp.asarray(0, jnp.float32), whole), forcing.feed),
         (Conditions(ratio, whole), other),
