@@ -96,14 +96,3 @@ def test_a_bucket_smaller_than_a_batch_repeats_examples_within_it():
     assert np.sum(buckets == 0) == 3
     for row in rows[buckets == 0]:
         assert set(row.tolist()) == {0, 1, 2}
-
-
-@pytest.mark.parametrize("order", [DIVISIBLE, Order((3, 70000), 4)])
-def test_the_schedule_of_the_host_is_the_order_of_the_device(order):
-    for seed, steps in ((0, 3 * EPOCH), (5, EPOCH)):
-        buckets, rows = batches(order, steps, seed)
-        schedule = order.schedule(jax.random.key(seed), steps)
-        for step in range(steps):
-            bucket, own = schedule.at(step)
-            assert bucket == buckets[step]
-            np.testing.assert_array_equal(own, rows[step])
