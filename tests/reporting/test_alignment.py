@@ -74,7 +74,7 @@ def test_names_can_be_read_however_many_there_are():
         (axis.get_xticklabels(), figure.get_size_inches()[0], "width"),
         (axis.get_yticklabels(), figure.get_size_inches()[1], "height"),
     ):
-        points = ticks[0].get_fontsize()
+        points = float(ticks[0].get_fontsize())
         room = 72 * inches * getattr(axis.get_position(), side) / len(ticks)
         assert alignment.SMALLEST <= points <= room
 
