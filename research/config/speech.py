@@ -169,3 +169,6 @@ def _check_ranges(options: object, ranges: Mapping[str, tuple[float, float]]) ->
     for name, (least, most) in ranges.items():
         value = getattr(options, name)
         require(least <= value <= most, f"task.{name}", value, f"between {least:g} and {most:g}")
+
+
+SpeechConfig = SpeechDigitsConfig | SpeechPromptsConfig | SpeechSyllablesConfig

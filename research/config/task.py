@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal, get_args
 
 from research.config.checks import require, require_default
-from research.config.speech import SpeechDigitsConfig, SpeechPromptsConfig, SpeechSyllablesConfig
+from research.config.speech import SpeechConfig
 from research.config.task_options import TaskOptions
 
 PIXELS = 784  # of one MNIST digit
@@ -75,15 +75,7 @@ class TranslationConfig(TaskOptions):
             require_default(self, "task", name, self.units == "sentencepiece", f"task.units={self.units}")
 
 
-TaskConfig = (
-    PixelsConfig
-    | AddingConfig
-    | PronunciationConfig
-    | TranslationConfig
-    | SpeechDigitsConfig
-    | SpeechPromptsConfig
-    | SpeechSyllablesConfig
-)
+TaskConfig = PixelsConfig | AddingConfig | PronunciationConfig | TranslationConfig | SpeechConfig
 
 
 def task_types() -> dict[str, type]:
