@@ -10,7 +10,7 @@ import pytest
 
 from research.batch import END, PAD, Batch, Interface
 from research.tasks import resident
-from research.tasks.resident import MOST_BUCKETS, MOST_PADDING, Examples, Resident, boundaries
+from research.tasks.resident import Examples, Resident, boundaries
 from tests import quick
 
 BATCH, MOST_STEPS = 4, 40

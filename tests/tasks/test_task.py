@@ -95,7 +95,7 @@ def test_a_task_is_made_once_in_a_process(name):
 
 def test_all_that_is_evaluated_is_a_number_named_eval(name):
     task = created(name)
-    interface, count = task.interface, 60
+    interface, count = task.interface, 40
     outputs = np.zeros((count, interface.target_length), np.int32)
     loss, errors = (np.full((count, interface.target_length), value, np.float32) for value in (0.5, 1))
     outcome = Outcome(loss, errors, np.ones(count, np.float32), outputs)
