@@ -104,7 +104,7 @@ class Translation(Resident):
             input_length=longest,
             target="tokens",
             target_size=target.size,
-            target_length=longest_target + 1,
+            target_length=1 + max(longest_target, *(len(target.ids(pair.translation)) for pair in test)),
         )
 
     def held_out(self, most: int) -> Batch[np.ndarray]:

@@ -100,12 +100,20 @@ class Journal:
         for trial, state in zip(self._trials, states, strict=True):
             checkpoint.save(trial.checkpoints, step, state)
 
-    def finish(self, steps: int, states: list[TrialState], evaluations: list[Evaluation], seconds: float) -> None:
+    def finish(
+        self,
+        steps: int,
+        states: list[TrialState],
+        evaluations: list[Evaluation],
+        seconds: float,
+        padding: float | None = None,
+    ) -> None:
         """Write each trial's result: the trial is done.
 
         Args:
             steps: updates since the start of the training.
             seconds: that the pack took, in this process.
+            padding: share of the training batches' steps that are padding; None: their inputs are of one length.
         """
         made = (steps - self._start) * len(self._trials)
         for k, (trial, state, evaluation) in enumerate(zip(self._trials, states, evaluations, strict=True)):
@@ -126,6 +134,7 @@ class Journal:
             model = self._config.model
             result |= {"features": model.features, "parameters": summary["model/parameters"]}
             result |= {"readout": model.readout} if model.readout else {}
+            result |= {} if padding is None else {"padding": padding}
             names = ("by_length", "by_position", "signatures")
             result |= {name: part for name in names if (part := getattr(evaluation, name))}
             environment = {**devices.environment(), "batch_shards": trial.run.batch_shards()}
@@ -184,7 +193,14 @@ class Bystander:
 
     def save(self, step: int, states: list[TrialState]) -> None: ...
 
-    def finish(self, steps: int, states: list[TrialState], evaluations: list[Evaluation], seconds: float) -> None: ...
+    def finish(
+        self,
+        steps: int,
+        states: list[TrialState],
+        evaluations: list[Evaluation],
+        seconds: float,
+        padding: float | None = None,
+    ) -> None: ...
 
 
 def _flow_summary(flow: list[dict[str, Any]], part: str, when: str, index: int) -> dict[str, float]:

@@ -201,7 +201,7 @@ def _train_pack(pack: Pack, members: list[Start], state: TrialState, bar: Progre
     if start < step:  # else the run was ended after this, and resumes here
         journal.log_evaluations(step, evaluations)
         journal.save(step, states)
-    journal.finish(step, states, evaluations, time.monotonic() - began)
+    journal.finish(step, states, evaluations, time.monotonic() - began, task.padding)
 
 
 def _stops(config: Config, start: int) -> Iterator[int]:

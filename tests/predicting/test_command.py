@@ -1,11 +1,9 @@
 """From the command line to the text: every input is answered or told of, in its place, and the exit code says which."""
 
-import io
 import json
 import socket
 from collections.abc import Sequence
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -67,14 +65,6 @@ def without_data(monkeypatch, tmp_path):
     monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path / "absent"))
     monkeypatch.setattr(cmudict, "load", absent)
     monkeypatch.setattr(socket.socket, "connect", absent)  # event loops have sockets of their own
-
-
-@pytest.fixture
-def stdin(monkeypatch):
-    def put(content: bytes) -> None:
-        monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=io.BytesIO(content)))
-
-    return put
 
 
 @pytest.fixture

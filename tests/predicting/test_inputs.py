@@ -1,21 +1,11 @@
 """All that is given is found once, in order, under the name that the user knows."""
 
-import io
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
 from research.errors import UserError
 from research.predicting.inputs import given, several
-
-
-@pytest.fixture
-def stdin(monkeypatch):
-    def put(content: bytes) -> None:
-        monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=io.BytesIO(content)))
-
-    return put
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pytest
 
 from research.batch import END, PAD, Batch, Interface
 from research.tasks import resident
-from research.tasks.resident import Examples, Resident, boundaries
+from research.tasks.resident import MOST_BUCKETS, MOST_PADDING, Examples, Resident, boundaries
 from tests import quick
 
 BATCH, MOST_STEPS = 4, 40
@@ -103,6 +103,12 @@ def numbers(batch: Batch[np.ndarray]) -> list[int]:
     return [int(number) - 3 for number in first]
 
 
+def longest(examples: Examples) -> np.ndarray:
+    """What decides the bucket of each example: the longer of its source and its target with the end mark."""
+    pairs = zip(examples.inputs, examples.targets, strict=True)
+    return np.array([max(len(source), len(target) + 1) for source, target in pairs])
+
+
 def test_batches_hold_whole_examples_padded_to_the_width_of_their_bucket(task):
     widths = set()
     for batch in batches(task, 40):
@@ -117,6 +123,9 @@ def test_batches_hold_whole_examples_padded_to_the_width_of_their_bucket(task):
             assert batch.targets[row, : end + 1].tolist() == [*target, END]
             assert np.all(batch.targets[row, end + 1 :] == PAD)
         widths.add(batch.inputs.shape[1])
+    edges, share = boundaries(longest(task.examples), MOST_PADDING, MOST_BUCKETS)
+    assert [max(one.inputs.shape[1], one.targets.shape[1]) for one in task.data] == edges.tolist()
+    assert share <= MOST_PADDING
     assert sorted(widths) == sorted({one.inputs.shape[1] for one in task.data})
     assert len(widths) == task.buckets > 1
 

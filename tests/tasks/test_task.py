@@ -41,13 +41,15 @@ def check(batch: Batch[np.ndarray], interface: Interface, size: int) -> None:
     steps = batch.inputs.shape[1]
     assert len(batch.inputs) == len(batch.targets) == size
     if interface.inputs == "features":
-        assert (size, interface.input_size) == (batch.inputs.shape[0], batch.inputs.shape[2])
+        assert batch.inputs.shape == (size, steps, interface.input_size)
+        assert steps == interface.input_length if batch.input_lengths is None else steps <= interface.input_length
         assert batch.inputs.dtype == np.float32
     else:
         check_tokens(batch.inputs, batch.input_lengths, interface.input_size, end=False)
         assert batch.inputs.shape == (size, steps)
     if interface.target == "tokens":
         check_tokens(batch.targets, batch.target_lengths, interface.target_size, end=True)
+        assert batch.targets.shape[1] <= interface.target_length
     elif interface.target == "class":
         assert batch.targets.shape == (size,) and batch.targets.dtype == np.int32
         assert batch.targets.min() >= 0 and batch.targets.max() < interface.target_size
