@@ -31,7 +31,7 @@ usage: python -m research COMMAND ...
   data list | fetch NAME ... | info NAME
                                corpora: what there is, get and prepare some, what is in one
   predict RUN INPUT... [--method METHOD] [--n-best N] [--alignment FILE]
-                               what a trained model says: of a word, a sentence, a sound, an image
+                               what a trained model says of a word, a sentence, a sound
 
 `COMMAND --help` tells the options of a command."""
 

@@ -11,7 +11,7 @@ from research.config import METHOD_OPTIONS, Config, DecodingConfig
 from research.errors import UserError
 
 DESCRIPTION = """\
-What a trained model says of an input: a word, a sentence, the file of a sound or of an image, as the run's task has it.
+What a trained model says of an input: a word, a sentence or the file of a sound, as the run's task has it.
 INPUT is a text, a file, a folder of files (all, at any depth), or - (texts: the lines of the standard input; else: one
 file on it). Without options a model decodes as in its evaluation."""
 IMAGES = (".png", ".svg", ".pdf")
