@@ -251,4 +251,4 @@ def test_an_interruption_during_a_compilation_is_one_line_and_exit_code_130(tmp_
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=60)
     assert process.returncode == 130, said
-    assert said.splitlines()[-1] == "interrupted; the same command, run again, goes on"
+    assert said.splitlines()[-1] == "interrupted; the same command goes on from the last checkpoint"

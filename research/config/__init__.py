@@ -14,7 +14,13 @@ from research.config.model import (
     ModelConfig,
     RecurrentInit,
 )
-from research.config.speech import FeatureOptions, SpeechOptions, SpeechPromptsConfig, SpeechSyllablesConfig
+from research.config.speech import (
+    FeatureOptions,
+    SpeechDigitsConfig,
+    SpeechOptions,
+    SpeechPromptsConfig,
+    SpeechSyllablesConfig,
+)
 from research.config.synthetic import (
     AddingConfig,
     CopyConfig,
@@ -67,6 +73,7 @@ __all__ = [
     "RepeatCopyConfig",
     "ReverseConfig",
     "SelectiveCopyingConfig",
+    "SpeechDigitsConfig",
     "SpeechOptions",
     "SpeechPromptsConfig",
     "SpeechSyllablesConfig",

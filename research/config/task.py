@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal, get_args
 
 from research.config.checks import require, require_default
-from research.config.speech import SpeechPromptsConfig, SpeechSyllablesConfig
+from research.config.speech import SpeechConfig
 from research.config.synthetic import SyntheticConfig
 from research.config.task_options import TaskOptions
 
@@ -63,14 +63,7 @@ class TranslationConfig(TaskOptions):
             require_default(self, "task", name, self.units == "sentencepiece", f"task.units={self.units}")
 
 
-TaskConfig = (
-    PixelsConfig
-    | PronunciationConfig
-    | TranslationConfig
-    | SpeechPromptsConfig
-    | SpeechSyllablesConfig
-    | SyntheticConfig
-)
+TaskConfig = PixelsConfig | PronunciationConfig | TranslationConfig | SpeechConfig | SyntheticConfig
 
 
 def task_types() -> dict[str, type]:

@@ -69,6 +69,10 @@ class Predictor:
         self._align = jax.jit(self._aligned)
 
     @property
+    def _weights(self) -> tuple[Any, Any]:
+        return self.model.params, self.model.rates
+
+    @property
     def longest(self) -> int:
         """Most tokens of an output, the end mark not counted."""
         return self.search.most - 1
@@ -81,7 +85,7 @@ class Predictor:
             own = np.array(
                 [zlib.crc32(padded[row, :length].tobytes()) for row, length in enumerate(lengths)], np.uint32
             )
-            said = jax.device_get(self._decode(self.model.params, self.model.rates, padded, lengths, own))
+            said = jax.device_get(self._decode(*self._weights, padded, lengths, own, self.key))
             found |= {place: _outputs(said, row)[: self.n_best] for row, place in enumerate(places)}
         return [found[place] for place in range(len(inputs))]
 
@@ -93,12 +97,12 @@ class Predictor:
             tokens = np.zeros((len(padded), self.search.most), np.int32)
             for row, place in enumerate(places):
                 tokens[row, : len(outputs[place].said)] = outputs[place].said
-            weights = jax.device_get(self._align(self.model.params, self.model.rates, padded, lengths, tokens))
+            weights = jax.device_get(self._align(*self._weights, padded, lengths, tokens))
             for row, place in enumerate(places):
                 found[place] = weights[row, : len(outputs[place].said), : -(-int(lengths[row]) // factor)]
         return [found[place] for place in range(len(inputs))]
 
-    def _decoded(self, params: Any, rates: Any, inputs: Array, lengths: Array, own: Array) -> Hypotheses:
+    def _decoded(self, params: Any, rates: Any, inputs: Array, lengths: Array, own: Array, key: Array) -> Hypotheses:
         """The hypotheses of a batch; `own` is a number that stands for each input in its draws."""
         model: Seq2seq = nnx.merge(self.model.graphdef, params)
         if not self.draws:
@@ -108,7 +112,7 @@ class Predictor:
             said = model.decode(source[None], length[None], self.search, rates, key)
             return jax.tree.map(lambda x: x[0, 0], said)
 
-        keys = jax.vmap(lambda number: jax.random.split(jax.random.fold_in(self.key, number), self.n_best))(own)
+        keys = jax.vmap(lambda number: jax.random.split(jax.random.fold_in(key, number), self.n_best))(own)
         return jax.vmap(jax.vmap(draw, (None, None, 0)))(inputs, lengths, keys)
 
     def _aligned(self, params: Any, rates: Any, inputs: Array, lengths: Array, tokens: Array) -> Float[Array, "B U S"]:

@@ -59,7 +59,7 @@ def restore(path: Path) -> Restored:
     if not state.ok:
         raise _diverged(run, int(state.step) + 1)
     params = jax.device_put(state.params if state.average is None else state.average)
-    rates = hparams.of(config, interface).rates
+    rates = jax.device_put(hparams.of(config, interface).rates)
     return Restored(config, interface, reader, graphdef, params, rates, step, result is not None)
 
 

@@ -62,7 +62,7 @@ class Task:
         raise NotImplementedError
 
     def bucket(self, key: Array, step: Int[Array, ""], batch_size: int) -> Int[Array, ""] | int:
-        """The bucket of this step's batch."""
+        """The bucket of this step's batch; `key` is the one that `batch` gets."""
         return 0
 
     def batch(self, data: Any, key: Array, step: Int[Array, ""], batch_size: int, bucket: int) -> Batch[Array]:

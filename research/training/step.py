@@ -122,12 +122,12 @@ class Program:
         return Seq2seq(self.config, self.cell, self.interface, hparams.init, rngs)
 
     def _update(self, hparams: hp.Hparams, data: Any, state: TrialState, record: Record) -> tuple[TrialState, Record]:
-        key = jax.random.fold_in(jax.random.key(hparams.seed), 1)
+        batch_key, forcing_key = jax.random.split(jax.random.fold_in(jax.random.key(hparams.seed), 1))
         branches = [
-            lambda bucket=bucket: self._gradient(hparams, data, state, key, bucket)
+            lambda bucket=bucket: self._gradient(hparams, data, state, batch_key, forcing_key, bucket)
             for bucket in range(self.task.buckets)
         ]
-        chosen = self.task.bucket(key, state.step, self.config.training.batch_size)
+        chosen = self.task.bucket(batch_key, state.step, self.config.training.batch_size)
         *sums, profile = jax.lax.switch(chosen, branches)
         loss, error, grads, omega = shards.total(sums, self.batch_shards)
         profile = shards.total_norm(profile, self.batch_shards)
@@ -164,9 +164,10 @@ class Program:
         )
         return replace(kept, ok=ok), observed
 
-    def _gradient(self, hparams: hp.Hparams, data: Any, state: TrialState, key: Array, bucket: int):
+    def _gradient(
+        self, hparams: hp.Hparams, data: Any, state: TrialState, batch_key: Array, forcing_key: Array, bucket: int
+    ):
         """Loss, error, gradient and Omega, to be summed over the parts of the batch; norms of this part's profile."""
-        batch_key, forcing_key = jax.random.split(key)
         batch = self.task.batch(data, batch_key, state.step, self.config.training.batch_size, bucket)
         probe = None if self.profile_shape is None else jnp.zeros((batch.inputs.shape[1], self.profile_shape[1]))
 

@@ -216,8 +216,11 @@ def test_the_config_decides_what_is_fed_in_training(policy, monkeypatch):
     of_head = jax.random.split(jax.random.split(key)[1])[0]
     wanted = fed_tokens(decoder, memory, batch.targets, Conditions(ratio, whole), of_head, feed=forcing.feed)
     np.testing.assert_array_equal(seen[0], wanted)
-    others = Conditions(ratio, 1 - whole), Conditions(jnp.asarray(0.75), whole)
-    for other, feed in ((others[0], forcing.feed), (others[1], forcing.feed), (Conditions(ratio, whole), "argmax")):
-        if other.whole is whole and forcing.feed == "argmax":
-            continue
-        assert np.any(fed_tokens(decoder, memory, batch.targets, other, of_head, feed=feed) != wanted)
+    other: Feed = "argmax" if forcing.feed == "sample" else "sample"
+    wrong: list[tuple[Conditions, Feed]] = [
+        (Conditions(ratio, 1 - whole), forcing.feed),
+        (Conditions(jnp.asarray(0, jnp.float32), whole), forcing.feed),
+        (Conditions(ratio, whole), other),
+    ]
+    for conditions, guess in wrong:
+        assert np.any(fed_tokens(decoder, memory, batch.targets, conditions, of_head, feed=guess) != wanted)

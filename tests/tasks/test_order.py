@@ -96,3 +96,10 @@ def test_a_bucket_smaller_than_a_batch_repeats_examples_within_it():
     assert np.sum(buckets == 0) == 3
     for row in rows[buckets == 0]:
         assert set(row.tolist()) == {0, 1, 2}
+
+
+def test_no_batch_comes_from_an_empty_bucket() -> None:
+    order = Order((5, 0, 7), 2)
+    assert order.batches == (2, 0, 3)
+    drawn = {int(order.bucket(jax.random.key(0), jnp.asarray(step))) for step in range(20)}
+    assert drawn == {0, 2}

@@ -18,11 +18,13 @@ from research.seq2seq.conditions import Conditions
 from research.seq2seq.encoder import Memory
 from research.seq2seq.model import LinearHead
 from research.tasks import task as tasks
+from research.tasks.resident import Examples, Resident
 from research.tasks.task import Task
 from research.training import checkpoint, hparams, optim
 from research.training.hparams import Hparams
 from research.training.pack import EACH, Pack
 from research.training.step import Program, Record, TrialState
+from tests import quick
 from tests.training import trials
 from tests.training.test_pack_shards import Words
 from tests.training.trials import assert_equal
@@ -265,3 +267,29 @@ def test_a_training_with_omega_in_its_gradient_lowers_it():
     pack = Pack(Program(config, tasks.create(config.task)), [hparams_of(config)])
     little, much = trained(1e-6), trained(1.0)
     assert much < little / 3
+
+
+class Symbols(Resident):
+    """Examples of one or two symbols, none of which another example has."""
+
+    interface = Interface("tokens", 3 + 36, 2, "tokens", 5, 2)
+
+    def __init__(self) -> None:
+        inputs = [np.array([3 + k]) for k in range(12)] + [np.array([15 + 2 * k, 16 + 2 * k]) for k in range(12)]
+        self.hold(Examples(inputs, [[3]] * 24))
+
+
+def test_an_epoch_of_updates_trains_on_every_example():
+    task = Symbols()
+    assert task.buckets == 2
+    config = override(Config(), WORDS | {"training.optimizer": "sgd"})
+    program, numbers = Program(config, task), hparams.of(config, task.interface)
+    start = quick.jit(program.init)(numbers)
+    end, _ = quick.jit(program.run)(numbers, start, task.data, 24 // config.training.batch_size)
+    changes = [
+        np.any(a != b, axis=1)
+        for a, b in zip(jax.tree.leaves(start.params), jax.tree.leaves(end.params), strict=True)
+        if a.shape[:1] == (39,)
+    ]
+    (embeddings,) = changes
+    np.testing.assert_array_equal(embeddings, np.arange(39) >= 3)

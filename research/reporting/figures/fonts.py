@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import logging
 
 from matplotlib import font_manager
 from matplotlib.ft2font import FT2Font
@@ -10,6 +11,8 @@ OWN = "DejaVu Sans"
 """Comes with matplotlib."""
 PLACEHOLDERS = "Last Resort"
 """Comes with matplotlib as well, and has a box for everything."""
+
+logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)  # it narrates that such a font has no bold face
 
 
 def families(text: str) -> list[str]:

@@ -35,7 +35,7 @@ SENTENCE_END = re.compile(r"(?<=[.!?])(?<!\b\w\.)\s+(?=[^\W\d_a-zß-ÿ]|[\d„�
 """A full stop with a capital, a digit, a quotation mark or a bracket behind it; none behind a single letter (z. B.)."""
 JAPANESE_END = re.compile(r"(?<=[。！？])\s*(?=[^」』）)])")
 JAPANESE = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff]")
-VERSION = "4:7.4.7-1+deb12u14"
+PACKAGE = "4:7.4.7-1+deb12u14"
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,8 @@ class Libreoffice(Corpus):
     """An English sentence and its translation."""
 
     VERSION = tfds.core.Version("1.0.0")
+    licence = "MPL-2.0"
+    citation = "The Document Foundation and LibreOffice's translators, help of LibreOffice 7.4"
     language: ClassVar[str]
     sha256: ClassVar[str]
 
@@ -65,16 +67,28 @@ class Libreoffice(Corpus):
 
 
 class LibreofficeDe(Libreoffice):
+    """Sentences of LibreOffice's help in English and German."""
+
+    megabytes = 5
+    source = f"Debian packages libreoffice-help-en-us and -de {PACKAGE}"
     language = "de"
     sha256 = "00490b63c509ac96f7f212d6a6e40452d3e0d1f97ccf4b824dd5ec4c01e8277f"
 
 
 class LibreofficeFr(Libreoffice):
+    """Sentences of LibreOffice's help in English and French."""
+
+    megabytes = 5
+    source = f"Debian packages libreoffice-help-en-us and -fr {PACKAGE}"
     language = "fr"
     sha256 = "c796530d3e95af1ea4d054076682efc8aad2b569ae9513f3d4a776b2df3fd206"
 
 
 class LibreofficeJa(Libreoffice):
+    """Sentences of LibreOffice's help in English and Japanese."""
+
+    megabytes = 6
+    source = f"Debian packages libreoffice-help-en-us and -ja {PACKAGE}"
     language = "ja"
     sha256 = "7799ace9bfe0845771ed2499913e7f7e521318cf3727c007672e3b020f8eb7b9"
 
@@ -214,7 +228,7 @@ class _Page(HTMLParser):
 
 def _pages(package: str, sha256: str) -> dict[str, dict[str, str]]:
     """The paragraphs of each page of a package, by the page's path."""
-    with unpacked(debian(f"libreoffice-help-{package}", VERSION, sha256)) as files:
+    with unpacked(debian(f"libreoffice-help-{package}", PACKAGE, sha256)) as files:
         (texts,) = (files / "usr/share/libreoffice/help").glob("*/text")  # en-US/text, de/text
         pages = {path.relative_to(texts).as_posix(): path for path in texts.rglob("*.html")}
         return {name: paragraphs(path.read_text(encoding="utf-8")) for name, path in pages.items()}
