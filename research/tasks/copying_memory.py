@@ -12,7 +12,7 @@ step: it says blank until step T + 9 and then guesses, at a loss of 10 ln 8 / (T
     eval/accuracy_recalled     share of the symbols that are right, of those to be remembered
 """
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -38,7 +38,7 @@ class CopyingMemory(Drawn):
         blank, mark = options.symbols, options.symbols + 1
         remembered = draws.integers((count, options.memorised), 0, options.symbols)
 
-        def blanks(steps: int) -> np.ndarray:
+        def blanks(steps: int) -> Any:
             return numpy.full((count, steps), blank, numpy.int32)
 
         marks = numpy.full((count, 1), mark, numpy.int32)

@@ -15,25 +15,42 @@ from tests.tasks.drawings import SMALL, examples, task_of
 cases = pytest.mark.parametrize("case", SMALL)
 
 
-class Replayed(DeviceDraws):
-    """The host's numbers as the device's."""
+class Recorded(HostDraws):
+    """The host's numbers, and what they were."""
 
     def __init__(self, seed: int) -> None:
-        self.host = HostDraws(seed)
+        super().__init__(seed)
+        self.record: list[np.ndarray] = []
+
+    def uniform(self, *shape: int) -> np.ndarray:
+        return self.kept(super().uniform(*shape))
+
+    def integers(self, shape: tuple[int, ...], least: Any, below: Any) -> np.ndarray:
+        return self.kept(super().integers(shape, least, below))
+
+    def kept(self, numbers: np.ndarray) -> np.ndarray:
+        self.record.append(numbers)
+        return numbers
+
+
+class Replayed(DeviceDraws):
+    """A record of numbers as the device's."""
+
+    def __init__(self, record: list[np.ndarray]) -> None:
+        self.record = iter(record)
 
     def uniform(self, *shape: int) -> Any:
-        return jnp.asarray(self.host.uniform(*shape))
+        return jnp.asarray(next(self.record))
 
     def integers(self, shape: tuple[int, ...], least: Any, below: Any) -> Any:
-        return jnp.asarray(self.host.integers(shape, np.asarray(least), np.asarray(below)))
+        return jnp.asarray(next(self.record))
 
 
 @cases
 def test_of_the_same_draws_device_and_host_make_the_same_examples(case):
-    task, count = task_of(SMALL[case]), 200
-    with jax.disable_jit():
-        device = task.examples(Replayed(3), count)
-    host = task.examples(HostDraws(3), count)
+    task, count, draws = task_of(SMALL[case]), 200, Recorded(3)
+    host = task.examples(draws, count)
+    device = quick.jit(lambda: task.examples(Replayed(draws.record), count))()
     assert jax.tree.structure(device) == jax.tree.structure(host)
     for made, wanted in zip(jax.tree.leaves(device), jax.tree.leaves(host), strict=True):
         assert isinstance(made, jax.Array) and made.dtype == wanted.dtype
