@@ -29,6 +29,7 @@ def test_how_many_more_distractors_there_are_is_geometric():
     shares = np.bincount(more, minlength=LONGEST + 1) / 20_000
     assert len(shares) == LONGEST + 1 == batch.inputs.shape[1] - 3 - 5 + 1
     np.testing.assert_allclose(shares, chances / np.sum(chances), atol=0.008)
+    assert shares[LONGEST] > 0  # 22 of them are expected
     assert 1 - np.sum(chances) == pytest.approx(0.01, abs=0.001)
 
 
