@@ -108,9 +108,10 @@ class AddingConfig(TaskOptions):
     valued: ClassVar[bool] = True
     name: Literal["adding"] = "adding"
     length: int = 100
-    """Time steps of a sequence; the papers of 1997 and 2013 add up to a tenth."""
+    """Time steps of a sequence."""
     definition: Literal["arjovsky_2016", "pascanu_2013", "hochreiter_1997"] = "arjovsky_2016"
-    """The sum, with a mark in each half; the mean; or the sum, scaled, with marks at both ends too."""
+    """The sum, with a mark in each half; the mean; or the sum, scaled, with marks at both ends too. For the latter two,
+    up to a tenth is added to the length."""
 
     def __post_init__(self) -> None:
         least = {"arjovsky_2016": 2, "pascanu_2013": 10, "hochreiter_1997": 20}[self.definition]
