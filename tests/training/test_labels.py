@@ -18,7 +18,6 @@ CONFIG = trials.of(
     training__steps=400,
     training__batch_size=16,
     training__learning_rate=0.02,
-    probes__gradient_flow_every=0,
 )
 
 
@@ -27,8 +26,10 @@ def test_what_is_remembered_is_learnt():
     pack = Pack(Program(CONFIG, task), [trials.hparams_of(CONFIG)])
     held_out, state = task.held_out(60), pack.init()
     (before,) = evaluate(pack, state, task, held_out)
-    (after,) = evaluate(pack, pack.run(state, CONFIG.training.steps)[0], task, held_out)
+    state, record = pack.run(state, CONFIG.training.steps)
+    (after,) = evaluate(pack, state, task, held_out)
     baseline = after.metrics["eval/baseline/loss"]
+    assert record.profile.shape == (1, 7, 1) and bool((record.profile > 0).all())
     assert before.metrics["eval/loss"] > 0.9 * baseline
     assert after.metrics["eval/loss"] < 0.1 * baseline
     assert after.metrics["eval/sequence_accuracy"] > 0.95
