@@ -29,7 +29,7 @@ def test_what_is_remembered_is_learnt():
     state, record = pack.run(state, CONFIG.training.steps)
     (after,) = evaluate(pack, state, task, held_out)
     baseline = after.metrics["eval/baseline/loss"]
-    assert record.profile.shape == (1, 7, 1) and bool((record.profile > 0).all())
+    assert record.profile[0].shape == (7, 1) and bool((record.profile[0] > 0).all())
     assert before.metrics["eval/loss"] > 0.9 * baseline
     assert after.metrics["eval/loss"] < 0.1 * baseline
     assert after.metrics["eval/sequence_accuracy"] > 0.95
