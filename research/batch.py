@@ -10,6 +10,7 @@ from jaxtyping import Array, Float, Int
 
 PAD, BEGIN, END = 0, 1, 2  # ids of the marks that every token vocabulary starts with
 FIRST_SYMBOL = 3  # id of the first symbol of a vocabulary
+NO_LABEL = -1  # in the place of the class of a step that is not asked for one
 
 ArrayT = TypeVar("ArrayT", bound=Array | np.ndarray)
 Tree = TypeVar("Tree")
@@ -24,11 +25,12 @@ class Interface:
     """Width of a feature vector, or size of the source vocabulary."""
     input_length: int
     """Longest input, in steps."""
-    target: Literal["tokens", "class", "value"]
+    target: Literal["tokens", "labels", "class", "value"]
+    """labels: a class for each step of the input, or for some of them."""
     target_size: int
     """Size of the target vocabulary, number of classes, or width of the value."""
     target_length: int = 1
-    """Longest target, in steps, the end mark included."""
+    """Longest target, in steps, the end mark included; of labels, the longest input."""
 
 
 @jax.tree_util.register_dataclass
@@ -40,12 +42,12 @@ class Batch(Generic[ArrayT]):
     input_lengths: Int[ArrayT, " B"] | None
     """None: all are of full length."""
     targets: Int[ArrayT, "B U"] | Int[ArrayT, " B"] | Float[ArrayT, "B D"]
-    """Tokens that close with the end mark and are then padded; classes; or values."""
+    """Tokens that close with the end mark and are then padded; labels, or `NO_LABEL`; classes; or values."""
     target_lengths: Int[ArrayT, " B"] | None = None
-    """Tokens of each target, the end mark included; None where the target is no sequence."""
+    """Tokens of each target, the end mark included; how many labels it has; None where the target is no sequence."""
 
     def count(self) -> Array:
-        """The valid tokens of all targets; where they are no sequences, the examples."""
+        """The valid tokens or labels of all targets; where they are no sequences, the examples."""
         return jnp.asarray(len(self.targets)) if self.target_lengths is None else jnp.sum(self.target_lengths)
 
 

@@ -94,7 +94,7 @@ def test_flags_override_the_arm_which_overrides_the_setting_which_overrides_the_
         ("--task.permuted=yes", "task.permuted=yes: must be true or false"),
         ("--model.attention=some", "model.attention=some: must be one of none, context, input, dot, "),
         ("--model.cell=elman", "model.cell=elman: must be one of "),
-        ("--task.name=chess", "task.name=chess: must be one of pixels, adding, pronunciation"),
+        ("--task.name=chess", "task.name=chess: must be one of pixels, pronunciation, translation"),
         ("--setting=easy", "setting=easy: must be one of mnist_784"),
         ("--arm=mine", "arm=mine: must be one of rnn gain 0.9"),
         ("--experiment=other", "experiment=other: must be gradient_norms"),

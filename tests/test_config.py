@@ -299,6 +299,56 @@ def test_a_way_to_read_the_source_that_cannot_be_is_refused(options, line):
     assert str(refused.value) == line
 
 
+@pytest.mark.parametrize("task", ["copying_memory", "selective_copying", "dyck"])
+def test_steps_that_have_labels_are_not_made_fewer(task):
+    reason = f"must be none, as the targets of {task} stand at its input's steps"
+    with pytest.raises(UserError, match=rf"^model\.subsampling=convolution: {reason}$"):
+        override(Config(), {"task.name": task, "model.subsampling": "convolution"})
+
+
+@pytest.mark.parametrize(
+    ("task", "options", "line"),
+    [
+        ("copy", {"min_length": 9, "max_length": 8}, "task.max_length=8: must be between 9 and "),
+        ("copy", {"bits": 17}, "task.bits=17: must be between 1 and 16"),
+        ("repeat_copy", {"max_repeats": 1}, "task.max_repeats=1: must be between 2 and "),
+        ("reverse", {"symbols": 1}, "task.symbols=1: must be between 2 and "),
+        ("copying_memory", {"delay": 0}, "task.delay=0: must be between 1 and "),
+        ("selective_copying", {"memorised": 0}, "task.memorised=0: must be between 1 and "),
+        ("multiplication", {"length": 19}, "task.length=19: must be between 20 and "),
+        ("temporal_order", {"symbols": 4}, "task.symbols=4: must be between 2 and 3"),
+        (
+            "temporal_order",
+            {"symbols": 3, "definition": "pascanu_2013"},
+            "task.definition=pascanu_2013: must be hochreiter_1997 or pascanu_2013_code with task.symbols=3",
+        ),
+        ("delayed_recall", {"classes": 1}, "task.classes=1: must be between 2 and "),
+        ("dyck", {"depth": 65}, "task.depth=65: must be between 1 and 64"),
+    ],
+)
+def test_what_cannot_be_drawn_is_refused(task, options, line):
+    with pytest.raises(UserError) as refused:
+        override(Config(), {"task.name": task, **{f"task.{name}": value for name, value in options.items()}})
+    assert str(refused.value).startswith(line) and "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("options", "differ"),
+    [
+        ({"task.name": "adding"}, False),
+        ({"task.name": "adding", "task.definition": "hochreiter_1997"}, True),
+        ({"task.name": "temporal_order"}, True),
+        ({"task.name": "temporal_order", "task.definition": "pascanu_2013"}, False),
+    ],
+)
+def test_whether_lengths_differ_is_a_matter_of_the_definition(options, differ):
+    config = override(Config(), options)
+    assert config.task.lengths_differ == differ
+    if differ:
+        with pytest.raises(UserError, match=r"gradient_flow_every=5: must be 0, as inputs of .* differ in length"):
+            override(config, {"probes.gradient_flow_every": 5})
+
+
 @pytest.mark.parametrize("kind", ["pyramid", "mean", "max", "convolution"])
 def test_a_profile_over_time_is_refused_where_layers_take_fewer_steps(kind):
     changes = {"model.subsampling": kind, "model.layers": 2, "probes.gradient_flow_every": 5}

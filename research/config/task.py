@@ -5,6 +5,7 @@ from typing import ClassVar, Literal, get_args
 
 from research.config.checks import require, require_default
 from research.config.speech import SpeechConfig
+from research.config.synthetic import SyntheticConfig
 from research.config.task_options import TaskOptions
 
 PIXELS = 784  # of one MNIST digit
@@ -23,19 +24,6 @@ class PixelsConfig(TaskOptions):
     def __post_init__(self) -> None:
         divides = self.pixels_per_step > 0 and PIXELS % self.pixels_per_step == 0
         require(divides, "task.pixels_per_step", self.pixels_per_step, f"a divisor of {PIXELS}")
-
-
-@dataclass(frozen=True)
-class AddingConfig(TaskOptions):
-    """The sum of the two marked numbers of a sequence of random numbers (Le, Jaitly, Hinton 2015: chance MSE 1/6)."""
-
-    valued: ClassVar[bool] = True
-    name: Literal["adding"] = "adding"
-    length: int = 100
-    """Time steps of a sequence."""
-
-    def __post_init__(self) -> None:
-        require(self.length >= 2, "task.length", self.length, "at least 2")
 
 
 @dataclass(frozen=True)
@@ -75,7 +63,7 @@ class TranslationConfig(TaskOptions):
             require_default(self, "task", name, self.units == "sentencepiece", f"task.units={self.units}")
 
 
-TaskConfig = PixelsConfig | AddingConfig | PronunciationConfig | TranslationConfig | SpeechConfig
+TaskConfig = PixelsConfig | PronunciationConfig | TranslationConfig | SpeechConfig | SyntheticConfig
 
 
 def task_types() -> dict[str, type]:

@@ -12,3 +12,5 @@ class TaskOptions:
     """Whether inputs differ in length, so that a time step is not equally far from the loss in all of them."""
     valued: ClassVar[bool] = False
     """Whether the target is a number, so that the model gives no probabilities."""
+    labelled: ClassVar[bool] = False
+    """Whether the target is a class for each step of the input, so that nothing may shorten it."""

@@ -64,6 +64,8 @@ class Config:
         kind, every = self.model.subsampling, self.probes.gradient_flow_every
         reason = f"0 with model.subsampling={kind}, which leaves fewer steps than the profile has"
         require(every == 0 or kind == "none", "probes.gradient_flow_every", every, reason)
+        reason = f"none, as the targets of {self.task.name} stand at its input's steps"
+        require(kind == "none" or not self.task.labelled, "model.subsampling", kind, reason)
         smoothing, reason = self.training.label_smoothing, f"0, as the targets of {self.task.name} are values"
         require(smoothing == 0 or not self.task.valued, "training.label_smoothing", smoothing, reason)
         self._check_zoneout()

@@ -14,6 +14,7 @@ from research import catalogue
 from research.config import PIXELS, Config
 from research.errors import UserError
 from research.experiment import Experiment, load
+from research.reporting import drawn
 from research.tracking.runs import NEUTRAL_KEYS, RunDirectory
 
 NAMED = {"model.cell": "cells", "model.attention": "attentions"}
@@ -253,15 +254,13 @@ def _task(trial: Trial) -> str:
                 raise UserError(f"{place}: must be a whole number, at least 1")
             order = " in a fixed random order" if options.get("task.permuted") else ""
             return f"MNIST, {PIXELS // pixels} steps of {pixels} pixel{'s' if pixels > 1 else ''}{order}"
-        case "adding":
-            return f"adding problem, {options.get('task.length')} steps"
         case "pronunciation":
             return "CMUdict, letters to phonemes" + (" with stress" if options.get("task.stress") else "")
         case "translation":
             language = LANGUAGES.get(str(options.get("task.target")), options.get("task.target"))
             return f"English to {language}, 3 to {options.get('task.max_words')} words, {_units(options)}"
         case other:
-            return str(other)
+            return drawn.words(options) or str(other)
 
 
 def _units(options: Mapping[str, Any]) -> str:

@@ -1,7 +1,7 @@
 """The one model that every task trains: an encoder and a head. The trainer knows `loss` and `predict` only.
 
-A head turns the memory into the task's target: the decoder for a sequence of tokens, a linear map of the last state for
-a class or a value.
+A head turns the memory into the task's target: the decoder for a sequence of tokens, a linear map of each state for
+labels, and of the last state for a class or a value.
 """
 
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float, Int
 
-from research.batch import WHOLE, Batch, Interface, Shard
+from research.batch import NO_LABEL, WHOLE, Batch, Interface, Shard
 from research.config import Config
 from research.recurrent import dropout
 from research.recurrent.cell import Cell
@@ -30,13 +30,13 @@ from research.seq2seq.search import Hypotheses, Search
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class Score:
-    """Loss and errors of each token, zeros past a target's end; U = 1 where the target is no sequence."""
+    """Loss and errors of each token or label, zeros where there is none; U = 1 where the target is no sequence."""
 
     loss: Float[Array, "B U"]
     errors: Float[Array, "B U"]
-    """1 for a wrong token or class; for a value, its absolute error."""
+    """1 for a wrong token, label or class; for a value, its absolute error."""
     count: Float[Array, " B"]
-    """Valid tokens."""
+    """Valid tokens or labels."""
 
 
 class TokenHead(nnx.Module):
@@ -73,14 +73,23 @@ class TokenHead(nnx.Module):
 
 
 class LinearHead(nnx.Module):
-    """A class or a value, from the last state."""
+    """Labels, from the state at each step; a class or a value, from the last state."""
 
     def __init__(self, interface: Interface, memory_features: int, rngs: nnx.Rngs) -> None:
         self.target = interface.target
         kernel_init = nnx.initializers.glorot_uniform()
         self.linear = nnx.Linear(memory_features, interface.target_size, kernel_init=kernel_init, rngs=rngs)
 
+    def __call__(self, memory: Memory) -> Float[Array, "B *U V"]:
+        """Logits, or values."""
+        return self.linear(memory.states if self.target == "labels" else memory.last)
+
     def score(self, output: Array, batch: Batch, smoothing: Float[Array, ""] | None = None) -> Score:
+        if self.target == "labels":
+            asked = batch.targets != NO_LABEL
+            loss, errors = cross_entropy(output, jnp.where(asked, batch.targets, 0), smoothing)
+            count = jnp.sum(asked, axis=1).astype(output.dtype)
+            return Score(jnp.where(asked, loss, 0), jnp.where(asked, errors, 0), count)
         if self.target == "class":
             loss, errors = cross_entropy(output, batch.targets, smoothing)
         else:
@@ -89,11 +98,12 @@ class LinearHead(nnx.Module):
         return Score(loss[:, None], errors[:, None], jnp.ones_like(loss))
 
     def training_score(self, memory: Memory, batch: Batch, conditions: Conditions, key: Array, shard: Shard) -> Score:
-        return self.score(self.linear(memory.last), batch, conditions.label_smoothing)
+        return self.score(self(memory), batch, conditions.label_smoothing)
 
     def predict(self, memory: Memory, batch: Batch, rates: Rates, key: Array | None) -> tuple[Score, Array]:
-        output = self.linear(memory.last)
-        return self.score(output, batch), output
+        output = self(memory)
+        score = self.score(output, batch)
+        return score, jnp.argmax(output, axis=-1) if self.target == "labels" else output
 
 
 class Seq2seq(nnx.Module):
@@ -135,7 +145,7 @@ class Seq2seq(nnx.Module):
         return jnp.sum(score.loss) / count, jnp.sum(score.errors) / count
 
     def predict(self, batch: Batch, rates: Rates = OFF, key: Array | None = None) -> tuple[Score, Array]:
-        """The teacher-forced score of each example, and the model's own output: tokens [B, U], logits or values.
+        """The teacher-forced score of each example, and its own output: tokens or labels [B, U], logits or values.
 
         Args:
             key: of the draws, where decoding draws any.

@@ -22,13 +22,14 @@ class Outcome:
     """What the model did on N held-out examples; all arrays are NumPy."""
 
     loss: np.ndarray
-    """Teacher-forced loss of each token, [N, U], zeros past the end; U = 1 where the target is no sequence."""
+    """Teacher-forced loss of each token or label, [N, U], zeros where there is none; U = 1 if the target is no
+    sequence."""
     errors: np.ndarray
-    """Teacher-forced errors of each token, [N, U]."""
+    """Teacher-forced errors of each token or label, [N, U]."""
     count: np.ndarray
-    """Valid tokens of each example, [N]."""
+    """Valid tokens or labels of each example, [N]."""
     outputs: np.ndarray
-    """The model's own output, free-running: tokens [N, most], logits or values."""
+    """The model's own output, free-running: tokens [N, most], labels [N, U], logits or values."""
 
 
 @dataclass(frozen=True)

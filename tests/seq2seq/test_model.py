@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from research.batch import BEGIN, WHOLE, Batch, Interface, Shard
+from research.batch import BEGIN, NO_LABEL, WHOLE, Batch, Interface, Shard
 from research.config import NOISE, DecodingConfig, ModelConfig
 from research.recurrent.dropout import OFF, Rates
 from research.seq2seq import search
 from research.seq2seq.conditions import Conditions
 from research.seq2seq.forcing import true_previous
-from research.seq2seq.model import LinearHead
+from research.seq2seq.model import LinearHead, Seq2seq
 from research.seq2seq.search import greedy
 from tests import quick
 from tests.seq2seq import models
@@ -154,6 +154,89 @@ def test_a_class_or_a_value_is_read_from_the_last_state(target):
     np.testing.assert_allclose(score.errors[:, 0], errors, rtol=1e-12)
     np.testing.assert_array_equal(score.count, 1)
     assert (loss, error) == pytest.approx((np.mean(losses), np.mean(errors)), rel=1e-12)
+
+
+LABELS = Interface("features", INPUTS, STEPS, "labels", 2, STEPS)
+LENGTHS = (4, 2, 0, 3)
+
+
+def labelled() -> Batch:
+    """Labels at some of the steps within the lengths; the second sequence has none."""
+    rng = np.random.default_rng(3)
+    asked = rng.random((BATCH, STEPS)) < 0.6
+    asked[1] = False
+    asked &= np.arange(STEPS)[None, :] < np.array(LENGTHS)[:, None]
+    targets = np.where(asked, rng.integers(0, 2, (BATCH, STEPS)), NO_LABEL)
+    inputs, counts = jnp.asarray(rng.normal(size=(BATCH, STEPS, INPUTS))), np.sum(asked, axis=1, dtype=np.int32)
+    return Batch(inputs, jnp.array(LENGTHS, jnp.int32), jnp.asarray(targets, jnp.int32), jnp.asarray(counts))
+
+
+def labeller(**options) -> Seq2seq:
+    return models.build(LABELS, ModelConfig("lstm", FEATURES, 2, **options))
+
+
+def test_a_label_is_read_from_the_state_at_its_step():
+    model, batch = labeller(bidirectional=True, skip=True), labelled()
+    head = model.head
+    assert isinstance(head, LinearHead) and head.linear.bias is not None
+
+    @quick.jit
+    def run(batch):
+        return encoded(model, batch).states, model.predict(batch), model.loss(batch, jax.random.key(0))
+
+    states, (score, said), (loss, error) = jax.device_get(run(batch))
+    logits = states @ np.asarray(head.linear.kernel[...]) + np.asarray(head.linear.bias[...])
+    targets, losses, errors = np.asarray(batch.targets), *np.zeros((2, BATCH, STEPS))
+    for row, step in np.argwhere(targets != NO_LABEL):
+        losses[row, step] = cross_entropy(logits[row, step], int(targets[row, step]))
+        errors[row, step] = np.argmax(logits[row, step]) != targets[row, step]
+    np.testing.assert_allclose(score.loss, losses, rtol=1e-12)
+    np.testing.assert_array_equal(score.errors, errors)
+    np.testing.assert_array_equal(score.count, batch.target_lengths)
+    np.testing.assert_array_equal(said, np.argmax(logits, axis=2))
+    count = np.sum(targets != NO_LABEL)
+    assert (loss, error) == pytest.approx((np.sum(losses) / count, np.sum(errors) / count), rel=1e-12)
+    assert 0 < np.sum(errors) < count
+
+
+def test_a_label_depends_on_no_later_step():
+    model, batch = labeller(), labelled()
+
+    @quick.jit
+    def run(inputs, step):
+        def logits(inputs):
+            memory = model.encoder(inputs, batch.input_lengths)
+            return jnp.take(model.head(memory), step, axis=1)
+
+        return jax.jacrev(logits)(inputs)
+
+    for step in range(STEPS):
+        jacobian = np.asarray(run(batch.inputs, step))  # [B, V, B, S, D]
+        for row, length in enumerate(LENGTHS):
+            moves = np.any(jacobian[row, :, row] != 0, axis=(0, 2))
+            np.testing.assert_array_equal(moves, (np.arange(STEPS) <= step) & (step < length))
+
+
+def test_loss_and_gradients_of_labels_do_not_depend_on_padding():
+    batch = labelled()
+    filled = jnp.where((jnp.arange(STEPS)[None, :] < jnp.array(LENGTHS)[:, None])[:, :, None], batch.inputs, 9.0)
+    wider = dataclasses.replace(
+        batch,
+        inputs=jnp.pad(filled, ((0, 0), (0, 2), (0, 0)), constant_values=7.0),
+        targets=jnp.pad(batch.targets, ((0, 0), (0, 2)), constant_values=NO_LABEL),
+    )
+    graphdef, state = nnx.split(labeller(bidirectional=True), nnx.Param)
+
+    @quick.jit
+    def run(state, batch):
+        def loss(state):
+            return nnx.merge(graphdef, state).loss(batch, jax.random.key(0))
+
+        return jax.value_and_grad(loss, has_aux=True)(state)
+
+    plain, padded = run(state, batch), run(state, wider)
+    assert all(np.any(np.asarray(gradient) != 0) for gradient in jax.tree.leaves(plain[1]))
+    jax.tree.map(lambda x, y: np.testing.assert_allclose(x, y, rtol=0, atol=1e-12), plain, padded)
 
 
 @pytest.mark.parametrize("ratio", [1.0, 0.5])

@@ -5,9 +5,11 @@ import pytest
 
 from research.batch import Batch
 from research.config import AddingConfig
+from research.errors import UserError
 from research.tasks.adding import Adding
 from research.tasks.task import Outcome
 from tests import quick
+from tests.tasks import drawings
 
 COUNT = 4000
 
@@ -59,3 +61,47 @@ def test_an_answer_is_right_within_four_hundredths():
     metrics = Adding(AddingConfig()).evaluate(outcome).metrics
     assert metrics["eval/accuracy"] == 0.5
     assert metrics["eval/loss"] == pytest.approx(np.mean(errors**2))
+
+
+def test_the_mean_is_of_one_number_of_the_first_tenth_and_one_from_there_to_the_half():
+    batch = drawings.examples(drawings.SMALL["adding, pascanu"])
+    first, second = np.zeros((2, 32))
+    for source, target in drawings.rows(batch):
+        numbers, marks = source.T
+        steps = len(marks)
+        one, other = np.flatnonzero(marks)
+        assert one < steps // 10 <= other < steps // 10 + int(0.4 * steps)
+        assert target[0] == pytest.approx((numbers[one] + numbers[other]) / 2, abs=1e-6)
+        first[one] += 1
+        second[other] += 1
+    assert np.all(first[:3] / COUNT > 0.3) and np.all(second[3:15] / COUNT > 0.06)  # 1/3 and 1/12
+    np.testing.assert_allclose(np.bincount(drawings.lengths(batch))[30:] / COUNT, [1 / 3] * 3, atol=0.03)
+    assert np.mean((batch.targets - 0.5) ** 2) == pytest.approx(1 / 24, abs=0.004)
+
+
+def test_the_scaled_sum_is_that_of_the_paper_with_marks_at_both_ends():
+    batch = drawings.examples(drawings.SMALL["adding, hochreiter"])
+    for source, target in drawings.rows(batch):
+        numbers, marks = source.T
+        assert marks[0] == marks[-1] == -1
+        assert numbers.min() >= -1 and numbers.max() < 1
+        assert target[0] == pytest.approx(0.5 + np.sum(numbers[marks == 1]) / 4, abs=1e-6)
+    assert np.min(batch.inputs[..., 0]) < -0.99
+    counting = 2 - 1 / 10 - 9 / 10 / 14  # numbers, on average: the first step's does not count
+    assert np.mean((batch.targets - 0.5) ** 2) == pytest.approx(counting / 3 / 16, abs=0.003)
+
+
+@pytest.mark.parametrize(("length", "definition"), [(1, "arjovsky_2016"), (9, "pascanu_2013"), (19, "hochreiter_1997")])
+def test_a_sequence_that_is_too_short_for_its_definition_is_refused(length, definition):
+    with pytest.raises(UserError, match=rf"^task\.length={length}: must be between {length + 1} and "):
+        AddingConfig(length=length, definition=definition)
+    AddingConfig(length=length + 1, definition=definition)
+
+
+@pytest.mark.parametrize("definition", ["arjovsky_2016", "pascanu_2013", "hochreiter_1997"])
+def test_the_baseline_is_the_best_constant(definition):
+    task = Adding(AddingConfig(length=20, definition=definition))
+    errors = np.zeros((COUNT, 1), np.float32)
+    metrics = task.evaluate(Outcome(errors, errors, np.ones(COUNT), errors)).metrics
+    assert metrics["eval/baseline/loss"] == pytest.approx(1 / 6 if definition == "arjovsky_2016" else 1 / 24, rel=0.1)
+    assert 0 < metrics["eval/baseline/accuracy"] < 0.3

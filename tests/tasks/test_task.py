@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from research import catalogue
-from research.batch import END, PAD, Batch, Interface
+from research.batch import END, NO_LABEL, PAD, Batch, Interface
 from research.config import task_types
 from research.tasks import task as tasks
 from research.tasks.corpora import espeak
@@ -62,11 +62,18 @@ def check(batch: Batch[np.ndarray], interface: Interface, size: int) -> None:
         assert steps == interface.input_length if batch.input_lengths is None else steps <= interface.input_length
         assert batch.inputs.dtype == np.float32
     else:
-        check_tokens(batch.inputs, batch.input_lengths, interface.input_size, end=False)
+        lengths = np.full(size, steps, np.int32) if batch.input_lengths is None else batch.input_lengths
+        check_tokens(batch.inputs, lengths, interface.input_size, end=False)
         assert batch.inputs.shape == (size, steps)
     if interface.target == "tokens":
         check_tokens(batch.targets, batch.target_lengths, interface.target_size, end=True)
         assert batch.targets.shape[1] <= interface.target_length
+    elif interface.target == "labels":
+        asked = batch.targets != NO_LABEL
+        assert batch.targets.shape == (size, steps) and batch.targets.dtype == np.int32
+        assert interface.target_length == interface.input_length
+        assert batch.targets[asked].min() >= 0 and batch.targets.max() < interface.target_size
+        np.testing.assert_array_equal(np.sum(asked, axis=1), batch.target_lengths)
     elif interface.target == "class":
         assert batch.targets.shape == (size,) and batch.targets.dtype == np.int32
         assert batch.targets.min() >= 0 and batch.targets.max() < interface.target_size

@@ -240,16 +240,18 @@ def test_one_batched_program_trains_as_one_trial_after_the_other_does():
         np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
 
 
-def test_the_labels_of_classes_are_smoothed_too():
-    head = LinearHead(Interface("features", 2, 3, "class", 5), 4, nnx.Rngs(0))
+@pytest.mark.parametrize("target", ["class", "labels"])
+def test_the_labels_of_classes_are_smoothed_too(target):
+    head = LinearHead(Interface("features", 2, 3, target, 5, 3), 4, nnx.Rngs(0))
     states = jax.random.normal(jax.random.key(0), (6, 4))
     memory = Memory(states[:, None], None, (), states)
-    batch = Batch(jnp.zeros((6, 3, 2)), None, jnp.arange(6) % 5)
+    classes = jnp.arange(6) % 5
+    batch = Batch(jnp.zeros((6, 1, 2)), None, classes if target == "class" else classes[:, None])
     found, plain = (
         head.training_score(memory, batch, Conditions(label_smoothing=share), jax.random.key(0), WHOLE).loss
         for share in (jnp.float32(0.3), None)
     )
-    labels = 0.7 * jax.nn.one_hot(batch.targets, 5) + 0.3 / 5
+    labels = 0.7 * jax.nn.one_hot(classes, 5) + 0.3 / 5
     np.testing.assert_allclose(found[:, 0], optax.softmax_cross_entropy(head.linear(states), labels), rtol=1e-6)
     assert np.all(found != plain)
 

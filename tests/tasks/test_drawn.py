@@ -1,0 +1,113 @@
+"""One definition for device and host, whose examples are what the draws say and nothing else."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from research.batch import END, PAD
+from research.tasks.drawn import DeviceDraws, Draws, HostDraws, closed, one_hot
+from tests import quick
+from tests.tasks.drawings import SMALL, examples, task_of
+
+cases = pytest.mark.parametrize("case", SMALL)
+
+
+class Recorded(HostDraws):
+    """The host's numbers, and what they were."""
+
+    def __init__(self, seed: int) -> None:
+        super().__init__(seed)
+        self.record: list[np.ndarray] = []
+
+    def uniform(self, *shape: int) -> np.ndarray:
+        return self.kept(super().uniform(*shape))
+
+    def integers(self, shape: tuple[int, ...], least: Any, below: Any) -> np.ndarray:
+        return self.kept(super().integers(shape, least, below))
+
+    def kept(self, numbers: np.ndarray) -> np.ndarray:
+        self.record.append(numbers)
+        return numbers
+
+
+class Replayed(DeviceDraws):
+    """A record of numbers as the device's."""
+
+    def __init__(self, record: list[np.ndarray]) -> None:
+        self.record = iter(record)
+
+    def uniform(self, *shape: int) -> Any:
+        return jnp.asarray(next(self.record))
+
+    def integers(self, shape: tuple[int, ...], least: Any, below: Any) -> Any:
+        return jnp.asarray(next(self.record))
+
+
+@cases
+def test_of_the_same_draws_device_and_host_make_the_same_examples(case):
+    task, count, draws = task_of(SMALL[case]), 200, Recorded(3)
+    host = task.examples(draws, count)
+    device = quick.jit(lambda: task.examples(Replayed(draws.record), count))()
+    assert jax.tree.structure(device) == jax.tree.structure(host)
+    for made, wanted in zip(jax.tree.leaves(device), jax.tree.leaves(host), strict=True):
+        assert isinstance(made, jax.Array) and made.dtype == wanted.dtype
+        np.testing.assert_allclose(made, wanted, rtol=0, atol=1e-6)
+
+
+@cases
+def test_the_first_examples_do_not_depend_on_how_many_there_are(case):
+    few, many = task_of(SMALL[case]).held_out(50), examples(SMALL[case])
+    jax.tree.map(lambda x, y: np.testing.assert_array_equal(x, y[:50]), few, many)
+
+
+@cases
+def test_the_share_of_padding_is_that_of_the_steps(case):
+    task, batch = task_of(SMALL[case]), examples(SMALL[case], 1000)
+    if batch.input_lengths is None:
+        assert task.padding is None
+        return
+    steps = list(batch.input_lengths) + list([] if batch.target_lengths is None else batch.target_lengths)
+    widths = batch.inputs.shape[1] + (0 if batch.target_lengths is None else batch.targets.shape[1])
+    assert task.padding == pytest.approx(1 - sum(steps) / (1000 * widths))
+
+
+@quick.jit
+def _drawn() -> tuple[Any, Any, Any]:
+    draws = DeviceDraws(jax.random.key(0))
+    bounds = jnp.arange(1, 5)[None, :]
+    return draws.uniform(4000, 2), draws.integers((4000, 4), 0, bounds), draws.integers((4000, 4), 0, bounds)
+
+
+def on_host() -> tuple[Any, Any, Any]:
+    draws = HostDraws(0)
+    bounds = np.arange(1, 5)[None, :]
+    return draws.uniform(4000, 2), draws.integers((4000, 4), 0, bounds), draws.integers((4000, 4), 0, bounds)
+
+
+@pytest.mark.parametrize("place", [_drawn, on_host])
+def test_numbers_are_uniform_within_their_bounds_and_each_draw_is_another(place):
+    numbers, whole, others = jax.device_get(place())
+    assert numbers.dtype == np.float32 and whole.dtype == np.int32
+    assert 0 <= numbers.min() < 0.001 and 0.999 < numbers.max() < 1
+    assert np.mean(numbers) == pytest.approx(0.5, abs=0.02)
+    for below in range(1, 5):
+        shares = np.bincount(whole[:, below - 1], minlength=below) / 4000
+        assert len(shares) == below
+        np.testing.assert_allclose(shares, 1 / below, atol=0.04)
+    assert np.any(whole != others)
+
+
+@pytest.mark.parametrize("kind", [HostDraws, DeviceDraws])
+def test_the_running_maximum_is_along_the_steps(kind):
+    draws: Draws = HostDraws(0) if kind is HostDraws else DeviceDraws(jax.random.key(0))
+    found = draws.largest_so_far(draws.numpy.array([[1, 3, 2, 5], [4, 0, 4, 1]]))
+    np.testing.assert_array_equal(found, [[1, 3, 3, 5], [4, 4, 4, 4]])
+
+
+def test_symbols_as_vectors_and_targets_with_their_end():
+    np.testing.assert_array_equal(one_hot(np.array([[2, -1, 0]]), 3, np), [[[0, 0, 1], [0, 0, 0], [1, 0, 0]]])
+    found = closed(np.array([[7, 8, 9], [7, 8, 9], [7, 8, 9]]), np.array([3, 1, 0]), np)
+    np.testing.assert_array_equal(found, [[7, 8, 9, END], [7, END, PAD, PAD], [END, PAD, PAD, PAD]])
