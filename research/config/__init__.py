@@ -17,7 +17,7 @@ from research.config.model import (
 from research.config.speech import FeatureOptions, SpeechOptions, SpeechPromptsConfig, SpeechSyllablesConfig
 from research.config.task import PIXELS, AddingConfig, PixelsConfig, PronunciationConfig, TaskConfig, task_types
 from research.config.task_options import TaskOptions
-from research.config.training import NOISE, ProbesConfig, TrackingConfig, TrainingConfig
+from research.config.training import NOISE, InputConfig, ProbesConfig, TrackingConfig, TrainingConfig
 from research.config.trial import Config
 from research.config.words import DecodingConfig, ForcingConfig
 
@@ -33,6 +33,7 @@ __all__ = [
     "FeatureOptions",
     "ForcingConfig",
     "InitConfig",
+    "InputConfig",
     "InputInit",
     "ModelConfig",
     "PixelsConfig",

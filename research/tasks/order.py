@@ -10,6 +10,7 @@ from one bucket, and the batches of an epoch come in random order.
 
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -123,6 +124,8 @@ def _half_bits(size: int) -> int:
 
 
 def _encrypt(value: UInt[ArrayT, " N"], keys: UInt32[ArrayT, " R"], half_bits: int) -> UInt[ArrayT, " N"]:
+    left: Any
+    right: Any
     left, right = value >> half_bits, value & ((1 << half_bits) - 1)
     for r in range(ROUNDS):
         left, right = right, left ^ (_mix(right ^ keys[r]) & ((1 << half_bits) - 1))
@@ -131,6 +134,6 @@ def _encrypt(value: UInt[ArrayT, " N"], keys: UInt32[ArrayT, " R"], half_bits: i
 
 def _mix(value: UInt[ArrayT, " N"]) -> UInt[ArrayT, " N"]:
     """The finaliser of MurmurHash3: every input bit reaches every output bit."""
-    value = (value ^ (value >> 16)) * np.uint32(0x85EBCA6B)
-    value = (value ^ (value >> 13)) * np.uint32(0xC2B2AE35)
-    return value ^ (value >> 16)
+    once: Any = (value ^ (value >> 16)) * np.uint32(0x85EBCA6B)
+    twice: Any = (once ^ (once >> 13)) * np.uint32(0xC2B2AE35)
+    return twice ^ (twice >> 16)

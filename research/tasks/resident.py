@@ -67,12 +67,17 @@ class Resident(Task):
         return Order(self._sizes, batch_size).bucket(key, step)
 
     def batch(self, data: Any, key: Array, step: Int[Array, ""], batch_size: int, bucket: int) -> Batch[Array]:
-        order = Order(self._sizes, batch_size)
-        rows = order.rows(key, step, bucket) - int(np.sum(self._sizes[:bucket]))
-        chosen = jax.tree.map(lambda x: x[rows], data[bucket])
+        chosen = self.chosen(data, key, step, batch_size, bucket)
+        assert chosen.input_lengths is not None
         draw = jax.random.fold_in(jax.random.fold_in(key, 1), step)
         inputs = self.augmented(chosen.inputs, chosen.input_lengths, draw)
         return replace(chosen, inputs=inputs)
+
+    def chosen(self, data: Any, key: Array, step: Int[Array, ""], batch_size: int, bucket: int) -> Batch[Array]:
+        """This step's examples as they are held, padded to the width of their bucket."""
+        order = Order(self._sizes, batch_size)
+        rows = order.rows(key, step, bucket) - int(np.sum(self._sizes[:bucket]))
+        return jax.tree.map(lambda x: x[rows], data[bucket])
 
     def augmented(self, inputs: Array, lengths: Int[Array, " B"], key: Array) -> Array:
         """The inputs as this update sees them, of the types that a model reads."""

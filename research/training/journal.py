@@ -1,6 +1,6 @@
 """What a pack leaves behind: each trial's records in its run directory and, under the same names, in W&B."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, get_args
@@ -100,12 +100,21 @@ class Journal:
         for trial, state in zip(self._trials, states, strict=True):
             checkpoint.save(trial.checkpoints, step, state)
 
-    def finish(self, steps: int, states: list[TrialState], evaluations: list[Evaluation], seconds: float) -> None:
+    def finish(
+        self,
+        steps: int,
+        states: list[TrialState],
+        evaluations: list[Evaluation],
+        seconds: float,
+        shares: Mapping[str, float | None] | None = None,
+    ) -> None:
         """Write each trial's result: the trial is done.
 
         Args:
             steps: updates since the start of the training.
             seconds: that the pack took, in this process.
+            shares: of what the input costs, those that there are: `padding` of the source steps of batches,
+                `input_wait` of the seconds, in which the device had nothing to do for want of input.
         """
         made = (steps - self._start) * len(self._trials)
         for k, (trial, state, evaluation) in enumerate(zip(self._trials, states, evaluations, strict=True)):
@@ -126,6 +135,7 @@ class Journal:
             model = self._config.model
             result |= {"features": model.features, "parameters": summary["model/parameters"]}
             result |= {"readout": model.readout} if model.readout else {}
+            result |= {name: share for name, share in (shares or {}).items() if share is not None}
             parts = {"by_length": evaluation.by_length, "by_position": evaluation.by_position}
             result |= {name: table for name, table in parts.items() if table}
             environment = {**devices.environment(), "batch_shards": trial.run.batch_shards()}
@@ -184,7 +194,14 @@ class Bystander:
 
     def save(self, step: int, states: list[TrialState]) -> None: ...
 
-    def finish(self, steps: int, states: list[TrialState], evaluations: list[Evaluation], seconds: float) -> None: ...
+    def finish(
+        self,
+        steps: int,
+        states: list[TrialState],
+        evaluations: list[Evaluation],
+        seconds: float,
+        shares: Mapping[str, float | None] | None = None,
+    ) -> None: ...
 
 
 def _flow_summary(flow: list[dict[str, Any]], part: str, when: str, index: int) -> dict[str, float]:
