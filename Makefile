@@ -14,8 +14,8 @@ demo: $(VENV)/.installed  ## the main job: train the gradient-norm sweep (it goe
 	$(BIN)/python -m research sweep sweeps/gradient_norms.yaml
 	$(BIN)/python -m research report runs/gradient_norms
 
-test: $(VENV)/.installed-dev  ## all tests
-	$(BIN)/python -m pytest
+test: $(VENV)/.installed-dev  ## all tests, on all cores
+	$(BIN)/python -m pytest --numprocesses logical --maxprocesses 8 --dist worksteal
 
 lint: $(VENV)/.installed-dev  ## format, lint and types
 	$(BIN)/ruff format --check

@@ -1,4 +1,4 @@
-"""The command line: list, train, sweep, report.
+"""The command line: list, train, sweep, report, predict, data.
 
 Nothing heavy is imported before a command asks for it, so that help and lists come at once. A user's mistake is one
 line on stderr and exit code 2.
@@ -28,6 +28,10 @@ usage: python -m research COMMAND ...
                                train all trials of a sweep file; run again, it goes on
   report RUNS [--format FORMAT] [--output DIR]
                                table and figures of the trials under a directory
+  data list | fetch NAME ... | info NAME
+                               corpora: what there is, get and prepare some, what is in one
+  predict RUN INPUT... [--method METHOD] [--n-best N] [--alignment FILE]
+                               what a trained model says: of a word, a sentence, a sound, an image
 
 `COMMAND --help` tells the options of a command."""
 
@@ -49,15 +53,17 @@ class Parser(argparse.ArgumentParser):
 
 def main(args: Sequence[str] | None = None) -> int:
     """Run a command and return the exit code: 0, 2 for a user's mistake, 130 for Ctrl-C, 141 for a closed pipe."""
+    words = list(sys.argv[1:] if args is None else args)
     try:
-        code = _dispatch(list(sys.argv[1:] if args is None else args))
+        code = _dispatch(words)
         sys.stdout.flush()
         return code
     except UserError as error:
         print("error:", " ".join(str(error).split("\n")), file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("interrupted; the same command goes on from the last checkpoint", file=sys.stderr)
+        goes_on = "; the same command goes on from the last checkpoint" if words[:1] in (["train"], ["sweep"]) else ""
+        print(f"interrupted{goes_on}", file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python complains when it flushes at exit
@@ -65,12 +71,19 @@ def main(args: Sequence[str] | None = None) -> int:
 
 
 def _dispatch(args: list[str]) -> int:
-    commands = {"list": _list, "train": _train, "sweep": _sweep, "report": _report}
+    commands = {
+        "list": _list,
+        "train": _train,
+        "sweep": _sweep,
+        "report": _report,
+        "predict": _predict,
+        "data": _data,
+    }
     if not args or args[0] in ("-h", "--help", "help"):
         print(USAGE)
     elif args[0] in commands:
         try:
-            commands[args[0]](args[1:])
+            return commands[args[0]](args[1:]) or 0
         except SystemExit as left:  # argparse, after its help
             return int(left.code or 0)
     else:
@@ -125,6 +138,8 @@ def _train(args: list[str]) -> None:
     (result,) = train_trials([(trial.name, trial.config)], directory=directory)
     for key, value in result.summary.items():
         print(f"{key:<40} {value:.6g}" if isinstance(value, int | float) else f"{key:<40} {value}")
+    for name, signature in result.signatures.items():
+        print(f"{name:<40} {signature}")
     print(f"{result.status}: {result.path}")
 
 
@@ -157,6 +172,38 @@ def _report(args: list[str]) -> None:
     from research.reporting import page
 
     page.report(options.runs, options.format, options.output)
+
+
+def _data(args: list[str]) -> None:
+    parser = Parser(prog="python -m research data", description="Corpora that tasks train on.", allow_abbrev=False)
+    actions = parser.add_subparsers(dest="action", required=True, metavar="list | fetch | info")
+    actions.add_parser("list", help="what there is, and what of it is prepared", allow_abbrev=False)
+    fetching = actions.add_parser("fetch", help="get and prepare corpora; tasks do so themselves", allow_abbrev=False)
+    fetching.add_argument("names", nargs="+", metavar="NAME")
+    actions.add_parser("info", help="what is in a corpus, and where it is from").add_argument("name", metavar="NAME")
+    options = parser.parse_args(args)
+    from research import data
+
+    if options.action == "list":
+        data.print_list()
+    elif options.action == "fetch":
+        data.fetch(options.names)
+    else:
+        data.print_info(options.name)
+
+
+def _predict(args: list[str]) -> int:
+    from research.predicting import options
+
+    form = argparse.RawDescriptionHelpFormatter
+    parser = Parser(
+        prog="python -m research predict", description=options.DESCRIPTION, allow_abbrev=False, formatter_class=form
+    )
+    options.add_to(parser)
+    asked = options.of(parser.parse_intermixed_args(args))
+    from research.predicting import command
+
+    return command.predict(asked)
 
 
 def _writable(directory: Path) -> Path:

@@ -5,12 +5,14 @@ shapes and types that public functions promise are checked at each call.
 """
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", "")  # tests leave nothing in the user's cache, nor take from it
 
 import jax
 import jaxtyping
+import pytest
 
 from tests import typechecking
 
@@ -34,3 +36,10 @@ def register_unchecked(nodetype, *args, **kwargs):
 
 jax.tree_util.register_dataclass = register_unchecked
 jaxtyping.install_import_hook(CHECKED, f"{typechecking.__name__}.typechecker")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def release_programs() -> Iterator[None]:
+    """Let go of a file's compiled programs: each holds memory maps, of which Linux grants a process 65,530."""
+    yield
+    jax.clear_caches()

@@ -66,3 +66,19 @@ def test_reading_the_catalogue_imports_none_of_it():
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=catalogue.ROOT, capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+def test_corpora_are_found_with_the_names_and_versions_that_tfds_gives_them():
+    corpora = catalogue.corpora()
+    assert {"asterisk_en", "asterisk_ru", "cmudict", "gcin", "mnist5k"} <= set(corpora)
+    assert not {"asterisk", "corpus"} & set(corpora)
+    for name, entry in corpora.items():
+        corpus = catalogue.load_corpus(name)
+        assert (corpus.name, str(corpus.VERSION)) == (name, entry.version)
+
+
+def test_of_each_corpus_it_is_said_what_it_is_where_it_is_from_and_on_what_terms():
+    for name, entry in catalogue.corpora().items():
+        corpus = catalogue.load_corpus(name)
+        assert (corpus.licence, corpus.megabytes) == (entry.licence, entry.megabytes)
+        assert all((entry.summary, entry.licence, entry.megabytes, corpus.source, corpus.citation)), name

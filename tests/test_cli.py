@@ -35,6 +35,7 @@ class Trainer(ModuleType):
             status, done = "diverged" if config.seed == 1 else "finished", (directory / name).exists()
             (directory / name).mkdir(parents=True, exist_ok=True)
             result = SimpleNamespace(path=directory / name, status=status, skipped=done, summary={"eval/loss": 0.25})
+            result.signatures = {"bleu": "tok:13a"}
             results.append(result)
         return results
 
@@ -66,11 +67,11 @@ def test_without_arguments_the_help_is_printed(capsys):
     bare = capsys.readouterr().out
     assert cli.main(["--help"]) == 0
     assert capsys.readouterr().out == bare
-    for command in ("list", "train", "sweep", "report"):
+    for command in ("list", "train", "sweep", "report", "data"):
         assert f"\n  {command} " in bare
 
 
-@pytest.mark.parametrize("command", ["list", "train", "sweep", "report"])
+@pytest.mark.parametrize("command", ["list", "train", "sweep", "report", "data"])
 def test_every_command_has_help(command, capsys):
     assert cli.main([command, "--help"]) == 0
     out, err = capsys.readouterr()
@@ -109,6 +110,7 @@ def test_train_trains_the_trial_of_the_flags(trainer, tmp_path, capsys):
     out = capsys.readouterr().out
     assert "eval/loss" in out
     assert "0.25" in out
+    assert "tok:13a" in out
     assert f"finished: {tmp_path}/gradient_norms/{name}\n" in out
 
 
@@ -156,7 +158,7 @@ def test_report_hands_on_its_options(page, tmp_path):
     ("args", "said"),
     [
         (["lst"], "lst: no such command; did you mean list?"),
-        (["--seed=1"], "must be one of list, train, sweep, report"),
+        (["--seed=1"], "must be one of list, train, sweep, report, data"),
         (["list", "nothing"], "experiment 'nothing': must be one of"),
         (["list", "a", "b"], "list: unrecognized arguments: b"),
         (["train"], "train: the experiment comes first, one of "),
@@ -208,7 +210,7 @@ def test_a_closed_pipe_is_quiet():
     assert not done.stderr
 
 
-@pytest.mark.parametrize("args", [["--help"], ["list"], ["train", "gradient_norms", "--help"]])
+@pytest.mark.parametrize("args", [["--help"], ["list"], ["data", "list"], ["train", "gradient_norms", "--help"]])
 def test_help_and_lists_come_in_under_half_a_second_without_jax(args):
     code = (
         f"import sys; from research.cli import main; code = main({args!r})\n"

@@ -27,7 +27,9 @@ ALLOWED = {  # what the modules of a folder (or one module) may import of `resea
     "training": BASE | {"batch", "recurrent", "tasks", "seq2seq", "probes", "tracking"},
     "sweeping": BASE | {"experiment", "command_line", "tracking", "training"},
     "reporting": BASE | {"experiment", "tracking", "probes"},
-    "cli": BASE | {"experiment", "command_line", "training", "sweeping", "reporting"},
+    "data": BASE | {"tasks"},
+    "predicting": BASE | {"batch", "recurrent", "tasks", "seq2seq", "training", "tracking", "reporting"},
+    "cli": BASE | {"data", "experiment", "command_line", "training", "sweeping", "reporting", "predicting"},
     "__main__": {"cli"},
 }
 HOMES = {
@@ -38,6 +40,8 @@ HOMES = {
     "matplotlib": "research/reporting/figures/",
     "yaml": "research/sweeping/spec.py",
     "tensorflow_datasets": "research/tasks/corpora/",
+    "sentencepiece": "research/tasks/units.py",
+    "sacrebleu": "research/tasks/translations.py",
     "soundfile": "research/tasks/",
     "soxr": "research/tasks/audio/sound.py",
     "kaldi_native_fbank": "research/tasks/audio/fbank.py",
@@ -45,7 +49,7 @@ HOMES = {
 }
 LIGHT = (
     "config", "dotted", "catalogue", "experiment", "errors", "command_line", "cli", "sweeping.spec",
-    "sweeping.parameters", "sweeping.local", "tracking.runs",
+    "sweeping.parameters", "sweeping.local", "tracking.runs", "data", "predicting.options",
 )  # fmt: skip
 HEAVY = {
     "jax",

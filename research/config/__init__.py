@@ -14,14 +14,29 @@ from research.config.model import (
     ModelConfig,
     RecurrentInit,
 )
-from research.config.speech import FeatureOptions, SpeechOptions, SpeechPromptsConfig, SpeechSyllablesConfig
-from research.config.task import PIXELS, AddingConfig, PixelsConfig, PronunciationConfig, TaskConfig, task_types
+from research.config.speech import (
+    FeatureOptions,
+    SpeechDigitsConfig,
+    SpeechOptions,
+    SpeechPromptsConfig,
+    SpeechSyllablesConfig,
+)
+from research.config.task import (
+    PIXELS,
+    AddingConfig,
+    PixelsConfig,
+    PronunciationConfig,
+    TaskConfig,
+    TranslationConfig,
+    task_types,
+)
 from research.config.task_options import TaskOptions
 from research.config.training import NOISE, InputConfig, ProbesConfig, TrackingConfig, TrainingConfig
 from research.config.trial import Config
-from research.config.words import DecodingConfig, ForcingConfig
+from research.config.words import METHOD_OPTIONS, DecodingConfig, ForcingConfig
 
 __all__ = [
+    "METHOD_OPTIONS",
     "NOISE",
     "PIXELS",
     "AddingConfig",
@@ -40,6 +55,7 @@ __all__ = [
     "ProbesConfig",
     "PronunciationConfig",
     "RecurrentInit",
+    "SpeechDigitsConfig",
     "SpeechOptions",
     "SpeechPromptsConfig",
     "SpeechSyllablesConfig",
@@ -47,6 +63,7 @@ __all__ = [
     "TaskOptions",
     "TrackingConfig",
     "TrainingConfig",
+    "TranslationConfig",
     "require",
     "require_positive",
     "task_types",

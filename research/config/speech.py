@@ -149,6 +149,13 @@ class SpeechSyllablesConfig(SpeechOptions):
     """What is held out: syllables, of which training may have another tone; syllables in all tones; or a speaker."""
 
 
+@dataclass(frozen=True)
+class SpeechDigitsConfig(SpeechOptions):
+    """Connected digits, synthesised, to their names; voices held out, and a real one (espeak-ng, Asterisk)."""
+
+    name: Literal["speech_digits"] = "speech_digits"
+
+
 def mel(frequency: float) -> float:
     """The mel scale that HTK and Kaldi use."""
     return 1127 * math.log1p(frequency / 700)
@@ -162,3 +169,6 @@ def _check_ranges(options: object, ranges: Mapping[str, tuple[float, float]]) ->
     for name, (least, most) in ranges.items():
         value = getattr(options, name)
         require(least <= value <= most, f"task.{name}", value, f"between {least:g} and {most:g}")
+
+
+SpeechConfig = SpeechDigitsConfig | SpeechPromptsConfig | SpeechSyllablesConfig

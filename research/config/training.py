@@ -74,7 +74,8 @@ class TrainingConfig:
     ema_decay: float = 0.0
     """Decay of the exponential moving average of the weights, which are then those evaluated; 0: no average."""
     input_dropout: float = 0.0
-    """Share of an embedding to drop, the same at all steps (Gal & Ghahramani 2016)."""
+    """Share to drop of what enters the first layer, the same at all steps (Gal & Ghahramani 2016): embeddings; in a
+    decoder also the context and the read-out, where they enter. Input features are spared."""
     output_dropout: float = 0.0
     """Share of a layer's output to drop, the same at all steps."""
     recurrent_dropout: float = 0.0

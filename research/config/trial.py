@@ -40,6 +40,7 @@ class Config:
         self.attention.check(self.model.attention)
         if self.model.attention == "multi_head":
             heads, width = self.attention.heads, self.cell.projection or self.model.features
+            width *= self.model.layers if self.model.skip else 1
             settled = self.cell.projection or not self.model.parameter_budget  # else widths are tried out
             fits = width % heads == 0 or not settled
             require(fits, "attention.heads", heads, f"a divisor of the decoder's {width} features")

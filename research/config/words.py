@@ -7,6 +7,11 @@ from research.config.checks import LARGE, require, require_default
 
 ForcingPolicy = Literal["always", "never", "constant", "linear", "exponential", "inverse_sigmoid"]
 DECAYS = ("linear", "exponential", "inverse_sigmoid")
+METHOD_OPTIONS = {
+    "beam": ("beam_size", "length_penalty", "coverage_penalty"),
+    "sample": ("temperature", "top_k"),
+}
+"""What only one method of decoding reads."""
 
 
 @dataclass(frozen=True)
@@ -73,10 +78,6 @@ class DecodingConfig:
         require(1 / LARGE <= hot <= LARGE, "decoding.temperature", hot, f"between {1 / LARGE:g} and {LARGE:g}")
         ordered = self.max_length == 0 or self.min_length <= self.max_length
         require(ordered, "decoding.min_length", self.min_length, f"at most decoding.max_length={self.max_length}")
-        read = {
-            "beam": ("beam_size", "length_penalty", "coverage_penalty"),
-            "sample": ("temperature", "top_k"),
-        }
-        for method, names in read.items():
+        for method, names in METHOD_OPTIONS.items():
             for name in names:
                 require_default(self, "decoding", name, self.method == method, f"decoding.method={self.method}")

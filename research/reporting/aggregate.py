@@ -18,6 +18,7 @@ from research.tracking.runs import NEUTRAL_KEYS, RunDirectory
 
 NAMED = {"model.cell": "cells", "model.attention": "attentions"}
 """Options whose values are the names of a part of the catalogue."""
+LANGUAGES = {"de": "German", "fr": "French", "ja": "Japanese"}
 
 
 @dataclass(frozen=True)
@@ -156,6 +157,18 @@ def unfinished(group: Group) -> Counter[str]:
     )
 
 
+def signatures(group: Group) -> dict[tuple[str, str], list[str]]:
+    """The settings in which a metric has a signature, by both."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for section in group.sections:
+        for trial in section.trials:
+            for pair in ((trial.result or {}).get("signatures") or {}).items():
+                settings = found.setdefault(pair, [])
+                if section.setting not in settings:
+                    settings.append(section.setting)
+    return found
+
+
 def _group(name: str, trials: list[Trial]) -> Group:
     try:
         experiment = load(name)
@@ -244,5 +257,16 @@ def _task(trial: Trial) -> str:
             return f"adding problem, {options.get('task.length')} steps"
         case "pronunciation":
             return "CMUdict, letters to phonemes" + (" with stress" if options.get("task.stress") else "")
+        case "translation":
+            language = LANGUAGES.get(str(options.get("task.target")), options.get("task.target"))
+            return f"English to {language}, 3 to {options.get('task.max_words')} words, {_units(options)}"
         case other:
             return str(other)
+
+
+def _units(options: Mapping[str, Any]) -> str:
+    """What a step of source and of target is."""
+    if options.get("task.units") == "characters":
+        return "characters"
+    counts = {str(options.get(f"task.{side}_pieces")): None for side in ("source", "target")}
+    return f"{'/'.join(counts)} pieces"

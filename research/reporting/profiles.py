@@ -19,7 +19,7 @@ Array = NDArray[np.float64]
 Part = Literal["h", "c"]
 When = Literal["first", "last"]
 By = Literal["length", "position"]
-Kind = Literal["free_running", "teacher_forced"]
+Kind = Literal["free_running", "teacher_forced", "bleu"]
 
 MOST_BINS = 16
 
@@ -41,7 +41,7 @@ class Profile:
 
 @dataclass(frozen=True)
 class Bins:
-    """An error rate of one row over the lengths of the input or the positions in the target: mean, lowest, highest."""
+    """An error rate, or BLEU, of one row over the lengths of the input or the positions in the target."""
 
     row: Row
     places: tuple[tuple[int, int], ...]
@@ -105,7 +105,7 @@ def logarithm(norms: Array) -> Array:
 
 
 def errors(rows: Sequence[Row], by: By, kind: Kind = "free_running", least: int = 20) -> list[Bins]:
-    """The error rate by length or position of the rows that have it, in bins of at least `least` examples.
+    """The error rate, or BLEU, by length or position of the rows that have it, in bins of at least `least` examples.
 
     All rows and kinds share the bins: neighbouring places are put together where there are few examples, or many bins.
     """

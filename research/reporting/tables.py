@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from research.experiment import Column
-from research.reporting.aggregate import Group, Row, Section, describe, unfinished
+from research.reporting.aggregate import Group, Row, Section, describe, signatures, unfinished
 from research.reporting.statistic import DASH, statistic, text
 
 Format = Literal["terminal", "markdown", "latex", "html"]
@@ -81,6 +81,9 @@ def _notes(group: Group, parts: tuple[Part, ...]) -> list[str]:
         notes.append("A diverged trial counts with the state in which it stopped.")
     if DASH in cells:
         notes.append(f"{DASH}: not measured.")
+    for (name, signature), settings in signatures(group).items():
+        where = f" ({', '.join(settings)})" if any(settings) else ""
+        notes.append(f"{name}{where}: {signature}")
     missing = unfinished(group)
     if missing:
         verb = "have" if missing.total() > 1 else "has"

@@ -114,6 +114,10 @@ class Attention(nnx.Module):
         Args:
             dropped: factors on the weights (dropout); those that come back are without them, the mean of all heads.
         """
+        count, heads, states, width = source.values.shape
+        if not states:  # of all sequences, so that there is nothing to score
+            nothing = jnp.zeros((count, queries.shape[1], heads * width), queries.dtype)
+            return self.read(nothing), nothing[:, :, :0]
         scores = self.score(queries, source) / self.config.temperature
         weights = normalised(scores, source.valid()[:, None, None, :], self.config.smoothing)
         kept = weights if dropped is None else weights * jnp.swapaxes(dropped, 1, 2)

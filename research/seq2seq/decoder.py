@@ -30,6 +30,7 @@ from research.recurrent.cell import Carry, Cell
 from research.recurrent.dropout import Rates, StackNoise
 from research.recurrent.initial import InitScheme
 from research.recurrent.stack import Stack
+from research.recurrent.unroll import checkpointed_block
 from research.seq2seq import attention
 from research.seq2seq.attention import Source, Trace
 from research.seq2seq.encoder import Memory
@@ -93,6 +94,7 @@ class Decoder(nnx.Module):
         self.feeds_back = config.attention.input_feeding
         self.waits = self.placed_before or self.feeds_back
         """Whether the recurrence reads what the attention has found."""
+        self.checkpoint_every, self.truncate_every = model.checkpoint_every, model.truncate_every
         context = source.features if kind.sees else 0
         entering = context if self.placed_before or not kind.weighs else 0
         self.stack = Stack(cell, model, width + entering + (self.read_features if self.feeds_back else 0), init, rngs)
@@ -196,13 +198,18 @@ class Decoder(nnx.Module):
         """All steps of a recurrence that waits for the attention."""
 
         def step(changing: Any, each: tuple[Array, Array]) -> tuple[Any, tuple[Array, Array | None]]:
+            if self.truncate_every:
+                cut = (each[0] > 0) & (each[0] % self.truncate_every == 0)
+                changing = jax.tree.map(lambda x: jnp.where(cut, jax.lax.stop_gradient(x), x), changing)
             carries, trace, read = changing
             now = replace(state, carries=carries, trace=trace, read=read)
             found, weights, after = self._advance(now, each[1], noise.step(each[0]))
             return (after.carries, after.trace, after.read), (found, weights)
 
-        steps = jnp.arange(embedded.shape[1]), jnp.swapaxes(embedded, 0, 1)
-        found = jax.lax.scan(step, (state.carries, state.trace, state.read), steps)[1]
+        steps = embedded.shape[1]
+        start, each = (state.carries, state.trace, state.read), (jnp.arange(steps), jnp.swapaxes(embedded, 0, 1))
+        length = checkpointed_block(steps, self.checkpoint_every)
+        found = _by_blocks(step, start, each, length) if length else jax.lax.scan(step, start, each)[1]
         return jax.tree.map(lambda x: jnp.swapaxes(x, 0, 1), found)
 
     def _attended(
@@ -226,6 +233,23 @@ class Decoder(nnx.Module):
             return self.vocabulary(read)
         assert self.bias is not None
         return self.embed.attend(read) + self.bias[...].reshape((1,) * (read.ndim - 1) + (-1,))
+
+
+def _by_blocks(step: Any, start: Any, each: Any, length: int) -> Any:
+    """What a scan gives at each step; its backward pass keeps one state in `length` and computes the rest again."""
+    steps = len(each[0])
+    blocks = -(-steps // length)
+
+    def cut(x: Array) -> Array:  # the last block is filled with steps whose results nobody reads
+        padded = jnp.pad(x, [(0, blocks * length - steps), *[(0, 0)] * (x.ndim - 1)])
+        return padded.reshape(blocks, length, *x.shape[1:])
+
+    @jax.checkpoint
+    def block(changing: Any, own: Any) -> tuple[Any, Any]:
+        return jax.lax.scan(step, changing, own)
+
+    found = jax.lax.scan(block, start, jax.tree.map(cut, each))[1]
+    return jax.tree.map(lambda x: x.reshape(blocks * length, *x.shape[2:])[:steps], found)
 
 
 def _at_all_steps(constant: Float[Array, "B M"] | None, like: Float[Array, "B U N"]) -> Float[Array, "B U M"] | None:

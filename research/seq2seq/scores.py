@@ -160,7 +160,7 @@ class MultiHeadAttention(Attention):
         return self.output(contexts)
 
     def _apart(self, x: Float[Array, "B T H"]) -> Float[Array, "B N T C"]:
-        return jnp.swapaxes(x.reshape(*x.shape[:2], self.heads, -1), 1, 2)
+        return jnp.swapaxes(x.reshape(*x.shape[:2], self.heads, x.shape[2] // self.heads), 1, 2)
 
 
 class LocalAttention(Attention):

@@ -31,8 +31,11 @@ class Order:
 
     @property
     def batches(self) -> tuple[int, ...]:
-        """Batches of each bucket in an epoch; a bucket smaller than a batch repeats examples within it."""
-        return tuple(max(1, size // self.batch_size) for size in self.sizes)
+        """Batches of each bucket in an epoch; a bucket smaller than a batch repeats examples within it.
+
+        An empty one has none: no permutation of nothing would ever end.
+        """
+        return tuple(max(1, size // self.batch_size) if size else 0 for size in self.sizes)
 
     def bucket(self, key: Array, step: Int[Array, ""]) -> Int[Array, ""]:
         """The bucket that the batch of this step comes from."""

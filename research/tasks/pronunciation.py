@@ -2,8 +2,11 @@
 
 All listed pronunciations of a word count as right: the references of `research/tasks/sequences.py`, where the metrics
 are. One more is eval/free_running/error_rate_long_words, on words of at least 12 letters.
+
+Words to be read are put in lower case, as those of the corpus are; like there, they have no other signs than letters.
 """
 
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import jax.numpy as jnp
@@ -12,9 +15,11 @@ from jaxtyping import Array, Int
 
 from research.batch import END, FIRST_SYMBOL, PAD, Batch, Interface
 from research.config import PronunciationConfig
+from research.errors import UserError
 from research.tasks import sequences
 from research.tasks.corpora import cmudict
 from research.tasks.order import Order
+from research.tasks.reader import Axis, Kind, Reader, Vocabulary
 from research.tasks.task import Evaluation, Outcome, Task
 
 BUCKETS = ((7, 8), (10, 11), (16, 17))
@@ -22,14 +27,51 @@ BUCKETS = ((7, 8), (10, 11), (16, 17))
 LONG_WORD = 12
 
 
+class Spelling(Reader):
+    """A word to its letters, phonemes to a line of them."""
+
+    kind: ClassVar[Kind] = "text"
+
+    def __init__(self, letters: Sequence[str], phonemes: Sequence[str]) -> None:
+        self.letters, self.phonemes = Vocabulary(tuple(letters)), Vocabulary(tuple(phonemes))
+
+    def saved(self) -> dict[str, Any]:
+        return {"letters": list(self.letters.symbols), "phonemes": list(self.phonemes.symbols)}
+
+    @classmethod
+    def restored(cls, saved: Mapping[str, Any]) -> "Spelling":
+        return cls(saved["letters"], saved["phonemes"])
+
+    def read(self, given: str) -> np.ndarray:
+        word = _word(given)
+        if not word:
+            raise UserError("an empty line: must be a word")
+        known = self.letters.symbols
+        for letter in word:
+            if letter not in known:
+                raise UserError(f"{word!r}: {letter!r} is no letter that the model knows: {''.join(known)}")
+        return np.array(self.letters.ids(word), np.int32)
+
+    def text(self, tokens: Sequence[int]) -> str:
+        return " ".join(self.said(tokens))
+
+    def said(self, tokens: Sequence[int]) -> list[str]:
+        return self.phonemes.names(tokens)
+
+    def axis(self, given: str) -> Axis:
+        return Axis(labels=list(_word(given)), name="letters")
+
+
 class Pronunciation(Task):
     """Letters of an English word to its phonemes (CMUdict)."""
 
     name: ClassVar[str] = "pronunciation"
     buckets: int = len(BUCKETS)
+    reader: ClassVar[type[Reader] | None] = Spelling
 
     def __init__(self, options: PronunciationConfig) -> None:
         corpus = cmudict.load(options.stress)
+        self._spelling = Spelling(corpus.letters, corpus.phonemes)
         self._test = corpus.splits["test"]
         train = corpus.splits["train"]
         targets, target_lengths = _closed(train.target, train.target_lengths)
@@ -69,6 +111,9 @@ class Pronunciation(Task):
         source = self._test.source[rows].astype(np.int32)
         return Batch(source, self._test.source_lengths[rows], targets[rows].astype(np.int32), target_lengths[rows])
 
+    def own_reader(self) -> Spelling:
+        return self._spelling
+
     def evaluate(self, outcome: Outcome) -> Evaluation:
         count = len(outcome.loss)
         references = [self._test.references[row] for row in self._held_out_rows(count)]
@@ -80,6 +125,10 @@ class Pronunciation(Task):
         """A fixed random sample, sorted by length so that the words of a batch end together."""
         rows = np.random.default_rng(0).permutation(len(self._test.words))[:most]
         return rows[np.argsort(self._test.source_lengths[rows], kind="stable")]
+
+
+def _word(given: str) -> str:
+    return given.strip().lower()
 
 
 def _closed(targets: np.ndarray, lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

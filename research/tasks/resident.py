@@ -1,7 +1,8 @@
 """Training examples that fit on the device, in buckets of similar length.
 
 A bucket is as wide as its longest example, and each is compiled into the program once; so they are as few as keep the
-padding below a bound. The boundaries are those that pad least, by dynamic programming over the lengths of the sources.
+padding below a bound. The boundaries are those that pad least, by dynamic programming over the lengths of the examples:
+of an example that is the length of its source or of its target, whichever is longer, so that both fit the bucket.
 """
 
 from collections.abc import Sequence
@@ -55,13 +56,16 @@ class Resident(Task):
 
     def hold(self, train: Examples) -> None:
         """Put the training examples into buckets."""
-        lengths = np.array([len(one) for one in train.inputs])
-        edges, self.padding = boundaries(lengths, MOST_PADDING, MOST_BUCKETS)
-        place = np.searchsorted(edges, lengths)
+        pairs = zip(train.inputs, train.targets, strict=True)
+        lengths = np.array([(len(source), len(target) + 1) for source, target in pairs])
+        edges, _ = boundaries(lengths.max(axis=1), MOST_PADDING, MOST_BUCKETS)
+        place = np.searchsorted(edges, lengths.max(axis=1))
         members = [np.flatnonzero(place == index) for index in range(len(edges))]
         self.data = tuple(train.take(rows).batch() for rows in members)
         self.buckets = len(members)
         self._sizes = tuple(len(rows) for rows in members)
+        padded = sum(len(rows) * lengths[rows].max(axis=0) for rows in members)
+        self.padding = float(1 - lengths.sum() / np.sum(padded))
 
     def bucket(self, key: Array, step: Int[Array, ""], batch_size: int) -> Int[Array, ""]:
         return Order(self._sizes, batch_size).bucket(key, step)

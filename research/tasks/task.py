@@ -40,6 +40,8 @@ class Evaluation:
     """By the length of the input: columns of one length."""
     by_position: dict[str, list[float]] | None = None
     """By the position in the target."""
+    signatures: dict[str, str] | None = None
+    """Of metrics whose definition has variants: which one it is, by the metric's name."""
 
 
 class Task:
@@ -53,7 +55,7 @@ class Task:
     buckets: int = 1
     """Batches of different shapes; each is compiled into the program once."""
     padding: float | None = None
-    """Share of the source steps of training batches that are padding; None: their inputs are of one length."""
+    """Share of the steps of training batches that are padding, source and target; None: inputs are of one length."""
     reader: ClassVar[type[Reader] | None] = None
     """What answers `predict`; None: nothing does."""
 

@@ -2,6 +2,7 @@
 
     config.json          flat, dotted, complete: reproduces the run
     shards.json          the parts that its batches are computed in, as decided when it began
+    reader.json          the sizes of inputs and outputs, and what turns them into what a user gives and is told
     metrics.jsonl        one record a line, appended as the run goes
     gradient_flow.jsonl  one record a line: the norms of dL/dh_t (and dL/dc_t) for every t
     result.json          written once, at the end: status and summary
@@ -122,6 +123,22 @@ class RunDirectory:
     def decide_batch_shards(self, count: int) -> None:
         """Record the parts that its batches are computed in: a continuation keeps to them, and so to the last bit."""
         _replace(self.shards_file, json.dumps({"batch_shards": count}) + "\n")
+
+    @property
+    def reader_file(self) -> Path:
+        return self.path / "reader.json"
+
+    def reader(self) -> dict[str, Any]:
+        """What `keep_reader` has written. A symbol such as "nan" is no float here.
+
+        Raises:
+            UserError: if the file is absent or broken.
+        """
+        return _read_object(self.reader_file)
+
+    def keep_reader(self, saved: Mapping[str, Any]) -> None:
+        """Write what `predict` needs beside the weights; all plain JSON."""
+        _replace(self.reader_file, json.dumps(saved, allow_nan=False) + "\n")
 
     @contextlib.contextmanager
     def claimed(self) -> Iterator[None]:

@@ -32,11 +32,14 @@ def options_fault(options: Mapping[str, Any]) -> str | None:
 
 
 def result_fault(result: Mapping[str, Any]) -> str | None:
-    """Of `result.json`: a status, a summary of numbers, and columns of one length in each of its tables, if any."""
+    """Of `result.json`: a status, a summary of numbers, signatures, columns of one length in each table, if any."""
     summary = result.get("summary")
     if not isinstance(result.get("status"), str) or not isinstance(summary, dict):
         return "must hold a status and a summary"
     faults = [f"summary: {key}: must be a number" for key, value in summary.items() if not is_number(value)]
+    signatures = result.get("signatures") or {}
+    if not (isinstance(signatures, dict) and all(isinstance(value, str) for value in signatures.values())):
+        return "signatures: must hold words"
     tables = (_table_faults(name, result[name]) for name in TABLES if result.get(name) is not None)
     return next(chain(faults, *tables), None)
 

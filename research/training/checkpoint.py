@@ -63,9 +63,30 @@ def restore(directory: Path, template: Tree) -> tuple[int, Tree] | None:
             except Exception as error:  # orbax raises ValueError, KeyError, FileNotFoundError and bare Exceptions
                 aside = _vacant(directory.with_name(f"damaged_checkpoint_{step}"))
                 (directory / str(step)).rename(aside)
-                reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:120]
-                print(f"warning: {directory / str(step)}: {reason}; set aside as {aside.name}", file=sys.stderr)
+                print(f"warning: {directory / str(step)}: {_reason(error)}; set aside as {aside.name}", file=sys.stderr)
     return None
+
+
+def read(directory: Path, template: Tree) -> tuple[int, Tree]:
+    """The newest whole checkpoint as (step, state), with every file left as it is: the run may be under way.
+
+    Args:
+        template: shapes and types of what is wanted of the state.
+
+    Raises:
+        UserError: if there is none, if it is damaged, or if it is of another model.
+    """
+    folders = directory.iterdir() if directory.is_dir() else ()
+    steps = [int(folder.name) for folder in folders if folder.name.isdecimal() and (folder / HASHES).exists()]
+    if not steps:
+        raise UserError(f"{directory}: holds no checkpoint")
+    step = max(steps)
+    try:
+        _check(directory / str(step))
+        with _manager(directory, read_only=True) as manager:
+            return step, _read(manager, step, template, whole=False)
+    except Exception as error:  # see `restore`
+        raise UserError(f"{directory / str(step)}: {_reason(error)}") from error
 
 
 def _check(folder: Path) -> None:
@@ -78,10 +99,19 @@ def _check(folder: Path) -> None:
         raise ValueError(f"damaged: {wrong[0]} is not as it was written")
 
 
-def _read(manager: ocp.CheckpointManager, step: int, template: Tree) -> Tree:
+def _reason(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:120]
+
+
+def _read(manager: ocp.CheckpointManager, step: int, template: Tree, whole: bool = True) -> Tree:
+    """The state as in the template.
+
+    Args:
+        whole: whether there must be nothing else in the checkpoint.
+    """
     wanted = _flatten(template)
     found = manager.restore(step, args=ocp.args.StandardRestore())  # a template would cast types and pass over shapes
-    for name in {**wanted, **found}:
+    for name in {**wanted, **found} if whole else wanted:
         kinds = [(leaf.dtype, leaf.shape) if leaf is not None else None for leaf in (wanted.get(name), found.get(name))]
         if kinds[0] != kinds[1]:
             raise ValueError(f"not of this model: {name} is {kinds[1]}, not {kinds[0]}")
@@ -99,13 +129,14 @@ def _vacant(path: Path) -> Path:
     return next(name for name in names if not name.exists())
 
 
-def _manager(directory: Path) -> ocp.CheckpointManager:
+def _manager(directory: Path, read_only: bool = False) -> ocp.CheckpointManager:
     options = ocp.CheckpointManagerOptions(
-        max_to_keep=KEPT,
+        max_to_keep=None if read_only else KEPT,
         create=False,
         enable_async_checkpointing=False,
         save_root_metadata=False,
-        cleanup_tmp_directories=True,
+        cleanup_tmp_directories=not read_only,
+        read_only=read_only,
         multiprocessing_options=ALONE,
     )
     return ocp.CheckpointManager(directory.absolute(), options=options)

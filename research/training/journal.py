@@ -136,8 +136,8 @@ class Journal:
             result |= {"features": model.features, "parameters": summary["model/parameters"]}
             result |= {"readout": model.readout} if model.readout else {}
             result |= {name: share for name, share in (shares or {}).items() if share is not None}
-            parts = {"by_length": evaluation.by_length, "by_position": evaluation.by_position}
-            result |= {name: table for name, table in parts.items() if table}
+            names = ("by_length", "by_position", "signatures")
+            result |= {name: part for name in names if (part := getattr(evaluation, name))}
             environment = {**devices.environment(), "batch_shards": trial.run.batch_shards()}
             trial.run.finish({**result, "summary": summary, "environment": environment})
 

@@ -1,11 +1,12 @@
-"""Where a trial starts from: its checkpoint, and the number of parts that its batches are computed in.
+"""Where a trial starts from: its checkpoint, and what is written into its run directory before it is trained.
 
-That number decides how sums are rounded. So it is settled once, when a trial begins, and kept in its run directory: a
-run goes on to the last bit as it began, whatever trials stand beside it then.
+One is its task's reader, for `predict`. The other is the number of parts that its batches are computed in, which
+decides how sums are rounded. So it is settled once, when a trial begins, and kept: a run goes on to the last bit as it
+began, whatever trials stand beside it then.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import jax
 
@@ -13,6 +14,7 @@ from research.config import Config
 from research.errors import UserError
 from research.recurrent import cudnn, dropout
 from research.recurrent.cell import create
+from research.tasks import task as tasks
 from research.training import checkpoint, shards
 from research.training.journal import Trial
 from research.training.step import TrialState
@@ -68,9 +70,17 @@ def starts(trials: Sequence[Trial], template: TrialState) -> list[Start]:
     for trial in unfinished:
         count = _begun_with(trial) or _decide(trial.config, new)
         trial.run.decide_batch_shards(count)
+        _keep_reader(trial)
         step, state = checkpoint.restore(trial.checkpoints, template) or (0, None)
         found.append(Start(trial, step, state, count, _trained(trial, step)))
     return found
+
+
+def _keep_reader(trial: Trial) -> None:
+    """Save what the run alone is to answer `predict` with, if its task has a reader."""
+    task = tasks.create(trial.config.task)
+    if reader := task.own_reader():
+        trial.run.keep_reader({"interface": asdict(task.interface), "reader": reader.saved()})
 
 
 def _begun_with(trial: Trial) -> int | None:

@@ -14,7 +14,7 @@ import math
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +54,8 @@ class TrialResult:
     summary: dict[str, Any]
     skipped: bool = False
     """The run directory held a result already."""
+    signatures: dict[str, str] = field(default_factory=dict)
+    """Of metrics whose definition has variants: which one it is."""
 
 
 def train_trials(trials: Sequence[tuple[str, Config]], directory: Path) -> list[TrialResult]:
@@ -273,7 +275,8 @@ def _evaluation_work(config: Config) -> float:
 def _result(trial: Trial, skipped: bool) -> TrialResult:
     result = trial.run.result()
     assert result is not None
-    return TrialResult(trial.name, trial.run.path, result["status"], result["summary"], skipped)
+    signatures = result.get("signatures", {})
+    return TrialResult(trial.name, trial.run.path, result["status"], result["summary"], skipped, signatures)
 
 
 @contextlib.contextmanager

@@ -92,6 +92,8 @@ def test_a_setting_with_budgets_is_described_by_them(tmp_path, grouped):
         ({"task__pixels_per_step": 28, "task__permuted": True}, "MNIST, 28 steps of 28 pixels in a fixed random order"),
         ({"task__name": "adding", "task__length": 50}, "adding problem, 50 steps"),
         ({"task__name": "pronunciation"}, "CMUdict, letters to phonemes"),
+        ({"task__name": "translation"}, "English to German, 3 to 10 words, 2000 pieces"),
+        ({"task__name": "translation", "task__units": "characters"}, "English to German, 3 to 10 words, characters"),
     ],
 )
 def test_every_task_has_words(tmp_path, grouped, changes, shown):

@@ -149,6 +149,21 @@ def test_names_of_many_long_bins_are_thinned_and_the_last_is_kept(tmp_path):
     check_places(figure)
 
 
+def test_bleu_is_drawn_as_it_is_against_the_words_of_the_sentence(tmp_path):
+    for arm, height in (("none", 1), ("additive", 2)):
+        config = override(load("attention").base, {"model.attention": arm, "task.name": "translation"})
+        table = {"length": [3, 4, 5], "count": [30, 40, 50], "free_running": [0.1] * 3}
+        table["bleu"] = [10.0 * height, 20.0 * height, 15.0 * height]
+        run = RunDirectory.create(tmp_path / arm, config)
+        run.finish({"status": "finished", "summary": {}, "by_length": table})
+    figure = figures.draw("bleu_by_length", read(find(tmp_path))[0])
+    assert figure is not None
+    (axis,) = figure.axes
+    assert (axis.get_ylabel(), axis.get_xlabel()) == ("BLEU", "words in the sentence")
+    assert [np.asarray(line.get_ydata()).tolist() for line in axis.lines] == [[10, 20, 15], [20, 40, 30]]
+    check_places(figure)
+
+
 @pytest.mark.parametrize("name", figures.FIGURES)
 def test_a_figure_without_data_is_none(name, tmp_path, grouped):
     write(tmp_path / "0", Config())

@@ -66,6 +66,17 @@ def test_notes_are_only_about_what_is_there(tmp_path, grouped):
     assert content.notes == ("Mean ± 95 % t-interval over seeds.",)
 
 
+def test_signatures_are_noted_with_the_settings_that_have_them(tmp_path, grouped):
+    result = {"status": "finished", "summary": {"x": 1.0}}
+    for seed, (setting, tokens) in enumerate((("de", "13a"), ("fr", "13a"), ("ja", "char"))):
+        run = RunDirectory.create(tmp_path / setting, Config(setting=setting, seed=seed))
+        run.finish({**result, "signatures": {"bleu": f"tok:{tokens}"}})
+    declared = Experiment(
+        claim="c", base=Config(), columns=(Column("x", "x"),), settings={"de": {}, "fr": {}, "ja": {}}
+    )
+    assert table(grouped(tmp_path, declared)).notes[1:] == ("bleu (de, fr): tok:13a", "bleu (ja): tok:char")
+
+
 def test_a_row_of_unfinished_trials_is_a_row(tmp_path, grouped):
     RunDirectory.create(tmp_path / "0", Config())
     content = table(grouped(tmp_path, Experiment(claim="c", base=Config(), columns=(Column("x", "x"),))))

@@ -1,6 +1,8 @@
 """The decoder's parallel path is its single steps, it cannot look ahead, and it sees of the source what it should."""
 
 import dataclasses
+import functools
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -137,30 +139,95 @@ def test_without_attention_the_source_is_seen_through_the_last_state_alone(atten
     assert np.all((np.asarray(states)[VALID_SOURCE] != 0) == looked)
 
 
-def test_a_context_before_the_recurrence_enters_it_and_input_feeding_brings_back_what_was_read():
-    """Two steps written out."""
+@pytest.mark.parametrize("layers", [1, 2])
+def test_a_context_before_the_recurrence_enters_it_and_input_feeding_brings_back_what_was_read(layers):
+    """Two steps written out; the second layer adds to what it reads, and so does what is asked of the attention."""
     batch = models.batch()
-    model = models.model("rnn", "dot", placement="before", input_feeding=True)
+    config = ModelConfig("rnn", FEATURES, layers, attention="dot", residual=layers > 1)
+    model = models.build(TOKENS, config, attention=AttentionConfig(placement="before", input_feeding=True))
     decoder = decoder_of(model)
     logits = quick.jit(lambda: decoder(encoded(model, batch), true_previous(batch.targets), None)[0])()
     memory = jax.device_get(quick.jit(lambda: encoded(model, batch))())
-    (weights,) = decoder.stack.layers[0]
-    w, u, b = (np.asarray(x) for x in (weights.w[...], weights.u[...], weights.b[...]))
+    arrays = [[np.asarray(x) for x in (own.w[...], own.u[...], own.b[...])] for (own,) in decoder.stack.layers]
     combine, vocabulary = decoder.combine, decoder.vocabulary
     assert vocabulary is not None and combine.bias is not None and vocabulary.bias is not None
     embedding = np.asarray(decoder.embed.embedding[...])
     fed = np.asarray(true_previous(batch.targets))
     for row, length in enumerate(SOURCE_LENGTHS):
-        h, read = memory.carries[0][0][row], np.zeros(FEATURES)
+        hidden, read = [memory.carries[layer][0][row] for layer in range(layers)], np.zeros(FEATURES)
         for step in range(2):
-            scores = np.exp(memory.states[row, :length] @ h)
+            scores = np.exp(memory.states[row, :length] @ sum(hidden))
             context = (scores / scores.sum() if length else scores) @ memory.states[row, :length]
-            h = np.tanh(np.concatenate([embedding[fed[row, step]], context, read]) @ w + h @ u + b)
+            entering = np.concatenate([embedding[fed[row, step]], context, read])
+            above = np.zeros(FEATURES)
+            for layer, (w, u, b) in enumerate(arrays):
+                hidden[layer] = np.tanh((above if layer else entering) @ w + hidden[layer] @ u + b)
+                above = above + hidden[layer]
             read = np.tanh(
-                np.concatenate([h, context]) @ np.asarray(combine.kernel[...]) + np.asarray(combine.bias[...])
+                np.concatenate([above, context]) @ np.asarray(combine.kernel[...]) + np.asarray(combine.bias[...])
             )
             wanted = read @ np.asarray(vocabulary.kernel[...]) + np.asarray(vocabulary.bias[...])
             np.testing.assert_allclose(logits[row, step], wanted, rtol=0, atol=1e-12)
+
+
+WAITING: dict[str, dict[str, Any]] = {
+    "before": {"placement": "before"},
+    "location before, with input feeding": {"placement": "before", "input_feeding": True},
+}
+
+
+@pytest.mark.parametrize("way", WAITING)
+@pytest.mark.parametrize("every", [-1, 1, 4, 100])
+def test_checkpoints_of_a_decoder_that_waits_change_no_number(way, every):
+    kind = "location" if "location" in way else "additive"
+    options = models.attention_options(attention=kind, **WAITING[way])
+
+    @functools.partial(quick.jit, static_argnums=0)
+    def gradients(every):
+        config = ModelConfig("gru", FEATURES, attention=kind, checkpoint_every=every)
+        model, batch = models.build(TOKENS, config, attention=options), models.batch()
+        graphdef, weights = nnx.split(model)
+        return jax.value_and_grad(lambda w: nnx.merge(graphdef, w).loss(batch, jax.random.key(0))[0])(weights)
+
+    (loss, found), (plain_loss, wanted) = gradients(every), gradients(0)
+    assert loss == pytest.approx(float(plain_loss), rel=1e-14)
+    jax.tree.map(lambda x, y: np.testing.assert_allclose(x, y, rtol=0, atol=1e-13), found, wanted)
+
+
+@pytest.mark.parametrize("way", WAITING)
+def test_the_gradient_of_a_decoder_that_waits_ends_where_it_is_truncated(way):
+    kind = "location" if "location" in way else "additive"
+    options = models.attention_options(attention=kind, **WAITING[way])
+    config = ModelConfig("gru", FEATURES, attention=kind, truncate_every=3)
+    model, batch = models.build(TOKENS, config, attention=options), models.batch()
+    memory = quick.jit(encoded, static_argnums=0)(model, batch)
+    fed = jnp.tile(jnp.arange(TARGET, dtype=jnp.int32)[None, :], (BATCH, 1))  # row v of the table is fed at v alone
+
+    @quick.jit
+    def jacobian(table):
+        def logits(table):
+            own = altered(decoder_of(model), table, "embed", "embedding")
+            return jnp.sum(jnp.square(own(memory, fed, None)[0]), axis=(0, 2))
+
+        return logits(table), jnp.sum(jnp.abs(jax.jacobian(logits)(table)), axis=2)
+
+    values, reads = jacobian(decoder_of(model).embed.embedding[...])
+    block = np.arange(TARGET) // 3
+    within = np.tril(np.ones((TARGET, TARGET), bool)) & (block[:, None] == block[None, :])
+    np.testing.assert_array_equal(np.asarray(reads)[:, :TARGET] > 0, within)
+    whole = models.build(TOKENS, ModelConfig("gru", FEATURES, attention=kind), attention=options)
+    np.testing.assert_allclose(
+        values, jnp.sum(jnp.square(decoder_of(whole)(memory, fed, None)[0]), axis=(0, 2)), rtol=1e-12
+    )
+
+
+@pytest.mark.parametrize("attention", catalogue.names("attentions"))
+def test_sources_without_a_step_are_as_sources_of_length_0(attention):
+    model, batch = models.model("gru", attention, bidirectional=True), models.batch()
+    none = jnp.zeros(BATCH, jnp.int32)
+    empty = dataclasses.replace(batch, inputs=batch.inputs[:, :0], input_lengths=none)
+    found, wanted = (quick.jit(model.predict)(each) for each in (empty, dataclasses.replace(batch, input_lengths=none)))
+    jax.tree.map(lambda x, y: np.testing.assert_allclose(x, y, rtol=0, atol=1e-13), found, wanted)
 
 
 def test_a_tied_vocabulary_is_the_embedding():

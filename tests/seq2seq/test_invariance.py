@@ -1,10 +1,12 @@
 """What holds of every encoder with every attention, however the decoder is forced.
 
-Causality: a position's loss depends on no token that is fed after it. Padding and neighbours: the loss of a sequence,
-its gradients and what the model says on its own depend on neither. By value and by gradient, in double precision.
+Causality: a position's logits depend neither on its own target nor on what is fed later. Padding and neighbours: the
+loss of a sequence, its gradients and what the model says on its own depend on neither. By value and by gradient, in
+double precision.
 """
 
 import dataclasses
+import functools
 import itertools
 from typing import Any
 
@@ -17,7 +19,7 @@ from flax import nnx
 from research import catalogue
 from research.config import ModelConfig
 from research.seq2seq.conditions import Conditions
-from research.seq2seq.forcing import fed_tokens
+from research.seq2seq.forcing import Feed, fed_tokens
 from research.seq2seq.model import Seq2seq
 from tests import quick
 from tests.seq2seq import models
@@ -33,10 +35,17 @@ ENCODERS: dict[str, dict[str, Any]] = {
     "max": {"layers": 2, "subsampling": "max"},
     "convolution": {"subsampling": "convolution"},
 }
-FORCING = {"always": (1.0, 0.0), "by token": (0.5, 0.0), "by sequence": (0.5, 1.0), "never": (0.0, 0.0)}
+FORCING: dict[str, tuple[float, float, Feed]] = {
+    "always": (1.0, 0.0, "argmax"),
+    "by token": (0.5, 0.0, "argmax"),
+    "by sequence": (0.5, 1.0, "argmax"),
+    "never": (0.0, 0.0, "argmax"),
+    "by token, sampled": (0.5, 0.0, "sample"),
+}
 VALID_SOURCE = np.arange(SOURCE)[None, :] < np.array(SOURCE_LENGTHS)[:, None]
 VALID_TARGET = np.arange(TARGET)[None, :] < np.array(TARGET_LENGTHS)[:, None]
 PADDING = 3
+CUT = 2
 
 
 def model_of(encoder: str, way: str) -> Seq2seq:
@@ -54,23 +63,37 @@ def test_neither_what_comes_later_nor_padding_nor_neighbours_matter(encoder, way
     model = model_of(encoder, way)
     graphdef, weights = nnx.split(model)
 
-    @quick.jit
-    def run(batch, used, ratio, whole):
+    @functools.partial(quick.jit, static_argnames="feed")
+    def run(batch, used, ratio, whole, feed):
         """Of the sequences that are used: scores, what was fed, weights, gradients; and what the model says."""
         conditions = Conditions(ratio, whole)
 
         def loss(weights, onto):
             own: Any = nnx.merge(graphdef, weights)
             memory = own.encoder(batch.inputs, batch.input_lengths)
-            fed = fed_tokens(own.head.decoder, memory, batch.targets, conditions, jax.random.key(0))
+            fed = fed_tokens(own.head.decoder, memory, batch.targets, conditions, jax.random.key(0), feed=feed)
             logits, attended = own.head.decoder(memory, fed, batch.target_lengths)
             score = own.head.score(logits + onto, batch)
-            return jnp.sum(score.loss * used[:, None]), (score, fed, attended)
+            return jnp.sum(score.loss * used[:, None]), (score, fed, attended, logits)
 
         onto = jnp.zeros((*batch.targets.shape, models.PHONEMES))
         (_, found), gradients = jax.value_and_grad(loss, argnums=(0, 1), has_aux=True)(weights, onto)
         score, said = nnx.merge(graphdef, weights).predict(batch)
         return found, gradients, (score, said)
+
+    @quick.jit
+    def early_logits_by_token(table):
+        """The gradient of the logits up to `CUT`, where each position is fed a token of its own, by that token."""
+
+        def logits(table):
+            own = models.altered(models.decoder_of(model), table, "embed", "embedding")
+            fed = jnp.broadcast_to(jnp.arange(TARGET, dtype=jnp.int32), (BATCH, TARGET))
+            return jnp.sum(jnp.square(own(models.encoded(model, models.batch()), fed, None)[0][:, : CUT + 1]))
+
+        return jnp.max(jnp.abs(jax.grad(logits)(table)), axis=1)[:TARGET]
+
+    seen = np.asarray(early_logits_by_token(models.decoder_of(model).embed.embedding[...]))
+    assert np.all(seen[: CUT + 1] > 0) and np.all(seen[CUT + 1 :] == 0)
 
     batch, everyone = models.batch(), jnp.ones(BATCH)
     padded = dataclasses.replace(
@@ -80,11 +103,13 @@ def test_neither_what_comes_later_nor_padding_nor_neighbours_matter(encoder, way
     )
     first = jnp.asarray(np.arange(BATCH) < 3, jnp.float64)
     neighbours = jax.tree.map(lambda x, y: jnp.concatenate([x[:3], y[3:]]), batch, models.batch(seed=1))
-    last = np.array(TARGET_LENGTHS) - 1
-    later = dataclasses.replace(batch, targets=batch.targets.at[np.arange(BATCH), last].set(5))
+    middle = np.maximum(np.array(TARGET_LENGTHS) - 2, 0)  # the target here is fed at the next position, if at any
+    later = dataclasses.replace(batch, targets=batch.targets.at[np.arange(BATCH), middle].set(5))
 
-    for name, (ratio, whole) in FORCING.items():
-        forcing = jnp.asarray(ratio), jnp.asarray(whole)
+    for name, (ratio, whole, feed) in FORCING.items():
+        if feed == "sample" and encoder != "both ways":
+            continue  # another program for each: the encoder has no part in what is drawn
+        forcing = jnp.asarray(ratio), jnp.asarray(whole), feed
         plain = jax.device_get(run(batch, everyone, *forcing))
         wide = jax.device_get(run(padded, everyone, *forcing))
         same(wide[0][0].loss[:, :TARGET], plain[0][0].loss, name)
@@ -99,8 +124,10 @@ def test_neither_what_comes_later_nor_padding_nor_neighbours_matter(encoder, way
         np.testing.assert_array_equal(theirs[2][1][:3], mine[2][1][:3])
 
         changed = jax.device_get(run(later, everyone, *forcing))
-        for row, length in enumerate(TARGET_LENGTHS):  # the last target is fed to nobody before the end
-            same(changed[0][0].loss[row, : length - 1], plain[0][0].loss[row, : length - 1], name)
+        for row, place in enumerate(middle):
+            same(changed[0][3][row, : place + 1], plain[0][3][row, : place + 1], name)
+        if ratio == 1:  # else what is fed next may be the same guess
+            assert np.any(changed[0][3][3, middle[3] + 1] != plain[0][3][3, middle[3] + 1])
 
 
 def same(found: Any, wanted: Any, case: str) -> None:

@@ -98,6 +98,13 @@ def test_a_bucket_smaller_than_a_batch_repeats_examples_within_it():
         assert set(row.tolist()) == {0, 1, 2}
 
 
+def test_no_batch_comes_from_an_empty_bucket() -> None:
+    order = Order((5, 0, 7), 2)
+    assert order.batches == (2, 0, 3)
+    drawn = {int(order.bucket(jax.random.key(0), jnp.asarray(step))) for step in range(20)}
+    assert drawn == {0, 2}
+
+
 @pytest.mark.parametrize("order", [DIVISIBLE, Order((3, 70000), 4)])
 def test_the_schedule_of_the_host_is_the_order_of_the_device(order):
     for seed, steps in ((0, 3 * EPOCH), (5, EPOCH)):

@@ -1,4 +1,5 @@
 import dataclasses
+import json
 
 import jax
 import jax.numpy as jnp
@@ -7,8 +8,9 @@ import pytest
 
 from research.batch import END, FIRST_SYMBOL, PAD
 from research.config import PronunciationConfig
+from research.errors import UserError
 from research.tasks.corpora import cmudict
-from research.tasks.pronunciation import BUCKETS, Pronunciation
+from research.tasks.pronunciation import BUCKETS, Pronunciation, Spelling
 from research.tasks.task import Outcome
 from tests import quick
 
@@ -130,3 +132,43 @@ def test_the_errors_by_length_cover_every_word_once(task):
     assert table["length"] == sorted(set(sizes.tolist()))
     assert table["count"] == [int(np.sum(sizes == size)) for size in table["length"]]
     assert sum(table["count"]) == COUNT
+
+
+@pytest.fixture(scope="module")
+def spelling(task) -> Spelling:
+    """As a run has it: saved as JSON and made anew."""
+    return Spelling.restored(json.loads(json.dumps(task.own_reader().saved())))
+
+
+def test_a_word_is_read_as_the_corpus_has_it(task, spelling, corpus):
+    held = task.held_out(20)
+    for source, length in zip(held.inputs, held.input_lengths, strict=True):
+        read = spelling.read(f" {spelled(source, length).title()} ")
+        assert read.dtype == np.int32
+        assert read.tolist() == source[:length].tolist()
+
+
+def test_tokens_are_said_as_the_phonemes_of_the_corpus(spelling, corpus):
+    tokens = corpus.splits["test"].references[0][0]
+    names = [corpus.phonemes[token - FIRST_SYMBOL] for token in tokens]
+    assert spelling.said(tokens) == names
+    assert spelling.text(tokens) == " ".join(names)
+
+
+def test_the_letters_of_a_word_stand_along_its_axis(spelling):
+    assert spelling.axis(" Word ").labels == list("word")
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("", "an empty line"),
+        (" \t", "an empty line"),
+        ("naïve", "'naïve': 'ï' is no letter"),
+        ("two words", "' ' is no"),
+    ],
+)
+def test_what_is_no_word_is_told_in_one_line(given, said, spelling):
+    with pytest.raises(UserError, match=said) as raised:
+        spelling.read(given)
+    assert "\n" not in str(raised.value)

@@ -136,6 +136,7 @@ TABLE = '"length": [1, 2], "count": [3, 0]'
         ('{"status": "finished", "summary": {"x": [1]}}', "summary: x: must be a number"),
         ('{"status": "finished", "summary": {"x": "much"}}', "summary: x: must be a number"),
         ('{"status": "finished", "summary": {"x": true}}', "summary: x: must be a number"),
+        ('{"status": "finished", "summary": {}, "signatures": {"x": 1}}', "signatures: must hold words"),
         ('{"status": "finished", "summary": {}, "by_length": [1]}', "by_length: must hold columns"),
         ('{"status": "finished", "summary": {}, "by_length": {"length": [1]}}', "by_length: count: must be a list"),
         (

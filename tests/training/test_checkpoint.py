@@ -156,3 +156,35 @@ def test_a_file_in_the_place_of_the_checkpoints_is_said_before_the_training(tmp_
     (tmp_path / "checkpoint").write_text("")
     with pytest.raises(UserError, match="checkpoint: is no folder of checkpoints"):
         checkpoint.restore(tmp_path / "checkpoint", {})
+
+
+def test_what_is_wanted_is_read_of_the_newest_whole_checkpoint_and_nothing_is_touched(folder):
+    shutil.copytree(folder / "15", folder / "20")
+    (folder / "20" / checkpoint.HASHES).unlink()  # as one that is being saved
+    (folder / "25.orbax-checkpoint-tmp").mkdir()
+    before = sorted(path.relative_to(folder) for path in folder.rglob("*"))
+    step, state = checkpoint.read(folder, replace(state_of(0), optimizer=None))
+    assert step == 15
+    assert_equal(state, replace(state_of(15), optimizer=None))
+    assert sorted(path.relative_to(folder) for path in folder.rglob("*")) == before
+
+
+@pytest.mark.parametrize("how", DAMAGES)
+def test_a_damaged_checkpoint_is_not_read_and_no_older_one_in_its_place(how, folder):
+    damage(max(files(folder / "15"), key=lambda path: path.stat().st_size), how)
+    before = files(folder)
+    with pytest.raises(UserError, match="checkpoint/15: damaged: ") as raised:
+        checkpoint.read(folder, state_of(0))
+    assert "\n" not in str(raised.value)
+    assert files(folder) == before
+
+
+def test_of_another_model_nothing_is_read(folder):
+    weights = {"u": np.zeros((50, 41), np.float32)}
+    with pytest.raises(UserError, match="checkpoint/15: not of this model: "):
+        checkpoint.read(folder, replace(state_of(0), params=weights))
+
+
+def test_where_there_is_no_checkpoint_that_is_said(tmp_path):
+    with pytest.raises(UserError, match="checkpoint: holds no checkpoint"):
+        checkpoint.read(tmp_path / "checkpoint", state_of(0))

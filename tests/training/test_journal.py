@@ -99,7 +99,7 @@ def test_the_result_tells_how_a_trial_ended(trials):
     write(journal, 0, 8, record(1, ok=False, good=0), record(8))
     by_length = {"length": [1.0], "count": [2.0], "teacher_forced": [0.5], "free_running": [1.0]}
     by_position = {"position": [1.0], "references": [2.0], **{k: v for k, v in by_length.items() if k != "length"}}
-    evaluations = [Evaluation({"eval/loss": n}, by_length, by_position) for n in (1.0, 2.0)]
+    evaluations = [Evaluation({"eval/loss": n}, by_length, by_position, {"x": "v:1"}) for n in (1.0, 2.0)]
     journal.log_evaluations(8, evaluations)
     journal.finish(8, [state(False, 0), state(True, 8)], evaluations, seconds=4.0)
     diverged, sound = (trial.run.result() for trial in trials)
@@ -107,6 +107,7 @@ def test_the_result_tells_how_a_trial_ended(trials):
     assert (diverged["status"], diverged["diverged_at"]) == ("diverged", 1)
     assert (sound["status"], sound["diverged_at"], sound["seconds"]) == ("finished", None, 4.0)
     assert (sound["by_length"], sound["by_position"]) == (by_length, by_position)
+    assert sound["signatures"] == {"x": "v:1"}
     assert sound["summary"]["eval/loss"] == 2.0
     assert sound["summary"]["steps_per_second"] == 8 * 2 / 4.0
     assert (sound["features"], sound["parameters"], sound["summary"]["model/parameters"]) == (4, 9, 9)

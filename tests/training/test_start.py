@@ -2,11 +2,14 @@
 
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import jax
 import pytest
 
+from research.batch import Interface
 from research.errors import UserError
+from research.tasks import task as tasks
 from research.tracking.runs import RunDirectory
 from research.training import checkpoint, start
 from research.training.journal import Trial
@@ -50,6 +53,18 @@ def test_a_run_from_before_batches_had_parts_goes_on_as_one(tmp_path):
     trial = trial_in(tmp_path / "old")
     checkpoint.save(trial.checkpoints, 3, program(AUTO).init(hparams_of(AUTO)))
     assert begun_with(trial) == [1]
+
+
+def test_the_reader_of_the_task_is_kept_with_a_run(tmp_path, monkeypatch):
+    trial = trial_in(tmp_path / "trial")
+    begun_with(trial)
+    assert not trial.run.reader_file.exists()  # the task has none
+    task = tasks.create(AUTO.task)
+    monkeypatch.setattr(task, "own_reader", lambda: SimpleNamespace(saved=lambda: {"symbols": ["nan", "ö"]}))
+    begun_with(trial)
+    kept = trial.run.reader()
+    assert Interface(**kept["interface"]) == task.interface
+    assert kept["reader"] == {"symbols": ["nan", "ö"]}
 
 
 def test_a_trial_goes_on_with_the_seconds_that_it_had_trained_by_its_checkpoint(tmp_path):

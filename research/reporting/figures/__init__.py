@@ -11,7 +11,15 @@ import matplotlib
 from matplotlib.figure import Figure
 
 from research.reporting.aggregate import Group
-from research.reporting.figures.errors import error_by_length, error_by_position, forced_and_free, forcing_gap
+from research.reporting.figures import alignment
+from research.reporting.figures.alignment import Alignment
+from research.reporting.figures.errors import (
+    bleu_by_length,
+    error_by_length,
+    error_by_position,
+    forced_and_free,
+    forcing_gap,
+)
 from research.reporting.figures.gradients import gradient_heatmaps, gradient_profiles
 from research.reporting.figures.style import STYLE
 
@@ -22,6 +30,7 @@ FIGURES: dict[str, Callable[[Group], Figure | None]] = {
     "gradient_heatmaps": gradient_heatmaps,
     "error_by_length": error_by_length,
     "error_by_position": error_by_position,
+    "bleu_by_length": bleu_by_length,
     "forcing_gap": forcing_gap,
     "forced_and_free": forced_and_free,
 }
@@ -31,6 +40,13 @@ def draw(name: str, group: Group) -> Figure | None:
     """The figure of that name; None when the runs hold nothing to draw in it."""
     with matplotlib.rc_context(STYLE):
         return FIGURES[name](group)
+
+
+def draw_alignment(found: Alignment, path: Path) -> None:
+    """Write the figure of an alignment, in the format that the path's suffix names."""
+    with matplotlib.rc_context(STYLE):
+        figure = alignment.draw(found)
+        figure.savefig(path, dpi=150, facecolor="white", metadata={"Date": None} if path.suffix == ".svg" else None)
 
 
 def save(figure: Figure, folder: Path, name: str) -> list[Path]:

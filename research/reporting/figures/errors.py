@@ -22,13 +22,22 @@ from research.tracking.shape import is_number
 KINDS: dict[str, Kind] = {"free running": "free_running", "teacher forced": "teacher_forced"}
 COLORS = dict(zip(KINDS, style.COLORS, strict=False))
 GAP = "#EEEEEE"
-WORDS = {"pronunciation": ("letters in the word", "phoneme")}
+WORDS = {"pronunciation": ("letters in the word", "phoneme"), "translation": ("words in the sentence", "token")}
 """Of a task: what the length of an input is, and what a token is."""
 
 
 def error_by_length(group: Group) -> Figure | None:
     """Free-running error against the length of the input, a line a row, a band from the lowest to the highest seed."""
-    panels = [(section, profiles.errors(section.rows, "length")) for section in group.sections]
+    return _by_length(group, "free_running", 100, "{token} error, free running (%)", "Error by the length of the input")
+
+
+def bleu_by_length(group: Group) -> Figure | None:
+    """BLEU against the length of the input, in the same way; of lengths in one bin, the mean weighted by examples."""
+    return _by_length(group, "bleu", 1, "BLEU", "BLEU by the length of the input")
+
+
+def _by_length(group: Group, kind: Kind, unit: float, label: str, title: str) -> Figure | None:
+    panels = [(section, profiles.errors(section.rows, "length", kind)) for section in group.sections]
     panels = [(section, lines) for section, lines in panels if lines]
     if not panels:
         return None
@@ -38,21 +47,21 @@ def error_by_length(group: Group) -> Figure | None:
     for axis, (section, lines) in zip(axes, panels, strict=True):
         places = np.arange(len(lines[0].places))
         count = np.max([line.count for line in lines], axis=0)
-        top = 100 * max(np.nanmax(line.high) for line in lines) * 1.12
+        top = unit * max(np.nanmax(line.high) for line in lines) * 1.12 or 1.0
         axis.bar(places, count / count.max() * top * 0.3, color="#E4E4E4", width=0.85, zorder=0)
         for line in lines:
             color, dashes = looks[line.row.label]
-            axis.fill_between(places, 100 * line.low, 100 * line.high, color=color, alpha=0.2, lw=0)
-            axis.plot(places, 100 * line.mean, color=color, ls=dashes, marker="o", ms=6)
-        wanted = [100 * line.mean[-1] for line in lines]
+            axis.fill_between(places, unit * line.low, unit * line.high, color=color, alpha=0.2, lw=0)
+            axis.plot(places, unit * line.mean, color=color, ls=dashes, marker="o", ms=6)
+        wanted = [unit * line.mean[-1] for line in lines]
         style.labels(axis, lines, places[-1], wanted, looks, (0, top), right=True)
         _name_bins(axis, lines[0], 15)
         length, token = _words(section)
-        axis.set(xlabel=length, ylabel=f"{token} error, free running (%)", ylim=(0, top))
+        axis.set(xlabel=length, ylabel=label.format(token=token), ylim=(0, top))
         axis.spines["right"].set_visible(False)
         axis.set_title(task(section), pad=12)
     note = "Line: mean over seeds; band: lowest to highest seed; grey: share of the examples."
-    style.title(figure, "Error by the length of the input", note)
+    style.title(figure, title, note)
     return figure
 
 

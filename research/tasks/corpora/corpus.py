@@ -53,14 +53,25 @@ class Corpus(tfds.core.GeneratorBasedBuilder, abc.ABC):
         Raises:
             UserError: if the archive cannot be had, the data folder not be written, or what is prepared not be read.
         """
-        builder = cls._open()
-        if builder.data_path.exists():
+        builder = cls.found()
+        if builder:
             return builder
-        with writing(data_folder()), lock(data_folder() / f".{builder.name}.lock"):
-            if not builder.data_path.exists():
+        with writing(data_folder()), lock(data_folder() / f".{cls.name}.lock"):
+            if not cls.found():
+                builder = cls._open()
                 _clear(Path(builder.data_path))
                 builder._prepare()
         return cls._open()
+
+    @classmethod
+    def found(cls) -> Self | None:
+        """The builder if its records are on disk; raises as `prepared` does."""
+        builder = cls._open()
+        return builder if builder.data_path.exists() else None
+
+    def counts(self) -> dict[str, int]:
+        """The number of records of each split."""
+        return {name: split.num_examples for name, split in self.info.splits.items()}
 
     def records(self, split: str) -> Iterator[Example]:
         """The decoded examples of a split, in the order on disk, which is the same everywhere.

@@ -51,7 +51,7 @@ def apt(package: str, version: str, folder: Path) -> str:
     settings = private / "apt.conf"
     settings.write_text('#clear APT::Update;\nAcquire::Languages "none";\n')  # its hooks may change the system
     options = ["-c", str(settings), "-o", f"Dir::State::lists={private / 'lists'}", "-o", f"Dir::Cache={private}"]
-    _, lines = _apt_get(["update", *options], private, "package lists")
+    _, lines = _apt_get(["update", "-o", "Acquire::Retries=1", *options], private, "package lists")
     problem = _apt(package, version, folder, options)
     if problem and any("Failed to fetch" in line for line in lines):
         return "the package lists cannot be fetched"
@@ -86,9 +86,10 @@ def _run(
     cwd: Path | None = None,
     environment: Mapping[str, str] = MappingProxyType({}),
 ) -> tuple[int, list[str]]:
-    """Exit code and lines of a command; with a label, a bar shows how much lies in the folder meanwhile."""
+    """Exit code and lines of a command; with a label, a bar shows how much comes into the folder meanwhile."""
     columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), DownloadColumn())
     environment = {**os.environ, **environment}
+    before = set(folder.rglob("*"))
     with (
         Progress(*columns, console=STDERR, disable=not label) as progress,
         subprocess.Popen(
@@ -99,19 +100,19 @@ def _run(
         while True:
             try:
                 output, errors = process.communicate(timeout=INTERVAL)
-                progress.update(bar, completed=_size(folder))
+                progress.update(bar, completed=_size(folder, before))
                 return process.returncode, [*output.strip().splitlines(), *errors.strip().splitlines()]
             except subprocess.TimeoutExpired:
-                progress.update(bar, completed=_size(folder))
+                progress.update(bar, completed=_size(folder, before))
             except BaseException:
                 process.kill()
                 raise
 
 
-def _size(folder: Path) -> int:
-    """Bytes of the largest file: pip has a second copy for a moment, and apt an index of its lists."""
+def _size(folder: Path, before: set[Path]) -> int:
+    """Bytes of the largest new file: pip has a second copy for a moment, and apt an index of its lists."""
     size = 0
-    for path in folder.rglob("*"):
+    for path in set(folder.rglob("*")) - before:
         with contextlib.suppress(OSError):  # it has just been moved
             size = max(size, path.stat().st_size)
     return size

@@ -23,6 +23,7 @@ from research.tasks.corpora.corpus import Corpus, Example, share
 from research.tasks.corpora.fetch import debian, unpacked
 from research.tasks.corpora.recordings import Recording
 
+PACKAGE = "0~20170223-3"
 WAYS = ("syllable", "base", "speaker")
 SPLITS = ("train", "validation", "test")
 SPEAKERS = ("3", "5")
@@ -39,18 +40,18 @@ class Gcin(Corpus):
     """Recorded Mandarin syllables in zhuyin with their tones, two speakers."""
 
     VERSION = tfds.core.Version("1.0.0")
-    licence = "speaker 3: GPL-3 or LGPL-3; speaker 5: CC-BY-3.0"
+    licence = "GPL-3 or LGPL-3, CC-BY-3.0"
     megabytes = 8
-    source = "Debian package gcin-voice 0~20170223-3"
-    citation = "Recorded by Edward Der-Hua Liu, 2014 (speaker 3), and by Chu Lo for ChionMeilin (speaker 5)"
+    source = f"Debian package gcin-voice {PACKAGE}"
+    citation = "Edward Der-Hua Liu, 2014 (speaker 3: GPL-3 or LGPL-3); Chu Lo for ChionMeilin (speaker 5: CC-BY-3.0)"
+    sha256 = "6a0353f0294d06f7bd901bada3d5d9eec63b66c2ec029f92da3124d93d45de70"
 
     def _info(self) -> tfds.core.DatasetInfo:
         return tfds.core.DatasetInfo(builder=self, description=__doc__, features=recordings.features())
 
     def examples(self) -> dict[str, list[tuple[str, Example]]]:
-        sha256 = "6a0353f0294d06f7bd901bada3d5d9eec63b66c2ec029f92da3124d93d45de70"
         found = []
-        with unpacked(debian("gcin-voice", "0~20170223-3", sha256)) as content:
+        with unpacked(debian("gcin-voice", PACKAGE, self.sha256)) as content:
             folder = content / "usr" / "share" / "gcin-voice" / "ogg"
             for path in sorted(folder.glob("*/*.ogg")):
                 text, speaker = syllable(path.parent.name), path.stem

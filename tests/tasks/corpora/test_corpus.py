@@ -1,8 +1,9 @@
 import os
+import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,17 @@ import pytest
 import tensorflow_datasets as tfds
 
 from research.errors import UserError
-from research.tasks.corpora.corpus import Corpus, Example
+from research.tasks.corpora.corpus import Corpus, Example, share
+
+
+class Deadly(list[tuple[str, Example]]):
+    """Kills the process that reads it to the fifth example."""
+
+    def __iter__(self) -> Iterator[tuple[str, Example]]:
+        for index, row in enumerate(super().__iter__()):
+            if index == 5:
+                os.kill(os.getpid(), signal.SIGKILL)
+            yield row
 
 
 class Squares(Corpus):
@@ -24,7 +35,7 @@ class Squares(Corpus):
         number = tfds.features.Scalar(dtype=np.int32)
         return tfds.core.DatasetInfo(builder=self, features=tfds.features.FeaturesDict({"square": number}))
 
-    def examples(self) -> Mapping[str, list[tuple[str, Example]]]:
+    def examples(self) -> Mapping[str, Sequence[tuple[str, Example]]]:
         if log := os.environ.get("LOG"):
             with Path(log).open("a") as file:
                 file.write("prepared\n")
@@ -32,7 +43,8 @@ class Squares(Corpus):
         if self.interrupted:
             raise KeyboardInterrupt
         type(self).prepared_count += 1
-        return {"train": [(str(index), {"square": index**2}) for index in range(10)]}
+        rows = [(str(index), {"square": index**2}) for index in range(10)]
+        return {"train": Deadly(rows) if os.environ.get("DEADLY") else rows}
 
 
 @pytest.fixture(autouse=True)
@@ -66,19 +78,65 @@ def test_an_interrupted_preparation_leaves_nothing_that_looks_prepared(monkeypat
     assert len(squares()) == 10
 
 
-def test_of_two_processes_one_prepares_and_the_other_waits(data: Path) -> None:
+def start(data: Path, **environment: str) -> subprocess.Popen[bytes]:
+    """Begin to prepare in a process of its own, which prints the number of records."""
     program = (
         "import importlib.util, sys; spec = importlib.util.spec_from_file_location('squares', sys.argv[1]);"
         "module = importlib.util.module_from_spec(spec); spec.loader.exec_module(module); print(len(module.squares()))"
     )
     root = Path(__file__).parents[3]
-    environment = {**os.environ, "LOG": str(data / "log"), "PYTHONPATH": str(root)}
+    environment = {**os.environ, "TFDS_DATA_DIR": str(data), "PYTHONPATH": str(root), **environment}
     command = [sys.executable, "-c", program, __file__]
-    processes = [
-        subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE) for _ in range(2)
-    ]
+    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+
+def test_of_two_processes_one_prepares_and_the_other_waits(data: Path) -> None:
+    processes = [start(data, LOG=str(data / "log")) for _ in range(2)]
     assert [process.communicate()[0].strip() for process in processes] == [b"10", b"10"]
     assert (data / "log").read_text() == "prepared\n"
+
+
+def test_a_killed_preparation_leaves_nothing_that_is_taken_for_whole(data: Path) -> None:
+    process = start(data, DEADLY="1")
+    process.communicate()
+    assert process.returncode == -signal.SIGKILL
+    assert list((data / "squares").iterdir())  # what it had written so far
+    assert Squares.found() is None
+    assert len(squares()) == 10
+    assert [path.name for path in (data / "squares").iterdir()] == ["1.0.0"]
+
+
+def test_what_is_prepared_is_found_and_counted() -> None:
+    assert Squares.found() is None
+    Squares.prepared()
+    found = Squares.found()
+    assert found and found.counts() == {"train": 10}
+
+
+def test_what_is_packed_is_read_from_its_copy_and_made_anew_where_that_is_damaged(data: Path) -> None:
+    packed = 0
+
+    def pack(records: Iterator[Example]) -> dict[str, np.ndarray]:
+        nonlocal packed
+        packed += 1
+        return {"squares": np.array([record["square"] for record in records])}
+
+    corpus = Squares.prepared()
+    copy = data / "squares" / "1.0.0" / "packed-train.npz"
+    for expected in (1, 1):
+        assert sorted(corpus.packed("train", pack)["squares"].tolist()) == [index**2 for index in range(10)]
+        assert packed == expected
+    copy.write_bytes(copy.read_bytes()[:100])
+    for _ in range(2):
+        assert len(corpus.packed("train", pack)["squares"]) == 10
+        assert packed == 2
+    assert not list(copy.parent.glob(".incomplete*"))
+
+
+def test_the_share_of_a_key_is_the_same_everywhere_and_evenly_spread() -> None:
+    assert share("a") == pytest.approx(0xCA978112CA1BBDCA / 2**64)  # the first 8 bytes of the hash
+    shares = [share(str(number)) for number in range(2000)]
+    assert np.histogram(shares, 4, (0, 1))[0].min() > 440
 
 
 @pytest.mark.parametrize("damaged", ["squares-train.array_record-00000-of-00001", "dataset_info.json"])

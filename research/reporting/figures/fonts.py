@@ -1,0 +1,50 @@
+"""Fonts for text of any script: what the figures' own font lacks is looked for among the fonts of the machine."""
+
+import contextlib
+import functools
+import logging
+
+from matplotlib import font_manager
+from matplotlib.ft2font import FT2Font
+
+OWN = "DejaVu Sans"
+"""Comes with matplotlib."""
+PLACEHOLDERS = "Last Resort"
+"""Comes with matplotlib as well, and has a box for everything."""
+
+logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)  # it narrates that such a font has no bold face
+
+
+def families(text: str) -> list[str]:
+    """The fonts that together have as many of the characters as can be had, their own first."""
+    chosen, missing = [OWN], {char for char in text if ord(char) not in _codes(font_manager.findfont(OWN))}
+    fonts = sorted(
+        font_manager.fontManager.ttflist, key=lambda one: (one.style != "normal", abs(_weight(one)), one.name)
+    )
+    for font in fonts:
+        if not missing:
+            break
+        has = set() if font.name.startswith(PLACEHOLDERS) else {c for c in missing if ord(c) in _codes(font.fname)}
+        if has:
+            chosen.append(font.name)
+            missing -= has
+    return chosen
+
+
+def drawable(text: str, families: list[str]) -> str:
+    """The text with the code point of each character that none of the fonts has: U+3105."""
+    codes = frozenset().union(*(_codes(font_manager.findfont(family)) for family in families))
+    return "".join(char if ord(char) in codes else f"U+{ord(char):04X}" for char in text)
+
+
+@functools.cache
+def _codes(path: str) -> frozenset[int]:
+    """The code points of a font file; none if it cannot be read."""
+    with contextlib.suppress(RuntimeError, OSError):
+        return frozenset(FT2Font(path).get_charmap())
+    return frozenset()
+
+
+def _weight(font: font_manager.FontEntry) -> float:
+    """How far from a regular one."""
+    return font.weight - 400 if isinstance(font.weight, int | float) else 1000

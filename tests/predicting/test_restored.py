@@ -1,0 +1,144 @@
+"""A run directory gives its model back, or says in one line why not; nothing in it is touched."""
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+
+from research.config import Config
+from research.dotted import override
+from research.errors import UserError
+from research.predicting.restored import restore
+from research.tracking.runs import RunDirectory
+from tests.predicting import runs
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory) -> Path:
+    return runs.make(tmp_path_factory.mktemp("runs") / "attention" / "trial").path
+
+
+@pytest.fixture
+def run(made, tmp_path) -> RunDirectory:
+    return RunDirectory(Path(shutil.copytree(made, tmp_path / "runs" / "attention" / "trial")))
+
+
+def refused(path: Path) -> str:
+    with pytest.raises(UserError) as raised:
+        restore(path)
+    assert "\n" not in str(raised.value)
+    return str(raised.value)
+
+
+def test_a_run_gives_its_config_interface_reader_and_weights(run):
+    found = restore(run.path)
+    assert (found.config, found.interface) == (run.config(), runs.TEXT)
+    assert found.reader.saved() == runs.SPELLING.saved()
+    assert (found.step, found.finished) == (5, True)
+    assert found.params["encoder"]["embed"]["embedding"][...].shape == (7, 6)
+
+
+def test_nothing_in_the_directory_is_touched(run):
+    def facts() -> list:
+        paths = sorted(run.path.rglob("*"))
+        return [(path, path.stat().st_mtime_ns, path.read_bytes() if path.is_file() else None) for path in paths]
+
+    before = facts()
+    restore(run.path)
+    assert facts() == before
+
+
+def test_the_moving_average_of_the_weights_is_taken_where_there_is_one(tmp_path):
+    run = runs.make(tmp_path / "run", training__ema_decay=0.9)
+    drawn = runs.state(run.config(), runs.TEXT)
+    average = jax.tree.map(lambda x: np.full_like(x, 2), drawn.params)
+    runs.save(run, replace(drawn, average=average))
+    assert {value for leaf in jax.tree.leaves(restore(run.path).params) for value in np.ravel(leaf)} == {2.0}
+
+
+def test_a_budget_of_weights_is_settled_as_in_training(tmp_path):
+    run = runs.make(tmp_path / "run", model__parameter_budget=3000)
+    config = restore(run.path).config
+    assert (config.model.parameter_budget, config.model.features > 6) == (0, True)
+
+
+def test_a_run_of_cudnn_is_run_by_what_there_is(tmp_path):
+    run = runs.make(tmp_path / "run", model__cell="lstm")
+    config = json.loads(run.config_file.read_text())
+    run.config_file.write_text(json.dumps(config | {"model.backend": "cudnn"}))
+    assert restore(run.path).config.model.backend == "auto"
+
+
+def test_an_unfinished_run_has_its_last_checkpoint(tmp_path):
+    found = restore(runs.make(tmp_path / "run", finished=False).path)
+    assert (found.step, found.finished) == (5, False)
+
+
+def test_what_is_no_run_is_said_with_the_runs_in_it(run, tmp_path):
+    assert refused(tmp_path / "absent").startswith(f"{tmp_path}/absent: is no run directory; `train`")
+    assert refused(tmp_path / "runs").endswith(f"is no run directory; runs in it: {run.path}")
+
+
+def test_a_task_without_a_reader_is_said(tmp_path):
+    run = RunDirectory.create(tmp_path / "run", override(Config(), {"task.name": "adding"}))
+    assert "its task, adding, has no reader" in refused(run.path)
+
+
+def test_a_run_from_before_there_were_readers_is_said(run):
+    run.reader_file.unlink()
+    assert "holds no reader.json" in refused(run.path)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("{", "reader.json:1: not JSON"),
+        ("[]", "must be a JSON object"),
+        ("{}", "interface.inputs=None: must be one of features, tokens"),
+        ('{"interface": {"inputs": "tokens", "input_size": 0}}', "interface.input_size=0: must be a whole number"),
+        ('{"interface": {"inputs": "tokens", "input_size": true}}', "interface.input_size=True: must be a whole"),
+    ],
+)
+def test_a_broken_reader_file_is_said(content, said, run):
+    run.reader_file.write_text(content)
+    assert said in refused(run.path)
+
+
+@pytest.mark.parametrize("saved", [None, [], {"letters": 3, "phonemes": []}, {"letters": "aa", "phonemes": []}])
+def test_what_no_reader_can_be_made_of_is_said(saved, run):
+    run.reader_file.write_text(json.dumps(run.reader() | {"reader": saved}))
+    assert "reader.json: is no reader of the task pronunciation" in refused(run.path)
+
+
+def test_an_interface_of_another_model_is_said(run):
+    saved = run.reader()
+    run.reader_file.write_text(json.dumps(saved | {"interface": saved["interface"] | {"target_size": 9}}))
+    assert "checkpoint/5: not of this model: " in refused(run.path)
+
+
+def test_a_run_without_a_checkpoint_is_said(run):
+    shutil.rmtree(run.path / "checkpoint")
+    assert refused(run.path).endswith("checkpoint: holds no checkpoint")
+
+
+def test_a_damaged_checkpoint_is_said(run):
+    largest = max((run.path / "checkpoint").rglob("*"), key=lambda path: path.stat().st_size)
+    largest.write_bytes(largest.read_bytes()[:-1])
+    assert "checkpoint/5: damaged: " in refused(run.path)
+
+
+def test_a_finished_run_without_its_last_checkpoint_is_said(run):
+    shutil.move(run.path / "checkpoint" / "5", run.path / "checkpoint" / "4")
+    assert "its last checkpoint, of step 5, is missing or was cut off" in refused(run.path)
+
+
+def test_a_diverged_run_is_said_finished_or_not(run):
+    run.finish({"status": "diverged", "diverged_at": 3, "steps": 5, "summary": {}})
+    assert "the run has diverged in update 3" in refused(run.path)
+    run.result_file.unlink()
+    runs.save(run, replace(runs.state(run.config(), runs.TEXT), ok=np.bool_(False), step=np.int32(2)))
+    assert "the run has diverged in update 3" in refused(run.path)

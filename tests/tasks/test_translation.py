@@ -1,0 +1,212 @@
+import dataclasses
+import json
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import sacrebleu
+
+from research.batch import END, FIRST_SYMBOL
+from research.config import TranslationConfig
+from research.errors import UserError
+from research.tasks.corpora import libreoffice
+from research.tasks.corpora.libreoffice import Pair
+from research.tasks.task import Outcome
+from research.tasks.translation import Translation, TranslationReader
+from research.tasks.units import UNKNOWN
+from tests import quick
+from tests.tasks.corpora import help_pages
+
+PIECES = TranslationConfig(source_pieces=60, target_pieces=70)
+CHARACTERS = TranslationConfig(units="characters", max_words=5)
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory):
+    """The pairs of a made-up help, prepared once; the tasks of this module are made of it."""
+    with help_pages.installed(tmp_path_factory.mktemp("help"), help_pages.made_up()):
+        yield libreoffice.load("de")
+
+
+@pytest.fixture(scope="module", params=[PIECES, CHARACTERS], ids=["pieces", "characters"])
+def task(request, corpus) -> Translation:
+    return Translation(request.param)
+
+
+def fitting(pairs: list[Pair], task: Translation) -> list[Pair]:
+    most = 5 if task.own_reader().source.saved().keys() == {"characters"} else 10
+    return [pair for pair in pairs if len(pair.english.split()) <= most]
+
+
+def spelled(task: Translation, batch) -> list[Pair]:
+    """The pairs of a batch, from its tokens."""
+    reader, found = task.own_reader(), []
+    for source, length, target, end in zip(
+        batch.inputs, batch.input_lengths, batch.targets, batch.target_lengths, strict=True
+    ):
+        assert target[end - 1] == END and not np.any(target[end:]) and not np.any(source[length:])
+        found.append(Pair(reader.source.text(source[:length].tolist()), reader.target.text(target[: end - 1].tolist())))
+    return found
+
+
+def test_batches_are_of_training_pairs_and_each_bucket_is_filled(task, corpus):
+    known = set(fitting(corpus["train"], task))
+    data = jax.device_put(task.data)
+    seen: set[Pair] = set()
+    for bucket in range(task.buckets):
+        draw = quick.jit(lambda step, bucket=bucket: task.batch(data, jax.random.key(0), step, 8, bucket))
+        for step in range(2):
+            batch = jax.device_get(draw(jnp.int32(step)))
+            assert batch.inputs.dtype == batch.targets.dtype == np.int32
+            seen |= set(spelled(task, batch))
+    assert seen <= known and len(seen) >= 16
+
+
+def test_training_pairs_are_held_once_without_the_longest_and_padding_is_that_of_sources_and_targets(task, corpus):
+    held = [pair for bucket in task.data for pair in spelled(task, bucket)]
+    assert len(set(held)) == len(held) and set(held) <= set(fitting(corpus["train"], task))
+    assert len(held) >= 0.95 * len(fitting(corpus["train"], task))
+    padded = sum(bucket.inputs.size + bucket.targets.size for bucket in task.data)
+    valid = sum(np.sum(bucket.input_lengths) + np.sum(bucket.target_lengths) for bucket in task.data)
+    assert task.padding == pytest.approx(1 - valid / padded)
+    assert task.padding < 0.25
+    assert max(bucket.inputs.shape[1] for bucket in task.data) == task.interface.input_length
+    assert max(bucket.targets.shape[1] for bucket in task.data) <= task.interface.target_length
+
+
+def test_held_out_pairs_are_the_test_split_s_and_a_sample_is_part_of_them(task, corpus):
+    test = fitting(corpus["test"], task)
+    whole = spelled(task, task.held_out(1000))
+    assert sorted(map(str, whole)) == sorted(map(str, test))
+    sample = spelled(task, task.held_out(10))
+    assert len(sample) == 10 and set(sample) < set(whole)
+    assert {len(pair.english.split()) for pair in sample} > {3}  # drawn, not the first of all
+
+
+def test_vocabularies_come_of_training_text_alone(corpus):
+    only_held_out = [Pair("Opens the ☃ again.", "Öffnet ☃ erneut.")] * 5
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            libreoffice, "load", lambda language: corpus | {"test": only_held_out, "validation": only_held_out}
+        )
+        task = Translation(PIECES)
+    assert task.own_reader().source.unknown("☃") == ["☃"]
+    assert UNKNOWN in task.held_out(5).inputs and UNKNOWN in task.held_out(5).targets
+
+
+COUNT = 12
+
+
+def outcome(task: Translation, said: list[str] | None = None) -> Outcome:
+    """What a model does that says these texts, by default the references."""
+    batch, reader = task.held_out(COUNT), task.own_reader()
+    assert batch.target_lengths is not None
+    outputs = np.full((COUNT, 200), FIRST_SYMBOL, np.int32)  # what follows the end mark does not count
+    texts = [pair.translation for pair in spelled(task, batch)] if said is None else said
+    for row, text in zip(outputs, texts, strict=True):
+        ids = [*reader.target.ids(text), END]
+        row[: len(ids)] = ids
+    none = np.zeros(batch.targets.shape)
+    return Outcome(none, none, batch.target_lengths, outputs)
+
+
+def test_translations_as_they_stand_score_100_at_every_length(task):
+    found = task.evaluate(outcome(task))
+    assert found.metrics["eval/bleu"] == pytest.approx(100) == found.metrics["eval/chrf"]
+    assert found.metrics["eval/exact_match"] == 1 and found.metrics["eval/free_running/error_rate"] == 0
+    assert found.by_length is not None
+    assert found.by_length["exact_match"] == [1.0] * len(found.by_length["length"])
+
+
+def test_bleu_is_of_the_texts_in_all_and_by_the_words_of_the_source(task):
+    pairs = spelled(task, task.held_out(COUNT))
+    said = [pair.translation if k % 3 else pair.translation.replace("das", "ein") for k, pair in enumerate(pairs)]
+    found = task.evaluate(outcome(task, said))
+    expected = sacrebleu.corpus_bleu(said, [[pair.translation for pair in pairs]])
+    assert found.metrics["eval/bleu"] == pytest.approx(expected.score)
+    assert 20 < found.metrics["eval/bleu"] < 99
+    words = [len(pair.english.split()) for pair in pairs]
+    table = found.by_length
+    assert table is not None and table["length"] == sorted(set(words))
+    assert table["count"] == [words.count(length) for length in table["length"]]
+    for row, length in enumerate(table["length"]):
+        own = [
+            (text, pair.translation) for text, pair, count in zip(said, pairs, words, strict=True) if count == length
+        ]
+        texts, references = zip(*own, strict=True)
+        assert table["bleu"][row] == pytest.approx(sacrebleu.corpus_bleu(texts, [references]).score)
+        assert table["exact_match"][row] == pytest.approx(np.mean([text == right for text, right in own]))
+
+
+def test_an_unknown_symbol_in_a_reference_cannot_be_said(corpus):
+    odd = [Pair(pair.english, pair.translation + " ☃") for pair in corpus["test"]]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(libreoffice, "load", lambda language: corpus | {"test": odd})
+        task = Translation(PIECES)
+    found = task.evaluate(outcome(task))
+    assert found.metrics["eval/free_running/error_rate"] == 0  # as tokens they are alike
+    assert found.metrics["eval/exact_match"] == 0 and found.metrics["eval/bleu"] < 99
+
+
+def test_baselines_are_the_most_frequent_translation_and_the_source_itself(corpus):
+    often = [Pair(f"Word number {k} of ten.", "Immer dasselbe sagen.") for k in range(10)]
+    test = [
+        Pair("Say the same.", "Immer dasselbe sagen."),
+        Pair("New in 2024.", "New in 2024."),
+        Pair("Not at all.", "Nein."),
+    ]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(libreoffice, "load", lambda language: {"train": corpus["train"] + often, "test": test})
+        task = Translation(PIECES)
+    batch = task.held_out(3)
+    none = np.zeros(batch.targets.shape)
+    metrics = task.evaluate(Outcome(none, none, np.ones(3), batch.targets)).metrics
+    assert metrics["eval/baseline/exact_match"] == metrics["eval/copy/exact_match"] == pytest.approx(1 / 3)
+    assert metrics["eval/baseline/bleu"] > 0 and 0 < metrics["eval/copy/chrf"] < 100
+    assert 0 < metrics["eval/baseline/error_rate"] < 2
+
+
+def test_the_signatures_are_those_of_the_language(task):
+    found = task.evaluate(outcome(task)).signatures
+    assert found is not None and "tok:13a" in found["bleu"] and set(found) == {"bleu", "chrf"}
+
+
+def test_a_reader_reads_what_the_task_reads_and_is_restored_from_json(task):
+    reader = task.own_reader()
+    again = TranslationReader.restored(json.loads(json.dumps(reader.saved())))
+    text = "Opens  the \t document.\n"
+    np.testing.assert_array_equal(again.read(text), reader.read(text))
+    assert again.read(text).dtype == np.int32
+    assert "".join(again.axis(text).labels or ()).replace("▁", " ").strip() == "Opens the document."
+    assert len(again.axis(text).labels or ()) == len(again.read(text))
+    tokens = reader.target.ids("Öffnet das Element Seite.")
+    assert again.text(tokens) == "Öffnet das Element Seite." and len(again.said(tokens)) == len(tokens)
+    pair = spelled(task, task.held_out(1))[0]
+    np.testing.assert_array_equal(task.held_out(1).inputs[0], again.read(pair.english))
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (" \n", "an empty line: must be an English sentence"),
+        ("Opens the ☃ and ж.", r"Opens the ☃ and ж\.: must be of characters that training had, not ☃ ж"),
+        ("Opens the page. " * 40, r"Opens the .*…: is \d+ tokens long; must be at most \d+, as in training"),
+    ],
+)
+def test_what_cannot_be_translated_is_said_in_one_line(task, given, said):
+    with pytest.raises(UserError, match=rf"^{said}$") as caught:
+        task.own_reader().read(given)
+    assert "\n" not in str(caught.value) and len(str(caught.value)) < 200
+
+
+def test_options_that_nothing_reads_and_lengths_that_the_corpus_has_not_are_refused():
+    with pytest.raises(UserError, match=r"task\.max_words=2: must be between 3 and 30"):
+        TranslationConfig(max_words=2)
+    with pytest.raises(UserError, match=r"task\.source_pieces=100: must be 2000, as task\.units=characters"):
+        dataclasses.replace(CHARACTERS, source_pieces=100)
+
+
+def test_too_few_pieces_are_refused_with_the_option(corpus):
+    with pytest.raises(UserError, match=r"^task\.target_pieces=3: must be at least"):
+        Translation(TranslationConfig(source_pieces=60, target_pieces=3))
