@@ -88,7 +88,7 @@ def prepared(name: str, config: str | None = None) -> Path:
 
 def _builder(name: str, config: str | None) -> Any:
     module = importlib.import_module(f"tensorflow_datasets.{MODULES[name]}")
-    (builder,) = (
+    (builder,): Any = (
         one
         for one in vars(module).values()
         if isinstance(one, type) and issubclass(one, tfds.core.DatasetBuilder) and one.__module__ == module.__name__
