@@ -88,11 +88,9 @@ def prepared(name: str, config: str | None = None) -> Path:
 
 def _builder(name: str, config: str | None) -> Any:
     module = importlib.import_module(f"tensorflow_datasets.{MODULES[name]}")
-    (builder,): Any = (
-        one
-        for one in vars(module).values()
-        if isinstance(one, type) and issubclass(one, tfds.core.DatasetBuilder) and one.__module__ == module.__name__
-    )
+    classes: list[Any] = [one for one in vars(module).values() if isinstance(one, type)]
+    own = [one for one in classes if issubclass(one, tfds.core.DatasetBuilder) and one.__module__ == module.__name__]
+    builder: Any = own[0]  # TFDS decorates the constructor in a way that hides its parameters
     _use_stand_ins()
     with reading(data_folder() / name):
         return builder(config=config, data_dir=data_folder(), file_format="array_record")
