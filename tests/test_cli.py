@@ -158,7 +158,7 @@ def test_report_hands_on_its_options(page, tmp_path):
     ("args", "said"),
     [
         (["lst"], "lst: no such command; did you mean list?"),
-        (["--seed=1"], "must be one of list, train, sweep, report, data"),
+        (["--seed=1"], "must be one of list, train, sweep, report, predict, data"),
         (["list", "nothing"], "experiment 'nothing': must be one of"),
         (["list", "a", "b"], "list: unrecognized arguments: b"),
         (["train"], "train: the experiment comes first, one of "),

@@ -10,7 +10,7 @@ import pytest
 
 from research.batch import END, PAD, Batch, Interface
 from research.tasks import resident
-from research.tasks.resident import MOST_BUCKETS, MOST_PADDING, Examples, Resident, boundaries
+from research.tasks.resident import Examples, Resident, boundaries
 from tests import quick
 
 BATCH, MOST_STEPS = 4, 40
@@ -117,8 +117,7 @@ def test_batches_hold_whole_examples_padded_to_the_width_of_their_bucket(task):
             assert batch.targets[row, : end + 1].tolist() == [*target, END]
             assert np.all(batch.targets[row, end + 1 :] == PAD)
         widths.add(batch.inputs.shape[1])
-    lengths = np.array([len(one) for one in task.examples.inputs])
-    assert sorted(widths) == boundaries(lengths, MOST_PADDING, MOST_BUCKETS)[0].tolist()
+    assert sorted(widths) == sorted({one.inputs.shape[1] for one in task.data})
     assert len(widths) == task.buckets > 1
 
 
@@ -130,10 +129,11 @@ def test_an_epoch_visits_each_example_once_and_the_padding_is_what_it_says(task)
         visited = [number for batch in epoch for number in numbers(batch)]
         assert len(visited) == len(set(visited)) == sum(whole)
     # What does not fill a batch is left out of an epoch, but not of all: over many, the share is that of the corpus.
-    lengths = np.array([len(one) for one in task.examples.inputs])
-    widths = np.concatenate([np.full(len(one.inputs), one.inputs.shape[1]) for one in task.data])
-    assert task.padding == pytest.approx(1 - np.sum(lengths) / np.sum(widths))
-    assert task.padding is not None and 0 < task.padding <= MOST_PADDING
+    steps = sum(np.sum(one.input_lengths) + np.sum(one.target_lengths) for one in task.data)
+    assert task.padding == pytest.approx(
+        1 - steps / sum(len(one.inputs) * (one.inputs.shape[1] + one.targets.shape[1]) for one in task.data)
+    )
+    assert task.padding is not None and task.padding > 0
 
 
 def test_a_batch_is_a_pure_function_of_seed_and_step(task):
