@@ -16,7 +16,7 @@ from jaxtyping import Array, Int
 
 from research.batch import END, PAD, Batch
 from research.tasks.order import Order, Schedule
-from research.tasks.resident import MOST_BUCKETS, MOST_PADDING, Resident, boundaries
+from research.tasks.resident import Resident, in_buckets
 
 
 class Records(abc.ABC):
@@ -80,21 +80,15 @@ class Batches:
 class Streamed(Resident):
     """A task whose training examples are read from a disk as they are needed. A subclass calls `read_from`."""
 
-    def read_from(
-        self, records: Records, lengths: Int[np.ndarray, " N"], target_lengths: Int[np.ndarray, " N"]
-    ) -> None:
+    def read_from(self, records: Records, lengths: Int[np.ndarray, "N 2"]) -> None:
         """Put the examples into buckets.
 
         Args:
-            lengths: of the sources.
-            target_lengths: of the targets, the end mark included.
+            lengths: of source and target of each, the end mark included.
         """
-        edges, self.padding = boundaries(lengths, MOST_PADDING, MOST_BUCKETS)
-        place = np.searchsorted(edges, lengths)
-        self.buckets = len(edges)
-        self._sizes = tuple(np.bincount(place).tolist())
-        widths = tuple((int(edge), int(np.max(target_lengths[place == k]))) for k, edge in enumerate(edges))
-        self.stream = Stream(records, np.argsort(place, kind="stable"), self._sizes, widths)
+        found = in_buckets(lengths)
+        self.place(found)
+        self.stream = Stream(records, np.concatenate(found.members), self._sizes, tuple(found.widths))
 
     def chosen(self, data: Window, key: Array, step: Int[Array, ""], batch_size: int, bucket: int) -> Batch[Array]:
         assert self.stream is not None

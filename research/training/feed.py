@@ -15,6 +15,7 @@ from typing import Any
 import grain
 import jax
 import numpy as np
+from absl import flags
 
 from research.batch import Batch
 from research.config import Config, InputConfig
@@ -141,6 +142,8 @@ def _read_ahead(source: _InTurn, window: int, options: InputConfig) -> Any:
     reading = grain.ReadOptions(num_threads=options.threads, prefetch_buffer_size=max(each, options.threads))
     batches = grain.MapDataset.source(source)[window * each :].to_iter_dataset(reading)
     if options.workers:
+        if not flags.FLAGS.is_parsed():  # Grain asks absl's flags for its own, which nobody sets
+            flags.FLAGS.mark_as_parsed()
         ahead = -(-each // options.workers)
         batches = batches.mp_prefetch(grain.MultiprocessingOptions(options.workers, per_worker_buffer_size=ahead))
     return iter(batches)

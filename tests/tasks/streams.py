@@ -57,6 +57,6 @@ class OnDisk(Streamed, OnDevice):
     def __init__(self, features: bool = False, **about: Any) -> None:
         super().__init__(features)
         self.data = None
-        lengths = np.array([len(one) for one in self.examples.inputs])
-        target_lengths = np.array([len(one) + 1 for one in self.examples.targets])
-        self.read_from(Listed(self.examples, **about), lengths, target_lengths)
+        pairs = zip(self.examples.inputs, self.examples.targets, strict=True)
+        lengths = np.array([(len(source), len(target) + 1) for source, target in pairs])
+        self.read_from(Listed(self.examples, **about), lengths)
