@@ -16,6 +16,8 @@ from research.config.model import (
 )
 from research.config.speech import (
     FeatureOptions,
+    LibrispeechConfig,
+    SpeechCommandsConfig,
     SpeechDigitsConfig,
     SpeechOptions,
     SpeechPromptsConfig,
@@ -27,11 +29,16 @@ from research.config.task import (
     PixelsConfig,
     PronunciationConfig,
     TaskConfig,
-    TranslationConfig,
     task_types,
 )
 from research.config.task_options import TaskOptions
 from research.config.training import NOISE, InputConfig, ProbesConfig, TrackingConfig, TrainingConfig
+from research.config.translation import (
+    TedHrlrTranslateConfig,
+    TranslationConfig,
+    TranslationOptions,
+    Wmt14TranslateConfig,
+)
 from research.config.trial import Config
 from research.config.words import METHOD_OPTIONS, DecodingConfig, ForcingConfig
 
@@ -50,20 +57,25 @@ __all__ = [
     "InitConfig",
     "InputConfig",
     "InputInit",
+    "LibrispeechConfig",
     "ModelConfig",
     "PixelsConfig",
     "ProbesConfig",
     "PronunciationConfig",
     "RecurrentInit",
+    "SpeechCommandsConfig",
     "SpeechDigitsConfig",
     "SpeechOptions",
     "SpeechPromptsConfig",
     "SpeechSyllablesConfig",
     "TaskConfig",
     "TaskOptions",
+    "TedHrlrTranslateConfig",
     "TrackingConfig",
     "TrainingConfig",
     "TranslationConfig",
+    "TranslationOptions",
+    "Wmt14TranslateConfig",
     "require",
     "require_positive",
     "task_types",

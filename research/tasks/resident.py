@@ -63,7 +63,7 @@ class Resident(Task):
 
     def place(self, found: "Buckets") -> None:
         """Batches come from these."""
-        self.buckets, self.padding = len(found.members), found.padding
+        self.buckets, self.padding, self.widths = len(found.members), found.padding, found.widths
         self._sizes = tuple(len(rows) for rows in found.members)
 
     def bucket(self, key: Array, step: Int[Array, ""], batch_size: int) -> Int[Array, ""]:

@@ -15,6 +15,7 @@ from research.training import checkpoint, feed, hparams
 from research.training.pack import Pack
 from research.training.step import Program
 from research.training.trainer import train_trials
+from tests.tasks.corpora import archives
 from tests.tasks.streams import OnDevice, OnDisk
 from tests.training.trials import assert_equal
 
@@ -135,3 +136,16 @@ def test_a_finished_training_is_fed_to_tell_its_time(tmp_path):
 def test_a_file_that_cannot_be_read_is_one_line(tmp_path):
     with pytest.raises(UserError, match=r"corpus\.array_record: Input/output error"):
         run(tmp_path, OnDisk(damaged=True))
+
+
+def test_a_corpus_of_tfds_is_trained_on(tmp_path, monkeypatch):
+    archives.librispeech(archives.manual_folder(tmp_path / "data", monkeypatch))
+    options = {
+        "task.name": "librispeech", "task.train": "100", "task.mels": 12, "task.speed": 0.1, "task.time_masks": 1,
+        "model.features": 4, "model.attention": "location", "training.steps": 6, "training.batch_size": 2,
+        "training.log_every": 3, "training.eval_examples": 3, "tracking.wandb": "disabled",
+    }  # fmt: skip
+    train_trials([("trial", override(Config(), options))], tmp_path)
+    found = result(tmp_path, "trial")
+    assert found["status"] == "finished" and 0 <= found["input_wait"] <= 1 and 0 < found["padding"] < 0.5
+    assert np.isfinite(found["summary"]["train/loss"]) and found["summary"]["eval/word_error_rate"] > 0

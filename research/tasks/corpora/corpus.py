@@ -100,7 +100,7 @@ class Corpus(tfds.core.GeneratorBasedBuilder, abc.ABC):
             return dict(arrays)
         packed = pack(self.records(split))
         with contextlib.suppress(OSError):  # a data folder that others share may be read-only
-            _write_atomically(copy, packed)
+            write_atomically(copy, packed)
         return packed
 
     @classmethod
@@ -138,7 +138,7 @@ def clear(folder: Path) -> None:
         shutil.rmtree(left, ignore_errors=True)
 
 
-def _write_atomically(path: Path, arrays: Arrays) -> None:
+def write_atomically(path: Path, arrays: Arrays) -> None:
     incomplete = path.with_name(f".incomplete-{os.getpid()}-{path.name}")
     try:
         with incomplete.open("wb") as file:

@@ -10,10 +10,13 @@ were, and decoded by who reads them.
 import contextlib
 import functools
 import glob
+import hashlib
 import importlib
 import io
 import sys
 import types
+import zipfile
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,9 +24,10 @@ from typing import Any
 import numpy as np
 import soundfile
 import tensorflow_datasets as tfds
+from jaxtyping import Int
 
 from research.errors import UserError
-from research.tasks.corpora.corpus import clear, reading
+from research.tasks.corpora.corpus import clear, reading, write_atomically
 from research.tasks.corpora.fetch import data_folder, lock, writing
 
 MODULES = {
@@ -34,6 +38,8 @@ MODULES = {
     "coco_captions": "object_detection.coco_captions",
 }
 """Where TFDS defines the builder of each corpus."""
+BLOCK = 256
+"""Examples that are read at once."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +60,29 @@ class Source:
     def __getitem__(self, row: int) -> dict[str, Any]:
         with reading(self.folder):
             return self._opened[row]
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        with reading(self.folder):
+            for start in range(0, len(self), BLOCK):
+                yield from self._opened.__getitems__(range(start, min(start + BLOCK, len(self))))
+
+    def measured(self, what: str, measure: Callable[[dict[str, Any]], Sequence[int]]) -> Int[np.ndarray, "N M"]:
+        """What `measure` tells of each example, from a copy beside the records where there is one.
+
+        To read all examples of a large corpus takes minutes.
+
+        Args:
+            what: is measured, and how: names the copy.
+        """
+        name = f"measured-{self.split}-{hashlib.sha256(what.encode()).hexdigest()[:12]}.npz"
+        copy = Path(self.folder) / name
+        missing_or_damaged = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile)
+        with contextlib.suppress(*missing_or_damaged), copy.open("rb") as file, np.load(file) as arrays:
+            return arrays["measured"]
+        measured = np.array([measure(example) for example in self], np.int32)
+        with contextlib.suppress(OSError):  # a data folder that others share may be read-only
+            write_atomically(copy, {"measured": measured})
+        return measured
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Source, (self.folder, self.split, self.raw)

@@ -96,9 +96,9 @@ def speech_commands(folder: Path) -> None:
 def ted_hrlr_translate(folder: Path) -> None:
     """Portuguese to English; a line of one side is empty."""
     files = {}
-    for split, count in (("train", 40), ("dev", 6), ("test", 7)):
+    for split, first, count in (("train", 0, 40), ("dev", 100, 6), ("test", 200, 7)):
         for language, word in (("pt", "palavra"), ("en", "word")):
-            lines = [" ".join([word] * (1 + k % 5) + [split, str(k)]) for k in range(count)]
+            lines = [" ".join([word] * (1 + k % 5) + ["number", str(first + k)]) for k in range(count)]
             lines[3] = "" if language == "en" else lines[3]
             files[f"datasets/pt_to_en/{language}.{split}"] = "\n".join(lines).encode()
     tar(folder / "qi18naacl-dataset.tar.gz", files)
