@@ -5,6 +5,7 @@ named in full by its flat form (see `dotted`).
 """
 
 from research.config.checks import require, require_positive
+from research.config.image import DIGIT, STAMP, ImageDigitsConfig, ImageStampsConfig, WarpOptions
 from research.config.model import (
     AttentionConfig,
     Backend,
@@ -30,8 +31,10 @@ from research.config.trial import Config
 from research.config.words import DecodingConfig, ForcingConfig
 
 __all__ = [
+    "DIGIT",
     "NOISE",
     "PIXELS",
+    "STAMP",
     "AddingConfig",
     "AttentionConfig",
     "Backend",
@@ -40,6 +43,8 @@ __all__ = [
     "DecodingConfig",
     "FeatureOptions",
     "ForcingConfig",
+    "ImageDigitsConfig",
+    "ImageStampsConfig",
     "InitConfig",
     "InputInit",
     "ModelConfig",
@@ -55,6 +60,7 @@ __all__ = [
     "TrackingConfig",
     "TrainingConfig",
     "TranslationConfig",
+    "WarpOptions",
     "require",
     "require_positive",
     "task_types",

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal, get_args
 
 from research.config.checks import require, require_default
+from research.config.image import ImageDigitsConfig, ImageStampsConfig
 from research.config.speech import SpeechPromptsConfig, SpeechSyllablesConfig
 from research.config.task_options import TaskOptions
 
@@ -76,7 +77,14 @@ class TranslationConfig(TaskOptions):
 
 
 TaskConfig = (
-    PixelsConfig | AddingConfig | PronunciationConfig | TranslationConfig | SpeechPromptsConfig | SpeechSyllablesConfig
+    PixelsConfig
+    | AddingConfig
+    | PronunciationConfig
+    | TranslationConfig
+    | SpeechPromptsConfig
+    | SpeechSyllablesConfig
+    | ImageDigitsConfig
+    | ImageStampsConfig
 )
 
 
