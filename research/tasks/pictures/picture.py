@@ -35,7 +35,8 @@ def read(path: str | Path) -> Image.Image:
     except FileNotFoundError as error:
         raise UserError(f"{path}: no such file") from error
     except (OSError, SyntaxError, ValueError, EOFError) as error:  # what Pillow raises has no common type
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        said = getattr(error, "strerror", None) or str(error)  # with it, the path stands in the text, too
+        reason = (said.splitlines() or [type(error).__name__])[0]
         raise UserError(f"{path}: cannot be read as a picture ({reason})") from error
     allowed = f"at most {LONGEST} on each side" if too_long else "at least 1 on each side"
     raise UserError(f"{path}: is {file.size[0]} pixels wide and {file.size[1]} high; must be {allowed}")

@@ -49,14 +49,13 @@ def read(image: Image.Image, name: str, most_blank: int) -> Float[np.ndarray, "S
         UserError: if there is no ink.
     """
     grey = np.asarray(image.convert("L"))
-    border = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
-    light = np.median(border) > LIGHT
-    if light:
-        grey = 255 - grey
-    elif len(grey) == DIGIT and np.any(grey > 255 * INK):
-        return grey.T.astype(np.float32) / np.float32(255)
     if np.ptp(grey) <= 255 * INK:
         raise UserError(f"{name}: is blank; must be a picture of digits")
+    border = np.median(np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]]))
+    if len(grey) == DIGIT and border <= 255 * INK:
+        return grey.T.astype(np.float32) / np.float32(255)
+    if border > LIGHT:
+        grey = 255 - grey
     grey = np.asarray(ImageOps.autocontrast(Image.fromarray(grey)))
     rows = np.flatnonzero(np.any(grey > 255 * INK, axis=1))
     columns = np.flatnonzero(np.any(grey > 255 * INK, axis=0))
