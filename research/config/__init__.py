@@ -5,6 +5,15 @@ named in full by its flat form (see `dotted`).
 """
 
 from research.config.checks import require, require_positive
+from research.config.image import (
+    DIGIT,
+    STAMP,
+    CaptionOptions,
+    CocoCaptionsConfig,
+    ImageDigitsConfig,
+    ImageStampsConfig,
+    WarpOptions,
+)
 from research.config.model import (
     AttentionConfig,
     Backend,
@@ -43,17 +52,23 @@ from research.config.trial import Config
 from research.config.words import METHOD_OPTIONS, DecodingConfig, ForcingConfig
 
 __all__ = [
+    "DIGIT",
     "METHOD_OPTIONS",
     "NOISE",
     "PIXELS",
+    "STAMP",
     "AddingConfig",
     "AttentionConfig",
     "Backend",
+    "CaptionOptions",
     "CellConfig",
+    "CocoCaptionsConfig",
     "Config",
     "DecodingConfig",
     "FeatureOptions",
     "ForcingConfig",
+    "ImageDigitsConfig",
+    "ImageStampsConfig",
     "InitConfig",
     "InputConfig",
     "InputInit",
@@ -75,6 +90,7 @@ __all__ = [
     "TrainingConfig",
     "TranslationConfig",
     "TranslationOptions",
+    "WarpOptions",
     "Wmt14TranslateConfig",
     "require",
     "require_positive",

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal, get_args
 
 from research.config.checks import require
+from research.config.image import ImageConfig
 from research.config.speech import SpeechConfig
 from research.config.task_options import TaskOptions
 from research.config.translation import TextConfig
@@ -50,7 +51,7 @@ class PronunciationConfig(TaskOptions):
     """Keep the stress digit of vowels: 69 phoneme symbols instead of 39."""
 
 
-TaskConfig = PixelsConfig | AddingConfig | PronunciationConfig | TextConfig | SpeechConfig
+TaskConfig = PixelsConfig | AddingConfig | PronunciationConfig | TextConfig | SpeechConfig | ImageConfig
 
 
 def task_types() -> dict[str, type]:

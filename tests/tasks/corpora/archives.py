@@ -146,7 +146,7 @@ def coco_captions(folder: Path) -> None:
         with zipfile.ZipFile(folder / f"{name}.zip", "w") as archive:
             for number, file in zip(numbers, files, strict=True):
                 archive.writestr(f"{name}/{file}", picture(number))
-                captions = [{"sentid": 10 * number + k, "raw": f"Picture {number}, said {k}."} for k in range(2)]
+                captions = [{"sentid": 10 * number + k, "raw": caption(number, k)} for k in range(2)]
                 images.append({"filename": file, "split": karpathy[number], "sentences": captions})
     archives: dict[str, Callable[[str], Any]] = {
         "annotations_trainval2014.zip": lambda name: "instances" in name,
@@ -160,6 +160,11 @@ def coco_captions(folder: Path) -> None:
                     archive.writestr(name, text)
     with zipfile.ZipFile(folder / "caption_datasets.zip", "w") as archive:
         archive.writestr("dataset_coco.json", json.dumps({"images": images}))
+
+
+def caption(number: int, k: int) -> str:
+    """Of letters that all pictures' captions are made of."""
+    return f"Picture {'x' * number}, said {'y' * (k + 1)}."
 
 
 def picture(number: int) -> bytes:
