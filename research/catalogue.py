@@ -16,7 +16,11 @@ from typing import Any
 PACKAGE = Path(__file__).parent
 ROOT = PACKAGE.parent
 FOLDERS = {"cells": "recurrent", "tasks": "tasks", "attentions": "seq2seq"}
-BASES = {"cells": {"Cell", "LinearCell"}, "tasks": {"Task", "Resident", "Speech", "Drawn"}, "attentions": {"Attention"}}
+BASES = {
+    "cells": {"Cell", "LinearCell"},
+    "tasks": {"Task", "Resident", "Streamed", "Drawn", "Speech", "StockSpeech", "StockTranslation"},
+    "attentions": {"Attention"},
+}
 """A class with one of these bases, which is none of them itself, is an entry."""
 
 

@@ -42,6 +42,8 @@ HOMES = {
     "tensorflow_datasets": "research/tasks/corpora/",
     "sentencepiece": "research/tasks/units.py",
     "sacrebleu": "research/tasks/translations.py",
+    "PIL": "research/tasks/",
+    "resvg_py": "research/tasks/corpora/tuxpaint.py",
     "soundfile": "research/tasks/",
     "soxr": "research/tasks/audio/sound.py",
     "kaldi_native_fbank": "research/tasks/audio/fbank.py",

@@ -5,6 +5,15 @@ named in full by its flat form (see `dotted`).
 """
 
 from research.config.checks import require, require_positive
+from research.config.image import (
+    DIGIT,
+    STAMP,
+    CaptionOptions,
+    CocoCaptionsConfig,
+    ImageDigitsConfig,
+    ImageStampsConfig,
+    WarpOptions,
+)
 from research.config.model import (
     AttentionConfig,
     Backend,
@@ -16,6 +25,8 @@ from research.config.model import (
 )
 from research.config.speech import (
     FeatureOptions,
+    LibrispeechConfig,
+    SpeechCommandsConfig,
     SpeechDigitsConfig,
     SpeechOptions,
     SpeechPromptsConfig,
@@ -38,22 +49,31 @@ from research.config.task import (
     PixelsConfig,
     PronunciationConfig,
     TaskConfig,
-    TranslationConfig,
     task_types,
 )
 from research.config.task_options import TaskOptions
-from research.config.training import NOISE, ProbesConfig, TrackingConfig, TrainingConfig
+from research.config.training import NOISE, InputConfig, ProbesConfig, TrackingConfig, TrainingConfig
+from research.config.translation import (
+    TedHrlrTranslateConfig,
+    TranslationConfig,
+    TranslationOptions,
+    Wmt14TranslateConfig,
+)
 from research.config.trial import Config
 from research.config.words import METHOD_OPTIONS, DecodingConfig, ForcingConfig
 
 __all__ = [
+    "DIGIT",
     "METHOD_OPTIONS",
     "NOISE",
     "PIXELS",
+    "STAMP",
     "AddingConfig",
     "AttentionConfig",
     "Backend",
+    "CaptionOptions",
     "CellConfig",
+    "CocoCaptionsConfig",
     "Config",
     "CopyConfig",
     "CopyingMemoryConfig",
@@ -62,8 +82,12 @@ __all__ = [
     "DyckConfig",
     "FeatureOptions",
     "ForcingConfig",
+    "ImageDigitsConfig",
+    "ImageStampsConfig",
     "InitConfig",
+    "InputConfig",
     "InputInit",
+    "LibrispeechConfig",
     "ModelConfig",
     "MultiplicationConfig",
     "PixelsConfig",
@@ -73,16 +97,21 @@ __all__ = [
     "RepeatCopyConfig",
     "ReverseConfig",
     "SelectiveCopyingConfig",
+    "SpeechCommandsConfig",
     "SpeechDigitsConfig",
     "SpeechOptions",
     "SpeechPromptsConfig",
     "SpeechSyllablesConfig",
     "TaskConfig",
     "TaskOptions",
+    "TedHrlrTranslateConfig",
     "TemporalOrderConfig",
     "TrackingConfig",
     "TrainingConfig",
     "TranslationConfig",
+    "TranslationOptions",
+    "WarpOptions",
+    "Wmt14TranslateConfig",
     "require",
     "require_positive",
     "task_types",

@@ -156,6 +156,36 @@ class SpeechDigitsConfig(SpeechOptions):
     name: Literal["speech_digits"] = "speech_digits"
 
 
+@dataclass(frozen=True)
+class LibrispeechConfig(SpeechOptions):
+    """Read English books to their letters (Panayotov et al. 2015), through TFDS."""
+
+    name: Literal["librispeech"] = "librispeech"
+    rate: int = 16000
+    mels: int = 80
+    stack: int = 2
+    train: Literal["100", "460", "960"] = "960"
+    """Hours to train on: train-clean-100, all clean ones, all."""
+    held_out: Literal["dev_clean", "dev_other", "test_clean", "test_other"] = "dev_clean"
+    """The subset to be scored on; other voices than those of training."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(self.normalise != "speaker", "task.normalise", self.normalise, "none, corpus or utterance")
+
+
+@dataclass(frozen=True)
+class SpeechCommandsConfig(SpeechOptions):
+    """Single words of a second to one of ten words, silence or unknown (Warden 2018), through TFDS."""
+
+    name: Literal["speech_commands"] = "speech_commands"
+    rate: int = 16000
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(self.normalise != "speaker", "task.normalise", self.normalise, "none, corpus or utterance")
+
+
 def mel(frequency: float) -> float:
     """The mel scale that HTK and Kaldi use."""
     return 1127 * math.log1p(frequency / 700)
@@ -171,4 +201,6 @@ def _check_ranges(options: object, ranges: Mapping[str, tuple[float, float]]) ->
         require(least <= value <= most, f"task.{name}", value, f"between {least:g} and {most:g}")
 
 
-SpeechConfig = SpeechDigitsConfig | SpeechPromptsConfig | SpeechSyllablesConfig
+SpeechConfig = (
+    SpeechDigitsConfig | SpeechPromptsConfig | SpeechSyllablesConfig | LibrispeechConfig | SpeechCommandsConfig
+)

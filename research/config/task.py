@@ -3,10 +3,12 @@
 from dataclasses import dataclass
 from typing import ClassVar, Literal, get_args
 
-from research.config.checks import require, require_default
+from research.config.checks import require
+from research.config.image import ImageConfig
 from research.config.speech import SpeechConfig
 from research.config.synthetic import SyntheticConfig
 from research.config.task_options import TaskOptions
+from research.config.translation import TextConfig
 
 PIXELS = 784  # of one MNIST digit
 
@@ -37,33 +39,7 @@ class PronunciationConfig(TaskOptions):
     """Keep the stress digit of vowels: 69 phoneme symbols instead of 39."""
 
 
-@dataclass(frozen=True)
-class TranslationConfig(TaskOptions):
-    """English sentences of LibreOffice's help to their translations."""
-
-    decodes: ClassVar[bool] = True
-    lengths_differ: ClassVar[bool] = True
-    name: Literal["translation"] = "translation"
-    target: Literal["de", "fr", "ja"] = "de"
-    """Language to translate into: German, French, Japanese."""
-    max_words: int = 10
-    """Most words of an English sentence, in training and in evaluation; the least are 3."""
-    units: Literal["sentencepiece", "characters"] = "sentencepiece"
-    """What a step of source and target is: a piece of a word, as sentencepiece finds them in training; a character."""
-    source_pieces: int = 2000
-    """sentencepiece: pieces of the source vocabulary."""
-    target_pieces: int = 2000
-    """sentencepiece: pieces of the target vocabulary."""
-
-    def __post_init__(self) -> None:
-        require(3 <= self.max_words <= 30, "task.max_words", self.max_words, "between 3 and 30")
-        for name in ("source_pieces", "target_pieces"):
-            value = getattr(self, name)
-            require(1 <= value <= 2**20, f"task.{name}", value, "between 1 and 2**20")
-            require_default(self, "task", name, self.units == "sentencepiece", f"task.units={self.units}")
-
-
-TaskConfig = PixelsConfig | PronunciationConfig | TranslationConfig | SpeechConfig | SyntheticConfig
+TaskConfig = PixelsConfig | PronunciationConfig | TextConfig | SpeechConfig | ImageConfig | SyntheticConfig
 
 
 def task_types() -> dict[str, type]:

@@ -154,3 +154,17 @@ class TrackingConfig:
     """W&B mode; auto: online when the user is logged in, offline otherwise."""
     project: str = "recurrent-research"
     """W&B project."""
+
+
+@dataclass(frozen=True)
+class InputConfig:
+    """How training examples are read that do not fit on the device; none of it changes a number."""
+
+    threads: int = 4
+    """Threads that read them, in each process that does."""
+    workers: int = 0
+    """Processes that read them; 0: the threads of the training process."""
+
+    def __post_init__(self) -> None:
+        require(1 <= self.threads <= 256, "input.threads", self.threads, "between 1 and 256")
+        require(0 <= self.workers <= 256, "input.workers", self.workers, "between 0 and 256")

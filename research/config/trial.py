@@ -6,7 +6,7 @@ from research import catalogue
 from research.config.checks import require
 from research.config.model import AttentionConfig, CellConfig, InitConfig, ModelConfig
 from research.config.task import PixelsConfig, TaskConfig
-from research.config.training import NOISE, ProbesConfig, TrackingConfig, TrainingConfig
+from research.config.training import NOISE, InputConfig, ProbesConfig, TrackingConfig, TrainingConfig
 from research.config.words import DecodingConfig, ForcingConfig
 
 
@@ -30,6 +30,7 @@ class Config:
     decoding: DecodingConfig = field(default_factory=DecodingConfig)
     init: InitConfig = field(default_factory=InitConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
+    input: InputConfig = field(default_factory=InputConfig)
     probes: ProbesConfig = field(default_factory=ProbesConfig)
     tracking: TrackingConfig = field(default_factory=TrackingConfig)
 

@@ -4,14 +4,20 @@ Each epoch visits each example once, in an order of its own. The permutation is 
 the next larger power of four, and an index that falls outside the range is permuted again until it falls inside
 (cycle walking; Black & Rogaway 2002). Examples stand in buckets of similar length, one after the other; a batch comes
 from one bucket, and the batches of an epoch come in random order.
+
+`Order` is computed where the model trains, `Schedule` is the same in NumPy, for those who read examples from a disk.
 """
 
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Int, UInt
+from jaxtyping import Array, Int, UInt, UInt32
+
+from research.batch import ArrayT
 
 ROUNDS = 6
 
@@ -43,6 +49,11 @@ class Order:
         row = permute(position % self.sizes[bucket], self.sizes[bucket], jax.random.fold_in(epoch_key, bucket + 1))
         return row + int(np.sum(self.sizes[:bucket]))
 
+    def schedule(self, key: Array, steps: int) -> "Schedule":
+        """The batches of the first steps, at least, on the host."""
+        epochs = jnp.arange(-(-steps // sum(self.batches)))
+        return Schedule(self, np.asarray(_epoch_keys(key, epochs, len(self.sizes))))
+
     def _place(self, key: Array, step: Int[Array, ""]) -> tuple[Array, Array, Array]:
         total = int(np.sum(self.batches))
         epoch_key = jax.random.fold_in(key, step // total)
@@ -51,16 +62,30 @@ class Order:
         return epoch_key, bucket, slot
 
 
+@dataclass(frozen=True)
+class Schedule:
+    """The batches of an `Order` for one key."""
+
+    order: Order
+    keys: UInt32[np.ndarray, "E P R"]
+    """Of each epoch's permutations: that of its batches, and that of each bucket."""
+
+    def at(self, step: int) -> tuple[int, Int[np.ndarray, " B"]]:
+        """The bucket of this step's batch, and its examples as rows of the whole."""
+        batches, size = self.order.batches, self.order.batch_size
+        epoch, place = divmod(step, sum(batches))
+        slot = int(permuted(np.array([place]), sum(batches), self.keys[epoch, 0])[0])
+        ends = np.cumsum(batches)
+        bucket = int(np.searchsorted(ends, slot, side="right"))
+        position = (slot - (ends[bucket] - batches[bucket])) * size + np.arange(size)
+        count = self.order.sizes[bucket]
+        row = permuted(position % count, count, self.keys[epoch, bucket + 1])
+        return bucket, row + sum(self.order.sizes[:bucket])
+
+
 def permute(index: Int[Array, " N"], size: int, key: Array) -> Int[Array, " N"]:
     """Where a random permutation of 0 … size - 1 sends `index`; the same key is the same permutation."""
-    half_bits = max(1, ((size - 1).bit_length() + 1) // 2)
-    keys = jax.random.bits(key, (ROUNDS,), jnp.uint32)
-
-    def encrypt(value: UInt[Array, " N"]) -> UInt[Array, " N"]:
-        left, right = value >> half_bits, value & ((1 << half_bits) - 1)
-        for r in range(ROUNDS):
-            left, right = right, left ^ (_mix(right ^ keys[r]) & ((1 << half_bits) - 1))
-        return (left << half_bits) | right
+    encrypt = partial(_encrypt, keys=round_keys(key), half_bits=_half_bits(size))
 
     def outside(value: UInt[Array, " N"]) -> Array:
         return jnp.any(value >= size)
@@ -71,8 +96,47 @@ def permute(index: Int[Array, " N"], size: int, key: Array) -> Int[Array, " N"]:
     return jax.lax.while_loop(outside, walk, encrypt(index.astype(jnp.uint32))).astype(jnp.int32)
 
 
-def _mix(value: UInt[Array, " N"]) -> UInt[Array, " N"]:
+def permuted(index: Int[np.ndarray, " N"], size: int, keys: UInt32[np.ndarray, " R"]) -> Int[np.ndarray, " N"]:
+    """`permute` in NumPy, with the `round_keys` of the key."""
+    encrypt = partial(_encrypt, keys=keys, half_bits=_half_bits(size))
+    value = encrypt(index.astype(np.uint32))
+    while np.any(value >= size):
+        value = np.where(value >= size, encrypt(value), value)
+    return value.astype(np.int64)
+
+
+def round_keys(key: Array) -> UInt32[Array, " R"]:
+    """What the rounds of a permutation take from its key."""
+    return jax.random.bits(key, (ROUNDS,), jnp.uint32)
+
+
+@partial(jax.jit, static_argnums=2)
+def _epoch_keys(key: Array, epochs: Int[Array, " E"], buckets: int) -> UInt32[Array, "E P R"]:
+    """The `keys` of a schedule."""
+
+    def of(epoch: Int[Array, ""]) -> UInt32[Array, "P R"]:
+        epoch_key = jax.random.fold_in(key, epoch)
+        each = [epoch_key, *(jax.random.fold_in(epoch_key, bucket + 1) for bucket in range(buckets))]
+        return jnp.stack([round_keys(one) for one in each])
+
+    return jax.vmap(of)(epochs)
+
+
+def _half_bits(size: int) -> int:
+    return max(1, ((size - 1).bit_length() + 1) // 2)
+
+
+def _encrypt(value: UInt[ArrayT, " N"], keys: UInt32[ArrayT, " R"], half_bits: int) -> UInt[ArrayT, " N"]:
+    left: Any
+    right: Any
+    left, right = value >> half_bits, value & ((1 << half_bits) - 1)
+    for r in range(ROUNDS):
+        left, right = right, left ^ (_mix(right ^ keys[r]) & ((1 << half_bits) - 1))
+    return (left << half_bits) | right
+
+
+def _mix(value: UInt[ArrayT, " N"]) -> UInt[ArrayT, " N"]:
     """The finaliser of MurmurHash3: every input bit reaches every output bit."""
-    value = (value ^ (value >> 16)) * jnp.uint32(0x85EBCA6B)
-    value = (value ^ (value >> 13)) * jnp.uint32(0xC2B2AE35)
-    return value ^ (value >> 16)
+    once: Any = (value ^ (value >> 16)) * np.uint32(0x85EBCA6B)
+    twice: Any = (once ^ (once >> 13)) * np.uint32(0xC2B2AE35)
+    return twice ^ (twice >> 16)

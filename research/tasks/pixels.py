@@ -1,4 +1,7 @@
-"""MNIST digits read pixel by pixel, in order or permuted (Le, Jaitly, Hinton 2015); real images, scaled to [0, 1]."""
+"""MNIST digits read pixel by pixel, in order or permuted (Le, Jaitly, Hinton 2015); real images, scaled to [0, 1].
+
+Metrics are eval/loss, eval/accuracy, and eval/baseline/accuracy, of the digit that is most frequent in training.
+"""
 
 from typing import Any, ClassVar
 
@@ -43,7 +46,10 @@ class Pixels(Task):
 
     def evaluate(self, outcome: Outcome) -> Evaluation:
         accuracy = 1 - float(np.mean(outcome.errors))
-        return Evaluation({"eval/loss": float(np.mean(outcome.loss)), "eval/accuracy": accuracy})
+        most_frequent = np.argmax(np.bincount(self._splits["train"][1]))
+        baseline = float(np.mean(self.held_out(len(outcome.loss)).targets == most_frequent))
+        metrics = {"eval/loss": float(np.mean(outcome.loss)), "eval/accuracy": accuracy}
+        return Evaluation(metrics | {"eval/baseline/accuracy": baseline})
 
     def _sequence(self, images: Any, numpy: Any) -> Any:
         scaled = images.astype(numpy.float32) / numpy.float32(255)

@@ -57,30 +57,60 @@ class Resident(Task):
     def hold(self, train: Examples) -> None:
         """Put the training examples into buckets."""
         pairs = zip(train.inputs, train.targets, strict=True)
-        lengths = np.array([(len(source), len(target) + 1) for source, target in pairs])
-        edges, _ = boundaries(lengths.max(axis=1), MOST_PADDING, MOST_BUCKETS)
-        place = np.searchsorted(edges, lengths.max(axis=1))
-        members = [np.flatnonzero(place == index) for index in range(len(edges))]
-        self.data = tuple(train.take(rows).batch() for rows in members)
-        self.buckets = len(members)
-        self._sizes = tuple(len(rows) for rows in members)
-        padded = sum(len(rows) * lengths[rows].max(axis=0) for rows in members)
-        self.padding = float(1 - lengths.sum() / np.sum(padded))
+        found = in_buckets(np.array([(len(source), len(target) + 1) for source, target in pairs]))
+        self.data = tuple(train.take(rows).batch() for rows in found.members)
+        self.place(found)
+
+    def place(self, found: "Buckets") -> None:
+        """Batches come from these."""
+        self.buckets, self.padding, self.widths = len(found.members), found.padding, found.widths
+        self._sizes = tuple(len(rows) for rows in found.members)
 
     def bucket(self, key: Array, step: Int[Array, ""], batch_size: int) -> Int[Array, ""]:
         return Order(self._sizes, batch_size).bucket(key, step)
 
     def batch(self, data: Any, key: Array, step: Int[Array, ""], batch_size: int, bucket: int) -> Batch[Array]:
-        order = Order(self._sizes, batch_size)
-        rows = order.rows(key, step, bucket) - int(np.sum(self._sizes[:bucket]))
-        chosen = jax.tree.map(lambda x: x[rows], data[bucket])
+        chosen = self.chosen(data, key, step, batch_size, bucket)
+        assert chosen.input_lengths is not None
         draw = jax.random.fold_in(jax.random.fold_in(key, 1), step)
         inputs = self.augmented(chosen.inputs, chosen.input_lengths, draw)
         return replace(chosen, inputs=inputs)
 
+    def chosen(self, data: Any, key: Array, step: Int[Array, ""], batch_size: int, bucket: int) -> Batch[Array]:
+        """This step's examples as they are held, padded to the width of their bucket."""
+        order = Order(self._sizes, batch_size)
+        rows = order.rows(key, step, bucket) - int(np.sum(self._sizes[:bucket]))
+        return jax.tree.map(lambda x: x[rows], data[bucket])
+
     def augmented(self, inputs: Array, lengths: Int[Array, " B"], key: Array) -> Array:
         """The inputs as this update sees them, of the types that a model reads."""
         return inputs.astype(jnp.int32) if self.interface.inputs == "tokens" else inputs.astype(jnp.float32)
+
+
+@dataclass(frozen=True)
+class Buckets:
+    """Examples of similar length, put together."""
+
+    members: Sequence[Int[np.ndarray, " _"]]
+    """The examples of each."""
+    widths: Sequence[tuple[int, int]]
+    """The longest source and the longest target of each."""
+    padding: float
+    """Share of the steps of all batches."""
+
+
+def in_buckets(lengths: Int[np.ndarray, "N 2"]) -> Buckets:
+    """Buckets by the longer of source and target.
+
+    Args:
+        lengths: of source and target, the end mark included.
+    """
+    edges, _ = boundaries(lengths.max(axis=1), MOST_PADDING, MOST_BUCKETS)
+    place = np.searchsorted(edges, lengths.max(axis=1))
+    members = [np.flatnonzero(place == index) for index in range(len(edges))]
+    widths = [(int(source), int(target)) for source, target in (lengths[rows].max(axis=0) for rows in members)]
+    padded = sum(len(rows) * sum(width) for rows, width in zip(members, widths, strict=True))
+    return Buckets(members, widths, float(1 - lengths.sum() / padded))
 
 
 def boundaries(lengths: Int[np.ndarray, " N"], padding: float, most: int) -> tuple[Int[np.ndarray, " E"], float]:

@@ -16,12 +16,14 @@ from jaxtyping import Array, Float, Int
 
 from research.batch import Batch, Interface
 from research.config import SpeechOptions
+from research.tasks import sequences, transcripts
 from research.tasks.audio import augment, fbank, sound
 from research.tasks.audio.fbank import Statistics
 from research.tasks.audio.reader import SoundReader
 from research.tasks.corpora.recordings import Recording
 from research.tasks.reader import Reader, Vocabulary
 from research.tasks.resident import Examples, Resident
+from research.tasks.task import Evaluation, Outcome
 
 Symbols = Sequence[str]
 
@@ -48,29 +50,41 @@ class Speech(Resident):
             symbols: of a recording's text, what the model is to say.
             separator: what stands between two of them in a text.
         """
-        self.options = options
         heard = [_log_mels(recordings, options) for recordings in (train, test)]
         corpus = Statistics.of(heard[0])
         if options.normalise == "speaker":
             heard = [_as_corpus(*pair, corpus) for pair in zip(heard, (train, test), strict=True)]
         spelled = [[symbols(one.text) for one in recordings] for recordings in (train, test)]
-        self.vocabulary = Vocabulary(tuple(sorted({symbol for texts in spelled for text in texts for symbol in text})))
-        self._reader = SoundReader(options, corpus, self.vocabulary, separator)
-        targets = [[self.vocabulary.ids(text) for text in texts] for texts in spelled]
+        vocabulary = Vocabulary(tuple(sorted({symbol for texts in spelled for text in texts for symbol in text})))
+        targets = [[vocabulary.ids(text) for text in texts] for texts in spelled]
         self.hold(Examples([one.astype(np.float16) for one in heard[0]], targets[0]))
+        reader = SoundReader(options, corpus, vocabulary, separator)
+        self.listen(options, reader, test, Examples(heard[1], targets[1]), max(len(one) for one in heard[0]))
+
+    def listen(
+        self, options: SpeechOptions, reader: SoundReader, test: Sequence[Recording], heard: Examples, frames: int
+    ) -> None:
+        """What is asked of a model, and what it is scored on; the training recordings are in their buckets.
+
+        Args:
+            heard: log-mel features of the held-out recordings, and what is to be said of them.
+            frames: of the longest training recording.
+        """
         assert self.padding is not None
+        self.options, self.vocabulary, self._reader = options, reader.vocabulary, reader
         self.padding = 1 - (1 - self.padding) / (1 + options.speed)  # room for those that come to last longer
         order = np.random.default_rng(0).permutation(len(test))
         self.test = [test[row] for row in order]
-        self._held_out = Examples([self._reader.features(one) for one in heard[1]], targets[1]).take(order)
-        frames = augment.longest(max(len(one) for one in heard[0]), options)
+        self._held_out = Examples([reader.features(one) for one in heard.inputs], heard.targets).take(order)
+        steps = -(-augment.longest(frames, options) // options.stack)
+        longest = max(target for _, target in self.widths)
         self.interface = Interface(
             inputs="features",
             input_size=options.width,
-            input_length=max(-(-frames // options.stack), *(len(one) for one in self._held_out.inputs)),
+            input_length=max(steps, *(len(one) for one in self._held_out.inputs)),
             target="tokens",
-            target_size=self.vocabulary.size,
-            target_length=1 + max(len(target) for split in targets for target in split),
+            target_size=reader.vocabulary.size,
+            target_length=max(longest, *(1 + len(target) for target in heard.targets)),
         )
 
     def batch(self, data: Any, key: Array, step: Int[Array, ""], batch_size: int, bucket: int) -> Batch[Array]:
@@ -89,6 +103,20 @@ class Speech(Resident):
         log_mel, lengths = augment.distorted(log_mel, lengths, distort, options)
         finished = fbank.finished(log_mel, lengths, options, self._reader.corpus)
         return fbank.stacked(augment.masked(finished, lengths, mask, options), lengths, options.stack)
+
+    def transcribed(self, outcome: Outcome, constant: str) -> Evaluation:
+        """Metrics of `sequences`, and errors of the texts, beside those of the same text for all."""
+        rows = self.rows(len(outcome.loss))
+        found = sequences.evaluate(outcome, self.held_out(len(rows)))
+        references = [self.test[row].text for row in rows]
+        outputs = [self._reader.text(sequences.symbols(tokens)) for tokens in outcome.outputs]
+        rates = {"": outputs, "baseline/": [constant] * len(rows)}
+        metrics = {
+            f"eval/{kind}{name}": value
+            for kind, said in rates.items()
+            for name, value in transcripts.error_rates(references, said).items()
+        }
+        return replace(found, metrics=found.metrics | metrics)
 
     def held_out(self, most: int) -> Batch[np.ndarray]:
         return self._held_out.take(self.rows(most)).batch()

@@ -10,7 +10,7 @@ The form of the texts is stated in `research/tasks/corpora/asterisk.py`. Metrics
 from typing import ClassVar
 
 from research.config import SpeechPromptsConfig
-from research.tasks import sequences, transcripts
+from research.tasks import transcripts
 from research.tasks.corpora import asterisk
 from research.tasks.speech import Speech
 from research.tasks.task import Evaluation, Outcome
@@ -28,14 +28,4 @@ class SpeechPrompts(Speech):
         """What to say without listening."""
 
     def evaluate(self, outcome: Outcome) -> Evaluation:
-        rows = self.rows(len(outcome.loss))
-        found = sequences.evaluate(outcome, self.held_out(len(rows)))
-        references = [self.test[row].text for row in rows]
-        outputs = [self.own_reader().text(sequences.symbols(tokens)) for tokens in outcome.outputs]
-        rates = {"": outputs, "baseline/": [self.constant] * len(rows)}
-        metrics = {
-            f"eval/{kind}{name}": value
-            for kind, said in rates.items()
-            for name, value in transcripts.error_rates(references, said).items()
-        }
-        return Evaluation(found.metrics | metrics, found.by_length, found.by_position)
+        return self.transcribed(outcome, self.constant)

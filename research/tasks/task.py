@@ -51,6 +51,8 @@ class Task:
     name: ClassVar[str]
     interface: Interface
     data: Any = None
+    stream: Any = None
+    """What reads its batches while it is trained, a `streamed.Stream`, instead of `data`; None: nothing does."""
     buckets: int = 1
     """Batches of different shapes; each is compiled into the program once."""
     padding: float | None = None

@@ -24,7 +24,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from research.batch import END, Batch, Interface
-from research.config import TranslationConfig
+from research.config import TranslationConfig, TranslationOptions
 from research.errors import UserError
 from research.tasks import sequences, translations, units
 from research.tasks.corpora import libreoffice
@@ -55,7 +55,7 @@ class TranslationReader(Reader):
         return cls(units.restored(saved["source"]), units.restored(saved["target"]), saved["longest"])
 
     def read(self, given: str) -> np.ndarray:
-        text = _normalised(given)
+        text = normalised(given)
         if not text:
             raise UserError("an empty line: must be an English sentence")
         if unknown := self.source.unknown(text):
@@ -73,7 +73,7 @@ class TranslationReader(Reader):
         return self.target.names(tokens)
 
     def axis(self, given: str) -> Axis:
-        return Axis(labels=self.source.names(self.source.ids(_normalised(given))))
+        return Axis(labels=self.source.names(self.source.ids(normalised(given))))
 
 
 class Translation(Resident):
@@ -83,28 +83,39 @@ class Translation(Resident):
     reader = TranslationReader
 
     def __init__(self, options: TranslationConfig) -> None:
-        self._language = options.target
         corpus = libreoffice.load(options.target)
         train, test = (
-            [pair for pair in corpus[split] if _words(pair) <= options.max_words] for split in ("train", "test")
+            [pair for pair in corpus[split] if word_count(pair) <= options.max_words] for split in ("train", "test")
         )
-        source, target = _vocabularies(options, train)
+        source, target = vocabularies(options, train)
         pairs = [(source.ids(pair.english), target.ids(pair.translation)) for pair in train]
         longest, longest_target = (
             int(np.quantile([len(pair[side]) for pair in pairs], 1 - LONGEST_LEFT_OUT)) for side in (0, 1)
         )
         kept = [pair for pair in pairs if len(pair[0]) <= longest and len(pair[1]) <= longest_target]
         self.hold(Examples([np.array(one, np.int32) for one, _ in kept], [one for _, one in kept]))
-        self._reader = TranslationReader(source, target, longest)
+        most_frequent = Counter(pair.translation for pair in train).most_common(1)[0][0]
+        self.translate(options.target, TranslationReader(source, target, longest), longest_target, test, most_frequent)
+
+    def translate(
+        self, language: str, reader: TranslationReader, longest_target: int, test: Sequence[Pair], most_frequent: str
+    ) -> None:
+        """What is asked of a model, and what it is scored on.
+
+        Args:
+            language: into which.
+            longest_target: in tokens, without the end mark.
+            most_frequent: of the translations in training.
+        """
+        self._language, self._reader, self._most_frequent = language, reader, most_frequent
         self._test = [test[row] for row in np.random.default_rng(0).permutation(len(test))]
-        self._most_frequent = Counter(pair.translation for pair in train).most_common(1)[0][0]
         self.interface = Interface(
             inputs="tokens",
-            input_size=source.size,
-            input_length=longest,
+            input_size=reader.source.size,
+            input_length=reader.longest,
             target="tokens",
-            target_size=target.size,
-            target_length=1 + max(longest_target, *(len(target.ids(pair.translation)) for pair in test)),
+            target_size=reader.target.size,
+            target_length=1 + max(longest_target, *(len(reader.target.ids(pair.translation)) for pair in test)),
         )
 
     def held_out(self, most: int) -> Batch[np.ndarray]:
@@ -118,7 +129,7 @@ class Translation(Resident):
     def evaluate(self, outcome: Outcome) -> Evaluation:
         pairs, target = self._held_out_pairs(len(outcome.loss)), self._reader.target
         held_out = self.held_out(len(pairs))
-        words = np.array([_words(pair) for pair in pairs], np.int32)
+        words = np.array([word_count(pair) for pair in pairs], np.int32)
         found = sequences.evaluate(outcome, replace(held_out, input_lengths=words))
         references = [pair.translation for pair in pairs]
         said = [target.text(sequences.symbols(tokens)) for tokens in outcome.outputs]
@@ -160,7 +171,7 @@ class Translation(Resident):
         return sorted(self._test[:most], key=lambda pair: len(pair.english))
 
 
-def _vocabularies(options: TranslationConfig, train: Sequence[Pair]) -> tuple[Units, Units]:
+def vocabularies(options: TranslationOptions, train: Sequence[Pair]) -> tuple[Units, Units]:
     """The units of source and target, from the training pairs."""
     english, translation = [pair.english for pair in train], [pair.translation for pair in train]
     if options.units == "characters":
@@ -171,11 +182,11 @@ def _vocabularies(options: TranslationConfig, train: Sequence[Pair]) -> tuple[Un
     )
 
 
-def _words(pair: Pair) -> int:
+def word_count(pair: Pair) -> int:
     return len(pair.english.split())
 
 
-def _normalised(text: str) -> str:
+def normalised(text: str) -> str:
     """As the corpus is."""
     return " ".join(unicodedata.normalize("NFC", text).split())
 

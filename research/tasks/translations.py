@@ -9,6 +9,7 @@ WMT campaigns, where words are separated by spaces; char, each character a token
 are usual as well, would need its dictionary). Figures are comparable where signatures are equal.
 """
 
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
@@ -21,20 +22,20 @@ TOKENIZERS: Mapping[str, Tokenizer] = {"ja": "char"}
 """By language, where it is not 13a."""
 
 
-def scores(outputs: Sequence[str], references: Sequence[str], language: str) -> dict[str, float]:
+def scores(outputs: Sequence[str], references: Sequence[str | Sequence[str]], language: str) -> dict[str, float]:
     """bleu, chrf and exact_match of the outputs.
 
     Args:
-        references: one of each output.
+        references: one of each output, or several, any of which is right.
         language: in which they are, as a two-letter code.
     """
     bleu, chrf = _metrics(language)
+    each = [[listed] if isinstance(listed, str) else list(listed) for listed in references]
+    columns = [list(column) for column in itertools.zip_longest(*each)]
     return {
-        "bleu": bleu.corpus_score(outputs, [references]).score,
-        "chrf": chrf.corpus_score(outputs, [references]).score,
-        "exact_match": float(
-            np.mean([output == reference for output, reference in zip(outputs, references, strict=True)])
-        ),
+        "bleu": bleu.corpus_score(outputs, columns).score,
+        "chrf": chrf.corpus_score(outputs, columns).score,
+        "exact_match": float(np.mean([output in listed for output, listed in zip(outputs, each, strict=True)])),
     }
 
 

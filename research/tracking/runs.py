@@ -29,7 +29,7 @@ from research.tracking import shape
 
 Stem = Literal["metrics", "gradient_flow"]
 
-NEUTRAL_KEYS = ("tracking.", "training.checkpoint_seconds")
+NEUTRAL_KEYS = ("tracking.", "input.", "training.checkpoint_seconds")
 """Prefixes of keys that may change between a run and its continuation: they do not touch what is computed."""
 NON_FINITE = {"inf": math.inf, "-inf": -math.inf, "nan": math.nan}
 

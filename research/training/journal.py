@@ -1,6 +1,6 @@
 """What a pack leaves behind: each trial's records in its run directory and, under the same names, in W&B."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, get_args
@@ -106,14 +106,15 @@ class Journal:
         states: list[TrialState],
         evaluations: list[Evaluation],
         seconds: float,
-        padding: float | None = None,
+        shares: Mapping[str, float | None] | None = None,
     ) -> None:
         """Write each trial's result: the trial is done.
 
         Args:
             steps: updates since the start of the training.
             seconds: that the pack took, in this process.
-            padding: share of the training batches' steps that are padding; None: their inputs are of one length.
+            shares: of what the input costs, those that there are: `padding` of the source steps of batches,
+                `input_wait` of the seconds, in which the device had nothing to do for want of input.
         """
         made = (steps - self._start) * len(self._trials)
         for k, (trial, state, evaluation) in enumerate(zip(self._trials, states, evaluations, strict=True)):
@@ -134,7 +135,7 @@ class Journal:
             model = self._config.model
             result |= {"features": model.features, "parameters": summary["model/parameters"]}
             result |= {"readout": model.readout} if model.readout else {}
-            result |= {} if padding is None else {"padding": padding}
+            result |= {name: share for name, share in (shares or {}).items() if share is not None}
             names = ("by_length", "by_position", "signatures")
             result |= {name: part for name in names if (part := getattr(evaluation, name))}
             environment = {**devices.environment(), "batch_shards": trial.run.batch_shards()}
@@ -199,7 +200,7 @@ class Bystander:
         states: list[TrialState],
         evaluations: list[Evaluation],
         seconds: float,
-        padding: float | None = None,
+        shares: Mapping[str, float | None] | None = None,
     ) -> None: ...
 
 

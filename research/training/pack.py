@@ -18,7 +18,7 @@ import jax
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from research.batch import Batch
+from research.batch import Batch, Tree
 from research.training import hparams as hp
 from research.training import shards
 from research.training.step import Program, Record, TrialState
@@ -47,9 +47,11 @@ class Pack:
         devices = np.array(jax.devices()[: rows * self.columns])
         self.mesh = Mesh(devices.reshape(rows, self.columns), ("trial", shards.AXIS))
         self.padding = -self.size % rows
+        self.seeds = [int(trial.seed) for trial in trials]
         self.hparams = self._put(hp.stack(trials + trials[:1] * self.padding), EACH)
         self.data = self._put(program.task.data, SAME)
-        self._run = self._compile(self._run_one, (EACH, EACH, SAME, SAME), donate=(1,))
+        data = EACH if program.task.stream else SAME
+        self._run = self._compile(self._run_one, (EACH, EACH, data, SAME), donate=(1,))
         self._init = self._compile(program.init, (EACH,))
         self._predict = self._compile(self._predict_one, (EACH, EACH, PARTS))
 
@@ -57,9 +59,22 @@ class Pack:
         """The states before the first update."""
         return self._retire_padding(self._init(self.hparams))
 
-    def run(self, state: TrialState, count: int) -> tuple[TrialState, Record]:
-        """`count` updates of each trial in one call; returns at once, the results follow. `state` is consumed."""
-        return self._run(self.hparams, state, self.data, self._put(np.int32(count), SAME))
+    def run(self, state: TrialState, count: int, window: Any = None) -> tuple[TrialState, Record]:
+        """`count` updates of each trial in one call; returns at once, the results follow. `state` is consumed.
+
+        Args:
+            window: of `place_window`, where batches are read while the pack is trained.
+        """
+        data = self.data if window is None else window
+        return self._run(self.hparams, state, data, self._put(np.int32(count), SAME))
+
+    def place_window(self, window: Tree) -> Tree:
+        """On the devices, arrays whose leading axis holds what each trial is trained on."""
+
+        def padded(x: np.ndarray) -> np.ndarray:
+            return np.concatenate([x, np.repeat(x[:1], self.padding, axis=0)]) if self.padding else x
+
+        return self._put(jax.tree.map(padded, window), EACH)
 
     def predict(self, state: TrialState, held_out: Batch) -> tuple[Any, np.ndarray]:
         """Scores and outputs on the held-out examples, [K, N, ...] as NumPy arrays."""

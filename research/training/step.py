@@ -10,6 +10,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import nnx
 from jaxtyping import Array, Bool, Float, Int
 
@@ -122,7 +123,7 @@ class Program:
         return Seq2seq(self.config, self.cell, self.interface, hparams.init, rngs)
 
     def _update(self, hparams: hp.Hparams, data: Any, state: TrialState, record: Record) -> tuple[TrialState, Record]:
-        batch_key, forcing_key = jax.random.split(jax.random.fold_in(jax.random.key(hparams.seed), 1))
+        batch_key, forcing_key = data_keys(hparams.seed)
         branches = [
             lambda bucket=bucket: self._gradient(hparams, data, state, batch_key, forcing_key, bucket)
             for bucket in range(self.task.buckets)
@@ -182,3 +183,9 @@ class Program:
         (value, error), found = differentiated(state.params, probe, hparams.gradient_regulariser)
         grads, profile, omega = found  # the last two are what their arguments ask for: see `recurrent.vjp`
         return value, error, grads, omega, jnp.zeros((0, 0)) if profile is None else profile
+
+
+def data_keys(seed: Int[Array, ""] | np.int32) -> tuple[Array, Array]:
+    """What the batches of a trial are drawn with, and what its updates draw beside them."""
+    batch_key, forcing_key = jax.random.split(jax.random.fold_in(jax.random.key(seed), 1))
+    return batch_key, forcing_key

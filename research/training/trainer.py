@@ -30,9 +30,10 @@ from research.tasks.task import Evaluation
 from research.tracking.progress import ProgressBar
 from research.tracking.runs import RunDirectory
 from research.tracking.wandb import wait_for_uploads
-from research.training import budget, compilation, devices, hparams, processes, start
+from research.training import budget, compilation, devices, feed, hparams, processes, start
 from research.training.budget import Stopwatch
 from research.training.evaluate import evaluate
+from research.training.feed import Feed
 from research.training.journal import Bystander, Journal, Trial
 from research.training.pack import Pack
 from research.training.start import Start
@@ -146,10 +147,11 @@ def _train_group(trials: list[Trial], bar: ProgressBar) -> None:
         program = Program(cudnn.settled(config, len(own), side_by_side), task, batch_shards)
         pack = Pack(program, [hparams.of(trial.config, task.interface) for trial in own])
         states = [one.state for one in members if one.state is not None]
-        _train_pack(pack, members, pack.place(states) if states else pack.init(), bar)
+        with contextlib.closing(feed.of(pack, config, step)) as source:
+            _train_pack(pack, source, members, pack.place(states) if states else pack.init(), bar)
 
 
-def _train_pack(pack: Pack, members: list[Start], state: TrialState, bar: ProgressBar) -> None:
+def _train_pack(pack: Pack, source: Feed, members: list[Start], state: TrialState, bar: ProgressBar) -> None:
     """Train from where the trials stand to the end, and finish their run directories."""
     config, task = pack.program.config, pack.program.task
     training, start = config.training, members[0].step
@@ -158,7 +160,7 @@ def _train_pack(pack: Pack, members: list[Start], state: TrialState, bar: Progre
     journal = Journal(trials, config, start) if processes.is_first() else Bystander()
     watch = Stopwatch(training.seconds, members[0].seconds)
     if training.seconds:
-        state, _ = pack.run(state, 0)  # compiles the program, which does not count
+        state, _ = source.run(state, start, start)  # compiles the program, which does not count
     began = saved = time.monotonic()
     step = start
 
@@ -175,9 +177,9 @@ def _train_pack(pack: Pack, members: list[Start], state: TrialState, bar: Progre
         """Whether the time is, or nothing is left that goes on: as the first process sees it."""
         return training.seconds > 0 and processes.agreed(lambda: watch.over or not np.any(jax.device_get(state.ok)))
 
-    for stop in () if over() else _stops(config, start):
+    for stop in () if over() else _stops(config, start, source.span):
         before = watch.seconds
-        state, record = watch.time(pack.run, state, stop - step)
+        state, record = watch.time(source.run, state, step, stop)
         last = stop == training.steps or (stop % training.log_every == 0 and over())
         bar.doing(_place(config, step, before))
         collect()
@@ -201,13 +203,19 @@ def _train_pack(pack: Pack, members: list[Start], state: TrialState, bar: Progre
     if start < step:  # else the run was ended after this, and resumes here
         journal.log_evaluations(step, evaluations)
         journal.save(step, states)
-    journal.finish(step, states, evaluations, time.monotonic() - began, task.padding)
+    seconds = time.monotonic() - began
+    waited = None if source.waited is None else source.waited / seconds
+    journal.finish(step, states, evaluations, seconds, {"padding": task.padding, "input_wait": waited})
 
 
-def _stops(config: Config, start: int) -> Iterator[int]:
-    """Where calls of the program end, after `start`: wherever a record, an evaluation or a profile is due."""
+def _stops(config: Config, start: int, span: int = 0) -> Iterator[int]:
+    """Where calls of the program end, after `start`: wherever a record, an evaluation or a profile is due.
+
+    Args:
+        span: of a window of batches, which a call does not go beyond; 0: there are none.
+    """
     training, flow_every = config.training, config.probes.gradient_flow_every
-    periods = [every for every in (training.log_every, training.eval_every, flow_every) if every]
+    periods = [every for every in (training.log_every, training.eval_every, flow_every, span) if every]
     once = [training.steps, training.steps - 1] if flow_every else [training.steps]  # the last update's profile
     step = start
     while step < training.steps:

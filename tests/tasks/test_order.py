@@ -103,3 +103,14 @@ def test_no_batch_comes_from_an_empty_bucket() -> None:
     assert order.batches == (2, 0, 3)
     drawn = {int(order.bucket(jax.random.key(0), jnp.asarray(step))) for step in range(20)}
     assert drawn == {0, 2}
+
+
+@pytest.mark.parametrize("order", [DIVISIBLE, Order((3, 70000), 4)])
+def test_the_schedule_of_the_host_is_the_order_of_the_device(order):
+    for seed, steps in ((0, 3 * EPOCH), (5, EPOCH)):
+        buckets, rows = batches(order, steps, seed)
+        schedule = order.schedule(jax.random.key(seed), steps)
+        for step in range(steps):
+            bucket, own = schedule.at(step)
+            assert bucket == buckets[step]
+            np.testing.assert_array_equal(own, rows[step])

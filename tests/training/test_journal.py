@@ -101,13 +101,15 @@ def test_the_result_tells_how_a_trial_ended(trials):
     by_position = {"position": [1.0], "references": [2.0], **{k: v for k, v in by_length.items() if k != "length"}}
     evaluations = [Evaluation({"eval/loss": n}, by_length, by_position, {"x": "v:1"}) for n in (1.0, 2.0)]
     journal.log_evaluations(8, evaluations)
-    journal.finish(8, [state(False, 0), state(True, 8)], evaluations, seconds=4.0, padding=0.25)
+    journal.finish(
+        8, [state(False, 0), state(True, 8)], evaluations, seconds=4.0, shares={"padding": 0.25, "input_wait": None}
+    )
     diverged, sound = (trial.run.result() for trial in trials)
     assert diverged is not None and sound is not None
     assert (diverged["status"], diverged["diverged_at"]) == ("diverged", 1)
     assert (sound["status"], sound["diverged_at"], sound["seconds"]) == ("finished", None, 4.0)
     assert (sound["by_length"], sound["by_position"]) == (by_length, by_position)
-    assert sound["signatures"] == {"x": "v:1"} and sound["padding"] == 0.25
+    assert sound["signatures"] == {"x": "v:1"} and sound["padding"] == 0.25 and "input_wait" not in sound
     assert sound["summary"]["eval/loss"] == 2.0
     assert sound["summary"]["steps_per_second"] == 8 * 2 / 4.0
     assert (sound["features"], sound["parameters"], sound["summary"]["model/parameters"]) == (4, 9, 9)

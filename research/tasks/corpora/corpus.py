@@ -59,7 +59,7 @@ class Corpus(tfds.core.GeneratorBasedBuilder, abc.ABC):
         with writing(data_folder()), lock(data_folder() / f".{cls.name}.lock"):
             if not cls.found():
                 builder = cls._open()
-                _clear(Path(builder.data_path))
+                clear(Path(builder.data_path))
                 builder._prepare()
         return cls._open()
 
@@ -80,7 +80,7 @@ class Corpus(tfds.core.GeneratorBasedBuilder, abc.ABC):
             UserError: if the files are damaged.
         """
         builder: Any = self  # TFDS decorates as_data_source in a way that hides its parameters
-        with _reading(self.data_path):
+        with reading(self.data_path):
             source = builder.as_data_source(split)
             for start in range(0, len(source), 4096):
                 yield from source.__getitems__(range(start, min(start + 4096, len(source))))
@@ -100,12 +100,12 @@ class Corpus(tfds.core.GeneratorBasedBuilder, abc.ABC):
             return dict(arrays)
         packed = pack(self.records(split))
         with contextlib.suppress(OSError):  # a data folder that others share may be read-only
-            _write_atomically(copy, packed)
+            write_atomically(copy, packed)
         return packed
 
     @classmethod
     def _open(cls) -> Self:
-        with _reading(data_folder() / cls.name / str(cls.VERSION)):
+        with reading(data_folder() / cls.name / str(cls.VERSION)):
             return cls(data_dir=data_folder(), file_format="array_record")
 
     def _prepare(self) -> None:
@@ -115,7 +115,7 @@ class Corpus(tfds.core.GeneratorBasedBuilder, abc.ABC):
             self._examples = self.examples()
             count = sum(len(rows) for rows in self._examples.values())
             self._progress.update(self._bar, description=f"{self.name}: preparing", total=count)
-            with contextlib.redirect_stdout(io.StringIO()), _without_tqdm():  # TFDS prints its own account of this
+            with contextlib.redirect_stdout(io.StringIO()), without_tqdm():  # TFDS prints its own account of this
                 self.download_and_prepare(file_format="array_record")
 
     def _split_generators(self, dl_manager: Any) -> dict[str, Iterator[tuple[str, Example]]]:
@@ -132,13 +132,13 @@ def share(key: str) -> float:
     return int.from_bytes(hashlib.sha256(key.encode()).digest()[:8], "big") / 2**64
 
 
-def _clear(folder: Path) -> None:
+def clear(folder: Path) -> None:
     """Remove what killed processes have left of a folder that was not to be seen before it was whole."""
     for left in folder.parent.glob(f"incomplete.*_{folder.name}"):  # as TFDS names them
         shutil.rmtree(left, ignore_errors=True)
 
 
-def _write_atomically(path: Path, arrays: Arrays) -> None:
+def write_atomically(path: Path, arrays: Arrays) -> None:
     incomplete = path.with_name(f".incomplete-{os.getpid()}-{path.name}")
     try:
         with incomplete.open("wb") as file:
@@ -149,7 +149,7 @@ def _write_atomically(path: Path, arrays: Arrays) -> None:
 
 
 @contextlib.contextmanager
-def _reading(folder: Any) -> Iterator[None]:
+def reading(folder: Any) -> Iterator[None]:
     try:
         yield
     except Exception as error:  # what the readers of JSON, protocol buffers and array records raise has no common type
@@ -158,7 +158,7 @@ def _reading(folder: Any) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _without_tqdm() -> Iterator[None]:
+def without_tqdm() -> Iterator[None]:
     tfds.disable_progress_bar()
     try:
         yield

@@ -1,0 +1,72 @@
+"""Pictures of any size, mode and format to colours on white, as people see them."""
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import UInt8
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from research.errors import UserError
+
+LONGEST = 20_000
+"""Most pixels of a side."""
+
+
+def read(path: str | Path) -> Image.Image:
+    """A file's picture in RGB, on white where it can be seen through, turned as its camera says; of several, the first.
+
+    Raises:
+        UserError: if it is no picture, or a damaged one.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(path) as file:
+                too_long = max(file.size) > LONGEST
+                if not too_long and min(file.size) > 0:
+                    return on_white(ImageOps.exif_transpose(file))
+    except UnidentifiedImageError as error:
+        empty = Path(path).stat().st_size == 0
+        reason = "is an empty file" if empty else "is no picture of a known format"
+        raise UserError(f"{path}: {reason}; must be a picture, such as png or jpg") from error
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise UserError(f"{path}: has too many pixels to be read") from error
+    except FileNotFoundError as error:
+        raise UserError(f"{path}: no such file") from error
+    except (OSError, SyntaxError, ValueError, EOFError) as error:  # what Pillow raises has no common type
+        said = getattr(error, "strerror", None) or str(error)  # with it, the path stands in the text, too
+        reason = (said.splitlines() or [type(error).__name__])[0]
+        raise UserError(f"{path}: cannot be read as a picture ({reason})") from error
+    allowed = f"at most {LONGEST} on each side" if too_long else "at least 1 on each side"
+    raise UserError(f"{path}: is {file.size[0]} pixels wide and {file.size[1]} high; must be {allowed}")
+
+
+def on_white(image: Image.Image) -> Image.Image:
+    """The picture in RGB."""
+    if image.mode.startswith(("I", "F")):
+        image = _eight_bits(image)
+    if not image.has_transparency_data:
+        return image.convert("RGB")
+    seen_through = image.convert("RGBA")
+    white = Image.new("RGBA", seen_through.size, "white")
+    white.alpha_composite(seen_through)
+    return white.convert("RGB")
+
+
+def squared(image: Image.Image, side: int) -> UInt8[np.ndarray, "N N 3"]:
+    """All of a picture in a square of so many pixels: as large as fits, in the middle, on white."""
+    width, height = image.size
+    factor = side / max(width, height)
+    inner = image.resize((max(1, round(width * factor)), max(1, round(height * factor))), Image.Resampling.LANCZOS)
+    square = Image.new("RGB", (side, side), "white")
+    square.paste(inner, ((side - inner.width) // 2, (side - inner.height) // 2))
+    return np.asarray(square)
+
+
+def _eight_bits(image: Image.Image) -> Image.Image:
+    """Of 16 bits the upper half; of numbers without bounds, from the least to the largest."""
+    values = np.asarray(image).astype(np.float64)
+    least, most = (0.0, 65535.0) if image.mode.startswith("I") else (float(values.min()), float(values.max()))
+    scaled = (values - least) / max(most - least, 1e-9)
+    return Image.fromarray(np.rint(255 * np.clip(scaled, 0, 1)).astype(np.uint8))

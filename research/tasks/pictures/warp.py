@@ -1,0 +1,36 @@
+"""Pictures as an update sees them: moved, stretched and leaning, each in a way of its own, a pure function of a key.
+
+The pixel (y, x) of the result, counted from the middle, is read at (y / a - dy, (x - s y) / b - dx) of the picture, by
+bilinear interpolation; past its edges there are zeros. So zero has to be the background: no ink.
+"""
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from research.config import WarpOptions
+
+
+def warped(images: Float[Array, "N Y X C"], key: Array, options: WarpOptions) -> Float[Array, "N Y X C"]:
+    """Each picture in another way; the same pictures, where the options say so."""
+    if not (options.shift or options.scale or options.shear):
+        return images
+    count, rows, columns, _ = images.shape
+    move, stretch, lean = jax.random.split(key, 3)
+    shift = options.shift * jax.random.uniform(move, (2, count, 1, 1), minval=-1)
+    scale = 1 + options.scale * jax.random.uniform(stretch, (2, count, 1, 1), minval=-1)
+    shear = options.shear * jax.random.uniform(lean, (count, 1, 1), minval=-1)
+    y = (jnp.arange(rows) - (rows - 1) / 2)[None, :, None]
+    x = (jnp.arange(columns) - (columns - 1) / 2)[None, None, :]
+    down = y / scale[0] - shift[0] + (rows - 1) / 2
+    across = (x - shear * y) / scale[1] - shift[1] + (columns - 1) / 2
+    # Down first, then across: of both, the weights of two neighbours, as products with matrices that hold them.
+    upright = _weights(jnp.broadcast_to(down, (count, rows, 1))[..., 0], rows)
+    sideways = _weights(jnp.broadcast_to(across, (count, rows, columns)), columns)
+    return jnp.einsum("nyj,nyxi,njic->nyxc", upright, sideways, images, optimize=[(0, 2), (0, 1)])
+
+
+def _weights(places: Float[Array, "*N P"], size: int) -> Float[Array, "*N P {size}"]:
+    """How much of each pixel there is at a place between them."""
+    pixels = jnp.arange(size).reshape((1,) * places.ndim + (size,))
+    return jnp.maximum(0, 1 - jnp.abs(places[..., None] - pixels))

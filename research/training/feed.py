@@ -1,0 +1,149 @@
+"""What the updates of a pack are fed with: data that lie on the device, or windows of batches that are read meanwhile.
+
+Grain reads batches ahead, in threads or worker processes; a thread stacks them into a window and puts it on the device
+while the device trains on the window before. A batch is a pure function of (seed, step), so the reading begins at any
+step without a state of its own. Windows begin at multiples of their span, whatever the pack and wherever it resumes.
+"""
+
+import itertools
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
+from dataclasses import dataclass, fields
+from typing import Any
+
+import grain
+import jax
+import numpy as np
+from absl import flags
+
+from research.batch import Batch
+from research.config import Config, InputConfig
+from research.tasks.streamed import Batches, Window
+from research.training.pack import Pack
+from research.training.step import Record, TrialState, data_keys
+
+WINDOW_BYTES = 2**26
+"""The most that a window of one trial takes, if it is more than one batch: three windows are held at a time."""
+LONGEST_SPAN = 64
+POLL_SECONDS = 0.001
+
+
+class Feed:
+    """Feeds a pack whose data lie on the device, or are drawn there."""
+
+    span = 0
+    """Steps of a window; 0: there are none."""
+    waited: float | None = None
+    """Seconds that the device had nothing to do for want of input; None: there is none to wait for."""
+
+    def __init__(self, pack: Pack) -> None:
+        self.pack = pack
+
+    def run(self, state: TrialState, start: int, stop: int) -> tuple[TrialState, Record]:
+        """The updates from `start` to `stop`; returns at once, the results follow."""
+        return self.pack.run(state, stop - start)
+
+    def close(self) -> None:
+        """Read no further."""
+
+
+class StreamedFeed(Feed):
+    """Feeds a pack whose batches are read while it trains: a call must not go beyond a window's end."""
+
+    def __init__(self, pack: Pack, config: Config, start: int) -> None:
+        """Begin to read the window that `start` is in."""
+        super().__init__(pack)
+        stream, training = pack.program.task.stream, config.training
+        keys = [data_keys(np.int32(seed))[0] for seed in pack.seeds]
+        one = stream.batches(keys[0], 1, training.batch_size)[0]
+        size = sum(leaf.nbytes for leaf in jax.tree.leaves(one))
+        self.span = max(1, min(LONGEST_SPAN, WINDOW_BYTES // size))
+        self.waited = 0.0
+        count = -(-training.steps // self.span)
+        trials = [stream.batches(key, count * self.span, training.batch_size) for key in keys]
+        self._last = count - 1
+        self._next = self._number(start)
+        self._batches = _read_ahead(_InTurn(trials, self.span, count), self._next, config.input)
+        self._reader = ThreadPoolExecutor(1, thread_name_prefix="feed")
+        self._ahead = self._reader.submit(self._read, self._next)
+        self._window: Window | None = None
+        self._running: Record | None = None
+
+    def run(self, state: TrialState, start: int, stop: int) -> tuple[TrialState, Record]:
+        number = self._number(start)
+        assert start <= stop <= (number + 1) * self.span, "a call goes beyond its window"
+        if self._window is None or number == self._next:
+            self._window = self._take()
+        state, self._running = self.pack.run(state, stop - start, self._window)
+        return state, self._running
+
+    def close(self) -> None:
+        self._batches.close()
+        self._reader.shutdown(cancel_futures=True)
+
+    def _number(self, step: int) -> int:
+        """The window that a step is in; that of the last step, where all are made."""
+        return min(step // self.span, self._last)
+
+    def _take(self) -> Window:
+        """The next window; counts the time in which there is none and the device has done all that it was given."""
+        assert self.waited is not None
+        running: Any = self._running and self._running.ok
+        while not self._ahead.done():
+            began = time.monotonic()
+            idle = running is not None and running.is_ready()
+            wait([self._ahead], POLL_SECONDS)
+            self.waited += time.monotonic() - began if idle else 0.0
+        window = self._ahead.result()
+        self._next += 1
+        if self._next <= self._last:
+            self._ahead = self._reader.submit(self._read, self._next)
+        return window
+
+    def _read(self, number: int) -> Window:
+        """The next window of all trials, on the device."""
+        parts = list(itertools.islice(self._batches, len(self.pack.seeds) * self.span))
+        shape = (len(self.pack.seeds), self.span)
+        stacked = [np.stack(arrays).reshape(*shape, *arrays[0].shape) for arrays in zip(*parts, strict=True)]
+        return self.pack.place_window(Window(np.full(shape[0], number * self.span, np.int32), Batch(*stacked)))
+
+
+def of(pack: Pack, config: Config, start: int) -> Feed:
+    """What feeds a pack from this step on; to be closed.
+
+    Args:
+        config: of any trial of the pack.
+    """
+    return Feed(pack) if pack.program.task.stream is None else StreamedFeed(pack, config, start)
+
+
+@dataclass(frozen=True)
+class _InTurn:
+    """The batches of all trials, window by window: of a window those of one trial after the other."""
+
+    trials: Sequence[Batches]
+    span: int
+    windows: int
+
+    def __len__(self) -> int:
+        return self.windows * len(self.trials) * self.span
+
+    def __getitem__(self, index: int) -> tuple[np.ndarray, ...]:
+        rest, step = divmod(index, self.span)
+        window, trial = divmod(rest, len(self.trials))
+        batch = self.trials[trial][window * self.span + step]
+        return tuple(getattr(batch, item.name) for item in fields(batch))
+
+
+def _read_ahead(source: _InTurn, window: int, options: InputConfig) -> Any:
+    """An iterator over the batches from the beginning of a window on, which are read before they are asked for."""
+    each = len(source.trials) * source.span
+    reading = grain.ReadOptions(num_threads=options.threads, prefetch_buffer_size=max(each, options.threads))
+    batches = grain.MapDataset.source(source)[window * each :].to_iter_dataset(reading)
+    if options.workers:
+        if not flags.FLAGS.is_parsed():  # Grain asks absl's flags for its own, which nobody sets
+            flags.FLAGS.mark_as_parsed()
+        ahead = -(-each // options.workers)
+        batches = batches.mp_prefetch(grain.MultiprocessingOptions(options.workers, per_worker_buffer_size=ahead))
+    return iter(batches)

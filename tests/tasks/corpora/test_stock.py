@@ -1,0 +1,111 @@
+"""The builders of TFDS on small archives of the formats that they download."""
+
+import io
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from research.errors import UserError
+from research.tasks.corpora import stock
+from research.tasks.corpora.stock import Source, prepared
+from tests.tasks.corpora import archives
+from tests.tasks.corpora.archives import manual_folder
+
+
+@pytest.fixture(autouse=True)
+def manual(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    return manual_folder(tmp_path, monkeypatch)
+
+
+def test_librispeech_is_read_as_flac_files_with_their_texts_and_speakers(manual):
+    archives.librispeech(manual)
+    folder = prepared("librispeech", "lazy_decode")
+    for number, split in enumerate(("dev_clean", "dev_other", "test_clean", "test_other", "train_clean100")):
+        source = Source(str(folder), split, ("speech",))
+        examples = [source[row] for row in range(len(source))]
+        found = {example["text"].decode(): example for example in examples}
+        assert set(found) == set(archives.TEXTS)
+        for k, text in enumerate(archives.TEXTS):
+            sound, rate = soundfile.read(io.BytesIO(found[text]["speech"]), dtype="int16")
+            np.testing.assert_array_equal(sound, archives.samples(100 * number + k, 0.5 + 0.1 * k))
+            assert (rate, found[text]["speaker_id"]) == (16000, 19 + number)
+
+
+def test_speech_commands_are_samples_and_a_label_and_noise_is_cut_into_seconds(manual):
+    archives.speech_commands(manual)
+    folder = prepared("speech_commands")
+    counts = {}
+    for split in ("train", "validation", "test"):
+        source = Source(str(folder), split)
+        examples = [source[row] for row in range(len(source))]
+        counts[split] = np.bincount([example["label"] for example in examples], minlength=12)[[9, 3, 10, 11]].tolist()
+        assert all(example["audio"].dtype == np.int16 for example in examples)
+    # yes, no, silence, unknown: of "bed", and of what the test set has
+    assert counts == {"train": [2, 3, 3, 3], "validation": [1, 0, 3, 1], "test": [1, 1, 1, 1]}
+
+
+def test_ted_talks_are_pairs_without_those_that_lack_a_side(manual):
+    archives.ted_hrlr_translate(manual)
+    folder = prepared("ted_hrlr_translate", "pt_to_en")
+    sources = {split: Source(str(folder), split) for split in ("train", "validation", "test")}
+    assert {split: len(source) for split, source in sources.items()} == {"train": 39, "validation": 5, "test": 6}
+    pairs = {(example["pt"], example["en"]) for example in map(sources["test"].__getitem__, range(6))}
+    assert (b"palavra palavra number 201", b"word word number 201") in pairs
+
+
+def test_wmt14_joins_its_archives(manual):
+    archives.wmt14_translate(manual)
+    folder = prepared("wmt14_translate", "de-en")
+    sizes = [len(Source(str(folder), split)) for split in ("train", "validation", "test")]
+    assert sizes == [20 + 10 + 5, 6, 4]
+    assert Source(str(folder), "test")[0]["de"].startswith(b"Wort ")
+
+
+def test_coco_pictures_are_jpeg_files_with_captions_in_the_splits_of_karpathy(manual):
+    archives.coco_captions(manual)
+    folder = prepared("coco_captions", "2014")
+    found = {}
+    for split in ("train", "val", "test", "restval"):
+        source = Source(str(folder), split, ("image",))
+        for example in map(source.__getitem__, range(len(source))):
+            found[int(example["image/id"])] = split
+            number = int(example["image/id"])
+            assert example["image"] == archives.picture(number)
+            assert set(example["captions"]["text"]) == {archives.caption(number, k).encode() for k in range(2)}
+    assert found == {1: "train", 2: "train", 3: "val", 4: "test", 5: "test", 6: "restval"}
+    assert "tensorflow" not in sys.modules
+
+
+def test_a_corpus_is_prepared_once_and_a_copy_of_its_source_reads_it_elsewhere(manual):
+    archives.ted_hrlr_translate(manual)
+    folder = prepared("ted_hrlr_translate", "pt_to_en")
+    for archive in manual.iterdir():
+        archive.unlink()
+    assert prepared("ted_hrlr_translate", "pt_to_en") == folder
+    source = Source(str(folder), "train")
+    program = "import pickle, sys; source = pickle.load(sys.stdin.buffer); print(source[7]['en'].decode())"
+    done = subprocess.run([sys.executable, "-c", program], input=pickle.dumps(source), capture_output=True, check=True)
+    assert done.stdout.decode().strip() == source[7]["en"].decode()
+
+
+def test_an_archive_of_another_content_is_one_line(manual):
+    archives.ted_hrlr_translate(manual)
+    stock._builder("ted_hrlr_translate", "pt_to_en")  # from here on its checksum is known
+    with (manual / "qi18naacl-dataset.tar.gz").open("ab") as file:
+        file.write(b"more")
+    with pytest.raises(UserError, match="ted_hrlr_translate cannot be prepared: ") as raised:
+        prepared("ted_hrlr_translate", "pt_to_en")
+    assert "\n" not in str(raised.value) and str(manual) in str(raised.value)
+
+
+def test_damaged_records_are_one_line_that_names_the_folder(manual):
+    archives.ted_hrlr_translate(manual)
+    folder = prepared("ted_hrlr_translate", "pt_to_en")
+    (folder / "dataset_info.json").write_text("{")
+    with pytest.raises(UserError, match="pt_to_en.*cannot be read"):
+        len(Source(str(folder), "train"))

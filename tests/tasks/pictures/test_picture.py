@@ -1,0 +1,108 @@
+"""Pictures of all modes, and files that are none."""
+
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from research.errors import UserError
+from research.tasks.pictures import picture
+
+
+@pytest.mark.parametrize(
+    ("mode", "color", "seen"),
+    [
+        ("RGB", (255, 0, 0), (255, 0, 0)),
+        ("RGBA", (255, 0, 0, 0), (255, 255, 255)),
+        ("RGBA", (255, 0, 0, 51), (255, 204, 204)),
+        ("LA", (0, 0), (255, 255, 255)),
+        ("LA", (0, 255), (0, 0, 0)),
+        ("L", 100, (100, 100, 100)),
+        ("1", 1, (255, 255, 255)),
+        ("I;16", 65535, (255, 255, 255)),
+        ("I;16", 257 * 100, (100, 100, 100)),
+    ],
+)
+def test_any_mode_becomes_colours_on_white(mode, color, seen, tmp_path):
+    Image.new(mode, (3, 2), color).save(tmp_path / "one.png")
+    read = picture.read(tmp_path / "one.png")
+    assert (read.mode, read.size) == ("RGB", (3, 2))
+    assert np.all(np.abs(np.asarray(read).astype(int) - seen) <= 1)
+
+
+def test_a_palette_with_a_transparent_colour_is_put_on_white(tmp_path):
+    image = Image.new("P", (2, 1), 0)
+    image.putpalette([10, 20, 30, 40, 50, 60])
+    image.putpixel((1, 0), 1)
+    image.save(tmp_path / "one.png", transparency=0)
+    assert np.asarray(picture.read(tmp_path / "one.png")).tolist() == [[[255, 255, 255], [40, 50, 60]]]
+
+
+def test_colours_for_print_and_jpg_are_read(tmp_path):
+    Image.new("CMYK", (9, 9), (0, 255, 255, 0)).save(tmp_path / "one.jpg")
+    red = np.asarray(picture.read(tmp_path / "one.jpg"))[4, 4]
+    assert red[0] > 200 and red[1] < 60 and red[2] < 60
+
+
+def test_a_photograph_is_turned_as_its_camera_says(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned by a quarter
+    Image.new("RGB", (30, 10)).save(tmp_path / "one.jpg", exif=exif)
+    assert picture.read(tmp_path / "one.jpg").size == (10, 30)
+
+
+def broken(folder: Path, kind: str) -> Path:
+    path = folder / "one.png"
+    Image.effect_noise((40, 40), 50).save(path)
+    content = path.read_bytes()
+    if kind == "no such file":
+        path.unlink()
+    elif kind == "an empty file":
+        path.write_bytes(b"")
+    elif kind == "no picture of a known format":
+        path.write_text("three eight")
+    elif kind == "a truncated file":
+        path.write_bytes(content[: len(content) // 2])
+    elif kind == "a damaged file":
+        path.write_bytes(content[:60] + b"\0" * 40 + content[100:])
+    elif kind == "no pixels":
+        header = content[12:16] + bytes(4) + content[20:29]  # a width of 0
+        path.write_bytes(content[:12] + header + zlib.crc32(header).to_bytes(4, "big") + content[33:])
+    else:
+        path.unlink()
+        path.mkdir()
+    return path
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        *("no such file", "an empty file", "no picture of a known format", "a truncated file", "a damaged file"),
+        *("no pixels", "a folder"),
+    ],
+)
+def test_what_is_no_picture_gives_one_line_that_names_it(kind, tmp_path):
+    path = broken(tmp_path, kind)
+    with pytest.raises(UserError) as caught:
+        picture.read(path)
+    line = str(caught.value)
+    assert "\n" not in line and line.startswith(f"{path}: ") and line.count(str(path)) == 1
+    assert kind not in ("no such file", "an empty file", "no picture of a known format") or kind in line
+
+
+def test_a_side_that_is_too_long_is_refused(tmp_path):
+    Image.new("1", (picture.LONGEST + 1, 1)).save(tmp_path / "one.png")
+    with pytest.raises(UserError, match=r"is 20001 pixels wide and 1 high; must be at most 20000 on each side$"):
+        picture.read(tmp_path / "one.png")
+
+
+@pytest.mark.parametrize("size", [(8, 4), (4, 8), (80, 40), (1, 500)])
+def test_a_square_holds_all_of_a_picture_in_the_middle_on_white(size):
+    square = picture.squared(Image.new("RGB", size, "black"), 16)
+    assert square.shape == (16, 16, 3)
+    width, height = (max(1, round(16 * side / max(size))) for side in size)
+    dark = square[..., 0] < 128
+    assert (dark.any(axis=0).sum(), dark.any(axis=1).sum()) == (width, height)
+    assert dark[(16 - height) // 2, (16 - width) // 2] and square[dark].max() == 0 and square[~dark].min() == 255

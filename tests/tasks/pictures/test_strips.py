@@ -1,0 +1,60 @@
+"""Digits side by side, and pictures of digits that a user gives."""
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from PIL import Image, ImageOps
+
+from research.errors import UserError
+from research.tasks.pictures import strips
+
+
+def test_a_strip_is_its_digits_with_blank_columns_between():
+    rng = np.random.default_rng(0)
+    digits, gaps = rng.random((4, 3, 28, 28)).astype(np.float32), rng.integers(0, 9, (4, 4))
+    found = strips.placed(digits, gaps, 130, np)
+    for strip, own, gap in zip(found, digits, gaps, strict=True):
+        parts = [part for k in range(3) for part in (np.zeros((28, gap[k])), own[k])]
+        whole = np.concatenate(parts, axis=1)
+        np.testing.assert_array_equal(strip, np.pad(whole, ((0, 0), (0, 130 - whole.shape[1]))).T)
+    np.testing.assert_array_equal(strips.placed(jnp.asarray(digits), jnp.asarray(gaps), 130, jnp), found)
+
+
+@pytest.fixture
+def bars() -> np.ndarray:
+    """White on black: two bars of 20 rows, far apart."""
+    image = np.zeros((28, 120), np.uint8)
+    image[4:24, 20:26] = 255
+    image[4:24, 90:99] = 255
+    return image
+
+
+def read(image: np.ndarray | Image.Image, most_blank: int = 16) -> np.ndarray:
+    given = image if isinstance(image, Image.Image) else Image.fromarray(image)
+    return strips.read(given.convert("RGB"), "one.png", most_blank)
+
+
+def test_a_picture_like_those_of_training_is_taken_as_it_is(bars):
+    np.testing.assert_array_equal(read(bars), bars.T.astype(np.float32) / np.float32(255))
+
+
+@pytest.mark.parametrize("factor", [1, 3, 10])
+@pytest.mark.parametrize("dark", [True, False])
+def test_ink_of_any_colour_and_size_is_brought_to_that_of_training(bars, factor, dark):
+    image = Image.fromarray(np.pad(bars, 7))
+    image = image.resize((image.width * factor, image.height * factor), Image.Resampling.NEAREST)
+    found = read(ImageOps.invert(image) if dark else image)
+    inked = found > strips.INK
+    assert found.dtype == np.float32 and found.min() >= 0 and found.max() <= 1
+    assert np.flatnonzero(inked.any(axis=0)).tolist() == list(range(4, 24))
+    assert len(found) == 4 + 6 + 16 + 9 + 4  # of 64 blank columns between the bars 16 are left
+
+
+def test_faint_ink_is_made_as_strong_as_that_of_training(bars):
+    assert read(255 - (bars * 0.4).astype(np.uint8)).max() == pytest.approx(1, abs=0.02)
+
+
+@pytest.mark.parametrize("color", [0, 128, 255])
+def test_a_blank_picture_is_refused(color):
+    with pytest.raises(UserError, match=r"^one\.png: is blank; must be a picture of digits$"):
+        read(np.full((28, 50), color, np.uint8))

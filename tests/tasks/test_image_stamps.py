@@ -1,0 +1,147 @@
+"""Pictures as sequences and their captions, on a small collection of stamps."""
+
+from itertools import count
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from PIL import Image
+
+from research.config import ImageStampsConfig
+from research.tasks.corpora import tuxpaint
+from research.tasks.image_stamps import ImageStamps, PictureReader
+from research.tasks.task import Outcome
+from research.tasks.units import Characters
+from tests import quick
+from tests.tasks.corpora.stamp_files import installed, png, text
+
+PLAIN = {"size": 16, "patch": 4, "units": "characters"}
+READINGS = (("rows", 8), ("columns", 8), ("patches", 4), ("patches", 16))
+
+
+@pytest.fixture(scope="module")
+def collection(tmp_path_factory: pytest.TempPathFactory):
+    """Thirty pictures, whose captions are short, or somewhat longer."""
+    files = {}
+    for k in range(30):
+        caption = "A cat, a dog and a bird." if k < 2 else f"A {'red' if k % 2 else 'very blue'} thing number {k}."
+        files |= {f"{k:02}.png": png(k), f"{k:02}.txt": text(caption)}
+    other = next(name for name in map("A thing number {}.".format, count()) if tuxpaint.split_of(name) == "validation")
+    files |= {"validation.png": png(30), "validation.txt": text(other)}
+    with installed(tmp_path_factory.mktemp("stamps"), files):
+        yield tuxpaint.load("en")
+
+
+@pytest.fixture(scope="module")
+def task(collection) -> ImageStamps:
+    return ImageStamps(ImageStampsConfig(**PLAIN))
+
+
+def reader(reading: str, patch: int) -> PictureReader:
+    return PictureReader(16, reading, patch, Characters.of(["aabb"]))
+
+
+@pytest.mark.parametrize(("reading", "patch"), READINGS)
+def test_pictures_come_back_from_their_steps(reading, patch):
+    pixels = np.random.default_rng(0).random((5, 16, 16, 3))
+    own = reader(reading, patch)
+    np.testing.assert_array_equal(own.pictures(own.steps(pixels, np), np), pixels)
+
+
+def test_a_step_is_a_row_a_column_or_a_square():
+    pixels = np.random.default_rng(0).random((2, 16, 16, 3))
+    rows, columns, squares = (reader(kind, 4).steps(pixels, np) for kind in ("rows", "columns", "patches"))
+    np.testing.assert_array_equal(rows[1, 3], pixels[1, 3].ravel())
+    np.testing.assert_array_equal(columns[1, 3], pixels[1, :, 3].ravel())
+    np.testing.assert_array_equal(squares[1, 6], pixels[1, 4:8, 8:12].ravel())  # second row of squares, the third
+    assert squares.shape == (2, 16, 48)
+
+
+def test_batches_hold_training_pictures_with_their_captions(task, collection):
+    own = task.own_reader()
+    known = {own.steps(own.pixels(one.picture)[None], np).tobytes(): one.caption for one in collection["train"]}
+    assert len(known) == len(collection["train"])
+    data = jax.device_put(task.data)
+    seen = set()
+    for bucket in range(task.buckets):
+        draw = quick.jit(lambda step, b=bucket: task.batch(data, jax.random.key(0), step, 4, b))
+        for step in range(40):
+            batch = jax.device_get(draw(jnp.int32(step)))
+            assert np.all(batch.input_lengths == 16)
+            for sequence, target, end in zip(batch.inputs, batch.targets, batch.target_lengths, strict=True):
+                caption = known[np.ascontiguousarray(sequence).tobytes()]
+                assert own.text(target[: end - 1].tolist()) == caption
+                seen.add(sequence.tobytes())
+    assert seen == set(known)
+
+
+def test_half_of_the_pictures_are_mirrored(collection):
+    task = ImageStamps(ImageStampsConfig(**PLAIN, mirror=True))
+    own = task.own_reader()
+    pixels = own.pixels(collection["train"][0].picture)
+    steps = jnp.asarray(np.repeat(own.steps(pixels[None], np), 200, axis=0))
+    found = own.pictures(np.asarray(task.augmented(steps, jnp.full(200, 16), jax.random.key(0))), np)
+    mirrored = np.array([np.array_equal(one, pixels[:, ::-1]) for one in found])
+    assert 70 < mirrored.sum() < 130
+    assert all(np.array_equal(one, pixels) for one in found[~mirrored])
+
+
+def test_distorted_pictures_have_white_around_them(collection):
+    task = ImageStamps(ImageStampsConfig(**PLAIN, shift=3.0))
+    own = task.own_reader()
+    steps = jnp.asarray(own.steps(np.ones((50, 16, 16, 3), np.float32), np))
+    found = own.pictures(np.asarray(task.augmented(steps, jnp.full(50, 16), jax.random.key(0))), np)
+    assert found[:, 0].min() == 0 and found[:, 8, 8].min() == pytest.approx(1)
+
+
+def test_held_out_pictures_are_all_of_the_test_and_none_of_training(task, collection):
+    batch, own = task.held_out(1000), task.own_reader()
+    assert batch.target_lengths is not None
+    said = [
+        own.text(target[: end - 1].tolist()) for target, end in zip(batch.targets, batch.target_lengths, strict=True)
+    ]
+    references = [one.caption for one in task._test]
+    assert sorted(references) == sorted(one.caption for one in collection["test"])
+    assert [len(one) for one in said] == [len(one) for one in references]  # what training did not have is ⁇
+    train = {sequence.tobytes() for bucket in task.data for sequence in bucket.inputs}
+    assert not train & {sequence.tobytes() for sequence in batch.inputs}
+    np.testing.assert_array_equal(task.held_out(2).inputs, batch.inputs[:2])
+
+
+def test_a_perfect_model_and_the_most_frequent_caption_are_scored(task):
+    batch = task.held_out(1000)
+    assert batch.target_lengths is not None
+    none = np.zeros(batch.targets.shape)
+    metrics = task.evaluate(Outcome(none, none, batch.target_lengths, batch.targets)).metrics
+    assert metrics["eval/free_running/error_rate"] == 0 == metrics["eval/baseline/exact_match"]
+    assert metrics["eval/baseline/error_rate"] > 0 and metrics["eval/baseline/chrf"] < metrics["eval/chrf"]
+
+
+def test_pieces_of_words_are_tokens_as_well(collection):
+    task = ImageStamps(ImageStampsConfig(size=16, reading="rows", pieces=45))
+    own = PictureReader.restored(task.own_reader().saved())
+    caption = collection["train"][0].caption
+    ids = task.own_reader().vocabulary.ids(caption)
+    assert len(ids) < len(caption) and own.text(ids) == caption
+    assert task.interface.target_size == 48 and task.interface.input_size == 48
+
+
+@pytest.mark.parametrize(("reading", "patch"), READINGS)
+def test_a_reader_made_anew_reads_a_file_as_the_corpus_was_read(reading, patch, collection, tmp_path):
+    own = PictureReader.restored(reader(reading, patch).saved())
+    (tmp_path / "one.png").write_bytes(png(0, "RGBA"))
+    read = own.read(str(tmp_path / "one.png"))
+    stamp = next(one for split in collection.values() for one in split if one.caption.startswith("A cat"))
+    np.testing.assert_array_equal(read, own.steps(own.pixels(stamp.picture)[None], np)[0])
+    picture = own.axis(str(tmp_path / "one.png")).picture
+    assert picture is not None and picture.size == 256 and 0 <= picture.min() <= picture.max() <= 1
+
+
+def test_the_squares_of_an_alignment_stand_side_by_side(tmp_path):
+    image = np.full((96, 96, 3), 255, np.uint8)
+    image[:24, 24:48] = 0  # the second of 16 squares
+    Image.fromarray(image).save(tmp_path / "one.png")
+    picture = reader("patches", 4).axis(str(tmp_path / "one.png")).picture
+    assert picture is not None and picture.shape == (4, 64)
+    assert picture[:, 4:8].max() == 0 and picture[:, :4].min() == 1 == picture[:, 8:].min()

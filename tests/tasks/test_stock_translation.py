@@ -1,0 +1,84 @@
+"""Translations of TFDS's corpora, made of small archives of the formats that it downloads."""
+
+from collections.abc import Iterator
+
+import jax
+import numpy as np
+import pytest
+
+from research.batch import END
+from research.config import TedHrlrTranslateConfig, Wmt14TranslateConfig
+from research.tasks.corpora.libreoffice import Pair
+from research.tasks.stock_translation import StockTranslation, TedHrlrTranslate, Wmt14Translate
+from research.tasks.task import Outcome
+from tests.tasks.corpora import archives
+
+TED = TedHrlrTranslateConfig(units="characters", max_words=6)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def prepared(tmp_path_factory) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        manual = archives.manual_folder(tmp_path_factory.mktemp("tfds"), patch)
+        archives.ted_hrlr_translate(manual)
+        archives.wmt14_translate(manual)
+        yield
+
+
+def read(task: StockTranslation, steps: int) -> list[Pair]:
+    """The pairs of the first batches of four, from their tokens."""
+    batches, reader, found = task.stream.batches(jax.random.key(0), steps, 4), task.own_reader(), []
+    for batch in map(batches.__getitem__, range(steps)):
+        for source, length, target, end in zip(
+            batch.inputs, batch.input_lengths, batch.targets, batch.target_lengths, strict=True
+        ):
+            assert target[end - 1] == END and not np.any(target[end:]) and not np.any(source[length:])
+            texts = reader.source.text(source[:length].tolist()), reader.target.text(target[: end - 1].tolist())
+            found.append(Pair(*texts))
+    return found
+
+
+def test_an_epoch_reads_the_pairs_that_are_short_enough_and_have_two_sides():
+    task = TedHrlrTranslate(TED)
+    pairs = set(read(task, 40))
+    lines = {k: 1 + k % 5 for k in range(40) if k != 3}
+    known = {f"{'word ' * count}number {k}": count + 2 for k, count in lines.items()}
+    assert {pair.english for pair in pairs} <= {text for text, words in known.items() if words <= 6}
+    assert len(pairs) > 25
+    assert all(pair.english.replace("word", "palavra") == pair.translation for pair in pairs)
+
+
+def test_what_is_held_out_is_the_test_split_and_scored_as_texts():
+    task = TedHrlrTranslate(TED)
+    batch = task.held_out(100)
+    assert batch.target_lengths is not None and batch.input_lengths is not None
+    none = np.zeros(batch.targets.shape)
+    metrics = task.evaluate(Outcome(none, none, batch.target_lengths, batch.targets)).metrics
+    assert metrics["eval/bleu"] == pytest.approx(100) and metrics["eval/copy/bleu"] < 60
+    read_back = task.own_reader().source.text(batch.inputs[0][: batch.input_lengths[0]].tolist())
+    assert (
+        read_back.startswith("word number 20") and len(batch.inputs) == 5
+    )  # of seven lines, one lacks a side, one is long
+
+
+def test_another_run_takes_the_lengths_from_beside_the_records(monkeypatch):
+    first = TedHrlrTranslate(TED)
+    monkeypatch.setattr("research.tasks.corpora.stock.Source.__iter__", lambda source: iter([source[0]]))
+    again = TedHrlrTranslate(TED)
+    np.testing.assert_array_equal(again.stream.rows, first.stream.rows)
+    assert again.widths == first.widths
+
+
+def test_pieces_and_a_vocabulary_of_the_units_asked_for():
+    task = TedHrlrTranslate(TedHrlrTranslateConfig(source_pieces=40, target_pieces=44))
+    assert (task.interface.input_size, task.interface.target_size) == (3 + 40, 3 + 44)
+    assert {pair.translation.split()[0] for pair in read(task, 5)} == {"palavra"}
+
+
+def test_wmt14_is_trained_on_all_its_archives_and_scored_on_newstest2014():
+    task = Wmt14Translate(Wmt14TranslateConfig(units="characters"))
+    english = {pair.english.rpartition(" ")[0] for pair in read(task, 40)}
+    assert english == {"word training/", "word commoncra"}
+    assert task.held_out(100).inputs.shape[0] == 4 and task.own_reader().target.text(
+        task.held_out(1).targets[0].tolist()
+    ).startswith("Wort ")

@@ -1,0 +1,151 @@
+"""Training on what is read meanwhile: the numbers of data on the device, resumed anywhere, in any pack."""
+
+import json
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+
+from research.config import Config
+from research.dotted import override
+from research.errors import UserError
+from research.tasks import task as tasks
+from research.training import checkpoint, feed, hparams
+from research.training.pack import Pack
+from research.training.step import Program
+from research.training.trainer import train_trials
+from tests.tasks.corpora import archives
+from tests.tasks.streams import OnDevice, OnDisk
+from tests.training.trials import assert_equal
+
+pytestmark = pytest.mark.usefixtures("quick_compilation")
+
+STEPS, SPAN = 24, 5
+CONFIG = override(
+    Config(),
+    {
+        "task.name": "pronunciation",
+        "model.cell": "rnn",
+        "model.features": 4,
+        "training.steps": STEPS,
+        "training.batch_size": 4,
+        "training.batch_shards": 1,
+        "training.log_every": 4,
+        "training.eval_examples": 20,
+        "training.checkpoint_seconds": 0.0,
+        "tracking.wandb": "disabled",
+    },
+)
+
+
+@pytest.fixture(autouse=True)
+def small_windows(monkeypatch) -> None:
+    """A batch holds 4 x (12 + 1 + 4 + 1) numbers of 4 bytes: so many make a window of 5."""
+    monkeypatch.setattr(feed, "WINDOW_BYTES", 5 * 288 + 100)
+
+
+def run(directory: Path, task: tasks.Task, names: tuple[str, ...] = ("0", "1"), config: Config = CONFIG) -> None:
+    """Train one trial of each seed."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tasks, "create", lambda _: task)
+        train_trials([(name, override(config, {"seed": int(name)})) for name in names], directory)
+
+
+def final(directory: Path, name: str):
+    template = jax.eval_shape(Program(CONFIG, OnDevice()).init, hparams.of(CONFIG, OnDevice().interface))
+    restored = checkpoint.restore(directory / name / "checkpoint", template)
+    assert restored is not None and restored[0] == STEPS
+    return restored[1]
+
+
+def result(directory: Path, name: str = "0"):
+    return json.loads((directory / name / "result.json").read_text())
+
+
+def metrics(directory: Path, name: str) -> str:
+    return (directory / name / "metrics.jsonl").read_text()
+
+
+@pytest.fixture(scope="module")
+def straight(tmp_path_factory) -> Path:
+    directory = tmp_path_factory.mktemp("straight")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(feed, "WINDOW_BYTES", 5 * 288 + 100)
+        run(directory, OnDisk())
+    return directory
+
+
+def test_the_weights_are_those_of_the_same_examples_on_the_device(straight, tmp_path):
+    run(tmp_path, OnDevice())
+    for name in ("0", "1"):
+        assert_equal(final(straight, name), final(tmp_path, name))
+    assert np.any(jax.tree.leaves(final(straight, "0").params)[0] != jax.tree.leaves(final(straight, "1").params)[0])
+
+
+def test_a_run_that_dies_amid_a_window_goes_on_to_the_last_bit(straight, tmp_path, monkeypatch):
+    real = checkpoint.save
+
+    def save(folder, step, state) -> None:
+        real(folder, step, state)
+        if step == 12 and folder.parent.name == "0":  # the other trial is left at step 8: they go on apart
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoint, "save", save)
+        with pytest.raises(KeyboardInterrupt):
+            run(tmp_path, OnDisk())
+    run(tmp_path, OnDisk())
+    for name in ("0", "1"):
+        assert_equal(final(tmp_path, name), final(straight, name))
+        assert metrics(tmp_path, name) == metrics(straight, name)
+
+
+def test_a_trial_alone_is_that_of_the_pack(straight, tmp_path):
+    run(tmp_path, OnDisk(), ("1",))
+    assert_equal(final(tmp_path, "1"), final(straight, "1"))
+    assert metrics(tmp_path, "1") == metrics(straight, "1")
+
+
+def test_worker_processes_read_the_same(straight, tmp_path):
+    run(tmp_path, OnDisk(), ("1",), override(CONFIG, {"input.workers": 2, "input.threads": 1}))
+    assert_equal(final(tmp_path, "1"), final(straight, "1"))
+
+
+def test_the_result_tells_the_padding_and_how_long_the_device_waited(straight, tmp_path):
+    padding = OnDisk().padding
+    assert result(straight)["padding"] == padding and 0 <= result(straight)["input_wait"] < 0.5
+    run(tmp_path / "held", OnDevice(), ("0",))
+    assert result(tmp_path / "held")["padding"] == padding
+    assert "input_wait" not in result(tmp_path / "held")
+    slow = override(CONFIG, {"input.threads": 1})
+    run(tmp_path / "slow", OnDisk(seconds=0.05), ("0",), slow)  # a batch in 0.2 s
+    assert result(tmp_path / "slow")["input_wait"] > 0.5
+
+
+def test_a_finished_training_is_fed_to_tell_its_time(tmp_path):
+    task = OnDisk()
+    pack = Pack(Program(CONFIG, task), [hparams.of(CONFIG, task.interface)])
+    fed = feed.of(pack, override(CONFIG, {"training.steps": 2 * SPAN}), 2 * SPAN)
+    assert fed.span == SPAN
+    _, record = fed.run(pack.init(), 2 * SPAN, 2 * SPAN)
+    assert not np.any(jax.device_get(record.steps))
+    fed.close()
+
+
+def test_a_file_that_cannot_be_read_is_one_line(tmp_path):
+    with pytest.raises(UserError, match=r"corpus\.array_record: Input/output error"):
+        run(tmp_path, OnDisk(damaged=True))
+
+
+def test_a_corpus_of_tfds_is_trained_on(tmp_path, monkeypatch):
+    archives.librispeech(archives.manual_folder(tmp_path / "data", monkeypatch))
+    options = {
+        "task.name": "librispeech", "task.train": "100", "task.mels": 12, "task.speed": 0.1, "task.time_masks": 1,
+        "model.features": 4, "model.attention": "location", "training.steps": 6, "training.batch_size": 2,
+        "training.log_every": 3, "training.eval_examples": 3, "tracking.wandb": "disabled",
+    }  # fmt: skip
+    train_trials([("trial", override(Config(), options))], tmp_path)
+    found = result(tmp_path, "trial")
+    assert found["status"] == "finished" and 0 <= found["input_wait"] <= 1 and 0 < found["padding"] < 0.5
+    assert np.isfinite(found["summary"]["train/loss"]) and found["summary"]["eval/word_error_rate"] > 0
