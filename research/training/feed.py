@@ -3,9 +3,16 @@
 Grain reads batches ahead, in threads or worker processes; a thread stacks them into a window and puts it on the device
 while the device trains on the window before. A batch is a pure function of (seed, step), so the reading begins at any
 step without a state of its own. Windows begin at multiples of their span, whatever the pack and wherever it resumes.
+
+Worker processes end with the training process: at its end, at its Ctrl-C, of which they hear nothing themselves, and
+where it is killed.
 """
 
 import itertools
+import multiprocessing
+import os
+import signal
+import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
@@ -35,7 +42,7 @@ class Feed:
     span = 0
     """Steps of a window; 0: there are none."""
     waited: float | None = None
-    """Seconds that the device had nothing to do for want of input; None: there is none to wait for."""
+    """Seconds that the device had nothing to do for want of input, at the beginning as well; None: it is all there."""
 
     def __init__(self, pack: Pack) -> None:
         self.pack = pack
@@ -65,7 +72,7 @@ class StreamedFeed(Feed):
         self._last = count - 1
         self._next = self._number(start)
         self._batches = _read_ahead(_InTurn(trials, self.span, count), self._next, config.input)
-        self._reader = ThreadPoolExecutor(1, thread_name_prefix="feed")
+        self._reader = ThreadPoolExecutor(1, thread_name_prefix="feed", initializer=_without_interrupts)
         self._ahead = self._reader.submit(self._read, self._next)
         self._window: Window | None = None
         self._running: Record | None = None
@@ -73,7 +80,7 @@ class StreamedFeed(Feed):
     def run(self, state: TrialState, start: int, stop: int) -> tuple[TrialState, Record]:
         number = self._number(start)
         assert start <= stop <= (number + 1) * self.span, "a call goes beyond its window"
-        if self._window is None or number == self._next:
+        if self._window is None or (number == self._next and not self._in_vain()):
             self._window = self._take()
         state, self._running = self.pack.run(state, stop - start, self._window)
         return state, self._running
@@ -86,13 +93,18 @@ class StreamedFeed(Feed):
         """The window that a step is in; that of the last step, where all are made."""
         return min(step // self.span, self._last)
 
+    def _in_vain(self) -> bool:
+        """Whether it is known that no trial goes on: there is no need to read for those that have diverged."""
+        ok: Any = self._running and self._running.ok
+        return ok is not None and ok.is_ready() and not np.any(jax.device_get(ok))
+
     def _take(self) -> Window:
         """The next window; counts the time in which there is none and the device has done all that it was given."""
         assert self.waited is not None
         running: Any = self._running and self._running.ok
         while not self._ahead.done():
             began = time.monotonic()
-            idle = running is not None and running.is_ready()
+            idle = running is None or running.is_ready()
             wait([self._ahead], POLL_SECONDS)
             self.waited += time.monotonic() - began if idle else 0.0
         window = self._ahead.result()
@@ -106,7 +118,8 @@ class StreamedFeed(Feed):
         parts = list(itertools.islice(self._batches, len(self.pack.seeds) * self.span))
         shape = (len(self.pack.seeds), self.span)
         stacked = [np.stack(arrays).reshape(*shape, *arrays[0].shape) for arrays in zip(*parts, strict=True)]
-        return self.pack.place_window(Window(np.full(shape[0], number * self.span, np.int32), Batch(*stacked)))
+        window = self.pack.place_window(Window(np.full(shape[0], number * self.span, np.int32), Batch(*stacked)))
+        return jax.block_until_ready(window)  # the device would wait for what is on its way
 
 
 def of(pack: Pack, config: Config, start: int) -> Feed:
@@ -145,5 +158,23 @@ def _read_ahead(source: _InTurn, window: int, options: InputConfig) -> Any:
         if not flags.FLAGS.is_parsed():  # Grain asks absl's flags for its own, which nobody sets
             flags.FLAGS.mark_as_parsed()
         ahead = -(-each // options.workers)
-        batches = batches.mp_prefetch(grain.MultiprocessingOptions(options.workers, per_worker_buffer_size=ahead))
+        processes = grain.MultiprocessingOptions(options.workers, per_worker_buffer_size=ahead)
+        batches = batches.mp_prefetch(processes, _end_with_parent)
     return iter(batches)
+
+
+def _without_interrupts() -> None:
+    """Keep Ctrl-C from the processes that this thread starts, each of which would complain of it."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+
+
+def _end_with_parent(worker: int, workers: int) -> None:
+    """In a worker process: end should the training process be killed, which leaves nobody to say so."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+
+    def end() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=end, daemon=True).start()
