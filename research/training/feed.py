@@ -17,6 +17,7 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, fields
+from multiprocessing import resource_tracker
 from typing import Any
 
 import grain
@@ -165,6 +166,7 @@ def _read_ahead(source: _InTurn, window: int, options: InputConfig) -> Any:
 
 def _without_interrupts() -> None:
     """Keep Ctrl-C from the processes that this thread starts, each of which would complain of it."""
+    resource_tracker.ensure_running()  # else it is started later, and lets interrupts through again
     signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
 
 
