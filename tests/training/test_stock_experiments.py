@@ -37,7 +37,7 @@ def test_an_update_is_built_of_a_batch_as_it_is_read(command, tmp_path, monkeypa
     assert sum(leaf.size for leaf in jax.tree.leaves(state.params)) > least
 
     batch = task.stream.batches(data_keys(np.int32(0))[0], 2, config.training.batch_size)[1]
-    window = Window(np.int32(0), jax.tree.map(lambda x: np.stack([x, x]), batch))
+    window = Window(jnp.int32(0), jax.tree.map(lambda x: np.stack([x, x]), batch))
     after, record = jax.eval_shape(program.run, own, state, window, jnp.int32(2))
     assert jax.tree.map(lambda x: (x.shape, x.dtype), after) == jax.tree.map(lambda x: (x.shape, x.dtype), state)
     assert record.loss.shape == ()
