@@ -8,13 +8,14 @@ Worker processes end with the training process: at its end, at its Ctrl-C, of wh
 where it is killed.
 """
 
+import contextlib
 import itertools
 import multiprocessing
 import os
 import signal
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, fields
 from multiprocessing import resource_tracker
@@ -27,6 +28,7 @@ from absl import flags
 
 from research.batch import Batch
 from research.config import Config, InputConfig
+from research.errors import UserError
 from research.tasks.streamed import Batches, Window
 from research.training.pack import Pack
 from research.training.step import Record, TrialState, data_keys
@@ -108,7 +110,8 @@ class StreamedFeed(Feed):
             idle = running is None or running.is_ready()
             wait([self._ahead], POLL_SECONDS)
             self.waited += time.monotonic() - began if idle else 0.0
-        window = self._ahead.result()
+        with _deaths_in_one_line():
+            window = self._ahead.result()
         self._next += 1
         if self._next <= self._last:
             self._ahead = self._reader.submit(self._read, self._next)
@@ -162,6 +165,17 @@ def _read_ahead(source: _InTurn, window: int, options: InputConfig) -> Any:
         processes = grain.MultiprocessingOptions(options.workers, per_worker_buffer_size=ahead)
         batches = batches.mp_prefetch(processes, _end_with_parent)
     return iter(batches)
+
+
+@contextlib.contextmanager
+def _deaths_in_one_line() -> Iterator[None]:
+    try:
+        yield
+    except RuntimeError as error:  # that Grain raises has no type of its own
+        if "Worker process was terminated" not in str(error):
+            raise
+        needs = "fewer input.workers need less memory; the same command goes on from the last checkpoint"
+        raise UserError(f"a process that reads the training examples was killed; {needs}") from error
 
 
 def _without_interrupts() -> None:

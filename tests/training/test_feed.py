@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import multiprocessing
 import signal
 import subprocess
 import sys
@@ -189,6 +190,16 @@ def test_worker_processes_hear_no_interrupt_and_end_with_the_training_even_if_it
     while any(map(Path.exists, workers)) and time.monotonic() < until:
         time.sleep(0.1)
     assert not any(map(Path.exists, workers))
+
+
+def test_a_worker_process_that_is_killed_is_one_line(hopeless, monkeypatch):
+    monkeypatch.setattr(feed.StreamedFeed, "_in_vain", lambda self: False)
+    config, state = override(hopeless.program.config, {"input.workers": 1}), hopeless.init()
+    with contextlib.closing(feed.of(hopeless, config, 0)) as fed, pytest.raises(UserError, match="was killed; fewer"):
+        for start in range(0, config.training.steps, SPAN):
+            state, _ = fed.run(state, start, start + SPAN)
+            for worker in multiprocessing.active_children():
+                worker.kill()
 
 
 def test_a_finished_training_is_fed_to_tell_its_time(tmp_path):
