@@ -11,6 +11,8 @@ import tensorflow_datasets as tfds
 
 from research import catalogue, cli
 from research.tasks.corpora.corpus import Corpus, Example
+from research.tasks.corpora.stock_sets import STOCK_SETS
+from tests.tasks.corpora import archives
 
 
 class Cubes(Corpus):
@@ -83,12 +85,33 @@ def test_info_says_all_there_is_and_prepares_nothing(folder: Path, capsys: pytes
     assert f"folder   {folder / 'cubes' / '1.2.0'}\n" in text
 
 
+def test_a_corpus_of_tfds_is_listed_and_told_of_and_prepared(tmp_path, monkeypatch, capsys):
+    manual = archives.manual_folder(tmp_path / "data", monkeypatch)
+    archives.ted_hrlr_translate(manual)
+    listed = {line.split()[0]: line.split() for line in said(capsys, "list").splitlines()}
+    assert listed.keys() >= STOCK_SETS.keys()
+    assert listed["ted_hrlr_translate"][1:4] == ["131", "MB", "-"]
+    told = said(capsys, "info", "ted_hrlr_translate")
+    assert "qi18naacl-dataset.tar.gz" in told and str(manual) in told
+    assert "not yet; python -m research data fetch ted_hrlr_translate/pt_to_en" in told
+
+    folder = tmp_path / "data" / "ted_hrlr_translate" / "pt_to_en" / "1.0.0"
+    counted = "train 39, validation 5, test 6"
+    assert said(capsys, "fetch", "ted_hrlr_translate") == f"ted_hrlr_translate/pt_to_en: {counted}; {folder}\n"
+    assert f"{counted}; {folder}" in said(capsys, "info", "ted_hrlr_translate")
+    listed = {line.split()[0]: line.split() for line in said(capsys, "list").splitlines()}
+    assert listed["ted_hrlr_translate"][3:5] == ["0", "MB"]
+
+
 @pytest.mark.parametrize(
     ("args", "line"),
     [
         (["fetch", "cubs"], "data: cubs: no such corpus; did you mean cubes?"),
         (["fetch", "cubes", "absent"], "data: absent: no such corpus; must be one of "),
         (["info", "asterisk"], "did you mean asterisk_en or asterisk_fr or asterisk_es or asterisk_it or asterisk_ru?"),
+        (["fetch", "ted_hrlr_translate/de_to_en"], "no such config; must be one of pt_to_en, ru_to_en"),
+        (["info", "speech_commands/small"], "no such config; speech_commands has none"),
+        (["fetch", "wmt"], "did you mean wmt14_translate?"),
         (["lst"], "invalid choice: 'lst'"),
         (["fetch"], "the following arguments are required: NAME"),
         ([], "data: the following arguments are required: list | fetch | info"),

@@ -37,6 +37,8 @@ class PronunciationConfig(TaskOptions):
     name: Literal["pronunciation"] = "pronunciation"
     stress: bool = False
     """Keep the stress digit of vowels: 69 phoneme symbols instead of 39."""
+    held_out: Literal["validation", "test"] = "test"
+    """The words to be scored on; settings are to be chosen on those of validation."""
 
 
 TaskConfig = PixelsConfig | PronunciationConfig | TextConfig | SpeechConfig | ImageConfig | SyntheticConfig

@@ -1,12 +1,16 @@
 """Letters to phonemes: English words of CMUdict, split by word.
 
 All listed pronunciations of a word count as right: the references of `research/tasks/sequences.py`, where the metrics
-are. One more is eval/free_running/error_rate_long_words, on words of at least 12 letters.
+are. Beside them:
+
+    eval/free_running/error_rate_long_words    on words of at least 12 letters
+    eval/baseline/…          error_rate, sequence_error_rate of one output for all: `transcripts.likeliest` of training
 
 Words to be read are put in lower case, as those of the corpus are; like there, they have no other signs than letters.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import jax.numpy as jnp
@@ -16,7 +20,7 @@ from jaxtyping import Array, Int
 from research.batch import END, FIRST_SYMBOL, PAD, Batch, Interface
 from research.config import PronunciationConfig
 from research.errors import UserError
-from research.tasks import sequences
+from research.tasks import sequences, transcripts
 from research.tasks.corpora import cmudict
 from research.tasks.order import Order
 from research.tasks.reader import Axis, Kind, Reader, Vocabulary
@@ -72,7 +76,7 @@ class Pronunciation(Task):
     def __init__(self, options: PronunciationConfig) -> None:
         corpus = cmudict.load(options.stress)
         self._spelling = Spelling(corpus.letters, corpus.phonemes)
-        self._test = corpus.splits["test"]
+        self._held_out = corpus.splits[options.held_out]
         train = corpus.splits["train"]
         targets, target_lengths = _closed(train.target, train.target_lengths)
         fits = [(train.source_lengths <= s) & (target_lengths <= u) for s, u in BUCKETS]
@@ -92,7 +96,7 @@ class Pronunciation(Task):
             input_length=int(widest[0]),
             target="tokens",
             target_size=FIRST_SYMBOL + len(corpus.phonemes),
-            target_length=self._test.target.shape[1] + 1,
+            target_length=self._held_out.target.shape[1] + 1,
         )
 
     def bucket(self, key: Array, step: Int[Array, ""], batch_size: int) -> Int[Array, ""]:
@@ -107,24 +111,36 @@ class Pronunciation(Task):
 
     def held_out(self, most: int) -> Batch[np.ndarray]:
         rows = self._held_out_rows(most)
-        targets, target_lengths = _closed(self._test.target, self._test.target_lengths)
-        source = self._test.source[rows].astype(np.int32)
-        return Batch(source, self._test.source_lengths[rows], targets[rows].astype(np.int32), target_lengths[rows])
+        targets, target_lengths = _closed(self._held_out.target, self._held_out.target_lengths)
+        source = self._held_out.source[rows].astype(np.int32)
+        return Batch(source, self._held_out.source_lengths[rows], targets[rows].astype(np.int32), target_lengths[rows])
 
     def own_reader(self) -> Spelling:
         return self._spelling
 
     def evaluate(self, outcome: Outcome) -> Evaluation:
         count = len(outcome.loss)
-        references = [self._test.references[row] for row in self._held_out_rows(count)]
+        references = [self._held_out.references[row] for row in self._held_out_rows(count)]
         held_out = self.held_out(count)
         assert held_out.input_lengths is not None
-        return sequences.evaluate(outcome, held_out, references, {"long_words": held_out.input_lengths >= LONG_WORD})
+        found = sequences.evaluate(outcome, held_out, references, {"long_words": held_out.input_lengths >= LONG_WORD})
+        free = sequences.score(np.tile(self._likeliest(), (count, 1)), references)
+        baseline = {
+            "eval/baseline/error_rate": sequences.rate(free.distance, free.symbols),
+            "eval/baseline/sequence_error_rate": float(np.mean(free.distance > 0)),
+        }
+        return replace(found, metrics=found.metrics | baseline)
+
+    def _likeliest(self) -> np.ndarray:
+        """The likeliest target of training, what a model had best say that does not read the word."""
+        pairs = zip(self.data.targets, self.data.target_lengths, strict=True)
+        said = transcripts.likeliest(["".join(map(chr, target[: length - 1])) for target, length in pairs])
+        return np.array([*map(ord, said), END])
 
     def _held_out_rows(self, most: int) -> np.ndarray:
         """A fixed random sample, sorted by length so that the words of a batch end together."""
-        rows = np.random.default_rng(0).permutation(len(self._test.words))[:most]
-        return rows[np.argsort(self._test.source_lengths[rows], kind="stable")]
+        rows = np.random.default_rng(0).permutation(len(self._held_out.words))[:most]
+        return rows[np.argsort(self._held_out.source_lengths[rows], kind="stable")]
 
 
 def _word(given: str) -> str:

@@ -3,13 +3,22 @@
 Grain reads batches ahead, in threads or worker processes; a thread stacks them into a window and puts it on the device
 while the device trains on the window before. A batch is a pure function of (seed, step), so the reading begins at any
 step without a state of its own. Windows begin at multiples of their span, whatever the pack and wherever it resumes.
+
+Worker processes end with the training process: at its end, at its Ctrl-C, of which they hear nothing themselves, and
+where it is killed.
 """
 
+import contextlib
 import itertools
+import multiprocessing
+import os
+import signal
+import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, fields
+from multiprocessing import resource_tracker
 from typing import Any
 
 import grain
@@ -19,6 +28,7 @@ from absl import flags
 
 from research.batch import Batch
 from research.config import Config, InputConfig
+from research.errors import UserError
 from research.tasks.streamed import Batches, Window
 from research.training.pack import Pack
 from research.training.step import Record, TrialState, data_keys
@@ -35,7 +45,7 @@ class Feed:
     span = 0
     """Steps of a window; 0: there are none."""
     waited: float | None = None
-    """Seconds that the device had nothing to do for want of input; None: there is none to wait for."""
+    """Seconds that the device had nothing to do for want of input, at the beginning as well; None: it is all there."""
 
     def __init__(self, pack: Pack) -> None:
         self.pack = pack
@@ -65,7 +75,7 @@ class StreamedFeed(Feed):
         self._last = count - 1
         self._next = self._number(start)
         self._batches = _read_ahead(_InTurn(trials, self.span, count), self._next, config.input)
-        self._reader = ThreadPoolExecutor(1, thread_name_prefix="feed")
+        self._reader = ThreadPoolExecutor(1, thread_name_prefix="feed", initializer=_without_interrupts)
         self._ahead = self._reader.submit(self._read, self._next)
         self._window: Window | None = None
         self._running: Record | None = None
@@ -73,7 +83,7 @@ class StreamedFeed(Feed):
     def run(self, state: TrialState, start: int, stop: int) -> tuple[TrialState, Record]:
         number = self._number(start)
         assert start <= stop <= (number + 1) * self.span, "a call goes beyond its window"
-        if self._window is None or number == self._next:
+        if self._window is None or (number == self._next and not self._in_vain()):
             self._window = self._take()
         state, self._running = self.pack.run(state, stop - start, self._window)
         return state, self._running
@@ -86,16 +96,22 @@ class StreamedFeed(Feed):
         """The window that a step is in; that of the last step, where all are made."""
         return min(step // self.span, self._last)
 
+    def _in_vain(self) -> bool:
+        """Whether it is known that no trial goes on: there is no need to read for those that have diverged."""
+        ok: Any = self._running and self._running.ok
+        return ok is not None and ok.is_ready() and not np.any(jax.device_get(ok))
+
     def _take(self) -> Window:
         """The next window; counts the time in which there is none and the device has done all that it was given."""
         assert self.waited is not None
         running: Any = self._running and self._running.ok
         while not self._ahead.done():
             began = time.monotonic()
-            idle = running is not None and running.is_ready()
+            idle = running is None or running.is_ready()
             wait([self._ahead], POLL_SECONDS)
             self.waited += time.monotonic() - began if idle else 0.0
-        window = self._ahead.result()
+        with _deaths_in_one_line():
+            window = self._ahead.result()
         self._next += 1
         if self._next <= self._last:
             self._ahead = self._reader.submit(self._read, self._next)
@@ -106,7 +122,8 @@ class StreamedFeed(Feed):
         parts = list(itertools.islice(self._batches, len(self.pack.seeds) * self.span))
         shape = (len(self.pack.seeds), self.span)
         stacked = [np.stack(arrays).reshape(*shape, *arrays[0].shape) for arrays in zip(*parts, strict=True)]
-        return self.pack.place_window(Window(np.full(shape[0], number * self.span, np.int32), Batch(*stacked)))
+        window = self.pack.place_window(Window(np.full(shape[0], number * self.span, np.int32), Batch(*stacked)))
+        return jax.block_until_ready(window)  # the device would wait for what is on its way
 
 
 def of(pack: Pack, config: Config, start: int) -> Feed:
@@ -145,5 +162,35 @@ def _read_ahead(source: _InTurn, window: int, options: InputConfig) -> Any:
         if not flags.FLAGS.is_parsed():  # Grain asks absl's flags for its own, which nobody sets
             flags.FLAGS.mark_as_parsed()
         ahead = -(-each // options.workers)
-        batches = batches.mp_prefetch(grain.MultiprocessingOptions(options.workers, per_worker_buffer_size=ahead))
+        processes = grain.MultiprocessingOptions(options.workers, per_worker_buffer_size=ahead)
+        batches = batches.mp_prefetch(processes, _end_with_parent)
     return iter(batches)
+
+
+@contextlib.contextmanager
+def _deaths_in_one_line() -> Iterator[None]:
+    try:
+        yield
+    except RuntimeError as error:  # that Grain raises has no type of its own
+        if "Worker process was terminated" not in str(error):
+            raise
+        needs = "fewer input.workers need less memory; the same command goes on from the last checkpoint"
+        raise UserError(f"a process that reads the training examples was killed; {needs}") from error
+
+
+def _without_interrupts() -> None:
+    """Keep Ctrl-C from the processes that this thread starts, each of which would complain of it."""
+    resource_tracker.ensure_running()  # else it is started later, and lets interrupts through again
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+
+
+def _end_with_parent(worker: int, workers: int) -> None:
+    """In a worker process: end should the training process be killed, which leaves nobody to say so."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+
+    def end() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=end, daemon=True).start()

@@ -23,10 +23,13 @@ class Listed(Records):
     seconds: float = 0.0
     """That it takes to read one."""
     damaged: bool = False
+    reads: int = 0
+    """How many have been read, in this process."""
 
     def __getitem__(self, row: int) -> tuple[np.ndarray, Sequence[int]]:
         if self.damaged:
             raise OSError(5, "Input/output error", "corpus.array_record")
+        self.reads += 1
         time.sleep(self.seconds)
         return self.examples.inputs[row], self.examples.targets[row]
 

@@ -1,10 +1,12 @@
 import dataclasses
 import json
+from collections import Counter
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from rapidfuzz.distance import Levenshtein
 
 from research.batch import END, FIRST_SYMBOL, PAD
 from research.config import PronunciationConfig
@@ -90,7 +92,33 @@ def outcome(task: Pronunciation, **changes: np.ndarray) -> Outcome:
 
 
 def test_perfect_outputs_have_no_error(task):
-    assert set(task.evaluate(outcome(task)).metrics.values()) == {0.0}
+    metrics = task.evaluate(outcome(task)).metrics
+    assert {value for name, value in metrics.items() if "baseline" not in name} == {0.0}
+
+
+def test_the_baseline_says_one_frequent_pronunciation_of_every_word(task, corpus):
+    train, (letters, sizes, _, _) = corpus.splits["train"], held_out(task)
+    metrics = task.evaluate(outcome(task)).metrics
+    targets = Counter(own[0] for own in train.references)
+    most = max(targets.values())
+    candidates = [phonemes for phonemes, count in targets.items() if count == most]
+    references = dict(zip(corpus.splits["test"].words, corpus.splits["test"].references, strict=True))
+    listed = [references[spelled(source, size)] for source, size in zip(letters, sizes, strict=True)]
+    rates = []
+    for constant in candidates:
+        nearest = [min((Levenshtein.distance(one, constant), len(one)) for one in own) for own in listed]
+        rates.append(sum(edits for edits, _ in nearest) / sum(length for _, length in nearest))
+    assert metrics["eval/baseline/error_rate"] in [pytest.approx(rate, rel=0.01) for rate in rates]
+    assert 0.8 < metrics["eval/baseline/error_rate"] < 1 <= metrics["eval/baseline/sequence_error_rate"] * 1.01
+
+
+def test_validation_words_are_held_out_where_they_are_asked_for(task, corpus):
+    chosen = Pronunciation(PronunciationConfig(held_out="validation"))
+    batch = chosen.held_out(10_000)
+    words = [spelled(source, length) for source, length in zip(batch.inputs, batch.input_lengths, strict=True)]
+    assert sorted(words) == sorted(corpus.splits["validation"].words)
+    assert chosen.interface == task.interface
+    np.testing.assert_array_equal(chosen.data.inputs, task.data.inputs)
 
 
 def test_any_listed_pronunciation_counts_as_right(task, corpus):
@@ -115,7 +143,7 @@ def test_errors_are_counted_in_phonemes_and_in_words(task):
     loss[:, 0] = 1
     metrics = task.evaluate(outcome(task, outputs=outputs, errors=forced, loss=loss)).metrics
     phonemes, tokens, long = np.sum(lengths - 1), np.sum(lengths), sizes >= 12
-    assert metrics == {
+    assert {name: value for name, value in metrics.items() if "baseline" not in name} == {
         "eval/teacher_forced/loss": pytest.approx(COUNT / tokens),
         "eval/teacher_forced/error_rate": pytest.approx(2 / tokens),
         "eval/free_running/error_rate": pytest.approx(3 / phonemes),

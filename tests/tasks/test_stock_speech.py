@@ -57,6 +57,7 @@ def test_held_out_voices_are_scored_as_text():
     task = Librispeech(BOOKS)
     assert sorted(one.text for one in task.test) == sorted(text.lower() for text in archives.TEXTS)
     assert {one.speaker for one in task.test} == {"22"}
+    assert not sum(one.sound.nbytes for one in task.test)  # kept as features only: a subset has hours
     batch = task.held_out(100)
     assert batch.target_lengths is not None and batch.inputs.shape[2] == task.interface.input_size == 24
     none = np.zeros(batch.targets.shape)

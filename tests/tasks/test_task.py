@@ -13,8 +13,9 @@ from research import catalogue
 from research.batch import END, NO_LABEL, PAD, Batch, Interface
 from research.config import STAMP, task_types
 from research.tasks import task as tasks
-from research.tasks.corpora import asterisk, espeak, gcin, libreoffice, stock, tuxpaint
+from research.tasks.corpora import asterisk, espeak, gcin, libreoffice, tuxpaint
 from research.tasks.corpora.recordings import Recording
+from research.tasks.corpora.stock_sets import STOCK_SETS
 from research.tasks.task import Outcome, Task
 from tests import quick
 from tests.tasks.recordings import spoken
@@ -23,7 +24,7 @@ SIZE = 16
 FEWER = {"translation": {"source_pieces": 60, "target_pieces": 60}, "image_stamps": {"pieces": 60}}
 """Options of tasks whose own are more than small corpora have."""
 
-pytestmark = pytest.mark.parametrize("name", [name for name in catalogue.names("tasks") if name not in stock.MODULES])
+pytestmark = pytest.mark.parametrize("name", [name for name in catalogue.names("tasks") if name not in STOCK_SETS])
 """Those of TFDS's own corpora need archives, and have tests of their own."""
 
 

@@ -1,6 +1,12 @@
 """Training on what is read meanwhile: the numbers of data on the device, resumed anywhere, in any pack."""
 
+import contextlib
 import json
+import multiprocessing
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import jax
@@ -120,7 +126,80 @@ def test_the_result_tells_the_padding_and_how_long_the_device_waited(straight, t
     assert "input_wait" not in result(tmp_path / "held")
     slow = override(CONFIG, {"input.threads": 1})
     run(tmp_path / "slow", OnDisk(seconds=0.05), ("0",), slow)  # a batch in 0.2 s
-    assert result(tmp_path / "slow")["input_wait"] > 2 * result(straight)["input_wait"]
+    found = result(tmp_path / "slow")
+    assert found["input_wait"] * found["seconds"] > 1  # of 5 windows of a second, two are read while it compiles
+
+
+@pytest.fixture(scope="module")
+def hopeless() -> Pack:
+    """Two trials that diverge with their first update."""
+    config = override(CONFIG, {"training.learning_rate": 1e38, "training.steps": 100 * SPAN})
+    task = OnDisk()
+    return Pack(Program(config, task), [hparams.of(override(config, {"seed": k}), task.interface) for k in range(2)])
+
+
+def test_the_wait_for_the_first_window_counts(hopeless, monkeypatch):
+    monkeypatch.setattr(hopeless.program.task.stream.records, "seconds", 0.05)
+    config = override(CONFIG, {"training.steps": SPAN, "input.threads": 1})
+    state = hopeless.init()
+    with contextlib.closing(feed.of(hopeless, config, 0)) as fed:
+        fed.run(state, 0, SPAN)
+        assert fed.waited is not None and fed.waited > 1  # for 5 batches of 4 examples for each of two trials
+
+
+def test_nothing_is_read_for_trials_that_have_all_diverged(hopeless, monkeypatch):
+    records, config, state = hopeless.program.task.stream.records, hopeless.program.config, hopeless.init()
+    monkeypatch.setattr(records, "reads", 0)
+    with contextlib.closing(feed.of(hopeless, config, 0)) as fed:
+        for start in range(0, config.training.steps, SPAN):
+            state, record = fed.run(state, start, start + SPAN)
+            assert not np.any(jax.device_get(record.ok))
+        fed.run(state, config.training.steps, config.training.steps)
+    assert 0 < records.reads <= 4 * 2 * SPAN * 4  # windows, one in use, three ahead; trials, batches, examples
+
+
+WORKERS = """
+import multiprocessing, time
+from concurrent.futures import ThreadPoolExecutor
+import jax
+from research.config import InputConfig
+from research.training import feed
+from tests.tasks.streams import OnDisk
+
+source = feed._InTurn([OnDisk().stream.batches(jax.random.key(0), 1000, 4)], 5, 200)
+batches = feed._read_ahead(source, 0, InputConfig(workers=2))
+reader = ThreadPoolExecutor(1, initializer=feed._without_interrupts)
+for _ in range(3):
+    reader.submit(next, batches).result()
+print(*[process.pid for process in multiprocessing.active_children()], flush=True)
+time.sleep(60)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="what a process ignores is read from /proc")
+def test_worker_processes_hear_no_interrupt_and_end_with_the_training_even_if_it_is_killed():
+    with subprocess.Popen([sys.executable, "-c", WORKERS], stdout=subprocess.PIPE, text=True) as training:
+        assert training.stdout is not None
+        workers = [Path("/proc") / pid for pid in training.stdout.readline().split()]
+        assert len(workers) == 2
+        for worker in workers:
+            (blocked,) = [line for line in (worker / "status").read_text().splitlines() if line.startswith("SigBlk")]
+            assert int(blocked.split()[1], 16) >> (signal.SIGINT - 1) & 1
+        training.kill()
+    until = time.monotonic() + 20
+    while any(map(Path.exists, workers)) and time.monotonic() < until:
+        time.sleep(0.1)
+    assert not any(map(Path.exists, workers))
+
+
+def test_a_worker_process_that_is_killed_is_one_line(hopeless, monkeypatch):
+    monkeypatch.setattr(feed.StreamedFeed, "_in_vain", lambda self: False)
+    config, state = override(hopeless.program.config, {"input.workers": 1}), hopeless.init()
+    with contextlib.closing(feed.of(hopeless, config, 0)) as fed, pytest.raises(UserError, match="was killed; fewer"):
+        for start in range(0, config.training.steps, SPAN):
+            state, _ = fed.run(state, start, start + SPAN)
+            for worker in multiprocessing.active_children():
+                worker.kill()
 
 
 def test_a_finished_training_is_fed_to_tell_its_time(tmp_path):

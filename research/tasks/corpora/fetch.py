@@ -24,6 +24,11 @@ def data_folder() -> Path:
     return Path(os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets").expanduser()
 
 
+def manual_folder() -> Path:
+    """Where archives lie: those that were fetched, and those that were put there by hand."""
+    return data_folder() / "downloads" / "manual"
+
+
 def wheel(name: str, version: str, sha256: str, tag: str = "py3-none-any") -> Path:
     """The wheel of a package, from the manual folder or else through pip; two processes may ask for it at once.
 
@@ -94,7 +99,7 @@ def _emptied(folder: Path) -> Iterator[None]:
 
 def _archive(file: str, sha256: str, get: Callable[[Path], str]) -> Path:
     """The file in the manual folder with its checksum verified; `get` puts it into a folder or says what is wrong."""
-    folder = data_folder() / "downloads" / "manual"
+    folder = manual_folder()
     path = folder / file
     if not path.exists():
         incomplete = folder.parent / f".incomplete-{file}"

@@ -3,7 +3,7 @@
 TFDS downloads, verifies and splits them with its own code, and what it writes lies where any user of TFDS has it: a
 corpus that was prepared elsewhere as array_record is read as it is. An archive that lies in `downloads/manual` of the
 data folder is not downloaded. From TensorFlow these builders take functions on files and names of types, from pydub the
-samples of a wav file, and `_Files` and `_Sounds` stand in for them. Sounds and images are kept as the files that they
+samples of a wav file, and `_Files` and `_Sound` stand in for them. Sounds and images are kept as the files that they
 were, and decoded by who reads them.
 """
 
@@ -13,10 +13,13 @@ import glob
 import hashlib
 import importlib
 import io
+import logging
+import shutil
 import sys
+import threading
 import types
 import zipfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,21 +28,17 @@ import numpy as np
 import soundfile
 import tensorflow_datasets as tfds
 from jaxtyping import Int
+from tensorflow_datasets.core.download import downloader
 
 from research.errors import UserError
 from research.tasks.corpora.corpus import clear, reading, write_atomically
-from research.tasks.corpora.fetch import data_folder, lock, writing
+from research.tasks.corpora.fetch import data_folder, lock, manual_folder, writing
+from research.tasks.corpora.stock_sets import STOCK_SETS
 
-MODULES = {
-    "librispeech": "datasets.librispeech.librispeech_dataset_builder",
-    "speech_commands": "datasets.speech_commands.speech_commands_dataset_builder",
-    "ted_hrlr_translate": "datasets.ted_hrlr_translate.ted_hrlr_translate_dataset_builder",
-    "wmt14_translate": "translate.wmt14",
-    "coco_captions": "object_detection.coco_captions",
-}
-"""Where TFDS defines the builder of each corpus."""
 BLOCK = 256
 """Examples that are read at once."""
+RETRIES = 3
+"""Of a connection, with waits of up to a second between them."""
 
 
 @dataclass(frozen=True)
@@ -99,8 +98,8 @@ def prepared(name: str, config: str | None = None) -> Path:
     """The folder of the corpus's records; TFDS prepares it if need be. Other processes wait meanwhile.
 
     Args:
-        name: one of `MODULES`.
-        config: of the builder, where it has several.
+        name: one of `STOCK_SETS`.
+        config: of the builder, where it has any.
 
     Raises:
         UserError: if what it is made of cannot be had, or the data folder not be written.
@@ -116,7 +115,7 @@ def prepared(name: str, config: str | None = None) -> Path:
 
 
 def _builder(name: str, config: str | None) -> Any:
-    module = importlib.import_module(f"tensorflow_datasets.{MODULES[name]}")
+    module = importlib.import_module(f"tensorflow_datasets.{STOCK_SETS[name].module}")
     classes: list[Any] = [one for one in vars(module).values() if isinstance(one, type)]
     own = [one for one in classes if issubclass(one, tfds.core.DatasetBuilder) and one.__module__ == module.__name__]
     builder: Any = own[0]  # TFDS decorates the constructor in a way that hides its parameters
@@ -125,18 +124,63 @@ def _builder(name: str, config: str | None) -> Any:
         return builder(config=config, data_dir=data_folder(), file_format="array_record")
 
 
+def counts(folder: Path) -> dict[str, int]:
+    """The number of examples of each split of a prepared corpus."""
+    with reading(folder):
+        _use_stand_ins()
+        return {name: split.num_examples for name, split in tfds.builder_from_directory(folder).info.splits.items()}
+
+
 def _prepare(builder: Any) -> None:
-    manual = data_folder() / "downloads" / "manual"
+    manual = manual_folder()
+    for left in (data_folder() / "downloads" / builder.name).glob("*.tmp.*"):  # by a download that was broken off
+        shutil.rmtree(left, ignore_errors=True)
     settings = tfds.download.DownloadConfig(manual_dir=manual)
     try:
-        with contextlib.redirect_stdout(sys.stderr):
+        with contextlib.redirect_stdout(sys.stderr), _brief_downloads():
             builder.download_and_prepare(download_config=settings, file_format="array_record")
-    except OSError:
-        raise
     except Exception as error:  # what the download, the archives' readers and the builders raise has no common type
-        reason = " ".join(str(error).split()) or type(error).__name__
-        advice = f"an archive put into {manual} by hand, under the name in its address, is taken from there"
-        raise UserError(f"{builder.name} cannot be prepared: {reason}; {advice}") from error
+        if isinstance(error, OSError) and error.errno:  # of the system, not of a download or of an archive's reader
+            raise
+        archives = ", ".join(STOCK_SETS[builder.name].archives)
+        advice = f"archives that are put into {manual} by hand are taken from there: {archives}"
+        raise UserError(f"{builder.name} cannot be prepared: {_reason(error)}; {advice}") from error
+
+
+def _reason(error: Exception) -> str:
+    """What went wrong, without how often it was tried and where TFDS explains checksums."""
+    address = getattr(getattr(error, "request", None), "url", None)  # of a connection that fails
+    if address:
+        return f"{address} cannot be reached"
+    return " ".join(str(error).partition("\n")[0].split()).removesuffix(":") or type(error).__name__
+
+
+@contextlib.contextmanager
+def _brief_downloads() -> Iterator[None]:
+    """TFDS's downloads give up soon where there is no network, and all end when one fails or the user has enough.
+
+    They run in threads that Python waits for at its end, however many gigabytes are missing.
+    """
+    opened, retries, over = downloader._open_url, downloader.MAX_RETRIES, threading.Event()
+
+    def until_over(blocks: Iterable[bytes]) -> Iterator[bytes]:
+        for block in blocks:
+            if over.is_set():
+                raise InterruptedError("the download was broken off")
+            yield block
+
+    @contextlib.contextmanager
+    def open_url(url: str, **options: Any) -> Iterator[tuple[Any, Iterator[bytes]]]:
+        with opened(url, **options) as (response, blocks):
+            yield response, until_over(blocks)
+
+    logging.getLogger("urllib3").setLevel(logging.ERROR)  # else it tells of each retry, in a few lines
+    downloader._open_url, downloader.MAX_RETRIES = open_url, RETRIES
+    try:
+        yield
+    finally:
+        over.set()
+        downloader._open_url, downloader.MAX_RETRIES = opened, retries
 
 
 class _Files:
@@ -173,7 +217,7 @@ def _use_stand_ins() -> None:
     )
     lazy = types.SimpleNamespace(lazy_imports=types.SimpleNamespace(pydub=pydub))
     for place in (
-        *MODULES.values(),
+        *(one.module for one in STOCK_SETS.values()),
         "object_detection.coco",
         "core.features.feature",
         "core.features.audio_feature",

@@ -1,18 +1,25 @@
 """The builders of TFDS on small archives of the formats that they download."""
 
+import contextlib
+import importlib
 import io
+import itertools
 import pickle
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
+from tensorflow_datasets.core.download import downloader
 
 from research.errors import UserError
 from research.tasks.corpora import stock
 from research.tasks.corpora.stock import Source, prepared
+from research.tasks.corpora.stock_sets import STOCK_SETS
 from tests.tasks.corpora import archives
 from tests.tasks.corpora.archives import manual_folder
 
@@ -109,3 +116,61 @@ def test_damaged_records_are_one_line_that_names_the_folder(manual):
     (folder / "dataset_info.json").write_text("{")
     with pytest.raises(UserError, match="pt_to_en.*cannot be read"):
         len(Source(str(folder), "train"))
+
+
+def test_an_archive_that_is_none_is_one_line(manual):
+    (manual / "qi18naacl-dataset.tar.gz").write_bytes(b"no archive")
+    with pytest.raises(UserError, match="ted_hrlr_translate cannot be prepared: ") as raised:
+        prepared("ted_hrlr_translate", "pt_to_en")
+    assert "\n" not in str(raised.value) and str(manual) in str(raised.value)
+
+
+def test_what_cannot_be_downloaded_is_one_line_that_says_what_to_put_where(manual, monkeypatch, capfd):
+    module = importlib.import_module(f"tensorflow_datasets.{STOCK_SETS['ted_hrlr_translate'].module}")
+    monkeypatch.setattr(module, "_DATA_URL", "http://127.0.0.1:9/qi18naacl-dataset.tar.gz")  # where nobody listens
+    started = time.monotonic()
+    with pytest.raises(
+        UserError, match="http://127.0.0.1:9/.* cannot be reached; archives that are put into"
+    ) as raised:
+        prepared("ted_hrlr_translate", "pt_to_en")
+    assert str(raised.value).endswith(f"{manual} by hand are taken from there: qi18naacl-dataset.tar.gz")
+    assert time.monotonic() - started < 20
+    assert "Retrying" not in capfd.readouterr().err
+
+
+def test_what_a_broken_off_download_has_left_is_removed(manual):
+    archives.ted_hrlr_translate(manual)
+    left = manual.parent / "ted_hrlr_translate" / "qi18naacl.tar.gz.tmp.0123"
+    left.mkdir(parents=True)
+    (left / "qi18naacl-dataset.tar.gz").write_bytes(b"the first bytes")
+    prepared("ted_hrlr_translate", "pt_to_en")
+    assert not left.exists()
+
+
+def test_downloads_end_when_one_fails_or_the_user_has_enough(monkeypatch):
+    monkeypatch.setattr(downloader, "_open_url", lambda url: contextlib.nullcontext((url, itertools.repeat(b"more"))))
+    opened, begun, ended = downloader._open_url, threading.Event(), threading.Event()
+
+    def download() -> None:
+        with downloader._open_url("http://endless") as (_, blocks), contextlib.suppress(InterruptedError):
+            for _ in blocks:
+                begun.set()
+        ended.set()
+
+    with pytest.raises(KeyboardInterrupt), stock._brief_downloads():
+        threading.Thread(target=download, daemon=True).start()
+        assert begun.wait(10) and not ended.is_set()
+        raise KeyboardInterrupt
+    assert ended.wait(10)
+    assert downloader._open_url is opened
+
+
+@pytest.mark.parametrize("name", STOCK_SETS)
+def test_what_is_told_of_a_corpus_is_what_its_builder_asks_for(name, manual):
+    one = STOCK_SETS[name]
+    builder = stock._builder(name, next(iter(one.configs), None))
+    sizes = {info.filename: info.size for info in type(builder).url_infos.values()}
+    assert one.megabytes == pytest.approx(sum(sizes[archive] for archive in one.archives) / 1e6, abs=1)
+    assert set(one.configs) <= set(type(builder).builder_configs)
+    getattr(archives, name)(manual)
+    assert {path.name for path in manual.iterdir()} == set(one.archives)
