@@ -18,7 +18,7 @@ READ_WITH = {
 }
 """Options that are read only where another is not 0."""
 MOST_SENTENCES = 10_000
-"""Synthesised English sentences that there are (`research/tasks/corpora/espeak_sentences.py`)."""
+"""Synthesised sentences that there are in a language (`research/tasks/corpora/espeak_sentences.py`)."""
 
 
 @dataclass(frozen=True)
@@ -145,15 +145,14 @@ class SpeechPromptsConfig(SpeechOptions):
     joined: int = 0
     """Training examples that are added: two to four training recordings joined, each."""
     synthesised: int = 0
-    """Training examples that are added, English only: sentences by espeak-ng's voices, of the words of training prompts
-    and of LibreOffice's help."""
+    """Training examples that are added: sentences by espeak-ng's voices, of the words of the training prompts and, in
+    English and French, of LibreOffice's help."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
         for name, most in (("joined", 100_000), ("synthesised", MOST_SENTENCES)):
             value = getattr(self, name)
             require(0 <= value <= most, f"task.{name}", value, f"between 0 and {most}")
-        require_default(self, "task", "synthesised", self.language == "en", f"task.language={self.language}")
 
 
 @dataclass(frozen=True)

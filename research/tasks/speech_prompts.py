@@ -29,7 +29,7 @@ class SpeechPrompts(Speech):
         splits = asterisk.load(options.language)
         train = [*splits["train"], *joined.joined(splits["train"], options.joined)]
         if options.synthesised:
-            train += espeak_sentences.load(options.synthesised)
+            train += espeak_sentences.load(options.language, options.synthesised)
         self.hear(options, train, splits[options.held_out], list)
         self.constant = transcripts.likeliest([one.text for one in splits["train"]])
         """What to say without listening."""

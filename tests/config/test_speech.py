@@ -42,10 +42,6 @@ def test_a_wrong_value_is_named_with_what_is_allowed(options, message):
     [
         ({"joined": -1}, "^task.joined=-1: must be between 0 and 100000$"),
         ({"synthesised": 10_001}, "^task.synthesised=10001: must be between 0 and 10000$"),
-        (
-            {"synthesised": 1, "language": "fr"},
-            "^task.synthesised=1: must be 0, as task.language=fr does not read it$",
-        ),
     ],
 )
 def test_a_wrong_number_of_added_prompts_is_named_with_what_is_allowed(options, message):

@@ -82,8 +82,9 @@ def test_joined_training_recordings_are_added_to_training(monkeypatch):
 
 def test_so_many_synthesised_sentences_are_added_to_training_but_are_not_joined(monkeypatch):
     sentences = all_spoken(["hold on", "well", "no"])
-    monkeypatch.setattr(speech_prompts.espeak_sentences, "load", lambda count: sentences[:count])
-    task = made(monkeypatch, language="en", synthesised=2, joined=3)
+    load = {"ru": sentences}
+    monkeypatch.setattr(speech_prompts.espeak_sentences, "load", lambda language, count: load[language][:count])
+    task = made(monkeypatch, language="ru", synthesised=2, joined=3)
     texts = trained_on(task)
     assert Counter(texts)["hold on"] == Counter(texts)["well"] == 1 and "no" not in texts
     assert len(texts) == len(SPLITS["train"]) + 2 + 3

@@ -55,8 +55,29 @@ def test_texts_are_short_and_of_all_lengths(drawn: list[str]) -> None:
     assert max(map(len, drawn)) <= MOST_CHARACTERS
 
 
+def test_where_there_are_no_other_sentences_all_words_are_of_training() -> None:
+    found = texts(TRAIN, HELD_OUT, [], 400)
+    assert {word for text in found for word in text.split()} <= {word for text in TRAIN for word in text.split()}
+    in_a_row = [any(within(text, whole) for whole in TRAIN) for text in found]
+    assert 0.7 < np.mean(in_a_row) < 0.95
+
+
+def test_sentences_of_french_are_the_french_ones_and_other_languages_have_prompts_only(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pairs = {"de": Pair("open it", "öffnen"), "fr": Pair("open it", "ouvrir")}
+    monkeypatch.setattr(libreoffice, "load", lambda target: {"train": [pairs[target]], "test": []})
+    found = {language: builder.sentences() for language, builder in espeak_sentences.BUILDERS.items()}
+    assert found == {"en": ["open it"], "fr": ["ouvrir"], "es": [], "it": [], "ru": []}
+
+
 def test_the_same_texts_are_drawn_each_time_and_fewer_are_their_beginning(drawn: list[str]) -> None:
     assert texts(TRAIN, HELD_OUT, OTHER, 100) == drawn[:100]
+
+
+@pytest.fixture(scope="module")
+def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return espeak.unpacked(espeak.own_wheel(), tmp_path_factory.mktemp("espeak"))
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +95,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> list[Recording]:
         patch.setattr(libreoffice, "load", lambda target: {"train": [Pair(text.upper() + ".", "") for text in OTHER]})
         patch.setattr(espeak_sentences, "MOST_SENTENCES", 12)
         patch.setattr(espeak_sentences, "AT_ONCE", 5)
-        return espeak_sentences.load(12)
+        return espeak_sentences.load("en", 12)
 
 
 def test_every_text_is_heard_in_its_order_by_one_of_many_voices(prepared: list[Recording], drawn: list[str]) -> None:
@@ -92,9 +113,20 @@ def test_there_is_faint_noise_of_several_levels_where_nothing_is_said(prepared: 
     assert len(quiet) >= 6 and min(quiet) > 0.5 and max(quiet) > 2 * min(quiet)
 
 
-def test_parts_sound_the_same_each_time(tmp_path: Path) -> None:
-    library = espeak.unpacked(espeak.own_wheel(), tmp_path)
-    first, again, other = (espeak_sentences.spoken(library, ["f1", "m1"], part, ["hold on"] * 2) for part in (0, 0, 1))
+@pytest.mark.parametrize("builder", espeak_sentences.BUILDERS.values())
+def test_the_library_speaks_each_language_in_a_way_of_its_own(
+    builder: type[espeak_sentences.EspeakSentences], library: Path
+) -> None:
+    text = "привет" if builder.language == "ru" else "telefono"
+    (own,) = espeak_sentences.spoken(library, builder.accent, 0, [text])
+    other = "de" if builder.language != "ru" else "bg"
+    (foreign,) = espeak_sentences.spoken(library, other, 0, [text])
+    assert len(own.sound) > 2000
+    assert len(own.sound) != len(foreign.sound) or not np.array_equal(own.sound, foreign.sound)
+
+
+def test_parts_sound_the_same_each_time(library: Path) -> None:
+    first, again, other = (espeak_sentences.spoken(library, "en-us", part, ["hold on"] * 2) for part in (0, 0, 1))
     for one, same in zip(first, again, strict=True):
         np.testing.assert_array_equal(one.sound, same.sound)
     assert len(first[0].sound) != len(first[1].sound) and len(first[0].sound) != len(other[0].sound)
