@@ -49,7 +49,7 @@ EXPERIMENT = Experiment(
             subsampling_factor=4,
         ),
         attention=AttentionConfig(placement="before"),
-        decoding=DecodingConfig(method="beam", beam_size=5, length_penalty=0.6),
+        decoding=DecodingConfig(method="beam", beam_size=5),
         init=InitConfig(forget_bias=1.0),
         training=TrainingConfig(
             steps=4000,

@@ -143,7 +143,7 @@ class SpeechPromptsConfig(SpeechOptions):
     held_out: Literal["validation", "test"] = "test"
     """The split to be scored on; training hears neither."""
     joined: int = 0
-    """Training examples that are added: two to four training recordings joined, each."""
+    """Training examples that are added: two or three training recordings joined, each."""
     synthesised: int = 0
     """Training examples that are added: sentences by espeak-ng's voices, of the words of the training prompts and, in
     English and French, of LibreOffice's help."""

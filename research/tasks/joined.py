@@ -1,7 +1,8 @@
 """Recordings joined to longer ones: what a model of few recordings can learn to find its way by.
 
-A joined recording is two to four recordings in random order, each as often as any other, and its text is theirs with
-spaces between. Of the silence that a recording begins and ends with, a random share is cut off where it meets another.
+A joined recording is two or three recordings, each as often as any other, and its text is theirs with spaces between.
+They are drawn at random among those that do not make it too long. Of the silence that a recording begins and ends with,
+a random share is cut off where it meets another.
 """
 
 from collections.abc import Sequence
@@ -10,9 +11,9 @@ import numpy as np
 
 from research.tasks.corpora.recordings import Recording
 
-FEWEST, MOST = 2, 4
-MOST_SECONDS = 6.0
-"""Of all together, before silence is cut off; a pair may be longer."""
+FEWEST, MOST = 2, 3
+MOST_SECONDS = 5.0
+"""Of all together, before silence is cut off, where there are any that fit; else the shortest makes a pair."""
 WINDOW = 0.01
 """Seconds whose loudest sample tells silence from speech."""
 SILENCE = 0.03
@@ -22,18 +23,20 @@ SILENCE = 0.03
 def joined(recordings: Sequence[Recording], count: int, seed: int = 0) -> list[Recording]:
     """So many joined recordings; all recordings are of one rate."""
     rng = np.random.default_rng(seed)
+    sizes = np.array([len(one.sound) / one.rate for one in recordings])
     waiting: list[int] = []
     found = []
     while len(found) < count:
         most = int(rng.integers(FEWEST, MOST + 1))
-        parts: list[Recording] = []
-        while len(parts) < most:
+        rows: list[int] = []
+        while len(rows) < most:
             waiting = waiting or rng.permutation(len(recordings)).tolist()
-            seconds = sum(len(one.sound) / one.rate for one in (*parts, recordings[waiting[-1]]))
-            if len(parts) >= FEWEST and seconds > MOST_SECONDS:
+            room = MOST_SECONDS - np.sum(sizes[rows]) if rows else np.inf
+            fits = np.flatnonzero(sizes[waiting] <= room)
+            if len(fits) == 0 and len(rows) >= FEWEST:
                 break
-            parts.append(recordings[waiting.pop()])
-        found.append(_one(parts, rng))
+            rows.append(waiting.pop(int(fits[-1] if len(fits) else np.argmin(sizes[waiting]))))
+        found.append(_one([recordings[row] for row in rows], rng))
     return found
 
 

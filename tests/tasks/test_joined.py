@@ -17,7 +17,7 @@ def clip(text: str) -> Recording:
     return next(one for one in CLIPS if one.text == text)
 
 
-def test_a_text_is_the_texts_of_two_to_four_recordings_and_the_sound_has_their_speech_in_that_order():
+def test_a_text_is_the_texts_of_two_or_three_recordings_and_the_sound_has_their_speech_in_that_order():
     found = joined(CLIPS, 60)
     assert {len(one.text.split()) for one in found} == set(range(FEWEST, MOST + 1))
     for one in found:
@@ -47,11 +47,23 @@ def test_every_recording_is_in_as_many_as_any_other():
     assert max(counts.values()) - min(counts.values()) <= 1
 
 
-def test_no_more_than_two_make_a_long_one():
-    long = [spoken("abcdefghijklmnopqrst", "b", draw=draw) for draw in range(4)]
-    seconds = len(long[0].sound) / RATE
-    assert 2 * seconds < MOST_SECONDS < 3 * seconds
+def test_no_more_than_two_make_a_long_one_and_a_short_one_is_put_to_a_long_one():
+    long = [spoken("abcdefghijklmnopqrstuvwxyzabcd", "b", draw=draw) for draw in range(4)]
+    short = [spoken("e", "b", draw=draw) for draw in range(4)]
+    assert MOST_SECONDS / 2 < len(long[0].sound) / RATE < MOST_SECONDS - len(short[0].sound) / RATE
     assert {len(one.text.split()) for one in joined(long, 10)} == {2}
+    found = joined(long + short, 40)
+    both = [one for one in found if long[0].text in one.text and "e" in one.text.split()]
+    assert len(both) > 20
+    assert all(len(one.sound) / RATE <= MOST_SECONDS for one in both)
+
+
+def test_where_none_fits_the_shortest_makes_a_pair():
+    lengths = (27, 28, 29)
+    long = [spoken("abcdefghijklmnopqrstuvwxyzabc"[:size], "b") for size in lengths]
+    for seed in range(10):
+        first, second = map(len, joined(long, 1, seed)[0].text.split())
+        assert second == min(set(lengths) - {first})
 
 
 def test_the_same_seed_joins_the_same_and_another_seed_joins_otherwise():
