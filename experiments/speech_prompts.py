@@ -1,7 +1,9 @@
 """Recorded prompts of a telephone exchange to characters: real sentences of one voice, of which few are to be had.
 
-411 recordings train in English, 13 minutes. A model learns them by heart before it has learnt to listen; what it hears
-beside them decides what it makes of other texts:
+411 recordings train in English, 13 minutes, and a model learns them by heart before it has learnt to listen. What it
+hears beside them, the same recordings joined and synthesised sentences, decides what it makes of other texts. `both`
+reached a character error of 45.7% on the English validation split, on which settings were chosen, and 47.8% on the test
+split (seed 0); the most frequent output has 91% and 96%. `synthesised` had 55.4% on the validation split.
 
     python -m research train speech_prompts --setting=en --arm=both
     python -m research sweep sweeps/speech_prompts.yaml
@@ -11,7 +13,6 @@ beside them decides what it makes of other texts:
 from typing import Any
 
 from research.config import (
-    AttentionConfig,
     Config,
     DecodingConfig,
     InitConfig,
@@ -44,15 +45,14 @@ EXPERIMENT = Experiment(
             features=128,
             layers=2,
             bidirectional=True,
-            attention="location",
+            attention="additive",
             subsampling="convolution",
             subsampling_factor=4,
         ),
-        attention=AttentionConfig(placement="before"),
-        decoding=DecodingConfig(method="beam", beam_size=5),
+        decoding=DecodingConfig(method="beam", beam_size=5, length_penalty=0.7),
         init=InitConfig(forget_bias=1.0),
         training=TrainingConfig(
-            steps=4000,
+            steps=5000,
             batch_size=16,
             learning_rate=2e-3,
             warmup_steps=200,
