@@ -115,6 +115,7 @@ def test_the_baseline_says_one_frequent_pronunciation_of_every_word(task, corpus
 def test_validation_words_are_held_out_where_they_are_asked_for(task, corpus):
     chosen = Pronunciation(PronunciationConfig(held_out="validation"))
     batch = chosen.held_out(10_000)
+    assert batch.input_lengths is not None
     words = [spelled(source, length) for source, length in zip(batch.inputs, batch.input_lengths, strict=True)]
     assert sorted(words) == sorted(corpus.splits["validation"].words)
     assert chosen.interface == task.interface
