@@ -5,8 +5,10 @@
 Forward and backward pass with respect to weights and inputs, float32, on the default device. Time: minGRU and minLSTM,
 whose state is a linear recurrence, as associative scans and step by step, beside the LSTM, which can only go step by
 step: with all that the backward pass needs kept, which from some length on is more than the processor's cache holds,
-and with checkpoints every sqrt(T) steps. Memory: what XLA sets aside for a program, beside its arguments and results,
-without and with these checkpoints, for a loss that reads the last state and for one that reads all of them.
+and with checkpoints every sqrt(T) steps. As in training, a program makes many updates, each from the gradient of the
+one before: what a call costs by itself is spread over them. Memory: what XLA sets aside for the program of one
+gradient, beside its arguments and results, without and with these checkpoints, of one layer and of three, for a loss
+that reads the last state and for one that reads all of them.
 """
 
 from collections.abc import Callable
@@ -19,14 +21,18 @@ from rich.console import Console
 from rich.table import Table
 
 from experiments import timing
-from research.config import InitConfig
+from research.config import InitConfig, ModelConfig
 from research.recurrent.cell import Carry, Weights, create
 from research.recurrent.initial import InitScheme
+from research.recurrent.stack import Stack
 from research.recurrent.unroll import unroll
 
 LENGTHS = (100, 300, 1000, 3000, 10000)
 BATCH, FEATURES = 8, 64
-CALLS = 20_000  # of a step, at least, that a median is taken over
+CALLS = 50_000  # of a step, in one call of a program
+ROUNDS = 5
+RATE = 1e-6
+"""Of the updates: so low that the numbers stay as they are."""
 CELLS: tuple[tuple[str, str, dict[str, Any]], ...] = (
     ("mingru", "associative", {}),
     ("mingru", "sequential", {"form": "sequential"}),
@@ -37,7 +43,9 @@ CELLS: tuple[tuple[str, str, dict[str, Any]], ...] = (
 )
 """Cell, what the row is called, and options of `unroll`."""
 INPUTS = (2, 64)
-"""Input features where memory is measured: those of the adding task, and those of a layer above another."""
+"""Input features where memory is measured: those of the adding task, and those of embeddings."""
+LAYERS = (1, 3)
+"""Where memory is measured."""
 
 
 class Program(NamedTuple):
@@ -55,7 +63,8 @@ def main() -> None:
     times = [row for steps in LENGTHS for row in measured_times(steps)]
     console.print(time_table(times))
     console.print(f"written to {timing.write(times, 'scan_length')}", highlight=False)
-    memory = [measured_memory(inputs, reads, every) for inputs in INPUTS for reads in READS for every in (0, -1)]
+    cases = [(layers, inputs, reads) for layers in LAYERS for inputs in INPUTS for reads in READS]
+    memory = [measured_memory(*case, every) for case in cases for every in (0, -1)]
     console.print(memory_table(memory))
     console.print(f"written to {timing.write(memory, 'memory')}", highlight=False)
 
@@ -71,23 +80,30 @@ def all_states(hidden: jax.Array, last: Carry) -> jax.Array:
 READS: dict[str, Callable[[jax.Array, Carry], jax.Array]] = {"last": last_state, "all": all_states}
 
 
-def gradient(name: str, steps: int, inputs: int, reads: str = "all", **options: Any) -> Program:
-    """The gradient of a loss that reads the last state or all."""
+def updates(name: str, steps: int, count: int, **options: Any) -> Program:
+    """So many updates of weights and inputs by the gradient of a loss that reads all states, one after the other."""
     scheme = InitScheme.of(InitConfig(), steps)
     cell = create(name)
-    graphdef, params = nnx.split(Weights(cell, inputs, FEATURES, scheme, jax.random.key(1)))
-    xs = jax.random.normal(jax.random.key(0), (BATCH, steps, inputs))
+    graphdef, params = nnx.split(Weights(cell, FEATURES, FEATURES, scheme, jax.random.key(1)))
+    xs = jax.random.normal(jax.random.key(0), (BATCH, steps, FEATURES))
 
     def loss(params: Any, xs: jax.Array) -> jax.Array:
-        return READS[reads](*unroll(cell, nnx.merge(graphdef, params), xs, **options))
+        return all_states(*unroll(cell, nnx.merge(graphdef, params), xs, **options))
 
-    return Program(jax.jit(jax.grad(loss, argnums=(0, 1))).lower(params, xs).compile(), (params, xs))
+    def updated(_: Any, both: Any) -> Any:
+        return jax.tree.map(lambda x, d: x - RATE * d, both, jax.grad(loss, argnums=(0, 1))(*both))
+
+    def many(*both: Any) -> Any:
+        return jax.lax.fori_loop(0, count, updated, both)
+
+    return Program(jax.jit(many).lower(params, xs).compile(), (params, xs))
 
 
 def measured_times(steps: int) -> list[dict[str, Any]]:
-    """Median milliseconds of each cell and form at one length."""
-    candidates = {f"{name} {form}": gradient(name, steps, FEATURES, **options).run for name, form, options in CELLS}
-    found = timing.medians(candidates, max(5, CALLS // steps))
+    """Median milliseconds of an update of each cell and form at one length."""
+    count = CALLS // steps
+    candidates = {f"{name} {form}": updates(name, steps, count, **options).run for name, form, options in CELLS}
+    found = {name: ms / count for name, ms in timing.medians(candidates, ROUNDS).items()}
     sizes = {"T": steps, "B": BATCH, "D": FEATURES, "H": FEATURES}
     return [
         {"cell": name, "form": form, **sizes, "ms": ms, "us_per_step": 1e3 * ms / steps}
@@ -95,11 +111,22 @@ def measured_times(steps: int) -> list[dict[str, Any]]:
     ]
 
 
-def measured_memory(inputs: int, reads: str, every: int) -> dict[str, Any]:
-    """Bytes of the temporary arrays of an LSTM's gradient at the greatest length."""
-    compiled = gradient("lstm", LENGTHS[-1], inputs, reads, checkpoint_every=every).compiled
-    sizes = {"T": LENGTHS[-1], "B": BATCH, "D": inputs, "H": FEATURES}
-    found = compiled.memory_analysis().temp_size_in_bytes
+def measured_memory(layers: int, inputs: int, reads: str, every: int) -> dict[str, Any]:
+    """Bytes of the temporary arrays of the gradient of LSTM layers at the greatest length."""
+    steps = LENGTHS[-1]
+    config = ModelConfig("lstm", FEATURES, layers=layers, checkpoint_every=every)
+    scheme = InitScheme.of(InitConfig(), steps)
+    graphdef, params = nnx.split(nnx.eval_shape(lambda: Stack(create("lstm"), config, inputs, scheme, nnx.Rngs(0))))
+
+    def loss(params: Any, xs: jax.Array) -> jax.Array:
+        hidden, carries = nnx.merge(graphdef, params)(xs)
+        return READS[reads](hidden, carries[-1])
+
+    xs = jax.ShapeDtypeStruct((BATCH, steps, inputs), jnp.float32)
+    analysis = jax.jit(jax.grad(loss, argnums=(0, 1))).lower(params, xs).compile().memory_analysis()
+    assert analysis is not None
+    sizes = {"layers": layers, "T": steps, "B": BATCH, "D": inputs, "H": FEATURES}
+    found = analysis.temp_size_in_bytes
     return {"cell": "lstm", "reads": reads, **sizes, "checkpoint_every": every, "temporary_bytes": found}
 
 
@@ -115,11 +142,13 @@ def time_table(rows: list[dict[str, Any]]) -> Table:
 
 def memory_table(rows: list[dict[str, Any]]) -> Table:
     """Megabytes without and with checkpoints, and their ratio."""
-    table = Table("loss reads", "D", "all kept, MB", "checkpoints, MB", "ratio", title=f"lstm, T = {LENGTHS[-1]:,}")
+    table = Table(
+        "layers", "loss reads", "D", "all kept, MB", "checkpoints, MB", "ratio", title=f"lstm, T = {LENGTHS[-1]:,}"
+    )
     for kept, checkpointed in zip(rows[::2], rows[1::2], strict=True):
         sizes = [row["temporary_bytes"] / 1e6 for row in (kept, checkpointed)]
         ratio = f"{sizes[0] / sizes[1]:.1f}"
-        table.add_row(kept["reads"], str(kept["D"]), *(f"{size:.1f}" for size in sizes), ratio)
+        table.add_row(str(kept["layers"]), kept["reads"], str(kept["D"]), *(f"{size:.1f}" for size in sizes), ratio)
     return table
 
 

@@ -11,12 +11,16 @@ from typing import Any
 
 from research.training.devices import cores
 
+PAUSE = 0.02
+"""Seconds before each call: threads of the call before may still be spinning for more work, as those of OpenMP do."""
+
 
 def medians(candidates: Mapping[str, Callable[[], Any]], rounds: int) -> dict[str, float]:
     """Median milliseconds of each call, over `rounds` in which each runs once; one more round warms up."""
     times: dict[str, list[float]] = {name: [] for name in candidates}
     for round_number in range(rounds + 1):
         for name, call in candidates.items():
+            time.sleep(PAUSE)
             began = time.perf_counter()
             call()
             if round_number:

@@ -17,6 +17,8 @@ READ_WITH = {
     "noise_most_snr": "noise",
 }
 """Options that are read only where another is not 0."""
+MOST_SENTENCES = 10_000
+"""Synthesised sentences that there are in a language (`research/tasks/corpora/espeak_sentences.py`)."""
 
 
 @dataclass(frozen=True)
@@ -138,6 +140,19 @@ class SpeechPromptsConfig(SpeechOptions):
     name: Literal["speech_prompts"] = "speech_prompts"
     language: Literal["en", "fr", "es", "it", "ru"] = "en"
     """What is spoken: English, French, Spanish, Italian, Russian."""
+    held_out: Literal["validation", "test"] = "test"
+    """The split to be scored on; training hears neither."""
+    joined: int = 0
+    """Training examples that are added: two or three training recordings joined, each."""
+    synthesised: int = 0
+    """Training examples that are added: sentences by espeak-ng's voices, of the words of the training prompts and, in
+    English and French, of LibreOffice's help."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name, most in (("joined", 100_000), ("synthesised", MOST_SENTENCES)):
+            value = getattr(self, name)
+            require(0 <= value <= most, f"task.{name}", value, f"between 0 and {most}")
 
 
 @dataclass(frozen=True)

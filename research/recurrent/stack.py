@@ -25,10 +25,11 @@ from flax import nnx
 from jaxtyping import Array, Float, Int
 
 from research.config import ModelConfig
+from research.recurrent.blocks import over_blocks
 from research.recurrent.cell import Carry, Cell, Weights
 from research.recurrent.dropout import LayerNoise, StackNoise, Widths
 from research.recurrent.initial import InitScheme
-from research.recurrent.unroll import step, unroll
+from research.recurrent.unroll import checkpointed_block, step, unroll
 
 COMPUTE: dict[str, Any] = {"float32": None, "bfloat16": jnp.bfloat16}
 """What the factors of the layers' products are rounded to, by `model.precision`; None: nothing.
@@ -121,9 +122,29 @@ class Stack(nnx.Module):
                 its reading. S = T.
             omega: weight of Omega in the gradient, whose own is the sum over all layers and directions (see `unroll`).
         """
-        config = self.config
         carries = self.start(len(xs), xs.dtype) if carries is None else carries
         ordered = probe[::-1] if probe is not None and self.reverse[0] else probe
+        arguments = (xs, carries, lengths, noise, ordered, omega)
+        config = self.config
+        # Time is cut across all layers where none waits for the end of another, and where no cut of the gradient is
+        # counted from the start.
+        across = config.layers > 1 and self.directions == 1 and not len(self.between) and not config.truncate_every
+        if config.checkpoint_every and across and xs.shape[1]:
+            return self._in_blocks(*arguments)
+        return self._at_once(*arguments, config.checkpoint_every)
+
+    def _at_once(
+        self,
+        xs: Array,
+        carries: tuple[Carry, ...],
+        lengths: Array | None,
+        noise: StackNoise | None,
+        probe: Array | None,
+        omega: Array | None,
+        checkpoint_every: int = 0,
+    ) -> tuple[Array, tuple[Carry, ...]]:
+        """As `__call__`, layer by layer; `probe` is in the order of time."""
+        config = self.config
         last: list[Carry] = []
 
         def layer(depth: int, read: Array, own: LayerNoise, lengths: Array | None) -> Array:
@@ -140,9 +161,9 @@ class Stack(nnx.Module):
                     reverse=self.reverse[direction],
                     mask=state[direction],
                     hold=hold[direction],
-                    probe=ordered if top and direction == 0 else None,
+                    probe=probe if top and direction == 0 else None,
                     omega=omega,
-                    checkpoint_every=config.checkpoint_every,
+                    checkpoint_every=checkpoint_every,
                     truncate_every=config.truncate_every,
                     compute=COMPUTE[config.precision],
                     backend=config.backend,
@@ -153,6 +174,33 @@ class Stack(nnx.Module):
             return _together([hidden for hidden, _ in found])
 
         return self._through(xs, layer, noise, lengths), tuple(last)
+
+    def _in_blocks(
+        self,
+        xs: Array,
+        carries: tuple[Carry, ...],
+        lengths: Array | None,
+        noise: StackNoise | None,
+        probe: Array | None,
+        omega: Array | None,
+    ) -> tuple[Array, tuple[Carry, ...]]:
+        """As `_at_once`, block of time by block: the backward pass keeps the carries between and no state of a layer
+        below another.
+        """
+
+        @jax.checkpoint
+        def block(carries: tuple[Carry, ...], xs: Array, timed: tuple[Array, Array | None], _: None) -> Any:
+            times, own_probe = timed
+            start, steps = times[0], len(times)
+            own_lengths = None if lengths is None else jnp.clip(lengths - start, 0, steps)
+            own_noise = None if noise is None else noise.steps(start, steps)
+            states, last = self._at_once(jnp.swapaxes(xs, 0, 1), carries, own_lengths, own_noise, own_probe, omega)
+            return last, jnp.swapaxes(states, 0, 1), None
+
+        steps = xs.shape[1]
+        length = checkpointed_block(steps, self.config.checkpoint_every)
+        last, states, _ = over_blocks(length, block, carries, xs, (jnp.arange(steps), probe), self.reverse[0])
+        return jnp.swapaxes(states, 0, 1), last
 
     def step(
         self, x: Float[Array, "B D"], carries: tuple[Carry, ...], noise: StackNoise | None = None

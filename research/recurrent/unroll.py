@@ -23,7 +23,8 @@ Form = Literal["auto", "sequential"]
 CACHED = 2**19
 """Bytes of a block's gates: so that they stay in a core's cache between two stages."""
 ROWS = 256
-"""Least rows of a block's products with weights, steps times batch: fewer would add up the gradients too often."""
+"""Least rows of a block's products with weights, steps times batch, or as many as a matrix has, if that is more: with
+fewer, passing over the matrices and their gradients once a block would cost more than the block's gates."""
 
 
 def unroll(
@@ -90,7 +91,7 @@ def unroll(
     over_time = None if hold is None else tuple(_over_time(share, steps) for share in hold)
     noise = Noise(valid, over_time, mask)
     length = checkpointed_block(steps, checkpoint_every) or min(block, steps)
-    length = length or block_length(steps, batch, width * xs.dtype.itemsize)
+    length = length or block_length(steps, batch, width * xs.dtype.itemsize, xs.shape[2])
     plan = Plan(cell, length, reverse, checkpoint_every != 0, truncate_every, compute)
     found: Any  # the type that custom_vjp forgets
     if plain:
@@ -122,14 +123,14 @@ def step(
     return mixed(new, carry, hold)
 
 
-def block_length(steps: int, batch: int, bytes_a_row: int) -> int:
+def block_length(steps: int, batch: int, bytes_a_row: int, inputs: int) -> int:
     """Steps of a block: their gates fit a cache, if they are not too few; a divisor of T, if there is one near.
 
     All steps on an accelerator, where large products count and caches are not a core's.
     """
     if jax.default_backend() != "cpu":
         return steps
-    most = min(max(CACHED // max(batch * bytes_a_row, 1), ROWS // max(batch, 1), 8), steps)
+    most = min(max(CACHED // max(batch * bytes_a_row, 1), max(ROWS, inputs) // max(batch, 1), 8), steps)
     divisors = [length for length in range(most, max(most // 2, 1) - 1, -1) if steps % length == 0]
     return divisors[0] if divisors else most
 

@@ -1,5 +1,9 @@
 """Recorded prompts of a telephone exchange to their letters: Asterisk's, one voice a language, split by text.
 
+Some 400 recordings are few to learn from. `task.joined` adds what they make when they are joined (`joined.py`), and
+`task.synthesised` adds sentences by other voices (`research/tasks/corpora/espeak_sentences.py`), none of which holds a
+text that is held out. An epoch has each example once, whatever it is of.
+
 The form of the texts is stated in `research/tasks/corpora/asterisk.py`. Metrics, beside those of
 `research/tasks/sequences.py`, whose symbols are characters:
 
@@ -10,8 +14,8 @@ The form of the texts is stated in `research/tasks/corpora/asterisk.py`. Metrics
 from typing import ClassVar
 
 from research.config import SpeechPromptsConfig
-from research.tasks import transcripts
-from research.tasks.corpora import asterisk
+from research.tasks import joined, transcripts
+from research.tasks.corpora import asterisk, espeak_sentences
 from research.tasks.speech import Speech
 from research.tasks.task import Evaluation, Outcome
 
@@ -23,7 +27,10 @@ class SpeechPrompts(Speech):
 
     def __init__(self, options: SpeechPromptsConfig) -> None:
         splits = asterisk.load(options.language)
-        self.hear(options, splits["train"], splits["test"], list)
+        train = [*splits["train"], *joined.joined(splits["train"], options.joined)]
+        if options.synthesised:
+            train += espeak_sentences.load(options.language, options.synthesised)
+        self.hear(options, train, splits[options.held_out], list)
         self.constant = transcripts.likeliest([one.text for one in splits["train"]])
         """What to say without listening."""
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from research.config import SpeechOptions
+from research.config import SpeechOptions, SpeechPromptsConfig
 from research.errors import UserError
 
 
@@ -35,6 +35,18 @@ from research.errors import UserError
 def test_a_wrong_value_is_named_with_what_is_allowed(options, message):
     with pytest.raises(UserError, match=message):
         SpeechOptions(**options)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"joined": -1}, "^task.joined=-1: must be between 0 and 100000$"),
+        ({"synthesised": 10_001}, "^task.synthesised=10001: must be between 0 and 10000$"),
+    ],
+)
+def test_a_wrong_number_of_added_prompts_is_named_with_what_is_allowed(options, message):
+    with pytest.raises(UserError, match=message):
+        SpeechPromptsConfig(**options)
 
 
 def test_filters_are_evenly_spaced_on_the_mel_scale():

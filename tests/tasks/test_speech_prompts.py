@@ -1,13 +1,16 @@
 """Errors of prompts are counted on text, as jiwer counts them, beside one output for all."""
 
 import functools
+import re
+from collections import Counter
+from typing import Any
 
 import numpy as np
 import pytest
 
 from research.batch import END
 from research.config import SpeechPromptsConfig
-from research.tasks import speech_prompts
+from research.tasks import sequences, speech_prompts
 from research.tasks.speech_prompts import SpeechPrompts
 from research.tasks.task import Outcome
 from tests.tasks.recordings import all_spoken
@@ -29,12 +32,19 @@ def spoken():
     return {split: all_spoken(texts) for split, texts in SPLITS.items()}
 
 
-def made(monkeypatch) -> SpeechPrompts:
+def made(monkeypatch, language: Any = "it", **options: Any) -> SpeechPrompts:
     asked = []
     monkeypatch.setattr(speech_prompts.asterisk, "load", lambda language: asked.append(language) or spoken())
-    task = SpeechPrompts(SpeechPromptsConfig(language="it", mels=12))
-    assert asked == ["it"]
+    task = SpeechPrompts(SpeechPromptsConfig(language=language, mels=12, **options))
+    assert asked == [language]
     return task
+
+
+def trained_on(task: SpeechPrompts) -> list[str]:
+    """The texts of all training examples."""
+    return [
+        "".join(task.vocabulary.names(sequences.symbols(target))) for bucket in task.data for target in bucket.targets
+    ]
 
 
 def outcome(task: SpeechPrompts, **said: str) -> Outcome:
@@ -54,6 +64,31 @@ def test_the_validation_split_is_neither_trained_on_nor_held_out(task):
     assert sorted(one.text for one in task.test) == sorted(SPLITS["test"])
     assert sum(len(bucket.targets) for bucket in task.data) == len(SPLITS["train"])
     assert set(task.vocabulary.symbols) == set("".join(SPLITS["train"] + SPLITS["test"]))
+
+
+def test_the_validation_split_can_be_held_out_and_then_the_test_split_is_not_seen(monkeypatch):
+    task = made(monkeypatch, held_out="validation")
+    assert [one.text for one in task.test] == SPLITS["validation"]
+    assert sorted(trained_on(task)) == sorted(SPLITS["train"])
+
+
+def test_joined_training_recordings_are_added_to_training(monkeypatch):
+    texts = trained_on(made(monkeypatch, joined=6))
+    added = Counter(texts) - Counter(SPLITS["train"])
+    assert len(texts) == len(SPLITS["train"]) + 6 == sum(added.values()) + len(SPLITS["train"])
+    for text in added:
+        assert re.fullmatch("((press one|press two|good bye)( |$)){2,3}", text)
+
+
+def test_so_many_synthesised_sentences_are_added_to_training_but_are_not_joined(monkeypatch):
+    sentences = all_spoken(["hold on", "well", "no"])
+    load = {"ru": sentences}
+    monkeypatch.setattr(speech_prompts.espeak_sentences, "load", lambda language, count: load[language][:count])
+    task = made(monkeypatch, language="ru", synthesised=2, joined=3)
+    texts = trained_on(task)
+    assert Counter(texts)["hold on"] == Counter(texts)["well"] == 1 and "no" not in texts
+    assert len(texts) == len(SPLITS["train"]) + 2 + 3
+    assert task.constant == "press one"  # what there is to say without listening is what prompts say
 
 
 def test_perfect_output_has_no_errors_and_the_most_frequent_text_has_many(task):

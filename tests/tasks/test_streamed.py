@@ -27,6 +27,8 @@ def test_each_batch_is_that_of_the_examples_on_the_device(features):
     assert read.buckets == held.buckets > 1 and read.padding == held.padding and read.data is None
 
     def of(task, data):
+        data = jax.device_put(data)
+
         def at(seed, step):
             key = jax.random.key(seed)
             each = [task.batch(data, key, step, BATCH, bucket) for bucket in range(task.buckets)]

@@ -1,7 +1,8 @@
 """What the trainer relies on, for every task of the catalogue."""
 
-from collections.abc import Iterator
-from functools import cache
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache, partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -10,36 +11,72 @@ import pytest
 
 from research import catalogue
 from research.batch import END, NO_LABEL, PAD, Batch, Interface
-from research.config import task_types
+from research.config import STAMP, task_types
 from research.tasks import task as tasks
-from research.tasks.corpora import espeak
+from research.tasks.corpora import asterisk, espeak, gcin, libreoffice, tuxpaint
+from research.tasks.corpora.recordings import Recording
 from research.tasks.corpora.stock_sets import STOCK_SETS
 from research.tasks.task import Outcome, Task
 from tests import quick
 from tests.tasks.recordings import spoken
 
 SIZE = 16
+FEWER = {"translation": {"source_pieces": 60, "target_pieces": 60}, "image_stamps": {"pieces": 60}}
+"""Options of tasks whose own are more than small corpora have."""
 
 pytestmark = pytest.mark.parametrize("name", [name for name in catalogue.names("tasks") if name not in STOCK_SETS])
 """Those of TFDS's own corpora need archives, and have tests of their own."""
 
 
+def splits(kind: Callable[[int], Any], train: int = 120, others: int = 40) -> dict[str, list[Any]]:
+    """Examples of each split, by their numbers."""
+    ends = {"train": (0, train), "validation": (train, train + others), "test": (train + others, train + 2 * others)}
+    return {name: [kind(number) for number in range(*own)] for name, own in ends.items()}
+
+
+def said(words: Sequence[str], number: int, most: int) -> str:
+    """Up to so many words, drawn by the number."""
+    rng = np.random.default_rng(number)
+    return " ".join(rng.choice(words, rng.integers(1, most + 1)))
+
+
+def pair(number: int) -> libreoffice.Pair:
+    english = f"the {number} " + said(("document", "opens", "again", "window", "closes"), number, 8)
+    return libreoffice.Pair(english, english.replace("the", "das").replace("window", "Fenster").upper())
+
+
+def stamp(number: int) -> tuxpaint.Stamp:
+    picture = np.random.default_rng(number).integers(0, 256, (STAMP, STAMP, 3), np.uint8)
+    return tuxpaint.Stamp(picture, f"a {number} {said(('red', 'blue', 'old', 'cat', 'dog'), number, 5)}")
+
+
+def recording(words: Sequence[str], most: int, number: int) -> Recording:
+    """Tones in place of speech."""
+    return spoken(said(words, number, most), "ab"[number % 2], draw=number)
+
+
 @pytest.fixture(scope="module", autouse=True)
-def quick_voices() -> Iterator[None]:
-    """Tones in place of 14,000 synthesised strings, which take minutes to make and to hear."""
-    rng = np.random.default_rng(0)
-    texts = [" ".join(rng.choice(espeak.WORDS, rng.integers(1, 8))) for _ in range(200)]
-    recordings = [spoken(text, "ab"[draw % 2], draw=draw) for draw, text in enumerate(texts)]
-    splits = {"train": recordings[:120], "validation": recordings[120:130], "test": recordings[130:]}
+def small_corpora() -> Iterator[None]:
+    """In place of those that are fetched with apt, or take minutes to prepare."""
+    digits = splits(partial(recording, espeak.WORDS, 7))
+    loads = {
+        espeak: lambda: digits,
+        asterisk: lambda _: splits(partial(recording, ("press", "one", "for", "more"), 4)),
+        gcin: lambda _: splits(lambda k: recording([f"ㄅㄚ{1 + k % 4}", f"ㄇㄛ{1 + k % 4}"], 1, k)),
+        libreoffice: lambda _: splits(pair),
+        tuxpaint: lambda _: splits(stamp),
+    }
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(espeak, "load", lambda: splits)
+        for corpus, load in loads.items():
+            patch.setattr(corpus, "load", load)
+        patch.setattr(asterisk, "digits", lambda *_: [spoken(word, "real") for word in espeak.WORDS])
         tasks.create.cache_clear()
         yield
     tasks.create.cache_clear()
 
 
 def created(name: str) -> Task:
-    return tasks.create(task_types()[name]())
+    return tasks.create(task_types()[name](**FEWER.get(name, {})))
 
 
 @cache
@@ -113,7 +150,7 @@ def test_a_batch_is_a_pure_function_of_key_and_step(name):
 
 
 def test_held_out_examples_are_the_same_in_every_run(name):
-    task, anew = created(name), catalogue.load("tasks", name)(task_types()[name]())
+    task, anew = created(name), catalogue.load("tasks", name)(task_types()[name](**FEWER.get(name, {})))
     jax.tree.map(np.testing.assert_array_equal, task.held_out(40), anew.held_out(40))
 
 

@@ -181,14 +181,14 @@ def _spoken(library: Path, voice: str) -> list[tuple[str, Example]]:
     drawn = utterances(voice)
     sounds, rate = speak(library, [utterance for _, utterance in drawn])
     silences = np.random.default_rng([_seed(voice), 1]).integers(0, int(MOST_SILENCE * RATE) + 1, (len(drawn), 2))
-    sounds = [np.pad(_resampled(sound, rate), silence) for sound, silence in zip(sounds, silences, strict=True)]
+    sounds = [np.pad(resampled(sound, rate), silence) for sound, silence in zip(sounds, silences, strict=True)]
     return [
         recordings.example(f"{voice}-{index:03}", Recording(sound, RATE, text, voice))
         for index, (sound, (text, _)) in enumerate(zip(sounds, drawn, strict=True))
     ]
 
 
-def _resampled(sound: Int16[np.ndarray, "_"], rate: int) -> Int16[np.ndarray, "_"]:
+def resampled(sound: Int16[np.ndarray, "_"], rate: int) -> Int16[np.ndarray, "_"]:
     """The sound at `RATE`; what the filter overshoots is cut off."""
     ratio = Fraction(RATE, rate)
     smooth = resample_poly(sound.astype(np.float32), ratio.numerator, ratio.denominator)

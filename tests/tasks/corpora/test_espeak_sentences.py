@@ -1,0 +1,132 @@
+"""What is said of which texts, and that the library says it; small corpora stand for those that texts come from."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from research.tasks.corpora import asterisk, espeak, espeak_sentences, libreoffice
+from research.tasks.corpora.espeak_sentences import MOST_CHARACTERS, MOST_NOISE, MOST_SILENCE, MOST_WORDS, texts
+from research.tasks.corpora.fetch import data_folder
+from research.tasks.corpora.libreoffice import Pair
+from research.tasks.corpora.recordings import Recording
+
+TRAIN = ["press one to hear it", "press two", "the number is wrong", "extension four", "please hold on"]
+HELD_OUT = ["press four", "extension", "weasels", "is not", "hold"]
+OTHER = [
+    "choose a cell and then choose the format of the cell",
+    "weasels eat the cell",
+    "that is not so",
+    "it is nothing",
+    "an extension holds it",
+    f"{'x' * 58} is long",
+]
+
+
+@pytest.fixture(scope="module")
+def drawn() -> list[str]:
+    return texts(TRAIN, HELD_OUT, OTHER, 4000)
+
+
+def within(text: str, other: str) -> bool:
+    return f" {text} " in f" {other} "
+
+
+def test_no_text_holds_one_that_is_held_out_unless_training_does(drawn: list[str]) -> None:
+    for held in ("press four", "weasels", "is not"):
+        assert not [text for text in drawn if within(held, text)]
+    for both in ("extension", "hold"):
+        assert [text for text in drawn if within(both, text)]
+    assert [text for text in drawn if within("it is nothing", text)]  # its letters hold one that is held out
+
+
+def test_words_are_those_of_training_and_of_the_other_sentences_in_the_promised_shares(drawn: list[str]) -> None:
+    in_a_row = {kind: [any(within(text, whole) for whole in source) for text in drawn]
+                for kind, source in (("train", TRAIN), ("other", OTHER))}  # fmt: skip
+    neither = ~np.array(in_a_row["train"]) & ~np.array(in_a_row["other"])
+    assert np.mean(in_a_row["other"]) == pytest.approx(0.5, abs=0.1)
+    assert np.mean(in_a_row["train"]) > 0.25 and np.mean(neither) > 0.1
+    words = {word for text in TRAIN for word in text.split()}
+    assert all(set(text.split()) <= words for text, mixed in zip(drawn, neither, strict=True) if mixed)
+
+
+def test_texts_are_short_and_of_all_lengths(drawn: list[str]) -> None:
+    assert {len(text.split()) for text in drawn} == set(range(1, MOST_WORDS + 1))
+    assert max(map(len, drawn)) <= MOST_CHARACTERS
+
+
+def test_where_there_are_no_other_sentences_all_words_are_of_training() -> None:
+    found = texts(TRAIN, HELD_OUT, [], 400)
+    assert {word for text in found for word in text.split()} <= {word for text in TRAIN for word in text.split()}
+    in_a_row = [any(within(text, whole) for whole in TRAIN) for text in found]
+    assert 0.7 < np.mean(in_a_row) < 0.95
+
+
+def test_sentences_of_french_are_the_french_ones_and_other_languages_have_prompts_only(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pairs = {"de": Pair("open it", "öffnen"), "fr": Pair("open it", "ouvrir")}
+    monkeypatch.setattr(libreoffice, "load", lambda target: {"train": [pairs[target]], "test": []})
+    found = {language: builder.sentences() for language, builder in espeak_sentences.BUILDERS.items()}
+    assert found == {"en": ["open it"], "fr": ["ouvrir"], "es": [], "it": [], "ru": []}
+
+
+def test_the_same_texts_are_drawn_each_time_and_fewer_are_their_beginning(drawn: list[str]) -> None:
+    assert texts(TRAIN, HELD_OUT, OTHER, 100) == drawn[:100]
+
+
+@pytest.fixture(scope="module")
+def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return espeak.unpacked(espeak.own_wheel(), tmp_path_factory.mktemp("espeak"))
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> list[Recording]:
+    folder = tmp_path_factory.mktemp("data")
+    (folder / "downloads").mkdir()
+    espeak.own_wheel()
+    (folder / "downloads" / "manual").symlink_to(data_folder() / "downloads" / "manual")
+    splits = {"train": TRAIN, "validation": HELD_OUT[:2], "test": HELD_OUT[2:]}
+    none = np.zeros(0, np.int16)
+    prompts = {split: [Recording(none, 8000, text, "") for text in said] for split, said in splits.items()}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TFDS_DATA_DIR", str(folder))
+        patch.setattr(asterisk, "load", {"en": prompts}.__getitem__)
+        patch.setattr(libreoffice, "load", lambda target: {"train": [Pair(text.upper() + ".", "") for text in OTHER]})
+        patch.setattr(espeak_sentences, "MOST_SENTENCES", 12)
+        patch.setattr(espeak_sentences, "AT_ONCE", 5)
+        return espeak_sentences.load("en", 12)
+
+
+def test_every_text_is_heard_in_its_order_by_one_of_many_voices(prepared: list[Recording], drawn: list[str]) -> None:
+    assert [one.text for one in prepared] == drawn[:12]
+    assert len({one.speaker for one in prepared}) > 6
+    for one in prepared:
+        assert one.rate == espeak.RATE and one.sound.dtype == np.int16
+        assert 0.03 < len(one.sound) / one.rate / len(one.text) < 0.3 + 2 * MOST_SILENCE / len(one.text)
+        assert np.max(np.abs(one.sound.astype(int))) > 2_000
+
+
+def test_there_is_faint_noise_of_several_levels_where_nothing_is_said(prepared: list[Recording]) -> None:
+    ends = [np.std(one.sound[-100:].astype(float)) for one in prepared]
+    quiet = [level for level in ends if level < 2 * MOST_NOISE]
+    assert len(quiet) >= 6 and min(quiet) > 0.5 and max(quiet) > 2 * min(quiet)
+
+
+@pytest.mark.parametrize("builder", espeak_sentences.BUILDERS.values())
+def test_the_library_speaks_each_language_in_a_way_of_its_own(
+    builder: type[espeak_sentences.EspeakSentences], library: Path
+) -> None:
+    text = "привет" if builder.language == "ru" else "telefono"
+    (own,) = espeak_sentences.spoken(library, builder.accent, 0, [text])
+    other = "de" if builder.language != "ru" else "bg"
+    (foreign,) = espeak_sentences.spoken(library, other, 0, [text])
+    assert len(own.sound) > 2000
+    assert len(own.sound) != len(foreign.sound) or not np.array_equal(own.sound, foreign.sound)
+
+
+def test_parts_sound_the_same_each_time(library: Path) -> None:
+    first, again, other = (espeak_sentences.spoken(library, "en-us", part, ["hold on"] * 2) for part in (0, 0, 1))
+    for one, same in zip(first, again, strict=True):
+        np.testing.assert_array_equal(one.sound, same.sound)
+    assert len(first[0].sound) != len(first[1].sound) and len(first[0].sound) != len(other[0].sound)
