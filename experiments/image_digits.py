@@ -26,7 +26,7 @@ EXPERIMENT = Experiment(
         ),
         init=InitConfig(forget_bias=1.0),
         training=TrainingConfig(
-            steps=4000, batch_size=64, learning_rate=2e-3, decay="cosine", log_every=100, clip_norm=1.0
+            steps=3000, batch_size=32, learning_rate=2e-3, decay="cosine", log_every=100, clip_norm=1.0
         ),
     ),
     arms={

@@ -42,4 +42,5 @@ EXPERIMENT = Experiment(
         Column("token error of the baseline", "eval/baseline/error_rate", unit="%"),
         Column("teacher-forced loss", "eval/teacher_forced/loss"),
     ),
+    figures=("error_by_position",),
 )
