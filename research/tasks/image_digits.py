@@ -39,7 +39,7 @@ class StripReader(Reader):
     kind = "image"
 
     def __init__(self, longest: int, gap: int) -> None:
-        """Read strips of at most so many columns, with at most so many blank ones between digits."""
+        """Read strips of at most so many columns, with at most so many blank ones between the squares of digits."""
         self.longest, self.gap = longest, gap
 
     def saved(self) -> dict[str, Any]:
@@ -50,7 +50,7 @@ class StripReader(Reader):
         return cls(saved["longest"], saved["gap"])
 
     def read(self, given: str) -> np.ndarray:
-        columns = strips.read(picture.read(given), given, 2 * strips.MARGIN + self.gap)
+        columns = strips.read(picture.read(given), given, self.gap // 2)
         if len(columns) > self.longest:
             size = f"is {len(columns)} columns wide at the height of the digits in training"
             raise UserError(f"{given}: {size}; must be at most {self.longest}, as there")

@@ -39,11 +39,14 @@ def placed(digits: Any, gaps: Any, width: int, numpy: Any) -> Any:
     return numpy.where(inked[:, :, None], chosen, 0)
 
 
-def read(image: Image.Image, name: str, most_blank: int) -> Float[np.ndarray, "S 28"]:
+def read(image: Image.Image, name: str, gap: int) -> Float[np.ndarray, "S 28"]:
     """A user's picture as a strip.
 
-    Ink may be dark on light or light on dark. It is scaled to the height of the digits in training; of blank columns
-    side by side there are `most_blank` at most. A picture of 28 rows with a dark border is taken as it is.
+    Ink may be dark on light or light on dark. It is scaled to the height of the digits in training, and digits that do
+    not touch are set as far apart as there. A picture of 28 rows with a dark border is taken as it is.
+
+    Args:
+        gap: blank columns between the squares of two digits.
 
     Raises:
         UserError: if there is no ink.
@@ -63,14 +66,16 @@ def read(image: Image.Image, name: str, most_blank: int) -> Float[np.ndarray, "S
     width = max(1, round(ink.shape[1] * HEIGHT / ink.shape[0]))
     scaled = Image.fromarray(ink).resize((width, HEIGHT), Image.Resampling.LANCZOS)
     strip = np.pad(np.asarray(scaled).astype(np.float32) / np.float32(255), MARGIN)
-    return _closer(strip.T, most_blank)
+    return _spaced(strip.T, gap)
 
 
-def _closer(strip: Float[np.ndarray, "S 28"], most_blank: int) -> Float[np.ndarray, "S 28"]:
-    """Without what is too much of blank columns side by side."""
+def _spaced(strip: Float[np.ndarray, "S 28"], gap: int) -> Float[np.ndarray, "S 28"]:
+    """Each stretch of ink amid a square of its own, or as it is if it is wider; `gap` columns around them."""
     blank = np.all(strip <= INK, axis=1)
-    run, kept = 0, np.ones(len(strip), bool)
-    for column, empty in enumerate(blank):
-        run = run + 1 if empty else 0
-        kept[column] = run <= most_blank
-    return strip[kept]
+    starts = np.flatnonzero(np.diff(blank, prepend=~blank[0]))
+    inked = [run for start, run in zip(starts, np.split(strip, starts[1:]), strict=True) if not blank[start]]
+    spaced = [np.zeros((gap, DIGIT), strip.dtype)]
+    for run in inked:
+        missing = max(0, DIGIT - len(run))
+        spaced.append(np.pad(run, [(missing // 2, missing - missing // 2 + gap), (0, 0)]))
+    return np.concatenate(spaced)

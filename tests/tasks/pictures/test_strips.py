@@ -29,9 +29,9 @@ def bars() -> np.ndarray:
     return image
 
 
-def read(image: np.ndarray | Image.Image, most_blank: int = 16) -> np.ndarray:
+def read(image: np.ndarray | Image.Image, gap: int = 4) -> np.ndarray:
     given = image if isinstance(image, Image.Image) else Image.fromarray(image)
-    return strips.read(given.convert("RGB"), "one.png", most_blank)
+    return strips.read(given.convert("RGB"), "one.png", gap)
 
 
 def test_a_picture_like_those_of_training_is_taken_as_it_is(bars):
@@ -47,7 +47,15 @@ def test_ink_of_any_colour_and_size_is_brought_to_that_of_training(bars, factor,
     inked = found > strips.INK
     assert found.dtype == np.float32 and found.min() >= 0 and found.max() <= 1
     assert np.flatnonzero(inked.any(axis=0)).tolist() == list(range(4, 24))
-    assert len(found) == 4 + 6 + 16 + 9 + 4  # of 64 blank columns between the bars 16 are left
+    # Each bar, of 6 columns and of 9, stands amid 28, with 4 between, however far apart they were.
+    ink = np.flatnonzero(inked.any(axis=1)).tolist()
+    assert ink == [*range(4 + 11, 4 + 17), *range(36 + 9, 36 + 18)] and len(found) == 4 + 28 + 4 + 28 + 4
+
+
+@pytest.mark.parametrize("blank", [1, 9, 40])
+def test_digits_that_do_not_touch_are_read_alike_however_far_apart(bars, blank):
+    image = np.concatenate([bars[:, :26], np.zeros((28, blank), np.uint8), bars[:, 90:]], axis=1)
+    np.testing.assert_array_equal(read(np.pad(image, 7)), read(np.pad(bars, 7)))
 
 
 def test_faint_ink_is_made_as_strong_as_that_of_training(bars):
