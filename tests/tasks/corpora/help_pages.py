@@ -1,8 +1,6 @@
 """A small LibreOffice help in two languages, as Debian packages that hold it."""
 
-import io
 import random
-import tarfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import count
@@ -11,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from research.tasks.corpora import libreoffice
+from tests.tasks.corpora.debs import write_deb
 
-HELP = "./usr/share/libreoffice/help"
+HELP = "usr/share/libreoffice/help"
 FOLDERS = {"en-us": "en-US"}
 
 
@@ -28,34 +27,13 @@ def paths(split: str) -> Iterator[str]:
     return (name for name in names if libreoffice.split_of(name) == split)
 
 
-def write_deb(path: Path, files: Mapping[str, str]) -> Path:
-    """A Debian package: an `ar` archive whose member data.tar holds the files."""
-    data = io.BytesIO()
-    with tarfile.open(fileobj=data, mode="w:xz") as archive:
-        for name, text in files.items():
-            content = text.encode()
-            entry = tarfile.TarInfo(name)
-            entry.size = len(content)
-            archive.addfile(entry, io.BytesIO(content))
-    members = {"debian-binary": b"2.0\n", "data.tar.xz": data.getvalue()}
-    with path.open("wb") as file:
-        file.write(b"!<arch>\n")
-        for name, content in members.items():
-            header = f"{name:<16}{0:<12}{0:<6}{0:<6}{100644:<8}{len(content):<10}`\n"
-            file.write(header.encode() + content + b"\n" * (len(content) % 2))
-    return path
-
-
 @contextmanager
 def installed(folder: Path, help_texts: Mapping[str, Mapping[str, Sequence[str]]]) -> Iterator[None]:
     """The packages that the corpus is made of, with these texts: of a package, of a page; the data folder is empty."""
-    packages = {
-        package: write_deb(
-            folder / f"{package}.deb",
-            {f"{HELP}/{FOLDERS.get(package, package)}/text/{path}": page(own) for path, own in pages.items()},
-        )
-        for package, pages in help_texts.items()
-    }
+    packages = {package: folder / f"{package}.deb" for package in help_texts}
+    for package, pages in help_texts.items():
+        texts = f"{HELP}/{FOLDERS.get(package, package)}/text"
+        write_deb(packages[package], {f"{texts}/{path}": page(own).encode() for path, own in pages.items()})
 
     def debian(package: str, version: str, sha256: str) -> Path:
         assert version and len(sha256) == 64
