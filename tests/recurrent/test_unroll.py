@@ -3,8 +3,9 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
-from research.recurrent.unroll import step, unroll
+from research.recurrent.unroll import block_length, step, unroll
 from tests import quick
 from tests.recurrent import problem as problems
 from tests.recurrent.cases import cell_of, each_case
@@ -131,3 +132,13 @@ def test_the_carry_is_zero_at_first_and_stays_where_there_are_no_steps(name):
         ys, last = unroll(cell, weights, xs[:, :0], carry=carry)
     assert ys.shape == (BATCH, 0, cell.widths(FEATURES)[0])
     same(last, problem.given.carry)
+
+
+@pytest.mark.parametrize(
+    ("steps", "batch", "features", "length"),
+    [(400, 8, 64, 50), (128, 32, 256, 8), (64, 16, 512, 32), (64, 16, 1024, 64), (7, 1000, 512, 7), (97, 8, 64, 64)],
+)
+def test_a_block_fits_the_cache_unless_its_rows_are_fewer_than_those_of_a_matrix(steps, batch, features, length):
+    if jax.default_backend() != "cpu":
+        length = steps
+    assert block_length(steps, batch, 4 * features * 4, features) == length
