@@ -26,7 +26,7 @@ EXPERIMENT = Experiment(
         ),
         init=InitConfig(forget_bias=1.0),
         training=TrainingConfig(
-            steps=3000, batch_size=32, learning_rate=2e-3, decay="cosine", log_every=100, clip_norm=1.0
+            steps=3000, batch_size=32, learning_rate=2e-3, decay="cosine", log_every=100, eval_every=300, clip_norm=1.0
         ),
     ),
     arms={
@@ -42,5 +42,5 @@ EXPERIMENT = Experiment(
         Column("teacher-forced loss", "eval/teacher_forced/loss"),
         Column("parameters", "model/parameters"),
     ),
-    figures=("error_by_length", "error_by_position"),
+    figures=("metric_by_time", "error_by_length", "error_by_position"),
 )

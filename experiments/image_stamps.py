@@ -22,6 +22,7 @@ EXPERIMENT = Experiment(
             learning_rate=2e-3,
             decay="cosine",
             log_every=100,
+            eval_every=250,
             clip_norm=1.0,
             output_dropout=0.3,
         ),
@@ -42,5 +43,5 @@ EXPERIMENT = Experiment(
         Column("token error of the baseline", "eval/baseline/error_rate", unit="%"),
         Column("teacher-forced loss", "eval/teacher_forced/loss"),
     ),
-    figures=("error_by_position",),
+    figures=("metric_by_time", "error_by_position"),
 )

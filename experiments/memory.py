@@ -21,7 +21,9 @@ EXPERIMENT = Experiment(
         task=CopyingMemoryConfig(),
         model=ModelConfig(cell="lstm", features=64),
         init=InitConfig(),
-        training=TrainingConfig(steps=1500, batch_size=32, learning_rate=3e-3, decay="cosine", eval_examples=2000),
+        training=TrainingConfig(
+            steps=1500, batch_size=32, learning_rate=3e-3, decay="cosine", eval_every=300, eval_examples=2000
+        ),
         probes=ProbesConfig(gradient_flow_every=500),
     ),
     settings={
@@ -49,5 +51,5 @@ EXPERIMENT = Experiment(
         Column("sequences right", "eval/sequence_accuracy", unit="%"),
         Column("parameters", "model/parameters"),
     ),
-    figures=("gradient_profiles",),
+    figures=("metric_by_time", "gradient_profiles"),
 )

@@ -27,6 +27,7 @@ EXPERIMENT = Experiment(
             decay="cosine",
             output_dropout=0.1,
             log_every=100,
+            eval_every=1000,
             eval_examples=6000,
         ),
     ),
@@ -45,5 +46,5 @@ EXPERIMENT = Experiment(
         Column("training loss", "train/loss"),
         Column("parameters", "model/parameters"),
     ),
-    figures=("error_by_length", "error_by_position"),
+    figures=("metric_by_time", "error_by_length", "error_by_position"),
 )

@@ -52,7 +52,7 @@ EXPERIMENT = Experiment(
             decay="cosine",
             output_dropout=0.1,
             log_every=50,
-            eval_every=500,
+            eval_every=250,
             eval_examples=3000,
         ),
     ),
@@ -67,5 +67,5 @@ EXPERIMENT = Experiment(
         Column("without listening, real voice", "eval/baseline/real/word_error_rate", unit="%"),
         Column("parameters", "model/parameters"),
     ),
-    figures=("error_by_length", "error_by_position"),
+    figures=("metric_by_time", "error_by_length", "error_by_position"),
 )

@@ -60,7 +60,7 @@ EXPERIMENT = Experiment(
             label_smoothing=0.1,
             output_dropout=0.1,
             log_every=50,
-            eval_every=1000,
+            eval_every=500,
         ),
     ),
     settings={language: {"task.language": language} for language in ("en", "fr", "es", "it", "ru")},
@@ -73,5 +73,5 @@ EXPERIMENT = Experiment(
         Column("teacher-forced error", "eval/teacher_forced/error_rate", unit="%"),
         Column("parameters", "model/parameters"),
     ),
-    figures=("error_by_position",),
+    figures=("metric_by_time", "error_by_position"),
 )

@@ -37,7 +37,13 @@ EXPERIMENT = Experiment(
         ),
         init=InitConfig(forget_bias=1.0),
         training=TrainingConfig(
-            steps=2000, batch_size=32, learning_rate=2e-3, decay="cosine", log_every=100, eval_examples=3000
+            steps=2000,
+            batch_size=32,
+            learning_rate=2e-3,
+            decay="cosine",
+            log_every=100,
+            eval_every=250,
+            eval_examples=3000,
         ),
     ),
     settings={split: {"task.split": split} for split in ("syllable", "base", "speaker")},
@@ -49,5 +55,5 @@ EXPERIMENT = Experiment(
         Column("base error", "eval/base_error_rate", unit="%"),
         Column("parameters", "model/parameters"),
     ),
-    figures=("error_by_position",),
+    figures=("metric_by_time", "error_by_position"),
 )

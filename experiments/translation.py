@@ -32,7 +32,7 @@ EXPERIMENT = Experiment(
             input_dropout=0.1,
             output_dropout=0.3,
             log_every=100,
-            eval_every=1000,
+            eval_every=800,
             eval_examples=1000,
         ),
     ),
@@ -49,5 +49,5 @@ EXPERIMENT = Experiment(
         Column("BLEU of the source as it is", "eval/copy/bleu"),
         Column("parameters", "model/parameters"),
     ),
-    figures=("bleu_by_length", "error_by_length"),
+    figures=("metric_by_time", "bleu_by_length", "error_by_length"),
 )

@@ -42,6 +42,11 @@ class Trial:
         return None if found is None else float(found)
 
     @cached_property
+    def metrics(self) -> list[dict[str, Any]]:
+        """The records of `metrics.jsonl`."""
+        return self.run.records("metrics")
+
+    @cached_property
     def gradient_flow(self) -> list[dict[str, Any]]:
         """The records of `gradient_flow.jsonl`, profiles as arrays: large, so read only for a figure, and once."""
         import numpy as np

@@ -1,4 +1,4 @@
-"""What the figures draw, as arrays: profiles and heat maps over seeds, errors in parts, places for labels.
+"""What the figures draw, as arrays: profiles and heat maps over seeds, errors in parts, courses, places for labels.
 
 Profiles hold norms as they are: 0 where float32 underflowed, inf where it overflowed (a NaN is an inf that met a zero).
 The middle of some seeds is the median of the logarithms, which has a place for both; no norm is left out.
@@ -48,6 +48,19 @@ class Bins:
     """First and last length or position of each bin."""
     count: Array
     """Examples of these lengths; targets that reach a position, added up over the bin."""
+    mean: Array
+    low: Array
+    high: Array
+    """Over the seeds."""
+
+
+@dataclass(frozen=True)
+class Course:
+    """A metric of one row at the evaluations of its training."""
+
+    row: Row
+    minutes: Array
+    """Of training before each evaluation, a trial's share of its pack's; the mean over the seeds."""
     mean: Array
     low: Array
     high: Array
@@ -119,6 +132,20 @@ def errors(rows: Sequence[Row], by: By, kind: Kind = "free_running", least: int 
     bins = bins if len(bins) <= MOST_BINS else _shares(places, count)
     found = [(row, [table for table in tables[row.label] if table]) for row in rows]
     return [_binned(row, chosen, bins) for row, chosen in found if chosen]
+
+
+def course(row: Row, key: str) -> Course | None:
+    """The row's metric against time, at the evaluations that all its seeds have; None if there are none."""
+    seeds: list[dict[int, tuple[float, float]]] = []
+    for trial in row.trials:
+        known = [record for record in trial.metrics if key in record and "train/seconds" in record]
+        seeds.append({int(record["step"]): (record["train/seconds"], record[key]) for record in known})
+    seeds = [found for found in seeds if found]
+    steps = sorted(set.intersection(*map(set, seeds))) if seeds else []
+    if not steps:
+        return None
+    seconds, values = np.moveaxis(np.array([[found[step] for step in steps] for found in seeds], float), 2, 0)
+    return Course(row, seconds.mean(0) / 60, values.mean(0), values.min(0), values.max(0))
 
 
 def spread(places: Sequence[float], gap: float, low: float, high: float) -> list[float]:

@@ -130,25 +130,39 @@ def _of_width(config: Config, features: int, readout: int) -> Config:
 
 
 class Stopwatch:
-    """The seconds that a trial has trained, of those that it may."""
+    """The seconds that trials have trained, of those that they may; evaluations do not count."""
 
     def __init__(self, budget: float, seconds: float = 0.0) -> None:
         """Go on from so many.
 
         Args:
-            budget: 0: there is none, and nothing is timed.
+            budget: 0: there is none.
         """
         self.budget, self.seconds = budget, seconds
+        self._since: float | None = None
 
     @property
     def over(self) -> bool:
         return 0 < self.budget <= self.seconds
 
+    @property
+    def elapsed(self) -> float:
+        """The seconds until now; while it is stopped, `seconds`."""
+        return self.seconds + (0.0 if self._since is None else time.monotonic() - self._since)
+
     def time(self, call: Callable[..., T], *arguments: Any) -> T:
-        """What the call computes, once it is there, as the time until then counts; without a budget at once."""
-        if not self.budget:
-            return call(*arguments)
-        began = time.monotonic()
-        found = jax.block_until_ready(call(*arguments))
-        self.seconds += time.monotonic() - began
+        """What the call computes: with a budget once it is there, as the time until then counts; else at once.
+
+        Without a budget it counts on until `pause`.
+        """
+        if self._since is None:
+            self._since = time.monotonic()
+        found = call(*arguments)
+        if self.budget:
+            jax.block_until_ready(found)
+            self.pause()
         return found
+
+    def pause(self) -> None:
+        """Stop until the next call; what the last one computes must be there."""
+        self.seconds, self._since = self.elapsed, None

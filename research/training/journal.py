@@ -15,6 +15,7 @@ from research.tasks.task import Evaluation
 from research.tracking.runs import RunDirectory, Stem
 from research.tracking.wandb import WandbRun
 from research.training import checkpoint, devices
+from research.training.budget import Stopwatch
 from research.training.step import Record, TrialState
 
 SUMS = ("steps", "loss", "error", "gradient_norm", "clipped", "gradient_regulariser")
@@ -50,16 +51,23 @@ class _Pending:
     stop: int
     record: Record
     last: bool
-    seconds: float | None
+    seconds: float
+    """Of training until `stop`; 0 where only what waits for it can tell."""
 
 
 class Journal:
     """Writes a pack's records; what is pending is fetched from the device only when it is collected."""
 
-    def __init__(self, trials: Sequence[Trial], config: Config, start: int) -> None:
+    def __init__(self, trials: Sequence[Trial], config: Config, start: int, watch: Stopwatch) -> None:
+        """Go on with the records of trials that stand at a step.
+
+        Args:
+            watch: runs while the pack trains; a trial's `train/seconds` are its share.
+        """
         self._trials = trials
         self._config = config
         self._start = start
+        self._watch = watch
         self._pending: _Pending | None = None
         self._cell = create_cell(config.model.cell, config.cell)
         self._sums = [dict.fromkeys(SUMS, 0.0) for _ in trials]
@@ -70,15 +78,15 @@ class Journal:
             WandbRun(trial.run.path, trial.name, trial.config, trial.run.path.parent.name, start) for trial in trials
         ]
 
-    def pend(self, start: int, stop: int, record: Record, last: bool = False, seconds: float | None = None) -> None:
+    def pend(self, start: int, stop: int, record: Record, last: bool = False) -> None:
         """Hold the record of updates `start` to `stop`, which may still be under way.
 
         Args:
             last: no update follows.
-            seconds: that the trials have trained; None: nobody counts them.
         """
         assert self._pending is None, "collect first"
-        self._pending = _Pending(start, stop, record, last, seconds)
+        known = self._watch.seconds if self._watch.budget else 0.0
+        self._pending = _Pending(start, stop, record, last, known)
 
     def collect(self) -> int:
         """Wait for what is pending and write it; the updates that it stands for, over all trials."""
@@ -86,14 +94,15 @@ class Journal:
             return 0
         pending, self._pending = self._pending, None
         host = jax.device_get(pending.record)
+        seconds = (pending.seconds or self._watch.elapsed) / len(self._trials)
         for k in range(len(self._trials)):
             own = Record(**{f.name: np.asarray(getattr(host, f.name))[k] for f in fields(host)})
-            self._write(k, replace(pending, record=own))
+            self._write(k, replace(pending, record=own, seconds=seconds))
         return (pending.stop - pending.start) * len(self._trials)
 
     def log_evaluations(self, step: int, evaluations: list[Evaluation]) -> None:
         for k, evaluation in enumerate(evaluations):
-            self._log(k, step, dict(evaluation.metrics))
+            self._log(k, step, {**evaluation.metrics, "train/seconds": self._watch.elapsed / len(self._trials)})
 
     def save(self, step: int, states: list[TrialState]) -> None:
         """Write checkpoints: the trials can go on from here."""
@@ -163,7 +172,7 @@ class Journal:
                 "train/learning_rate": float(record.learning_rate),
                 "gradient/global_norm": sums["gradient_norm"] / count,
                 "gradient/clipped_share": sums["clipped"] / count,
-                **({} if made.seconds is None else {"train/seconds": made.seconds}),
+                "train/seconds": made.seconds,
             }
             if self._config.training.gradient_regulariser:
                 metrics["train/gradient_regulariser"] = sums["gradient_regulariser"] / count
@@ -183,7 +192,7 @@ class Bystander:
     def __init__(self) -> None:
         self._pending: Record | None = None
 
-    def pend(self, start: int, stop: int, record: Record, last: bool = False, seconds: float | None = None) -> None:
+    def pend(self, start: int, stop: int, record: Record, last: bool = False) -> None:
         self._pending = record
 
     def collect(self) -> int:

@@ -157,8 +157,8 @@ def _train_pack(pack: Pack, source: Feed, members: list[Start], state: TrialStat
     training, start = config.training, members[0].step
     held_out = task.held_out(training.eval_examples)
     trials = [one.trial for one in members]
-    journal = Journal(trials, config, start) if processes.is_first() else Bystander()
-    watch = Stopwatch(training.seconds, members[0].seconds)
+    watch = Stopwatch(training.seconds, sum(one.seconds for one in members))
+    journal = Journal(trials, config, start, watch) if processes.is_first() else Bystander()
     if training.seconds:
         state, _ = source.run(state, start, start)  # compiles the program, which does not count
     began = saved = time.monotonic()
@@ -184,12 +184,13 @@ def _train_pack(pack: Pack, source: Feed, members: list[Start], state: TrialStat
         bar.doing(_place(config, step, before))
         collect()
         bar.advance(_time_work(config, math.inf if last else watch.seconds) - _time_work(config, before))
-        journal.pend(step, stop, record, last, watch.seconds if training.seconds else None)
+        journal.pend(step, stop, record, last)
         step = stop
         if last:
             break
         if training.eval_every and step % training.eval_every == 0:
             collect()
+            watch.pause()
             journal.log_evaluations(step, evaluate_at(step))
         due = time.monotonic() - saved > training.checkpoint_seconds
         if due and step % training.log_every == 0:  # at whole records only, so that a resumed run writes the same ones
@@ -197,6 +198,7 @@ def _train_pack(pack: Pack, source: Feed, members: list[Start], state: TrialStat
             journal.save(step, pack.fetch(state))
             saved = time.monotonic()
     collect()
+    watch.pause()
     evaluations = evaluate_at(step)
     states = pack.fetch(state)
     bar.doing("saving")

@@ -164,6 +164,28 @@ def test_bleu_is_drawn_as_it_is_against_the_words_of_the_sentence(tmp_path):
     check_places(figure)
 
 
+def test_a_metric_is_drawn_against_the_minutes_until_each_evaluation(tmp_path):
+    for arm, error, pace in (("none", 0.8, 60.0), ("additive", 0.4, 90.0)):
+        for seed in range(2):
+            changes = {"task.name": "pronunciation", "model.attention": arm, "seed": seed}
+            run = RunDirectory.create(tmp_path / f"{arm}{seed}", override(load("attention").base, changes))
+            run.append("metrics", {"step": 10, "train/loss": 1.0, "train/seconds": pace / 2})
+            for count in (1, 2):
+                found = {"eval/free_running/error_rate": error / count + 0.1 * seed, "train/seconds": pace * count}
+                run.append("metrics", {"step": 100 * count, **found})
+            run.finish({"status": "finished", "summary": {"eval/baseline/error_rate": 0.9}})
+    figure = figures.draw("metric_by_time", read(find(tmp_path))[0])
+    assert figure is not None
+    (axis,) = figure.axes
+    assert (axis.get_xlabel(), axis.get_ylabel()) == ("minutes of training", "phoneme error (%)")
+    assert {"none", "additive"} <= {text.get_text() for text in axis.texts}
+    none, additive, floor = axis.lines
+    assert np.asarray(none.get_xdata()).tolist() == [1, 2] and np.asarray(additive.get_xdata()).tolist() == [1.5, 3]
+    np.testing.assert_allclose(np.asarray(none.get_ydata()), [85, 45])
+    np.testing.assert_allclose(np.asarray(floor.get_ydata()), 90)
+    check_places(figure)
+
+
 @pytest.mark.parametrize("name", figures.FIGURES)
 def test_a_figure_without_data_is_none(name, tmp_path, grouped):
     write(tmp_path / "0", Config())

@@ -150,8 +150,16 @@ def test_a_stopwatch_counts_what_it_times_and_goes_on_from_before(monkeypatch):
     assert (watch.seconds, watch.over) == (4.0, True)
 
 
-def test_a_stopwatch_without_a_budget_times_nothing(monkeypatch):
-    monkeypatch.setattr(budget, "time", None)
-    watch = Stopwatch(0.0)
+def test_a_stopwatch_without_a_budget_counts_on_until_it_pauses(monkeypatch):
+    clock = iter([10.0, 12.0, 15.0, 50.0, 51.0])
+    monkeypatch.setattr(budget, "time", types.SimpleNamespace(monotonic=lambda: next(clock)))
+    watch = Stopwatch(0.0, 1.0)
+    assert watch.elapsed == 1.0
     assert watch.time(lambda: 3) == 3
-    assert (watch.seconds, watch.over) == (0.0, False)
+    assert (watch.seconds, watch.elapsed) == (1.0, 3.0)
+    watch.time(lambda: 4)
+    watch.pause()
+    assert (watch.seconds, watch.elapsed, watch.over) == (6.0, 6.0, False)
+    watch.pause()
+    watch.time(lambda: 5)
+    assert watch.elapsed == 7.0

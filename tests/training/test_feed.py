@@ -23,7 +23,7 @@ from research.training.step import Program
 from research.training.trainer import train_trials
 from tests.tasks.corpora import archives
 from tests.tasks.streams import OnDevice, OnDisk
-from tests.training.trials import assert_equal
+from tests.training.trials import assert_equal, metrics_of
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 
@@ -69,10 +69,6 @@ def result(directory: Path, name: str = "0"):
     return json.loads((directory / name / "result.json").read_text())
 
 
-def metrics(directory: Path, name: str) -> str:
-    return (directory / name / "metrics.jsonl").read_text()
-
-
 @pytest.fixture(scope="module")
 def straight(tmp_path_factory) -> Path:
     directory = tmp_path_factory.mktemp("straight")
@@ -104,13 +100,13 @@ def test_a_run_that_dies_amid_a_window_goes_on_to_the_last_bit(straight, tmp_pat
     run(tmp_path, OnDisk())
     for name in ("0", "1"):
         assert_equal(final(tmp_path, name), final(straight, name))
-        assert metrics(tmp_path, name) == metrics(straight, name)
+        assert metrics_of(tmp_path / name) == metrics_of(straight / name)
 
 
 def test_a_trial_alone_is_that_of_the_pack(straight, tmp_path):
     run(tmp_path, OnDisk(), ("1",))
     assert_equal(final(tmp_path, "1"), final(straight, "1"))
-    assert metrics(tmp_path, "1") == metrics(straight, "1")
+    assert metrics_of(tmp_path / "1") == metrics_of(straight / "1")
 
 
 def test_worker_processes_read_the_same(straight, tmp_path):

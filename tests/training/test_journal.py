@@ -12,6 +12,7 @@ from research.errors import UserError
 from research.probes.gradient_flow import summarise
 from research.tasks.task import Evaluation
 from research.tracking.runs import RunDirectory
+from research.training.budget import Stopwatch
 from research.training.journal import Journal, Trial
 from research.training.step import Record, TrialState
 from tests.training.trials import of
@@ -48,7 +49,7 @@ def records(trial: Trial, stem: Any = "metrics") -> list[dict[str, Any]]:
 
 
 def test_a_record_averages_over_the_updates_since_the_one_before(trials):
-    journal = Journal(trials, CONFIG, 0)
+    journal = Journal(trials, CONFIG, 0, Stopwatch(0.0))
     still = record(1)
     write(journal, 0, 1, record(1, loss=5, error=1, gradient_norm=3, clipped=1), still)
     assert records(trials[0]) == []
@@ -62,13 +63,13 @@ def test_a_record_averages_over_the_updates_since_the_one_before(trials):
 
 
 def test_collecting_counts_the_updates_of_all_trials_once(trials):
-    journal = Journal(trials, CONFIG, 0)
+    journal = Journal(trials, CONFIG, 0, Stopwatch(0.0))
     assert write(journal, 0, 3, record(3), record(3)) == 6
     assert journal.collect() == 0
 
 
 def test_a_profile_is_recorded_where_it_is_due_whatever_it_holds(trials):
-    journal = Journal(trials, CONFIG, 0)
+    journal = Journal(trials, CONFIG, 0, Stopwatch(0.0))
     for start, stop in ((0, 2), (2, 4), (4, 7), (7, 8)):
         write(journal, start, stop, record(stop - start), record(stop - start))
     flow = records(trials[0], "gradient_flow")
@@ -83,7 +84,7 @@ def test_a_profile_is_recorded_where_it_is_due_whatever_it_holds(trials):
 
 
 def test_the_update_that_fails_is_recorded_at_once_and_at_its_own_step(trials):
-    journal = Journal(trials, CONFIG, 0)
+    journal = Journal(trials, CONFIG, 0, Stopwatch(0.0))
     write(journal, 0, 4, record(4), record(4))
     write(journal, 4, 6, record(1, ok=False, good=4, loss=math.inf), record(2))
     write(journal, 6, 8, record(0, ok=False, good=4), record(2, loss=4))
@@ -95,7 +96,7 @@ def test_the_update_that_fails_is_recorded_at_once_and_at_its_own_step(trials):
 
 
 def test_the_result_tells_how_a_trial_ended(trials):
-    journal = Journal(trials, CONFIG, 0)
+    journal = Journal(trials, CONFIG, 0, Stopwatch(0.0))
     write(journal, 0, 8, record(1, ok=False, good=0), record(8))
     by_length = {"length": [1.0], "count": [2.0], "teacher_forced": [0.5], "free_running": [1.0]}
     by_position = {"position": [1.0], "references": [2.0], **{k: v for k, v in by_length.items() if k != "length"}}
@@ -118,10 +119,13 @@ def test_the_result_tells_how_a_trial_ended(trials):
 
 
 def test_the_last_record_is_where_the_training_ends_with_the_seconds_that_it_took(trials):
-    journal = Journal(trials, CONFIG, 0)
+    watch = Stopwatch(9.0)
+    journal = Journal(trials, CONFIG, 0, watch)
     both = jax.tree.map(lambda *each: np.stack(each), record(1), record(1))
     for start, stop, last in ((0, 3, False), (3, 4, False), (4, 5, False), (5, 6, True)):
-        journal.pend(start, stop, both, last, seconds=stop / 2)
+        watch.seconds = float(stop)
+        journal.pend(start, stop, both, last)
+        watch.seconds = 100.0  # of updates that follow
         journal.collect()
     assert [(line["step"], line["train/seconds"]) for line in records(trials[0])] == [(4, 2.0), (6, 3.0)]
     assert [line["step"] for line in records(trials[0], "gradient_flow")] == [0, 4, 5]
@@ -134,6 +138,18 @@ def test_the_last_record_is_where_the_training_ends_with_the_seconds_that_it_too
     )
 
 
+def test_seconds_are_shared_among_the_trials_of_a_pack(trials):
+    watch = Stopwatch(0.0)
+    journal = Journal(trials, CONFIG, 0, watch)
+    both = jax.tree.map(lambda *each: np.stack(each), record(4), record(4))
+    journal.pend(0, 4, both)
+    watch.seconds = 3.0  # when the record is there
+    journal.collect()
+    watch.seconds = 5.0
+    journal.log_evaluations(4, [Evaluation({"eval/loss": 1.0}, {})] * 2)
+    assert [line["train/seconds"] for line in records(trials[1])] == [1.5, 2.5]
+
+
 @pytest.mark.parametrize("stem", ["metrics", "gradient_flow"])
 def test_records_of_another_shape_are_found_before_the_training(trials, stem):
     trials[0].check_records()
@@ -143,13 +159,13 @@ def test_records_of_another_shape_are_found_before_the_training(trials, stem):
 
 
 def test_a_continuation_drops_what_it_will_record_again(trials):
-    journal = Journal(trials, CONFIG, 0)
+    journal = Journal(trials, CONFIG, 0, Stopwatch(0.0))
     for start, stop in ((0, 4), (4, 7), (7, 8)):
         write(journal, start, stop, record(stop - start), record(stop - start))
-    Journal(trials, CONFIG, 4)
+    Journal(trials, CONFIG, 4, Stopwatch(0.0))
     assert [line["step"] for line in records(trials[0])] == [4]
     assert [line["step"] for line in records(trials[0], "gradient_flow")] == [0]
-    Journal(trials, CONFIG, 0)
+    Journal(trials, CONFIG, 0, Stopwatch(0.0))
     assert records(trials[0]) == records(trials[0], "gradient_flow") == []
 
 
@@ -160,7 +176,7 @@ def test_omega_and_the_forcing_are_recorded_where_there_are_any(tmp_path):
         Trial(name, own, RunDirectory.create(tmp_path / name, own)) for name, own in (("both", config), ("", CONFIG))
     )
     for trial in (both, neither):
-        journal = Journal([trial], trial.config, 0)
+        journal = Journal([trial], trial.config, 0, Stopwatch(0.0))
         for start, share in ((0, 0.75), (2, 0.25)):
             write(journal, start, start + 2, record(2, gradient_regulariser=3.0, teacher_forcing=share))
     (line,), (other,) = records(both), records(neither)

@@ -69,9 +69,20 @@ def record_of(directory: Path) -> dict[str, Any]:
     """All that a run directory records, without what a clock decides."""
     result = json.loads((directory / "result.json").read_text())
     del result["seconds"]
-    result["summary"].pop("steps_per_second", None)
-    lines = {name: (directory / f"{name}.jsonl").read_text() for name in ("metrics", "gradient_flow")}
-    return {"result": result, **lines}
+    for name in ("steps_per_second", "train/seconds"):
+        result["summary"].pop(name, None)
+    return {
+        "result": result,
+        "metrics": metrics_of(directory),
+        "gradient_flow": (directory / "gradient_flow.jsonl").read_text(),
+    }
+
+
+def metrics_of(directory: Path) -> str:
+    """The lines of `metrics.jsonl`, without what a clock decides."""
+    records = [json.loads(line) for line in (directory / "metrics.jsonl").read_text().splitlines()]
+    assert all(record.pop("train/seconds") >= 0 for record in records)
+    return "\n".join(json.dumps(record) for record in records)
 
 
 def assert_same_run(one: Path, other: Path, config: Config = TINY) -> None:

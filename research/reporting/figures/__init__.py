@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from research.reporting.aggregate import Group
 from research.reporting.figures import alignment
 from research.reporting.figures.alignment import Alignment
+from research.reporting.figures.courses import metric_by_time
 from research.reporting.figures.errors import (
     bleu_by_length,
     error_by_length,
@@ -31,6 +32,7 @@ FIGURES: dict[str, Callable[[Group], Figure | None]] = {
     "error_by_length": error_by_length,
     "error_by_position": error_by_position,
     "bleu_by_length": bleu_by_length,
+    "metric_by_time": metric_by_time,
     "forcing_gap": forcing_gap,
     "forced_and_free": forced_and_free,
 }

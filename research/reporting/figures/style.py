@@ -89,15 +89,22 @@ def looks(rows: Sequence[Row]) -> dict[str, tuple]:
 
 
 def labels(
-    axis: Axes, lines: Sequence, at: float, wanted: list[float], looks: dict, limits: tuple[float, float], right: bool
+    axis: Axes,
+    lines: Sequence,
+    at: float | list[float],
+    wanted: list[float],
+    looks: dict,
+    limits: tuple[float, float],
+    right: bool,
 ) -> None:
     """Names beside the ends of their lines, moved apart where they would overlap, with a thin leader to the line."""
     low, high = limits
     gap = (high - low) * 0.075
     places = spread(wanted, gap, low + gap / 3, high - gap / 3)
-    for line, start, place in zip(lines, wanted, places, strict=True):
+    ends = at if isinstance(at, list) else [at] * len(lines)
+    for line, end, start, place in zip(lines, ends, wanted, places, strict=True):
         color = looks[line.row.label][0]
         leader = {"arrowstyle": "-", "color": color, "lw": 1.4, "shrinkA": 1, "shrinkB": 5 if right else 1}
-        axis.annotate(line.row.label, (at, start), (1.05 if right else -0.05, place), color=color, weight="bold",
+        axis.annotate(line.row.label, (end, start), (1.05 if right else -0.05, place), color=color, weight="bold",
                       textcoords=axis.get_yaxis_transform(), ha="left" if right else "right", va="center", fontsize=16,
                       arrowprops=leader | {"relpos": (0 if right else 1, 0.5)}, annotation_clip=False)  # fmt: skip
