@@ -20,6 +20,9 @@ READ_WITH = {
 MOST_SENTENCES = 10_000
 """Synthesised sentences that there are in a language (`research/tasks/corpora/espeak_sentences.py`)."""
 
+MOST_FLITE_STRINGS = 500
+"""That there are of a voice (`research/tasks/corpora/flite.py`)."""
+
 
 @dataclass(frozen=True)
 class FeatureOptions(TaskOptions):
@@ -169,6 +172,12 @@ class SpeechDigitsConfig(SpeechOptions):
     """Connected digits, synthesised, to their names; voices held out, and a real one (espeak-ng, Asterisk)."""
 
     name: Literal["speech_digits"] = "speech_digits"
+    flite_strings: int = 0
+    """Training examples that are added of each of four voices that were built from recordings of people (flite)."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _check_ranges(self, {"flite_strings": (0, MOST_FLITE_STRINGS)})
 
 
 @dataclass(frozen=True)

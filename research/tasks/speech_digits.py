@@ -1,9 +1,10 @@
 """Connected digits to their names: synthesised ones to train on, unseen voices and a real one to be scored on.
 
-Training hears 74 of espeak-ng's voices (`research/tasks/corpora/espeak.py`); 20 others are held out, and so are the
-strings of two digits or more that they say. Held out, too, are real digits, from Asterisk's prompts: ten recordings of
-one woman, each alone, and 200 strings of two to seven of them, joined with short pauses, none of which is a training
-string. No training hears her, nor any real voice.
+Training hears 74 of espeak-ng's voices (`research/tasks/corpora/espeak.py`), which are computed from rules, and with
+`task.flite_strings` four that were built from recordings of other people (`research/tasks/corpora/flite.py`). 20 voices
+of espeak-ng are held out, and so are the strings of two digits or more that they say. Held out, too, are real digits,
+from Asterisk's prompts: ten recordings of one woman, each alone, and 200 strings of two to seven of them, joined with
+short pauses, none of which is a training string. No training hears her, nor any recording.
 
 Symbols are words. The metrics of `research/tasks/sequences.py` are those of the unseen voices; others are
 
@@ -22,7 +23,7 @@ import numpy as np
 
 from research.config import SpeechDigitsConfig
 from research.tasks import sequences, transcripts
-from research.tasks.corpora import asterisk, espeak
+from research.tasks.corpora import asterisk, espeak, flite
 from research.tasks.corpora.recordings import Recording
 from research.tasks.speech import Speech
 from research.tasks.task import Evaluation, Outcome
@@ -41,9 +42,10 @@ class SpeechDigits(Speech):
 
     def __init__(self, options: SpeechDigitsConfig) -> None:
         splits = espeak.load()
-        self.hear(options, splits["train"], splits["test"] + joined(asterisk.digits()), str.split, " ")
+        train = splits["train"] + (flite.load(options.flite_strings) if options.flite_strings else [])
+        self.hear(options, train, splits["test"] + joined(asterisk.digits()), str.split, " ")
         self._voices = {one.speaker for one in splits["test"]}
-        self.constant = transcripts.likeliest([one.text for one in splits["train"]])
+        self.constant = transcripts.likeliest([one.text for one in train])
         """What to say without listening."""
 
     def evaluate(self, outcome: Outcome) -> Evaluation:

@@ -9,7 +9,7 @@ from research.batch import END, PAD
 from research.config import SpeechDigitsConfig
 from research.tasks import speech_digits
 from research.tasks.audio import fbank, sound
-from research.tasks.corpora import asterisk, espeak
+from research.tasks.corpora import asterisk, espeak, flite
 from research.tasks.corpora.recordings import Recording
 from research.tasks.speech_digits import JOINED, LONGEST_PAUSE, SpeechDigits
 from research.tasks.task import Outcome
@@ -68,6 +68,18 @@ def test_training_hears_the_training_voices_and_neither_the_others_nor_the_real_
     ]
     expected = [fbank.log_mel(sound.resampled(one.sound, RATE, RATE), task.options).astype(np.float16) for one in TRAIN]
     assert sorted(heard) == sorted(features.tobytes() for features in expected)
+
+
+def test_voices_built_from_recordings_are_added_to_training_alone(task, monkeypatch):
+    monkeypatch.setattr(espeak, "load", lambda: {"train": TRAIN, "validation": VALIDATION, "test": TEST})
+    monkeypatch.setattr(asterisk, "digits", lambda: REAL)
+    added = [spoken("six six", "slt", draw=90 + draw) for draw in range(40)]
+    monkeypatch.setattr(flite, "load", lambda count: added[:count])
+    more = SpeechDigits(SpeechDigitsConfig(mels=12, flite_strings=30))
+    counts = [sum(len(batch.inputs) for batch in one.data) for one in (task, more)]
+    assert counts == [len(TRAIN), len(TRAIN) + 30]
+    assert [one.text for one in more.test] == [one.text for one in task.test]
+    assert more.constant == "six six"
 
 
 def test_unseen_voices_and_the_real_one_are_held_out(task):

@@ -31,9 +31,10 @@ from scipy.signal import resample_poly
 from research.errors import UserError
 from research.tasks.corpora import recordings
 from research.tasks.corpora.corpus import Corpus, Example, share
+from research.tasks.corpora.espeak_library import Utterance
 from research.tasks.corpora.fetch import wheel
 from research.tasks.corpora.recordings import Recording
-from research.tasks.corpora.synthesis import Utterance, speak
+from research.tasks.corpora.synthesis import speak
 
 PACKAGE = "0.2.4"
 RATE = 8000
@@ -137,7 +138,7 @@ def may_say(split: str, string: Sequence[int]) -> bool:
 
 def utterances(voice: str) -> list[tuple[str, Utterance]]:
     """What a voice says: the words, and how they are said; a pure function of its name."""
-    rng, split = np.random.default_rng(_seed(voice)), split_of(voice)
+    rng, split = np.random.default_rng(seed(voice)), split_of(voice)
     return [_drawn(rng, voice, split) for _ in range(STRINGS[split])]
 
 
@@ -159,15 +160,15 @@ def load() -> dict[str, list[Recording]]:
     return {split: list(recordings.load(corpus, split).values()) for split in STRINGS}
 
 
-def _seed(voice: str) -> int:
+def seed(voice: str) -> int:
+    """Where a voice's draws begin."""
     return int.from_bytes(hashlib.sha256(voice.encode()).digest()[:8], "big")
 
 
 def _drawn(rng: np.random.Generator, voice: str, split: str) -> tuple[str, Utterance]:
     words = [WORDS[digit] for digit in digits(rng, split)]
-    separator, end = rng.choice([" ", ", "]), rng.choice(["", ".", ",", "?"], p=[0.4, 0.3, 0.2, 0.1])
     utterance = Utterance(
-        text=separator.join(words) + end,
+        text=written(rng, words),
         voice=f"{rng.choice(ACCENTS)}+{voice}",
         speed=round(np.exp(rng.uniform(np.log(100), np.log(260)))),
         pitch=int(rng.integers(15, 86)),
@@ -177,14 +178,27 @@ def _drawn(rng: np.random.Generator, voice: str, split: str) -> tuple[str, Utter
     return " ".join(words), utterance
 
 
+def written(rng: np.random.Generator, words: Sequence[str]) -> str:
+    """The words with a way to put stops between and behind them, of which prosody follows."""
+    separator, end = rng.choice([" ", ", "]), rng.choice(["", ".", ",", "?"], p=[0.4, 0.3, 0.2, 0.1])
+    return separator.join(words) + end
+
+
 def _spoken(library: Path, voice: str) -> list[tuple[str, Example]]:
     drawn = utterances(voice)
-    sounds, rate = speak(library, [utterance for _, utterance in drawn])
-    silences = np.random.default_rng([_seed(voice), 1]).integers(0, int(MOST_SILENCE * RATE) + 1, (len(drawn), 2))
+    sounds, rate = speak("espeak-ng", library, [utterance for _, utterance in drawn])
+    return heard(voice, [text for text, _ in drawn], sounds, rate)
+
+
+def heard(
+    voice: str, texts: Sequence[str], sounds: Sequence[Int16[np.ndarray, "_"]], rate: int
+) -> list[tuple[str, Example]]:
+    """The examples that a voice's utterances make: at `RATE`, with silence before and after."""
+    silences = np.random.default_rng([seed(voice), 1]).integers(0, int(MOST_SILENCE * RATE) + 1, (len(texts), 2))
     sounds = [np.pad(resampled(sound, rate), silence) for sound, silence in zip(sounds, silences, strict=True)]
     return [
         recordings.example(f"{voice}-{index:03}", Recording(sound, RATE, text, voice))
-        for index, (sound, (text, _)) in enumerate(zip(sounds, drawn, strict=True))
+        for index, (sound, text) in enumerate(zip(sounds, texts, strict=True))
     ]
 
 

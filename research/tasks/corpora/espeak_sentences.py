@@ -25,8 +25,9 @@ from research.config.speech import MOST_SENTENCES
 from research.tasks.corpora import asterisk, espeak, libreoffice, recordings
 from research.tasks.corpora.corpus import Corpus, Example
 from research.tasks.corpora.espeak import RATE
+from research.tasks.corpora.espeak_library import Utterance
 from research.tasks.corpora.recordings import Recording
-from research.tasks.corpora.synthesis import Utterance, speak
+from research.tasks.corpora.synthesis import speak
 
 AT_ONCE = 250
 """Texts that one process says."""
@@ -171,7 +172,7 @@ def spoken(library: Path, accent: str, part: int, said: Sequence[str]) -> list[R
     rng, voices = np.random.default_rng([1, part]), espeak.voices(library)
     chosen = [str(rng.choice(voices)) for _ in said]
     drawn = [_utterance(rng, text, f"{accent}+{voice}") for text, voice in zip(said, chosen, strict=True)]
-    sounds, rate = speak(library, drawn)
+    sounds, rate = speak("espeak-ng", library, drawn)
     found = []
     for sound, text, voice in zip(sounds, said, chosen, strict=True):
         padded = np.pad(espeak.resampled(sound, rate), rng.integers(0, int(MOST_SILENCE * RATE) + 1, 2))

@@ -7,7 +7,8 @@ import pytest
 
 from research.errors import UserError
 from research.tasks.corpora import espeak
-from research.tasks.corpora.synthesis import Utterance, speak
+from research.tasks.corpora.espeak_library import Utterance
+from research.tasks.corpora.synthesis import speak
 
 NUMBER = Utterance("zero one nine", "en-us+Alicia")  # with breath, which is drawn at random
 
@@ -30,7 +31,7 @@ def sounds(library: Path) -> tuple[list[np.ndarray], int]:
         {"voice": "en-gb-scotland+Alicia"},
         {"text": "zero one nine four four"},
     )
-    return speak(library, [replace(NUMBER, **change) for change in changes])
+    return speak("espeak-ng", library, [replace(NUMBER, **change) for change in changes])
 
 
 def test_an_utterance_is_heard_and_nothing_of_it_is_cut_off(sounds: tuple[list[np.ndarray], int]) -> None:
@@ -53,17 +54,17 @@ def test_each_setting_is_heard(sounds: tuple[list[np.ndarray], int]) -> None:
 def test_the_same_utterances_make_the_same_sound_in_each_call(
     library: Path, sounds: tuple[list[np.ndarray], int]
 ) -> None:
-    again, _ = speak(library, [NUMBER, NUMBER])
+    again, _ = speak("espeak-ng", library, [NUMBER, NUMBER])
     np.testing.assert_array_equal(again[0], sounds[0][0])
     assert not np.array_equal(again[0], again[1])  # the noise and the library's state go on
 
 
 def test_an_unknown_voice_is_named(library: Path) -> None:
     with pytest.raises(UserError, match="espeak-ng: no voice xx"):
-        speak(library, [replace(NUMBER, voice="xx+nobody")])
+        speak("espeak-ng", library, [replace(NUMBER, voice="xx+nobody")])
 
 
 def test_a_library_that_cannot_be_loaded_gives_one_line(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"espeak-ng: .*libespeak-ng") as caught:
-        speak(tmp_path, [NUMBER])
+        speak("espeak-ng", tmp_path, [NUMBER])
     assert "\n" not in str(caught.value)
