@@ -264,6 +264,16 @@ def _task(trial: Trial) -> str:
         case "translation":
             language = LANGUAGES.get(str(options.get("task.target")), options.get("task.target"))
             return f"English to {language}, 3 to {options.get('task.max_words')} words, {_units(options)}"
+        case "speech_digits":
+            return "connected digits, synthesised"
+        case "speech_syllables":
+            return f"Mandarin syllables, held out by {options.get('task.split')}"
+        case "speech_prompts":
+            return f"recorded prompts, {options.get('task.language')}"
+        case "image_digits":
+            return f"strips of 1 to {options.get('task.digits')} digits"
+        case "image_stamps":
+            return "pictures to captions"
         case other:
             return drawn.words(options) or str(other)
 

@@ -11,12 +11,12 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from research import catalogue
 from research.errors import UserError
 from research.probes.gradient_flow import TINY
 from research.reporting.aggregate import Row
 
 Array = NDArray[np.float64]
-Part = Literal["h", "c"]
 When = Literal["first", "last"]
 By = Literal["length", "position"]
 Kind = Literal["free_running", "teacher_forced", "bleu"]
@@ -67,8 +67,18 @@ class Course:
     """Over the seeds."""
 
 
-def profile(row: Row, part: Part = "h", when: When = "first") -> Profile | None:
-    """The row's first or last profile over its seeds; None if no trial has one."""
+def state_of(row: Row) -> str:
+    """The part of the carry through which the row's cell reaches back in time; of most cells h."""
+    return catalogue.load("cells", str(row.options.get("model.cell"))).state
+
+
+def profile(row: Row, part: str = "", when: When = "first") -> Profile | None:
+    """The row's first or last profile over its seeds; None if no trial has one.
+
+    Args:
+        part: of the carry; by default the state.
+    """
+    part = part or state_of(row)
     _check_lengths(row, part)
     records = [[record for record in trial.gradient_flow if part in record] for trial in row.trials]
     chosen = [found[0 if when == "first" else -1] for found in records if found]
@@ -84,11 +94,12 @@ def profile(row: Row, part: Part = "h", when: When = "first") -> Profile | None:
     return Profile(row, median(relative), low, high, int(usable.sum()), int((~usable).sum()), steps)
 
 
-def heatmap(row: Row, part: Part = "h") -> tuple[Array, Array] | None:
+def heatmap(row: Row) -> tuple[Array, Array] | None:
     """Training steps [R] and, for each, log10 of the median norm over the seeds that have it [R, T]; None without any.
 
-    -inf is an underflow, inf an overflow.
+    Of the state. -inf is an underflow, inf an overflow.
     """
+    part = state_of(row)
     _check_lengths(row, part)
     by_step: dict[int, list[Array]] = {}
     for trial in row.trials:
@@ -177,7 +188,7 @@ def spread(places: Sequence[float], gap: float, low: float, high: float) -> list
     return result
 
 
-def _check_lengths(row: Row, part: Part) -> None:
+def _check_lengths(row: Row, part: str) -> None:
     """The records of a file are of one length; see that the files of a row are, too."""
     first: tuple[int, str] | None = None
     for trial in row.trials:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from research.config import Config
+from research.dotted import override
 from research.reporting.aggregate import Row, Trial
 from research.reporting.profiles import MOST_BINS, errors, heatmap, median, profile, spread
 from research.tracking.runs import RunDirectory
@@ -13,11 +14,11 @@ from research.tracking.runs import RunDirectory
 INF, NAN = np.inf, np.nan
 
 
-def row(tmp_path: Path, *records: list[dict]) -> Row:
+def row(tmp_path: Path, *records: list[dict], cell: str = "lstm") -> Row:
     """A row of one trial for each list of records."""
     trials = []
     for seed, seeds_records in enumerate(records):
-        run = RunDirectory.create(tmp_path / str(seed), Config(seed=seed))
+        run = RunDirectory.create(tmp_path / str(seed), override(Config(seed=seed), {"model.cell": cell}))
         for record in seeds_records:
             run.append("gradient_flow", record)
         trials.append(Trial(run, run.options(), None))
@@ -35,6 +36,16 @@ def test_the_median_has_a_place_for_zero_and_for_infinity():
     norms = np.array([[0, 0, 1e-4, 0], [0, 1, 1e-2, 0], [1, INF, INF, INF], [1, INF, INF, INF]])
     np.testing.assert_allclose(median(norms), [0, INF, INF, INF])
     np.testing.assert_allclose(median(np.array([[1e-4], [1e-2]])), [1e-3])
+
+
+@pytest.mark.parametrize(("cell", "part"), [("gru", "h"), ("lstm", "h"), ("sru", "c"), ("lru", "re")])
+def test_the_profile_is_that_of_the_part_that_reaches_back(tmp_path, cell, part):
+    record = {"step": 0, "h": [0.0, 1.0], "c": [0.0, 1.0], "re": [0.0, 1.0], part: [0.5, 1.0]}
+    found = profile(row(tmp_path, [record], cell=cell))
+    assert found is not None and found.middle.tolist() == [0.5, 1.0]
+    heat = heatmap(row(tmp_path / "again", [record], cell=cell))
+    assert heat is not None
+    np.testing.assert_allclose(heat[1], [[np.log10(0.5), 0]])
 
 
 def test_a_profile_is_relative_to_its_last_norm_and_keeps_what_float32_cannot_hold(tmp_path):

@@ -45,7 +45,7 @@ def metric_by_time(group: Group) -> Figure | None:
         axis.spines["right"].set_visible(False)
         axis.set_title(task(section), pad=12)
     note = "Line: mean over seeds; band: lowest to highest seed; dotted: without looking at the input."
-    style.title(figure, f"{column.title} on held-out examples by the time of training", note)
+    style.title(figure, f"By the time of training: {column.title}, held out", note)
     return figure
 
 

@@ -22,7 +22,14 @@ from research.tracking.shape import is_number
 KINDS: dict[str, Kind] = {"free running": "free_running", "teacher forced": "teacher_forced"}
 COLORS = dict(zip(KINDS, style.COLORS, strict=False))
 GAP = "#EEEEEE"
-WORDS = {"pronunciation": ("letters in the word", "phoneme"), "translation": ("words in the sentence", "token")}
+WORDS = {
+    "pronunciation": ("letters in the word", "phoneme"),
+    "translation": ("words in the sentence", "token"),
+    "speech_digits": ("frames of sound", "word"),
+    "speech_syllables": ("frames of sound", "symbol"),
+    "speech_prompts": ("frames of sound", "character"),
+    "image_digits": ("digits in the strip", "digit"),
+}
 """Of a task: what the length of an input is, and what a token is."""
 
 

@@ -17,7 +17,7 @@ from research.probes.gradient_flow import color_scale
 from research.reporting import profiles
 from research.reporting.aggregate import Group, task
 from research.reporting.figures import style
-from research.reporting.profiles import Array, Part, Profile, When
+from research.reporting.profiles import Array, Profile, When
 
 COLOR_MAP = "viridis"
 UNDERFLOW, OVERFLOW = "#BDBDBD", "#E8112D"
@@ -38,8 +38,12 @@ class Scale:
         return np.where(np.isinf(norms), self.high + self.strip * (0.25 + 0.6 * lane), decades)
 
 
-def gradient_profiles(group: Group, part: Part = "h", when: When = "first") -> Figure | None:
-    """Norm of dL/dh_t against t, one panel a setting, one line a row; a band from the lowest to the highest seed."""
+def gradient_profiles(group: Group, part: str = "", when: When = "first") -> Figure | None:
+    """Norm of dL/dh_t against t, one panel a setting, one line a row; a band from the lowest to the highest seed.
+
+    Args:
+        part: of the carry; by default the state of each cell.
+    """
     panels = [(section, [profiles.profile(row, part, when) for row in section.rows]) for section in group.sections]
     panels = [(section, [line for line in lines if line]) for section, lines in panels]
     panels = [(section, lines) for section, lines in panels if lines]
@@ -57,11 +61,13 @@ def gradient_profiles(group: Group, part: Part = "h", when: When = "first") -> F
     state = {"first": "at initialisation", "last": "at the last record of training"}[when]
     seeds = _range([line.seeds for _, lines in panels for line in lines])
     note = f"Line: median over seeds ({seeds}); band: lowest to highest seed. "
-    note += "The loss is read after the last step."
+    note += "To the right stands the loss of the last step."
+    others = {} if part else {line.row.label: profiles.state_of(line.row) for _, lines in panels for line in lines}
+    note += "".join(f" Of {label}: its state {other}." for label, other in others.items() if other != "h")
     left_out = sum(line.left_out for _, lines in panels for line in lines)
     if left_out:
         note += f" Left out: {left_out} profile{'s' if left_out > 1 else ''} whose last norm is 0 or not finite."
-    style.title(figure, f"Norm of ∂L/∂{part}ₜ {state}, relative to its norm at the last time step", note)
+    style.title(figure, f"Norm of ∂L/∂{part or 'h'}ₜ {state}, relative to its norm at the last time step", note)
     return figure
 
 
