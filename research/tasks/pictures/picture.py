@@ -31,7 +31,7 @@ def read(path: str | Path) -> Image.Image:
         reason = "is an empty file" if empty else "is no picture of a known format"
         raise UserError(f"{path}: {reason}; must be a picture, such as png or jpg") from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise UserError(f"{path}: has too many pixels to be read") from error
+        raise UserError(f"{path}: has too many pixels; must have at most {Image.MAX_IMAGE_PIXELS:,}") from error
     except FileNotFoundError as error:
         raise UserError(f"{path}: no such file") from error
     except (OSError, SyntaxError, ValueError, EOFError) as error:  # what Pillow raises has no common type

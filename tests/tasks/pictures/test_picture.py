@@ -98,6 +98,13 @@ def test_a_side_that_is_too_long_is_refused(tmp_path):
         picture.read(tmp_path / "one.png")
 
 
+def test_the_most_pixels_are_told(tmp_path):
+    path = tmp_path / "large.png"
+    Image.new("1", (15_000, 15_000)).save(path)
+    with pytest.raises(UserError, match=r"large\.png: has too many pixels; must have at most 89,478,485$"):
+        picture.read(path)
+
+
 @pytest.mark.parametrize("size", [(8, 4), (4, 8), (80, 40), (1, 500)])
 def test_a_square_holds_all_of_a_picture_in_the_middle_on_white(size):
     square = picture.squared(Image.new("RGB", size, "black"), 16)
