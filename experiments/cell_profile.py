@@ -2,15 +2,17 @@
 
     python -m experiments.cell_profile [CELL T B D H]
 
-From JAX's own profiler, on all cores as in `cell_speed`; milliseconds of one core, the median call times the number of
-calls. Products are matrix products; buffers are large arrays that are filled with zeros, which is when the system hands
-out their pages; the sum over cores includes waiting for the slower one; what is left is elementwise arithmetic and
-copies.
+From JAX's own profiler, on all cores as in `cell_speed`; milliseconds of one core, means over some passes. Products are
+matrix products; buffers are large arrays that are filled with zeros, which is when the system hands out their pages;
+the sum over cores includes waiting for the slower one; other traced operations are elementwise arithmetic and copies.
+What is left of the time of a pass is not traced: large products of the weights' gradients, which XLA leaves to Eigen,
+and what lies between operations.
 """
 
 import statistics
 import sys
 import tempfile
+import time
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
@@ -31,6 +33,7 @@ KINDS = {
     "sum over cores": ("all-reduce",),
 }
 NO_OPERATIONS = ("while", "Thunk", "$", "Rendez", "Wait", "end", "Pjit", "Common", "conditional", "call", "tsl")
+REST = "not traced"
 LARGEST = 12
 
 
@@ -67,10 +70,13 @@ def profile(name: str, steps: int, batch: int, inputs: int, features: int) -> li
     step = cell_speed.ours(create(name), xs, features)
     step()
     durations: dict[str, list[int]] = defaultdict(list)
+    passes = []
     with tempfile.TemporaryDirectory() as folder:
         with jax.profiler.trace(folder):
             for _ in range(CALLS):
+                began = time.perf_counter()
                 step()
+                passes.append(time.perf_counter() - began)
         (path,) = Path(folder).rglob("*.xplane.pb")
         for plane in jax.profiler.ProfileData.from_file(str(path)).planes:
             for event in (event for line in plane.lines for event in line.events):
@@ -78,11 +84,11 @@ def profile(name: str, steps: int, batch: int, inputs: int, features: int) -> li
                     durations[event.name].append(event.duration_ns)
     found = []
     for operation, spans in durations.items():
-        calls, median = len(spans) / CALLS / jax.device_count(), statistics.median(spans)
+        calls, mean = len(spans) / CALLS / jax.device_count(), statistics.mean(spans)
         kind = next((kind for kind, starts in KINDS.items() if operation.startswith(starts)), "elementwise and copies")
-        found.append(
-            {"operation": operation, "kind": kind, "calls": calls, "us": median / 1e3, "ms": calls * median / 1e6}
-        )
+        found.append({"operation": operation, "kind": kind, "calls": calls, "us": mean / 1e3, "ms": calls * mean / 1e6})
+    rest = 1e3 * statistics.mean(passes) - sum(operation["ms"] for operation in found)
+    found.append({"operation": REST, "kind": REST, "calls": 1, "us": 1e3 * rest, "ms": rest})
     return sorted(found, key=lambda operation: -operation["ms"])
 
 

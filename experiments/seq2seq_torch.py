@@ -1,8 +1,8 @@
 """The model of `seq2seq_speed` in PyTorch, as one writes it there, and its weights from ours.
 
-The encoder is `nn.LSTM` (oneDNN), 2 layers in both directions. The decoder is a Python loop over steps: its 2 layers,
-then additive attention on the encoder's states. Embedding of the fed tokens and all that follows the attention are
-done once for all steps, which spares torch work that a loop need not do.
+The encoder is `nn.LSTM` (oneDNN), 2 layers in both directions. The decoder is a Python loop over steps: embedding of
+the fed token, 2 layers, additive attention on the encoder's states, and the map to the vocabulary. With true tokens
+the first and the last of these can be done once for all steps (`hoisted`), as ours does.
 """
 
 from typing import Any
@@ -45,26 +45,33 @@ class Twin:
             for name, parameter in self.weights.items():
                 parameter.copy_(self.torch.from_numpy(np.array(arrays[name])))
 
-    def update(self, inputs: Any, targets: Any) -> Any:
+    def update(self, inputs: Any, targets: Any, *, hoisted: bool) -> Any:
         """A train step; its loss."""
         self.optimizer.zero_grad()
-        loss = self.loss(inputs, targets)
+        loss = self.loss(inputs, targets, hoisted=hoisted)
         loss.backward()
         self.torch.nn.utils.clip_grad_norm_(self.weights.values(), 1.0)
         self.optimizer.step()
         return loss
 
-    def loss(self, inputs: Any, targets: Any) -> Any:
-        """Mean cross entropy of the targets, all of full length, each token fed the true one before it."""
+    def loss(self, inputs: Any, targets: Any, *, hoisted: bool) -> Any:
+        """Mean cross entropy of the targets, all of full length, each token fed the true one before it.
+
+        Args:
+            hoisted: whether embedding and read-out are out of the loop.
+        """
         torch, parts = self.torch, self.parts
         states, carry = self._encode(inputs)
         keys = parts["memory"](states)
-        fed = parts["target"](torch.nn.functional.pad(targets[:, :-1], (1, 0), value=BEGIN))
+        fed = torch.nn.functional.pad(targets[:, :-1], (1, 0), value=BEGIN)
+        embedded = parts["target"](fed) if hoisted else None
         seen = []
         for u in range(targets.shape[1]):
-            hidden, carry = self._step(fed[:, u], carry, keys, states)
-            seen.append(hidden)
-        logits = self._read_out(torch.stack(seen, 1))
+            x = parts["target"](fed[:, u]) if embedded is None else embedded[:, u]
+            hidden, carry = self._step(x, carry, keys, states)
+            seen.append(hidden if hoisted else self._read_out(hidden))
+        found = torch.stack(seen, 1)
+        logits = self._read_out(found) if hoisted else found
         return torch.nn.functional.cross_entropy(logits.flatten(0, 1), targets.flatten())
 
     def greedy(self, inputs: Any, most: int) -> Any:
