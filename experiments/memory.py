@@ -48,7 +48,6 @@ EXPERIMENT = Experiment(
         Column("accuracy", "eval/accuracy", unit="%"),
         Column("without memory", "eval/baseline/accuracy", unit="%"),
         Column("symbols recalled", "eval/accuracy_recalled", unit="%"),
-        Column("sequences right", "eval/sequence_accuracy", unit="%"),
         Column("parameters", "model/parameters"),
     ),
     figures=("metric_by_time", "gradient_profiles"),
