@@ -6,6 +6,7 @@ line on stderr and exit code 2.
 
 import argparse
 import difflib
+import errno
 import os
 import sys
 import textwrap
@@ -66,8 +67,19 @@ def main(args: Sequence[str] | None = None) -> int:
         print(f"interrupted{goes_on}", file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python complains when it flushes at exit
+        _stop_writing()
         return 141
+    except OSError as error:
+        if error.errno != errno.ENOSPC or error.filename:
+            raise
+        _stop_writing()
+        print(f"error: the output cannot be written: {error.strerror}", file=sys.stderr)
+        return 2
+
+
+def _stop_writing() -> None:
+    """Else Python complains when it flushes at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _dispatch(args: list[str]) -> int:

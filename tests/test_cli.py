@@ -204,6 +204,14 @@ def test_ctrl_c_is_one_line_and_exit_code_130(trainer, tmp_path, capsys):
     assert capsys.readouterr().err.count("\n") == 1
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this machine has no full disk to write to")
+def test_a_full_disk_behind_the_output_is_one_line():
+    with open("/dev/full", "w") as full:
+        command = [sys.executable, "-m", "research", "list"]
+        done = subprocess.run(command, cwd=catalogue.ROOT, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert (done.returncode, done.stderr) == (2, "error: the output cannot be written: No space left on device\n")
+
+
 def test_a_closed_pipe_is_quiet():
     command = f"{sys.executable} -m research list | true; exit ${{PIPESTATUS[0]}}"
     done = subprocess.run(["bash", "-c", command], cwd=catalogue.ROOT, capture_output=True, text=True, check=False)

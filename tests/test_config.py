@@ -65,6 +65,7 @@ def test_a_change_of_task_drops_the_options_of_the_former_task():
         ("init.connections", 0),
         ("init.forget_bias", float("inf")),
         ("init.chrono_length", 2),
+        ("init.chrono_length", 100),  # with a constant bias
         ("init.chrono_length", 2**31),
         ("init.gain", 1e15),
         ("init.forget_bias", -1e15),

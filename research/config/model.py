@@ -218,3 +218,4 @@ class InitConfig:
         bias, length = self.forget_bias, self.chrono_length
         require(-LARGE <= bias <= LARGE, "init.forget_bias", bias, f"between -{LARGE:g} and {LARGE:g}")
         require(length == 0 or 3 <= length < 2**31, "init.chrono_length", length, "0 or at least 3, less than 2**31")
+        require_default(self, "init", "chrono_length", self.bias == "chrono", f"init.bias={self.bias}")

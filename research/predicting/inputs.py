@@ -1,12 +1,13 @@
 """What a user gives, one by one: texts, the lines of the standard input, files, and the files of folders."""
 
+import io
 import os
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
-from research.errors import UserError
 from research.tasks.reader import Kind
 
 SUFFIXES = {
@@ -44,9 +45,6 @@ def given(inputs: Sequence[str], kind: Kind, folder: Path) -> Iterator[Given]:
 
     Args:
         folder: where what comes as bytes may be put.
-
-    Raises:
-        UserError: if nothing comes on the standard input.
     """
     for word in inputs:
         if kind == "text":
@@ -55,13 +53,20 @@ def given(inputs: Sequence[str], kind: Kind, folder: Path) -> Iterator[Given]:
             yield _file(folder)
         elif os.path.isdir(word):
             yield from _within(word, SUFFIXES[kind])
+        elif not word:
+            yield Given("''", word, fault="is no name; must be a file or a folder")
         else:
-            yield Given(word, word)
+            yield _named(word)
+
+
+def _named(path: str) -> Given:
+    special = os.path.exists(path) and not os.path.isfile(path)
+    return Given(path, path, fault="is no regular file; - takes one from the standard input" if special else "")
 
 
 def _lines() -> Iterator[Given]:
     number = 0
-    for number, line in enumerate(sys.stdin.buffer, start=1):
+    for number, line in enumerate(_standard_input(), start=1):
         place = f"line {number}: "
         try:
             text = line.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r\n")
@@ -71,16 +76,20 @@ def _lines() -> Iterator[Given]:
         else:
             yield Given(text, text, place)
     if not number:
-        raise UserError("-: nothing came on the standard input; must be lines of text")
+        yield Given("-", "-", fault="nothing came on the standard input; must be lines of text")
 
 
 def _file(folder: Path) -> Given:
-    content = sys.stdin.buffer.read()
+    content = _standard_input().read()
     if not content:
-        raise UserError("-: nothing came on the standard input; must be the bytes of a file")
+        return Given("-", "-", fault="nothing came on the standard input; must be the bytes of a file")
     path = folder / "standard_input"
     path.write_bytes(content)
     return Given("-", str(path))
+
+
+def _standard_input() -> BinaryIO:
+    return sys.stdin.buffer if sys.stdin else io.BytesIO()  # there is none if it was closed
 
 
 def _within(word: str, suffixes: tuple[str, ...]) -> Iterator[Given]:
@@ -92,4 +101,4 @@ def _within(word: str, suffixes: tuple[str, ...]) -> Iterator[Given]:
     paths = sorted(path for path in found if path.lower().endswith(suffixes))
     if not paths:
         yield Given(word, word, fault=f"has no file in it that ends in one of {', '.join(suffixes)}")
-    yield from (Given(path, path) for path in paths)
+    yield from map(_named, paths)

@@ -57,17 +57,23 @@ def unroll(
         hold: share of the former carry in the new one, [B, T, H] or what broadcasts to it, for each part (zoneout).
         probe: zeros; its gradient is the norm of dL/dcarry_t for each step and part (see `vjp`).
         omega: weight of Omega, the regulariser of the gradient, which is added to the gradient of the weights; its own
-            gradient is the sum of Omega over steps and sequences (see `vjp`). Not with `plain`.
+            gradient is the sum of Omega over steps and sequences (see `vjp`).
         checkpoint_every: keep one carry in so many steps for the backward pass, and compute the steps between again;
             -1: in as many as is best for memory, √T; 0: keep all.
         truncate_every: the gradient does not flow from a block of so many steps to the one before; 0: it flows.
         compute: type of the factors in matrix products (bfloat16); sums, carries and weights keep theirs.
         block: steps that share the products with weights (see `vjp`); 0: as many as fit the cache.
-        plain: differentiate the scan itself: needed for forward-mode derivatives, slower.
+        plain: differentiate the scan itself: needed for forward-mode derivatives, slower. Without `probe` and `omega`,
+            and all states are kept.
         form: of a linear recurrence (see `linear`): an associative scan, or sequential, step by step, as it is in any
             case with `hold`, `omega`, `checkpoint_every`, `truncate_every` or `plain`.
         backend: what runs the steps, see `cudnn`; it takes none of the options from `mask` on.
+
+    Raises:
+        ValueError: if `plain` is to have a `probe` or an `omega`, whose gradients it would not fill.
     """
+    if plain and not (probe is None and omega is None):
+        raise ValueError("unroll(plain=True): must have neither probe nor omega")
     batch, steps, _ = xs.shape
     arrays = weights.arrays()
     width = arrays["b"].shape[0]

@@ -159,7 +159,7 @@ def _train_pack(pack: Pack, source: Feed, members: list[Start], state: TrialStat
     trials = [one.trial for one in members]
     watch = Stopwatch(training.seconds, sum(one.seconds for one in members))
     journal = Journal(trials, config, start, watch) if processes.is_first() else Bystander()
-    if training.seconds:
+    if start < training.steps:
         state, _ = source.run(state, start, start)  # compiles the program, which does not count
     began = saved = time.monotonic()
     step = start

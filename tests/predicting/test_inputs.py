@@ -1,10 +1,10 @@
 """All that is given is found once, in order, under the name that the user knows."""
 
+import os
 from pathlib import Path
 
 import pytest
 
-from research.errors import UserError
 from research.predicting.inputs import given, several
 
 
@@ -59,10 +59,23 @@ def test_bytes_on_the_standard_input_are_a_file_that_is_called_as_the_user_calls
 
 
 @pytest.mark.parametrize("kind", ["text", "sound", "image"])
-def test_an_empty_standard_input_is_told(kind, stdin, tmp_path):
+def test_an_empty_or_closed_standard_input_is_told_and_what_else_is_given_is_taken(kind, stdin, tmp_path, monkeypatch):
     stdin(b"")
-    with pytest.raises(UserError, match="-: nothing came on the standard input"):
-        list(given(["-"], kind, tmp_path))
+    first = list(given(["a", "-", "b"], kind, tmp_path))
+    monkeypatch.setattr("sys.stdin", None)
+    for found in (first, list(given(["a", "-", "b"], kind, tmp_path))):
+        assert [one.name for one in found] == ["a", "-", "b"]
+        assert [one.fault.partition(";")[0] for one in found] == ["", "nothing came on the standard input", ""]
+
+
+def test_what_is_no_file_is_told_and_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "a.wav")
+    (tmp_path / "b.wav").write_text("")
+    for inputs in ([str(tmp_path)], [str(tmp_path / "a.wav"), str(tmp_path / "b.wav")]):
+        pipe, file = given(inputs, "sound", tmp_path)
+        assert pipe.fault.startswith("is no regular file") and not file.fault
+    (empty,) = given([""], "sound", tmp_path)
+    assert (empty.name, empty.fault) == ("''", "is no name; must be a file or a folder")
 
 
 def test_names_are_needed_where_there_may_be_several(folder):

@@ -132,7 +132,7 @@ def test_the_keys_exist():
 def test_chrono_takes_the_length_of_the_input_unless_told():
     assert hparams_of(of(init__bias="chrono")).init.chrono_length == 8
     assert hparams_of(of(init__bias="chrono", init__chrono_length=100)).init.chrono_length == 100
-    assert hparams_of(of(init__chrono_length=100)).init.chrono_length == 0
+    assert hparams_of(of()).init.chrono_length == 0
 
 
 def test_a_pack_has_a_leading_axis_and_keeps_types():

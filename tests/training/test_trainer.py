@@ -1,5 +1,6 @@
 """Trials to run directories: what is compiled, what is recorded, and that a resumed run equals a straight one."""
 
+import contextlib
 import json
 import math
 import os
@@ -9,6 +10,7 @@ import subprocess
 import sys
 import time
 import types
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -309,9 +311,10 @@ def assert_same_but_for_seconds(timed: Path, steps: Path) -> None:
     assert metrics[0] == [pytest.approx(line, rel=1e-6) for line in metrics[1]]
 
 
-@pytest.mark.usefixtures("ticking")
-def test_a_budget_of_time_gives_the_numbers_of_as_many_steps_also_where_it_is_resumed(tmp_path, monkeypatch, shown):
-    with counting_compilations() as compilations:
+@contextlib.contextmanager
+def compilations_of_timed_calls() -> Iterator[list[int]]:
+    """How many programs are compiled in each call that a stopwatch times."""
+    with counting_compilations() as compilations, pytest.MonkeyPatch.context() as patch:
         real, compiled = Stopwatch.time, []
 
         def time_and_count(*arguments: Any) -> Any:
@@ -320,9 +323,21 @@ def test_a_budget_of_time_gives_the_numbers_of_as_many_steps_also_where_it_is_re
             compiled.append(len(compilations) - before)
             return found
 
-        monkeypatch.setattr(Stopwatch, "time", time_and_count)
+        patch.setattr(Stopwatch, "time", time_and_count)
+        yield compiled
+
+
+def test_to_compile_does_not_count_as_training(tmp_path):
+    with compilations_of_timed_calls() as compiled:
+        train_trials([("trial", of(TIMED, training__steps=4, training__seconds=0.0))], tmp_path)
+    assert compiled and sum(compiled) == 0
+
+
+@pytest.mark.usefixtures("ticking")
+def test_a_budget_of_time_gives_the_numbers_of_as_many_steps_also_where_it_is_resumed(tmp_path, monkeypatch, shown):
+    with compilations_of_timed_calls() as compiled:
         train_trials([("trial", TIMED)], tmp_path / "timed")
-    assert compiled == [0] * ENDS  # to compile does not count
+    assert compiled == [0] * ENDS
     assert shown[1] == pytest.approx(shown[0]) and shown[0] > 0
     of_steps = of(TIMED, training__steps=ENDS, training__seconds=0.0)
     train_trials([("trial", of_steps)], tmp_path / "steps")

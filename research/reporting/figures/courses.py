@@ -44,7 +44,8 @@ def metric_by_time(group: Group) -> Figure | None:
         axis.set(xlabel="minutes of training", ylabel=named, ylim=(0, top))
         axis.spines["right"].set_visible(False)
         axis.set_title(task(section), pad=12)
-    note = "Line: mean over seeds; band: lowest to highest seed; dotted: without looking at the input."
+    note = "Line: mean over seeds, with a trial's share of its pack's minutes; band: lowest to highest seed; "
+    note += "dotted: the input unseen."
     style.title(figure, f"By the time of training: {column.title}, held out", note)
     return figure
 

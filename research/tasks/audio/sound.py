@@ -21,6 +21,8 @@ SHORTEST, LONGEST = 0.05, 60.0
 """Seconds that a file may last."""
 FAINTEST = 1e-4
 """The least amplitude that is no silence: -80 dB of full scale."""
+LOUDEST = 1e6
+"""The largest amplitude, in full scales: above that of 16 bits that were taken for floats."""
 OUT_OF_REACH = 2**31 - 2**16
 
 Sound = Float32[np.ndarray, " N"]
@@ -46,6 +48,8 @@ def read(path: str | Path, rate: int) -> Sound:
         raise UserError(f"{path}: {_fault(error)}; must be a wav, flac or ogg file") from error
     if not np.all(np.isfinite(samples)):
         raise UserError(f"{path}: has samples that are no finite numbers; all must be")
+    if np.max(np.abs(samples)) > LOUDEST:
+        raise UserError(f"{path}: has samples beyond {LOUDEST:g} times full scale; must be within")
     mono = np.mean(samples, axis=1)
     if np.max(np.abs(mono - np.mean(mono))) < FAINTEST:
         raise UserError(f"{path}: is silent; its amplitude must reach {FAINTEST:g} of full scale")

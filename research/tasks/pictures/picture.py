@@ -67,6 +67,8 @@ def squared(image: Image.Image, side: int) -> UInt8[np.ndarray, "N N 3"]:
 def _eight_bits(image: Image.Image) -> Image.Image:
     """Of 16 bits the upper half; of numbers without bounds, from the least to the largest."""
     values = np.asarray(image).astype(np.float64)
+    if not np.all(np.isfinite(values)):
+        raise ValueError("pixels that are no finite numbers")
     least, most = (0.0, 65535.0) if image.mode.startswith("I") else (float(values.min()), float(values.max()))
     scaled = (values - least) / max(most - least, 1e-9)
     return Image.fromarray(np.rint(255 * np.clip(scaled, 0, 1)).astype(np.uint8))

@@ -98,6 +98,12 @@ def test_a_side_that_is_too_long_is_refused(tmp_path):
         picture.read(tmp_path / "one.png")
 
 
+def test_pixels_that_are_no_numbers_are_refused(tmp_path):
+    Image.fromarray(np.array([[0.5, np.nan], [1, 2]], np.float32)).save(tmp_path / "one.tiff")
+    with pytest.raises(UserError, match="pixels that are no finite numbers"):
+        picture.read(tmp_path / "one.tiff")
+
+
 def test_the_most_pixels_are_told(tmp_path):
     path = tmp_path / "large.png"
     Image.new("1", (15_000, 15_000)).save(path)
