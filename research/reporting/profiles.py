@@ -148,7 +148,7 @@ def errors(rows: Sequence[Row], by: By, kind: Kind = "free_running", least: int 
 def course(row: Row, key: str) -> Course | None:
     """The row's metric against time, at the evaluations that all its seeds have; None if there are none."""
     seeds: list[dict[int, tuple[float, float]]] = []
-    for trial in row.trials:
+    for trial in row.finished:
         known = [record for record in trial.metrics if key in record and "train/seconds" in record]
         seeds.append({int(record["step"]): (record["train/seconds"], record[key]) for record in known})
     seeds = [found for found in seeds if found]
