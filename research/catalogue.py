@@ -87,6 +87,7 @@ def load(kind: str, name: str) -> type:
     return getattr(importlib.import_module(entry.module), entry.symbol)
 
 
+@functools.cache
 def experiments() -> dict[str, str]:
     """The first line of each experiment's docstring, by name."""
     paths = sorted((ROOT / "experiments").glob("*.py"))

@@ -1,6 +1,7 @@
 """A config as flat dotted keys, which are its flags, its keys in a sweep file, in `config.json` and in W&B."""
 
 import dataclasses
+import functools
 from collections.abc import Mapping
 from typing import Any, Literal, get_args, get_origin
 
@@ -37,11 +38,11 @@ def unflatten(flat: Mapping[str, Any]) -> Config:
     require(task in tasks, "task.name", task, f"one of {', '.join(tasks)}")
     sections = {item.name: type(getattr(Config(), item.name)) for item in dataclasses.fields(Config)}
     sections["task"] = tasks[task]
+    owners = {"": Config, **{name: kind for name, kind in sections.items() if _is_section(kind)}}
     values: dict[str, dict[str, Any]] = {"": {}}
     for key, value in flat.items():
         section, _, name = key.rpartition(".")
-        owner = sections.get(section) if section else Config
-        known = {item.name: item.type for item in dataclasses.fields(owner)} if owner and _is_section(owner) else {}
+        known = _types(owners[section]) if section in owners else {}
         if name not in known or (not section and _is_section(sections[name])):
             raise UserError(f"{key}: no such option{suggestion(key, Config(task=tasks[task]()))}")
         values.setdefault(section, {})[name] = _typed(key, value, known[name])
@@ -65,6 +66,12 @@ def kept(config: Config, changes: Mapping[str, Any]) -> dict[str, Any]:
         flat = {key: value for key, value in flat.items() if not key.startswith("task.")}
     given = [key for key in WIDTHS if key in changes and str(changes[key]) != "0"]
     return {key: value for key, value in flat.items() if not given or key not in WIDTHS or key in changes}
+
+
+@functools.cache
+def _types(owner: type) -> Mapping[str, Any]:
+    """Of each option of a section."""
+    return {item.name: item.type for item in dataclasses.fields(owner)}
 
 
 def _is_section(kind: object) -> bool:
