@@ -16,7 +16,7 @@ from tests.training.test_pack_shards import Words
 
 SMALL = {"model.features": 8, "training.batch_size": 8}
 ADDING = {"task.name": "adding", "task.length": 12, "probes.gradient_flow_every": 4}
-WORDS = {"task.name": "pronunciation", "model.attention": "additive", "model.bidirectional": True}
+WORDS = {"task.name": "pronunciation", "model.attention": "additive"}
 
 
 @pytest.mark.usefixtures("quick_compilation")
