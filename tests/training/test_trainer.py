@@ -333,6 +333,20 @@ def test_to_compile_does_not_count_as_training(tmp_path):
     assert compiled and sum(compiled) == 0
 
 
+def test_to_evaluate_does_not_count_as_training(tmp_path, monkeypatch):
+    clock, real = [0.0], trainer.evaluate
+
+    def slow(*arguments: Any) -> Any:
+        clock[0] += 100
+        return real(*arguments)
+
+    monkeypatch.setattr(budget, "time", types.SimpleNamespace(monotonic=lambda: clock[0]))
+    monkeypatch.setattr(trainer, "evaluate", slow)
+    train_trials([("trial", of(TIMED, training__steps=4, training__eval_every=2, training__seconds=0.0))], tmp_path)
+    lines = [json.loads(line) for line in (tmp_path / "trial" / "metrics.jsonl").read_text().splitlines()]
+    assert clock[0] == 200 and {line["train/seconds"] for line in lines} == {0.0}
+
+
 @pytest.mark.usefixtures("ticking")
 def test_a_budget_of_time_gives_the_numbers_of_as_many_steps_also_where_it_is_resumed(tmp_path, monkeypatch, shown):
     with compilations_of_timed_calls() as compiled:
