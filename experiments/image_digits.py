@@ -35,10 +35,10 @@ EXPERIMENT = Experiment(
         "additive undistorted": {"model.attention": "additive", **PLAIN},
     },
     columns=(
-        Column("exact match", "eval/exact_match", unit="%"),
+        Column("exact match", "eval/free_running/exact_match", unit="%"),
         Column("baseline", "eval/baseline/exact_match", unit="%"),
         Column("digit error", "eval/free_running/error_rate", unit="%"),
-        Column("BLEU", "eval/bleu"),
+        Column("BLEU", "eval/free_running/bleu"),
         Column("teacher-forced loss", "eval/teacher_forced/loss"),
         Column("parameters", "model/parameters"),
     ),

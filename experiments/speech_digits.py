@@ -65,10 +65,10 @@ EXPERIMENT = Experiment(
     arms={"plain": {}, "masks": MASKS, "distortions": MASKS | DISTORTIONS, "flite": MASKS | DISTORTIONS | FLITE},
     rows="arm",
     columns=(
-        Column("word error, unseen voices", "eval/word_error_rate", unit="%"),
+        Column("word error, unseen voices", "eval/free_running/word_error_rate", unit="%"),
         Column("strings with an error", "eval/free_running/sequence_error_rate", unit="%"),
-        Column("word error, real voice", "eval/real/word_error_rate", unit="%"),
-        Column("its digits alone", "eval/real/single_word_error_rate", unit="%"),
+        Column("word error, real voice", "eval/free_running/real/word_error_rate", unit="%"),
+        Column("its digits alone", "eval/free_running/real/single_word_error_rate", unit="%"),
         Column("without listening", "eval/baseline/word_error_rate", unit="%"),
         Column("without listening, real voice", "eval/baseline/real/word_error_rate", unit="%"),
         Column("parameters", "model/parameters"),

@@ -68,8 +68,8 @@ EXPERIMENT = Experiment(
     arms={"recordings": {}, "joined": JOINED, "synthesised": SYNTHESISED, "both": JOINED | SYNTHESISED},
     rows="arm",
     columns=(
-        Column("character error", "eval/character_error_rate", unit="%"),
-        Column("word error", "eval/word_error_rate", unit="%"),
+        Column("character error", "eval/free_running/character_error_rate", unit="%"),
+        Column("word error", "eval/free_running/word_error_rate", unit="%"),
         Column("character error of the most frequent output", "eval/baseline/character_error_rate", unit="%"),
         Column("teacher-forced error", "eval/teacher_forced/error_rate", unit="%"),
         Column("parameters", "model/parameters"),

@@ -51,8 +51,8 @@ EXPERIMENT = Experiment(
     columns=(
         Column("symbol error", "eval/free_running/error_rate", unit="%"),
         Column("syllables with an error", "eval/free_running/sequence_error_rate", unit="%"),
-        Column("tone error", "eval/tone_error_rate", unit="%"),
-        Column("base error", "eval/base_error_rate", unit="%"),
+        Column("tone error", "eval/free_running/tone_error_rate", unit="%"),
+        Column("base error", "eval/free_running/base_error_rate", unit="%"),
         Column("parameters", "model/parameters"),
     ),
     figures=("metric_by_time", "error_by_position"),

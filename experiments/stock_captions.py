@@ -36,8 +36,8 @@ EXPERIMENT = Experiment(
     arms={name: {"model.attention": name} for name in ("none", "additive")},
     rows="model.attention",
     columns=(
-        Column("BLEU", "eval/bleu"),
-        Column("chrF", "eval/chrf"),
+        Column("BLEU", "eval/free_running/bleu"),
+        Column("chrF", "eval/free_running/chrf"),
         Column("teacher-forced error", "eval/teacher_forced/error_rate", unit="%"),
         Column("BLEU of the most frequent caption", "eval/baseline/bleu"),
         Column("parameters", "model/parameters"),

@@ -54,8 +54,8 @@ EXPERIMENT = Experiment(
     arms={name: {"model.attention": name} for name in ("additive", "location")},
     rows="model.attention",
     columns=(
-        Column("character error", "eval/character_error_rate", unit="%"),
-        Column("word error", "eval/word_error_rate", unit="%"),
+        Column("character error", "eval/free_running/character_error_rate", unit="%"),
+        Column("word error", "eval/free_running/word_error_rate", unit="%"),
         Column("word error of the most frequent output", "eval/baseline/word_error_rate", unit="%"),
         Column("teacher-forced error", "eval/teacher_forced/error_rate", unit="%"),
         Column("parameters", "model/parameters"),

@@ -46,8 +46,8 @@ EXPERIMENT = Experiment(
     arms={name: {"model.attention": name} for name in ("none", "dot", "additive")},
     rows="model.attention",
     columns=(
-        Column("BLEU", "eval/bleu"),
-        Column("chrF", "eval/chrf"),
+        Column("BLEU", "eval/free_running/bleu"),
+        Column("chrF", "eval/free_running/chrf"),
         Column("token error", "eval/free_running/error_rate", unit="%"),
         Column("teacher-forced loss", "eval/teacher_forced/loss"),
         Column("BLEU of the most frequent translation", "eval/baseline/bleu"),

@@ -40,9 +40,9 @@ EXPERIMENT = Experiment(
     arms={name: {"model.attention": name} for name in ("none", "dot", "additive")},
     rows="model.attention",
     columns=(
-        Column("BLEU", "eval/bleu"),
-        Column("chrF", "eval/chrf"),
-        Column("exact match", "eval/exact_match", unit="%"),
+        Column("BLEU", "eval/free_running/bleu"),
+        Column("chrF", "eval/free_running/chrf"),
+        Column("exact match", "eval/free_running/exact_match", unit="%"),
         Column("token error", "eval/free_running/error_rate", unit="%"),
         Column("teacher-forced loss", "eval/teacher_forced/loss"),
         Column("BLEU of the most frequent translation", "eval/baseline/bleu"),

@@ -216,7 +216,8 @@ class _Cell:
 
 def _table(result: Mapping[str, Any] | None, by: By, kind: Kind) -> dict[int, _Cell]:
     table = (result or {}).get(f"by_{by}") or {}
-    weight = "references" if (by, kind) == ("position", "free_running") else "count"
+    weights = {"free_running": "references", "teacher_forced": "forced_references"} if by == "position" else {}
+    weight = weights.get(kind, "count")
     keys = (by, "count", weight, kind)
     columns = [table[key] for key in keys] if all(key in table for key in keys) else [()] * len(keys)
     return {int(place): _Cell(int(count), *rest) for place, count, *rest in zip(*columns, strict=True) if count}

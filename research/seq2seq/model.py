@@ -4,7 +4,7 @@ A head turns the memory into the task's target: the decoder for a sequence of to
 labels, and of the last state for a class or a value.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import jax
 import jax.numpy as jnp
@@ -37,6 +37,8 @@ class Score:
     """1 for a wrong token, label or class; for a value, its absolute error."""
     count: Float[Array, " B"]
     """Valid tokens or labels."""
+    likeliest: Int[Array, "B U"] | None = None
+    """The likeliest token at each position, in evaluation; None where the target is no sequence."""
 
 
 class TokenHead(nnx.Module):
@@ -69,7 +71,8 @@ class TokenHead(nnx.Module):
         noise = self.decoder.expected(rates)
         logits, _ = self.decoder(memory, true_previous(batch.targets), batch.target_lengths, noise)
         said = self.search(self.decoder, memory, key, noise)
-        return self.score(logits, batch), said.tokens[:, 0]
+        score = replace(self.score(logits, batch), likeliest=jnp.argmax(logits, axis=-1))
+        return score, said.tokens[:, 0]
 
 
 class LinearHead(nnx.Module):

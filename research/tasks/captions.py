@@ -1,7 +1,7 @@
 """Scores of what is said of pictures: those of sequences, and those of texts against the texts as they stand.
 
-eval/bleu   eval/chrf   eval/exact_match    of what the model says on its own (`research/tasks/translations.py`)
-eval/baseline/bleu ...                      of the text that is most frequent in training, said of every picture
+eval/free_running/bleu, chrf, exact_match   of what the model says on its own (`research/tasks/translations.py`)
+eval/baseline/bleu, chrf, exact_match       of the text that is most frequent in training, said of every picture
 eval/baseline/error_rate                    its edits a token of the reference
 """
 
@@ -40,7 +40,7 @@ def evaluate(
     """
     found = sequences.evaluate(outcome, held_out)
     said = [language.text(sequences.symbols(tokens)) for tokens in outcome.outputs]
-    texts = {"": said, "baseline/": [most_frequent] * len(said)}
+    texts = {"free_running/": said, "baseline/": [most_frequent] * len(said)}
     metrics = {
         f"eval/{kind}{name}": value
         for kind, own in texts.items()

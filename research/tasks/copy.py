@@ -4,7 +4,7 @@ A sequence is 1 to 20 random vectors of 8 bits, and then a mark on a channel of 
 Their net reads no input while it puts out eight independent bits a step; here a decoder says each vector as one of
 2**8 symbols, from what it said before, and an end mark behind the last. The cost in bits is theirs but for that mark:
 
-    eval/bits_per_sequence     teacher-forced loss of a sequence, in bits
+    eval/teacher_forced/bits_per_sequence     loss of a sequence
 
 The trivial baseline knows how long a target is, and says the same symbol throughout: eval/baseline/error_rate.
 """
@@ -63,5 +63,5 @@ def evaluated(outcome: Outcome, held_out: Batch[np.ndarray]) -> Evaluation:
     same[np.arange(same.shape[1])[None, :] == held_out.target_lengths[:, None] - 1] = sequences.END
     constant = sequences.score(same, references)
     found.metrics["eval/baseline/error_rate"] = sequences.rate(constant.distance, constant.symbols)
-    found.metrics["eval/bits_per_sequence"] = float(np.mean(np.sum(outcome.loss, axis=1)) / np.log(2))
+    found.metrics["eval/teacher_forced/bits_per_sequence"] = float(np.mean(np.sum(outcome.loss, axis=1)) / np.log(2))
     return found

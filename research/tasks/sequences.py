@@ -1,12 +1,14 @@
 """Scores of targets that are sequences of tokens, given the true prefix and running free.
 
-Teacher forced, the model reads the true prefix: a token is wrong if it is not the one that stands in its place. Running
-free, it reads what it wrote itself: its errors are the edits that make its output of the reference; where an example
-has several references, the nearest counts. Metrics:
+Teacher forced, the model reads the true prefix at each position; what it says there, side by side, is its output.
+Running free, it reads what it wrote itself. Both outputs are scored alike: errors are the edits that make the output of
+the reference and, where an example has several references, the nearest counts. So where a model says the same in both
+modes the gap is 0. An end mark that is said too early is one wrong symbol to the forced model, which is made to go on;
+the free one stops. Metrics:
 
     eval/teacher_forced/loss                nats a token of the target, the end mark included
-    eval/teacher_forced/error_rate          share of wrong tokens, the end mark included
-    eval/free_running/error_rate            edits a symbol of the reference, the end mark not included
+    eval/teacher_forced/error_rate          edits a symbol of the reference, the end mark not included
+    eval/free_running/error_rate            the same of the free-running output
     eval/free_running/error_rate_SUBSET     the same on a subset of the examples
     eval/free_running/sequence_error_rate   share of the outputs that are no reference
     eval/forcing_gap                        free-running minus teacher-forced error rate
@@ -15,9 +17,10 @@ has several references, the nearest counts. Metrics:
 
 `by_position` has them for each position of the target, from 1 to the longest one's end mark. A symbol that is replaced
 or missing is an error at its position in the reference; one too many, at the position of what it stands in front of,
-be it the end mark (of the shortest ways to edit, one is taken). Here both rates are per sequence that reaches the
-position, with its end mark if need be: `count` targets and `references` references. So the sum of free_running *
-references over all positions is the sum of all edit distances.
+be it the end mark (of the shortest ways to edit, one is taken). Here rates are per sequence that reaches the position,
+with its end mark if need be: the loss per target (`count`), the errors per reference (`forced_references` and
+`references`, as the nearest need not be the same). So the sum of free_running * references over all positions is the
+sum of all edit distances.
 """
 
 import math
@@ -35,7 +38,7 @@ Sequences = Sequence[Sequence[int]]
 
 
 @dataclass(frozen=True)
-class FreeRunning:
+class Edits:
     """The edits between N outputs and their nearest references."""
 
     errors: Float[np.ndarray, "N U"]
@@ -61,10 +64,13 @@ def evaluate(
         subsets: of the examples, as masks by name.
     """
     references = [[symbols(target)] for target in held_out.targets] if references is None else references
+    assert outcome.forced is not None  # it is there where targets are sequences
+    rows = zip(outcome.forced, outcome.count.astype(int), strict=True)
+    forced = _nearest([_forced_symbols(tokens[:count]) for tokens, count in rows], references)
     free = score(outcome.outputs, references)
     metrics = {
         "eval/teacher_forced/loss": rate(outcome.loss, outcome.count),
-        "eval/teacher_forced/error_rate": rate(outcome.errors, outcome.count),
+        "eval/teacher_forced/error_rate": rate(forced.distance, forced.symbols),
         "eval/free_running/error_rate": rate(free.distance, free.symbols),
         **{
             f"eval/free_running/error_rate_{name}": rate(free.distance[chosen], free.symbols[chosen])
@@ -75,7 +81,7 @@ def evaluate(
     metrics["eval/forcing_gap"] = metrics["eval/free_running/error_rate"] - metrics["eval/teacher_forced/error_rate"]
     lengths = held_out.input_lengths
     lengths = np.full(len(held_out.inputs), held_out.inputs.shape[1]) if lengths is None else lengths
-    return Evaluation(metrics, _by_length(outcome, free, lengths), _by_position(outcome, free))
+    return Evaluation(metrics, _by_length(outcome, forced, free, lengths), _by_position(outcome, forced, free))
 
 
 def symbols(tokens: np.ndarray) -> tuple[int, ...]:
@@ -84,18 +90,28 @@ def symbols(tokens: np.ndarray) -> tuple[int, ...]:
     return tuple(ids[: ids.index(END)] if END in ids else ids)
 
 
-def score(outputs: Int[np.ndarray, "N U"], references: Sequence[Sequences]) -> FreeRunning:
+def score(outputs: Int[np.ndarray, "N U"], references: Sequence[Sequences]) -> Edits:
     """The edits between each output, up to its end mark, and the nearest of its references."""
-    pairs = []
-    for tokens, listed in zip(outputs, references, strict=True):
-        output = symbols(tokens)
-        pairs.append((output, min(listed, key=lambda reference: Levenshtein.distance(output, reference))))
+    return _nearest([symbols(tokens) for tokens in outputs], references)
+
+
+def _forced_symbols(said: np.ndarray) -> tuple[int, ...]:
+    """What is said of each token of a target, without the end mark in its place; one elsewhere is a wrong symbol."""
+    ids = tuple(said.tolist())
+    return ids[:-1] if ids and ids[-1] == END else ids
+
+
+def _nearest(outputs: Sequences, references: Sequence[Sequences]) -> Edits:
+    pairs = [
+        (output, min(listed, key=lambda reference: Levenshtein.distance(output, reference)))
+        for output, listed in zip(outputs, references, strict=True)
+    ]
     sizes = np.array([len(reference) for _, reference in pairs])
     errors = np.zeros((len(pairs), int(np.max(sizes)) + 1))
     for row, (output, reference) in enumerate(pairs):
         for edit in Levenshtein.editops(reference, output):
             errors[row, edit.src_pos] += 1  # an insertion's is that of the symbol behind it
-    return FreeRunning(errors, sizes)
+    return Edits(errors, sizes)
 
 
 def rate(errors: np.ndarray, count: np.ndarray) -> float:
@@ -104,39 +120,45 @@ def rate(errors: np.ndarray, count: np.ndarray) -> float:
     return float(np.sum(errors, dtype=np.float64)) / total if total else math.nan
 
 
-def _by_length(outcome: Outcome, free: FreeRunning, lengths: np.ndarray) -> dict[str, list[float]]:
+def _by_length(outcome: Outcome, forced: Edits, free: Edits, lengths: np.ndarray) -> dict[str, list[float]]:
     each, place = np.unique(lengths, return_inverse=True)
 
     def total(values: np.ndarray) -> np.ndarray:
         return np.bincount(place, np.sum(values.reshape(len(place), -1), axis=1, dtype=np.float64), len(each))
 
-    tokens, size = total(outcome.count), total(free.symbols)
-    rates = _rates(total(outcome.loss), total(outcome.errors), tokens, total(free.errors), size)
+    loss = _divide(total(outcome.loss), total(outcome.count))
+    wrong = _divide(total(forced.errors), total(forced.symbols))
+    rates = _rates(loss, wrong, _divide(total(free.errors), total(free.symbols)))
     return {"length": each.tolist(), "count": np.bincount(place).tolist(), **rates}
 
 
-def _by_position(outcome: Outcome, free: FreeRunning) -> dict[str, list[float]]:
-    last = int(max(np.max(outcome.count), np.max(free.symbols) + 1))
+def _by_position(outcome: Outcome, forced: Edits, free: Edits) -> dict[str, list[float]]:
+    last = int(max(np.max(outcome.count), np.max(forced.symbols) + 1, np.max(free.symbols) + 1))
     positions = np.arange(1, last + 1)
 
     def total(values: np.ndarray) -> np.ndarray:
         within = values[:, :last]
         return np.pad(np.sum(within, axis=0, dtype=np.float64), (0, last - within.shape[1]))
 
-    count = np.sum(outcome.count[:, None] >= positions, axis=0)
-    references = np.sum(free.symbols[:, None] + 1 >= positions, axis=0)
-    rates = _rates(total(outcome.loss), total(outcome.errors), count, total(free.errors), references)
-    places = {"position": positions, "count": count, "references": references}
+    def reaching(ends: np.ndarray) -> np.ndarray:
+        return np.sum(ends[:, None] >= positions, axis=0)
+
+    count, forced_references, references = map(reaching, (outcome.count, forced.symbols + 1, free.symbols + 1))
+    wrong = _divide(total(forced.errors), forced_references)
+    rates = _rates(_divide(total(outcome.loss), count), wrong, _divide(total(free.errors), references))
+    places = {
+        "position": positions,
+        "count": count,
+        "forced_references": forced_references,
+        "references": references,
+    }
     return {name: column.tolist() for name, column in places.items()} | rates
 
 
-def _rates(
-    loss: np.ndarray, wrong: np.ndarray, tokens: np.ndarray, edits: np.ndarray, size: np.ndarray
-) -> dict[str, list[float]]:
-    """The four columns that both tables have, from sums."""
-    forced, free = _divide(wrong, tokens), _divide(edits, size)
+def _rates(loss: np.ndarray, forced: np.ndarray, free: np.ndarray) -> dict[str, list[float]]:
+    """The four columns that both tables have."""
     columns = {
-        "teacher_forced_loss": _divide(loss, tokens),
+        "teacher_forced_loss": loss,
         "teacher_forced": forced,
         "free_running": free,
         "forcing_gap": free - forced,

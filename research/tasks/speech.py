@@ -110,7 +110,7 @@ class Speech(Resident):
         found = sequences.evaluate(outcome, self.held_out(len(rows)))
         references = [self.test[row].text for row in rows]
         outputs = [self._reader.text(sequences.symbols(tokens)) for tokens in outcome.outputs]
-        rates = {"": outputs, "baseline/": [constant] * len(rows)}
+        rates = {"free_running/": outputs, "baseline/": [constant] * len(rows)}
         metrics = {
             f"eval/{kind}{name}": value
             for kind, said in rates.items()

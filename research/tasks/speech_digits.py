@@ -8,10 +8,10 @@ short pauses, none of which is a training string. No training hears her, nor any
 
 Symbols are words. The metrics of `research/tasks/sequences.py` are those of the unseen voices; others are
 
-    eval/word_error_rate               of the unseen voices, free running: the same as eval/free_running/error_rate
-    eval/real/word_error_rate          of all that the real voice says
-    eval/real/sequence_error_rate      share of her strings with an error
-    eval/real/single_word_error_rate   of her ten digits, each alone
+    eval/free_running/word_error_rate               of the unseen voices: the same as eval/free_running/error_rate
+    eval/free_running/real/word_error_rate          of all that the real voice says
+    eval/free_running/real/sequence_error_rate      share of her strings with an error
+    eval/free_running/real/single_word_error_rate   of her ten digits, each alone
     eval/baseline/word_error_rate, eval/baseline/real/word_error_rate      of the likeliest training string for all
 """
 
@@ -52,19 +52,20 @@ class SpeechDigits(Speech):
         rows = self.rows(len(outcome.loss))
         held_out = self.held_out(len(rows))
         synthesised = np.array([self.test[row].speaker in self._voices for row in rows])
-        arrays = (outcome.loss, outcome.errors, outcome.count, outcome.outputs)
-        own = Outcome(*(array[synthesised] for array in arrays))
-        found = sequences.evaluate(own, jax.tree.map(lambda x: x[synthesised], held_out))
+        own, own_held_out = jax.tree.map(lambda x: x[synthesised], (outcome, held_out))
+        found = sequences.evaluate(own, own_held_out)
         targets = [sequences.symbols(target) for target in held_out.targets]
         free = sequences.score(outcome.outputs, [[target] for target in targets])
         ids = self.vocabulary.ids(self.constant.split())
         constant = sequences.score(np.array([ids] * len(rows)), [[target] for target in targets])
         wrong, single = free.distance > 0, ~synthesised & (free.symbols == 1)
         metrics = found.metrics | {
-            "eval/word_error_rate": _rate(free, synthesised),
-            "eval/real/word_error_rate": _rate(free, ~synthesised),
-            "eval/real/sequence_error_rate": sequences.rate(wrong[~synthesised], np.ones(np.sum(~synthesised))),
-            "eval/real/single_word_error_rate": _rate(free, single),
+            "eval/free_running/word_error_rate": _rate(free, synthesised),
+            "eval/free_running/real/word_error_rate": _rate(free, ~synthesised),
+            "eval/free_running/real/sequence_error_rate": sequences.rate(
+                wrong[~synthesised], np.ones(np.sum(~synthesised))
+            ),
+            "eval/free_running/real/single_word_error_rate": _rate(free, single),
             "eval/baseline/word_error_rate": _rate(constant, synthesised),
             "eval/baseline/real/word_error_rate": _rate(constant, ~synthesised),
         }
@@ -88,5 +89,5 @@ def _string(parts: Sequence[Recording], rng: np.random.Generator) -> Recording:
     return Recording(np.concatenate(sound), first.rate, " ".join(part.text for part in parts), first.speaker)
 
 
-def _rate(free: sequences.FreeRunning, chosen: np.ndarray) -> float:
+def _rate(free: sequences.Edits, chosen: np.ndarray) -> float:
     return sequences.rate(free.distance[chosen], free.symbols[chosen])

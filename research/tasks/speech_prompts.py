@@ -7,8 +7,8 @@ text that is held out. An epoch has each example once, whatever it is of.
 The form of the texts is stated in `research/tasks/corpora/asterisk.py`. Metrics, beside those of
 `research/tasks/sequences.py`, whose symbols are characters:
 
-    eval/character_error_rate, eval/word_error_rate   of the free-running output (`research/tasks/transcripts.py`)
-    eval/baseline/…                                   of the same output for all: `transcripts.likeliest` of training
+    eval/free_running/character_error_rate, word_error_rate     of the texts (`research/tasks/transcripts.py`)
+    eval/baseline/character_error_rate, word_error_rate         of `transcripts.likeliest` of training, said of all
 """
 
 from typing import ClassVar

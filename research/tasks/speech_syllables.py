@@ -2,9 +2,9 @@
 
 Metrics, beside those of `research/tasks/sequences.py`, whose sequences are syllables:
 
-    eval/tone_error_rate     share of the syllables whose tone, the last symbol, is wrong
-    eval/base_error_rate     share of those that are wrong without their tone
-    eval/baseline/…          error_rate, sequence_error_rate of one output for all: `transcripts.likeliest` of training
+    eval/free_running/tone_error_rate     share of the syllables whose tone, the last symbol, is wrong
+    eval/free_running/base_error_rate     share of those that are wrong without their tone
+    eval/baseline/error_rate, sequence_error_rate       of one output for all: `transcripts.likeliest` of training
 """
 
 from typing import ClassVar
@@ -40,8 +40,8 @@ class SpeechSyllables(Speech):
             [[self.vocabulary.ids(reference)] for reference in references],
         )
         metrics = {
-            "eval/tone_error_rate": float(np.mean([output[-1:] != said[-1] for output, said in pairs])),
-            "eval/base_error_rate": float(np.mean([output[:-1] != said[:-1] for output, said in pairs])),
+            "eval/free_running/tone_error_rate": float(np.mean([output[-1:] != said[-1] for output, said in pairs])),
+            "eval/free_running/base_error_rate": float(np.mean([output[:-1] != said[:-1] for output, said in pairs])),
             "eval/baseline/error_rate": sequences.rate(free.distance, free.symbols),
             "eval/baseline/sequence_error_rate": float(np.mean(free.distance > 0)),
         }

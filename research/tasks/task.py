@@ -8,6 +8,7 @@ import functools
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+import jax
 import numpy as np
 from jaxtyping import Array, Int
 
@@ -17,6 +18,7 @@ from research.config import TaskConfig
 from research.tasks.reader import Reader
 
 
+@jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class Outcome:
     """What the model did on N held-out examples; all arrays are NumPy."""
@@ -30,6 +32,8 @@ class Outcome:
     """Valid tokens or labels of each example, [N]."""
     outputs: np.ndarray
     """The model's own output, free-running: tokens [N, most], labels [N, U], logits or values."""
+    forced: np.ndarray | None = None
+    """What it says of each token given the true ones before it, [N, U]; None if the target is no sequence."""
 
 
 @dataclass(frozen=True)

@@ -3,10 +3,10 @@
 Beside the metrics of `research/tasks/sequences.py`, whose tokens are pieces or characters, there are those of texts
 (`research/tasks/translations.py`), of what the model says on its own against the translations as they stand:
 
-    eval/bleu   eval/chrf   eval/exact_match
-    eval/baseline/bleu ...        of the translation that is most frequent in training, said of every sentence
-    eval/baseline/error_rate      its edits a symbol of the reference
-    eval/copy/bleu ...            of the English sentence as it is
+    eval/free_running/bleu, chrf, exact_match
+    eval/baseline/bleu, chrf, exact_match     of the most frequent translation of training, said of all sentences
+    eval/baseline/error_rate                  its edits a symbol of the reference
+    eval/copy/bleu, chrf, exact_match         of the English sentence as it is
 
 `by_length` counts the words of the English sentence, and has bleu, chrf and exact_match of the sentences of a length.
 
@@ -134,7 +134,7 @@ class Translation(Resident):
         references = [pair.translation for pair in pairs]
         said = [target.text(sequences.symbols(tokens)) for tokens in outcome.outputs]
         texts = {
-            "": said,
+            "free_running/": said,
             "baseline/": [self._most_frequent] * len(pairs),
             "copy/": [pair.english for pair in pairs],
         }

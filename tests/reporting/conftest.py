@@ -53,7 +53,7 @@ def word_runs(root: Path, experiment: str, rows: Mapping[str, tuple[float, Mappi
             run = RunDirectory.create(root / f"{name}-{seed}", override(Config(), changes))
             free = [error * (1 + 0.01 * seed) * factor for factor in (1.0, 1.0, 1.2, 2.0, 2.0)]
             rates = {"free_running": free, "teacher_forced": [rate / 2 for rate in free]}
-            counts = {"count": [90, 90, 90, 30, 6], "references": [90, 90, 90, 30, 6]}
+            counts = {name: [90, 90, 90, 30, 6] for name in ("count", "forced_references", "references")}
             result = {
                 "status": "finished",
                 "summary": {"eval/free_running/error_rate": free[1], "eval/teacher_forced/error_rate": free[1] / 2},

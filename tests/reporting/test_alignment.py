@@ -100,7 +100,8 @@ def test_a_file_is_written_in_the_format_of_its_name(suffix, tmp_path):
 
 
 def test_what_no_font_has_is_named_by_its_code(tmp_path, monkeypatch):
-    monkeypatch.setattr(font_manager.fontManager, "ttflist", [])
+    own = [font for font in font_manager.fontManager.ttflist if font.name == fonts.OWN]
+    monkeypatch.setattr(font_manager.fontManager, "ttflist", own)
     strange = Alignment(WEIGHTS, ["\U0001f9ea", " "], np.arange(4.0), "", "a\nb", labels=["é", "", "c"])
     (axis,) = alignment.draw(strange).axes
     assert names(axis.get_yticklabels()) == ["U+1F9EA", "␣"]

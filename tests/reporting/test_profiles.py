@@ -116,12 +116,12 @@ def test_rows_share_their_bins_and_bands_span_the_seeds():
 
 
 def test_a_rate_by_position_is_weighted_by_what_it_is_a_rate_of():
-    counts = {"position": [1, 2, 3], "count": [30, 6, 0], "references": [30, 2, 1]}
+    counts = {"position": [1, 2, 3], "count": [30, 6, 0], "references": [30, 2, 1], "forced_references": [30, 4, 1]}
     row = word_row("a", counts | {"free_running": [0.1, 0.5, 1.0], "teacher_forced": [0.2, 0.4, NAN]})
     (free,), (forced,) = (errors([row], "position", kind) for kind in ("free_running", "teacher_forced"))
     assert free.places == forced.places == ((1, 2),)
     np.testing.assert_allclose(free.mean, [(30 * 0.1 + 2 * 0.5) / 32])
-    np.testing.assert_allclose(forced.mean, [(30 * 0.2 + 6 * 0.4) / 36])
+    np.testing.assert_allclose(forced.mean, [(30 * 0.2 + 4 * 0.4) / 34])
 
 
 def test_a_kind_of_error_that_no_run_has_makes_no_bins():

@@ -23,7 +23,7 @@ def outcome(texts: list[str], references: list[str]) -> tuple[Outcome, Examples]
     batch = held_out.batch()
     assert batch.target_lengths is not None
     none = np.zeros(batch.targets.shape)
-    return Outcome(none, none, batch.target_lengths, outputs), held_out
+    return Outcome(none, none, batch.target_lengths, outputs, batch.targets), held_out
 
 
 def test_the_model_and_the_baseline_are_scored_against_the_same_texts():
@@ -31,13 +31,15 @@ def test_the_model_and_the_baseline_are_scored_against_the_same_texts():
     said, held_out = outcome(["a red cat and a dog", "a red cat", "one more cat", "a dog"], references)
     found = captions.evaluate(said, held_out.batch(), references, "a red cat", ENGLISH)
     metrics = found.metrics
-    assert metrics["eval/exact_match"] == 0.5
+    assert metrics["eval/free_running/exact_match"] == 0.5
     assert metrics["eval/free_running/error_rate"] == pytest.approx(3 / 15)  # dog for cat; red is missing, dog for cat
     assert metrics["eval/free_running/sequence_error_rate"] == 0.5
     assert metrics["eval/baseline/exact_match"] == 0.25
     assert metrics["eval/baseline/error_rate"] == pytest.approx((3 + 1 + 2 + 0) / 15)
-    assert metrics["eval/baseline/bleu"] == 0 < metrics["eval/bleu"] < 100  # three words have no four in a row
-    assert metrics["eval/baseline/chrf"] < metrics["eval/chrf"] < 100
+    assert (
+        metrics["eval/baseline/bleu"] == 0 < metrics["eval/free_running/bleu"] < 100
+    )  # three words have no four in a row
+    assert metrics["eval/baseline/chrf"] < metrics["eval/free_running/chrf"] < 100
     assert found.signatures is not None and set(found.signatures) == {"bleu", "chrf"}
 
 
@@ -45,5 +47,5 @@ def test_perfect_outputs_have_the_highest_scores():
     references = ["a red cat and a dog", "one more cat and one more dog"]
     said, held_out = outcome(references, references)
     metrics = captions.evaluate(said, held_out.batch(), references, "a red cat", ENGLISH).metrics
-    assert [metrics["eval/bleu"], metrics["eval/chrf"]] == pytest.approx([100, 100])
-    assert metrics["eval/exact_match"] == 1 and metrics["eval/free_running/error_rate"] == 0
+    assert [metrics["eval/free_running/bleu"], metrics["eval/free_running/chrf"]] == pytest.approx([100, 100])
+    assert metrics["eval/free_running/exact_match"] == 1 and metrics["eval/free_running/error_rate"] == 0

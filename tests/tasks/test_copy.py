@@ -38,8 +38,8 @@ def test_costs_are_in_bits_and_the_baseline_says_one_symbol_throughout():
     count, batch = 500, task_of(OPTIONS).held_out(500)
     valid = np.arange(batch.targets.shape[1])[None, :] < counts(batch)[:, None]
     loss = np.where(valid, np.log(8), 0)
-    metrics = task_of(OPTIONS).evaluate(Outcome(loss, 0 * loss, counts(batch), batch.targets)).metrics
-    assert metrics["eval/bits_per_sequence"] == pytest.approx(3 * np.mean(counts(batch)))
+    metrics = task_of(OPTIONS).evaluate(Outcome(loss, 0 * loss, counts(batch), batch.targets, batch.targets)).metrics
+    assert metrics["eval/teacher_forced/bits_per_sequence"] == pytest.approx(3 * np.mean(counts(batch)))
     assert metrics["eval/free_running/error_rate"] == 0
     wrong = sum(np.sum(target[:-1] != FIRST_SYMBOL) for _, target in rows(batch))
     assert metrics["eval/baseline/error_rate"] == wrong / (np.sum(counts(batch)) - count)

@@ -127,8 +127,8 @@ def test_exact_match_counts_strips_and_the_table_counts_digits(task):
     _, _, targets, ends = held_out(task)
     outputs, none = targets.copy(), np.zeros(targets.shape)
     outputs[[3, -1], 0] = FIRST_SYMBOL + (targets[[3, -1], 0] - FIRST_SYMBOL + 1) % 10
-    found = task.evaluate(Outcome(none, none, ends, outputs))
-    assert found.metrics["eval/exact_match"] == pytest.approx(1 - 2 / COUNT)
+    found = task.evaluate(Outcome(none, none, ends, outputs, targets))
+    assert found.metrics["eval/free_running/exact_match"] == pytest.approx(1 - 2 / COUNT)
     assert found.metrics["eval/free_running/error_rate"] == pytest.approx(2 / np.sum(ends - 1))
     zeros = np.mean([target[:2].tolist() == [FIRST_SYMBOL, END] for target in targets])
     assert found.metrics["eval/baseline/exact_match"] == pytest.approx(zeros)

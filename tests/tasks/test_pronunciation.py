@@ -88,7 +88,7 @@ def outcome(task: Pronunciation, **changes: np.ndarray) -> Outcome:
     """What a perfect model does."""
     _, _, targets, lengths = held_out(task)
     none = np.zeros(targets.shape)
-    return dataclasses.replace(Outcome(none, none, lengths, targets), **changes)
+    return dataclasses.replace(Outcome(none, none, lengths, targets, targets), **changes)
 
 
 def test_perfect_outputs_have_no_error(task):
@@ -136,21 +136,21 @@ def test_any_listed_pronunciation_counts_as_right(task, corpus):
 
 def test_errors_are_counted_in_phonemes_and_in_words(task):
     _, sizes, targets, lengths = held_out(task)
-    outputs, forced, loss = targets.copy(), np.zeros(targets.shape), np.zeros(targets.shape)
+    outputs, forced, loss = targets.copy(), targets.copy(), np.zeros(targets.shape)
     for row in (0, 7, COUNT - 1):  # words without their last phoneme; the last word is among the longest
         outputs[row, lengths[row] - 2 :] = PAD
         outputs[row, lengths[row] - 2] = END
-    forced[3, :2] = 1
+    forced[3, :2] = END  # too early twice, which ends nothing where the prefix is given
     loss[:, 0] = 1
-    metrics = task.evaluate(outcome(task, outputs=outputs, errors=forced, loss=loss)).metrics
+    metrics = task.evaluate(outcome(task, outputs=outputs, forced=forced, loss=loss)).metrics
     phonemes, tokens, long = np.sum(lengths - 1), np.sum(lengths), sizes >= 12
     assert {name: value for name, value in metrics.items() if "baseline" not in name} == {
         "eval/teacher_forced/loss": pytest.approx(COUNT / tokens),
-        "eval/teacher_forced/error_rate": pytest.approx(2 / tokens),
+        "eval/teacher_forced/error_rate": pytest.approx(2 / phonemes),
         "eval/free_running/error_rate": pytest.approx(3 / phonemes),
         "eval/free_running/error_rate_long_words": pytest.approx(1 / np.sum((lengths - 1)[long])),
         "eval/free_running/sequence_error_rate": pytest.approx(3 / COUNT),
-        "eval/forcing_gap": pytest.approx(3 / phonemes - 2 / tokens),
+        "eval/forcing_gap": pytest.approx(1 / phonemes),
     }
 
 

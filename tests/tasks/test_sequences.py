@@ -27,10 +27,10 @@ def batch(targets: list[tuple[int, ...]], lengths: list[int] | None = None) -> B
 
 
 def outcome(held_out: Batch[np.ndarray], outputs: np.ndarray, **changes: np.ndarray) -> Outcome:
-    """Without an error given the true prefix."""
+    """By default without an error given the true prefix."""
     assert held_out.target_lengths is not None
     none = np.zeros(held_out.targets.shape)
-    return dataclasses.replace(Outcome(none, none, held_out.target_lengths, outputs), **changes)
+    return dataclasses.replace(Outcome(none, none, held_out.target_lengths, outputs, held_out.targets), **changes)
 
 
 def columns(found: Evaluation) -> dict[str, list[float]]:
@@ -95,12 +95,13 @@ def test_the_nearest_reference_counts():
 def test_rates_by_position_are_of_the_sequences_that_reach_it():
     targets = batch([(A, B, C), (A,), (B, C)])
     loss = np.array([[4, 1, 1, 2], [1, 3, 0, 0], [1, 2, 3, 0]], float)
-    wrong = np.array([[1, 0, 0, 1], [0, 1, 0, 0], [0, 0, 1, 0]], float)
+    forced = np.array([[X, B, C, X], [A, X, X, X], [B, C, X, A]])  # what is said past an end mark does not count
     outputs = padded([(X, B, C), (A, X), (B, X)])
-    table = columns(sequences.evaluate(outcome(targets, outputs, loss=loss, errors=wrong), targets))
+    table = columns(sequences.evaluate(outcome(targets, outputs, loss=loss, forced=forced), targets))
     expected = {
         "position": [1, 2, 3, 4],
         "count": [3, 3, 2, 1],
+        "forced_references": [3, 3, 2, 1],
         "references": [3, 3, 2, 1],
         "teacher_forced_loss": [2, 2, 2, 2],
         "teacher_forced": [1 / 3, 1 / 3, 1 / 2, 1],
@@ -112,10 +113,10 @@ def test_rates_by_position_are_of_the_sequences_that_reach_it():
 
 def test_a_position_that_one_side_does_not_reach_has_no_rate_on_it():
     targets = batch([(A, B)])
-    longer = columns(sequences.evaluate(outcome(targets, padded([(A, B, C)])), targets, [[(A, B, C)]]))
-    assert (longer["count"], longer["references"]) == ([1, 1, 1, 0], [1, 1, 1, 1])
+    longer = columns(sequences.evaluate(outcome(targets, padded([(A, B, C)])), targets, [[(A, B), (A, B, C)]]))
+    assert longer["count"] == longer["forced_references"] == [1, 1, 1, 0] != longer["references"] == [1, 1, 1, 1]
     np.testing.assert_array_equal(longer["teacher_forced"], [0, 0, 0, np.nan])
-    shorter = columns(sequences.evaluate(outcome(targets, padded([(A,)])), targets, [[(A,)]]))
+    shorter = columns(sequences.evaluate(outcome(targets, padded([(A,)])), targets, [[(A, B), (A,)]]))
     assert (shorter["count"], shorter["references"]) == ([1, 1, 1], [1, 1, 0])
     np.testing.assert_array_equal(shorter["free_running"], [0, 0, np.nan])
     np.testing.assert_array_equal(shorter["forcing_gap"], [0, 0, np.nan])
@@ -124,19 +125,44 @@ def test_a_position_that_one_side_does_not_reach_has_no_rate_on_it():
 def test_rates_by_length_are_of_the_tokens_of_its_examples():
     targets = batch([(A, B, C), (A,), (B, C)], lengths=[7, 2, 7])
     loss = np.array([[4, 1, 1, 2], [1, 3, 0, 0], [1, 2, 3, 0]], float)
-    wrong = np.array([[1, 0, 0, 1], [0, 1, 0, 0], [0, 0, 1, 0]], float)
+    forced = np.array([[X, B, C, X], [A, X, X, X], [B, C, X, A]])
     outputs = padded([(X, B, C), (A, X), (B, X)])
-    table = sequences.evaluate(outcome(targets, outputs, loss=loss, errors=wrong), targets).by_length
+    table = sequences.evaluate(outcome(targets, outputs, loss=loss, forced=forced), targets).by_length
     assert table is not None
     expected = {
         "length": [2, 7],
         "count": [1, 2],
         "teacher_forced_loss": [2, 2],
-        "teacher_forced": [1 / 2, 3 / 7],
+        "teacher_forced": [1, 3 / 5],
         "free_running": [1, 2 / 5],
-        "forcing_gap": [1 / 2, 2 / 5 - 3 / 7],
+        "forcing_gap": [0, -1 / 5],
     }
     assert {key: pytest.approx(column) for key, column in table.items()} == expected
+
+
+def test_a_model_that_says_the_same_in_both_modes_has_no_gap():
+    rng = np.random.default_rng(1)
+    targets = batch([tuple(rng.integers(A, X, rng.integers(1, 7)).tolist()) for _ in range(200)])
+    forced = targets.targets.copy()
+    wrong = (rng.random(forced.shape) < 0.3) & (forced != PAD)
+    forced[wrong] = rng.integers(A, X + 1, np.sum(wrong))  # an end mark, too: the free model says one symbol too many
+    said = padded([tuple(row[row >= A].tolist()) for row in forced])
+    references = [
+        [sequences.symbols(target), tuple(rng.integers(A, X, rng.integers(1, 7)).tolist())]
+        for target in targets.targets
+    ]
+    found = sequences.evaluate(outcome(targets, said, forced=forced), targets, references)
+    assert found.metrics["eval/forcing_gap"] == 0 < found.metrics["eval/free_running/error_rate"]
+    assert found.by_length is not None and np.nanmax(np.abs(found.by_length["forcing_gap"])) == 0
+    assert np.nanmax(np.abs(columns(found)["forcing_gap"])) == 0
+
+
+def test_an_early_end_mark_is_one_wrong_symbol_to_the_forced_model_and_stops_the_free_one():
+    targets = batch([(A, B, C)])
+    said = np.array([[A, END, C, END]])
+    metrics = sequences.evaluate(outcome(targets, said, forced=said), targets).metrics
+    assert metrics["eval/teacher_forced/error_rate"] == pytest.approx(1 / 3)
+    assert metrics["eval/free_running/error_rate"] == pytest.approx(2 / 3)
 
 
 def test_inputs_without_lengths_are_of_full_length():

@@ -53,8 +53,8 @@ def test_what_is_held_out_is_the_test_split_and_scored_as_texts():
     batch = task.held_out(100)
     assert batch.target_lengths is not None and batch.input_lengths is not None
     none = np.zeros(batch.targets.shape)
-    metrics = task.evaluate(Outcome(none, none, batch.target_lengths, batch.targets)).metrics
-    assert metrics["eval/bleu"] == pytest.approx(100) and metrics["eval/copy/bleu"] < 60
+    metrics = task.evaluate(Outcome(none, none, batch.target_lengths, batch.targets, batch.targets)).metrics
+    assert metrics["eval/free_running/bleu"] == pytest.approx(100) and metrics["eval/copy/bleu"] < 60
     read_back = task.own_reader().source.text(batch.inputs[0][: batch.input_lengths[0]].tolist())
     assert (
         read_back.startswith("word number 20") and len(batch.inputs) == 5

@@ -163,6 +163,6 @@ def test_all_that_is_evaluated_is_a_number_named_eval(name):
     interface, count = task.interface, 40
     outputs = np.zeros((count, interface.target_length), np.int32)
     loss, errors = (np.full((count, interface.target_length), value, np.float32) for value in (0.5, 1))
-    outcome = Outcome(loss, errors, np.ones(count, np.float32), outputs)
+    outcome = Outcome(loss, errors, np.ones(count, np.float32), outputs, outputs)
     metrics = task.evaluate(outcome).metrics
     assert metrics and all(key.startswith("eval/") and isinstance(value, float) for key, value in metrics.items())

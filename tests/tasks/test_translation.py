@@ -108,13 +108,13 @@ def outcome(task: Translation, said: list[str] | None = None) -> Outcome:
         ids = [*reader.target.ids(text), END]
         row[: len(ids)] = ids
     none = np.zeros(batch.targets.shape)
-    return Outcome(none, none, batch.target_lengths, outputs)
+    return Outcome(none, none, batch.target_lengths, outputs, batch.targets)
 
 
 def test_translations_as_they_stand_score_100_at_every_length(task):
     found = task.evaluate(outcome(task))
-    assert found.metrics["eval/bleu"] == pytest.approx(100) == found.metrics["eval/chrf"]
-    assert found.metrics["eval/exact_match"] == 1 and found.metrics["eval/free_running/error_rate"] == 0
+    assert found.metrics["eval/free_running/bleu"] == pytest.approx(100) == found.metrics["eval/free_running/chrf"]
+    assert found.metrics["eval/free_running/exact_match"] == 1 and found.metrics["eval/free_running/error_rate"] == 0
     assert found.by_length is not None
     assert found.by_length["exact_match"] == [1.0] * len(found.by_length["length"])
 
@@ -124,8 +124,8 @@ def test_bleu_is_of_the_texts_in_all_and_by_the_words_of_the_source(task):
     said = [pair.translation if k % 3 else pair.translation.replace("das", "ein") for k, pair in enumerate(pairs)]
     found = task.evaluate(outcome(task, said))
     expected = sacrebleu.corpus_bleu(said, [[pair.translation for pair in pairs]])
-    assert found.metrics["eval/bleu"] == pytest.approx(expected.score)
-    assert 20 < found.metrics["eval/bleu"] < 99
+    assert found.metrics["eval/free_running/bleu"] == pytest.approx(expected.score)
+    assert 20 < found.metrics["eval/free_running/bleu"] < 99
     words = [len(pair.english.split()) for pair in pairs]
     table = found.by_length
     assert table is not None and table["length"] == sorted(set(words))
@@ -146,7 +146,7 @@ def test_an_unknown_symbol_in_a_reference_cannot_be_said(corpus):
         task = Translation(PIECES)
     found = task.evaluate(outcome(task))
     assert found.metrics["eval/free_running/error_rate"] == 0  # as tokens they are alike
-    assert found.metrics["eval/exact_match"] == 0 and found.metrics["eval/bleu"] < 99
+    assert found.metrics["eval/free_running/exact_match"] == 0 and found.metrics["eval/free_running/bleu"] < 99
 
 
 def test_baselines_are_the_most_frequent_translation_and_the_source_itself(corpus):
@@ -161,7 +161,7 @@ def test_baselines_are_the_most_frequent_translation_and_the_source_itself(corpu
         task = Translation(PIECES)
     batch = task.held_out(3)
     none = np.zeros(batch.targets.shape)
-    metrics = task.evaluate(Outcome(none, none, np.ones(3), batch.targets)).metrics
+    metrics = task.evaluate(Outcome(none, none, np.ones(3), batch.targets, batch.targets)).metrics
     assert metrics["eval/baseline/exact_match"] == metrics["eval/copy/exact_match"] == pytest.approx(1 / 3)
     assert metrics["eval/baseline/bleu"] > 0 and 0 < metrics["eval/copy/chrf"] < 100
     assert 0 < metrics["eval/baseline/error_rate"] < 2
