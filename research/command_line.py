@@ -12,7 +12,7 @@ from tyro import _errors as tyro_errors  # private, but the only way to tyro's p
 
 from research import experiment
 from research.config import Config, task_types
-from research.dotted import flatten, kept, override, suggestion, unflatten
+from research.dotted import draft, flatten, kept, override, suggestion
 from research.errors import UserError
 
 MARKERS = (tyro.conf.AvoidSubcommands, tyro.conf.FlagConversionOff)
@@ -102,8 +102,8 @@ def _tyro(base: Config, words: Sequence[str], prog: str = "research", descriptio
 
 
 def _freed(base: Config, flags: dict[str, str]) -> Config:
-    """The base config with defaults in the place of what the flags replace, and with their task."""
-    return unflatten({**kept(base, flags), "task.name": flags.get("task.name", base.task.name)})
+    """The base config with defaults in the place of what the flags replace, and with their task, not yet checked."""
+    return draft({**kept(base, flags), "task.name": flags.get("task.name", base.task.name)})
 
 
 def _explain(event: tyro_errors.ParseErrorEvent, flags: dict[str, str], defaults: dict[str, object]) -> str:

@@ -33,6 +33,20 @@ def unflatten(flat: Mapping[str, Any]) -> Config:
     Raises:
         UserError: for an unknown key, or a value of the wrong type or outside its range.
     """
+    return Config(**_fields(flat))
+
+
+def draft(flat: Mapping[str, Any]) -> Config:
+    """As `unflatten`, but for the checks that concern several sections: what is still to be changed may fail them."""
+    config = object.__new__(Config)
+    given = _fields(flat)
+    for item in dataclasses.fields(Config):
+        object.__setattr__(config, item.name, given.get(item.name, getattr(Config(), item.name)))
+    return config
+
+
+def _fields(flat: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a `Config`: sections, and the options that are in none; without those that nothing is said of."""
     tasks = task_types()
     task = flat.get("task.name", Config().task.name)
     require(task in tasks, "task.name", task, f"one of {', '.join(tasks)}")
@@ -47,7 +61,7 @@ def unflatten(flat: Mapping[str, Any]) -> Config:
             raise UserError(f"{key}: no such option{suggestion(key, Config(task=tasks[task]()))}")
         values.setdefault(section, {})[name] = _typed(key, value, known[name])
     top = values.pop("")
-    return Config(**top, **{section: sections[section](**options) for section, options in values.items()})
+    return top | {section: sections[section](**options) for section, options in values.items()}
 
 
 def override(config: Config, changes: Mapping[str, Any]) -> Config:

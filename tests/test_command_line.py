@@ -74,6 +74,21 @@ def test_the_name_of_a_task_switches_the_options_wherever_it_stands():
     assert isinstance(parse("--task.name=pixels").task, PixelsConfig)
 
 
+@pytest.mark.parametrize("last", [True, False])
+def test_another_task_may_come_with_what_it_needs_of_other_sections(last, capsys):
+    """The experiment's own options may contradict the new task, as long as the flags together do not."""
+    flags = ["--model.attention=none", "--training.steps=7"]
+    args = [*flags, "--task.name=adding"] if last else ["--task.name=adding", *flags]
+    config = command_line.config_of("attention", args)
+    assert (config.task, config.model.attention, config.training.steps) == (AddingConfig(), "none", 7)
+    every = ["--task.name=pronunciation", "--probes.gradient_flow_every=0"]
+    assert command_line.config_of("gradient_norms", every).probes.gradient_flow_every == 0
+    with pytest.raises(UserError, match=r"^model\.attention=additive: must be none, as the task adding has no decoder"):
+        command_line.config_of("attention", ["--task.name=adding"])
+    command_line.print_help("attention", ["--task.name=adding"])
+    assert "--task.definition" in capsys.readouterr().out
+
+
 def test_flags_override_the_arm_which_overrides_the_setting_which_overrides_the_base():
     args = ["--arm=rnn gain 1.2", "--setting=adding_200", "--init.gain=3"]
     config = command_line.config_of("gradient_norms", args)

@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 from research import config as module
-from research.config import AddingConfig, Config, DecodingConfig, InitConfig
+from research.config import AddingConfig, Config, DecodingConfig, ForcingConfig, InitConfig
 from research.dotted import flatten, override, suggestion, unflatten
 from research.errors import UserError
 
@@ -145,8 +145,21 @@ def test_options_of_another_way_to_decode_are_refused(method):
             else:
                 with pytest.raises(UserError, match=f"decoding.{name}={value}.* as decoding.method={method} does not"):
                     DecodingConfig(method, **{name: value})
-    with pytest.raises(UserError, match=r"decoding.min_length=4: must be at most decoding.max_length=3"):
-        DecodingConfig(method, min_length=4, max_length=3)
+    with pytest.raises(UserError, match=r"decoding.min_length=3: must be less than decoding.max_length=3"):
+        DecodingConfig(method, min_length=3, max_length=3)
+
+
+@pytest.mark.parametrize("policy", ["always", "never"])
+def test_a_unit_of_draws_is_refused_where_nothing_is_drawn(policy):
+    with pytest.raises(UserError, match=f"forcing.unit=sequence: must be token, as forcing.policy={policy} does not"):
+        ForcingConfig(policy, unit="sequence")
+
+
+def test_input_dropout_is_refused_where_there_is_nothing_that_it_drops():
+    with pytest.raises(UserError, match=r"input_dropout=0.1: must be 0, as the task adding has no decoder and its inp"):
+        override(Config(), {"task.name": "adding", "training.input_dropout": 0.1})
+    for task in ("dyck", "copy", "pronunciation"):
+        override(Config(), {"task.name": task, "training.input_dropout": 0.1})
 
 
 @pytest.mark.parametrize("change", [{"model.attention": "dot"}, {"forcing.policy": "constant", "forcing.ratio": 0.5}])

@@ -52,6 +52,7 @@ class RepeatCopyConfig(TaskOptions):
 class ReverseConfig(TaskOptions):
     """Random symbols, to be said backwards (Grefenstette, Hermann, Suleyman, Blunsom 2015)."""
 
+    embedded: ClassVar[bool] = True
     decodes: ClassVar[bool] = True
     lengths_differ: ClassVar[bool] = True
     name: Literal["reverse"] = "reverse"
@@ -88,6 +89,7 @@ class CopyingMemoryConfig(TaskOptions):
 class SelectiveCopyingConfig(TaskOptions):
     """Symbols at random places among noise, to be said at the end (Gu & Dao 2023; Feng et al. 2024)."""
 
+    embedded: ClassVar[bool] = True
     labelled: ClassVar[bool] = True
     name: Literal["selective_copying"] = "selective_copying"
     noise: int = 4096
@@ -179,6 +181,7 @@ class DelayedRecallConfig(TaskOptions):
 class DyckConfig(TaskOptions):
     """Brackets of several kinds, well nested: which one may be closed, at each step (Hewitt et al. 2020)."""
 
+    embedded: ClassVar[bool] = True
     labelled: ClassVar[bool] = True
     name: Literal["dyck"] = "dyck"
     length: int = 84

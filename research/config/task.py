@@ -32,6 +32,7 @@ class PixelsConfig(TaskOptions):
 class PronunciationConfig(TaskOptions):
     """Letters of an English word to its phonemes (CMUdict)."""
 
+    embedded: ClassVar[bool] = True
     decodes: ClassVar[bool] = True
     lengths_differ: ClassVar[bool] = True
     name: Literal["pronunciation"] = "pronunciation"

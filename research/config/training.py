@@ -51,8 +51,9 @@ class TrainingConfig:
     warmup_steps: int = 0
     """Steps in which the learning rate rises from 0 to its peak."""
     decay: Literal["none", "cosine", "inverse_sqrt", "plateau"] = "none"
-    """Course of the learning rate after the warm-up: cosine reaches 0 at the last step; inverse_sqrt is the peak times
-    the root of warmup_steps / step (Vaswani et al. 2017); plateau falls when the training loss does not."""
+    """Course of the learning rate after the warm-up: cosine falls from the peak to 0, which the update after the last
+    would have; inverse_sqrt is the peak times the root of warmup_steps / step (Vaswani et al. 2017); plateau falls when
+    the training loss does not."""
     plateau_steps: int = 200
     """plateau: updates, after the warm-up, over which the training loss is averaged and compared with the lowest mean
     so far; lower is what is lower by 1 in 10,000 at least."""

@@ -11,6 +11,7 @@ from research.config.task_options import TaskOptions
 class TranslationOptions(TaskOptions):
     """What is a sentence, and what is a step of it."""
 
+    embedded: ClassVar[bool] = True
     decodes: ClassVar[bool] = True
     lengths_differ: ClassVar[bool] = True
     longest: ClassVar[int] = 100

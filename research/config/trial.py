@@ -51,6 +51,8 @@ class Config:
         require(weighs or dropped == 0, "training.attention_dropout", dropped, f"0, {reason}")
         if not self.task.decodes:  # no decoder would read these
             reason = f"as the task {self.task.name} has no decoder"
+            dropped, features = self.training.input_dropout, f"0, {reason} and its input is no tokens"
+            require(self.task.embedded or dropped == 0, "training.input_dropout", dropped, features)
             require(self.model.attention == "none", "model.attention", self.model.attention, f"none, {reason}")
             policy = self.forcing.policy
             require(policy == "always", "forcing.policy", policy, f"always, {reason}")

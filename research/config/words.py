@@ -40,8 +40,8 @@ class ForcingConfig:
         read = {"ratio": ("constant",), "half_life": DECAYS, "floor": DECAYS}
         for name, policies in read.items():
             require_default(self, "forcing", name, self.policy in policies, f"forcing.policy={self.policy}")
-        for name in ("unit", "feed"):
-            require_default(self, "forcing", name, self.policy != "always", "forcing.policy=always")
+        for name, policies in {"unit": ("always", "never"), "feed": ("always",)}.items():
+            require_default(self, "forcing", name, self.policy not in policies, f"forcing.policy={self.policy}")
 
 
 @dataclass(frozen=True)
@@ -64,8 +64,8 @@ class DecodingConfig:
     min_length: int = 0
     """Least tokens of an output, the end mark not counted."""
     max_length: int = 0
-    """Most tokens of an output, the end mark not counted; 0: as many as the longest target has. What has not ended by
-    then stands as it is."""
+    """Most tokens of an output, the end mark counted; 0: as many as the longest target has. What has not ended by then
+    stands as it is."""
 
     def __post_init__(self) -> None:
         for name, least in (("beam_size", 1), ("top_k", 0), ("min_length", 0), ("max_length", 0)):
@@ -76,8 +76,9 @@ class DecodingConfig:
             require(0 <= value <= most, f"decoding.{name}", value, f"between 0 and {most:g}")
         hot = self.temperature
         require(1 / LARGE <= hot <= LARGE, "decoding.temperature", hot, f"between {1 / LARGE:g} and {LARGE:g}")
-        ordered = self.max_length == 0 or self.min_length <= self.max_length
-        require(ordered, "decoding.min_length", self.min_length, f"at most decoding.max_length={self.max_length}")
+        ordered = self.max_length == 0 or self.min_length < self.max_length
+        allowed = f"less than decoding.max_length={self.max_length}, in which the end mark counts"
+        require(ordered, "decoding.min_length", self.min_length, allowed)
         for method, names in METHOD_OPTIONS.items():
             for name in names:
                 require_default(self, "decoding", name, self.method == method, f"decoding.method={self.method}")

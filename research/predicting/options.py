@@ -70,7 +70,9 @@ def add_to(parser: argparse.ArgumentParser) -> None:
     decoding.add_argument("--top-k", type=_whole, metavar="N", help="sample: from the N likeliest tokens; 0: from all")
     decoding.add_argument("--seed", type=_whole, metavar="N", help="sample: of the draws (default: 0)")
     decoding.add_argument("--min-length", type=_whole, metavar="N", help="least tokens of an output")
-    decoding.add_argument("--max-length", type=_whole, metavar="N", help="most; 0: as the longest target in training")
+    decoding.add_argument(
+        "--max-length", type=_whole, metavar="N", help="most, with the end mark; 0: as the longest target in training"
+    )
     parser.add_argument("--n-best", type=_whole, default=1, metavar="N", help="outputs of an input, with their scores")
     drawn = "draw the attention (.png, .svg, .pdf); of several inputs: FILE-1.png, FILE-2.png, ..."
     parser.add_argument("--alignment", type=Path, metavar="FILE", help=drawn)

@@ -264,7 +264,7 @@ def create(config: DecodingConfig, most: int) -> Search:
     Raises:
         UserError: if `decoding.min_length` leaves no place for the end mark.
     """
-    most = config.max_length + 1 if config.max_length else most
+    most = config.max_length or most
     allowed = f"at most {most - 1}, as an output has {most} tokens at most, the end mark included"
     require(config.min_length < most, "decoding.min_length", config.min_length, allowed)
     return METHODS[config.method](config, most)

@@ -60,9 +60,22 @@ class RunDirectory:
             raise UserError(f"{run.path}: cannot be a run directory: {error.strerror}") from error
         return run
 
+    def forget(self) -> None:
+        """Remove the folder, if the trial has not begun."""
+        with contextlib.suppress(OSError):
+            files = [self.config_file, self.lock_file]
+            if set(self.path.iterdir()) <= set(files):
+                for file in files:
+                    file.unlink(missing_ok=True)
+                self.path.rmdir()
+
     @property
     def config_file(self) -> Path:
         return self.path / "config.json"
+
+    @property
+    def lock_file(self) -> Path:
+        return self.path / ".lock"
 
     @property
     def result_file(self) -> Path:
@@ -147,7 +160,7 @@ class RunDirectory:
         Raises:
             UserError: if another process holds it.
         """
-        with (self.path / ".lock").open("w") as file:
+        with self.lock_file.open("w") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:

@@ -2,7 +2,8 @@
 
     learning rate    peak * rise(i) * fall(i)        rise(i) = min(1, i / w)        update i from 1, warm-up w
     none             fall = 1
-    cosine           fall = (1 + cos(pi (i - w) / (n - w))) / 2 after the warm-up, n updates in all
+    cosine           fall = (1 + cos(pi (i - 1 - w) / (n - w))) / 2 after the warm-up, n updates in all: from the peak
+                     in update w + 1 to what would be 0 in update n + 1 (Loshchilov & Hutter 2017, as in optax)
     inverse_sqrt     fall = sqrt(w / i) after the warm-up (Vaswani et al. 2017)
     plateau          fall = factor^k, k the plateaus of the training loss so far
 

@@ -10,12 +10,14 @@ from dataclasses import asdict, dataclass
 
 import jax
 
+from research.batch import Interface
 from research.config import Config
 from research.errors import UserError
 from research.recurrent import cudnn, dropout
 from research.recurrent.cell import create
+from research.seq2seq import search
 from research.tasks import task as tasks
-from research.training import checkpoint, shards
+from research.training import budget, checkpoint, shards
 from research.training.journal import Trial
 from research.training.step import TrialState
 
@@ -56,6 +58,17 @@ def check(trial: Trial) -> None:
     if processes > 1 and training.batch_size % devices:
         size = training.batch_size
         raise UserError(f"training.batch_size={size}: must be a multiple of {devices}, the devices of all processes")
+
+
+def check_sizes(config: Config, interface: Interface) -> None:
+    """See now whether there is a model as wide, and are outputs as long, as a trial asks for.
+
+    Raises:
+        UserError: if there are not.
+    """
+    budget.settled(config, interface)
+    if interface.target == "tokens":
+        search.create(config.decoding, interface.target_length)
 
 
 def starts(trials: Sequence[Trial], template: TrialState) -> list[Start]:

@@ -71,37 +71,57 @@ def train_trials(trials: Sequence[tuple[str, Config]], directory: Path) -> list[
     devices.use_all_cores()
     devices.require()
     compilation.keep_programs()
-    opened, skipped = processes.agreed(lambda: _open(trials, directory))
+    opened, skipped, new = processes.agreed(lambda: _open(trials, directory))
     waiting = [trial for trial in opened if trial.name not in skipped]
     if waiting:
         with _trouble_in_one_line(directory), ProgressBar(shown=processes.is_first()) as bar:
+            with _forgotten_if_refused(new):
+                _read_data(waiting, bar)
             _train_all(waiting, bar)
     return processes.agreed(lambda: [_result(trial, trial.name in skipped) for trial in opened])
 
 
-def _open(trials: Sequence[tuple[str, Config]], directory: Path) -> tuple[list[Trial], set[str]]:
-    """All trials, and the names of those that are finished; the others can be trained."""
+def _open(trials: Sequence[tuple[str, Config]], directory: Path) -> tuple[list[Trial], set[str], list[RunDirectory]]:
+    """All trials, the names of those that are finished, and the directories that were not there before."""
     for name, count in Counter(name for name, _ in trials).items():
         if count > 1:
             raise UserError(f"{directory / name}: {count} trials of this name; names must differ")
-    opened = [Trial(name, config, RunDirectory.create(directory / name, config)) for name, config in trials]
-    skipped = {trial.name for trial in opened if trial.run.result()}
-    for trial in opened:
-        if trial.name not in skipped:
-            trial.check_records()
-            start.check(trial)
-            with trial.run.claimed():  # see now, not after hours, that no other process trains it
-                pass
-    return opened, skipped
+    runs = [RunDirectory(directory / name) for name, _ in trials]
+    new = [run for run in runs if not run.config_file.exists()]
+    with _forgotten_if_refused(new):
+        opened = [Trial(name, config, RunDirectory.create(directory / name, config)) for name, config in trials]
+        skipped = {trial.name for trial in opened if trial.run.result()}
+        for trial in opened:
+            if trial.name not in skipped:
+                trial.check_records()
+                start.check(trial)
+                with trial.run.claimed():  # see now, not after hours, that no other process trains it
+                    pass
+    return opened, skipped, new
 
 
-def _train_all(trials: list[Trial], bar: ProgressBar) -> None:
+@contextlib.contextmanager
+def _forgotten_if_refused(runs: Sequence[RunDirectory]) -> Iterator[None]:
+    """Leave none of these directories behind, if a trial cannot be trained."""
+    try:
+        yield
+    except UserError:
+        for run in runs if processes.is_first() else ():
+            run.forget()
+        raise
+
+
+def _read_data(trials: list[Trial], bar: ProgressBar) -> None:
+    """The corpora of all trials, and the checks that need them: see now, not after hours, that all can be trained."""
     for options in dict.fromkeys(trial.config.task for trial in trials):
         bar.doing(f"reading the data of {options.name}")
         processes.agreed(lambda options=options: bool(tasks.create(options)))  # the first prepares it, once
         tasks.create(options)
     for trial in trials:
-        budget.settled(trial.config, tasks.create(trial.config.task).interface)  # see now whether there is such a width
+        start.check_sizes(trial.config, tasks.create(trial.config.task).interface)
+
+
+def _train_all(trials: list[Trial], bar: ProgressBar) -> None:
     bar.expect(sum(_work(trial.config, trial.config.training.steps) for trial in trials))
     groups = _groups(trials)
     for number, group in enumerate(groups, start=1):

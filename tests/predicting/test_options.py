@@ -64,7 +64,7 @@ def test_another_method_leaves_the_options_of_the_runs_own_behind():
         (["--method=beam", "--n-best=5"], "--n-best=5: must be at most 4, which is decoding.beam_size"),
         (["--method=sample", "--n-best=9999"], "--n-best=9999: must be at most 1000"),
         (["--n-best=0"], "--n-best=0: must be at least 1"),
-        (["--min-length=5", "--max-length=4"], "decoding.min_length=5: must be at most decoding.max_length=4"),
+        (["--min-length=5", "--max-length=4"], "decoding.min_length=5: must be less than decoding.max_length=4"),
         (["--beam-size=two"], "--beam-size: two: must be a whole number"),
         (["--length-penalty=x"], "--length-penalty: x: must be a number"),
         (["--beam=2"], "unrecognized arguments: --beam=2"),

@@ -118,7 +118,7 @@ def test_draws_depend_on_seed_and_input_and_on_nothing_else(trained):
 
 
 def test_draws_follow_the_distribution(trained):
-    drawn = Predictor(trained, DecodingConfig(method="sample", max_length=1), 1000).outputs(words(1))[0]
+    drawn = Predictor(trained, DecodingConfig(method="sample", max_length=2), 1000).outputs(words(1))[0]
     count = Counter((one.said, one.log_probability) for one in drawn)
     assert len(count) > 5
     for (_, log_probability), number in count.items():
@@ -126,7 +126,7 @@ def test_draws_follow_the_distribution(trained):
 
 
 def test_an_output_without_its_end_is_not_finished(trained):
-    outputs = Predictor(trained, DecodingConfig(max_length=2)).outputs(words(9))
+    outputs = Predictor(trained, DecodingConfig(max_length=3)).outputs(words(9))
     for (one,) in outputs:
         assert one.finished == (one.said[-1] == END)
         assert len(one.said) <= 3

@@ -267,7 +267,7 @@ def test_a_batch_without_a_token_has_no_loss_and_no_error():
 
 
 def test_the_config_says_how_the_model_writes_and_whoever_asks_may_say_otherwise():
-    config = DecodingConfig("beam", beam_size=2, max_length=3)
+    config = DecodingConfig("beam", beam_size=2, max_length=4)
     batch = models.batch()
     model = models.build(TOKENS, ModelConfig("gru", FEATURES, attention="dot"), decoding=config)
 

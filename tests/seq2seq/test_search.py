@@ -119,12 +119,12 @@ def test_a_beam_of_one_is_greedy_decoding_whatever_the_penalties(talking):
 
 @pytest.mark.parametrize("method", METHODS)
 def test_outputs_keep_within_the_least_and_the_greatest_length(method, talking):
-    limits = ({}, {"min_length": 3}, {"max_length": 2}, {"min_length": 3, "max_length": 3})
+    limits = ({}, {"min_length": 3}, {"max_length": 2}, {"min_length": 3, "max_length": 4})
     limited = [dataclasses.replace(METHODS[method], **limit) for limit in limits]
     free, least, most, both = decoded(talking, limited)
     assert np.min(free.lengths) < 4 and np.max(free.lengths) > 3 and free.tokens.shape[2] == MOST
     assert np.min(least.lengths) == 4 and least.tokens.shape[2] == MOST
-    assert np.max(most.lengths) == 3 and most.tokens.shape[2] == 3
+    assert np.max(most.lengths) == 2 and most.tokens.shape[2] == 2 and not np.all(most.finished)
     assert set(both.lengths.reshape(-1).tolist()) == {4} and np.any(both.finished)
 
 

@@ -142,6 +142,13 @@ def test_held_out_examples_have_the_shapes_and_types_of_the_interface(name):
     check(task.held_out(40), task.interface, 40)
 
 
+def test_the_options_say_of_the_interface_what_it_is(name):
+    options, interface = task_types()[name], created(name).interface
+    assert options.embedded == (interface.inputs == "tokens")
+    assert options.decodes == (interface.target == "tokens")
+    assert (options.labelled, options.valued) == (interface.target == "labels", interface.target == "value")
+
+
 def test_a_batch_is_a_pure_function_of_key_and_step(name):
     first, again = draw(name, 0, 3), draw(name, 0, 3)
     jax.tree.map(np.testing.assert_array_equal, first, again)

@@ -34,12 +34,13 @@ def test_the_warm_up_is_linear_and_ends_at_the_peak():
 
 
 @pytest.mark.parametrize("warmup", [0, 3])
-def test_the_cosine_falls_from_the_peak_towards_zero_at_the_last_step(warmup):
+def test_the_cosine_falls_from_the_peak_as_that_of_optax_which_is_zero_after_the_last_update(warmup):
     steps = 11
-    fall = [0.5 * (1 + math.cos(math.pi * n / (steps - warmup))) for n in range(steps - warmup)]
-    rise = [(n + 1) / warmup for n in range(warmup)]
+    fall = optax.cosine_decay_schedule(0.2, steps - warmup)
+    rise = [0.2 * (n + 1) / warmup for n in range(warmup)]
     found = rates(steps, learning_rate=0.2, warmup_steps=warmup, decay="cosine")
-    np.testing.assert_allclose(found, [0.2 * factor for factor in rise + fall], rtol=1e-5)
+    np.testing.assert_allclose(found, rise + [float(fall(n)) for n in range(steps - warmup)], rtol=1e-5)
+    assert fall(steps - warmup) == 0 < found[-1]
 
 
 @pytest.mark.parametrize("warmup", [0, 1, 3])

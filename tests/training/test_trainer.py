@@ -431,6 +431,27 @@ def test_a_killed_process_goes_on_with_the_same_command_to_the_same_bits(tmp_pat
     assert_same_run(killed, straight, RunDirectory(killed).config())
 
 
+@pytest.mark.parametrize(
+    ("changes", "line"),
+    [
+        ({"decoding__min_length": 999}, "decoding.min_length=999: must be at most"),
+        ({"model__parameter_budget": 40}, "model.parameter_budget=40: must be within 1%"),
+        ({"model__cell": "mingru", "training__recurrent_dropout": 0.1}, "training.recurrent_dropout: must be 0"),
+    ],
+)
+def test_a_trial_that_cannot_be_trained_is_refused_before_others_are_and_leaves_nothing(changes, line, tmp_path):
+    sound = of(task__name="reverse", probes__gradient_flow_every=0)
+    begun = RunDirectory.create(tmp_path / "begun", sound)
+    begun.decide_batch_shards(1)
+    RunDirectory.create(tmp_path / "waiting", of(sound, seed=2))  # perhaps for another process
+    trials = [("begun", sound), ("new", of(sound, seed=1)), ("waiting", of(sound, seed=2))]
+    trials.append(("impossible", of(sound, **changes)))
+    with counting_compilations() as seconds, pytest.raises(UserError) as refused:
+        train_trials(trials, tmp_path)
+    assert str(refused.value).startswith(line)
+    assert not seconds and {path.name for path in tmp_path.iterdir()} == {"begun", "waiting"}
+
+
 @pytest.mark.skipif(cudnn.obstacle() is None, reason="needs a machine without an NVIDIA GPU")
 def test_cudnn_where_there_is_none_is_refused_before_anything_is_compiled(tmp_path):
     config = of(model__cell="lstm", model__backend="cudnn", probes__gradient_flow_every=0)
