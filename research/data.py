@@ -31,13 +31,13 @@ def print_list() -> None:
 
 
 def fetch(names: list[str]) -> None:
-    """Get and prepare each of these corpora, unless it is prepared, and print what there is of it.
+    """Get and prepare each of these corpora; read through one that is prepared; print what there is of it.
 
     Args:
         names: of those of TFDS, `name/config` takes another config of the builder than the first.
 
     Raises:
-        UserError: if there is no corpus of a name, or one cannot be had.
+        UserError: if there is no corpus of a name, or one cannot be had, or what is prepared is damaged.
     """
     for name, config in [_known(name) for name in names]:
         if name in STOCK_SETS:
@@ -47,6 +47,7 @@ def fetch(names: list[str]) -> None:
             print(f"{name}{f'/{config}' if config else ''}: {_counted(stock.counts(folder))}; {folder}")
         else:
             builder = catalogue.load_corpus(name).prepared()
+            builder.read_through()
             print(f"{name}: {_counted(builder.counts())}; {builder.data_path}")
 
 

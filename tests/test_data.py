@@ -67,6 +67,15 @@ def test_fetch_prepares_once_and_counts_the_splits(folder: Path, capsys: pytest.
     assert path.stat().st_mtime_ns == made
 
 
+def test_fetch_finds_that_what_is_prepared_is_damaged(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    said(capsys, "fetch", "cubes")
+    (damaged,) = (folder / "cubes" / "1.2.0").glob("cubes-test.array_record*")
+    damaged.write_bytes(damaged.read_bytes()[: damaged.stat().st_size // 2])
+    assert cli.main(["data", "fetch", "cubes"]) == 2
+    err = capsys.readouterr().err.strip()
+    assert "1.2.0: cannot be read (" in err and err.endswith("delete this folder and try again") and "\n" not in err
+
+
 def test_fetch_shows_how_far_it_is(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["data", "fetch", "cubes"]) == 0
     assert "cubes: preparing" in (shown := capsys.readouterr().err) and "3000/3000" in shown

@@ -85,6 +85,16 @@ class Corpus(tfds.core.GeneratorBasedBuilder, abc.ABC):
             for start in range(0, len(source), 4096):
                 yield from source.__getitems__(range(start, min(start + 4096, len(source))))
 
+    def read_through(self) -> None:
+        """See that every record can be read.
+
+        Raises:
+            UserError: if the files are damaged.
+        """
+        for split in self.counts():
+            for _ in self.records(split):
+                pass
+
     def packed(self, split: str, pack: Callable[[Iterator[Example]], Arrays]) -> Arrays:
         """What `pack` makes of the records of a split, from a copy beside them where there is one.
 

@@ -3,13 +3,18 @@
 Their state is global and goes on from one utterance to the next, so `speak` starts a process for each call, which makes
 the same sounds of the same utterances:
 
-    python -m research.tasks.corpora.synthesis LIBRARY FOLDER < utterances > sounds
+    python -m research.tasks.corpora.synthesis LIBRARY FOLDER PARENT < utterances > sounds
+
+PARENT is the process that waits for the sounds: it ends with that one, however that one ends.
 """
 
 import io
 import json
+import os
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -40,7 +45,8 @@ def speak(
     Raises:
         UserError: if the library cannot be loaded here, or does not know a voice.
     """
-    command = [sys.executable, "-m", "research.tasks.corpora.synthesis", library, str(folder.absolute())]
+    arguments = [library, str(folder.absolute()), str(os.getpid())]
+    command = [sys.executable, "-m", "research.tasks.corpora.synthesis", *arguments]
     request = json.dumps([asdict(utterance) for utterance in utterances])
     done = subprocess.run(command, input=request.encode(), capture_output=True, cwd=ROOT, check=False)
     if done.returncode:
@@ -52,8 +58,9 @@ def speak(
     return np.split(sound, np.cumsum(lengths)[:-1]), rate
 
 
-def main(library: str, folder: str) -> None:
+def main(library: str, folder: str, parent: str) -> None:
     """Say what stands on standard input; write the rate, the number of samples of each utterance, then all samples."""
+    threading.Thread(target=_end_with, args=(int(parent),), daemon=True).start()
     module = LIBRARIES[library]
     try:
         loaded = module.Library(Path(folder))
@@ -65,6 +72,13 @@ def main(library: str, folder: str) -> None:
     np.save(sys.stdout.buffer, loaded.rate)
     np.save(sys.stdout.buffer, np.array([len(sound) for sound in sounds]))
     np.save(sys.stdout.buffer, np.concatenate(sounds))
+
+
+def _end_with(parent: int) -> None:
+    """End this process once that one is gone."""
+    while os.getppid() == parent:
+        time.sleep(0.2)
+    os._exit(MESSAGE)
 
 
 if __name__ == "__main__":

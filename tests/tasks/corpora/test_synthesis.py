@@ -1,3 +1,7 @@
+import os
+import select
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -8,7 +12,7 @@ import pytest
 from research.errors import UserError
 from research.tasks.corpora import espeak
 from research.tasks.corpora.espeak_library import Utterance
-from research.tasks.corpora.synthesis import speak
+from research.tasks.corpora.synthesis import ROOT, speak
 
 NUMBER = Utterance("zero one nine", "en-us+Alicia")  # with breath, which is drawn at random
 
@@ -62,6 +66,22 @@ def test_the_same_utterances_make_the_same_sound_in_each_call(
 def test_an_unknown_voice_is_named(library: Path) -> None:
     with pytest.raises(UserError, match="espeak-ng: no voice xx"):
         speak("espeak-ng", library, [replace(NUMBER, voice="xx+nobody")])
+
+
+def test_a_synthesis_that_nobody_waits_for_ends(library: Path) -> None:
+    """The process that started it is killed; it would read on from a pipe that is kept open here."""
+    (reading, kept_open), (ended, writing) = os.pipe(), os.pipe()
+    starting = f"""
+import os, subprocess, sys
+command = [sys.executable, "-m", "research.tasks.corpora.synthesis", "espeak-ng", {str(library)!r}, str(os.getpid())]
+subprocess.Popen(command, stdin={reading}, stdout={writing})
+os.kill(os.getpid(), 9)
+"""
+    with subprocess.Popen([sys.executable, "-c", starting], pass_fds=(reading, writing), cwd=ROOT):
+        os.close(writing)
+    ready, _, _ = select.select([ended], [], [], 30)  # at its end once nobody can write to it
+    os.close(kept_open)
+    assert ready and not os.read(ended, 1)
 
 
 def test_a_library_that_cannot_be_loaded_gives_one_line(tmp_path: Path) -> None:
