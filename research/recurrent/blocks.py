@@ -19,6 +19,7 @@ def over_blocks(
     timed: Any,
     reverse: bool,
     saved: tuple[Any, Any] = (None, None),
+    into: Float[Array, "B T M"] | None = None,
 ) -> tuple[Any, Any, tuple[Any, Any]]:
     """Scan `block` over time; what does not fill a block at the end of time is a shorter one of its own.
 
@@ -29,6 +30,8 @@ def over_blocks(
         timed: other arrays [T, ...] that are cut into blocks.
         reverse: from the last block to the first.
         saved: as returned by another pass.
+        into: is filled with the first of a block's outputs, [steps, B, M], and takes its place among the outputs, so that
+            no copy of that in another order is held either.
 
     Returns:
         The last carry, the outputs [T, ...], and what the blocks saved.
@@ -39,24 +42,31 @@ def over_blocks(
     ends: Any = None
     ends_saved: Any = None
 
-    def body(carry: Any, inputs: Any) -> tuple[Any, Any]:
-        index, *others = inputs
-        own = jax.lax.dynamic_slice_in_dim(xs, index * length, length, axis=1)
-        carry, *outputs = block(carry, jnp.swapaxes(own, 0, 1), *others)
-        return carry, outputs
+    def taken(carry: Any, into: Any, start: Any, count: int, *others: Any) -> tuple[Any, Any, Any, Any]:
+        """The block from `start` on."""
+        own = jax.lax.dynamic_slice_in_dim(xs, start, count, axis=1)
+        carry, outputs, own_saved = block(carry, jnp.swapaxes(own, 0, 1), *others)
+        if into is not None:
+            first, *outputs = outputs
+            into = jax.lax.dynamic_update_slice_in_dim(into, jnp.swapaxes(first, 0, 1), start, axis=1)
+        return carry, into, outputs, own_saved
 
-    def rest(carry: Any) -> tuple[Any, Any, Any]:
-        own = jnp.swapaxes(xs[:, split:], 0, 1)
-        return block(carry, own, jax.tree.map(lambda x: x[split:], timed), saved[1])
+    def body(state: Any, inputs: Any) -> tuple[Any, Any]:
+        index, *others = inputs
+        carry, into, *found = taken(*state, index * length, length, *others)
+        return (carry, into), found
+
+    def rest(carry: Any, into: Any) -> tuple[Any, Any, Any, Any]:
+        return taken(carry, into, split, steps - split, jax.tree.map(lambda x: x[split:], timed), saved[1])
 
     if split < steps and reverse:
-        carry, ends, ends_saved = rest(carry)
+        carry, into, ends, ends_saved = rest(carry, into)
     cut = jax.tree.map(lambda x: x[:split].reshape(whole, length, *x.shape[1:]), timed)
     inputs = (jnp.arange(whole), cut, saved[0])
-    carry, (starts, starts_saved) = jax.lax.scan(body, carry, inputs, reverse=reverse)
+    (carry, into), (starts, starts_saved) = jax.lax.scan(body, (carry, into), inputs, reverse=reverse)
     outputs = jax.tree.map(lambda x: x.reshape(split, *x.shape[2:]), starts)
     if split < steps and not reverse:
-        carry, ends, ends_saved = rest(carry)
+        carry, into, ends, ends_saved = rest(carry, into)
     if split < steps:
         outputs = jax.tree.map(lambda *x: jnp.concatenate(x), outputs, ends)
-    return carry, outputs, (starts_saved, ends_saved)
+    return carry, outputs if into is None else (into, *outputs), (starts_saved, ends_saved)

@@ -176,14 +176,15 @@ def _backward_rule(plan, residuals, cotangents):
         d_carry, d_own, d_x, norms, own_omega = _block_backward(
             plan, weights, transposed, noise.mask, probe is not None, omega, d_carry, xs, timed, saved
         )
-        d_xs = _input_gradient(d_x, weights["w"], plan.compute) if wanted else None
-        return (d_carry, *jax.tree.map(jnp.add, totals, [d_own, own_omega])), (d_xs, norms), None
+        d_xs = (_input_gradient(d_x, weights["w"], plan.compute),) if wanted else ()
+        return (d_carry, *jax.tree.map(jnp.add, totals, [d_own, own_omega])), (*d_xs, norms), None
 
     state = (d_last, *jax.tree.map(jnp.zeros_like, (dict(weights), omega)))
     timed = (noise.valid, noise.hold, d_hidden, cuts)
-    totals, (d_xs, norms), _ = over_blocks(plan.block, block, state, xs, timed, not plan.reverse, saved)
+    into = jnp.zeros_like(xs) if wanted else None
+    totals, (*d_xs, norms), _ = over_blocks(plan.block, block, state, xs, timed, not plan.reverse, saved, into)
     d_first, d_weights, d_omega = totals
-    return d_weights, jnp.swapaxes(d_xs, 0, 1) if wanted else None, d_first, None, norms, d_omega
+    return d_weights, d_xs[0] if wanted else None, d_first, None, norms, d_omega
 
 
 recurrence.defvjp(_forward_rule, _backward_rule, symbolic_zeros=True)
