@@ -30,8 +30,8 @@ def over_blocks(
         timed: other arrays [T, ...] that are cut into blocks.
         reverse: from the last block to the first.
         saved: as returned by another pass.
-        into: is filled with the first of a block's outputs, [steps, B, M], and takes its place among the outputs, so that
-            no copy of that in another order is held either.
+        into: is filled with the first of a block's outputs, [steps, B, M], and takes its place among the outputs, so
+            that no copy of that in another order is held either.
 
     Returns:
         The last carry, the outputs [T, ...], and what the blocks saved.

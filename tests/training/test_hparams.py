@@ -100,7 +100,11 @@ def test_label_smoothing_is_dynamic_and_whether_it_is_0_decides_the_program():
 
 @pytest.mark.parametrize("key", [f"training.{name}" for name in NOISE])
 def test_a_rate_of_noise_is_dynamic_and_whether_it_is_0_decides_the_program(key):
-    seen = {"task__name": "pronunciation", "model__attention": "dot"} if key == "training.attention_dropout" else {}
+    read = {  # by what
+        "training.attention_dropout": {"task__name": "pronunciation", "model__attention": "dot"},
+        "training.input_dropout": {"task__name": "dyck"},
+    }
+    seen = read.get(key, {})
     base = of(model__cell="lstm", probes__gradient_flow_every=0, **seen)
     little, much = (of(base, **{key.replace(".", "__"): rate}) for rate in (0.1, 0.2))
     assert hparams.static_of(little) == hparams.static_of(much) != hparams.static_of(base)

@@ -16,6 +16,8 @@ from tests.training.trials import TINY, assert_equal, hparams_of
 RATES = [name for name in NOISE if name != "attention_dropout"]  # which needs an attention
 NOISY = trials.of(
     TINY,
+    task__name="dyck",  # of tokens: there are embeddings to drop
+    task__length=8,
     model__cell="lstm",
     model__layers=2,
     model__residual=True,
@@ -49,12 +51,12 @@ def test_trials_of_a_pack_differ_by_each_rate_and_a_draw_is_a_function_of_seed_a
 def test_evaluation_drops_nothing_and_holds_what_is_expected(pack):
     task = tasks.create(NOISY.task)
     state, held_out = pack.init(), task.held_out(8)
-    outputs = dict(zip(RATES, pack.predict(state, held_out)[1], strict=True))
-    np.testing.assert_array_equal(outputs["output_dropout"], outputs["recurrent_dropout"])  # all have the same weights
-    assert np.any(outputs["zoneout_h"] != outputs["output_dropout"]) and np.any(
-        outputs["zoneout_c"] != outputs["output_dropout"]
-    )
-    np.testing.assert_array_equal(outputs["output_dropout"], pack.predict(state, held_out)[1][0])
+    losses = dict(zip(RATES, pack.predict(state, held_out)[0].loss, strict=True))
+    dropped = losses["output_dropout"]
+    np.testing.assert_array_equal(dropped, losses["recurrent_dropout"])  # all have the same weights
+    np.testing.assert_array_equal(dropped, losses["input_dropout"])
+    assert np.any(losses["zoneout_h"] != dropped) and np.any(losses["zoneout_c"] != dropped)
+    np.testing.assert_array_equal(dropped, pack.predict(state, held_out)[0].loss[RATES.index("output_dropout")])
 
 
 def test_recurrent_dropout_of_a_cell_without_recurrent_weights_is_refused_before_anything_is_trained(tmp_path):
