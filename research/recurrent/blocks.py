@@ -48,7 +48,7 @@ def over_blocks(
         carry, outputs, own_saved = block(carry, jnp.swapaxes(own, 0, 1), *others)
         if into is not None:
             first, *outputs = outputs
-            into = jax.lax.dynamic_update_slice_in_dim(into, jnp.swapaxes(first, 0, 1), start, axis=1)
+            into = jax.lax.dynamic_update_slice_in_dim(into, jnp.swapaxes(first, 0, 1).astype(into.dtype), start, 1)
         return carry, into, outputs, own_saved
 
     def body(state: Any, inputs: Any) -> tuple[Any, Any]:

@@ -39,7 +39,7 @@ def test_the_cosine_falls_from_the_peak_as_that_of_optax_which_is_zero_after_the
     fall = optax.cosine_decay_schedule(0.2, steps - warmup)
     rise = [0.2 * (n + 1) / warmup for n in range(warmup)]
     found = rates(steps, learning_rate=0.2, warmup_steps=warmup, decay="cosine")
-    np.testing.assert_allclose(found, rise + [float(fall(n)) for n in range(steps - warmup)], rtol=1e-5)
+    np.testing.assert_allclose(found, rise + [np.asarray(fall(n)) for n in range(steps - warmup)], rtol=1e-5)
     assert fall(steps - warmup) == 0 < found[-1]
 
 
