@@ -38,19 +38,18 @@ def unflatten(flat: Mapping[str, Any]) -> Config:
 
 def draft(flat: Mapping[str, Any]) -> Config:
     """As `unflatten`, but for the checks that concern several sections: what is still to be changed may fail them."""
-    config = object.__new__(Config)
-    given = _fields(flat)
+    config, default, given = object.__new__(Config), Config(), _fields(flat)
     for item in dataclasses.fields(Config):
-        object.__setattr__(config, item.name, given.get(item.name, getattr(Config(), item.name)))
+        object.__setattr__(config, item.name, given.get(item.name, getattr(default, item.name)))
     return config
 
 
 def _fields(flat: Mapping[str, Any]) -> dict[str, Any]:
     """The fields of a `Config`: sections, and the options that are in none; without those that nothing is said of."""
-    tasks = task_types()
-    task = flat.get("task.name", Config().task.name)
+    tasks, default = task_types(), Config()
+    task = flat.get("task.name", default.task.name)
     require(task in tasks, "task.name", task, f"one of {', '.join(tasks)}")
-    sections = {item.name: type(getattr(Config(), item.name)) for item in dataclasses.fields(Config)}
+    sections = {item.name: type(getattr(default, item.name)) for item in dataclasses.fields(Config)}
     sections["task"] = tasks[task]
     owners = {"": Config, **{name: kind for name, kind in sections.items() if _is_section(kind)}}
     values: dict[str, dict[str, Any]] = {"": {}}
