@@ -16,6 +16,7 @@ from research.batch import BEGIN, WHOLE, Shard
 from research.seq2seq.conditions import Conditions
 from research.seq2seq.decoder import SILENT, Decoder, DecoderNoise
 from research.seq2seq.encoder import Memory
+from research.seq2seq.likeliest import likeliest
 
 Feed = Literal["argmax", "sample"]
 
@@ -59,7 +60,7 @@ def fed_tokens(
             if feed == "sample":
                 shape = (whole, logits.shape[1])
                 logits += shard.rows(jax.random.gumbel(jax.random.fold_in(key, u), shape, logits.dtype))
-            return jnp.argmax(logits, axis=-1).astype(true.dtype)
+            return likeliest(logits).astype(true.dtype)
 
         def step(carry, inputs):
             state, guessed = carry

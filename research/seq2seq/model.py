@@ -24,6 +24,7 @@ from research.seq2seq.cross_entropy import cross_entropy
 from research.seq2seq.decoder import Decoder
 from research.seq2seq.encoder import Encoder, Memory
 from research.seq2seq.forcing import Feed, fed_tokens, true_previous
+from research.seq2seq.likeliest import likeliest
 from research.seq2seq.search import Hypotheses, Search
 
 
@@ -71,7 +72,7 @@ class TokenHead(nnx.Module):
         noise = self.decoder.expected(rates)
         logits, _ = self.decoder(memory, true_previous(batch.targets), batch.target_lengths, noise)
         said = self.search(self.decoder, memory, key, noise)
-        score = replace(self.score(logits, batch), likeliest=jnp.argmax(logits, axis=-1))
+        score = replace(self.score(logits, batch), likeliest=likeliest(logits))
         return score, said.tokens[:, 0]
 
 
@@ -106,7 +107,7 @@ class LinearHead(nnx.Module):
     def predict(self, memory: Memory, batch: Batch, rates: Rates, key: Array | None) -> tuple[Score, Array]:
         output = self(memory)
         score = self.score(output, batch)
-        return score, jnp.argmax(output, axis=-1) if self.target == "labels" else output
+        return score, likeliest(output) if self.target == "labels" else output
 
 
 class Seq2seq(nnx.Module):

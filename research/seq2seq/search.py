@@ -31,6 +31,7 @@ from research.config import DecodingConfig
 from research.config.checks import require
 from research.seq2seq.decoder import SILENT, Decoder, DecoderNoise, DecoderState
 from research.seq2seq.encoder import Memory
+from research.seq2seq.likeliest import likeliest
 
 FLOOR = 1e-30
 """Least attention that a source state counts with, so that one without any costs 69 beta, and not everything."""
@@ -128,7 +129,7 @@ class Greedy(OneByOne):
     """The likeliest token at each step."""
 
     def token(self, logits: Float[Array, "B V"], key: Array | None, position: Int[Array, ""]) -> Int[Array, " B"]:
-        return jnp.argmax(logits, axis=-1)
+        return likeliest(logits)
 
 
 class Sample(OneByOne):
