@@ -31,7 +31,7 @@ def print_list() -> None:
 
 
 def fetch(names: list[str]) -> None:
-    """Get and prepare each of these corpora; read through one that is prepared; print what there is of it.
+    """Get and prepare each of these corpora, and print what there is of it. All records are read, but of TFDS's own.
 
     Args:
         names: of those of TFDS, `name/config` takes another config of the builder than the first.

@@ -20,6 +20,7 @@ from research.predicting import inputs, restored
 from research.predicting.inputs import Given
 from research.predicting.options import Options
 from research.predicting.predictor import Output, Predictor, shortening
+from research.predicting.restored import Restored
 from research.tasks.reader import Reader
 from research.training import compilation, devices
 
@@ -62,7 +63,7 @@ def predict(options: Options) -> int:
     with tempfile.TemporaryDirectory() as folder:
         every = enumerate(inputs.given(options.inputs, model.reader.kind, Path(folder)), start=1)
         for chunk in _chunks(every):
-            answers = [_read(number, given, model.reader) for number, given in chunk]
+            answers = [_read(number, given, model) for number, given in chunk]
             readable = [answer for answer in answers if answer.read is not None]
             _answer(readable, predictor)
             if options.alignment:
@@ -83,18 +84,27 @@ def _chunks(every: Iterator[tuple[int, Given]]) -> Iterator[list[tuple[int, Give
         yield chunk
 
 
-def _read(number: int, given: Given, reader: Reader) -> Answer:
-    """The input as the model reads it, or one line about why it cannot."""
+def _read(number: int, given: Given, model: Restored) -> Answer:
+    """The input as the model reads it, or one line about why it cannot.
+
+    Raises:
+        UserError: if the run's reader is not that of its model.
+    """
     fault = f"{given.name}: {given.fault}" if given.fault else ""
     read = None
     if not fault:
         try:
-            read = reader.read(given.content)
+            read = model.reader.read(given.content)
             fault = "" if len(read) else f"{given.name}: holds nothing that the model reads"
         except UserError as error:
             fault = str(error)
         except OSError as error:
             fault = f"{given.name}: cannot be read: {error.strerror or error}"
+    wanted = model.interface.input_size
+    if read is not None and read.ndim == 2 and read.shape[1] != wanted:
+        raise UserError(
+            f"reader.json of the run makes {read.shape[1]} features of a step; must be {wanted}, as it reads"
+        )
     fault = " ".join(given.complaint(fault).split("\n")) if fault else ""
     if fault:
         print(f"error: {fault}", file=sys.stderr)

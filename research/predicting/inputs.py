@@ -32,7 +32,8 @@ class Given:
 
     def complaint(self, reason: str) -> str:
         """One line that names the input."""
-        return self.place + (reason.replace(self.content, self.name) if self.name != self.content else reason)
+        renamed = self.content and self.name != self.content
+        return self.place + (reason.replace(self.content, self.name) if renamed else reason)
 
 
 def several(inputs: Sequence[str], kind: Kind) -> bool:

@@ -87,7 +87,9 @@ def _kept(run: RunDirectory, config: Config) -> tuple[Interface, Reader]:
     saved = run.reader()
     interface = _interface(run, saved.get("interface"))
     try:
-        return interface, kind.restored(saved["reader"])
+        reader = kind.restored(saved["reader"])
+        reader.said([interface.target_size - 1])  # the last symbol that the model can say
+        return interface, reader
     except UserError:
         raise
     except Exception as error:  # whatever a reader makes of values of another kind than it has saved

@@ -83,6 +83,8 @@ class Pronunciation(Task):
         bucket = np.where(np.any(fits, axis=0), np.argmax(fits, axis=0), len(BUCKETS))
         rows = np.argsort(bucket, kind="stable")[: int(np.sum(bucket < len(BUCKETS)))]
         self._sizes = tuple(int(np.sum(bucket == index)) for index in range(len(BUCKETS)))
+        steps = np.sum(train.source_lengths[rows]) + np.sum(target_lengths[rows])
+        self.padding = float(1 - steps / np.dot(self._sizes, np.sum(BUCKETS, axis=1)))
         widest = np.max(BUCKETS, axis=0)
         self.data = Batch(
             train.source[rows, : widest[0]],

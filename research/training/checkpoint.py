@@ -96,7 +96,7 @@ def _check(folder: Path) -> None:
     found = _hashes(folder)
     wrong = [name for name in {**expected, **found} if expected.get(name) != found.get(name)]
     if wrong:
-        raise ValueError(f"damaged: {wrong[0]} is not as it was written")
+        raise ValueError(f"damaged: {wrong[0] or HASHES} is not as it was written")
 
 
 def _reason(error: Exception) -> str:

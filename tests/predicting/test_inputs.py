@@ -78,6 +78,11 @@ def test_what_is_no_file_is_told_and_not_waited_for(tmp_path):
     assert (empty.name, empty.fault) == ("''", "is no name; must be a file or a folder")
 
 
+def test_an_empty_name_is_told_as_it_is(tmp_path):
+    (one,) = given([""], "sound", tmp_path)
+    assert one.complaint(f"{one.name}: {one.fault}") == "'': is no name; must be a file or a folder"
+
+
 def test_names_are_needed_where_there_may_be_several(folder):
     assert several(["a", "b"], "text") and several(["-"], "text") and several([str(folder)], "sound")
     assert not several([str(folder)], "text") and not several(["-"], "sound") and not several(["a.wav"], "sound")

@@ -114,9 +114,16 @@ def test_what_no_reader_can_be_made_of_is_said(saved, run):
     assert "reader.json: is no reader of the task pronunciation" in refused(run.path)
 
 
+def test_a_reader_with_fewer_symbols_than_the_model_says_is_said(run):
+    saved = run.reader()
+    fewer = saved["reader"] | {"phonemes": saved["reader"]["phonemes"][:-1]}
+    run.reader_file.write_text(json.dumps(saved | {"reader": fewer}))
+    assert "reader.json: is no reader of the task pronunciation (IndexError" in refused(run.path)
+
+
 def test_an_interface_of_another_model_is_said(run):
     saved = run.reader()
-    run.reader_file.write_text(json.dumps(saved | {"interface": saved["interface"] | {"target_size": 9}}))
+    run.reader_file.write_text(json.dumps(saved | {"interface": saved["interface"] | {"input_size": 99}}))
     assert "checkpoint/5: not of this model: " in refused(run.path)
 
 

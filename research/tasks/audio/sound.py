@@ -4,8 +4,10 @@ Samples are floats of which full scale is 1. What cannot be speech is refused in
 fault: no sound at all, silence, samples that are no numbers, and what is too short or too long.
 """
 
+import os
 import re
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import soundfile
@@ -24,6 +26,10 @@ FAINTEST = 1e-4
 LOUDEST = 1e6
 """The largest amplitude, in full scales: above that of 16 bits that were taken for floats."""
 OUT_OF_REACH = 2**31 - 2**16
+UNTOLD = 2**62
+"""What libsndfile takes for the length of a FLAC stream whose header does not say it, or more."""
+OGG_PAGE = 27 + 255 + 255 * 255
+"""Most bytes of a page."""
 
 Sound = Float32[np.ndarray, " N"]
 
@@ -39,9 +45,11 @@ def read(path: str | Path, rate: int) -> Sound:
             if not file.read(1):
                 raise UserError(f"{path}: is empty; must be a wav, flac or ogg file")
             file.seek(0)
-            with soundfile.SoundFile(file) as opened:
+            with _opened(file) as opened:
                 samples = _samples(path, opened)
-                found = opened.samplerate
+                found, container = opened.samplerate, opened.format
+            if container == "OGG" and _without_last_page(file):
+                raise _cut_off(path, len(samples) / found)
     except OSError as error:
         raise UserError(f"{path}: {error.strerror or error}; must be a wav, flac or ogg file") from error
     except soundfile.LibsndfileError as error:
@@ -64,6 +72,22 @@ def resampled(
     return np.asarray(floats if rate == wanted else soxr.resample(floats, rate, wanted), np.float32)
 
 
+class _Stream(soundfile.SoundFile):
+    """A file that is read from its beginning to its end only."""
+
+    def seekable(self) -> bool:
+        return False
+
+
+def _opened(file: BinaryIO) -> soundfile.SoundFile:
+    opened = soundfile.SoundFile(file)
+    if opened.frames < UNTOLD:
+        return opened
+    opened.close()
+    file.seek(0)
+    return _Stream(file)
+
+
 def _samples(path: str | Path, opened: soundfile.SoundFile) -> np.ndarray:
     """All samples, [N, channels], of a file whose header promises what is allowed."""
     rate, promised = opened.samplerate, opened.frames
@@ -71,6 +95,8 @@ def _samples(path: str | Path, opened: soundfile.SoundFile) -> np.ndarray:
         raise UserError(f"{path}: is of the format {opened.format}; must be a wav, flac or ogg file")
     if not RATES[0] <= rate <= RATES[1]:
         raise UserError(f"{path}: has {rate} samples a second; must be between {RATES[0]} and {RATES[1]}")
+    if promised >= UNTOLD:
+        promised = 0
     most = int(LONGEST * rate)
     samples = opened.read(most + 1, dtype="float32", always_2d=True) if promised <= most else None
     if samples is None or len(samples) > most:
@@ -79,7 +105,7 @@ def _samples(path: str | Path, opened: soundfile.SoundFile) -> np.ndarray:
     if not len(samples):
         raise UserError(f"{path}: holds no samples; must last at least {SHORTEST:g} s")
     if len(samples) < promised or _cut(opened):
-        raise UserError(f"{path}: is cut off after {len(samples) / rate:.2f} s; must be whole")
+        raise _cut_off(path, len(samples) / rate)
     if len(samples) < SHORTEST * rate:
         raise UserError(f"{path}: lasts {len(samples) / rate:.3f} s; must be at least {SHORTEST:g} s")
     return samples
@@ -92,6 +118,18 @@ def _cut(opened: soundfile.SoundFile) -> bool:
     """
     found = re.search(r"^data : (\d+) \(should be (\d+)\)", opened.extra_info, re.MULTILINE)
     return found is not None and int(found[2]) < int(found[1]) < OUT_OF_REACH
+
+
+def _without_last_page(file: BinaryIO) -> bool:
+    """Whether an ogg file does not end in a whole page that is marked as the last; libsndfile reads on in silence."""
+    file.seek(max(0, file.seek(0, os.SEEK_END) - OGG_PAGE))
+    _, _, page = file.read().rpartition(b"OggS")
+    count = page[22] if len(page) > 22 else 0  # of segments, whose sizes follow
+    return len(page) < 23 + count + sum(page[23 : 23 + count]) or not page[1] & 4
+
+
+def _cut_off(path: str | Path, seconds: float) -> UserError:
+    return UserError(f"{path}: is cut off after {seconds:.2f} s; must be whole")
 
 
 def _fault(error: soundfile.LibsndfileError) -> str:

@@ -112,6 +112,8 @@ def _archive(file: str, sha256: str, get: Callable[[Path], str]) -> Path:
                     raise UserError(f"{file} cannot be fetched: {problem}; {advice}")
                 os.replace(incomplete / file, path)
                 return path
+    if not path.is_file():
+        raise UserError(f"{path}: is no file; must be the archive (sha256 {sha256})")
     actual = _sha256(path)
     if actual != sha256:
         problem = f"{path}: wrong checksum (sha256 {actual[:12]}…, expected {sha256[:12]}…)"

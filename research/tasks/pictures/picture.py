@@ -27,9 +27,7 @@ def read(path: str | Path) -> Image.Image:
                 if not too_long and min(file.size) > 0:
                     return on_white(ImageOps.exif_transpose(file))
     except UnidentifiedImageError as error:
-        empty = Path(path).stat().st_size == 0
-        reason = "is an empty file" if empty else "is no picture of a known format"
-        raise UserError(f"{path}: {reason}; must be a picture, such as png or jpg") from error
+        raise UserError(f"{path}: {_unidentified(Path(path))}; must be a picture, such as png or jpg") from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise UserError(f"{path}: has too many pixels; must have at most {Image.MAX_IMAGE_PIXELS:,}") from error
     except FileNotFoundError as error:
@@ -40,6 +38,18 @@ def read(path: str | Path) -> Image.Image:
         raise UserError(f"{path}: cannot be read as a picture ({reason})") from error
     allowed = f"at most {LONGEST} on each side" if too_long else "at least 1 on each side"
     raise UserError(f"{path}: is {file.size[0]} pixels wide and {file.size[1]} high; must be {allowed}")
+
+
+def _unidentified(path: Path) -> str:
+    """What Pillow does not say of a file that it takes for no picture."""
+    with path.open("rb") as file:
+        head = file.read(24)
+    if not head:
+        return "is an empty file"
+    size = int.from_bytes(head[16:20], "big"), int.from_bytes(head[20:24], "big")
+    if head.startswith(b"\x89PNG") and len(head) == 24 and 0 in size:
+        return f"is {size[0]} pixels wide and {size[1]} high"
+    return "is no picture of a known format"
 
 
 def on_white(image: Image.Image) -> Image.Image:

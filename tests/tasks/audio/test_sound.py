@@ -44,6 +44,12 @@ def test_files_of_any_rate_and_kind_hold_the_same_sound(name, rate, settings, to
     np.testing.assert_allclose(found[400:-400], expected[400:-400], atol=tolerance)
 
 
+def test_a_flac_stream_of_unknown_length_is_read_to_its_end(tmp_path):
+    known = written(tmp_path / "a.flac", tone(RATE), RATE)
+    expected = sound.read(known, RATE)
+    np.testing.assert_array_equal(sound.read(untold(known), RATE), expected)
+
+
 def test_what_a_lower_rate_cannot_hold_is_left_out_and_not_folded_back(tmp_path):
     both = tone(44100, hertz=1000) + tone(44100, hertz=5000)
     found = sound.read(written(tmp_path / "a.wav", both, 44100, subtype="FLOAT"), RATE)
@@ -58,6 +64,21 @@ def test_whole_numbers_become_floats_of_full_scale_1():
 def cut(path: Path, share: float) -> Path:
     whole = path.read_bytes()
     path.write_bytes(whole[: int(len(whole) * share)])
+    return path
+
+
+def without_last_page(path: Path) -> Path:
+    content = path.read_bytes()
+    path.write_bytes(content[: content.rindex(b"OggS")])
+    return path
+
+
+def untold(path: Path) -> Path:
+    """A flac file as one that was written into a pipe: its header does not say how long it is."""
+    content = bytearray(path.read_bytes())
+    content[21] &= 0xF0  # the 36 bits of STREAMINFO that count the samples
+    content[22:26] = bytes(4)
+    path.write_bytes(content)
     return path
 
 
@@ -79,6 +100,9 @@ def faulty(kind: str, folder: Path) -> Path:
         "mp3": lambda: written(folder / "a.mp3", noise, RATE),
         "flac": lambda: cut(written(folder / "a.flac", noise, RATE), 0.5),
         "ogg": lambda: cut(written(folder / "a.ogg", noise, RATE), 0.5),
+        "end of ogg": lambda: cut(written(folder / "a.ogg", np.tile(noise, 8), RATE), 0.998),
+        "ogg of one page less": lambda: without_last_page(written(folder / "a.ogg", noise, RATE)),
+        "long stream": lambda: untold(written(folder / "a.flac", np.tile(noise, 61), RATE)),
         "wav": lambda: cut(written(folder / "a.wav", noise, RATE), 0.5),
         "header": lambda: cut(written(folder / "a.wav", noise, RATE), 0.001),
         "0 Hz": lambda: with_rate(written(folder / "a.wav", noise, RATE), 0),
@@ -104,6 +128,9 @@ def faulty(kind: str, folder: Path) -> Path:
         ("mp3", "is of the format MP3", "wav, flac or ogg"),
         ("flac", "is damaged or cut off", "wav, flac or ogg"),
         ("ogg", "(is cut off|holds no samples)", ""),
+        ("end of ogg", "is cut off after", "must be whole"),
+        ("ogg of one page less", "(is cut off|holds no samples)", ""),
+        ("long stream", "lasts longer", "at most 60 s"),
         ("wav", "is cut off after 0.50 s", "must be whole"),
         ("header", "is no sound", "wav, flac or ogg"),
         ("0 Hz", "its header gives no rate", "between 4000 and 192000"),

@@ -126,10 +126,14 @@ def test_what_is_packed_is_read_from_its_copy_and_made_anew_where_that_is_damage
     for expected in (1, 1):
         assert sorted(corpus.packed("train", pack)["squares"].tolist()) == [index**2 for index in range(10)]
         assert packed == expected
-    copy.write_bytes(copy.read_bytes()[:100])
-    for _ in range(2):
-        assert len(corpus.packed("train", pack)["squares"]) == 10
-        assert packed == 2
+    whole = copy.read_bytes()
+    flipped = whole.index(b"<i8")  # in the header of the array
+    damages = [whole[:100], whole[:flipped] + b">" + whole[flipped + 1 :], whole[:-20] + b"\xff" * 20]
+    for times, damaged in enumerate(damages, start=2):
+        copy.write_bytes(damaged)
+        for _ in range(2):
+            assert sorted(corpus.packed("train", pack)["squares"].tolist()) == [index**2 for index in range(10)]
+            assert packed == times
     assert not list(copy.parent.glob(".incomplete*"))
 
 
@@ -137,6 +141,18 @@ def test_the_share_of_a_key_is_the_same_everywhere_and_evenly_spread() -> None:
     assert share("a") == pytest.approx(0xCA978112CA1BBDCA / 2**64)  # the first 8 bytes of the hash
     shares = [share(str(number)) for number in range(2000)]
     assert np.histogram(shares, 4, (0, 1))[0].min() > 440
+
+
+@pytest.mark.parametrize("nothing", [True, False])
+def test_a_folder_that_says_nothing_of_splits_is_not_taken_for_prepared(nothing: bool, data: Path) -> None:
+    folder = data / "squares" / "1.0.0"
+    if nothing:
+        folder.mkdir(parents=True)
+    else:
+        squares()
+        (folder / "dataset_info.json").unlink()
+    with pytest.raises(UserError, match=r"squares/1\.0\.0: cannot be read .*; delete this folder and try again"):
+        squares()
 
 
 @pytest.mark.parametrize("damaged", ["squares-train.array_record-00000-of-00001", "dataset_info.json"])

@@ -73,6 +73,12 @@ def test_an_archive_put_there_by_hand_is_used(index: Path) -> None:
     assert wheel("tinycorpus", "1.0", sha256) == folder / FILE
 
 
+def test_a_folder_in_the_place_of_the_archive_is_told(index: Path) -> None:
+    (data_folder() / "downloads" / "manual" / FILE).mkdir(parents=True)
+    with pytest.raises(UserError, match=rf"manual/{FILE}: is no file; must be the archive \(sha256 0000"):
+        wheel("tinycorpus", "1.0", "0" * 64)
+
+
 def test_an_index_without_the_package_gives_one_line_that_says_where_to_put_the_archive(index: Path) -> None:
     line = failure("0" * 64)
     assert "No matching distribution found for tinycorpus==1.0" in line
