@@ -73,11 +73,17 @@ def kept(config: Config, changes: Mapping[str, Any]) -> dict[str, Any]:
 
     A change of `task.name` replaces the options of the former task. Of `model.features` and `model.parameter_budget`,
     each replaces the other.
+
+    Raises:
+        UserError: if both of these are given.
     """
     flat = flatten(config)
     if changes.get("task.name", config.task.name) != config.task.name:
         flat = {key: value for key, value in flat.items() if not key.startswith("task.")}
     given = [key for key in WIDTHS if key in changes and str(changes[key]) != "0"]
+    if len(given) == len(WIDTHS):
+        features, budget = (changes[key] for key in WIDTHS)
+        raise UserError(f"model.features={features}: must be absent, as model.parameter_budget={budget} decides it")
     return {key: value for key, value in flat.items() if not given or key not in WIDTHS or key in changes}
 
 

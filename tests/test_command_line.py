@@ -43,7 +43,7 @@ def test_a_budget_of_weights_takes_the_place_of_the_bases_width_and_the_other_wa
     assert command_line.parse(wide, ["--model.parameter_budget=100"]) == budgeted
     assert command_line.parse(budgeted, ["--model.features=100"]) == wide
     assert command_line.parse(wide, ["--model.parameter_budget=0"]) == wide
-    with pytest.raises(UserError, match=r"model\.features=3: must be 64, as model\.parameter_budget=100 does not read"):
+    with pytest.raises(UserError, match=r"model\.features=3: must be absent, as model\.parameter_budget=100"):
         command_line.parse(wide, ["--model.parameter_budget=100", "--model.features=3"])
 
 

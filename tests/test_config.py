@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 from research import config as module
-from research.config import AddingConfig, Config, DecodingConfig, ForcingConfig, InitConfig
+from research.config import AddingConfig, Config, DecodingConfig, ForcingConfig, InitConfig, ModelConfig
 from research.dotted import flatten, override, suggestion, unflatten
 from research.errors import UserError
 
@@ -187,8 +187,13 @@ def test_width_and_budget_of_weights_replace_each_other():
     assert (budgeted.model.features, budgeted.model.parameter_budget) == (Config().model.features, 1000)
     assert override(budgeted, {"model.features": 32}) == override(Config(), {"model.features": 32})
     assert override(wide, {"model.parameter_budget": 0}) == override(wide, {"seed": 0}) == wide
+    for features in (32, 64):
+        with pytest.raises(
+            UserError, match=rf"model\.features={features}: must be absent, as model\.parameter_budget=1000"
+        ):
+            override(wide, {"model.features": features, "model.parameter_budget": 1000})
     with pytest.raises(UserError, match=r"model\.features=32: must be 64, as model\.parameter_budget=1000 does not"):
-        override(wide, {"model.features": 32, "model.parameter_budget": 1000})
+        ModelConfig(features=32, parameter_budget=1000)
 
 
 def test_heads_need_not_divide_a_width_that_a_budget_decides():

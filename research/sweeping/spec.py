@@ -10,6 +10,7 @@ import itertools
 import math
 import random
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,8 +64,9 @@ def trial(experiment: str, args: Sequence[str]) -> Trial:
     given = command_line.read_flags(args)
     flat = flatten(config)
     named = [key for key in flat if key in given and key != "experiment" and not key.startswith(NEUTRAL_KEYS)]
-    last = [key.removesuffix(".name").rpartition(".")[2] for key in named]
-    labels = [short if last.count(short) == 1 else key for key, short in zip(named, last, strict=True)]
+    short = {key: key.removesuffix(".name").rpartition(".")[2] for key in flat}
+    times = Counter(short.values())
+    labels = [short[key] if times[short[key]] == 1 else key for key in named]
     parts = [f"{label}={folder_name(str(flat[key]))}" for label, key in zip(labels, named, strict=True)]
     name = ",".join(parts) or "base"
     if len(name) > LONGEST_NAME:

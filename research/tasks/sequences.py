@@ -2,9 +2,9 @@
 
 Teacher forced, the model reads the true prefix at each position; what it says there, side by side, is its output.
 Running free, it reads what it wrote itself. Both outputs are scored alike: errors are the edits that make the output of
-the reference and, where an example has several references, the nearest counts. So where a model says the same in both
-modes the gap is 0. An end mark that is said too early is one wrong symbol to the forced model, which is made to go on;
-the free one stops. Metrics:
+the reference and, where an example has several references, the nearest counts. So where both outputs are the same the
+gap is 0. An end mark that is said too early is one wrong symbol to the forced model, which is made to go on, where the
+free one stops; one that is not said in time is one symbol too many, where the free one goes on. Metrics:
 
     eval/teacher_forced/loss                nats a token of the target, the end mark included
     eval/teacher_forced/error_rate          edits a symbol of the reference, the end mark not included

@@ -1,8 +1,8 @@
 """What makes trials comparable: as many weights, or as much time.
 
 A budget of weights is spent on the width of the model: `settled` takes the `features` with which it has that many.
-Where a step of the width is too coarse, a decoder gets the width below, and what is left widens its read-out. The
-number of weights grows with the width, so few widths need be tried; models are only counted, not built.
+Where a step of the width is too coarse, a decoder gets a width below, and what is left widens its read-out. The number
+of weights grows with the width, so few widths need be tried; models are only counted, not built.
 
 A budget of time is spent on updates alone: `Stopwatch` leaves out whatever else a process does between them.
 """
@@ -27,6 +27,8 @@ from research.seq2seq.model import Seq2seq
 
 TOLERANCE = 0.01
 """How far from the budget the number of weights may be, as a share of it."""
+NARROWER = 8
+"""Widths below the budget that are tried with a wider read-out: half a step of that can be too coarse, too."""
 WIDEST = 2**20
 """The most features that a config takes."""
 CHEAP = InitScheme.of(InitConfig(recurrent="identity"), 1)
@@ -75,11 +77,14 @@ def _widths(config: Config, interface: Interface) -> tuple[int, int]:
         return nearest[0].features, readout
     below = [sized for sized in nearest if sized.weights < budget]
     if below and config.task.decodes and not readout and not config.model.tied:
-        features, weights = below[0].features, below[0].weights
-        step = count(_of_width(config, features, features + 1), interface) - weights
-        wider = features + round((budget - weights) / step)
-        if abs(count(_of_width(config, features, wider), interface) - budget) <= TOLERANCE * budget:
-            return features, wider
+        for features in range(below[0].features, max(below[0].features - NARROWER, 0), -1):
+            if not (allowed := _allowed(config, features)):
+                continue
+            weights = count(allowed, interface)
+            step = count(_of_width(config, features, features + 1), interface) - weights
+            wider = features + round((budget - weights) / step)
+            if abs(count(_of_width(config, features, wider), interface) - budget) <= TOLERANCE * budget:
+                return features, wider
     found = " and ".join(f"{sized.weights} (model.features={sized.features})" for sized in nearest)
     reachable = f"nearest to it {'are' if len(nearest) > 1 else 'is'} {found}" if nearest else "no width is allowed"
     wanted = f"within {TOLERANCE:.0%} of what a width of model.cell={config.model.cell} gives"

@@ -177,9 +177,10 @@ def test_flags_that_do_not_touch_what_is_computed_are_not_in_the_name():
 def test_the_task_is_named_as_such_and_keys_of_one_name_are_told_apart(monkeypatch):
     assert trial_name("--task.name=adding", "--task.length=9") == "task=adding,length=9"
     monkeypatch.setattr(command_line, "config_of", lambda *_: Config())
-    monkeypatch.setattr(spec, "flatten", lambda _: {"a.size": 1, "b.size": 2, "c.size": 3})
+    monkeypatch.setattr(spec, "flatten", lambda _: {"a.size": 1, "b.size": 2, "c.size": 3, "c.shape": 4})
     assert trial_name("--b.size=2", "--a.size=1") == "a.size=1,b.size=2"
-    assert trial_name("--c.size=3") == "size=3"
+    assert trial_name("--c.shape=4") == "shape=4"
+    assert trial_name("--c.size=3") == "c.size=3"  # of two commands, too
 
 
 def test_long_names_are_cut_and_still_differ(monkeypatch):

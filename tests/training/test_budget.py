@@ -51,6 +51,13 @@ def test_where_a_step_of_the_width_is_too_coarse_the_read_out_takes_what_is_left
         assert found == plain
 
 
+@pytest.mark.parametrize("wanted", [60_000, 72_000, 84_000])
+def test_where_a_step_of_the_read_out_is_coarse_too_another_width_below_may_do(wanted):
+    large = Interface("tokens", 3000, 22, "tokens", 3000, 20)
+    found = settled(config(model__attention="additive", model__parameter_budget=wanted), large)
+    assert count(found, large) == pytest.approx(wanted, rel=0.01)
+
+
 def test_a_tied_vocabulary_leaves_the_read_out_alone():
     given = config(model__tied=True, model__attention="multi_head", model__parameter_budget=60_000)
     with pytest.raises(UserError, match="model.parameter_budget=60000: must be within 1% of what a width"):
