@@ -53,9 +53,8 @@ def parse(base: Config, args: Sequence[str]) -> Config:
     flags = read_flags(args)
     base = _freed(base, flags)
     defaults = flatten(base)
+    _check_keys(flags, base)
     for key, text in flags.items():
-        if key not in defaults:
-            raise UserError(f"--{key}={text}: no such option{suggestion(key, base)}")
         if isinstance(defaults[key], bool) and text in ("true", "false"):  # as YAML and JSON write them
             flags[key] = text.capitalize()
 
@@ -82,10 +81,15 @@ def config_of(name: str, args: Sequence[str]) -> Config:
 
 
 def print_help(name: str, args: Sequence[str]) -> None:
-    """Print all options with the values that they have in this experiment and for these flags."""
+    """Print all options with the values that they have in this experiment, with the setting, arm and task of the flags.
+
+    Raises:
+        UserError: for a flag that there is not.
+    """
     declared = experiment.load(name)
     flags = read_flags([word for word in args if word not in HELP])
     base = _freed(declared.config(flags.get("setting", ""), flags.get("arm", "")), flags)
+    _check_keys(flags, base)
     lines = [declared.claim, "", f"--task.name: {', '.join(task_types())}; the options of the task follow it."]
     for key, named in (("setting", declared.settings), ("arm", declared.arms)):
         if named:
@@ -93,6 +97,13 @@ def print_help(name: str, args: Sequence[str]) -> None:
     lines.append("--runs-dir DIR: where run directories go (default: runs).")
     with contextlib.suppress(SystemExit):  # tyro leaves after its help
         _tyro(base, ["--help"], prog=f"python -m research train {name}", description="\n".join(lines))
+
+
+def _check_keys(flags: dict[str, str], base: Config) -> None:
+    known = flatten(base)
+    for key, text in flags.items():
+        if key not in known:
+            raise UserError(f"--{key}={text}: no such option{suggestion(key, base)}")
 
 
 def _tyro(base: Config, words: Sequence[str], prog: str = "research", description: str = "") -> Config:

@@ -141,6 +141,11 @@ def test_a_flag_does_not_swallow_the_next_one():
     assert "--seed: needs a value" in complaint("--seed", "--init.gain=1")
 
 
+def test_help_with_a_flag_that_there_is_not_is_refused():
+    with pytest.raises(UserError, match=r"^--bogus=1: no such option"):
+        command_line.print_help("attention", ["--bogus=1"])
+
+
 def test_help_shows_the_values_of_the_experiment_and_of_the_other_flags(capsys):
     command_line.print_help("gradient_norms", ["--task.name=adding", "--arm=rnn gain 1.2"])
     shown = " ".join(capsys.readouterr().out.replace("│", " ").split())
