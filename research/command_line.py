@@ -88,6 +88,7 @@ def print_help(name: str, args: Sequence[str]) -> None:
     """
     declared = experiment.load(name)
     flags = read_flags([word for word in args if word not in HELP])
+    flags.pop("runs_dir", None)  # is explained below, and no key of the config
     base = _freed(declared.config(flags.get("setting", ""), flags.get("arm", "")), flags)
     _check_keys(flags, base)
     lines = [declared.claim, "", f"--task.name: {', '.join(task_types())}; the options of the task follow it."]

@@ -147,7 +147,7 @@ def test_help_with_a_flag_that_there_is_not_is_refused():
 
 
 def test_help_shows_the_values_of_the_experiment_and_of_the_other_flags(capsys):
-    command_line.print_help("gradient_norms", ["--task.name=adding", "--arm=rnn gain 1.2"])
+    command_line.print_help("gradient_norms", ["--task.name=adding", "--arm=rnn gain 1.2", "--runs-dir=there"])
     shown = " ".join(capsys.readouterr().out.replace("│", " ").split())
     assert "--task.length INT Time steps of a sequence. (default: 100)" in shown
     assert "--task.permuted" not in shown
