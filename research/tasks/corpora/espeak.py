@@ -16,7 +16,6 @@ operating system or processor the library's arithmetic, and its noise, which is 
 import hashlib
 import os
 import platform
-import tempfile
 import zipfile
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -32,7 +31,7 @@ from research.errors import UserError
 from research.tasks.corpora import recordings
 from research.tasks.corpora.corpus import Corpus, Example, share
 from research.tasks.corpora.espeak_library import Utterance
-from research.tasks.corpora.fetch import wheel
+from research.tasks.corpora.fetch import scratch, wheel
 from research.tasks.corpora.recordings import Recording
 from research.tasks.corpora.synthesis import speak
 
@@ -84,8 +83,8 @@ class EspeakDigits(Corpus):
     def examples(self) -> dict[str, list[tuple[str, Example]]]:
         archive = own_wheel()
         splits: dict[str, list[tuple[str, Example]]] = {name: [] for name in STRINGS}
-        with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(os.cpu_count()) as pool:
-            library = unpacked(archive, Path(folder))
+        with scratch(self.name) as folder, ThreadPoolExecutor(os.cpu_count()) as pool:
+            library = unpacked(archive, folder)
             names = voices(library)
             for name, spoken in zip(names, pool.map(lambda name: _spoken(library, name), names), strict=True):
                 splits[split_of(name)] += spoken

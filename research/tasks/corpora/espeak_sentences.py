@@ -12,7 +12,6 @@ far they are.
 """
 
 import os
-import tempfile
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -26,6 +25,7 @@ from research.tasks.corpora import asterisk, espeak, libreoffice, recordings
 from research.tasks.corpora.corpus import Corpus, Example
 from research.tasks.corpora.espeak import RATE
 from research.tasks.corpora.espeak_library import Utterance
+from research.tasks.corpora.fetch import scratch
 from research.tasks.corpora.recordings import Recording
 from research.tasks.corpora.synthesis import speak
 
@@ -63,8 +63,8 @@ class EspeakSentences(Corpus):
         drawn = texts(prompts["train"], prompts["validation"] + prompts["test"], other, MOST_SENTENCES)
         parts = [drawn[start : start + AT_ONCE] for start in range(0, MOST_SENTENCES, AT_ONCE)]
         archive = espeak.own_wheel()
-        with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(os.cpu_count()) as pool:
-            library = espeak.unpacked(archive, Path(folder))
+        with scratch(self.name) as folder, ThreadPoolExecutor(os.cpu_count()) as pool:
+            library = espeak.unpacked(archive, folder)
             found = list(pool.map(lambda part: spoken(library, self.accent, *part), enumerate(parts)))
         heard = [recording for part in found for recording in part]
         return {"train": [recordings.example(f"{index:05}", one) for index, one in enumerate(heard)]}

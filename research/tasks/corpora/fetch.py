@@ -58,11 +58,25 @@ def unpacked(deb: Path) -> Iterator[Path]:
     Raises:
         UserError: if the data folder cannot be written.
     """
-    folder = data_folder() / "downloads" / f".unpacked-{deb.name}"
+    with scratch(deb.name) as folder:
+        with writing(folder):
+            _unpack(deb, folder)
+        yield folder
+
+
+@contextlib.contextmanager
+def scratch(name: str) -> Iterator[Path]:
+    """An empty folder of the data folder; it is gone afterwards, or emptied by the next if this process is killed.
+
+    Other processes that ask for one of that name wait meanwhile.
+
+    Raises:
+        UserError: if the data folder cannot be written.
+    """
+    folder = data_folder() / "downloads" / f".unpacked-{name}"
     with contextlib.ExitStack() as stack:
         with writing(folder):
             stack.enter_context(_emptied(folder))
-            _unpack(deb, folder)
         yield folder
 
 

@@ -12,7 +12,6 @@ The samples are the same each time on one machine.
 import os
 import platform
 import shutil
-import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -23,7 +22,7 @@ from research.config.speech import MOST_FLITE_STRINGS
 from research.errors import UserError
 from research.tasks.corpora import espeak, recordings
 from research.tasks.corpora.corpus import Corpus, Example
-from research.tasks.corpora.fetch import debian, unpacked
+from research.tasks.corpora.fetch import debian, scratch, unpacked
 from research.tasks.corpora.flite_library import Utterance
 from research.tasks.corpora.recordings import Recording
 from research.tasks.corpora.synthesis import speak
@@ -57,8 +56,8 @@ class FliteDigits(Corpus):
         return tfds.core.DatasetInfo(builder=self, description=__doc__, features=recordings.features())
 
     def examples(self) -> dict[str, list[tuple[str, Example]]]:
-        with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(os.cpu_count()) as pool:
-            library = libraries(Path(folder))
+        with scratch(self.name) as folder, ThreadPoolExecutor(os.cpu_count()) as pool:
+            library = libraries(folder)
             parts = list(pool.map(lambda voice: _spoken(library, voice), PITCH))
         return {"train": [example for part in parts for example in part]}
 
