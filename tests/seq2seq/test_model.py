@@ -63,6 +63,7 @@ def test_the_loss_is_the_cross_entropy_of_each_valid_token(tokens):
             errors[row, u] = np.argmax(logits[row, u]) != targets[row, u]
     np.testing.assert_allclose(score.loss, losses, rtol=1e-12)
     np.testing.assert_array_equal(score.errors, errors)
+    np.testing.assert_array_equal(score.likeliest, np.argmax(logits, axis=-1))
     np.testing.assert_array_equal(score.count, TARGET_LENGTHS)
     np.testing.assert_array_equal(outputs, said)
     assert loss == pytest.approx(np.sum(losses) / np.sum(TARGET_LENGTHS), rel=1e-12)
