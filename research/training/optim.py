@@ -19,6 +19,7 @@ import optax
 from jaxtyping import Array, Bool, Float, Int
 
 from research.recurrent.vjp import norm
+from research.training import shards
 from research.training.hparams import Hparams, Rule
 
 Tree = TypeVar("Tree")
@@ -85,13 +86,20 @@ def learning_rate(
     return hparams.learning_rate * rise * fall * (1.0 if plateau is None else plateau.fall)
 
 
-def transform(name: str, rate: Float[Array, ""] | float, rule: Rule) -> optax.GradientTransformation:
-    """The optimizer of that name at one learning rate; all numbers may be traced."""
+def transform(
+    name: str, rate: Float[Array, ""] | float, rule: Rule, matrices: Any = None
+) -> optax.GradientTransformation:
+    """The optimizer of that name at one learning rate; all numbers may be traced.
+
+    Args:
+        matrices: which leaves weight decay takes from, a tree like that of the weights; None: those with two axes, not
+            biases, gains and other vectors.
+    """
     by_rate = optax.scale_by_learning_rate(rate)
     if name == "adam":
         return optax.chain(_adam(rule), by_rate)
     if name == "adamw":
-        return optax.chain(_adam(rule), optax.add_decayed_weights(rule.weight_decay, _matrices), by_rate)
+        return optax.chain(_adam(rule), optax.add_decayed_weights(rule.weight_decay, _matrices if matrices is None else matrices), by_rate)
     if name == "sgd":
         return optax.sgd(rate, rule.momentum)
     assert name == "rmsprop", name
@@ -115,13 +123,16 @@ def _adam(rule: Rule) -> optax.GradientTransformation:
 
 
 def _matrices(params: Tree) -> Tree:
-    """Which leaves weight decay takes from: matrices; not biases, gains and other vectors."""
     return jax.tree.map(lambda leaf: leaf.ndim >= 2, params)
 
 
-def global_norm(tree: object) -> Float[Array, ""]:
-    """Norm over all leaves; finite wherever the norm itself is, also where its square is not."""
-    return norm(jnp.stack([norm(leaf) for leaf in jax.tree.leaves(tree)]))
+def global_norm(tree: object, parts: int = 1) -> Float[Array, ""]:
+    """Norm over all leaves; finite wherever the norm itself is, also where its square is not.
+
+    Args:
+        parts: of the batch; if there is more than one, the tree is a stretch of what all devices have together.
+    """
+    return shards.total_norm(norm(jnp.stack([norm(leaf) for leaf in jax.tree.leaves(tree)])), parts)
 
 
 def clip(tree: Tree, size: Float[Array, ""], most: Float[Array, ""]) -> Tree:
@@ -131,20 +142,21 @@ def clip(tree: Tree, size: Float[Array, ""], most: Float[Array, ""]) -> Tree:
 
 
 def clipped(
-    grads: Tree, size: Float[Array, ""], value: Float[Array, ""] | None, most: Float[Array, ""]
+    grads: Tree, size: Float[Array, ""], value: Float[Array, ""] | None, most: Float[Array, ""], parts: int = 1
 ) -> tuple[Tree, Bool[Array, ""]]:
     """The gradient with each entry cut to ±`value`, then scaled down to norm `most`; whether either has changed it.
 
     Args:
         size: norm of the gradient as it comes.
         value: None: nothing is cut.
+        parts: as of `global_norm`.
     """
     if value is None:
         return clip(grads, size, most), size > most
     cut = jax.tree.map(lambda leaf: jnp.clip(leaf, -value, value), grads)
     largest = jnp.max(jnp.stack([jnp.max(jnp.abs(leaf)) for leaf in jax.tree.leaves(grads)]))
-    left = global_norm(cut)
-    return clip(cut, left, most), (largest > value) | (left > most)
+    left = global_norm(cut, parts)
+    return clip(cut, left, most), (shards.largest(largest, parts) > value) | (left > most)
 
 
 def averaged(share: Float[Array, ""] | None, average: Tree | None, params: Tree, step: Int[Array, ""]) -> Tree | None:

@@ -1,15 +1,13 @@
 """The parts of a batch that devices compute side by side: how many, and how their results become one.
 
 Sums are taken in the order of the parts, so that they are the same to the last bit in every run, whatever connects the
-devices. Each part adds up one stretch of the vector and hands the sum to the others: as much traffic as an all-reduce.
+devices. What is as large as the weights is not summed here but in `stretches`.
 """
 
 import functools
-from typing import TypeVar
 
 import jax
 import jax.numpy as jnp
-from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float
 
 from research.batch import WHOLE, Shard
@@ -17,7 +15,6 @@ from research.recurrent.vjp import norm
 
 AXIS = "batch"
 """The axis of the mesh that the parts lie along."""
-Tree = TypeVar("Tree")
 
 
 def spare(trials: int, devices: int, batch_size: int) -> int:
@@ -31,15 +28,19 @@ def own(count: int) -> Shard:
     return WHOLE if count == 1 else Shard(jax.lax.axis_index(AXIS), count)
 
 
-def total(tree: Tree, count: int) -> Tree:
-    """The sum over the parts, leaf by leaf; all parts get the same bits."""
-    if count == 1:
-        return tree
-    vector, unravel = ravel_pytree(tree)
-    stretches = jnp.pad(vector, (0, -len(vector) % count)).reshape(count, -1)
-    of_all = jax.lax.all_to_all(stretches, AXIS, 0, 0)
-    mine = functools.reduce(jnp.add, [of_all[part] for part in range(count)])
-    return unravel(jax.lax.all_gather(mine, AXIS).reshape(-1)[: len(vector)])
+def added(parts: Float[Array, "parts *shape"]) -> Float[Array, "*shape"]:
+    """Their sum, in their order."""
+    return functools.reduce(jnp.add, [parts[index] for index in range(len(parts))])
+
+
+def total(x: Float[Array, "*shape"], count: int) -> Float[Array, "*shape"]:
+    """The sum over the parts; all get the same bits."""
+    return x if count == 1 else added(jax.lax.all_gather(x, AXIS))
+
+
+def largest(x: Float[Array, "*shape"], count: int) -> Float[Array, "*shape"]:
+    """The maximum over the parts."""
+    return x if count == 1 else jnp.max(jax.lax.all_gather(x, AXIS), axis=0)
 
 
 def total_norm(norms: Float[Array, "*shape"], count: int) -> Float[Array, "*shape"]:

@@ -5,6 +5,7 @@ arguments. A trial whose loss, gradient or weights stop being finite, or whose l
 last good state and takes no further step.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -21,6 +22,7 @@ from research.seq2seq.model import Score, Seq2seq
 from research.tasks.task import Task
 from research.training import budget, optim, shards
 from research.training import hparams as hp
+from research.training.stretches import Stretches
 
 Params = Any
 
@@ -81,7 +83,9 @@ class Program:
         self.task = task
         self.interface = task.interface
         self.cell = create(config.model.cell, config.cell)
-        self.graphdef = nnx.graphdef(nnx.eval_shape(lambda: self._model(hp.of(config, task.interface))))
+        model = nnx.eval_shape(lambda: self._model(hp.of(config, task.interface)))
+        self.graphdef = nnx.graphdef(model)
+        self.stretches = Stretches(nnx.state(model, nnx.Param), batch_shards)
         probing = config.probes.gradient_flow_every > 0
         self.profile_shape = (self.interface.input_length, len(self.cell.parts)) if probing else None
 
@@ -104,7 +108,8 @@ class Program:
         profile = jnp.zeros(self.profile_shape or (0, 0))
         zero = jnp.float32(0)
         start = Record(state.ok, state.step, *[zero] * 8, profile=profile)
-        return jax.lax.fori_loop(0, count, update, (state, start))
+        state, record = jax.lax.fori_loop(0, count, update, (_shared(state, self.stretches.cut), start))
+        return _shared(state, self.stretches.joined), record
 
     def predict(
         self, hparams: hp.Hparams, state: TrialState, batch: Batch, number: Int[Array, ""]
@@ -129,16 +134,19 @@ class Program:
             for bucket in range(self.task.buckets)
         ]
         chosen = self.task.bucket(batch_key, state.step, self.config.training.batch_size)
-        *sums, profile = jax.lax.switch(chosen, branches)
-        loss, error, grads, omega = shards.total(sums, self.batch_shards)
-        profile = shards.total_norm(profile, self.batch_shards)
-        size = optim.global_norm(grads)
-        clipped, reached = optim.clipped(grads, size, hparams.clip_value, hparams.clip_norm)
+        loss, error, grads, omega, profile = jax.lax.switch(chosen, branches)
+        parts, stretches = self.batch_shards, self.stretches
+        loss, error, omega = shards.total(jnp.stack([loss, error, omega]), parts)
+        profile = shards.total_norm(profile, parts)
+        grads = stretches.total(grads)
+        size = optim.global_norm(grads, parts)
+        clipped, reached = optim.clipped(grads, size, hparams.clip_value, hparams.clip_norm, parts)
         rate = optim.learning_rate(hparams, state.step, self.config.training.steps, state.plateau)
-        rule = optim.transform(self.config.training.optimizer, rate, hparams.rule)
-        updates, optimizer = rule.update(clipped, state.optimizer, state.params)
-        params = jax.tree.map(jnp.add, state.params, updates)
-        ok = (loss <= hparams.loss_ceiling) & jnp.isfinite(size) & jnp.isfinite(optim.global_norm(params))
+        before = stretches.own(state.params)
+        rule = optim.transform(self.config.training.optimizer, rate, hparams.rule, stretches.matrices)
+        updates, optimizer = rule.update(clipped, state.optimizer, before)
+        params = jax.tree.map(jnp.add, before, updates)
+        ok = (loss <= hparams.loss_ceiling) & jnp.isfinite(size) & jnp.isfinite(optim.global_norm(params, parts))
         after = TrialState(
             params,
             optimizer,
@@ -147,7 +155,7 @@ class Program:
             optim.averaged(hparams.averaging, state.average, params, state.step),
             optim.plateau_after(hparams, state.plateau, loss, state.step),
         )
-        kept = jax.tree.map(lambda new, old: jnp.where(ok, new, old), after, state)
+        kept = jax.tree.map(lambda new, old: jnp.where(ok, new, old), after, replace(state, params=before))
         first = record.steps == 0
         forced = hparams.conditions(state.step).teacher_forcing
         observed = Record(
@@ -158,12 +166,12 @@ class Program:
             error=record.error + error,
             gradient_norm=record.gradient_norm + size,
             clipped=record.clipped + reached,
-            gradient_regulariser=record.gradient_regulariser + (0 if omega is None else omega),
+            gradient_regulariser=record.gradient_regulariser + omega,
             learning_rate=rate,
             teacher_forcing=jnp.float32(1) if forced is None else forced,
             profile=jnp.where(first, profile, record.profile),
         )
-        return replace(kept, ok=ok), observed
+        return replace(kept, ok=ok, params=stretches.whole(kept.params)), observed
 
     def _gradient(
         self, hparams: hp.Hparams, data: Any, state: TrialState, batch_key: Array, forcing_key: Array, bucket: int
@@ -182,7 +190,12 @@ class Program:
         differentiated = jax.value_and_grad(loss, argnums=(0, 1, 2), has_aux=True)
         (value, error), found = differentiated(state.params, probe, hparams.gradient_regulariser)
         grads, profile, omega = found  # the last two are what their arguments ask for: see `recurrent.vjp`
-        return value, error, grads, omega, jnp.zeros((0, 0)) if profile is None else profile
+        nothing = jnp.zeros((0, 0))
+        return value, error, grads, jnp.float32(0) if omega is None else omega, nothing if profile is None else profile
+
+def _shared(state: TrialState, share: Callable[[Any], Any]) -> TrialState:
+    """All that goes with the weights but only an update reads."""
+    return replace(state, optimizer=share(state.optimizer), average=share(state.average))
 
 
 def data_keys(seed: Int[Array, ""] | np.int32) -> tuple[Array, Array]:
