@@ -41,8 +41,8 @@ SIZES = {"large": (256, 40, 4000), "small": (64, 10, 70)}
 """Features, tokens of a sentence, vocabulary."""
 BATCH, LAYERS = 32, 2
 SENTENCES, MANY = 500, 250
-UPDATES = {"large": 2, "small": 50}
-"""In a call."""
+UPDATES = {"large": 10, "small": 50}
+"""In a call; a trial makes as many as it has between two records, 50 by default."""
 ROUNDS, GREEDY_ROUNDS = 9, 5
 
 

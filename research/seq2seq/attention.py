@@ -169,8 +169,3 @@ def normalised(
     largest = jax.lax.stop_gradient(jnp.max(jnp.where(valid, scores, lowest), axis=3, keepdims=True))
     mass = jnp.where(valid, jnp.exp(jnp.where(valid, scores - largest, 0)), 0)
     return mass / jnp.maximum(jnp.sum(mass, axis=3, keepdims=True), jnp.finfo(scores.dtype).tiny)
-
-
-def linear(inputs: int, outputs: int, rngs: nnx.Rngs) -> nnx.Linear:
-    """A map without bias."""
-    return nnx.Linear(inputs, outputs, use_bias=False, kernel_init=nnx.initializers.glorot_uniform(), rngs=rngs)

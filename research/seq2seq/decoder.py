@@ -34,6 +34,7 @@ from research.recurrent.unroll import checkpointed_block
 from research.seq2seq import attention
 from research.seq2seq.attention import Source, Trace
 from research.seq2seq.encoder import Memory
+from research.seq2seq.linear import linear
 
 
 @jax.tree_util.register_dataclass
@@ -85,7 +86,6 @@ class Decoder(nnx.Module):
         Args:
             source: the encoder's layers, whose states the decoder sees.
         """
-        glorot = nnx.initializers.glorot_uniform()
         model, width = config.model, config.model.features
         self.read_features = model.readout or width
         self.embed = nnx.Embed(interface.target_size, width, rngs=rngs)
@@ -101,17 +101,11 @@ class Decoder(nnx.Module):
         given, own = source.widths.parts, self.stack.widths.parts
         bridged = model.layers if kind.starts and given != own else 0
         self.bridges = nnx.List(
-            [
-                nnx.Linear(there, here, kernel_init=glorot, rngs=rngs)
-                for _ in range(bridged)
-                for there, here in zip(given, own, strict=True)
-            ]
+            [linear(there, here, rngs) for _ in range(bridged) for there, here in zip(given, own, strict=True)]
         )
         self.attention = kind(config.attention, self.stack.features, source.features, rngs)
-        self.combine = nnx.Linear(self.stack.features + context, self.read_features, kernel_init=glorot, rngs=rngs)
-        self.vocabulary = (
-            None if model.tied else nnx.Linear(self.read_features, interface.target_size, kernel_init=glorot, rngs=rngs)
-        )
+        self.combine = linear(self.stack.features + context, self.read_features, rngs)
+        self.vocabulary = None if model.tied else linear(self.read_features, interface.target_size, rngs)
         self.bias = nnx.Param(jnp.zeros(interface.target_size)) if model.tied else None
 
     def start(self, memory: Memory) -> DecoderState:

@@ -25,6 +25,7 @@ from research.seq2seq.decoder import Decoder
 from research.seq2seq.encoder import Encoder, Memory
 from research.seq2seq.forcing import Feed, fed_tokens, true_previous
 from research.seq2seq.likeliest import likeliest
+from research.seq2seq.linear import linear
 from research.seq2seq.search import Hypotheses, Search
 
 
@@ -81,8 +82,7 @@ class LinearHead(nnx.Module):
 
     def __init__(self, interface: Interface, memory_features: int, rngs: nnx.Rngs) -> None:
         self.target = interface.target
-        kernel_init = nnx.initializers.glorot_uniform()
-        self.linear = nnx.Linear(memory_features, interface.target_size, kernel_init=kernel_init, rngs=rngs)
+        self.linear = linear(memory_features, interface.target_size, rngs)
 
     def __call__(self, memory: Memory) -> Float[Array, "B *U V"]:
         """Logits, or values."""

@@ -99,7 +99,11 @@ def transform(
     if name == "adam":
         return optax.chain(_adam(rule), by_rate)
     if name == "adamw":
-        return optax.chain(_adam(rule), optax.add_decayed_weights(rule.weight_decay, _matrices if matrices is None else matrices), by_rate)
+        return optax.chain(
+            _adam(rule),
+            optax.add_decayed_weights(rule.weight_decay, _matrices if matrices is None else matrices),
+            by_rate,
+        )
     if name == "sgd":
         return optax.sgd(rate, rule.momentum)
     assert name == "rmsprop", name

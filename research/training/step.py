@@ -193,6 +193,7 @@ class Program:
         nothing = jnp.zeros((0, 0))
         return value, error, grads, jnp.float32(0) if omega is None else omega, nothing if profile is None else profile
 
+
 def _shared(state: TrialState, share: Callable[[Any], Any]) -> TrialState:
     """All that goes with the weights but only an update reads."""
     return replace(state, optimizer=share(state.optimizer), average=share(state.average))

@@ -33,9 +33,7 @@ class Stretches:
         self.count = count
         leaves, self.structure = jax.tree.flatten(like)
         self.shapes: list[tuple[int, ...]] = [leaf.shape for leaf in leaves]
-        kinds = [
-            index if math.prod(shape) >= LARGE else f"{len(shape) > 1}" for index, shape in enumerate(self.shapes)
-        ]
+        kinds = [index if math.prod(shape) >= LARGE else f"{len(shape) > 1}" for index, shape in enumerate(self.shapes)]
         self.groups = [[i for i, own in enumerate(kinds) if own == kind] for kind in dict.fromkeys(kinds)]
         self.matrices = jax.tree.map(lambda leaf: len(leaf.shape) > 1, like)
         """Which parts of a stretch are of matrices."""
