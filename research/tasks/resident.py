@@ -1,8 +1,8 @@
 """Training examples that fit on the device, in buckets of similar length.
 
-A bucket is as wide as its longest example, and each is compiled into the program once; so they are as few as keep the
-padding below a bound. The boundaries are those that pad least, by dynamic programming over the lengths of the examples:
-of an example that is the length of its source or of its target, whichever is longer, so that both fit the bucket.
+A bucket is as wide as its longest source and its longest target, and each is compiled into the program once; so they
+are as few as keep the padding below a bound. All examples start in one bucket; the cut of a bucket in two, by the
+length of the source or of the target, that saves most padding is made, and so on.
 """
 
 from collections.abc import Sequence
@@ -12,14 +12,15 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Int
 
 from research.batch import END, PAD, Batch
 from research.tasks.order import Order
 from research.tasks.task import Task
 
-MOST_PADDING = 0.15
-MOST_BUCKETS = 5
+MOST_PADDING = 0.2
+MOST_BUCKETS = 12
+"""Where even so many are not enough, there is more padding."""
 
 
 @dataclass(frozen=True)
@@ -99,63 +100,51 @@ class Buckets:
     """Share of the steps of all batches."""
 
 
-def in_buckets(lengths: Int[np.ndarray, "N 2"]) -> Buckets:
-    """Buckets by the longer of source and target.
+def in_buckets(lengths: Int[np.ndarray, "N 2"], padding: float = MOST_PADDING, most: int = MOST_BUCKETS) -> Buckets:
+    """As few buckets as keep the padding at or below that share; no more than `most`.
 
     Args:
         lengths: of source and target, the end mark included.
     """
-    edges, _ = boundaries(lengths.max(axis=1), MOST_PADDING, MOST_BUCKETS)
-    place = np.searchsorted(edges, lengths.max(axis=1))
-    members = [np.flatnonzero(place == index) for index in range(len(edges))]
-    widths = [(int(source), int(target)) for source, target in (lengths[rows].max(axis=0) for rows in members)]
-    padded = sum(len(rows) * sum(width) for rows, width in zip(members, widths, strict=True))
-    return Buckets(members, widths, float(1 - lengths.sum() / padded))
+    whole = np.arange(len(lengths))
+    cuts = [_best_cut(lengths, whole)]
+    members = [whole]
+    while True:
+        widths = [(int(source), int(target)) for source, target in (lengths[rows].max(axis=0) for rows in members)]
+        padded = sum(len(rows) * sum(width) for rows, width in zip(members, widths, strict=True))
+        share = float(1 - lengths.sum() / padded)
+        chosen = max(range(len(cuts)), key=lambda index: cuts[index].saved)
+        if share <= padding or len(members) >= most or not cuts[chosen].saved:
+            order = sorted(range(len(members)), key=lambda index: (sum(widths[index]), widths[index]))
+            return Buckets([members[index] for index in order], [widths[index] for index in order], share)
+        rows, cut = members.pop(chosen), cuts.pop(chosen)
+        short = lengths[rows, cut.axis] <= cut.longest
+        members += (halves := [rows[short], rows[~short]])
+        cuts += [_best_cut(lengths, half) for half in halves]
 
 
-def boundaries(lengths: Int[np.ndarray, " N"], padding: float, most: int) -> tuple[Int[np.ndarray, " E"], float]:
-    """The longest length of each bucket, ascending, and the share of padding.
+@dataclass(frozen=True)
+class _Cut:
+    """Of a bucket: those up to this length go into one, the others into another."""
 
-    As few buckets as keep the padding at or below that share; `most` of them where even they do not.
-    """
-    widths, counts = np.unique(lengths, return_counts=True)
-    widths, counts = _merged(widths, counts)
-    steps = int(np.sum(lengths))
-    cost, choices = _partitions(widths, counts, min(most, len(widths)))
-    shares = 1 - steps / cost
-    enough = np.flatnonzero(shares <= padding)
-    last = int(enough[0]) if len(enough) else len(cost) - 1
-    edges, end = [], len(widths)
-    for index in range(last, -1, -1):
-        edges.append(widths[end - 1])
-        end = choices[index][end]
-    return np.array(edges[::-1]), float(shares[last])
+    saved: int
+    """Padded steps; 0 where no cut saves any."""
+    axis: int
+    """0: by the source; 1: by the target."""
+    longest: int
 
 
-def _merged(widths: np.ndarray, counts: np.ndarray, most: int = 300) -> tuple[np.ndarray, np.ndarray]:
-    """At most so many widths, neighbours in one: the search is quadratic in their number."""
-    if len(widths) <= most:
-        return widths, counts
-    ends = np.unique(np.linspace(0, len(widths) - 1, most + 1).round().astype(int)[1:])
-    sums = np.cumsum(counts)[ends]
-    return widths[ends], np.diff(sums, prepend=0)
-
-
-def _partitions(
-    widths: np.ndarray, counts: np.ndarray, most: int
-) -> tuple[Float[np.ndarray, " M"], list[Int[np.ndarray, " W"]]]:
-    """Padded steps of the best partition into 1 … `most` buckets, and where its last bucket begins, by its end."""
-    size = len(widths)
-    total = np.concatenate([[0], np.cumsum(counts)]).astype(float)
-    start = np.where(np.arange(size + 1) == 0, 0.0, np.inf)
-    costs, choices = [], []
-    for _ in range(most):
-        best, choice = np.full(size + 1, np.inf), np.zeros(size + 1, int)
-        for end in range(1, size + 1):
-            candidates = start[:end] + widths[end - 1] * (total[end] - total[:end])
-            choice[end] = int(np.argmin(candidates))
-            best[end] = candidates[choice[end]]
-        costs.append(best[size])
-        choices.append(choice)
-        start = best
-    return np.array(costs), choices
+def _best_cut(lengths: Int[np.ndarray, "N 2"], rows: Int[np.ndarray, " R"]) -> _Cut:
+    """The cut that saves most."""
+    best = _Cut(0, 0, 0)
+    for axis in (0, 1):
+        own = lengths[rows[np.argsort(lengths[rows, axis], kind="stable")]]
+        short = np.maximum.accumulate(own)[:-1].sum(axis=1)
+        long = np.maximum.accumulate(own[::-1])[::-1][1:].sum(axis=1)
+        count = np.arange(1, len(own))
+        saved = len(own) * own.max(axis=0).sum() - count * short - (len(own) - count) * long
+        saved[own[:-1, axis] == own[1:, axis]] = 0  # examples of one length stay together
+        if len(saved) and saved.max() > best.saved:
+            place = int(np.argmax(saved))
+            best = _Cut(int(saved[place]), axis, int(own[place, axis]))
+    return best

@@ -1,4 +1,4 @@
-"""Buckets are those that pad least; a batch is a pure function of key and step, and an epoch visits each example."""
+"""Buckets are cut where that saves most; a batch is a pure function of key and step; an epoch visits each example."""
 
 import functools
 import itertools
@@ -10,55 +10,69 @@ import pytest
 
 from research.batch import END, PAD, Batch, Interface
 from research.tasks import resident
-from research.tasks.resident import MOST_BUCKETS, MOST_PADDING, Examples, Resident, boundaries
+from research.tasks.resident import Examples, Resident, in_buckets
 from tests import quick
 
 BATCH, MOST_STEPS = 4, 40
 
 
-def padded_steps(lengths: np.ndarray, edges: np.ndarray) -> int:
-    """What a bucket's width costs, over all examples."""
-    return int(np.sum(edges[np.searchsorted(edges, lengths)]))
+def share_of(lengths: np.ndarray, members) -> float:
+    """The padding of these buckets."""
+    return 1 - lengths.sum() / sum(len(rows) * lengths[rows].max(axis=0).sum() for rows in members)
 
 
-def least(lengths: np.ndarray, buckets: int) -> int:
-    """The fewest padded steps of any boundaries, of all that there are."""
-    widths = np.unique(lengths)
-    inner = itertools.combinations(widths[:-1], min(buckets, len(widths)) - 1)
-    return min(padded_steps(lengths, np.array([*edges, widths[-1]])) for edges in inner)
-
-
-def drawn_lengths(seed: int) -> np.ndarray:
+def drawn_lengths(seed: int, count: int = 40) -> np.ndarray:
     generator = np.random.default_rng(seed)
-    return generator.choice(generator.integers(1, 60, 9), generator.integers(1, 80))
+    source = generator.integers(1, 30, count)
+    return np.stack([source, generator.integers(1, 2 + source)], axis=1)
 
 
-@pytest.mark.parametrize("seed", range(12))
-@pytest.mark.parametrize("most", [1, 2, 4])
-def test_no_other_boundaries_pad_less(seed, most):
+@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize(("padding", "most"), [(0.0, 1), (0.0, 6), (0.2, 12), (0.4, 12)])
+def test_buckets_hold_all_and_are_as_wide_as_their_longest(seed, padding, most):
     lengths = drawn_lengths(seed)
-    edges, share = boundaries(lengths, 0.0, most)
-    assert np.all(np.diff(edges) > 0) and edges[-1] == np.max(lengths)
-    assert len(edges) == min(most, len(np.unique(lengths)))
-    assert padded_steps(lengths, edges) == least(lengths, most)
-    assert share == pytest.approx(1 - np.sum(lengths) / least(lengths, most))
+    found = in_buckets(lengths, padding, most)
+    assert sorted(np.concatenate(found.members).tolist()) == list(range(len(lengths)))
+    assert [tuple(lengths[rows].max(axis=0)) for rows in found.members] == list(found.widths)
+    assert found.padding == pytest.approx(share_of(lengths, found.members))
+    assert found.padding <= padding or len(found.members) == most
+    assert sorted(map(sum, found.widths)) == list(map(sum, found.widths))
 
 
-@pytest.mark.parametrize("seed", range(12))
-def test_buckets_are_as_few_as_keep_the_padding_within_the_bound(seed):
+@pytest.mark.parametrize("seed", range(8))
+def test_each_cut_is_the_one_of_all_that_saves_most(seed):
     lengths = drawn_lengths(seed)
-    edges, share = boundaries(lengths, 0.2, 4)
-    assert share <= 0.2 or len(edges) == 4
-    if len(edges) > 1:
-        assert 1 - np.sum(lengths) / least(lengths, len(edges) - 1) > 0.2
+    for count in range(1, 6):
+        before, after = (in_buckets(lengths, 0.0, most) for most in (count, count + 1))
+        shares = []
+        for place, rows in enumerate(before.members):
+            others = [*before.members[:place], *before.members[place + 1 :]]
+            for axis, longest in itertools.product((0, 1), range(1, 31)):
+                short = lengths[rows, axis] <= longest
+                if short.any() and not short.all():
+                    shares.append(share_of(lengths, [*others, rows[short], rows[~short]]))
+        assert after.padding == pytest.approx(min(shares))
 
 
-def test_of_many_lengths_neighbours_count_as_one_at_the_longer():
-    lengths = np.random.default_rng(0).integers(1, 5000, 20000)
-    edges, share = boundaries(lengths, 0.15, 5)
-    assert edges[-1] == np.max(lengths) and set(edges.tolist()) <= set(lengths.tolist())
-    assert share == pytest.approx(1 - np.sum(lengths) / padded_steps(lengths, edges), abs=0.003)
-    assert share == pytest.approx(1 - 0.5 / 0.6, abs=0.005)  # five buckets of equally many, as wide as their longest
+def test_buckets_are_as_few_as_keep_the_padding_within_the_bound():
+    for seed in range(8):
+        lengths = drawn_lengths(seed)
+        count = len(in_buckets(lengths, 0.25).members)
+        assert count > 1 and in_buckets(lengths, 0.0, count - 1).padding > 0.25
+
+
+def test_of_equal_sources_the_targets_decide_and_the_other_way_round():
+    lengths = np.stack([np.full(40, 9), np.random.default_rng(0).integers(1, 30, 40)], axis=1)
+    for each in (lengths, lengths[:, ::-1]):
+        found = in_buckets(each, 0.1)
+        assert len(found.members) > 1 and found.padding <= 0.1
+
+
+def test_where_no_cut_saves_anything_none_is_made():
+    assert len(in_buckets(np.full((7, 2), 9)).members) == 1
+    assert len(in_buckets(np.array([[3, 4]])).members) == 1
+    two = in_buckets(np.array([[3, 4], [3, 4], [3, 5]]), 0.0)
+    assert (len(two.members), two.padding) == (2, 0.0)
 
 
 class Numbers(Resident):
@@ -103,12 +117,6 @@ def numbers(batch: Batch[np.ndarray]) -> list[int]:
     return [int(number) - 3 for number in first]
 
 
-def longest(examples: Examples) -> np.ndarray:
-    """What decides the bucket of each example: the longer of its source and its target with the end mark."""
-    pairs = zip(examples.inputs, examples.targets, strict=True)
-    return np.array([max(len(source), len(target) + 1) for source, target in pairs])
-
-
 def test_batches_hold_whole_examples_padded_to_the_width_of_their_bucket(task):
     widths = set()
     for batch in batches(task, 40):
@@ -122,12 +130,10 @@ def test_batches_hold_whole_examples_padded_to_the_width_of_their_bucket(task):
             assert not np.any(batch.inputs[row, length:])
             assert batch.targets[row, : end + 1].tolist() == [*target, END]
             assert np.all(batch.targets[row, end + 1 :] == PAD)
-        widths.add(batch.inputs.shape[1])
-    edges, share = boundaries(longest(task.examples), MOST_PADDING, MOST_BUCKETS)
-    assert [max(one.inputs.shape[1], one.targets.shape[1]) for one in task.data] == edges.tolist()
-    assert share <= MOST_PADDING
-    assert sorted(widths) == sorted({one.inputs.shape[1] for one in task.data})
-    assert len(widths) == task.buckets > 1
+        widths.add((batch.inputs.shape[1], batch.targets.shape[1]))
+    assert [(one.inputs.shape[1], one.targets.shape[1]) for one in task.data] == list(task.widths)
+    assert task.padding is not None and task.padding <= resident.MOST_PADDING
+    assert widths == set(task.widths) and len(widths) == task.buckets > 1
 
 
 def test_an_epoch_visits_each_example_once_and_the_padding_is_what_it_says(task):
@@ -148,7 +154,7 @@ def test_an_epoch_visits_each_example_once_and_the_padding_is_what_it_says(task)
 def test_a_batch_is_a_pure_function_of_seed_and_step(task):
     first = batches(task, 12)
     alone = quick.jit(lambda step: task.batch(jax.device_put(task.data), jax.random.key(0), step, BATCH, 0))
-    lone = [step for step, one in enumerate(first) if one.inputs.shape[1] == task.data[0].inputs.shape[1]][-1]
+    lone = [step for step, one in enumerate(first) if (one.inputs.shape[1], one.targets.shape[1]) == task.widths[0]][-1]
     jax.tree.map(np.testing.assert_array_equal, jax.device_get(alone(jnp.int32(lone))), first[lone])
     assert [numbers(one) for one in first] != [numbers(one) for one in batches(task, 12, seed=1)]
 
@@ -161,8 +167,3 @@ def test_the_draws_of_the_augmentation_differ_from_step_to_step():
     plain, noisy = Numbers("features"), Noisy("features")
     noise = [one.inputs - other.inputs for one, other in zip(batches(noisy, 6), batches(plain, 6), strict=True)]
     assert len({float(one[0, 0, 0]) for one in noise}) == 6
-
-
-def test_a_single_bucket_is_enough_where_all_are_of_one_length():
-    edges, share = boundaries(np.full(7, 9), resident.MOST_PADDING, resident.MOST_BUCKETS)
-    assert (edges.tolist(), share) == ([9], 0.0)
