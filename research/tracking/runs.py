@@ -61,13 +61,14 @@ class RunDirectory:
         return run
 
     def forget(self) -> None:
-        """Remove the folder, if the trial has not begun."""
+        """Remove the folder, if the trial has not begun, and the experiment's, if there is nothing else in it."""
         with contextlib.suppress(OSError):
             files = [self.config_file, self.lock_file]
             if set(self.path.iterdir()) <= set(files):
                 for file in files:
                     file.unlink(missing_ok=True)
                 self.path.rmdir()
+                self.path.parent.rmdir()
 
     @property
     def config_file(self) -> Path:

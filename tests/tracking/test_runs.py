@@ -239,3 +239,14 @@ def test_a_claimed_directory_cannot_be_claimed_again_until_it_is_free(tmp_path):
         pass
     with run.claimed():
         pass
+
+
+def test_a_run_that_has_not_begun_is_forgotten_with_the_folder_that_held_nothing_else(tmp_path):
+    begun, first, other = (RunDirectory.create(tmp_path / "runs" / name, Config()) for name in "abc")
+    begun.decide_batch_shards(1)
+    for run in (begun, first, other):
+        run.forget()
+    assert [path.name for path in (tmp_path / "runs").iterdir()] == ["a"]
+    alone = RunDirectory.create(tmp_path / "alone" / "a", Config())
+    alone.forget()
+    assert [path.name for path in tmp_path.iterdir()] == ["runs"]
