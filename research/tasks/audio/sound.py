@@ -6,8 +6,8 @@ fault: no sound at all, silence, samples that are no numbers, and what is too sh
 
 import os
 import re
+from io import FileIO
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 import soundfile
@@ -41,7 +41,7 @@ def read(path: str | Path, rate: int) -> Sound:
         UserError: if it is no file of sound, damaged, silent, shorter than 0.05 s or longer than 60 s.
     """
     try:
-        with Path(path).open("rb") as file:
+        with Path(path).open("rb", buffering=0) as file:
             if not file.read(1):
                 raise UserError(f"{path}: is empty; must be a wav, flac or ogg file")
             file.seek(0)
@@ -79,13 +79,14 @@ class _Stream(soundfile.SoundFile):
         return False
 
 
-def _opened(file: BinaryIO) -> soundfile.SoundFile:
-    opened = soundfile.SoundFile(file)
+def _opened(file: FileIO) -> soundfile.SoundFile:
+    """The sound, by the file's descriptor: where libsndfile reads by Python's functions, their errors are printed."""
+    opened = soundfile.SoundFile(file.fileno(), closefd=False)
     if opened.frames < UNTOLD:
         return opened
     opened.close()
     file.seek(0)
-    return _Stream(file)
+    return _Stream(file.fileno(), closefd=False)
 
 
 def _samples(path: str | Path, opened: soundfile.SoundFile) -> np.ndarray:
@@ -120,7 +121,7 @@ def _cut(opened: soundfile.SoundFile) -> bool:
     return found is not None and int(found[2]) < int(found[1]) < OUT_OF_REACH
 
 
-def _without_last_page(file: BinaryIO) -> bool:
+def _without_last_page(file: FileIO) -> bool:
     """Whether an ogg file does not end in a whole page that is marked as the last; libsndfile reads on in silence."""
     file.seek(max(0, file.seek(0, os.SEEK_END) - OGG_PAGE))
     _, _, page = file.read().rpartition(b"OggS")

@@ -157,3 +157,19 @@ def test_a_header_written_before_the_length_was_known_is_no_fault(tmp_path):
         struct.pack_into("<I", header, place, 0xFFFFFFFF)
     path.write_bytes(header)
     assert len(sound.read(path, RATE)) == 4000
+
+
+def test_a_damaged_file_prints_nothing_beside_its_line(tmp_path, capfd):
+    file, faults = tmp_path / "damaged.wav", 0
+    soundfile.write(file, np.sin(np.arange(4000) / 5), 8000, format="RF64", subtype="PCM_16")
+    whole, rng = file.read_bytes(), np.random.default_rng(0)
+    for _ in range(100):
+        damaged = bytearray(whole)
+        damaged[int(rng.integers(12, 104))] = int(rng.integers(256))
+        file.write_bytes(damaged)
+        try:
+            sound.read(file, 8000)
+        except UserError:
+            faults += 1
+    assert faults > 10
+    assert capfd.readouterr() == ("", "")
