@@ -132,7 +132,15 @@ def _draw(answers: Sequence[Answer], predictor: Predictor, path: Path, numbered:
         said = _labels(answer.outputs[0], reader)
         place = path.with_stem(f"{path.stem}-{answer.number}") if numbered else path
         drawn = Alignment(
-            weights, said, edges * scale, axis.name, answer.given.name, axis.labels, axis.picture, reader.kind
+            weights,
+            said,
+            edges * scale,
+            axis.name,
+            answer.given.name,
+            axis.labels,
+            axis.picture,
+            reader.kind,
+            axis.heights,
         )
         try:
             figures.draw_alignment(drawn, place)

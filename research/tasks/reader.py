@@ -6,7 +6,7 @@ run directory alone answers `python -m research predict`.
 
 import abc
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -23,6 +23,8 @@ class Axis:
     labels: Sequence[str] | None = None
     picture: np.ndarray | None = None
     """[rows, steps]: a spectrogram from low to high frequencies, or an image."""
+    heights: Mapping[str, float] = field(default_factory=dict)
+    """What stands up the picture, and where, in rows: "2 kHz"."""
     name: str = ""
     """Of the axis, with its unit: "time (s)"."""
     extent: float | None = None

@@ -14,8 +14,9 @@ from research.reporting.figures.alignment import Alignment
 WEIGHTS = np.array([[0.7, 0.3, 0.0], [0.0, 0.1, 0.9]])
 WORD = Alignment(WEIGHTS, ["K", "end"], np.array([0.0, 1, 2, 3]), "letters", "cat", labels=list("cat"))
 SOUND = Alignment(
-    WEIGHTS, ["$k$", "end"], np.array([0, 0.2, 0.4, 0.5]), "time (s)", "cat.wav", picture=np.eye(4, 5), kind="sound"
-)
+    WEIGHTS, ["$k$", "end"], np.array([0, 0.2, 0.4, 0.5]), "time (s)", "cat.wav", picture=np.eye(4, 5), kind="sound",
+    heights={"1 kHz": 1.5, "2 kHz": 3.0},
+)  # fmt: skip
 
 
 def names(ticks) -> list[str]:
@@ -50,6 +51,7 @@ def test_a_picture_stands_below_along_the_same_axis_to_where_the_source_ends():
     (image,) = picture.images
     assert tuple(image.get_extent()) == (0, 0.5, 0, 4)
     assert (picture.get_xlabel(), weights.get_xlabel()) == ("time (s)", "")
+    assert dict(zip(names(picture.get_yticklabels()), picture.get_yticks(), strict=True)) == SOUND.heights
 
 
 @pytest.mark.parametrize(("kind", "origin"), [("sound", "lower"), ("image", "upper")])

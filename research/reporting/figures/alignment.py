@@ -1,8 +1,8 @@
 """What a decoder looks at: the weights of the attention, over the source (across) at each token that is said (down)."""
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Literal
 
 import matplotlib
@@ -41,6 +41,8 @@ class Alignment:
     """[rows, steps]: the source as it looks."""
     kind: str = "sound"
     """Of the picture: a key of `BELOW`."""
+    heights: Mapping[str, float] = field(default_factory=dict)
+    """Labels up the picture, and where, in rows."""
 
 
 def draw(found: Alignment) -> Figure:
@@ -110,7 +112,8 @@ def _picture(axis: Axes, found: Alignment) -> Axes:
     rows = len(found.picture)
     extent = (float(found.edges[0]), float(found.edges[-1]), *((0, rows) if origin == "lower" else (rows, 0)))
     axis.imshow(found.picture, cmap=colors, origin=origin, extent=extent, aspect="auto", interpolation="nearest")
-    axis.set_yticks([])
+    axis.set_yticks([*found.heights.values()], [*found.heights], fontsize=SMALLEST)
+    axis.tick_params(axis="y", length=3 if found.heights else 0)
     axis.spines[:].set_visible(False)
     return axis
 

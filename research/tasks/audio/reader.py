@@ -12,6 +12,9 @@ from research.tasks.audio import fbank, sound
 from research.tasks.audio.fbank import Statistics
 from research.tasks.reader import Axis, Kind, Reader, Vocabulary
 
+SHOWN_HERTZ = (250, 500, 1000, 2000, 4000)
+"""Frequencies that are marked at a spectrogram."""
+
 
 @dataclass(frozen=True)
 class SoundReader(Reader):
@@ -57,8 +60,16 @@ class SoundReader(Reader):
         frames = steps[0].reshape(len(steps[0]), self.options.stack, self.options.mels)
         count = np.minimum(len(log_mel) - self.options.stack * np.arange(len(frames)), self.options.stack)
         picture = np.sum(frames, axis=1).T / count
+        peaks = self.options.edges_hz[1:-1]
         return Axis(
-            picture=picture, name="time (s)", extent=len(frames) * self.options.stack * self.options.hop_ms / 1e3
+            picture=picture,
+            heights={
+                f"{hertz / 1000:g} kHz": float(np.interp(hertz, peaks, np.arange(len(peaks)) + 0.5))
+                for hertz in SHOWN_HERTZ
+                if peaks[0] <= hertz <= peaks[-1]
+            },
+            name="time (s)",
+            extent=len(frames) * self.options.stack * self.options.hop_ms / 1e3,
         )
 
     def features(self, log_mel: Float[np.ndarray, "T M"]) -> Float32[np.ndarray, "S D"]:

@@ -70,6 +70,16 @@ def test_the_picture_of_a_sound_is_as_long_as_what_the_model_reads(stack, tmp_pa
     assert axis.extent == pytest.approx(len(axis.picture[0]) * stack / 100) and axis.name == "time (s)"
 
 
+@pytest.mark.parametrize("hertz", [500, 1000, 2000])
+def test_a_tone_is_brightest_where_its_frequency_is_marked(hertz, tmp_path):
+    path = tmp_path / "tone.wav"
+    soundfile.write(path, 0.5 * np.sin(2 * np.pi * hertz * np.arange(8000) / 8000), 8000)
+    axis = reader().axis(str(path))
+    assert axis.picture is not None
+    assert int(axis.heights[f"{hertz / 1000:g} kHz"]) == int(np.argmax(np.mean(axis.picture, axis=1)))
+    assert "4 kHz" not in axis.heights  # above the highest filter's peak
+
+
 def test_a_file_that_is_no_sound_is_an_error_of_the_user(tmp_path):
     (tmp_path / "a.wav").write_text("text")
     with pytest.raises(UserError, match="is no sound"):
