@@ -33,8 +33,12 @@ class Stretches:
         self.count = count
         leaves, self.structure = jax.tree.flatten(like)
         self.shapes: list[tuple[int, ...]] = [leaf.shape for leaf in leaves]
-        kinds = [index if math.prod(shape) >= LARGE else f"{len(shape) > 1}" for index, shape in enumerate(self.shapes)]
-        self.groups = [[i for i, own in enumerate(kinds) if own == kind] for kind in dict.fromkeys(kinds)]
+        groups: dict[int | str, list[int]] = {}
+        for index, shape in enumerate(self.shapes):
+            small = "matrices" if len(shape) > 1 else "vectors"
+            groups.setdefault(index if math.prod(shape) >= LARGE else small, []).append(index)
+        self.groups = list(groups.values())
+        """The leaves that are cut together."""
         self.matrices = jax.tree.map(lambda leaf: len(leaf.shape) > 1, like)
         """Which parts of a stretch are of matrices."""
         if count > 1:
