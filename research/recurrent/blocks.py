@@ -20,6 +20,7 @@ def over_blocks(
     reverse: bool,
     saved: tuple[Any, Any] = (None, None),
     into: Float[Array, "B T M"] | None = None,
+    unroll: bool = False,
 ) -> tuple[Any, Any, tuple[Any, Any]]:
     """Scan `block` over time; what does not fill a block at the end of time is a shorter one of its own.
 
@@ -32,6 +33,8 @@ def over_blocks(
         saved: as returned by another pass.
         into: is filled with the first of a block's outputs, [steps, B, M], and takes its place among the outputs, so
             that no copy of that in another order is held either.
+        unroll: two blocks are not a loop: a carry of zeros that is as large as the weights is then never made. What
+            they need meanwhile is held for both.
 
     Returns:
         The last carry, the outputs [T, ...], and what the blocks saved.
@@ -63,8 +66,9 @@ def over_blocks(
         carry, into, ends, ends_saved = rest(carry, into)
     cut = jax.tree.map(lambda x: x[:split].reshape(whole, length, *x.shape[1:]), timed)
     inputs = (jnp.arange(whole), cut, saved[0])
-    few = whole <= 2  # then sums over blocks take no zeros to start from, which are as large as the weights
-    (carry, into), (starts, starts_saved) = jax.lax.scan(body, (carry, into), inputs, reverse=reverse, unroll=few)
+    (carry, into), (starts, starts_saved) = jax.lax.scan(
+        body, (carry, into), inputs, reverse=reverse, unroll=unroll and whole == 2
+    )
     outputs = jax.tree.map(lambda x: x.reshape(split, *x.shape[2:]), starts)
     if split < steps and not reverse:
         carry, into, ends, ends_saved = rest(carry, into)

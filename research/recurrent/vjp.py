@@ -133,7 +133,7 @@ def _forward(plan: Plan, weights: Weights, xs: Array, carry: Carry, noise: Noise
         return last, hidden, _Saved(carry, None, None) if plan.checkpoint else _Saved(carry, carries, kept)
 
     timed = (noise.valid, noise.hold)
-    last, hidden, saved = over_blocks(plan.block, block, carry, xs, timed, plan.reverse)
+    last, hidden, saved = over_blocks(plan.block, block, carry, xs, timed, plan.reverse, unroll=not plan.checkpoint)
     return hidden, last, saved
 
 
@@ -182,7 +182,9 @@ def _backward_rule(plan, residuals, cotangents):
     state = (d_last, *jax.tree.map(jnp.zeros_like, (dict(weights), omega)))
     timed = (noise.valid, noise.hold, d_hidden, cuts)
     into = jnp.zeros_like(xs) if wanted else None
-    totals, (*d_xs, norms), _ = over_blocks(plan.block, block, state, xs, timed, not plan.reverse, saved, into)
+    totals, (*d_xs, norms), _ = over_blocks(
+        plan.block, block, state, xs, timed, not plan.reverse, saved, into, unroll=not plan.checkpoint
+    )
     d_first, d_weights, d_omega = totals
     return d_weights, d_xs[0] if wanted else None, d_first, None, norms, d_omega
 

@@ -42,6 +42,7 @@ FORCING: dict[str, tuple[float, float, bool]] = {
     "by sequence": (0.5, 1.0, False),
     "never": (0.0, 0.0, False),
     "by token, sampled": (0.5, 0.0, True),
+    "by sequence, sampled": (0.5, 1.0, True),
 }
 """The ratio, whether a draw is for a whole sequence, and whether what is fed is sampled."""
 VALID_SOURCE = np.arange(SOURCE)[None, :] < np.array(SOURCE_LENGTHS)[:, None]

@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import jax
@@ -132,6 +133,26 @@ def test_a_split_trial_that_diverges_stands_still_and_disturbs_no_other():
     assert not state.ok and state.step < STEPS and record.steps == state.step + 1
     assert all(np.all(np.isfinite(leaf)) for leaf in jax.tree.leaves(state.params))
     assert trained("adding", 2)["seed"][0].ok
+
+
+class Sparse(Words):
+    """Of many symbols that its examples could have and do not."""
+
+    interface = replace(Words.interface, input_size=200)
+
+
+@pytest.mark.parametrize("symbol", [1, 199])
+def test_weights_that_are_not_finite_in_one_devices_stretch_stop_all(symbol):
+    config = override(Config(), SMALL | WORDS | {"training.learning_rate": 1e-3})
+    pack = Pack(Program(config, Sparse(), 2), [hparams.of(config, Sparse.interface)])
+    (state,) = pack.fetch(pack.init())
+    unread = np.arange(200)[:, None] == symbol
+    params = jax.tree.map(lambda x: np.where(unread, np.inf, x) if x.shape == (200, 8) else x, state.params)
+    after, record = pack.run(pack.place([replace(state, params=params)]), 3)
+    assert np.isfinite(jax.device_get(record.loss)).all()
+    for copy in after.ok.addressable_shards:
+        assert not np.asarray(copy.data).any()
+    assert pack.fetch(after)[0].step == 0
 
 
 def test_a_batched_pack_is_split_as_one_trial_after_the_other_is():

@@ -232,7 +232,7 @@ def split(rule: str, count: int, batched: bool = False) -> tuple[TrialState, Rec
     """Without draws of the forcing, which are not to differ by rounding."""
     options = {key: value for key, value in ADAMW.items() if not key.startswith("forcing")}
     del options["training.weight_decay"]
-    own = {"training.optimizer": "sgd", "training.batch_shards": count} | RULES[rule]
+    own = {"training.optimizer": "sgd", "training.clip_norm": 0.3, "training.batch_shards": count} | RULES[rule]
     config = override(Config(), options | own)
     pack = Pack(Program(config, Words(), count), [hparams_of(config)], batched)
     state, record = pack.run(pack.init(), STEPS // 2)

@@ -6,7 +6,7 @@ import numpy as np
 import optax
 import pytest
 
-from research.training import stretches
+from research.training import optim, stretches
 from research.training.stretches import Stretches
 from tests.training.test_shards import on_two_devices
 
@@ -74,6 +74,22 @@ def test_in_the_state_of_an_optimizer_what_goes_with_the_weights_is_cut_and_no_m
     )
     joined = on_two_devices(lambda own: plan().joined(plan().cut(own)), same)
     jax.tree.map(np.testing.assert_array_equal, joined, same)
+
+
+@pytest.mark.parametrize(("value", "most"), [(None, 0.5), (1.0, 9.0), (1.0, 0.5), (9.0, 9.0)])
+@pytest.mark.parametrize("large", [0, 1])
+def test_a_gradient_in_stretches_is_clipped_as_the_whole_is_wherever_its_large_values_are(value, most, large):
+    whole = np.full((2, 6), 0.1, np.float32)
+    whole[large, 2] = 5.0
+    cut = None if value is None else jnp.float32(value)
+
+    def clipped(own: jax.Array, parts: int):
+        return optim.clipped([own], optim.global_norm([own], parts), cut, jnp.float32(most), parts)
+
+    (found,), reached = on_two_devices(lambda own: clipped(own, 2), whole)
+    (wanted,), reached_whole = clipped(jnp.asarray(whole), 1)
+    np.testing.assert_allclose(found, wanted, rtol=1e-6)
+    assert reached.tolist() == [bool(reached_whole)] * 2
 
 
 def test_one_device_has_all():
