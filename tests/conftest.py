@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", "")  # tests leave nothing in the user's cache, nor take from it
+os.environ.pop("PYTHONUNBUFFERED", None)  # children write as they do by default
 
 import jax
 import jaxtyping

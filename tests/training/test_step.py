@@ -283,12 +283,12 @@ def test_a_training_with_omega_in_its_gradient_lowers_it():
 
 
 class Symbols(Resident):
-    """Examples of two or four symbols, none of which another example has."""
+    """Examples of two or six symbols, none of which another example has."""
 
-    interface = Interface("tokens", 3 + 72, 4, "tokens", 5, 2)
+    interface = Interface("tokens", 3 + 96, 6, "tokens", 5, 2)
 
     def __init__(self) -> None:
-        inputs = [*np.arange(3, 27).reshape(12, 2), *np.arange(27, 75).reshape(12, 4)]
+        inputs = [*np.arange(3, 27).reshape(12, 2), *np.arange(27, 99).reshape(12, 6)]
         self.hold(Examples(inputs, [[3]] * 24))
 
 
@@ -302,7 +302,7 @@ def test_an_epoch_of_updates_trains_on_every_example():
     changes = [
         np.any(a != b, axis=1)
         for a, b in zip(jax.tree.leaves(start.params), jax.tree.leaves(end.params), strict=True)
-        if a.shape[:1] == (75,)
+        if a.shape[:1] == (99,)
     ]
     (embeddings,) = changes
-    np.testing.assert_array_equal(embeddings, np.arange(75) >= 3)
+    np.testing.assert_array_equal(embeddings, np.arange(99) >= 3)

@@ -69,9 +69,10 @@ def main(library: str, folder: str, parent: str) -> None:
     except OSError as error:
         print(error, file=sys.stderr)
         sys.exit(MESSAGE)
-    np.save(sys.stdout.buffer, loaded.rate)
-    np.save(sys.stdout.buffer, np.array([len(sound) for sound in sounds]))
-    np.save(sys.stdout.buffer, np.concatenate(sounds))
+    answer = io.BytesIO()  # NumPy asks a file for its position, which a pipe has not
+    for array in (loaded.rate, [len(sound) for sound in sounds], np.concatenate(sounds)):
+        np.save(answer, array)
+    sys.stdout.buffer.write(answer.getbuffer())
 
 
 def _end_with(parent: int) -> None:
