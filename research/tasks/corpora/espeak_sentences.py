@@ -7,8 +7,8 @@ the splits validation or test, as a whole or within, unless a training prompt ho
 
 A voice is one of the library's variants, with an American accent in English; speed, pitch and pitch range are drawn
 anew for each text, as are the silences before and after it, of up to 0.2 s, and the level of a faint white noise. 8,000
-samples a second. Texts and settings are the same everywhere; of samples, `research/tasks/corpora/espeak.py` says how
-far they are.
+samples a second. At a few pitches the library dies of some voices; there it speaks at its own pitch. Texts and settings
+are the same everywhere; of samples, `research/tasks/corpora/espeak.py` says how far they are.
 """
 
 import os
@@ -27,7 +27,7 @@ from research.tasks.corpora.espeak import RATE
 from research.tasks.corpora.espeak_library import Utterance
 from research.tasks.corpora.fetch import scratch
 from research.tasks.corpora.recordings import Recording
-from research.tasks.corpora.synthesis import speak
+from research.tasks.corpora.synthesis import LibraryDiedError, speak
 
 AT_ONCE = 250
 """Texts that one process says."""
@@ -172,7 +172,7 @@ def spoken(library: Path, accent: str, part: int, said: Sequence[str]) -> list[R
     rng, voices = np.random.default_rng([1, part]), espeak.voices(library)
     chosen = [str(rng.choice(voices)) for _ in said]
     drawn = [_utterance(rng, text, f"{accent}+{voice}") for text, voice in zip(said, chosen, strict=True)]
-    sounds, rate = speak("espeak-ng", library, drawn)
+    sounds, rate = _heard(library, drawn)
     found = []
     for sound, text, voice in zip(sounds, said, chosen, strict=True):
         padded = np.pad(espeak.resampled(sound, rate), rng.integers(0, int(MOST_SILENCE * RATE) + 1, 2))
@@ -180,6 +180,19 @@ def spoken(library: Path, accent: str, part: int, said: Sequence[str]) -> list[R
         noisy = np.clip(np.rint(padded + noise), -(2**15), 2**15 - 1).astype(np.int16)
         found.append(Recording(noisy, RATE, text, voice))
     return found
+
+
+def _heard(library: Path, utterances: list[Utterance]) -> tuple[list[np.ndarray], int]:
+    """As `speak`, but what the library dies of is said at its own pitch; it says all anew, as it keeps a state."""
+    while True:
+        try:
+            return speak("espeak-ng", library, utterances)
+        except LibraryDiedError as died:
+            deadly = utterances[died.number]
+            calm = Utterance(deadly.text, deadly.voice, deadly.speed)
+            if deadly == calm:
+                raise
+            utterances = [*utterances[: died.number], calm, *utterances[died.number + 1 :]]
 
 
 def _utterance(rng: np.random.Generator, text: str, voice: str) -> Utterance:

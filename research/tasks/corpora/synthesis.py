@@ -31,6 +31,15 @@ LIBRARIES = {"espeak-ng": espeak_library, "flite": flite_library}
 MESSAGE = 2  # exit code: the last line on stderr says what is wrong
 
 
+class LibraryDiedError(UserError):
+    """The library has ended its process with a fault of its own."""
+
+    def __init__(self, message: str, number: int) -> None:
+        super().__init__(message)
+        self.number = number
+        """Of the utterance, from 0."""
+
+
 def speak(
     library: Literal["espeak-ng", "flite"],
     folder: Path,
@@ -43,14 +52,19 @@ def speak(
         utterances: of the library's own kind.
 
     Raises:
-        UserError: if the library cannot be loaded here, or does not know a voice.
+        UserError: if the library cannot be loaded here, or does not know a voice; `LibraryDiedError` if it dies of one.
     """
     arguments = [library, str(folder.absolute()), str(os.getpid())]
     command = [sys.executable, "-m", "research.tasks.corpora.synthesis", *arguments]
     request = json.dumps([asdict(utterance) for utterance in utterances])
     done = subprocess.run(command, input=request.encode(), capture_output=True, cwd=ROOT, check=False)
+    lines = done.stderr.decode(errors="replace").strip().splitlines()
+    if done.returncode < 0 and lines and lines[-1].isdecimal():
+        number = int(lines[-1])
+        deadly = utterances[number]
+        message = f"{library}: died of signal {-done.returncode} saying {deadly.text!r} by {deadly.voice}"
+        raise LibraryDiedError(message, number)
     if done.returncode:
-        lines = done.stderr.decode(errors="replace").strip().splitlines()
         reason = lines[-1] if lines else f"its process ended with code {done.returncode}"
         raise UserError(f"{library}: {reason}")
     answer = io.BytesIO(done.stdout)
@@ -59,13 +73,19 @@ def speak(
 
 
 def main(library: str, folder: str, parent: str) -> None:
-    """Say what stands on standard input; write the rate, the number of samples of each utterance, then all samples."""
+    """Say what stands on standard input; write the rate, the number of samples of each utterance, then all samples.
+
+    On standard error stands the number of each utterance before it is said.
+    """
     threading.Thread(target=_end_with, args=(int(parent),), daemon=True).start()
     module = LIBRARIES[library]
     try:
         loaded = module.Library(Path(folder))
         utterances = [module.Utterance(**fields) for fields in json.load(sys.stdin)]
-        sounds = [loaded.say(utterance) for utterance in utterances]
+        sounds = []
+        for number, utterance in enumerate(utterances):
+            print(number, file=sys.stderr, flush=True)
+            sounds.append(loaded.say(utterance))
     except OSError as error:
         print(error, file=sys.stderr)
         sys.exit(MESSAGE)

@@ -6,10 +6,13 @@ import numpy as np
 import pytest
 
 from research.tasks.corpora import asterisk, espeak, espeak_sentences, libreoffice
+from research.tasks.corpora.espeak import RATE
+from research.tasks.corpora.espeak_library import Utterance
 from research.tasks.corpora.espeak_sentences import MOST_CHARACTERS, MOST_NOISE, MOST_SILENCE, MOST_WORDS, texts
 from research.tasks.corpora.fetch import data_folder
 from research.tasks.corpora.libreoffice import Pair
 from research.tasks.corpora.recordings import Recording
+from research.tasks.corpora.synthesis import LibraryDiedError
 
 TRAIN = ["press one to hear it", "press two", "the number is wrong", "extension four", "please hold on"]
 HELD_OUT = ["press four", "extension", "weasels", "is not", "hold"]
@@ -130,3 +133,23 @@ def test_parts_sound_the_same_each_time(library: Path) -> None:
     for one, same in zip(first, again, strict=True):
         np.testing.assert_array_equal(one.sound, same.sound)
     assert len(first[0].sound) != len(first[1].sound) and len(first[0].sound) != len(other[0].sound)
+
+
+def test_what_the_library_dies_of_is_said_at_its_own_pitch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As of a few Italian words by two voices."""
+    calls: list[list[Utterance]] = []
+
+    def fragile(name: str, library: Path, utterances: list[Utterance]) -> tuple[list[np.ndarray], int]:
+        calls.append(utterances)
+        for number, one in enumerate(utterances):
+            if one.pitch < 20 or one.voice == "it+silent":
+                raise LibraryDiedError(f"{name}: died saying {one.text!r}", number)
+        return [np.full(one.pitch, 7, np.int16) for one in utterances], RATE
+
+    monkeypatch.setattr(espeak_sentences, "speak", fragile)
+    given = [Utterance(text, "it+rob", 120, pitch, 90) for text, pitch in (("uno", 17), ("due", 60), ("tre", 15))]
+    sounds, _ = espeak_sentences._heard(Path(), given)
+    assert [len(sound) for sound in sounds] == [50, 60, 50]
+    assert calls[-1] == [Utterance("uno", "it+rob", 120), given[1], Utterance("tre", "it+rob", 120)]
+    with pytest.raises(LibraryDiedError, match="died saying 'uno'"):
+        espeak_sentences._heard(Path(), [Utterance("uno", "it+silent", 120, 60, 90)])

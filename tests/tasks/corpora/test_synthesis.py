@@ -12,7 +12,7 @@ import pytest
 from research.errors import UserError
 from research.tasks.corpora import espeak
 from research.tasks.corpora.espeak_library import Utterance
-from research.tasks.corpora.synthesis import ROOT, speak
+from research.tasks.corpora.synthesis import ROOT, LibraryDiedError, speak
 
 NUMBER = Utterance("zero one nine", "en-us+Alicia")  # with breath, which is drawn at random
 
@@ -61,6 +61,26 @@ def test_the_same_utterances_make_the_same_sound_in_each_call(
     again, _ = speak("espeak-ng", library, [NUMBER, NUMBER])
     np.testing.assert_array_equal(again[0], sounds[0][0])
     assert not np.array_equal(again[0], again[1])  # the noise and the library's state go on
+
+
+def test_what_the_library_dies_of_is_named(library: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    main = "import os\nfrom research.tasks.corpora import synthesis\n"
+    main += "class Deadly(synthesis.espeak_library.Library):\n"
+    main += "    def say(self, one):\n        return os.abort() if one.pitch == 17 else super().say(one)\n"
+    main += "synthesis.espeak_library.Library = Deadly\nimport sys\nsynthesis.main(*sys.argv[1:])\n"
+    run = subprocess.run
+
+    def dying(command: list[str], **options):
+        place = command.index("-m")
+        return run([*command[:place], "-c", main, *command[place + 2 :]], **options)
+
+    monkeypatch.setattr(subprocess, "run", dying)
+    with pytest.raises(
+        LibraryDiedError, match=r"espeak-ng: died of signal 6 saying 'zero one nine' by en-us\+Alicia"
+    ) as died:
+        speak("espeak-ng", library, [replace(NUMBER, pitch=pitch) for pitch in (50, 17, 50)])
+    assert died.value.number == 1
+    assert len(speak("espeak-ng", library, [NUMBER])[0]) == 1
 
 
 def test_an_unknown_voice_is_named(library: Path) -> None:
