@@ -5,9 +5,9 @@
 A bidirectional LSTM encoder and an LSTM decoder of 2 layers each, additive attention, Adam, gradients clipped to norm
 1; random tokens, all sentences of full length. Ours is what a trial alone runs: packs of `research.training`, the batch
 shared by all cores. Both have the same weights, and their first loss and gradient norm must agree. Greedy decoding is
-of 500 sentences, by 32 as in training, and by 250, as whoever only decodes would; random weights end hardly any, so
-both take all steps. Torch's decoder is a loop over steps with all of a step within it; beside it stands one whose
-embedding and read-out are done once for all steps.
+of 500 sentences, by 32 as in training, and by 250, as whoever only decodes would: so many on each of our devices, in
+turn, and by torch's threads together. Random weights end hardly any, so both take all steps. Torch's decoder is a loop
+over steps with all of a step within it; beside it stands one whose embedding and read-out are done once for all steps.
 
 The limit is the train step's matrix products alone, of the same shapes, on as many devices: those of weights forward
 and backward, one by one where they are recurrent, and the attention's.
