@@ -53,7 +53,7 @@ EXPERIMENT = Experiment(
         decoding=DecodingConfig(method="beam", beam_size=5, length_penalty=0.7),
         init=InitConfig(forget_bias=1.0),
         training=TrainingConfig(
-            steps=5000,
+            steps=8000,
             batch_size=16,
             learning_rate=2e-3,
             warmup_steps=200,
