@@ -101,11 +101,15 @@ class Decoder(nnx.Module):
         given, own = source.widths.parts, self.stack.widths.parts
         bridged = model.layers if kind.starts and given != own else 0
         self.bridges = nnx.List(
-            [linear(there, here, rngs) for _ in range(bridged) for there, here in zip(given, own, strict=True)]
+            [
+                linear(there, here, rngs, use_bias=True)
+                for _ in range(bridged)
+                for there, here in zip(given, own, strict=True)
+            ]
         )
         self.attention = kind(config.attention, self.stack.features, source.features, rngs)
-        self.combine = linear(self.stack.features + context, self.read_features, rngs)
-        self.vocabulary = None if model.tied else linear(self.read_features, interface.target_size, rngs)
+        self.combine = linear(self.stack.features + context, self.read_features, rngs, use_bias=True)
+        self.vocabulary = None if model.tied else linear(self.read_features, interface.target_size, rngs, use_bias=True)
         self.bias = nnx.Param(jnp.zeros(interface.target_size)) if model.tied else None
 
     def start(self, memory: Memory) -> DecoderState:

@@ -10,8 +10,8 @@ from flax import nnx
 from jaxtyping import Array, Float
 
 
-def linear(inputs: int, outputs: int, rngs: nnx.Rngs, use_bias: bool = True) -> nnx.Linear:
-    """`x @ kernel + bias`; the kernel is drawn as Glorot and Bengio do (2010)."""
+def linear(inputs: int, outputs: int, rngs: nnx.Rngs, use_bias: bool = False) -> nnx.Linear:
+    """`x @ kernel`, and `+ bias`; the kernel is drawn as Glorot and Bengio do (2010)."""
     init = nnx.initializers.glorot_uniform()
     return nnx.Linear(inputs, outputs, use_bias=use_bias, kernel_init=init, dot_general=_dot_general, rngs=rngs)
 

@@ -82,7 +82,7 @@ class LinearHead(nnx.Module):
 
     def __init__(self, interface: Interface, memory_features: int, rngs: nnx.Rngs) -> None:
         self.target = interface.target
-        self.linear = linear(memory_features, interface.target_size, rngs)
+        self.linear = linear(memory_features, interface.target_size, rngs, use_bias=True)
 
     def __call__(self, memory: Memory) -> Float[Array, "B *U V"]:
         """Logits, or values."""

@@ -65,7 +65,7 @@ class GeneralAttention(Attention):
 
     def __init__(self, config: AttentionConfig, features: int, memory_features: int, rngs: nnx.Rngs) -> None:
         super().__init__(config, features, memory_features, rngs)
-        self.project = linear(memory_features, features, rngs, use_bias=False)
+        self.project = linear(memory_features, features, rngs)
 
     def keys(self, states: Float[Array, "B S M"]) -> Float[Array, "B S K"]:
         return self.project(states)
@@ -81,9 +81,9 @@ class AdditiveAttention(Attention):
 
     def __init__(self, config: AttentionConfig, features: int, memory_features: int, rngs: nnx.Rngs) -> None:
         super().__init__(config, features, memory_features, rngs)
-        self.query = linear(features, features, rngs, use_bias=False)
-        self.memory = linear(memory_features, features, rngs, use_bias=False)
-        self.weight = linear(features, 1, rngs, use_bias=False)
+        self.query = linear(features, features, rngs)
+        self.memory = linear(memory_features, features, rngs)
+        self.weight = linear(features, 1, rngs)
 
     def keys(self, states: Float[Array, "B S M"]) -> Float[Array, "B S K"]:
         return self.memory(states)
@@ -110,8 +110,8 @@ class LocationAttention(Attention):
         super().__init__(config, features, memory_features, rngs)
         self.traces = True
         self.additive = AdditiveAttention(config, features, memory_features, rngs)
-        self.convolution = linear(config.filter_width, config.filters, rngs, use_bias=False)
-        self.place = linear(config.filters, features, rngs, use_bias=False)
+        self.convolution = linear(config.filter_width, config.filters, rngs)
+        self.place = linear(config.filters, features, rngs)
 
     def keys(self, states: Float[Array, "B S M"]) -> Float[Array, "B S K"]:
         return self.additive.keys(states)
@@ -142,10 +142,10 @@ class MultiHeadAttention(Attention):
     def __init__(self, config: AttentionConfig, features: int, memory_features: int, rngs: nnx.Rngs) -> None:
         super().__init__(config, features, memory_features, rngs)
         self.heads = config.heads
-        self.query = linear(features, features, rngs, use_bias=False)
-        self.key = linear(memory_features, features, rngs, use_bias=False)
-        self.value = linear(memory_features, features, rngs, use_bias=False)
-        self.output = linear(features, memory_features, rngs, use_bias=False)
+        self.query = linear(features, features, rngs)
+        self.key = linear(memory_features, features, rngs)
+        self.value = linear(memory_features, features, rngs)
+        self.output = linear(features, memory_features, rngs)
 
     def keys(self, states: Float[Array, "B S M"]) -> Float[Array, "B S K"]:
         return self.key(states)
@@ -179,9 +179,9 @@ class LocalAttention(Attention):
 
     def __init__(self, config: AttentionConfig, features: int, memory_features: int, rngs: nnx.Rngs) -> None:
         super().__init__(config, features, memory_features, rngs)
-        self.project = linear(memory_features, features, rngs, use_bias=False)
-        self.hidden = linear(features, features, rngs, use_bias=False)
-        self.place = linear(features, 1, rngs, use_bias=False)
+        self.project = linear(memory_features, features, rngs)
+        self.hidden = linear(features, features, rngs)
+        self.place = linear(features, 1, rngs)
 
     def keys(self, states: Float[Array, "B S M"]) -> Float[Array, "B S K"]:
         return self.project(states)
@@ -199,7 +199,7 @@ class LocalAttention(Attention):
 
 def _matched(features: int, memory_features: int, rngs: nnx.Rngs) -> nnx.Linear | None:
     """What brings states to the width of the queries, where they differ."""
-    return None if features == memory_features else linear(memory_features, features, rngs, use_bias=False)
+    return None if features == memory_features else linear(memory_features, features, rngs)
 
 
 def products(queries: Float[Array, "B U H"], keys: Float[Array, "B S H"]) -> Float[Array, "B U S"]:

@@ -39,10 +39,9 @@ class Stretches:
             groups.setdefault(index if math.prod(shape) >= LARGE else small, []).append(index)
         self.groups = list(groups.values())
         """The leaves that are cut together."""
-        self.matrices = jax.tree.map(lambda leaf: len(leaf.shape) > 1, like)
+        in_groups = [len(self.shapes[group[0]]) > 1 for group in self.groups]
+        self.matrices = in_groups if count > 1 else jax.tree.map(lambda leaf: len(leaf.shape) > 1, like)
         """Which parts of a stretch are of matrices."""
-        if count > 1:
-            self.matrices = [len(self.shapes[group[0]]) > 1 for group in self.groups]
 
     def own(self, tree: Any) -> Stretch:
         """This device's stretch of a tree that all have."""
