@@ -1,6 +1,10 @@
 """Pictures of any size, mode and format to colours on white, as people see them."""
 
+import contextlib
+import os
+import sys
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -21,8 +25,9 @@ def read(path: str | Path) -> Image.Image:
     """
     try:
         with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(path) as file:
+            with Image.open(path) as file, _silent(file.format == "TIFF"):
                 too_long = max(file.size) > LONGEST
                 if not too_long and min(file.size) > 0:
                     return on_white(ImageOps.exif_transpose(file))
@@ -38,6 +43,23 @@ def read(path: str | Path) -> Image.Image:
         raise UserError(f"{path}: cannot be read as a picture ({reason})") from error
     allowed = f"at most {LONGEST} on each side" if too_long else "at least 1 on each side"
     raise UserError(f"{path}: is {file.size[0]} pixels wide and {file.size[1]} high; must be {allowed}")
+
+
+@contextlib.contextmanager
+def _silent(chosen: bool) -> Iterator[None]:
+    """Keep to itself what libtiff prints of a damaged file, beside what Pillow raises."""
+    if not chosen or sys.__stderr__ is None:
+        yield
+        return
+    told = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(told, 2)
+        os.close(told)
+        os.close(nowhere)
 
 
 def _unidentified(path: Path) -> str:

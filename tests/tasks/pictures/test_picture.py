@@ -1,5 +1,6 @@
 """Pictures of all modes, and files that are none."""
 
+import os
 import zlib
 from pathlib import Path
 
@@ -97,6 +98,20 @@ def test_a_side_that_is_too_long_is_refused(tmp_path):
     Image.new("1", (picture.LONGEST + 1, 1)).save(tmp_path / "one.png")
     with pytest.raises(UserError, match=r"is 20001 pixels wide and 1 high; must be at most 20000 on each side$"):
         picture.read(tmp_path / "one.png")
+
+
+def test_a_damaged_tiff_gives_its_line_alone(tmp_path, capfd, recwarn):
+    path = tmp_path / "one.tif"
+    noise = np.random.default_rng(0).integers(0, 255, (60, 50, 3)).astype(np.uint8)
+    Image.fromarray(noise).save(path, compression="tiff_adobe_deflate")
+    content = bytearray(path.read_bytes())
+    content[200:600] = bytes(400)
+    path.write_bytes(content)
+    with pytest.raises(UserError, match="cannot be read as a picture"):
+        picture.read(path)
+    assert capfd.readouterr().err == "" and not recwarn.list
+    os.write(2, b"heard again")
+    assert capfd.readouterr().err == "heard again"
 
 
 def test_pixels_that_are_no_numbers_are_refused(tmp_path):
