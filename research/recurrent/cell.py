@@ -11,7 +11,7 @@ Axes: `B` batch, `T` time, `D` input features, `H` hidden features, `G` gates.
 """
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, final
 
 import jax
 import jax.numpy as jnp
@@ -69,6 +69,7 @@ class Cell:
         """The carry after a step; by default `pointwise` of the one sum of both products."""
         return self.pointwise(carry, tape.keep(x_gates + tape.recur("u", carry[0])), tape)
 
+    @final
     def input_gates(self, weights: Mapping[str, Array], xs: Float[Array, "*B D"], compute: Any = None) -> Array:
         """`x_gates`: x W + b, [*B, G·H]."""
         products = matmul(xs, weights["w"], compute)

@@ -139,15 +139,17 @@ def _forward(plan: Plan, weights: Weights, xs: Array, carry: Carry, noise: Noise
 
 def _block_forward(plan, weights, carry, mask, xs, valid, hold):
     """The last carry, the hidden states, all carries and all kept values of a block's steps."""
-    x_gates = plan.cell.input_gates(weights, xs.reshape(-1, xs.shape[-1]), plan.compute)
+    products = matmul(xs.reshape(-1, xs.shape[-1]), weights["w"], plan.compute)
+    bias = 0 if plan.cell.bias_in_step else weights["b"][None]  # added where the sum is read: no pass of its own
 
     def step(carry, inputs):
-        x_gates_t, valid_t, hold_t = inputs
+        products_t, valid_t, hold_t = inputs
+        x_gates_t = products_t + bias
         tape = Recorder(weights, mask, compute=plan.compute)
         new = _select(valid_t, mixed(plan.cell.step(carry, x_gates_t, tape), carry, hold_t), carry)
         return new, (_masked(valid_t, new[0]), new, tape.kept)
 
-    inputs = (x_gates.reshape(*xs.shape[:2], -1), valid, hold)
+    inputs = (products.reshape(*xs.shape[:2], -1), valid, hold)
     last, (hidden, carries, kept) = jax.lax.scan(step, carry, inputs, reverse=plan.reverse)
     return last, hidden, carries, kept
 
