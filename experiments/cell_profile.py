@@ -2,11 +2,11 @@
 
     python -m experiments.cell_profile [CELL T B D H]
 
-From JAX's own profiler, on all cores as in `cell_speed`; milliseconds of one core, means over some passes. Products are
-matrix products; buffers are large arrays that are filled with zeros, which is when the system hands out their pages;
-the sum over cores includes waiting for the slower one; other traced operations are elementwise arithmetic and copies.
-What is left of the time of a pass is not traced: large products of the weights' gradients, which XLA leaves to Eigen,
-and what lies between operations.
+From JAX's own profiler, on all cores and by several passes in a program as in `cell_speed`; milliseconds of one core,
+means over the passes. Products are matrix products; buffers are large arrays that are filled with zeros; the sum over
+cores includes waiting for the slower one; other traced operations are elementwise arithmetic and copies. What is left
+of the time of a pass is not traced: large products of the weights' gradients, which XLA leaves to Eigen, and what lies
+between operations.
 """
 
 import statistics
@@ -26,7 +26,7 @@ from experiments import cell_speed
 from research.recurrent.cell import create
 from research.training import devices
 
-CALLS = 8
+CALLS = 3
 KINDS = {
     "products": ("ynn_fusion", "dot"),
     "buffers": ("wrapped_broadcast", "broadcast"),
@@ -67,16 +67,16 @@ def main() -> None:
 def profile(name: str, steps: int, batch: int, inputs: int, features: int) -> list[dict[str, Any]]:
     """The operations of one pass on one core, the longest first."""
     xs = np.random.default_rng(0).normal(size=(batch, steps, inputs)).astype(np.float32)
-    step = cell_speed.ours(create(name), xs, features)
-    step()
+    call = cell_speed.ours(create(name), xs, features)
+    call()
     durations: dict[str, list[int]] = defaultdict(list)
     passes = []
     with tempfile.TemporaryDirectory() as folder:
         with jax.profiler.trace(folder):
             for _ in range(CALLS):
                 began = time.perf_counter()
-                step()
-                passes.append(time.perf_counter() - began)
+                call()
+                passes.append((time.perf_counter() - began) / cell_speed.PASSES)
         (path,) = Path(folder).rglob("*.xplane.pb")
         for plane in jax.profiler.ProfileData.from_file(str(path)).planes:
             for event in (event for line in plane.lines for event in line.events):
@@ -84,7 +84,7 @@ def profile(name: str, steps: int, batch: int, inputs: int, features: int) -> li
                     durations[event.name].append(event.duration_ns)
     found = []
     for operation, spans in durations.items():
-        calls, mean = len(spans) / CALLS / jax.device_count(), statistics.mean(spans)
+        calls, mean = len(spans) / CALLS / cell_speed.PASSES / jax.device_count(), statistics.mean(spans)
         kind = next((kind for kind, starts in KINDS.items() if operation.startswith(starts)), "elementwise and copies")
         found.append({"operation": operation, "kind": kind, "calls": calls, "us": mean / 1e3, "ms": calls * mean / 1e6})
     rest = 1e3 * statistics.mean(passes) - sum(operation["ms"] for operation in found)

@@ -6,7 +6,8 @@ Forward and backward pass with respect to weights and inputs, float32, on all co
 XLA devices of the cores, as training has; torch is `torch.nn` with a thread for each core (oneDNN), flax is
 `flax.nnx.RNN` with its own cell under `jax.jit`. The limit is the time of the products that no implementation can do
 without, split as ours and in scans of the same length: x W, h U, and for the backward pass the gradients of h, U, x and
-W. All four run in turn, round after round; the rows are medians.
+W. All four run in turn, round after round; the rows are medians. A call makes some passes, one after the other: those
+of JAX in one program, as in training, which between two of them moves weights and inputs by their gradients, too.
 """
 
 import math
@@ -31,7 +32,7 @@ from research.training import devices
 
 SIZES = ((128, 64, 256, 256), (400, 16, 64, 64), (64, 32, 512, 512), (1000, 32, 64, 128))
 FLAX: dict[str, Any] = {"rnn": nnx.SimpleCell, "lstm": nnx.OptimizedLSTMCell, "gru": nnx.GRUCell}
-ROUNDS = 15
+ROUNDS, PASSES = 15, 5
 SPLIT, WHOLE = PartitionSpec("batch"), PartitionSpec()
 
 
@@ -67,11 +68,12 @@ def measure(torch: Any, name: str, steps: int, batch: int, inputs: int, features
     }
     found = timing.medians(candidates, ROUNDS)
     return {"cell": name, "T": steps, "B": batch, "D": inputs, "H": features} | {
-        f"{key}_ms": ms for key, ms in found.items()
+        f"{key}_ms": ms / PASSES for key, ms in found.items()
     }
 
 
 def ours(cell: Cell, xs: np.ndarray, features: int) -> Callable[[], Any]:
+    """A call that makes `PASSES` passes; so are the others."""
     weights = Weights(cell, xs.shape[2], features, InitScheme.of(InitConfig(), xs.shape[1]), jax.random.key(1))
     graphdef, params = nnx.split(weights)
 
@@ -82,19 +84,20 @@ def ours(cell: Cell, xs: np.ndarray, features: int) -> Callable[[], Any]:
         d_params, d_xs = jax.grad(loss, argnums=(0, 1))(params, xs)
         return jax.lax.psum(d_params, "batch"), d_xs
 
-    return _split(gradients, (params, xs), (WHOLE, SPLIT), (WHOLE, SPLIT))
+    return _split(gradients, (params, xs), (WHOLE, SPLIT))
 
 
 def _torch(torch: Any, name: str, xs: np.ndarray, features: int) -> Callable[[], Any]:
     layer = getattr(torch.nn, name.upper())(xs.shape[2], features)
     inputs = torch.tensor(xs.swapaxes(0, 1).copy(), requires_grad=True)  # time-major, its own layout
 
-    def step() -> None:
-        layer.zero_grad()
-        inputs.grad = None
-        layer(inputs)[0].sum().backward()
+    def passes() -> None:
+        for _ in range(PASSES):
+            layer.zero_grad()
+            inputs.grad = None
+            layer(inputs)[0].sum().backward()
 
-    return step
+    return passes
 
 
 def _flax(name: str, xs: np.ndarray, features: int) -> Callable[[], Any]:
@@ -106,35 +109,38 @@ def _flax(name: str, xs: np.ndarray, features: int) -> Callable[[], Any]:
         hidden: Any = nnx.merge(graphdef, params, others)(xs, initial_carry=carry)
         return jnp.sum(hidden)
 
-    step, inputs = jax.jit(jax.grad(loss, argnums=(0, 1))), jnp.asarray(xs)
-    return lambda: jax.block_until_ready(step(params, inputs))
+    passes, inputs = jax.jit(timing.updated(jax.grad(loss, argnums=(0, 1)), PASSES)), jnp.asarray(xs)
+    return lambda: jax.block_until_ready(passes(params, inputs))
 
 
 def _limit(cell: Cell, xs: np.ndarray, features: int) -> Callable[[], Any]:
     gates = len(cell.gates) * features
     w, u = np.full((xs.shape[2], gates), 0.01, np.float32), np.full((features, gates), 1 / features, np.float32)
+    h, d = (np.zeros((len(xs), width), np.float32) for width in (features, gates))
 
-    def products(w: jax.Array, u: jax.Array, xs: jax.Array) -> Any:
+    def products(w: jax.Array, u: jax.Array, xs: jax.Array, h: jax.Array, d: jax.Array) -> Any:
         batch, steps, inputs = xs.shape
         flat, hidden = xs.reshape(-1, inputs), jnp.broadcast_to(u[:1, :features], (steps * batch, features))
         x_gates = flat @ w
-        last = jax.lax.scan(lambda h, _: ((h @ u)[:, :features], None), hidden[:batch], length=steps)[0]
+        last = jax.lax.scan(lambda h, _: ((h @ u)[:, :features], None), h, length=steps)[0]
         back = u.T
 
         def backward(d: jax.Array, _: None) -> tuple[jax.Array, None]:
             return jax.lax.dynamic_update_slice(d, d @ back, (0, 0)), None
 
-        d_last = jax.lax.scan(backward, x_gates[:batch], length=steps)[0]
-        return jax.lax.psum((flat.T @ x_gates, hidden.T @ x_gates), "batch"), (last, d_last, x_gates @ w.T)
+        d_last = jax.lax.scan(backward, d, length=steps)[0]
+        of_weights = jax.lax.psum((flat.T @ x_gates, hidden.T @ x_gates), "batch")
+        return *of_weights, (x_gates @ w.T).reshape(xs.shape), last, d_last
 
-    return _split(products, (w, u, xs), (WHOLE, WHOLE, SPLIT), (WHOLE, SPLIT))
+    return _split(products, (w, u, xs, h, d), (WHOLE, WHOLE, SPLIT, SPLIT, SPLIT))
 
 
-def _split(function: Callable, arguments: tuple, given: tuple, found: tuple) -> Callable[[], Any]:
-    """A call of the function with the batch split over all devices."""
+def _split(gradients: Callable, arguments: tuple, specs: tuple) -> Callable[[], Any]:
+    """A call that takes the gradients with the batch split over all devices."""
     mesh = Mesh(np.array(jax.devices()), ("batch",))
-    compiled = jax.jit(jax.shard_map(function, mesh=mesh, in_specs=given, out_specs=found, check_vma=False))
-    placed = [jax.device_put(x, NamedSharding(mesh, spec)) for x, spec in zip(arguments, given, strict=True)]
+    passes = timing.updated(gradients, PASSES)
+    compiled = jax.jit(jax.shard_map(passes, mesh=mesh, in_specs=specs, out_specs=specs, check_vma=False))
+    placed = [jax.device_put(x, NamedSharding(mesh, spec)) for x, spec in zip(arguments, specs, strict=True)]
     return lambda: jax.block_until_ready(compiled(*placed))
 
 

@@ -5,13 +5,13 @@
 Forward and backward pass with respect to weights and inputs, float32, on the default device. Time: minGRU and minLSTM,
 whose state is a linear recurrence, as associative scans and step by step, beside the LSTM, which can only go step by
 step: with all that the backward pass needs kept, which from some length on is more than the processor's cache holds,
-and with checkpoints every sqrt(T) steps. As in training, a program makes many updates, each from the gradient of the
-one before: what a call costs by itself is spread over them. Memory: what XLA sets aside for the program of one
-gradient, beside its arguments and results, without and with these checkpoints, of one layer and of three, for a loss
-that reads the last state and for one that reads all of them.
+and with checkpoints every sqrt(T) steps; the LSTM in two sizes, of which the larger outgrows the cache at any length.
+As in training, a program makes many updates, one after the other: what a call costs by itself is spread over them.
+Memory: what XLA sets aside for the program of one gradient, beside its arguments and results, without and with these
+checkpoints, of one layer and of three, for a loss that reads the last state and for one that reads all of them.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import jax
@@ -31,20 +31,35 @@ LENGTHS = (100, 300, 1000, 3000, 10000)
 BATCH, FEATURES = 8, 64
 CALLS = 50_000  # of a step, in one call of a program
 ROUNDS = 5
-RATE = 1e-6
-"""Of the updates: so low that the numbers stay as they are."""
-CELLS: tuple[tuple[str, str, dict[str, Any]], ...] = (
-    ("mingru", "associative", {}),
-    ("mingru", "sequential", {"form": "sequential"}),
-    ("minlstm", "associative", {}),
-    ("minlstm", "sequential", {"form": "sequential"}),
-    ("lstm", "sequential", {}),
-    ("lstm", "checkpointed", {"checkpoint_every": -1}),
+
+
+class Layer(NamedTuple):
+    """A layer whose time is measured."""
+
+    cell: str
+    form: str
+    """What the row is called."""
+    options: Mapping[str, Any] = {}
+    """Of `unroll`."""
+    batch: int = BATCH
+    features: int = FEATURES
+
+
+LARGER = 16, 128
+"""Batch and features of the LSTM once more: what 100 steps keep is more than a core's cache holds, too."""
+LAYERS = (
+    Layer("mingru", "associative"),
+    Layer("mingru", "sequential", {"form": "sequential"}),
+    Layer("minlstm", "associative"),
+    Layer("minlstm", "sequential", {"form": "sequential"}),
+    Layer("lstm", "sequential"),
+    Layer("lstm", "checkpointed", {"checkpoint_every": -1}),
+    Layer("lstm", "sequential", {}, *LARGER),
+    Layer("lstm", "checkpointed", {"checkpoint_every": -1}, *LARGER),
 )
-"""Cell, what the row is called, and options of `unroll`."""
 INPUTS = (2, 64)
 """Input features where memory is measured: those of the adding task, and those of embeddings."""
-LAYERS = (1, 3)
+DEPTHS = (1, 3)
 """Where memory is measured."""
 
 
@@ -63,7 +78,7 @@ def main() -> None:
     times = [row for steps in LENGTHS for row in measured_times(steps)]
     console.print(time_table(times))
     console.print(f"written to {timing.write(times, 'scan_length')}", highlight=False)
-    cases = [(layers, inputs, reads) for layers in LAYERS for inputs in INPUTS for reads in READS]
+    cases = [(layers, inputs, reads) for layers in DEPTHS for inputs in INPUTS for reads in READS]
     memory = [measured_memory(*case, every) for case in cases for every in (0, -1)]
     console.print(memory_table(memory))
     console.print(f"written to {timing.write(memory, 'memory')}", highlight=False)
@@ -80,35 +95,30 @@ def all_states(hidden: jax.Array, last: Carry) -> jax.Array:
 READS: dict[str, Callable[[jax.Array, Carry], jax.Array]] = {"last": last_state, "all": all_states}
 
 
-def updates(name: str, steps: int, count: int, **options: Any) -> Program:
+def updates(layer: Layer, steps: int, count: int) -> Program:
     """So many updates of weights and inputs by the gradient of a loss that reads all states, one after the other."""
     scheme = InitScheme.of(InitConfig(), steps)
-    cell = create(name)
-    graphdef, params = nnx.split(Weights(cell, FEATURES, FEATURES, scheme, jax.random.key(1)))
-    xs = jax.random.normal(jax.random.key(0), (BATCH, steps, FEATURES))
+    cell = create(layer.cell)
+    graphdef, params = nnx.split(Weights(cell, layer.features, layer.features, scheme, jax.random.key(1)))
+    xs = jax.random.normal(jax.random.key(0), (layer.batch, steps, layer.features))
 
     def loss(params: Any, xs: jax.Array) -> jax.Array:
-        return all_states(*unroll(cell, nnx.merge(graphdef, params), xs, **options))
+        return all_states(*unroll(cell, nnx.merge(graphdef, params), xs, **layer.options))
 
-    def updated(_: Any, both: Any) -> Any:
-        return jax.tree.map(lambda x, d: x - RATE * d, both, jax.grad(loss, argnums=(0, 1))(*both))
-
-    def many(*both: Any) -> Any:
-        return jax.lax.fori_loop(0, count, updated, both)
-
+    many = timing.updated(jax.grad(loss, argnums=(0, 1)), count)
     return Program(jax.jit(many).lower(params, xs).compile(), (params, xs))
 
 
 def measured_times(steps: int) -> list[dict[str, Any]]:
-    """Median milliseconds of an update of each cell and form at one length."""
+    """Median milliseconds of an update of each layer at one length."""
     count = CALLS // steps
-    candidates = {f"{name} {form}": updates(name, steps, count, **options).run for name, form, options in CELLS}
-    found = {name: ms / count for name, ms in timing.medians(candidates, ROUNDS).items()}
-    sizes = {"T": steps, "B": BATCH, "D": FEATURES, "H": FEATURES}
-    return [
-        {"cell": name, "form": form, **sizes, "ms": ms, "us_per_step": 1e3 * ms / steps}
-        for (name, form, _), ms in zip(CELLS, found.values(), strict=True)
-    ]
+    found = timing.medians({str(layer): updates(layer, steps, count).run for layer in LAYERS}, ROUNDS)
+    rows = []
+    for layer, ms in zip(LAYERS, found.values(), strict=True):
+        sizes = {"T": steps, "B": layer.batch, "D": layer.features, "H": layer.features}
+        times = {"ms": ms / count, "us_per_step": 1e3 * ms / count / steps}
+        rows.append({"cell": layer.cell, "form": layer.form, **sizes, **times})
+    return rows
 
 
 def measured_memory(layers: int, inputs: int, reads: str, every: int) -> dict[str, Any]:
@@ -133,10 +143,11 @@ def measured_memory(layers: int, inputs: int, reads: str, every: int) -> dict[st
 def time_table(rows: list[dict[str, Any]]) -> Table:
     """A row for each cell and form, a column for each length; microseconds a step."""
     lengths = (f"{steps:,}" for steps in LENGTHS)
-    table = Table("cell", "form", *lengths, title="µs a step, forward and backward, by number of steps")
-    for name, form in dict.fromkeys((row["cell"], row["form"]) for row in rows):
-        own = [row["us_per_step"] for row in rows if (row["cell"], row["form"]) == (name, form)]
-        table.add_row(name, form, *(f"{value:.1f}" for value in own))
+    table = Table("cell", "form", "B x H", *lengths, title="µs a step, forward and backward, by number of steps")
+    kinds = [(row["cell"], row["form"], f"{row['B']} x {row['H']}") for row in rows]
+    for kind in dict.fromkeys(kinds):
+        own = [row["us_per_step"] for row, other in zip(rows, kinds, strict=True) if other == kind]
+        table.add_row(*kind, *(f"{value:.1f}" for value in own))
     return table
 
 

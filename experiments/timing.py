@@ -9,10 +9,15 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import jax
+
 from research.training.devices import cores
 
 PAUSE = 0.02
 """Seconds before each call: threads of the call before may still be spinning for more work, as those of OpenMP do."""
+
+RATE = 1e-6
+"""Of updates: so low that the numbers stay as they are."""
 
 
 def medians(candidates: Mapping[str, Callable[[], Any]], rounds: int) -> dict[str, float]:
@@ -26,6 +31,21 @@ def medians(candidates: Mapping[str, Callable[[], Any]], rounds: int) -> dict[st
             if round_number:
                 times[name].append(1e3 * (time.perf_counter() - began))
     return {name: statistics.median(values) for name, values in times.items()}
+
+
+def updated(gradients: Callable[..., Any], count: int) -> Callable[..., Any]:
+    """So many updates of the arguments by their gradients, one after the other, as a training program makes them.
+
+    What a call costs by itself, and the pages of memory that the system hands out for it, are spread over them.
+
+    Args:
+        gradients: of all arguments, in their order.
+    """
+
+    def update(_: Any, arguments: Any) -> Any:
+        return jax.tree.map(lambda x, d: x - RATE * d, arguments, gradients(*arguments))
+
+    return lambda *arguments: jax.lax.fori_loop(0, count, update, arguments)
 
 
 def import_torch() -> Any:
