@@ -1,6 +1,7 @@
 """Pictures of any size, mode and format to colours on white, as people see them."""
 
 import contextlib
+import logging
 import os
 import sys
 import warnings
@@ -15,6 +16,8 @@ from research.errors import UserError
 
 LONGEST = 20_000
 """Most pixels of a side."""
+
+logging.getLogger("PIL").setLevel(logging.CRITICAL)  # what Pillow logs of a damaged file it raises, too
 
 
 def read(path: str | Path) -> Image.Image:

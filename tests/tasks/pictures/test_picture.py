@@ -114,6 +114,18 @@ def test_a_damaged_tiff_gives_its_line_alone(tmp_path, capfd, recwarn):
     assert capfd.readouterr().err == "heard again"
 
 
+def test_what_pillow_logs_of_a_damaged_file_is_not_told_twice(tmp_path, caplog):
+    path = tmp_path / "one.tif"
+    Image.new("RGB", (4, 4)).save(path, tiffinfo={}, compression="raw")
+    content = bytearray(path.read_bytes())
+    place = content.index(b"\x15\x01\x03\x00\x01\x00\x00\x00\x03\x00")  # samples of a pixel: 3
+    content[place + 8 : place + 10] = (2048).to_bytes(2, "little")
+    path.write_bytes(content)
+    with pytest.raises(UserError):
+        picture.read(path)
+    assert not caplog.records
+
+
 def test_pixels_that_are_no_numbers_are_refused(tmp_path):
     Image.fromarray(np.array([[0.5, np.nan], [1, 2]], np.float32)).save(tmp_path / "one.tiff")
     with pytest.raises(UserError, match="pixels that are no finite numbers"):
