@@ -74,8 +74,8 @@ class Predictor:
 
     @property
     def longest(self) -> int:
-        """Most tokens of an output, the end mark not counted."""
-        return self.search.most - 1
+        """Most tokens of an output, the end mark included; one that does not end has as many."""
+        return self.search.most
 
     def outputs(self, inputs: Sequence[np.ndarray]) -> list[list[Output]]:
         """What the model says of each input, the best first; fewer than `n_best` where there are no more."""

@@ -161,7 +161,7 @@ def test_longer_words_than_any_of_the_training_are_answered(trained, capsys):
     assert predict(trained, "abcd" * 50) == 0
     out, err = capsys.readouterr()
     assert len(out.split()) == 17
-    assert err == "note: 1 of the outputs had not ended after 16 tokens; --max-length=N allows more\n"
+    assert err == "note: 1 of the outputs had not ended after 17 tokens; --max-length=N allows more\n"
     assert predict(trained, "abcd" * 50, "--max-length=90") == 0
     assert len(capsys.readouterr().out.split()) > 17
 
