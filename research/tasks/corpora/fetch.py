@@ -100,10 +100,15 @@ def lock(path: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _emptied(folder: Path) -> Iterator[None]:
-    """A folder for one process at a time, empty at first and gone afterwards; a killed process may have left one."""
+def _emptied(folder: Path, look: Callable[[], None] = lambda: None) -> Iterator[None]:
+    """A folder for one process at a time, empty at first and gone afterwards.
+
+    Args:
+        look: is called before it is emptied, as a killed process may have left something there.
+    """
     with lock(folder.parent / ".locks" / folder.name):
         try:
+            look()
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir()
             yield
@@ -117,8 +122,15 @@ def _archive(file: str, sha256: str, get: Callable[[Path], str]) -> Path:
     path = folder / file
     if not path.exists():
         incomplete = folder.parent / f".incomplete-{file}"
-        with writing(folder), _emptied(incomplete):
+
+        def take_what_came_whole() -> None:
+            """Where a process was killed: its apt goes on by itself."""
+            left = incomplete / file
             folder.mkdir(exist_ok=True)
+            if not path.exists() and left.is_file() and _sha256(left) == sha256:
+                os.replace(left, path)
+
+        with writing(folder), _emptied(incomplete, take_what_came_whole):
             if not path.exists():  # while this process waited, another may have fetched it
                 problem = get(incomplete) or _difference(incomplete / file, sha256)
                 if problem:

@@ -73,6 +73,20 @@ def test_an_archive_put_there_by_hand_is_used(index: Path) -> None:
     assert wheel("tinycorpus", "1.0", sha256) == folder / FILE
 
 
+@pytest.mark.parametrize("whole", [True, False])
+def test_what_a_killed_process_left_is_taken_if_it_is_whole(index: Path, whole: bool) -> None:
+    left = data_folder() / "downloads" / f".incomplete-{FILE}"
+    left.mkdir(parents=True)
+    sha256 = write_wheel(left)
+    if whole:
+        assert wheel("tinycorpus", "1.0", sha256).parent == data_folder() / "downloads" / "manual"
+    else:
+        (left / FILE).write_bytes((left / FILE).read_bytes()[:-1])
+        assert "No matching distribution found" in failure(sha256)
+        assert os.listdir(data_folder() / "downloads" / "manual") == []
+    assert not left.exists()
+
+
 def test_a_folder_in_the_place_of_the_archive_is_told(index: Path) -> None:
     (data_folder() / "downloads" / "manual" / FILE).mkdir(parents=True)
     with pytest.raises(UserError, match=rf"manual/{FILE}: is no file; must be the archive \(sha256 0000"):
