@@ -81,6 +81,8 @@ class ImageStampsConfig(CaptionOptions):
     name: Literal["image_stamps"] = "image_stamps"
     language: Language = "en"
     """Of the captions."""
+    held_out: Literal["validation", "test"] = "test"
+    """The split to be scored on; training sees neither."""
 
 
 @dataclass(frozen=True)

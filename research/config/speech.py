@@ -165,6 +165,8 @@ class SpeechSyllablesConfig(SpeechOptions):
     name: Literal["speech_syllables"] = "speech_syllables"
     split: Literal["syllable", "base", "speaker"] = "syllable"
     """What is held out: syllables, of which training may have another tone; syllables in all tones; or a speaker."""
+    held_out: Literal["validation", "test"] = "test"
+    """The split to be scored on; training hears neither."""
 
 
 @dataclass(frozen=True)
@@ -174,6 +176,8 @@ class SpeechDigitsConfig(SpeechOptions):
     name: Literal["speech_digits"] = "speech_digits"
     flite_strings: int = 0
     """Training examples that are added of each of four voices that were built from recordings of people (flite)."""
+    held_out: Literal["validation", "test"] = "test"
+    """The synthesised voices to be scored on, beside the real one; training hears none of them."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -44,6 +44,8 @@ class TranslationConfig(TranslationOptions):
     """Language to translate into: German, French, Japanese."""
     max_words: int = 10
     """Most words of an English sentence, in training and in evaluation; the least are 3."""
+    held_out: Literal["validation", "test"] = "test"
+    """The split to be scored on; training sees neither."""
     source_pieces: int = 2000
     """sentencepiece: pieces of the source vocabulary."""
     target_pieces: int = 2000

@@ -103,7 +103,7 @@ class ImageStamps(Resident):
     def __init__(self, options: ImageStampsConfig) -> None:
         self.options, self.language = options, options.language
         corpus = tuxpaint.load(options.language)
-        train, test = corpus["train"], corpus["test"]
+        train, test = corpus["train"], corpus[options.held_out]
         texts = [one.caption for one in train]
         vocabulary = (
             Characters.of(texts) if options.units == "characters" else Pieces.of(texts, options.pieces, "task.pieces")

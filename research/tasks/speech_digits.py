@@ -29,7 +29,7 @@ from research.tasks.speech import Speech
 from research.tasks.task import Evaluation, Outcome
 
 JOINED = 200
-"""Strings of real digits."""
+"""Strings of real digits; some are drawn twice, most of them of two digits, so that 160 differ."""
 LONGEST_PAUSE = 0.1
 """Seconds of silence between two of them, beside what the recordings begin and end with."""
 SEED = 0
@@ -43,8 +43,8 @@ class SpeechDigits(Speech):
     def __init__(self, options: SpeechDigitsConfig) -> None:
         splits = espeak.load()
         train = splits["train"] + (flite.load(options.flite_strings) if options.flite_strings else [])
-        self.hear(options, train, splits["test"] + joined(asterisk.digits()), str.split, " ")
-        self._voices = {one.speaker for one in splits["test"]}
+        self.hear(options, train, splits[options.held_out] + joined(asterisk.digits()), str.split, " ")
+        self._voices = {one.speaker for one in splits[options.held_out]}
         self.constant = transcripts.likeliest([one.text for one in train])
         """What to say without listening."""
 

@@ -25,7 +25,7 @@ class SpeechSyllables(Speech):
 
     def __init__(self, options: SpeechSyllablesConfig) -> None:
         splits = gcin.load(options.split)
-        self.hear(options, splits["train"], splits["test"], list)
+        self.hear(options, splits["train"], splits[options.held_out], list)
         self.constant = transcripts.likeliest([one.text for one in splits["train"]])
         """What to say without listening."""
 

@@ -85,7 +85,8 @@ class Translation(Resident):
     def __init__(self, options: TranslationConfig) -> None:
         corpus = libreoffice.load(options.target)
         train, test = (
-            [pair for pair in corpus[split] if word_count(pair) <= options.max_words] for split in ("train", "test")
+            [pair for pair in corpus[split] if word_count(pair) <= options.max_words]
+            for split in ("train", options.held_out)
         )
         source, target = vocabularies(options, train)
         pairs = [(source.ids(pair.english), target.ids(pair.translation)) for pair in train]

@@ -122,8 +122,8 @@ class Journal:
         Args:
             steps: updates since the start of the training.
             seconds: that the pack took, in this process.
-            shares: of what the input costs, those that there are: `padding` of the source steps of batches,
-                `input_wait` of the seconds, in which the device had nothing to do for want of input.
+            shares: of what the input costs, those that there are: `padding` of the steps of batches, of source and
+                target, `input_wait` of the seconds, in which the device had nothing to do for want of input.
         """
         made = (steps - self._start) * len(self._trials)
         for k, (trial, state, evaluation) in enumerate(zip(self._trials, states, evaluations, strict=True)):

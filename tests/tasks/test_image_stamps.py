@@ -109,6 +109,11 @@ def test_held_out_pictures_are_all_of_the_test_and_none_of_training(task, collec
     np.testing.assert_array_equal(task.held_out(2).inputs, batch.inputs[:2])
 
 
+def test_the_split_to_be_scored_on_can_be_chosen(collection):
+    made = ImageStamps(ImageStampsConfig(**PLAIN, held_out="validation"))
+    assert [one.caption for one in made._test] == [one.caption for one in collection["validation"]] and made._test
+
+
 def test_a_perfect_model_and_the_most_frequent_caption_are_scored(task):
     batch = task.held_out(1000)
     assert batch.target_lengths is not None

@@ -113,6 +113,36 @@ def test_every_update_distorts_anew_and_the_same_one_in_the_same_way():
     assert max(np.max(batch.input_lengths) for batch in first) <= made.interface.input_length
 
 
+def still_shares(made: Spoken, axis: int) -> list[float]:
+    """Of each training example that is seen, the share of filters (0) or frames (1) that are as in the frame before."""
+    still = [
+        np.diff(features[:length], axis=0) == 0
+        for batch in batches(made, 8)
+        for features, length in zip(batch.inputs, batch.input_lengths, strict=True)
+    ]
+    return [float(np.mean(np.all(one, axis=axis))) for one in still]
+
+
+@pytest.mark.parametrize(
+    ("axis", "masks"),
+    [
+        (0, {"frequency_masks": 1, "frequency_mask_mels": 6}),
+        (1, {"time_masks": 1, "time_mask_frames": 6, "time_mask_share": 0.5}),
+    ],
+    ids=["filters", "frames"],
+)
+def test_what_masks_hide_training_does_not_see(axis, masks):
+    hidden = still_shares(task(**masks), axis)
+    assert 0.01 < np.mean(hidden) < 0.5 and max(hidden) < 0.7
+    assert max(still_shares(task(), axis)) == 0
+
+
+def test_a_corpus_is_normalised_by_its_training_recordings_alone():
+    corpus, wanted = task().own_reader().corpus, fbank.Statistics.of([log_mel(task(), k) for k in range(len(TRAIN))])
+    np.testing.assert_array_equal(corpus.mean, wanted.mean)
+    np.testing.assert_array_equal(corpus.deviation, wanted.deviation)
+
+
 def test_speakers_are_normalised_each_by_his_own_recordings_of_the_split():
     made = task(normalise="speaker")
     batch = made.held_out(4)

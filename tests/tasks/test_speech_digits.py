@@ -34,6 +34,15 @@ def task() -> SpeechDigits:
         return SpeechDigits(SpeechDigitsConfig(mels=12))
 
 
+def test_the_voices_to_be_scored_on_can_be_chosen(monkeypatch):
+    monkeypatch.setattr(espeak, "load", lambda: {"train": TRAIN, "validation": VALIDATION, "test": TEST})
+    monkeypatch.setattr(asterisk, "digits", lambda: REAL)
+    made = SpeechDigits(SpeechDigitsConfig(mels=12, held_out="validation"))
+    assert {one.speaker for one in made.test} == {"c", "Allison"} and len(made.test) == 1 + len(REAL) + JOINED
+    count = len(made.test)
+    assert made.evaluate(outcome(made, count)).metrics["eval/free_running/word_error_rate"] == 0
+
+
 def outcome(task: SpeechDigits, count: int = EVERYTHING, **changes: np.ndarray) -> Outcome:
     """What a perfect model does."""
     held_out = task.held_out(count)

@@ -27,6 +27,13 @@ def task(monkeypatch) -> SpeechSyllables:
     return made
 
 
+def test_the_split_to_be_scored_on_can_be_chosen(monkeypatch):
+    spoken = {split: all_spoken(texts) for split, texts in SPLITS.items()}
+    monkeypatch.setattr(speech_syllables.gcin, "load", lambda way: spoken)
+    made = SpeechSyllables(SpeechSyllablesConfig(mels=12, held_out="validation"))
+    assert [one.text for one in made.test] == SPLITS["validation"]
+
+
 def evaluated(task: SpeechSyllables, **said: str) -> dict[str, float]:
     """The metrics of a model that says these syllables in place of others."""
     held_out = task.held_out(100)

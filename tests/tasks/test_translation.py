@@ -84,6 +84,11 @@ def test_held_out_pairs_are_the_test_split_s_and_a_sample_is_part_of_them(task, 
     assert {len(pair.english.split()) for pair in sample} > {3}  # drawn, not the first of all
 
 
+def test_the_split_to_be_scored_on_can_be_chosen(corpus):
+    made = Translation(dataclasses.replace(PIECES, held_out="validation"))
+    assert sorted(map(str, spelled(made, made.held_out(1000)))) == sorted(map(str, fitting(corpus["validation"], made)))
+
+
 def test_vocabularies_come_of_training_text_alone(corpus):
     only_held_out = [Pair("Opens the ☃ again.", "Öffnet ☃ erneut.")] * 5
     with pytest.MonkeyPatch.context() as patch:

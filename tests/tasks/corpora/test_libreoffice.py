@@ -109,6 +109,11 @@ def test_pages_have_their_shares_of_the_splits():
     assert shares == pytest.approx([0.88, 0.04, 0.08], abs=0.015)
 
 
+def test_pages_are_in_the_same_split_everywhere():
+    pages = [f"shared/01/{k}.html" for k in (1413, 1665, 520, 1574)]  # the closest to the borders, of 2,000
+    assert [libreoffice.split_of(page) for page in pages] == ["test", "validation", "validation", "train"]
+
+
 def test_the_prepared_corpus_holds_each_pair_once_and_nothing_of_a_split_in_another(tmp_path: Path):
     texts = help_pages.made_up()
     english, german = texts["en-us"], texts["de"]

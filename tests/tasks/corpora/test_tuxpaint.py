@@ -52,6 +52,11 @@ def loaded(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, list
         return {language: tuxpaint.load(language) for language in ("en", "de")}
 
 
+def test_captions_are_in_the_same_split_everywhere():
+    names = [f"A thing number {k}." for k in (1889, 1892, 452, 1307)]  # the closest to the borders, of 2,000
+    assert [tuxpaint.split_of(name) for name in names] == ["test", "validation", "validation", "train"]
+
+
 def test_pictures_with_a_caption_are_there_once_in_the_split_of_their_caption(loaded):
     found = {split: [one.caption for one in stamps] for split, stamps in loaded["en"].items()}
     assert found == {
