@@ -72,6 +72,21 @@ def test_layers_sequences_and_keys_draw_their_own():
     np.testing.assert_array_equal(noise.layers[0].state, drawn().layers[0].state)
 
 
+def test_dropout_of_outputs_and_of_states_and_zoneout_of_h_and_of_c_draw_their_own():
+    widths = Widths(inputs=7, layers=1, parts=(6, 6))
+    noise = dropout.drawn(
+        widths,
+        rates(output_dropout=0.5, recurrent_dropout=0.5, zoneout_h=0.5, zoneout_c=0.5),
+        jax.random.key(0),
+        500,
+        9,
+    )
+    assert noise is not None
+    (layer,) = jax.device_get(noise.layers)
+    for one, other in ((layer.output > 0, layer.state > 0), layer.hold):
+        assert np.mean(one == other) == pytest.approx(0.5, abs=0.05)
+
+
 def test_more_steps_leave_the_noise_of_those_before_alone():
     whole = jax.tree.map(jnp.asarray, drawn())
     jax.tree.map(np.testing.assert_array_equal, whole.steps(0, 15), drawn(steps=15))

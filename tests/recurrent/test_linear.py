@@ -176,6 +176,8 @@ def test_the_eigenvalues_of_the_lru_start_on_the_ring_and_its_states_have_the_si
     assert np.all((low < radius) & (radius < high))
     np.testing.assert_allclose(np.mean(radius**2), (low**2 + high**2) / 2, rtol=1e-4)  # uniform over the ring's area
     assert np.min(phase) > 0 and np.max(phase) < math.pi / 10 and np.std(phase) > math.pi / 10 / 4
+    phases = np.exp(np.asarray(Weights(LRU(), 1, 400, SCHEME, jax.random.key(0)).arrays()["theta_log"]))
+    assert math.pi / 10 * 0.98 < np.max(phases) < math.pi / 10 and np.mean(phases) == pytest.approx(math.pi / 20, 0.05)
     np.testing.assert_allclose(np.exp(drawn["gamma_log"]), np.sqrt(1 - radius**2), rtol=1e-4)
     weights = weights_of(LRU(), drawn | {"w": jnp.ones_like(drawn["w"])})
     noise = jax.random.normal(jax.random.key(1), (16, steps, 1))
