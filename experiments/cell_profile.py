@@ -3,10 +3,11 @@
     python -m experiments.cell_profile [CELL T B D H]
 
 From JAX's own profiler, on all cores and by several passes in a program as in `cell_speed`; milliseconds of one core,
-means over the passes. Products are matrix products; buffers are large arrays that are filled with zeros; the sum over
-cores includes waiting for the slower one; other traced operations are elementwise arithmetic and copies. What is left
-of the time of a pass is not traced: large products of the weights' gradients, which XLA leaves to Eigen, and what lies
-between operations.
+means over the passes. Products are what XLA has a library do: matrix products, and sums over an axis, which are few;
+buffers are large arrays that are filled with zeros; the sum over cores includes waiting for the slower one; other
+traced operations are elementwise arithmetic and copies. What is left of the time of a pass is not traced: what lies
+between operations, and the largest products, those of the gradients of wide weights, which XLA leaves to Eigen's
+threads.
 """
 
 import statistics
@@ -47,6 +48,9 @@ def main() -> None:
         print(f"error: {' '.join(given)}: must be a cell ({', '.join(cell_speed.FLAX)}) and T B D H", file=sys.stderr)
         sys.exit(2)
     devices.use_all_cores()
+    if int(given[2]) % jax.device_count():
+        print(f"error: B = {given[2]}: must be a multiple of {jax.device_count()}, the cores", file=sys.stderr)
+        sys.exit(2)
     name, (steps, batch, inputs, features) = given[0], map(int, given[1:])
     operations = profile(name, steps, batch, inputs, features)
     kinds: dict[str, float] = defaultdict(float)

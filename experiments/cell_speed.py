@@ -4,10 +4,11 @@
 
 Forward and backward pass with respect to weights and inputs, float32, on all cores. Ours has its batch split over the
 XLA devices of the cores, as training has; torch is `torch.nn` with a thread for each core (oneDNN), flax is
-`flax.nnx.RNN` with its own cell under `jax.jit`. The limit is the time of the products that no implementation can do
-without, split as ours and in scans of the same length: x W, h U, and for the backward pass the gradients of h, U, x and
-W. All four run in turn, round after round; the rows are medians. A call makes some passes, one after the other: those
-of JAX in one program, as in training, which between two of them moves weights and inputs by their gradients, too.
+`flax.nnx.RNN` with its own cell under `jax.jit`, on one XLA device that has all cores. The limit is the time of the
+products that no implementation can do without, split as ours and in scans of the same length: x W, h U, and for the
+backward pass the gradients of h, U, x and W, each over all of time. All four run in turn, round after round; the rows
+are medians. A call makes some passes, one after the other: those of JAX in one program, as in training, which between
+two of them moves weights and inputs by their gradients, too.
 """
 
 import math
