@@ -84,6 +84,14 @@ def test_held_out_pairs_are_the_test_split_s_and_a_sample_is_part_of_them(task, 
     assert {len(pair.english.split()) for pair in sample} > {3}  # drawn, not the first of all
 
 
+def test_sentences_of_the_most_words_are_taken_and_longer_ones_are_not(corpus):
+    words = [len(pair.english.split()) for pair in corpus["test"]]
+    assert 6 in words and 7 in words
+    made = Translation(dataclasses.replace(CHARACTERS, max_words=6))
+    taken = [len(pair.english.split()) for pair in spelled(made, made.held_out(1000))]
+    assert sorted(taken) == sorted(count for count in words if count < 7)
+
+
 def test_the_split_to_be_scored_on_can_be_chosen(corpus):
     made = Translation(dataclasses.replace(PIECES, held_out="validation"))
     assert sorted(map(str, spelled(made, made.held_out(1000)))) == sorted(map(str, fitting(corpus["validation"], made)))
