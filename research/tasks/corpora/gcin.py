@@ -6,8 +6,8 @@ none the first.) Left out are the names of letters, such as ㄅ alone, for some 
 otherwise; ㄓㄔㄕㄖㄗㄘㄙ alone are syllables. Left out as well are damaged recordings, which never reach a twentieth of
 full scale.
 
-Speaker 3 is Edward Der-Hua Liu, speaker 5 is Chu Lo; they said 1,184 and 1,155 syllables. Of speaker 3, ㄓ5 and ㄓㄜ5 are
-one and the same sound: by syllable, one is in training and the other in validation.
+Speaker 3 is Edward Der-Hua Liu, speaker 5 is Chu Lo; they said 1,184 and 1,155 syllables. Of speaker 3,
+ㄓ5 and ㄓㄜ5 are one and the same sound: by syllable, one is in training and the other in validation.
 
 Three ways to split, the same everywhere; by hash, about 85% train, 5% validation, 10% test:
 
