@@ -3,8 +3,8 @@
 Trains on 74 of espeak-ng's voices with more and more distortion of what is heard, and with four voices beside them that
 were built from recordings of people, and scores on 20 unseen voices of espeak-ng and on the digits of a real voice:
 
-One trial takes 7 minutes of 2 cores. The word error on unseen voices was 0.4 to 0.5% with distortions and with flite's
-voices; on the real voice it was 34% without them and 9.5% with them (means of three seeds, which differ by 10 points).
+One trial takes 3 minutes of 2 cores. The word error on unseen voices was 0.2 to 0.5% with distortions and with flite's
+voices; on the real voice it was 34% without them and 9% with them (means of three seeds, which differ by 10 points).
 
     python -m research train speech_digits --arm=flite
     python -m research sweep sweeps/speech_digits.yaml
