@@ -1,4 +1,8 @@
-"""The filterbank beside its definition in float64; what follows it, beside loops over one utterance."""
+"""The filterbank beside its definition in float64; what follows it, beside loops over one utterance.
+
+Beside another library's, transformers.audio_utils 5.24.0 with mel_scale="kaldi" and the window "povey", which is too
+large to be a requirement of tests, it differs by at most 7e-5 in the settings below.
+"""
 
 import jax.numpy as jnp
 import numpy as np
