@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-PAD, BEGIN, END = 0, 1, 2  # ids of the marks that every token vocabulary starts with
+PAD, BOS, EOS = 0, 1, 2  # ids of the marks that every token vocabulary starts with
 FIRST_SYMBOL = 3  # id of the first symbol of a vocabulary
 NO_LABEL = -1  # in the place of the class of a step that is not asked for one
 
@@ -17,7 +17,7 @@ Tree = TypeVar("Tree")
 
 
 @dataclass(frozen=True)
-class Interface:
+class TaskSpec:
     """What a task asks of a model: the kind and size of its inputs and targets."""
 
     inputs: Literal["features", "tokens"]
