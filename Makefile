@@ -3,35 +3,42 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+PYTEST := $(BIN)/python -m pytest --numprocesses logical --maxprocesses 8 --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench clean
+.PHONY: help demo test test-all lint bench graph clean
 
 help:  ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
 
 demo: $(VENV)/.installed  ## the main job: train the gradient-norm sweep (it goes on where it stopped), print its table, draw its figures
 	$(BIN)/python -m research sweep sweeps/gradient_norms.yaml
 	$(BIN)/python -m research report runs/gradient_norms
 
-test: $(VENV)/.installed-dev  ## all tests, on all cores
-	$(BIN)/python -m pytest --numprocesses logical --maxprocesses 8 --dist worksteal
+test: $(VENV)/.installed-dev  ## the tests, on all cores
+	$(PYTEST) -m "not slow"
+
+test-all: $(VENV)/.installed-dev  ## the slow tests as well, which confirm at length what others show
+	$(PYTEST)
 
 lint: $(VENV)/.installed-dev  ## format, lint and types
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/basedpyright
 
-bench: $(VENV)/.installed-bench  ## speed of the cells beside torch's and flax's, time and memory against length, of packs beside one process a trial
-	$(BIN)/python -m experiments.cell_speed
-	$(BIN)/python -m experiments.scan_length
-	$(BIN)/python -m experiments.train_step
-	$(BIN)/python -m experiments.seq2seq_speed
-	$(BIN)/python -m experiments.pack_speed
+bench: $(VENV)/.installed-bench  ## speed of the cells next to torch's and flax's, time and memory against length, packs next to one process a trial
+	$(BIN)/python -m benchmarks.cell_speed
+	$(BIN)/python -m benchmarks.scan_length
+	$(BIN)/python -m benchmarks.train_step
+	$(BIN)/python -m benchmarks.seq2seq_speed
+	$(BIN)/python -m benchmarks.pack_speed
+
+graph: $(VENV)/.installed  ## draw who imports whom: docs/figures/imports.svg
+	$(BIN)/python -m benchmarks.import_graph
 
 clean:  ## remove the environment and caches; runs are kept
 	rm -rf $(VENV) .pytest_cache .ruff_cache
-	find research experiments tests -name __pycache__ -type d -prune -exec rm -rf {} +
+	find research experiments benchmarks tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/.installed: requirements.txt | $(BIN)/python
 	@echo "installing requirements.txt into $(VENV)"

@@ -1,14 +1,17 @@
-"""How JAX and the shape annotations are set up under test, before any module of `research` is imported.
+"""JAX and the shape annotations under test, set up before any module of `research` is imported.
 
-Two CPU devices, so that what is sharded is sharded; an array of lower rank is never broadcast in silence; and the
-shapes and types that public functions promise are checked at each call.
+There are two CPU devices, so that what is sharded is sharded; an array of lower rank is never broadcast silently; the
+shapes and types that public functions promise are checked at each call; and compiled programs are kept for the next run
+of the tests (`make clean` removes them).
 """
 
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
-os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", "")  # tests leave nothing in the user's cache, nor take from it
+# Nothing is left in the user's cache, nor taken from it.
+os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(Path(__file__).parents[1] / ".pytest_cache" / "jax"))
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.1")
 os.environ.pop("PYTHONUNBUFFERED", None)  # children write as they do by default
 
 import jax
@@ -17,10 +20,10 @@ import pytest
 
 from tests import typechecking
 
-TASKS = sorted((Path(__file__).parent.parent / "research" / "tasks").glob("*.py"))
 CHECKED = [
-    *("research.recurrent", "research.seq2seq", "research.batch", "research.training", "research.tasks.audio"),
-    *(f"research.tasks.{path.stem}" for path in TASKS),  # beartype cannot check `Self`, which the corpora return
+    *("research.batch", "research.cells", "research.recurrence", "research.seq2seq", "research.tasks"),
+    *(f"research.data.{name}" for name in ("audio", "batching", "images", "order", "processor", "streaming", "text")),
+    "research.training",
 ]
 
 jax.config.update("jax_num_cpu_devices", 2)
@@ -30,7 +33,7 @@ register_dataclass = jax.tree_util.register_dataclass
 
 
 def register_unchecked(nodetype, *args, **kwargs):
-    """JAX rebuilds trees through `__init__` with more than arrays in them: shapes, placements, a trial axis."""
+    """Leave a registered class unchecked: JAX rebuilds trees through `__init__` with more than arrays in them."""
     nodetype.__no_type_check__ = True
     return register_dataclass(nodetype, *args, **kwargs)
 
@@ -41,6 +44,6 @@ jaxtyping.install_import_hook(CHECKED, f"{typechecking.__name__}.typechecker")
 
 @pytest.fixture(autouse=True, scope="module")
 def release_programs() -> Iterator[None]:
-    """Let go of a file's compiled programs: each holds memory maps, of which Linux grants a process 65,530."""
+    """Release a file's compiled programs: each holds memory maps, of which Linux grants a process 65,530."""
     yield
     jax.clear_caches()

@@ -1,6 +1,6 @@
 """Training and decoding of a whole model beside the same model in PyTorch, and beside its matrix products alone.
 
-    python -m experiments.seq2seq_speed
+    python -m benchmarks.seq2seq_speed
 
 A bidirectional LSTM encoder and an LSTM decoder of 2 layers each, additive attention, Adam, gradients clipped to norm
 1; random tokens, all sentences of full length. Ours is what a trial alone runs: packs of `research.training`, the batch
@@ -27,8 +27,8 @@ from jaxtyping import Array, Int
 from rich.console import Console
 from rich.table import Table
 
-from experiments import timing
-from experiments.seq2seq_torch import Twin, arrays_of
+from benchmarks import timing
+from benchmarks.seq2seq_torch import Twin, arrays_of
 from research.batch import FIRST_SYMBOL, Batch, Interface
 from research.config import Config, ModelConfig, PronunciationConfig, TrainingConfig
 from research.recurrent.dropout import OFF

@@ -1,6 +1,6 @@
 """What a train step costs beside its arithmetic: compiling it, and recording the gradient's profile.
 
-    python -m experiments.train_step
+    python -m benchmarks.train_step
 
 Compiling: forward and backward pass of a 3-layer LSTM, by a process that has to, and by the next one, which finds the
 program in JAX's persistent cache. Profile: updates of a whole trial with the norm of dL/dh_t of every t recorded and
@@ -23,7 +23,7 @@ from flax import nnx
 from rich.console import Console
 from rich.table import Table
 
-from experiments import timing
+from benchmarks import timing
 from research.config import AddingConfig, Config, InitConfig, ModelConfig, ProbesConfig, TrainingConfig
 from research.recurrent.cell import create
 from research.recurrent.initial import InitScheme
@@ -66,7 +66,7 @@ def compilations() -> list[dict[str, Any]]:
     with tempfile.TemporaryDirectory() as folder:
         environment = {**os.environ, "XDG_CACHE_HOME": folder}
         environment.pop("JAX_COMPILATION_CACHE_DIR", None)
-        command = [sys.executable, "-m", "experiments.train_step", "compile"]
+        command = [sys.executable, "-m", "benchmarks.train_step", "compile"]
         found = []
         for process in ("first process", "second process"):
             done = subprocess.run(command, env=environment, check=True, capture_output=True, text=True)

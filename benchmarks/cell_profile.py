@@ -1,6 +1,6 @@
 """Where the time of a recurrent layer goes: the operations of one forward and backward pass, by kind.
 
-    python -m experiments.cell_profile [CELL T B D H]
+    python -m benchmarks.cell_profile [CELL T B D H]
 
 From JAX's own profiler, on all cores and by several passes in a program as in `cell_speed`; milliseconds of one core,
 means over the passes. Products are what XLA has a library do: matrix products, and sums over an axis, which are few;
@@ -23,7 +23,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from experiments import cell_speed
+from benchmarks import cell_speed
 from research.recurrent.cell import create
 from research.training import devices
 

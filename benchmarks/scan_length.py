@@ -1,6 +1,6 @@
 """What length costs: the time of a layer and the memory of its gradient against T.
 
-    python -m experiments.scan_length
+    python -m benchmarks.scan_length
 
 Forward and backward pass with respect to weights and inputs, float32, on the default device. Time: minGRU and minLSTM,
 whose state is a linear recurrence, as associative scans and step by step, beside the LSTM, which can only go step by
@@ -20,7 +20,7 @@ from flax import nnx
 from rich.console import Console
 from rich.table import Table
 
-from experiments import timing
+from benchmarks import timing
 from research.config import InitConfig, ModelConfig
 from research.recurrent.cell import Carry, Weights, create
 from research.recurrent.initial import InitScheme

@@ -1,6 +1,6 @@
 """What packs are worth: trials of the gradient-norm sweep as packs, beside the same trials one process each.
 
-    python -m experiments.pack_speed [SETTING | all]
+    python -m benchmarks.pack_speed [SETTING | all]
 
 One process each means `python -m research train`, as many at a time as there are cores: what `wandb agent` would do.
 """
@@ -14,7 +14,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from experiments import timing
+from benchmarks import timing
 from experiments.gradient_norms import EXPERIMENT
 from research.dotted import flatten
 from research.sweeping import spec

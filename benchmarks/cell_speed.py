@@ -1,6 +1,6 @@
 """How fast a recurrent layer is: ours, torch's, flax's, and the matrix products alone.
 
-    python -m experiments.cell_speed
+    python -m benchmarks.cell_speed
 
 Forward and backward pass with respect to weights and inputs, float32, on all cores. Ours has its batch split over the
 XLA devices of the cores, as training has; torch is `torch.nn` with a thread for each core (oneDNN), flax is
@@ -24,7 +24,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from experiments import timing
+from benchmarks import timing
 from research.config import InitConfig
 from research.recurrent.cell import Cell, Weights, create
 from research.recurrent.initial import InitScheme

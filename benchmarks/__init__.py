@@ -1,0 +1,1 @@
+"""Speed and memory against length, other libraries and other ways to run a trial: what `make bench` measures."""
