@@ -1,0 +1,110 @@
+"""What an experiment declares: its claim, its base config, what is compared, and how the comparison is shown.
+
+An experiment is a file that sets `EXPERIMENT`: one of `experiments/`, known by its name, or any other, by its path.
+"""
+
+import importlib
+import importlib.util
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from research.config.config import Config
+from research.config.flat import override
+from research.errors import UserError
+
+ROOT = Path(__file__).parents[2]
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of the table: a key of the summary in `result.json`, over the seeds of a row."""
+
+    title: str
+    key: str
+    scale: Literal["linear", "log"] = "linear"
+    """log: geometric mean, and the interval as a factor; zero and infinite values are counted and shown as such."""
+    unit: Literal["", "%"] = ""
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A question, the trials that answer it, and the table and figures that show the answer."""
+
+    claim: str
+    """What is tested, in a sentence or two."""
+    base: Config
+    settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Named options that fix the task and the budget: the sections of the table."""
+    variants: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Named options that are compared: the rows of the table."""
+    rows: str = "variant"
+    """The config key that tells the rows of the table apart."""
+    columns: tuple[Column, ...] = ()
+    figures: tuple[str, ...] = ()
+    """Names of figures of `research.reporting.figures`."""
+
+    def changes(self, setting: str = "", variant: str = "") -> dict[str, Any]:
+        """Return the dotted keys that a setting and a variant change, the variant's over the setting's.
+
+        Raises:
+            UserError: for a setting or a variant that the experiment does not have.
+        """
+        changes: dict[str, Any] = {}
+        for key, name, named in (("setting", setting, self.settings), ("variant", variant, self.variants)):
+            if name and name not in named:
+                allowed = f"one of {', '.join(named)}" if named else f"absent: the experiment has no {key}s"
+                raise UserError(f"{key}={name}: must be {allowed}")
+            changes |= {key: name, **(named[name] if name else {})}
+        return changes
+
+    def config(self, setting: str = "", variant: str = "") -> Config:
+        """Return the base config with a setting's and a variant's options.
+
+        Raises:
+            UserError: for a setting or a variant that the experiment does not have.
+        """
+        return override(self.base, self.changes(setting, variant))
+
+
+def names() -> tuple[str, ...]:
+    """Return the names of the experiments of `experiments/`."""
+    paths = sorted((ROOT / "experiments").glob("*.py"))
+    return tuple(path.stem for path in paths if path.stem != "__init__")
+
+
+def load(name: str) -> Experiment:
+    """Return the experiment of that name, or of the Python file at that path.
+
+    Raises:
+        UserError: if there is none, or its file declares none.
+    """
+    module = _import_file(Path(name)) if name.endswith(".py") else _import_name(name)
+    declared = getattr(module, "EXPERIMENT", None)
+    if not isinstance(declared, Experiment):
+        raise UserError(f"experiment {name!r}: must set EXPERIMENT to an Experiment")
+    return declared
+
+
+def _import_name(name: str) -> Any:
+    if name not in names():
+        raise UserError(f"experiment {name!r}: must be the path of a Python file, or one of {', '.join(names())}")
+    return importlib.import_module(f"experiments.{name}")
+
+
+def _import_file(path: Path) -> Any:
+    path = path.resolve()
+    if not path.is_file():
+        raise UserError(f"experiment {str(path)!r}: no such file")
+    if path.parent == ROOT / "experiments":
+        return _import_name(path.stem)
+    if path.stem in sys.modules and getattr(sys.modules[path.stem], "__file__", None) == str(path):
+        return sys.modules[path.stem]
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[path.stem] = module  # dataclasses look their module up
+    spec.loader.exec_module(module)
+    return module

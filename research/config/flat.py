@@ -1,0 +1,130 @@
+"""A config as flat dotted keys, which are its flags, its keys in a sweep file, in `config.json` and in W&B.
+
+`research.options.flatten` writes them; this module reads them back.
+"""
+
+import difflib
+from collections.abc import Callable, Mapping
+from dataclasses import fields, is_dataclass
+from typing import Any, Literal, get_args, get_origin
+
+from research.config.config import CHOICES, Config
+from research.errors import UserError
+from research.options import flatten, require
+
+WIDTHS = ("model.hidden_size", "model.parameter_budget")
+"""Two ways to set the width of a model: each replaces the other."""
+KINDS = {int: "a whole number", float: "a number", bool: "true or false", str: "a word"}
+
+
+def unflatten(flat: Mapping[str, Any]) -> Config:
+    """Return the config with these dotted keys; an absent key takes its default. The inverse of `flatten`.
+
+    Raises:
+        UserError: for an unknown key, or a value of the wrong type or outside its range.
+    """
+    return _changed(Config(), flat)
+
+
+def override(config: Config, changes: Mapping[str, Any]) -> Config:
+    """Return the config with some dotted keys changed, and without what they replace.
+
+    Another `name` of a choice replaces all of the former one's options by its own defaults. Of `model.hidden_size` and
+    `model.parameter_budget`, each replaces the other. What the changes set is checked together, once.
+
+    Raises:
+        UserError: for an unknown key, a value of the wrong type or outside its range, or both widths.
+    """
+    return _changed(draft(config, changes), changes)
+
+
+def draft(config: Config, changes: Mapping[str, Any]) -> Config:
+    """Return an unchecked config with the choices that the changes name and without what they replace.
+
+    It has the fields that the changes may set, and may contradict itself until they do.
+
+    Raises:
+        UserError: for an unknown key, an unknown name of a choice, or both widths.
+    """
+    given = [key for key in WIDTHS if str(changes.get(key, 0)) != "0"]
+    if len(given) == len(WIDTHS):
+        size, budget = (changes[key] for key in WIDTHS)
+        raise UserError(f"{WIDTHS[0]}={size}: must be absent, as {WIDTHS[1]}={budget} decides it")
+    default = flatten(Config())
+    names = {key: value for key, value in changes.items() if key.removesuffix(".name") in CHOICES}
+    replaced = {key: default[key] for key in WIDTHS if given and key not in changes}
+    structure = _merge(config, names | replaced, "", _unchecked)
+    _check_keys(changes, structure)
+    return structure
+
+
+def _changed(config: Config, changes: Mapping[str, Any]) -> Config:
+    names = {key: value for key, value in changes.items() if key.removesuffix(".name") in CHOICES}
+    _check_keys(changes, _merge(config, names, "", _unchecked))
+    return _merge(config, changes, "", lambda kind, values: kind(**values))
+
+
+def _merge(base: Any, changes: Mapping[str, Any], prefix: str, make: Callable[[type, dict[str, Any]], Any]) -> Any:
+    """Return the options of one section, and of those in it, with their changes.
+
+    Args:
+        make: a class and the values of all of its fields to an instance.
+    """
+    values: dict[str, Any] = {}
+    for item in fields(base):
+        key, value = prefix + item.name, getattr(base, item.name)
+        if is_dataclass(value):
+            values[item.name] = _merge(_chosen(key, value, changes), changes, f"{key}.", make)
+        else:
+            values[item.name] = _typed(key, changes[key], item.type) if key in changes else value
+    return make(type(base), values)
+
+
+def _chosen(section: str, options: Any, changes: Mapping[str, Any]) -> Any:
+    """Return the options, or the defaults of the choice that the changes name in their place."""
+    name = changes.get(f"{section}.name")
+    if name is None or section not in CHOICES or name == options.name:
+        return options
+    registry = CHOICES[section]
+    require(name in tuple(registry), f"{section}.name", name, f"one of {', '.join(registry)}")
+    return registry[name]()
+
+
+def _unchecked(kind: type, values: Mapping[str, Any]) -> Any:
+    options = object.__new__(kind)
+    for name, value in values.items():
+        object.__setattr__(options, name, value)
+    return options
+
+
+def _check_keys(changes: Mapping[str, Any], config: Config) -> None:
+    known = flatten(config)
+    for key, value in changes.items():
+        if key not in known:
+            raise UserError(f"{key}={value}: no such option{suggestion(key, config)}")
+
+
+def suggestion(key: str, config: Config) -> str:
+    """Return the end of the line about an unknown key: who has it, the nearest key, or where to find them all."""
+    section, _, name = key.rpartition(".")
+    choices = [other for other, kind in CHOICES.get(section, {}).items() if name in [item.name for item in fields(kind)]]
+    if choices:
+        chosen = getattr(config, section).name
+        return f" of {section}.name={chosen}; it is one of {section}.name={', '.join(choices)}"
+    known = list(flatten(config))
+    same_name = [other for other in known if other.rpartition(".")[2] == name]
+    close = same_name or difflib.get_close_matches(key, [*known, *CHOICES], n=1, cutoff=0.5)
+    return f"; did you mean {close[0]}?" if close else "; `research train EXPERIMENT --help` names them"
+
+
+def _typed(key: str, value: Any, kind: Any) -> Any:
+    if get_origin(kind) is Literal:
+        require(value in get_args(kind), key, value, f"one of {', '.join(map(str, get_args(kind)))}")
+        return value
+    if kind is float and isinstance(value, int | float) and not isinstance(value, bool):
+        return float(value)
+    if kind is float and value in ("inf", "-inf", "nan"):  # as strict JSON spells them
+        return float(value)
+    valid = isinstance(value, kind) and (kind is bool or not isinstance(value, bool))
+    require(valid, key, repr(value), KINDS[kind])
+    return value
