@@ -1,8 +1,8 @@
 """W&B: one run for each trial, also within a pack, with the metrics of the run directory under the same names.
 
-The only module that imports wandb and plotly, and not before a run asks for them. W&B's files lie in `wandb/` of the
-run directory. Nobody is asked to log in, nothing is printed, and no failure of W&B ends a training: one line says what
-went wrong, and the trial goes on without. The run directory is the record; W&B is a view of it.
+The only module that imports wandb and plotly, and not before a run needs them. W&B's files lie in `wandb/` of the run
+directory. It never asks for a login, prints nothing, and no failure of W&B ends a training: one line says what went
+wrong, and the trial continues without. The run directory is the record; W&B is a view of it.
 """
 
 import contextlib
@@ -13,20 +13,18 @@ import secrets
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from research.config import Config
-from research.dotted import flatten
 from research.errors import UserError
 from research.probes.gradient_flow import TINY, color_scale, heatmap_rows
 
 HUGE = float(np.finfo(np.float32).max)
 PROFILE_LINES, PROFILE_POINTS = 5, 100
-QUANTITY = "log10 ‖∂L/∂h_t‖"
 HEATMAP_ROWS, HEATMAP_COLUMNS = 24, 256
 SETTINGS: dict[str, Any] = {
     "silent": True,
@@ -47,6 +45,24 @@ SETTINGS: dict[str, Any] = {
 }
 
 
+@dataclass(frozen=True)
+class WandbOptions:
+    """Options of the run of W&B that mirrors a trial."""
+
+    mode: Literal["auto", "online", "offline", "disabled"] = "auto"
+    """auto: what WANDB_MODE says, else online where a key is found, else offline."""
+    project: str = "recurrent-research"
+    """Project that the run belongs to."""
+    entity: str = ""
+    """User or team that owns the project; empty: the default of the login."""
+    group: str = ""
+    """Group of the run; empty: the name of the sweep or experiment."""
+    tags: str = ""
+    """Tags of the run, with commas between them."""
+    notes: str = ""
+    """Description of the run."""
+
+
 class WandbRun:
     """The W&B run of one trial.
 
@@ -56,32 +72,63 @@ class WandbRun:
     _unreachable: ClassVar[bool] = False
     _last_upload: ClassVar[Future[None] | None] = None
 
-    def __init__(self, directory: Path, name: str, config: Config, group: str, resumed_from: int = 0) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        name: str,
+        options: WandbOptions,
+        config: Mapping[str, Any],
+        group: str,
+        resumed_from: int = 0,
+    ) -> None:
         """Open a run, or continue the one that the run directory holds from the step of a checkpoint on.
 
+        Args:
+            directory: path of the run directory.
+            name: what W&B shows.
+            options: of the section `wandb`.
+            config: flat keys and values of the whole trial, and whatever else is known at its start.
+            group: the group of the run if the options name none.
+            resumed_from: step of the checkpoint; 0: the start.
+
         Raises:
-            UserError: if the config asks for online runs, and nobody is logged in.
+            UserError: if the options ask for online runs, and nobody is logged in.
         """
-        self._directory, self._name, self._config, self._group = directory, name, config, group
-        self._resumed_from = resumed_from
+        self._directory, self._name, self._options, self._config = directory, name, options, dict(config)
+        self._group, self._resumed_from = options.group or group, resumed_from
         self._run: Any = None
         with _files_in(directory / "wandb"):
-            self._mode = _mode(config.tracking.wandb)
+            self._mode = _mode(options.mode)
         self._do(self._start)
 
     def log(self, step: int, metrics: Mapping[str, Any]) -> None:
-        """Record the metrics of a step; steps must not decrease. Those before the checkpoint are there already."""
+        """Record the metrics of a step; steps must not decrease. The run already has those up to the checkpoint.
+
+        Args:
+            step: updates so far.
+            metrics: values by name.
+        """
         record = dict(metrics)
         if step > self._resumed_from or self._resumed_from == 0:
             self._do(lambda: self._run.log(record, step=step))
 
-    def gradient_flow(self, records: Sequence[Mapping[str, Any]]) -> None:
-        """Draw the records of `gradient_flow.jsonl`: `gradient/time_profile` and `gradient/heatmap`."""
-        if any("h" in record for record in records):
-            self._do(lambda: self._draw(records))
+    def gradient_flow(self, records: Sequence[Mapping[str, Any]], profile: str) -> None:
+        """Draw the records of `gradient_flow.jsonl`: `gradient/time_profile` and `gradient/heatmap`.
+
+        Args:
+            records: with norms over time under the names of profiles.
+            profile: the one to draw, such as "encoder/layer_1/forward/h".
+        """
+        if any(profile in record for record in records):
+            self._do(lambda: self._draw(records, profile))
 
     def finish(self, status: str, summary: Mapping[str, Any]) -> None:
-        """Close the run. A diverged trial is a result, not a failure, and is told by its `status`."""
+        """Close the run. A diverged trial is a result, not a failure: only its `status` tells.
+
+        Args:
+            status: "finished" or "diverged".
+            summary: the last values of the metrics, and whatever else is known at the end.
+        """
         final = {**summary, "status": status}
         self._do(lambda: self._run.summary.update(final))
         self._do(lambda: self._run.finish(exit_code=0))
@@ -114,92 +161,107 @@ class WandbRun:
 
     def _init(self, mode: str, run_id: str) -> Any:
         wandb = _wandb()
-        # An agent has made the run already: W&B takes id and project from its environment and passes over these.
+        # An agent has created the run already: W&B takes id and project from its environment and ignores these.
         by_agent = bool(os.environ.get("WANDB_SWEEP_ID"))
         return wandb.init(
             id=run_id,
-            project=self._config.tracking.project,
+            project=self._options.project,
+            entity=self._options.entity or None,
             dir=self._directory,
             name=self._name,
             group=self._group,
-            config=flatten(self._config),
+            tags=[tag.strip() for tag in self._options.tags.split(",") if tag.strip()] or None,
+            notes=self._options.notes or None,
+            config=self._config,
             mode=mode,
             resume="allow" if mode == "online" and not by_agent else None,
             reinit="create_new",
             settings=wandb.Settings(**SETTINGS),
         )
 
-    def _draw(self, records: Sequence[Mapping[str, Any]]) -> None:
+    def _draw(self, records: Sequence[Mapping[str, Any]], profile: str) -> None:
+        charts = {
+            "gradient/time_profile": time_profile(records, profile),
+            "gradient/heatmap": heatmap(records, profile),
+        }
         with _files_in(self._directory / "wandb"):
-            self._run.log({"gradient/time_profile": time_profile(records), "gradient/heatmap": heatmap(records)})
+            self._run.log(charts)
 
 
 def wait_for_uploads() -> None:
-    """Return once all that was asked of W&B is done; offline it always is."""
+    """Return once W&B has done all that it was told; offline it always has."""
     if WandbRun._last_upload:
         WandbRun._last_upload.result()
 
 
-def time_profile(records: Sequence[Mapping[str, Any]]) -> Any:
-    """Line chart of log10 ||dL/dh_t|| over t: a few training steps, the first and the last among them."""
-    steps, norms = heatmap_rows(records, most=PROFILE_LINES)
+def time_profile(records: Sequence[Mapping[str, Any]], profile: str) -> Any:
+    """Return a line chart of log10 ||dL/dh_t|| over t: a few training steps, the first and the last among them."""
+    steps, norms = heatmap_rows(records, profile, most=PROFILE_LINES)
     times = _spread(norms.shape[1], PROFILE_POINTS)
-    drawn, title = _drawable(norms)
+    decades, title = _drawable(norms, profile)
     keys = [f"step {step}" for step in steps]
-    return _wandb().plot.line_series(times.tolist(), drawn[:, times].tolist(), keys=keys, title=title, xname="t")
+    return _wandb().plot.line_series(times.tolist(), decades[:, times].tolist(), keys=keys, title=title, xname="t")
 
 
-def heatmap(records: Sequence[Mapping[str, Any]]) -> Any:
-    """Plotly heat map of log10 ||dL/dh_t||: t across, training steps upwards; norms beyond the colours are counted."""
+def heatmap(records: Sequence[Mapping[str, Any]], profile: str) -> Any:
+    """Return a Plotly heat map of log10 ||dL/dh_t||: t across, training steps upwards.
+
+    The title counts the norms beyond the range of the colors.
+    """
     import plotly.graph_objects as go
 
-    steps, norms = heatmap_rows(records, most=HEATMAP_ROWS)
+    steps, norms = heatmap_rows(records, profile, most=HEATMAP_ROWS)
     times = _spread(norms.shape[1], HEATMAP_COLUMNS)
-    drawn, title = _drawable(norms)
+    decades, title = _drawable(norms, profile)
     rows = [str(step) for step in steps]  # as categories: steps need not be evenly spaced
-    held = np.isfinite(norms) & (norms >= TINY)
-    low, high = color_scale(drawn[held])
-    beyond = held & ((drawn < low) | (drawn > high))
+    regular = np.isfinite(norms) & (norms >= TINY)
+    low, high = color_scale(decades[regular])
+    beyond = regular & ((decades < low) | (decades > high))
     if beyond.any():
-        title += f"; {beyond.sum()} of {beyond.size} beyond the colours, {low} to {high}"
+        title += f"; {beyond.sum()} of {beyond.size} beyond the colors, {low} to {high}"
     colors = {
         "zmin": low,
         "zmax": high,
         "colorscale": "Viridis",
-        "colorbar": {"title": {"text": QUANTITY, "side": "right"}},
+        "colorbar": {"title": {"text": _quantity(profile), "side": "right"}},
     }
-    figure = go.Figure(go.Heatmap(x=times.tolist(), y=rows, z=drawn[:, times].tolist(), **colors))
+    figure = go.Figure(go.Heatmap(x=times.tolist(), y=rows, z=decades[:, times].tolist(), **colors))
     figure.update_layout(title=title, xaxis_title="t", yaxis={"title": "training step", "type": "category"})
     return figure
 
 
-def _drawable(norms: np.ndarray) -> tuple[np.ndarray, str]:
-    """log10 of norms [rows, T], what float32 cannot hold drawn at its limits, and a title that counts those."""
+def _quantity(profile: str) -> str:
+    """Return what is drawn of a profile such as "encoder/layer_1/forward/c"."""
+    return f"log10 ‖∂L/∂{profile.rpartition('/')[2]}_t‖"
+
+
+def _drawable(norms: np.ndarray, profile: str) -> tuple[np.ndarray, str]:
+    """Return log10 of norms [rows, T] within the limits of float32, and a title that counts those beyond."""
     overflow = ~np.isfinite(norms)
     underflow = ~overflow & (norms < TINY)
-    drawn = np.log10(np.where(overflow, HUGE, np.where(underflow, TINY, norms)))
-    title = QUANTITY
+    decades = np.log10(np.where(overflow, HUGE, np.where(underflow, TINY, norms)))
+    title = f"{_quantity(profile)} of {profile}"
     for name, where, limit in (("underflow", underflow, TINY), ("overflow", overflow, HUGE)):
         if where.any():
             title += f"; {where.sum()} of {where.size} {name}, drawn at {limit:.0e}"
-    return drawn.round(2), title
+    return decades.round(2), title
 
 
 def _spread(length: int, most: int) -> np.ndarray:
-    """At most so many places of 0 .. length - 1, evenly spread, both ends among them."""
+    """Return at most so many of 0 .. length - 1, evenly spread, both ends among them."""
     return np.unique(np.linspace(0, length - 1, min(length, most)).round().astype(int))
 
 
-def _mode(asked: str) -> str:
-    """online, offline or disabled; WANDB_MODE decides for auto, else whether a key is found, without network."""
-    if asked == "auto":
-        asked = os.environ.get("WANDB_MODE", "auto")
-    if asked in ("disabled", "offline"):
-        return asked
+def _mode(mode: str) -> str:
+    """Return online, offline or disabled; WANDB_MODE decides for auto, else whether a key is found, without network."""
+    if mode == "auto":
+        mode = os.environ.get("WANDB_MODE", "auto")
+    if mode in ("disabled", "offline"):
+        return mode
     if _logged_in():
         return "online"
-    if asked == "online":
-        raise UserError("tracking.wandb=online: not logged in; run `wandb login`, or choose auto or offline")
+    if mode == "online":
+        raise UserError("wandb.mode=online: not logged in; run `wandb login`, or choose auto or offline")
     return "offline"
 
 
@@ -224,16 +286,16 @@ def _wandb() -> ModuleType:
 
 
 def _run_id(directory: Path) -> str:
-    """The id of the W&B run that a run directory holds, so that it is continued; otherwise a new one."""
+    """Return the id of the W&B run that a run directory holds, so that it is continued; otherwise a new one."""
     # run-20260102_030405-ID, offline-run-20260102_030405-ID, and -1 behind it for a second start in one second
     folders = [re.search(r"run-(\d+_\d+)-(\w+)", path.name) for path in (directory / "wandb").glob("*run-*")]
-    found = sorted(match.groups() for match in folders if match)
-    return found[-1][1] if found else secrets.token_hex(4)
+    starts = sorted(match.groups() for match in folders if match)
+    return starts[-1][1] if starts else secrets.token_hex(4)
 
 
 @contextlib.contextmanager
 def _files_in(folder: Path) -> Iterator[None]:
-    """Keeps W&B's logs and tables in the run directory instead of the home folder, unless the user has set a place."""
+    """Keep W&B's logs and tables in the run directory instead of the home folder, unless the user has set a place."""
     places = {"WANDB_CACHE_DIR": folder / "cache", "WANDB_DATA_DIR": folder / "data"}
     changed = [name for name in places if name not in os.environ]
     os.environ.update({name: str(places[name]) for name in changed})
@@ -251,7 +313,7 @@ def _background() -> ThreadPoolExecutor:
 
 @functools.cache
 def _warn(line: str) -> None:
-    """Say it once."""
+    """Print the line, once."""
     print(f"warning: {line}", file=sys.stderr)
 
 

@@ -1,0 +1,285 @@
+"""The run directory: the record of one trial, and all that reports read.
+
+config.json     flat, dotted, complete: reproduces the run; `schema` is the version of these files
+shards.json     the number of parts that its batches are computed in, as decided when it started
+processor.json  the sizes of inputs and outputs, and what encodes inputs and decodes outputs for `predict`
+metrics.jsonl   one record a line, appended during training
+PROBE.jsonl     one record a line: arrays that a probe measured, such as the norms of dL/dh_t in gradient_flow.jsonl
+result.json     written once, at the end: status, summary, tables of errors, environment
+checkpoint/     the newest states of the trial
+wandb/          W&B's files
+"""
+
+import contextlib
+import fcntl
+import math
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from research import options
+from research.errors import UserError
+from research.tracking import strict_json
+from research.tracking.strict_json import is_number
+
+SCHEMA = 2
+"""The version of the files. Older ones have other keys."""
+METRICS = "metrics"
+PLACES = {"by_length": "length", "by_position": "position"}
+"""The tables of `result.json`, and the column that says what a row is about."""
+
+
+@dataclass(frozen=True, order=True)
+class RunDirectory:
+    """One trial on disk."""
+
+    path: Path
+
+    def __post_init__(self) -> None:
+        """Accept a string."""
+        object.__setattr__(self, "path", Path(self.path))
+
+    @classmethod
+    def create(cls, path: Path | str, config: Any) -> "RunDirectory":
+        """Create the folder and write `config.json`, or return to a run of the same config.
+
+        Args:
+            path: of the folder.
+            config: a dataclass of options, or its flat dotted keys and values.
+
+        Raises:
+            UserError: if the folder holds a run of another config, or cannot be created.
+        """
+        run = cls(Path(path))
+        flat = dict(config) if isinstance(config, Mapping) else options.flatten(config)
+        if run.config_file.exists():
+            run._check_same(strict_json.encode(flat))
+        try:
+            run.path.mkdir(parents=True, exist_ok=True)
+            strict_json.write(run.config_file, {"schema": SCHEMA, **flat})
+        except OSError as error:
+            raise UserError(f"{run.path}: cannot be a run directory: {error.strerror}") from error
+        return run
+
+    def forget(self) -> None:
+        """Remove the folder if the trial has not started, and its parent if nothing else is in it."""
+        with contextlib.suppress(OSError):
+            files = [self.config_file, self.lock_file]
+            if set(self.path.iterdir()) <= set(files):
+                for file in files:
+                    file.unlink(missing_ok=True)
+                self.path.rmdir()
+                self.path.parent.rmdir()
+
+    @property
+    def config_file(self) -> Path:
+        """Path of the flat config."""
+        return self.path / "config.json"
+
+    @property
+    def lock_file(self) -> Path:
+        """Path of the file that the process that trains this trial locks."""
+        return self.path / ".lock"
+
+    @property
+    def result_file(self) -> Path:
+        """Path of the result."""
+        return self.path / "result.json"
+
+    @property
+    def shards_file(self) -> Path:
+        """Path of the number of parts of a batch."""
+        return self.path / "shards.json"
+
+    @property
+    def processor_file(self) -> Path:
+        """Path of what `predict` needs besides the weights."""
+        return self.path / "processor.json"
+
+    def options(self) -> dict[str, Any]:
+        """Return the flat dotted keys of `config.json` as written, known or not.
+
+        Raises:
+            UserError: if the file is absent, broken, of an older version, or a value is no word, number or boolean.
+        """
+        flat = strict_json.read(self.config_file)
+        schema = flat.pop("schema", 1)
+        if schema != SCHEMA:
+            age = "an older" if is_number(schema) and schema < SCHEMA else "another"
+            raise UserError(f"{self.config_file}: written by {age} version: schema {schema}, not {SCHEMA}")
+        for key, value in flat.items():
+            if not (isinstance(value, str | bool) or is_number(value)):
+                raise UserError(f"{self.config_file}: {key}: must be a word, a number, true or false")
+        return flat
+
+    def result(self) -> dict[str, Any] | None:
+        """Return `result.json` with its floats restored; None while the trial is unfinished.
+
+        Raises:
+            UserError: if the file is broken.
+        """
+        if not self.result_file.exists():
+            return None
+        result = strict_json.decode(strict_json.read(self.result_file))
+        if fault := _result_fault(result):
+            raise UserError(f"{self.result_file}: {fault}; delete the file to finish the run again")
+        return result
+
+    def finish(self, result: Mapping[str, Any]) -> None:
+        """Write `result.json`: a trial with this file is done."""
+        strict_json.write(self.result_file, result)
+
+    def batch_shards(self) -> int | None:
+        """Return the number of parts that its batches are computed in; None as long as that is not decided.
+
+        Raises:
+            UserError: if the file is broken.
+        """
+        if not self.shards_file.exists():
+            return None
+        count = strict_json.read(self.shards_file).get("batch_shards")
+        if not isinstance(count, int) or isinstance(count, bool) or count < 1:
+            raise UserError(f"{self.shards_file}: batch_shards: must be a whole number, at least 1")
+        return count
+
+    def decide_batch_shards(self, count: int) -> None:
+        """Record the number of parts: a resumed run keeps to it, and so to the last bit."""
+        strict_json.write(self.shards_file, {"batch_shards": count})
+
+    def processor(self) -> dict[str, Any]:
+        """Return what `save_processor` has written. A symbol such as "nan" is no float here.
+
+        Raises:
+            UserError: if the file is absent or broken.
+        """
+        return strict_json.read(self.processor_file)
+
+    def save_processor(self, saved: Mapping[str, Any]) -> None:
+        """Write what `predict` needs besides the weights; all plain JSON."""
+        strict_json.write(self.processor_file, saved, indent=None)
+
+    @contextlib.contextmanager
+    def claimed(self) -> Iterator[None]:
+        """Hold the directory while it is written to; the system frees it should the process die.
+
+        Raises:
+            UserError: if another process holds it.
+        """
+        with self.lock_file.open("w") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise UserError(f"{self.path}: another process is training this trial") from None
+            yield
+
+    def append(self, stem: str, record: Mapping[str, Any]) -> None:
+        """Add a record with a `step` to the metrics, or to the file of a probe.
+
+        Args:
+            stem: "metrics", or the name of a probe.
+            record: numbers, and for a probe arrays as well.
+        """
+        strict_json.append(self._file(stem), record)
+
+    def records(self, stem: str) -> list[dict[str, Any]]:
+        """Return all records in the order of writing; [] if there is no file. Half a line at the end is skipped.
+
+        Raises:
+            UserError: for a broken line elsewhere, or a record of another shape, naming the file and the line.
+        """
+        path, records = self._file(stem), []
+        lengths: dict[str, int] = {}
+        for number, record in strict_json.read_records(path):
+            if fault := _record_fault(record, lengths, only_numbers=stem == METRICS):
+                raise UserError(f"{path}:{number}: {fault}")
+            records.append(record)
+        return records
+
+    def check_records(self) -> None:
+        """Read every record now, not after hours of training.
+
+        Raises:
+            UserError: if a record cannot be read.
+        """
+        for path in self._record_files():
+            self.records(path.stem)
+
+    def truncate(self, step: int) -> None:
+        """Drop what a run resumed from the state after `step` updates will record again, and half a last line.
+
+        Metrics of step n are written after n updates and stay; a probe's record of step n is of the weights after n
+        updates, taken in the update that follows, and will be recorded again. -1 drops everything.
+        """
+        for path in self._record_files():
+            last = step if path.stem == METRICS else step - 1
+            strict_json.write_records(path, [record for record in self.records(path.stem) if record["step"] <= last])
+
+    def _file(self, stem: str) -> Path:
+        return self.path / f"{stem}.jsonl"
+
+    def _record_files(self) -> list[Path]:
+        return sorted(self.path.glob("*.jsonl"))
+
+    def _check_same(self, new: Mapping[str, Any]) -> None:
+        old = self.options()
+        for key in [*new, *(key for key in old if key not in new)]:
+            if old.get(key) != new.get(key) and not key.startswith(options.NEUTRAL_KEYS):
+                raise UserError(
+                    f"{self.path}: holds a run with {key}={old.get(key)}, not {new.get(key)}; "
+                    "choose another directory or remove this one"
+                )
+
+
+def find(root: Path | str) -> list[RunDirectory]:
+    """Return all run directories at or under `root`, at any depth, sorted by path."""
+    runs = []
+    for folder, folders, files in os.walk(root):
+        if "config.json" in files:
+            runs.append(RunDirectory(Path(folder)))
+            folders.clear()  # a run holds no runs, but may hold large checkpoint and W&B folders
+    return sorted(runs)
+
+
+def _record_fault(record: Mapping[str, Any], lengths: dict[str, int], only_numbers: bool) -> str | None:
+    """Return what is wrong with a record: a value is a number, or an array as long as in the first record."""
+    for key, value in record.items():
+        if is_number(value):
+            continue
+        if only_numbers:
+            return f"{key}: must be a number"
+        if not (isinstance(value, list) and value and all(map(is_number, value))):
+            return f"{key}: must be a list of at least one number"
+        if len(value) != lengths.setdefault(key, len(value)):
+            return f"{key}: has {len(value)} numbers; must have {lengths[key]}, as in the first record"
+    return None
+
+
+def _result_fault(result: Mapping[str, Any]) -> str | None:
+    """Return what is wrong with a result, in words that follow the name of the file."""
+    summary = result.get("summary")
+    if not isinstance(result.get("status"), str) or not isinstance(summary, dict):
+        return "must hold a status and a summary"
+    for key, value in summary.items():
+        if not is_number(value):
+            return f"summary: {key}: must be a number"
+    for name in ("signatures", "profiles"):
+        words = result.get(name) or {}
+        if not (isinstance(words, dict) and all(isinstance(word, str) for word in words.values())):
+            return f"{name}: must hold words"
+    for name, place in PLACES.items():
+        table = result.get(name) or {}
+        if not isinstance(table, dict) or (table and not isinstance(table.get(place), list)):
+            return f"{name}: must hold columns, {place} among them"
+        for key, column in table.items():
+            if not isinstance(column, list) or not all(map(is_number, column)):
+                return f"{name}: {key}: must be a list of numbers"
+            if len(column) != len(table[place]):
+                return f"{name}: {key}: has {len(column)} numbers; must have {len(table[place])}, as {place}"
+            counted = key in (place, "count") or key.endswith("references")
+            if not key.endswith("loss") and not all(
+                math.isfinite(x) or (math.isnan(x) and not counted) for x in column
+            ):
+                return f"{name}: {key}: must be finite"  # a rate of what is counted nowhere is nan
+    return None

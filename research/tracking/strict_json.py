@@ -1,0 +1,138 @@
+"""Strict JSON on disk, replaced atomically; floats that are not finite are the strings "inf", "-inf" and "nan".
+
+A file of records, one a line, may end in half a line after a crash: readers skip it, and the next record replaces it.
+"""
+
+import json
+import math
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from research.errors import UserError
+
+NON_FINITE = {"inf": math.inf, "-inf": -math.inf, "nan": math.nan}
+LARGEST_STEP = 2**53  # beyond it floats, and so the axes of figures, cannot hold a step
+
+
+def is_number(value: Any) -> bool:
+    """Return whether it is an int or float that a float can hold; inf and nan are numbers, true and false are not."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value.bit_length() <= 1023
+    return isinstance(value, float)
+
+
+def encode(value: Any) -> Any:
+    """Return plain values that strict JSON can hold; arrays and scalars of NumPy and JAX become lists and numbers."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else str(value)
+    if isinstance(value, Mapping):
+        return {str(key): encode(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [encode(item) for item in value]
+    return encode(value.tolist()) if hasattr(value, "tolist") else value
+
+
+def decode(value: Any) -> Any:
+    """Return the value with the floats that `encode` wrote as strings."""
+    if isinstance(value, str):
+        return NON_FINITE.get(value, value)
+    if isinstance(value, dict):
+        return {key: decode(item) for key, item in value.items()}
+    return [decode(item) for item in value] if isinstance(value, list) else value
+
+
+def write(path: Path, value: Mapping[str, Any], indent: int | None = 1) -> None:
+    """Replace the file by this object."""
+    _replace(path, json.dumps(encode(value), indent=indent, allow_nan=False) + "\n")
+
+
+def read(path: Path) -> dict[str, Any]:
+    """Return the object in the file as it stands there, not decoded.
+
+    Raises:
+        UserError: if the file is absent, or holds anything else.
+    """
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except json.JSONDecodeError as error:
+        raise UserError(f"{path}:{error.lineno}: not JSON: {error.msg.removesuffix(' at')}") from error
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}: not UTF-8 text") from error
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{path}: holds too long a number, or lists nested too deeply") from error
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read: {error.strerror}") from error
+    if not isinstance(value, dict):
+        raise UserError(f"{path}:1: must be a JSON object")
+    return value
+
+
+def append(path: Path, record: Mapping[str, Any]) -> None:
+    """Add a record, an object with a `step`, as a line of its own."""
+    with path.open("ab+") as file:
+        _end_last_line(file)
+        file.write(_line(record).encode())
+
+
+def write_records(path: Path, records: Iterable[Mapping[str, Any]]) -> None:
+    """Replace the file by these records."""
+    _replace(path, "".join(map(_line, records)))
+
+
+def read_records(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield the number of the line and the decoded record of each line; nothing if there is no file.
+
+    Raises:
+        UserError: for a line that holds no record, unless it is the last one and not complete.
+    """
+    try:
+        lines = path.read_bytes().split(b"\n") if path.exists() else []
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read: {error.strerror}") from error
+    for number, line in enumerate(lines, start=1):
+        record = _record(line)
+        if record is not None:
+            yield number, record
+        elif line.strip() and number < len(lines):
+            raise UserError(f"{path}:{number}: not a record: {line[:40].decode(errors='replace')!r}")
+
+
+def _line(record: Mapping[str, Any]) -> str:
+    return json.dumps(encode(record), allow_nan=False) + "\n"
+
+
+def _record(line: bytes) -> dict[str, Any] | None:
+    """Return the decoded object of a line; None if it is none with a step."""
+    try:
+        value = decode(json.loads(line))
+    except (ValueError, RecursionError):
+        return None
+    step = value.get("step") if isinstance(value, dict) else None
+    return value if isinstance(step, int) and not isinstance(step, bool) and 0 <= step < LARGEST_STEP else None
+
+
+def _replace(path: Path, text: str) -> None:
+    """Write the file so that a crash at any moment leaves the old or the new content, never a part."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    with temporary.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(temporary, path)
+
+
+def _end_last_line(file: BinaryIO) -> None:
+    """Go to the end of the file, onto a fresh line: cut off half a record that a crash has left, end a whole one."""
+    if file.seek(0, os.SEEK_END) == 0:
+        return
+    file.seek(-1, os.SEEK_END)
+    if file.read(1) == b"\n":
+        return
+    file.seek(0)
+    last = file.read().rpartition(b"\n")[2]
+    if _record(last) is None:
+        file.truncate(file.tell() - len(last))
+    else:
+        file.write(b"\n")
