@@ -1,11 +1,11 @@
 """The order of examples: a pure function of (seed, step), so that a resumed run needs no iterator state.
 
-Each epoch visits each example once, in an order of its own. The permutation is never stored: a Feistel network permutes
-the next larger power of four, and an index that falls outside the range is permuted again until it falls inside
-(cycle walking; Black & Rogaway 2002). Examples stand in buckets of similar length, one after the other; a batch comes
-from one bucket, and the batches of an epoch come in random order.
+Each epoch visits each example once, in a random order. The permutation is never stored: a Feistel network permutes the
+next larger power of four, and an index that falls outside the range is permuted again until it falls inside (cycle
+walking; Black & Rogaway 2002). Examples are stored bucket by bucket; a batch comes from one bucket, and the batches of
+an epoch come in random order.
 
-`Order` is computed where the model trains, `Schedule` is the same in NumPy, for those who read examples from a disk.
+`Order` is computed where the model trains. `HostOrder` is the same in NumPy, for examples that are read from a disk.
 """
 
 from dataclasses import dataclass
@@ -19,7 +19,15 @@ from jaxtyping import Array, Int, UInt, UInt32
 
 from research.batch import ArrayT
 
+ORDER, AUGMENT, SAMPLE = 1, 2, 3
+"""Tags that tell the random streams of a batch's key apart: the order of examples, their augmentation, and whatever else
+is sampled for a batch. Fold a tag into the key first, then the epoch or the step (`stream`)."""
 ROUNDS = 6
+
+
+def stream(key: Array, tag: int, step: Int[Array, ""]) -> Array:
+    """Return the key of one random stream at one step (or epoch): no other stream or step has it."""
+    return jax.random.fold_in(jax.random.fold_in(key, tag), step)
 
 
 @dataclass(frozen=True)
@@ -33,58 +41,58 @@ class Order:
     def batches(self) -> tuple[int, ...]:
         """Batches of each bucket in an epoch; a bucket smaller than a batch repeats examples within it.
 
-        An empty one has none: no permutation of nothing would ever end.
+        An empty bucket has none: the permutation of an empty range would never end.
         """
         return tuple(max(1, size // self.batch_size) if size else 0 for size in self.sizes)
 
     def bucket(self, key: Array, step: Int[Array, ""]) -> Int[Array, ""]:
-        """The bucket that the batch of this step comes from."""
+        """Return the bucket that the batch of this step comes from."""
         return self._place(key, step)[1]
 
     def rows(self, key: Array, step: Int[Array, ""], bucket: int) -> Int[Array, " B"]:
-        """The examples of this step's batch, as rows of the whole, given that it comes from `bucket`."""
+        """Return the examples of this step's batch, counted over all buckets, if it comes from `bucket`."""
         epoch_key, _, slot = self._place(key, step)
         first_batch = int(np.sum(self.batches[:bucket]))
         position = (slot - first_batch) * self.batch_size + jnp.arange(self.batch_size)
         row = permute(position % self.sizes[bucket], self.sizes[bucket], jax.random.fold_in(epoch_key, bucket + 1))
         return row + int(np.sum(self.sizes[:bucket]))
 
-    def schedule(self, key: Array, steps: int) -> "Schedule":
-        """The batches of the first steps, at least, on the host."""
+    def on_host(self, key: Array, steps: int) -> "HostOrder":
+        """Return the batches of at least the first steps, for the host."""
         epochs = jnp.arange(-(-steps // sum(self.batches)))
-        return Schedule(self, np.asarray(_epoch_keys(key, epochs, len(self.sizes))))
+        return HostOrder(self, np.asarray(_epoch_round_keys(key, epochs, len(self.sizes))))
 
     def _place(self, key: Array, step: Int[Array, ""]) -> tuple[Array, Array, Array]:
         total = int(np.sum(self.batches))
-        epoch_key = jax.random.fold_in(key, step // total)
+        epoch_key = stream(key, ORDER, step // total)
         slot = permute((step % total)[None], total, epoch_key)[0]
         bucket = jnp.searchsorted(jnp.asarray(np.cumsum(self.batches), jnp.int32), slot, side="right")
         return epoch_key, bucket, slot
 
 
 @dataclass(frozen=True)
-class Schedule:
-    """The batches of an `Order` for one key."""
+class HostOrder:
+    """The batches of an `Order` for one key, in NumPy."""
 
     order: Order
     keys: UInt32[np.ndarray, "E P R"]
-    """Of each epoch's permutations: that of its batches, and that of each bucket."""
+    """Round keys of each epoch's permutations: that of its batches, then that of each bucket."""
 
     def at(self, step: int) -> tuple[int, Int[np.ndarray, " B"]]:
-        """The bucket of this step's batch, and its examples as rows of the whole."""
-        batches, size = self.order.batches, self.order.batch_size
+        """Return the bucket of this step's batch, and its examples, counted over all buckets."""
+        batches, batch_size = self.order.batches, self.order.batch_size
         epoch, place = divmod(step, sum(batches))
-        slot = int(permuted(np.array([place]), sum(batches), self.keys[epoch, 0])[0])
+        slot = int(permute_on_host(np.array([place]), sum(batches), self.keys[epoch, 0])[0])
         ends = np.cumsum(batches)
         bucket = int(np.searchsorted(ends, slot, side="right"))
-        position = (slot - (ends[bucket] - batches[bucket])) * size + np.arange(size)
-        count = self.order.sizes[bucket]
-        row = permuted(position % count, count, self.keys[epoch, bucket + 1])
+        position = (slot - (ends[bucket] - batches[bucket])) * batch_size + np.arange(batch_size)
+        size = self.order.sizes[bucket]
+        row = permute_on_host(position % size, size, self.keys[epoch, bucket + 1])
         return bucket, row + sum(self.order.sizes[:bucket])
 
 
 def permute(index: Int[Array, " N"], size: int, key: Array) -> Int[Array, " N"]:
-    """Where a random permutation of 0 … size - 1 sends `index`; the same key is the same permutation."""
+    """Return where a random permutation of 0 … size - 1 sends `index`; the same key is the same permutation."""
     encrypt = partial(_encrypt, keys=round_keys(key), half_bits=_half_bits(size))
 
     def outside(value: UInt[Array, " N"]) -> Array:
@@ -96,8 +104,8 @@ def permute(index: Int[Array, " N"], size: int, key: Array) -> Int[Array, " N"]:
     return jax.lax.while_loop(outside, walk, encrypt(index.astype(jnp.uint32))).astype(jnp.int32)
 
 
-def permuted(index: Int[np.ndarray, " N"], size: int, keys: UInt32[np.ndarray, " R"]) -> Int[np.ndarray, " N"]:
-    """`permute` in NumPy, with the `round_keys` of the key."""
+def permute_on_host(index: Int[np.ndarray, " N"], size: int, keys: UInt32[np.ndarray, " R"]) -> Int[np.ndarray, " N"]:
+    """Compute `permute` in NumPy, with the `round_keys` of the key."""
     encrypt = partial(_encrypt, keys=keys, half_bits=_half_bits(size))
     value = encrypt(index.astype(np.uint32))
     while np.any(value >= size):
@@ -106,20 +114,20 @@ def permuted(index: Int[np.ndarray, " N"], size: int, keys: UInt32[np.ndarray, "
 
 
 def round_keys(key: Array) -> UInt32[Array, " R"]:
-    """What the rounds of a permutation take from its key."""
+    """Return what the rounds of a permutation take from its key."""
     return jax.random.bits(key, (ROUNDS,), jnp.uint32)
 
 
 @partial(jax.jit, static_argnums=2)
-def _epoch_keys(key: Array, epochs: Int[Array, " E"], buckets: int) -> UInt32[Array, "E P R"]:
-    """The `keys` of a schedule."""
+def _epoch_round_keys(key: Array, epochs: Int[Array, " E"], buckets: int) -> UInt32[Array, "E P R"]:
+    """Return the `keys` of a `HostOrder`."""
 
-    def of(epoch: Int[Array, ""]) -> UInt32[Array, "P R"]:
-        epoch_key = jax.random.fold_in(key, epoch)
-        each = [epoch_key, *(jax.random.fold_in(epoch_key, bucket + 1) for bucket in range(buckets))]
-        return jnp.stack([round_keys(one) for one in each])
+    def of_epoch(epoch: Int[Array, ""]) -> UInt32[Array, "P R"]:
+        epoch_key = stream(key, ORDER, epoch)
+        keys = [epoch_key, *(jax.random.fold_in(epoch_key, bucket + 1) for bucket in range(buckets))]
+        return jnp.stack([round_keys(permutation_key) for permutation_key in keys])
 
-    return jax.vmap(of)(epochs)
+    return jax.vmap(of_epoch)(epochs)
 
 
 def _half_bits(size: int) -> int:
@@ -136,7 +144,7 @@ def _encrypt(value: UInt[ArrayT, " N"], keys: UInt32[ArrayT, " R"], half_bits: i
 
 
 def _mix(value: UInt[ArrayT, " N"]) -> UInt[ArrayT, " N"]:
-    """The finaliser of MurmurHash3: every input bit reaches every output bit."""
+    """Apply the finalizer of MurmurHash3: every input bit reaches every output bit."""
     once: Any = (value ^ (value >> 16)) * np.uint32(0x85EBCA6B)
     twice: Any = (once ^ (once >> 13)) * np.uint32(0xC2B2AE35)
     return twice ^ (twice >> 16)
