@@ -1,130 +1,117 @@
-"""The import direction of the design: who may import whom, and one home for each outside system."""
+"""The import direction of the rooms: who may import whom, and one home for each outside library."""
 
 import ast
 import subprocess
 import sys
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parent.parent
-BASE = {"config", "dotted", "catalogue", "errors", "terminal"}
-ALLOWED = {  # what the modules of a folder (or one module) may import of `research`, beside their own folder
+from benchmarks.import_graph import ROOT, Module, graph, imported, modules, rows
+
+BASE = {"errors", "options", "batch"}
+MODEL = BASE | {"cells", "recurrence", "seq2seq"}
+TRAINING = MODEL | {"data", "tasks", "probes", "tracking", "training"}
+ALLOWED = {  # the rooms that a room (a folder of `research`, or a module in none) may import
     "errors": set(),
-    "terminal": set(),
-    "catalogue": set(),
-    "config": {"catalogue", "errors"},
-    "dotted": {"config", "errors"},
-    "experiment": BASE,
-    "command_line": BASE | {"experiment"},
+    "options": {"errors"},
     "batch": set(),
-    "recurrent": BASE,
-    "tasks": BASE | {"batch"},
-    "seq2seq": BASE | {"batch", "recurrent"},
-    "probes": BASE | {"batch", "recurrent"},
+    "cells": BASE,
+    "recurrence": BASE | {"cells"},
+    "seq2seq": BASE | {"cells", "recurrence"},
+    "data": BASE,
+    "tasks": BASE | {"data"},
+    "probes": BASE | {"cells", "recurrence"},
     "tracking": BASE | {"probes"},
-    "training": BASE | {"batch", "recurrent", "tasks", "seq2seq", "probes", "tracking"},
-    "sweeping": BASE | {"experiment", "command_line", "tracking", "training"},
-    "reporting": BASE | {"experiment", "tracking", "probes"},
-    "data": BASE | {"tasks"},
-    "predicting": BASE | {"batch", "recurrent", "tasks", "seq2seq", "training", "tracking", "reporting"},
-    "cli": BASE | {"data", "experiment", "command_line", "training", "sweeping", "reporting", "predicting"},
+    "training": TRAINING - {"training"},
+    "config": TRAINING,
+    "sweep": TRAINING | {"config"},
+    "reporting": BASE | {"tasks", "probes", "tracking", "config"},
+    "inference": TRAINING | {"config", "reporting"},
+    "cli": TRAINING | {"config", "sweep", "reporting", "inference"},
     "__main__": {"cli"},
 }
+REGISTRIES = {"config", "cells", "seq2seq", "tasks", "data", "training", "recurrence", "probes", "tracking"}
+"""What a declaration in `experiments` may name: the config, and the options that it is composed of."""
 HOMES = {
-    "tyro": "research/command_line.py",
-    "wandb": "research/tracking/wandb.py",
-    "plotly": "research/tracking/wandb.py",
-    "orbax": "research/training/checkpoint.py",
-    "matplotlib": "research/reporting/figures/",
-    "yaml": "research/sweeping/spec.py",
-    "tensorflow_datasets": "research/tasks/corpora/",
-    "sentencepiece": "research/tasks/units.py",
-    "sacrebleu": "research/tasks/translations.py",
-    "PIL": "research/tasks/",
-    "resvg_py": "research/tasks/corpora/tuxpaint.py",
-    "soundfile": "research/tasks/",
-    "soxr": "research/tasks/audio/sound.py",
-    "kaldi_native_fbank": "research/tasks/audio/fbank.py",
-    "jiwer": "research/tasks/transcripts.py",
+    "tyro": ("research/config/flags.py", "research/cli/parser.py"),
+    "wandb": ("research/tracking/wandb.py",),
+    "plotly": ("research/tracking/wandb.py",),
+    "orbax": ("research/training/checkpoint.py",),
+    "matplotlib": ("research/reporting/figures/",),
+    "pandas": ("research/reporting/",),
+    "tabulate": ("research/reporting/",),
+    "yaml": ("research/sweep/spec.py",),
+    "tensorflow_datasets": ("research/data/corpora/",),
+    "tensorflow": ("research/data/corpora/",),
+    "grain": ("research/data/streaming.py",),
+    "sentencepiece": ("research/data/text.py",),
+    "PIL": ("research/data/",),
+    "resvg_py": ("research/data/corpora/",),
+    "soundfile": ("research/data/",),
+    "soxr": ("research/data/audio/",),
+    "kaldi_native_fbank": ("research/data/audio/",),
+    "sacrebleu": ("research/tasks/metrics/",),
+    "jiwer": ("research/tasks/metrics/",),
+    "rapidfuzz": ("research/tasks/metrics/",),
 }
-LIGHT = (
-    "config", "dotted", "catalogue", "experiment", "errors", "command_line", "cli", "sweeping.spec",
-    "sweeping.parameters", "sweeping.local", "tracking.runs", "data", "predicting.options",
-)  # fmt: skip
-HEAVY = {
-    "jax",
-    "jaxlib",
-    "flax",
-    "optax",
-    "orbax",
-    "wandb",
-    "plotly",
-    "matplotlib",
-    "scipy",
-    "tensorflow_datasets",
-    "numpy",
-}
+SLOW_TO_IMPORT = {"wandb", "plotly", "matplotlib", "pandas", "tensorflow", "tensorflow_datasets", "grain", "ray"}
+FILES = modules("research")
 
 
-def imports(tree: ast.Module, package: str) -> Iterator[str]:
-    """The dotted names that a module imports anywhere; `from a import b` gives a.b."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            above = package.split(".")[: len(package.split(".")) - node.level + 1] if node.level else []
-            start = ".".join([*above, *([node.module] if node.module else [])])
-            yield from (f"{start}.{alias.name}" for alias in node.names)
-
-
-def modules(folder: str) -> Iterator[tuple[str, set[str]]]:
-    """The path of each module and the names that it imports."""
-    for path in sorted((ROOT / folder).rglob("*.py")):
-        place = path.relative_to(ROOT)
-        yield place.as_posix(), set(imports(ast.parse(path.read_text()), ".".join(place.parts[:-1])))
-
-
-def violations(place: str, names: set[str]) -> list[str]:
-    """The names that a module of `research` must not import."""
-    unit = place.split("/")[1].removesuffix(".py")
-    if unit == "__init__":
-        return sorted(name for name in names if name.startswith("research"))
+def violations(file: Module) -> list[str]:
+    """Return the names that a module of `research` must not import."""
+    if file.room == "__init__":
+        return sorted(name for name in file.names if name.startswith("research"))
     return sorted(
         name
-        for name in names
-        if name.split(".")[0] in ("experiments", "tests")
-        or (name.split(".")[0] == "research" and name.split(".")[1] not in ALLOWED[unit] | {unit})
+        for name in file.names
+        if (parts := name.split("."))[0] in ("experiments", "benchmarks", "tests")
+        or (parts[0] == "research" and (len(parts) < 2 or parts[1] not in ALLOWED[file.room] | {file.room}))
     )
 
 
-@pytest.mark.parametrize(("place", "names"), [pytest.param(*module, id=module[0]) for module in modules("research")])
-def test_imports_point_one_way(place, names):
-    assert not violations(place, names)
+@pytest.mark.parametrize("room", ALLOWED)
+def test_imports_point_one_way(room):
+    wrong = {file.path: violations(file) for file in FILES if file.room == room}
+    assert wrong, f"{room}: holds no file"
+    assert not any(wrong.values()), {path: names for path, names in wrong.items() if names}
 
 
-@pytest.mark.parametrize("system", HOMES)
-def test_an_outside_system_has_one_home(system):
-    users = [
-        place
-        for folder in ("research", "experiments")
-        for place, names in modules(folder)
-        if any(name.split(".")[0] == system for name in names)
-    ]
-    assert all(place.startswith(HOMES[system]) for place in users), users
+def test_every_room_has_its_place():
+    assert {file.room for file in FILES} - {"__init__"} == set(ALLOWED)
+    rows(graph(FILES))  # no circle
 
 
-@pytest.mark.parametrize("module", LIGHT)
-def test_light_modules_import_nothing_heavy(module):
-    code = f"import sys, research.{module}; print(*({{name.split('.')[0] for name in sys.modules}} & {HEAVY!r}))"
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert done.stdout.split() == []
+def test_experiments_are_declarations():
+    for file in modules("experiments"):
+        outside = {name for name in file.names if name.split(".")[0] not in ("research", "typing", "dataclasses")}
+        assert not outside, (file.path, outside)
+        assert file.rooms <= REGISTRIES, (file.path, file.rooms - REGISTRIES)
+
+
+@pytest.mark.parametrize("library", HOMES)
+def test_an_outside_library_has_one_home(library):
+    users = [file.path for file in FILES if any(name.split(".")[0] == library for name in file.names)]
+    assert all(path.startswith(HOMES[library]) for path in users), users
+
+
+def test_lists_and_help_import_nothing_slow():
+    code = "import sys; from research.cli.main import main; main(sys.argv[1:]); print(*sys.modules, file=sys.stderr)"
+    for command in (["list"], ["data", "list"]):
+        done = subprocess.run([sys.executable, "-c", code, *command], cwd=ROOT, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        assert not {name.split(".")[0] for name in done.stderr.split()} & SLOW_TO_IMPORT
 
 
 def test_a_wrong_import_would_be_seen():
     source = "def late():\n    from ..training import step\nfrom research.cli import main\nimport experiments.attention"
-    names = set(imports(ast.parse(source), "research.recurrent"))
+    names = frozenset(imported(ast.parse(source), "research.cells"))
     assert names == {"research.training.step", "research.cli.main", "experiments.attention"}
-    assert violations("research/recurrent/cell.py", names) == sorted(names)
-    assert not violations("research/recurrent/cell.py", {"research.recurrent.vjp", "research.config.Config", "jax"})
+    assert violations(Module("research/cells/cell.py", names, 4)) == sorted(names)
+    legal = frozenset({"research.cells.gru", "research.options.require", "jax"})
+    assert not violations(Module("research/cells/cell.py", legal, 4))
+
+
+def test_a_circle_would_be_seen():
+    with pytest.raises(ValueError, match="a, b: import one another"):
+        rows({"a": {"b"}, "b": {"a"}, "c": {"a"}})
