@@ -22,43 +22,21 @@ BAR_WIDTH = 16
 SPEED_WINDOW = 60.0  # seconds of progress that the remaining time is estimated from
 
 
-class ProgressBar:
-    """One bar over a whole sweep, with what is going on beside it; lines instead where stderr is no terminal."""
+class _Display:
+    """A display of nothing, for a process that another one speaks for; what the others are."""
 
-    def __init__(self, shown: bool = True) -> None:
-        """Choose the display.
+    def start(self) -> None: ...
 
-        Args:
-            shown: False: none, for a process that another one speaks for.
-        """
-        person = STDERR.is_terminal and not STDERR.is_dumb_terminal
-        self._display: _Bar | _Lines | _Nothing = (_Bar() if person else _Lines()) if shown else _Nothing()
-        self._before = self._after = ""
+    def stop(self, done: bool) -> None: ...
 
-    def __enter__(self) -> "ProgressBar":
-        self._display.start()
-        return self
+    def expect(self, total: float) -> None: ...
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self._display.stop(done=kind is None)
+    def doing(self, what: str) -> None: ...
 
-    def expect(self, total: float) -> None:
-        """Say how much there is to do, in any unit."""
-        self._display.expect(total)
-
-    def part(self, before: str = "", after: str = "") -> None:
-        """Say which part of the whole is at work: words before and after what is going on."""
-        self._before, self._after = before, after
-
-    def doing(self, what: str) -> None:
-        """Say what is going on."""
-        self._display.doing(f"{self._before}{what}{self._after}")
-
-    def advance(self, amount: float) -> None:
-        self._display.advance(amount)
+    def advance(self, amount: float) -> None: ...
 
 
-class _Bar:
+class _Bar(_Display):
     def __init__(self) -> None:
         self._progress = Progress(
             SpinnerColumn(),
@@ -69,7 +47,7 @@ class _Bar:
             TimeRemainingColumn(),
             TextColumn("{task.description}", markup=False, table_column=Column(ratio=1, no_wrap=True)),
             console=STDERR,
-            expand=True,  # what is going on gets what is left of the line, and is cut where that is too short
+            expand=True,  # the description gets the rest of the line, and is cut where that is too short
             speed_estimate_period=SPEED_WINDOW,
         )
         self._task = self._progress.add_task("", total=None)
@@ -92,26 +70,14 @@ class _Bar:
         self._progress.advance(self._task, amount)
 
 
-class _Nothing:
-    def start(self) -> None: ...
-
-    def stop(self, done: bool) -> None: ...
-
-    def expect(self, total: float) -> None: ...
-
-    def doing(self, what: str) -> None: ...
-
-    def advance(self, amount: float) -> None: ...
-
-
-class _Lines:
-    """A thread writes them, so that a long call does not look like a standstill."""
+class _Lines(_Display):
+    """Lines that a thread writes, so that a long call does not look like a standstill."""
 
     def __init__(self) -> None:
         self._total = 0.0
         self._done = 0.0
         self._doing = ""
-        self._began = time.monotonic()
+        self._started = time.monotonic()
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._write_lines, daemon=True)
 
@@ -142,7 +108,46 @@ class _Lines:
             self._write()
 
     def _write(self) -> None:
-        share = min(self._done / self._total, 1.0) if self._total else 0.0
-        minutes, seconds = divmod(int(time.monotonic() - self._began), 60)
-        line = f"{share:4.0%}  {minutes // 60}:{minutes % 60:02}:{seconds:02}  {self._doing}"
+        fraction = min(self._done / self._total, 1.0) if self._total else 0.0
+        minutes, seconds = divmod(int(time.monotonic() - self._started), 60)
+        line = f"{fraction:4.0%}  {minutes // 60}:{minutes % 60:02}:{seconds:02}  {self._doing}"
         STDERR.print(line, highlight=False, markup=False, soft_wrap=True)
+
+
+class ProgressBar:
+    """A bar over a whole sweep, next to what is being done; lines instead where stderr is no terminal."""
+
+    def __init__(self, shown: bool = True) -> None:
+        """Choose the display.
+
+        Args:
+            shown: False: none, for a process that another one speaks for.
+        """
+        person = STDERR.is_terminal and not STDERR.is_dumb_terminal
+        self._display = (_Bar() if person else _Lines()) if shown else _Display()
+        self._before = self._after = ""
+
+    def __enter__(self) -> "ProgressBar":
+        """Start the display."""
+        self._display.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        """Stop the display, at 100% unless there was an error."""
+        self._display.stop(done=kind is None)
+
+    def expect(self, total: float) -> None:
+        """Set how much there is to do, in any unit."""
+        self._display.expect(total)
+
+    def part(self, before: str = "", after: str = "") -> None:
+        """Set the words before and after what is being done, such as which part of the whole it is of."""
+        self._before, self._after = before, after
+
+    def doing(self, what: str) -> None:
+        """Show what is being done."""
+        self._display.doing(f"{self._before}{what}{self._after}")
+
+    def advance(self, amount: float) -> None:
+        """Count this much as done."""
+        self._display.advance(amount)
