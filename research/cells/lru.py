@@ -1,0 +1,89 @@
+"""Linear recurrent unit: a diagonal complex recurrence.
+
+    s_t = lambda * s_{t-1} + exp(gamma_log) * (B x_t)        lambda = exp(-exp(nu_log) + i exp(theta_log))
+    h_t = Re(C s_t) + D x_t
+
+Orvieto, Smith, Gu, Fernando, Gulcehre, Pascanu, De, Resurrecting recurrent neural networks for long sequences, 2023.
+
+B and D are blocks of `w`: `re` and `im` give B x_t, `skip` gives D x_t, which the paper has elementwise and which is a
+matrix here, as inputs may have another width. Each block has a bias, 0 at first, that the paper does not have. C is
+`c_re` + i `c_im`. There are as many states as hidden features. Matrices are drawn by the policy of all cells.
+
+At first |lambda|^2 is spread evenly over [0.9^2, 0.999^2], in equal steps and not at random, so that the normalization
+gamma = sqrt(1 - |lambda|^2) is known beside it; the phase is uniform in [0, pi/10]. The paper starts from the whole
+disc and narrows the ring and the phase in this way where sequences are long.
+
+This is the recurrence alone, and h is linear in the inputs. What the paper puts around it, normalization, a gated or
+multilayer map of h and a residual connection, is structure of a stack of layers and not of a cell; without such a map
+no number of layers can multiply two inputs, as the adding task asks. As the next step reads s and not h, the gradient
+that reaches back through time is that of the parts `re` and `im`; that of `h` is the loss's own.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from research.cells.cell import Tape
+from research.cells.initializers import InitScheme, Matrix, Vector
+from research.cells.linear import COMPLEX, LinearCell
+
+RADII = (0.9, 0.999)
+MAX_PHASE = math.pi / 10
+
+
+@dataclass(frozen=True)
+class LRU(LinearCell):
+    """Linear recurrent unit, an associative scan (Orvieto et al. 2023).
+
+    Gate blocks of `w` [D, 3·H], `b` [3·H]: re, im, skip. `c_re`, `c_im` [H, H], from states to h; `nu_log`,
+    `theta_log`, `gamma_log` [H]. The carry is h, re, im.
+    """
+
+    name: Literal["lru"] = "lru"
+    gates = ("re", "im", "skip")
+    parts = COMPLEX
+    state = "re"
+
+    def matrices(self, hidden_size: int) -> dict[str, Matrix]:
+        return dict.fromkeys(("c_re", "c_im"), Matrix(hidden_size, hidden_size, recurrent=False))
+
+    def vectors(self, hidden_size: int) -> dict[str, Vector]:
+        initializers = {"nu_log": _nu_log, "theta_log": _theta_log, "gamma_log": _gamma_log}
+        return {name: Vector(hidden_size, init) for name, init in initializers.items()}
+
+    def coefficients(self, x_gates: Array, tape: Tape) -> tuple[Array, Array]:
+        re, im, _ = self.split(x_gates)
+        radius, phase = jnp.exp(-jnp.exp(tape.vector("nu_log"))), jnp.exp(tape.vector("theta_log"))
+        gamma = jnp.exp(tape.vector("gamma_log"))
+        return jax.lax.complex(radius * jnp.cos(phase), radius * jnp.sin(phase)), jax.lax.complex(
+            gamma * re, gamma * im
+        )
+
+    def read(self, state: Array, x_gates: Array, tape: Tape) -> Array:
+        skip = self.split(x_gates)[2]
+        return tape.project("c_re", state.real) - tape.project("c_im", state.imag) + skip
+
+
+def _squared_radii(noise: Float[Array, " H"]) -> Float[Array, " H"]:
+    """The middles of H equal parts of the range of |lambda|^2."""
+    low, high = (radius**2 for radius in RADII)
+    return low + (high - low) * (jnp.arange(noise.size, dtype=noise.dtype) + 0.5) / noise.size
+
+
+def _nu_log(scheme: InitScheme, noise: Float[Array, " H"]) -> Float[Array, " H"]:
+    del scheme
+    return jnp.log(-0.5 * jnp.log(_squared_radii(noise)))
+
+
+def _gamma_log(scheme: InitScheme, noise: Float[Array, " H"]) -> Float[Array, " H"]:
+    del scheme
+    return 0.5 * jnp.log(1 - _squared_radii(noise))
+
+
+def _theta_log(scheme: InitScheme, noise: Float[Array, " H"]) -> Float[Array, " H"]:
+    del scheme
+    return jnp.log(MAX_PHASE * (noise + 1) / 2)

@@ -1,0 +1,41 @@
+"""Minimal long short-term memory: an LSTM whose gates do not see the state, so that it is a linear recurrence.
+
+    f, i = sigmoid(W x_t + b)
+    n = W x_t + b
+    h_t = f / (f + i) * h_{t-1} + i / (f + i) * n
+
+Feng, Tung, Ahmed, Bengio, Hajimirsadeghi, Were RNNs all we needed?, 2024; see `mingru` for its log-space form.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array
+
+from research.cells.cell import Tape
+from research.cells.linear import LinearCell
+
+
+@dataclass(frozen=True)
+class MinLSTM(LinearCell):
+    """Minimal LSTM with normalized gates, an associative scan (Feng et al. 2024).
+
+    Gate blocks of `w` [D, 3·H], `b` [3·H]: f, i, n. No recurrent weights. The carry is h.
+    """
+
+    name: Literal["minlstm"] = "minlstm"
+    gates = ("f", "i", "n")
+    keep_gate = "f"
+    write_gate = "i"
+
+    def coefficients(self, x_gates: Array, tape: Tape) -> tuple[Array, Array]:
+        f, i, n = self.split(x_gates)
+        # f / (f + i) = p / (p + q), p = 1 + exp(-i), q = 1 + exp(-f), both scaled so that they do not overflow: where
+        # both gates are shut, f / (f + i) would be 0 / 0. The scale cancels, so its derivative is left out.
+        scale = jax.lax.stop_gradient(jnp.minimum(jnp.minimum(f, i), 0))
+        one = jnp.exp(scale)
+        p, q = one + jnp.exp(scale - i), one + jnp.exp(scale - f)
+        keep = p / (p + q)
+        return keep, (1 - keep) * n

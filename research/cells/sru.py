@@ -1,0 +1,51 @@
+"""Simple recurrent unit: gates that see only their own unit's past, and a highway around the recurrence.
+
+    f = sigmoid(W_f x_t + v_f * c_{t-1} + b_f)        r = sigmoid(W_r x_t + v_r * c_{t-1} + b_r)
+    c_t = f * c_{t-1} + (1 - f) * (W_n x_t + b_n)
+    h_t = r * c_t + (1 - r) * (W_s x_t + b_s)
+
+Lei, Zhang, Wang, Dai, Artzi, Simple recurrent units for highly parallelizable recurrence, 2018. The paper's highway
+takes x itself where it has H features and a projection elsewhere; here it is a projection, W_s, at any size. So there
+is no scaling alpha of the highway: W_s can learn it. b_n and b_s, which start at 0, are not in the paper. The start of
+v_f and v_r is that of all gates' elementwise weights (`initializers.gate_vector`), smaller than in the authors' code.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import jax.numpy as jnp
+from jaxtyping import Array
+
+from research.cells.cell import Carry, Cell, Tape, activate
+from research.cells.initializers import Matrix, Vector, gate_vector
+
+
+@dataclass(frozen=True)
+class SRU(Cell):
+    """Simple recurrent unit (Lei et al. 2018).
+
+    Gate blocks of `w` [D, 4·H], `b` [4·H]: f, r, n, s. `v_f`, `v_r` are vectors [H]. The carry is h, c; the next step
+    does not read h.
+    """
+
+    name: Literal["sru"] = "sru"
+    gates = ("f", "r", "n", "s")
+    parts = ("h", "c")
+    state = "c"
+    keep_gate = "f"
+
+    def matrices(self, hidden_size: int) -> dict[str, Matrix]:
+        return {}
+
+    def vectors(self, hidden_size: int) -> dict[str, Vector]:
+        return dict.fromkeys(("v_f", "v_r"), Vector(hidden_size, gate_vector, recurrent=True))
+
+    def step(self, carry: Carry, x_gates: Array, tape: Tape) -> Carry:
+        _, c = carry
+        size = c.shape[-1]
+        former = tape.dropped(c)
+        from_state = jnp.concatenate([tape.vector("v_f") * former, tape.vector("v_r") * former], axis=-1)
+        f, r = activate(tape.keep(x_gates[:, : 2 * size] + from_state), "sigmoid", "sigmoid")
+        n, s = jnp.split(tape.keep(x_gates[:, 2 * size :]), 2, axis=-1)
+        c = tape.part("c", n + f * (c - n))
+        return s + r * (c - s), c
