@@ -1,0 +1,31 @@
+"""What can be measured while a model trains, by name; a module outside the project may add its own.
+
+The options of each probe are a section `probes.NAME` of a trial, with `every` among them.
+"""
+
+import functools
+from dataclasses import field, make_dataclass
+from typing import Any
+
+from research.probes.gradient_flow import GradientFlow
+from research.probes.probe import Observed, Probe, Probes
+
+__all__ = ["PROBES", "Observed", "Probe", "Probes", "default_probes", "probes_of"]
+
+PROBES: dict[str, type[Probe]] = {"gradient_flow": GradientFlow}
+
+
+def default_probes() -> Probes:
+    """Return the options of all registered probes, each switched off."""
+    return _probes_type(tuple(PROBES.items()))()
+
+
+def probes_of(options: dict[str, Any]) -> Probes:
+    """Return the options of all registered probes with these in their place."""
+    return _probes_type(tuple(PROBES.items()))(**options)
+
+
+@functools.cache
+def _probes_type(entries: tuple[tuple[str, type[Probe]], ...]) -> type[Probes]:
+    fields = [(name, probe, field(default_factory=probe)) for name, probe in entries]
+    return make_dataclass("Probes", fields, bases=(Probes,), frozen=True, namespace={"__doc__": Probes.__doc__})

@@ -1,0 +1,32 @@
+"""Adam with decoupled weight decay (Loshchilov, Hutter 2019)."""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import jax
+import optax
+from jaxtyping import Array, Float
+
+from research.options import LARGE, require_between, traced
+from research.training.optimizers.adam import Adam
+
+
+@dataclass(frozen=True)
+class AdamW(Adam):
+    """Adam with weight decay on matrices, beside the gradient (Loshchilov, Hutter 2019)."""
+
+    name: Literal["adamw"] = "adamw"  # pyright: ignore[reportIncompatibleVariableOverride]
+    weight_decay: float = traced(0.0)
+    """Fraction of a matrix, times the learning rate, that each update takes off; vectors such as biases keep theirs."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require_between(self, "optimizer", weight_decay=(0, LARGE))
+
+    def transform(self, rate: Float[Array, ""] | float, matrices: Any = None) -> optax.GradientTransformation:
+        mask = _matrices if matrices is None else matrices
+        return optax.adamw(rate, self.beta1, self.beta2, self.eps, weight_decay=self.weight_decay, mask=mask)
+
+
+def _matrices(params: Any) -> Any:
+    return jax.tree.map(lambda leaf: leaf.ndim >= 2, params)

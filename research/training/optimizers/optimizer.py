@@ -1,0 +1,85 @@
+"""What every update rule has: a learning rate, gradient clipping, and an optax transformation.
+
+A new rule is a subclass in a file of its own and a line in `OPTIMIZERS`:
+
+    @dataclass(frozen=True)
+    class Lion(Optimizer):
+        name: Literal["lion"] = "lion"
+        beta1: float = traced(0.9)
+
+        def transform(self, rate, matrices=None):
+            return optax.chain(optax.scale_by_lion(b1=self.beta1), optax.scale_by_learning_rate(rate))
+
+Its numbers are traced, so that trials of one compiled program can differ in them.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import jax
+import jax.numpy as jnp
+import optax
+from jaxtyping import Array, Bool, Float
+
+from research.options import require, traced
+from research.recurrence.kernels.backward import norm
+
+Tree = TypeVar("Tree")
+MAX_DECAY = 1 - 1e-6
+"""The largest decay of a moving average: float32 still tells it from 1."""
+
+
+@dataclass(frozen=True)
+class Optimizer:
+    """The base of all update rules."""
+
+    name: str = ""
+    learning_rate: float = traced(1e-3)
+    """Peak learning rate."""
+    clip_norm: float = traced(1.0)
+    """Global gradient norm above which the gradient is scaled down; inf: never."""
+    clip_value: float = traced(math.inf, off=math.inf)
+    """Magnitude beyond which each entry of the gradient is cut, before its norm is taken; inf: never."""
+
+    def __post_init__(self) -> None:
+        rate = self.learning_rate
+        require(0 < rate < math.inf, "optimizer.learning_rate", rate, "greater than 0")
+        require(self.clip_norm > 0, "optimizer.clip_norm", self.clip_norm, "greater than 0 (inf: never clip)")
+        require(self.clip_value > 0, "optimizer.clip_value", self.clip_value, "greater than 0 (inf: never clip)")
+
+    def transform(self, rate: Float[Array, ""] | float, matrices: Any = None) -> optax.GradientTransformation:
+        """Return the update rule at one learning rate; all numbers may be traced.
+
+        Args:
+            matrices: which leaves are matrices, a tree of booleans like that of the weights; None: those with two axes
+                or more.
+        """
+        raise NotImplementedError
+
+    def clip(self, grads: Tree, grad_norm: Float[Array, ""]) -> tuple[Tree, Bool[Array, ""]]:
+        """Cut each entry to ±`clip_value`, then scale the gradient down to `clip_norm`.
+
+        Args:
+            grad_norm: global norm of the gradient.
+
+        Returns:
+            The gradient, and whether either step has changed it.
+        """
+        if self.clip_value is None:  # off
+            return _scale_to(grads, grad_norm, self.clip_norm), jnp.asarray(grad_norm > self.clip_norm)
+        bound = self.clip_value
+        cut = jax.tree.map(lambda leaf: jnp.clip(leaf, -bound, bound), grads)
+        largest = jnp.max(jnp.stack([jnp.max(jnp.abs(leaf)) for leaf in jax.tree.leaves(grads)]))
+        cut_norm = global_norm(cut)
+        return _scale_to(cut, cut_norm, self.clip_norm), (largest > bound) | (cut_norm > self.clip_norm)
+
+
+def global_norm(tree: object) -> Float[Array, ""]:
+    """Return the norm over all leaves; unlike optax's, it is finite also where its square is not."""
+    return norm(jnp.stack([norm(leaf) for leaf in jax.tree.leaves(tree)]))
+
+
+def _scale_to(tree: Tree, size: Float[Array, ""], limit: Float[Array, ""] | float) -> Tree:
+    factor = jnp.where(size > limit, limit / size, 1.0)
+    return jax.tree.map(lambda leaf: leaf * factor, tree)

@@ -1,0 +1,48 @@
+"""What every schedule of the learning rate has: a linear warm-up, a factor after it, and a state where it needs one.
+
+    learning rate of update i, from 1:    peak * min(1, i / w) * multiplier(i)        w warm-up updates
+
+Schedules of optax take no traced numbers of steps; these do.
+"""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
+
+from research.options import require_between, traced
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """The base of all schedules."""
+
+    needs_last_step: ClassVar[bool] = False
+    """Whether the factor depends on the number of updates in all, which training by time does not know."""
+
+    name: str = ""
+    warmup_steps: int = traced(0)
+    """Updates in which the learning rate rises from 0 to its peak."""
+
+    def __post_init__(self) -> None:
+        require_between(self, "schedule", warmup_steps=(0, 2**31 - 1))
+
+    def init(self) -> Any:
+        """Return the state before the first update; None: there is none."""
+        return None
+
+    def observe(self, state: Any, loss: Float[Array, ""], step: Int[Array, ""]) -> Any:
+        """Return the state after update number `step` (from 0), which had this training loss."""
+        return state
+
+    def multiplier(self, step: Int[Array, ""], total_steps: int, state: Any) -> Float[Array, ""] | float:
+        """Return the factor on the peak learning rate in update number `step` (from 0) of `total_steps`, warm-up aside."""
+        raise NotImplementedError
+
+    def rate(
+        self, peak: Float[Array, ""], step: Int[Array, ""], total_steps: int, state: Any = None
+    ) -> Float[Array, ""]:
+        """Return the learning rate of update number `step` (from 0) of `total_steps`."""
+        rise = jnp.minimum(1.0, (step + 1) / jnp.maximum(self.warmup_steps, 1))
+        return peak * rise * self.multiplier(step, total_steps, state)
