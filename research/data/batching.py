@@ -49,11 +49,7 @@ class Examples:
 
 
 def pad(examples: Sequence[Example], source_width: int, target_width: int) -> Batch[np.ndarray]:
-    """Return a batch of so many steps; targets are closed with `EOS`.
-
-    Args:
-        target_width: steps of the targets, `EOS` included.
-    """
+    """Return a batch as wide as given; targets are closed with `EOS`, which counts in their width."""
     first = np.asarray(examples[0][0])
     inputs = np.zeros((len(examples), source_width, *first.shape[1:]), first.dtype)
     targets = np.full((len(examples), target_width), PAD, np.int32)
@@ -89,6 +85,8 @@ def in_buckets(
 
     Args:
         lengths: steps of source and target, `EOS` included.
+        max_padding: fraction of the steps of all batches.
+        max_buckets: number of buckets at which padding no longer matters.
     """
     everything = np.arange(len(lengths))
     cuts = [_best_cut(lengths, everything)]

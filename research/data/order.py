@@ -20,8 +20,8 @@ from jaxtyping import Array, Int, UInt, UInt32
 from research.batch import ArrayT
 
 ORDER, AUGMENT, SAMPLE = 1, 2, 3
-"""Tags that tell the random streams of a batch's key apart: the order of examples, their augmentation, and whatever else
-is sampled for a batch. Fold a tag into the key first, then the epoch or the step (`stream`)."""
+"""Tags that tell the random streams of a batch's key apart: the order of examples, their augmentation, and what else is
+sampled for a batch. A tag is folded into the key first, then the epoch or the step (`stream`)."""
 ROUNDS = 6
 
 

@@ -3,8 +3,8 @@
 A tokenizer is fitted to training text alone; fitting is deterministic, and `to_dict` saves all of it. What is too rare
 in training to be a token becomes <unk>, the first symbol of its vocabulary, in training and in evaluation.
 
-Subwords are those of byte pair encoding (Sennrich, Haddow, Birch 2016) as sentencepiece implements it (Kudo & Richardson
-2018), on unchanged text, in which a space is part of the subword behind it.
+Subwords are those of byte pair encoding (Sennrich, Haddow, Birch 2016) as sentencepiece implements it (Kudo &
+Richardson 2018), on unchanged text, in which a space is part of the subword behind it.
 """
 
 import abc
@@ -113,23 +113,18 @@ class Characters(Tokenizer):
         return cls(Vocabulary.fit(texts, MIN_COUNT))
 
     def encode(self, text: str) -> list[int]:
-        """Return the ids of the characters."""
         return self._vocabulary.encode(text)
 
     def decode(self, ids: Sequence[int]) -> str:
-        """Return the characters as text."""
         return "".join(UNKNOWN_TEXT if symbol == UNKNOWN_SYMBOL else symbol for symbol in self.symbols(ids))
 
     def symbols(self, ids: Sequence[int]) -> list[str]:
-        """Return the characters."""
         return self._vocabulary.decode(ids)
 
     def unknown(self, text: str) -> list[str]:
-        """Return the characters that are not in the vocabulary."""
         return [character for character in dict.fromkeys(text) if character not in self._vocabulary]
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the characters."""
         return {"characters": "".join(self._vocabulary.symbols[1:])}
 
 
@@ -146,6 +141,8 @@ class Subwords(Tokenizer):
         """Return the tokenizer of so many subwords of training texts.
 
         Args:
+            texts: texts of the training split.
+            vocab_size: number of subwords, <unk> included.
             key: the option that sets `vocab_size`.
 
         Raises:
@@ -174,25 +171,20 @@ class Subwords(Tokenizer):
         return cls(model.getvalue())
 
     def encode(self, text: str) -> list[int]:
-        """Return the ids of the subwords."""
         return [FIRST_SYMBOL + subword for subword in self._processor.encode(text)]
 
     def decode(self, ids: Sequence[int]) -> str:
-        """Return the subwords as text."""
         return self._processor.decode([id - FIRST_SYMBOL for id in ids if id >= FIRST_SYMBOL])
 
     def symbols(self, ids: Sequence[int]) -> list[str]:
-        """Return the subwords, in which ▁ is a space."""
         return [self._processor.id_to_piece(id - FIRST_SYMBOL) for id in ids if id >= FIRST_SYMBOL]
 
     def unknown(self, text: str) -> list[str]:
-        """Return the characters of the text that are part of no subword."""
         surfaces = self._processor.encode(text, return_type=str)
         unknown = [surface for id, surface in zip(self.encode(text), surfaces, strict=True) if id == UNKNOWN]
         return list(dict.fromkeys("".join(unknown)))
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the model of sentencepiece, in base 64."""
         return {"subwords": base64.b64encode(self._model).decode()}
 
 
@@ -200,7 +192,9 @@ def fit_tokenizer(name: TokenizerName, texts: Iterable[str], vocab_size: int, ke
     """Return a tokenizer of training texts.
 
     Args:
-        vocab_size: number of subwords; characters are as many as there are.
+        name: kind of the tokenizer.
+        texts: texts of the training split.
+        vocab_size: number of subwords, <unk> included; characters are as many as there are.
         key: the option that sets `vocab_size`.
 
     Raises:

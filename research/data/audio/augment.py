@@ -1,6 +1,6 @@
 """Distortions of log-mel features, drawn anew for each utterance at each update: pure functions of a key.
 
-Before normalisation, on the log of the power (`distorted`):
+Before normalization, on the log of the power (`distort`):
 
     time          frames are read at other places: a new length, and a point within that is moved
     vocal tract   filters are read at other frequencies: a f below a bound, above it straight to the top
@@ -8,69 +8,125 @@ Before normalisation, on the log of the power (`distorted`):
     channel       a gain for each filter, sum_{k=0..4} c_k cos(pi k (m + 1/2) / M): level, tilt, and three bends
     noise         log(e^x + e^n), n of a spectrum of the same form, the mean power of x so many dB above that of n
 
-After it (`masked`): stretches of time and of frequency become the utterance's mean (SpecAugment, Park et al. 2019).
+After it (`mask`): spans of time and of frequency become the utterance's mean (SpecAugment, Park et al. 2019).
 
-Nothing depends on what stands past an utterance's length; zeros come to stand there.
+Nothing depends on what stands past an utterance's length; the results are zero there.
 """
 
 import math
+from dataclasses import dataclass
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
-from research.config import FeatureOptions, SpeechOptions
-from research.tasks.audio.fbank import within
+from research.data.audio.features import MEL_FACTOR, MEL_HZ, FeatureOptions, mask_padding
+from research.options import require, require_between, require_default
 
 DECIBEL = math.log(10) / 10
-"""In the unit of log-mel features."""
+"""A decibel in the unit of log-mel features."""
 CURVES = 5
-"""Cosines that make a smooth spectrum, the level included."""
+"""Number of cosines that make a smooth spectrum, the level included."""
 NOISE_DB = 10.0
 """Standard deviation of the spectrum of a noise."""
 BOUND = 0.6
-"""Share of the highest frequency up to which frequencies are multiplied by the same factor."""
+"""Fraction of the highest frequency up to which frequencies are multiplied by the same factor."""
 RIPPLE = 0.6
-"""Standard deviation of the logarithm of a filter's power in even noise: it sees about three frequencies of a frame."""
+"""Standard deviation of the logarithm of a filter's power in even noise: it sums about three frequencies of a frame."""
+USED_WITH = {
+    "time_mask_frames": "time_masks",
+    "time_mask_fraction": "time_masks",
+    "frequency_mask_mels": "frequency_masks",
+    "min_snr_db": "noise",
+    "max_snr_db": "noise",
+}
+"""Options that are used only where another is not 0."""
 
 Features = Float[Array, "B T M"]
 Lengths = Int[Array, " B"]
 
 
-def longest(steps: int, options: SpeechOptions) -> int:
-    """The frames that an utterance of so many can come to have."""
-    return math.ceil(steps * (1 + options.speed))
+@dataclass(frozen=True)
+class SpeechOptions(FeatureOptions):
+    """Features, and how they are distorted at each update: other tempos, voices, microphones, noises, and masks."""
+
+    speed: float = 0.0
+    """Utterances last longer or shorter by up to this fraction."""
+    time_warp: int = 0
+    """Most frames by which a point within the utterance moves (Park et al. 2019)."""
+    frequency_warp: float = 0.0
+    """Frequencies are stretched or compressed by up to this fraction, as by another vocal tract (Jaitly & Hinton
+    2013)."""
+    channel_db: float = 0.0
+    """Standard deviation of the gain of a filter: a smooth curve over frequency, and a level."""
+    noise: float = 0.0
+    """Fraction of the utterances that noise of a random smooth spectrum is added to."""
+    min_snr_db: float = 5.0
+    """noise: the lowest ratio of signal to noise, in dB."""
+    max_snr_db: float = 30.0
+    """noise: the highest ratio of signal to noise, in dB."""
+    time_masks: int = 0
+    """Spans of time that are masked (SpecAugment: Park et al. 2019)."""
+    time_mask_frames: int = 20
+    """time_masks: the longest span, in frames."""
+    time_mask_fraction: float = 0.2
+    """time_masks: the longest span, as a fraction of the utterance."""
+    frequency_masks: int = 0
+    """Spans of frequency that are masked (SpecAugment)."""
+    frequency_mask_mels: int = 8
+    """frequency_masks: the widest span, in filters."""
+
+    def __post_init__(self) -> None:
+        """Check values that no type can rule out."""
+        super().__post_init__()
+        ranges = {
+            "speed": (0, 0.5), "time_warp": (0, 1000), "frequency_warp": (0, 0.5), "channel_db": (0, 40),
+            "noise": (0, 1), "min_snr_db": (-20, 60), "max_snr_db": (-20, 60), "time_masks": (0, 20),
+            "time_mask_frames": (1, 1000), "time_mask_fraction": (0.01, 1), "frequency_masks": (0, 20),
+            "frequency_mask_mels": (1, self.num_mels),
+        }  # fmt: skip
+        used = {name for name in ranges if getattr(self, USED_WITH.get(name, name))}
+        require_between(self, "task", **{name: ends for name, ends in ranges.items() if name in used})
+        for name, other in USED_WITH.items():
+            require_default(self, "task", name, getattr(self, other) > 0, f"task.{other}=0")
+        low, high = self.min_snr_db, self.max_snr_db
+        require(low <= high, "task.min_snr_db", low, f"at most task.max_snr_db={high:g}")
 
 
-def distorted(
+def max_frames(frames: int, options: SpeechOptions) -> int:
+    """Return the most frames that an utterance of so many can have after distortion."""
+    return math.ceil(frames * (1 + options.speed))
+
+
+def distort(
     features: Features, lengths: Lengths, key: Array, options: SpeechOptions
 ) -> tuple[Float[Array, "B U M"], Lengths]:
-    """Log-mel features at other tempos, of other voices, through other microphones, in noise; and the lengths."""
+    """Return log-mel features at other tempos, of other voices, through other microphones, in noise; and lengths."""
     time, voice, microphone, noise = jax.random.split(key, 4)
     if options.speed or options.time_warp:
-        features, lengths = in_other_time(features, lengths, time, options)
+        features, lengths = warp_time(features, lengths, time, options)
     if options.frequency_warp:
-        features = of_other_tract(features, voice, options)
+        features = warp_frequency(features, voice, options)
     if options.channel_db:
-        gain = _curves(microphone, len(features), options.mels, options.channel_db * DECIBEL)
+        gain = _curves(microphone, len(features), options.num_mels, options.channel_db * DECIBEL)
         features = features + gain[:, None]
     if options.noise:
-        features = in_noise(features, lengths, noise, options)
-    return within(features, lengths), lengths
+        features = add_noise(features, lengths, noise, options)
+    return mask_padding(features, lengths), lengths
 
 
-def in_other_time(
+def warp_time(
     features: Features, lengths: Lengths, key: Array, options: SpeechOptions
 ) -> tuple[Float[Array, "B U M"], Lengths]:
-    """Frames between frames, by linear interpolation: speed and time warp at once."""
+    """Interpolate between frames linearly: speed and time warp at once."""
     stretch, point, move = jax.random.split(key, 3)
     count, steps, _ = features.shape
-    width = longest(steps, options)
+    width = max_frames(steps, options)
     factor = jax.random.uniform(stretch, (count,), minval=1 - options.speed, maxval=1 + options.speed)
-    new = jnp.clip(jnp.round(lengths * factor).astype(jnp.int32), 1, width)
-    reach = jnp.minimum(options.time_warp, new / 4)[:, None]
-    end = new[:, None].astype(features.dtype)
+    new_lengths = jnp.clip(jnp.round(lengths * factor).astype(jnp.int32), 1, width)
+    reach = jnp.minimum(options.time_warp, new_lengths / 4)[:, None]
+    end = new_lengths[:, None].astype(features.dtype)
     anchor = reach + jax.random.uniform(point, (count, 1)) * (end - 2 * reach)
     source = anchor + reach * jax.random.uniform(move, (count, 1), minval=-1)
     middle = jnp.arange(width)[None, :] + 0.5
@@ -80,13 +136,13 @@ def in_other_time(
     place = jnp.clip(place, 0, lengths[:, None] - 1)
     low = jnp.floor(place).astype(jnp.int32)
     high = jnp.minimum(low + 1, lengths[:, None] - 1)
-    share = (place - low)[:, :, None]
+    weight = (place - low)[:, :, None]
     rows = jnp.arange(count)[:, None]
-    return features[rows, low] * (1 - share) + features[rows, high] * share, new
+    return features[rows, low] * (1 - weight) + features[rows, high] * weight, new_lengths
 
 
-def of_other_tract(features: Features, key: Array, options: SpeechOptions) -> Features:
-    """Filters between filters, by linear interpolation."""
+def warp_frequency(features: Features, key: Array, options: SpeechOptions) -> Features:
+    """Interpolate between filters linearly, as of another vocal tract."""
     warp = options.frequency_warp
     factor = jax.random.uniform(key, (len(features), 1), minval=1 - warp, maxval=1 + warp)
     hertz = jnp.asarray(options.edges_hz[1:-1], features.dtype)[None, :]
@@ -94,61 +150,59 @@ def of_other_tract(features: Features, key: Array, options: SpeechOptions) -> Fe
     bound = BOUND * top * jnp.minimum(factor, 1) / factor
     slope = (top - bound * factor) / (top - bound)
     warped = jnp.where(hertz <= bound, hertz * factor, top - slope * (top - hertz))
-    place = jnp.clip(_filter_at(warped, options), 0, options.mels - 1)
-    weights = jnp.maximum(1 - jnp.abs(place[:, None, :] - jnp.arange(options.mels)[None, :, None]), 0)
+    place = jnp.clip(_filter_at(warped, options), 0, options.num_mels - 1)
+    weights = jnp.maximum(1 - jnp.abs(place[:, None, :] - jnp.arange(options.num_mels)[None, :, None]), 0)
     return jnp.einsum("btm,bmn->btn", features, weights)
 
 
-def in_noise(features: Features, lengths: Lengths, key: Array, options: SpeechOptions) -> Features:
-    """With noise added to the power of some of the utterances."""
+def add_noise(features: Features, lengths: Lengths, key: Array, options: SpeechOptions) -> Features:
+    """Add noise to the power of some of the utterances."""
     whether, ratio, spectrum, grain = jax.random.split(key, 4)
     count, _, mels = features.shape
-    power = within(jnp.exp(features), lengths)
+    power = mask_padding(jnp.exp(features), lengths)
     level = jnp.log(jnp.sum(power, axis=(1, 2)) / (lengths * mels))
-    least, most = options.noise_least_snr, options.noise_most_snr
-    below = DECIBEL * jax.random.uniform(ratio, (count,), minval=least, maxval=most)
+    below = DECIBEL * jax.random.uniform(ratio, (count,), minval=options.min_snr_db, maxval=options.max_snr_db)
     curve = _curves(spectrum, count, mels, NOISE_DB * DECIBEL)
     curve = curve - jax.nn.logsumexp(curve, axis=1, keepdims=True) + math.log(mels)
     ripple = RIPPLE * jax.random.normal(grain, features.shape) - RIPPLE**2 / 2  # so that its mean power is 1
     added = (level - below)[:, None, None] + curve[:, None] + ripple
-    chosen = jax.random.bernoulli(whether, options.noise, (count, 1, 1))
-    return jnp.where(chosen, jnp.logaddexp(features, added), features)
+    noisy = jax.random.bernoulli(whether, options.noise, (count, 1, 1))
+    return jnp.where(noisy, jnp.logaddexp(features, added), features)
 
 
-def masked(
+def mask(
     features: Float[Array, "B T D"], lengths: Lengths, key: Array, options: SpeechOptions
 ) -> Float[Array, "B T D"]:
-    """SpecAugment; differences are masked with the filters that they are of."""
-    count, steps, width = features.shape
-    hidden = jnp.zeros((count, steps, options.mels), bool)
-    time, frequency = jax.random.split(key)
-    if options.time_masks:
-        share = jnp.floor(options.time_mask_share * lengths).astype(jnp.int32)
-        most = jnp.minimum(options.time_mask_frames, share)
-        stretches = _stretches(time, options.time_masks, most, lengths, steps)
-        hidden |= stretches[:, :, None]
-    if options.frequency_masks:
-        filters = jnp.full(count, options.mels)
-        most = jnp.full(count, options.frequency_mask_mels)
-        hidden |= _stretches(frequency, options.frequency_masks, most, filters, options.mels)[:, None, :]
+    """Apply SpecAugment; differences are masked with the filters that they are of."""
     if not options.time_masks and not options.frequency_masks:
         return features
-    mean = jnp.sum(within(features, lengths), axis=1, keepdims=True) / lengths[:, None, None]
-    return within(jnp.where(jnp.tile(hidden, width // options.mels), mean, features), lengths)
+    count, steps, width = features.shape
+    masked = jnp.zeros((count, steps, options.num_mels), bool)
+    time, frequency = jax.random.split(key)
+    if options.time_masks:
+        longest = jnp.floor(options.time_mask_fraction * lengths).astype(jnp.int32)
+        longest = jnp.minimum(options.time_mask_frames, longest)
+        masked |= _spans(time, options.time_masks, longest, lengths, steps)[:, :, None]
+    if options.frequency_masks:
+        filters = jnp.full(count, options.num_mels)
+        widest = jnp.full(count, options.frequency_mask_mels)
+        masked |= _spans(frequency, options.frequency_masks, widest, filters, options.num_mels)[:, None, :]
+    mean = jnp.sum(mask_padding(features, lengths), axis=1, keepdims=True) / lengths[:, None, None]
+    return mask_padding(jnp.where(jnp.tile(masked, width // options.num_mels), mean, features), lengths)
 
 
-def _stretches(key: Array, number: int, most: Lengths, lengths: Lengths, steps: int) -> Bool[Array, "B T"]:
-    """Where any of so many stretches of up to `most` of `lengths` places lies, [B, steps]."""
+def _spans(key: Array, number: int, longest: Lengths, lengths: Lengths, steps: int) -> Bool[Array, "B T"]:
+    """Return where any of so many random spans lies, of up to `longest` of `lengths` places."""
     size_key, start_key = jax.random.split(key)
     shape = (len(lengths), number)
-    size = jax.random.randint(size_key, shape, 0, most[:, None] + 1)
+    size = jax.random.randint(size_key, shape, 0, longest[:, None] + 1)
     start = jax.random.randint(start_key, shape, 0, lengths[:, None] - size + 1)
     places = jnp.arange(steps)[None, None, :]
     return jnp.any((places >= start[:, :, None]) & (places < (start + size)[:, :, None]), axis=1)
 
 
 def _curves(key: Array, count: int, mels: int, deviation: float) -> Float[Array, "B M"]:
-    """Smooth random curves over the filters, with that standard deviation over draws and filters."""
+    """Return smooth random curves over the filters, with that standard deviation over draws and filters."""
     places = math.pi * (np.arange(mels) + 0.5) / mels
     cosines = np.cos(np.arange(CURVES)[:, None] * places)
     cosines *= deviation / math.sqrt(np.mean(np.sum(np.square(cosines), axis=0)))
@@ -156,6 +210,6 @@ def _curves(key: Array, count: int, mels: int, deviation: float) -> Float[Array,
 
 
 def _filter_at(hertz: Array, options: FeatureOptions) -> Array:
-    """The number of the filter, with a fraction, that peaks at a frequency."""
-    edges = [1127 * math.log1p(edge / 700) for edge in options.edges_hz[:2]]
-    return (1127 * jnp.log1p(hertz / 700) - edges[1]) / (edges[1] - edges[0])
+    """Return the number of the filter, with a fraction, that peaks at a frequency."""
+    edges = [MEL_FACTOR * math.log1p(edge / MEL_HZ) for edge in options.edges_hz[:2]]
+    return (MEL_FACTOR * jnp.log1p(hertz / MEL_HZ) - edges[1]) / (edges[1] - edges[0])

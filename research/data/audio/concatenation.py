@@ -1,60 +1,60 @@
-"""Recordings joined to longer ones: what a model of few recordings can learn to find its way by.
+"""Recordings concatenated to longer ones: more training examples for a model of few recordings.
 
-A joined recording is two or three recordings, each as often as any other, and its text is theirs with spaces between.
-They are drawn at random among those that do not make it too long. Of the silence that a recording begins and ends with,
-a random share is cut off where it meets another.
+A concatenated recording is two or three recordings, each as often as any other, and its text is theirs with spaces
+between. They are drawn at random among those that do not make it too long. Of the silence that a recording begins and
+ends with, a random fraction is cut off where it meets another.
 """
 
 from collections.abc import Sequence
 
 import numpy as np
 
-from research.tasks.corpora.recordings import Recording
+from research.data.corpora.recordings import Recording
 
-FEWEST, MOST = 2, 3
-MOST_SECONDS = 5.0
-"""Of all together, before silence is cut off, where there are any that fit; else the shortest makes a pair."""
+MIN_PARTS, MAX_PARTS = 2, 3
+MAX_SECONDS = 5.0
+"""Duration of all parts, before silence is cut off, where there are any that fit; else the shortest makes a pair."""
 WINDOW = 0.01
 """Seconds whose loudest sample tells silence from speech."""
 SILENCE = 0.03
-"""Share of the loudest sample of a recording below which it is silent."""
+"""Fraction of the loudest sample of a recording below which it is silent."""
 
 
-def joined(recordings: Sequence[Recording], count: int, seed: int = 0) -> list[Recording]:
-    """So many joined recordings; all recordings are of one rate."""
+def concatenate(recordings: Sequence[Recording], count: int, seed: int = 0) -> list[Recording]:
+    """Return so many concatenated recordings; all recordings have the same sample rate."""
     rng = np.random.default_rng(seed)
-    sizes = np.array([len(one.sound) / one.rate for one in recordings])
+    seconds = np.array([len(recording.samples) / recording.sample_rate for recording in recordings])
     waiting: list[int] = []
-    found = []
-    while len(found) < count:
-        most = int(rng.integers(FEWEST, MOST + 1))
+    results = []
+    while len(results) < count:
+        parts = int(rng.integers(MIN_PARTS, MAX_PARTS + 1))
         rows: list[int] = []
-        while len(rows) < most:
+        while len(rows) < parts:
             waiting = waiting or rng.permutation(len(recordings)).tolist()
-            room = MOST_SECONDS - np.sum(sizes[rows]) if rows else np.inf
-            fits = np.flatnonzero(sizes[waiting] <= room)
-            if len(fits) == 0 and len(rows) >= FEWEST:
+            room = MAX_SECONDS - np.sum(seconds[rows]) if rows else np.inf
+            fits = np.flatnonzero(seconds[waiting] <= room)
+            if len(fits) == 0 and len(rows) >= MIN_PARTS:
                 break
-            rows.append(waiting.pop(int(fits[-1] if len(fits) else np.argmin(sizes[waiting]))))
-        found.append(_one([recordings[row] for row in rows], rng))
-    return found
+            rows.append(waiting.pop(int(fits[-1] if len(fits) else np.argmin(seconds[waiting]))))
+        results.append(_concatenate([recordings[row] for row in rows], rng))
+    return results
 
 
-def _one(parts: Sequence[Recording], rng: np.random.Generator) -> Recording:
-    sounds = []
+def _concatenate(parts: Sequence[Recording], rng: np.random.Generator) -> Recording:
+    samples = []
     for place, part in enumerate(parts):
-        begin, end = speech(part)
-        cut = rng.random(2) * (begin, len(part.sound) - end) * (place > 0, place < len(parts) - 1)
-        start, left_out = np.rint(cut).astype(int)
-        sounds.append(part.sound[start : len(part.sound) - left_out])
+        start, end = find_speech(part)
+        cut = rng.random(2) * (start, len(part.samples) - end) * (place > 0, place < len(parts) - 1)
+        cut_start, cut_end = np.rint(cut).astype(int)
+        samples.append(part.samples[cut_start : len(part.samples) - cut_end])
     first = parts[0]
-    return Recording(np.concatenate(sounds), first.rate, " ".join(part.text for part in parts), first.speaker)
+    return Recording(np.concatenate(samples), first.sample_rate, " ".join(part.text for part in parts), first.speaker)
 
 
-def speech(recording: Recording) -> tuple[int, int]:
-    """Where speech begins and where it ends, in samples; all of a recording that is silent counts as speech."""
-    width = max(1, int(WINDOW * recording.rate))
-    size = len(recording.sound)
-    loudness = np.pad(np.abs(recording.sound.astype(int)), (0, -size % width)).reshape(-1, width).max(axis=1)
+def find_speech(recording: Recording) -> tuple[int, int]:
+    """Return where speech starts and ends, in samples; a recording that is silent counts as speech."""
+    width = max(1, int(WINDOW * recording.sample_rate))
+    size = len(recording.samples)
+    loudness = np.pad(np.abs(recording.samples.astype(int)), (0, -size % width)).reshape(-1, width).max(axis=1)
     loud = np.flatnonzero(loudness >= SILENCE * np.max(loudness))
     return int(loud[0]) * width, min((int(loud[-1]) + 1) * width, size)

@@ -1,18 +1,36 @@
-"""Pictures as an update sees them: moved, stretched and leaning, each in a way of its own, a pure function of a key.
+"""Random distortions of images at each update: shift, scale and shear, a pure function of a key.
 
-The pixel (y, x) of the result, counted from the middle, is read at (y / a - dy, (x - s y) / b - dx) of the picture, by
+The pixel (y, x) of the result, counted from the middle, is read at (y / a - dy, (x - s y) / b - dx) of the image, by
 bilinear interpolation; past its edges there are zeros. So zero has to be the background: no ink.
 """
+
+from dataclasses import dataclass
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from research.config import WarpOptions
+from research.options import require_between
 
 
-def warped(images: Float[Array, "N Y X C"], key: Array, options: WarpOptions) -> Float[Array, "N Y X C"]:
-    """Each picture in another way; the same pictures, where the options say so."""
+@dataclass(frozen=True)
+class WarpOptions:
+    """Random distortion of each image at each update: drawn evenly, by up to so much in either direction."""
+
+    shift: float = 0.0
+    """Pixels that an image moves, down and to the side."""
+    scale: float = 0.0
+    """Fraction by which an image is larger or smaller; height and width independently."""
+    shear: float = 0.0
+    """Columns that a row moves to the side for each row that it is off the middle: images lean."""
+
+    def __post_init__(self) -> None:
+        """Check values that no type can rule out."""
+        require_between(self, "task", shift=(0, 32), scale=(0, 0.5), shear=(0, 1))
+
+
+def warp(images: Float[Array, "N Y X C"], key: Array, options: WarpOptions) -> Float[Array, "N Y X C"]:
+    """Distort each image by random amounts; where all options are 0, return the same images."""
     if not (options.shift or options.scale or options.shear):
         return images
     count, rows, columns, _ = images.shape
@@ -31,6 +49,6 @@ def warped(images: Float[Array, "N Y X C"], key: Array, options: WarpOptions) ->
 
 
 def _weights(places: Float[Array, "*N P"], size: int) -> Float[Array, "*N P {size}"]:
-    """How much of each pixel there is at a place between them."""
+    """Return the weight of each pixel at places between them."""
     pixels = jnp.arange(size).reshape((1,) * places.ndim + (size,))
     return jnp.maximum(0, 1 - jnp.abs(places[..., None] - pixels))
