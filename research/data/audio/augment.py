@@ -78,7 +78,6 @@ class SpeechOptions(FeatureOptions):
     """frequency_masks: the widest span, in filters."""
 
     def __post_init__(self) -> None:
-        """Check values that no type can rule out."""
         super().__post_init__()
         ranges = {
             "speed": (0, 0.5), "time_warp": (0, 1000), "frequency_warp": (0, 0.5), "channel_db": (0, 40),

@@ -59,7 +59,6 @@ class FeatureOptions:
     """Frames that make one time step, side by side."""
 
     def __post_init__(self) -> None:
-        """Check values that no type can rule out."""
         require_between(
             self, "task", sample_rate=(4000, 48000), num_mels=(4, 256), frame_ms=(5, 200), hop_ms=(1, 200),
             deltas=(0, 2), stack=(1, 16),

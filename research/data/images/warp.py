@@ -25,7 +25,6 @@ class WarpOptions:
     """Columns that a row moves to the side for each row that it is off the middle: images lean."""
 
     def __post_init__(self) -> None:
-        """Check values that no type can rule out."""
         require_between(self, "task", shift=(0, 32), scale=(0, 0.5), shear=(0, 1))
 
 
