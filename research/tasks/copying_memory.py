@@ -6,50 +6,67 @@ With a delay of T, 10 symbols to remember and 8 different ones, an input of T + 
     input     symbols    blanks         mark     blanks
     label     blank      blank          blank    the symbols
 
-and the loss is the mean over all steps, of which the trivial ones are T + 10. The baseline has no memory but knows the
-step: it says blank until step T + 9 and then guesses, at a loss of 10 ln 8 / (T + 20).
+and the loss is the mean over all steps, of which the trivial ones are T + 10. The baseline `memoryless` knows the step:
+it answers blank until step T + 9 and then guesses, at a loss of 10 ln 8 / (T + 20).
 
-    eval/accuracy_recalled     share of the symbols that are right, of those to be remembered
+    accuracy_recalled     fraction of the symbols to remember that are right
 """
 
-from typing import Any, ClassVar
+import functools
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from research.batch import Batch, Interface
-from research.config import CopyingMemoryConfig
-from research.tasks import answers
-from research.tasks.answers import Baseline
-from research.tasks.drawn import Drawn, Draws, one_hot
-from research.tasks.task import Evaluation, Outcome
+from research.batch import Batch, TaskSpec
+from research.options import require_between
+from research.tasks.metrics import classification
+from research.tasks.metrics.classification import Baseline
+from research.tasks.synthetic import MAX_STEPS, MAX_SYMBOLS, Draws, SyntheticTask, one_hot
+from research.tasks.task import Evaluation, HeldOut, Predictions
 
 
-class CopyingMemory(Drawn):
-    """Symbols at the start, to be said at the end, behind many blanks."""
+@dataclass(frozen=True)
+class CopyingMemory(SyntheticTask):
+    """Symbols at the start, to be recalled at the end, behind many blanks (Arjovsky, Shah, Bengio 2016)."""
 
-    name: ClassVar[str] = "copying_memory"
+    inputs: ClassVar[Literal["features", "tokens"]] = "features"
+    target: ClassVar[Literal["tokens", "labels", "class", "value"]] = "labels"
+    name: Literal["copying_memory"] = "copying_memory"
+    delay: int = 100
+    """T: steps between the symbols and their recall, including the mark that starts it."""
+    num_memorized: int = 10
+    """Symbols to remember."""
+    symbols: int = 8
+    """Different symbols."""
 
-    def __init__(self, options: CopyingMemoryConfig) -> None:
-        self.options, steps = options, options.delay + 2 * options.memorised
-        self.interface = Interface("features", options.symbols + 2, steps, "labels", options.symbols + 1, steps)
+    def __post_init__(self) -> None:
+        require_between(self, "task", delay=(1, MAX_STEPS), num_memorized=(1, 2**12), symbols=(2, MAX_SYMBOLS))
+
+    @functools.cached_property
+    def spec(self) -> TaskSpec:
+        steps = self.delay + 2 * self.num_memorized
+        return TaskSpec("features", self.symbols + 2, steps, "labels", self.symbols + 1, steps)
 
     def examples(self, draws: Draws, count: int) -> Batch:
-        options, numpy = self.options, draws.numpy
-        blank, mark = options.symbols, options.symbols + 1
-        remembered = draws.integers((count, options.memorised), 0, options.symbols)
+        numpy, blank, mark = draws.numpy, self.symbols, self.symbols + 1
+        remembered = draws.integers((count, self.num_memorized), 0, self.symbols)
 
         def blanks(steps: int) -> Any:
             return numpy.full((count, steps), blank, numpy.int32)
 
         marks = numpy.full((count, 1), mark, numpy.int32)
-        read = numpy.concatenate([remembered, blanks(options.delay - 1), marks, blanks(options.memorised)], axis=1)
-        targets = numpy.concatenate([blanks(options.delay + options.memorised), remembered], axis=1)
-        labels = numpy.full((count,), self.interface.input_length, numpy.int32)
-        return Batch(one_hot(read, options.symbols + 2, numpy), None, targets, labels)
+        symbols = numpy.concatenate([remembered, blanks(self.delay - 1), marks, blanks(self.num_memorized)], axis=1)
+        targets = numpy.concatenate([blanks(self.delay + self.num_memorized), remembered], axis=1)
+        labels = numpy.full((count,), self.spec.input_length, numpy.int32)
+        return Batch(one_hot(symbols, self.symbols + 2, numpy), None, targets, labels)
 
-    def evaluate(self, outcome: Outcome) -> Evaluation:
-        options, steps = self.options, self.interface.input_length
-        guess, share = Baseline.guess(options.symbols), options.memorised / steps
-        baseline = Baseline(share * guess.loss, 1 - share * (1 - guess.accuracy))
-        recalled = np.broadcast_to(np.arange(steps) >= steps - options.memorised, outcome.errors.shape)
-        return answers.labels(outcome, baseline, {"recalled": (recalled, guess.accuracy)})
+    def evaluate(self, predictions: Predictions, held_out: HeldOut) -> Evaluation:
+        steps = self.spec.input_length
+        chance, fraction = Baseline.chance(self.symbols), self.num_memorized / steps
+        baseline = Baseline("memoryless", fraction * chance.loss, 1 - fraction * (1 - chance.accuracy))
+        recalled = np.broadcast_to(np.arange(steps) >= steps - self.num_memorized, predictions.errors.shape)
+        return classification.labels(predictions, baseline, {"recalled": (recalled, chance.accuracy)})
+
+    def describe(self) -> str:
+        return f"copying memory, {self.num_memorized} of {self.symbols} symbols over {self.delay} steps"

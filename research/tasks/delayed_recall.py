@@ -1,48 +1,71 @@
 """Delayed recall: experiment 2c of Hochreiter & Schmidhuber 1997, a symbol recalled over a long lag without regularity.
 
 A sequence is b, s, q + k random distractors of p, e, and what follows is s again, one of two symbols. Here the last is
-not read but is the class that the model has to give. k is geometric: after each distractor another one follows with
-probability 9/10, so there are 9 more on average. One sequence in a hundred has more than `LONGEST` more: these are left
-out.
+not an input but the class that the model predicts. k is geometric: after each distractor another one follows with
+probability 9/10, so there are 9 more on average. One sequence in a hundred has more than `MAX_MORE` more: these are
+left out.
 """
 
-from typing import ClassVar
+import functools
+from dataclasses import dataclass
+from typing import ClassVar, Literal
 
 import numpy as np
 
-from research.batch import Batch, Interface
-from research.config import DelayedRecallConfig
-from research.tasks import answers
-from research.tasks.answers import Baseline
-from research.tasks.drawn import Drawn, Draws, one_hot
-from research.tasks.task import Evaluation, Outcome
+from research.batch import Batch, TaskSpec
+from research.options import require_between
+from research.tasks.metrics import classification
+from research.tasks.metrics.classification import Baseline
+from research.tasks.synthetic import MAX_STEPS, MAX_SYMBOLS, Draws, SyntheticTask, one_hot
+from research.tasks.task import Evaluation, HeldOut, Predictions
 
-GOES_ON = 0.9
-LONGEST = 43
+CONTINUE = 0.9
+MAX_MORE = 43
 
 
-class DelayedRecall(Drawn):
-    """A symbol at the start, to be recalled behind many others."""
+@dataclass(frozen=True)
+class DelayedRecall(SyntheticTask):
+    """A symbol at the start, to be recalled behind many others (Hochreiter & Schmidhuber 1997, experiment 2c)."""
 
-    name: ClassVar[str] = "delayed_recall"
+    inputs: ClassVar[Literal["features", "tokens"]] = "features"
+    target: ClassVar[Literal["tokens", "labels", "class", "value"]] = "class"
+    name: Literal["delayed_recall"] = "delayed_recall"
+    delay: int = 50
+    """q: fewest distractors between the symbol and the end; more of them come at random, nine on average."""
+    distractors: int = 50
+    """p: different distractors."""
+    classes: int = 2
+    """Different symbols to be recalled."""
 
-    def __init__(self, options: DelayedRecallConfig) -> None:
-        self.options, longest = options, options.delay + LONGEST + 3
-        size = options.classes + options.distractors + 2
-        self.interface = Interface("features", size, longest, "class", options.classes)
+    def __post_init__(self) -> None:
+        require_between(
+            self, "task", delay=(1, MAX_STEPS), distractors=(1, MAX_SYMBOLS), classes=(2, MAX_SYMBOLS)
+        )
+
+    @property
+    def same_length(self) -> bool:
+        return False
+
+    @functools.cached_property
+    def spec(self) -> TaskSpec:
+        size = self.classes + self.distractors + 2
+        return TaskSpec("features", size, self.delay + MAX_MORE + 3, "class", self.classes)
 
     def examples(self, draws: Draws, count: int) -> Batch:
-        options, numpy, steps = self.options, draws.numpy, self.interface.input_length
-        begin = options.classes + options.distractors
+        numpy, steps = draws.numpy, self.spec.input_length
+        begin = self.classes + self.distractors
         end = begin + 1
-        classes = draws.integers((count,), 0, options.classes)
-        more = numpy.floor(numpy.log1p(-draws.uniform(count) * (1 - GOES_ON ** (LONGEST + 1))) / np.log(GOES_ON))
-        lengths = options.delay + numpy.minimum(more, LONGEST).astype(numpy.int32) + 3
-        read = draws.integers((count, steps), options.classes, begin)
-        places, last = numpy.arange(steps)[None, :], lengths[:, None] - 1
-        read = numpy.where(places == 0, begin, numpy.where(places == 1, classes[:, None], read))
-        read = numpy.where(places < last, read, numpy.where(places == last, end, -1))
-        return Batch(one_hot(read, self.interface.input_size, numpy), lengths, classes)
+        classes = draws.integers((count,), 0, self.classes)
+        more = numpy.floor(numpy.log1p(-draws.uniform(count) * (1 - CONTINUE ** (MAX_MORE + 1))) / np.log(CONTINUE))
+        lengths = self.delay + numpy.minimum(more, MAX_MORE).astype(numpy.int32) + 3
+        symbols = draws.integers((count, steps), self.classes, begin)
+        positions, last = numpy.arange(steps)[None, :], lengths[:, None] - 1
+        symbols = numpy.where(positions == 0, begin, numpy.where(positions == 1, classes[:, None], symbols))
+        symbols = numpy.where(positions < last, symbols, numpy.where(positions == last, end, -1))
+        return Batch(one_hot(symbols, self.spec.input_size, numpy), lengths, classes)
 
-    def evaluate(self, outcome: Outcome) -> Evaluation:
-        return answers.classes(outcome, Baseline.guess(self.options.classes))
+    def evaluate(self, predictions: Predictions, held_out: HeldOut) -> Evaluation:
+        return classification.classes(predictions, Baseline.chance(self.classes))
+
+    def describe(self) -> str:
+        return f"recall of one of {self.classes} symbols over {self.delay} steps and more"

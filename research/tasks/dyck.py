@@ -6,63 +6,80 @@ one that opens is uniform. This is their distribution for words that do not end 
 `length` brackets are taken; they end a word with probability 1/2 where none is open, and keep what is long enough.
 
 The label of a step is the kind of the bracket that may be closed next, or none (0). Their model predicts the next
-symbol, and what is scored is whether it prefers the right one of the brackets that close; Suzgun et al. 2019 let it say
-all that may come next, which is any opening bracket and the one that the label names.
+symbol, and the score is whether it prefers the right one of the brackets that close; Suzgun et al. 2019 let it predict
+all symbols that may come next: any opening bracket and the one that the label names.
 
-    eval/accuracy_after_closing   accuracy where it takes memory: behind a bracket that closes
+    accuracy_after_closing   accuracy where it takes memory: behind a bracket that closes
 
-The baseline sees the last bracket only: one that opens is the answer; behind one that closes it gives the label that is
-most frequent there.
+The baseline `memoryless` sees the last bracket only: one that opens is the answer; behind one that closes it gives the
+label that is most frequent there.
 """
 
-from typing import ClassVar
+import functools
+from dataclasses import dataclass
+from typing import ClassVar, Literal
 
 import numpy as np
 
-from research.batch import FIRST_SYMBOL, Batch, Interface
-from research.config import DyckConfig
-from research.tasks import answers, sequences
-from research.tasks.answers import Baseline
-from research.tasks.drawn import Drawn, Draws
-from research.tasks.task import Evaluation, Outcome
+from research.batch import FIRST_SYMBOL, Batch, TaskSpec
+from research.options import require_between
+from research.tasks.metrics import classification
+from research.tasks.metrics.classification import Baseline
+from research.tasks.synthetic import MAX_STEPS, MAX_SYMBOLS, Draws, SyntheticTask
+from research.tasks.task import Evaluation, HeldOut, Predictions
 
 
-class Dyck(Drawn):
-    """Well nested brackets: which one may be closed, at each step."""
+@dataclass(frozen=True)
+class Dyck(SyntheticTask):
+    """Well nested brackets of several kinds: which one may be closed, at each step (Hewitt et al. 2020)."""
 
-    name: ClassVar[str] = "dyck"
+    inputs: ClassVar[Literal["features", "tokens"]] = "tokens"
+    target: ClassVar[Literal["tokens", "labels", "class", "value"]] = "labels"
+    name: Literal["dyck"] = "dyck"
+    length: int = 84
+    """Brackets of a sequence."""
+    kinds: int = 2
+    """k: kinds of brackets."""
+    depth: int = 3
+    """m: most brackets that are open at once."""
 
-    def __init__(self, options: DyckConfig) -> None:
-        self.options, vocabulary = options, FIRST_SYMBOL + 2 * options.kinds
-        self.interface = Interface("tokens", vocabulary, options.length, "labels", options.kinds + 1, options.length)
+    def __post_init__(self) -> None:
+        require_between(self, "task", length=(1, MAX_STEPS), kinds=(1, MAX_SYMBOLS), depth=(1, 2**6))
+
+    @functools.cached_property
+    def spec(self) -> TaskSpec:
+        vocabulary = FIRST_SYMBOL + 2 * self.kinds
+        return TaskSpec("tokens", vocabulary, self.length, "labels", self.kinds + 1, self.length)
 
     def examples(self, draws: Draws, count: int) -> Batch:
-        """Opening brackets are the first k symbols, closing ones the next.
+        """Return `count` examples; opening brackets are the first k symbols, closing ones the next.
 
         The depth is a random walk that is folded at 0 and at m: there both its steps go the same way.
         """
-        options, numpy = self.options, draws.numpy
-        shape, most = (count, options.length), options.depth
+        numpy, shape, most = draws.numpy, (count, self.length), self.depth
         walk = numpy.cumsum(2 * draws.integers(shape, 0, 2) - 1, axis=1)
         depth = most - numpy.abs(walk % (2 * most) - most)
         before = numpy.pad(depth[:, :-1], ((0, 0), (1, 0)))
-        opens, kinds = depth > before, draws.integers(shape, 1, options.kinds + 1)
-        places = numpy.arange(options.length)[None, :]
+        opens, kinds = depth > before, draws.integers(shape, 1, self.kinds + 1)
+        positions = numpy.arange(self.length)[None, :]
         labels = numpy.zeros(shape, numpy.int32)
         for level in range(1, most + 1):  # the last that opened at this level is the one that is open there
-            last = draws.largest_so_far(numpy.where(opens & (depth == level), places, 0))
+            last = draws.running_max(numpy.where(opens & (depth == level), positions, 0))
             labels = numpy.where(depth == level, numpy.take_along_axis(kinds, last, axis=1), labels)
         closed = numpy.pad(labels[:, :-1], ((0, 0), (1, 0)))
-        inputs = FIRST_SYMBOL - 1 + numpy.where(opens, kinds, options.kinds + closed)
-        every = numpy.full((count,), options.length, numpy.int32)
-        return Batch(inputs.astype(numpy.int32), None, labels.astype(numpy.int32), every)
+        inputs = FIRST_SYMBOL - 1 + numpy.where(opens, kinds, self.kinds + closed)
+        all_steps = numpy.full((count,), self.length, numpy.int32)
+        return Batch(inputs.astype(numpy.int32), None, labels.astype(numpy.int32), all_steps)
 
-    def evaluate(self, outcome: Outcome) -> Evaluation:
-        held_out = self.held_out(len(outcome.loss))
-        behind = np.asarray(held_out.inputs) >= FIRST_SYMBOL + self.options.kinds
-        targets = np.asarray(held_out.targets)
-        shares = np.bincount(targets[behind], minlength=self.options.kinds + 1) / max(np.sum(behind), 1)
-        loss, accuracy = -float(np.sum(shares * np.log(np.maximum(shares, 1e-300)))), float(np.max(shares))
-        share = sequences.rate(behind, np.ones_like(behind))
-        baseline = Baseline(share * loss, 1 - share * (1 - accuracy))
-        return answers.labels(outcome, baseline, {"after_closing": (behind, accuracy)})
+    def evaluate(self, predictions: Predictions, held_out: HeldOut) -> Evaluation:
+        batch = held_out.batch
+        closing = batch.inputs >= FIRST_SYMBOL + self.kinds
+        frequencies = np.bincount(batch.targets[closing], minlength=self.kinds + 1) / max(np.sum(closing), 1)
+        loss = -float(np.sum(frequencies * np.log(np.maximum(frequencies, 1e-300))))
+        accuracy = float(np.max(frequencies))
+        fraction = float(np.mean(closing))
+        baseline = Baseline("memoryless", fraction * loss, 1 - fraction * (1 - accuracy))
+        return classification.labels(predictions, baseline, {"after_closing": (closing, accuracy)})
+
+    def describe(self) -> str:
+        return f"nested brackets of {self.kinds} kinds, at most {self.depth} deep, {self.length} steps"

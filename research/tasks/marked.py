@@ -6,12 +6,25 @@ with 1, then one of the first T/2 - 1 that are still unmarked. The first and the
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar, Literal
 
-from research.tasks.drawn import Draws
+from research.tasks.metrics import classification
+from research.tasks.synthetic import Draws, SyntheticTask
+from research.tasks.task import Evaluation, HeldOut, Predictions
 
-FIRST = 10  # pairs that the first mark may stand at
-RIGHT_WITHIN = 0.04  # absolute error below which an answer is right, in the paper
+FIRST_MARK_WITHIN = 10  # pairs that the first mark may stand at
+TOLERANCE = 0.04  # absolute error below which an answer is right, in the paper
+
+
+@dataclass(frozen=True)
+class MarkedTask(SyntheticTask):
+    """A task whose target is a value computed from two marked numbers."""
+
+    inputs: ClassVar[Literal["features", "tokens"]] = "features"
+    target: ClassVar[Literal["tokens", "labels", "class", "value"]] = "value"
+
+    def evaluate(self, predictions: Predictions, held_out: HeldOut) -> Evaluation:
+        return classification.values(predictions, held_out.batch.targets, TOLERANCE)
 
 
 @dataclass(frozen=True)
@@ -22,34 +35,39 @@ class Marked:
     """Steps of each sequence, [B]."""
     marks: Any
     """[B, S], zeros past the end."""
-    places: tuple[Any, Any]
+    positions: tuple[Any, Any]
     """Steps of the two numbers, [B, 1] each; 0 is the one whose number does not count."""
 
 
 def longest(length: int) -> int:
-    """The most steps of a sequence."""
+    """Return the steps of the longest sequence."""
     return length + length // 10
 
 
 def marked(draws: Draws, count: int, length: int) -> Marked:
-    """`count` sequences of at least `length` steps."""
+    """Return `count` sequences of at least `length` steps."""
     numpy, steps = draws.numpy, draws.numpy.arange(longest(length))[None, :]
     lengths = draws.integers((count,), length, longest(length) + 1)
-    first = draws.integers((count, 1), 0, FIRST)
+    first = draws.integers((count, 1), 0, FIRST_MARK_WITHIN)
     second = draws.integers((count, 1), 0, length // 2 - 1)
     second = second + (second >= first)
     ends = (steps == 0) | (steps == lengths[:, None] - 1)
-    ones = (steps == first) | (steps == second)
-    marks = numpy.where(ends, -1.0, numpy.where(ones, 1.0, 0.0))
+    marks = numpy.where(ends, -1.0, mark((first, second), longest(length), numpy))
     return Marked(lengths, marks.astype(numpy.float32), (first, second))
 
 
-def counted(numbers: Any, place: Any, otherwise: float, numpy: Any) -> Any:
-    """The number at a step [B, 1] of each sequence, [B, 1]; `otherwise` where that is the first step."""
-    return numpy.where(place == 0, numpy.float32(otherwise), numpy.take_along_axis(numbers, place, axis=1))
+def mark(positions: tuple[Any, Any], length: int, numpy: Any) -> Any:
+    """Return [B, S] with ones at two steps [B, 1] of each sequence."""
+    steps = numpy.arange(length)[None, :]
+    return ((steps == positions[0]) | (steps == positions[1])).astype(numpy.float32)
+
+
+def number_at(numbers: Any, position: Any, otherwise: float, numpy: Any) -> Any:
+    """Return the number at a step [B, 1] of each sequence, [B, 1]; `otherwise` where that is the first step."""
+    return numpy.where(position == 0, numpy.float32(otherwise), numpy.take_along_axis(numbers, position, axis=1))
 
 
 def pairs(numbers: Any, marks: Any, lengths: Any, numpy: Any) -> Any:
-    """Numbers and marks [B, S] side by side, [B, S, 2], zeros past the lengths."""
+    """Return numbers and marks [B, S] side by side, [B, S, 2], zeros past the lengths."""
     valid = numpy.arange(numbers.shape[1])[None, :] < lengths[:, None]
     return numpy.stack([numpy.where(valid, numbers, 0), numpy.where(valid, marks, 0)], axis=-1)

@@ -5,35 +5,48 @@ A sequence is 8 to 64 random symbols of 128; the target is the symbols from the 
 a mark, and then writes; here an encoder reads and a decoder writes. The metrics are those of `copy`.
 """
 
-from typing import ClassVar
+import functools
+from dataclasses import dataclass
+from typing import ClassVar, Literal
 
-from research.batch import FIRST_SYMBOL, PAD, Batch, Interface
-from research.config import ReverseConfig
-from research.tasks.copy import evaluated
-from research.tasks.drawn import Drawn, Draws, closed
-from research.tasks.task import Evaluation, Outcome
+from research.batch import FIRST_SYMBOL, PAD, Batch, TaskSpec
+from research.options import require_between
+from research.tasks.copy import TransductionTask
+from research.tasks.synthetic import MAX_STEPS, MAX_SYMBOLS, Draws, end_with_eos
 
 
-class Reverse(Drawn):
-    """Random symbols, to be said backwards."""
+@dataclass(frozen=True)
+class Reverse(TransductionTask):
+    """Random symbols, to be repeated backwards (Grefenstette, Hermann, Suleyman, Blunsom 2015)."""
 
-    name: ClassVar[str] = "reverse"
+    inputs: ClassVar[Literal["features", "tokens"]] = "tokens"
+    name: Literal["reverse"] = "reverse"
+    min_length: int = 8
+    """Fewest symbols of a sequence; their number is uniform."""
+    max_length: int = 64
+    """Most symbols of a sequence."""
+    symbols: int = 128
+    """Different symbols."""
 
-    def __init__(self, options: ReverseConfig) -> None:
-        self.options, vocabulary = options, FIRST_SYMBOL + options.symbols
-        longest = options.max_length
-        self.interface = Interface("tokens", vocabulary, longest, "tokens", vocabulary, longest + 1)
+    def __post_init__(self) -> None:
+        lengths = {"min_length": (1, MAX_STEPS), "max_length": (self.min_length, MAX_STEPS)}
+        require_between(self, "task", **lengths, symbols=(2, MAX_SYMBOLS))
+
+    @functools.cached_property
+    def spec(self) -> TaskSpec:
+        vocabulary = FIRST_SYMBOL + self.symbols
+        return TaskSpec("tokens", vocabulary, self.max_length, "tokens", vocabulary, self.max_length + 1)
 
     def examples(self, draws: Draws, count: int) -> Batch:
-        options, numpy = self.options, draws.numpy
-        lengths = draws.integers((count,), options.min_length, options.max_length + 1)
-        drawn = draws.integers((count, options.max_length), FIRST_SYMBOL, FIRST_SYMBOL + options.symbols)
-        places = numpy.arange(options.max_length)[None, :]
-        valid = places < lengths[:, None]
-        source = numpy.where(valid, drawn, PAD)
-        backwards = numpy.where(valid, lengths[:, None] - 1 - places, 0)
-        said = numpy.take_along_axis(source, backwards, axis=1)
-        return Batch(source, lengths, closed(said, lengths, numpy), lengths + 1)
+        numpy = draws.numpy
+        lengths = draws.integers((count,), self.min_length, self.max_length + 1)
+        symbols = draws.integers((count, self.max_length), FIRST_SYMBOL, FIRST_SYMBOL + self.symbols)
+        positions = numpy.arange(self.max_length)[None, :]
+        valid = positions < lengths[:, None]
+        source = numpy.where(valid, symbols, PAD)
+        backwards = numpy.where(valid, lengths[:, None] - 1 - positions, 0)
+        reversed_source = numpy.take_along_axis(source, backwards, axis=1)
+        return Batch(source, lengths, end_with_eos(reversed_source, lengths, numpy), lengths + 1)
 
-    def evaluate(self, outcome: Outcome) -> Evaluation:
-        return evaluated(outcome, self.held_out(len(outcome.loss)))
+    def describe(self) -> str:
+        return f"reversal of up to {self.max_length} of {self.symbols} symbols"

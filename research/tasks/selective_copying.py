@@ -1,51 +1,68 @@
 """Selective copying, in the definition of Gu & Dao 2023 (Mamba), which Feng et al. 2024 take over.
 
-With 4096 steps of noise, 16 symbols to remember and a vocabulary of 16, which are noise, a mark and 14 symbols: the
-symbols stand in a random order at random places among the noise, in 4112 steps; 16 marks follow, which ask for them in
-the order in which they stood. Only at the marks is there a label. The output is one of 14 symbols, where theirs may be
-any of the vocabulary. To guess costs ln 14.
+With 4096 steps of noise, 16 symbols to remember and a vocabulary of 16 (noise, a mark and 14 symbols), the symbols stand
+in a random order at random places among the noise, in 4112 steps; 16 marks follow, which ask for them in the order in
+which they stood. Only at the marks is there a label. The output is one of 14 symbols, where theirs may be any of the
+vocabulary. To guess costs ln 14.
 """
 
-from typing import Any, ClassVar
+import functools
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
 
-from research.batch import FIRST_SYMBOL, NO_LABEL, Batch, Interface
-from research.config import SelectiveCopyingConfig
-from research.tasks import answers
-from research.tasks.answers import Baseline
-from research.tasks.drawn import Drawn, Draws
-from research.tasks.task import Evaluation, Outcome
+from research.batch import FIRST_SYMBOL, NO_LABEL, Batch, TaskSpec
+from research.options import require_between
+from research.tasks.metrics import classification
+from research.tasks.metrics.classification import Baseline
+from research.tasks.synthetic import MAX_STEPS, MAX_SYMBOLS, Draws, SyntheticTask
+from research.tasks.task import Evaluation, HeldOut, Predictions
 
 NOISE, MARK, SYMBOLS = FIRST_SYMBOL, FIRST_SYMBOL + 1, FIRST_SYMBOL + 2
 
 
-class SelectiveCopying(Drawn):
-    """Symbols at random places among noise, to be said at the end."""
+@dataclass(frozen=True)
+class SelectiveCopying(SyntheticTask):
+    """Symbols at random places among noise, to be recalled at the end (Gu & Dao 2023; Feng et al. 2024)."""
 
-    name: ClassVar[str] = "selective_copying"
+    inputs: ClassVar[Literal["features", "tokens"]] = "tokens"
+    target: ClassVar[Literal["tokens", "labels", "class", "value"]] = "labels"
+    name: Literal["selective_copying"] = "selective_copying"
+    noise: int = 4096
+    """Steps of noise."""
+    num_memorized: int = 16
+    """Symbols to remember."""
+    symbols: int = 14
+    """Different symbols: the papers' vocabulary of 16 without noise and mark."""
 
-    def __init__(self, options: SelectiveCopyingConfig) -> None:
-        self.options, steps = options, options.noise + 2 * options.memorised
-        self.interface = Interface("tokens", SYMBOLS + options.symbols, steps, "labels", options.symbols, steps)
+    def __post_init__(self) -> None:
+        require_between(self, "task", noise=(0, MAX_STEPS), num_memorized=(1, 2**8), symbols=(2, MAX_SYMBOLS))
+
+    @functools.cached_property
+    def spec(self) -> TaskSpec:
+        steps = self.noise + 2 * self.num_memorized
+        return TaskSpec("tokens", SYMBOLS + self.symbols, steps, "labels", self.symbols, steps)
 
     def examples(self, draws: Draws, count: int) -> Batch:
-        options, numpy = self.options, draws.numpy
-        steps, memorised = options.noise + options.memorised, options.memorised
-        remembered = draws.integers((count, memorised), 0, options.symbols)
-        standing = subset(draws, count, steps, memorised)
-        order = numpy.cumsum(standing, axis=1) - 1  # at each step, which symbol was the last
+        numpy, steps, memorized = draws.numpy, self.noise + self.num_memorized, self.num_memorized
+        remembered = draws.integers((count, memorized), 0, self.symbols)
+        is_symbol = random_subset(draws, count, steps, memorized)
+        order = numpy.cumsum(is_symbol, axis=1) - 1  # at each step, which symbol was the last
         last = numpy.take_along_axis(remembered, numpy.maximum(order, 0), axis=1)
-        read = numpy.where(standing, SYMBOLS + last, NOISE).astype(numpy.int32)
-        inputs = numpy.concatenate([read, numpy.full((count, memorised), MARK, numpy.int32)], axis=1)
-        unasked = numpy.full((count, steps), NO_LABEL, numpy.int32)
-        labels = numpy.full((count,), memorised, numpy.int32)
-        return Batch(inputs, None, numpy.concatenate([unasked, remembered], axis=1), labels)
+        tokens = numpy.where(is_symbol, SYMBOLS + last, NOISE).astype(numpy.int32)
+        inputs = numpy.concatenate([tokens, numpy.full((count, memorized), MARK, numpy.int32)], axis=1)
+        unlabeled = numpy.full((count, steps), NO_LABEL, numpy.int32)
+        labels = numpy.full((count,), memorized, numpy.int32)
+        return Batch(inputs, None, numpy.concatenate([unlabeled, remembered], axis=1), labels)
 
-    def evaluate(self, outcome: Outcome) -> Evaluation:
-        return answers.labels(outcome, Baseline.guess(self.options.symbols))
+    def evaluate(self, predictions: Predictions, held_out: HeldOut) -> Evaluation:
+        return classification.labels(predictions, Baseline.chance(self.symbols))
+
+    def describe(self) -> str:
+        return f"selective copying, {self.num_memorized} of {self.symbols} symbols among {self.noise} steps of noise"
 
 
-def subset(draws: Draws, count: int, size: int, chosen: int) -> Any:
-    """For each of `count` rows a random subset of so many of `size` places, as a mask; all subsets are equally likely.
+def random_subset(draws: Draws, count: int, size: int, chosen: int) -> Any:
+    """Return for each of `count` rows a random subset of `chosen` of `size` places, as a mask, all equally likely.
 
     Floyd's algorithm (Bentley & Floyd 1987): the k-th draw is from the first size - chosen + k places, and if it was
     drawn before, the last of them is taken.

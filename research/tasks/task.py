@@ -1,94 +1,151 @@
-"""The contract of a task: what it asks of a model, its training batches, its held-out examples, and its metrics.
+"""The contract of a task: its options, what it asks of a model, its batches, its held-out examples and its metrics.
 
-A task is a class in one file of this folder that sets `name`; its options are the dataclass of the same name in
-`research/config/task.py`.
+A task is a frozen dataclass in one file of this folder and one line of `TASKS` in `research/tasks/__init__.py`. Creating
+it only checks its options; its corpus is read when `spec`, `data` or a batch is asked for. Everything that a model is
+built from (`spec`) comes from training data alone.
 """
 
 import functools
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar, Literal, TypeVar
 
 import jax
 import numpy as np
 from jaxtyping import Array, Int
 
-from research import catalogue
-from research.batch import Batch, Interface
-from research.config import TaskConfig
-from research.tasks.reader import Reader
+from research.batch import Batch, TaskSpec
+from research.data.processor import Processor
+
+Split = Literal["validation", "test"]
+"""validation: looked at while a model trains, and to choose options by; test: scored once, at the end."""
+
+TaskT = TypeVar("TaskT", bound="Task")
 
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
-class Outcome:
-    """What the model did on N held-out examples; all arrays are NumPy."""
+class Predictions:
+    """Losses, errors and outputs of a model on N held-out examples; all arrays are NumPy."""
 
     loss: np.ndarray
-    """Teacher-forced loss of each token or label, [N, U], zeros where there is none; U = 1 if the target is no
-    sequence."""
+    """Teacher-forced loss of each token or label, [N, U], zeros in padding; U = 1 if the target is no sequence."""
     errors: np.ndarray
-    """Teacher-forced errors of each token or label, [N, U]."""
+    """Teacher-forced errors of each token or label, [N, U]; absolute errors of values."""
     count: np.ndarray
     """Valid tokens or labels of each example, [N]."""
     outputs: np.ndarray
-    """The model's own output, free-running: tokens [N, most], labels [N, U], logits or values."""
-    forced: np.ndarray | None = None
-    """What it says of each token given the true ones before it, [N, U]; None if the target is no sequence."""
+    """Free-running output: tokens [N, max_length], labels [N, U], logits or values."""
+    teacher_forced: np.ndarray | None = None
+    """Most likely token after each true prefix, [N, U]; None if the target is no sequence."""
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """Examples of a split, and what they are scored against."""
+
+    split: Split
+    batch: Batch[np.ndarray]
+    references: Sequence[Any] = ()
+    """What the task's `evaluate` compares the output of each example with, where that is not in the batch."""
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Metrics; where the target is a sequence also its losses and errors in parts (`research/tasks/sequences.py`)."""
+    """Metrics without the name of a split; where the target is a sequence, also losses and errors in parts."""
 
     metrics: dict[str, float]
     by_length: dict[str, list[float]] | None = None
-    """By the length of the input: columns of one length."""
+    """Columns by the length of the input (`research/tasks/metrics/edits.py`)."""
     by_position: dict[str, list[float]] | None = None
-    """By the position in the target."""
+    """Columns by the position in the target."""
     signatures: dict[str, str] | None = None
-    """Of metrics whose definition has variants: which one it is, by the metric's name."""
+    """Exact definition of metrics that have several, by the metric's name."""
 
 
+@dataclass(frozen=True)
 class Task:
-    """What is learnt. `data` is what the train step reads, held on the device; synthetic tasks need none."""
+    """The base of all tasks: a subclass has its options as fields, and the methods below."""
 
-    name: ClassVar[str]
-    interface: Interface
-    data: Any = None
-    stream: Any = None
-    """What reads its batches while it is trained, a `streamed.Stream`, instead of `data`; None: nothing does."""
-    buckets: int = 1
-    """Batches of different shapes; each is compiled into the program once."""
-    padding: float | None = None
-    """Share of the steps of training batches that are padding, source and target; None: inputs are of one length."""
-    reader: ClassVar[type[Reader] | None] = None
-    """What answers `predict`; None: nothing does."""
+    name: str = ""
 
-    def __init__(self, options: TaskConfig) -> None:
+    inputs: ClassVar[Literal["features", "tokens"]]
+    target: ClassVar[Literal["tokens", "labels", "class", "value"]]
+    processor_type: ClassVar[type[Processor] | None] = None
+    """Class of `processor()`, which restores one that was saved with a run."""
+    error_rate: ClassVar[str] = "edit_error_rate"
+    """Name of the edits per token, in `teacher_forced/…` and `free_running/…`, where the target is of tokens."""
+    length_unit: ClassVar[str] = "length of the input"
+    """What `by_length` counts, for the label of an axis."""
+    token_unit: ClassVar[str] = "token"
+    """What a token of the target is, for the label of an axis."""
+
+    @property
+    def same_length(self) -> bool:
+        """Whether all inputs are equally long, so that a step is equally far from the loss in all of them."""
+        return True
+
+    @functools.cached_property
+    def spec(self) -> TaskSpec:
+        """The kinds and sizes that a model is built from; of training data alone."""
         raise NotImplementedError
 
+    @functools.cached_property
+    def data(self) -> Any:
+        """What the train step reads, held on the device; None: nothing."""
+        return None
+
+    @functools.cached_property
+    def stream(self) -> Any:
+        """What reads the batches while the model trains (`research/data/streaming.py`), instead of `data`; or None."""
+        return None
+
+    @functools.cached_property
+    def buckets(self) -> int:
+        """How many shapes training batches have; each is compiled into the program once."""
+        return 1
+
+    @functools.cached_property
+    def padding(self) -> float | None:
+        """Fraction of the steps of training batches that are padding, source and target; None: none can be."""
+        return None
+
     def bucket(self, key: Array, step: Int[Array, ""], batch_size: int) -> Int[Array, ""] | int:
-        """The bucket of this step's batch; `key` is the one that `batch` gets."""
+        """Return the bucket of this step's batch; `key` is the one that `batch` gets."""
         return 0
 
     def batch(self, data: Any, key: Array, step: Int[Array, ""], batch_size: int, bucket: int) -> Batch[Array]:
-        """This step's batch, a pure function of key and step; `bucket` is known, so shapes are static."""
+        """Return this step's batch, a pure function of key and step; `bucket` is static, and so are the shapes."""
         raise NotImplementedError
 
-    def held_out(self, most: int) -> Batch[np.ndarray]:
-        """The first `most` held-out examples as NumPy arrays, the same in every run."""
+    def held_out(self, split: Split, count: int) -> HeldOut:
+        """Return the first `count` examples of the split's fixed random order, or all; the same in every run."""
         raise NotImplementedError
 
-    def own_reader(self) -> Reader | None:
-        """A reader for the runs of this task, to be saved with them."""
+    def evaluate(self, predictions: Predictions, held_out: HeldOut) -> Evaluation:
+        """Return the metrics of predictions for these examples."""
+        raise NotImplementedError
+
+    def processor(self) -> Processor | None:
+        """Return what turns a user's input into the model's and its output into text, to be saved with a run."""
         return None
 
-    def evaluate(self, outcome: Outcome) -> Evaluation:
-        """Metrics of the model's outcome on `held_out(len(outcome.loss))`."""
-        raise NotImplementedError
+    def describe(self) -> str:
+        """Return the task and its size in a few words, for the caption of a table."""
+        return self.name
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return the options alone: processes that read examples get no copy of the data."""
+        return {item.name: getattr(self, item.name) for item in fields(self)}
 
 
 @functools.lru_cache(maxsize=16)
-def create(options: TaskConfig) -> Task:
-    """The task that the options belong to; its corpus is loaded once in a process."""
-    return catalogue.load("tasks", options.name)(options)
+def load(task: TaskT) -> TaskT:
+    """Return the one instance of these options in the process, whose corpus is read once."""
+    return task
+
+
+def fixed_order(lengths: Sequence[int] | Int[np.ndarray, " N"], count: int) -> Int[np.ndarray, " M"]:
+    """Return a fixed random sample of at most `count` rows, the shortest first, so that those of a batch end together."""
+    rows = np.random.default_rng(0).permutation(len(lengths))[:count]
+    return rows[np.argsort(np.asarray(lengths)[rows], kind="stable")]

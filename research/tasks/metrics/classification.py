@@ -1,0 +1,76 @@
+"""Metrics of classes, labels and values, each next to a baseline of the same kind.
+
+    loss                      nats per label or class; squared error of a value
+    accuracy                  fraction of the labels, classes or values that are right
+    accuracy_SUBSET           of labels, the same at some steps only
+    sequence_accuracy         of labels, fraction of the examples whose labels are all right
+    baseline/NAME/…           loss and accuracy without remembering the input
+
+Baselines are `chance` (all answers equally likely), `memoryless` (knows the step or the current input, but nothing
+before it), `most_frequent` (the class that is most frequent in training) and `mean` (of the targets).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from research.tasks.metrics import edits
+from research.tasks.task import Evaluation, Predictions
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """Scores of an answer that needs no memory of the input."""
+
+    name: str
+    loss: float
+    accuracy: float
+
+    @classmethod
+    def chance(cls, count: int) -> "Baseline":
+        """Return that of `count` equally likely answers."""
+        return cls("chance", float(np.log(count)), 1 / count)
+
+    def metrics(self) -> dict[str, float]:
+        """Return the scores under their names."""
+        return {f"baseline/{self.name}/loss": self.loss, f"baseline/{self.name}/accuracy": self.accuracy}
+
+
+def classes(predictions: Predictions, baseline: Baseline) -> Evaluation:
+    """Return the metrics of a task whose target is a class."""
+    accuracy = 1 - float(np.mean(predictions.errors))
+    return Evaluation({"loss": float(np.mean(predictions.loss)), "accuracy": accuracy, **baseline.metrics()})
+
+
+def labels(
+    predictions: Predictions, baseline: Baseline, subsets: Mapping[str, tuple[np.ndarray, float]] | None = None
+) -> Evaluation:
+    """Return the metrics of a task whose target is a class at each step.
+
+    Args:
+        subsets: by name, a mask of labels [N, U], and the accuracy of the baseline on them.
+    """
+    metrics = {
+        "loss": edits.rate(predictions.loss, predictions.count),
+        "accuracy": 1 - edits.rate(predictions.errors, predictions.count),
+        "sequence_accuracy": float(np.mean(np.sum(predictions.errors, axis=1) == 0)),
+        **baseline.metrics(),
+    }
+    for name, (mask, accuracy) in (subsets or {}).items():
+        metrics[f"accuracy_{name}"] = 1 - edits.rate(predictions.errors * mask, mask)
+        metrics[f"baseline/{baseline.name}/accuracy_{name}"] = accuracy
+    return Evaluation(metrics)
+
+
+def values(predictions: Predictions, targets: np.ndarray, tolerance: float) -> Evaluation:
+    """Return the metrics of a task whose target is a value; the baseline answers the targets' mean to all.
+
+    Args:
+        tolerance: the absolute error below which a value is right.
+    """
+    wide = targets.astype(np.float64)
+    distance = np.abs(wide - np.mean(wide))
+    baseline = Baseline("mean", float(np.mean(distance**2)), float(np.mean(distance < tolerance)))
+    accuracy = float(np.mean(predictions.errors < tolerance))
+    return Evaluation({"loss": float(np.mean(predictions.loss)), "accuracy": accuracy, **baseline.metrics()})

@@ -1,0 +1,204 @@
+"""Errors of targets that are sequences of tokens: edits, given the true prefix and running free.
+
+Teacher forced, the model reads the true prefix at each position; its most likely tokens, side by side, are its output.
+Running free, it reads its own output. Both outputs are scored alike: errors are the edits that turn the reference into
+the output and, where an example has several references, the nearest counts. So where both outputs are equal the gap is 0.
+An end mark that is predicted too early is one wrong symbol to the teacher-forced model, which goes on, where the
+free-running one stops; a missing one is one symbol too many, where the free-running one goes on. Metrics, where
+`edit_error_rate` may have the task's own name (`Task.error_rate`):
+
+    teacher_forced/loss                   nats per token of the target, the end mark included
+    teacher_forced/edit_error_rate        edits per symbol of the reference, the end mark not included
+    free_running/edit_error_rate          the same of the free-running output
+    free_running/edit_error_rate_SUBSET   the same on a subset of the examples
+    free_running/sequence_error_rate      fraction of the outputs that are no reference
+    exposure_bias_gap                     free-running minus teacher-forced error rate
+
+A symbol that training does not have is `PAD` in front of the end mark of a target: no output matches it.
+
+`by_length` has the columns `length`, `count` (examples), `teacher_forced_loss`, `teacher_forced_error_rate`,
+`free_running_error_rate` and `exposure_bias_gap` of the examples of each input length, with the same denominators.
+
+`by_position` has them for each `position` of the target, from 1 to the longest one's end mark. A symbol that is replaced
+or missing is an error at its position in the reference; an additional one, at the position of the symbol behind it, be
+it the end mark (of the shortest ways to edit, one is taken). Here rates are per sequence that reaches the position,
+with its end mark if need be: the loss per target (`count`), the errors per reference (`teacher_forced_references` and
+`free_running_references`, as the nearest may differ). So the sum of free_running_error_rate * free_running_references
+over all positions is the sum of all edit distances.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from jaxtyping import Float, Int
+from rapidfuzz.distance import Levenshtein
+
+from research.batch import EOS, PAD, Batch
+from research.tasks.task import Evaluation, Predictions
+
+Sequences = Sequence[Sequence[int]]
+NO_SYMBOL = -1
+"""Stands in references for a symbol that training does not have."""
+
+
+@dataclass(frozen=True)
+class Edits:
+    """The edits between N outputs and their nearest references."""
+
+    errors: Float[np.ndarray, "N U"]
+    """At each position of the reference, the end mark's included; zeros past it."""
+    symbols: Int[np.ndarray, " N"]
+    """Symbols of the reference, without its end mark."""
+
+    @property
+    def distance(self) -> Float[np.ndarray, " N"]:
+        """Edits of each output."""
+        return np.sum(self.errors, axis=1)
+
+
+def evaluate(
+    predictions: Predictions,
+    batch: Batch[np.ndarray],
+    references: Sequence[Sequences] | None = None,
+    *,
+    name: str = "edit_error_rate",
+    lengths: Int[np.ndarray, " N"] | None = None,
+    subsets: Mapping[str, np.ndarray] | None = None,
+) -> Evaluation:
+    """Return all metrics of predictions for held-out examples.
+
+    Args:
+        references: of each example, without end marks; None: its target.
+        name: of the error rate.
+        lengths: of the inputs, in another unit than steps.
+        subsets: of the examples, as masks by name.
+    """
+    references = targets(batch) if references is None else references
+    assert predictions.teacher_forced is not None  # targets are sequences
+    rows = zip(predictions.teacher_forced, predictions.count.astype(int), strict=True)
+    forced = _nearest([_forced_symbols(tokens[:count]) for tokens, count in rows], references)
+    free = score(predictions.outputs, references)
+    metrics = {
+        "teacher_forced/loss": rate(predictions.loss, predictions.count),
+        f"teacher_forced/{name}": rate(forced.distance, forced.symbols),
+        f"free_running/{name}": rate(free.distance, free.symbols),
+        **{
+            f"free_running/{name}_{subset}": rate(free.distance[mask], free.symbols[mask])
+            for subset, mask in (subsets or {}).items()
+        },
+        "free_running/sequence_error_rate": float(np.mean(free.distance > 0)),
+    }
+    metrics["exposure_bias_gap"] = metrics[f"free_running/{name}"] - metrics[f"teacher_forced/{name}"]
+    if lengths is None:
+        steps = np.full(len(batch.inputs), batch.inputs.shape[1])
+        lengths = steps if batch.input_lengths is None else batch.input_lengths
+    return Evaluation(metrics, _by_length(predictions, forced, free, lengths), _by_position(predictions, forced, free))
+
+
+def with_constant(
+    evaluation: Evaluation,
+    baseline: str,
+    output: Sequence[int],
+    references: Sequence[Sequences],
+    name: str = "edit_error_rate",
+) -> Evaluation:
+    """Add the errors of one output for all examples: `baseline/BASELINE/NAME` and `…/sequence_error_rate`."""
+    edits = score(np.tile(np.array([*output, EOS]), (len(references), 1)), references)
+    metrics = {
+        f"baseline/{baseline}/{name}": rate(edits.distance, edits.symbols),
+        f"baseline/{baseline}/sequence_error_rate": float(np.mean(edits.distance > 0)),
+    }
+    return replace(evaluation, metrics=evaluation.metrics | metrics)
+
+
+def targets(batch: Batch[np.ndarray]) -> list[Sequences]:
+    """Return the one reference of each example: its target, without the end mark."""
+    return [[tuple(NO_SYMBOL if token == PAD else token for token in symbols(row))] for row in batch.targets]
+
+
+def symbols(tokens: np.ndarray) -> tuple[int, ...]:
+    """Return the tokens before the end mark; all, where there is none."""
+    ids = tokens.tolist()
+    return tuple(ids[: ids.index(EOS)] if EOS in ids else ids)
+
+
+def score(outputs: Int[np.ndarray, "N U"], references: Sequence[Sequences]) -> Edits:
+    """Return the edits between each output, up to its end mark, and the nearest of its references."""
+    return _nearest([symbols(tokens) for tokens in outputs], references)
+
+
+def rate(errors: np.ndarray, count: np.ndarray) -> float:
+    """Return the sum of errors over that of counts; NaN where the latter is 0."""
+    total = float(np.sum(count, dtype=np.float64))
+    return float(np.sum(errors, dtype=np.float64)) / total if total else math.nan
+
+
+def _forced_symbols(tokens: np.ndarray) -> tuple[int, ...]:
+    """Return the predicted tokens of a target without an end mark in the last place; another is a wrong symbol."""
+    ids = tuple(tokens.tolist())
+    return ids[:-1] if ids and ids[-1] == EOS else ids
+
+
+def _nearest(outputs: Sequences, references: Sequence[Sequences]) -> Edits:
+    pairs = [
+        (output, min(candidates, key=lambda reference: Levenshtein.distance(output, reference)))
+        for output, candidates in zip(outputs, references, strict=True)
+    ]
+    sizes = np.array([len(reference) for _, reference in pairs])
+    errors = np.zeros((len(pairs), int(np.max(sizes)) + 1))
+    for row, (output, reference) in enumerate(pairs):
+        for edit in Levenshtein.editops(reference, output):
+            errors[row, edit.src_pos] += 1  # an insertion's position is that of the symbol behind it
+    return Edits(errors, sizes)
+
+
+def _by_length(predictions: Predictions, forced: Edits, free: Edits, lengths: np.ndarray) -> dict[str, list[float]]:
+    values, place = np.unique(lengths, return_inverse=True)
+
+    def total(array: np.ndarray) -> np.ndarray:
+        return np.bincount(place, np.sum(array.reshape(len(place), -1), axis=1, dtype=np.float64), len(values))
+
+    loss = _divide(total(predictions.loss), total(predictions.count))
+    forced_rate = _divide(total(forced.errors), total(forced.symbols))
+    columns = _rates(loss, forced_rate, _divide(total(free.errors), total(free.symbols)))
+    return {"length": values.tolist(), "count": np.bincount(place).tolist(), **columns}
+
+
+def _by_position(predictions: Predictions, forced: Edits, free: Edits) -> dict[str, list[float]]:
+    last = int(max(np.max(predictions.count), np.max(forced.symbols) + 1, np.max(free.symbols) + 1))
+    positions = np.arange(1, last + 1)
+
+    def total(values: np.ndarray) -> np.ndarray:
+        within = values[:, :last]
+        return np.pad(np.sum(within, axis=0, dtype=np.float64), (0, last - within.shape[1]))
+
+    def reaching(ends: np.ndarray) -> np.ndarray:
+        return np.sum(ends[:, None] >= positions, axis=0)
+
+    count, forced_count, free_count = map(reaching, (predictions.count, forced.symbols + 1, free.symbols + 1))
+    forced_rate = _divide(total(forced.errors), forced_count)
+    rates = _rates(_divide(total(predictions.loss), count), forced_rate, _divide(total(free.errors), free_count))
+    counts = {
+        "position": positions,
+        "count": count,
+        "teacher_forced_references": forced_count,
+        "free_running_references": free_count,
+    }
+    return {name: column.tolist() for name, column in counts.items()} | rates
+
+
+def _rates(loss: np.ndarray, forced: np.ndarray, free: np.ndarray) -> dict[str, list[float]]:
+    """Return the four columns that both tables have."""
+    columns = {
+        "teacher_forced_loss": loss,
+        "teacher_forced_error_rate": forced,
+        "free_running_error_rate": free,
+        "exposure_bias_gap": free - forced,
+    }
+    return {name: column.tolist() for name, column in columns.items()}
+
+
+def _divide(errors: np.ndarray, count: np.ndarray) -> np.ndarray:
+    return np.where(count > 0, errors / np.maximum(count, 1), np.nan)

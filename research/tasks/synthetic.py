@@ -1,0 +1,117 @@
+"""Tasks whose examples are drawn at random, by one definition for both places: on the device, where a batch of training
+is a pure function of key and step, and on the host, where validation and test come from a fixed seed each.
+
+A definition asks for random numbers in a fixed order and computes arrays from them, with whichever library they belong to.
+"""
+
+import abc
+import functools
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Int
+
+from research.batch import EOS, PAD, Batch
+from research.tasks.task import HeldOut, Split, Task
+
+SEEDS: dict[Split, int] = {"test": 0, "validation": 1}
+MAX_DRAWS = 8  # of one definition
+MAX_STEPS = 2**17
+MAX_SYMBOLS = 2**16
+
+
+class Draws(abc.ABC):
+    """Random numbers; each draw has a stream of its own."""
+
+    numpy: Any
+    """The library of their arrays."""
+
+    @abc.abstractmethod
+    def uniform(self, *shape: int) -> Any:
+        """Return numbers of float32, from 0 to less than 1."""
+
+    @abc.abstractmethod
+    def integers(self, shape: tuple[int, ...], low: Any, high: Any) -> Any:
+        """Return integers of int32, from `low` to less than `high`; numbers, or arrays that broadcast to the shape."""
+
+    @abc.abstractmethod
+    def running_max(self, values: Any) -> Any:
+        """Return the running maximum along the steps of values [B, S]."""
+
+
+class DeviceDraws(Draws):
+    """Draws in a program, from a key."""
+
+    numpy = jnp
+
+    def __init__(self, key: Array) -> None:
+        self._keys = iter(jax.random.split(key, MAX_DRAWS))
+
+    def uniform(self, *shape: int) -> Array:
+        return jax.random.uniform(next(self._keys), shape)
+
+    def integers(self, shape: tuple[int, ...], low: Any, high: Any) -> Array:
+        return jax.random.randint(next(self._keys), shape, low, high)
+
+    def running_max(self, values: Array) -> Array:
+        return jax.lax.cummax(values, axis=1)
+
+
+class HostDraws(Draws):
+    """Draws in NumPy. Rows do not depend on their number: the first examples of a thousand are those of ten."""
+
+    numpy = np
+
+    def __init__(self, seed: int) -> None:
+        self._rngs = (np.random.default_rng((seed, index)) for index in range(MAX_DRAWS))
+
+    def uniform(self, *shape: int) -> np.ndarray:
+        return next(self._rngs).random(shape, np.float32)
+
+    def integers(self, shape: tuple[int, ...], low: Any, high: Any) -> np.ndarray:
+        return next(self._rngs).integers(low, high, shape).astype(np.int32)
+
+    def running_max(self, values: np.ndarray) -> np.ndarray:
+        return np.maximum.accumulate(values, axis=1)
+
+
+@dataclass(frozen=True)
+class SyntheticTask(Task):
+    """A task that is drawn at random. A subclass defines its examples."""
+
+    def examples(self, draws: Draws, count: int) -> Batch:
+        """Return `count` examples."""
+        raise NotImplementedError
+
+    @functools.cached_property
+    def padding(self) -> float | None:
+        """The fraction that a thousand examples have."""
+        batch = self.held_out("test", 1000).batch
+        if batch.input_lengths is None:
+            return None
+        sides = [(np.sum(batch.input_lengths), batch.inputs.shape[:2])]
+        if batch.target_lengths is not None:
+            sides.append((np.sum(batch.target_lengths), batch.targets.shape))
+        return float(1 - sum(valid for valid, _ in sides) / sum(np.prod(shape) for _, shape in sides))
+
+    def batch(self, data: Any, key: Array, step: Int[Array, ""], batch_size: int, bucket: int) -> Batch[Array]:
+        return self.examples(DeviceDraws(jax.random.fold_in(key, step)), batch_size)
+
+    def held_out(self, split: Split, count: int) -> HeldOut:
+        return HeldOut(split, self.examples(HostDraws(SEEDS[split]), count))
+
+
+def one_hot(symbols: Any, size: int, numpy: Any) -> Any:
+    """Return symbols [B, S], from 0, as vectors [B, S, size]; a symbol below 0 as zeros."""
+    return (symbols[:, :, None] == numpy.arange(size)[None, None, :]).astype(numpy.float32)
+
+
+def end_with_eos(tokens: Any, lengths: Any, numpy: Any) -> Any:
+    """Return targets [B, U + 1]: the first `lengths` [B] of the tokens [B, U], `EOS`, padding."""
+    positions = numpy.arange(tokens.shape[1] + 1)[None, :]
+    wider = numpy.pad(tokens, ((0, 0), (0, 1)))
+    ends = lengths[:, None]
+    return numpy.where(positions < ends, wider, numpy.where(positions == ends, EOS, PAD)).astype(numpy.int32)
