@@ -1,4 +1,4 @@
-"""What a user gives, one by one: texts, the lines of the standard input, files, and the files of folders."""
+"""What a user passes to `predict`: texts, the lines of the standard input, files, and the files of folders."""
 
 import io
 import os
@@ -8,64 +8,66 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from research.tasks.reader import Kind
+from research.data.processor import Kind
 
 SUFFIXES = {
-    "sound": (".wav", ".flac", ".ogg"),
+    "audio": (".wav", ".flac", ".ogg"),
     "image": (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp"),
 }
-"""Of the files that are taken out of a folder; a file that is given by name may have any."""
+"""Suffixes of the files that are taken out of a folder; a file that is named itself may have any."""
 
 
 @dataclass(frozen=True)
-class Given:
+class Input:
     """One input."""
 
     name: str
-    """As the user knows it: the text, or the path."""
-    content: str
-    """What a reader reads: the text, or the path of a file."""
-    place: str = ""
-    """Of a line: what to put in front of a complaint."""
+    """The input as the user knows it: the text, or the path."""
+    source: str
+    """What a processor encodes: the text, or the path of a file."""
+    line: str = ""
+    """Start of a complaint about a line of the standard input: "line 3: "."""
     fault: str = ""
-    """Why there is nothing to be read here."""
+    """Why there is nothing to be read."""
 
     def complaint(self, reason: str) -> str:
-        """One line that names the input."""
-        renamed = self.content and self.name != self.content
-        return self.place + (reason.replace(self.content, self.name) if renamed else reason)
+        """Return one line that names the input as the user knows it."""
+        renamed = self.source and self.name != self.source
+        return self.line + (reason.replace(self.source, self.name) if renamed else reason)
 
 
-def several(inputs: Sequence[str], kind: Kind) -> bool:
-    """Whether outputs need the names of their inputs: there may be more than one."""
-    return len(inputs) > 1 or (inputs[0] == "-" if kind == "text" else os.path.isdir(inputs[0]))
+def are_named(words: Sequence[str], kind: Kind) -> bool:
+    """Return whether outputs need the names of their inputs: there may be more than one."""
+    return len(words) > 1 or (words[0] == "-" if kind == "text" else os.path.isdir(words[0]))
 
 
-def given(inputs: Sequence[str], kind: Kind, folder: Path) -> Iterator[Given]:
-    """All inputs, in the order given; files of a folder are sorted by path.
+def read(words: Sequence[str], kind: Kind, folder: Path) -> Iterator[Input]:
+    """Yield all inputs, in the order of the words; files of a folder are sorted by path.
 
     Args:
-        folder: where what comes as bytes may be put.
+        words: of the command line.
+        kind: of the processor's inputs.
+        folder: for what comes as bytes.
     """
-    for word in inputs:
+    for word in words:
         if kind == "text":
-            yield from _lines() if word == "-" else [Given(word, word)]
+            yield from _lines() if word == "-" else [Input(word, word)]
         elif word == "-":
-            yield _file(folder)
+            yield _standard_file(folder)
         elif os.path.isdir(word):
-            yield from _within(word, SUFFIXES[kind])
+            yield from _files(word, SUFFIXES[kind])
         elif not word:
-            yield Given("''", word, fault="is no name; must be a file or a folder")
+            yield Input("''", word, fault="is no name; must be a file or a folder")
         else:
-            yield _named(word)
+            yield _file(word)
 
 
-def _named(path: str) -> Given:
+def _file(path: str) -> Input:
     special = os.path.exists(path) and not os.path.isfile(path)
-    return Given(path, path, fault="is no regular file; - takes one from the standard input" if special else "")
+    return Input(path, path, fault="is no regular file; - takes one from the standard input" if special else "")
 
 
-def _lines() -> Iterator[Given]:
+def _lines() -> Iterator[Input]:
     number = 0
     for number, line in enumerate(_standard_input(), start=1):
         place = f"line {number}: "
@@ -73,33 +75,33 @@ def _lines() -> Iterator[Given]:
             text = line.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r\n")
         except UnicodeDecodeError:
             name = line.rstrip(b"\r\n").decode(errors="backslashreplace")
-            yield Given(name, name, place, fault="is not UTF-8 text")
+            yield Input(name, name, place, fault="is not UTF-8 text")
         else:
-            yield Given(text, text, place)
+            yield Input(text, text, place)
     if not number:
-        yield Given("-", "-", fault="nothing came on the standard input; must be lines of text")
+        yield Input("-", "-", fault="nothing came on the standard input; must be lines of text")
 
 
-def _file(folder: Path) -> Given:
+def _standard_file(folder: Path) -> Input:
     content = _standard_input().read()
     if not content:
-        return Given("-", "-", fault="nothing came on the standard input; must be the bytes of a file")
+        return Input("-", "-", fault="nothing came on the standard input; must be the bytes of a file")
     path = folder / "standard_input"
     path.write_bytes(content)
-    return Given("-", str(path))
+    return Input("-", str(path))
 
 
 def _standard_input() -> BinaryIO:
     return sys.stdin.buffer if sys.stdin else io.BytesIO()  # there is none if it was closed
 
 
-def _within(word: str, suffixes: tuple[str, ...]) -> Iterator[Given]:
-    """The files of a folder and of those in it; what is hidden is passed over."""
-    found = []
-    for folder, folders, files in os.walk(word):
+def _files(top: str, suffixes: tuple[str, ...]) -> Iterator[Input]:
+    """Yield the files of a folder and of those in it; hidden ones are ignored."""
+    paths: list[str] = []
+    for folder, folders, names in os.walk(top):
         folders[:] = [name for name in folders if not name.startswith(".")]
-        found += [os.path.join(folder, name) for name in files if not name.startswith(".")]
-    paths = sorted(path for path in found if path.lower().endswith(suffixes))
+        paths += [os.path.join(folder, name) for name in names if not name.startswith(".")]
+    paths = sorted(path for path in paths if path.lower().endswith(suffixes))
     if not paths:
-        yield Given(word, word, fault=f"has no file in it that ends in one of {', '.join(suffixes)}")
-    yield from map(_named, paths)
+        yield Input(top, top, fault=f"has no file in it that ends in one of {', '.join(suffixes)}")
+    yield from map(_file, paths)

@@ -1,0 +1,137 @@
+"""A trained model from its run directory, which is all that is read: no corpus, no network."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any, get_args, get_type_hints
+
+import jax
+import numpy as np
+from flax import nnx
+
+from research.batch import TaskSpec
+from research.cells.initializers import InitScheme
+from research.config import Config
+from research.config.flat import unflatten
+from research.data.processor import Processor
+from research.errors import UserError
+from research.options import numbers
+from research.recurrence.dropout import Rates
+from research.seq2seq.budget import resolve_hidden_size
+from research.seq2seq.model import Seq2seq
+from research.tasks import TASKS
+from research.tracking.run_directory import RunDirectory, find
+from research.training import checkpoint
+from research.training.step import TrialState
+
+
+@dataclass(frozen=True)
+class TrainedModel:
+    """A model of the last checkpoint, and the processor of its inputs and outputs."""
+
+    config: Config
+    """The run's config, with the hidden size that a parameter budget stands for."""
+    spec: TaskSpec
+    processor: Processor
+    graphdef: Any
+    params: Any
+    """Parameters: their moving average where the run has one, as in evaluation."""
+    rates: Rates
+    """Rates of dropout and zoneout; the expectation of zoneout applies in evaluation, too."""
+    step: int
+    """Number of updates."""
+    finished: bool
+    """Whether the run has ended."""
+
+    def merge(self, params: Any = None) -> Seq2seq:
+        """Return the model with its own or other parameters."""
+        return nnx.merge(self.graphdef, self.params if params is None else params)
+
+
+def restore(path: Path) -> TrainedModel:
+    """Return the model of a run.
+
+    Raises:
+        UserError: if there is no run, if nothing can be predicted with it, or if a file is broken.
+    """
+    run = _open(path)
+    config, result = unflatten(run.options()), run.result()
+    if result and result["status"] == "diverged":
+        raise _diverged(run, result.get("diverged_at"))
+    spec, processor = _load_processor(run, config)
+    config = _adapt_backend(resolve_hidden_size(config, spec))
+    step, state, graphdef = _load_state(run, config, spec)
+    if result and step != result.get("steps", step):
+        raise UserError(f"{run.path}: its last checkpoint, of step {result['steps']}, is missing or incomplete")
+    if not state.ok:
+        raise _diverged(run, int(state.step) + 1)
+    params = jax.device_put(state.params if state.average is None else state.average)
+    rates = jax.device_put(Rates.of(numbers(config.dropout), numbers(config.zoneout)))
+    return TrainedModel(config, spec, processor, graphdef, params, rates, step, result is not None)
+
+
+def _open(path: Path) -> RunDirectory:
+    run = RunDirectory(path)
+    if not run.config_file.exists():
+        within = [str(other.path) for other in find(path)]
+        more = ", ..." if len(within) > 3 else ""
+        hint = f"runs in it: {', '.join(within[:3])}{more}" if within else "`train` and `sweep` write runs/NAME/TRIAL"
+        raise UserError(f"{path}: is no run directory; {hint}")
+    return run
+
+
+def _load_processor(run: RunDirectory, config: Config) -> tuple[TaskSpec, Processor]:
+    """Return what was saved when the run started."""
+    kind = TASKS[config.task.name].processor_class
+    if kind is None or config.task.target != "tokens":
+        raise UserError(f"{run.path}: its task, {config.task.name}, has no processor: it predicts nothing of a file")
+    saved = run.processor()
+    spec = _spec(run, saved.get("spec"))
+    try:
+        processor = kind.from_dict(saved["processor"])
+        processor.symbols([spec.target_size - 1])  # the last symbol that the model can predict
+        return spec, processor
+    except UserError:
+        raise
+    except Exception as error:  # whatever a processor makes of values of another kind than it has saved
+        reason = f"{type(error).__name__}: {error}".partition("\n")[0]
+        raise UserError(f"{run.processor_file}: is no processor of the task {config.task.name} ({reason})") from error
+
+
+def _spec(run: RunDirectory, saved: Any) -> TaskSpec:
+    """Return the spec that was saved, if its values are those of one."""
+    values: Mapping[str, Any] = saved if isinstance(saved, dict) else {}
+    hints = get_type_hints(TaskSpec)
+    for item in fields(TaskSpec):
+        value, allowed = values.get(item.name), get_args(hints[item.name])
+        whole = isinstance(value, int) and not isinstance(value, bool) and value >= 1
+        if not (value in allowed if allowed else whole):
+            wanted = f"one of {', '.join(allowed)}" if allowed else "a whole number, at least 1"
+            raise UserError(f"{run.processor_file}: spec.{item.name}={value}: must be {wanted}")
+    return TaskSpec(**{item.name: values[item.name] for item in fields(TaskSpec)})
+
+
+def _adapt_backend(config: Config) -> Config:
+    """Return the config for the devices of this machine: the weights of cuDNN are those of the scan."""
+    if config.model.backend != "cudnn":
+        return config
+    return replace(config, model=replace(config.model, backend="auto"))
+
+
+def _load_state(run: RunDirectory, config: Config, spec: TaskSpec) -> tuple[int, TrialState, Any]:
+    """Return step and state of the newest checkpoint, without what only training reads, and the model's graph."""
+
+    def build() -> Seq2seq:
+        return Seq2seq(config, spec, InitScheme.of(config.init), nnx.Rngs(params=jax.random.key(0)))
+
+    graphdef, params = nnx.split(nnx.eval_shape(build), nnx.Param)
+    average = params if config.training.ema_decay else None
+    step, ok = jax.ShapeDtypeStruct((), np.int32), jax.ShapeDtypeStruct((), np.bool_)
+    template: Any = TrialState(params, None, step, ok, average)  # pyright: ignore[reportArgumentType]
+    number, state = checkpoint.read(run.path / "checkpoint", template)
+    return number, state, graphdef
+
+
+def _diverged(run: RunDirectory, step: int | None) -> UserError:
+    when = f" in update {step}" if step else ""
+    return UserError(f"{run.path}: the run has diverged{when}: there is no trained model in it")
