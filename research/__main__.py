@@ -1,14 +1,6 @@
 """`python -m research`."""
 
-import os
-import sys
-
-from research.cli import INTERRUPTED, main
+from research.cli.main import script
 
 if __name__ == "__main__":
-    code = main()
-    if code == INTERRUPTED:  # a compilation that is still under way would crash the interpreter as it shuts down
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(code)
-    sys.exit(code)
+    script()

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import ModuleType
 from typing import Any, Literal
 
 from research.config.config import Config
@@ -46,27 +47,19 @@ class Experiment:
     figures: tuple[str, ...] = ()
     """Names of figures of `research.reporting.figures`."""
 
-    def changes(self, setting: str = "", variant: str = "") -> dict[str, Any]:
-        """Return the dotted keys that a setting and a variant change, the variant's over the setting's.
+    def config(self, setting: str = "", variant: str = "") -> Config:
+        """Return the base config with a setting's and a variant's options, the variant's over the setting's.
 
         Raises:
             UserError: for a setting or a variant that the experiment does not have.
         """
-        changes: dict[str, Any] = {}
+        layers: list[Mapping[str, Any]] = []
         for key, name, named in (("setting", setting, self.settings), ("variant", variant, self.variants)):
             if name and name not in named:
                 allowed = f"one of {', '.join(named)}" if named else f"absent: the experiment has no {key}s"
                 raise UserError(f"{key}={name}: must be {allowed}")
-            changes |= {key: name, **(named[name] if name else {})}
-        return changes
-
-    def config(self, setting: str = "", variant: str = "") -> Config:
-        """Return the base config with a setting's and a variant's options.
-
-        Raises:
-            UserError: for a setting or a variant that the experiment does not have.
-        """
-        return override(self.base, self.changes(setting, variant))
+            layers.append({key: name, **(named[name] if name else {})})
+        return override(self.base, *layers)
 
 
 def names() -> tuple[str, ...]:
@@ -81,30 +74,34 @@ def load(name: str) -> Experiment:
     Raises:
         UserError: if there is none, or its file declares none.
     """
-    module = _import_file(Path(name)) if name.endswith(".py") else _import_name(name)
-    declared = getattr(module, "EXPERIMENT", None)
+    declared = getattr(_module(name), "EXPERIMENT", None)
     if not isinstance(declared, Experiment):
         raise UserError(f"experiment {name!r}: must set EXPERIMENT to an Experiment")
     return declared
 
 
-def _import_name(name: str) -> Any:
-    if name not in names():
-        raise UserError(f"experiment {name!r}: must be the path of a Python file, or one of {', '.join(names())}")
-    return importlib.import_module(f"experiments.{name}")
+def describe(name: str) -> str:
+    """Return the first line of what the experiment's file says of itself."""
+    return (_module(name).__doc__ or "").strip().partition("\n")[0]
 
 
-def _import_file(path: Path) -> Any:
-    path = path.resolve()
+def folder(name: str) -> str:
+    """Return the name of the folder for the experiment's runs."""
+    return Path(name).stem
+
+
+def _module(name: str) -> ModuleType:
+    if not name.endswith(".py"):
+        if name not in names():
+            raise UserError(f"experiment {name!r}: must be the path of a Python file, or one of {', '.join(names())}")
+        return importlib.import_module(f"experiments.{name}")
+    path = Path(name).resolve()
     if not path.is_file():
-        raise UserError(f"experiment {str(path)!r}: no such file")
-    if path.parent == ROOT / "experiments":
-        return _import_name(path.stem)
-    if path.stem in sys.modules and getattr(sys.modules[path.stem], "__file__", None) == str(path):
-        return sys.modules[path.stem]
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[path.stem] = module  # dataclasses look their module up
-    spec.loader.exec_module(module)
+        raise UserError(f"experiment {name!r}: no such file")
+    module = sys.modules.get(path.stem)
+    if module is None or module.__file__ != str(path):
+        spec = importlib.util.spec_from_file_location(path.stem, path)
+        assert spec and spec.loader
+        module = sys.modules[path.stem] = importlib.util.module_from_spec(spec)  # dataclasses look their module up
+        spec.loader.exec_module(module)
     return module

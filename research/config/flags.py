@@ -1,37 +1,73 @@
-"""Text to `Config`: the flags of `train`, and the same text for each trial of a sweep.
+"""Text to `Config`, by tyro: the flags of `train`, and the same text for each trial of a sweep.
 
-A flag is `--dotted.key=value` or `--dotted.key value`, for any key of `research.dotted.flatten`. tyro reads the values
-and writes the help; this is the only module that imports it. Every mistake is a `UserError` of one line.
+A flag is `--dotted.key=value` or `--dotted.key value`, for any key of the flat config; hyphens in a key count as
+underscores. Every mistake is a `UserError` of one line. `research.cli.parser` reads the other commands in the same way.
 """
 
 import contextlib
-from collections.abc import Sequence
+import functools
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar, get_args
 
 import tyro
 from tyro import _errors as tyro_errors  # private, but the only way to tyro's parse errors; tyro is pinned
 
-from research import experiment
-from research.config import Config, task_types
-from research.dotted import draft, flatten, kept, override, suggestion
+from research.config import experiment
+from research.config.config import CHOICES, Config
+from research.config.flat import draft, override
 from research.errors import UserError
 
 MARKERS = (tyro.conf.AvoidSubcommands, tyro.conf.FlagConversionOff)
-ALLOWED = {bool: "true or false", int: "a whole number", float: "a number", str: "a word"}
+ALLOWED = {bool: "true or false", int: "a whole number", float: "a number"}
+REGISTRY = tyro.constructors.ConstructorRegistry()
 HELP = ("-h", "--help")
+
+OptionsT = TypeVar("OptionsT")
+
+
+@REGISTRY.primitive_rule
+def _read_bool(info: tyro.constructors.PrimitiveTypeInfo) -> tyro.constructors.PrimitiveConstructorSpec[bool] | None:
+    """Read true and false as YAML and JSON write them, and as Python does."""
+    if info.type is not bool:
+        return None
+    return tyro.constructors.PrimitiveConstructorSpec(
+        nargs=1,
+        metavar="{true,false}",
+        instance_from_str=lambda words: words[0].lower() == "true",
+        is_instance=lambda value: isinstance(value, bool),
+        str_from_instance=lambda value: [str(value).lower()],
+        choices=("true", "false", "True", "False"),
+    )
 
 
 def read_flags(args: Sequence[str]) -> dict[str, str]:
-    """The text of each flag by its dotted key, in the order given. Hyphens in a key count as underscores.
+    """Return the text of each flag by its key, in the order of the words.
 
     Raises:
-        UserError: for a flag without a value, a flag given twice, or a word that is no flag.
+        UserError: for a flag without a value, a flag that stands twice, or a word that is no flag.
+    """
+    flags, others = split(args)
+    if others:
+        raise UserError(f"{others[0]!r}: not a flag; flags are written --key=value")
+    return flags
+
+
+def split(args: Sequence[str]) -> tuple[dict[str, str], list[str]]:
+    """Return the text of each flag by its key, and the words that belong to no flag; after `--` no word does.
+
+    Raises:
+        UserError: for a flag without a value, or one that stands twice.
     """
     flags: dict[str, str] = {}
+    others: list[str] = []
     words = list(args)
     while words:
         word = words.pop(0)
-        if not word.startswith("--") or word == "--":
-            raise UserError(f"{word!r}: not a flag; flags are written --key=value")
+        if word == "--":
+            return flags, others + words
+        if not word.startswith("--"):
+            others.append(word)
+            continue
         key, equals, text = word[2:].partition("=")
         key = key.replace("-", "_")
         if not equals:
@@ -41,90 +77,80 @@ def read_flags(args: Sequence[str]) -> dict[str, str]:
         if key in flags:
             raise UserError(f"--{key}: given twice, {flags[key]!r} and {text!r}")
         flags[key] = text
-    return flags
+    return flags, others
 
 
 def parse(base: Config, args: Sequence[str]) -> Config:
-    """The config with the options that the flags name changed; `--task.name` takes the new task's default options.
+    """Return the config with the options that the flags name changed; another name of a choice takes its defaults.
 
     Raises:
         UserError: for an unknown key, or a value of the wrong type or outside its range.
     """
     flags = read_flags(args)
-    base = _freed(base, flags)
-    defaults = flatten(base)
-    _check_keys(flags, base)
-    for key, text in flags.items():
-        if isinstance(defaults[key], bool) and text in ("true", "false"):  # as YAML and JSON write them
-            flags[key] = text.capitalize()
-
-    def fail(event: tyro_errors.ParseErrorEvent) -> None:
-        raise UserError(_explain(event, flags, defaults))
-
-    words = [f"--{key}={text}" for key, text in flags.items()]
-    with tyro_errors.on_parse_error(fail):
-        return _tyro(base, words)
+    with tyro_errors.on_parse_error(functools.partial(refuse, flags)):
+        return run_tyro(Config, [f"--{key}={text}" for key, text in flags.items()], True, default=draft(base, flags))
 
 
 def config_of(name: str, args: Sequence[str]) -> Config:
-    """The config of one trial of the experiment: its base, the setting, the arm, then the other flags.
+    """Return the config of a trial of an experiment: its base, the setting, the variant, then the other flags.
 
     Raises:
         UserError: if there is no such experiment, or for a wrong flag.
     """
     flags = read_flags(args)
-    base = experiment.load(name).config(flags.get("setting", ""), flags.get("arm", ""))
-    given = flags.pop("experiment", name)
-    if given != name:
-        raise UserError(f"experiment={given}: must be {name}, the experiment that is trained")
+    base = experiment.load(name).config(flags.get("setting", ""), flags.get("variant", ""))
+    if flags.pop("experiment", name) != name:
+        raise UserError(f"experiment={read_flags(args)['experiment']}: must be {name}, the experiment that is trained")
     return parse(override(base, {"experiment": name}), [f"--{key}={text}" for key, text in flags.items()])
 
 
 def print_help(name: str, args: Sequence[str]) -> None:
-    """Print all options with the values that they have in this experiment, with the setting, arm and task of the flags.
+    """Print what can be chosen by name, and all options with their values in this experiment and by these flags.
 
     Raises:
-        UserError: for a flag that there is not.
+        UserError: for an unknown flag.
     """
     declared = experiment.load(name)
     flags = read_flags([word for word in args if word not in HELP])
-    flags.pop("runs_dir", None)  # is explained below, and no key of the config
-    base = _freed(declared.config(flags.get("setting", ""), flags.get("arm", "")), flags)
-    _check_keys(flags, base)
-    lines = [declared.claim, "", f"--task.name: {', '.join(task_types())}; the options of the task follow it."]
-    for key, named in (("setting", declared.settings), ("arm", declared.arms)):
+    for key in ("runs_dir", "experiment"):  # no key of the config; decided
+        flags.pop(key, None)
+    config = draft(declared.config(flags.get("setting", ""), flags.get("variant", "")), flags)
+    lines = [declared.claim, "", "--runs-dir DIR: where run directories go (default: runs)."]
+    for key, named in (("setting", declared.settings), ("variant", declared.variants)):
         if named:
             lines.append(f"--{key}: {', '.join(repr(choice) if ' ' in choice else choice for choice in named)}.")
-    lines.append("--runs-dir DIR: where run directories go (default: runs).")
+    for section, registry in CHOICES.items():
+        width = max(map(len, registry))
+        lines += ["", f"--{section}.name (now {getattr(config, section).name}; its options follow):"]
+        lines += [f"  {choice:<{width}}  {summary(kind)}" for choice, kind in registry.items()]
     with contextlib.suppress(SystemExit):  # tyro leaves after its help
-        _tyro(base, ["--help"], prog=f"python -m research train {name}", description="\n".join(lines))
+        prog, description = f"research train {name}", "\n".join(lines)
+        run_tyro(Config, ["--help"], True, default=config, prog=prog, description=description)
 
 
-def _check_keys(flags: dict[str, str], base: Config) -> None:
-    known = flatten(base)
-    for key, text in flags.items():
-        if key not in known:
-            raise UserError(f"--{key}={text}: no such option{suggestion(key, base)}")
+def summary(kind: type) -> str:
+    """Return the first line of a class's docstring: what `list` and `--help` say of a choice."""
+    return (kind.__doc__ or "").strip().partition("\n")[0]
 
 
-def _tyro(base: Config, words: Sequence[str], prog: str = "research", description: str = "") -> Config:
-    return tyro.cli(
-        Config, args=words, default=base, use_underscores=True, config=MARKERS, prog=prog, description=description
-    )
-
-
-def _freed(base: Config, flags: dict[str, str]) -> Config:
-    """The base config with defaults in the place of what the flags replace, and with their task, not yet checked."""
-    return draft({**kept(base, flags), "task.name": flags.get("task.name", base.task.name)})
-
-
-def _explain(event: tyro_errors.ParseErrorEvent, flags: dict[str, str], defaults: dict[str, object]) -> str:
-    """What tyro found wrong, in one line: the key, the value and what is allowed."""
+def refuse(flags: Mapping[str, str], event: tyro_errors.ParseErrorEvent) -> None:
+    """Raise what is wrong with the words, in one line: the key, the value and what is allowed."""
+    if isinstance(event, tyro_errors.MissingArgs):
+        names = [str(argument.arg.lowered.metavar) for argument in event.missing_arguments]
+        raise UserError(f"{', '.join(names)} must be given")
+    if isinstance(event, tyro_errors.UnrecognizedArgs):
+        raise UserError(f"{' '.join(word for word in event.tokens if word != '--')}: not expected")
     argument = getattr(event, "argument", None)
-    if argument is None:  # no other kind of error is left after `read_flags` and the check of the keys
-        return f"cannot read the flags: {getattr(event, 'message', type(event).__name__)}"
-    key = argument.lowered.name_or_flags[-1].removeprefix("--")
-    allowed = ALLOWED[type(defaults[key])]
-    if isinstance(event, tyro_errors.InvalidChoice) and not isinstance(defaults[key], bool):
+    if argument is None:
+        raise UserError(f"cannot read the words: {getattr(event, 'message', type(event).__name__)}")
+    key = argument.lowered.name_or_flags[-1].removeprefix("--").replace("-", "_")
+    kind = argument.field.type_stripped
+    allowed = next((text for known, text in ALLOWED.items() if known in (kind, *get_args(kind))), "a word")
+    if isinstance(event, tyro_errors.InvalidChoice) and kind is not bool:
         allowed = f"one of {', '.join(event.choices)}"
-    return f"{key}={flags.get(key, '')}: must be {allowed}"
+    raise UserError(f"{key}={flags.get(key, '')}: must be {allowed}")
+
+
+def run_tyro(kind: type[OptionsT], words: Sequence[str], use_underscores: bool = False, **options: Any) -> OptionsT:
+    """Return the dataclass that the words set; `--help` prints its fields and raises `SystemExit`."""
+    return tyro.cli(kind, args=words, use_underscores=use_underscores, config=MARKERS, registry=REGISTRY, **options)

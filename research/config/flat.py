@@ -23,19 +23,27 @@ def unflatten(flat: Mapping[str, Any]) -> Config:
     Raises:
         UserError: for an unknown key, or a value of the wrong type or outside its range.
     """
-    return _changed(Config(), flat)
+    structure = _merge(Config(), _names(flat), "", _unchecked)
+    _check_keys(flat, structure)
+    return _merge(structure, flat, "", _checked)
 
 
-def override(config: Config, changes: Mapping[str, Any]) -> Config:
+def override(config: Config, *layers: Mapping[str, Any]) -> Config:
     """Return the config with some dotted keys changed, and without what they replace.
 
     Another `name` of a choice replaces all of the former one's options by its own defaults. Of `model.hidden_size` and
-    `model.parameter_budget`, each replaces the other. What the changes set is checked together, once.
+    `model.parameter_budget`, each replaces the other.
+
+    Args:
+        config: what is changed.
+        layers: changes, later ones over earlier ones; only what all of them lead to is checked.
 
     Raises:
-        UserError: for an unknown key, a value of the wrong type or outside its range, or both widths.
+        UserError: for an unknown key, a value of the wrong type or outside its range, or both widths in a layer.
     """
-    return _changed(draft(config, changes), changes)
+    for changes in layers:
+        config = _merge(draft(config, changes), changes, "", _unchecked)
+    return _merge(config, {}, "", _checked)
 
 
 def draft(config: Config, changes: Mapping[str, Any]) -> Config:
@@ -46,28 +54,28 @@ def draft(config: Config, changes: Mapping[str, Any]) -> Config:
     Raises:
         UserError: for an unknown key, an unknown name of a choice, or both widths.
     """
-    given = [key for key in WIDTHS if str(changes.get(key, 0)) != "0"]
-    if len(given) == len(WIDTHS):
+    widths = [key for key in WIDTHS if str(changes.get(key, 0)) != "0"]
+    if len(widths) == len(WIDTHS):
         size, budget = (changes[key] for key in WIDTHS)
         raise UserError(f"{WIDTHS[0]}={size}: must be absent, as {WIDTHS[1]}={budget} decides it")
     default = flatten(Config())
-    names = {key: value for key, value in changes.items() if key.removesuffix(".name") in CHOICES}
-    replaced = {key: default[key] for key in WIDTHS if given and key not in changes}
-    structure = _merge(config, names | replaced, "", _unchecked)
+    replaced = {key: default[key] for key in WIDTHS if widths and key not in changes}
+    structure = _merge(config, _names(changes) | replaced, "", _unchecked)
     _check_keys(changes, structure)
     return structure
 
 
-def _changed(config: Config, changes: Mapping[str, Any]) -> Config:
-    names = {key: value for key, value in changes.items() if key.removesuffix(".name") in CHOICES}
-    _check_keys(changes, _merge(config, names, "", _unchecked))
-    return _merge(config, changes, "", lambda kind, values: kind(**values))
+def _names(changes: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in changes.items() if key.endswith(".name") and key[: -len(".name")] in CHOICES}
 
 
 def _merge(base: Any, changes: Mapping[str, Any], prefix: str, make: Callable[[type, dict[str, Any]], Any]) -> Any:
     """Return the options of one section, and of those in it, with their changes.
 
     Args:
+        base: the section's options.
+        changes: values by dotted key, of this and other sections.
+        prefix: of the section's keys.
         make: a class and the values of all of its fields to an instance.
     """
     values: dict[str, Any] = {}
@@ -90,6 +98,10 @@ def _chosen(section: str, options: Any, changes: Mapping[str, Any]) -> Any:
     return registry[name]()
 
 
+def _checked(kind: type, values: Mapping[str, Any]) -> Any:
+    return kind(**values)
+
+
 def _unchecked(kind: type, values: Mapping[str, Any]) -> Any:
     options = object.__new__(kind)
     for name, value in values.items():
@@ -107,7 +119,9 @@ def _check_keys(changes: Mapping[str, Any], config: Config) -> None:
 def suggestion(key: str, config: Config) -> str:
     """Return the end of the line about an unknown key: who has it, the nearest key, or where to find them all."""
     section, _, name = key.rpartition(".")
-    choices = [other for other, kind in CHOICES.get(section, {}).items() if name in [item.name for item in fields(kind)]]
+    choices = [
+        other for other, kind in CHOICES.get(section, {}).items() if name in [item.name for item in fields(kind)]
+    ]
     if choices:
         chosen = getattr(config, section).name
         return f" of {section}.name={chosen}; it is one of {section}.name={', '.join(choices)}"

@@ -5,12 +5,9 @@
 """
 
 import difflib
-import hashlib
 import itertools
 import math
 import random
-import re
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,30 +15,19 @@ from typing import Any
 
 import yaml
 
-from research import command_line
-from research.config import Config
-from research.dotted import flatten
+from research.config.extensions import import_modules
+from research.config.naming import NamedConfig, folder_name, name_trial
 from research.errors import UserError
-from research.sweeping import parameters
-from research.sweeping.parameters import Parameter
-from research.tracking.runs import NEUTRAL_KEYS
+from research.sweep import parameters
+from research.sweep.parameters import Parameter
 
 METHODS = ("grid", "random")
 USED = ("command", "method", "name", "parameters", "project", "run_cap")
 UNUSED = ("program", "description", "entity", "metric")  # W&B's; they do not change the trials
 COMMAND = '["${env}", "${interpreter}", "-m", "research", "train", EXPERIMENT, "${args}"]'
-MOST_TRIALS = 10_000
-LONGEST_NAME = 200  # letters of a folder's name before it is cut off and told apart by a hash; file systems allow 255
+MAX_TRIALS = 10_000
 SEED = 0  # of the draws of a random sweep
 REDRAWS = 1000  # before a random sweep is held to have no more different trials
-
-
-@dataclass(frozen=True)
-class Trial:
-    """One training run, and the name of its folder."""
-
-    name: str
-    config: Config
 
 
 @dataclass(frozen=True)
@@ -51,36 +37,11 @@ class Sweep:
     name: str
     experiment: str
     method: str
-    trials: tuple[Trial, ...]
-
-
-def trial(experiment: str, args: Sequence[str]) -> Trial:
-    """The trial of these flags; its name tells the flags, in the order of the config's keys.
-
-    Raises:
-        UserError: if there is no such experiment, or for a wrong flag.
-    """
-    config = command_line.config_of(experiment, args)
-    given = command_line.read_flags(args)
-    flat = flatten(config)
-    named = [key for key in flat if key in given and key != "experiment" and not key.startswith(NEUTRAL_KEYS)]
-    short = {key: key.removesuffix(".name").rpartition(".")[2] for key in flat}
-    times = Counter(short.values())
-    labels = [short[key] if times[short[key]] == 1 else key for key in named]
-    parts = [f"{label}={folder_name(str(flat[key]))}" for label, key in zip(labels, named, strict=True)]
-    name = ",".join(parts) or "base"
-    if len(name) > LONGEST_NAME:
-        name = f"{name[:LONGEST_NAME]},{hashlib.sha256(name.encode()).hexdigest()[:8]}"
-    return Trial(name, config)
-
-
-def folder_name(text: str) -> str:
-    """The text with all that is not safe in a file name replaced by underscores."""
-    return re.sub(r"[^A-Za-z0-9_.+-]", "_", text)
+    trials: tuple[NamedConfig, ...]
 
 
 def read(path: Path | str) -> Sweep:
-    """The sweep that the file describes.
+    """Return the sweep that the file describes, after importing the modules that its command imports.
 
     Raises:
         UserError: for whatever is wrong with the file or with any of its trials, naming the file and the key.
@@ -90,50 +51,50 @@ def read(path: Path | str) -> Sweep:
         content = _load(path)
         _check_keys(content)
         experiment, fixed = _command(content)
-        if "project" in content and not any(word.startswith("--tracking.project") for word in fixed):
-            fixed = [f"--tracking.project={content['project']}", *fixed]
+        if "project" in content and not any(word.startswith("--wandb.project") for word in fixed):
+            fixed = [f"--wandb.project={content['project']}", *fixed]
         trials = tuple(_trials(content, experiment, fixed))
     except UserError as error:
         raise UserError(f"{path}: {error}") from error
     return Sweep(folder_name(str(content.get("name", path.stem))), experiment, content["method"], trials)
 
 
-def _trials(content: dict[str, Any], experiment: str, fixed: Sequence[str]) -> Iterator[Trial]:
+def _trials(content: dict[str, Any], experiment: str, fixed: Sequence[str]) -> Iterator[NamedConfig]:
     varied = [parameters.read(str(key), entry) for key, entry in content["parameters"].items()]
     seen: set[str] = set()
     for values in _combinations(content, varied):
         args = [f"--{parameter.key}={value}" for parameter, value in zip(varied, values, strict=True)]
-        made = trial(experiment, [*fixed, *args])
-        if made.name in seen:
-            raise UserError(f"parameters: two trials have the name {made.name}")
-        seen.add(made.name)
-        yield made
+        trial = name_trial(experiment, [*fixed, *args])
+        if trial.name in seen:
+            raise UserError(f"parameters: two trials have the name {trial.name}")
+        seen.add(trial.name)
+        yield trial
 
 
 def _combinations(content: dict[str, Any], varied: Sequence[Parameter]) -> Iterator[tuple[Any, ...]]:
-    """The values of each trial: all combinations, the last parameter changing fastest, or random ones."""
+    """Yield the values of each trial: all combinations, the last parameter changing fastest, or random ones."""
     cap = content.get("run_cap")
     if content["method"] == "grid":
         for parameter in varied:
             if not parameter.values:
                 raise UserError(f"parameters.{parameter.key}: must hold value or values, as the method is grid")
         count = min(math.prod(len(parameter.values) for parameter in varied), cap or math.inf)
-        if count > MOST_TRIALS:
-            raise UserError(f"parameters: make {count} trials; must be at most {MOST_TRIALS}, or run_cap set")
+        if count > MAX_TRIALS:
+            raise UserError(f"parameters: make {count} trials; must be at most {MAX_TRIALS}, or run_cap set")
         yield from itertools.islice(itertools.product(*(parameter.values for parameter in varied)), cap)
         return
     if cap is None:
-        raise UserError("run_cap: must be given, as the method is random: the number of trials")
-    yield from _draws(varied, cap)
+        raise UserError("run_cap: must be set, as the method is random: the number of trials")
+    yield from _sample(varied, cap)
 
 
-def _draws(varied: Sequence[Parameter], count: int) -> Iterator[tuple[Any, ...]]:
-    """Different random values; a greater count adds to those of a smaller one, so that a sweep can be extended."""
+def _sample(varied: Sequence[Parameter], count: int) -> Iterator[tuple[Any, ...]]:
+    """Yield different random values; a greater count adds to those of a smaller one, so that a sweep can be extended."""
     rng = random.Random(SEED)
     seen: set[tuple[Any, ...]] = set()
     for _ in range(count):
         for _ in range(REDRAWS):
-            values = tuple(parameter.draw(rng) for parameter in varied)
+            values = tuple(parameter.sample(rng) for parameter in varied)
             if values not in seen:
                 break
         else:
@@ -152,7 +113,7 @@ def _check_keys(content: dict[str, Any]) -> None:
             raise UserError(f"{key}: no such key; {hint}")
     for key in ("command", "method", "parameters"):
         if content.get(key) is None:
-            raise UserError(f"{key}: must be given")
+            raise UserError(f"{key}: must be set")
     if content["method"] == "bayes":
         raise UserError("method=bayes: needs W&B's server; use `wandb sweep`, or one of grid, random")
     if content["method"] not in METHODS:
@@ -168,18 +129,18 @@ def _check_keys(content: dict[str, Any]) -> None:
 
 
 def _command(content: dict[str, Any]) -> tuple[str, list[str]]:
-    """The experiment that the command trains, and the flags that it fixes."""
+    """Return the experiment that the command trains, and the flags that it fixes."""
     command = content["command"]
     words = [str(word) for word in command] if isinstance(command, list) else []
     starts = [at for at in range(len(words) - 2) if words[at : at + 2] == ["research", "train"]]
     if not starts or "${args}" not in words[starts[0] + 3 :] or words[starts[0] + 2].startswith(("-", "$")):
         raise UserError(f"command: must be {COMMAND}, with any fixed flags before or after the last")
-    fixed = [word for word in words[starts[0] + 3 :] if word != "${args}"]
+    fixed = import_modules([word for word in words[starts[0] + 3 :] if word != "${args}"])
     for word in fixed:
         if "${" in word:
-            raise UserError(f"command: {word} is not known here; {COMMAND} is")
+            raise UserError(f"command: {word} is not known; {COMMAND} is")
         if word.startswith(("--runs-dir", "--runs_dir")):
-            raise UserError("command: --runs-dir must be absent; it is given to `sweep`")
+            raise UserError("command: --runs-dir must be absent; it is an option of `sweep`")
     return words[starts[0] + 2], fixed
 
 
@@ -199,7 +160,7 @@ class _Loader(yaml.SafeLoader):
             if not isinstance(key, yaml.ScalarNode):
                 raise UserError(f"{_line(key)}: a key must be a word")
             if key.value in seen:
-                raise UserError(f"{_line(key)}: {key.value} is given twice")
+                raise UserError(f"{_line(key)}: {key.value} stands twice")
             seen.add(key.value)
         return super().construct_mapping(node, deep)
 

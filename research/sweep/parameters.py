@@ -1,4 +1,4 @@
-"""One parameter of a sweep file: the values that it takes, or the distribution that it is drawn from."""
+"""One parameter of a sweep file: the values that it takes, or the distribution that it is sampled from."""
 
 import math
 import random
@@ -30,8 +30,8 @@ class Parameter:
     low: float = 0.0
     high: float = 0.0
 
-    def draw(self, rng: random.Random) -> Any:
-        """A random value."""
+    def sample(self, rng: random.Random) -> Any:
+        """Return a random value."""
         if self.values:
             return rng.choices(self.values, self.probabilities)[0]
         if self.distribution == "int_uniform":
@@ -42,7 +42,7 @@ class Parameter:
 
 
 def read(key: str, entry: Any) -> Parameter:
-    """The parameter that an entry of `parameters:` describes.
+    """Return the parameter that an entry of `parameters:` describes.
 
     Raises:
         UserError: naming the key, what stands there and what is allowed.
@@ -53,14 +53,14 @@ def read(key: str, entry: Any) -> Parameter:
     if "parameters" in entry:
         raise UserError(f"{place}.parameters: nested parameters are written as dotted keys, such as {key}.name")
     distribution = _distribution(place, entry)
-    needed, optional = KEYS[distribution], OPTIONAL.get(distribution, ())
+    required, optional = KEYS[distribution], OPTIONAL.get(distribution, ())
     for name in entry:
-        if name not in ("distribution", *needed, *optional):
-            raise UserError(f"{place}.{name}: must be absent; {distribution} takes {', '.join(needed + optional)}")
-    for name in needed:
+        if name not in ("distribution", *required, *optional):
+            raise UserError(f"{place}.{name}: must be absent; {distribution} takes {', '.join(required + optional)}")
+    for name in required:
         if entry.get(name) is None:
-            raise UserError(f"{place}.{name}: must be given for the distribution {distribution}")
-    if needed == ("min", "max"):
+            raise UserError(f"{place}.{name}: must be set for the distribution {distribution}")
+    if required == ("min", "max"):
         low, high = _range(place, entry, distribution)
         return Parameter(key, distribution, low=low, high=high)
     values = _values(place, entry)
@@ -92,7 +92,7 @@ def _values(place: str, entry: dict[str, Any]) -> tuple[Any, ...]:
             raise UserError(f"{place}.{name}: {value!r} must be a number, a word, true or false")
         _reject_exponent(f"{place}.{name}", value)
         if str(value) in seen:
-            raise UserError(f"{place}.{name}: {value} is given twice")
+            raise UserError(f"{place}.{name}: {value} stands twice")
         seen.add(str(value))
     return tuple(values)
 
@@ -110,8 +110,8 @@ def _probabilities(place: str, entry: dict[str, Any], count: int) -> tuple[float
 def _range(place: str, entry: dict[str, Any], distribution: str) -> tuple[float, float]:
     for name in ("min", "max"):
         _reject_exponent(f"{place}.{name}", entry[name])
-        right = _is_whole if distribution == "int_uniform" else _is_number
-        if not right(entry[name]):
+        valid = _is_whole if distribution == "int_uniform" else _is_number
+        if not valid(entry[name]):
             kind = "a whole number" if distribution == "int_uniform" else "a finite number"
             raise UserError(f"{place}.{name}={entry[name]}: must be {kind}")
     low, high = entry["min"], entry["max"]
@@ -128,7 +128,7 @@ def _reject_exponent(place: str, value: Any) -> None:
 
 
 def _as_yaml_number(text: str) -> str:
-    """The same number with the point and the sign that YAML 1.1 asks for: 1e-3 becomes 1.0e-3, 1.5e3 becomes 1.5e+3."""
+    """Return the same number with the point and the sign that YAML 1.1 asks for: 1e-3 becomes 1.0e-3, 1.5e3 becomes 1.5e+3."""
     digits, exponent = re.split("[eE]", text)
     digits = digits if "." in digits else f"{digits}.0"
     return f"{digits}e{exponent if exponent[0] in '+-' else '+' + exponent}"

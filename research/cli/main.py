@@ -1,0 +1,85 @@
+"""Dispatch a command, and turn what goes wrong into one line on stderr and an exit code."""
+
+import difflib
+import errno
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+
+from research.errors import UserError
+
+INTERRUPTED = 130
+
+COMMANDS = ("list", "train", "sweep", "report", "data", "predict")
+USAGE = """\
+usage: python -m research COMMAND ... [--import MODULE]
+
+  list [EXPERIMENT]            what can be chosen: experiments, tasks, cells, attentions, ..., sweeps
+  train EXPERIMENT [--KEY=VALUE ...] [--runs-dir DIR]
+                               train one trial of an experiment: a name, or the path of a Python file
+  sweep FILE [--limit N] [--runs-dir DIR]
+                               train all trials of a sweep file; run again, it resumes
+  report RUNS [--format FORMAT] [--output DIR]
+                               table and figures of the trials under a directory
+  data list | fetch NAME ... | info NAME
+                               corpora: list them, fetch and prepare some, describe one
+  predict RUN INPUT... [--method METHOD] [--n-best N] [--alignment FILE]
+                               what a trained model predicts for a word, a sentence, a recording
+
+`COMMAND --help` explains the options of a command. --import MODULE, for any command, imports a module of your own
+first, which may add to the registries (cells, tasks, probes, ...); it may stand several times."""
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Run a command and return the exit code: 0, 2 for a user's mistake, 130 for Ctrl-C, 141 for a closed pipe."""
+    words = list(sys.argv[1:] if args is None else args)
+    try:
+        code = _dispatch(words)
+        sys.stdout.flush()
+        return code
+    except UserError as error:
+        print("error:", " ".join(str(error).split("\n")), file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        resumes = "; the same command resumes from the last checkpoint" if words[:1] in (["train"], ["sweep"]) else ""
+        print(f"interrupted{resumes}", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:
+        _stop_writing()
+        return 141
+    except OSError as error:
+        if error.errno != errno.ENOSPC or error.filename:
+            raise
+        _stop_writing()
+        print(f"error: the output cannot be written: {error.strerror}", file=sys.stderr)
+        return 2
+
+
+def script() -> None:
+    """Run the command line of the process and leave it with its exit code."""
+    code = main()
+    if code == INTERRUPTED:  # a compilation that is still under way would crash the interpreter as it shuts down
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)
+
+
+def _dispatch(args: list[str]) -> int:
+    if not args or args[0] in ("-h", "--help", "help"):
+        print(USAGE)
+        return 0
+    if args[0] not in COMMANDS:
+        close = difflib.get_close_matches(args[0], COMMANDS, n=1)
+        hint = f"did you mean {close[0]}?" if close else f"must be one of {', '.join(COMMANDS)}"
+        raise UserError(f"{args[0]}: no such command; {hint}")
+    from research.config.extensions import import_modules  # imports jax, which the help above need not wait for
+
+    words = import_modules(args[1:])
+    return importlib.import_module(f"research.cli.{args[0]}").run(words) or 0
+
+
+def _stop_writing() -> None:
+    """Discard what is still to be written; Python would complain when it flushes at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

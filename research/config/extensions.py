@@ -1,0 +1,36 @@
+"""Modules of a user that add to the registries: `--import MODULE` on any command."""
+
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+
+from research.errors import UserError
+
+
+def import_modules(args: Sequence[str]) -> list[str]:
+    """Import the modules that `--import` names, also from the working directory; returns the other words.
+
+    Raises:
+        UserError: if there is no such module.
+    """
+    others: list[str] = []
+    words = list(args)
+    while words:
+        word = words.pop(0)
+        flag, equals, name = word.partition("=")
+        if flag != "--import":
+            others.append(word)
+            continue
+        if not equals:
+            name = words.pop(0) if words else ""
+        if "" not in sys.path and os.getcwd() not in sys.path:
+            sys.path.append(os.getcwd())
+        try:
+            importlib.import_module(name)
+        except (ModuleNotFoundError, ValueError) as error:
+            missing = getattr(error, "name", None)
+            if missing is not None and not f"{name}.".startswith(f"{missing}."):  # one that the module itself imports
+                raise
+            raise UserError(f"--import={name}: must be a module that Python finds") from error
+    return others
