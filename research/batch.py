@@ -47,7 +47,7 @@ class Batch(Generic[ArrayT]):
     """Tokens of each target, the end mark included; how many labels it has; None where the target is no sequence."""
 
     def count(self) -> Array:
-        """The valid tokens or labels of all targets; where they are no sequences, the examples."""
+        """Return the number of valid tokens or labels of all targets; of examples, where targets are no sequences."""
         return jnp.asarray(len(self.targets)) if self.target_lengths is None else jnp.sum(self.target_lengths)
 
 
@@ -62,7 +62,7 @@ class Shard:
     count: int
 
     def rows(self, whole: Tree) -> Tree:
-        """Its rows of arrays that hold the whole batch."""
+        """Return its rows of arrays that hold the whole batch."""
         if self.count == 1:
             return whole
 

@@ -40,7 +40,8 @@ def require_between(options: object, section: str, **ranges: tuple[float, float]
     """Reject numbers outside their ranges, both ends included; NaN is outside any.
 
     Args:
-        section: of the keys, such as "task".
+        options: the dataclass that holds the numbers.
+        section: what its keys start with, such as "task".
         ranges: the least and the greatest value by field name.
     """
     for name, (least, most) in ranges.items():
@@ -52,6 +53,9 @@ def require_default(options: Any, section: str, name: str, used: bool, by: str) 
     """Reject a value of an option that nothing uses under the other options.
 
     Args:
+        options: the dataclass that holds the option.
+        section: what its keys start with, such as "task".
+        name: of the option.
         used: whether something uses it.
         by: what does not, as a key and its value.
     """
@@ -64,6 +68,7 @@ def traced(default: Any, off: Any = None) -> Any:
     """Declare a field that is an argument of the compiled program.
 
     Args:
+        default: of the option.
         off: the value with which nothing of it is in the program; None: it always is. A bound copy then holds None.
     """
     return dataclasses.field(default=default, metadata={"traced": True, "off": off})

@@ -3,6 +3,7 @@
 import difflib
 import functools
 from collections.abc import Sequence
+from dataclasses import MISSING, fields
 from typing import Annotated, TypeVar, get_origin, get_type_hints
 
 import tyro
@@ -19,7 +20,8 @@ def parse_command(kind: type[OptionsT], args: Sequence[str], command: str) -> Op
     """Return the arguments of a command; None where they ask for its help, which is then printed.
 
     Args:
-        kind: a dataclass of the arguments; its docstring and those of its fields are the help.
+        kind: a dataclass of the arguments; its docstring and those of its fields are the help. Those without a default,
+            or marked as `Positional`, are told apart by their place.
         args: the words after the command.
         command: the words before them, such as "data fetch".
 
@@ -27,10 +29,11 @@ def parse_command(kind: type[OptionsT], args: Sequence[str], command: str) -> Op
         UserError: for what the command does not take, or lacks.
     """
     hints = get_type_hints(kind, include_extras=True)
-    positionals = {name for name, hint in hints.items() if get_origin(hint) is Annotated}
+    required = {item.name for item in fields(kind) if item.default is MISSING and item.default_factory is MISSING}  # pyright: ignore[reportArgumentType]
+    positionals = required | {name for name, hint in hints.items() if get_origin(hint) is Annotated}
     try:
         if any(word in HELP for word in args):
-            return run_tyro(kind, ["--help"], prog=f"research {command}")
+            return run_tyro(kind, ["--help"], prog=f"python -m research {command}")
         flags, others = split(args)
         for key in flags:
             if key not in hints or key in positionals:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from research.cli.parser import Positional, parse_command
+from research.cli.parser import parse_command
 from research.errors import UserError
 
 
@@ -13,7 +13,7 @@ from research.errors import UserError
 class Report:
     """Print the table of trials, and write tables and figures."""
 
-    runs: Positional[Path]
+    runs: Path
     """a directory with run directories in it, such as runs/gradient_norms"""
     format: Literal["terminal", "markdown", "latex", "html"] = "terminal"
     """of the table"""

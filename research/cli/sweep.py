@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from research.cli.parser import Positional, parse_command
+from research.cli.parser import parse_command
 from research.cli.train import writable
 from research.options import require
 from research.sweep import local, spec
@@ -15,7 +15,7 @@ from research.sweep import local, spec
 class Sweep:
     """Train all trials of a sweep file; run again, it resumes."""
 
-    file: Positional[Path]
+    file: Path
     """a sweep in W&B's format, such as sweeps/gradient_norms.yaml"""
     runs_dir: Path = Path("runs")
     """where run directories go"""

@@ -17,7 +17,7 @@ from research.config.config import CHOICES, Config
 from research.config.flat import draft, override
 from research.errors import UserError
 
-MARKERS = (tyro.conf.AvoidSubcommands, tyro.conf.FlagConversionOff)
+MARKERS = (tyro.conf.AvoidSubcommands, tyro.conf.FlagConversionOff, tyro.conf.PositionalRequiredArgs)
 ALLOWED = {bool: "true or false", int: "a whole number", float: "a number"}
 REGISTRY = tyro.constructors.ConstructorRegistry()
 HELP = ("-h", "--help")
@@ -124,7 +124,7 @@ def print_help(name: str, args: Sequence[str]) -> None:
         lines += ["", f"--{section}.name (now {getattr(config, section).name}; its options follow):"]
         lines += [f"  {choice:<{width}}  {summary(kind)}" for choice, kind in registry.items()]
     with contextlib.suppress(SystemExit):  # tyro leaves after its help
-        prog, description = f"research train {name}", "\n".join(lines)
+        prog, description = f"python -m research train {name}", "\n".join(lines)
         run_tyro(Config, ["--help"], True, default=config, prog=prog, description=description)
 
 

@@ -128,7 +128,7 @@ def suggestion(key: str, config: Config) -> str:
     known = list(flatten(config))
     same_name = [other for other in known if other.rpartition(".")[2] == name]
     close = same_name or difflib.get_close_matches(key, [*known, *CHOICES], n=1, cutoff=0.5)
-    return f"; did you mean {close[0]}?" if close else "; `research train EXPERIMENT --help` names them"
+    return f"; did you mean {close[0]}?" if close else "; `python -m research train EXPERIMENT --help` names them"
 
 
 def _typed(key: str, value: Any, kind: Any) -> Any:

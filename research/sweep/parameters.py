@@ -128,7 +128,7 @@ def _reject_exponent(place: str, value: Any) -> None:
 
 
 def _as_yaml_number(text: str) -> str:
-    """Return the same number with the point and the sign that YAML 1.1 asks for: 1e-3 becomes 1.0e-3, 1.5e3 becomes 1.5e+3."""
+    """Return the number with the point and the sign that YAML 1.1 asks for: 1e-3 becomes 1.0e-3, 1.5e3 1.5e+3."""
     digits, exponent = re.split("[eE]", text)
     digits = digits if "." in digits else f"{digits}.0"
     return f"{digits}e{exponent if exponent[0] in '+-' else '+' + exponent}"

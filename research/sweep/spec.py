@@ -89,7 +89,7 @@ def _combinations(content: dict[str, Any], varied: Sequence[Parameter]) -> Itera
 
 
 def _sample(varied: Sequence[Parameter], count: int) -> Iterator[tuple[Any, ...]]:
-    """Yield different random values; a greater count adds to those of a smaller one, so that a sweep can be extended."""
+    """Yield different random values; a greater count adds to those of a smaller one, which extends a sweep."""
     rng = random.Random(SEED)
     seen: set[tuple[Any, ...]] = set()
     for _ in range(count):

@@ -1,0 +1,20 @@
+"""`predict`: what a trained model predicts of inputs."""
+
+from collections.abc import Sequence
+
+from research.cli.parser import parse_command
+from research.inference.options import PredictOptions
+
+
+def run(args: Sequence[str]) -> int:
+    """Print what the model of a run predicts of each input; returns the exit code.
+
+    Raises:
+        UserError: for a wrong flag, or a run that cannot predict.
+    """
+    options = parse_command(PredictOptions, args, "predict")
+    if options is None:
+        return 0
+    from research.inference.predict import predict  # `--help` need not wait for it
+
+    return predict(options)
