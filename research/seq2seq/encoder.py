@@ -1,7 +1,7 @@
 """The encoder: stacked recurrent layers, in one direction or both, or from the end of the source alone.
 
 From the end (Sutskever, Vinyals, Le 2014), the source's first words are read last, next to the target's first words.
-The states keep the order of the source. Where they are fewer than its steps, see `subsampling`.
+The states keep the order of the source. See `subsampling` for states that are fewer than the source's steps.
 """
 
 from dataclasses import dataclass, replace
@@ -10,51 +10,52 @@ import jax
 from flax import nnx
 from jaxtyping import Array, Float, Int
 
-from research.batch import Interface
-from research.config import ModelConfig
-from research.recurrent import dropout
-from research.recurrent.cell import Carry, Cell
-from research.recurrent.dropout import Rates, StackNoise
-from research.recurrent.initial import InitScheme
-from research.recurrent.stack import Stack, dropped
+from research.batch import TaskSpec
+from research.cells.cell import Carry, Cell
+from research.cells.initializers import InitScheme
+from research.recurrence import dropout
+from research.recurrence.dropout import Rates, StackNoise
+from research.recurrence.stack import Stack, dropped
 from research.seq2seq import subsampling
+from research.seq2seq.model_options import ModelOptions
 
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class Memory:
-    """What a decoder may see of the source."""
+    """What a decoder may read of the source."""
 
     states: Float[Array, "B S M"]
-    """What comes out of the layers at each step, in the order of the source; M = H for layers in one direction."""
+    """States of the layers at each step, in the order of the source; M = H for layers in one direction."""
     lengths: Int[Array, " B"] | None
-    """Valid states of each sequence; None: all are."""
+    """Number of valid states of each sequence; None: all are."""
     carries: tuple[Carry, ...]
-    """The last carry of each layer, both directions side by side."""
+    """Last carry of each layer, both directions side by side."""
     last: Float[Array, "B M"]
-    """The state at the step that each direction has read last."""
+    """State at the step that each direction reads last."""
 
 
 class Encoder(nnx.Module):
     """Tokens or feature vectors to a memory."""
 
-    def __init__(self, config: ModelConfig, cell: Cell, interface: Interface, init: InitScheme, rngs: nnx.Rngs) -> None:
-        tokens = interface.inputs == "tokens"
-        self.embed = nnx.Embed(interface.input_size, config.features, rngs=rngs) if tokens else None
-        self.read = config.features if tokens else interface.input_size
+    def __init__(self, options: ModelOptions, cell: Cell, spec: TaskSpec, init: InitScheme, rngs: nnx.Rngs) -> None:
+        tokens = spec.inputs == "tokens"
+        self.embed = nnx.Embed(spec.input_size, options.hidden_size, rngs=rngs) if tokens else None
+        self.input_size = options.hidden_size if tokens else spec.input_size
         """Features of an embedding or of an input."""
-        directions = 2 if config.bidirectional else 1
-        width = directions * cell.widths(config.features)[0]
-        self.front, between = subsampling.create(config, self.read, width, rngs)
+        directions = 2 if options.bidirectional else 1
+        layer_outputs = directions * cell.widths(options.hidden_size)[0]
+        self.front, between = subsampling.create(options, self.input_size, layer_outputs, rngs)
         self.stack = Stack(
             cell,
-            config,
-            self.front.features,
+            options,
+            self.front.output_size,
             init,
             rngs,
+            length=self.front.shorten(spec.input_length),
             directions=directions,
-            reverse=config.reverse_source,
-            learn_initial=config.initial_state == "learned",
+            reverse=options.reverse_source,
+            learn_initial=options.initial_state == "learned",
             between=between,
         )
 
@@ -70,9 +71,10 @@ class Encoder(nnx.Module):
 
         Args:
             inputs: tokens [B, S] or features [B, S, D].
+            lengths: valid steps of each sequence; None: all are.
             probe: zeros; its gradient is the norm of dL/dcarry_t of the top layer's first direction (see `Stack`).
-            noise: of the layers (see `dropout`).
-            omega: weight of Omega in the gradient, whose own is the sum over all layers (see `Stack`).
+            noise: of the layers (see `recurrence.dropout`).
+            omega: weight of Omega in the gradient; its gradient is the sum over all layers (see `Stack`).
         """
         xs = inputs if self.embed is None else self.embed(inputs)
         if noise is not None:  # on embeddings, in front of a convolution
@@ -83,6 +85,6 @@ class Encoder(nnx.Module):
         return Memory(states, lengths, carries, self.stack.last(carries, noise, states, lengths))
 
     def noise(self, rates: Rates, key: Array, batch: int, steps: int) -> StackNoise | None:
-        """The noise of one update, for `batch` sequences; dropout spares inputs that are no embeddings."""
-        widths = replace(self.stack.widths, inputs=self.read)
+        """Draw the noise of one update, for `batch` sequences; dropout spares inputs that are not embeddings."""
+        widths = replace(self.stack.widths, inputs=self.input_size)
         return dropout.drawn(widths, rates, key, batch, steps, inputs=self.embed is not None)

@@ -1,57 +1,59 @@
-"""What shortens the source within the encoder: f steps become one, so that attention and layers above have fewer.
+"""Subsampling: f steps of the source become one within the encoder, so that attention and layers above have fewer.
 
     group_s = x_{fs} .. x_{fs+f-1}      S = ceil(T / f) groups, counted from the start; steps past the end hold zeros
 
     pyramid        [x_{fs}; ..; x_{fs+f-1}]                           Chan, Jaitly, Le, Vinyals 2016 (LAS)
-    mean, max      over the valid steps of the group, each feature by itself
+    mean, max      over the valid steps of the group, for each feature
     convolution    relu(W [x_{fs-f+1}; ..; x_{fs+f-1}] + b)           over time, with all features as channels
 
 Pyramid, mean and max stand between two layers, before every layer from the second on: L layers shorten by f^(L-1).
-The convolution stands in front of the first layer, and shortens by f in all: for each prime factor p of f one layer,
-the smallest first, of stride p and width 2p - 1, which puts out `model.features`. So factor 4 is two layers of width 3
-and stride 2, and factor 6 one of width 3 and one of width 5, as in speech recognition (Dong, Xu, Xu 2018; Watanabe et
-al. 2018, ESPnet, which convolves over frequencies, too).
+The convolution stands in front of the first layer and shortens by f in all. A factor that is a power of two is that
+many layers of stride 2 and width 3, each with `model.hidden_size` outputs, as in speech recognition (Dong, Xu, Xu 2018;
+Watanabe et al. 2018, ESPnet, which convolves over frequencies, too); another is one layer of that stride.
 
-A window ends with the group whose state it makes, and looks back p - 1 steps: as with all kinds, state s depends on no
+A window ends with the group whose state it makes, and looks back f - 1 steps: as with all kinds, state s depends on no
 step from f(s + 1) on. Nothing depends on what the steps past a sequence's length hold, nor on how many they are.
 """
+
+from typing import TypeVar
 
 import jax
 import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Bool, Float, Int
 
-from research.config import ModelConfig
+from research.seq2seq.model_options import ModelOptions
 
 Lengths = Int[Array, " B"] | None
+LengthT = TypeVar("LengthT", int, Array)
 
 
 class Subsampling(nnx.Module):
     """Groups of `factor` steps to one step each."""
 
-    def __init__(self, factor: int, features: int) -> None:
+    def __init__(self, factor: int, output_size: int) -> None:
         self.factor = factor
-        self.features = features
-        """Of what comes out."""
+        self.output_size = output_size
+        """Features of a step that comes out."""
 
     def __call__(self, xs: Float[Array, "B T D"], lengths: Lengths) -> tuple[Float[Array, "B S M"], Lengths]:
-        """The shorter sequences, zeros past their lengths, and their lengths; None: all are of full length."""
+        """Return the shorter sequences, zeros past their lengths, and their lengths; None: all are of full length."""
         batch, steps, features = xs.shape
-        groups = -(-steps // self.factor)
+        groups = self.shorten(steps)
         xs = jnp.pad(xs, ((0, 0), (0, groups * self.factor - steps), (0, 0)))
         ends = jnp.array([steps]) if lengths is None else lengths
         valid = jnp.arange(groups * self.factor)[None, :] < ends[:, None]
         xs = jnp.where(valid[:, :, None], xs, 0)  # so that what is not finite there meets no zeros of a gradient
         valid = valid.reshape(len(valid), groups, self.factor)
-        ys = self.joined(xs.reshape(batch, groups, self.factor, features), valid)
-        return jnp.where(valid[:, :, :1], ys, 0), self.shortened(lengths)
+        ys = self.join(xs.reshape(batch, groups, self.factor, features), valid)
+        return jnp.where(valid[:, :, :1], ys, 0), None if lengths is None else self.shorten(lengths)
 
-    def shortened(self, lengths: Lengths) -> Lengths:
-        """The lengths that come out."""
-        return None if lengths is None else -(-lengths // self.factor)
+    def shorten(self, length: LengthT) -> LengthT:
+        """Return the number of steps that come out of so many."""
+        return -(-length // self.factor)
 
-    def joined(self, groups: Float[Array, "B S F D"], valid: Bool[Array, "_ S F"]) -> Float[Array, "B S M"]:
-        """What each group becomes; anything where none of its steps is valid.
+    def join(self, groups: Float[Array, "B S F D"], valid: Bool[Array, "_ S F"]) -> Float[Array, "B S M"]:
+        """Return what each group becomes; anything where none of its steps is valid.
 
         Args:
             groups: zeros where steps are not valid.
@@ -60,30 +62,30 @@ class Subsampling(nnx.Module):
         raise NotImplementedError
 
 
-class Whole(Subsampling):
-    """What stands where nothing is shortened."""
+class Identity(Subsampling):
+    """Sequences that stay as long as they are."""
 
-    def __init__(self, features: int) -> None:
-        super().__init__(1, features)
+    def __init__(self, output_size: int) -> None:
+        super().__init__(1, output_size)
 
     def __call__(self, xs: Float[Array, "B T D"], lengths: Lengths) -> tuple[Float[Array, "B T D"], Lengths]:
         return xs, lengths
 
 
 class Pyramid(Subsampling):
-    """Side by side."""
+    """The steps of a group side by side."""
 
     def __init__(self, factor: int, inputs: int) -> None:
         super().__init__(factor, factor * inputs)
 
-    def joined(self, groups: Float[Array, "B S F D"], valid: Bool[Array, "_ S F"]) -> Float[Array, "B S M"]:
-        return groups.reshape(*groups.shape[:2], self.features)
+    def join(self, groups: Float[Array, "B S F D"], valid: Bool[Array, "_ S F"]) -> Float[Array, "B S M"]:
+        return groups.reshape(*groups.shape[:2], self.output_size)
 
 
 class Mean(Subsampling):
     """The mean over valid steps."""
 
-    def joined(self, groups: Float[Array, "B S F D"], valid: Bool[Array, "_ S F"]) -> Float[Array, "B S D"]:
+    def join(self, groups: Float[Array, "B S F D"], valid: Bool[Array, "_ S F"]) -> Float[Array, "B S D"]:
         count = jnp.maximum(jnp.sum(valid, axis=2), 1).astype(groups.dtype)
         return jnp.sum(groups, axis=2) / count[:, :, None]
 
@@ -91,22 +93,22 @@ class Mean(Subsampling):
 class Max(Subsampling):
     """The largest value of each feature over valid steps."""
 
-    def joined(self, groups: Float[Array, "B S F D"], valid: Bool[Array, "_ S F"]) -> Float[Array, "B S D"]:
+    def join(self, groups: Float[Array, "B S F D"], valid: Bool[Array, "_ S F"]) -> Float[Array, "B S D"]:
         return jnp.max(jnp.where(valid[:, :, :, None], groups, -jnp.inf), axis=2)
 
 
 class Strided(Subsampling):
-    """One layer of the convolution; its products keep the type of the arrays, also with `model.precision=bfloat16`.
+    """One layer of the convolution; its products keep the type of the arrays, also with `model.compute_dtype=bfloat16`.
 
     Initial weights are those of He et al. 2015 for relu, with zeros for the bias.
     """
 
-    def __init__(self, stride: int, inputs: int, features: int, rngs: nnx.Rngs) -> None:
-        super().__init__(stride, features)
-        seen = (2 * stride - 1) * inputs
-        self.linear = nnx.Linear(seen, features, kernel_init=nnx.initializers.he_normal(), rngs=rngs)
+    def __init__(self, stride: int, inputs: int, outputs: int, rngs: nnx.Rngs) -> None:
+        super().__init__(stride, outputs)
+        window = (2 * stride - 1) * inputs
+        self.linear = nnx.Linear(window, outputs, kernel_init=nnx.initializers.he_normal(), rngs=rngs)
 
-    def joined(self, groups: Float[Array, "B S F D"], valid: Bool[Array, "_ S F"]) -> Float[Array, "B S M"]:
+    def join(self, groups: Float[Array, "B S F D"], valid: Bool[Array, "_ S F"]) -> Float[Array, "B S M"]:
         before = jnp.pad(groups, ((0, 0), (1, 0), (0, 0), (0, 0)))[:, :-1, 1:]
         windows = jnp.concatenate([before, groups], axis=2)
         return jax.nn.relu(self.linear(windows.reshape(*groups.shape[:2], self.linear.in_features)))
@@ -115,11 +117,14 @@ class Strided(Subsampling):
 class Convolution(Subsampling):
     """Strided layers, one on the other."""
 
-    def __init__(self, factor: int, inputs: int, features: int, rngs: nnx.Rngs) -> None:
-        super().__init__(factor, features)
-        strides = primes(factor)
-        widths = [inputs] + [features] * (len(strides) - 1)
-        self.layers = nnx.List([Strided(p, width, features, rngs) for p, width in zip(strides, widths, strict=True)])
+    def __init__(self, factor: int, inputs: int, outputs: int, rngs: nnx.Rngs) -> None:
+        super().__init__(factor, outputs)
+        power_of_two = factor & (factor - 1) == 0
+        strides = [2] * (factor.bit_length() - 1) if power_of_two else [factor]
+        sizes = [inputs] + [outputs] * (len(strides) - 1)
+        self.layers = nnx.List(
+            [Strided(stride, size, outputs, rngs) for stride, size in zip(strides, sizes, strict=True)]
+        )
 
     def __call__(self, xs: Float[Array, "B T D"], lengths: Lengths) -> tuple[Float[Array, "B S M"], Lengths]:
         for layer in self.layers:
@@ -128,26 +133,22 @@ class Convolution(Subsampling):
 
 
 BETWEEN: dict[str, type[Pyramid | Mean | Max]] = {"pyramid": Pyramid, "mean": Mean, "max": Max}
-"""What stands between two layers; everything else stands in front of the first."""
+"""What stands between two layers, by `model.subsampling`."""
 
 
-def create(config: ModelConfig, inputs: int, width: int, rngs: nnx.Rngs) -> tuple[Subsampling, list[Subsampling]]:
-    """What stands in front of the first layer, and what between each two.
+def create(
+    options: ModelOptions, inputs: int, layer_outputs: int, rngs: nnx.Rngs
+) -> tuple[Subsampling, list[Subsampling]]:
+    """Return what stands in front of the first layer, and what between each two.
 
     Args:
+        options: of the model.
         inputs: features of what the encoder reads.
-        width: features of what a layer puts out.
+        layer_outputs: features of what a layer puts out.
+        rngs: the stream `params` is read.
     """
-    kind, factor = config.subsampling, config.subsampling_factor
+    kind, factor = options.subsampling, options.subsampling_factor
     if kind == "convolution":
-        return Convolution(factor, inputs, config.features, rngs), []
-    between = [BETWEEN[kind](factor, width) for _ in range(config.layers - 1)] if kind in BETWEEN else []
-    return Whole(inputs), list(between)
-
-
-def primes(number: int) -> list[int]:
-    """The prime factors, the smallest first."""
-    for factor in range(2, number + 1):
-        if number % factor == 0:
-            return [factor, *primes(number // factor)]
-    return []
+        return Convolution(factor, inputs, options.hidden_size, rngs), []
+    between = [BETWEEN[kind](factor, layer_outputs) for _ in range(options.num_layers - 1)] if kind in BETWEEN else []
+    return Identity(inputs), list(between)

@@ -1,0 +1,245 @@
+"""The contract of attention: how the decoder sees the encoder's states.
+
+    e_us = score(q_u, k_s) / temperature        a_us = exp(e_us) / sum over valid s        context_u = sum_s a_us m_s
+
+With smoothing, sigmoid stands for exp (Chorowski et al. 2015). A kind whose keys depend on the weights of earlier steps
+shifts them at each step:
+
+    k_us = k_s + w_c sum_{v<u} a_vs             coverage (See, Liu, Manning 2017; Tu et al. 2016)
+    k_us = k_s + U (F * a_{u-1})_s              location (Chorowski et al. 2015)
+
+Kinds whose keys do not can take any number of queries at once, so that with teacher forcing the whole target attends
+in one product.
+
+A kind is one file of this folder: a dataclass of options, and the module of weights that it creates.
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+from jaxtyping import Array, Bool, Float, Int
+
+from research.options import LARGE, require
+from research.seq2seq.encoder import Memory
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Source:
+    """What attention reads of the encoder, computed once for each sequence."""
+
+    keys: Float[Array, "B S K"]
+    values: Float[Array, "B N S C"]
+    """Terms of the contexts' sums, for each of N heads."""
+    lengths: Int[Array, " B"] | None
+
+    def valid(self) -> Bool[Array, "B S"]:
+        """Return which states are valid."""
+        steps = self.keys.shape[1]
+        if self.lengths is None:
+            return jnp.ones((len(self.keys), steps), bool)
+        return jnp.arange(steps)[None, :] < self.lengths[:, None]
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Trace:
+    """Weights of earlier steps, which shift the keys."""
+
+    last: Float[Array, "B S"]
+    """Weights of the last step; zeros before the first."""
+    total: Float[Array, "B S"]
+    """Sum of the weights over all steps so far."""
+
+
+@dataclass(frozen=True)
+class Attention:
+    """Options of one kind of attention; a subclass sets `name`, and `create` if it has weights."""
+
+    name: str
+
+    has_weights: ClassVar[bool] = False
+    """Whether there are weights over the source; otherwise the context, if there is one, is the same at all steps."""
+    has_context: ClassVar[bool] = False
+    """Whether there is a context, as wide as the encoder's states."""
+    initializes_decoder: ClassVar[bool] = True
+    """Whether the decoder starts from the encoder's last state; otherwise from zeros."""
+
+    @property
+    def has_memory(self) -> bool:
+        """Whether a step's keys depend on the weights of earlier steps."""
+        return False
+
+    @property
+    def precedes_cell(self) -> bool:
+        """Whether the weights are computed before the recurrence, from the state of the step before."""
+        return False
+
+    @property
+    def feeds_readout(self) -> bool:
+        """Whether each step also reads what the last token was predicted from."""
+        return False
+
+    def check_query_size(self, query_size: int) -> None:
+        """Reject a decoder whose states are not of a width that the kind can read.
+
+        Raises:
+            UserError: in one line that names the key.
+        """
+
+    def create(self, query_size: int, memory_size: int, rngs: nnx.Rngs) -> "AttentionModule":
+        """Draw the weights of a kind that has any.
+
+        Args:
+            query_size: H, the width of the decoder's states.
+            memory_size: M, the width of the encoder's states.
+            rngs: the stream `params` is read.
+        """
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class WeightedAttention(Attention):
+    """Options of all kinds with weights over the source."""
+
+    placement: Literal["after", "before"] = "after"
+    """Where the context enters: after the recurrence (Luong et al. 2015) or before it (Bahdanau et al. 2015)."""
+    input_feeding: bool = False
+    """Feed what the last token was predicted from to the next step (Luong et al. 2015)."""
+    temperature: float = 1.0
+    """Divisor of the scores: below 1, weights are sharper (Chorowski et al. 2015)."""
+    smoothing: bool = False
+    """Replace the exponential function of the softmax by a sigmoid (Chorowski et al. 2015)."""
+    coverage: bool = False
+    """Shift the keys by the weight that a state has had so far (Tu et al. 2016; See et al. 2017)."""
+
+    has_weights: ClassVar[bool] = True
+    has_context: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        hot = self.temperature
+        require(1 / LARGE <= hot <= LARGE, "attention.temperature", hot, f"between {1 / LARGE:g} and {LARGE:g}")
+
+    @property
+    def has_memory(self) -> bool:
+        return self.coverage
+
+    @property
+    def precedes_cell(self) -> bool:
+        return self.placement == "before"
+
+    @property
+    def feeds_readout(self) -> bool:
+        return self.input_feeding
+
+
+class AttentionModule(nnx.Module):
+    """Weights and equations of one kind: a subclass defines `keys` and `score`, and may override the rest."""
+
+    num_heads: int = 1
+
+    def __init__(self, options: WeightedAttention, query_size: int) -> None:
+        self.options = options
+        self.coverage = nnx.Param(jnp.zeros(query_size)) if options.coverage else None
+
+    def source(self, memory: Memory) -> Source:
+        """Return keys and values of the encoder's states."""
+        return Source(self.keys(memory.states), self.values(memory.states), memory.lengths)
+
+    def keys(self, states: Float[Array, "B S M"]) -> Float[Array, "B S K"]:
+        """Return the keys of states."""
+        raise NotImplementedError
+
+    def values(self, states: Float[Array, "B S M"]) -> Float[Array, "B N S C"]:
+        """Return the values of states; by default the states, for one head."""
+        return states[:, None]
+
+    def score(self, queries: Float[Array, "B U H"], source: Source) -> Float[Array, "B N U S"]:
+        """Return the scores; -inf where a state is out of reach."""
+        raise NotImplementedError
+
+    def output(self, contexts: Float[Array, "B U NC"]) -> Float[Array, "B U M"]:
+        """Return the context that the decoder sees, from those of all heads side by side."""
+        return contexts
+
+    def shift(self, trace: Trace) -> Float[Array, "B S K"] | Float[Array, ""]:
+        """Return what is added to the keys."""
+        if self.coverage is None:
+            return jnp.zeros((), trace.total.dtype)
+        return trace.total[:, :, None] * self.coverage[...][None, None, :]
+
+    def trace(self, source: Source) -> Trace | None:
+        """Return the trace before the first step; None where no key depends on it."""
+        if not self.options.has_memory:
+            return None
+        zeros = jnp.zeros(source.keys.shape[:2], source.keys.dtype)
+        return Trace(zeros, zeros)
+
+    def __call__(
+        self, queries: Float[Array, "B U H"], source: Source, dropout: Float[Array, "B U N S"] | None = None
+    ) -> tuple[Float[Array, "B U M"], Float[Array, "B U S"]]:
+        """Return contexts, and weights that are zero on padding and sum to 1 (to 0 where a source is empty).
+
+        Args:
+            queries: states of the decoder.
+            source: keys and values.
+            dropout: factors on the weights; the returned weights, the mean of all heads, are without them.
+        """
+        batch, heads, steps, width = source.values.shape
+        if not steps:  # of all sequences, so that there is nothing to score
+            empty = jnp.zeros((batch, queries.shape[1], heads * width), queries.dtype)
+            return self.output(empty), empty[:, :, :0]
+        scores = self.score(queries, source) / self.options.temperature
+        weights = normalize_scores(scores, source.valid()[:, None, None, :], self.options.smoothing)
+        kept = weights if dropout is None else weights * jnp.swapaxes(dropout, 1, 2)
+        contexts = jnp.swapaxes(kept @ source.values, 1, 2)
+        return self.output(contexts.reshape(*queries.shape[:2], -1)), jnp.mean(weights, axis=1)
+
+    def step(
+        self,
+        query: Float[Array, "B H"],
+        source: Source,
+        trace: Trace | None,
+        dropout: Float[Array, "B N S"] | None = None,
+    ) -> tuple[Float[Array, "B M"], Float[Array, "B S"], Trace | None]:
+        """Return context and weights of one query, and the trace after it."""
+        if trace is not None:
+            source = Source(source.keys + self.shift(trace), source.values, source.lengths)
+        contexts, weights = self(query[:, None], source, None if dropout is None else dropout[:, None])
+        after = None if trace is None else Trace(weights[:, 0], trace.total + weights[:, 0])
+        return contexts[:, 0], weights[:, 0], after
+
+    def scan(
+        self, queries: Float[Array, "B U H"], source: Source, dropout: Float[Array, "B U N S"] | None = None
+    ) -> tuple[Float[Array, "B U M"], Float[Array, "B U S"]]:
+        """Return what a call does, but with the keys of each step shifted by the weights of the steps before."""
+
+        def step(trace: Trace | None, inputs: tuple[Array, Array | None]) -> tuple[Trace | None, tuple[Array, Array]]:
+            context, weights, trace = self.step(inputs[0], source, trace, inputs[1])
+            return trace, (context, weights)
+
+        time_major = jax.tree.map(lambda x: jnp.swapaxes(x, 0, 1), (queries, dropout))
+        contexts, weights = jax.lax.scan(step, self.trace(source), time_major)[1]
+        return jnp.swapaxes(contexts, 0, 1), jnp.swapaxes(weights, 0, 1)
+
+
+def normalize_scores(
+    scores: Float[Array, "B N U S"], valid: Bool[Array, "B 1 1 S"], smoothing: bool = False
+) -> Float[Array, "B N U S"]:
+    """Return weights over the valid states that are in reach, zeros on the rest.
+
+    Args:
+        scores: -inf where a state is out of reach.
+        valid: False on padding.
+        smoothing: normalize sigmoids of the scores instead of exponentials.
+    """
+    valid = valid & (scores != -jnp.inf)
+    if smoothing:  # exp(log sigmoid), from which the largest is subtracted as from any other: no mass underflows
+        scores = jax.nn.log_sigmoid(jnp.where(valid, scores, 0))
+    lowest = jnp.finfo(scores.dtype).min
+    largest = jax.lax.stop_gradient(jnp.max(jnp.where(valid, scores, lowest), axis=3, keepdims=True))
+    mass = jnp.where(valid, jnp.exp(jnp.where(valid, scores - largest, 0)), 0)
+    return mass / jnp.maximum(jnp.sum(mass, axis=3, keepdims=True), jnp.finfo(scores.dtype).tiny)

@@ -1,0 +1,83 @@
+"""Comparable models: the hidden size with which a model has a given number of weights.
+
+The number of weights grows with the hidden size, so a binary search finds it; models are counted, not built.
+"""
+
+import bisect
+import contextlib
+import functools
+import math
+from dataclasses import replace
+from typing import TypeVar
+
+import jax
+from flax import nnx
+
+from research.batch import TaskSpec
+from research.cells.initializers import InitOptions, InitScheme
+from research.errors import UserError
+from research.options import require
+from research.seq2seq.model import Seq2seq
+from research.seq2seq.options import Seq2seqOptions
+
+TOLERANCE = 0.05
+"""How far from the budget the number of weights may be, as a fraction of it."""
+MAX_HIDDEN_SIZE = 2**20
+"""The largest hidden size that the options allow."""
+CHEAP = InitScheme.of(InitOptions(recurrent="identity"))
+"""An initialization that is traced in no time; shapes do not depend on it."""
+OptionsT = TypeVar("OptionsT", bound=Seq2seqOptions)
+
+
+def resolve_hidden_size(options: OptionsT, spec: TaskSpec) -> OptionsT:
+    """Return the options with the hidden size whose number of weights is nearest to the budget, and no budget.
+
+    Options without a budget are returned unchanged.
+
+    Raises:
+        UserError: if that number is further from the budget than `TOLERANCE`.
+    """
+    budget = options.model.parameter_budget
+    if not budget:
+        return options
+    # What a count does not depend on is left out, so that trials of a sweep share the search.
+    hidden_size = _nearest(Seq2seqOptions(options.model, options.cell, options.attention), spec)
+    return replace(options, model=replace(options.model, hidden_size=hidden_size, parameter_budget=0))
+
+
+@functools.cache
+def count_parameters(options: Seq2seqOptions, spec: TaskSpec) -> int:
+    """Return the number of weights of the model, of encoder and head; the options are without a budget."""
+
+    def build() -> Seq2seq:
+        return Seq2seq(options, spec, CHEAP, nnx.Rngs(params=jax.random.key(0)))
+
+    return sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(nnx.state(nnx.eval_shape(build), nnx.Param)))
+
+
+@functools.cache
+def _nearest(options: Seq2seqOptions, spec: TaskSpec) -> int:
+    """Return the hidden size whose number of weights is nearest to the budget."""
+    budget = options.model.parameter_budget
+
+    def sized(hidden_size: int) -> Seq2seqOptions | None:
+        """Return the options with this hidden size; None if they do not allow it, as heads that must divide it."""
+        with contextlib.suppress(UserError):
+            return replace(options, model=replace(options.model, hidden_size=hidden_size, parameter_budget=0))
+
+    def count(hidden_size: int) -> float:
+        """Return the weights of the smallest allowed size from this one on."""
+        allowed = (sized(size) for size in range(hidden_size, MAX_HIDDEN_SIZE + 1))
+        smallest = next((options for options in allowed if options), None)
+        return math.inf if smallest is None else count_parameters(smallest, spec)
+
+    above = bisect.bisect_left(range(MAX_HIDDEN_SIZE + 1), budget, lo=1, key=count)
+    sizes = [
+        next((size for size in places if sized(size)), 0)
+        for places in (range(above, MAX_HIDDEN_SIZE + 1), range(above - 1, 0, -1))
+    ]
+    counts = {size: count(size) for size in sizes if size}
+    nearest = min(counts, key=lambda size: abs(counts[size] - budget))
+    allowed = f"within {TOLERANCE:.0%} of what a hidden size gives: {counts[nearest]} weights with {nearest}"
+    require(abs(counts[nearest] - budget) <= TOLERANCE * budget, "model.parameter_budget", budget, allowed)
+    return nearest

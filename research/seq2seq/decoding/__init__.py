@@ -1,0 +1,10 @@
+"""How a model writes outputs without targets, one file a kind."""
+
+from research.seq2seq.decoding.beam import Beam
+from research.seq2seq.decoding.decoding import Decoding, Hypotheses
+from research.seq2seq.decoding.greedy import Greedy
+from research.seq2seq.decoding.sample import Sample
+
+__all__ = ["DECODINGS", "Beam", "Decoding", "Greedy", "Hypotheses", "Sample"]
+
+DECODINGS: dict[str, type[Decoding]] = {"greedy": Greedy, "sample": Sample, "beam": Beam}

@@ -1,0 +1,168 @@
+"""Beam search with a length and a coverage penalty (Sutskever, Vinyals, Le 2014; Wu et al. 2016).
+
+    score(Y) = log p(Y) / ((5 + |Y|) / 6)^alpha + beta sum_s log min(sum_u a_us, 1)        |Y|, u: the end mark included
+
+Of all continuations of the N hypotheses in the beam, the N likeliest are kept; those that end leave the beam, and the N
+best by score of all that have left are the result. The penalties decide between hypotheses that have left the beam (or
+have U tokens); within it all are of the same length.
+
+A sequence is done when its N-th best score is at least what the likeliest hypothesis in the beam would get if nothing
+that follows cost anything: tokens of probability 1 up to U, where the length penalty helps most, and no coverage
+penalty.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int
+
+from research.batch import BOS, EOS, PAD, Tree
+from research.options import LARGE, require, require_between
+from research.seq2seq.attention import Attention
+from research.seq2seq.decoder import NO_NOISE, Decoder, DecoderNoise, DecoderState
+from research.seq2seq.decoding.decoding import Decoding, Hypotheses
+from research.seq2seq.encoder import Memory
+
+MIN_COVERAGE = 1e-30
+"""Least attention that a source state counts with, so that one without any costs 69 beta and not everything."""
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Beams:
+    """What is still in the beam: N hypotheses of each sequence, all of one length."""
+
+    state: DecoderState
+    """State of the decoder, of B * N rows."""
+    last: Int[Array, "B N"]
+    """Last tokens."""
+    tokens: Int[Array, "B N U"]
+    log_probability: Float[Array, "B N"]
+    """-inf: there is no hypothesis in this place."""
+    coverage: Float[Array, "B N S"] | None
+    """Sum of each source state's attention so far; None where it is unused."""
+
+
+@dataclass(frozen=True)
+class Beam(Decoding):
+    """Beam search (Sutskever, Vinyals, Le 2014), with the penalties of Wu et al. 2016."""
+
+    name: Literal["beam"] = "beam"
+    beam_size: int = 4
+    """Number of hypotheses that are kept at each step."""
+    length_penalty: float = 0.0
+    """alpha of ((5 + length) / 6)^alpha, the divisor of the log-probability (Wu et al. 2016); the end mark counts."""
+    coverage_penalty: float = 0.0
+    """beta of beta * sum_s log(min(attention of s, 1)), which is added to the score (Wu et al. 2016)."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require_between(
+            self, "decoding", beam_size=(1, 2**20), length_penalty=(0.0, 10.0), coverage_penalty=(0.0, LARGE)
+        )
+
+    @property
+    def num_hypotheses(self) -> int:
+        return self.beam_size
+
+    def check_attention(self, attention: Attention) -> None:
+        allowed = f"0.0, as attention.name={attention.name} has no weights"
+        unused = attention.has_weights or self.coverage_penalty == 0
+        require(unused, "decoding.coverage_penalty", self.coverage_penalty, allowed)
+
+    def __call__(
+        self, decoder: Decoder, memory: Memory, key: Array | None = None, noise: DecoderNoise = NO_NOISE
+    ) -> Hypotheses:
+        (batch, steps, _), size = memory.states.shape, self.beam_size
+        dtype = memory.states.dtype
+        repeated = _repeat(memory, size)
+        divisors = self._divisors(dtype)
+
+        def unfinished(loop: tuple) -> Array:
+            position, beams, _ = loop
+            return (position < self.max_length) & jnp.any(beams.log_probability > -jnp.inf)
+
+        def step(loop: tuple) -> tuple:
+            position, beams, best = loop
+            logits, weights, state = decoder.step(repeated, beams.state, beams.last.reshape(-1), noise)
+            if beams.coverage is not None:
+                beams = replace(beams, coverage=beams.coverage + weights.reshape(batch, size, steps))
+            gains = self.mask_end(jax.nn.log_softmax(logits), position).reshape(batch, size, -1)
+            beams = _extend(beams, state, gains, position)
+            ended = beams.last == EOS
+            leaving = (beams.log_probability > -jnp.inf) & (ended | (position == self.max_length - 1))
+            score = beams.log_probability / divisors[position] + self._penalty(beams.coverage, memory.lengths)
+            score = jnp.where(leaving, score, -jnp.inf)
+            lengths = jnp.broadcast_to(position + 1, score.shape)
+            best = _best(best, Hypotheses(beams.tokens, lengths, beams.log_probability, score, ended))
+            remaining = jnp.where(leaving, -jnp.inf, beams.log_probability)
+            done = best.score[:, -1] >= jnp.max(remaining, axis=1) / divisors[-1]
+            remaining = jnp.where(done[:, None], -jnp.inf, remaining)
+            return position + 1, replace(beams, log_probability=remaining), best
+
+        first = jnp.where(jnp.arange(size) == 0, 0, -jnp.inf).astype(dtype)
+        beams = Beams(
+            _repeat(decoder.start(memory), size),
+            jnp.full((batch, size), BOS, jnp.int32),
+            jnp.full((batch, size, self.max_length), PAD, jnp.int32),
+            jnp.tile(first[None, :], (batch, 1)),
+            jnp.zeros((batch, size, steps), dtype) if self.coverage_penalty else None,
+        )
+        empty = Hypotheses.empty(batch, size, self.max_length, dtype, -jnp.inf)
+        return jax.lax.while_loop(unfinished, step, (jnp.int32(0), beams, empty))[2]
+
+    def _divisors(self, dtype: Any) -> Float[Array, " U"]:
+        """Return the divisors of the log-probabilities of 1 to U tokens."""
+        assert self.max_length, "decoding is to be resolved first"
+        return jnp.asarray(((5 + np.arange(1, self.max_length + 1)) / 6) ** self.length_penalty, dtype)
+
+    def _penalty(
+        self, coverage: Float[Array, "B N S"] | None, lengths: Int[Array, " B"] | None
+    ) -> Float[Array, "B N"] | float:
+        """Return the coverage penalty over the valid source states; at most 0."""
+        if coverage is None:
+            return 0.0
+        logs = jnp.log(jnp.clip(coverage, MIN_COVERAGE, 1))
+        if lengths is not None:
+            valid = jnp.arange(coverage.shape[2])[None, :] < lengths[:, None]
+            logs = jnp.where(valid[:, None, :], logs, 0)
+        return self.coverage_penalty * jnp.sum(logs, axis=2)
+
+
+def _extend(beams: Beams, state: DecoderState, gains: Float[Array, "B N V"], position: Int[Array, ""]) -> Beams:
+    """Return the N likeliest of all hypotheses that are one token longer.
+
+    Args:
+        beams: the hypotheses before.
+        state: of each beam, after its last token.
+        gains: log p of the next token.
+        position: of the next token.
+    """
+    batch, size, vocabulary = gains.shape
+    totals = (beams.log_probability[:, :, None] + gains).reshape(batch, -1)
+    log_probability, places = jax.lax.top_k(totals, size)
+    parents, last = jnp.divmod(places, vocabulary)
+    rows = jnp.arange(batch)[:, None] * size + parents
+    tokens, coverage = _gather((beams.tokens, beams.coverage), parents)
+    tokens = tokens.at[:, :, position].set(last)
+    return Beams(state.take(rows.reshape(-1)), last, tokens, log_probability, coverage)
+
+
+def _best(first: Hypotheses, second: Hypotheses) -> Hypotheses:
+    """Return the N best of both, in order; of equals those of `first`, in their order."""
+    both = jax.tree.map(lambda x, y: jnp.concatenate([x, y], axis=1), first, second)
+    return _gather(both, jax.lax.top_k(both.score, first.score.shape[1])[1])
+
+
+def _gather(tree: Tree, places: Int[Array, "B N"]) -> Tree:
+    """Return these places of each row of arrays [B, M, ...]."""
+    rows = jnp.arange(len(places))[:, None]
+    return jax.tree.map(lambda x: x[rows, places], tree)
+
+
+def _repeat(tree: Tree, count: int) -> Tree:
+    """Return arrays whose rows each stand `count` times."""
+    return jax.tree.map(lambda x: jnp.repeat(x, count, axis=0), tree)

@@ -1,0 +1,154 @@
+"""The contract of decoding: how a model writes outputs without targets.
+
+What holds for all kinds:
+
+- No token is masked, except the end mark before `min_length` tokens. The marks of padding and of the beginning are
+  tokens like any other should the model predict them: `Hypotheses.lengths` tells the output from its padding.
+- An output has at most U = `max_length` tokens, the end mark included. None is forced to end: one that has not ended by
+  then is returned and scored unchanged, and has `finished` = False.
+- Log-probabilities are those of the model's distribution: without temperature, top_k, mask and penalties.
+- Steps are taken until no step could change the result, or U of them. The result for a sequence depends neither on its
+  neighbors in the batch nor on the padding of its source.
+
+A kind is one file of this folder: a dataclass of options that is called with a decoder and what it reads.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Any, Self
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int
+
+from research.batch import BOS, EOS, PAD
+from research.options import require, require_between
+from research.seq2seq.attention import Attention
+from research.seq2seq.decoder import NO_NOISE, Decoder, DecoderNoise
+from research.seq2seq.encoder import Memory
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Hypotheses:
+    """The N outputs of each sequence, no two the same, the best first.
+
+    Where a beam search has fewer (there are no more), the rest have no tokens and a score of -inf.
+    """
+
+    tokens: Int[Array, "B N U"]
+    """Tokens, the end mark included, then padding."""
+    lengths: Int[Array, "B N"]
+    """Number of tokens, the end mark included."""
+    log_probability: Float[Array, "B N"]
+    """Sum of the model's log p of the tokens."""
+    score: Float[Array, "B N"]
+    """What outputs are ranked by: log_probability, except for a beam with penalties."""
+    finished: Bool[Array, "B N"]
+    """Whether the last token is the end mark."""
+
+    @classmethod
+    def empty(cls, batch: int, count: int, max_length: int, dtype: Any, value: float) -> Self:
+        """Return hypotheses without tokens whose log-probability and score are `value`."""
+        tokens = jnp.full((batch, count, max_length), PAD, jnp.int32)
+        lengths, values = jnp.zeros((batch, count), jnp.int32), jnp.full((batch, count), value, dtype)
+        return cls(tokens, lengths, values, values, jnp.zeros((batch, count), bool))
+
+
+@dataclass(frozen=True)
+class Decoding:
+    """Options of one kind of decoding; a subclass sets `name` and defines the call."""
+
+    name: str
+    min_length: int = 0
+    """Fewest tokens of an output, the end mark not counted."""
+    max_length: int = 0
+    """Most tokens of an output, the end mark counted; 0: as many as the longest target has. An output that has not
+    ended by then is returned unfinished."""
+
+    def __post_init__(self) -> None:
+        require_between(self, "decoding", min_length=(0, 2**20), max_length=(0, 2**20))
+        ordered = self.max_length == 0 or self.min_length < self.max_length
+        allowed = f"less than decoding.max_length={self.max_length}, in which the end mark counts"
+        require(ordered, "decoding.min_length", self.min_length, allowed)
+
+    @property
+    def num_hypotheses(self) -> int:
+        """Number of hypotheses of each sequence, N."""
+        return 1
+
+    def check_attention(self, attention: Attention) -> None:
+        """Reject an attention without what the kind reads.
+
+        Raises:
+            UserError: in one line that names the key.
+        """
+
+    def resolve(self, longest_target: int) -> Self:
+        """Return a copy whose `max_length` is the longest target's unless it is set.
+
+        Args:
+            longest_target: in tokens, the end mark included.
+
+        Raises:
+            UserError: if `min_length` leaves no place for the end mark.
+        """
+        return self if self.max_length else replace(self, max_length=longest_target)
+
+    def __call__(
+        self, decoder: Decoder, memory: Memory, key: Array | None = None, noise: DecoderNoise = NO_NOISE
+    ) -> Hypotheses:
+        """Decode; to be called on resolved options.
+
+        Args:
+            decoder: with its weights.
+            memory: what the encoder made of the sources.
+            key: of all draws; unused by kinds that draw nothing.
+            noise: expectation of the noise in evaluation, the same at all steps and for all sequences.
+        """
+        raise NotImplementedError
+
+    def mask_end(self, scores: Float[Array, "*B V"], position: Int[Array, ""]) -> Float[Array, "*B V"]:
+        """Return the scores of tokens with -inf for the end mark where it would come too early."""
+        if self.min_length == 0:
+            return scores
+        early = position < self.min_length
+        return scores.at[..., EOS].set(jnp.where(early, -jnp.inf, scores[..., EOS]))
+
+
+@dataclass(frozen=True)
+class SingleDecoding(Decoding):
+    """Decoding of one hypothesis, one token a step; a subclass chooses the token."""
+
+    def token(self, logits: Float[Array, "B V"], key: Array | None, position: Int[Array, ""]) -> Int[Array, " B"]:
+        """Choose the next token of each sequence."""
+        raise NotImplementedError
+
+    def __call__(
+        self, decoder: Decoder, memory: Memory, key: Array | None = None, noise: DecoderNoise = NO_NOISE
+    ) -> Hypotheses:
+        batch, length = memory.states.shape[0], self.max_length
+        assert length, "decoding is to be resolved first"
+
+        def unfinished(loop: tuple) -> Array:
+            position, _, _, outputs = loop
+            return (position < length) & ~jnp.all(outputs.finished)
+
+        def step(loop: tuple) -> tuple:
+            position, state, last, outputs = loop
+            logits, _, state = decoder.step(memory, state, last, noise)
+            token = self.token(self.mask_end(logits, position), key, position).astype(last.dtype)
+            gain = jnp.take_along_axis(jax.nn.log_softmax(logits), token[:, None], axis=1)
+            token = jnp.where(outputs.finished[:, 0], PAD, token)
+            total = outputs.log_probability + jnp.where(outputs.finished, 0, gain)
+            outputs = Hypotheses(
+                outputs.tokens.at[:, 0, position].set(token),
+                outputs.lengths + ~outputs.finished,
+                total,
+                total,
+                outputs.finished | (token == EOS)[:, None],
+            )
+            return position + 1, state, token, outputs
+
+        first = jnp.full((batch,), BOS, jnp.int32)
+        outputs = Hypotheses.empty(batch, 1, length, memory.states.dtype, 0)
+        return jax.lax.while_loop(unfinished, step, (jnp.int32(0), decoder.start(memory), first, outputs))[3]

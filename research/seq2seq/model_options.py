@@ -1,0 +1,52 @@
+"""Options of the encoder and the decoder that decide shapes, besides those of their layers."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from research.options import require, require_between, require_default
+from research.recurrence.stack import StackOptions
+
+BETWEEN_LAYERS = ("pyramid", "mean", "max")
+"""Kinds of subsampling that stand between two layers; a convolution stands in front of the first."""
+
+
+@dataclass(frozen=True)
+class ModelOptions(StackOptions):
+    """The sequence-to-sequence model; all options are compiled in."""
+
+    bidirectional: bool = False
+    """Encode in both directions."""
+    subsampling: Literal["none", "pyramid", "mean", "max", "convolution"] = "none"
+    """Shortening of the source in the encoder: between layers, neighboring states side by side (Chan et al. 2016),
+    their mean or their maximum; or a convolution in front of the first layer."""
+    subsampling_factor: int = 2
+    """Number of steps that become one step: before each layer from the second on, or through the convolution."""
+    reverse_source: bool = False
+    """Read the source from its end (Sutskever et al. 2014)."""
+    tie_embeddings: bool = False
+    """Use the target's embedding as the map to the target vocabulary (Press & Wolf 2017)."""
+    readout_size: int = 0
+    """Features that the map to the target vocabulary reads; 0: `hidden_size`."""
+    parameter_budget: int = 0
+    """Choose the `hidden_size` whose model's number of weights is nearest to this one; 0: use `hidden_size`."""
+    initial_state: Literal["zeros", "learned"] = "zeros"
+    """State before the first step, of the encoder's layers and of a decoder that does not start from the encoder's."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require_between(
+            self, "model", subsampling_factor=(2, 2**10), readout_size=(0, 2**20), parameter_budget=(0, 2**40)
+        )
+        kind, between = self.subsampling, self.subsampling in BETWEEN_LAYERS
+        allowed = "none or convolution with model.num_layers=1"
+        require(not between or self.num_layers > 1, "model.subsampling", kind, allowed)
+        require_default(self, "model", "subsampling_factor", kind != "none", f"model.subsampling={kind}")
+        for name, fits in (("residual", kind != "pyramid"), ("skip_connections", not between)):
+            value = getattr(self, name)
+            require(fits or not value, f"model.{name}", value, f"False with model.subsampling={kind}")
+        fits = not (self.reverse_source and self.bidirectional)
+        require(fits, "model.reverse_source", self.reverse_source, "False with model.bidirectional=True")
+        fits = not (self.readout_size and self.tie_embeddings)
+        require(fits, "model.readout_size", self.readout_size, "0 with model.tie_embeddings=True")
+        budget = self.parameter_budget
+        require_default(self, "model", "hidden_size", budget == 0, f"model.parameter_budget={budget}")

@@ -1,0 +1,115 @@
+"""Options of the sequence-to-sequence model and of what its updates and outputs depend on, and their cross checks."""
+
+from dataclasses import dataclass, field, fields
+from typing import Any, Literal
+
+from research.cells.cell import Cell
+from research.cells.initializers import InitOptions
+from research.cells.lstm import LSTM
+from research.options import require
+from research.recurrence.dropout import DropoutOptions, ZoneoutOptions
+from research.seq2seq.attention import Attention, NoAttention
+from research.seq2seq.decoding import Decoding, Greedy
+from research.seq2seq.model_options import ModelOptions
+from research.seq2seq.teacher_forcing import TeacherForcingOptions
+
+__all__ = ["ModelOptions", "Seq2seqOptions"]
+
+
+@dataclass(frozen=True)
+class Seq2seqOptions:
+    """What decides a model, its noise and its outputs."""
+
+    model: ModelOptions = field(default_factory=ModelOptions)
+    cell: Cell = field(default_factory=LSTM)
+    attention: Attention = field(default_factory=NoAttention)
+    teacher_forcing: TeacherForcingOptions = field(default_factory=TeacherForcingOptions)
+    decoding: Decoding = field(default_factory=Greedy)
+    init: InitOptions = field(default_factory=InitOptions)
+    dropout: DropoutOptions = field(default_factory=DropoutOptions)
+    zoneout: ZoneoutOptions = field(default_factory=ZoneoutOptions)
+
+    def __post_init__(self) -> None:
+        model, cell, attention = self.model, self.cell, self.attention
+        # With a budget of weights the size is unknown, so it is checked when sizes are tried.
+        if not model.parameter_budget or cell.widths(1)[0] == cell.widths(2)[0]:
+            layers = model.num_layers if model.skip_connections else 1
+            attention.check_query_size(layers * cell.widths(model.hidden_size)[0])
+        self.decoding.check_attention(attention)
+        rate = self.dropout.attention
+        weighted = attention.has_weights or rate == 0
+        require(weighted, "dropout.attention", rate, f"0, as attention.name={attention.name} has no weights")
+        rate, reason = self.dropout.recurrent, f"0, as cell.name={cell.name} has no recurrent weights"
+        require(cell.has_recurrent_weights or rate == 0, "dropout.recurrent", rate, reason)
+        rate, averaged = self.zoneout.cell, cell.averages and len(cell.parts) > 1
+        reason = (
+            f"0, as the state of cell.name={cell.name} is h alone, or its parts have a scale that changes with time"
+        )
+        require(averaged or rate == 0, "zoneout.cell", rate, reason)
+        if model.backend == "cudnn":
+            self._check_cudnn()
+
+    def check_task(
+        self,
+        inputs: Literal["features", "tokens"],
+        target: Literal["tokens", "labels", "class", "value"],
+        same_length: bool,
+    ) -> None:
+        """Reject options that a task of this kind has no use for.
+
+        Args:
+            inputs: what the encoder reads.
+            target: what the model predicts.
+            same_length: whether all inputs are equally long.
+
+        Raises:
+            UserError: in one line that names the key.
+        """
+        subsampling = self.model.subsampling
+        reason = "none, as the task's labels stand at the steps of its input"
+        require(subsampling == "none" or target != "labels", "model.subsampling", subsampling, reason)
+        if target == "tokens":
+            return
+        rate, reason = self.dropout.input, "as the task has no decoder"
+        require(inputs == "tokens" or rate == 0, "dropout.input", rate, f"0, {reason} and its inputs are not tokens")
+        for section in ("attention", "teacher_forcing", "decoding"):
+            _require_defaults(self, section, f", {reason}")
+        for name in ("readout_size", "tie_embeddings"):
+            value, default = getattr(self.model, name), getattr(ModelOptions, name)
+            require(value == default, f"model.{name}", value, f"{default}, {reason}")
+
+    @property
+    def profile_names(self) -> tuple[str, ...]:
+        """Names of the parts of the encoder's state whose gradient norms the probe of a model gives.
+
+        They are those of the top layer's first direction: `encoder/layer_2/forward/c` is the cell state of the second
+        of two layers; the direction is `reverse` where the source is read from its end.
+        """
+        direction = "reverse" if self.model.reverse_source else "forward"
+        return tuple(f"encoder/layer_{self.model.num_layers}/{direction}/{part}" for part in self.cell.parts)
+
+    @property
+    def state_profile(self) -> str:
+        """Name of the part in which the gradient travels through time."""
+        return self.profile_names[self.cell.parts.index(self.cell.state)]
+
+    def _check_cudnn(self) -> None:
+        """Reject what only the scan can do."""
+        reason = " with model.backend=cudnn, or the backend auto or scan"
+        _require_defaults(self, "cell", reason)
+        _require_defaults(self, "zoneout", reason)
+        recurrent = self.dropout.recurrent
+        require(recurrent == 0, "dropout.recurrent", recurrent, f"0{reason}")
+        for name in ("remat_every", "tbptt_steps", "compute_dtype"):
+            value, default = getattr(self.model, name), getattr(ModelOptions, name)
+            require(value == default, f"model.{name}", value, f"{default}{reason}")
+
+
+def _require_defaults(options: Seq2seqOptions, section: str, reason: str) -> None:
+    """Reject a section that is not the default one, by the first option that differs from it."""
+    chosen: Any = getattr(options, section)
+    (default,) = (item.default_factory() for item in fields(Seq2seqOptions) if item.name == section)  # pyright: ignore
+    for item in fields(default):
+        value, allowed = getattr(chosen, item.name), getattr(default, item.name)
+        require(value == allowed, f"{section}.{item.name}", value, f"{allowed}{reason}")
+    assert chosen == default

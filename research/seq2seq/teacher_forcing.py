@@ -1,0 +1,173 @@
+"""Teacher forcing: which token the decoder reads at each position in training.
+
+With a probability that may change over the training, drawn for each token or once a target, it is the true previous
+token; otherwise the model's prediction given its inputs so far: its likeliest token, or one sampled from its
+distribution (Bengio et al. 2015). A prediction is discrete, so no gradient passes through it: the decoder's inputs are
+chosen first, without gradient, and the loss is then computed on them as it is on true tokens.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int
+
+from research.batch import BOS, WHOLE, Shard
+from research.options import LARGE, require, require_default, traced
+from research.recurrence.kernels.cross_entropy import argmax
+from research.seq2seq.decoder import NO_NOISE, Decoder, DecoderNoise
+from research.seq2seq.encoder import Memory
+from research.seq2seq.step_options import StepOptions
+
+FALLING = ("linear", "exponential", "inverse_sigmoid")
+"""Schedules whose probability falls with the updates."""
+Feedback = Literal["argmax", "sample"]
+
+
+@dataclass(frozen=True)
+class TeacherForcingOptions:
+    """Whether the decoder reads the true previous token in training, or its own prediction."""
+
+    schedule: Literal["always", "never", "constant", "linear", "exponential", "inverse_sigmoid"] = traced(
+        "always", off="always"
+    )
+    """Schedule of the probability of the true token: 1, 0, constant, or falling with the updates (Bengio et al.
+    2015)."""
+    ratio: float = traced(1.0)
+    """constant: the probability."""
+    half_life: float = traced(1000.0)
+    """linear, exponential, inverse_sigmoid: updates after which the probability is one half."""
+    min_ratio: float = traced(0.0)
+    """linear, exponential, inverse_sigmoid: the least probability."""
+    granularity: Literal["token", "sequence"] = traced("token")
+    """What one draw decides: a token, or all tokens of a target."""
+    feedback: Feedback = "argmax"
+    """Which prediction the decoder reads: the likeliest token, or one sampled from its distribution."""
+
+    def __post_init__(self) -> None:
+        for name in ("ratio", "min_ratio"):
+            value = getattr(self, name)
+            require(0 <= value <= 1, f"teacher_forcing.{name}", value, "between 0 and 1")
+        allowed = f"between 1 and {LARGE:g}"
+        require(1 <= self.half_life <= LARGE, "teacher_forcing.half_life", self.half_life, allowed)
+        schedule = self.schedule
+        uses = {
+            "ratio": schedule == "constant",
+            "half_life": schedule in FALLING,
+            "min_ratio": schedule in FALLING,
+            "granularity": schedule not in ("always", "never"),
+            "feedback": schedule != "always",
+        }
+        for name, used in uses.items():
+            require_default(self, "teacher_forcing", name, used, f"teacher_forcing.schedule={schedule}")
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class TeacherForcing:
+    """The schedule of teacher forcing, as numbers that trials of one program may differ in.
+
+        linear            max(min_ratio, 1 - i / (2 n))
+        exponential       max(min_ratio, k^i)                     k = 2^(-1/n)
+        inverse sigmoid   max(min_ratio, k / (k + exp(i / k)))    k ln k = n
+
+    with update i (from 0) and half-life n: the three of Bengio et al. 2015, each of which is 1/2 at i = n.
+    """
+
+    falling: Int[Array, "*K"]
+    """Index in `FALLING`; -1: the probability is constant."""
+    ratio: Float[Array, "*K"]
+    half_life: Float[Array, "*K"]
+    min_ratio: Float[Array, "*K"]
+    steepness: Float[Array, "*K"]
+    """k of the inverse sigmoid."""
+    per_sequence: Float[Array, "*K"]
+    """1: one draw for all tokens of a target; 0: one for each."""
+
+    @classmethod
+    def of(cls, options: TeacherForcingOptions) -> "TeacherForcing | None":
+        """Return the numbers of these options as NumPy scalars; None where the true token is always read."""
+        from scipy.special import lambertw  # k ln k = n  <=>  k = n / W(n)
+
+        schedule, half_life = options.schedule, options.half_life
+        if schedule == "always":
+            return None
+        ratio = 0.0 if schedule == "never" else options.ratio
+        per_sequence = options.granularity == "sequence"
+        values: Any = (ratio, half_life, options.min_ratio, half_life / lambertw(half_life).real, per_sequence)
+        falling: Any = np.int32(FALLING.index(schedule) if schedule in FALLING else -1)
+        return cls(falling, *map(np.float32, values))
+
+    def probability(self, step: Int[Array, ""]) -> Float[Array, ""]:
+        """Return the probability of the true token in update number `step`, from 0."""
+        i, k = step.astype(self.ratio.dtype), self.steepness
+        schedules = jnp.stack(
+            [
+                1 - i / (2 * self.half_life),
+                jnp.exp2(-i / self.half_life),
+                1 / (1 + jnp.exp(jnp.minimum(i / k, 80.0)) / k),
+            ]
+        )
+        falling = jnp.maximum(schedules[jnp.maximum(self.falling, 0)], self.min_ratio)
+        return jnp.where(self.falling < 0, self.ratio, falling)
+
+
+def previous_tokens(targets: Int[Array, "B U"]) -> Int[Array, "B U"]:
+    """Return the begin mark, then the targets without their last token."""
+    return jnp.pad(targets[:, :-1], ((0, 0), (1, 0)), constant_values=BOS)
+
+
+def decoder_inputs(
+    decoder: Decoder,
+    memory: Memory,
+    targets: Int[Array, "B U"],
+    options: StepOptions,
+    key: Array,
+    shard: Shard = WHOLE,
+    noise: DecoderNoise = NO_NOISE,
+    feedback: Feedback = "argmax",
+) -> Int[Array, "B U"]:
+    """Return the tokens that the decoder reads in training; nothing is drawn where all of them are true.
+
+    Args:
+        decoder: whose predictions are read.
+        memory: what the encoder made of the sources.
+        targets: true tokens.
+        options: of this update; `teacher_forcing` and `per_sequence` are used.
+        key: of the draws, which are made for the whole batch.
+        shard: the part of a batch that the targets are.
+        noise: of the decoder in this update, for these targets.
+        feedback: which prediction is read.
+    """
+    true, ratio = previous_tokens(targets), options.teacher_forcing
+    if ratio is None:
+        return true
+    count, steps = true.shape
+    whole = shard.count * count
+
+    def choose() -> Array:
+        # Time comes first, so that what is past the end of a target leaves earlier draws unchanged.
+        draws = jax.random.uniform(key, (steps, whole)).T
+        if options.per_sequence is not None:
+            draws = jnp.where(options.per_sequence > 0, draws[:, :1], draws)
+        forced = shard.rows(draws < ratio).at[:, 0].set(True)
+
+        def predict(u: Array, logits: Array) -> Array:
+            if feedback == "sample":
+                shape = (whole, logits.shape[1])
+                logits += shard.rows(jax.random.gumbel(jax.random.fold_in(key, u), shape, logits.dtype))
+            return argmax(logits).astype(true.dtype)
+
+        def step(carry, inputs):
+            state, predicted = carry
+            u, true_u, forced_u = inputs
+            tokens = jnp.where(forced_u, true_u, predicted)
+            logits, _, state = decoder.step(memory, state, tokens, noise.step(u))
+            return (state, predict(u, logits)), tokens
+
+        start = (decoder.start(memory), jnp.zeros_like(true[:, 0]))
+        return jax.lax.scan(step, start, (jnp.arange(steps), true.T, forced.T))[1].T
+
+    return jax.lax.stop_gradient(jax.lax.cond(ratio < 1, choose, lambda: true))
