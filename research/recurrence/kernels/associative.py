@@ -1,8 +1,8 @@
-"""Cells whose state is a linear recurrence, and its associative scan.
+"""The associative scan of a linear recurrence.
 
     s_t = a_t * s_{t-1} + b_t
 
-where a_t and b_t do not depend on the state. Two steps are one of the same form: (a_2 a_1, a_2 b_1 + b_2). So all
+where a_t and b_t do not depend on the state (see `cells.linear`). Two steps are one of the same form: (a_2 a_1, a_2 b_1 + b_2). So all
 states are the prefixes of an associative operation, and a tree finds them in O(log T) steps that each work on all of
 time at once (Blelloch 1990; Martin & Cundy 2018) instead of in T steps. The gradient is the same recurrence in the
 other direction,
@@ -10,77 +10,44 @@ other direction,
     ds_t = g_t + a_{t+1} ds_{t+1}        da_t = ds_t * s_{t-1}        db_t = ds_t
 
 where g_t is the gradient of what reads s_t, and the norms of ds_t, at hand there, are the gradient profile.
-
-A cell gives a, b and how h is read from s, for any number of rows: of one step in the sequential form, of all steps of
-all sequences in the associative one. So its equations stand once.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Inexact
 
-from research.recurrent.cell import Carry, Cell
-from research.recurrent.tape import Tape, Weights
-from research.recurrent.vjp import norm
+from research.cells.cell import Carry, Tape
+from research.cells.linear import COMPLEX, LinearCell, state_of
+from research.recurrence.kernels.backward import norm
 
 FAN = 4
 """Steps that become one at each level of the tree. On a CPU, 2 to 8 are alike; `jax.lax.associative_scan`, a tree of
 pairs, takes 1.5 to 3 times as long, forward and backward, and three times as long to compile."""
-COMPLEX = ("h", "re", "im")
-"""The parts of a complex state's carry; `h` is read from the state and not by the next step."""
-
-
-class LinearCell(Cell):
-    """A cell with a linear recurrence. Its state is `h` itself, or complex where `parts` is `COMPLEX`."""
-
-    def coefficients(self, x_gates: Float[Array, "B GH"], tape: Tape) -> tuple[Array, Array]:
-        """The coefficients a [B or 1, H] and b [B, H], of the type of the state."""
-        raise NotImplementedError
-
-    def read(self, state: Inexact[Array, "B H"], x_gates: Float[Array, "B GH"], tape: Tape) -> Float[Array, "B H"]:
-        """h, where the state is not h itself."""
-        raise NotImplementedError
-
-    def matrices(self, features: int) -> dict[str, tuple[int, int, int]]:
-        return {}
-
-    def step(self, carry: Carry, x_gates: Float[Array, "B GH"], tape: Tape) -> Carry:
-        gates = tape.keep(x_gates)
-        a, b = self.coefficients(gates, tape)
-        state = a * state_of(carry) + b
-        if self.parts != COMPLEX:
-            return (state,)
-        re, im = tape.part("re", state.real), tape.part("im", state.imag)
-        return self.read(jax.lax.complex(re, im), gates, tape), re, im
-
-
-def state_of(carry: Carry) -> Inexact[Array, "B H"]:
-    """The state in a carry."""
-    return carry[0] if len(carry) == 1 else jax.lax.complex(carry[1], carry[2])
 
 
 def associative(
     cell: LinearCell,
-    weights: Weights,
+    weights: Mapping[str, Array],
     xs: Float[Array, "T B D"],
     carry: Carry,
     valid: Bool[Array, "T B"] | None,
     probe: Float[Array, "T P"] | None,
     reverse: bool = False,
-    compute: Any = None,
+    compute_dtype: Any = None,
 ) -> tuple[Float[Array, "T B H"], Carry]:
     """What `vjp.recurrence` gives, in O(log T) steps forward and backward.
 
     Args:
         valid: a step that is not valid holds the carry and yields zeros.
         probe: zeros; its gradient is the norm of dL/dcarry_t for each step and part.
-        compute: type of the factors in matrix products.
+        compute_dtype: type of the factors in matrix products.
     """
     steps, batch, _ = xs.shape
-    tape = Tape(weights, compute=compute)
-    x_gates = cell.input_gates(weights, xs.reshape(steps * batch, -1), compute)
+    tape = Tape(weights, compute_dtype=compute_dtype)
+    x_gates = cell.input_gates(weights, xs.reshape(steps * batch, -1), compute_dtype)
     a, b = (_timed(x, steps) for x in cell.coefficients(x_gates, tape))
     if valid is not None:
         a, b = jnp.where(valid[:, :, None], a, 1), jnp.where(valid[:, :, None], b, 0)

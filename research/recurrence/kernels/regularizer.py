@@ -1,4 +1,4 @@
-"""Omega, the regulariser against vanishing gradients: a step back in time is to keep the norm of the gradient.
+"""Omega, the regularizer against vanishing gradients: a step back in time is to keep the norm of the gradient.
 
     Omega = sum_t (|d_t J_t| / |d_t| - 1)^2        d_t = dL/dx_t        J_t = dx_t/dx_{t-1}
 
@@ -20,9 +20,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from research.recurrent.cell import Carry, Cell
-from research.recurrent.dropout import mixed
-from research.recurrent.tape import Tape
+from research.cells.cell import Carry, Cell, Tape
+from research.recurrence.dropout import zone_out
 
 
 def omega(
@@ -33,14 +32,14 @@ def omega(
     d: Carry,
     mask: Float[Array, "B H"] | None = None,
     hold: Carry | None = None,
-    compute: Any = None,
+    compute_dtype: Any = None,
 ) -> tuple[Float[Array, ""], dict[str, Array]]:
     """Omega, summed over steps and sequences, and its immediate gradient with respect to the weights.
 
     Args:
         former: the carry that each step started from, [T, B, _] for each part.
         d: dL/dcarry after each step, zeros past a sequence's end.
-        mask, hold, compute: as of `unroll`, with time first.
+        mask, hold, compute_dtype: as of `unroll`, with time first.
     """
 
     def rows(x: Array) -> Array:
@@ -53,8 +52,8 @@ def omega(
 
     def total(weights: Mapping[str, Array]) -> Array:
         def step(carry: Carry) -> Carry:
-            x_gates = cell.input_gates(weights, inputs, compute)
-            return mixed(cell.step(carry, x_gates, Tape(weights, dropped, compute=compute)), carry, held)
+            x_gates = cell.input_gates(weights, inputs, compute_dtype)
+            return zone_out(cell.step(carry, x_gates, Tape(weights, dropped, compute_dtype=compute_dtype)), carry, held)
 
         _, pullback = jax.vjp(step, carry)
         squares = _over_parts(jnp.sum, tuple(jnp.square(part) for part in pullback(directions)[0]))

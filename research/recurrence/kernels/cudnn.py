@@ -1,19 +1,18 @@
 """An LSTM layer by cuDNN's kernel, on an NVIDIA GPU.
 
 cuDNN takes the weights of a layer as one vector: W_ih [4H, D], W_hh [4H, H], b_ih [4H], b_hh [4H], one after the other,
-each in gate blocks i, f, g, o, which are ours, too. It adds both biases: ours is the first, the second is zero.
+each in gate blocks i, f, g, o, which are also ours. It adds both biases: ours is the first, the second is zero.
 
-It reads from the first step to the last, and no sequence may be empty; reversal, empty sequences and what is past the
-end of a sequence are dealt with here.
+It reads from the first step to the last, and no sequence may be empty; this module deals with reversal, empty sequences
+and what is past the end of a sequence.
 
 `jax.experimental.rnn` asks cuDNN for the size of its workspace as soon as it is traced, so the kernel can be neither
 run nor lowered without the CUDA plugin. Tests on other machines put JAX's own reference implementation of it in its
-place, under all that is here.
+place, under everything else in this module.
 """
 
 import functools
-from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
@@ -21,11 +20,11 @@ from jax.custom_batching import sequential_vmap
 from jax.experimental import rnn
 from jaxtyping import Array, Float, Int
 
-from research.config import Backend, Config
+from research.cells.cell import Cell
+from research.cells.lstm import LSTM
 from research.errors import UserError
-from research.recurrent.cell import Cell
-from research.recurrent.lstm import LSTM
 
+Backend = Literal["auto", "scan", "cudnn"]
 Layer = tuple[Array, Array, Array]
 """Hidden states [B, T, H], last h and last c [1, B, H]."""
 PRECISIONS = (None, "tensorfloat32", "high", "float32", "highest")
@@ -41,80 +40,91 @@ def lstm(
     lengths: Int[Array, " B"] | None = None,
     reverse: bool = False,
 ) -> tuple[Float[Array, "B T H"], tuple[Float[Array, "B H"], Float[Array, "B H"]]]:
-    """Hidden states at all steps, of which there is one at least, and the last carry: those of the cell `lstm`.
+    """Return what `unroll` returns for the cell `lstm` without options, for one step at least.
 
     Args:
+        w: input weights.
+        u: recurrent weights.
+        b: biases.
+        xs: inputs.
+        carry: h and c before the first step.
         lengths: valid steps of each sequence; all by default.
         reverse: read from the last valid step to the first.
     """
     batch, steps, _ = xs.shape
-    own = jnp.full((batch,), steps, jnp.int32) if lengths is None else lengths.astype(jnp.int32)
-    valid = (jnp.arange(steps)[None, :] < own[:, None])[:, :, None]
-    turned = functools.partial(_turned, lengths=own) if reverse else lambda x: x
+    lengths = jnp.full((batch,), steps, jnp.int32) if lengths is None else lengths.astype(jnp.int32)
+    valid = (jnp.arange(steps)[None, :] < lengths[:, None])[:, :, None]
+    ordered = functools.partial(_reversed, lengths=lengths) if reverse else lambda x: x
     # Also a promise for the backward pass: whatever the kernel writes past a sequence's end is no gradient.
-    inputs = turned(jnp.where(valid, xs, 0))
-    at_least_one = jnp.maximum(own, 1)
-    ys, h, c = _layer(inputs, carry[0][None], carry[1][None], flat_weights(w, u, b), at_least_one)
-    some = (own > 0)[:, None]
-    last = (jnp.where(some, h[0], carry[0]), jnp.where(some, c[0], carry[1]))
-    return jnp.where(valid, turned(ys), 0), last
+    inputs = ordered(jnp.where(valid, xs, 0))
+    ys, h, c = _layer(inputs, carry[0][None], carry[1][None], flat_weights(w, u, b), jnp.maximum(lengths, 1))
+    not_empty = (lengths > 0)[:, None]
+    last = (jnp.where(not_empty, h[0], carry[0]), jnp.where(not_empty, c[0], carry[1]))
+    return jnp.where(valid, ordered(ys), 0), last
 
 
 def flat_weights(w: Float[Array, "D GH"], u: Float[Array, "H GH"], b: Float[Array, " GH"]) -> Float[Array, " N"]:
-    """The weights of a layer as cuDNN takes them."""
+    """Return the weights of a layer as cuDNN takes them."""
     return jnp.concatenate([w.T.reshape(-1), u.T.reshape(-1), b, jnp.zeros_like(b)])
 
 
-def chosen(backend: Backend, cell: Cell, dtype: Any, only_scan: bool) -> bool:
-    """Whether the kernel runs this cell, in this type.
+def runs(backend: Backend, cell: Cell, dtype: Any, only_scan: bool) -> bool:
+    """Return whether the kernel runs this cell.
 
     Args:
-        only_scan: whether something is asked for that only the scan can do.
+        backend: the option `model.backend`.
+        cell: the cell of the layer.
+        dtype: type of the arrays.
+        only_scan: whether another option is on that only the scan can do.
 
     Raises:
-        UserError: if it is to, and there is none.
-        ValueError: if it is to, and cannot.
+        UserError: if it should, and there is none.
+        ValueError: if it should, and cannot.
     """
     able = cell == LSTM() and dtype == jnp.float32 and not only_scan
     if backend != "cudnn":
         return backend == "auto" and able and obstacle() is None
-    require()
+    require_kernel()
     if not able:
         raise ValueError("cuDNN runs a plain float32 lstm, and takes none of the scan's options")
     return True
 
 
-def settled(config: Config, trials: int, side_by_side: int) -> Config:
-    """The config for so many trials, of which so many have devices of their own.
+def resolve_backend(backend: Backend, trials: int, num_devices: int) -> Backend:
+    """Return the backend for a pack of trials.
 
-    The kernel takes trials of one device one after the other. The scan takes them in one batch, so `auto` is the scan.
+    The kernel takes the trials of one device one after the other. The scan takes them in one batch, so `auto` is the
+    scan where trials share a device.
+
+    Args:
+        backend: the option `model.backend`.
+        trials: of the pack.
+        num_devices: devices that these are spread over.
     """
-    if config.model.backend != "auto" or trials <= side_by_side:
-        return config
-    return replace(config, model=replace(config.model, backend="scan"))
+    return "scan" if backend == "auto" and trials > num_devices else backend
 
 
 def obstacle() -> str | None:
-    """What keeps programs from using the kernel where they run."""
+    """Return what keeps programs from using the kernel on this machine; None if nothing does."""
     device, precision = jax.devices()[0], jax.config.values["jax_default_matmul_precision"]
     if device.platform != "gpu" or "cuda" not in device.client.platform_version.lower():
         return f"it needs an NVIDIA GPU, and jax found {device.device_kind}"
     return None if precision in PRECISIONS else f"it does not know jax_default_matmul_precision={precision}"
 
 
-def require() -> None:
-    """See that `model.backend=cudnn` can be had.
+def require_kernel() -> None:
+    """Reject `model.backend=cudnn` on a machine that cannot run it.
 
     Raises:
         UserError: if it cannot.
     """
     if obstacle():
-        raise UserError(f"model.backend=cudnn: must be auto or scan here: {obstacle()}")
+        raise UserError(f"model.backend=cudnn: must be auto or scan on this machine: {obstacle()}")
 
 
 @jax.custom_vjp
 def _layer(x: Array, h: Array, c: Array, flat: Array, lengths: Array) -> Layer:
-    """The kernel: inputs [B, T, D], h and c [1, B, H], flat weights, lengths [B] to a layer."""
+    """Run the kernel on inputs [B, T, D], h and c [1, B, H], flat weights and lengths [B]."""
     return _forward(x, h, c, flat, lengths)[0]
 
 
@@ -132,12 +142,12 @@ _layer.defvjp(_forward, lambda kept, gradients: (*_backward(kept, gradients), No
 
 
 def _sizes(x: Array, h: Array) -> tuple[int, int, int, float, bool, None]:
-    """Input and hidden features, one layer, no dropout, one direction, precision as in all products."""
+    """Return input and hidden features, one layer, no dropout, one direction, precision as in all products."""
     return x.shape[2], h.shape[2], 1, 0.0, False, None
 
 
-def _turned(x: Float[Array, "B T N"], lengths: Int[Array, " B"]) -> Float[Array, "B T N"]:
-    """Each sequence backwards within its length; what is past it stays."""
+def _reversed(x: Float[Array, "B T N"], lengths: Int[Array, " B"]) -> Float[Array, "B T N"]:
+    """Reverse each sequence within its length; what is past it stays."""
     steps = jnp.arange(x.shape[1])[None, :]
     source = jnp.where(steps < lengths[:, None], lengths[:, None] - 1 - steps, steps)
     return jnp.take_along_axis(x, source[:, :, None], axis=1)

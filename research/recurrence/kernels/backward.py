@@ -12,7 +12,7 @@ derivatives.
 The norm of dL/dcarry_t is at hand in the reverse scan. It leaves as the "gradient" of the zero argument `probe` [T, P],
 which enters nothing: one small extra output, no extra pass.
 
-The same pass adds the gradient of Omega (see `regulariser`) to that of the weights, as if its sum times the argument
+The same pass adds the gradient of Omega (see `regularizer`) to that of the weights, as if its sum times the argument
 `omega` were part of the loss; the "gradient" of `omega` is that sum.
 """
 
@@ -27,11 +27,13 @@ import numpy as np
 from jax.custom_derivatives import SymbolicZero
 from jaxtyping import Array, Bool, Float
 
-from research.recurrent import regulariser
-from research.recurrent.blocks import over_blocks
-from research.recurrent.cell import Carry, Cell
-from research.recurrent.dropout import mixed
-from research.recurrent.tape import Recorder, Replay, Tape, Weights, matmul
+from research.cells.cell import Carry, Cell, Tape, matmul
+from research.recurrence.dropout import zone_out
+from research.recurrence.kernels import regularizer
+from research.recurrence.kernels.blocks import over_blocks
+from research.recurrence.kernels.tape import Recorder, Replay
+
+Weights = Mapping[str, Float[Array, "..."]]
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,7 @@ class Plan:
     """Keep no more than the carries between blocks for the backward pass."""
     truncate: int = 0
     """Steps after which the gradient does not go further back, counted from the first step read; 0: never."""
-    compute: Any = None
+    compute_dtype: Any = None
     """Type that the factors of matrix products are rounded to; None: that of the arrays."""
 
 
@@ -83,14 +85,14 @@ def plain_recurrence(
         eps: what is added to each part at each step, to differentiate with respect to it.
     """
     cell = plan.cell
-    x_gates = cell.input_gates(weights, jnp.swapaxes(xs, 0, 1), plan.compute)
+    x_gates = cell.input_gates(weights, jnp.swapaxes(xs, 0, 1), plan.compute_dtype)
 
     def step(carry: Carry, inputs: Any) -> tuple[Carry, Array]:
         x_gates_t, valid_t, hold_t, eps_t, cut_t = inputs
         if cut_t is not None:
             carry = jax.tree.map(lambda part: jnp.where(cut_t[:, None], jax.lax.stop_gradient(part), part), carry)
-        tape = Tape(weights, noise.mask, _named(cell, eps_t), plan.compute)
-        new = mixed(_take(cell, carry, x_gates_t, tape), carry, hold_t)
+        tape = Tape(weights, noise.mask, _named(cell, eps_t), plan.compute_dtype)
+        new = zone_out(_take(cell, carry, x_gates_t, tape), carry, hold_t)
         new = _select(valid_t, new, carry)
         return new, _masked(valid_t, new[0])
 
@@ -139,14 +141,14 @@ def _forward(plan: Plan, weights: Weights, xs: Array, carry: Carry, noise: Noise
 
 def _block_forward(plan, weights, carry, mask, xs, valid, hold):
     """The last carry, the hidden states, all carries and all kept values of a block's steps."""
-    products = matmul(xs.reshape(-1, xs.shape[-1]), weights["w"], plan.compute)
+    products = matmul(xs.reshape(-1, xs.shape[-1]), weights["w"], plan.compute_dtype)
     bias = 0 if plan.cell.bias_in_step else weights["b"][None]  # added where the sum is read: no pass of its own
 
     def step(carry, inputs):
         products_t, valid_t, hold_t = inputs
         x_gates_t = products_t + bias
-        tape = Recorder(weights, mask, compute=plan.compute)
-        new = _select(valid_t, mixed(plan.cell.step(carry, x_gates_t, tape), carry, hold_t), carry)
+        tape = Recorder(weights, mask, compute_dtype=plan.compute_dtype)
+        new = _select(valid_t, zone_out(plan.cell.step(carry, x_gates_t, tape), carry, hold_t), carry)
         return new, (_masked(valid_t, new[0]), new, tape.kept)
 
     inputs = (products.reshape(*xs.shape[:2], -1), valid, hold)
@@ -178,7 +180,7 @@ def _backward_rule(plan, residuals, cotangents):
         d_carry, d_own, d_x, norms, own_omega = _block_backward(
             plan, weights, transposed, noise.mask, probe is not None, omega, d_carry, xs, timed, saved
         )
-        d_xs = (_input_gradient(d_x, weights["w"], plan.compute),) if wanted else ()
+        d_xs = (_input_gradient(d_x, weights["w"], plan.compute_dtype),) if wanted else ()
         return (d_carry, *jax.tree.map(jnp.add, totals, [d_own, own_omega])), (*d_xs, norms), None
 
     state = (d_last, *jax.tree.map(jnp.zeros_like, (dict(weights), omega)))
@@ -215,10 +217,10 @@ def _block_backward(plan, weights, transposed, mask, probing, omega, d_last, xs,
 
         def replayed(eps, carry, x_gates, offsets, own):
             tape = Replay(
-                {**weights, **own}, mask, _named(cell, eps), plan.compute,
+                {**weights, **own}, mask, _named(cell, eps), plan.compute_dtype,
                 kept=kept_t, offsets=offsets, transposed=transposed,
             )  # fmt: skip
-            new = mixed(_take(cell, carry, x_gates, tape), carry, hold_t)
+            new = zone_out(_take(cell, carry, x_gates, tape), carry, hold_t)
             return new, {name: None if x is carry[0] else x for name, x in tape.operands.items()}
 
         _, pullback, operands = jax.vjp(replayed, d_nothing, former_t, x_nothing, offsets, own, has_aux=True)
@@ -241,13 +243,13 @@ def _block_backward(plan, weights, transposed, mask, probing, omega, d_last, xs,
     for name in names:
         operand, d = operands[name], d_products[name]
         left, right = former[0] if operand is None else operand, d_x if d is None else d
-        d_weights[name] = _weight_gradient(left, right, plan.compute)
-    d_weights["w"] = _weight_gradient(xs, d_x, plan.compute)
+        d_weights[name] = _weight_gradient(left, right, plan.compute_dtype)
+    d_weights["w"] = _weight_gradient(xs, d_x, plan.compute_dtype)
     if not cell.bias_in_step:
         d_weights["b"] = jnp.sum(d_x, axis=(0, 1))
     own_omega = None
     if omega is not None and d_news is not None:
-        own_omega, d_omega = regulariser.omega(plan.cell, weights, xs, former, d_news, mask, hold, plan.compute)
+        own_omega, d_omega = regularizer.omega(plan.cell, weights, xs, former, d_news, mask, hold, plan.compute_dtype)
         d_weights = {name: d + omega * d_omega[name] for name, d in d_weights.items()}
     # First over the batch, which takes vector instructions, then over the features.
     norms = jnp.stack([norm(norm(d, axis=1), axis=1) for d in d_carries], axis=1) if d_carries else None
@@ -310,11 +312,11 @@ def _instantiate(d: Any) -> Array:
     return jnp.zeros(aval.shape, aval.dtype)
 
 
-def _input_gradient(d: Float[Array, "T B N"], w: Float[Array, "D N"], compute: Any) -> Float[Array, "T B D"]:
+def _input_gradient(d: Float[Array, "T B N"], w: Float[Array, "D N"], compute_dtype: Any) -> Float[Array, "T B D"]:
     """A product of plain matrices: on a CPU, faster than with the transposed matrix formed beforehand."""
-    return matmul(d.reshape(-1, d.shape[-1]), w.T, compute).reshape(*d.shape[:2], -1)
+    return matmul(d.reshape(-1, d.shape[-1]), w.T, compute_dtype).reshape(*d.shape[:2], -1)
 
 
-def _weight_gradient(xs: Float[Array, "T B D"], d: Float[Array, "T B N"], compute: Any) -> Float[Array, "D N"]:
+def _weight_gradient(xs: Float[Array, "T B D"], d: Float[Array, "T B N"], compute_dtype: Any) -> Float[Array, "D N"]:
     """One product of plain matrices: up to ten times faster than what JAX derives."""
-    return matmul(xs.reshape(-1, xs.shape[-1]).T, d.reshape(-1, d.shape[-1]), compute)
+    return matmul(xs.reshape(-1, xs.shape[-1]).T, d.reshape(-1, d.shape[-1]), compute_dtype)

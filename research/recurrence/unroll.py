@@ -11,13 +11,13 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from research.config import Backend
-from research.recurrent import cudnn
-from research.recurrent.cell import Carry, Cell, Weights
-from research.recurrent.dropout import mixed
-from research.recurrent.linear import LinearCell, associative
-from research.recurrent.tape import Tape
-from research.recurrent.vjp import Noise, Plan, plain_recurrence, recurrence
+from research.cells.cell import Carry, Cell, Tape, Weights
+from research.cells.linear import LinearCell
+from research.recurrence.dropout import zone_out
+from research.recurrence.kernels import cudnn
+from research.recurrence.kernels.associative import associative
+from research.recurrence.kernels.backward import Noise, Plan, plain_recurrence, recurrence
+from research.recurrence.kernels.cudnn import Backend
 
 Form = Literal["auto", "sequential"]
 CACHED = 2**19
@@ -39,9 +39,9 @@ def unroll(
     hold: tuple[Float[Array, "..."], ...] | None = None,
     probe: Float[Array, "T P"] | None = None,
     omega: Float[Array, ""] | None = None,
-    checkpoint_every: int = 0,
-    truncate_every: int = 0,
-    compute: Any = None,
+    remat_every: int = 0,
+    tbptt_steps: int = 0,
+    compute_dtype: Any = None,
     block: int = 0,
     plain: bool = False,
     form: Form = "auto",
@@ -56,17 +56,17 @@ def unroll(
         mask: factors on the state that enters recurrent products, the same at all steps (variational dropout).
         hold: share of the former carry in the new one, [B, T, H] or what broadcasts to it, for each part (zoneout).
         probe: zeros; its gradient is the norm of dL/dcarry_t for each step and part (see `vjp`).
-        omega: weight of Omega, the regulariser of the gradient, which is added to the gradient of the weights; its own
+        omega: weight of Omega, the regularizer of the gradient, which is added to the gradient of the weights; its own
             gradient is the sum of Omega over steps and sequences (see `vjp`).
-        checkpoint_every: keep one carry in so many steps for the backward pass, and compute the steps between again;
+        remat_every: keep one carry in so many steps for the backward pass, and compute the steps between again;
             -1: in as many as is best for memory, √T; 0: keep all.
-        truncate_every: the gradient does not flow from a block of so many steps to the one before; 0: it flows.
-        compute: type of the factors in matrix products (bfloat16); sums, carries and weights keep theirs.
+        tbptt_steps: the gradient does not flow from a block of so many steps to the one before; 0: it flows.
+        compute_dtype: type of the factors in matrix products (bfloat16); sums, carries and weights keep theirs.
         block: steps that share the products with weights (see `vjp`); 0: as many as fit the cache.
         plain: differentiate the scan itself: needed for forward-mode derivatives, slower. Without `probe` and `omega`,
             and all states are kept.
         form: of a linear recurrence (see `linear`): an associative scan, or sequential, step by step, as it is in any
-            case with `hold`, `omega`, `checkpoint_every`, `truncate_every` or `plain`.
+            case with `hold`, `omega`, `remat_every`, `tbptt_steps` or `plain`.
         backend: what runs the steps, see `cudnn`; it takes none of the options from `mask` on.
 
     Raises:
@@ -81,24 +81,24 @@ def unroll(
         carry = cell.initial_carry(batch, width // len(cell.gates), xs.dtype)
     if not steps:
         return jnp.zeros((batch, 0, carry[0].shape[1]), xs.dtype), carry
-    options = (mask, hold, probe, omega, compute)
-    only_scan = plain or bool(checkpoint_every or truncate_every) or any(option is not None for option in options)
-    if cudnn.chosen(backend, cell, xs.dtype, only_scan):
+    options = (mask, hold, probe, omega, compute_dtype)
+    only_scan = plain or bool(remat_every or tbptt_steps) or any(option is not None for option in options)
+    if cudnn.runs(backend, cell, xs.dtype, only_scan):
         return cudnn.lstm(arrays["w"], arrays["u"], arrays["b"], xs, (carry[0], carry[1]), lengths, reverse)
     valid = None if lengths is None else jnp.arange(steps)[:, None] < lengths[None, :]
     if valid is not None:  # what is not finite there is not to meet the zeros of a gradient
         xs = jnp.where(valid.T[:, :, None], xs, 0)
-    stepwise = plain or form == "sequential" or checkpoint_every or truncate_every
+    stepwise = plain or form == "sequential" or remat_every or tbptt_steps
     stepwise = stepwise or hold is not None or omega is not None
     if isinstance(cell, LinearCell) and not stepwise:
         time_major = jnp.swapaxes(xs, 0, 1)
-        hidden, last = associative(cell, arrays, time_major, carry, valid, probe, reverse, compute)
+        hidden, last = associative(cell, arrays, time_major, carry, valid, probe, reverse, compute_dtype)
         return jnp.swapaxes(hidden, 0, 1), last
     over_time = None if hold is None else tuple(_over_time(share, steps) for share in hold)
     noise = Noise(valid, over_time, mask)
-    length = checkpointed_block(steps, checkpoint_every) or min(block, steps)
+    length = remat_block(steps, remat_every) or min(block, steps)
     length = length or block_length(steps, batch, width * xs.dtype.itemsize, xs.shape[2])
-    plan = Plan(cell, length, reverse, checkpoint_every != 0, truncate_every, compute)
+    plan = Plan(cell, length, reverse, remat_every != 0, tbptt_steps, compute_dtype)
     found: Any  # the type that custom_vjp forgets
     if plain:
         found = plain_recurrence(plan, arrays, xs, carry, noise)
@@ -116,17 +116,17 @@ def step(
     *,
     mask: Float[Array, "B H"] | None = None,
     hold: tuple[Float[Array, "..."], ...] | None = None,
-    compute: Any = None,
+    compute_dtype: Any = None,
 ) -> Carry:
     """One step from `carry`; its first part is the output.
 
     Args:
-        mask, compute: as of `unroll`.
+        mask, compute_dtype: as of `unroll`.
         hold: as of `unroll`, without the axis of time.
     """
     arrays = weights.arrays()
-    new = cell.step(carry, cell.input_gates(arrays, x, compute), Tape(arrays, mask, compute=compute))
-    return mixed(new, carry, hold)
+    new = cell.step(carry, cell.input_gates(arrays, x, compute_dtype), Tape(arrays, mask, compute_dtype=compute_dtype))
+    return zone_out(new, carry, hold)
 
 
 def block_length(steps: int, batch: int, bytes_a_row: int, inputs: int) -> int:
@@ -141,7 +141,7 @@ def block_length(steps: int, batch: int, bytes_a_row: int, inputs: int) -> int:
     return divisors[0] if divisors else most
 
 
-def checkpointed_block(steps: int, every: int) -> int:
+def remat_block(steps: int, every: int) -> int:
     return math.isqrt(steps - 1) + 1 if every < 0 else min(every, steps)
 
 

@@ -1,0 +1,78 @@
+"""The tapes of the backward pass: the forward pass records what a cell keeps, the backward pass replays the step.
+
+Nothing is computed twice, and both sides of every matrix product are collected, so that weight gradients are formed
+for many steps at once. The plain tape, which a cell's step is written to, is `cells.cell.Tape`.
+"""
+
+import functools
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+from jaxtyping import Array, Float
+
+from research.cells.cell import Tape, matmul
+
+
+class Recorder(Tape):
+    """The tape of the forward pass: `kept` lists what is kept, in order."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.kept: list[Array] = []
+
+    def keep(self, value: Array) -> Array:
+        self.kept.append(value)
+        return value
+
+
+class Replay(Tape):
+    """The tape of the backward pass: kept values return unchanged, products yield their gradients.
+
+    Differentiate with respect to `offsets`, which are added to the products: the gradient of a matrix is then
+    `operands[name].T @ d_offsets[name]`, summed over the steps.
+    """
+
+    def __init__(
+        self,
+        *args: Any,
+        kept: list[Array],
+        offsets: Mapping[str, Array],
+        transposed: Mapping[str, Array],
+        **options: Any,
+    ) -> None:
+        super().__init__(*args, **options)
+        self.kept, self.offsets, self.transposed = iter(kept), offsets, transposed
+        self.operands: dict[str, Array] = {}
+
+    def project(self, name: str, x: Float[Array, "B M"]) -> Float[Array, "B N"]:
+        assert name not in self.operands, f"the matrix {name} is used twice in a step"
+        self.operands[name] = x
+        product: Any = _linked_product(x, self.weights[name], self.transposed[name], self.compute_dtype)
+        return product + self.offsets[name]
+
+    def keep(self, value: Array) -> Array:
+        return _kept(value, next(self.kept))
+
+
+@jax.custom_vjp
+def _kept(value: Array, kept: Array) -> Array:
+    """Return `kept` with the derivative of `value`, which is thereby not computed."""
+    del value
+    return kept
+
+
+_kept.defvjp(lambda value, kept: (kept, None), lambda _, d: (d, None))
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(3,))
+def _linked_product(x: Array, matrix: Array, transposed: Array, compute_dtype: Any) -> Array:
+    """Return `x @ matrix`, with a gradient for x alone, by a product with the matrix transposed beforehand."""
+    del transposed
+    return matmul(x, matrix, compute_dtype)
+
+
+_linked_product.defvjp(
+    lambda x, matrix, transposed, compute_dtype: (matmul(x, matrix, compute_dtype), transposed),
+    lambda compute_dtype, transposed, d: (matmul(d, transposed, compute_dtype), None, None),
+)
