@@ -24,7 +24,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks import cell_speed
-from research.recurrent.cell import create
+from research.cells import CELLS
 from research.training import devices
 
 CALLS = 3
@@ -39,39 +39,36 @@ LARGEST = 12
 
 
 def main() -> None:
-    given = sys.argv[1:] or ["lstm", "1000", "32", "64", "128"]
-    if (
-        len(given) != 5
-        or given[0] not in cell_speed.FLAX
-        or not all(size.isdecimal() and int(size) for size in given[1:])
-    ):
-        print(f"error: {' '.join(given)}: must be a cell ({', '.join(cell_speed.FLAX)}) and T B D H", file=sys.stderr)
+    """Print the operations of a layer by kind, and the longest ones."""
+    words = sys.argv[1:] or ["lstm", "1000", "32", "64", "128"]
+    sizes = [int(size) for size in words[1:] if size.isdecimal() and int(size)]
+    if len(words) != 5 or len(sizes) != 4 or words[0] not in cell_speed.FLAX:
+        print(f"error: {' '.join(words)}: must be a cell ({', '.join(cell_speed.FLAX)}) and T B D H", file=sys.stderr)
         sys.exit(2)
     devices.use_all_cores()
-    if int(given[2]) % jax.device_count():
-        print(f"error: B = {given[2]}: must be a multiple of {jax.device_count()}, the cores", file=sys.stderr)
+    if sizes[1] % jax.device_count():
+        print(f"error: B = {sizes[1]}: must be a multiple of {jax.device_count()}, the cores", file=sys.stderr)
         sys.exit(2)
-    name, (steps, batch, inputs, features) = given[0], map(int, given[1:])
-    operations = profile(name, steps, batch, inputs, features)
+    operations = profile(words[0], *sizes)
     kinds: dict[str, float] = defaultdict(float)
     for operation in operations:
         kinds[operation["kind"]] += operation["ms"]
     console, whole = Console(), sum(kinds.values())
-    table = Table("kind", "ms", "share", title=" ".join(given))
+    table = Table("kind", "ms", "share", title=" ".join(words))
     for kind, ms in sorted(kinds.items(), key=lambda item: -item[1]):
         table.add_row(kind, f"{ms:.1f}", f"{ms / whole:.0%}")
     console.print(table)
     table = Table("operation", "calls", "µs a call", "ms")
     for operation in operations[:LARGEST]:
-        calls, each = f"{operation['calls']:.0f}", f"{operation['us']:.1f}"
-        table.add_row(operation["operation"], calls, each, f"{operation['ms']:.1f}")
+        columns = (f"{operation['calls']:.0f}", f"{operation['us']:.1f}", f"{operation['ms']:.1f}")
+        table.add_row(operation["operation"], *columns)
     console.print(table)
 
 
-def profile(name: str, steps: int, batch: int, inputs: int, features: int) -> list[dict[str, Any]]:
-    """The operations of one pass on one core, the longest first."""
+def profile(name: str, steps: int, batch: int, inputs: int, hidden_size: int) -> list[dict[str, Any]]:
+    """Return the operations of one pass on one core, the longest first."""
     xs = np.random.default_rng(0).normal(size=(batch, steps, inputs)).astype(np.float32)
-    call = cell_speed.ours(create(name), xs, features)
+    call = cell_speed.ours(CELLS[name](), xs, hidden_size)
     call()
     durations: dict[str, list[int]] = defaultdict(list)
     passes = []
@@ -86,14 +83,16 @@ def profile(name: str, steps: int, batch: int, inputs: int, features: int) -> li
             for event in (event for line in plane.lines for event in line.events):
                 if not event.name.startswith(NO_OPERATIONS):
                     durations[event.name].append(event.duration_ns)
-    found = []
+    operations = []
     for operation, spans in durations.items():
         calls, mean = len(spans) / CALLS / cell_speed.PASSES / jax.device_count(), statistics.mean(spans)
         kind = next((kind for kind, starts in KINDS.items() if operation.startswith(starts)), "elementwise and copies")
-        found.append({"operation": operation, "kind": kind, "calls": calls, "us": mean / 1e3, "ms": calls * mean / 1e6})
-    rest = 1e3 * statistics.mean(passes) - sum(operation["ms"] for operation in found)
-    found.append({"operation": REST, "kind": REST, "calls": 1, "us": 1e3 * rest, "ms": rest})
-    return sorted(found, key=lambda operation: -operation["ms"])
+        operations.append(
+            {"operation": operation, "kind": kind, "calls": calls, "us": mean / 1e3, "ms": calls * mean / 1e6}
+        )
+    rest = 1e3 * statistics.mean(passes) - sum(operation["ms"] for operation in operations)
+    operations.append({"operation": REST, "kind": REST, "calls": 1, "us": 1e3 * rest, "ms": rest})
+    return sorted(operations, key=lambda operation: -operation["ms"])
 
 
 if __name__ == "__main__":

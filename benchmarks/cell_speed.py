@@ -6,9 +6,9 @@ Forward and backward pass with respect to weights and inputs, float32, on all co
 XLA devices of the cores, as training has; torch is `torch.nn` with a thread for each core (oneDNN), flax is
 `flax.nnx.RNN` with its own cell under `jax.jit`, on one XLA device that has all cores. The limit is the time of the
 products that no implementation can do without, split as ours and in scans of the same length: x W, h U, and for the
-backward pass the gradients of h, U, x and W, each over all of time. All four run in turn, round after round; the rows
-are medians. A call makes some passes, one after the other: those of JAX in one program, as in training, which between
-two of them moves weights and inputs by their gradients, too.
+backward pass the gradients of h, U, x and W, each over all of time. The four run alternately, round after round; the
+rows are medians. A call makes some passes, one after the other: those of JAX in one program, as in training, which
+between two of them moves weights and inputs by their gradients, too.
 """
 
 import math
@@ -25,10 +25,10 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks import timing
-from research.config import InitConfig
-from research.recurrent.cell import Cell, Weights, create
-from research.recurrent.initial import InitScheme
-from research.recurrent.unroll import unroll
+from research.cells import CELLS
+from research.cells.cell import Cell, Weights
+from research.cells.initializers import InitOptions, InitScheme
+from research.recurrence.unroll import unroll
 from research.training import devices
 
 SIZES = ((128, 64, 256, 256), (400, 16, 64, 64), (64, 32, 512, 512), (1000, 32, 64, 128))
@@ -38,6 +38,7 @@ SPLIT, WHOLE = PartitionSpec("batch"), PartitionSpec()
 
 
 def main() -> None:
+    """Print and write the medians of all sizes of all cells."""
     devices.use_all_cores()
     torch = timing.import_torch()
     headings = ("cell", "T x B x D x H", "ours", "torch", "flax", "limit", "torch/ours", "flax/ours", "limit/ours")
@@ -57,25 +58,27 @@ def main() -> None:
     console.print(f"written to {timing.write(rows, 'cell_speed')}", highlight=False)
 
 
-def measure(torch: Any, name: str, steps: int, batch: int, inputs: int, features: int) -> dict[str, Any]:
-    """Median milliseconds of one size of one cell."""
-    cell = create(name)
+def measure(torch: Any, name: str, steps: int, batch: int, inputs: int, hidden_size: int) -> dict[str, Any]:
+    """Return median milliseconds of one size of one cell."""
+    cell = CELLS[name]()
     xs = np.random.default_rng(0).normal(size=(batch, steps, inputs)).astype(np.float32)
     candidates = {
-        "ours": ours(cell, xs, features),
-        "torch": _torch(torch, name, xs, features),
-        "flax": _flax(name, xs, features),
-        "limit": _limit(cell, xs, features),
+        "ours": ours(cell, xs, hidden_size),
+        "torch": _torch(torch, name, xs, hidden_size),
+        "flax": _flax(name, xs, hidden_size),
+        "limit": _limit(cell, xs, hidden_size),
     }
-    found = timing.medians(candidates, ROUNDS)
-    return {"cell": name, "T": steps, "B": batch, "D": inputs, "H": features} | {
-        f"{key}_ms": ms / PASSES for key, ms in found.items()
+    times = timing.medians(candidates, ROUNDS)
+    return {"cell": name, "T": steps, "B": batch, "D": inputs, "H": hidden_size} | {
+        f"{key}_ms": ms / PASSES for key, ms in times.items()
     }
 
 
-def ours(cell: Cell, xs: np.ndarray, features: int) -> Callable[[], Any]:
-    """A call that makes `PASSES` passes; so are the others."""
-    weights = Weights(cell, xs.shape[2], features, InitScheme.of(InitConfig(), xs.shape[1]), jax.random.key(1))
+def ours(cell: Cell, xs: np.ndarray, hidden_size: int) -> Callable[[], Any]:
+    """Return a call that makes `PASSES` passes; so do the others."""
+    weights = Weights(
+        cell, xs.shape[2], hidden_size, InitScheme.of(InitOptions()), jax.random.key(1), length=xs.shape[1]
+    )
     graphdef, params = nnx.split(weights)
 
     def loss(params: Any, xs: jax.Array) -> jax.Array:
@@ -88,8 +91,8 @@ def ours(cell: Cell, xs: np.ndarray, features: int) -> Callable[[], Any]:
     return _split(gradients, (params, xs), (WHOLE, SPLIT))
 
 
-def _torch(torch: Any, name: str, xs: np.ndarray, features: int) -> Callable[[], Any]:
-    layer = getattr(torch.nn, name.upper())(xs.shape[2], features)
+def _torch(torch: Any, name: str, xs: np.ndarray, hidden_size: int) -> Callable[[], Any]:
+    layer = getattr(torch.nn, name.upper())(xs.shape[2], hidden_size)
     inputs = torch.tensor(xs.swapaxes(0, 1).copy(), requires_grad=True)  # time-major, its own layout
 
     def passes() -> None:
@@ -101,8 +104,8 @@ def _torch(torch: Any, name: str, xs: np.ndarray, features: int) -> Callable[[],
     return passes
 
 
-def _flax(name: str, xs: np.ndarray, features: int) -> Callable[[], Any]:
-    layer = nnx.RNN(FLAX[name](xs.shape[2], features, rngs=nnx.Rngs(0)))
+def _flax(name: str, xs: np.ndarray, hidden_size: int) -> Callable[[], Any]:
+    layer = nnx.RNN(FLAX[name](xs.shape[2], hidden_size, rngs=nnx.Rngs(0)))
     carry = layer.cell.initialize_carry((xs.shape[0], xs.shape[2]), rngs=nnx.Rngs(0))
     graphdef, params, others = nnx.split(layer, nnx.Param, ...)
 
@@ -114,16 +117,16 @@ def _flax(name: str, xs: np.ndarray, features: int) -> Callable[[], Any]:
     return lambda: jax.block_until_ready(passes(params, inputs))
 
 
-def _limit(cell: Cell, xs: np.ndarray, features: int) -> Callable[[], Any]:
-    gates = len(cell.gates) * features
-    w, u = np.full((xs.shape[2], gates), 0.01, np.float32), np.full((features, gates), 1 / features, np.float32)
-    h, d = (np.zeros((len(xs), width), np.float32) for width in (features, gates))
+def _limit(cell: Cell, xs: np.ndarray, hidden_size: int) -> Callable[[], Any]:
+    gates = len(cell.gates) * hidden_size
+    w, u = np.full((xs.shape[2], gates), 0.01, np.float32), np.full((hidden_size, gates), 1 / hidden_size, np.float32)
+    h, d = (np.zeros((len(xs), width), np.float32) for width in (hidden_size, gates))
 
     def products(w: jax.Array, u: jax.Array, xs: jax.Array, h: jax.Array, d: jax.Array) -> Any:
         batch, steps, inputs = xs.shape
-        flat, hidden = xs.reshape(-1, inputs), jnp.broadcast_to(u[:1, :features], (steps * batch, features))
+        flat, hidden = xs.reshape(-1, inputs), jnp.broadcast_to(u[:1, :hidden_size], (steps * batch, hidden_size))
         x_gates = flat @ w
-        last = jax.lax.scan(lambda h, _: ((h @ u)[:, :features], None), h, length=steps)[0]
+        last = jax.lax.scan(lambda h, _: ((h @ u)[:, :hidden_size], None), h, length=steps)[0]
         back = u.T
 
         def backward(d: jax.Array, _: None) -> tuple[jax.Array, None]:
@@ -137,7 +140,7 @@ def _limit(cell: Cell, xs: np.ndarray, features: int) -> Callable[[], Any]:
 
 
 def _split(gradients: Callable, arguments: tuple, specs: tuple) -> Callable[[], Any]:
-    """A call that takes the gradients with the batch split over all devices."""
+    """Return a call that takes the gradients with the batch split over all devices."""
     mesh = Mesh(np.array(jax.devices()), ("batch",))
     passes = timing.updated(gradients, PASSES)
     compiled = jax.jit(jax.shard_map(passes, mesh=mesh, in_specs=specs, out_specs=specs, check_vma=False))

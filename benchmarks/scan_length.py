@@ -3,11 +3,11 @@
     python -m benchmarks.scan_length
 
 Forward and backward pass with respect to weights and inputs, float32, on the default device. Time: minGRU and minLSTM,
-whose state is a linear recurrence, as associative scans and step by step, beside the LSTM, which can only go step by
+whose state is a linear recurrence, as associative scans and step by step, next to the LSTM, which can only go step by
 step: with all that the backward pass needs kept, which from some length on is more than the processor's cache holds,
 and with checkpoints every sqrt(T) steps; the LSTM in two sizes, of which the larger outgrows the cache at any length.
 As in training, a program makes many updates, one after the other: what a call costs by itself is spread over them.
-Memory: what XLA sets aside for the program of one gradient, beside its arguments and results, without and with these
+Memory: what XLA sets aside for the program of one gradient, besides its arguments and results, without and with these
 checkpoints, of one layer and of three, for a loss that reads the last state and for one that reads all of them.
 """
 
@@ -21,14 +21,14 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks import timing
-from research.config import InitConfig, ModelConfig
-from research.recurrent.cell import Carry, Weights, create
-from research.recurrent.initial import InitScheme
-from research.recurrent.stack import Stack
-from research.recurrent.unroll import unroll
+from research.cells import CELLS
+from research.cells.cell import Carry, Weights
+from research.cells.initializers import InitOptions, InitScheme
+from research.recurrence.stack import Stack, StackOptions
+from research.recurrence.unroll import unroll
 
 LENGTHS = (100, 300, 1000, 3000, 10000)
-BATCH, FEATURES = 8, 64
+BATCH, HIDDEN_SIZE = 8, 64
 CALLS = 50_000  # of a step, in one call of a program
 ROUNDS = 5
 
@@ -38,24 +38,24 @@ class Layer(NamedTuple):
 
     cell: str
     form: str
-    """What the row is called."""
+    """Name of the row."""
     options: Mapping[str, Any] = {}
-    """Of `unroll`."""
+    """Options of `unroll`."""
     batch: int = BATCH
-    features: int = FEATURES
+    hidden_size: int = HIDDEN_SIZE
 
 
 LARGER = 16, 128
-"""Batch and features of the LSTM once more: what 100 steps keep is more than a core's cache holds, too."""
+"""Batch and hidden size of the LSTM once more: what 100 steps keep is more than a core's cache holds, too."""
 LAYERS = (
     Layer("mingru", "associative"),
     Layer("mingru", "sequential", {"form": "sequential"}),
     Layer("minlstm", "associative"),
     Layer("minlstm", "sequential", {"form": "sequential"}),
     Layer("lstm", "sequential"),
-    Layer("lstm", "checkpointed", {"checkpoint_every": -1}),
+    Layer("lstm", "checkpointed", {"remat_every": -1}),
     Layer("lstm", "sequential", {}, *LARGER),
-    Layer("lstm", "checkpointed", {"checkpoint_every": -1}, *LARGER),
+    Layer("lstm", "checkpointed", {"remat_every": -1}, *LARGER),
 )
 INPUTS = (2, 64)
 """Input features where memory is measured: those of the adding task, and those of embeddings."""
@@ -70,10 +70,12 @@ class Program(NamedTuple):
     arguments: tuple[Any, ...]
 
     def run(self) -> Any:
+        """Run it to the end."""
         return jax.block_until_ready(self.compiled(*self.arguments))
 
 
 def main() -> None:
+    """Print and write times and memory."""
     console = Console()
     times = [row for steps in LENGTHS for row in measured_times(steps)]
     console.print(time_table(times))
@@ -85,10 +87,12 @@ def main() -> None:
 
 
 def last_state(hidden: jax.Array, last: Carry) -> jax.Array:
+    """Return a loss that reads the last state."""
     return jnp.sum(last[0])
 
 
 def all_states(hidden: jax.Array, last: Carry) -> jax.Array:
+    """Return a loss that reads all states."""
     return jnp.sum(jnp.square(hidden))
 
 
@@ -96,11 +100,10 @@ READS: dict[str, Callable[[jax.Array, Carry], jax.Array]] = {"last": last_state,
 
 
 def updates(layer: Layer, steps: int, count: int) -> Program:
-    """So many updates of weights and inputs by the gradient of a loss that reads all states, one after the other."""
-    scheme = InitScheme.of(InitConfig(), steps)
-    cell = create(layer.cell)
-    graphdef, params = nnx.split(Weights(cell, layer.features, layer.features, scheme, jax.random.key(1)))
-    xs = jax.random.normal(jax.random.key(0), (layer.batch, steps, layer.features))
+    """Compile updates of weights and inputs by the gradient of a loss that reads all states, one after the other."""
+    cell, size, scheme = CELLS[layer.cell](), layer.hidden_size, InitScheme.of(InitOptions())
+    graphdef, params = nnx.split(Weights(cell, size, size, scheme, jax.random.key(1), length=steps))
+    xs = jax.random.normal(jax.random.key(0), (layer.batch, steps, layer.hidden_size))
 
     def loss(params: Any, xs: jax.Array) -> jax.Array:
         return all_states(*unroll(cell, nnx.merge(graphdef, params), xs, **layer.options))
@@ -110,23 +113,25 @@ def updates(layer: Layer, steps: int, count: int) -> Program:
 
 
 def measured_times(steps: int) -> list[dict[str, Any]]:
-    """Median milliseconds of an update of each layer at one length."""
+    """Return median milliseconds of an update of each layer at one length."""
     count = CALLS // steps
-    found = timing.medians({str(layer): updates(layer, steps, count).run for layer in LAYERS}, ROUNDS)
+    medians = timing.medians({str(layer): updates(layer, steps, count).run for layer in LAYERS}, ROUNDS)
     rows = []
-    for layer, ms in zip(LAYERS, found.values(), strict=True):
-        sizes = {"T": steps, "B": layer.batch, "D": layer.features, "H": layer.features}
+    for layer, ms in zip(LAYERS, medians.values(), strict=True):
+        sizes = {"T": steps, "B": layer.batch, "D": layer.hidden_size, "H": layer.hidden_size}
         times = {"ms": ms / count, "us_per_step": 1e3 * ms / count / steps}
         rows.append({"cell": layer.cell, "form": layer.form, **sizes, **times})
     return rows
 
 
 def measured_memory(layers: int, inputs: int, reads: str, every: int) -> dict[str, Any]:
-    """Bytes of the temporary arrays of the gradient of LSTM layers at the greatest length."""
+    """Return the bytes of the temporary arrays of the gradient of LSTM layers at the greatest length."""
     steps = LENGTHS[-1]
-    config = ModelConfig("lstm", FEATURES, layers=layers, checkpoint_every=every)
-    scheme = InitScheme.of(InitConfig(), steps)
-    graphdef, params = nnx.split(nnx.eval_shape(lambda: Stack(create("lstm"), config, inputs, scheme, nnx.Rngs(0))))
+    options = StackOptions(hidden_size=HIDDEN_SIZE, num_layers=layers, remat_every=every)
+    scheme = InitScheme.of(InitOptions())
+    graphdef, params = nnx.split(
+        nnx.eval_shape(lambda: Stack(CELLS["lstm"](), options, inputs, scheme, nnx.Rngs(0), length=steps))
+    )
 
     def loss(params: Any, xs: jax.Array) -> jax.Array:
         hidden, carries = nnx.merge(graphdef, params)(xs)
@@ -135,24 +140,24 @@ def measured_memory(layers: int, inputs: int, reads: str, every: int) -> dict[st
     xs = jax.ShapeDtypeStruct((BATCH, steps, inputs), jnp.float32)
     analysis = jax.jit(jax.grad(loss, argnums=(0, 1))).lower(params, xs).compile().memory_analysis()
     assert analysis is not None
-    sizes = {"layers": layers, "T": steps, "B": BATCH, "D": inputs, "H": FEATURES}
-    found = analysis.temp_size_in_bytes
-    return {"cell": "lstm", "reads": reads, **sizes, "checkpoint_every": every, "temporary_bytes": found}
+    sizes = {"layers": layers, "T": steps, "B": BATCH, "D": inputs, "H": HIDDEN_SIZE}
+    temporary = analysis.temp_size_in_bytes
+    return {"cell": "lstm", "reads": reads, **sizes, "remat_every": every, "temporary_bytes": temporary}
 
 
 def time_table(rows: list[dict[str, Any]]) -> Table:
-    """A row for each cell and form, a column for each length; microseconds a step."""
+    """Return a row for each cell and form, a column for each length; microseconds a step."""
     lengths = (f"{steps:,}" for steps in LENGTHS)
     table = Table("cell", "form", "B x H", *lengths, title="µs a step, forward and backward, by number of steps")
     kinds = [(row["cell"], row["form"], f"{row['B']} x {row['H']}") for row in rows]
     for kind in dict.fromkeys(kinds):
-        own = [row["us_per_step"] for row, other in zip(rows, kinds, strict=True) if other == kind]
-        table.add_row(*kind, *(f"{value:.1f}" for value in own))
+        times = [row["us_per_step"] for row, other in zip(rows, kinds, strict=True) if other == kind]
+        table.add_row(*kind, *(f"{value:.1f}" for value in times))
     return table
 
 
 def memory_table(rows: list[dict[str, Any]]) -> Table:
-    """Megabytes without and with checkpoints, and their ratio."""
+    """Return megabytes without and with checkpoints, and their ratio."""
     table = Table(
         "layers", "loss reads", "D", "all kept, MB", "checkpoints, MB", "ratio", title=f"lstm, T = {LENGTHS[-1]:,}"
     )

@@ -1,22 +1,24 @@
-"""Training and decoding of a whole model beside the same model in PyTorch, and beside its matrix products alone.
+"""Training and decoding of a whole model next to the same model in PyTorch, and next to its matrix products alone.
 
     python -m benchmarks.seq2seq_speed
 
 A bidirectional LSTM encoder and an LSTM decoder of 2 layers each, additive attention, Adam, gradients clipped to norm
 1; random tokens, all sentences of full length. Ours is what a trial alone runs: packs of `research.training`, the batch
 shared by all cores. Both have the same weights, and their first loss and gradient norm must agree. Greedy decoding is
-of 500 sentences, by 32 as in training, and by 250, as whoever only decodes would: so many on each of our devices, in
-turn, and by torch's threads together. Random weights end hardly any, so both take all steps. Torch's decoder is a loop
-over steps with all of a step within it; beside it stands one whose embedding and read-out are done once for all steps.
+of 500 sentences, by 32 as in training, and by 250, as a user who only decodes would: so many at a time on each of our
+devices, and by torch's threads together. Random weights end hardly any, so both take all steps. Torch's decoder is a
+loop over steps with all of a step within it; a second one computes embedding and readout once for all steps.
 
 The limit is the train step's matrix products alone, of the same shapes, on as many devices: those of weights forward
 and backward, one by one where they are recurrent, and the attention's.
 """
 
+import functools
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar, Literal
 
 import jax
 import jax.numpy as jnp
@@ -29,37 +31,54 @@ from rich.table import Table
 
 from benchmarks import timing
 from benchmarks.seq2seq_torch import Twin, arrays_of
-from research.batch import FIRST_SYMBOL, Batch, Interface
-from research.config import Config, ModelConfig, PronunciationConfig, TrainingConfig
-from research.recurrent.dropout import OFF
+from research.batch import FIRST_SYMBOL, Batch, TaskSpec
+from research.cells import CELLS
+from research.seq2seq.attention.additive import AdditiveAttention
+from research.seq2seq.options import ModelOptions
 from research.tasks.task import Task
-from research.training import devices, hparams
+from research.training import devices
+from research.training.hparams import Hparams
+from research.training.optimizers import Adam
+from research.training.options import TrainingOptions, TrialOptions
 from research.training.pack import Pack
 from research.training.step import Program
 
 SIZES = {"large": (256, 40, 4000), "small": (64, 10, 70)}
-"""Features, tokens of a sentence, vocabulary."""
+"""Hidden size, tokens of a sentence, vocabulary."""
 BATCH, LAYERS = 32, 2
 SENTENCES, MANY = 500, 250
 UPDATES = {"large": 10, "small": 50}
-"""In a call; a trial makes as many as it has between two records, 50 by default."""
+"""Updates of a call; a trial makes as many as it has between two records, 50 by default."""
 ROUNDS, GREEDY_ROUNDS = 9, 5
 
 
+@dataclass(frozen=True)
 class Sentences(Task):
-    """Random tokens, the same in every step: batches cost nothing."""
+    """Random tokens, the same in every update: batches cost nothing."""
 
-    def __init__(self, length: int, vocabulary: int) -> None:
-        self.interface = Interface("tokens", vocabulary, length, "tokens", vocabulary, length)
+    name: Literal["sentences"] = "sentences"
+    length: int = 10
+    vocabulary: int = 70
+    inputs: ClassVar[Literal["tokens"]] = "tokens"
+    target: ClassVar[Literal["tokens"]] = "tokens"
+
+    @functools.cached_property
+    def spec(self) -> TaskSpec:
+        return TaskSpec("tokens", self.vocabulary, self.length, "tokens", self.vocabulary, self.length)
+
+    @functools.cached_property
+    def data(self) -> Batch:
         rng = np.random.default_rng(0)
-        inputs, targets = rng.integers(FIRST_SYMBOL, vocabulary, (2, BATCH, length), np.int32)
-        self.data = Batch(inputs, np.full(BATCH, length, np.int32), targets, np.full(BATCH, length, np.int32))
+        inputs, targets = rng.integers(FIRST_SYMBOL, self.vocabulary, (2, BATCH, self.length), np.int32)
+        lengths = np.full(BATCH, self.length, np.int32)
+        return Batch(inputs, lengths, targets, lengths)
 
     def batch(self, data: Any, key: Array, step: Int[Array, ""], batch_size: int, bucket: int) -> Batch[Array]:
         return data
 
 
 def main() -> None:
+    """Print and write the times of both sizes."""
     devices.use_all_cores()
     torch = timing.import_torch()
     rows = [measure(torch, name) for name in SIZES]
@@ -73,8 +92,8 @@ def main() -> None:
         ratios = (*(f"{other / ours:.2f}" for other in others), f"{limit / ours:.0%}")
         greedy_columns: list[str] = []
         for name in ("greedy", f"greedy_by_{MANY}"):
-            own, theirs = row[f"ours_{name}_s"], row[f"torch_{name}_s"]
-            greedy_columns += [f"{own:.3f}", f"{theirs:.3f}", f"{theirs / own:.2f}"]
+            ours, theirs = row[f"ours_{name}_s"], row[f"torch_{name}_s"]
+            greedy_columns += [f"{ours:.3f}", f"{theirs:.3f}", f"{theirs / ours:.2f}"]
         table.add_row(row["size"], *(f"{ms:.2f}" for ms in times), *ratios, *greedy_columns)
     console = Console(width=max(160, Console().width))  # in a file, too, the headings are whole
     console.print(table)
@@ -82,22 +101,25 @@ def main() -> None:
 
 
 def measure(torch: Any, size: str) -> dict[str, Any]:
-    features, length, vocabulary = SIZES[size]
-    config = Config(
-        task=PronunciationConfig(),
-        model=ModelConfig("lstm", features, LAYERS, bidirectional=True, attention="additive"),
-        training=TrainingConfig(batch_size=BATCH, learning_rate=1e-3, clip_norm=1.0),
+    """Return median times of training and decoding at one size."""
+    hidden_size, length, vocabulary = SIZES[size]
+    options = TrialOptions(
+        task=Sentences(length=length, vocabulary=vocabulary),
+        model=ModelOptions(hidden_size=hidden_size, num_layers=LAYERS, bidirectional=True),
+        cell=CELLS["lstm"](),
+        attention=AdditiveAttention(),
+        optimizer=Adam(learning_rate=1e-3, clip_norm=1.0),
+        training=TrainingOptions(batch_size=BATCH),
     )
-    task = Sentences(length, vocabulary)
-    program = Program(config, task, jax.device_count())
-    pack = Pack(program, [hparams.of(config, task.interface)])
+    program = Program(options, options.task, jax.device_count())
+    pack = Pack(program, [Hparams.of(options)])
     state = pack.init()
-    twin = Twin(torch, features, LAYERS, vocabulary)
+    twin = Twin(torch, hidden_size, LAYERS, vocabulary)
     params = pack.fetch(state)[0].params
     twin.load(arrays_of(nnx.merge(program.graphdef, params)))
-    tokens = [torch.from_numpy(x).long() for x in (task.data.inputs, task.data.targets)]
+    tokens = [torch.from_numpy(x).long() for x in (options.task.data.inputs, options.task.data.targets)]
     state, record = pack.run(state, 1)
-    agree(twin, tokens, float(record.loss[0]), float(record.gradient_norm[0]))
+    agree(twin, tokens, float(record.sums.loss[0]), float(record.sums.grad_norm[0]))
     updates = UPDATES[size]
 
     def ours() -> None:
@@ -109,16 +131,16 @@ def measure(torch: Any, size: str) -> dict[str, Any]:
         for _ in range(updates):
             twin.update(*tokens, hoisted=hoisted).item()
 
-    products = matrix_products(features, length, vocabulary, updates)
+    products = matrix_products(hidden_size, length, vocabulary, updates)
     torchs = {"torch": partial(theirs, False), "torch_hoisted": partial(theirs, True)}
-    found = timing.medians({"ours": ours, **torchs, "limit": products}, ROUNDS)
-    row = {"size": size} | {f"{name}_ms": ms / updates for name, ms in found.items()}
+    medians = timing.medians({"ours": ours, **torchs, "limit": products}, ROUNDS)
+    row = {"size": size} | {f"{name}_ms": ms / updates for name, ms in medians.items()}
     sentences = np.random.default_rng(1).integers(FIRST_SYMBOL, vocabulary, (SENTENCES, length), np.int32)
-    asked = torch.from_numpy(sentences).long()
+    inputs = torch.from_numpy(sentences).long()
 
     def theirs_greedy(at_once: int) -> None:
-        for some in asked.split(at_once):
-            twin.greedy(some, length)
+        for part in inputs.split(at_once):
+            twin.greedy(part, length)
 
     for name, at_once in (("greedy", BATCH), (f"greedy_by_{MANY}", MANY)):
         decoders = {"ours": greedy(program, params, sentences, at_once), "torch": partial(theirs_greedy, at_once)}
@@ -138,7 +160,7 @@ def agree(twin: Twin, tokens: list[Any], loss: float, norm: float) -> None:
 
 
 def greedy(program: Program, params: Any, sentences: np.ndarray, at_once: int) -> Callable[[], Any]:
-    """Decode all sentences as an evaluation does: the devices take batches in turn."""
+    """Return a call that decodes all sentences as an evaluation does, batch after batch on each device."""
     mesh = Mesh(np.array(jax.devices()), ("batch",))
     turns = -(-len(sentences) // (at_once * jax.device_count()))
     rows = np.resize(np.arange(len(sentences)), (turns, jax.device_count(), at_once)).swapaxes(0, 1)
@@ -146,62 +168,62 @@ def greedy(program: Program, params: Any, sentences: np.ndarray, at_once: int) -
     def decode(params: Any, batches: Array) -> Array:
         model = nnx.merge(program.graphdef, params)
         lengths = jnp.full((at_once,), sentences.shape[1], jnp.int32)
-        return jax.lax.map(lambda each: model.decode(each, lengths, rates=OFF).tokens[:, 0], batches[0])[None]
+        return jax.lax.map(lambda batch: model.decode(batch, lengths).tokens[:, 0], batches[0])[None]
 
     parts = PartitionSpec("batch")
     run = jax.jit(jax.shard_map(decode, mesh=mesh, in_specs=(PartitionSpec(), parts), out_specs=parts, check_vma=False))
-    own = jax.device_put(params, NamedSharding(mesh, PartitionSpec()))
+    weights = jax.device_put(params, NamedSharding(mesh, PartitionSpec()))
     batches = jax.device_put(sentences[rows], NamedSharding(mesh, parts))
-    return lambda: jax.block_until_ready(run(own, batches))
+    return lambda: jax.block_until_ready(run(weights, batches))
 
 
-def matrix_products(features: int, length: int, vocabulary: int, updates: int) -> Callable[[], Any]:
-    """The products of so many updates, on each device those of its part of the batch."""
-    own = BATCH // jax.device_count()
-    steps = own * length
+def matrix_products(hidden_size: int, length: int, vocabulary: int, updates: int) -> Callable[[], Any]:
+    """Return a call that makes the products of so many updates, on each device those of its part of the batch."""
+    rows = BATCH // jax.device_count()
+    steps = rows * length
     recurrent = 3 * LAYERS
-    dense = [(steps, features, 4 * features)] * 2 + [(steps, 2 * features, 4 * features)] * 2 * (LAYERS - 1)
-    dense += [(steps, features, 4 * features)] * LAYERS + [(own, 2 * features, features)] * 2 * LAYERS
-    dense += [(steps, width * features, features) for width in (1, 2, 3)] + [(steps, features, vocabulary)]
+    dense = [(steps, hidden_size, 4 * hidden_size)] * 2 + [(steps, 2 * hidden_size, 4 * hidden_size)] * 2 * (LAYERS - 1)
+    dense += [(steps, hidden_size, 4 * hidden_size)] * LAYERS + [(rows, 2 * hidden_size, hidden_size)] * 2 * LAYERS
+    dense += [(steps, width * hidden_size, hidden_size) for width in (1, 2, 3)] + [(steps, hidden_size, vocabulary)]
     rng = np.random.default_rng(0)
 
     def draw(*shape: int) -> np.ndarray:
         return (0.02 * rng.normal(size=shape)).astype(np.float32)
 
     factors = {
-        "dense": [(draw(rows, inputs), draw(inputs, outputs), draw(rows, outputs)) for rows, inputs, outputs in dense],
+        "dense": [(draw(count, size), draw(size, width), draw(count, width)) for count, size, width in dense],
         "recurrent": [
-            (draw(features, 4 * features), draw(own, features), draw(own, 4 * features), draw(steps, features),
-             draw(steps, 4 * features))
+            (draw(hidden_size, 4 * hidden_size), draw(rows, hidden_size), draw(rows, 4 * hidden_size), draw(steps, hidden_size),
+             draw(steps, 4 * hidden_size))
             for _ in range(recurrent)
         ],
-        "contexts": (draw(own, length, 2 * features), draw(own, length, length), draw(own, length, 2 * features)),
-        "scores": (draw(steps * length, features), draw(features, 1), draw(1, steps * length)),
+        "contexts": (draw(rows, length, 2 * hidden_size), draw(rows, length, length), draw(rows, length, 2 * hidden_size)),
+        "scores": (draw(steps * length, hidden_size), draw(hidden_size, 1), draw(1, steps * length)),
     }  # fmt: skip
 
-    def update(given: Any) -> Any:
-        """What each product gives takes the place of one of its factors, so that none is left out."""
-        products = {"dense": [(d @ w.T, x.T @ d, x @ w) for x, w, d in given["dense"]], "recurrent": []}
-        for u, h, d, hidden, gates in given["recurrent"]:
-            h, _ = jax.lax.scan(lambda h, _, u=u: ((h @ u)[:, :features], None), h, length=length)
+    def update(factors: Any) -> Any:
+        """Put each product in the place of one of its factors, so that none is left out."""
+        products = {"dense": [(d @ w.T, x.T @ d, x @ w) for x, w, d in factors["dense"]], "recurrent": []}
+        for u, h, d, hidden, gates in factors["recurrent"]:
+            h, _ = jax.lax.scan(lambda h, _, u=u: ((h @ u)[:, :hidden_size], None), h, length=length)
             d, _ = jax.lax.scan(
                 lambda d, _, u=u: (jax.lax.dynamic_update_slice(d, d @ u.T, (0, 0)), None), d, length=length
             )
             products["recurrent"].append((hidden.T @ gates, h, d, hidden, gates))
-        states, weights, change = given["contexts"]
+        states, weights, change = factors["contexts"]
         products["contexts"] = (
             jnp.swapaxes(weights, 1, 2) @ change,
             change @ jnp.swapaxes(states, 1, 2),
             weights @ states,
         )
-        hidden, vector, scores = given["scores"]
+        hidden, vector, scores = factors["scores"]
         products["scores"] = (hidden, (scores @ hidden).T, (hidden @ vector).T)
         return products
 
     mesh, same = Mesh(np.array(jax.devices()), ("batch",)), PartitionSpec()
 
-    def repeated(given: Any) -> Any:
-        return jax.lax.fori_loop(0, updates, lambda _, given: update(given), given)
+    def repeated(factors: Any) -> Any:
+        return jax.lax.fori_loop(0, updates, lambda _, factors: update(factors), factors)
 
     run = jax.jit(jax.shard_map(repeated, mesh=mesh, in_specs=same, out_specs=same, check_vma=False))
     placed = jax.device_put(factors, NamedSharding(mesh, same))

@@ -1,4 +1,4 @@
-"""Fair timing on a noisy machine: the candidates run in turn, round after round, and medians are compared."""
+"""Fair timing on a noisy machine: the candidates run alternately, round after round, and medians are compared."""
 
 import importlib
 import json
@@ -17,29 +17,30 @@ PAUSE = 0.02
 """Seconds before each call: threads of the call before may still be spinning for more work, as those of OpenMP do."""
 
 RATE = 1e-6
-"""Of updates: so low that the numbers stay as they are."""
+"""Learning rate of updates: so low that the numbers hardly change."""
 
 
 def medians(candidates: Mapping[str, Callable[[], Any]], rounds: int) -> dict[str, float]:
-    """Median milliseconds of each call, over `rounds` in which each runs once; one more round warms up."""
+    """Return median milliseconds of each call, over `rounds` in which each runs once; one more round warms up."""
     times: dict[str, list[float]] = {name: [] for name in candidates}
     for round_number in range(rounds + 1):
         for name, call in candidates.items():
             time.sleep(PAUSE)
-            began = time.perf_counter()
+            start = time.perf_counter()
             call()
             if round_number:
-                times[name].append(1e3 * (time.perf_counter() - began))
+                times[name].append(1e3 * (time.perf_counter() - start))
     return {name: statistics.median(values) for name, values in times.items()}
 
 
 def updated(gradients: Callable[..., Any], count: int) -> Callable[..., Any]:
-    """So many updates of the arguments by their gradients, one after the other, as a training program makes them.
+    """Return a function that updates its arguments by their gradients many times, as a training program does.
 
-    What a call costs by itself, and the pages of memory that the system hands out for it, are spread over them.
+    What a call itself costs, and the pages of memory that the system hands out for it, are spread over the updates.
 
     Args:
         gradients: of all arguments, in their order.
+        count: number of updates, one after the other.
     """
 
     def update(_: Any, arguments: Any) -> Any:
@@ -49,11 +50,11 @@ def updated(gradients: Callable[..., Any], count: int) -> Callable[..., Any]:
 
 
 def import_torch() -> Any:
-    """torch, with one thread for each core; ends the program in one line where it is not installed."""
+    """Return torch, with one thread for each core; end the program in one line where it is not installed."""
     try:
-        torch = importlib.import_module("torch")  # is not there for those who only test
+        torch = importlib.import_module("torch")  # not installed for those who only test
     except ImportError:
-        sys.exit("error: torch is not installed, with which ours is compared: pip install -r requirements-bench.txt")
+        sys.exit("error: torch, which ours is compared with, is not installed: pip install -r requirements-bench.txt")
     torch.set_num_threads(cores())
     return torch
 

@@ -1,10 +1,10 @@
-"""What a train step costs beside its arithmetic: compiling it, and recording the gradient's profile.
+"""What a train step costs besides its arithmetic: compiling it, and recording the gradient's profile.
 
     python -m benchmarks.train_step
 
 Compiling: forward and backward pass of a 3-layer LSTM, by a process that has to, and by the next one, which finds the
 program in JAX's persistent cache. Profile: updates of a whole trial with the norm of dL/dh_t of every t recorded and
-without, in turn; medians.
+without, alternately; medians.
 """
 
 import json
@@ -24,22 +24,25 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks import timing
-from research.config import AddingConfig, Config, InitConfig, ModelConfig, ProbesConfig, TrainingConfig
-from research.recurrent.cell import create
-from research.recurrent.initial import InitScheme
-from research.recurrent.stack import Stack
+from research.cells import CELLS
+from research.cells.initializers import InitOptions, InitScheme
+from research.config import Config
+from research.config.flat import override
+from research.recurrence.stack import Stack, StackOptions
 from research.tasks import task as tasks
-from research.training import devices, hparams, shards
+from research.training import devices, shards
 from research.training.compilation import keep_programs
+from research.training.hparams import Hparams
 from research.training.pack import Pack
 from research.training.step import Program
 
-LAYERS, STEPS, BATCH, FEATURES = 3, 100, 32, 128
+LAYERS, STEPS, BATCH, HIDDEN_SIZE = 3, 100, 32, 128
 CELLS = ("rnn", "lstm", "gru")
 UPDATES, ROUNDS = 10, 9
 
 
 def main() -> None:
+    """Print and write the seconds of compiling and the cost of the profile."""
     if sys.argv[1:] == ["compile"]:  # as a process of its own
         print(json.dumps(compile_stack()))
         return
@@ -62,56 +65,70 @@ def main() -> None:
 
 
 def compilations() -> list[dict[str, Any]]:
-    """Seconds that tracing and compiling take, with an empty cache and with one that a former process has filled."""
+    """Return the seconds of tracing and compiling, with an empty cache and with one that a former process filled."""
     with tempfile.TemporaryDirectory() as folder:
         environment = {**os.environ, "XDG_CACHE_HOME": folder}
         environment.pop("JAX_COMPILATION_CACHE_DIR", None)
         command = [sys.executable, "-m", "benchmarks.train_step", "compile"]
-        found = []
+        rows = []
         for process in ("first process", "second process"):
             done = subprocess.run(command, env=environment, check=True, capture_output=True, text=True)
-            found.append({"process": process, **json.loads(done.stdout)})
-    return found
+            rows.append({"process": process, **json.loads(done.stdout)})
+    return rows
 
 
 def compile_stack() -> dict[str, float]:
     """Trace and compile the gradient of a stack."""
     devices.use_all_cores()
     keep_programs()
-    init = InitScheme.of(InitConfig(), STEPS)
-    config = ModelConfig(cell="lstm", features=FEATURES, layers=LAYERS)
-    stack = nnx.eval_shape(lambda: Stack(create("lstm"), config, FEATURES, init, nnx.Rngs(0)))
+    options, init = StackOptions(hidden_size=HIDDEN_SIZE, num_layers=LAYERS), InitScheme.of(InitOptions())
+    stack = nnx.eval_shape(lambda: Stack(CELLS["lstm"](), options, HIDDEN_SIZE, init, nnx.Rngs(0), length=STEPS))
     graphdef, params = nnx.split(stack)
 
     def loss(params: Any, xs: jax.Array) -> jax.Array:
         return jnp.sum(nnx.merge(graphdef, params)(xs)[0])
 
-    began = time.perf_counter()
-    xs = jax.ShapeDtypeStruct((BATCH, STEPS, FEATURES), jnp.float32)
+    start = time.perf_counter()
+    xs = jax.ShapeDtypeStruct((BATCH, STEPS, HIDDEN_SIZE), jnp.float32)
     lowered = jax.jit(jax.grad(loss, argnums=(0, 1))).lower(params, xs)
     traced = time.perf_counter()
     lowered.compile()
-    return {"trace_s": traced - began, "compile_s": time.perf_counter() - traced}
+    return {"trace_s": traced - start, "compile_s": time.perf_counter() - traced}
 
 
-def profile_cost(cell: str, length: int = 784, features: int = 64) -> dict[str, Any]:
-    """Median milliseconds of an update, without and with the profile."""
-    candidates = {"update": _updates(cell, length, features, 0), "profile": _updates(cell, length, features, 1)}
-    found = timing.medians(candidates, ROUNDS)
-    shape = {"cell": cell, "T": length, "B": BATCH, "H": features}
-    return shape | {f"{name}_ms": ms / UPDATES for name, ms in found.items()}
+def profile_cost(cell: str, length: int = 784, hidden_size: int = 64) -> dict[str, Any]:
+    """Return median milliseconds of an update, without and with the profile."""
+    candidates = {
+        "update": _updates(cell, length, hidden_size, 0),
+        "profile": _updates(cell, length, hidden_size, 1),
+    }
+    times = timing.medians(candidates, ROUNDS)
+    shape = {"cell": cell, "T": length, "B": BATCH, "H": hidden_size}
+    return shape | {f"{name}_ms": ms / UPDATES for name, ms in times.items()}
 
 
-def _updates(cell: str, length: int, features: int, every: int) -> Callable[[], None]:
-    """A call that makes some updates of a trial alone."""
-    config = Config(
-        task=AddingConfig(length=length),
-        model=ModelConfig(cell=cell, features=features),
-        training=TrainingConfig(batch_size=BATCH),
-        probes=ProbesConfig(gradient_flow_every=every),
+def _updates(cell: str, length: int, hidden_size: int, every: int) -> Callable[[], None]:
+    """Return a call that makes some updates of a trial alone.
+
+    Args:
+        cell: its name.
+        length: of the inputs.
+        hidden_size: of the model.
+        every: updates between two profiles; 0: none.
+    """
+    options = override(
+        Config(),
+        {
+            "task.name": "adding",
+            "task.length": length,
+            "cell.name": cell,
+            "model.hidden_size": hidden_size,
+            "training.batch_size": BATCH,
+            "probes.gradient_flow.every": every,
+        },
     )
-    program = Program(config, tasks.create(config.task), shards.spare(1, jax.device_count(), BATCH))
-    pack = Pack(program, [hparams.of(config, program.interface)])
+    program = Program(options, tasks.load(options.task), shards.spare(1, jax.device_count(), BATCH))
+    pack = Pack(program, [Hparams.of(options)])
     state = pack.init()
 
     def call() -> None:
