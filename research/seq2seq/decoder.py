@@ -31,7 +31,7 @@ from research.recurrence.dropout import Rates, StackNoise
 from research.recurrence.kernels.blocks import over_blocks
 from research.recurrence.kernels.linear import linear
 from research.recurrence.stack import Stack
-from research.recurrence.unroll import checkpointed_block
+from research.recurrence.unroll import remat_block
 from research.seq2seq.attention import Attention
 from research.seq2seq.attention.attention import Source, Trace
 from research.seq2seq.encoder import Memory
@@ -101,7 +101,7 @@ class Decoder(nnx.Module):
             rngs: the stream `params` is read.
         """
         width = options.hidden_size
-        self.options, self.attention = options, attention
+        self.options, self.attention_options = options, attention
         self.readout_size = options.readout_size or width
         self.embed = nnx.Embed(spec.target_size, width, rngs=rngs)
         self.waits = attention.precedes_cell or attention.feeds_readout
@@ -116,7 +116,7 @@ class Decoder(nnx.Module):
         layers = options.num_layers if bridged else 0
         self.bridges = nnx.List([linear(*pair, rngs, use_bias=True) for _ in range(layers) for pair in sizes])
         size = self.stack.output_size
-        self.attend = attention.create(size, encoder.output_size, rngs) if attention.has_weights else None
+        self.attention = attention.create(size, encoder.output_size, rngs) if attention.has_weights else None
         self.combine = linear(size + context, self.readout_size, rngs, use_bias=True)
         tied = options.tie_embeddings
         self.vocabulary = None if tied else linear(self.readout_size, spec.target_size, rngs, use_bias=True)
@@ -124,7 +124,7 @@ class Decoder(nnx.Module):
 
     def start(self, memory: Memory) -> DecoderState:
         """Return the state before the first token; a memory of another width passes through one linear map a part."""
-        carries, attention = memory.carries, self.attention
+        carries, attention = memory.carries, self.attention_options
         batch, dtype = len(memory.states), memory.states.dtype
         if not attention.initializes_decoder:
             carries = self.stack.start(batch, dtype)
@@ -132,9 +132,9 @@ class Decoder(nnx.Module):
             bridges = iter(self.bridges)
             carries = tuple(tuple(next(bridges)(part) for part in carry) for carry in carries)
         source = trace = constant = None
-        if self.attend is not None:
-            source = self.attend.source(memory)
-            trace = self.attend.trace(source)
+        if self.attention is not None:
+            source = self.attention.source(memory)
+            trace = self.attention.trace(source)
         elif attention.has_context:
             constant = memory.last
         readout = jnp.zeros((batch, self.readout_size), dtype) if attention.feeds_readout else None
@@ -182,13 +182,13 @@ class Decoder(nnx.Module):
 
     def noise(self, rates: Rates, key: Array, batch: int, steps: int, source: int) -> DecoderNoise:
         """Draw the noise of one update, for `batch` sequences and so many steps of target and source."""
-        stack = dropout.drawn(self.stack.widths, rates, key, batch, steps)
+        stack = dropout.sample(self.stack.widths, rates, key, batch, steps)
         rate = rates.attention
-        if rate is None or self.attend is None:
+        if rate is None or self.attention is None:
             return DecoderNoise(stack)
         # Time comes first, as in the noise of layers: what is past the end leaves earlier draws unchanged.
         keys = jax.random.split(jax.random.fold_in(key, 1), steps)
-        shape = (source, batch, self.attend.num_heads)
+        shape = (source, batch, self.attention.num_heads)
         kept = jax.vmap(lambda key: jax.random.bernoulli(key, 1 - rate, shape))(keys)
         return DecoderNoise(stack, jnp.transpose(jnp.where(kept, 1 / (1 - rate), 0), (2, 0, 3, 1)))
 
@@ -204,21 +204,21 @@ class Decoder(nnx.Module):
         context, weights, trace = state.constant, None, state.trace
 
         def attend(query: Array) -> tuple[Array, Array, Trace | None]:
-            assert self.attend is not None and state.source is not None
-            return self.attend.step(query, state.source, state.trace, factors)
+            assert self.attention is not None and state.source is not None
+            return self.attention.step(query, state.source, state.trace, factors)
 
         inputs = [embedded]
-        if self.attention.precedes_cell:
+        if self.attention_options.precedes_cell:
             context, weights, trace = attend(self.stack.last(state.carries, noise.stack))
         if context is not None:
             inputs.append(context)
         if state.readout is not None:
             inputs.append(state.readout)
         hidden, carries = self.stack.step(jnp.concatenate(inputs, axis=-1), state.carries, noise.stack)
-        if state.source is not None and not self.attention.precedes_cell:
+        if state.source is not None and not self.attention_options.precedes_cell:
             context, weights, trace = attend(hidden)
         readout = self._readout(hidden, context)
-        last = readout if self.attention.feeds_readout else None
+        last = readout if self.attention_options.feeds_readout else None
         return readout, weights, replace(state, carries=carries, trace=trace, readout=last)
 
     def _scan(
@@ -242,7 +242,7 @@ class Decoder(nnx.Module):
             return *jax.lax.scan(step, changing, (times, xs)), None
 
         steps, start = embedded.shape[1], (state.carries, state.trace, state.readout)
-        times, length = jnp.arange(steps), checkpointed_block(steps, self.options.remat_every)
+        times, length = jnp.arange(steps), remat_block(steps, self.options.remat_every)
         if length:
             outputs = over_blocks(length, block, start, embedded, times, reverse=False)[1]
         else:
@@ -253,9 +253,9 @@ class Decoder(nnx.Module):
         self, hidden: Float[Array, "B U H"], state: DecoderState, noise: DecoderNoise
     ) -> tuple[Float[Array, "B U X"] | None, Float[Array, "B U S"] | None]:
         """Return contexts and weights of all steps: at once, or one by one where a step reads the weights before."""
-        if self.attend is None or state.source is None:
+        if self.attention is None or state.source is None:
             return _repeat(state.constant, hidden), None
-        attend = self.attend.scan if self.attention.has_memory else self.attend
+        attend = self.attention.scan if self.attention_options.has_memory else self.attention
         return attend(hidden, state.source, noise.weights)
 
     def _readout(self, hidden: Float[Array, "*B H"], context: Float[Array, "*B X"] | None) -> Float[Array, "*B R"]:

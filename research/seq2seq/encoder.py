@@ -14,8 +14,8 @@ from research.batch import TaskSpec
 from research.cells.cell import Carry, Cell
 from research.cells.initializers import InitScheme
 from research.recurrence import dropout
-from research.recurrence.dropout import Rates, StackNoise
-from research.recurrence.stack import Stack, dropped
+from research.recurrence.dropout import Rates, StackNoise, drop
+from research.recurrence.stack import Stack
 from research.seq2seq import subsampling
 from research.seq2seq.model_options import ModelOptions
 
@@ -52,7 +52,7 @@ class Encoder(nnx.Module):
             self.front.output_size,
             init,
             rngs,
-            length=self.front.shorten(spec.input_length),
+            length=self.front.shortened(spec.input_length),
             directions=directions,
             reverse=options.reverse_source,
             learn_initial=options.initial_state == "learned",
@@ -78,7 +78,7 @@ class Encoder(nnx.Module):
         """
         xs = inputs if self.embed is None else self.embed(inputs)
         if noise is not None:  # on embeddings, in front of a convolution
-            xs, noise = dropped(xs, noise.inputs), replace(noise, inputs=None)
+            xs, noise = drop(xs, noise.inputs), replace(noise, inputs=None)
         xs, lengths = self.front(xs, lengths)
         states, carries = self.stack(xs, lengths=lengths, noise=noise, probe=probe, omega=omega)
         lengths = self.stack.shortened(lengths)
@@ -87,4 +87,4 @@ class Encoder(nnx.Module):
     def noise(self, rates: Rates, key: Array, batch: int, steps: int) -> StackNoise | None:
         """Draw the noise of one update, for `batch` sequences; dropout spares inputs that are not embeddings."""
         widths = replace(self.stack.widths, inputs=self.input_size)
-        return dropout.drawn(widths, rates, key, batch, steps, inputs=self.embed is not None)
+        return dropout.sample(widths, rates, key, batch, steps, inputs=self.embed is not None)

@@ -21,7 +21,7 @@ from research.seq2seq.decoder import Decoder
 from research.seq2seq.encoder import Memory
 from research.seq2seq.options import Seq2seqOptions
 from research.seq2seq.step_options import StepOptions
-from research.seq2seq.teacher_forcing import decoder_inputs, previous_tokens
+from research.seq2seq.teacher_forcing import Feedback, decoder_inputs, previous_tokens
 
 
 @jax.tree_util.register_dataclass
@@ -63,7 +63,7 @@ class TokenHead(nnx.Module):
     ) -> None:
         self.decoder = Decoder(options.model, options.attention, options.cell, spec, encoder, init, rngs)
         self.decoding = options.decoding.resolve(spec.target_length)
-        self.feedback = options.teacher_forcing.feedback
+        self.feedback: Feedback = options.teacher_forcing.feedback
 
     def training_score(self, memory: Memory, batch: Batch, options: StepOptions, key: Array, shard: Shard) -> Score:
         """Return the score on the decoder inputs of an update."""

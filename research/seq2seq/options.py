@@ -7,7 +7,7 @@ from research.cells.cell import Cell
 from research.cells.initializers import InitOptions
 from research.cells.lstm import LSTM
 from research.options import require
-from research.recurrence.dropout import DropoutOptions, ZoneoutOptions
+from research.recurrence.dropout import DropoutOptions, ZoneoutOptions, check_cell
 from research.seq2seq.attention import Attention, NoAttention
 from research.seq2seq.decoding import Decoding, Greedy
 from research.seq2seq.model_options import ModelOptions
@@ -39,13 +39,7 @@ class Seq2seqOptions:
         rate = self.dropout.attention
         weighted = attention.has_weights or rate == 0
         require(weighted, "dropout.attention", rate, f"0, as attention.name={attention.name} has no weights")
-        rate, reason = self.dropout.recurrent, f"0, as cell.name={cell.name} has no recurrent weights"
-        require(cell.has_recurrent_weights or rate == 0, "dropout.recurrent", rate, reason)
-        rate, averaged = self.zoneout.cell, cell.averages and len(cell.parts) > 1
-        reason = (
-            f"0, as the state of cell.name={cell.name} is h alone, or its parts have a scale that changes with time"
-        )
-        require(averaged or rate == 0, "zoneout.cell", rate, reason)
+        check_cell(cell, self.dropout, self.zoneout)
         if model.backend == "cudnn":
             self._check_cudnn()
 
@@ -108,8 +102,7 @@ class Seq2seqOptions:
 def _require_defaults(options: Seq2seqOptions, section: str, reason: str) -> None:
     """Reject a section that is not the default one, by the first option that differs from it."""
     chosen: Any = getattr(options, section)
-    (default,) = (item.default_factory() for item in fields(Seq2seqOptions) if item.name == section)  # pyright: ignore
+    default: Any = getattr(Seq2seqOptions(), section)
     for item in fields(default):
         value, allowed = getattr(chosen, item.name), getattr(default, item.name)
         require(value == allowed, f"{section}.{item.name}", value, f"{allowed}{reason}")
-    assert chosen == default

@@ -15,7 +15,7 @@ A window ends with the group whose state it makes, and looks back f - 1 steps: a
 step from f(s + 1) on. Nothing depends on what the steps past a sequence's length hold, nor on how many they are.
 """
 
-from typing import TypeVar
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -25,7 +25,6 @@ from jaxtyping import Array, Bool, Float, Int
 from research.seq2seq.model_options import ModelOptions
 
 Lengths = Int[Array, " B"] | None
-LengthT = TypeVar("LengthT", int, Array)
 
 
 class Subsampling(nnx.Module):
@@ -39,18 +38,18 @@ class Subsampling(nnx.Module):
     def __call__(self, xs: Float[Array, "B T D"], lengths: Lengths) -> tuple[Float[Array, "B S M"], Lengths]:
         """Return the shorter sequences, zeros past their lengths, and their lengths; None: all are of full length."""
         batch, steps, features = xs.shape
-        groups = self.shorten(steps)
+        groups = self.shortened(steps)
         xs = jnp.pad(xs, ((0, 0), (0, groups * self.factor - steps), (0, 0)))
         ends = jnp.array([steps]) if lengths is None else lengths
         valid = jnp.arange(groups * self.factor)[None, :] < ends[:, None]
         xs = jnp.where(valid[:, :, None], xs, 0)  # so that what is not finite there meets no zeros of a gradient
         valid = valid.reshape(len(valid), groups, self.factor)
         ys = self.join(xs.reshape(batch, groups, self.factor, features), valid)
-        return jnp.where(valid[:, :, :1], ys, 0), None if lengths is None else self.shorten(lengths)
+        return jnp.where(valid[:, :, :1], ys, 0), self.shortened(lengths)
 
-    def shorten(self, length: LengthT) -> LengthT:
-        """Return the number of steps that come out of so many."""
-        return -(-length // self.factor)
+    def shortened(self, lengths: Any) -> Any:
+        """Return the lengths that come out: of an array, of one length as an int, or of None (all are full)."""
+        return None if lengths is None else -(-lengths // self.factor)
 
     def join(self, groups: Float[Array, "B S F D"], valid: Bool[Array, "_ S F"]) -> Float[Array, "B S M"]:
         """Return what each group becomes; anything where none of its steps is valid.

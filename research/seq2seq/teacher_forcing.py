@@ -96,9 +96,12 @@ class TeacherForcing:
             return None
         ratio = 0.0 if schedule == "never" else options.ratio
         per_sequence = options.granularity == "sequence"
-        values: Any = (ratio, half_life, options.min_ratio, half_life / lambertw(half_life).real, per_sequence)
-        falling: Any = np.int32(FALLING.index(schedule) if schedule in FALLING else -1)
-        return cls(falling, *map(np.float32, values))
+        values = (ratio, half_life, options.min_ratio, half_life / lambertw(half_life).real, per_sequence)
+        scalars: list[Any] = [
+            np.int32(FALLING.index(schedule) if schedule in FALLING else -1),
+            *map(np.float32, values),
+        ]
+        return cls(*scalars)
 
     def probability(self, step: Int[Array, ""]) -> Float[Array, ""]:
         """Return the probability of the true token in update number `step`, from 0."""

@@ -11,7 +11,7 @@ from research.seq2seq.attention.attention import Attention
 
 @dataclass(frozen=True)
 class InputAttention(Attention):
-    """No attention: the decoder starts from zeros and sees the encoder's last state at every step (Britz et al. 2017)."""
+    """No attention: the decoder starts from zeros, sees the encoder's last state at every step (Britz et al. 2017)."""
 
     name: Literal["input"] = "input"
 
