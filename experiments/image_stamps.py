@@ -4,44 +4,49 @@ python -m research sweep sweeps/image_stamps.yaml
 python -m research report runs/image_stamps
 """
 
-from research.config import Config, ImageStampsConfig, InitConfig, ModelConfig, TrainingConfig
-from research.experiment import Column, Experiment
+from research.config import Column, Experiment, unflatten
 
 EXPERIMENT = Experiment(
-    claim="No caption of the test stands in training, and half of its words do not either, so what can be learnt of "
-    "so few pictures is the form of a caption and the kind of thing that is seen; whether a picture is read as rows, "
-    "columns or patches matters less than that.",
-    base=Config(
-        experiment="image_stamps",
-        task=ImageStampsConfig(shift=2.0, scale=0.15, shear=0.1, mirror=True),
-        model=ModelConfig(cell="lstm", features=64, bidirectional=True, attention="additive"),
-        init=InitConfig(forget_bias=1.0),
-        training=TrainingConfig(
-            steps=2000,
-            batch_size=32,
-            learning_rate=2e-3,
-            decay="cosine",
-            log_every=100,
-            eval_every=250,
-            clip_norm=1.0,
-            output_dropout=0.3,
-        ),
+    claim="No caption of the test split is in training, and half of its words are not either, so what can be learned "
+    "from so few pictures is the form of a caption and the kind of thing that it names; whether a picture is read "
+    "as rows, columns or patches matters less than that.",
+    base=unflatten(
+        {
+            "task.name": "image_stamps",
+            "task.shift": 2.0,
+            "task.scale": 0.15,
+            "task.shear": 0.1,
+            "task.mirror": True,
+            "model.hidden_size": 64,
+            "model.bidirectional": True,
+            "cell.name": "lstm",
+            "attention.name": "additive",
+            "init.forget_bias": 1.0,
+            "dropout.output": 0.3,
+            "optimizer.learning_rate": 2e-3,
+            "optimizer.clip_norm": 1.0,
+            "schedule.name": "cosine",
+            "training.steps": 2000,
+            "training.batch_size": 32,
+            "training.log_every": 100,
+            "training.eval_every": 250,
+        }
     ),
-    arms={
-        "rows": {"task.reading": "rows"},
-        "columns": {"task.reading": "columns"},
-        "patches": {"task.reading": "patches"},
-        "patches without attention": {"task.reading": "patches", "model.attention": "none"},
+    variants={
+        "rows": {"task.scan_order": "rows"},
+        "columns": {"task.scan_order": "columns"},
+        "patches": {"task.scan_order": "patches"},
+        "patches without attention": {"task.scan_order": "patches", "attention.name": "none"},
     },
     columns=(
-        Column("BLEU", "eval/free_running/bleu"),
-        Column("BLEU of the baseline", "eval/baseline/bleu"),
-        Column("chrF", "eval/free_running/chrf"),
-        Column("chrF of the baseline", "eval/baseline/chrf"),
-        Column("exact match", "eval/free_running/exact_match", unit="%"),
-        Column("token error", "eval/free_running/error_rate", unit="%"),
-        Column("token error of the baseline", "eval/baseline/error_rate", unit="%"),
-        Column("teacher-forced loss", "eval/teacher_forced/loss"),
+        Column("BLEU", "test/free_running/bleu"),
+        Column("BLEU of the baseline", "test/baseline/most_frequent/bleu"),
+        Column("chrF", "test/free_running/chrf"),
+        Column("chrF of the baseline", "test/baseline/most_frequent/chrf"),
+        Column("exact match", "test/free_running/exact_match", unit="%"),
+        Column("token error", "test/free_running/error_rate", unit="%"),
+        Column("token error of the baseline", "test/baseline/most_frequent/error_rate", unit="%"),
+        Column("teacher-forced loss", "test/teacher_forced/loss"),
     ),
     figures=("metric_by_time", "error_by_position"),
 )

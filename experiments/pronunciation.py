@@ -3,46 +3,47 @@
     python -m research sweep sweeps/pronunciation.yaml
     python -m research report runs/pronunciation
 
-Settings were chosen on the validation words (--task.held_out=validation), for additive attention: the learning rate of
+Options were chosen on the validation words, for additive attention: the learning rate of
 2e-3, 4e-3, 8e-3 and 1.4e-2, in 3,000 updates; the dropout of 0.1 and 0.3; and that a beam is better than none.
 """
 
-from research.config import Config, InitConfig, ModelConfig, PronunciationConfig, TrainingConfig
-from research.experiment import Column, Experiment
+from research.config import Column, Experiment, unflatten
 
 EXPERIMENT = Experiment(
-    claim="Trained longer, one layer that looks at the letters (additive: Bahdanau, Cho, Bengio 2015) pronounces "
-    "long words as well as short ones; one that has a single state of them (none: Sutskever, Vinyals, Le 2014) errs "
-    "the more often the longer the word is.",
-    base=Config(
-        experiment="pronunciation",
-        task=PronunciationConfig(),
-        model=ModelConfig(cell="lstm", features=128, bidirectional=True, attention="additive"),
-        init=InitConfig(forget_bias=1.0),
-        training=TrainingConfig(
-            steps=8000,
-            batch_size=64,
-            learning_rate=8e-3,
-            warmup_steps=200,
-            decay="cosine",
-            output_dropout=0.1,
-            log_every=100,
-            eval_every=1000,
-            eval_examples=6000,
-        ),
+    claim="Trained longer, one layer that attends to the letters (additive: Bahdanau, Cho, Bengio 2015) pronounces long "
+    "words as well as short ones; one that has a single state of the word (none: Sutskever, Vinyals, Le 2014) "
+    "errs the more often the longer the word is.",
+    base=unflatten(
+        {
+            "task.name": "pronunciation",
+            "model.hidden_size": 128,
+            "model.bidirectional": True,
+            "cell.name": "lstm",
+            "attention.name": "additive",
+            "init.forget_bias": 1.0,
+            "dropout.output": 0.1,
+            "optimizer.learning_rate": 8e-3,
+            "schedule.name": "cosine",
+            "schedule.warmup_steps": 200,
+            "training.steps": 8000,
+            "training.batch_size": 64,
+            "training.log_every": 100,
+            "training.eval_every": 1000,
+            "training.eval_examples": 6000,
+        }
     ),
-    arms={
-        "none": {"model.attention": "none"},
-        "additive": {"model.attention": "additive"},
-        "additive beam": {"model.attention": "additive", "decoding.method": "beam"},
+    variants={
+        "none": {"attention.name": "none"},
+        "additive": {"attention.name": "additive"},
+        "additive beam": {"attention.name": "additive", "decoding.name": "beam"},
     },
     columns=(
-        Column("phoneme error", "eval/free_running/error_rate", unit="%"),
-        Column("on words of 12 letters and more", "eval/free_running/error_rate_long_words", unit="%"),
-        Column("words with an error", "eval/free_running/sequence_error_rate", unit="%"),
-        Column("phoneme error of the most frequent output", "eval/baseline/error_rate", unit="%"),
-        Column("teacher-forced error", "eval/teacher_forced/error_rate", unit="%"),
-        Column("teacher-forced loss", "eval/teacher_forced/loss"),
+        Column("phoneme error", "test/free_running/error_rate", unit="%"),
+        Column("on words of 12 letters and more", "test/free_running/error_rate_long_words", unit="%"),
+        Column("words with an error", "test/free_running/sequence_error_rate", unit="%"),
+        Column("phoneme error of the most frequent output", "test/baseline/most_frequent/error_rate", unit="%"),
+        Column("teacher-forced error", "test/teacher_forced/error_rate", unit="%"),
+        Column("teacher-forced loss", "test/teacher_forced/loss"),
         Column("training loss", "train/loss"),
         Column("parameters", "model/parameters"),
     ),

@@ -1,6 +1,6 @@
-"""What teacher forcing costs when the decoder has to live on its own predictions: letters to phonemes.
+"""What teacher forcing costs when the decoder reads its own predictions: letters to phonemes.
 
-Trains with constant shares of forced tokens, with three schedules and with two other ways to draw and to feed, then
+Trains with constant fractions of true tokens, with three schedules, by sequence, and with sampled predictions, then
 makes the table and the figures of the gap:
 
     python -m research sweep sweeps/teacher_forcing.yaml
@@ -9,52 +9,58 @@ makes the table and the figures of the gap:
 
 from typing import Any
 
-from research.config import Config, InitConfig, ModelConfig, PronunciationConfig, TrainingConfig
-from research.experiment import Column, Experiment
+from research.config import Column, Experiment, unflatten
 
 STEPS = 2000
-HALF = {"forcing.policy": "constant", "forcing.ratio": 0.5}
+HALF = {"teacher_forcing.schedule": "constant", "teacher_forcing.ratio": 0.5}
 
 
-def falling(policy: str) -> dict[str, Any]:
-    """A schedule that is at one half after half of the training, where the linear one has come to 0 at its end."""
-    return {"forcing.policy": policy, "forcing.half_life": STEPS / 2}
+def falling(schedule: str) -> dict[str, Any]:
+    """Return a schedule that is at one half after half of the training; the linear one is at 0 at its end."""
+    return {"teacher_forcing.schedule": schedule, "teacher_forcing.half_life": STEPS / 2}
 
 
 EXPERIMENT = Experiment(
-    claim="A decoder trained on true previous tokens alone errs more when it runs free than when it is forced "
-    "(exposure bias). Feeding it its own predictions in training, at a constant ratio or more and more of them "
-    "(scheduled sampling; Bengio, Vinyals, Jaitly, Shazeer 2015), narrows the gap; whether the free-running error "
-    "falls as well is what the table shows. A ratio is the share of true tokens; it is drawn for each token, or by "
-    "sequence; the rest is the likeliest token, or sampled.",
-    base=Config(
-        experiment="teacher_forcing",
-        task=PronunciationConfig(),
-        model=ModelConfig(cell="lstm", features=64, bidirectional=True, attention="additive"),
-        init=InitConfig(forget_bias=1.0),
-        training=TrainingConfig(
-            steps=STEPS, batch_size=64, learning_rate=2e-3, decay="cosine", log_every=100, eval_examples=3000
-        ),
+    claim="A decoder trained on true previous tokens alone errs more when it runs free than when it is forced (exposure "
+    "bias). Feeding it its own predictions in training, at a constant ratio or more and more of them (scheduled "
+    "sampling; Bengio, Vinyals, Jaitly, Shazeer 2015), narrows the gap; whether the free-running error falls as "
+    "well is what the table shows. A ratio is the fraction of true tokens, sampled for each token or for each "
+    "sequence; the others are the likeliest tokens, or sampled.",
+    base=unflatten(
+        {
+            "task.name": "pronunciation",
+            "model.hidden_size": 64,
+            "model.bidirectional": True,
+            "cell.name": "lstm",
+            "attention.name": "additive",
+            "init.forget_bias": 1.0,
+            "optimizer.learning_rate": 2e-3,
+            "schedule.name": "cosine",
+            "training.steps": STEPS,
+            "training.batch_size": 64,
+            "training.log_every": 100,
+            "training.eval_examples": 3000,
+        }
     ),
-    arms={
-        "always": {"forcing.policy": "always"},
-        "ratio 0.75": {"forcing.policy": "constant", "forcing.ratio": 0.75},
+    variants={
+        "always": {"teacher_forcing.schedule": "always"},
+        "ratio 0.75": {"teacher_forcing.schedule": "constant", "teacher_forcing.ratio": 0.75},
         "ratio 0.5": HALF,
-        "ratio 0.25": {"forcing.policy": "constant", "forcing.ratio": 0.25},
-        "never": {"forcing.policy": "never"},
+        "ratio 0.25": {"teacher_forcing.schedule": "constant", "teacher_forcing.ratio": 0.25},
+        "never": {"teacher_forcing.schedule": "never"},
         "linear": falling("linear"),
         "exponential": falling("exponential"),
         "inverse sigmoid": falling("inverse_sigmoid"),
-        "ratio 0.5 by sequence": HALF | {"forcing.unit": "sequence"},
-        "ratio 0.5 sampled": HALF | {"forcing.feed": "sample"},
+        "ratio 0.5 by sequence": HALF | {"teacher_forcing.granularity": "sequence"},
+        "ratio 0.5 sampled": HALF | {"teacher_forcing.feedback": "sample"},
     },
-    rows="arm",
+    rows="variant",
     columns=(
-        Column("free-running error", "eval/free_running/error_rate", unit="%"),
-        Column("teacher-forced error", "eval/teacher_forced/error_rate", unit="%"),
-        Column("forcing gap", "eval/forcing_gap", unit="%"),
-        Column("teacher-forced loss", "eval/teacher_forced/loss"),
-        Column("words with an error", "eval/free_running/sequence_error_rate", unit="%"),
+        Column("free-running error", "test/free_running/error_rate", unit="%"),
+        Column("teacher-forced error", "test/teacher_forced/error_rate", unit="%"),
+        Column("exposure bias gap", "test/exposure_bias_gap", unit="%"),
+        Column("teacher-forced loss", "test/teacher_forced/loss"),
+        Column("words with an error", "test/free_running/sequence_error_rate", unit="%"),
     ),
     figures=("forcing_gap", "forced_and_free", "error_by_position"),
 )

@@ -2,5 +2,6 @@
 
 from research.config.config import CHOICES, Config
 from research.config.experiment import Column, Experiment
+from research.config.flat import unflatten
 
-__all__ = ["CHOICES", "Column", "Config", "Experiment"]
+__all__ = ["CHOICES", "Column", "Config", "Experiment", "unflatten"]
