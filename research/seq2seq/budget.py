@@ -68,14 +68,15 @@ def _nearest(options: Seq2seqOptions, spec: TaskSpec) -> int:
     def count(hidden_size: int) -> float:
         """Return the weights of the smallest allowed size from this one on."""
         allowed = (sized(size) for size in range(hidden_size, MAX_HIDDEN_SIZE + 1))
-        smallest = next((options for options in allowed if options), None)
+        smallest = next(filter(None, allowed), None)
         return math.inf if smallest is None else count_parameters(smallest, spec)
 
-    above = bisect.bisect_left(range(MAX_HIDDEN_SIZE + 1), budget, lo=1, key=count)
-    sizes = [
-        next((size for size in places if sized(size)), 0)
-        for places in (range(above, MAX_HIDDEN_SIZE + 1), range(above - 1, 0, -1))
-    ]
+    above = 1 + math.isqrt(budget) // 16  # less than the size that is sought, but for small budgets
+    while count(above) < budget:
+        above *= 2
+    above = bisect.bisect_left(range(above + 1), budget, lo=1, key=count)
+    up, down = range(above, MAX_HIDDEN_SIZE + 1), range(above - 1, 0, -1)
+    sizes = [next((size for size in places if sized(size)), None) for places in (up, down)]
     counts = {size: count(size) for size in sizes if size}
     nearest = min(counts, key=lambda size: abs(counts[size] - budget))
     allowed = f"within {TOLERANCE:.0%} of what a hidden size gives: {counts[nearest]} weights with {nearest}"
