@@ -171,7 +171,11 @@ class Weights(nnx.Module):
         """Draw the weights.
 
         Args:
+            cell: the cell whose weights they are.
             inputs: features of what the layer reads, D.
+            hidden_size: H.
+            init: how they are drawn.
+            key: of the draw.
             length: steps of the longest sequence that the layer reads, for chrono and the IndRNN.
         """
         matrices, vectors = cell.matrices(hidden_size), cell.vectors(hidden_size)

@@ -4,9 +4,9 @@
 
 Li, Li, Cook, Zhu, Gao, Independently recurrent neural network: building a longer and deeper RNN, 2018. A gradient
 decays or grows by the factor u a step, unit by unit. u starts uniform in (0, 2^(1/T)), T the length of what the
-layer reads: there are units for short and for long memory, and none whose gradient more than doubles over the sequence. The
-paper also clips |u| to that range throughout training, and in most experiments normalizes over the batch; neither is
-done here. As units meet in the layer above only, the paper uses at least two layers.
+layer reads: there are units for short and for long memory, and none whose gradient more than doubles over the sequence.
+The paper also clips |u| to that range throughout training, and in most experiments normalizes over the batch; this
+implementation does neither. As units meet in the layer above only, the paper uses at least two layers.
 """
 
 from dataclasses import dataclass

@@ -1,8 +1,8 @@
 """Initial weights: one policy for all cells.
 
-A comparison of cells must not be one of libraries' defaults, so every matrix of every cell is drawn in this module, from
-an `InitScheme`, and each gate's block separately. The kind of initializer is compiled in; the numbers may be traced and
-differ between the trials of one program.
+A comparison of cells must not be one of libraries' defaults, so every matrix of every cell is drawn in this module,
+from an `InitScheme`, and each gate's block separately. The kind of initializer is compiled in; the numbers may be
+traced and differ between the trials of one program.
 
     orthogonal  Q, uniform over the orthogonal matrices (Saxe, McClelland, Ganguli 2014)
     glorot      U(-s, s), s = sqrt(6 / (rows + columns)) (Glorot, Bengio 2010)
@@ -94,7 +94,7 @@ class InitScheme:
     @classmethod
     def of(cls, options: InitOptions) -> "InitScheme":
         """Return the scheme of these options, its numbers as NumPy scalars of the types that a program takes."""
-        values = numbers(options)
+        values: dict[str, Any] = numbers(options)
         return cls(chrono=values.pop("bias"), recurrent=options.recurrent, input=options.input, **values)
 
 

@@ -4,9 +4,9 @@
 
     dL/dv = sum_us g_us m_us        dL/dq_u = v * sum_s g_us (1 - m_us^2)        dL/dk_s = v * sum_u g_us (1 - m_us^2)
 
-with g = dL/de. m has U S H numbers a sequence, more than any other array of a model. On a CPU it is formed in blocks
-that stay in a core's cache, and once more in the backward pass, which thereby takes a quarter of the time of the one
-that JAX derives: that one writes m and its gradient to memory.
+with g = dL/de. m has U S H numbers for each sequence, more than any other array of a model. On a CPU it is formed in
+blocks that stay in a core's cache, and once more in the backward pass, which thereby takes a quarter of the time of the
+one that JAX derives: that one writes m and its gradient to memory.
 """
 
 import jax
@@ -22,13 +22,13 @@ need. An accelerator takes all at once."""
 def scores(
     queries: Float[Array, "B U H"], keys: Float[Array, "B S H"], weight: Float[Array, " H"]
 ) -> Float[Array, "B U S"]:
-    """Of each query with each key of its sequence."""
+    """Return the score of each query with each key of its sequence."""
     return _forward(queries, keys, weight)[0]
 
 
 def _forward(queries: Array, keys: Array, weight: Array) -> tuple[Array, tuple[Array, Array, Array]]:
-    def rows(_: None, own: tuple[Array, Array]) -> tuple[None, Array]:
-        pieces, keys = own
+    def rows(_: None, block: tuple[Array, Array]) -> tuple[None, Array]:
+        pieces, keys = block
 
         def piece(_: None, queries: Array) -> tuple[None, Array]:
             hidden = _hidden(queries, keys)
@@ -36,19 +36,19 @@ def _forward(queries: Array, keys: Array, weight: Array) -> tuple[Array, tuple[A
 
         return None, jax.lax.scan(piece, None, pieces)[1]
 
-    row, column = block(queries.shape[0], queries.shape[1], keys[0].size)
-    found = jax.lax.scan(rows, None, (_cut(queries, row, column), _rows(keys, row)))[1]
-    return _joined(found, queries.shape[1]), (queries, keys, weight)
+    row, column = block_size(queries.shape[0], queries.shape[1], keys[0].size)
+    blocks = jax.lax.scan(rows, None, (_cut(queries, row, column), _rows(keys, row)))[1]
+    return _joined(blocks, queries.shape[1]), (queries, keys, weight)
 
 
 def _backward(residuals: tuple[Array, Array, Array], d_scores: Array) -> tuple[Array, Array, Array]:
     queries, keys, weight = residuals
 
-    def rows(d_weight: Array, own: tuple[Array, Array, Array]) -> tuple[Array, tuple[Array, Array]]:
-        pieces, keys, d_pieces = own
+    def rows(d_weight: Array, block: tuple[Array, Array, Array]) -> tuple[Array, tuple[Array, Array]]:
+        pieces, keys, d_pieces = block
 
-        def piece(sums: tuple[Array, Array], own: tuple[Array, Array]) -> tuple[tuple[Array, Array], Array]:
-            queries, d_scores = own
+        def piece(sums: tuple[Array, Array], part: tuple[Array, Array]) -> tuple[tuple[Array, Array], Array]:
+            queries, d_scores = part
             hidden = _hidden(queries, keys)
             slope = d_scores[..., None] * (1 - hidden * hidden)
             d_weight = (d_scores.reshape(1, -1) @ hidden.reshape(-1, hidden.shape[3]))[0]
@@ -57,9 +57,9 @@ def _backward(residuals: tuple[Array, Array, Array], d_scores: Array) -> tuple[A
         (d_weight, d_keys), d_queries = jax.lax.scan(piece, (d_weight, jnp.zeros_like(keys)), (pieces, d_pieces))
         return d_weight, (d_queries, d_keys)
 
-    row, column = block(queries.shape[0], queries.shape[1], keys[0].size)
-    own = (_cut(queries, row, column), _rows(keys, row), _cut(d_scores, row, column))
-    d_weight, (d_queries, d_keys) = jax.lax.scan(rows, jnp.zeros_like(weight), own)
+    row, column = block_size(queries.shape[0], queries.shape[1], keys[0].size)
+    blocks = (_cut(queries, row, column), _rows(keys, row), _cut(d_scores, row, column))
+    d_weight, (d_queries, d_keys) = jax.lax.scan(rows, jnp.zeros_like(weight), blocks)
     v = weight[None, None, :]
     return v * _joined(d_queries, queries.shape[1]), v * d_keys.reshape(keys.shape), d_weight
 
@@ -67,10 +67,12 @@ def _backward(residuals: tuple[Array, Array, Array], d_scores: Array) -> tuple[A
 scores.defvjp(_forward, _backward)
 
 
-def block(batch: int, queries: int, size: int) -> tuple[int, int]:
-    """The sequences of a block, a divisor of the batch, and the queries of each.
+def block_size(batch: int, queries: int, size: int) -> tuple[int, int]:
+    """Return the sequences of a block, a divisor of the batch, and the queries of each.
 
     Args:
+        batch: sequences.
+        queries: of a sequence.
         size: numbers of m for one query.
     """
     if jax.default_backend() != "cpu":
@@ -90,12 +92,12 @@ def _rows(x: Float[Array, "B S H"], row: int) -> Float[Array, "N R S H"]:
 
 
 def _cut(x: Float[Array, "B U X"], row: int, column: int) -> Float[Array, "N P R C X"]:
-    """Blocks; zeros fill up the last of a row."""
+    """Return blocks; zeros fill up the last of a row."""
     filled = jnp.pad(x, ((0, 0), (0, -x.shape[1] % column), (0, 0)))
     return jnp.swapaxes(filled.reshape(-1, row, filled.shape[1] // column, column, x.shape[2]), 1, 2)
 
 
 def _joined(blocks: Float[Array, "N P R C X"], queries: int) -> Float[Array, "B U X"]:
-    """The inverse of `_cut`."""
+    """Return the inverse of `_cut`."""
     _, pieces, _, column, width = blocks.shape
     return jnp.swapaxes(blocks, 1, 2).reshape(-1, pieces * column, width)[:, :queries]

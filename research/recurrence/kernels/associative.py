@@ -2,14 +2,14 @@
 
     s_t = a_t * s_{t-1} + b_t
 
-where a_t and b_t do not depend on the state (see `cells.linear`). Two steps are one of the same form: (a_2 a_1, a_2 b_1 + b_2). So all
-states are the prefixes of an associative operation, and a tree finds them in O(log T) steps that each work on all of
-time at once (Blelloch 1990; Martin & Cundy 2018) instead of in T steps. The gradient is the same recurrence in the
-other direction,
+where a_t and b_t do not depend on the state (see `cells.linear`). Two steps are one of the same form:
+(a_2 a_1, a_2 b_1 + b_2). So all states are the prefixes of an associative operation, and a tree computes them in
+O(log T) steps that each work on all of time at once (Blelloch 1990; Martin, Cundy 2018) instead of in T steps. The
+gradient is the same recurrence in the other direction,
 
     ds_t = g_t + a_{t+1} ds_{t+1}        da_t = ds_t * s_{t-1}        db_t = ds_t
 
-where g_t is the gradient of what reads s_t, and the norms of ds_t, at hand there, are the gradient profile.
+where g_t is the gradient of what reads s_t, and the norms of ds_t, which it yields, are the gradient profile.
 """
 
 from collections.abc import Mapping
@@ -38,11 +38,16 @@ def associative(
     reverse: bool = False,
     compute_dtype: Any = None,
 ) -> tuple[Float[Array, "T B H"], Carry]:
-    """What `vjp.recurrence` gives, in O(log T) steps forward and backward.
+    """Return what `backward.recurrence` returns, in O(log T) steps forward and backward.
 
     Args:
+        cell: the equations.
+        weights: those of the layer and direction.
+        xs: what the layer reads.
+        carry: the state before the first step.
         valid: a step that is not valid holds the carry and yields zeros.
         probe: zeros; its gradient is the norm of dL/dcarry_t for each step and part.
+        reverse: from the last step to the first.
         compute_dtype: type of the factors in matrix products.
     """
     steps, batch, _ = xs.shape
@@ -69,10 +74,12 @@ def scan(
     probe: Float[Array, "T P"] | None,
     reverse: bool = False,
 ) -> Inexact[Array, "T B H"]:
-    """The states s_t = a_t * s_{t-1} + b_t, from s = `first`; real or complex.
+    """Return the states s_t = a_t * s_{t-1} + b_t; real or complex.
 
     Args:
         a: [T, B, H], or [T, 1, H] where sequences do not differ in it.
+        b: what is added.
+        first: the state before the first step.
         valid: steps whose gradient the probe sees; all by default.
         probe: zeros; its gradient is the norm of dL/ds_t: of its real and imaginary part where it is complex.
         reverse: from the last step to the first.
@@ -92,9 +99,9 @@ def _scan_forward(a, b, first, valid, probe, reverse):
 
 def _scan_backward(reverse, residuals, g):
     a, first, states, valid, probe = residuals
-    later = _neighbours(a, jnp.zeros_like(a[0]), not reverse)
+    later = _shifted(a, jnp.zeros_like(a[0]), not reverse)
     d = _prefixes(later, g, jnp.zeros_like(first), not reverse)
-    d_a = d * _neighbours(states, first, reverse)
+    d_a = d * _shifted(states, first, reverse)
     d_first = (a * d)[-1 if reverse else 0]
     if a.shape[1] == 1:
         d_a = jnp.sum(d_a, axis=1, keepdims=True)
@@ -106,34 +113,34 @@ _states.defvjp(_scan_forward, _scan_backward)
 
 
 def _prefixes(a: Array, b: Array, first: Array, reverse: bool) -> Array:
-    """All s_t = a_t * s_{t-1} + b_t by a tree: `FAN` steps make one, until there are no more than that.
+    """Return all s_t = a_t * s_{t-1} + b_t by a tree: `FAN` steps make one, until there are no more than that.
 
-    Up the tree, the steps below a node become one; down, each node's state is handed to the steps below it. What a node
-    does is done for all nodes of a level at once.
+    Up the tree, the steps below a node become one; down, each node's state is handed to the steps below it. All nodes
+    of a level are computed at once.
     """
     steps, turn = len(b), -1 if reverse else 1
     if steps <= FAN:
-        return jnp.stack(_in_turn(list(a), list(b), first, turn))
+        return jnp.stack(_one_by_one(list(a), list(b), first, turn))
     below_a, below_b = _in_groups(a, reverse), _in_groups(b, reverse)
     total_a, total_b = below_a[::turn][0], below_b[::turn][0]
     for next_a, next_b in zip(below_a[::turn][1:], below_b[::turn][1:], strict=True):
         total_a, total_b = next_a * total_a, next_a * total_b + next_b
-    starts = _neighbours(_prefixes(total_a, total_b, first, reverse), first, reverse)
-    states = jnp.stack(_in_turn(below_a, below_b, starts, turn), axis=1).reshape(-1, *starts.shape[1:])
+    starts = _shifted(_prefixes(total_a, total_b, first, reverse), first, reverse)
+    states = jnp.stack(_one_by_one(below_a, below_b, starts, turn), axis=1).reshape(-1, *starts.shape[1:])
     return states[-steps:] if reverse else states[:steps]
 
 
-def _in_turn(a: list[Array], b: list[Array], state: Array, turn: int) -> list[Array]:
-    """The states of a few steps, one after the other."""
+def _one_by_one(a: list[Array], b: list[Array], state: Array, turn: int) -> list[Array]:
+    """Return the states of a few steps, one after the other."""
     states = []
-    for own_a, own_b in zip(a[::turn], b[::turn], strict=True):
-        state = own_a * state + own_b
+    for step_a, step_b in zip(a[::turn], b[::turn], strict=True):
+        state = step_a * state + step_b
         states.append(state)
     return states[::turn]
 
 
 def _in_groups(x: Array, reverse: bool) -> list[Array]:
-    """The first, second ... step of each group, [ceil(T / FAN), ...]; filled up where time is read last."""
+    """Return the first, second ... step of each group, [ceil(T / FAN), ...]; padded where time is read last."""
     missing = -len(x) % FAN
     padding = [((missing, 0) if reverse else (0, missing))] + [(0, 0)] * (x.ndim - 1)
     grouped = jnp.pad(x, padding).reshape(-1, FAN, *x.shape[1:])
@@ -142,7 +149,7 @@ def _in_groups(x: Array, reverse: bool) -> list[Array]:
 
 @jax.custom_vjp
 def _probed(h: Float[Array, "T B H"], probe: Float[Array, "T 1"] | None) -> Float[Array, "T B H"]:
-    """`h`; the gradient of `probe` is the norm of that of `h`."""
+    """Return `h`; the gradient of `probe` is the norm of that of `h`."""
     del probe
     return h
 
@@ -155,13 +162,13 @@ def _norms(d: Inexact[Array, "T B H"]) -> Float[Array, "T P"]:
     return jnp.stack([jax.vmap(norm)(part) for part in parts], axis=1)
 
 
-def _neighbours(x: Inexact[Array, "T *N"], first: Inexact[Array, "*N"], reverse: bool) -> Array:
-    """What each step finds from the one read before it; `first` for the first that is read."""
+def _shifted(x: Inexact[Array, "T *N"], first: Inexact[Array, "*N"], reverse: bool) -> Array:
+    """Return the value of the step read before each step; `first` for the first that is read."""
     return jnp.concatenate([x[1:], first[None]] if reverse else [first[None], x[:-1]])
 
 
 def _timed(x: Array, steps: int) -> Array:
-    """[T, B, H] of rows for all steps of all sequences, or [T, 1, H] of one row for all."""
+    """Return [T, B, H] of rows for all steps of all sequences, or [T, 1, H] of one row for all."""
     if len(x) == 1:
         return jnp.broadcast_to(x[None], (steps, *x.shape))
     return x.reshape(steps, -1, x.shape[-1])
@@ -172,7 +179,7 @@ def _masked(valid: Bool[Array, "T B"] | None, x: Inexact[Array, "T B H"]) -> Ine
 
 
 def _last(x: Inexact[Array, "T B H"], first: Array, valid: Bool[Array, "T B"] | None, reverse: bool) -> Array:
-    """What the last valid step that is read leaves, to the bit; `first` where no step is valid."""
+    """Return the value of the last valid step that is read, to the bit; `first` where no step is valid."""
     if valid is None:
         return x[0 if reverse else -1]
     index = jnp.zeros_like(valid[0], int) if reverse else jnp.maximum(jnp.sum(valid, axis=0) - 1, 0)

@@ -4,7 +4,7 @@ Time is cut into blocks. Forward, block by block: one product gives the input ga
 the steps. Backward, block by block from the last: a scan in reverse over the vjp of `step`, replayed from what the
 cell kept, emits the gradients of the products; then every weight gradient is one matrix product for the whole block,
 not an accumulation at each step. Blocks are so short that what passes between these stages stays in the cache.
-With `checkpoint`, only the carries between blocks are kept, and a block's forward pass is repeated in the backward one.
+With `remat`, only the carries between blocks are kept, and a block's forward pass is repeated in the backward one.
 
 `plain_recurrence` is the same function differentiated by JAX: the reference, and the path for forward-mode
 derivatives.
@@ -44,9 +44,9 @@ class Plan:
     block: int
     """Steps of a block."""
     reverse: bool = False
-    checkpoint: bool = False
+    remat: bool = False
     """Keep no more than the carries between blocks for the backward pass."""
-    truncate: int = 0
+    tbptt_steps: int = 0
     """Steps after which the gradient does not go further back, counted from the first step read; 0: never."""
     compute_dtype: Any = None
     """Type that the factors of matrix products are rounded to; None: that of the arrays."""
@@ -64,7 +64,7 @@ class Noise(NamedTuple):
 
 
 def norm(x: Float[Array, "..."], axis: int | None = None) -> Float[Array, "..."]:
-    """Euclidean norm, over all axes or one, that does not underflow or overflow where it is representable itself."""
+    """Return the Euclidean norm, over all axes or one, to within rounding wherever it is representable."""
     limits = jnp.finfo(x.dtype)
     # XLA may multiply by the reciprocal of the scale, which has to be a normal number, too.
     scale = jnp.clip(jnp.max(jnp.abs(x), axis=axis, keepdims=True), limits.tiny, limits.max / 16)
@@ -79,11 +79,7 @@ def plain_recurrence(
     noise: Noise,
     eps: tuple[Float[Array, "T B _"], ...] | None = None,
 ) -> tuple[Float[Array, "T B H"], Carry]:
-    """Hidden states of all steps, and the last carry.
-
-    Args:
-        eps: what is added to each part at each step, to differentiate with respect to it.
-    """
+    """Return the hidden states of all steps, and the last carry; `eps` is added to each part at each step."""
     cell = plan.cell
     x_gates = cell.input_gates(weights, jnp.swapaxes(xs, 0, 1), plan.compute_dtype)
 
@@ -111,10 +107,10 @@ def recurrence(
     probe: Float[Array, "T P"] | None,
     omega: Float[Array, ""] | None = None,
 ) -> tuple[Float[Array, "T B H"], Carry]:
-    """`plain_recurrence` with the hand-written backward pass; the gradient of `probe` is the norm of dL/dcarry_t.
+    """Return what `plain_recurrence` returns, with the hand-written backward pass.
 
-    Args:
-        omega: weight of Omega, whose gradient is the sum of Omega over steps and sequences; None: without.
+    The gradient of `probe` is the norm of dL/dcarry_t, that of `omega`, the weight of Omega, is the sum of Omega over
+    steps and sequences.
     """
     del probe, omega
     hidden, last, _ = _forward(plan, weights, xs, carry, noise)
@@ -122,7 +118,7 @@ def recurrence(
 
 
 class _Saved(NamedTuple):
-    """What a block leaves for the backward pass: the carries it started from and, unless checkpointed, all else."""
+    """What a block leaves for the backward pass: the carries it started from and, without `remat`, all else."""
 
     first: Carry
     carries: Carry | None
@@ -132,15 +128,15 @@ class _Saved(NamedTuple):
 def _forward(plan: Plan, weights: Weights, xs: Array, carry: Carry, noise: Noise) -> tuple[Array, Carry, Any]:
     def block(carry: Carry, xs: Array, timed: Any, _: None) -> tuple[Carry, Array, _Saved]:
         last, hidden, carries, kept = _block_forward(plan, weights, carry, noise.mask, xs, *timed)
-        return last, hidden, _Saved(carry, None, None) if plan.checkpoint else _Saved(carry, carries, kept)
+        return last, hidden, _Saved(carry, None, None) if plan.remat else _Saved(carry, carries, kept)
 
     timed = (noise.valid, noise.hold)
-    last, hidden, saved = over_blocks(plan.block, block, carry, xs, timed, plan.reverse, unroll=not plan.checkpoint)
+    last, hidden, saved = over_blocks(plan.block, block, carry, xs, timed, plan.reverse, unroll=not plan.remat)
     return hidden, last, saved
 
 
 def _block_forward(plan, weights, carry, mask, xs, valid, hold):
-    """The last carry, the hidden states, all carries and all kept values of a block's steps."""
+    """Return the last carry, the hidden states, all carries and all kept values of a block's steps."""
     products = matmul(xs.reshape(-1, xs.shape[-1]), weights["w"], plan.compute_dtype)
     bias = 0 if plan.cell.bias_in_step else weights["b"][None]  # added where the sum is read: no pass of its own
 
@@ -177,17 +173,17 @@ def _backward_rule(plan, residuals, cotangents):
 
     def block(state, xs, timed, saved):
         d_carry, *totals = state
-        d_carry, d_own, d_x, norms, own_omega = _block_backward(
+        d_carry, d_block, d_x, norms, block_omega = _block_backward(
             plan, weights, transposed, noise.mask, probe is not None, omega, d_carry, xs, timed, saved
         )
         d_xs = (_input_gradient(d_x, weights["w"], plan.compute_dtype),) if wanted else ()
-        return (d_carry, *jax.tree.map(jnp.add, totals, [d_own, own_omega])), (*d_xs, norms), None
+        return (d_carry, *jax.tree.map(jnp.add, totals, [d_block, block_omega])), (*d_xs, norms), None
 
     state = (d_last, *jax.tree.map(jnp.zeros_like, (dict(weights), omega)))
     timed = (noise.valid, noise.hold, d_hidden, cuts)
     into = jnp.zeros_like(xs) if wanted else None
     totals, (*d_xs, norms), _ = over_blocks(
-        plan.block, block, state, xs, timed, not plan.reverse, saved, into, unroll=not plan.checkpoint
+        plan.block, block, state, xs, timed, not plan.reverse, saved, into, unroll=not plan.remat
     )
     d_first, d_weights, d_omega = totals
     return d_weights, d_xs[0] if wanted else None, d_first, None, norms, d_omega
@@ -197,7 +193,7 @@ recurrence.defvjp(_forward_rule, _backward_rule, symbolic_zeros=True)
 
 
 def _block_backward(plan, weights, transposed, mask, probing, omega, d_last, xs, timed, saved):
-    """The gradients of a block's first carry, of the weights, and of the input gates; norms of dL/dcarry_t; Omega."""
+    """Return gradients of a block's first carry, of the weights and of the input gates; norms of dL/dcarry_t; Omega."""
     cell = plan.cell
     valid, hold, d_hidden, cuts = timed
     carries, kept = saved.carries, saved.kept
@@ -205,25 +201,25 @@ def _block_backward(plan, weights, transposed, mask, probing, omega, d_last, xs,
         _, _, carries, kept = _block_forward(plan, weights, saved.first, mask, xs, valid, hold)
     former = jax.tree.map(functools.partial(_former, reverse=plan.reverse), saved.first, carries)
     names = _matrices(cell)
-    own = _vectors(cell, weights)
-    x_nothing = jnp.full((xs.shape[1], weights["w"].shape[1]), jnp.nan, d_last[0].dtype)  # is not to be read
+    vectors = _vectors(cell, weights)
+    x_nothing = jnp.full((xs.shape[1], weights["w"].shape[1]), jnp.nan, d_last[0].dtype)  # unused
 
     def step(state, inputs):
-        d_later, d_own = state
+        d_later, d_vectors = state
         former_t, kept_t, valid_t, hold_t, d_hidden_t, cut_t = inputs
         d_total = d_later if d_hidden_t is None else (d_later[0] + _masked(valid_t, d_hidden_t), *d_later[1:])
         d_nothing = jax.tree.map(jnp.zeros_like, d_total)
         offsets = {name: jnp.zeros((xs.shape[1], weights[name].shape[1]), d_total[0].dtype) for name in names}
 
-        def replayed(eps, carry, x_gates, offsets, own):
+        def replayed(eps, carry, x_gates, offsets, vectors):
             tape = Replay(
-                {**weights, **own}, mask, _named(cell, eps), plan.compute_dtype,
+                {**weights, **vectors}, mask, _named(cell, eps), plan.compute_dtype,
                 kept=kept_t, offsets=offsets, transposed=transposed,
             )  # fmt: skip
             new = zone_out(_take(cell, carry, x_gates, tape), carry, hold_t)
             return new, {name: None if x is carry[0] else x for name, x in tape.operands.items()}
 
-        _, pullback, operands = jax.vjp(replayed, d_nothing, former_t, x_nothing, offsets, own, has_aux=True)
+        _, pullback, operands = jax.vjp(replayed, d_nothing, former_t, x_nothing, offsets, vectors, has_aux=True)
         d_new = _select(valid_t, d_total, d_nothing)
         d_eps, d_former, d_x, d_products, d_now = pullback(d_new)
         if valid_t is not None:  # a held carry passes its gradient on
@@ -232,14 +228,14 @@ def _block_backward(plan, weights, transposed, mask, probing, omega, d_last, xs,
             d_former = jax.tree.map(lambda d: jnp.where(cut_t[:, None], 0, d), d_former)
         same = {name: None if d is d_x else d for name, d in d_products.items()}
         extra = (d_eps if probing else None, None if omega is None else d_new)
-        return (d_former, jax.tree.map(jnp.add, d_own, d_now)), (d_x, same, operands, *extra)
+        return (d_former, jax.tree.map(jnp.add, d_vectors, d_now)), (d_x, same, operands, *extra)
 
-    state = (d_last, jax.tree.map(jnp.zeros_like, own))
+    state = (d_last, jax.tree.map(jnp.zeros_like, vectors))
     inputs = (former, kept, valid, hold, d_hidden, cuts)
-    (d_first, d_own), (d_x, d_products, operands, d_carries, d_news) = jax.lax.scan(
+    (d_first, d_vectors), (d_x, d_products, operands, d_carries, d_news) = jax.lax.scan(
         step, state, inputs, reverse=not plan.reverse
     )
-    d_weights = dict(d_own)
+    d_weights = dict(d_vectors)
     for name in names:
         operand, d = operands[name], d_products[name]
         left, right = former[0] if operand is None else operand, d_x if d is None else d
@@ -247,17 +243,18 @@ def _block_backward(plan, weights, transposed, mask, probing, omega, d_last, xs,
     d_weights["w"] = _weight_gradient(xs, d_x, plan.compute_dtype)
     if not cell.bias_in_step:
         d_weights["b"] = jnp.sum(d_x, axis=(0, 1))
-    own_omega = None
+    total_omega = None
     if omega is not None and d_news is not None:
-        own_omega, d_omega = regularizer.omega(plan.cell, weights, xs, former, d_news, mask, hold, plan.compute_dtype)
+        arguments = (plan.cell, weights, xs, former, d_news, mask, hold, plan.compute_dtype)
+        total_omega, d_omega = regularizer.omega(*arguments)
         d_weights = {name: d + omega * d_omega[name] for name, d in d_weights.items()}
     # First over the batch, which takes vector instructions, then over the features.
     norms = jnp.stack([norm(norm(d, axis=1), axis=1) for d in d_carries], axis=1) if d_carries else None
-    return d_first, d_weights, d_x, norms, own_omega
+    return d_first, d_weights, d_x, norms, total_omega
 
 
 def _take(cell: Cell, carry: Carry, x_gates: Array, tape: Tape) -> Carry:
-    """A step, with `eps` added to the first part, too."""
+    """Take a step, with `eps` added to the first part, too."""
     new = cell.step(carry, x_gates, tape)
     return new if tape.eps is None else (new[0] + tape.eps[cell.parts[0]], *new[1:])
 
@@ -277,15 +274,15 @@ def _named(cell: Cell, eps: Carry | None) -> Mapping[str, Array] | None:
 
 
 def _cuts(plan: Plan, steps: int, valid: Bool[Array, "T B"] | None) -> Array | np.ndarray | None:
-    """Whether the gradient ends at a step, [T, B or 1]: at every `truncate`th that a sequence reads but the first."""
-    if not plan.truncate:
+    """Return whether the gradient ends at a step, [T, B or 1]: at every `tbptt_steps`th that is read but the first."""
+    if not plan.tbptt_steps:
         return None
     at = np.arange(steps)[:, None]
     if valid is None:
         read = at[::-1] if plan.reverse else at
-        return (read > 0) & (read % plan.truncate == 0)
+        return (read > 0) & (read % plan.tbptt_steps == 0)
     read = jnp.sum(valid, axis=0)[None, :] - 1 - at if plan.reverse else at
-    return valid & (read > 0) & (read % plan.truncate == 0)  # past its end a sequence passes its gradient on
+    return valid & (read > 0) & (read % plan.tbptt_steps == 0)  # past its end a sequence passes its gradient on
 
 
 def _matrices(cell: Cell) -> tuple[str, ...]:
@@ -293,13 +290,13 @@ def _matrices(cell: Cell) -> tuple[str, ...]:
 
 
 def _vectors(cell: Cell, weights: Weights) -> dict[str, Array]:
-    """The weights that a step reads elementwise."""
+    """Return the weights that a step reads elementwise."""
     others = ("w", *_matrices(cell)) if cell.bias_in_step else ("w", "b", *_matrices(cell))
     return {name: value for name, value in weights.items() if name not in others}
 
 
 def _former(first: Array, carries: Array, reverse: bool) -> Array:
-    """The carry that each step started from."""
+    """Return the carry that each step started from."""
     if reverse:
         return jnp.concatenate([carries[1:], first[None]])
     return jnp.concatenate([first[None], carries[:-1]])
@@ -313,10 +310,10 @@ def _instantiate(d: Any) -> Array:
 
 
 def _input_gradient(d: Float[Array, "T B N"], w: Float[Array, "D N"], compute_dtype: Any) -> Float[Array, "T B D"]:
-    """A product of plain matrices: on a CPU, faster than with the transposed matrix formed beforehand."""
+    """Return `d @ w.T` by plain matrices: on a CPU, faster than with the transposed matrix formed beforehand."""
     return matmul(d.reshape(-1, d.shape[-1]), w.T, compute_dtype).reshape(*d.shape[:2], -1)
 
 
 def _weight_gradient(xs: Float[Array, "T B D"], d: Float[Array, "T B N"], compute_dtype: Any) -> Float[Array, "D N"]:
-    """One product of plain matrices: up to ten times faster than what JAX derives."""
+    """Return the sum over time of `xs.T @ d` by plain matrices: up to ten times faster than what JAX derives."""
     return matmul(xs.reshape(-1, xs.shape[-1]).T, d.reshape(-1, d.shape[-1]), compute_dtype)

@@ -22,18 +22,19 @@ def over_blocks(
     into: Float[Array, "B T M"] | None = None,
     unroll: bool = False,
 ) -> tuple[Any, Any, tuple[Any, Any]]:
-    """Scan `block` over time; what does not fill a block at the end of time is a shorter one of its own.
+    """Scan `block` over time; what does not fill a block at the end of time is a shorter one.
 
     Args:
         length: steps of a block.
-        block: gets a block of `xs` as [steps, B, D], and of what another pass has saved what the same block saved.
+        block: gets a block of `xs` as [steps, B, D], and what the same block saved in another pass.
+        carry: what the first block starts from.
         xs: batch-major, so that no copy of them in another order is held.
         timed: other arrays [T, ...] that are cut into blocks.
         reverse: from the last block to the first.
         saved: as returned by another pass.
         into: is filled with the first of a block's outputs, [steps, B, M], and takes its place among the outputs, so
             that no copy of that in another order is held either.
-        unroll: two blocks are not a loop: a carry of zeros that is as large as the weights is then never made. What
+        unroll: unroll scans of two blocks: a carry of zeros that is as large as the weights is then never made. What
             they need meanwhile is held for both.
 
     Returns:
@@ -45,22 +46,22 @@ def over_blocks(
     ends: Any = None
     ends_saved: Any = None
 
-    def taken(carry: Any, into: Any, start: Any, count: int, *others: Any) -> tuple[Any, Any, Any, Any]:
-        """The block from `start` on."""
-        own = jax.lax.dynamic_slice_in_dim(xs, start, count, axis=1)
-        carry, outputs, own_saved = block(carry, jnp.swapaxes(own, 0, 1), *others)
+    def run(carry: Any, into: Any, start: Any, count: int, *others: Any) -> tuple[Any, Any, Any, Any]:
+        """Run the block from `start` on."""
+        inputs = jax.lax.dynamic_slice_in_dim(xs, start, count, axis=1)
+        carry, outputs, block_saved = block(carry, jnp.swapaxes(inputs, 0, 1), *others)
         if into is not None:
             first, *outputs = outputs
             into = jax.lax.dynamic_update_slice_in_dim(into, jnp.swapaxes(first, 0, 1).astype(into.dtype), start, 1)
-        return carry, into, outputs, own_saved
+        return carry, into, outputs, block_saved
 
     def body(state: Any, inputs: Any) -> tuple[Any, Any]:
         index, *others = inputs
-        carry, into, *found = taken(*state, index * length, length, *others)
-        return (carry, into), found
+        carry, into, *results = run(*state, index * length, length, *others)
+        return (carry, into), results
 
     def rest(carry: Any, into: Any) -> tuple[Any, Any, Any, Any]:
-        return taken(carry, into, split, steps - split, jax.tree.map(lambda x: x[split:], timed), saved[1])
+        return run(carry, into, split, steps - split, jax.tree.map(lambda x: x[split:], timed), saved[1])
 
     if split < steps and reverse:
         carry, into, ends, ends_saved = rest(carry, into)

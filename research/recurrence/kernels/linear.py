@@ -1,6 +1,7 @@
 """Linear maps (`flax.nnx.Linear`) whose backward pass is two products of plain matrices.
 
-What JAX derives takes a transposed copy of the gradient on a CPU, which for logits is the largest array of all.
+The backward pass that JAX derives takes a transposed copy of the gradient on a CPU, which for logits is the largest
+array of a model.
 """
 
 from typing import Any
@@ -11,7 +12,7 @@ from jaxtyping import Array, Float
 
 
 def linear(inputs: int, outputs: int, rngs: nnx.Rngs, use_bias: bool = False) -> nnx.Linear:
-    """`x @ kernel`, and `+ bias`; the kernel is drawn as Glorot and Bengio do (2010)."""
+    """Return a map `x @ kernel`, and `+ bias`, with a Glorot uniform kernel (Glorot, Bengio 2010)."""
     init = nnx.initializers.glorot_uniform()
     return nnx.Linear(inputs, outputs, use_bias=use_bias, kernel_init=init, dot_general=_dot_general, rngs=rngs)
 

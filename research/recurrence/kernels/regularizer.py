@@ -1,4 +1,4 @@
-"""Omega, the regularizer against vanishing gradients: a step back in time is to keep the norm of the gradient.
+"""Omega, the regularizer against vanishing gradients: a step back in time should keep the norm of the gradient.
 
     Omega = sum_t (|d_t J_t| / |d_t| - 1)^2        d_t = dL/dx_t        J_t = dx_t/dx_{t-1}
 
@@ -7,7 +7,7 @@ carry of a layer, all parts side by side, of one sequence. As in the paper, only
 the weights act through J_t, while x_{t-1}, the inputs and d_t are constants. (The paper's x is in front of the
 activation, where J_t = W_rec diag(sigma'(x_{t-1})) depends on the recurrent matrix alone; here it is behind it, so that
 the input matrix and the bias act as well, through the slopes of the activations.) Steps that no gradient reaches are
-passed over, among them those past a sequence's end.
+skipped, among them those past a sequence's end.
 
 Omega is not part of the loss: the backward pass of a layer (`vjp`), which meets each d_t anyway, adds its gradient to
 that of the weights, for all steps of a block at once.
@@ -34,21 +34,26 @@ def omega(
     hold: Carry | None = None,
     compute_dtype: Any = None,
 ) -> tuple[Float[Array, ""], dict[str, Array]]:
-    """Omega, summed over steps and sequences, and its immediate gradient with respect to the weights.
+    """Return Omega, summed over steps and sequences, and its immediate gradient with respect to the weights.
 
     Args:
+        cell: the equations.
+        weights: those of the layer and direction.
+        xs: what the layer reads.
         former: the carry that each step started from, [T, B, _] for each part.
         d: dL/dcarry after each step, zeros past a sequence's end.
-        mask, hold, compute_dtype: as of `unroll`, with time first.
+        mask: as of `unroll`.
+        hold: as of `unroll`, with time first.
+        compute_dtype: as of `unroll`.
     """
 
     def rows(x: Array) -> Array:
-        """A row for each step of each sequence."""
+        """Return a row for each step of each sequence."""
         return jnp.broadcast_to(x, (*xs.shape[:2], x.shape[-1])).reshape(-1, x.shape[-1])
 
     inputs, carry, directions, held = jax.tree.map(rows, (xs, former, d, hold))
     dropped = None if mask is None else rows(mask[None])
-    reached, directions = _normalised(directions)
+    reached, directions = _normalized(directions)
 
     def total(weights: Mapping[str, Array]) -> Array:
         def step(carry: Carry) -> Carry:
@@ -57,19 +62,19 @@ def omega(
 
         _, pullback = jax.vjp(step, carry)
         squares = _over_parts(jnp.sum, tuple(jnp.square(part) for part in pullback(directions)[0]))
-        some = squares > 0  # the root has no gradient at 0
-        norms = jnp.where(some, jnp.sqrt(jnp.where(some, squares, 1)), 0)
+        positive = squares > 0  # the root has no gradient at 0
+        norms = jnp.where(positive, jnp.sqrt(jnp.where(positive, squares, 1)), 0)
         return jnp.sum(jnp.where(reached, jnp.square(norms - 1), 0))
 
     return jax.value_and_grad(total)(dict(weights))
 
 
-def _normalised(d: Carry) -> tuple[Array, Carry]:
-    """Which rows [N, 1] are not zero, and all rows scaled to norm 1, whatever their size."""
+def _normalized(d: Carry) -> tuple[Array, Carry]:
+    """Return which rows [N, 1] are not zero, and all rows scaled to norm 1, whatever their size."""
     limits = jnp.finfo(d[0].dtype)
     largest = _over_parts(jnp.max, tuple(jnp.abs(part) for part in d))
     reached = largest >= limits.tiny
-    largest = jnp.clip(largest, limits.tiny, limits.max / 16)  # its reciprocal is to be a normal number, too
+    largest = jnp.clip(largest, limits.tiny, limits.max / 16)  # its reciprocal must be a normal number, too
     scaled = tuple(part / largest for part in d)
     norms = jnp.sqrt(_over_parts(jnp.sum, tuple(jnp.square(part) for part in scaled)))
     return reached, tuple(part / jnp.where(reached, norms, 1) for part in scaled)
