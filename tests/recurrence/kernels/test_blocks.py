@@ -7,9 +7,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from research.recurrent.blocks import over_blocks
-from tests.recurrent import problem as problems
-from tests.recurrent.problem import STEPS, solve
+from research.recurrence.kernels.blocks import over_blocks
+from tests.recurrence import problem as problems
+from tests.recurrence.problem import STEPS, solve
 
 LENGTH = 7
 directions = pytest.mark.parametrize("reverse", [False, True], ids=["forward", "reverse"])

@@ -12,9 +12,9 @@ import pytest
 
 from research import catalogue
 from research.config import CellConfig
-from research.recurrent.cell import Cell, create
-from research.recurrent.unroll import step
-from tests.recurrent.problem import BATCH, FEATURES, INPUTS, weights_of
+from research.cells.cell import Cell, create
+from research.recurrence.unroll import step
+from tests.recurrence.problem import BATCH, HIDDEN, INPUTS, weights_of
 
 SHUT, OPEN = -40.0, 40.0  # biases of a gate that is then 0 or 1, in double precision
 OPTIONS = [(entry.name, option) for entry in catalogue.entries("cells").values() for option in entry.options]
@@ -31,21 +31,21 @@ def drawn(name: str, *shape: int) -> np.ndarray:
 def weights_for(cell: Cell) -> Arrays:
     """Weights that all variants of a cell share, gate by gate, where they have them."""
     found = {
-        "w": np.concatenate([drawn(f"w_{gate}", INPUTS, FEATURES) for gate in cell.gates], axis=1),
-        "b": np.concatenate([drawn(f"b_{gate}", FEATURES) for gate in cell.gates]),
+        "w": np.concatenate([drawn(f"w_{gate}", INPUTS, HIDDEN) for gate in cell.gates], axis=1),
+        "b": np.concatenate([drawn(f"b_{gate}", HIDDEN) for gate in cell.gates]),
     }
-    for name, (rows, columns, blocks) in cell.matrices(FEATURES).items():
+    for name, (rows, columns, blocks) in cell.matrices(HIDDEN).items():
         suffixes = cell.gates[:blocks] if name == "u" else ("",)
-        whole = [drawn(f"{name}_{gate}".rstrip("_"), FEATURES, columns)[:rows] for gate in suffixes]
+        whole = [drawn(f"{name}_{gate}".rstrip("_"), HIDDEN, columns)[:rows] for gate in suffixes]
         found[name] = np.concatenate(whole, axis=1)
-    return found | {name: drawn(name, size) for name, (size, _) in cell.vectors(FEATURES).items()}
+    return found | {name: drawn(name, size) for name, (size, _) in cell.vectors(HIDDEN).items()}
 
 
 def after_a_step(cell: Cell, arrays: Arrays) -> Parts:
     with jax.enable_x64(True):
         carry = tuple(
-            jnp.asarray(drawn(part, BATCH, FEATURES)[:, :width])
-            for part, width in zip(cell.parts, cell.widths(FEATURES), strict=True)
+            jnp.asarray(drawn(part, BATCH, HIDDEN)[:, :width])
+            for part, width in zip(cell.parts, cell.widths(HIDDEN), strict=True)
         )
         weights = weights_of(cell, {name: jnp.asarray(value) for name, value in arrays.items()})
         return jax.device_get(step(cell, weights, jnp.asarray(drawn("x", BATCH, INPUTS)), carry))
@@ -53,7 +53,7 @@ def after_a_step(cell: Cell, arrays: Arrays) -> Parts:
 
 def with_gate(cell: Cell, arrays: Arrays, gate: str, **blocks: Any) -> Arrays:
     """The weights with the block of one gate replaced: `u=0.0, b=40.0`."""
-    own = slice(cell.gates.index(gate) * FEATURES, (cell.gates.index(gate) + 1) * FEATURES)
+    own = slice(cell.gates.index(gate) * HIDDEN, (cell.gates.index(gate) + 1) * HIDDEN)
     changed = {name: arrays[name].copy() for name in blocks}
     for name, value in blocks.items():
         changed[name][..., own] = value
@@ -102,13 +102,13 @@ def test_an_lstm_without_a_gate_is_one_in_which_it_is_open(option, gate, peephol
     plain, variant = (create("lstm", CellConfig(**options)) for options in (kept, {**kept, option: False}))
     opened = with_gate(plain, weights_for(plain), gate, w=0, u=0, b=OPEN)
     if peephole:
-        opened[f"peephole_{gate}"] = np.zeros(FEATURES)
+        opened[f"peephole_{gate}"] = np.zeros(HIDDEN)
     same(after_a_step(variant, weights_for(variant)), after_a_step(plain, opened))
 
 
 def test_coupled_gates_are_an_input_gate_with_the_weights_of_the_forget_gate_negated():
     plain, variant = create("lstm"), create("lstm", CellConfig(coupled=True))
-    shared, place = weights_for(plain), slice(FEATURES, 2 * FEATURES)
+    shared, place = weights_for(plain), slice(HIDDEN, 2 * HIDDEN)
     negated = with_gate(plain, shared, "i", **{name: -shared[name][..., place] for name in ("w", "u", "b")})
     same(after_a_step(variant, weights_for(variant)), after_a_step(plain, negated))
 
@@ -121,7 +121,7 @@ def test_without_output_activation_the_output_is_the_open_share_of_c():
 
 def test_peepholes_of_weight_zero_are_none():
     variant = create("lstm", CellConfig(peephole=True))
-    closed = {f"peephole_{gate}": np.zeros(FEATURES) for gate in "ifo"}
+    closed = {f"peephole_{gate}": np.zeros(HIDDEN) for gate in "ifo"}
     same(
         after_a_step(variant, weights_for(variant) | closed), after_a_step(create("lstm"), weights_for(create("lstm")))
     )
@@ -135,8 +135,8 @@ def test_the_output_gate_sees_the_cell_state_of_its_own_step():
 
 
 def test_a_projection_by_the_identity_is_none():
-    variant = create("lstm", CellConfig(projection=FEATURES))
-    through = weights_for(variant) | {"projection": np.eye(FEATURES)}
+    variant = create("lstm", CellConfig(projection=HIDDEN))
+    through = weights_for(variant) | {"projection": np.eye(HIDDEN)}
     same(after_a_step(variant, through), after_a_step(create("lstm"), weights_for(create("lstm"))))
 
 
@@ -153,7 +153,7 @@ def test_layer_normalisation_leaves_the_forget_bias_what_it_is():
     variant = create("lstm", CellConfig(layer_norm=True))
     arrays = with_gate(variant, weights_for(variant), "f", b=OPEN)
     _, c = after_a_step(variant, with_gate(variant, arrays, "i", b=SHUT))
-    same((c,), (drawn("c", BATCH, FEATURES),))
+    same((c,), (drawn("c", BATCH, HIDDEN),))
 
 
 def test_an_open_reset_gate_is_the_same_before_and_after_the_product():

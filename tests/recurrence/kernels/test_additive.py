@@ -3,11 +3,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from research.seq2seq import additive
+from research.recurrence.kernels import additive
 from tests.quick import jit
 
-BATCH, QUERIES, KEYS, FEATURES = 4, 7, 5, 3
-SIZE = KEYS * FEATURES
+BATCH, QUERIES, KEYS, HIDDEN = 4, 7, 5, 3
+SIZE = KEYS * HIDDEN
 
 
 def plain(queries, keys, weight):
@@ -17,7 +17,7 @@ def plain(queries, keys, weight):
 def drawn():
     """Queries, keys, the weight, and the gradient of the scores."""
     rng = np.random.default_rng(0)
-    shapes = (BATCH, QUERIES, FEATURES), (BATCH, KEYS, FEATURES), (FEATURES,), (BATCH, QUERIES, KEYS)
+    shapes = (BATCH, QUERIES, HIDDEN), (BATCH, KEYS, HIDDEN), (HIDDEN,), (BATCH, QUERIES, KEYS)
     return [jnp.asarray(rng.normal(size=shape)) for shape in shapes]
 
 

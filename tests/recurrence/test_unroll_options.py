@@ -8,18 +8,18 @@ import numpy as np
 import pytest
 
 from research.config import InitConfig
-from research.recurrent.cell import Weights
-from research.recurrent.initial import InitScheme
-from research.recurrent.unroll import checkpointed_block, unroll
+from research.cells.cell import Weights
+from research.cells.initializers import InitScheme
+from research.recurrence.unroll import remat_block, unroll
 from tests import quick
-from tests.recurrent import problem as problems
-from tests.recurrent.cases import cell_of
-from tests.recurrent.problem import BATCH, BLOCK, FEATURES, LENGTHS, STEPS, Given, Problem, solve, weights_of
+from tests.recurrence import problem as problems
+from tests.cells.cases import cell_of
+from tests.recurrence.problem import BATCH, BLOCK, HIDDEN, LENGTHS, STEPS, Given, Problem, solve, weights_of
 
 names = pytest.mark.parametrize("name", ["rnn", "lstm", "gru"])
 directions = pytest.mark.parametrize("reverse", [False, True], ids=["forward", "reverse"])
 EVERY = 2
-CUT = {"truncate_every": EVERY, "checkpoint_every": 4}
+CUT = {"tbptt_steps": EVERY, "remat_every": 4}
 
 
 def same(x, y, atol: float = 1e-12) -> None:
@@ -30,7 +30,7 @@ def same(x, y, atol: float = 1e-12) -> None:
 def test_checkpoints_change_no_result_by_a_bit_and_gradients_by_rounding(name, reverse):
     problem = problems.make(name)
     wanted = solve(name, problem, masked=True, reverse=reverse)  # in blocks of as many steps
-    found = solve(name, problem, masked=True, reverse=reverse, checkpoint_every=BLOCK)
+    found = solve(name, problem, masked=True, reverse=reverse, remat_every=BLOCK)
     np.testing.assert_array_equal(found.ys, wanted.ys)
     jax.tree.map(np.testing.assert_array_equal, found.last, wanted.last)
     same((found.gradients, found.norms), (wanted.gradients, wanted.norms), 1e-13)
@@ -40,22 +40,22 @@ def test_checkpoints_change_no_result_by_a_bit_and_gradients_by_rounding(name, r
 def test_any_number_of_steps_between_checkpoints_will_do(every):
     problem = problems.make("rnn")
     wanted = solve("rnn", problem, masked=True, reverse=False)
-    same(solve("rnn", problem, masked=True, reverse=False, checkpoint_every=every), wanted, 1e-13)
+    same(solve("rnn", problem, masked=True, reverse=False, remat_every=every), wanted, 1e-13)
 
 
 def test_the_root_of_the_steps_is_rounded_up_and_no_block_is_longer_than_time():
-    assert [checkpointed_block(steps, -1) for steps in (1, 2, 4, 5, 9, 10, 10_000)] == [1, 2, 2, 3, 3, 4, 100]
-    assert [checkpointed_block(6, every) for every in (0, 4, 9)] == [0, 4, 6]
+    assert [remat_block(steps, -1) for steps in (1, 2, 4, 5, 9, 10, 10_000)] == [1, 2, 2, 3, 3, 4, 100]
+    assert [remat_block(6, every) for every in (0, 4, 9)] == [0, 4, 6]
 
 
-@pytest.mark.parametrize("inputs", [problems.INPUTS, 8 * problems.FEATURES])
+@pytest.mark.parametrize("inputs", [problems.INPUTS, 8 * problems.HIDDEN])
 def test_checkpoints_at_10_000_steps_take_an_eighth_of_the_memory(inputs):
     """With the gradient of the inputs, of which no copy is held, however wide they are."""
     cell, arrays = cell_of("lstm"), problems.make("lstm").given.weights
 
     def needed(every: int) -> int:
         def total(arrays, xs):
-            return jnp.sum(unroll(cell, weights_of(cell, arrays), xs, checkpoint_every=every)[1][0])
+            return jnp.sum(unroll(cell, weights_of(cell, arrays), xs, remat_every=every)[1][0])
 
         shapes = {name: x.shape for name, x in arrays.items()} | {"w": (inputs, arrays["w"].shape[1])}
         arguments = {name: jax.ShapeDtypeStruct(shape, jnp.float32) for name, shape in shapes.items()}
@@ -78,7 +78,7 @@ def truncated_by_hand(name: str, problem: Problem, given: Given, row: int, rever
         ys, carry = unroll(cell, weights, xs[:, start : start + EVERY], carry=carry)
         pieces.append(ys)
         carry = jax.lax.stop_gradient(carry) if start + EVERY < length else carry
-    ys = jnp.concatenate(pieces, axis=1) if pieces else jnp.zeros((1, 0, FEATURES))
+    ys = jnp.concatenate(pieces, axis=1) if pieces else jnp.zeros((1, 0, HIDDEN))
     ys = jnp.pad(ys[:, ::-1] if reverse else ys, ((0, 0), (0, STEPS - length), (0, 0)))
     return ys, carry
 
@@ -98,7 +98,7 @@ def test_truncated_gradients_are_those_of_pieces_that_pass_on_the_carry_without_
 
     with jax.enable_x64(True):
         gradients, (ys, last) = by_hand(problem)
-    found = solve(name, problem, masked=True, reverse=reverse, truncate_every=EVERY)
+    found = solve(name, problem, masked=True, reverse=reverse, tbptt_steps=EVERY)
     same((found.ys, found.last, found.gradients), (ys, last, gradients), 1e-13)
     plain = solve(name, problem, masked=True, reverse=reverse)
     same((found.ys, found.last), (plain.ys, plain.last), 1e-13)
@@ -110,7 +110,7 @@ def test_truncation_does_not_depend_on_how_much_padding_there_is(reverse):
     problem = problems.make("lstm", lengths=(3, 1, 0, 2))
     short = problem.replace(xs=problem.given.xs[:, :3], ys_share=problem.ys_share[:, :3])
     found, wanted = (
-        solve("lstm", each, masked=True, reverse=reverse, truncate_every=EVERY, block=3) for each in (problem, short)
+        solve("lstm", each, masked=True, reverse=reverse, tbptt_steps=EVERY, block=3) for each in (problem, short)
     )
     same(found.gradients._replace(xs=found.gradients.xs[:, :3]), wanted.gradients, 1e-13)
 
@@ -119,7 +119,7 @@ def test_truncation_does_not_depend_on_how_much_padding_there_is(reverse):
 def test_without_lengths_truncation_is_that_of_full_lengths(reverse):
     problem, name = problems.make("rnn", lengths=(STEPS,) * BATCH), "rnn"
     found, wanted = (
-        solve(name, problem, masked=masked, reverse=reverse, truncate_every=EVERY) for masked in (False, True)
+        solve(name, problem, masked=masked, reverse=reverse, tbptt_steps=EVERY) for masked in (False, True)
     )
     same(found, wanted, 1e-13)
 
@@ -127,7 +127,7 @@ def test_without_lengths_truncation_is_that_of_full_lengths(reverse):
 @functools.cache
 def noise(name: str):
     """Dropout of the state, and zoneout of each part: shares of 0, of 1 and between."""
-    rng, widths = np.random.default_rng(3), cell_of(name).widths(FEATURES)
+    rng, widths = np.random.default_rng(3), cell_of(name).widths(HIDDEN)
     mask = (rng.random((BATCH, widths[0])) < 0.6) / 0.6
     return mask, tuple(np.clip(rng.normal(0.5, 0.6, size=(BATCH, STEPS, width)), 0, 1) for width in widths)
 

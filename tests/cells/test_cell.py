@@ -7,12 +7,12 @@ import pytest
 
 from research import catalogue
 from research.config import InitConfig
-from research.recurrent.cell import Weights, create
-from research.recurrent.initial import InitScheme
-from research.recurrent.unroll import step
-from tests.recurrent.problem import weights_of
+from research.cells.cell import Weights, create
+from research.cells.initializers import InitScheme
+from research.recurrence.unroll import step
+from tests.recurrence.problem import weights_of
 
-INPUTS, FEATURES = 48, 64
+INPUTS, HIDDEN = 48, 64
 KEEPING = [name for name in catalogue.names("cells") if create(name).keep_gate is not None]
 
 
@@ -37,13 +37,13 @@ def test_the_gates_that_keep_and_write_are_those_of_the_equations(name, keep, wr
 @pytest.mark.parametrize("name", KEEPING)
 def test_a_cell_whose_keep_gate_is_open_and_write_gate_closed_holds_its_state(name):
     cell = create(name)
-    arrays = Weights(cell, INPUTS, FEATURES, InitScheme.of(InitConfig(), 1), jax.random.key(0)).arrays()
+    arrays = Weights(cell, INPUTS, HIDDEN, InitScheme.of(InitConfig(), 1), jax.random.key(0)).arrays()
     shifts = {cell.keep_gate: 40.0, cell.write_gate: -40.0}
-    arrays["b"] = arrays["b"] + np.repeat([np.float32(shifts.get(gate, 0)) for gate in cell.gates], FEATURES)
+    arrays["b"] = arrays["b"] + np.repeat([np.float32(shifts.get(gate, 0)) for gate in cell.gates], HIDDEN)
     weights = weights_of(cell, arrays)
     rng = np.random.default_rng(0)
     x, *carry = (
-        jnp.asarray(rng.normal(size=(2, size)), jnp.float32) for size in (INPUTS, *[FEATURES] * len(cell.parts))
+        jnp.asarray(rng.normal(size=(2, size)), jnp.float32) for size in (INPUTS, *[HIDDEN] * len(cell.parts))
     )
     kept = step(cell, weights, x, tuple(carry))
     inner = slice(1, None) if len(carry) > 1 else slice(0, 1)  # what h is read from, or else h

@@ -12,13 +12,13 @@ from flax import nnx
 from jaxtyping import Array
 
 from research.config import CellConfig, InitConfig, ModelConfig
-from research.recurrent.cell import create
-from research.recurrent.dropout import LayerNoise, StackNoise
-from research.recurrent.initial import InitScheme
-from research.recurrent.stack import Stack
+from research.cells.cell import create
+from research.recurrence.dropout import LayerNoise, StackNoise
+from research.cells.initializers import InitScheme
+from research.recurrence.stack import Stack
 from tests import quick
 
-BATCH, STEPS, INPUTS, FEATURES = 4, 6, 2, 3
+BATCH, STEPS, INPUTS, HIDDEN = 4, 6, 2, 3
 LENGTHS = (STEPS, 3, 0, 5)
 
 
@@ -90,7 +90,7 @@ class Solution(NamedTuple):
 @functools.cache
 def stack(case: Case) -> Stack:
     """Abstract: its weights are shapes."""
-    config = ModelConfig(case.cell, FEATURES, **{"layers": 2, **dict(case.options)})
+    config = ModelConfig(case.cell, HIDDEN, **{"layers": 2, **dict(case.options)})
     cell = create(case.cell, CellConfig(**dict(case.cell_options)))
     scheme = InitScheme.of(InitConfig(), STEPS)
     return nnx.eval_shape(

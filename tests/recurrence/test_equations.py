@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from research.recurrent.cell import Activation, activate
+from research.cells.cell import Activation, activate
 from tests import quick
-from tests.recurrent import problem as problems
-from tests.recurrent import reference
-from tests.recurrent.cases import CASES, each_case
-from tests.recurrent.problem import FEATURES, INPUTS, STEPS, Given, Problem, solve
+from tests.recurrence import problem as problems
+from tests.cells import reference
+from tests.cells.cases import CASES, each_case
+from tests.recurrence.problem import HIDDEN, INPUTS, STEPS, Given, Problem, solve
 
 ALIKE = pytest.mark.parametrize("name", ["rnn", "lstm", "gru"])  # the cells that flax has in the same form
 
@@ -72,7 +72,7 @@ def test_the_probe_reads_the_gradient_of_every_part_including_the_way_from_c_thr
 def flax_cell(name: str, given: Given) -> nnx.RNNCellBase:
     """Flax's cell with our weights: its gates stand in the same order, its one bias with the input or the state."""
     kind = {"rnn": nnx.SimpleCell, "lstm": nnx.OptimizedLSTMCell, "gru": nnx.GRUCell}[name]
-    cell = nnx.eval_shape(lambda: kind(INPUTS, FEATURES, dtype=jnp.float64, rngs=nnx.Rngs(0)))
+    cell = nnx.eval_shape(lambda: kind(INPUTS, HIDDEN, dtype=jnp.float64, rngs=nnx.Rngs(0)))
     with_bias = cell.dense_h if name == "lstm" else cell.dense_i
     cell.dense_i.kernel = nnx.Param(given.weights["w"])
     cell.dense_h.kernel = nnx.Param(given.weights["u"])
@@ -105,10 +105,10 @@ def test_results_and_gradients_are_those_of_flax_with_the_same_weights(name):
 def test_one_tanh_gives_each_gate_its_own_activation(gates):
     kinds: list[Activation] = ["sigmoid", "tanh", "sigmoid", "tanh"]
     kinds = kinds[:gates]
-    z = np.random.default_rng(0).normal(size=(2, gates * FEATURES), scale=4)
+    z = np.random.default_rng(0).normal(size=(2, gates * HIDDEN), scale=4)
     with jax.enable_x64(True):
         blocks = activate(jnp.asarray(z), *kinds)
     wanted = {"sigmoid": reference.sigmoid, "tanh": np.tanh}
     for index, (block, kind) in enumerate(zip(blocks, kinds, strict=True)):
-        own = z[:, index * FEATURES : (index + 1) * FEATURES]
+        own = z[:, index * HIDDEN : (index + 1) * HIDDEN]
         np.testing.assert_allclose(block, wanted[kind](own), rtol=0, atol=1e-15)

@@ -16,16 +16,16 @@ from jaxlib import gpu_rnn
 from research.config import CellConfig, Config
 from research.dotted import override
 from research.errors import UserError
-from research.recurrent import cudnn
-from research.recurrent.cell import create
-from research.recurrent.unroll import unroll
+from research.recurrence.kernels import cudnn
+from research.cells.cell import create
+from research.recurrence.unroll import unroll
 from research.training.step import TrialState
 from tests import quick
-from tests.recurrent import problem
-from tests.recurrent.problem import FEATURES, INPUTS, Given, Problem
+from tests.recurrence import problem
+from tests.recurrence.problem import HIDDEN, INPUTS, Given, Problem
 from tests.training import trials
 
-SIZES = (INPUTS, FEATURES, 1, False)
+SIZES = (INPUTS, HIDDEN, 1, False)
 
 
 def reference(x: Any, h: Any, c: Any, flat: Any, lengths: Any, inputs: int, features: int) -> Any:

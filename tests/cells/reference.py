@@ -10,9 +10,9 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from research.config import CellConfig
-from tests.recurrent import reference_gated as gated
-from tests.recurrent import reference_linear as linear
-from tests.recurrent.cases import CASES
+from tests.cells import reference_gated as gated
+from tests.cells import reference_linear as linear
+from tests.cells.cases import CASES
 
 Parts = tuple[np.ndarray, ...]
 Weights = Mapping[str, np.ndarray]

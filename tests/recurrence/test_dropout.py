@@ -10,9 +10,9 @@ import pytest
 from research import catalogue
 from research.config import NOISE
 from research.errors import UserError
-from research.recurrent import dropout
-from research.recurrent.cell import create
-from research.recurrent.dropout import OFF, Rates, Widths
+from research.recurrence import dropout
+from research.cells.cell import create
+from research.recurrence.dropout import OFF, Rates, Widths
 from tests import quick
 
 BATCH, STEPS = 50, 40

@@ -9,7 +9,7 @@ import pytest
 
 from research import catalogue
 from research.config import CellConfig
-from research.recurrent.cell import Cell, create
+from research.cells.cell import Cell, create
 
 VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     "rnn-relu": ("rnn", {"activation": "relu"}),

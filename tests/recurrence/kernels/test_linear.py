@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from research.seq2seq.linear import linear
+from research.recurrence.kernels.linear import linear
 
 
 @pytest.mark.parametrize("shape", [(3,), (2, 4, 3), (0, 3)])

@@ -9,12 +9,13 @@ import pytest
 from flax import nnx
 
 from research.config import CellConfig, InitConfig, ModelConfig
-from research.recurrent.cell import create
-from research.recurrent.initial import InitScheme
-from research.recurrent.stack import Stack
+from research.cells.cell import create
+from research.cells.initializers import InitScheme
+from research.recurrence.stack import Stack
 from tests import quick
-from tests.recurrent import reference, stacks
-from tests.recurrent.stacks import BATCH, FEATURES, LENGTHS, STEPS, Case, Given, Problem, solve
+from tests.cells import reference
+from tests.recurrence import stacks
+from tests.recurrence.stacks import BATCH, HIDDEN, LENGTHS, STEPS, Case, Given, Problem, solve
 
 HALF = STEPS // 2
 VALID = np.arange(STEPS)[None, :] < np.array(LENGTHS)[:, None]
@@ -24,7 +25,7 @@ CASES = {
     "gru-skip": Case("gru", 1, ALL[1:2], learned=True),
     "lstm-projection-all": Case("lstm", 1, ALL, (("projection", 2),), learned=True),
     "lstm-both-all": Case("lstm", 2, ALL, learned=True),
-    "gru-both-layer_norm-truncated": Case("gru", 2, (*ALL[2:], ("truncate_every", 2))),
+    "gru-both-layer_norm-truncated": Case("gru", 2, (*ALL[2:], ("tbptt_steps", 2))),
     "rnn-both-plain": Case("rnn", 2, noise=False),
 }
 cases = pytest.mark.parametrize("case", CASES.values(), ids=CASES)
@@ -122,7 +123,7 @@ def test_chunks_of_time_that_pass_on_the_carry_give_what_the_whole_gives_and_its
 
     with jax.enable_x64(True):
         wanted = jax.device_get(chunked(problem))
-    same(solve(case.changed(truncate_every=HALF) if truncated else case, problem), wanted)
+    same(solve(case.changed(tbptt_steps=HALF) if truncated else case, problem), wanted)
 
 
 @one_way
@@ -154,17 +155,17 @@ def test_single_steps_give_what_the_whole_gives(case):
 )
 def test_checkpoints_change_nothing(name, every):
     problem = stacks.make(CASES[name])
-    same(solve(CASES[name].changed(checkpoint_every=every), problem), solve(CASES[name], problem))
+    same(solve(CASES[name].changed(remat_every=every), problem), solve(CASES[name], problem))
 
 
 @pytest.mark.parametrize("reverse", [False, True])
 def test_checkpoints_across_layers_change_neither_the_profile_nor_omega(reverse):
     steps, lengths = 7, [7, 3, 0, 5]
     rng = np.random.default_rng(2)
-    xs, share = rng.normal(size=(BATCH, steps, 2)), rng.normal(size=(BATCH, steps, FEATURES))
+    xs, share = rng.normal(size=(BATCH, steps, 2)), rng.normal(size=(BATCH, steps, HIDDEN))
 
     def solved(every: int) -> Any:
-        config = ModelConfig("gru", FEATURES, layers=2, checkpoint_every=every)
+        config = ModelConfig("gru", HIDDEN, layers=2, remat_every=every)
         stack = Stack(
             create("gru"), config, 2, InitScheme.of(InitConfig(), steps), nnx.Rngs(params=jax.random.key(0)),
             reverse=reverse,
@@ -199,16 +200,16 @@ def layer_by_hand(cell: str, arrays: dict, xs: np.ndarray, own, reverse: bool) -
 
 def stack_by_hand(cell: str, weights, problem: Problem) -> tuple[np.ndarray, list, np.ndarray]:
     """Two residual layers in both directions, with dropout and zoneout: states, last carries, last states."""
-    states = np.zeros((BATCH, STEPS, 2 * FEATURES))
+    states = np.zeros((BATCH, STEPS, 2 * HIDDEN))
     carries = [[np.zeros_like(part) for part in carry] for carry in problem.carries_share]
-    last = np.zeros((BATCH, 2 * FEATURES))
+    last = np.zeros((BATCH, 2 * HIDDEN))
     for row, length in enumerate(LENGTHS):
         below = problem.given.xs[row, :length] * problem.noise.inputs[row]
         x = None
         for depth, noise in enumerate(problem.noise.layers):
             found = []
             for direction in range(2):
-                mine = slice(direction * FEATURES, (direction + 1) * FEATURES)
+                mine = slice(direction * HIDDEN, (direction + 1) * HIDDEN)
                 own = noise.state[row, mine], tuple(share[row, :length, mine] for share in noise.hold)
                 ys, carry = layer_by_hand(cell, weights["layers"][depth][direction], below, own, direction == 1)
                 found.append(ys)
@@ -219,7 +220,7 @@ def stack_by_hand(cell: str, weights, problem: Problem) -> tuple[np.ndarray, lis
             below = x * noise.output[row]
         states[row, :length] = below
         if length:
-            last[row] = np.concatenate([below[-1, :FEATURES], below[0, FEATURES:]])
+            last[row] = np.concatenate([below[-1, :HIDDEN], below[0, HIDDEN:]])
     return states, carries, last
 
 
@@ -246,7 +247,7 @@ def test_two_residual_layers_with_dropout_and_zoneout_are_the_equations_step_by_
 @pytest.mark.parametrize("layers", [1, 3])
 def test_with_checkpoints_ten_thousand_steps_take_an_eighth_of_the_memory(layers):
     def needed(every: int) -> int:
-        config = ModelConfig(cell="lstm", features=16, layers=layers, checkpoint_every=every)
+        config = ModelConfig(cell="lstm", features=16, layers=layers, remat_every=every)
         stack = nnx.eval_shape(lambda: Stack(create("lstm"), config, 2, InitScheme.of(InitConfig(), 9), nnx.Rngs(0)))
         graphdef, params = nnx.split(stack)
 

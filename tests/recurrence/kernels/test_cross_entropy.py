@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from research.seq2seq.cross_entropy import cross_entropy
+from research.recurrence.kernels.cross_entropy import cross_entropy
 from tests import quick
 
 CLASSES = 5

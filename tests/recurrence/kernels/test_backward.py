@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from research import catalogue
-from research.recurrent.unroll import unroll
-from research.recurrent.vjp import norm
+from research.recurrence.unroll import unroll
+from research.recurrence.kernels.backward import norm
 from tests import quick
-from tests.recurrent import problem as problems
-from tests.recurrent.cases import CASES, UNREAD, cell_of, each_case
-from tests.recurrent.problem import BATCH, BLOCK, FEATURES, LENGTHS, STEPS, solve, weights_of
+from tests.recurrence import problem as problems
+from tests.cells.cases import CASES, UNREAD, cell_of, each_case
+from tests.recurrence.problem import BATCH, BLOCK, HIDDEN, LENGTHS, STEPS, solve, weights_of
 
 
 @each_case("masked", "reverse")
@@ -79,12 +79,12 @@ def test_norms_survive_where_their_squares_would_not_in_single_precision(name):
 
 @pytest.mark.parametrize("scale", [1e-37, 1e-30, 1.0, 1e30, 3e37])
 def test_a_norm_is_right_at_any_scale_that_holds_it(scale):
-    x = np.random.default_rng(0).normal(size=(BATCH, FEATURES)) * scale
+    x = np.random.default_rng(0).normal(size=(BATCH, HIDDEN)) * scale
     assert jax.jit(norm)(jnp.asarray(x, jnp.float32)) == pytest.approx(np.linalg.norm(x), rel=1e-6)
 
 
 def test_a_norm_of_zeros_is_zero_and_of_what_is_not_finite_is_not_finite():
-    x = jnp.ones((BATCH, FEATURES))
+    x = jnp.ones((BATCH, HIDDEN))
     assert norm(x * 0) == 0
     assert norm(x.at[1, 2].set(-jnp.inf)) == jnp.inf
     assert jnp.isnan(norm(x.at[1, 2].set(jnp.nan)))

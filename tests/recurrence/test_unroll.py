@@ -5,11 +5,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from research.recurrent.unroll import block_length, step, unroll
+from research.recurrence.unroll import block_length, step, unroll
 from tests import quick
-from tests.recurrent import problem as problems
-from tests.recurrent.cases import cell_of, each_case
-from tests.recurrent.problem import BATCH, FEATURES, LENGTHS, STEPS, solve, weights_of
+from tests.recurrence import problem as problems
+from tests.cells.cases import cell_of, each_case
+from tests.recurrence.problem import BATCH, HIDDEN, LENGTHS, STEPS, solve, weights_of
 
 HALF = STEPS // 2
 VALID = np.arange(STEPS)[None, :] < np.array(LENGTHS)[:, None]
@@ -130,7 +130,7 @@ def test_the_carry_is_zero_at_first_and_stays_where_there_are_no_steps(name):
         found = quick.jit(lambda xs: unroll(cell, weights, xs, lengths=lengths, reverse=True))(xs)
         same(found, (wanted.ys, wanted.last))
         ys, last = unroll(cell, weights, xs[:, :0], carry=carry)
-    assert ys.shape == (BATCH, 0, cell.widths(FEATURES)[0])
+    assert ys.shape == (BATCH, 0, cell.widths(HIDDEN)[0])
     same(last, problem.given.carry)
 
 

@@ -12,13 +12,13 @@ import numpy as np
 from flax import nnx
 from jaxtyping import Array
 
-from research.recurrent.cell import Carry, Cell, InitScheme, Weights
-from research.recurrent.unroll import unroll
-from research.recurrent.vjp import Noise, Plan, plain_recurrence
+from research.cells.cell import Carry, Cell, InitScheme, Weights
+from research.recurrence.unroll import unroll
+from research.recurrence.kernels.backward import Noise, Plan, plain_recurrence
 from tests import quick
-from tests.recurrent.cases import cell_of
+from tests.cells.cases import cell_of
 
-BATCH, STEPS, INPUTS, FEATURES = 4, 6, 2, 3
+BATCH, STEPS, INPUTS, HIDDEN = 4, 6, 2, 3
 LENGTHS = (STEPS, 3, 0, 5)
 BLOCK = 4  # so that there is a whole block, and a rest
 
@@ -64,7 +64,7 @@ class Solution:
 
 def make(case: str, seed: int = 0, lengths: tuple[int, ...] = LENGTHS) -> Problem:
     cell, rng = cell_of(case), np.random.default_rng(seed)
-    widths, shapes = cell.widths(FEATURES), jax.eval_shape(lambda: _drawn(cell).arrays())
+    widths, shapes = cell.widths(HIDDEN), jax.eval_shape(lambda: _drawn(cell).arrays())
     given = Given(
         weights={name: rng.normal(size=x.shape) for name, x in sorted(shapes.items())},
         xs=rng.normal(size=(BATCH, STEPS, INPUTS)),
@@ -80,7 +80,7 @@ def make(case: str, seed: int = 0, lengths: tuple[int, ...] = LENGTHS) -> Proble
 
 def _drawn(cell: Cell) -> Weights:
     zero = jnp.float32(0)
-    return Weights(cell, INPUTS, FEATURES, InitScheme(zero, zero, zero), jax.random.key(0))
+    return Weights(cell, INPUTS, HIDDEN, InitScheme(zero, zero, zero), jax.random.key(0))
 
 
 def weights_of(cell: Cell, arrays: dict[str, Array]) -> Weights:
@@ -119,7 +119,7 @@ def _solver(
             return problem.loss(ys, last), (ys, last)
 
         parts = len(cell.parts)
-        eps = tuple(jnp.zeros((steps, batch, width)) for width in cell.widths(FEATURES))
+        eps = tuple(jnp.zeros((steps, batch, width)) for width in cell.widths(HIDDEN))
         probe = eps if plain else jnp.zeros((steps, parts))
         found, results = jax.grad(loss, argnums=(0, 1), has_aux=True)(problem.given, probe)
         gradients, norms = found

@@ -12,16 +12,16 @@ from jax import Array
 
 from research.batch import Interface
 from research.config import InitConfig, ModelConfig
-from research.recurrent import regulariser
-from research.recurrent.dropout import mixed
-from research.recurrent.initial import InitScheme
-from research.recurrent.tape import Tape
-from research.recurrent.unroll import unroll
+from research.recurrence.kernels import regularizer
+from research.recurrence.dropout import zone_out
+from research.cells.initializers import InitScheme
+from research.cells.cell import Tape
+from research.recurrence.unroll import unroll
 from research.seq2seq.encoder import Encoder
 from tests import quick
-from tests.recurrent import problem
-from tests.recurrent.cases import cell_of
-from tests.recurrent.problem import BATCH, BLOCK, FEATURES, STEPS, Problem
+from tests.recurrence import problem
+from tests.cells.cases import cell_of
+from tests.recurrence.problem import BATCH, BLOCK, HIDDEN, STEPS, Problem
 
 WEIGHT = 0.3
 WAYS = [("rnn", False), ("rnn", True), ("gru", False), ("lstm-peephole", True), ("lstm-layer-norm", False)]
@@ -69,7 +69,7 @@ def reference_of(case: str, reverse: bool) -> Any:
         """Of one sequence."""
         old = tuple(part[None] for part in carry)
         tape = Tape(weights, None if mask is None else mask[None])
-        new = mixed(cell.step(old, cell.input_gates(weights, x[None]), tape), old, hold)
+        new = zone_out(cell.step(old, cell.input_gates(weights, x[None]), tape), old, hold)
         return tuple(part[0] for part in new)
 
     def reference(given: Problem, mask: Any, hold: Any) -> Any:
@@ -91,7 +91,7 @@ def reference_of(case: str, reverse: bool) -> Any:
 
         zeros = tuple(jnp.zeros((STEPS, *part.shape)) for part in carry)
         d, formers = jax.grad(loss, has_aux=True)(zeros)
-        widths = np.cumsum(cell.widths(FEATURES))[:-1]
+        widths = np.cumsum(cell.widths(HIDDEN))[:-1]
 
         def omega_of_step(weights: Any, x: Any, own: Any, t: Any, length: Any, former: Any, d: Any) -> Any:
             def flat(state: Any) -> Any:
@@ -124,8 +124,8 @@ def test_omega_and_its_gradient_are_those_of_explicit_jacobians(case, reverse):
 
 def test_recurrent_dropout_and_zoneout_are_part_of_a_step():
     given, rng = problem.make("lstm", lengths=(STEPS, 3, 1, 5)), np.random.default_rng(1)
-    mask = rng.integers(0, 2, (BATCH, FEATURES)) * 2.0
-    hold = tuple(rng.uniform(size=(1, 1, FEATURES)) for _ in range(2))
+    mask = rng.integers(0, 2, (BATCH, HIDDEN)) * 2.0
+    hold = tuple(rng.uniform(size=(1, 1, HIDDEN)) for _ in range(2))
     expected = reference_of("lstm", False)(given, mask, hold)
     assert_close(found("lstm", given, noise={"mask": mask, "hold": hold}), expected)
 
@@ -177,7 +177,7 @@ def test_only_the_gradient_of_the_weights_changes(case):
 
 @pytest.mark.parametrize("subsampling", ["none", "pyramid"])
 def test_a_stack_regularises_every_layer_and_direction_and_nothing_else(subsampling):
-    options = {"layers": 2, "features": FEATURES, "bidirectional": True, "layer_norm": True, "subsampling": subsampling}
+    options = {"layers": 2, "features": HIDDEN, "bidirectional": True, "layer_norm": True, "subsampling": subsampling}
     interface, rng = Interface("tokens", 5, STEPS, "class", 2), np.random.default_rng(0)
     config, cell = ModelConfig(cell="gru", initial_state="learned", **options), cell_of("gru")
     init = InitScheme.of(InitConfig(), STEPS)
@@ -198,7 +198,7 @@ def test_a_stack_regularises_every_layer_and_direction_and_nothing_else(subsampl
         assert differ == ("layers" in name), name
 
 
-@pytest.mark.parametrize("options", [{"checkpoint_every": 2}, {"checkpoint_every": -1}, {"block": 6}, {"block": 1}])
+@pytest.mark.parametrize("options", [{"remat_every": 2}, {"remat_every": -1}, {"block": 6}, {"block": 1}])
 def test_omega_does_not_depend_on_how_time_is_cut(options):
     given = problem.make("lstm")
     assert_close(found("lstm", given, **options), found("lstm", given))
@@ -206,8 +206,8 @@ def test_omega_does_not_depend_on_how_time_is_cut(options):
 
 def test_truncation_leaves_steps_that_no_gradient_reaches_out():
     """Only the last state is read, so that the gradient reaches the steps of the last block only."""
-    given = problem.make("gru", lengths=(STEPS,) * BATCH).replace(ys_share=np.zeros((BATCH, STEPS, FEATURES)))
-    omega, _ = found("gru", given, truncate_every=2)
+    given = problem.make("gru", lengths=(STEPS,) * BATCH).replace(ys_share=np.zeros((BATCH, STEPS, HIDDEN)))
+    omega, _ = found("gru", given, tbptt_steps=2)
     weights, xs, carry = jax.tree.map(jnp.asarray, given.given)
     cell = cell_of("gru")
     _, (middle,) = unroll(cell, problem.weights_of(cell, weights), xs[:, :4], carry=carry)
@@ -234,5 +234,5 @@ def test_a_step_that_stops_the_gradient_has_omega_1_and_no_gradient():
     cell = cell_of("rnn-relu")
     weights = {"w": jnp.ones((1, 2)), "u": jnp.ones((2, 2)), "b": jnp.full(2, -9.0)}
     ones = (jnp.ones((1, 1, 2)),)
-    omega, gradient = regulariser.omega(cell, weights, jnp.ones((1, 1, 1)), ones, ones)
+    omega, gradient = regularizer.omega(cell, weights, jnp.ones((1, 1, 1)), ones, ones)
     assert omega == 1 and all(np.all(value == 0) for value in gradient.values())

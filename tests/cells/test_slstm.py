@@ -6,22 +6,22 @@ import numpy as np
 import pytest
 from scipy.special import expit, log_expit, softmax
 
-from research.recurrent.unroll import unroll
+from research.recurrence.unroll import unroll
 from tests import quick
-from tests.recurrent.cases import cell_of
-from tests.recurrent.problem import BATCH, FEATURES, INPUTS, weights_of
+from tests.cells.cases import cell_of
+from tests.recurrence.problem import BATCH, HIDDEN, INPUTS, weights_of
 
 STEPS = 40
 CELL = cell_of("slstm")
 RNG = np.random.default_rng(0)
-WEIGHTS = {"w": RNG.normal(size=(INPUTS, 4 * FEATURES)), "b": RNG.normal(size=4 * FEATURES)}
-WEIGHTS["u"] = RNG.normal(size=(FEATURES, 4 * FEATURES))
+WEIGHTS = {"w": RNG.normal(size=(INPUTS, 4 * HIDDEN)), "b": RNG.normal(size=4 * HIDDEN)}
+WEIGHTS["u"] = RNG.normal(size=(HIDDEN, 4 * HIDDEN))
 XS = RNG.normal(size=(BATCH, STEPS, INPUTS))
 
 
 def by_definition(weights: dict[str, np.ndarray], xs: np.ndarray) -> np.ndarray:
     """By C and N as they are in the paper before it comes to the stabiliser."""
-    h = c = n = np.zeros((len(xs), FEATURES))
+    h = c = n = np.zeros((len(xs), HIDDEN))
     ys = []
     for x in np.swapaxes(xs, 0, 1):
         a_i, a_f, a_z, a_o = np.split(x @ weights["w"] + h @ weights["u"] + weights["b"], 4, axis=-1)
@@ -34,7 +34,7 @@ def by_definition(weights: dict[str, np.ndarray], xs: np.ndarray) -> np.ndarray:
 
 def by_averages(weights: dict[str, np.ndarray], xs: np.ndarray) -> np.ndarray:
     """C / N as what it is, an average of all z, each with the weight i * (product of all later f)."""
-    h, log_weights, every_z = np.zeros((len(xs), FEATURES)), np.zeros((0, len(xs), FEATURES)), []
+    h, log_weights, every_z = np.zeros((len(xs), HIDDEN)), np.zeros((0, len(xs), HIDDEN)), []
     ys = []
     for x in np.swapaxes(xs, 0, 1):
         a_i, a_f, a_z, a_o = np.split(x @ weights["w"] + h @ weights["u"] + weights["b"], 4, axis=-1)
@@ -74,9 +74,9 @@ def test_results_and_gradients_are_finite_in_single_precision_where_the_gates_ov
 
 @pytest.mark.parametrize("gate", [-500.0, 0.0, 500.0])
 def test_the_first_input_is_taken_in_however_far_its_gate_is_closed(gate):
-    bias = np.concatenate([np.full(FEATURES, gate), WEIGHTS["b"][FEATURES:]])
+    bias = np.concatenate([np.full(HIDDEN, gate), WEIGHTS["b"][HIDDEN:]])
     weights = WEIGHTS | {"w": np.zeros_like(WEIGHTS["w"]), "b": bias}
     ys, gradients = ys_and_gradients(*jax.tree.map(np.float32, (weights, XS[:, :1])))
-    z, o = np.split(bias[2 * FEATURES :], 2)
+    z, o = np.split(bias[2 * HIDDEN :], 2)
     np.testing.assert_allclose(ys[:, 0], np.tile(expit(o) * np.tanh(z), (BATCH, 1)), rtol=1e-5)
     assert all(np.all(np.isfinite(x)) for x in jax.tree.leaves(gradients))

@@ -10,13 +10,13 @@ import pytest
 
 from research import catalogue
 from research.recurrent import linear
-from research.recurrent.cell import InitScheme, Weights, create
+from research.cells.cell import InitScheme, Weights, create
 from research.recurrent.linear import LinearCell
 from research.recurrent.lru import LRU, RADII
-from research.recurrent.unroll import Form, step, unroll
+from research.recurrence.unroll import Form, step, unroll
 from tests import quick
-from tests.recurrent import problem as problems
-from tests.recurrent.problem import BATCH, FEATURES, INPUTS, Given, solve, weights_of
+from tests.recurrence import problem as problems
+from tests.recurrence.problem import BATCH, HIDDEN, INPUTS, Given, solve, weights_of
 
 SCHEME = InitScheme(jnp.float32(1), jnp.float32(0), jnp.float32(0))
 LONG = 23  # more than one level of the tree, and no whole number of groups at any
@@ -32,7 +32,7 @@ def close(x, y, tolerance: float = 1e-12) -> None:
 
 def long_problem(name: str) -> problems.Problem:
     problem, rng = problems.make(name, lengths=(LONG, 17, 0, 1)), np.random.default_rng(3)
-    widths = (INPUTS, create(name).widths(FEATURES)[0])
+    widths = (INPUTS, create(name).widths(HIDDEN)[0])
     xs, ys_share = (rng.normal(size=(BATCH, LONG, width)) for width in widths)
     return problem.replace(xs=xs, ys_share=ys_share)
 
@@ -53,7 +53,7 @@ def test_the_associative_form_is_the_sequential_form_with_all_gradients_and_the_
 
 
 @cells
-@pytest.mark.parametrize("option", ["checkpoint_every", "truncate_every"])
+@pytest.mark.parametrize("option", ["remat_every", "tbptt_steps"])
 def test_what_only_the_sequential_form_can_do_takes_it(name, option):
     problem, options = long_problem(name), {option: 5}
     found, wanted = (
@@ -141,9 +141,9 @@ def test_forward_and_backward_pass_are_logarithmic_in_depth_and_have_no_loop(nam
 def test_the_normalised_gates_of_the_minlstm_stay_numbers_where_both_are_shut_or_open(value):
     cell, weights = create("minlstm"), problems.make("minlstm").given.weights
     given = {key: jnp.asarray(x, jnp.float32) for key, x in weights.items()}
-    b = np.concatenate([np.full(2 * FEATURES, value), np.ones(FEATURES)])
+    b = np.concatenate([np.full(2 * HIDDEN, value), np.ones(HIDDEN)])
     given |= {"w": 0 * given["w"], "b": jnp.asarray(b, jnp.float32)}
-    carry = jnp.full((1, FEATURES), 3.0)
+    carry = jnp.full((1, HIDDEN), 3.0)
 
     def h(given):
         return step(cell, weights_of(cell, given), jnp.ones((1, INPUTS)), (carry,))[0]
@@ -155,7 +155,7 @@ def test_the_normalised_gates_of_the_minlstm_stay_numbers_where_both_are_shut_or
 
 def test_a_state_that_is_forgotten_at_every_step_leaves_numbers_over_a_long_time():
     steps, cell = 4096, create("mingru")
-    given = {"w": jnp.ones((INPUTS, 2 * FEATURES)), "b": jnp.repeat(jnp.asarray([-30.0, 0.0]), FEATURES)}
+    given = {"w": jnp.ones((INPUTS, 2 * HIDDEN)), "b": jnp.repeat(jnp.asarray([-30.0, 0.0]), HIDDEN)}
     xs = jnp.ones((1, steps, INPUTS))
 
     def loss(given):

@@ -15,13 +15,13 @@ import pytest
 
 from research import catalogue
 from research.config import InitConfig
-from research.recurrent import initial
-from research.recurrent.cell import Weights, create
-from research.recurrent.initial import InitScheme, Layout
+from research.cells import initializers
+from research.cells.cell import Weights, create
+from research.cells.initializers import InitScheme, Layout
 from tests import quick
 
-INPUTS, FEATURES, GATES, STEPS = 48, 64, 3, 100
-LAYOUT = Layout(INPUTS, FEATURES, GATES, matrices=(("u", (FEATURES, FEATURES, GATES)),))
+INPUTS, HIDDEN, GATES, STEPS = 48, 64, 3, 100
+LAYOUT = Layout(INPUTS, HIDDEN, GATES, matrices=(("u", (HIDDEN, HIDDEN, GATES)),))
 
 cells = pytest.mark.parametrize("name", catalogue.names("cells"))
 draw_in_one_program = quick.jit(initial.draw, static_argnums=1)
@@ -49,7 +49,7 @@ def _weights(name: str):
     """Compiled once a cell: the numbers of the policy are arguments, so trials of one program can differ in them."""
 
     def weights(init: InitScheme, seed: Any) -> dict[str, Any]:
-        return Weights(create(name), INPUTS, FEATURES, init, jax.random.key(seed)).arrays()
+        return Weights(create(name), INPUTS, HIDDEN, init, jax.random.key(seed)).arrays()
 
     return quick.jit(weights)
 
@@ -57,7 +57,7 @@ def _weights(name: str):
 def of_cell(name: str, seed: int = 0, **options: Any) -> dict[str, np.ndarray]:
     """The weights of a cell, matrices and biases as [G, ..., H]."""
     found, cell = jax.device_get(_weights(name)(scheme(**options), jnp.int32(seed))), create(name)
-    counts = {name: blocks for name, (_, _, blocks) in cell.matrices(FEATURES).items()}
+    counts = {name: blocks for name, (_, _, blocks) in cell.matrices(HIDDEN).items()}
     counts |= {"w": len(cell.gates), "b": len(cell.gates)}
     return {name: blocks(found[name], count) for name, count in counts.items()}
 
@@ -66,15 +66,15 @@ def of_cell(name: str, seed: int = 0, **options: Any) -> dict[str, np.ndarray]:
 @pytest.mark.parametrize("gain", [0.9, 1.2])
 def test_the_recurrent_matrix_of_each_gate_of_each_cell_is_orthogonal_times_the_gain(name, gain):
     drawn = of_cell(name, gain=gain)
-    for matrix in create(name).matrices(FEATURES):
+    for matrix in create(name).matrices(HIDDEN):
         for u in drawn[matrix]:
-            np.testing.assert_allclose(u.T @ u, gain**2 * np.eye(FEATURES), atol=1e-5)
+            np.testing.assert_allclose(u.T @ u, gain**2 * np.eye(HIDDEN), atol=1e-5)
 
 
 @cells
 @pytest.mark.parametrize("gain", [1.0, 0.5])
 def test_the_input_matrix_of_each_gate_of_each_cell_is_glorot_uniform(name, gain):
-    bound = gain * np.sqrt(6 / (INPUTS + FEATURES))
+    bound = gain * np.sqrt(6 / (INPUTS + HIDDEN))
     for w in of_cell(name, input_gain=gain)["w"]:
         assert 0.99 * bound < np.max(np.abs(w)) <= bound
         assert np.std(w) == pytest.approx(bound / np.sqrt(3), rel=0.04)
@@ -84,7 +84,7 @@ def test_the_input_matrix_of_each_gate_of_each_cell_is_glorot_uniform(name, gain
 @cells
 def test_no_two_gates_of_a_cell_and_no_two_seeds_are_alike(name):
     first, second = of_cell(name), of_cell(name, seed=1)
-    for matrix in ("w", *create(name).matrices(FEATURES)):
+    for matrix in ("w", *create(name).matrices(HIDDEN)):
         every = [*first[matrix], *second[matrix]]
         assert len({gate.tobytes() for gate in every}) == len(every)
     jax.tree.map(np.testing.assert_array_equal, first, of_cell(name))
@@ -134,7 +134,7 @@ def test_a_matrix_that_is_not_square_has_orthonormal_rows_or_columns(rows, colum
 @pytest.mark.parametrize(
     ("drawn", "rows"),
     [
-        (lambda: draw(recurrent="normal", gain=1.5)["u"] / 1.5, FEATURES),
+        (lambda: draw(recurrent="normal", gain=1.5)["u"] / 1.5, HIDDEN),
         (lambda: draw(input="normal", input_gain=0.1)["w"] / 0.1, INPUTS),
     ],
     ids=["recurrent", "input"],
@@ -148,27 +148,27 @@ def test_normal_has_variance_one_over_rows(drawn, rows):
 
 
 def test_glorot_recurrent_matrices_are_uniform_within_the_bound():
-    bound = 0.5 * np.sqrt(6 / (2 * FEATURES))
+    bound = 0.5 * np.sqrt(6 / (2 * HIDDEN))
     for u in blocks(draw(recurrent="glorot", gain=0.5)["u"]):
         assert 0.99 * bound < np.max(np.abs(u)) <= bound
         assert np.std(u) == pytest.approx(bound / np.sqrt(3), rel=0.04)
 
 
 def test_identity_is_the_gain_times_the_identity_for_each_gate():
-    np.testing.assert_array_equal(blocks(draw(recurrent="identity", gain=0.5)["u"]), [0.5 * np.eye(FEATURES)] * GATES)
+    np.testing.assert_array_equal(blocks(draw(recurrent="identity", gain=0.5)["u"]), [0.5 * np.eye(HIDDEN)] * GATES)
 
 
 @pytest.mark.parametrize(("connections", "gain"), [(15, 0.95), (4, 1.1), (1, 1.0), (64, 1.0), (1000, 2.0)])
 def test_sparse_has_so_many_weights_into_each_unit_and_the_gain_for_spectral_radius(connections, gain):
     for u in blocks(draw(recurrent="sparse", connections=connections, gain=gain)["u"]):
-        assert np.all(np.sum(u != 0, axis=0) == min(connections, FEATURES))
+        assert np.all(np.sum(u != 0, axis=0) == min(connections, HIDDEN))
         assert radius(u) == pytest.approx(gain, rel=1e-3)
 
 
 def test_sparse_weights_come_from_any_unit_and_are_normal_but_for_the_scale():
     gates = blocks(draw(recurrent="sparse")["u"])
     outgoing = np.sum(gates != 0, axis=2).ravel()
-    variance = 15 * (1 - 15 / FEATURES)  # binomial
+    variance = 15 * (1 - 15 / HIDDEN)  # binomial
     assert np.var(outgoing) == pytest.approx(variance, rel=4 * np.sqrt(2 / outgoing.size))
     for u in gates:
         values = u[u != 0] / np.std(u[u != 0])
@@ -177,7 +177,7 @@ def test_sparse_weights_come_from_any_unit_and_are_normal_but_for_the_scale():
 
 
 def test_a_sparse_matrix_that_is_not_square_has_the_gain_for_largest_singular_value():
-    layout = dataclasses.replace(LAYOUT, matrices=(("u", (20, FEATURES, GATES)),))
+    layout = dataclasses.replace(LAYOUT, matrices=(("u", (20, HIDDEN, GATES)),))
     for u in blocks(draw(layout, recurrent="sparse", connections=5, gain=0.8)["u"]):
         assert np.all(np.sum(u != 0, axis=0) == 5)
         assert np.linalg.norm(u, 2) == pytest.approx(0.8, rel=1e-3)
@@ -265,7 +265,7 @@ import jax, jax.numpy as jnp, numpy as np
 jax.config.update("jax_num_cpu_devices", 2)
 from jax.sharding import Mesh, PartitionSpec
 from research.config import InitConfig
-from research.recurrent.initial import InitScheme, Layout, draw
+from research.cells.initializers import InitScheme, Layout, draw
 
 layout = Layout(128, 128, 4, matrices=(("u", (128, 128, 4)),))
 def trial(seed):
