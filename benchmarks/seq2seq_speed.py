@@ -181,7 +181,6 @@ def matrix_products(hidden_size: int, length: int, vocabulary: int, updates: int
     """Return a call that makes the products of so many updates, on each device those of its part of the batch."""
     rows = BATCH // jax.device_count()
     steps = rows * length
-    recurrent = 3 * LAYERS
     dense = [(steps, hidden_size, 4 * hidden_size)] * 2 + [(steps, 2 * hidden_size, 4 * hidden_size)] * 2 * (LAYERS - 1)
     dense += [(steps, hidden_size, 4 * hidden_size)] * LAYERS + [(rows, 2 * hidden_size, hidden_size)] * 2 * LAYERS
     dense += [(steps, width * hidden_size, hidden_size) for width in (1, 2, 3)] + [(steps, hidden_size, vocabulary)]
@@ -190,16 +189,22 @@ def matrix_products(hidden_size: int, length: int, vocabulary: int, updates: int
     def draw(*shape: int) -> np.ndarray:
         return (0.02 * rng.normal(size=shape)).astype(np.float32)
 
+    gates, memory = 4 * hidden_size, 2 * hidden_size
     factors = {
         "dense": [(draw(count, size), draw(size, width), draw(count, width)) for count, size, width in dense],
         "recurrent": [
-            (draw(hidden_size, 4 * hidden_size), draw(rows, hidden_size), draw(rows, 4 * hidden_size), draw(steps, hidden_size),
-             draw(steps, 4 * hidden_size))
-            for _ in range(recurrent)
+            (
+                draw(hidden_size, gates),
+                draw(rows, hidden_size),
+                draw(rows, gates),
+                draw(steps, hidden_size),
+                draw(steps, gates),
+            )
+            for _ in range(3 * LAYERS)
         ],
-        "contexts": (draw(rows, length, 2 * hidden_size), draw(rows, length, length), draw(rows, length, 2 * hidden_size)),
+        "contexts": (draw(rows, length, memory), draw(rows, length, length), draw(rows, length, memory)),
         "scores": (draw(steps * length, hidden_size), draw(hidden_size, 1), draw(1, steps * length)),
-    }  # fmt: skip
+    }
 
     def update(factors: Any) -> Any:
         """Put each product in the place of one of its factors, so that none is left out."""

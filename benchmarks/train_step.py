@@ -31,13 +31,13 @@ from research.config.flat import override
 from research.recurrence.stack import Stack, StackOptions
 from research.tasks import task as tasks
 from research.training import devices, shards
-from research.training.compilation import keep_programs
+from research.training.compilation import enable_cache
 from research.training.hparams import Hparams
 from research.training.pack import Pack
 from research.training.step import Program
 
 LAYERS, STEPS, BATCH, HIDDEN_SIZE = 3, 100, 32, 128
-CELLS = ("rnn", "lstm", "gru")
+MEASURED = ("rnn", "lstm", "gru")
 UPDATES, ROUNDS = 10, 9
 
 
@@ -54,7 +54,7 @@ def main() -> None:
         table.add_row(row["process"], f"{row['trace_s']:.2f}", f"{row['compile_s']:.2f}")
     console.print(table)
     console.print(f"written to {timing.write(compiled, 'compile_time')}", highlight=False)
-    costs = [profile_cost(name) for name in CELLS]
+    costs = [profile_cost(name) for name in MEASURED]
     table = Table("cell", "T", "B", "H", "update ms", "with profile ms", "cost")
     for row in costs:
         plain, recorded = row["update_ms"], row["profile_ms"]
@@ -80,7 +80,7 @@ def compilations() -> list[dict[str, Any]]:
 def compile_stack() -> dict[str, float]:
     """Trace and compile the gradient of a stack."""
     devices.use_all_cores()
-    keep_programs()
+    enable_cache()
     options, init = StackOptions(hidden_size=HIDDEN_SIZE, num_layers=LAYERS), InitScheme.of(InitOptions())
     stack = nnx.eval_shape(lambda: Stack(CELLS["lstm"](), options, HIDDEN_SIZE, init, nnx.Rngs(0), length=STEPS))
     graphdef, params = nnx.split(stack)
@@ -127,7 +127,7 @@ def _updates(cell: str, length: int, hidden_size: int, every: int) -> Callable[[
             "probes.gradient_flow.every": every,
         },
     )
-    program = Program(options, tasks.load(options.task), shards.spare(1, jax.device_count(), BATCH))
+    program = Program(options, tasks.load(options.task), shards.spare_devices(1, jax.device_count(), BATCH))
     pack = Pack(program, [Hparams.of(options)])
     state = pack.init()
 

@@ -50,7 +50,7 @@ def predict(options: PredictOptions) -> int:
         UserError: if nothing can be predicted, for whatever reason.
     """
     devices.require()
-    compilation.keep_programs()
+    compilation.enable_cache()
     model = restore(options.run)
     predictor = Predictor(model, options.decoding_of(model.config), options.n_best, options.seed or 0)
     if not model.finished:

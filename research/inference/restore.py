@@ -19,7 +19,6 @@ from research.options import numbers
 from research.recurrence.dropout import Rates
 from research.seq2seq.budget import resolve_hidden_size
 from research.seq2seq.model import Seq2seq
-from research.tasks import TASKS
 from research.tracking.run_directory import RunDirectory, find
 from research.training import checkpoint
 from research.training.step import TrialState
@@ -82,7 +81,7 @@ def _open(path: Path) -> RunDirectory:
 
 def _load_processor(run: RunDirectory, config: Config) -> tuple[TaskSpec, Processor]:
     """Return what was saved when the run started."""
-    kind = TASKS[config.task.name].processor_class
+    kind = config.task.processor_type
     if kind is None or config.task.target != "tokens":
         raise UserError(f"{run.path}: its task, {config.task.name}, has no processor: it predicts nothing of a file")
     saved = run.processor()
@@ -127,7 +126,8 @@ def _load_state(run: RunDirectory, config: Config, spec: TaskSpec) -> tuple[int,
     graphdef, params = nnx.split(nnx.eval_shape(build), nnx.Param)
     average = params if config.training.ema_decay else None
     step, ok = jax.ShapeDtypeStruct((), np.int32), jax.ShapeDtypeStruct((), np.bool_)
-    template: Any = TrialState(params, None, step, ok, average)  # pyright: ignore[reportArgumentType]
+    unread: Any = None
+    template = TrialState(params, optimizer=unread, step=step, ok=ok, average=average, schedule=unread)  # pyright: ignore
     number, state = checkpoint.read(run.path / "checkpoint", template)
     return number, state, graphdef
 

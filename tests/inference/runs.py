@@ -1,115 +1,133 @@
-"""Runs as a training leaves them, made without one: drawn weights, and readers of made-up inputs."""
+"""Runs as a training leaves them, written without one: drawn weights, and processors of invented inputs."""
 
+import functools
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
 
-from research.batch import FIRST_SYMBOL, Interface
+from research.batch import FIRST_SYMBOL, TaskSpec
 from research.config import Config
-from research.dotted import override
+from research.config.flat import override
+from research.data.processor import Axis, Processor
 from research.errors import UserError
-from research.tasks.pronunciation import Spelling
-from research.tasks.reader import Axis, Reader
+from research.seq2seq.budget import resolve_hidden_size
+from research.tasks.pronunciation import SpellingProcessor
 from research.tasks.task import Task
-from research.tracking.runs import RunDirectory
-from research.training import checkpoint, hparams
+from research.tracking.run_directory import RunDirectory
+from research.training import checkpoint
+from research.training.hparams import Hparams
 from research.training.step import Program, TrialState
 
-TEXT = Interface("tokens", FIRST_SYMBOL + 4, 6, "tokens", FIRST_SYMBOL + 3, 8)
-FILES = Interface("features", 2, 6, "tokens", FIRST_SYMBOL + 3, 8)
-SPELLING = Spelling("abcd", ("X", "Y", "Z"))
+TEXT = TaskSpec("tokens", FIRST_SYMBOL + 4, 6, "tokens", FIRST_SYMBOL + 3, 8)
+FILES = TaskSpec("features", 2, 6, "tokens", FIRST_SYMBOL + 3, 8)
+SPELLING = SpellingProcessor("abcd", ("X", "Y", "Z"))
 FACTOR = 3
-"""How much larger than at initialisation the weights are: outputs differ with the input."""
+"""How much larger than at initialization the weights are: outputs differ with the input."""
 BASE = override(
     Config(),
     {
         "task.name": "pronunciation",
-        "model.cell": "gru",
-        "model.features": 6,
+        "cell.name": "gru",
+        "model.hidden_size": 6,
         "model.bidirectional": True,
-        "model.attention": "dot",
+        "attention.name": "dot",
         "init.recurrent": "normal",  # drawn in no time
         "training.steps": 5,
     },
 )
 
 
-class FileReader(Reader):
-    """A file of numbers, two a line, which are the steps of a sound or an image."""
+class FileProcessor(Processor):
+    """A file of numbers, two a line, which are the steps of a recording or an image."""
 
-    def saved(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         return {}
 
     @classmethod
-    def restored(cls, saved: Mapping[str, Any]) -> "FileReader":
+    def from_dict(cls, saved: Mapping[str, Any]) -> "FileProcessor":
         return cls()
 
-    def read(self, given: str) -> np.ndarray:
+    def encode(self, source: str) -> np.ndarray:
+        lines = Path(source).read_text().splitlines()
         try:
-            return np.array([line.split() for line in Path(given).read_text().splitlines()], np.float32).reshape(-1, 2)
+            return np.array([line.split() for line in lines], np.float32).reshape(-1, 2)
         except ValueError as error:
-            raise UserError(f"{given}: holds no numbers\nbut something else") from error
+            raise UserError(f"{source}: holds no numbers\nbut something else") from error
 
-    def text(self, tokens: Sequence[int]) -> str:
-        return "".join(self.said(tokens))
+    def decode(self, tokens: Sequence[int]) -> str:
+        return "".join(self.symbols(tokens))
 
-    def said(self, tokens: Sequence[int]) -> list[str]:
+    def symbols(self, tokens: Sequence[int]) -> list[str]:
         return ["XYZ"[token - FIRST_SYMBOL] for token in tokens]
 
-    def axis(self, given: str) -> Axis:
-        return Axis(picture=self.read(given).T, name="time (s)", extent=0.5 * len(self.read(given)))
+    def axis(self, source: str) -> Axis:
+        steps = self.encode(source)
+        return Axis(picture=steps.T, name="time (s)", extent=0.5 * len(steps))
 
 
-class Sounds(FileReader):
-    kind = "sound"
+class Recordings(FileProcessor):
+    kind = "audio"
 
 
-class Images(FileReader):
+class Images(FileProcessor):
     kind = "image"
 
 
+@dataclass(frozen=True)
 class Unknown(Task):
-    """A task of which nothing but the interface is known, as on a machine without its data."""
+    """A task of which nothing but the spec is known, as on a machine without its data."""
+
+    inputs = "tokens"
+    target = "tokens"
+    sizes: TaskSpec = TEXT
+
+    @functools.cached_property
+    def spec(self) -> TaskSpec:
+        return self.sizes
 
 
-def make(
+def write(
     folder: Path,
-    interface: Interface = TEXT,
-    reader: Reader = SPELLING,
+    spec: TaskSpec = TEXT,
+    processor: Processor = SPELLING,
     *,
     seed: int = 3,
     finished: bool = True,
     **changes: Any,
 ) -> RunDirectory:
-    """A run of drawn weights.
+    """Write a run of drawn weights.
 
     Args:
+        folder: of the run.
+        spec: of its task.
+        processor: that was saved with it.
+        seed: of the weights.
+        finished: whether it has a result.
         changes: of the config; `section__name` stands for the key `section.name`.
     """
     config = override(BASE, {"seed": seed, **{key.replace("__", "."): value for key, value in changes.items()}})
     run = RunDirectory.create(folder, config)
-    run.keep_reader({"interface": asdict(interface), "reader": reader.saved()})
-    save(run, state(config, interface))
+    run.save_processor({"spec": asdict(spec), "processor": processor.to_dict()})
+    save(run, state(config, spec))
     if finished:
         run.finish({"status": "finished", "steps": config.training.steps, "summary": {}})
     return run
 
 
-def state(config: Config, interface: Interface) -> TrialState:
-    """That of a trial whose task has this interface."""
-    task = Unknown.__new__(Unknown)
-    task.interface = interface
-    drawn = Program(config, task).init(hparams.of(config, interface))
-    return jax.tree.map(lambda x: np.asarray(FACTOR * x if x.dtype == np.float32 and x.ndim else x), drawn)
+def state(config: Config, spec: TaskSpec) -> TrialState:
+    """Return that of a trial whose task has this spec."""
+    options = resolve_hidden_size(config, spec)
+    initial = Program(options, Unknown(sizes=spec)).init(Hparams.of(options))
+    return jax.tree.map(lambda x: np.asarray(FACTOR * x if x.dtype == np.float32 and x.ndim else x), initial)
 
 
 def save(run: RunDirectory, state: TrialState) -> None:
     """Put it in the place of the run's last checkpoint."""
-    folder, step = run.path / "checkpoint", run.config().training.steps
+    folder, step = run.path / "checkpoint", run.options()["training.steps"]
     shutil.rmtree(folder, ignore_errors=True)
     checkpoint.save(folder, step, state)

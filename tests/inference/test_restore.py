@@ -10,21 +10,21 @@ import numpy as np
 import pytest
 
 from research.config import Config
-from research.dotted import override
+from research.config.flat import override, unflatten
 from research.errors import UserError
-from research.predicting.restored import restore
-from research.tracking.runs import RunDirectory
-from tests.predicting import runs
+from research.inference.restore import restore
+from research.tracking.run_directory import RunDirectory
+from tests.inference import runs
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory) -> Path:
-    return runs.make(tmp_path_factory.mktemp("runs") / "attention" / "trial").path
+def original(tmp_path_factory) -> Path:
+    return runs.write(tmp_path_factory.mktemp("runs") / "attention" / "trial").path
 
 
 @pytest.fixture
-def run(made, tmp_path) -> RunDirectory:
-    return RunDirectory(Path(shutil.copytree(made, tmp_path / "runs" / "attention" / "trial")))
+def run(original, tmp_path) -> RunDirectory:
+    return RunDirectory(Path(shutil.copytree(original, tmp_path / "runs" / "attention" / "trial")))
 
 
 def refused(path: Path) -> str:
@@ -34,12 +34,12 @@ def refused(path: Path) -> str:
     return str(raised.value)
 
 
-def test_a_run_gives_its_config_interface_reader_and_weights(run):
-    found = restore(run.path)
-    assert (found.config, found.interface) == (run.config(), runs.TEXT)
-    assert found.reader.saved() == runs.SPELLING.saved()
-    assert (found.step, found.finished) == (5, True)
-    assert found.params["encoder"]["embed"]["embedding"][...].shape == (7, 6)
+def test_a_run_gives_its_config_spec_processor_and_weights(run):
+    model = restore(run.path)
+    assert (model.config, model.spec) == (unflatten(run.options()), runs.TEXT)
+    assert model.processor.to_dict() == runs.SPELLING.to_dict()
+    assert (model.step, model.finished) == (5, True)
+    assert model.params["encoder"]["embed"]["embedding"][...].shape == (7, 6)
 
 
 def test_nothing_in_the_directory_is_touched(run):
@@ -53,29 +53,29 @@ def test_nothing_in_the_directory_is_touched(run):
 
 
 def test_the_moving_average_of_the_weights_is_taken_where_there_is_one(tmp_path):
-    run = runs.make(tmp_path / "run", training__ema_decay=0.9)
-    drawn = runs.state(run.config(), runs.TEXT)
-    average = jax.tree.map(lambda x: np.full_like(x, 2), drawn.params)
-    runs.save(run, replace(drawn, average=average))
+    run = runs.write(tmp_path / "run", training__ema_decay=0.9)
+    state = runs.state(unflatten(run.options()), runs.TEXT)
+    average = jax.tree.map(lambda x: np.full_like(x, 2), state.params)
+    runs.save(run, replace(state, average=average))
     assert {value for leaf in jax.tree.leaves(restore(run.path).params) for value in np.ravel(leaf)} == {2.0}
 
 
-def test_a_budget_of_weights_is_settled_as_in_training(tmp_path):
-    run = runs.make(tmp_path / "run", model__parameter_budget=3000)
+def test_a_parameter_budget_is_resolved_as_in_training(tmp_path):
+    run = runs.write(tmp_path / "run", model__parameter_budget=3000)
     config = restore(run.path).config
-    assert (config.model.parameter_budget, config.model.features > 6) == (0, True)
+    assert (config.model.parameter_budget, config.model.hidden_size > 6) == (0, True)
 
 
 def test_a_run_of_cudnn_is_run_by_what_there_is(tmp_path):
-    run = runs.make(tmp_path / "run", model__cell="lstm")
+    run = runs.write(tmp_path / "run", cell__name="lstm")
     config = json.loads(run.config_file.read_text())
     run.config_file.write_text(json.dumps(config | {"model.backend": "cudnn"}))
     assert restore(run.path).config.model.backend == "auto"
 
 
 def test_an_unfinished_run_has_its_last_checkpoint(tmp_path):
-    found = restore(runs.make(tmp_path / "run", finished=False).path)
-    assert (found.step, found.finished) == (5, False)
+    model = restore(runs.write(tmp_path / "run", finished=False).path)
+    assert (model.step, model.finished) == (5, False)
 
 
 def test_what_is_no_run_is_said_with_the_runs_in_it(run, tmp_path):
@@ -83,47 +83,49 @@ def test_what_is_no_run_is_said_with_the_runs_in_it(run, tmp_path):
     assert refused(tmp_path / "runs").endswith(f"is no run directory; runs in it: {run.path}")
 
 
-def test_a_task_without_a_reader_is_said(tmp_path):
+def test_a_task_without_a_processor_is_said(tmp_path):
     run = RunDirectory.create(tmp_path / "run", override(Config(), {"task.name": "adding"}))
-    assert "its task, adding, has no reader" in refused(run.path)
+    assert "its task, adding, has no processor" in refused(run.path)
 
 
-def test_a_run_from_before_there_were_readers_is_said(run):
-    run.reader_file.unlink()
-    assert "holds no reader.json" in refused(run.path)
+def test_a_run_of_an_older_version_is_said(run):
+    run.config_file.write_text('{"task.name": "pronunciation", "model.cell": "gru"}')
+    assert "written by an older version" in refused(run.path)
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [
-        ("{", "reader.json:1: not JSON"),
-        ("[]", "must be a JSON object"),
-        ("{}", "interface.inputs=None: must be one of features, tokens"),
-        ('{"interface": {"inputs": "tokens", "input_size": 0}}', "interface.input_size=0: must be a whole number"),
-        ('{"interface": {"inputs": "tokens", "input_size": true}}', "interface.input_size=True: must be a whole"),
+        (None, "processor.json"),
+        ("{", "processor.json:1: not JSON"),
+        ("{}", "spec.inputs=None: must be one of features, tokens"),
+        ('{"spec": {"inputs": "tokens", "input_size": 0}}', "spec.input_size=0: must be a whole number"),
+        ('{"spec": {"inputs": "tokens", "input_size": true}}', "spec.input_size=True: must be a whole"),
     ],
 )
-def test_a_broken_reader_file_is_said(content, said, run):
-    run.reader_file.write_text(content)
-    assert said in refused(run.path)
+def test_a_broken_processor_file_is_said(content, message, run):
+    run.processor_file.unlink()
+    if content is not None:
+        run.processor_file.write_text(content)
+    assert message in refused(run.path)
 
 
 @pytest.mark.parametrize("saved", [None, [], {"letters": 3, "phonemes": []}, {"letters": "aa", "phonemes": []}])
-def test_what_no_reader_can_be_made_of_is_said(saved, run):
-    run.reader_file.write_text(json.dumps(run.reader() | {"reader": saved}))
-    assert "reader.json: is no reader of the task pronunciation" in refused(run.path)
+def test_what_is_no_processor_is_said(saved, run):
+    run.processor_file.write_text(json.dumps(run.processor() | {"processor": saved}))
+    assert "processor.json: is no processor of the task pronunciation" in refused(run.path)
 
 
-def test_a_reader_with_fewer_symbols_than_the_model_says_is_said(run):
-    saved = run.reader()
-    fewer = saved["reader"] | {"phonemes": saved["reader"]["phonemes"][:-1]}
-    run.reader_file.write_text(json.dumps(saved | {"reader": fewer}))
-    assert "reader.json: is no reader of the task pronunciation (IndexError" in refused(run.path)
+def test_a_processor_with_fewer_symbols_than_the_model_predicts_is_said(run):
+    saved = run.processor()
+    fewer = saved["processor"] | {"phonemes": saved["processor"]["phonemes"][:-1]}
+    run.processor_file.write_text(json.dumps(saved | {"processor": fewer}))
+    assert "processor.json: is no processor of the task pronunciation (IndexError" in refused(run.path)
 
 
-def test_an_interface_of_another_model_is_said(run):
-    saved = run.reader()
-    run.reader_file.write_text(json.dumps(saved | {"interface": saved["interface"] | {"input_size": 99}}))
+def test_a_spec_of_another_model_is_said(run):
+    saved = run.processor()
+    run.processor_file.write_text(json.dumps(saved | {"spec": saved["spec"] | {"input_size": 99}}))
     assert "checkpoint/5: not of this model: " in refused(run.path)
 
 
@@ -140,12 +142,12 @@ def test_a_damaged_checkpoint_is_said(run):
 
 def test_a_finished_run_without_its_last_checkpoint_is_said(run):
     shutil.move(run.path / "checkpoint" / "5", run.path / "checkpoint" / "4")
-    assert "its last checkpoint, of step 5, is missing or was cut off" in refused(run.path)
+    assert "its last checkpoint, of step 5, is missing or incomplete" in refused(run.path)
 
 
 def test_a_diverged_run_is_said_finished_or_not(run):
     run.finish({"status": "diverged", "diverged_at": 3, "steps": 5, "summary": {}})
     assert "the run has diverged in update 3" in refused(run.path)
     run.result_file.unlink()
-    runs.save(run, replace(runs.state(run.config(), runs.TEXT), ok=np.bool_(False), step=np.int32(2)))
+    runs.save(run, replace(runs.state(unflatten(run.options()), runs.TEXT), ok=np.bool_(False), step=np.int32(2)))
     assert "the run has diverged in update 3" in refused(run.path)
