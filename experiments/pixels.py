@@ -12,9 +12,9 @@ pixels, and of 70% where they are permuted; the most frequent digit has 10%.
 from research.config import Column, Experiment, unflatten
 
 EXPERIMENT = Experiment(
-    claim="Over 28 rows any cell reads a digit; over 784 pixels only one whose state lasts as long: by identity (IRNN: "
-    "Le, Jaitly, Hinton 2015), or by gates that are biased to keep it (chrono: Tallec & Ollivier 2018). In a "
-    "permuted order what belongs together is far apart, but there is something to see up to the last step.",
+    claim="Over 28 rows any cell reads a digit; over 784 pixels only one whose state lasts as long: by identity "
+    "(IRNN: Le, Jaitly, Hinton 2015), or by gates that are biased to keep it (chrono: Tallec & Ollivier 2018). "
+    "In a permuted order what belongs together is far apart, but there is something to see up to the last step.",
     base=unflatten(
         {
             "task.name": "pixels",

@@ -10,9 +10,9 @@ Options were chosen on the validation words, for additive attention: the learnin
 from research.config import Column, Experiment, unflatten
 
 EXPERIMENT = Experiment(
-    claim="Trained longer, one layer that attends to the letters (additive: Bahdanau, Cho, Bengio 2015) pronounces long "
-    "words as well as short ones; one that has a single state of the word (none: Sutskever, Vinyals, Le 2014) "
-    "errs the more often the longer the word is.",
+    claim="Trained longer, one layer that attends to the letters (additive: Bahdanau, Cho, Bengio 2015) pronounces "
+    "long words as well as short ones; one that has a single state of the word (none: Sutskever, Vinyals, Le "
+    "2014) errs the more often the longer the word is.",
     base=unflatten(
         {
             "task.name": "pronunciation",

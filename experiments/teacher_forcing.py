@@ -21,11 +21,11 @@ def falling(schedule: str) -> dict[str, Any]:
 
 
 EXPERIMENT = Experiment(
-    claim="A decoder trained on true previous tokens alone errs more when it runs free than when it is forced (exposure "
-    "bias). Feeding it its own predictions in training, at a constant ratio or more and more of them (scheduled "
-    "sampling; Bengio, Vinyals, Jaitly, Shazeer 2015), narrows the gap; whether the free-running error falls as "
-    "well is what the table shows. A ratio is the fraction of true tokens, sampled for each token or for each "
-    "sequence; the others are the likeliest tokens, or sampled.",
+    claim="A decoder trained on true previous tokens alone errs more when it runs free than when it is forced "
+    "(exposure bias). Feeding it its own predictions in training, at a constant ratio or more and more of them "
+    "(scheduled sampling; Bengio, Vinyals, Jaitly, Shazeer 2015), narrows the gap; whether the free-running "
+    "error falls as well is what the table shows. A ratio is the fraction of true tokens, sampled for each "
+    "token or for each sequence; the others are the likeliest tokens, or sampled.",
     base=unflatten(
         {
             "task.name": "pronunciation",

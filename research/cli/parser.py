@@ -13,6 +13,7 @@ from research.config.flags import HELP, refuse, run_tyro, split
 from research.errors import UserError
 
 Positional = tyro.conf.Positional
+MARKERS = (tyro.conf.PositionalRequiredArgs,)
 OptionsT = TypeVar("OptionsT")
 
 
@@ -33,7 +34,7 @@ def parse_command(kind: type[OptionsT], args: Sequence[str], command: str) -> Op
     positionals = required | {name for name, hint in hints.items() if get_origin(hint) is Annotated}
     try:
         if any(word in HELP for word in args):
-            return run_tyro(kind, ["--help"], prog=f"python -m research {command}")
+            return run_tyro(kind, ["--help"], MARKERS, prog=f"python -m research {command}")
         flags, others = split(args)
         for key in flags:
             if key not in hints or key in positionals:
@@ -41,7 +42,7 @@ def parse_command(kind: type[OptionsT], args: Sequence[str], command: str) -> Op
                 hint = f"; did you mean --{_hyphens(close[0])}?" if close else ""
                 raise UserError(f"--{_hyphens(key)}: no such option{hint}")
         with tyro_errors.on_parse_error(functools.partial(refuse, flags)):
-            return run_tyro(kind, [*(f"--{key}={text}" for key, text in flags.items()), "--", *others])
+            return run_tyro(kind, [*(f"--{key}={text}" for key, text in flags.items()), "--", *others], MARKERS)
     except SystemExit:  # tyro, after its help
         return None
     except UserError as error:

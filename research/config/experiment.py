@@ -3,7 +3,6 @@
 An experiment is a file that sets `EXPERIMENT`: one of `experiments/`, known by its name, or any other, by its path.
 """
 
-import importlib
 import importlib.util
 import sys
 from collections.abc import Mapping
@@ -91,17 +90,17 @@ def folder(name: str) -> str:
 
 
 def _module(name: str) -> ModuleType:
+    path, title = Path(name).resolve(), Path(name).stem
     if not name.endswith(".py"):
         if name not in names():
             raise UserError(f"experiment {name!r}: must be the path of a Python file, or one of {', '.join(names())}")
-        return importlib.import_module(f"experiments.{name}")
-    path = Path(name).resolve()
+        path, title = ROOT / "experiments" / f"{name}.py", f"experiments.{name}"
     if not path.is_file():
         raise UserError(f"experiment {name!r}: no such file")
-    module = sys.modules.get(path.stem)
+    module = sys.modules.get(title)
     if module is None or module.__file__ != str(path):
-        spec = importlib.util.spec_from_file_location(path.stem, path)
+        spec = importlib.util.spec_from_file_location(title, path)
         assert spec and spec.loader
-        module = sys.modules[path.stem] = importlib.util.module_from_spec(spec)  # dataclasses look their module up
+        module = sys.modules[title] = importlib.util.module_from_spec(spec)  # dataclasses look their module up
         spec.loader.exec_module(module)
     return module

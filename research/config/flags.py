@@ -7,17 +7,18 @@ underscores. Every mistake is a `UserError` of one line. `research.cli.parser` r
 import contextlib
 import functools
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeVar, get_args
+from dataclasses import astuple, make_dataclass
+from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
 
 import tyro
 from tyro import _errors as tyro_errors  # private, but the only way to tyro's parse errors; tyro is pinned
 
 from research.config import experiment
 from research.config.config import CHOICES, Config
-from research.config.flat import draft, override
+from research.config.flat import draft, field_types, override
 from research.errors import UserError
 
-MARKERS = (tyro.conf.AvoidSubcommands, tyro.conf.FlagConversionOff, tyro.conf.PositionalRequiredArgs)
+MARKERS = (tyro.conf.AvoidSubcommands, tyro.conf.FlagConversionOff)
 ALLOWED = {bool: "true or false", int: "a whole number", float: "a number"}
 REGISTRY = tyro.constructors.ConstructorRegistry()
 HELP = ("-h", "--help")
@@ -40,6 +41,21 @@ def _read_bool(info: tyro.constructors.PrimitiveTypeInfo) -> tyro.constructors.P
     )
 
 
+@REGISTRY.primitive_rule
+def _read_name(info: tyro.constructors.PrimitiveTypeInfo) -> tyro.constructors.PrimitiveConstructorSpec[str] | None:
+    """Read the name of a choice, whose class has been selected by it before."""
+    if get_origin(info.type) is not Literal or len(get_args(info.type)) != 1:
+        return None
+    (name,) = get_args(info.type)
+    return tyro.constructors.PrimitiveConstructorSpec(
+        nargs=1,
+        metavar="NAME",
+        instance_from_str=lambda _: name,
+        is_instance=lambda value: value == name,
+        str_from_instance=lambda value: [value],
+    )
+
+
 def read_flags(args: Sequence[str]) -> dict[str, str]:
     """Return the text of each flag by its key, in the order of the words.
 
@@ -47,8 +63,8 @@ def read_flags(args: Sequence[str]) -> dict[str, str]:
         UserError: for a flag without a value, a flag that stands twice, or a word that is no flag.
     """
     flags, others = split(args)
-    if others:
-        raise UserError(f"{others[0]!r}: not a flag; flags are written --key=value")
+    if others or "--" in args:
+        raise UserError(f"{[*others, '--'][0]!r}: not a flag; flags are written --key=value")
     return flags
 
 
@@ -87,8 +103,13 @@ def parse(base: Config, args: Sequence[str]) -> Config:
         UserError: for an unknown key, or a value of the wrong type or outside its range.
     """
     flags = read_flags(args)
+    types = field_types(draft(base, flags))
+    # tyro reads those that stand in the flags alone: for all options it takes a tenth of a second, for each trial
+    items = [(f"field_{i}", Annotated[types[key], tyro.conf.arg(name=key)]) for i, key in enumerate(flags)]
     with tyro_errors.on_parse_error(functools.partial(refuse, flags)):
-        return run_tyro(Config, [f"--{key}={text}" for key, text in flags.items()], True, default=draft(base, flags))
+        words = [f"--{key}={text}" for key, text in flags.items()]
+        values = run_tyro(make_dataclass("Flags", items), words, use_underscores=True)
+    return override(base, dict(zip(flags, astuple(values), strict=True)))
 
 
 def config_of(name: str, args: Sequence[str]) -> Config:
@@ -125,7 +146,7 @@ def print_help(name: str, args: Sequence[str]) -> None:
         lines += [f"  {choice:<{width}}  {summary(kind)}" for choice, kind in registry.items()]
     with contextlib.suppress(SystemExit):  # tyro leaves after its help
         prog, description = f"python -m research train {name}", "\n".join(lines)
-        run_tyro(Config, ["--help"], True, default=config, prog=prog, description=description)
+        run_tyro(Config, ["--help"], use_underscores=True, default=config, prog=prog, description=description)
 
 
 def summary(kind: type) -> str:
@@ -151,6 +172,6 @@ def refuse(flags: Mapping[str, str], event: tyro_errors.ParseErrorEvent) -> None
     raise UserError(f"{key}={flags.get(key, '')}: must be {allowed}")
 
 
-def run_tyro(kind: type[OptionsT], words: Sequence[str], use_underscores: bool = False, **options: Any) -> OptionsT:
+def run_tyro(kind: type[OptionsT], words: Sequence[str], markers: Sequence[Any] = (), **options: Any) -> OptionsT:
     """Return the dataclass that the words set; `--help` prints its fields and raises `SystemExit`."""
-    return tyro.cli(kind, args=words, use_underscores=use_underscores, config=MARKERS, registry=REGISTRY, **options)
+    return tyro.cli(kind, args=words, config=(*MARKERS, *markers), registry=REGISTRY, **options)

@@ -65,6 +65,15 @@ def draft(config: Config, changes: Mapping[str, Any]) -> Config:
     return structure
 
 
+def field_types(options: Any, prefix: str = "") -> dict[str, Any]:
+    """Return the types of the values of nested options by dotted key."""
+    types: dict[str, Any] = {}
+    for item in fields(options):
+        key, value = prefix + item.name, getattr(options, item.name)
+        types |= field_types(value, f"{key}.") if is_dataclass(value) else {key: item.type}
+    return types
+
+
 def _names(changes: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in changes.items() if key.endswith(".name") and key[: -len(".name")] in CHOICES}
 
@@ -126,8 +135,8 @@ def suggestion(key: str, config: Config) -> str:
         chosen = getattr(config, section).name
         return f" of {section}.name={chosen}; it is one of {section}.name={', '.join(choices)}"
     known = list(flatten(config))
-    same_name = [other for other in known if other.rpartition(".")[2] == name]
-    close = same_name or difflib.get_close_matches(key, [*known, *CHOICES], n=1, cutoff=0.5)
+    same_name = [f"{name}.name"] if name in CHOICES else [other for other in known if other.rpartition(".")[2] == name]
+    close = same_name or difflib.get_close_matches(key, known, n=1, cutoff=0.5)
     return f"; did you mean {close[0]}?" if close else "; `python -m research train EXPERIMENT --help` names them"
 
 
