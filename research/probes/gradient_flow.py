@@ -1,14 +1,14 @@
 """How the gradient fares on its way back through time: numbers and heat-map rows from the norms of dL/dh_t.
 
-A profile is ||dL/dh_t|| for t = 0 .. T-1; the loss is taken after the last step. Where it is A exp(s t), one step further
-from the loss multiplies it by d = exp(-s): it vanishes for d < 1 and explodes for d > 1 (Bengio, Simard, Frasconi 1994;
-Pascanu, Mikolov, Bengio 2013). The half-life is ln 2 / -ln d steps.
+A profile is ||dL/dh_t|| for t = 0 .. T-1; the loss is taken after the last step. Where it is A exp(s t), one step
+further from the loss multiplies it by d = exp(-s): it vanishes for d < 1 and explodes for d > 1 (Bengio, Simard,
+Frasconi 1994; Pascanu, Mikolov, Bengio 2013). The half-life is ln 2 / -ln d steps.
 
 s is the least-squares slope of ln ||dL/dh_t|| against t, over all steps whose norm float32 can hold: every step
 has a say, so a steep stretch of k steps next to the loss that loses A nats shifts s by about 6 A k / T^2 at most,
 whereas the slope between the two ends would shift by A / T. The total loss along such a stretch shows in
-`first_last_ratio`. A profile that bends has no single rate; d is then the average over the sequence, and the figure tells
-more.
+`first_last_ratio`. A profile that bends has no single rate; d is then the average over the sequence, and the figure
+tells more.
 
 Where the loss has terms at many steps, gradient enters the recurrence at all of them, and the profile says nothing of
 decay: the probe is rejected there. Below about 1e-35 norms are too small, since entries below 1e-38 are flushed to zero

@@ -11,31 +11,32 @@ from pathlib import Path
 
 import jax
 
-LEAST_SECONDS = 0.2  # a program that compiles faster is not worth a file
-MOST_BYTES = 2**30
+MIN_COMPILE_SECONDS = 0.2  # a program that compiles faster is not worth a file
+MAX_BYTES = 2**30
 
 
-def keep_programs() -> None:
-    """Keep compiled programs in the user's cache folder, and take those that are there.
+def enable_cache() -> None:
+    """Keep compiled programs in the user's cache folder, and load those that are in it.
 
-    In vain where the caller has set JAX's cache, to a folder or to nothing, or where the folder cannot be written to.
+    Nothing happens where the caller has set JAX's cache, to a folder or to nothing, or where the folder cannot be
+    written to.
     """
     if jax.config.values["jax_compilation_cache_dir"] is not None:
         return
     with contextlib.suppress(OSError, RuntimeError):  # no permission, no space; no home
         folder = user_cache() / "recurrent-research" / "jax"
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # who can write there decides what is run here
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # who can write to it decides which programs run
         if not os.access(folder, os.W_OK):
             return
-        _drop_oldest(folder, MOST_BYTES)
+        _drop_oldest(folder, MAX_BYTES)
         jax.config.update("jax_compilation_cache_dir", str(folder))
-        jax.config.update("jax_persistent_cache_min_compile_time_secs", LEAST_SECONDS)
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", MIN_COMPILE_SECONDS)
         # A process that was ended while it wrote leaves half a file, a full disk none: the program is compiled again.
         warnings.filterwarnings("ignore", "Error (reading|writing) persistent compilation cache", UserWarning)
 
 
 def user_cache() -> Path:
-    """`$XDG_CACHE_HOME` where it is an absolute path, else `~/.cache`.
+    """Return `$XDG_CACHE_HOME` where it is an absolute path, else `~/.cache`.
 
     Raises:
         RuntimeError: if the user has no home.
@@ -46,10 +47,10 @@ def user_cache() -> Path:
 
 def _drop_oldest(folder: Path, most: int) -> None:
     """Remove the oldest programs until all take `most` bytes at most; JAX's own limit needs one more package."""
-    found = [(path.stat(), path) for path in folder.glob("*-cache")]
-    size = sum(facts.st_size for facts, _ in found)
-    for facts, path in sorted(found, key=lambda each: each[0].st_mtime):
+    files = [(path.stat(), path) for path in folder.glob("*-cache")]
+    size = sum(stat.st_size for stat, _ in files)
+    for stat, path in sorted(files, key=lambda file: file[0].st_mtime):
         if size <= most:
             return
         path.unlink(missing_ok=True)
-        size -= facts.st_size
+        size -= stat.st_size

@@ -1,33 +1,38 @@
-"""The devices that a program runs on, and the facts about them that a result depends on."""
+"""The devices that a program runs on, and the facts that a result depends on besides its options."""
 
 import contextlib
+import functools
+import hashlib
 import os
 import platform
+import subprocess
+from pathlib import Path
 from typing import Any
 
 import jax
 
 from research.errors import UserError
 
-BY_FLAG = "--xla_force_host_platform_device_count"
+DEVICE_COUNT_FLAG = "--xla_force_host_platform_device_count"
+SOURCES = Path(__file__).parents[1]
 
 
 def use_all_cores() -> None:
-    """On a CPU, make each core an XLA device, so that trials run side by side.
+    """Make each core of a CPU an XLA device, so that trials run at the same time.
 
-    In vain where the caller has set a number of devices, or has computed something already.
+    Nothing happens where the caller has set a number of devices, or has computed something already.
     """
-    if jax.config.values["jax_num_cpu_devices"] >= 0 or BY_FLAG in os.environ.get("XLA_FLAGS", ""):
+    if jax.config.values["jax_num_cpu_devices"] >= 0 or DEVICE_COUNT_FLAG in os.environ.get("XLA_FLAGS", ""):
         return
     with contextlib.suppress(RuntimeError):  # jax has its devices already
         jax.config.update("jax_num_cpu_devices", cores())
 
 
 def require() -> None:
-    """See now that JAX finds a device.
+    """Check that JAX finds a device.
 
     Raises:
-        UserError: if it does not, as where `JAX_PLATFORMS` names one that is not there.
+        UserError: if it does not, as where `JAX_PLATFORMS` names one that does not exist.
     """
     try:
         jax.devices()
@@ -37,12 +42,12 @@ def require() -> None:
 
 
 def cores() -> int:
-    """The cores that this process may use."""
+    """Return the number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def environment() -> dict[str, Any]:
-    """What numbers may depend on beside config and seed: equal environments give equal bits."""
+    """Return what numbers may depend on besides options and seed: equal environments give equal bits."""
     device = jax.devices()[0]
     return {
         "platform": device.platform,
@@ -54,11 +59,37 @@ def environment() -> dict[str, Any]:
         "instructions": _instructions(),
         "python": platform.python_version(),
         "jax": jax.__version__,
+        "source": source_fingerprint(),
+        "git_commit": git_commit(),
     }
 
 
+@functools.cache
+def source_fingerprint(folder: Path = SOURCES) -> str:
+    """Return the SHA-256 of the names and contents of all Python files under the folder, this package by default."""
+    digest = hashlib.sha256()
+    for path in sorted(folder.rglob("*.py")):
+        digest.update(f"{path.relative_to(folder).as_posix()}\0".encode() + path.read_bytes() + b"\0")
+    return digest.hexdigest()
+
+
+@functools.cache
+def git_commit(folder: Path = SOURCES) -> str:
+    """Return the commit that the sources are checked out at, "-dirty" after it where they differ; or "unknown"."""
+
+    def git(*arguments: str) -> str:
+        command = ["git", "-C", str(folder), *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
+
+    try:
+        git("ls-files", "--error-unmatch", "__init__.py")  # else the folder lies in somebody's repository
+        return git("describe", "--always", "--abbrev=40", "--exclude=*", "--dirty")
+    except (OSError, subprocess.SubprocessError):
+        return "unknown"
+
+
 def _instructions() -> str:
-    """The widest vector extension that the processor names; XLA compiles for it."""
+    """Return the widest vector extension that the processor names; XLA compiles for it."""
     try:
         with open("/proc/cpuinfo", encoding="utf-8") as file:
             flags = next((line.split() for line in file if line.startswith(("flags", "Features"))), [])

@@ -1,187 +1,84 @@
-"""What may differ between the trials of one compiled program, and what decides that program."""
+"""The arguments of a compiled program that tell its trials apart: every traced number of a trial's options."""
 
-import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from research.batch import Interface
-from research.config import NOISE, Config, TrainingConfig
-from research.dotted import flatten
-from research.recurrent.dropout import Rates
-from research.recurrent.initial import InitScheme
-from research.seq2seq.conditions import Conditions, Forcing
-from research.tracking.runs import NEUTRAL_KEYS
+from research.cells.initializers import InitScheme
+from research.options import bind, numbers
+from research.recurrence.dropout import Rates
+from research.seq2seq.step_options import StepOptions
+from research.seq2seq.teacher_forcing import TeacherForcing
+from research.training.optimizers import Optimizer
+from research.training.options import TrialOptions
+from research.training.schedules import Schedule
 
-DYNAMIC = (
-    "seed",
-    "init.gain",
-    "init.connections",
-    "init.input_gain",
-    "init.bias",
-    "init.forget_bias",
-    "init.chrono_length",
-    "training.learning_rate",
-    "training.warmup_steps",
-    "training.decay",
-    "training.plateau_steps",
-    "training.plateau_patience",
-    "training.plateau_factor",
-    "training.beta1",
-    "training.beta2",
-    "training.square_decay",
-    "training.epsilon",
-    "training.momentum",
-    "training.weight_decay",
-    "training.clip_norm",
-    "training.clip_value",
-    "training.loss_ceiling",
-    "training.label_smoothing",
-    "training.gradient_regulariser",
-    "training.ema_decay",
-    "forcing.policy",
-    "forcing.ratio",
-    "forcing.half_life",
-    "forcing.floor",
-    "forcing.unit",
-    *(f"training.{name}" for name in NOISE),
-)
-LABELS = ("experiment", "setting", "arm")
-"""Keys that only name a trial; no program reads them, nor the keys that a continuation may change."""
-SWITCHED = ("momentum", "label_smoothing", "gradient_regulariser", "ema_decay", *NOISE)
-"""Numbers of the training that are off where they are 0, which decides the program."""
-
-
-@jax.tree_util.register_dataclass
-@dataclass(frozen=True)
-class Rule:
-    """The numbers of the update rule. Where a mean is almost all past, float32 holds what is new in it better."""
-
-    share1: Float[Array, "*K"]
-    """1 - beta1."""
-    share2: Float[Array, "*K"]
-    """1 - beta2."""
-    square_decay: Float[Array, "*K"]
-    epsilon: Float[Array, "*K"]
-    momentum: Float[Array, "*K"] | None
-    weight_decay: Float[Array, "*K"]
-
-
-@jax.tree_util.register_dataclass
-@dataclass(frozen=True)
-class Patience:
-    """When the learning rate falls on a plateau, and how far."""
-
-    steps: Int[Array, "*K"]
-    means: Int[Array, "*K"]
-    factor: Float[Array, "*K"]
+SECTIONS = ("optimizer", "schedule", "training", "dropout", "zoneout")
+"""Sections whose traced numbers are passed on as they are."""
 
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class Hparams:
-    """Arrays: one trial's are scalars, a pack's have a leading axis K."""
+    """Arrays: those of one trial are scalars, those of a pack have a leading axis K."""
 
     seed: Int[Array, "*K"]
     init: InitScheme
-    learning_rate: Float[Array, "*K"]
-    warmup_steps: Float[Array, "*K"]
-    cosine: Float[Array, "*K"]
-    """1: the learning rate decays to 0 at the last step; 0: it stays."""
-    inverse_sqrt: Float[Array, "*K"]
-    """1: it falls with the root of the updates; 0: it stays."""
-    patience: Patience | None
-    """None: it does not look at the loss."""
-    rule: Rule
-    clip_norm: Float[Array, "*K"]
-    clip_value: Float[Array, "*K"] | None
-    loss_ceiling: Float[Array, "*K"]
-    forcing: Forcing | None
+    teacher_forcing: TeacherForcing | None
     """None: always."""
-    label_smoothing: Float[Array, "*K"] | None
-    gradient_regulariser: Float[Array, "*K"] | None
-    """Weight of Omega."""
-    averaging: Float[Array, "*K"] | None
-    """1 - ema_decay: the share of the newest weights in their average; None: there is none."""
-    rates: Rates
-    """Of dropout and zoneout."""
+    numbers: dict[str, dict[str, Array]]
+    """By section and option; an option that is off has none."""
 
-    def conditions(self, step: Int[Array, ""]) -> Conditions:
-        """What holds in update number `step`, from 0."""
-        fed = (None, None) if self.forcing is None else (self.forcing.rate(step), self.forcing.whole)
-        return Conditions(*fed, self.label_smoothing, self.rates, self.gradient_regulariser)
+    @classmethod
+    def of(cls, options: TrialOptions) -> "Hparams":
+        """Return one trial's numbers, as NumPy scalars of the types that a program is compiled for."""
+        seed: Any = np.int32(options.seed)
+        by_section: Any = {section: numbers(getattr(options, section)) for section in SECTIONS}
+        return cls(seed, InitScheme.of(options.init), TeacherForcing.of(options.teacher_forcing), by_section)
 
+    def number(self, section: str, name: str) -> Array | None:
+        """Return a number; None if its option is off."""
+        return self.numbers[section].get(name)
 
-def of(config: Config, interface: Interface) -> Hparams:
-    """One trial's hyperparameters, as NumPy scalars of the types that the program is compiled for."""
-    training = config.training
-    cut = training.clip_value < math.inf
-    return Hparams(
-        seed=_scalar(config.seed, np.int32),
-        init=InitScheme.of(config.init, interface.input_length),
-        learning_rate=_scalar(training.learning_rate),
-        warmup_steps=_scalar(training.warmup_steps),
-        cosine=_scalar(training.decay == "cosine"),
-        inverse_sqrt=_scalar(training.decay == "inverse_sqrt"),
-        patience=_patience(training) if training.decay == "plateau" else None,
-        rule=_rule(training),
-        clip_norm=_scalar(training.clip_norm),
-        clip_value=_scalar(training.clip_value) if cut else None,
-        loss_ceiling=_scalar(training.loss_ceiling),
-        forcing=None if config.forcing.policy == "always" else Forcing.of(config.forcing),
-        label_smoothing=_switched(training.label_smoothing),
-        gradient_regulariser=_switched(training.gradient_regulariser),
-        averaging=_scalar(1 - training.ema_decay) if training.ema_decay else None,
-        rates=Rates(**{name: _switched(getattr(training, name)) for name in NOISE}),
-    )
+    def optimizer(self, options: TrialOptions) -> Optimizer:
+        """Return the update rule with this trial's numbers in place of those of the options."""
+        return bind(options.optimizer, self.numbers["optimizer"])
 
+    def schedule(self, options: TrialOptions) -> Schedule:
+        """Return the schedule of the learning rate with this trial's numbers in place of those of the options."""
+        return bind(options.schedule, self.numbers["schedule"])
 
-def _rule(training: TrainingConfig) -> Rule:
-    return Rule(
-        share1=_scalar(1 - training.beta1),
-        share2=_scalar(1 - training.beta2),
-        square_decay=_scalar(training.square_decay),
-        epsilon=_scalar(training.epsilon),
-        momentum=_switched(training.momentum),
-        weight_decay=_scalar(training.weight_decay),
-    )
+    @property
+    def rates(self) -> Rates:
+        """Rates of dropout and zoneout."""
+        return Rates.of(self.numbers["dropout"], self.numbers["zoneout"])
 
+    def forcing_probability(self, step: Int[Array, ""]) -> Float[Array, ""]:
+        """Return the probability of the true token as the decoder's input in update number `step`, from 0."""
+        return jnp.float32(1) if self.teacher_forcing is None else self.teacher_forcing.probability(step)
 
-def _patience(training: TrainingConfig) -> Patience:
-    return Patience(
-        steps=_scalar(training.plateau_steps, np.int32),
-        means=_scalar(training.plateau_patience, np.int32),
-        factor=_scalar(training.plateau_factor),
-    )
+    def step_options(self, step: Int[Array, ""], gradient_regularizer: Array | None) -> StepOptions:
+        """Return what update number `step`, from 0, is run with.
+
+        Args:
+            step: updates before it.
+            gradient_regularizer: the weight of Omega, apart from the other numbers as it is differentiated.
+        """
+        forcing = self.teacher_forcing
+        return StepOptions(
+            teacher_forcing=None if forcing is None else forcing.probability(step),
+            per_sequence=None if forcing is None else forcing.per_sequence,
+            label_smoothing=self.number("training", "label_smoothing"),
+            rates=self.rates,
+            gradient_regularizer=gradient_regularizer,
+        )
 
 
-def static_of(config: Config) -> tuple[tuple[str, Any], ...]:
-    """What decides the program: trials that agree in it are trained in one."""
-    fixed = tuple(
-        (key, value)
-        for key, value in flatten(config).items()
-        if key not in DYNAMIC + LABELS and not key.startswith(NEUTRAL_KEYS)
-    )
-    training = config.training
-    on = tuple((f"training.{name} > 0", getattr(training, name) > 0) for name in SWITCHED)
-    cut, plateau = training.clip_value < math.inf, training.decay == "plateau"
-    forced = config.forcing.policy == "always"
-    return (*fixed, *on, ("values are cut", cut), ("looks for a plateau", plateau), ("always forced", forced))
-
-
-def stack(trials: list[Hparams]) -> Hparams:
-    """Hyperparameters of a pack, with a leading axis K."""
+def stack(trials: Sequence[Hparams]) -> Hparams:
+    """Return the hyperparameters of a pack, with a leading axis K."""
     return jax.tree.map(lambda *values: np.stack(values), *trials)
-
-
-def _switched(value: float) -> Any:
-    """None where the number is off."""
-    return _scalar(value) if value else None
-
-
-def _scalar(value: float, kind: type[np.generic] = np.float32) -> Any:
-    """A NumPy scalar, which is an array as soon as a program gets it."""
-    return kind(value)

@@ -1,219 +1,252 @@
 """What a pack leaves behind: each trial's records in its run directory and, under the same names, in W&B."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
-from pathlib import Path
-from typing import Any, get_args
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Protocol
 
 import jax
 import numpy as np
 
-from research.config import Config
-from research.probes.gradient_flow import summarise
-from research.recurrent.cell import create as create_cell
-from research.tasks.task import Evaluation
-from research.tracking.runs import RunDirectory, Stem
+from research.options import flatten
+from research.tasks.task import Evaluation, Split
+from research.tracking.run_directory import METRICS
 from research.tracking.wandb import WandbRun
 from research.training import checkpoint, devices
-from research.training.budget import Stopwatch
-from research.training.step import Record, TrialState
+from research.training.step import Record, Sums, TrialState
+from research.training.stopwatch import Stopwatch
+from research.training.trial import Trial
 
-SUMS = ("steps", "loss", "error", "gradient_norm", "clipped", "gradient_regulariser")
-
-
-@dataclass(frozen=True)
-class Trial:
-    """A trial and its place on disk."""
-
-    name: str
-    config: Config
-    run: RunDirectory
-
-    @property
-    def checkpoints(self) -> Path:
-        return self.run.path / "checkpoint"
-
-    def check_records(self) -> None:
-        """See now, not after hours, that a begun run can go on.
-
-        Raises:
-            UserError: if a record cannot be read.
-        """
-        for stem in get_args(Stem):
-            self.run.records(stem)
+ERROR_NAMES: Mapping[str, str] = {
+    "tokens": "token_error_rate",
+    "labels": "error_rate",
+    "class": "error_rate",
+    "value": "absolute_error",
+}
+"""What the training error is of, by the target of the task."""
+TABLES = ("by_length", "by_position", "signatures")
+"""Parts of an evaluation that `result.json` holds as they are."""
+NO_SUMS = Sums(*[np.float32(0)] * 7)  # pyright: ignore[reportArgumentType]
 
 
 @dataclass(frozen=True)
-class _Pending:
-    """What a call of the program gives."""
+class Outcome:
+    """What the whole training of a pack has come to."""
+
+    step: int
+    """Updates since the start of the training."""
+    states: Sequence[TrialState]
+    test: Sequence[Evaluation]
+    """Scores on the test split, one for each trial."""
+    seconds: float
+    """That the pack took, in this process."""
+    waited: float | None
+    """Seconds of them in which the device was idle for want of input; None: nothing is read."""
+    backend: str
+    """What ran the recurrence: scan, associative or cudnn."""
+
+
+class Recorder(Protocol):
+    """What the training loop reports to."""
+
+    def hold(self, start: int, stop: int, record: Record, last: bool = False) -> None:
+        """Hold the record of updates `start` to `stop`, which may still be computed."""
+        ...
+
+    def collect(self) -> None:
+        """Wait for the held record and write it."""
+        ...
+
+    def log_evaluations(self, step: int, split: Split, evaluations: Sequence[Evaluation]) -> None:
+        """Write the metrics of an evaluation."""
+        ...
+
+    def save(self, step: int, states: Sequence[TrialState]) -> None:
+        """Write checkpoints: the trials can be resumed from this step."""
+        ...
+
+    def finish(self, outcome: Outcome) -> None:
+        """Write each trial's result: the trial is done."""
+        ...
+
+
+@dataclass(frozen=True)
+class _Held:
+    """What a call of the program reports."""
 
     start: int
     stop: int
     record: Record
     last: bool
     seconds: float
-    """Of training until `stop`; 0 where only what waits for it can tell."""
+    """Of training until `stop`; 0 where only waiting for the record can tell."""
 
 
-class Journal:
-    """Writes a pack's records; what is pending is fetched from the device only when it is collected."""
+class _TrialJournal:
+    """The records of one trial, on disk and in W&B."""
 
-    def __init__(self, trials: Sequence[Trial], config: Config, start: int, watch: Stopwatch) -> None:
-        """Go on with the records of trials that stand at a step.
+    def __init__(self, trial: Trial, start: int) -> None:
+        self.trial = trial
+        trial.run.truncate(start if start else -1)
+        self.summary: dict[str, Any] = {}
+        for record in trial.run.records(METRICS) if start else ():
+            self._summarize(record)
+        self.probe_records = {name: trial.run.records(name) if start else [] for name in trial.options.probes.enabled()}
+        config = {**flatten(trial.config), **{f"environment/{k}": v for k, v in devices.environment().items()}}
+        group = trial.run.path.parent.name
+        self.wandb = WandbRun(trial.run.path, trial.name, trial.config.wandb, config, group, start)
+        self._sums: Any = NO_SUMS
+        self._measured: dict[str, float] = {}
+        """Metrics of probes, for the next record."""
+
+    def write(self, held: _Held) -> None:
+        """Write the record of a call: what probes measured, and training metrics where they are due."""
+        options, record = self.trial.options, held.record
+        if record.sums.updates == 0:
+            return  # it had diverged before
+        for name, probe in options.probes.enabled().items():
+            if held.start % probe.every == 0 or held.last:
+                measured = {"step": held.start, **record.probes[name]}
+                self.probe_records[name].append(measured)
+                self.trial.run.append(name, measured)
+                numbers = probe.summarize(measured, options.state_profile)
+                self._measured[f"{probe.section}/profile_step"] = held.start
+                self._measured |= {f"{probe.section}/{key}": value for key, value in numbers.items()}
+        self._sums = jax.tree.map(np.add, self._sums, record.sums)
+        if held.stop % options.training.log_every == 0 or held.last or not record.ok:
+            metrics = {**self._measured, **self._training_metrics(record), "train/seconds": held.seconds}
+            self._sums, self._measured = NO_SUMS, {}
+            # The update that failed counts.
+            self.log(held.stop if record.ok else int(record.num_updates) + 1, metrics)
+
+    def log(self, step: int, metrics: Mapping[str, float]) -> None:
+        """Write metrics of a step."""
+        record = {"step": step, **metrics}
+        self._summarize(record)
+        self.trial.run.append(METRICS, record)
+        self.wandb.log(step, metrics)
+
+    def finish(self, outcome: Outcome, state: TrialState, test: Evaluation, steps_per_second: float | None) -> None:
+        """Write the result."""
+        trial, options = self.trial, self.trial.options
+        status = "finished" if state.ok else "diverged"
+        parameters = sum(leaf.size for leaf in jax.tree.leaves(state.params))
+        summary = {**self.summary, "model/parameters": parameters}
+        if steps_per_second is not None:
+            summary["train/steps_per_second"] = steps_per_second
+        for name, probe in options.probes.enabled().items():
+            records = self.probe_records[name]
+            for when, record in zip(("initial", "final"), (records[:1] + records[-1:]), strict=False):
+                numbers = probe.summarize(record, options.state_profile)
+                summary |= {f"{probe.section}/{when}/{key}": value for key, value in numbers.items()}
+        environment = {
+            **devices.environment(),
+            "batch_shards": trial.run.batch_shards(),
+            "backend": outcome.backend,
+        }
+        result: dict[str, Any] = {
+            "status": status,
+            "steps": outcome.step,
+            "diverged_at": None if state.ok else int(state.step) + 1,
+            "seconds": outcome.seconds,
+            "hidden_size": options.model.hidden_size,
+            "parameters": parameters,
+            "padding": trial.task.padding,
+            "input_wait": None if outcome.waited is None else outcome.waited / outcome.seconds,
+        }
+        result = {key: value for key, value in result.items() if value is not None or key == "diverged_at"}
+        result |= {name: part for name in TABLES if (part := getattr(test, name))}
+        if profiled := [name for name, probe in options.probes.enabled().items() if probe.reads_profiles]:
+            result["profiles"] = dict.fromkeys(profiled, options.state_profile)
+        if "gradient_flow" in profiled:
+            self.wandb.gradient_flow(self.probe_records["gradient_flow"], options.state_profile)
+        self.wandb.finish(status, {**summary, "environment/backend": outcome.backend})
+        trial.run.finish({**result, "summary": summary, "environment": environment})
+
+    def _training_metrics(self, record: Record) -> dict[str, float]:
+        training, sums = self.trial.options.training, self._sums
+        means = {key: float(value) / float(sums.updates) for key, value in asdict(sums).items()}
+        metrics = {
+            "train/loss": means["loss"],
+            f"train/{ERROR_NAMES[self.trial.task.target]}": means["error"],
+            "train/updates_averaged": float(sums.updates),
+            "train/learning_rate": float(record.learning_rate),
+            "gradient/global_norm": means["grad_norm"],
+            "gradient/clip_fraction": means["clipped"],
+        }
+        if training.label_smoothing:
+            metrics["train/objective"] = means["objective"]
+        if training.gradient_regularizer:
+            metrics["train/gradient_regularizer"] = means["gradient_regularizer"]
+        if self.trial.task.target == "tokens":
+            metrics["train/teacher_forcing"] = float(record.teacher_forcing)
+        return metrics
+
+    def _summarize(self, record: Mapping[str, Any]) -> None:
+        self.summary |= {key: value for key, value in record.items() if key != "step"}
+
+
+class Journal(Recorder):
+    """Writes a pack's records; what is held is fetched from the device only when it is collected."""
+
+    def __init__(self, trials: Sequence[Trial], start: int, watch: Stopwatch) -> None:
+        """Continue the records of trials that stand at a step.
 
         Args:
-            watch: runs while the pack trains; a trial's `train/seconds` are its share.
+            trials: of the pack.
+            start: updates before this process trains them.
+            watch: runs while the pack trains; a trial's `train/seconds` are its part.
         """
-        self._trials = trials
-        self._config = config
         self._start = start
         self._watch = watch
-        self._pending: _Pending | None = None
-        self._cell = create_cell(config.model.cell, config.cell)
-        self._sums = [dict.fromkeys(SUMS, 0.0) for _ in trials]
-        self._flow: list[dict[str, float]] = [{} for _ in trials]
-        for trial in trials:
-            trial.run.truncate(start if start else -1)
-        self._wandb = [
-            WandbRun(trial.run.path, trial.name, trial.config, trial.run.path.parent.name, start) for trial in trials
-        ]
+        self._held: _Held | None = None
+        self._trials = [_TrialJournal(trial, start) for trial in trials]
 
-    def pend(self, start: int, stop: int, record: Record, last: bool = False) -> None:
-        """Hold the record of updates `start` to `stop`, which may still be under way.
-
-        Args:
-            last: no update follows.
-        """
-        assert self._pending is None, "collect first"
+    def hold(self, start: int, stop: int, record: Record, last: bool = False) -> None:
+        assert self._held is None, "collect first"
         known = self._watch.seconds if self._watch.budget else 0.0
-        self._pending = _Pending(start, stop, record, last, known)
+        self._held = _Held(start, stop, record, last, known)
 
-    def collect(self) -> int:
-        """Wait for what is pending and write it; the updates that it stands for, over all trials."""
-        if self._pending is None:
-            return 0
-        pending, self._pending = self._pending, None
-        host = jax.device_get(pending.record)
-        seconds = (pending.seconds or self._watch.elapsed) / len(self._trials)
-        for k in range(len(self._trials)):
-            own = Record(**{f.name: np.asarray(getattr(host, f.name))[k] for f in fields(host)})
-            self._write(k, replace(pending, record=own, seconds=seconds))
-        return (pending.stop - pending.start) * len(self._trials)
+    def collect(self) -> None:
+        if self._held is None:
+            return
+        held, self._held = self._held, None
+        host = jax.device_get(held.record)
+        seconds = (held.seconds or self._watch.elapsed) / len(self._trials)
+        for k, journal in enumerate(self._trials):
+            record = jax.tree.map(lambda x, k=k: np.asarray(x)[k], host)
+            journal.write(replace(held, record=record, seconds=seconds))
 
-    def log_evaluations(self, step: int, evaluations: list[Evaluation]) -> None:
-        for k, evaluation in enumerate(evaluations):
-            self._log(k, step, {**evaluation.metrics, "train/seconds": self._watch.elapsed / len(self._trials)})
+    def log_evaluations(self, step: int, split: Split, evaluations: Sequence[Evaluation]) -> None:
+        seconds = self._watch.elapsed / len(self._trials)
+        for journal, evaluation in zip(self._trials, evaluations, strict=True):
+            metrics = {f"{split}/{name}": value for name, value in evaluation.metrics.items()}
+            journal.log(step, {**metrics, "train/seconds": seconds})
 
-    def save(self, step: int, states: list[TrialState]) -> None:
-        """Write checkpoints: the trials can go on from here."""
-        for trial, state in zip(self._trials, states, strict=True):
-            checkpoint.save(trial.checkpoints, step, state)
+    def save(self, step: int, states: Sequence[TrialState]) -> None:
+        for journal, state in zip(self._trials, states, strict=True):
+            checkpoint.save(journal.trial.checkpoints, step, state)
 
-    def finish(
-        self,
-        steps: int,
-        states: list[TrialState],
-        evaluations: list[Evaluation],
-        seconds: float,
-        shares: Mapping[str, float | None] | None = None,
-    ) -> None:
-        """Write each trial's result: the trial is done.
-
-        Args:
-            steps: updates since the start of the training.
-            seconds: that the pack took, in this process.
-            shares: of what the input costs, those that there are: `padding` of the steps of batches, of source and
-                target, `input_wait` of the seconds, in which the device had nothing to do for want of input.
-        """
-        made = (steps - self._start) * len(self._trials)
-        for k, (trial, state, evaluation) in enumerate(zip(self._trials, states, evaluations, strict=True)):
-            flow = trial.run.records("gradient_flow")
-            status = "finished" if state.ok else "diverged"
-            summary = {
-                **{key: value for record in trial.run.records("metrics") for key, value in record.items()},
-                **_flow_summary(flow, self._cell.state, "initial", 0),
-                **_flow_summary(flow, self._cell.state, "final", -1),
-                **({"steps_per_second": made / seconds} if made else {}),
-                "model/parameters": sum(leaf.size for leaf in jax.tree.leaves(state.params)),
-            }
-            summary.pop("step", None)
-            self._wandb[k].gradient_flow(flow)
-            self._wandb[k].finish(status, summary)
-            diverged_at = None if state.ok else int(state.step) + 1
-            result = {"status": status, "steps": steps, "diverged_at": diverged_at, "seconds": seconds}
-            model = self._config.model
-            result |= {"features": model.features, "parameters": summary["model/parameters"]}
-            result |= {"readout": model.readout} if model.readout else {}
-            result |= {name: share for name, share in (shares or {}).items() if share is not None}
-            names = ("by_length", "by_position", "signatures")
-            result |= {name: part for name in names if (part := getattr(evaluation, name))}
-            environment = {**devices.environment(), "batch_shards": trial.run.batch_shards()}
-            trial.run.finish({**result, "summary": summary, "environment": environment})
-
-    def _write(self, k: int, made: _Pending) -> None:
-        record = made.record
-        if record.steps == 0:
-            return  # it had diverged before
-        every = self._config.probes.gradient_flow_every
-        if every and (made.start % every == 0 or made.last):
-            flow = {part: record.profile[:, index] for index, part in enumerate(self._cell.parts)}
-            self._trials[k].run.append("gradient_flow", {"step": made.start, **flow})
-            summary = {f"gradient/{key}": value for key, value in summarise(flow[self._cell.state]).items()}
-            self._flow[k] = {"gradient/profile_step": made.start, **summary}
-        sums = self._sums[k]
-        for key in SUMS:
-            sums[key] += float(getattr(record, key))
-        if made.stop % self._config.training.log_every == 0 or made.last or not record.ok:
-            count = sums["steps"]
-            metrics = {
-                **self._flow[k],
-                "train/loss": sums["loss"] / count,
-                "train/error": sums["error"] / count,
-                "train/learning_rate": float(record.learning_rate),
-                "gradient/global_norm": sums["gradient_norm"] / count,
-                "gradient/clipped_share": sums["clipped"] / count,
-                "train/seconds": made.seconds,
-            }
-            if self._config.training.gradient_regulariser:
-                metrics["train/gradient_regulariser"] = sums["gradient_regulariser"] / count
-            if self._config.task.decodes:
-                metrics["train/teacher_forcing"] = float(record.teacher_forcing)
-            self._sums[k], self._flow[k] = dict.fromkeys(SUMS, 0.0), {}
-            self._log(k, made.stop if record.ok else int(record.good) + 1, metrics)  # the update that failed counts
-
-    def _log(self, k: int, step: int, metrics: dict[str, float]) -> None:
-        self._trials[k].run.append("metrics", {"step": step, **metrics})
-        self._wandb[k].log(step, metrics)
+    def finish(self, outcome: Outcome) -> None:
+        updates = (outcome.step - self._start) * len(self._trials)
+        steps_per_second = updates / outcome.seconds if updates else None
+        for journal, state, test in zip(self._trials, outcome.states, outcome.test, strict=True):
+            journal.finish(outcome, state, test, steps_per_second)
 
 
-class Bystander:
+class NullJournal(Recorder):
     """The journal of a process that only computes: it keeps step with the devices and writes nothing."""
 
     def __init__(self) -> None:
-        self._pending: Record | None = None
+        self._held: Record | None = None
 
-    def pend(self, start: int, stop: int, record: Record, last: bool = False) -> None:
-        self._pending = record
+    def hold(self, start: int, stop: int, record: Record, last: bool = False) -> None:
+        self._held = record
 
-    def collect(self) -> int:
-        jax.block_until_ready(self._pending)
-        return 0
+    def collect(self) -> None:
+        jax.block_until_ready(self._held)
 
-    def log_evaluations(self, step: int, evaluations: list[Evaluation]) -> None: ...
+    def log_evaluations(self, step: int, split: Split, evaluations: Sequence[Evaluation]) -> None: ...
 
-    def save(self, step: int, states: list[TrialState]) -> None: ...
+    def save(self, step: int, states: Sequence[TrialState]) -> None: ...
 
-    def finish(
-        self,
-        steps: int,
-        states: list[TrialState],
-        evaluations: list[Evaluation],
-        seconds: float,
-        shares: Mapping[str, float | None] | None = None,
-    ) -> None: ...
-
-
-def _flow_summary(flow: list[dict[str, Any]], part: str, when: str, index: int) -> dict[str, float]:
-    if not flow:
-        return {}
-    return {f"gradient/{when}/{key}": value for key, value in summarise(flow[index][part]).items()}
+    def finish(self, outcome: Outcome) -> None: ...

@@ -1,11 +1,11 @@
 """Several processes that train one trial together (`jax.distributed`): each computes its devices' parts of a batch.
 
-The first process decides what is done, reads and writes; the others follow it and compute. They are asked for by the
-environment, as JAX names it:
+The first process decides what is done, reads and writes; the others follow it and compute. The environment names them,
+as JAX does:
 
     JAX_COORDINATOR_ADDRESS    HOST:PORT at which the first process waits for the others
-    JAX_NUM_PROCESSES          how many there are                (Slurm and Open MPI tell these two by themselves)
-    JAX_PROCESS_ID             which of them this is, from 0
+    JAX_NUM_PROCESSES          number of processes                    (Slurm and Open MPI set these two themselves)
+    JAX_PROCESS_ID             index of this process, from 0
 """
 
 import contextlib
@@ -15,7 +15,7 @@ import re
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import jax
 import numpy as np
@@ -24,53 +24,53 @@ from jax.experimental import multihost_utils
 from research.errors import UserError
 
 ADDRESS, COUNT, ID = "JAX_COORDINATOR_ADDRESS", "JAX_NUM_PROCESSES", "JAX_PROCESS_ID"
-SECONDS_TO_MEET, SECONDS_TO_PART = 120, 10  # they part together, unless one has failed
+CONNECT_SECONDS, SHUTDOWN_SECONDS = 120, 10  # they shut down together, unless one has failed
 T = TypeVar("T")
 
 
 def start() -> None:
-    """Meet the other processes, if the environment names any; to be called before anything is computed.
+    """Connect with the other processes, if the environment names any; call it before anything is computed.
 
     Raises:
         UserError: if the environment does not say who they are, or they do not come.
     """
     if jax.distributed.is_initialized():
         return
-    given = {name: os.environ[name] for name in (ADDRESS, COUNT, ID) if os.environ.get(name)}
-    if not given:
+    settings = {name: os.environ[name] for name in (ADDRESS, COUNT, ID) if os.environ.get(name)}
+    if not settings:
         return
-    count, own = _whole(given, COUNT, 1), _whole(given, ID, 0)
-    address = re.fullmatch(r"(?:[^\s:\[\]]+|\[[0-9a-fA-F:.]+\]):(\d{1,5})", given.get(ADDRESS, ""))
+    count, index = _whole(settings, COUNT, 1), _whole(settings, ID, 0)
+    address = re.fullmatch(r"(?:[^\s:\[\]]+|\[[0-9a-fA-F:.]+\]):(\d{1,5})", settings.get(ADDRESS, ""))
     if not (address and 0 < int(address[1]) < 2**16):
-        known = ", ".join(f"{name}={text}" for name, text in given.items() if name != ADDRESS)
-        asked = f"with {known}, " if ADDRESS not in given else ""
-        raise UserError(f"{ADDRESS}={given.get(ADDRESS, '')}: {asked}must be HOST:PORT of the first process")
-    if count is not None and own is not None and own >= count:
-        raise UserError(f"{ID}={own}: must be less than {COUNT}={count}")
+        known = ", ".join(f"{name}={text}" for name, text in settings.items() if name != ADDRESS)
+        others = f"with {known}, " if ADDRESS not in settings else ""
+        raise UserError(f"{ADDRESS}={settings.get(ADDRESS, '')}: {others}must be HOST:PORT of the first process")
+    if count is not None and index is not None and index >= count:
+        raise UserError(f"{ID}={index}: must be less than {COUNT}={count}")
     try:
-        with _ended_in_time(given[ADDRESS]):
+        with _ended_in_time(settings[ADDRESS]):
             jax.distributed.initialize(
                 num_processes=count,
-                process_id=own,
-                initialization_timeout=2 * SECONDS_TO_MEET,
-                shutdown_timeout_seconds=SECONDS_TO_PART,
+                process_id=index,
+                initialization_timeout=2 * CONNECT_SECONDS,
+                shutdown_timeout_seconds=SHUTDOWN_SECONDS,
             )
-    except (ValueError, RuntimeError) as error:  # not all are known, or they do not meet
-        missing = [name for name, value in ((COUNT, count), (ID, own)) if value is None]
+    except (ValueError, RuntimeError) as error:  # not all are known, or they do not connect
+        missing = [name for name, value in ((COUNT, count), (ID, index)) if value is None]
         reason = f"{' and '.join(missing)} must be set" if missing else str(error).strip().partition("\n")[0]
-        raise UserError(f"{ADDRESS}={given[ADDRESS]}: {reason}") from error
+        raise UserError(f"{ADDRESS}={settings[ADDRESS]}: {reason}") from error
 
 
 @contextlib.contextmanager
 def _ended_in_time(address: str) -> Iterator[None]:
-    """End this process in one line if the others do not come: JAX would abort it with a stack trace of its own."""
+    """End this process in one line if the others do not come: JAX would abort it with a stack trace."""
 
     def end() -> None:
-        wanted = f"must be where all {COUNT} processes meet; not all came in {SECONDS_TO_MEET} seconds"
+        wanted = f"must be where all {COUNT} processes meet; not all came in {CONNECT_SECONDS} seconds"
         print(f"error: {ADDRESS}={address}: {wanted}", file=sys.stderr, flush=True)
         os._exit(2)
 
-    timer = threading.Timer(SECONDS_TO_MEET, end)
+    timer = threading.Timer(CONNECT_SECONDS, end)
     timer.daemon = True
     timer.start()
     try:
@@ -80,12 +80,12 @@ def _ended_in_time(address: str) -> Iterator[None]:
 
 
 def is_first() -> bool:
-    """Whether this process reads and writes; a process alone does."""
+    """Return whether this process reads and writes; a process alone does."""
     return jax.process_index() == 0
 
 
-def agreed(make: Callable[[], T]) -> T:
-    """What `make` gives in the first process, in all of them; where it fails, all fail."""
+def from_first(make: Callable[[], T]) -> T:
+    """Call `make` in the first process and return its result in all of them; where it fails, all fail."""
     if jax.process_count() == 1:
         return make()
     if not is_first():
@@ -102,15 +102,15 @@ def agreed(make: Callable[[], T]) -> T:
     return value
 
 
-def _broadcast(message: bytes):
-    """What the first process says."""
+def _broadcast(message: bytes) -> Any:
+    """Return the unpickled message of the first process."""
     size = int(multihost_utils.broadcast_one_to_all(np.int32(len(message))))
     text = np.frombuffer(message, np.uint8) if message else np.zeros(size, np.uint8)
     return pickle.loads(multihost_utils.broadcast_one_to_all(text).tobytes())
 
 
-def _whole(given: dict[str, str], name: str, least: int) -> int | None:
-    text = given.get(name)
+def _whole(settings: dict[str, str], name: str, least: int) -> int | None:
+    text = settings.get(name)
     if text is not None and not (text.isdecimal() and least <= int(text) < 2**20):
         raise UserError(f"{name}={text}: must be a whole number, at least {least}, less than 2**20")
     return int(text) if text is not None else None

@@ -1,11 +1,10 @@
 """The training of one trial, as pure functions: initial state, n updates, predictions.
 
 `Program` holds what is compiled in (model, task, batch size, optimizer); hyperparameters, state and data are
-arguments. A trial whose loss, gradient or weights stop being finite, or whose loss exceeds its ceiling, freezes at its
-last good state and takes no further step.
+arguments. A trial whose loss, gradient or weights stop being finite, or whose loss exceeds its bound, freezes at its
+last finite state and takes no further step.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,15 +15,20 @@ from flax import nnx
 from jaxtyping import Array, Bool, Float, Int
 
 from research.batch import Batch
-from research.config import Config
-from research.recurrent.cell import create
+from research.options import numbers
+from research.probes import Observed
+from research.recurrence.unroll import kernel_of
 from research.seq2seq.model import Score, Seq2seq
 from research.tasks.task import Task
-from research.training import budget, optim, shards
-from research.training import hparams as hp
-from research.training.stretches import Stretches
+from research.training import shards
+from research.training.ema import update_average
+from research.training.hparams import Hparams
+from research.training.optimizers.optimizer import global_norm
+from research.training.options import TrialOptions
 
 Params = Any
+INIT, UPDATES, EVALUATION = range(3)
+"""What a key of a trial is for."""
 
 
 @jax.tree_util.register_dataclass
@@ -35,171 +39,197 @@ class TrialState:
     params: Params
     optimizer: Any
     step: Int[Array, ""]
-    """Updates made."""
+    """Updates so far."""
     ok: Bool[Array, ""]
     """False: the trial has diverged, in the update after `step`."""
     average: Params | None = None
     """Moving average of the weights, which is what is evaluated; None: the weights themselves are."""
-    plateau: optim.Plateau | None = None
-    """None: the learning rate does not look at the loss."""
+    schedule: Any = None
+    """State of the learning rate's schedule; None: it has none."""
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Sums:
+    """Sums over the updates of a record."""
+
+    updates: Float[Array, ""]
+    """Number of them, one that diverged included."""
+    loss: Float[Array, ""]
+    """Without label smoothing."""
+    objective: Float[Array, ""]
+    """What is minimized: with label smoothing."""
+    error: Float[Array, ""]
+    grad_norm: Float[Array, ""]
+    clipped: Float[Array, ""]
+    """Updates whose gradient was clipped."""
+    gradient_regularizer: Float[Array, ""]
+    """Omega, the mean over the sequences; 0 without it."""
 
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class Record:
-    """What n updates report: sums over the updates tried, and the gradient profile of the first."""
+    """What n updates report."""
 
     ok: Bool[Array, ""]
-    """Whether the trial goes on."""
-    good: Int[Array, ""]
-    """Updates made since the start of the training."""
-    steps: Float[Array, ""]
-    loss: Float[Array, ""]
-    error: Float[Array, ""]
-    gradient_norm: Float[Array, ""]
-    clipped: Float[Array, ""]
-    gradient_regulariser: Float[Array, ""]
-    """Omega, the mean over the sequences; 0 without it."""
+    """Whether the trial continues."""
+    num_updates: Int[Array, ""]
+    """Updates since the start of the training."""
+    sums: Sums
     learning_rate: Float[Array, ""]
     """Of the last update."""
     teacher_forcing: Float[Array, ""]
     """Probability of the true token in the last update."""
-    profile: Float[Array, "S P"]
-    """Norm of dL/dcarry_t of the encoder's top layer; zeros where it is not asked for."""
+    probes: dict[str, dict[str, Array]]
+    """What each probe measured in the first update."""
 
 
 class Program:
-    """One trial's training, for a static config; every method can be traced."""
+    """One trial's training, for static options; every method can be traced."""
 
-    def __init__(self, config: Config, task: Task, batch_shards: int = 1) -> None:
+    def __init__(self, options: TrialOptions, task: Task, batch_shards: int = 1) -> None:
         """Fix what is compiled.
 
         Args:
+            options: of any trial of the program, with resolved sizes; their traced numbers are ignored.
+            task: loaded.
             batch_shards: parts of a batch; if more than one, `run` must be mapped over as many devices on
                 `shards.AXIS`, all of which get the same results.
         """
-        self.config = config = budget.settled(config, task.interface)
-        self.batch_shards = batch_shards
-        self.task = task
-        self.interface = task.interface
-        self.cell = create(config.model.cell, config.cell)
-        model = nnx.eval_shape(lambda: self._model(hp.of(config, task.interface)))
-        self.graphdef = nnx.graphdef(model)
-        self.stretches = Stretches(nnx.state(model, nnx.Param), batch_shards)
-        probing = config.probes.gradient_flow_every > 0
-        self.profile_shape = (self.interface.input_length, len(self.cell.parts)) if probing else None
+        self.options, self.task, self.batch_shards = options, task, batch_shards
+        self.probes = options.probes.enabled()
+        self.profile_names = options.profile_names if any(p.reads_profiles for p in self.probes.values()) else ()
+        self.graphdef = nnx.graphdef(nnx.eval_shape(lambda: self._model(Hparams.of(options))))
 
-    def init(self, hparams: hp.Hparams) -> TrialState:
-        """The state before the first update."""
+    @property
+    def kernel(self) -> str:
+        """What runs the encoder's recurrence on this machine: scan, associative or cudnn."""
+        options, model = self.options, self.options.model
+        stepwise = bool(
+            model.remat_every or model.tbptt_steps or numbers(options.zoneout) or options.training.gradient_regularizer
+        )
+        only_scan = bool(self.profile_names or options.dropout.recurrent or model.compute_dtype != "float32")
+        return kernel_of(options.cell, model.backend, stepwise=stepwise, only_scan=only_scan)
+
+    def init(self, hparams: Hparams) -> TrialState:
+        """Return the state before the first update."""
         params = nnx.state(self._model(hparams), nnx.Param)
-        optimizer = optim.transform(self.config.training.optimizer, 1.0, hparams.rule).init(params)
-        average = None if hparams.averaging is None else params
-        plateau = None if hparams.patience is None else optim.no_plateau()
-        return TrialState(params, optimizer, jnp.int32(0), jnp.bool_(True), average, plateau)
+        return TrialState(
+            params=params,
+            optimizer=hparams.optimizer(self.options).transform(1.0).init(params),
+            step=jnp.int32(0),
+            ok=jnp.bool_(True),
+            average=None if hparams.number("training", "ema_decay") is None else params,
+            schedule=hparams.schedule(self.options).init(),
+        )
 
-    def run(
-        self, hparams: hp.Hparams, state: TrialState, data: Any, count: Int[Array, ""]
-    ) -> tuple[TrialState, Record]:
-        """`count` updates; none for a trial that has diverged."""
+    def run(self, hparams: Hparams, state: TrialState, data: Any, count: Int[Array, ""]) -> tuple[TrialState, Record]:
+        """Return the state after `count` updates, none for a trial that has diverged, and what they report."""
 
         def update(index: Array, loop: tuple[TrialState, Record]) -> tuple[TrialState, Record]:
             return jax.lax.cond(loop[0].ok, lambda: self._update(hparams, data, *loop), lambda: loop)
 
-        profile = jnp.zeros(self.profile_shape or (0, 0))
-        zero = jnp.float32(0)
-        start = Record(state.ok, state.step, *[zero] * 8, profile=profile)
-        state, record = jax.lax.fori_loop(0, count, update, (_shared(state, self.stretches.cut), start))
-        return _shared(state, self.stretches.joined), record
+        return jax.lax.fori_loop(0, count, update, (state, self._empty_record(state)))
 
-    def predict(
-        self, hparams: hp.Hparams, state: TrialState, batch: Batch, number: Int[Array, ""]
-    ) -> tuple[Score, Array]:
-        """Teacher-forced scores and the model's own outputs, by the average of the weights where there is one.
+    def predict(self, hparams: Hparams, state: TrialState, batch: Batch, number: Int[Array, ""]) -> tuple[Score, Array]:
+        """Return teacher-forced scores and free-running outputs, by the average of the weights where there is one.
 
         Args:
+            hparams: of the trial.
+            state: of the trial.
+            batch: held-out examples.
             number: of the batch, which decides what is drawn where decoding draws.
         """
         params = state.params if state.average is None else state.average
-        key = jax.random.fold_in(jax.random.fold_in(jax.random.key(hparams.seed), 2), number)
+        key = jax.random.fold_in(_key(hparams.seed, EVALUATION), number)
         return nnx.merge(self.graphdef, params).predict(batch, hparams.rates, key)
 
-    def _model(self, hparams: hp.Hparams) -> Seq2seq:
-        rngs = nnx.Rngs(params=jax.random.fold_in(jax.random.key(hparams.seed), 0))
-        return Seq2seq(self.config, self.cell, self.interface, hparams.init, rngs)
+    def _model(self, hparams: Hparams) -> Seq2seq:
+        rngs = nnx.Rngs(params=_key(hparams.seed, INIT))
+        return Seq2seq(self.options, self.task.spec, hparams.init, rngs)
 
-    def _update(self, hparams: hp.Hparams, data: Any, state: TrialState, record: Record) -> tuple[TrialState, Record]:
-        batch_key, forcing_key = data_keys(hparams.seed)
+    def _empty_record(self, state: TrialState) -> Record:
+        zero = jnp.float32(0)
+        sums = Sums(*[zero] * 7)
+        profile = jnp.zeros(self.task.spec.input_length)
+        profiles = dict.fromkeys(self.profile_names, profile)
+        shapes = jax.eval_shape(self._measure, Observed(zero, state.params, state.params, state.params, profiles))
+        measured = jax.tree.map(lambda like: jnp.zeros(like.shape, like.dtype), shapes)
+        return Record(state.ok, state.step, sums, zero, zero, measured)
+
+    def _measure(self, observed: Observed) -> dict[str, dict[str, Array]]:
+        return {name: probe.measure(observed) for name, probe in self.probes.items()}
+
+    def _update(self, hparams: Hparams, data: Any, state: TrialState, record: Record) -> tuple[TrialState, Record]:
+        training, step, parts = self.options.training, state.step, self.batch_shards
+        optimizer, schedule = hparams.optimizer(self.options), hparams.schedule(self.options)
+
+        batch_key, model_key = data_keys(hparams.seed)
         branches = [
-            lambda bucket=bucket: self._gradient(hparams, data, state, batch_key, forcing_key, bucket)
+            lambda bucket=bucket: self._gradient(hparams, data, state, batch_key, model_key, bucket)
             for bucket in range(self.task.buckets)
         ]
-        chosen = self.task.bucket(batch_key, state.step, self.config.training.batch_size)
-        loss, error, grads, omega, profile = jax.lax.switch(chosen, branches)
-        parts, stretches = self.batch_shards, self.stretches
-        loss, error, omega = shards.total(jnp.stack([loss, error, omega]), parts)
-        profile = shards.total_norm(profile, parts)
-        grads = stretches.total(grads)
-        size = optim.global_norm(grads, parts)
-        clipped, reached = optim.clipped(grads, size, hparams.clip_value, hparams.clip_norm, parts)
-        rate = optim.learning_rate(hparams, state.step, self.config.training.steps, state.plateau)
-        before = stretches.own(state.params)
-        rule = optim.transform(self.config.training.optimizer, rate, hparams.rule, stretches.matrices)
-        updates, optimizer = rule.update(clipped, state.optimizer, before)
-        params = jax.tree.map(jnp.add, before, updates)
-        ok = (loss <= hparams.loss_ceiling) & jnp.isfinite(size) & jnp.isfinite(optim.global_norm(params, parts))
+        chosen = self.task.bucket(batch_key, step, training.batch_size)
+        scalars, grads, profile = jax.lax.switch(chosen, branches)
+        objective, loss, error, omega = shards.total(scalars, parts)
+        grads, profile = shards.total(grads, parts), shards.total_norm(profile, parts)
+
+        grad_norm = global_norm(grads)
+        clipped_grads, clipped = optimizer.clip(grads, grad_norm)
+        rate = schedule.rate(optimizer.learning_rate, step, training.steps, state.schedule)
+        updates, optimizer_state = optimizer.transform(rate).update(clipped_grads, state.optimizer, state.params)
+        params = jax.tree.map(jnp.add, state.params, updates)
+
+        bounded = objective <= hparams.numbers["training"]["divergence_loss"]
+        ok = bounded & jnp.isfinite(grad_norm) & jnp.isfinite(global_norm(params))
+        decay = hparams.number("training", "ema_decay")
+        average = None if decay is None else update_average(decay, state.average, params, step)
         after = TrialState(
-            params,
-            optimizer,
-            state.step + 1,
-            ok,
-            optim.averaged(hparams.averaging, state.average, params, state.step),
-            optim.plateau_after(hparams, state.plateau, loss, state.step),
+            params, optimizer_state, step + 1, ok, average, schedule.observe(state.schedule, objective, step)
         )
-        kept = jax.tree.map(lambda new, old: jnp.where(ok, new, old), after, replace(state, params=before))
-        first = record.steps == 0
-        forced = hparams.conditions(state.step).teacher_forcing
-        observed = Record(
+        kept = jax.tree.map(lambda new, old: jnp.where(ok, new, old), after, state)
+
+        profiles = {name: profile[:, index] for index, name in enumerate(self.profile_names)}
+        observed = Observed(objective, state.params, grads, updates, profiles)
+        first = record.sums.updates == 0
+        terms = Sums(jnp.float32(1), loss, objective, error, grad_norm, clipped.astype(jnp.float32), omega)
+        return replace(kept, ok=ok), Record(
             ok=ok,
-            good=kept.step,
-            steps=record.steps + 1,
-            loss=record.loss + loss,
-            error=record.error + error,
-            gradient_norm=record.gradient_norm + size,
-            clipped=record.clipped + reached,
-            gradient_regulariser=record.gradient_regulariser + omega,
+            num_updates=kept.step,
+            sums=jax.tree.map(jnp.add, record.sums, terms),
             learning_rate=rate,
-            teacher_forcing=jnp.float32(1) if forced is None else forced,
-            profile=jnp.where(first, profile, record.profile),
+            teacher_forcing=hparams.forcing_probability(step),
+            probes=jax.lax.cond(first, lambda: self._measure(observed), lambda: record.probes),
         )
-        return replace(kept, ok=ok, params=stretches.whole(kept.params)), observed
 
     def _gradient(
-        self, hparams: hp.Hparams, data: Any, state: TrialState, batch_key: Array, forcing_key: Array, bucket: int
-    ):
-        """Loss, error, gradient and Omega, to be summed over the parts of the batch; norms of this part's profile."""
-        batch = self.task.batch(data, batch_key, state.step, self.config.training.batch_size, bucket)
-        probe = None if self.profile_shape is None else jnp.zeros((batch.inputs.shape[1], self.profile_shape[1]))
+        self, hparams: Hparams, data: Any, state: TrialState, batch_key: Array, model_key: Array, bucket: int
+    ) -> tuple[Float[Array, "4"], Params, Float[Array, "S P"]]:
+        """Return (objective, loss, error, Omega) and the gradient, to be summed over the parts, and profile norms."""
+        batch = self.task.batch(data, batch_key, state.step, self.options.training.batch_size, bucket)
+        parts = len(self.profile_names)
+        probe = jnp.zeros((batch.inputs.shape[1], parts)) if parts else None
 
-        def loss(params: Params, probe: Array | None, omega: Array | None) -> tuple[Array, Array]:
+        def objective(params: Params, probe: Array | None, omega: Array | None) -> tuple[Array, tuple[Array, Array]]:
             model = nnx.merge(self.graphdef, params)
-            own = jax.random.fold_in(forcing_key, state.step)
-            shard = shards.own(self.batch_shards)
-            conditions = replace(hparams.conditions(state.step), gradient_regulariser=omega)
-            return model.loss(batch, own, conditions, probe, shard)
+            key = jax.random.fold_in(model_key, state.step)
+            step_options = hparams.step_options(state.step, omega)
+            return model.loss(batch, key, step_options, probe, shards.this_shard(self.batch_shards))
 
-        differentiated = jax.value_and_grad(loss, argnums=(0, 1, 2), has_aux=True)
-        (value, error), found = differentiated(state.params, probe, hparams.gradient_regulariser)
-        grads, profile, omega = found  # the last two are what their arguments ask for: see `recurrent.vjp`
-        nothing = jnp.zeros((0, 0))
-        return value, error, grads, jnp.float32(0) if omega is None else omega, nothing if profile is None else profile
-
-
-def _shared(state: TrialState, share: Callable[[Any], Any]) -> TrialState:
-    """All that goes with the weights but only an update reads."""
-    return replace(state, optimizer=share(state.optimizer), average=share(state.average))
+        differentiated = jax.value_and_grad(objective, argnums=(0, 1, 2), has_aux=True)
+        weight = hparams.number("training", "gradient_regularizer")
+        (value, (loss, error)), gradients = differentiated(state.params, probe, weight)
+        grads, profile, omega = gradients  # the last two are defined by the backward pass: see `kernels.backward`
+        omega = jnp.float32(0) if omega is None else omega
+        return jnp.stack([value, loss, error, omega]), grads, jnp.zeros((0, 0)) if profile is None else profile
 
 
 def data_keys(seed: Int[Array, ""] | np.int32) -> tuple[Array, Array]:
-    """What the batches of a trial are drawn with, and what its updates draw beside them."""
-    batch_key, forcing_key = jax.random.split(jax.random.fold_in(jax.random.key(seed), 1))
-    return batch_key, forcing_key
+    """Return the key of a trial's batches, and that of all else that its updates draw."""
+    batch_key, model_key = jax.random.split(_key(seed, UPDATES))
+    return batch_key, model_key
+
+
+def _key(seed: Int[Array, ""] | np.int32, use: int) -> Array:
+    return jax.random.fold_in(jax.random.key(seed), use)

@@ -1,108 +1,103 @@
 """The training loop: trials to finished run directories.
 
-Trials with the same static config are trained as a pack; the devices that they leave idle take parts of their batches.
+Trials with the same static options are trained as a pack; the devices that they leave idle take parts of their batches.
 Between two calls of the compiled program the loop does what is due: writes records, evaluates, saves checkpoints. Calls
 end where any of these is due, at the same steps whether a run is resumed or not. While one call computes, the records
 of the call before are fetched and written.
 
-A trial with a budget of time has the machine for itself. It ends with the first whole record after its time is over;
+A trial with a budget of time has the machine to itself. It ends with the first complete record after its time is over;
 only the calls of its program count, and they are waited for.
+
+Validation data are evaluated while a trial trains and at its end, test data at its end alone.
 """
 
 import contextlib
-import math
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
-from research.config import Config
 from research.errors import UserError
-from research.recurrent import cudnn
-from research.recurrent.cell import create as create_cell
+from research.options import static_key
+from research.recurrence.kernels import cudnn
 from research.tasks import task as tasks
-from research.tasks.task import Evaluation
+from research.tasks.task import Evaluation, Split
 from research.tracking.progress import ProgressBar
-from research.tracking.runs import RunDirectory
+from research.tracking.run_directory import RunDirectory
 from research.tracking.wandb import wait_for_uploads
-from research.training import budget, compilation, devices, feed, hparams, processes, start
-from research.training.budget import Stopwatch
-from research.training.evaluate import evaluate
-from research.training.feed import Feed
-from research.training.journal import Bystander, Journal, Trial
+from research.training import compilation, devices, loader, processes
+from research.training.evaluation import evaluate
+from research.training.hparams import Hparams
+from research.training.journal import Journal, NullJournal, Outcome
+from research.training.loader import Loader
+from research.training.options import TrainingOptions, TrialOptions
 from research.training.pack import Pack
-from research.training.start import Start
-from research.training.step import Program, TrialState
-
-WORK_OF_A_SECOND = 1e10
-"""What a CPU does in about a second, in the unit of `_work`, for sweeps of trials with a budget of time and without."""
+from research.training.step import Program
+from research.training.stopwatch import Stopwatch
+from research.training.trial import Start, Trial, TrialResult, check, find_starts
 
 
-@dataclass(frozen=True)
-class TrialResult:
-    """How a trial ended."""
+class _Entry(NamedTuple):
+    """A trial with its directory, before its data are read."""
 
     name: str
-    path: Path
-    status: str
-    """finished, or diverged."""
-    summary: dict[str, Any]
+    config: TrialOptions
+    run: RunDirectory
     skipped: bool = False
-    """The run directory held a result already."""
-    signatures: dict[str, str] = field(default_factory=dict)
-    """Of metrics whose definition has variants: which one it is."""
+    """It is finished already."""
 
 
-def train_trials(trials: Sequence[tuple[str, Config]], directory: Path) -> list[TrialResult]:
-    """Train each (name, config) in `directory/name`; finished trials are skipped, begun ones go on where they stood.
+def train_trials(trials: Sequence[tuple[str, TrialOptions]], directory: Path) -> list[TrialResult]:
+    """Train each (name, config) in `directory/name`; skip finished trials, resume started ones.
 
     Where several processes train together, the first one's trials count, and only it touches the directory.
 
     Raises:
-        UserError: if two trials have one name, if a directory holds a run of another config, if there are too few
+        UserError: if two trials have the same name, if a directory holds a run of another config, if there are too few
             devices, or if a file cannot be read or written.
     """
     processes.start()
     devices.use_all_cores()
     devices.require()
-    compilation.keep_programs()
-    opened, skipped, new = processes.agreed(lambda: _open(trials, directory))
-    waiting = [trial for trial in opened if trial.name not in skipped]
+    compilation.enable_cache()
+    entries, new = processes.from_first(lambda: _open(trials, directory))
+    waiting = [entry for entry in entries if not entry.skipped]
     if waiting:
-        with _trouble_in_one_line(directory), ProgressBar(shown=processes.is_first()) as bar:
-            with _forgotten_if_refused(new):
-                _read_data(waiting, bar)
-            _train_all(waiting, bar)
-    return processes.agreed(lambda: [_result(trial, trial.name in skipped) for trial in opened])
+        with _one_line_for_lack_of_space(directory), ProgressBar(shown=processes.is_first()) as bar:
+            with _forget_if_rejected(new):
+                resolved = _resolve(waiting, bar)
+            _train_all(resolved, bar)
+    return processes.from_first(lambda: [TrialResult.of(entry.name, entry.run, entry.skipped) for entry in entries])
 
 
-def _open(trials: Sequence[tuple[str, Config]], directory: Path) -> tuple[list[Trial], set[str], list[RunDirectory]]:
-    """All trials, the names of those that are finished, and the directories that were not there before."""
+def _open(trials: Sequence[tuple[str, TrialOptions]], directory: Path) -> tuple[list[_Entry], list[RunDirectory]]:
+    """Return all trials, and the directories that did not exist before."""
     for name, count in Counter(name for name, _ in trials).items():
         if count > 1:
             raise UserError(f"{directory / name}: {count} trials of this name; names must differ")
     runs = [RunDirectory(directory / name) for name, _ in trials]
     new = [run for run in runs if not run.config_file.exists()]
-    with _forgotten_if_refused(new):
-        opened = [Trial(name, config, RunDirectory.create(directory / name, config)) for name, config in trials]
-        skipped = {trial.name for trial in opened if trial.run.result()}
-        for trial in opened:
-            if trial.name not in skipped:
-                trial.check_records()
-                start.check(trial)
-                with trial.run.claimed():  # see now, not after hours, that no other process trains it
+    entries = []
+    with _forget_if_rejected(new):
+        for name, config in trials:
+            run = RunDirectory.create(directory / name, config)
+            entries.append(_Entry(name, config, run, skipped=bool(run.result())))
+        for entry in entries:
+            if not entry.skipped:
+                check(entry.config, entry.run)
+                with entry.run.claimed():  # fail now, not after hours, if another process trains it
                     pass
-    return opened, skipped, new
+    return entries, new
 
 
 @contextlib.contextmanager
-def _forgotten_if_refused(runs: Sequence[RunDirectory]) -> Iterator[None]:
-    """Leave none of these directories behind, if a trial cannot be trained."""
+def _forget_if_rejected(runs: Sequence[RunDirectory]) -> Iterator[None]:
+    """Leave none of these directories behind if a trial cannot be trained."""
     try:
         yield
     except UserError:
@@ -111,208 +106,177 @@ def _forgotten_if_refused(runs: Sequence[RunDirectory]) -> Iterator[None]:
         raise
 
 
-def _read_data(trials: list[Trial], bar: ProgressBar) -> None:
-    """The corpora of all trials, and the checks that need them: see now, not after hours, that all can be trained."""
-    for options in dict.fromkeys(trial.config.task for trial in trials):
-        bar.doing(f"reading the data of {options.name}")
-        processes.agreed(lambda options=options: bool(tasks.create(options)))  # the first prepares it, once
-        tasks.create(options)
-    for trial in trials:
-        start.check_sizes(trial.config, tasks.create(trial.config.task).interface)
+def _resolve(entries: Sequence[_Entry], bar: ProgressBar) -> list[Trial]:
+    """Read the data of all trials and decide their sizes now, not after hours, so that all can be trained."""
+    for task in dict.fromkeys(entry.config.task for entry in entries):
+        bar.doing(f"reading the data of {task.name}")
+        processes.from_first(lambda task=task: bool(tasks.load(task).spec))  # the first prepares the data, once
+    return [Trial.resolve(entry.name, entry.config, entry.run) for entry in entries]
 
 
-def _train_all(trials: list[Trial], bar: ProgressBar) -> None:
-    bar.expect(sum(_work(trial.config, trial.config.training.steps) for trial in trials))
+def _train_all(trials: Sequence[Trial], bar: ProgressBar) -> None:
+    bar.expect(sum(trial.options.training.steps for trial in trials))
     groups = _groups(trials)
     for number, group in enumerate(groups, start=1):
-        config = group[0].config
-        what = f"{config.model.cell} on {config.task.name}"
+        what = f"{group[0].options.cell.name} on {group[0].task.name}"
         bar.part(f"{number}/{len(groups)} · ", f" · {len(group)} × {what}")
         with contextlib.ExitStack() as claims:
-            processes.agreed(lambda group=group, claims=claims: _claim(group, claims))
+            processes.from_first(lambda group=group, claims=claims: _claim(group, claims))
             _train_group(group, bar)
     bar.part()
     bar.doing("uploading to W&B")
     wait_for_uploads()
 
 
-def _claim(trials: list[Trial], claims: contextlib.ExitStack) -> None:
+def _claim(trials: Sequence[Trial], claims: contextlib.ExitStack) -> None:
     for trial in trials:
         claims.enter_context(trial.run.claimed())
 
 
 def _groups(trials: Sequence[Trial]) -> list[list[Trial]]:
-    """Trials that are trained together, by one program, in the order of first appearance."""
+    """Return trials that are trained together, by one program, in the order of first appearance."""
     groups: dict[Any, list[Trial]] = {}
     for trial in trials:
-        alone = trial.name if trial.config.training.seconds else None
-        groups.setdefault((alone, hparams.static_of(trial.config)), []).append(trial)
+        alone = trial.name if trial.options.training.max_seconds else None
+        groups.setdefault((alone, static_key(trial.options)), []).append(trial)
     return list(groups.values())
 
 
-def _train_group(trials: list[Trial], bar: ProgressBar) -> None:
-    """Train trials of one static config; those that stand at the same step form a pack."""
-    config = trials[0].config
+def _train_group(trials: Sequence[Trial], bar: ProgressBar) -> None:
+    """Train trials of the same static options; those that stand at the same step form a pack."""
+    options, task = trials[0].options, trials[0].task
     bar.doing("preparing")
-    task = tasks.create(config.task)
-    template = jax.eval_shape(Program(config, task).init, hparams.of(config, task.interface))
-    packs: dict[tuple[int, int], list[Start]] = {}
-    for one in processes.agreed(lambda: start.starts(trials, template)):
-        packs.setdefault((one.step, one.batch_shards), []).append(one)
-    for (step, batch_shards), members in sorted(packs.items()):
-        own = [one.trial for one in members]
-        bar.advance(sum(_work(config, step, one.seconds) for one in members))
-        bar.doing(f"{len(own)} at step {step}, compiling" if len(packs) > 1 else "compiling")
-        side_by_side = jax.device_count() // batch_shards
-        program = Program(cudnn.settled(config, len(own), side_by_side), task, batch_shards)
-        pack = Pack(program, [hparams.of(trial.config, task.interface) for trial in own])
-        states = [one.state for one in members if one.state is not None]
-        with contextlib.closing(feed.of(pack, config, step)) as source:
-            _train_pack(pack, source, members, pack.place(states) if states else pack.init(), bar)
+    template = jax.eval_shape(Program(options, task).init, Hparams.of(options))
+    starts = processes.from_first(lambda: find_starts(trials, template))
+    bar.advance(options.training.steps * (len(trials) - len(starts)))
+    packs: dict[tuple[int, int], list[Trial]] = {}
+    for member in trials:
+        if start := starts.get(member.name):
+            packs.setdefault((start.step, start.batch_shards), []).append(member)
+    for (step, batch_shards), members in sorted(packs.items(), key=lambda item: item[0]):
+        bar.doing(f"{len(members)} at step {step}, compiling" if len(packs) > 1 else "compiling")
+        backend = cudnn.resolve_backend(options.model.backend, len(members), jax.device_count() // batch_shards)
+        program = Program(replace(options, model=replace(options.model, backend=backend)), task, batch_shards)
+        pack = Pack(program, [Hparams.of(member.options) for member in members])
+        with contextlib.closing(loader.create(pack, step)) as source:
+            _train_pack(pack, source, members, [starts[member.name] for member in members], bar)
 
 
-def _train_pack(pack: Pack, source: Feed, members: list[Start], state: TrialState, bar: ProgressBar) -> None:
+def _train_pack(pack: Pack, source: Loader, trials: Sequence[Trial], starts: Sequence[Start], bar: ProgressBar) -> None:
     """Train from where the trials stand to the end, and finish their run directories."""
-    config, task = pack.program.config, pack.program.task
-    training, start = config.training, members[0].step
-    held_out = task.held_out(training.eval_examples)
-    trials = [one.trial for one in members]
-    watch = Stopwatch(training.seconds, sum(one.seconds for one in members))
-    journal = Journal(trials, config, start, watch) if processes.is_first() else Bystander()
+    training, task = pack.program.options.training, pack.program.task
+    step = start = starts[0].step
+    held_out = {split: task.held_out(split, training.eval_examples) for split in ("validation", "test")}
+    watch = Stopwatch(training.max_seconds, sum(start.seconds for start in starts))
+    journal = Journal(trials, start, watch) if processes.is_first() else NullJournal()
+    states = [start.state for start in starts if start.state is not None]
+    state = pack.place(states) if states else pack.init()
+    progress = _Progress(bar, training, len(trials), start, watch.seconds)
     if start < training.steps:
         state, _ = source.run(state, start, start)  # compiles the program, which does not count
-    began = saved = time.monotonic()
-    step = start
+    started = saved = time.monotonic()
 
-    def collect() -> None:
-        bar.advance(journal.collect() * _update_work(config))
-
-    def evaluate_at(step: int) -> list[Evaluation]:
-        bar.doing(f"{_place(config, step, watch.seconds)}, evaluating")
-        evaluations = evaluate(pack, state, task, held_out)
-        bar.advance(len(trials) * _evaluation_work(config))
-        return evaluations
+    def evaluate_on(split: Split) -> list[Evaluation]:
+        progress.doing(f"evaluating on {split} data")
+        return evaluate(pack, state, task, held_out[split])
 
     def over() -> bool:
-        """Whether the time is, or nothing is left that goes on: as the first process sees it."""
-        return training.seconds > 0 and processes.agreed(lambda: watch.over or not np.any(jax.device_get(state.ok)))
+        """Return whether the time is over or no trial continues, as the first process sees it."""
+        if not training.max_seconds:
+            return False
+        return processes.from_first(lambda: watch.over or not np.any(jax.device_get(state.ok)))
 
-    for stop in () if over() else _stops(config, start, source.span):
-        before = watch.seconds
+    for stop in () if over() else _stops(pack.program.options, start, source.span):
         state, record = watch.time(source.run, state, step, stop)
         last = stop == training.steps or (stop % training.log_every == 0 and over())
-        bar.doing(_place(config, step, before))
-        collect()
-        bar.advance(_time_work(config, math.inf if last else watch.seconds) - _time_work(config, before))
-        journal.pend(step, stop, record, last)
+        journal.collect()
+        progress.to(step, watch.seconds)
+        journal.hold(step, stop, record, last)
         step = stop
         if last:
             break
         if training.eval_every and step % training.eval_every == 0:
-            collect()
+            journal.collect()
             watch.pause()
-            journal.log_evaluations(step, evaluate_at(step))
+            journal.log_evaluations(step, "validation", evaluate_on("validation"))
         due = time.monotonic() - saved > training.checkpoint_seconds
-        if due and step % training.log_every == 0:  # at whole records only, so that a resumed run writes the same ones
-            collect()
+        if due and step % training.log_every == 0:  # at complete records only, so that a resumed run writes the same
+            journal.collect()
             journal.save(step, pack.fetch(state))
             saved = time.monotonic()
-    collect()
+    journal.collect()
     watch.pause()
-    evaluations = evaluate_at(step)
-    states = pack.fetch(state)
-    bar.doing("saving")
-    if start < step:  # else the run was ended after this, and resumes here
-        journal.log_evaluations(step, evaluations)
-        journal.save(step, states)
-    seconds = time.monotonic() - began
-    waited = None if source.waited is None else source.waited / seconds
-    journal.finish(step, states, evaluations, seconds, {"padding": task.padding, "input_wait": waited})
+    evaluations = {split: evaluate_on(split) for split in held_out}
+    fetched = pack.fetch(state)
+    progress.doing("saving")
+    if start < step:  # else the run was interrupted after this, and resumes here
+        for split in held_out:
+            journal.log_evaluations(step, split, evaluations[split])
+        journal.save(step, fetched)
+    seconds = time.monotonic() - started
+    journal.finish(Outcome(step, fetched, evaluations["test"], seconds, source.waited, pack.program.kernel))
+    progress.finish()
 
 
-def _stops(config: Config, start: int, span: int = 0) -> Iterator[int]:
-    """Where calls of the program end, after `start`: wherever a record, an evaluation or a profile is due.
+def _stops(options: TrialOptions, start: int, span: int = 0) -> Iterator[int]:
+    """Yield the steps after `start` where calls of the program end: wherever something is due.
 
     Args:
+        options: of any trial of the pack.
+        start: updates before the first call.
         span: of a window of batches, which a call does not go beyond; 0: there are none.
     """
-    training, flow_every = config.training, config.probes.gradient_flow_every
-    periods = [every for every in (training.log_every, training.eval_every, flow_every, span) if every]
-    once = [training.steps, training.steps - 1] if flow_every else [training.steps]  # the last update's profile
+    training = options.training
+    probes = [probe.every for probe in options.probes.enabled().values()]
+    periods = [every for every in (training.log_every, training.eval_every, span, *probes) if every]
+    once = [training.steps, training.steps - 1] if probes else [training.steps]  # probes measure the last update
     step = start
     while step < training.steps:
         due = [step - step % every + every for every in periods] + [stop for stop in once if stop > step]
-        if flow_every and training.seconds:  # any record can turn out to be the last
+        if probes and training.max_seconds:  # any record can turn out to be the last
             due.append((step + 1) // training.log_every * training.log_every + training.log_every - 1)
         step = min(due)
         yield step
 
 
-def _place(config: Config, step: int, seconds: float) -> str:
-    training = config.training
-    if training.seconds:
-        return f"step {step}, {seconds:.0f}/{training.seconds:g} s"
-    return f"step {step}/{training.steps}"
+class _Progress:
+    """The part of the bar that a pack advances: updates of all trials, or with a budget of time the part of it used."""
 
+    def __init__(self, bar: ProgressBar, training: TrainingOptions, trials: int, step: int, seconds: float) -> None:
+        self._bar, self._training, self._trials, self._done = bar, training, trials, 0.0
+        self.to(step, seconds)
 
-def _work(config: Config, steps: int, seconds: float = math.inf) -> float:
-    """What a trial's first `steps` updates, and the evaluations that come with them, take: the bar's unit.
+    def to(self, step: float, seconds: float) -> None:
+        """Advance to a step."""
+        training = self._training
+        self._place = f"step {step}/{training.steps}"
+        if training.max_seconds:
+            self._place = f"step {step}, {seconds:.0f}/{training.max_seconds:g} s"
+            step = training.steps * min(1.0, max(step / training.steps, seconds / training.max_seconds))
+        self._bar.advance((step - self._done) * self._trials)
+        self._done = step
+        self.doing()
 
-    Args:
-        seconds: of training that they have taken; with a budget of time, they count and the steps do not.
-    """
-    training = config.training
-    if training.seconds:
-        return _time_work(config, seconds)
-    evaluations = steps // training.eval_every if training.eval_every else 0
-    if steps == training.steps and not (training.eval_every and steps % training.eval_every == 0):
-        evaluations += 1
-    return steps * _update_work(config) + evaluations * _evaluation_work(config)
+    def doing(self, what: str = "") -> None:
+        """Show what is done at this step."""
+        self._bar.doing(f"{self._place}, {what}" if what else self._place)
 
-
-def _time_work(config: Config, seconds: float) -> float:
-    """So many seconds of the budget, in the bar's unit; 0 if there is none."""
-    return WORK_OF_A_SECOND * min(seconds, config.training.seconds)
-
-
-def _update_work(config: Config) -> float:
-    """About how long an update takes, in any unit: what a time step does beside its gates counts as two gates more.
-
-    0 with a budget of time.
-    """
-    if config.training.seconds:
-        return 0.0
-    interface = tasks.create(config.task).interface
-    model = budget.settled(config, interface).model
-    steps = interface.input_length * model.layers * (1 + model.bidirectional)
-    gates = len(create_cell(model.cell, config.cell).gates)
-    return steps * config.training.batch_size * (gates + 2) * model.features**2
-
-
-def _evaluation_work(config: Config) -> float:
-    """About how long an evaluation takes, in the same unit: the forward pass is a third of an update."""
-    return _update_work(config) / config.training.batch_size * config.training.eval_examples / 3
-
-
-def _result(trial: Trial, skipped: bool) -> TrialResult:
-    result = trial.run.result()
-    assert result is not None
-    signatures = result.get("signatures", {})
-    return TrialResult(trial.name, trial.run.path, result["status"], result["summary"], skipped, signatures)
+    def finish(self) -> None:
+        """Advance to the end."""
+        self._bar.advance((self._training.steps - self._done) * self._trials)
 
 
 @contextlib.contextmanager
-def _trouble_in_one_line(directory: Path) -> Iterator[None]:
-    """Disk and memory that run out are not the program's mistake."""
+def _one_line_for_lack_of_space(directory: Path) -> Iterator[None]:
+    """Turn a full disk or memory into a one-line error: neither is a mistake of the program."""
     try:
         yield
     except jax.errors.JaxRuntimeError as error:
         if "RESOURCE_EXHAUSTED" not in str(error) and "Out of memory" not in str(error):
             raise
         needs = str(error).partition("\n")[0]
-        raise UserError(f"out of memory: {needs}; a smaller model.features, batch_size or sweep needs less") from error
+        advice = "a smaller model.hidden_size, training.batch_size or sweep needs less"
+        raise UserError(f"out of memory: {needs}; {advice}") from error
     except OSError as error:
-        place = error.filename or directory
-        raise UserError(
-            f"{place}: {error.strerror or error}; the same command goes on from the last checkpoint"
-        ) from error
+        reason, place = error.strerror or error, error.filename or directory
+        raise UserError(f"{place}: {reason}; the same command resumes from the last checkpoint") from error

@@ -52,6 +52,7 @@ class Optimizer:
         """Return the update rule at one learning rate; all numbers may be traced.
 
         Args:
+            rate: learning rate of this update.
             matrices: which leaves are matrices, a tree of booleans like that of the weights; None: those with two axes
                 or more.
         """
@@ -61,7 +62,8 @@ class Optimizer:
         """Cut each entry to ±`clip_value`, then scale the gradient down to `clip_norm`.
 
         Args:
-            grad_norm: global norm of the gradient.
+            grads: gradient.
+            grad_norm: its global norm.
 
         Returns:
             The gradient, and whether either step has changed it.

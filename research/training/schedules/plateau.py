@@ -4,7 +4,7 @@ The loss is that of training: validation data decide nothing while a model is tr
 """
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import jax
 import jax.numpy as jnp

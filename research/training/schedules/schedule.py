@@ -37,7 +37,7 @@ class Schedule:
         return state
 
     def multiplier(self, step: Int[Array, ""], total_steps: int, state: Any) -> Float[Array, ""] | float:
-        """Return the factor on the peak learning rate in update number `step` (from 0) of `total_steps`, warm-up aside."""
+        """Return the factor on the peak rate in update number `step` (from 0) of `total_steps`, without the warm-up."""
         raise NotImplementedError
 
     def rate(
