@@ -1,0 +1,50 @@
+"""Tasks: what a model is trained for and scored on. A new task is one file and one line of `TASKS`."""
+
+from research.tasks.adding import Adding
+from research.tasks.captioning import ImageStamps
+from research.tasks.copy import Copy
+from research.tasks.copying_memory import CopyingMemory
+from research.tasks.delayed_recall import DelayedRecall
+from research.tasks.dyck import Dyck
+from research.tasks.image_digits import ImageDigits
+from research.tasks.multiplication import Multiplication
+from research.tasks.pixels import Pixels
+from research.tasks.pronunciation import Pronunciation
+from research.tasks.repeat_copy import RepeatCopy
+from research.tasks.reverse import Reverse
+from research.tasks.selective_copying import SelectiveCopying
+from research.tasks.speech_digits import SpeechDigits
+from research.tasks.speech_prompts import SpeechPrompts
+from research.tasks.speech_syllables import SpeechSyllables
+from research.tasks.task import Task
+from research.tasks.temporal_order import TemporalOrder
+from research.tasks.tfds_captions import CocoCaptions
+from research.tasks.tfds_speech import Librispeech, SpeechCommands
+from research.tasks.tfds_translation import TedHrlrTranslate, Wmt14Translate
+from research.tasks.translation import Translation
+
+TASKS: dict[str, type[Task]] = {
+    "pixels": Pixels,
+    "pronunciation": Pronunciation,
+    "translation": Translation,
+    "ted_hrlr_translate": TedHrlrTranslate,
+    "wmt14_translate": Wmt14Translate,
+    "speech_digits": SpeechDigits,
+    "speech_prompts": SpeechPrompts,
+    "speech_syllables": SpeechSyllables,
+    "librispeech": Librispeech,
+    "speech_commands": SpeechCommands,
+    "image_digits": ImageDigits,
+    "image_stamps": ImageStamps,
+    "coco_captions": CocoCaptions,
+    "copy": Copy,
+    "repeat_copy": RepeatCopy,
+    "reverse": Reverse,
+    "copying_memory": CopyingMemory,
+    "selective_copying": SelectiveCopying,
+    "adding": Adding,
+    "multiplication": Multiplication,
+    "temporal_order": TemporalOrder,
+    "delayed_recall": DelayedRecall,
+    "dyck": Dyck,
+}

@@ -58,9 +58,7 @@ class Copy(TransductionTask):
     """Bits of a vector, which is one of 2**bits symbols for the decoder."""
 
     def __post_init__(self) -> None:
-        require_between(
-            self, "task", min_length=(1, MAX_STEPS), max_length=(self.min_length, MAX_STEPS), bits=(1, 16)
-        )
+        require_between(self, "task", min_length=(1, MAX_STEPS), max_length=(self.min_length, MAX_STEPS), bits=(1, 16))
 
     @functools.cached_property
     def spec(self) -> TaskSpec:

@@ -38,9 +38,7 @@ class DelayedRecall(SyntheticTask):
     """Different symbols to be recalled."""
 
     def __post_init__(self) -> None:
-        require_between(
-            self, "task", delay=(1, MAX_STEPS), distractors=(1, MAX_SYMBOLS), classes=(2, MAX_SYMBOLS)
-        )
+        require_between(self, "task", delay=(1, MAX_STEPS), distractors=(1, MAX_SYMBOLS), classes=(2, MAX_SYMBOLS))
 
     @property
     def same_length(self) -> bool:

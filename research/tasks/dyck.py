@@ -1,6 +1,6 @@
-"""Dyck languages of bounded depth: well nested brackets of k kinds, at most m of them open, as Hewitt et al. 2020 draw
-them (RNNs can generate bounded hierarchical languages with optimal memory).
+"""Dyck languages of bounded depth: well nested brackets of k kinds, at most m of them open.
 
+The definition is that of Hewitt et al. 2020, "RNNs can generate bounded hierarchical languages with optimal memory".
 Where none is open a bracket opens, where m are open the last one closes, else either has probability 1/2; the kind of
 one that opens is uniform. This is their distribution for words that do not end before `length`, of which the first
 `length` brackets are taken; they end a word with probability 1/2 where none is open, and keep what is long enough.

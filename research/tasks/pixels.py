@@ -1,56 +1,89 @@
 """MNIST digits read pixel by pixel, in order or permuted (Le, Jaitly, Hinton 2015); real images, scaled to [0, 1].
 
-Metrics are eval/loss, eval/accuracy, and eval/baseline/accuracy, of the digit that is most frequent in training.
+The digits are those of `research/data/corpora/mnist.py`: a subset of 5,000, of which every fifth is a test digit; test
+accuracies are not comparable with those on MNIST's 10,000 test digits. Metrics are loss, accuracy, and those of
+`baseline/most_frequent`, the digit that is most frequent in training.
 """
 
-from typing import Any, ClassVar
+import functools
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
 
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Int
 
-from research.batch import Batch, Interface
-from research.config import PIXELS, PixelsConfig
-from research.tasks.corpora import mnist
-from research.tasks.order import Order
-from research.tasks.task import Evaluation, Outcome, Task
+from research.batch import Batch, TaskSpec
+from research.data.order import Order
+from research.options import require
+from research.tasks.task import Evaluation, HeldOut, Predictions, Split, Task
 
-PERMUTATION_SEED = 92916  # one permutation for all runs
+PIXELS = 784
+"""Pixels of a digit."""
+PERMUTATION_SEED = 92916
+"""Seed of the one permutation of all runs."""
 
 
+@dataclass(frozen=True)
 class Pixels(Task):
-    """MNIST digits read as a sequence of pixels; the target is the digit."""
+    """MNIST digits read as a sequence of pixels; the target is the digit (Le, Jaitly, Hinton 2015)."""
 
-    name: ClassVar[str] = "pixels"
+    inputs: ClassVar[Literal["features", "tokens"]] = "features"
+    target: ClassVar[Literal["tokens", "labels", "class", "value"]] = "class"
+    name: Literal["pixels"] = "pixels"
+    pixels_per_step: int = 1
+    """Neighboring pixels in one time step: 1 gives 784 steps, 4 gives 196, 28 one row a step."""
+    permuted: bool = False
+    """Read the pixels in one fixed random order, the same for all digits."""
 
-    def __init__(self, options: PixelsConfig) -> None:
-        self.pixels_per_step = options.pixels_per_step
-        self.interface = Interface("features", options.pixels_per_step, PIXELS // options.pixels_per_step, "class", 10)
-        splits = mnist.load()
-        order = np.random.default_rng(PERMUTATION_SEED).permutation(PIXELS) if options.permuted else np.arange(PIXELS)
-        self._splits = {
-            name: (np.ascontiguousarray(split["images"][:, order]), split["labels"].astype(np.int32))
-            for name, split in splits.items()
-        }
-        self.data = self._splits["train"]
+    def __post_init__(self) -> None:
+        divides = self.pixels_per_step > 0 and PIXELS % self.pixels_per_step == 0
+        require(divides, "task.pixels_per_step", self.pixels_per_step, f"a divisor of {PIXELS}")
+
+    @functools.cached_property
+    def spec(self) -> TaskSpec:
+        return TaskSpec("features", self.pixels_per_step, PIXELS // self.pixels_per_step, "class", 10)
+
+    @functools.cached_property
+    def data(self) -> Any:
+        return self._splits["train"]
 
     def batch(self, data: Any, key: Array, step: Int[Array, ""], batch_size: int, bucket: int) -> Batch[Array]:
         images, labels = data
         rows = Order((len(images),), batch_size).rows(key, step, bucket)
         return Batch(self._sequence(images[rows], jnp), None, labels[rows])
 
-    def held_out(self, most: int) -> Batch[np.ndarray]:
-        images, labels = self._splits["test"]
-        rows = np.random.default_rng(0).permutation(len(images))[:most]  # the file is sorted by digit
-        return Batch(self._sequence(images[rows], np), None, labels[rows])
+    def held_out(self, split: Split, count: int) -> HeldOut:
+        images, labels = self._splits[split]
+        rows = np.random.default_rng(0).permutation(len(images))[:count]  # the file is sorted by digit
+        return HeldOut(split, Batch(self._sequence(images[rows], np), None, labels[rows]))
 
-    def evaluate(self, outcome: Outcome) -> Evaluation:
-        accuracy = 1 - float(np.mean(outcome.errors))
-        most_frequent = np.argmax(np.bincount(self._splits["train"][1]))
-        baseline = float(np.mean(self.held_out(len(outcome.loss)).targets == most_frequent))
-        metrics = {"eval/loss": float(np.mean(outcome.loss)), "eval/accuracy": accuracy}
-        return Evaluation(metrics | {"eval/baseline/accuracy": baseline})
+    def evaluate(self, predictions: Predictions, held_out: HeldOut) -> Evaluation:
+        most_frequent = np.argmax(np.bincount(self.data[1]))
+        metrics = {
+            "loss": float(np.mean(predictions.loss)),
+            "accuracy": 1 - float(np.mean(predictions.errors)),
+            "baseline/most_frequent/accuracy": float(np.mean(held_out.batch.targets == most_frequent)),
+        }
+        return Evaluation(metrics)
+
+    def describe(self) -> str:
+        order = " in a fixed random order" if self.permuted else ""
+        plural = "s" if self.pixels_per_step > 1 else ""
+        steps = PIXELS // self.pixels_per_step
+        return f"MNIST, {steps} steps of {self.pixels_per_step} pixel{plural}{order}"
+
+    @functools.cached_property
+    def _splits(self) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+        """Images in the order of the pixels, and labels."""
+        from research.data.corpora import mnist  # slow to import
+
+        order = np.random.default_rng(PERMUTATION_SEED).permutation(PIXELS) if self.permuted else np.arange(PIXELS)
+        return {
+            name: (np.ascontiguousarray(split["images"][:, order]), split["labels"].astype(np.int32))
+            for name, split in mnist.load().items()
+        }
 
     def _sequence(self, images: Any, numpy: Any) -> Any:
         scaled = images.astype(numpy.float32) / numpy.float32(255)
-        return scaled.reshape(len(images), self.interface.input_length, self.pixels_per_step)
+        return scaled.reshape(len(images), -1, self.pixels_per_step)

@@ -1,37 +1,36 @@
 """Letters to phonemes: English words of CMUdict, split by word.
 
-All listed pronunciations of a word count as right: the references of `research/tasks/sequences.py`, where the metrics
-are. Beside them:
+All listed pronunciations of a word count as right: the references of `research/tasks/metrics/edits.py`, whose metrics
+are reported together with
 
-    eval/free_running/error_rate_long_words    on words of at least 12 letters
-    eval/baseline/…          error_rate, sequence_error_rate of one output for all: `transcripts.likeliest` of training
+    free_running/phoneme_error_rate_long_words    on words of at least 12 letters
+    baseline/most_frequent/…                      phoneme_error_rate, sequence_error_rate of one output for all words
 
-Words to be read are put in lower case, as those of the corpus are; like there, they have no other signs than letters.
+A user's words are put in lower case, as those of the corpus are; like there, they have no other signs than letters.
 """
 
+import functools
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from typing import Any, ClassVar
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
 
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Int
 
-from research.batch import END, FIRST_SYMBOL, PAD, Batch, Interface
-from research.config import PronunciationConfig
+from research.batch import EOS, PAD, Batch, TaskSpec
+from research.data.batching import Buckets
+from research.data.processor import Axis, Kind, Processor
+from research.data.text import Vocabulary
 from research.errors import UserError
-from research.tasks import sequences, transcripts
-from research.tasks.corpora import cmudict
-from research.tasks.order import Order
-from research.tasks.reader import Axis, Kind, Reader, Vocabulary
-from research.tasks.task import Evaluation, Outcome, Task
+from research.tasks.corpus_task import CorpusTask, InMemory, Prepared, sample
+from research.tasks.metrics import edits, text
+from research.tasks.task import Evaluation, HeldOut, Predictions, Split
 
 BUCKETS = ((7, 8), (10, 11), (16, 17))
 """Longest source and target of each; the one training word in a thousand that fits none is left out of training."""
 LONG_WORD = 12
 
 
-class Spelling(Reader):
+class SpellingProcessor(Processor):
     """A word to its letters, phonemes to a line of them."""
 
     kind: ClassVar[Kind] = "text"
@@ -39,118 +38,119 @@ class Spelling(Reader):
     def __init__(self, letters: Sequence[str], phonemes: Sequence[str]) -> None:
         self.letters, self.phonemes = Vocabulary(tuple(letters)), Vocabulary(tuple(phonemes))
 
-    def saved(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         return {"letters": list(self.letters.symbols), "phonemes": list(self.phonemes.symbols)}
 
     @classmethod
-    def restored(cls, saved: Mapping[str, Any]) -> "Spelling":
+    def from_dict(cls, saved: Mapping[str, Any]) -> "SpellingProcessor":
         return cls(saved["letters"], saved["phonemes"])
 
-    def read(self, given: str) -> np.ndarray:
-        word = _word(given)
+    def encode(self, source: str) -> np.ndarray:
+        word = source.strip().lower()
         if not word:
             raise UserError("an empty line: must be a word")
         known = self.letters.symbols
         for letter in word:
             if letter not in known:
                 raise UserError(f"{word!r}: {letter!r} is no letter that the model knows: {''.join(known)}")
-        return np.array(self.letters.ids(word), np.int32)
+        return np.array(self.letters.encode(word), np.int32)
 
-    def text(self, tokens: Sequence[int]) -> str:
-        return " ".join(self.said(tokens))
+    def decode(self, tokens: Sequence[int]) -> str:
+        return " ".join(self.symbols(tokens))
 
-    def said(self, tokens: Sequence[int]) -> list[str]:
-        return self.phonemes.names(tokens)
+    def symbols(self, tokens: Sequence[int]) -> list[str]:
+        return self.phonemes.decode(tokens)
 
-    def axis(self, given: str) -> Axis:
-        return Axis(labels=list(_word(given)), name="letters")
+    def axis(self, source: str) -> Axis:
+        return Axis(labels=list(source.strip().lower()), name="letters")
 
 
-class Pronunciation(Task):
+@dataclass(frozen=True)
+class _Dictionary(Prepared):
+    processor: SpellingProcessor
+    held_out: Mapping[str, Any]
+    """Words of each split."""
+
+
+@dataclass(frozen=True)
+class Pronunciation(CorpusTask):
     """Letters of an English word to its phonemes (CMUdict)."""
 
-    name: ClassVar[str] = "pronunciation"
-    buckets: int = len(BUCKETS)
-    reader: ClassVar[type[Reader] | None] = Spelling
+    inputs: ClassVar[Literal["features", "tokens"]] = "tokens"
+    processor_type: ClassVar[type[Processor] | None] = SpellingProcessor
+    error_rate: ClassVar[str] = "phoneme_error_rate"
+    length_unit: ClassVar[str] = "letters in the word"
+    token_unit: ClassVar[str] = "phoneme"
+    name: Literal["pronunciation"] = "pronunciation"
+    stress: bool = False
+    """Keep the stress digit of vowels: 69 phoneme symbols instead of 39."""
 
-    def __init__(self, options: PronunciationConfig) -> None:
-        corpus = cmudict.load(options.stress)
-        self._spelling = Spelling(corpus.letters, corpus.phonemes)
-        self._held_out = corpus.splits[options.held_out]
+    @functools.cached_property
+    def prepared(self) -> _Dictionary:
+        from research.data.corpora import cmudict  # slow to import
+
+        corpus = cmudict.load(self.stress)
         train = corpus.splits["train"]
-        targets, target_lengths = _closed(train.target, train.target_lengths)
-        fits = [(train.source_lengths <= s) & (target_lengths <= u) for s, u in BUCKETS]
+        targets, target_lengths = _end_with_eos(train.target, train.target_lengths)
+        fits = np.array([(train.source_lengths <= s) & (target_lengths <= u) for s, u in BUCKETS])
         bucket = np.where(np.any(fits, axis=0), np.argmax(fits, axis=0), len(BUCKETS))
-        rows = np.argsort(bucket, kind="stable")[: int(np.sum(bucket < len(BUCKETS)))]
-        self._sizes = tuple(int(np.sum(bucket == index)) for index in range(len(BUCKETS)))
+        members = [np.flatnonzero(bucket == index) for index in range(len(BUCKETS))]
+        rows = np.concatenate(members)
         steps = np.sum(train.source_lengths[rows]) + np.sum(target_lengths[rows])
-        self.padding = float(1 - steps / np.dot(self._sizes, np.sum(BUCKETS, axis=1)))
-        widest = np.max(BUCKETS, axis=0)
-        self.data = Batch(
-            train.source[rows, : widest[0]],
-            train.source_lengths[rows].astype(np.int32),
-            targets[rows, : widest[1]],
-            target_lengths[rows],
+        padded = np.dot([len(rows) for rows in members], np.sum(BUCKETS, axis=1))
+        batches = [
+            Batch(
+                train.source[rows, :source],
+                train.source_lengths[rows].astype(np.int32),
+                targets[rows, :target].astype(np.int32),
+                target_lengths[rows],
+            )
+            for rows, (source, target) in zip(members, BUCKETS, strict=True)
+        ]
+        pairs = zip(targets[rows], target_lengths[rows], strict=True)
+        most_frequent = text.most_frequent(["".join(map(chr, target[: length - 1])) for target, length in pairs])
+        return _Dictionary(
+            InMemory(Buckets(members, BUCKETS, float(1 - steps / padded)), tuple(batches)),
+            most_frequent,
+            SpellingProcessor(corpus.letters, corpus.phonemes),
+            {split: words for split, words in corpus.splits.items() if split != "train"},
         )
-        self.interface = Interface(
-            inputs="tokens",
-            input_size=FIRST_SYMBOL + len(corpus.letters),
-            input_length=int(widest[0]),
-            target="tokens",
-            target_size=FIRST_SYMBOL + len(corpus.phonemes),
-            target_length=self._held_out.target.shape[1] + 1,
+
+    @functools.cached_property
+    def spec(self) -> TaskSpec:
+        (source, target), processor = self.longest, self.prepared.processor
+        return TaskSpec("tokens", processor.letters.size, source, "tokens", processor.phonemes.size, target)
+
+    def held_out(self, split: Split, count: int) -> HeldOut:
+        words, letters = self.prepared.held_out[split], self.prepared.processor.letters
+
+        def encode(row: int) -> tuple[np.ndarray, Sequence[int]]:
+            return np.array(letters.encode(words.words[row]), np.int32), words.references[row][0]
+
+        return sample(split, range(len(words.words)), count, encode, lambda row: words.references[row])
+
+    def processor(self) -> SpellingProcessor:
+        return self.prepared.processor
+
+    def evaluate(self, predictions: Predictions, held_out: HeldOut) -> Evaluation:
+        lengths = held_out.batch.input_lengths
+        assert lengths is not None
+        evaluation = edits.evaluate(
+            predictions,
+            held_out.batch,
+            held_out.references,
+            name=self.error_rate,
+            subsets={"long_words": lengths >= LONG_WORD},
         )
+        constant = [*map(ord, self.prepared.most_frequent)]
+        return edits.with_constant(evaluation, "most_frequent", constant, held_out.references, self.error_rate)
 
-    def bucket(self, key: Array, step: Int[Array, ""], batch_size: int) -> Int[Array, ""]:
-        return Order(self._sizes, batch_size).bucket(key, step)
-
-    def batch(self, data: Any, key: Array, step: Int[Array, ""], batch_size: int, bucket: int) -> Batch[Array]:
-        rows = Order(self._sizes, batch_size).rows(key, step, bucket)
-        source, target = BUCKETS[bucket]
-        inputs = data.inputs[rows, :source].astype(jnp.int32)
-        targets = data.targets[rows, :target].astype(jnp.int32)
-        return Batch(inputs, data.input_lengths[rows], targets, data.target_lengths[rows])
-
-    def held_out(self, most: int) -> Batch[np.ndarray]:
-        rows = self._held_out_rows(most)
-        targets, target_lengths = _closed(self._held_out.target, self._held_out.target_lengths)
-        source = self._held_out.source[rows].astype(np.int32)
-        return Batch(source, self._held_out.source_lengths[rows], targets[rows].astype(np.int32), target_lengths[rows])
-
-    def own_reader(self) -> Spelling:
-        return self._spelling
-
-    def evaluate(self, outcome: Outcome) -> Evaluation:
-        count = len(outcome.loss)
-        references = [self._held_out.references[row] for row in self._held_out_rows(count)]
-        held_out = self.held_out(count)
-        assert held_out.input_lengths is not None
-        found = sequences.evaluate(outcome, held_out, references, {"long_words": held_out.input_lengths >= LONG_WORD})
-        free = sequences.score(np.tile(self._likeliest(), (count, 1)), references)
-        baseline = {
-            "eval/baseline/error_rate": sequences.rate(free.distance, free.symbols),
-            "eval/baseline/sequence_error_rate": float(np.mean(free.distance > 0)),
-        }
-        return replace(found, metrics=found.metrics | baseline)
-
-    def _likeliest(self) -> np.ndarray:
-        """The likeliest target of training, what a model had best say that does not read the word."""
-        pairs = zip(self.data.targets, self.data.target_lengths, strict=True)
-        said = transcripts.likeliest(["".join(map(chr, target[: length - 1])) for target, length in pairs])
-        return np.array([*map(ord, said), END])
-
-    def _held_out_rows(self, most: int) -> np.ndarray:
-        """A fixed random sample, sorted by length so that the words of a batch end together."""
-        rows = np.random.default_rng(0).permutation(len(self._held_out.words))[:most]
-        return rows[np.argsort(self._held_out.source_lengths[rows], kind="stable")]
+    def describe(self) -> str:
+        return "CMUdict, letters to phonemes" + (" with stress" if self.stress else "")
 
 
-def _word(given: str) -> str:
-    return given.strip().lower()
-
-
-def _closed(targets: np.ndarray, lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Targets [N, U] with the end mark behind the last phoneme, [N, U + 1], and their new lengths."""
-    closed = np.pad(targets, ((0, 0), (0, 1)), constant_values=PAD)
-    closed[np.arange(len(closed)), lengths] = END
-    return closed, lengths.astype(np.int32) + 1
+def _end_with_eos(targets: np.ndarray, lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return targets [N, U] with the end mark behind the last phoneme, [N, U + 1], and their new lengths."""
+    ended = np.pad(targets, ((0, 0), (0, 1)), constant_values=PAD)
+    ended[np.arange(len(ended)), lengths] = EOS
+    return ended, lengths.astype(np.int32) + 1

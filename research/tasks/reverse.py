@@ -1,8 +1,8 @@
-"""Sequence reversal, in the definition of Grefenstette, Hermann, Suleyman, Blunsom 2015 (Learning to transduce with
-unbounded memory).
+"""Sequence reversal, in the definition of Grefenstette, Hermann, Suleyman, Blunsom 2015.
 
 A sequence is 8 to 64 random symbols of 128; the target is the symbols from the last to the first. One net reads theirs,
-a mark, and then writes; here an encoder reads and a decoder writes. The metrics are those of `copy`.
+a mark, and then writes ("Learning to transduce with unbounded memory"); here an encoder reads and a decoder writes. The
+metrics are those of `copy`.
 """
 
 import functools

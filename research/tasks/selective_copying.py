@@ -1,8 +1,8 @@
 """Selective copying, in the definition of Gu & Dao 2023 (Mamba), which Feng et al. 2024 take over.
 
-With 4096 steps of noise, 16 symbols to remember and a vocabulary of 16 (noise, a mark and 14 symbols), the symbols stand
-in a random order at random places among the noise, in 4112 steps; 16 marks follow, which ask for them in the order in
-which they stood. Only at the marks is there a label. The output is one of 14 symbols, where theirs may be any of the
+With 4096 steps of noise, 16 symbols to remember and a vocabulary of 16 (noise, a mark and 14 symbols), the symbols
+stand in a random order at random places among the noise, in 4112 steps; 16 marks follow, which ask for them in the
+order in which they stood. Only the marks have labels. The output is one of 14 symbols, where theirs may be any of the
 vocabulary. To guess costs ln 14.
 """
 

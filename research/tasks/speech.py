@@ -1,145 +1,150 @@
 """What all speech tasks share: recordings to features on the device, distorted anew at each update.
 
-The device holds log-mel features in half precision, which rounds them by less than 0.01; they are distorted,
-normalised, masked and stacked as an update draws them (`research/tasks/audio/`). Held-out recordings go through the
-same steps on the host, but for the distortion, as does a file that a user gives. Normalisation by speaker takes the
-recordings of one speaker in one split.
+The device holds log-mel features in half precision, which rounds them by less than 0.01; each update distorts,
+normalizes, masks and stacks them (`research/data/audio/`). Recordings of validation and test go through the same steps
+on the host, except for the distortion, and so does a user's file. Normalization by speaker takes the recordings of a
+speaker in a split.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
-from typing import Any, ClassVar
+import functools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import jax
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from research.batch import Batch, Interface
-from research.config import SpeechOptions
-from research.tasks import sequences, transcripts
-from research.tasks.audio import augment, fbank, sound
-from research.tasks.audio.fbank import Statistics
-from research.tasks.audio.reader import SoundReader
-from research.tasks.corpora.recordings import Recording
-from research.tasks.reader import Reader, Vocabulary
-from research.tasks.resident import Examples, Resident
-from research.tasks.task import Evaluation, Outcome
+from research.batch import TaskSpec
+from research.data.audio import augment, features
+from research.data.audio.augment import SpeechOptions
+from research.data.audio.features import Statistics
+from research.data.audio.files import resample
+from research.data.audio.processor import AudioProcessor
+from research.data.batching import Examples
+from research.data.processor import Processor
+from research.data.text import Vocabulary
+from research.tasks.corpus_task import CorpusTask, InMemory, Prepared, sample
+from research.tasks.metrics import edits, text
+from research.tasks.task import Evaluation, HeldOut, Predictions, Split
 
-Symbols = Sequence[str]
+
+class Transcript(NamedTuple):
+    """The reference of a recording."""
+
+    text: str
+    speaker: str
 
 
-class Speech(Resident):
-    """A task whose inputs are recordings. A subclass calls `hear`, and scores what the model says of `test`."""
+@dataclass(frozen=True)
+class PreparedSpeech(Prepared):
+    """Training recordings, and what turns audio into features and symbols into text."""
 
-    reader: ClassVar[type[Reader] | None] = SoundReader
-    options: SpeechOptions
-    test: list[Recording]
-    """The held-out recordings, those of `held_out` first: a fixed random order."""
+    processor: AudioProcessor
+    frames: int
+    """Frames of the longest training recording."""
 
-    def hear(
-        self,
-        options: SpeechOptions,
-        train: Sequence[Recording],
-        test: Sequence[Recording],
-        symbols: Callable[[str], Symbols],
-        separator: str = "",
-    ) -> None:
-        """Put the training recordings on the device, and keep the held-out ones.
 
-        Args:
-            symbols: of a recording's text, what the model is to say.
-            separator: what stands between two of them in a text.
-        """
-        heard = [_log_mels(recordings, options) for recordings in (train, test)]
-        corpus = Statistics.of(heard[0])
-        if options.normalise == "speaker":
-            heard = [_as_corpus(*pair, corpus) for pair in zip(heard, (train, test), strict=True)]
-        spelled = [[symbols(one.text) for one in recordings] for recordings in (train, test)]
-        vocabulary = Vocabulary(tuple(sorted({symbol for texts in spelled for text in texts for symbol in text})))
-        targets = [[vocabulary.ids(text) for text in texts] for texts in spelled]
-        self.hold(Examples([one.astype(np.float16) for one in heard[0]], targets[0]))
-        reader = SoundReader(options, corpus, vocabulary, separator)
-        self.listen(options, reader, test, Examples(heard[1], targets[1]), max(len(one) for one in heard[0]))
+@dataclass(frozen=True)
+class SpeechTask(SpeechOptions, CorpusTask):
+    """A task whose inputs are recordings. A subclass names the corpus; its recordings have samples, text, speaker."""
 
-    def listen(
-        self, options: SpeechOptions, reader: SoundReader, test: Sequence[Recording], heard: Examples, frames: int
-    ) -> None:
-        """What is asked of a model, and what it is scored on; the training recordings are in their buckets.
+    inputs: ClassVar[Literal["features", "tokens"]] = "features"
+    processor_type: ClassVar[type[Processor] | None] = AudioProcessor
+    length_unit: ClassVar[str] = "frames of audio"
+    separator: ClassVar[str] = ""
+    """Text between two symbols."""
 
-        Args:
-            heard: log-mel features of the held-out recordings, and what is to be said of them.
-            frames: of the longest training recording.
-        """
-        assert self.padding is not None
-        self.options, self.vocabulary, self._reader = options, reader.vocabulary, reader
-        self.padding = 1 - (1 - self.padding) / (1 + options.speed)  # room for those that come to last longer
-        order = np.random.default_rng(0).permutation(len(test))
-        self.test = [test[row] for row in order]
-        self._held_out = Examples([reader.features(one) for one in heard.inputs], heard.targets).take(order)
-        steps = -(-augment.longest(frames, options) // options.stack)
-        longest = max(target for _, target in self.widths)
-        self.interface = Interface(
-            inputs="features",
-            input_size=options.width,
-            input_length=max(steps, *(len(one) for one in self._held_out.inputs)),
-            target="tokens",
-            target_size=reader.vocabulary.size,
-            target_length=max(longest, *(1 + len(target) for target in heard.targets)),
-        )
+    @functools.cached_property
+    def prepared(self) -> PreparedSpeech:
+        raise NotImplementedError
 
-    def batch(self, data: Any, key: Array, step: Int[Array, ""], batch_size: int, bucket: int) -> Batch[Array]:
-        chosen = super().batch(data, key, step, batch_size, bucket)
-        assert chosen.input_lengths is not None
-        draw = jax.random.fold_in(jax.random.fold_in(key, 2), step)
-        inputs, lengths = self.distorted(chosen.inputs, chosen.input_lengths, draw)
-        return replace(chosen, inputs=inputs, input_lengths=lengths)
+    def recordings(self, split: Split) -> Sequence[Any]:
+        """Return the recordings of a split."""
+        raise NotImplementedError
 
-    def distorted(
-        self, log_mel: Float[Array, "B T M"], lengths: Int[Array, " B"], key: Array
+    def symbols(self, transcript: str) -> Sequence[str]:
+        """Return the symbols of a recording's text."""
+        return transcript.split(self.separator) if self.separator else list(transcript)
+
+    @functools.cached_property
+    def padding(self) -> float | None:
+        """The fraction of padding, including the space for utterances that the distortion makes longer."""
+        return 1 - (1 - self.prepared.train.buckets.padding) / (1 + self.speed)
+
+    @functools.cached_property
+    def spec(self) -> TaskSpec:
+        steps = -(-augment.max_frames(self.prepared.frames, self) // self.stack)
+        size = self.prepared.processor.vocabulary.size
+        return TaskSpec("features", self.width, steps, "tokens", size, self.longest[1])
+
+    def augment(
+        self, inputs: Float[Array, "B T M"], lengths: Int[Array, " B"], key: Array
     ) -> tuple[Float[Array, "B S D"], Int[Array, " B"]]:
-        """Log-mel features as an update sees them: distorted, normalised, masked and stacked; and their lengths."""
-        options = self.options
-        distort, mask = jax.random.split(key)
-        log_mel, lengths = augment.distorted(log_mel, lengths, distort, options)
-        finished = fbank.finished(log_mel, lengths, options, self._reader.corpus)
-        return fbank.stacked(augment.masked(finished, lengths, mask, options), lengths, options.stack)
+        """Return log-mel features distorted, normalized, masked and stacked, and their lengths."""
+        distort_key, mask_key = jax.random.split(key)
+        log_mel, lengths = augment.distort(inputs.astype(np.float32), lengths, distort_key, self)
+        normalized = features.normalize(log_mel, lengths, self, self.prepared.processor.corpus)
+        return features.stack_frames(augment.mask(normalized, lengths, mask_key, self), lengths, self.stack)
 
-    def transcribed(self, outcome: Outcome, constant: str) -> Evaluation:
-        """Metrics of `sequences`, and errors of the texts, beside those of the same text for all."""
-        rows = self.rows(len(outcome.loss))
-        found = sequences.evaluate(outcome, self.held_out(len(rows)))
-        references = [self.test[row].text for row in rows]
-        outputs = [self._reader.text(sequences.symbols(tokens)) for tokens in outcome.outputs]
-        rates = {"free_running/": outputs, "baseline/": [constant] * len(rows)}
-        metrics = {
-            f"eval/{kind}{name}": value
-            for kind, said in rates.items()
-            for name, value in transcripts.error_rates(references, said).items()
+    def held_out(self, split: Split, count: int) -> HeldOut:
+        recordings, processor = self.recordings(split), self.prepared.processor
+        speakers = self._speakers(recordings) if self.normalize == "speaker" else {}
+
+        def encode(recording: Any) -> tuple[np.ndarray, list[int]]:
+            log_mel = log_mel_of(recording, self)
+            if speakers:
+                log_mel = features.match_corpus(log_mel, speakers[recording.speaker], processor.corpus)
+            return processor.features(log_mel), processor.vocabulary.encode(self.symbols(recording.text))
+
+        return sample(split, recordings, count, encode, lambda one: Transcript(one.text, one.speaker))
+
+    def processor(self) -> AudioProcessor:
+        return self.prepared.processor
+
+    def evaluate(self, predictions: Predictions, held_out: HeldOut) -> Evaluation:
+        """Return the errors of tokens and of texts, and those of the most frequent text for all recordings."""
+        evaluation = edits.evaluate(predictions, held_out.batch, name=self.error_rate)
+        references = [recording.text for recording in held_out.references]
+        decode = self.prepared.processor.decode
+        outputs = {
+            "free_running": [decode(edits.symbols(tokens)) for tokens in predictions.outputs],
+            "baseline/most_frequent": [self.prepared.most_frequent] * len(references),
         }
-        return replace(found, metrics=found.metrics | metrics)
+        metrics = {
+            f"{prefix}/{name}": value
+            for prefix, texts in outputs.items()
+            for name, value in text.error_rates(texts, references).items()
+        }
+        return replace(evaluation, metrics=evaluation.metrics | metrics)
 
-    def held_out(self, most: int) -> Batch[np.ndarray]:
-        return self._held_out.take(self.rows(most)).batch()
+    def prepare(self, train: Sequence[Any], most_frequent: str) -> PreparedSpeech:
+        """Return training recordings as features in memory, with the statistics and the symbols that they have."""
+        log_mels = [log_mel_of(recording, self) for recording in train]
+        corpus = Statistics.of(log_mels)
+        if self.normalize == "speaker":
+            speakers = self._speakers(train, log_mels)
+            pairs = zip(log_mels, train, strict=True)
+            log_mels = [features.match_corpus(log_mel, speakers[one.speaker], corpus) for log_mel, one in pairs]
+        symbols = [self.symbols(recording.text) for recording in train]
+        vocabulary = Vocabulary.fit(symbols)
+        targets = [vocabulary.encode(sequence) for sequence in symbols]
+        examples = Examples([log_mel.astype(np.float16) for log_mel in log_mels], targets)
+        processor = AudioProcessor(self, corpus, vocabulary, self.separator)
+        return PreparedSpeech(InMemory.of(examples), most_frequent, processor, max(map(len, log_mels)))
 
-    def rows(self, most: int) -> Int[np.ndarray, " N"]:
-        """The places in `test` of the held-out recordings: the first, sorted so that those of a batch end together."""
-        lengths = np.array([len(one) for one in self._held_out.inputs[:most]])
-        return np.argsort(lengths, kind="stable")
-
-    def own_reader(self) -> SoundReader:
-        return self._reader
-
-
-def _log_mels(recordings: Sequence[Recording], options: SpeechOptions) -> list[np.ndarray]:
-    return [fbank.log_mel(sound.resampled(one.sound, one.rate, options.rate), options) for one in recordings]
+    def _speakers(
+        self, recordings: Sequence[Any], log_mels: Sequence[np.ndarray] | None = None
+    ) -> Mapping[str, Statistics]:
+        """Return the statistics of each speaker."""
+        log_mels = log_mels or [log_mel_of(recording, self) for recording in recordings]
+        by_speaker: dict[str, list[np.ndarray]] = {}
+        for log_mel, recording in zip(log_mels, recordings, strict=True):
+            by_speaker.setdefault(recording.speaker, []).append(log_mel)
+        return {speaker: Statistics.of(mels) for speaker, mels in by_speaker.items()}
 
 
-def _as_corpus(log_mels: list[np.ndarray], recordings: Sequence[Recording], corpus: Statistics) -> list[np.ndarray]:
-    """Each with the level of the corpus in place of its speaker's."""
-    speakers: Mapping[str, list[np.ndarray]] = {}
-    for log_mel, one in zip(log_mels, recordings, strict=True):
-        speakers.setdefault(one.speaker, []).append(log_mel)
-    own = {speaker: Statistics.of(mels) for speaker, mels in speakers.items()}
-    return [
-        fbank.as_corpus(log_mel, own[one.speaker], corpus) for log_mel, one in zip(log_mels, recordings, strict=True)
-    ]
+def log_mel_of(recording: Any, options: SpeechOptions) -> np.ndarray:
+    """Return the log-mel features of a recording."""
+    samples = resample(recording.samples, recording.sample_rate, options.sample_rate)
+    return features.log_mel_filterbank(samples, options)

@@ -1,93 +1,117 @@
-"""Connected digits to their names: synthesised ones to train on, unseen voices and a real one to be scored on.
+"""Connected digits to their names: synthesized ones to train on, unseen voices and a real one to be scored on.
 
-Training hears 74 of espeak-ng's voices (`research/tasks/corpora/espeak.py`), which are computed from rules, and with
-`task.flite_strings` four that were built from recordings of other people (`research/tasks/corpora/flite.py`). 20 voices
-of espeak-ng are held out, and so are the strings of two digits or more that they say. Held out, too, are real digits,
-from Asterisk's prompts: ten recordings of one woman, each alone, and 200 strings of two to seven of them, joined with
-short pauses, none of which is a training string. No training hears her, nor any recording.
+Training has 74 of espeak-ng's voices (`research/data/corpora/espeak.py`), which are computed from rules, and with
+`task.flite_strings` four that were built from recordings of other people (`research/data/corpora/flite.py`). Validation
+has 10 other voices of espeak-ng and test 20, and both have strings of two digits or more that training does not. Test
+also has real digits, from Asterisk's prompts: ten recordings of one woman, each alone, and 200 strings of two to seven
+of them, joined with short pauses, none of which is a training string. No training recording is of her.
 
-Symbols are words. The metrics of `research/tasks/sequences.py` are those of the unseen voices; others are
+Symbols are words. The metrics of `research/tasks/metrics/edits.py` are those of the unseen voices; others are
 
-    eval/free_running/word_error_rate               of the unseen voices: the same as eval/free_running/error_rate
-    eval/free_running/real/word_error_rate          of all that the real voice says
-    eval/free_running/real/sequence_error_rate      share of her strings with an error
-    eval/free_running/real/single_word_error_rate   of her ten digits, each alone
-    eval/baseline/word_error_rate, eval/baseline/real/word_error_rate      of the likeliest training string for all
+    free_running/real/word_error_rate               of all strings of the real voice
+    free_running/real/sequence_error_rate           fraction of her strings with an error
+    free_running/real/single_word_error_rate        of her ten digits, each alone
+    baseline/most_frequent/word_error_rate, baseline/most_frequent/real/word_error_rate
+                                                    of the most frequent training string for all
 """
 
-from collections.abc import Sequence
-from typing import ClassVar
+import functools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Literal
 
 import jax
 import numpy as np
 
-from research.config import SpeechDigitsConfig
-from research.tasks import sequences, transcripts
-from research.tasks.corpora import asterisk, espeak, flite
-from research.tasks.corpora.recordings import Recording
-from research.tasks.speech import Speech
-from research.tasks.task import Evaluation, Outcome
+from research.options import require_between
+from research.tasks.metrics import edits, text
+from research.tasks.speech import PreparedSpeech, SpeechTask
+from research.tasks.task import Evaluation, HeldOut, Predictions, Split
 
-JOINED = 200
+NUM_STRINGS = 200
 """Strings of real digits; some are drawn twice, most of them of two digits, so that 160 differ."""
-LONGEST_PAUSE = 0.1
-"""Seconds of silence between two of them, beside what the recordings begin and end with."""
+MAX_PAUSE = 0.1
+"""Seconds of silence between two of them, in addition to that of the recordings."""
 SEED = 0
+REAL = "real"
+"""Speaker of the strings of real digits."""
+MAX_FLITE_STRINGS = 500
+"""Strings that there are of a voice of flite."""
 
 
-class SpeechDigits(Speech):
-    """Connected digits, synthesised, to their names; voices held out, and a real one (espeak-ng, Asterisk)."""
+@dataclass(frozen=True)
+class SpeechDigits(SpeechTask):
+    """Connected digits, synthesized, to their names; scored on other voices and a real one (espeak-ng, Asterisk)."""
 
-    name: ClassVar[str] = "speech_digits"
+    error_rate: ClassVar[str] = "word_error_rate"
+    token_unit: ClassVar[str] = "word"
+    separator: ClassVar[str] = " "
+    name: Literal["speech_digits"] = "speech_digits"
+    flite_strings: int = 0
+    """Training examples to add of each of four voices that were built from recordings of people (flite)."""
 
-    def __init__(self, options: SpeechDigitsConfig) -> None:
-        splits = espeak.load()
-        train = splits["train"] + (flite.load(options.flite_strings) if options.flite_strings else [])
-        self.hear(options, train, splits[options.held_out] + joined(asterisk.digits()), str.split, " ")
-        self._voices = {one.speaker for one in splits[options.held_out]}
-        self.constant = transcripts.likeliest([one.text for one in train])
-        """What to say without listening."""
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require_between(self, "task", flite_strings=(0, MAX_FLITE_STRINGS))
 
-    def evaluate(self, outcome: Outcome) -> Evaluation:
-        rows = self.rows(len(outcome.loss))
-        held_out = self.held_out(len(rows))
-        synthesised = np.array([self.test[row].speaker in self._voices for row in rows])
-        own, own_held_out = jax.tree.map(lambda x: x[synthesised], (outcome, held_out))
-        found = sequences.evaluate(own, own_held_out)
-        targets = [sequences.symbols(target) for target in held_out.targets]
-        free = sequences.score(outcome.outputs, [[target] for target in targets])
-        ids = self.vocabulary.ids(self.constant.split())
-        constant = sequences.score(np.array([ids] * len(rows)), [[target] for target in targets])
-        wrong, single = free.distance > 0, ~synthesised & (free.symbols == 1)
-        metrics = found.metrics | {
-            "eval/free_running/word_error_rate": _rate(free, synthesised),
-            "eval/free_running/real/word_error_rate": _rate(free, ~synthesised),
-            "eval/free_running/real/sequence_error_rate": sequences.rate(
-                wrong[~synthesised], np.ones(np.sum(~synthesised))
-            ),
-            "eval/free_running/real/single_word_error_rate": _rate(free, single),
-            "eval/baseline/word_error_rate": _rate(constant, synthesised),
-            "eval/baseline/real/word_error_rate": _rate(constant, ~synthesised),
+    @functools.cached_property
+    def prepared(self) -> PreparedSpeech:
+        from research.data.corpora import flite  # slow to import
+
+        train = [*self._corpus["train"], *(flite.load(self.flite_strings) if self.flite_strings else [])]
+        return self.prepare(train, text.most_frequent([recording.text for recording in train]))
+
+    def recordings(self, split: Split) -> Sequence[Any]:
+        from research.data.corpora import asterisk  # slow to import
+
+        real = [replace(one, speaker=REAL) for one in strings_of(asterisk.digits())] if split == "test" else []
+        return [*self._corpus[split], *real]
+
+    def evaluate(self, predictions: Predictions, held_out: HeldOut) -> Evaluation:
+        real = np.array([recording.speaker == REAL for recording in held_out.references])
+        targets = edits.targets(held_out.batch)
+        constant = self.prepared.processor.vocabulary.encode(self.symbols(self.prepared.most_frequent))
+        voices = jax.tree.map(lambda x: x[~real], (predictions, held_out.batch))
+        evaluation = edits.evaluate(*voices, name=self.error_rate)
+        unseen = [reference for reference, is_real in zip(targets, real, strict=True) if not is_real]
+        evaluation = edits.with_constant(evaluation, "most_frequent", constant, unseen, self.error_rate)
+        if not np.any(real):
+            return evaluation
+        free = edits.score(predictions.outputs, targets)
+        baseline = edits.score(np.array([constant] * len(targets)), targets)
+        single = real & (free.symbols == 1)
+        metrics = {
+            "free_running/real/word_error_rate": edits.rate(free.distance[real], free.symbols[real]),
+            "free_running/real/sequence_error_rate": float(np.mean(free.distance[real] > 0)),
+            "free_running/real/single_word_error_rate": edits.rate(free.distance[single], free.symbols[single]),
+            "baseline/most_frequent/real/word_error_rate": edits.rate(baseline.distance[real], baseline.symbols[real]),
         }
-        return Evaluation(metrics, found.by_length, found.by_position)
+        return replace(evaluation, metrics=evaluation.metrics | metrics)
+
+    def describe(self) -> str:
+        return "connected digits, synthesized"
+
+    @functools.cached_property
+    def _corpus(self) -> Mapping[str, Sequence[Any]]:
+        from research.data.corpora import espeak  # slow to import
+
+        return espeak.load()
 
 
-def joined(digits: Sequence[Recording]) -> list[Recording]:
-    """Recordings of the digits from 0 on, each alone and in strings that may stand in the test split."""
+def strings_of(digits: Sequence[Any]) -> list[Any]:
+    """Return recordings of the digits from 0 on, each alone and in strings that the test split may have."""
+    from research.data.corpora import espeak  # slow to import
+
     rng = np.random.default_rng(SEED)
     strings = [[digit] for digit in range(len(digits))]
-    strings += [espeak.digits(rng, "test", least=2) for _ in range(JOINED)]
-    return [_string([digits[digit] for digit in string], rng) for string in strings]
+    strings += [espeak.digits(rng, "test", least=2) for _ in range(NUM_STRINGS)]
+    return [_join([digits[digit] for digit in string], rng) for string in strings]
 
 
-def _string(parts: Sequence[Recording], rng: np.random.Generator) -> Recording:
+def _join(parts: Sequence[Any], rng: np.random.Generator) -> Any:
     first, *rest = parts
-    sound = [first.sound]
+    samples = [first.samples]
     for part in rest:
-        pause = np.zeros(int(rng.uniform(0, LONGEST_PAUSE) * first.rate), np.int16)
-        sound += [pause, part.sound]
-    return Recording(np.concatenate(sound), first.rate, " ".join(part.text for part in parts), first.speaker)
-
-
-def _rate(free: sequences.Edits, chosen: np.ndarray) -> float:
-    return sequences.rate(free.distance[chosen], free.symbols[chosen])
+        pause = np.zeros(int(rng.uniform(0, MAX_PAUSE) * first.sample_rate), np.int16)
+        samples += [pause, part.samples]
+    return replace(first, samples=np.concatenate(samples), text=" ".join(part.text for part in parts))

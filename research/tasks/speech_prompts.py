@@ -1,38 +1,67 @@
 """Recorded prompts of a telephone exchange to their letters: Asterisk's, one voice a language, split by text.
 
-Some 400 recordings are few to learn from. `task.joined` adds what they make when they are joined (`joined.py`), and
-`task.synthesised` adds sentences by other voices (`research/tasks/corpora/espeak_sentences.py`), none of which holds a
-text that is held out. An epoch has each example once, whatever it is of.
+Some 400 recordings are few to learn from. `task.joined` adds concatenations of them (`data/audio/concatenation.py`),
+and `task.synthesized` adds sentences by other voices (`data/corpora/espeak_sentences.py`), none of which contains a
+text of validation or test. An epoch has each example once, whatever its origin.
 
-The form of the texts is stated in `research/tasks/corpora/asterisk.py`. Metrics, beside those of
-`research/tasks/sequences.py`, whose symbols are characters:
+The form of the texts is stated in `research/data/corpora/asterisk.py`. The metrics of
+`research/tasks/metrics/edits.py`, whose symbols are characters, are reported together with
 
-    eval/free_running/character_error_rate, word_error_rate     of the texts (`research/tasks/transcripts.py`)
-    eval/baseline/character_error_rate, word_error_rate         of `transcripts.likeliest` of training, said of all
+    free_running/character_error_rate, word_error_rate               of the texts (`research/tasks/metrics/text.py`)
+    baseline/most_frequent/character_error_rate, word_error_rate     of the most frequent training text for all
 """
 
-from typing import ClassVar
+import functools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
 
-from research.config import SpeechPromptsConfig
-from research.tasks import joined, transcripts
-from research.tasks.corpora import asterisk, espeak_sentences
-from research.tasks.speech import Speech
-from research.tasks.task import Evaluation, Outcome
+from research.options import require_between
+from research.tasks.metrics import text
+from research.tasks.speech import PreparedSpeech, SpeechTask
+from research.tasks.task import Split
+
+MAX_SENTENCES = 10_000
+"""Synthesized sentences that there are in a language."""
 
 
-class SpeechPrompts(Speech):
+@dataclass(frozen=True)
+class SpeechPrompts(SpeechTask):
     """Recorded prompts of a telephone exchange to their letters, one voice a language (Asterisk)."""
 
-    name: ClassVar[str] = "speech_prompts"
+    token_unit: ClassVar[str] = "character"
+    name: Literal["speech_prompts"] = "speech_prompts"
+    language: Literal["en", "fr", "es", "it", "ru"] = "en"
+    """Spoken language: English, French, Spanish, Italian, Russian."""
+    joined: int = 0
+    """Training examples to add, each of two or three training recordings concatenated."""
+    synthesized: int = 0
+    """Training examples to add: sentences by espeak-ng's voices, of the words of the training prompts and, in English
+    and French, of LibreOffice's help."""
 
-    def __init__(self, options: SpeechPromptsConfig) -> None:
-        splits = asterisk.load(options.language)
-        train = [*splits["train"], *joined.joined(splits["train"], options.joined)]
-        if options.synthesised:
-            train += espeak_sentences.load(options.language, options.synthesised)
-        self.hear(options, train, splits[options.held_out], list)
-        self.constant = transcripts.likeliest([one.text for one in splits["train"]])
-        """What to say without listening."""
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require_between(self, "task", joined=(0, 100_000), synthesized=(0, MAX_SENTENCES))
 
-    def evaluate(self, outcome: Outcome) -> Evaluation:
-        return self.transcribed(outcome, self.constant)
+    @functools.cached_property
+    def prepared(self) -> PreparedSpeech:
+        from research.data.audio.concatenation import concatenate  # slow to import
+        from research.data.corpora import espeak_sentences
+
+        prompts = self._corpus["train"]
+        train = [*prompts, *concatenate(prompts, self.joined)]
+        if self.synthesized:
+            train += espeak_sentences.load(self.language, self.synthesized)
+        return self.prepare(train, text.most_frequent([recording.text for recording in prompts]))
+
+    def recordings(self, split: Split) -> Sequence[Any]:
+        return self._corpus[split]
+
+    def describe(self) -> str:
+        return f"recorded prompts, {self.language}"
+
+    @functools.cached_property
+    def _corpus(self) -> Mapping[str, Sequence[Any]]:
+        from research.data.corpora import asterisk  # slow to import
+
+        return asterisk.load(self.language)

@@ -1,48 +1,61 @@
-"""Recorded Mandarin syllables to zhuyin and tone: gcin's, two voices, split as `research/tasks/corpora/gcin.py` says.
+"""Recorded Mandarin syllables to zhuyin and tone: gcin's, two voices (`research/data/corpora/gcin.py`).
 
-Metrics, beside those of `research/tasks/sequences.py`, whose sequences are syllables:
+The metrics of `research/tasks/metrics/edits.py`, whose sequences are syllables, are reported together with
 
-    eval/free_running/tone_error_rate     share of the syllables whose tone, the last symbol, is wrong
-    eval/free_running/base_error_rate     share of those that are wrong without their tone
-    eval/baseline/error_rate, sequence_error_rate       of one output for all: `transcripts.likeliest` of training
+    free_running/tone_error_rate     fraction of the syllables whose tone, the last symbol, is wrong
+    free_running/base_error_rate     fraction of those that are wrong without their tone
+    baseline/most_frequent/…         edit_error_rate, sequence_error_rate of the most frequent training text for all
 """
 
-from typing import ClassVar
+import functools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from research.config import SpeechSyllablesConfig
-from research.tasks import sequences, transcripts
-from research.tasks.corpora import gcin
-from research.tasks.speech import Speech
-from research.tasks.task import Evaluation, Outcome
+from research.tasks.metrics import edits, text
+from research.tasks.speech import PreparedSpeech, SpeechTask
+from research.tasks.task import Evaluation, HeldOut, Predictions, Split
 
 
-class SpeechSyllables(Speech):
+@dataclass(frozen=True)
+class SpeechSyllables(SpeechTask):
     """Recorded Mandarin syllables to zhuyin and tone, two voices (gcin)."""
 
-    name: ClassVar[str] = "speech_syllables"
+    token_unit: ClassVar[str] = "symbol"
+    name: Literal["speech_syllables"] = "speech_syllables"
+    split: Literal["syllable", "base", "speaker"] = "syllable"
+    """What validation and test have that training does not: syllables, of which training may have another tone;
+    syllables in all tones; or a speaker."""
 
-    def __init__(self, options: SpeechSyllablesConfig) -> None:
-        splits = gcin.load(options.split)
-        self.hear(options, splits["train"], splits[options.held_out], list)
-        self.constant = transcripts.likeliest([one.text for one in splits["train"]])
-        """What to say without listening."""
+    @functools.cached_property
+    def prepared(self) -> PreparedSpeech:
+        train = self._corpus["train"]
+        return self.prepare(train, text.most_frequent([recording.text for recording in train]))
 
-    def evaluate(self, outcome: Outcome) -> Evaluation:
-        rows = self.rows(len(outcome.loss))
-        found = sequences.evaluate(outcome, self.held_out(len(rows)))
-        references = [self.test[row].text for row in rows]
-        outputs = [self.own_reader().text(sequences.symbols(tokens)) for tokens in outcome.outputs]
-        pairs = list(zip(outputs, references, strict=True))
-        free = sequences.score(
-            np.array([self.vocabulary.ids(self.constant)] * len(rows)),
-            [[self.vocabulary.ids(reference)] for reference in references],
-        )
-        metrics = {
-            "eval/free_running/tone_error_rate": float(np.mean([output[-1:] != said[-1] for output, said in pairs])),
-            "eval/free_running/base_error_rate": float(np.mean([output[:-1] != said[:-1] for output, said in pairs])),
-            "eval/baseline/error_rate": sequences.rate(free.distance, free.symbols),
-            "eval/baseline/sequence_error_rate": float(np.mean(free.distance > 0)),
-        }
-        return Evaluation(found.metrics | metrics, found.by_length, found.by_position)
+    def recordings(self, split: Split) -> Sequence[Any]:
+        return self._corpus[split]
+
+    def evaluate(self, predictions: Predictions, held_out: HeldOut) -> Evaluation:
+        processor = self.prepared.processor
+        evaluation = edits.evaluate(predictions, held_out.batch)
+        constant = processor.vocabulary.encode(self.symbols(self.prepared.most_frequent))
+        targets = edits.targets(held_out.batch)
+        evaluation = edits.with_constant(evaluation, "most_frequent", constant, targets)
+        outputs = [processor.decode(edits.symbols(tokens)) for tokens in predictions.outputs]
+        pairs = [(output, one.text) for output, one in zip(outputs, held_out.references, strict=True)]
+        tones = [output[-1:] != reference[-1] for output, reference in pairs]
+        bases = [output[:-1] != reference[:-1] for output, reference in pairs]
+        evaluation.metrics["free_running/tone_error_rate"] = float(np.mean(tones))
+        evaluation.metrics["free_running/base_error_rate"] = float(np.mean(bases))
+        return evaluation
+
+    def describe(self) -> str:
+        return f"Mandarin syllables, split by {self.split}"
+
+    @functools.cached_property
+    def _corpus(self) -> Mapping[str, Sequence[Any]]:
+        from research.data.corpora import gcin  # slow to import
+
+        return gcin.load(self.split)

@@ -1,7 +1,8 @@
-"""Tasks whose examples are drawn at random, by one definition for both places: on the device, where a batch of training
-is a pure function of key and step, and on the host, where validation and test come from a fixed seed each.
+"""Tasks whose examples are drawn at random, by one definition for device and host.
 
-A definition asks for random numbers in a fixed order and computes arrays from them, with whichever library they belong to.
+On the device a batch of training is a pure function of key and step; on the host validation and test come from a fixed
+seed each. A definition asks for random numbers in a fixed order and computes arrays from them, with whichever library
+they belong to.
 """
 
 import abc

@@ -1,8 +1,8 @@
 """The contract of a task: its options, what it asks of a model, its batches, its held-out examples and its metrics.
 
-A task is a frozen dataclass in one file of this folder and one line of `TASKS` in `research/tasks/__init__.py`. Creating
-it only checks its options; its corpus is read when `spec`, `data` or a batch is asked for. Everything that a model is
-built from (`spec`) comes from training data alone.
+A task is a frozen dataclass in one file of this folder and one line of `TASKS` in `research/tasks/__init__.py`.
+Creating it only checks its options; its corpus is read when `spec`, `data` or a batch is asked for. Everything that a
+model is built from (`spec`) comes from training data alone.
 """
 
 import functools
@@ -143,9 +143,3 @@ class Task:
 def load(task: TaskT) -> TaskT:
     """Return the one instance of these options in the process, whose corpus is read once."""
     return task
-
-
-def fixed_order(lengths: Sequence[int] | Int[np.ndarray, " N"], count: int) -> Int[np.ndarray, " M"]:
-    """Return a fixed random sample of at most `count` rows, the shortest first, so that those of a batch end together."""
-    rows = np.random.default_rng(0).permutation(len(lengths))[:count]
-    return rows[np.argsort(np.asarray(lengths)[rows], kind="stable")]

@@ -1,197 +1,244 @@
 """English to German, French or Japanese: sentences of LibreOffice's help, split by page.
 
-Beside the metrics of `research/tasks/sequences.py`, whose tokens are pieces or characters, there are those of texts
-(`research/tasks/translations.py`), of what the model says on its own against the translations as they stand:
+The metrics of `research/tasks/metrics/edits.py`, whose tokens are subwords or characters, are reported together with
+those of texts (`research/tasks/metrics/text.py`):
 
-    eval/free_running/bleu, chrf, exact_match
-    eval/baseline/bleu, chrf, exact_match     of the most frequent translation of training, said of all sentences
-    eval/baseline/error_rate                  its edits a symbol of the reference
-    eval/copy/bleu, chrf, exact_match         of the English sentence as it is
+    free_running/bleu, chrf, exact_match               of the model's output
+    baseline/most_frequent/bleu, chrf, exact_match     of the most frequent translation of training for all sentences
+    baseline/most_frequent/edit_error_rate             its edits per token of the reference
+    baseline/copy_source/bleu, chrf, exact_match       of the English sentence, unchanged
 
 `by_length` counts the words of the English sentence, and has bleu, chrf and exact_match of the sentences of a length.
 
-A symbol that is too rare in training is <unk> (`research/tasks/units.py`), in the source and in the target; in the
-model's text it is ⁇, which is in no reference. `predict` refuses a sentence with one, or with more tokens than any that
-was trained on.
+A character that is too rare in training is <unk> (`research/data/text.py`), in the source and in the target; in the
+model's text it is ⁇, which is in no reference. `predict` refuses a sentence with one, or with more tokens than any in
+training.
 """
 
+import functools
 import unicodedata
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from typing import Any, ClassVar
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 
-from research.batch import END, Batch, Interface
-from research.config import TranslationConfig, TranslationOptions
+from research.batch import TaskSpec
+from research.data.batching import Examples
+from research.data.processor import Axis, Kind, Processor
+from research.data.text import Tokenizer, TokenizerName, fit_tokenizer, restore_tokenizer
 from research.errors import UserError
-from research.tasks import sequences, translations, units
-from research.tasks.corpora import libreoffice
-from research.tasks.corpora.libreoffice import Pair
-from research.tasks.reader import Axis, Reader
-from research.tasks.resident import Examples, Resident
-from research.tasks.task import Evaluation, Outcome
-from research.tasks.units import Characters, Pieces, Units
+from research.options import require_between, require_default
+from research.tasks.corpus_task import CorpusTask, InMemory, Prepared, sample
+from research.tasks.metrics import edits, text
+from research.tasks.task import Evaluation, HeldOut, Predictions, Split
 
-LONGEST_LEFT_OUT = 0.005
-"""Share of the training pairs that are not trained on for a long source, and for a long target: batches are so wide."""
+LEFT_OUT = 0.005
+"""Fraction of the training pairs that are left out for a long source, and for a long target, to keep batches narrow."""
+MAX_VOCAB_SIZE = 2**20
+LANGUAGES = {"de": "German", "fr": "French", "ja": "Japanese", "pt": "Portuguese", "ru": "Russian", "tr": "Turkish",
+             "az": "Azerbaijani", "be": "Belarusian", "gl": "Galician"}  # fmt: skip
 
 
-class TranslationReader(Reader):
+class Pair(NamedTuple):
+    """A sentence and its translation."""
+
+    english: str
+    translation: str
+
+    @property
+    def words(self) -> int:
+        """Words of the English sentence."""
+        return len(self.english.split())
+
+
+class TranslationProcessor(Processor):
     """An English sentence to tokens; tokens to a translation."""
 
-    kind = "text"
+    kind: ClassVar[Kind] = "text"
 
-    def __init__(self, source: Units, target: Units, longest: int) -> None:
-        """Read sentences of at most `longest` tokens."""
-        self.source, self.target, self.longest = source, target, longest
+    def __init__(self, source: Tokenizer, target: Tokenizer, max_length: int) -> None:
+        """Read sentences of at most `max_length` tokens."""
+        self.source, self.target, self.max_length = source, target, max_length
 
-    def saved(self) -> dict[str, Any]:
-        return {"source": self.source.saved(), "target": self.target.saved(), "longest": self.longest}
+    def to_dict(self) -> dict[str, Any]:
+        return {"source": self.source.to_dict(), "target": self.target.to_dict(), "max_length": self.max_length}
 
     @classmethod
-    def restored(cls, saved: Mapping[str, Any]) -> "TranslationReader":
-        return cls(units.restored(saved["source"]), units.restored(saved["target"]), saved["longest"])
+    def from_dict(cls, saved: Mapping[str, Any]) -> "TranslationProcessor":
+        return cls(restore_tokenizer(saved["source"]), restore_tokenizer(saved["target"]), saved["max_length"])
 
-    def read(self, given: str) -> np.ndarray:
-        text = normalised(given)
-        if not text:
+    def encode(self, source: str) -> np.ndarray:
+        sentence = normalize(source)
+        if not sentence:
             raise UserError("an empty line: must be an English sentence")
-        if unknown := self.source.unknown(text):
-            raise UserError(f"{_short(text)}: must be of characters that training had, not {_short(' '.join(unknown))}")
-        ids = self.source.ids(text)
-        if len(ids) > self.longest:
-            allowed = f"at most {self.longest}, as in training"
-            raise UserError(f"{_short(text)}: is {len(ids)} tokens long; must be {allowed}")
+        if unknown := self.source.unknown(sentence):
+            allowed = f"of characters that training had, not {_short(' '.join(unknown))}"
+            raise UserError(f"{_short(sentence)}: must be {allowed}")
+        ids = self.source.encode(sentence)
+        if len(ids) > self.max_length:
+            allowed = f"at most {self.max_length}, as in training"
+            raise UserError(f"{_short(sentence)}: is {len(ids)} tokens long; must be {allowed}")
         return np.array(ids, np.int32)
 
-    def text(self, tokens: Sequence[int]) -> str:
-        return self.target.text(tokens)
+    def decode(self, tokens: Sequence[int]) -> str:
+        return self.target.decode(tokens)
 
-    def said(self, tokens: Sequence[int]) -> list[str]:
-        return self.target.names(tokens)
+    def symbols(self, tokens: Sequence[int]) -> list[str]:
+        return self.target.symbols(tokens)
 
-    def axis(self, given: str) -> Axis:
-        return Axis(labels=self.source.names(self.source.ids(normalised(given))))
+    def axis(self, source: str) -> Axis:
+        return Axis(labels=self.source.symbols(self.source.encode(normalize(source))))
+
+    def tokens(self, pair: Pair) -> tuple[np.ndarray, list[int]]:
+        """Return the tokens of a sentence and of its translation."""
+        return np.array(self.source.encode(pair.english), np.int32), self.target.encode(pair.translation)
 
 
-class Translation(Resident):
+@dataclass(frozen=True)
+class PreparedPairs(Prepared):
+    """Training pairs, and what turns sentences into tokens."""
+
+    processor: TranslationProcessor
+
+
+@dataclass(frozen=True)
+class TranslationTask(CorpusTask):
+    """A task that translates English sentences. A subclass names the corpus."""
+
+    inputs: ClassVar[Literal["features", "tokens"]] = "tokens"
+    processor_type: ClassVar[type[Processor] | None] = TranslationProcessor
+    length_unit: ClassVar[str] = "words in the sentence"
+    words_range: ClassVar[tuple[int, int]] = (3, 100)
+    """Bounds of `max_words`."""
+    target_language: str = "de"
+    """Language to translate into."""
+    max_words: int = 50
+    """Most words of an English sentence, in training and in evaluation."""
+    tokenizer: TokenizerName = "subwords"
+    """Steps of source and target: subwords, as sentencepiece finds them in training; or characters."""
+    source_vocab_size: int = 8000
+    """subwords: size of the source vocabulary."""
+    target_vocab_size: int = 8000
+    """subwords: size of the target vocabulary."""
+
+    def __post_init__(self) -> None:
+        require_between(self, "task", max_words=self.words_range)
+        for name in ("source_vocab_size", "target_vocab_size"):
+            require_between(self, "task", **{name: (1, MAX_VOCAB_SIZE)})
+            require_default(self, "task", name, self.tokenizer == "subwords", f"task.tokenizer={self.tokenizer}")
+
+    @functools.cached_property
+    def prepared(self) -> PreparedPairs:
+        raise NotImplementedError
+
+    def pairs(self, split: Split) -> Sequence[Pair]:
+        """Return the pairs of a split, those with too many words included."""
+        raise NotImplementedError
+
+    @functools.cached_property
+    def spec(self) -> TaskSpec:
+        (source, target), processor = self.longest, self.prepared.processor
+        return TaskSpec("tokens", processor.source.size, source, "tokens", processor.target.size, target)
+
+    def held_out(self, split: Split, count: int) -> HeldOut:
+        pairs = [pair for pair in self.pairs(split) if 0 < pair.words <= self.max_words]
+        return sample(split, pairs, count, self.prepared.processor.tokens, lambda pair: pair)
+
+    def processor(self) -> TranslationProcessor:
+        return self.prepared.processor
+
+    def evaluate(self, predictions: Predictions, held_out: HeldOut) -> Evaluation:
+        pairs, processor = held_out.references, self.prepared.processor
+        words = np.array([pair.words for pair in pairs], np.int32)
+        references = [pair.translation for pair in pairs]
+        outputs = [processor.decode(edits.symbols(tokens)) for tokens in predictions.outputs]
+        evaluation = edits.evaluate(predictions, held_out.batch, name=self.error_rate, lengths=words)
+        assert evaluation.by_length is not None
+        for length in evaluation.by_length["length"]:
+            rows = np.flatnonzero(words == length).tolist()
+            scores = text.translation_scores(
+                [outputs[row] for row in rows], [references[row] for row in rows], self.target_language
+            )
+            for name, value in scores.items():
+                evaluation.by_length.setdefault(name, []).append(value)
+        texts = {
+            "free_running": outputs,
+            "baseline/most_frequent": [self.prepared.most_frequent] * len(pairs),
+            "baseline/copy_source": [pair.english for pair in pairs],
+        }
+        evaluation = text.with_translation_scores(evaluation, texts, references, self.target_language)
+        constant = processor.target.encode(self.prepared.most_frequent)
+        return edits.with_constant(evaluation, "most_frequent", constant, edits.targets(held_out.batch))
+
+    def describe(self) -> str:
+        sizes = "/".join(dict.fromkeys(map(str, (self.source_vocab_size, self.target_vocab_size))))
+        tokens = "characters" if self.tokenizer == "characters" else f"{sizes} subwords"
+        return f"English to {LANGUAGES[self.target_language]}, at most {self.max_words} words, {tokens}"
+
+    def fit(self, pairs: Sequence[Pair]) -> tuple[Tokenizer, Tokenizer]:
+        """Return the tokenizers of source and target of training pairs."""
+        source = fit_tokenizer(
+            self.tokenizer, (pair.english for pair in pairs), self.source_vocab_size, "task.source_vocab_size"
+        )
+        target = fit_tokenizer(
+            self.tokenizer, (pair.translation for pair in pairs), self.target_vocab_size, "task.target_vocab_size"
+        )
+        return source, target
+
+
+@dataclass(frozen=True)
+class Translation(TranslationTask):
     """English sentences of LibreOffice's help to German, French or Japanese."""
 
-    name: ClassVar[str] = "translation"
-    reader = TranslationReader
+    words_range: ClassVar[tuple[int, int]] = (3, 30)
+    name: Literal["translation"] = "translation"
+    target_language: Literal["de", "fr", "ja"] = "de"
+    """Language to translate into: German, French, Japanese."""
+    max_words: int = 10
+    """Most words of an English sentence, in training and in evaluation; the least are 3."""
+    source_vocab_size: int = 2000
+    """subwords: size of the source vocabulary."""
+    target_vocab_size: int = 2000
+    """subwords: size of the target vocabulary."""
 
-    def __init__(self, options: TranslationConfig) -> None:
-        corpus = libreoffice.load(options.target)
-        train, test = (
-            [pair for pair in corpus[split] if word_count(pair) <= options.max_words]
-            for split in ("train", options.held_out)
-        )
-        source, target = vocabularies(options, train)
-        pairs = [(source.ids(pair.english), target.ids(pair.translation)) for pair in train]
-        longest, longest_target = (
-            int(np.quantile([len(pair[side]) for pair in pairs], 1 - LONGEST_LEFT_OUT)) for side in (0, 1)
-        )
-        kept = [pair for pair in pairs if len(pair[0]) <= longest and len(pair[1]) <= longest_target]
-        self.hold(Examples([np.array(one, np.int32) for one, _ in kept], [one for _, one in kept]))
-        most_frequent = Counter(pair.translation for pair in train).most_common(1)[0][0]
-        self.translate(options.target, TranslationReader(source, target, longest), longest_target, test, most_frequent)
+    @functools.cached_property
+    def prepared(self) -> PreparedPairs:
+        train = [pair for pair in self._corpus["train"] if pair.words <= self.max_words]
+        processor = TranslationProcessor(*self.fit(train), 0)
+        inputs, targets = zip(*map(processor.tokens, train), strict=True)
+        examples = Examples(inputs, targets)
+        lengths = examples.lengths
+        examples = examples.take(np.flatnonzero(np.all(lengths <= longest(lengths), axis=1)))
+        processor.max_length = int(np.max(examples.lengths[:, 0]))
+        return PreparedPairs(InMemory.of(examples), most_frequent(train), processor)
 
-    def translate(
-        self, language: str, reader: TranslationReader, longest_target: int, test: Sequence[Pair], most_frequent: str
-    ) -> None:
-        """What is asked of a model, and what it is scored on.
+    def pairs(self, split: Split) -> Sequence[Pair]:
+        return self._corpus[split]
 
-        Args:
-            language: into which.
-            longest_target: in tokens, without the end mark.
-            most_frequent: of the translations in training.
-        """
-        self._language, self._reader, self._most_frequent = language, reader, most_frequent
-        self._test = [test[row] for row in np.random.default_rng(0).permutation(len(test))]
-        self.interface = Interface(
-            inputs="tokens",
-            input_size=reader.source.size,
-            input_length=reader.longest,
-            target="tokens",
-            target_size=reader.target.size,
-            target_length=1 + max(longest_target, *(len(reader.target.ids(pair.translation)) for pair in test)),
-        )
+    @functools.cached_property
+    def _corpus(self) -> dict[str, list[Pair]]:
+        from research.data.corpora import libreoffice  # slow to import
 
-    def held_out(self, most: int) -> Batch[np.ndarray]:
-        pairs = self._held_out_pairs(most)
-        inputs = [np.array(self._reader.source.ids(pair.english), np.int32) for pair in pairs]
-        return Examples(inputs, [self._reader.target.ids(pair.translation) for pair in pairs]).batch()
-
-    def own_reader(self) -> TranslationReader:
-        return self._reader
-
-    def evaluate(self, outcome: Outcome) -> Evaluation:
-        pairs, target = self._held_out_pairs(len(outcome.loss)), self._reader.target
-        held_out = self.held_out(len(pairs))
-        words = np.array([word_count(pair) for pair in pairs], np.int32)
-        found = sequences.evaluate(outcome, replace(held_out, input_lengths=words))
-        references = [pair.translation for pair in pairs]
-        said = [target.text(sequences.symbols(tokens)) for tokens in outcome.outputs]
-        texts = {
-            "free_running/": said,
-            "baseline/": [self._most_frequent] * len(pairs),
-            "copy/": [pair.english for pair in pairs],
-        }
-        metrics = {
-            f"eval/{kind}{name}": value
-            for kind, own in texts.items()
-            for name, value in translations.scores(own, references, self._language).items()
-        }
-        outputs = np.tile([*target.ids(self._most_frequent), END], (len(pairs), 1))
-        free = sequences.score(outputs, [[sequences.symbols(reference)] for reference in held_out.targets])
-        metrics["eval/baseline/error_rate"] = sequences.rate(free.distance, free.symbols)
-        return replace(
-            found,
-            metrics=found.metrics | metrics,
-            by_length=self._by_length(found, words, said, references),
-            signatures=translations.signatures(self._language),
-        )
-
-    def _by_length(
-        self, found: Evaluation, words: np.ndarray, said: Sequence[str], references: Sequence[str]
-    ) -> dict[str, list[float]]:
-        """The table with the scores of the texts, by the words of the source."""
-        assert found.by_length is not None
-        columns: dict[str, list[float]] = {}
-        for length in found.by_length["length"]:
-            rows = np.flatnonzero(words == length).tolist()
-            own = translations.scores([said[row] for row in rows], [references[row] for row in rows], self._language)
-            for name, value in own.items():
-                columns.setdefault(name, []).append(value)
-        return found.by_length | columns
-
-    def _held_out_pairs(self, most: int) -> list[Pair]:
-        """A fixed random sample, sorted by length so that the sentences of a batch end together."""
-        return sorted(self._test[:most], key=lambda pair: len(pair.english))
+        corpus = libreoffice.load(self.target_language)
+        return {split: [Pair(pair.english, pair.translation) for pair in pairs] for split, pairs in corpus.items()}
 
 
-def vocabularies(options: TranslationOptions, train: Sequence[Pair]) -> tuple[Units, Units]:
-    """The units of source and target, from the training pairs."""
-    english, translation = [pair.english for pair in train], [pair.translation for pair in train]
-    if options.units == "characters":
-        return Characters.of(english), Characters.of(translation)
-    return (
-        Pieces.of(english, options.source_pieces, "task.source_pieces"),
-        Pieces.of(translation, options.target_pieces, "task.target_pieces"),
-    )
+def longest(lengths: np.ndarray) -> np.ndarray:
+    """Return the longest source and target to train on, [2], of lengths [N, 2]."""
+    return np.floor(np.quantile(lengths, 1 - LEFT_OUT, axis=0))
 
 
-def word_count(pair: Pair) -> int:
-    return len(pair.english.split())
+def most_frequent(pairs: Sequence[Pair]) -> str:
+    """Return the most frequent translation."""
+    return Counter(pair.translation for pair in pairs).most_common(1)[0][0]
 
 
-def normalised(text: str) -> str:
-    """As the corpus is."""
-    return " ".join(unicodedata.normalize("NFC", text).split())
+def normalize(sentence: str) -> str:
+    """Return a text in composed characters, with one space for all white space, as the corpus is."""
+    return " ".join(unicodedata.normalize("NFC", sentence).split())
 
 
-def _short(text: str, most: int = 60) -> str:
-    """For a message."""
-    return text if len(text) <= most else f"{text[: most - 1]}…"
+def _short(message: str, most: int = 60) -> str:
+    return message if len(message) <= most else f"{message[: most - 1]}…"

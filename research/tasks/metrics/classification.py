@@ -49,6 +49,8 @@ def labels(
     """Return the metrics of a task whose target is a class at each step.
 
     Args:
+        predictions: of the model.
+        baseline: of the same examples.
         subsets: by name, a mask of labels [N, U], and the accuracy of the baseline on them.
     """
     metrics = {
@@ -67,6 +69,8 @@ def values(predictions: Predictions, targets: np.ndarray, tolerance: float) -> E
     """Return the metrics of a task whose target is a value; the baseline answers the targets' mean to all.
 
     Args:
+        predictions: of the model.
+        targets: of the same examples.
         tolerance: the absolute error below which a value is right.
     """
     wide = targets.astype(np.float64)

@@ -2,8 +2,8 @@
 
 Teacher forced, the model reads the true prefix at each position; its most likely tokens, side by side, are its output.
 Running free, it reads its own output. Both outputs are scored alike: errors are the edits that turn the reference into
-the output and, where an example has several references, the nearest counts. So where both outputs are equal the gap is 0.
-An end mark that is predicted too early is one wrong symbol to the teacher-forced model, which goes on, where the
+the output and, where an example has several references, the nearest counts. So where both outputs are equal the gap is
+0. An end mark that is predicted too early is one wrong symbol to the teacher-forced model, which goes on, where the
 free-running one stops; a missing one is one symbol too many, where the free-running one goes on. Metrics, where
 `edit_error_rate` may have the task's own name (`Task.error_rate`):
 
@@ -14,13 +14,11 @@ free-running one stops; a missing one is one symbol too many, where the free-run
     free_running/sequence_error_rate      fraction of the outputs that are no reference
     exposure_bias_gap                     free-running minus teacher-forced error rate
 
-A symbol that training does not have is `PAD` in front of the end mark of a target: no output matches it.
-
 `by_length` has the columns `length`, `count` (examples), `teacher_forced_loss`, `teacher_forced_error_rate`,
 `free_running_error_rate` and `exposure_bias_gap` of the examples of each input length, with the same denominators.
 
-`by_position` has them for each `position` of the target, from 1 to the longest one's end mark. A symbol that is replaced
-or missing is an error at its position in the reference; an additional one, at the position of the symbol behind it, be
+`by_position` has them for each `position` of the target, from 1 to the longest one's end mark. A symbol that is
+replaced or missing is an error at its position in the reference; an additional one, at the position of the symbol behind it, be
 it the end mark (of the shortest ways to edit, one is taken). Here rates are per sequence that reaches the position,
 with its end mark if need be: the loss per target (`count`), the errors per reference (`teacher_forced_references` and
 `free_running_references`, as the nearest may differ). So the sum of free_running_error_rate * free_running_references
@@ -35,12 +33,10 @@ import numpy as np
 from jaxtyping import Float, Int
 from rapidfuzz.distance import Levenshtein
 
-from research.batch import EOS, PAD, Batch
+from research.batch import EOS, Batch
 from research.tasks.task import Evaluation, Predictions
 
 Sequences = Sequence[Sequence[int]]
-NO_SYMBOL = -1
-"""Stands in references for a symbol that training does not have."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +66,8 @@ def evaluate(
     """Return all metrics of predictions for held-out examples.
 
     Args:
+        predictions: of the model.
+        batch: the examples.
         references: of each example, without end marks; None: its target.
         name: of the error rate.
         lengths: of the inputs, in another unit than steps.
@@ -104,7 +102,15 @@ def with_constant(
     references: Sequence[Sequences],
     name: str = "edit_error_rate",
 ) -> Evaluation:
-    """Add the errors of one output for all examples: `baseline/BASELINE/NAME` and `…/sequence_error_rate`."""
+    """Add the errors of one output for all examples: `baseline/BASELINE/NAME` and `…/sequence_error_rate`.
+
+    Args:
+        evaluation: to add to.
+        baseline: its name.
+        output: tokens, without the end mark.
+        references: of each example, without end marks.
+        name: of the error rate.
+    """
     edits = score(np.tile(np.array([*output, EOS]), (len(references), 1)), references)
     metrics = {
         f"baseline/{baseline}/{name}": rate(edits.distance, edits.symbols),
@@ -115,7 +121,7 @@ def with_constant(
 
 def targets(batch: Batch[np.ndarray]) -> list[Sequences]:
     """Return the one reference of each example: its target, without the end mark."""
-    return [[tuple(NO_SYMBOL if token == PAD else token for token in symbols(row))] for row in batch.targets]
+    return [[symbols(row)] for row in batch.targets]
 
 
 def symbols(tokens: np.ndarray) -> tuple[int, ...]:

@@ -16,14 +16,12 @@ import itertools
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Literal
+from typing import Any, Literal
 
 import jiwer
 import numpy as np
 from rapidfuzz.distance import Levenshtein
 from rapidfuzz.process import cdist
-from sacrebleu.metrics.bleu import BLEU
-from sacrebleu.metrics.chrf import CHRF
 
 from research.tasks.task import Evaluation
 
@@ -44,6 +42,7 @@ def translation_scores(
     """Return bleu, chrf and exact_match of the outputs.
 
     Args:
+        outputs: of the model.
         references: of each output one text, or several, any of which is right.
         language: of the texts, as a two-letter code.
     """
@@ -93,5 +92,8 @@ def most_frequent(texts: Sequence[str]) -> str:
     return candidates[int(np.argmin(np.sum(edits, axis=1)))]
 
 
-def _metrics(language: str) -> tuple[BLEU, CHRF]:
+def _metrics(language: str) -> tuple[Any, Any]:
+    from sacrebleu.metrics.bleu import BLEU  # slow to import
+    from sacrebleu.metrics.chrf import CHRF
+
     return BLEU(tokenize=TOKENIZERS.get(language, "13a")), CHRF()
