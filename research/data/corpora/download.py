@@ -1,4 +1,4 @@
-"""Asks pip and apt for one file each: nothing is installed, and the system's own state is neither needed nor changed.
+"""Downloads single files through pip and apt: nothing is installed, the system's state is neither needed nor changed.
 
 Both work with the user's settings (index, mirrors, proxies). Each puts the file into a folder that is empty, and says
 what went wrong in one line, or nothing.
@@ -16,17 +16,17 @@ from types import MappingProxyType
 
 from rich.progress import BarColumn, DownloadColumn, Progress, SpinnerColumn, TextColumn
 
-from research.terminal import STDERR
+from research.tracking.terminal import STDERR
 
 INTERVAL = 0.1
-"""Seconds between two looks at how much has come."""
+"""Seconds between two updates of the progress bar."""
 
 
 def pip(requirement: str, folder: Path) -> str:
     """Download the wheel of a requirement such as `name==1.0`."""
     command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary", ":all:", "--no-input"]
     command += ["--disable-pip-version-check", "--retries", "2", "--dest", str(folder), requirement]
-    temporary = folder.absolute() / "temporary"  # in sight, so that what has come so far can be measured
+    temporary = folder.absolute() / "temporary"  # below the folder whose size is shown
     temporary.mkdir()
     code, lines = _run(command, folder, requirement, environment={"TMPDIR": str(temporary)})
     if code == 0:
@@ -40,7 +40,7 @@ def pip(requirement: str, folder: Path) -> str:
 
 
 def apt(package: str, version: str, folder: Path) -> str:
-    """Download the .deb of a package; where the system's package lists fall short, with fresh ones in the folder."""
+    """Download the .deb of a package; if the system's package lists do not have it, with fresh ones in the folder."""
     if shutil.which("apt-get") is None:
         return "this machine has no apt-get"
     if not _apt(package, version, folder, []):
@@ -74,7 +74,7 @@ def _apt(package: str, version: str, folder: Path, options: Sequence[str]) -> st
 
 
 def _apt_get(words: Sequence[str], folder: Path, label: str = "", size: int | None = None) -> tuple[int, list[str]]:
-    messages = {"LC_ALL": "C"}  # they are read here, in English
+    messages = {"LC_ALL": "C"}  # the messages are parsed, in English
     return _run(["apt-get", "-q=2", *words], folder, label, size, cwd=folder, environment=messages)
 
 
@@ -86,7 +86,7 @@ def _run(
     cwd: Path | None = None,
     environment: Mapping[str, str] = MappingProxyType({}),
 ) -> tuple[int, list[str]]:
-    """Exit code and lines of a command; with a label, a bar shows how much comes into the folder meanwhile."""
+    """Return exit code and lines of a command; with a label, a bar shows how much comes into the folder meanwhile."""
     columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), DownloadColumn())
     environment = {**os.environ, **environment}
     before = set(folder.rglob("*"))
@@ -110,7 +110,7 @@ def _run(
 
 
 def _size(folder: Path, before: set[Path]) -> int:
-    """Bytes of the largest new file: pip has a second copy for a moment, and apt an index of its lists."""
+    """Return the bytes of the largest new file: pip has a second copy for a moment, and apt an index of its lists."""
     size = 0
     for path in set(folder.rglob("*")) - before:
         with contextlib.suppress(OSError):  # it has just been moved

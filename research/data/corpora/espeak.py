@@ -1,4 +1,4 @@
-"""Connected digits, synthesised by espeak-ng in 104 voices: the library and its data come from `espeakng-loader`.
+"""Connected digits, synthesized by espeak-ng in 104 voices: the library and its data come from `espeakng-loader`.
 
 One to seven digits, of which 0 is always "zero", never "oh". Each number of digits is equally frequent, and each digit
 in each place. A voice is one of the library's variants (pitch, formants, breath, roughness, or a glottal source as in
@@ -6,8 +6,8 @@ Klatt 1980); it speaks each string in one of eight accents of English, at a spee
 punctuation that are drawn anew, with up to 0.3 s of silence before and after it. 8,000 samples a second.
 
 Split by voice: 74 train, 10 validate, 20 test. Variants with one stem in their names, or whose files set the same
-formants, are one family, and a family is never split. The strings are split, too: a string of two digits or more stands
-in one split only, by its hash (10% test, 5% validation); the ten single digits stand in all.
+formants, are one family, and a family is never split. The strings are split, too: a string of two digits or more is in
+one split only, by its hash (10% test, 5% validation); the ten single digits are in all.
 
 Voices, strings and settings are the same everywhere. The samples are the same each time on one machine; on another
 operating system or processor the library's arithmetic, and its noise, which is drawn by the C library, may differ.
@@ -19,27 +19,26 @@ import platform
 import zipfile
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
-import tensorflow_datasets as tfds
 from jaxtyping import Int16
-from scipy.signal import resample_poly
 
+from research.data.corpora import recordings
+from research.data.corpora.corpus import SPLITS, Examples, hash_split
+from research.data.corpora.espeak_library import Utterance
+from research.data.corpora.fetch import scratch, wheel
+from research.data.corpora.recordings import Recording, SpeechCorpus
+from research.data.corpora.synthesis import speak
 from research.errors import UserError
-from research.tasks.corpora import recordings
-from research.tasks.corpora.corpus import Corpus, Example, share
-from research.tasks.corpora.espeak_library import Utterance
-from research.tasks.corpora.fetch import scratch, wheel
-from research.tasks.corpora.recordings import Recording
-from research.tasks.corpora.synthesis import speak
 
 PACKAGE = "0.2.4"
 RATE = 8000
 WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
-MOST_DIGITS = 7
-MOST_SILENCE = 0.3
+MAX_DIGITS = 7
+MAX_SILENCE = 0.3
 """Seconds, before and after a string: synthesis begins and ends at once, recordings do not."""
 ACCENTS = ("en", "en-us", "en-us-nyc", "en-gb-x-rp", "en-gb-scotland", "en-gb-x-gbclan", "en-gb-x-gbcwmd", "en-029")
 VALIDATION = (
@@ -51,7 +50,7 @@ TEST = (
 )  # fmt: skip
 """Families in the order of a hash, the first that fit."""
 STRINGS = {"train": 150, "validation": 100, "test": 100}
-"""Of each voice."""
+"""Strings of each voice."""
 WHEELS = {
     ("Linux", "x86_64"): (
         "py3-none-manylinux_2_17_x86_64.manylinux2014_x86_64",
@@ -65,109 +64,96 @@ WHEELS = {
 """Tag and sha256 for each operating system and processor."""
 
 
-class EspeakDigits(Corpus):
-    """Connected digits, synthesised in 104 voices.
+@dataclass(frozen=True, kw_only=True)
+class EspeakDigits(SpeechCorpus):
+    """Synthesized strings of digits; a speaker is a voice, whatever its accent."""
 
-    A speaker is a voice, whatever its accent.
-    """
+    name: str = "espeak_digits"
+    summary: str = "Connected digits, synthesized in 104 voices."
+    license: str = "GPL-3"
+    megabytes: int = 10
+    source: str = f"Python package espeakng-loader {PACKAGE}"
+    citation: str = "eSpeak NG, by Reece H. Dunn, Jonathan Duddington and others"
 
-    VERSION = tfds.core.Version("1.0.0")
-    licence = "GPL-3"
-    megabytes = 10
-    source = f"Python package espeakng-loader {PACKAGE}"
-    citation = "eSpeak NG, by Reece H. Dunn, Jonathan Duddington and others"
-
-    def _info(self) -> tfds.core.DatasetInfo:
-        return tfds.core.DatasetInfo(builder=self, description=__doc__, features=recordings.features())
-
-    def examples(self) -> dict[str, list[tuple[str, Example]]]:
-        archive = own_wheel()
-        splits: dict[str, list[tuple[str, Example]]] = {name: [] for name in STRINGS}
+    def examples(self) -> dict[str, Examples]:
+        archive = library_wheel(platform.system(), platform.machine())
+        splits: dict[str, list] = {split: [] for split in SPLITS}
         with scratch(self.name) as folder, ThreadPoolExecutor(os.cpu_count()) as pool:
-            library = unpacked(archive, folder)
+            library = unpack(archive, folder)
             names = voices(library)
-            for name, spoken in zip(names, pool.map(lambda name: _spoken(library, name), names), strict=True):
-                splits[split_of(name)] += spoken
+            for name, examples in zip(names, pool.map(lambda name: _synthesize(library, name), names), strict=True):
+                splits[split_of(name)] += examples
         return splits
 
 
-def own_wheel() -> Path:
-    """The wheel with the library for this machine; raises as `library_wheel` does."""
-    return library_wheel(platform.system(), platform.machine())
-
-
 def library_wheel(system: str, machine: str) -> Path:
-    """The wheel with the library for that machine.
+    """Return the wheel with the library for a machine.
 
     Raises:
-        UserError: if there is none, or it cannot be had.
+        UserError: if there is none, or it cannot be fetched.
     """
     if (system, machine) not in WHEELS:
-        known = " and ".join(" ".join(one) for one in WHEELS)
+        known = " and ".join(" ".join(key) for key in WHEELS)
         advice = "prepare the data on one of these, and copy its folder espeak_digits into the data folder here"
         raise UserError(f"espeakng-loader has no library for {system} {machine}, only for {known}; {advice}")
     tag, sha256 = WHEELS[system, machine]
     return wheel("espeakng_loader", PACKAGE, sha256, tag)
 
 
-def unpacked(archive: Path, folder: Path) -> Path:
-    """Unpack the library and its data; where they lie then."""
+def unpack(archive: Path, folder: Path) -> Path:
+    """Unpack the library and its data; return where they lie."""
     with zipfile.ZipFile(archive) as file:
         file.extractall(folder)
     return folder / "espeakng_loader"
 
 
 def voices(library: Path) -> list[str]:
-    """The names of all variants."""
+    """Return the names of all variants."""
     return sorted(path.name for path in (library / "espeak-ng-data" / "voices" / "!v").iterdir())
 
 
 def split_of(voice: str) -> str:
-    """The split that a voice belongs to."""
+    """Return the split that a voice belongs to."""
     return "test" if voice in TEST else "validation" if voice in VALIDATION else "train"
 
 
 def may_say(split: str, string: Sequence[int]) -> bool:
-    """Whether a string of digits may stand in a split."""
-    if len(string) == 1:
-        return True
-    place = share("".join(map(str, string)))
-    return split == ("test" if place < 0.1 else "validation" if place < 0.15 else "train")
+    """Tell whether a string of digits may be in a split."""
+    return len(string) == 1 or split == hash_split("".join(map(str, string)), test=0.1, validation=0.05)
 
 
 def utterances(voice: str) -> list[tuple[str, Utterance]]:
-    """What a voice says: the words, and how they are said; a pure function of its name."""
+    """Return the words of each string of a voice and how it says them: a pure function of its name."""
     rng, split = np.random.default_rng(seed(voice)), split_of(voice)
-    return [_drawn(rng, voice, split) for _ in range(STRINGS[split])]
+    return [_draw(rng, voice, split) for _ in range(STRINGS[split])]
 
 
-def digits(rng: np.random.Generator, split: str, least: int = 1) -> list[int]:
-    """A random string that may stand in a split, of at least so many digits."""
-    size = int(rng.integers(least, MOST_DIGITS + 1))
-    while not may_say(split, drawn := rng.integers(0, len(WORDS), size).tolist()):
+def draw_digits(rng: np.random.Generator, split: str, min_digits: int = 1) -> list[int]:
+    """Return a random string that may be in a split, of at least so many digits."""
+    size = int(rng.integers(min_digits, MAX_DIGITS + 1))
+    while not may_say(split, digits := rng.integers(0, len(WORDS), size).tolist()):
         pass
-    return drawn
+    return digits
 
 
 def load() -> dict[str, list[Recording]]:
-    """The recordings of each split; a speaker is a voice.
+    """Return the recordings of each split; a speaker is a voice.
 
     Raises:
-        UserError: if the library cannot be had, or the prepared data not be written or read.
+        UserError: if the corpus cannot be prepared or read.
     """
-    corpus = EspeakDigits.prepared()
-    return {split: list(recordings.load(corpus, split).values()) for split in STRINGS}
+    return {split: list(EspeakDigits().recordings(split).values()) for split in SPLITS}
 
 
 def seed(voice: str) -> int:
-    """Where a voice's draws begin."""
+    """Return the seed of a voice's draws."""
     return int.from_bytes(hashlib.sha256(voice.encode()).digest()[:8], "big")
 
 
-def _drawn(rng: np.random.Generator, voice: str, split: str) -> tuple[str, Utterance]:
-    words = [WORDS[digit] for digit in digits(rng, split)]
+def _draw(rng: np.random.Generator, voice: str, split: str) -> tuple[str, Utterance]:
+    words = [WORDS[digit] for digit in draw_digits(rng, split)]
     utterance = Utterance(
-        text=written(rng, words),
+        text=punctuate(rng, words),
         voice=f"{rng.choice(ACCENTS)}+{voice}",
         speed=round(np.exp(rng.uniform(np.log(100), np.log(260)))),
         pitch=int(rng.integers(15, 86)),
@@ -177,32 +163,29 @@ def _drawn(rng: np.random.Generator, voice: str, split: str) -> tuple[str, Utter
     return " ".join(words), utterance
 
 
-def written(rng: np.random.Generator, words: Sequence[str]) -> str:
-    """The words with a way to put stops between and behind them, of which prosody follows."""
+def punctuate(rng: np.random.Generator, words: Sequence[str]) -> str:
+    """Return the words with random punctuation between and behind them, which changes the prosody."""
     separator, end = rng.choice([" ", ", "]), rng.choice(["", ".", ",", "?"], p=[0.4, 0.3, 0.2, 0.1])
     return separator.join(words) + end
 
 
-def _spoken(library: Path, voice: str) -> list[tuple[str, Example]]:
-    drawn = utterances(voice)
-    sounds, rate = speak("espeak-ng", library, [utterance for _, utterance in drawn])
-    return heard(voice, [text for text, _ in drawn], sounds, rate)
+def _synthesize(library: Path, voice: str) -> Examples:
+    texts, strings = zip(*utterances(voice), strict=True)
+    return to_examples(voice, texts, *speak("espeak-ng", library, strings))
 
 
-def heard(
-    voice: str, texts: Sequence[str], sounds: Sequence[Int16[np.ndarray, "_"]], rate: int
-) -> list[tuple[str, Example]]:
-    """The examples that a voice's utterances make: at `RATE`, with silence before and after."""
-    silences = np.random.default_rng([seed(voice), 1]).integers(0, int(MOST_SILENCE * RATE) + 1, (len(texts), 2))
-    sounds = [np.pad(resampled(sound, rate), silence) for sound, silence in zip(sounds, silences, strict=True)]
+def to_examples(voice: str, texts: Sequence[str], sounds: Sequence[Int16[np.ndarray, "_"]], rate: int) -> Examples:
+    """Return the examples of a voice's utterances: at `RATE`, with silence before and after."""
+    silences = np.random.default_rng([seed(voice), 1]).integers(0, int(MAX_SILENCE * RATE) + 1, (len(texts), 2))
     return [
-        recordings.example(f"{voice}-{index:03}", Recording(sound, RATE, text, voice))
-        for index, (sound, text) in enumerate(zip(sounds, texts, strict=True))
+        recordings.example(f"{voice}-{index:03}", Recording(np.pad(resample(sound, rate), silence), RATE, text, voice))
+        for index, (sound, silence, text) in enumerate(zip(sounds, silences, texts, strict=True))
     ]
 
 
-def resampled(sound: Int16[np.ndarray, "_"], rate: int) -> Int16[np.ndarray, "_"]:
-    """The sound at `RATE`; what the filter overshoots is cut off."""
+def resample(samples: Int16[np.ndarray, "_"], rate: int) -> Int16[np.ndarray, "_"]:
+    """Return the samples at `RATE`; what the filter overshoots is clipped."""
+    from scipy.signal import resample_poly
+
     ratio = Fraction(RATE, rate)
-    smooth = resample_poly(sound.astype(np.float32), ratio.numerator, ratio.denominator)
-    return np.clip(np.round(smooth), -(2**15), 2**15 - 1).astype(np.int16)
+    return recordings.to_int16(resample_poly(samples.astype(np.float32), ratio.numerator, ratio.denominator))

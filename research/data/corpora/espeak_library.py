@@ -1,7 +1,7 @@
-"""The library espeak-ng, through ctypes: what it is asked for, and what is heard.
+"""The library espeak-ng, through ctypes.
 
-It seeds its noise with the clock, and keeps a state from one utterance to the next: a process that is fresh, seeded,
-and says the same utterances in the same order makes the same sound (`research/tasks/corpora/synthesis.py`).
+It seeds its noise with the clock, and keeps a state from one utterance to the next: a new process that is seeded and
+says the same utterances in the same order makes the same sound (`synthesis.py`).
 """
 
 import ctypes
@@ -21,7 +21,7 @@ LOUDNESS = 50  # half the default, at which the loudest voices are cut off
 
 @dataclass(frozen=True)
 class Utterance:
-    """What is said, and how; the library's own scales."""
+    """A text and how it is said, on the library's own scales."""
 
     text: str
     voice: str
@@ -29,21 +29,21 @@ class Utterance:
     speed: int = 175
     """Words a minute."""
     pitch: int = 50
-    """0 to 99."""
+    """Pitch, 0 to 99."""
     range: int = 50
-    """Of the pitch, 0 (monotone) to 99."""
+    """Range of the pitch, 0 (monotone) to 99."""
     word_gap: int = 0
-    """Pause between two words, in 10 ms at the default speed."""
+    """Pause between two words, in units of 10 ms at the default speed."""
 
 
 class Library:
     """The loaded library; one a process, as its state is global."""
 
     def __init__(self, folder: Path) -> None:
-        """Load it.
+        """Load the library.
 
         Args:
-            folder: of the library and its data, as they lie in the package `espeakng-loader`.
+            folder: folder of the library and its data, as they lie in the package `espeakng-loader`.
         """
         names = {"darwin": "libespeak-ng.dylib"}
         self._library = ctypes.CDLL(str(folder / names.get(sys.platform, "libespeak-ng.so")))
@@ -51,26 +51,26 @@ class Library:
         if self.rate <= 0:
             raise OSError(f"{folder}: no espeak-ng-data that the library can read")
         self._library.espeak_ng_SetRandSeed(ctypes.c_long(SEED))
-        self._heard: list[np.ndarray] = []
+        self._received: list[np.ndarray] = []
         receiver = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.c_void_p)
-        self._callback = receiver(self._hear)  # kept: the library has only its address
+        self._callback = receiver(self._receive)  # kept: the library has only its address
         self._library.espeak_SetSynthCallback(self._callback)
 
     def say(self, utterance: Utterance) -> Int16[np.ndarray, "_"]:
-        """The sound, at the library's rate."""
+        """Return the samples, at the library's rate."""
         if self._library.espeak_SetVoiceByName(utterance.voice.encode()):
             raise OSError(f"no voice {utterance.voice}")
         settings = {SPEED: utterance.speed, VOLUME: LOUDNESS, PITCH: utterance.pitch, RANGE: utterance.range}
         for parameter, value in (settings | {WORD_GAP: utterance.word_gap}).items():
             self._library.espeak_SetParameter(parameter, value, 0)
         text = utterance.text.encode()
-        self._heard.clear()
+        self._received.clear()
         failed = self._library.espeak_Synth(text, ctypes.c_size_t(len(text) + 1), 0, 1, 0, UTF8, None, None)
-        if failed or self._library.espeak_Synchronize() or not self._heard:
-            raise OSError(f"nothing is heard of {utterance.text!r} by {utterance.voice}")
-        return np.concatenate(self._heard)
+        if failed or self._library.espeak_Synchronize() or not self._received:
+            raise OSError(f"no sound of {utterance.text!r} by {utterance.voice}")
+        return np.concatenate(self._received)
 
-    def _hear(self, samples: "ctypes._Pointer[ctypes.c_short]", count: int, events: int | None) -> int:
+    def _receive(self, samples: "ctypes._Pointer[ctypes.c_short]", count: int, events: int | None) -> int:
         if samples and count > 0:
-            self._heard.append(np.ctypeslib.as_array(samples, (count,)).copy())
+            self._received.append(np.ctypeslib.as_array(samples, (count,)).copy())
         return 0

@@ -1,189 +1,152 @@
-"""Sentences in five languages, synthesised by espeak-ng in 104 voices: speech to train on beside recorded prompts.
+"""Sentences in five languages, synthesized by espeak-ng in 104 voices: speech to train on, next to recorded prompts.
 
-A quarter of the texts are words of the prompts that train (`research/tasks/corpora/asterisk.py`) in random order, each
-equally frequent. The others are one to eight words in a row: of these prompts, and twice as often of LibreOffice's
-sentences where there are any, in English and in French. All are in the form of the prompts. No text holds a prompt of
-the splits validation or test, as a whole or within, unless a training prompt holds it, too.
+A quarter of the texts are words of the training prompts (`asterisk.py`) in random order, each equally frequent. The
+others are one to eight words in a row: of these prompts, and twice as often of LibreOffice's sentences where there are
+any, in English and in French. All are in the form of the prompts. No text contains a prompt of the splits validation or
+test, unless a training prompt contains it, too.
 
 A voice is one of the library's variants, with an American accent in English; speed, pitch and pitch range are drawn
 anew for each text, as are the silences before and after it, of up to 0.2 s, and the level of a faint white noise. 8,000
-samples a second. At a few pitches the library dies of some voices; there it speaks at its own pitch. Texts and settings
-are the same everywhere; of samples, `research/tasks/corpora/espeak.py` says how far they are.
+samples a second. At a few pitches the library crashes on some voices; there it speaks at its default pitch. Texts and
+settings are the same everywhere; `espeak.py` says how far the samples are.
 """
 
 import os
-from collections.abc import Mapping, Sequence
+import platform
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
 
 import numpy as np
-import tensorflow_datasets as tfds
 
-from research.config.speech import MOST_SENTENCES
-from research.tasks.corpora import asterisk, espeak, libreoffice, recordings
-from research.tasks.corpora.corpus import Corpus, Example
-from research.tasks.corpora.espeak import RATE
-from research.tasks.corpora.espeak_library import Utterance
-from research.tasks.corpora.fetch import scratch
-from research.tasks.corpora.recordings import Recording
-from research.tasks.corpora.synthesis import LibraryDiedError, speak
+from research.data.corpora import asterisk, espeak, libreoffice, recordings
+from research.data.corpora.corpus import Examples
+from research.data.corpora.espeak import RATE
+from research.data.corpora.espeak_library import Utterance
+from research.data.corpora.fetch import scratch
+from research.data.corpora.recordings import Recording, SpeechCorpus
+from research.data.corpora.synthesis import LibraryDiedError, speak
 
+MAX_SENTENCES = 10_000
+"""Sentences of a language."""
 AT_ONCE = 250
 """Texts that one process says."""
-MOST_WORDS = 8
-MOST_CHARACTERS = 60
-MOST_SILENCE = 0.2
+MAX_WORDS = 8
+MAX_CHARACTERS = 60
+MAX_SILENCE = 0.2
 """Seconds, before and after."""
-MOST_NOISE = 16.0
+MAX_NOISE = 16.0
 """Standard deviation of the loudest noise, in steps of a sample."""
 
 
-class EspeakSentences(Corpus):
-    """Sentences, synthesised in 104 voices.
+@dataclass(frozen=True, kw_only=True)
+class EspeakSentences(SpeechCorpus):
+    """Synthesized sentences; a speaker is a voice."""
 
-    A speaker is a voice.
-    """
-
-    VERSION = tfds.core.Version("1.0.0")
-    licence = "GPL-3"
-    megabytes = 10
-    citation = "eSpeak NG, by Reece H. Dunn, Jonathan Duddington and others"
-    language: ClassVar[str]
-    accent: ClassVar[str]
+    license: str = "GPL-3"
+    megabytes: int = 10
+    citation: str = "eSpeak NG, by Reece H. Dunn, Jonathan Duddington and others"
+    language: str
+    accent: str
     """The library's name for the language as it is spoken."""
 
-    def _info(self) -> tfds.core.DatasetInfo:
-        return tfds.core.DatasetInfo(builder=self, description=__doc__, features=recordings.features())
-
-    def examples(self) -> dict[str, list[tuple[str, Example]]]:
-        prompts = {split: [one.text for one in found] for split, found in asterisk.load(self.language).items()}
-        normalised = map(asterisk.BUILDERS[self.language].normalised, self.sentences())
-        other = [sentence for sentence in normalised if sentence]
-        drawn = texts(prompts["train"], prompts["validation"] + prompts["test"], other, MOST_SENTENCES)
-        parts = [drawn[start : start + AT_ONCE] for start in range(0, MOST_SENTENCES, AT_ONCE)]
-        archive = espeak.own_wheel()
+    def examples(self) -> dict[str, Examples]:
+        prompts = {split: [prompt.text for prompt in part] for split, part in asterisk.load(self.language).items()}
+        normalized = map(asterisk.CORPORA[self.language].normalize, _sentences(self.language))
+        sentences = [sentence for sentence in normalized if sentence]
+        said = texts(prompts["train"], prompts["validation"] + prompts["test"], sentences, MAX_SENTENCES)
+        parts = [said[start : start + AT_ONCE] for start in range(0, MAX_SENTENCES, AT_ONCE)]
+        archive = espeak.library_wheel(platform.system(), platform.machine())
         with scratch(self.name) as folder, ThreadPoolExecutor(os.cpu_count()) as pool:
-            library = espeak.unpacked(archive, folder)
-            found = list(pool.map(lambda part: spoken(library, self.accent, *part), enumerate(parts)))
-        heard = [recording for part in found for recording in part]
-        return {"train": [recordings.example(f"{index:05}", one) for index, one in enumerate(heard)]}
-
-    @classmethod
-    def sentences(cls) -> list[str]:
-        """Of the language, beside the prompts."""
-        return []
+            library = espeak.unpack(archive, folder)
+            results = list(pool.map(lambda part: synthesize(library, self.accent, *part), enumerate(parts)))
+        recorded = [recording for part in results for recording in part]
+        return {"train": [recordings.example(f"{index:05}", recording) for index, recording in enumerate(recorded)]}
 
 
-class EspeakSentencesEn(EspeakSentences):
-    """English sentences, synthesised in 104 voices."""
-
-    source = f"Python package espeakng-loader {espeak.PACKAGE}; the corpora asterisk_en and libreoffice_de"
-    language = "en"
-    accent = "en-us"
-
-    @classmethod
-    def sentences(cls) -> list[str]:
-        return [pair.english for pair in libreoffice.load("de")["train"]]
+def _corpus(language: str, name: str, accent: str, corpora: str) -> EspeakSentences:
+    return EspeakSentences(
+        name=f"espeak_sentences_{language}",
+        summary=f"{name} sentences, synthesized in 104 voices.",
+        source=f"Python package espeakng-loader {espeak.PACKAGE}; {corpora}",
+        language=language,
+        accent=accent,
+    )
 
 
-class EspeakSentencesFr(EspeakSentences):
-    """French sentences, synthesised in 104 voices."""
-
-    source = f"Python package espeakng-loader {espeak.PACKAGE}; the corpora asterisk_fr and libreoffice_fr"
-    language = "fr"
-    accent = "fr"
-
-    @classmethod
-    def sentences(cls) -> list[str]:
-        return [pair.translation for pair in libreoffice.load("fr")["train"]]
-
-
-class EspeakSentencesEs(EspeakSentences):
-    """Spanish sentences, synthesised in 104 voices."""
-
-    source = f"Python package espeakng-loader {espeak.PACKAGE}; the corpus asterisk_es"
-    language = "es"
-    accent = "es-419"
-
-
-class EspeakSentencesIt(EspeakSentences):
-    """Italian sentences, synthesised in 104 voices."""
-
-    source = f"Python package espeakng-loader {espeak.PACKAGE}; the corpus asterisk_it"
-    language = "it"
-    accent = "it"
-
-
-class EspeakSentencesRu(EspeakSentences):
-    """Russian sentences, synthesised in 104 voices."""
-
-    source = f"Python package espeakng-loader {espeak.PACKAGE}; the corpus asterisk_ru"
-    language = "ru"
-    accent = "ru"
-
-
-BUILDERS: Mapping[str, type[EspeakSentences]] = {
-    builder.language: builder
-    for builder in (EspeakSentencesEn, EspeakSentencesFr, EspeakSentencesEs, EspeakSentencesIt, EspeakSentencesRu)
+CORPORA = {
+    "en": _corpus("en", "English", "en-us", "the corpora asterisk_en and libreoffice_de"),
+    "fr": _corpus("fr", "French", "fr", "the corpora asterisk_fr and libreoffice_fr"),
+    "es": _corpus("es", "Spanish", "es-419", "the corpus asterisk_es"),
+    "it": _corpus("it", "Italian", "it", "the corpus asterisk_it"),
+    "ru": _corpus("ru", "Russian", "ru", "the corpus asterisk_ru"),
 }
+"""The corpora by language."""
 
 
 def load(language: str, count: int) -> list[Recording]:
-    """The first so many, at most `MOST_SENTENCES`; they are in random order.
+    """Return the first so many, at most `MAX_SENTENCES`; they are in random order.
 
     Raises:
-        UserError: if an archive cannot be had, or the prepared data not be written or read.
+        UserError: if the corpus cannot be prepared or read.
     """
-    found = recordings.load(BUILDERS[language].prepared(), "train")
-    return [found[name] for name in sorted(found)[:count]]
+    sentences = CORPORA[language].recordings("train")
+    return [sentences[name] for name in sorted(sentences)[:count]]
 
 
-def texts(train: Sequence[str], held_out: Sequence[str], other: Sequence[str], count: int) -> list[str]:
-    """What is said, in random order.
+def texts(train: Sequence[str], held_out: Sequence[str], sentences: Sequence[str], count: int) -> list[str]:
+    """Return what is said, in random order.
 
     Args:
-        train: texts of the prompts that train.
-        held_out: of those that do not.
-        other: sentences in the same form; there may be none.
+        train: texts of the training prompts.
+        held_out: texts of the validation and test prompts.
+        sentences: other sentences in the same form; there may be none.
+        count: number of texts.
     """
     rng = np.random.default_rng(0)
     words = sorted({word for text in train for word in text.split()})
     trained = [f" {text} " for text in train]
     barred = {held for held in (f" {text} " for text in held_out) if not any(held in text for text in trained)}
-    found: list[str] = []
-    while len(found) < count:
-        size, kind = int(rng.integers(1, MOST_WORDS + 1)), int(rng.integers(4))
+    results: list[str] = []
+    while len(results) < count:
+        size, kind = int(rng.integers(1, MAX_WORDS + 1)), int(rng.integers(4))
         if kind == 0:
             chosen = rng.choice(words, size).tolist()
         else:
-            source = train if kind == 1 or not other else other
+            source = train if kind == 1 or not sentences else sentences
             whole = source[int(rng.integers(len(source)))].split()
             start = int(rng.integers(max(len(whole) - size, 0) + 1))
             chosen = whole[start : start + size]
         text = " ".join(chosen)
-        if len(text) <= MOST_CHARACTERS and not any(held in f" {text} " for held in barred):
-            found.append(text)
-    return found
+        if len(text) <= MAX_CHARACTERS and not any(held in f" {text} " for held in barred):
+            results.append(text)
+    return results
 
 
-def spoken(library: Path, accent: str, part: int, said: Sequence[str]) -> list[Recording]:
-    """What these texts sound like; a pure function of the number of the part, as far as the library is."""
-    rng, voices = np.random.default_rng([1, part]), espeak.voices(library)
-    chosen = [str(rng.choice(voices)) for _ in said]
-    drawn = [_utterance(rng, text, f"{accent}+{voice}") for text, voice in zip(said, chosen, strict=True)]
-    sounds, rate = _heard(library, drawn)
-    found = []
-    for sound, text, voice in zip(sounds, said, chosen, strict=True):
-        padded = np.pad(espeak.resampled(sound, rate), rng.integers(0, int(MOST_SILENCE * RATE) + 1, 2))
-        noise = rng.normal(0, np.exp(rng.uniform(0, np.log(MOST_NOISE))), len(padded))
-        noisy = np.clip(np.rint(padded + noise), -(2**15), 2**15 - 1).astype(np.int16)
-        found.append(Recording(noisy, RATE, text, voice))
-    return found
+def synthesize(library: Path, accent: str, part: int, said: Sequence[str]) -> list[Recording]:
+    """Return recordings of texts; a pure function of the number of the part, as far as the library is."""
+    rng, names = np.random.default_rng([1, part]), espeak.voices(library)
+    voices = [str(rng.choice(names)) for _ in said]
+    utterances = [_draw(rng, text, f"{accent}+{voice}") for text, voice in zip(said, voices, strict=True)]
+    sounds, rate = _speak(library, utterances)
+    results = []
+    for sound, text, voice in zip(sounds, said, voices, strict=True):
+        padded = np.pad(espeak.resample(sound, rate), rng.integers(0, int(MAX_SILENCE * RATE) + 1, 2))
+        noise = rng.normal(0, np.exp(rng.uniform(0, np.log(MAX_NOISE))), len(padded))
+        results.append(Recording(recordings.to_int16(padded + noise), RATE, text, voice))
+    return results
 
 
-def _heard(library: Path, utterances: list[Utterance]) -> tuple[list[np.ndarray], int]:
-    """As `speak`, but what the library dies of is said at its own pitch; it says all anew, as it keeps a state."""
+def _sentences(language: str) -> list[str]:
+    """Return the training sentences of LibreOffice's help in a language; empty where there are none."""
+    if language == "en":
+        return [pair.english for pair in libreoffice.load("de")["train"]]
+    return [pair.translation for pair in libreoffice.load("fr")["train"]] if language == "fr" else []
+
+
+def _speak(library: Path, utterances: list[Utterance]) -> tuple[list[np.ndarray], int]:
+    """Speak as `speak`, but what the library crashes on at its default pitch, and then all again, as it has a state."""
     while True:
         try:
             return speak("espeak-ng", library, utterances)
@@ -195,7 +158,7 @@ def _heard(library: Path, utterances: list[Utterance]) -> tuple[list[np.ndarray]
             utterances = [*utterances[: died.number], calm, *utterances[died.number + 1 :]]
 
 
-def _utterance(rng: np.random.Generator, text: str, voice: str) -> Utterance:
+def _draw(rng: np.random.Generator, text: str, voice: str) -> Utterance:
     return Utterance(
         text=text,
         voice=voice,

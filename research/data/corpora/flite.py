@@ -1,9 +1,9 @@
-"""Connected digits, synthesised by flite in four voices that were built from recordings: from Debian's `libflite1`.
+"""Connected digits, synthesized by flite in four voices that were built from recordings: from Debian's `libflite1`.
 
-Speech to train on beside that of espeak-ng (`research/tasks/corpora/espeak.py`), whose sounds are computed from rules.
-The voices awb (a Scot), rms and slt (Americans, slt a woman) are statistical models of about an hour of CMU ARCTIC
-each; kal16 (an American) joins the halves of recorded phonemes. Strings are drawn as there, for the split train only;
-tempo (0.75 to 1.6 times as long) and mean pitch (but of rms, which keeps its own) are drawn anew for each, as are the
+More speech to train on, next to that of espeak-ng (`espeak.py`), whose sounds are computed from rules. The voices awb
+(a Scot), rms and slt (Americans, slt a woman) are statistical models of about an hour of CMU ARCTIC each; kal16 (an
+American) joins the halves of recorded phonemes. Strings are drawn as in `espeak.py`, for the split train only; tempo
+(0.75 to 1.6 times as long) and mean pitch (but of rms, which keeps its own) are drawn anew for each, as are the
 silences. 8,000 samples a second.
 
 The samples are the same each time on one machine.
@@ -13,20 +13,21 @@ import os
 import platform
 import shutil
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import tensorflow_datasets as tfds
 
-from research.config.speech import MOST_FLITE_STRINGS
+from research.data.corpora import espeak
+from research.data.corpora.corpus import Examples
+from research.data.corpora.fetch import debian, scratch, unpacked
+from research.data.corpora.flite_library import Utterance
+from research.data.corpora.recordings import Recording, SpeechCorpus
+from research.data.corpora.synthesis import speak
 from research.errors import UserError
-from research.tasks.corpora import espeak, recordings
-from research.tasks.corpora.corpus import Corpus, Example
-from research.tasks.corpora.fetch import debian, scratch, unpacked
-from research.tasks.corpora.flite_library import Utterance
-from research.tasks.corpora.recordings import Recording
-from research.tasks.corpora.synthesis import speak
 
+MAX_STRINGS = 500
+"""Strings of each voice."""
 SYSTEM = "Linux x86_64"
 PACKAGES = {
     "libflite1": ("2.2-5", "bfa8c591f1b47730b30b372ec38e02918a1c9795eada67684e1746390ad2f061"),
@@ -34,39 +35,35 @@ PACKAGES = {
 }
 """Version and sha256."""
 PITCH = {"kal16": 95.0, "awb": 140.0, "rms": 100.0, "slt": 170.0}
-"""Of each voice, in Hz; half of its strings lie within 13% of it, none beyond 29%."""
+"""Pitch of each voice, in Hz; half of its strings lie within 13% of it, none beyond 29%."""
 STRETCH = (0.75, 1.6)
 PITCH_RANGE = 0.25
-"""Of the logarithm."""
+"""Range of the logarithm of the pitch."""
 
 
-class FliteDigits(Corpus):
-    """Connected digits, synthesised in four voices built from recordings.
+@dataclass(frozen=True, kw_only=True)
+class FliteDigits(SpeechCorpus):
+    """Synthesized strings of digits; a speaker is a voice."""
 
-    A speaker is a voice.
-    """
+    name: str = "flite_digits"
+    summary: str = "Connected digits, synthesized in four voices built from recordings."
+    license: str = "MIT-CMU"
+    megabytes: int = 13
+    source: str = "Debian packages " + " and ".join(f"{name} {version}" for name, (version, _) in PACKAGES.items())
+    citation: str = "Black & Lenzo 2001, Flite; Kominek & Black 2004, the CMU ARCTIC databases"
 
-    VERSION = tfds.core.Version("1.0.0")
-    licence = "MIT-CMU"
-    megabytes = 13
-    source = "Debian packages " + " and ".join(f"{name} {version}" for name, (version, _) in PACKAGES.items())
-    citation = "Black & Lenzo 2001, Flite; Kominek & Black 2004, the CMU ARCTIC databases"
-
-    def _info(self) -> tfds.core.DatasetInfo:
-        return tfds.core.DatasetInfo(builder=self, description=__doc__, features=recordings.features())
-
-    def examples(self) -> dict[str, list[tuple[str, Example]]]:
+    def examples(self) -> dict[str, Examples]:
         with scratch(self.name) as folder, ThreadPoolExecutor(os.cpu_count()) as pool:
             library = libraries(folder)
-            parts = list(pool.map(lambda voice: _spoken(library, voice), PITCH))
+            parts = list(pool.map(lambda voice: _synthesize(library, voice), PITCH))
         return {"train": [example for part in parts for example in part]}
 
 
 def libraries(folder: Path) -> Path:
-    """The folder, with all that flite is loaded from.
+    """Put all that flite is loaded from into the folder; return it.
 
     Raises:
-        UserError: if there is none for this machine, or it cannot be had.
+        UserError: if there is none for this machine, or it cannot be fetched.
     """
     system = f"{platform.system()} {platform.machine()}"
     if system != SYSTEM:
@@ -80,29 +77,28 @@ def libraries(folder: Path) -> Path:
 
 
 def utterances(voice: str) -> list[tuple[str, Utterance]]:
-    """What a voice says: the words, and how they are said; a pure function of its name."""
+    """Return the words of each string of a voice and how it says them: a pure function of its name."""
     rng = np.random.default_rng(espeak.seed(voice))
-    return [_drawn(rng, voice) for _ in range(MOST_FLITE_STRINGS)]
+    return [_draw(rng, voice) for _ in range(MAX_STRINGS)]
 
 
 def load(count: int) -> list[Recording]:
-    """The first strings of each voice, all to train on.
+    """Return the first strings of each voice, all to train on.
 
     Raises:
-        UserError: if the library cannot be had, or the prepared data not be written or read.
+        UserError: if the corpus cannot be prepared or read.
     """
-    found = recordings.load(FliteDigits.prepared(), "train")
-    return [recording for key, recording in found.items() if int(key.rpartition("-")[2]) < count]
+    recordings = FliteDigits().recordings("train")
+    return [recording for key, recording in recordings.items() if int(key.rpartition("-")[2]) < count]
 
 
-def _drawn(rng: np.random.Generator, voice: str) -> tuple[str, Utterance]:
-    words = [espeak.WORDS[digit] for digit in espeak.digits(rng, "train")]
+def _draw(rng: np.random.Generator, voice: str) -> tuple[str, Utterance]:
+    words = [espeak.WORDS[digit] for digit in espeak.draw_digits(rng, "train")]
     stretch = float(np.exp(rng.uniform(*np.log(STRETCH))))
     pitch = PITCH[voice] * float(np.exp(rng.uniform(-PITCH_RANGE, PITCH_RANGE)))
-    return " ".join(words), Utterance(espeak.written(rng, words), voice, stretch, pitch)
+    return " ".join(words), Utterance(espeak.punctuate(rng, words), voice, stretch, pitch)
 
 
-def _spoken(library: Path, voice: str) -> list[tuple[str, Example]]:
-    drawn = utterances(voice)
-    sounds, rate = speak("flite", library, [utterance for _, utterance in drawn])
-    return espeak.heard(voice, [text for text, _ in drawn], sounds, rate)
+def _synthesize(library: Path, voice: str) -> Examples:
+    texts, strings = zip(*utterances(voice), strict=True)
+    return espeak.to_examples(voice, texts, *speak("flite", library, strings))

@@ -1,4 +1,4 @@
-"""The library flite, through ctypes: what it is asked for, and what is heard.
+"""The library flite, through ctypes.
 
 Files are those of Debian's package `libflite1`; flite is linked with ALSA, which it needs to be loaded, though nothing
 is played.
@@ -13,22 +13,22 @@ from jaxtyping import Int16
 
 FLITE = "libflite.so.2.2"
 FILES = ("libasound.so.2.0.0", FLITE, "libflite_usenglish.so.2.2", "libflite_cmulex.so.2.2")
-"""In the order in which one needs the other."""
+"""Libraries, each after those that it needs."""
 
 STRETCH, PITCH = b"duration_stretch", b"int_f0_target_mean"  # the library keeps their addresses, so they must stay
 
 
 @dataclass(frozen=True)
 class Utterance:
-    """What is said, and how."""
+    """A text and how it is said."""
 
     text: str
     voice: str
-    """kal16, awb, rms or slt."""
+    """Voice: kal16, awb, rms or slt."""
     stretch: float = 1.0
     """Duration, as a multiple of the voice's own."""
     pitch: float = 100.0
-    """Mean, in Hz; rms keeps its own."""
+    """Mean pitch, in Hz; rms keeps its own."""
 
 
 class _Wave(ctypes.Structure):
@@ -51,10 +51,10 @@ class Library:
     rate = 16_000
 
     def __init__(self, folder: Path) -> None:
-        """Load it.
+        """Load the library.
 
         Args:
-            folder: of its files and of ALSA's.
+            folder: folder of its files and of ALSA's.
         """
         self._folder = folder
         self._flite = {name: self._load(name) for name in FILES}[FLITE]
@@ -66,16 +66,16 @@ class Library:
         self._voices: dict[str, ctypes._Pointer[_Voice]] = {}
 
     def say(self, utterance: Utterance) -> Int16[np.ndarray, "_"]:
-        """The sound, at the library's rate."""
+        """Return the samples, at the library's rate."""
         voice = self._voice(utterance.voice)
         for feature, value in ((STRETCH, utterance.stretch), (PITCH, utterance.pitch)):
             self._flite.flite_feat_set_float(voice.contents.features, feature, value)
-        made = self._flite.flite_text_to_wave(utterance.text.encode(), voice)
-        wave = made.contents
+        result = self._flite.flite_text_to_wave(utterance.text.encode(), voice)
+        wave = result.contents
         if wave.count <= 0 or wave.rate != self.rate:
             raise OSError(f"{utterance.text!r} by {utterance.voice}: {wave.count} samples at {wave.rate} a second")
         sound = np.ctypeslib.as_array(wave.samples, (wave.count,)).copy()
-        self._flite.delete_wave(made)
+        self._flite.delete_wave(result)
         return sound
 
     def _voice(self, name: str) -> "ctypes._Pointer[_Voice]":

@@ -15,7 +15,6 @@ compared, without case; all signs where there are none. An English sentence is h
 in the order of the paths.
 """
 
-import hashlib
 import re
 import unicodedata
 from collections.abc import Iterator, Mapping
@@ -23,13 +22,10 @@ from dataclasses import asdict, dataclass
 from html.parser import HTMLParser
 from typing import ClassVar
 
-import tensorflow_datasets as tfds
+from research.data.corpora.corpus import SPLITS, Examples, PackageCorpus, hash_split
+from research.data.corpora.fetch import debian, unpacked
 
-from research.tasks.corpora.corpus import Corpus, Example
-from research.tasks.corpora.fetch import debian, unpacked
-
-SPLITS = ("train", "validation", "test")
-FEWEST, MOST = 3, 30
+MIN_WORDS, MAX_WORDS = 3, 30
 """Words of an English side."""
 SENTENCE_END = re.compile(r"(?<=[.!?])(?<!\b\w\.)\s+(?=[^\W\d_a-zß-ÿ]|[\d„“«\"'(<])")
 """A full stop with a capital, a digit, a quotation mark or a bracket behind it; none behind a single letter (z. B.)."""
@@ -46,63 +42,48 @@ class Pair:
     translation: str
 
 
-class Libreoffice(Corpus):
-    """An English sentence and its translation."""
+@dataclass(frozen=True, kw_only=True)
+class Libreoffice(PackageCorpus):
+    """English sentences and their translations."""
 
-    VERSION = tfds.core.Version("1.0.0")
-    licence = "MPL-2.0"
-    citation = "The Document Foundation and LibreOffice's translators, help of LibreOffice 7.4"
-    language: ClassVar[str]
-    sha256: ClassVar[str]
+    license: str = "MPL-2.0"
+    citation: str = "The Document Foundation and LibreOffice's translators, help of LibreOffice 7.4"
+    language: str
+    sha256: str
+    FEATURES: ClassVar = {"english": "text", "translation": "text"}
 
-    def _info(self) -> tfds.core.DatasetInfo:
-        text = tfds.features.Text()
-        features = tfds.features.FeaturesDict({"english": text, "translation": text})
-        return tfds.core.DatasetInfo(builder=self, description=__doc__, features=features)
-
-    def examples(self) -> dict[str, list[tuple[str, Example]]]:
+    def examples(self) -> dict[str, Examples]:
         english = _pages("en-us", "8faa840285734d6cfe1ed25537b48f07e74bd6412e3917bf8e5f8a653f7b3712")
-        found = splits(english, _pages(self.language, self.sha256), self.language)
-        return {split: [(f"{k:06}", asdict(pair)) for k, pair in enumerate(own)] for split, own in found.items()}
+        pairs_of = splits(english, _pages(self.language, self.sha256), self.language)
+        return {split: [(f"{k:06}", asdict(pair)) for k, pair in enumerate(pairs)] for split, pairs in pairs_of.items()}
 
 
-class LibreofficeDe(Libreoffice):
-    """Sentences of LibreOffice's help in English and German."""
-
-    megabytes = 5
-    source = f"Debian packages libreoffice-help-en-us and -de {PACKAGE}"
-    language = "de"
-    sha256 = "00490b63c509ac96f7f212d6a6e40452d3e0d1f97ccf4b824dd5ec4c01e8277f"
-
-
-class LibreofficeFr(Libreoffice):
-    """Sentences of LibreOffice's help in English and French."""
-
-    megabytes = 5
-    source = f"Debian packages libreoffice-help-en-us and -fr {PACKAGE}"
-    language = "fr"
-    sha256 = "c796530d3e95af1ea4d054076682efc8aad2b569ae9513f3d4a776b2df3fd206"
+def _corpus(language: str, name: str, megabytes: int, sha256: str) -> Libreoffice:
+    return Libreoffice(
+        name=f"libreoffice_{language}",
+        summary=f"Sentences of LibreOffice's help in English and {name}.",
+        megabytes=megabytes,
+        source=f"Debian packages libreoffice-help-en-us and -{language} {PACKAGE}",
+        language=language,
+        sha256=sha256,
+    )
 
 
-class LibreofficeJa(Libreoffice):
-    """Sentences of LibreOffice's help in English and Japanese."""
-
-    megabytes = 6
-    source = f"Debian packages libreoffice-help-en-us and -ja {PACKAGE}"
-    language = "ja"
-    sha256 = "7799ace9bfe0845771ed2499913e7f7e521318cf3727c007672e3b020f8eb7b9"
-
-
-BUILDERS: Mapping[str, type[Libreoffice]] = {"de": LibreofficeDe, "fr": LibreofficeFr, "ja": LibreofficeJa}
+CORPORA = {
+    "de": _corpus("de", "German", 5, "00490b63c509ac96f7f212d6a6e40452d3e0d1f97ccf4b824dd5ec4c01e8277f"),
+    "fr": _corpus("fr", "French", 5, "c796530d3e95af1ea4d054076682efc8aad2b569ae9513f3d4a776b2df3fd206"),
+    "ja": _corpus("ja", "Japanese", 6, "7799ace9bfe0845771ed2499913e7f7e521318cf3727c007672e3b020f8eb7b9"),
+}
+"""The corpora by the language of the translations."""
 
 
 def load(language: str) -> dict[str, list[Pair]]:
-    """The pairs of the splits train, validation and test; from English to de, fr or ja.
+    """Return the pairs of the splits train, validation and test; from English to de, fr or ja.
 
     Raises:
-        UserError: if an archive cannot be had, or the prepared data not be written or read.
+        UserError: if the corpus cannot be prepared or read.
     """
-    corpus = BUILDERS[language].prepared()
+    corpus = CORPORA[language]
     return {
         split: [Pair(record["english"].decode(), record["translation"].decode()) for record in corpus.records(split)]
         for split in SPLITS
@@ -112,58 +93,61 @@ def load(language: str) -> dict[str, list[Pair]]:
 def splits(
     english: Mapping[str, Mapping[str, str]], translated: Mapping[str, Mapping[str, str]], language: str
 ) -> dict[str, list[Pair]]:
-    """The pairs of each split.
+    """Return the pairs of each split.
 
     Args:
         english: the paragraphs of each page, by the page's path and by their id.
-        translated: the same in that language.
+        translated: the same in the other language.
+        language: the other language.
     """
-    found: dict[str, dict[Pair, None]] = {name: {} for name in SPLITS}  # without order a set would not do
+    unique: dict[str, dict[Pair, None]] = {name: {} for name in SPLITS}  # dictionaries keep the order, sets do not
     for path in sorted(english.keys() & translated.keys()):
-        found[split_of(path)] |= dict.fromkeys(pairs(english[path], translated[path], language))
-    taken = {compared(pair.english) for pair in found["train"]}
-    split = {"train": list(found["train"])}
-    for name in ("validation", "test"):
+        unique[split_of(path)] |= dict.fromkeys(pairs(english[path], translated[path], language))
+    taken = {comparable(pair.english) for pair in unique["train"]}
+    result = {"train": list(unique["train"])}
+    for split in ("validation", "test"):
         new = {}
-        for pair in found[name]:
-            if compared(pair.english) not in taken:
-                new.setdefault(compared(pair.english), pair)
-        split[name] = list(new.values())
+        for pair in unique[split]:
+            if comparable(pair.english) not in taken:
+                new.setdefault(comparable(pair.english), pair)
+        result[split] = list(new.values())
         taken |= new.keys()
-    return split
+    return result
 
 
 def split_of(path: str) -> str:
-    """The split that a page belongs to."""
-    share = int.from_bytes(hashlib.sha256(path.encode()).digest()[:8], "big") / 2**64
-    return "test" if share < 0.08 else "validation" if share < 0.12 else "train"
+    """Return the split that a page belongs to."""
+    return hash_split(path, test=0.08, validation=0.04)
 
 
-def compared(english: str) -> str:
-    """What two English sides have in common that count as one."""
+def comparable(english: str) -> str:
+    """Return what two English sides that count as equal have in common."""
     return re.sub(r"[\W_]+", "", english.casefold()) or english
 
 
 def pairs(english: Mapping[str, str], translated: Mapping[str, str], language: str) -> Iterator[Pair]:
-    """The pairs of a page, in its order."""
+    """Yield the pairs of a page, in its order."""
     for place, text in english.items():
         sides = sentences(text, "en"), sentences(translated.get(place, ""), language)
         if len(sides[0]) != len(sides[1]):
             continue
         for pair in map(Pair, *sides):
-            fits = FEWEST <= len(pair.english.split()) <= MOST
-            done = pair.english != pair.translation and (language != "ja" or JAPANESE.search(pair.translation))
-            if fits and done:
+            fits = MIN_WORDS <= len(pair.english.split()) <= MAX_WORDS
+            translated_pair = pair.english != pair.translation and (
+                language != "ja" or JAPANESE.search(pair.translation)
+            )
+            if fits and translated_pair:
                 yield pair
 
 
 def sentences(text: str, language: str) -> list[str]:
+    """Return the sentences of a paragraph."""
     ends = JAPANESE_END if language == "ja" else SENTENCE_END
     return ends.split(text) if text else []
 
 
 def paragraphs(page: str) -> dict[str, str]:
-    """The text of each paragraph and heading of a page, by its id; of one that comes again, the first."""
+    """Return the text of each paragraph and heading of a page, by its id; of repeated ids, the first."""
     parser = _Page()
     parser.feed(page)
     parser.close()
@@ -172,7 +156,7 @@ def paragraphs(page: str) -> dict[str, str]:
 
 BLOCKS = ("p", "h1", "h2", "h3", "h4", "h5", "h6")
 PLACES = ("par_", "hd_")
-"""What the ids of paragraphs and headings begin with."""
+"""Prefixes of the ids of paragraphs and headings."""
 
 
 class _Page(HTMLParser):
@@ -181,26 +165,26 @@ class _Page(HTMLParser):
     def __init__(self) -> None:
         super().__init__()
         self.texts: dict[str, str] = {}
-        self._begin("")
+        self._start("")
 
-    def _begin(self, place: str) -> None:
+    def _start(self, place: str) -> None:
         self._place = place
         self._parts: list[list[str]] = [[]]
-        """Of the paragraph, then of each case that is open in it."""
+        """Parts of the paragraph, then of each case that is open in it."""
         self._spans: list[str] = []
         self._cases: list[dict[str, str]] = []
-        """Of each switch that is open: the text of its cases."""
+        """Text of the cases of each switch that is open."""
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        given = {name: value or "" for name, value in attrs}
-        place = given.get("id", "")
+        attributes = {name: value or "" for name, value in attrs}
+        place = attributes.get("id", "")
         if tag in BLOCKS:
-            self._begin(place if place.startswith(PLACES) else "")
+            self._start(place if place.startswith(PLACES) else "")
         elif tag == "br":
             self.handle_data(" ")
         elif tag == "span":
-            kind = "switch" if given.get("class") == "switchinline" else ""
-            if "hidden" in given and self._cases:
+            kind = "switch" if attributes.get("class") == "switchinline" else ""
+            if "hidden" in attributes and self._cases:
                 kind = "default" if place.startswith("default") else "case"
                 self._parts.append([])
             elif kind:
@@ -219,7 +203,7 @@ class _Page(HTMLParser):
             text = " ".join(unicodedata.normalize("NFC", "".join(self._parts[0])).split())
             if text:
                 self.texts.setdefault(self._place, text)
-            self._begin("")
+            self._start("")
 
     def handle_data(self, data: str) -> None:
         if not self._spans or self._spans[-1] != "switch":  # between cases there is nothing but space
@@ -227,7 +211,7 @@ class _Page(HTMLParser):
 
 
 def _pages(package: str, sha256: str) -> dict[str, dict[str, str]]:
-    """The paragraphs of each page of a package, by the page's path."""
+    """Return the paragraphs of each page of a package, by the page's path."""
     with unpacked(debian(f"libreoffice-help-{package}", PACKAGE, sha256)) as files:
         (texts,) = (files / "usr/share/libreoffice/help").glob("*/text")  # en-US/text, de/text
         pages = {path.relative_to(texts).as_posix(): path for path in texts.rglob("*.html")}

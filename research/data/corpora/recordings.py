@@ -1,69 +1,71 @@
-"""Recorded speech with what is said in it: what the corpora of sound share."""
+"""Recorded speech with its text: what the corpora of speech share."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import soundfile
-import tensorflow_datasets as tfds
 from jaxtyping import Int16
 
-from research.tasks.corpora.corpus import Corpus, Example
+from research.data.corpora.corpus import Arrays, Example, PackageCorpus
+
+TEXTS = ("name", "text", "speaker")
 
 
 @dataclass(frozen=True)
 class Recording:
-    """What a speaker says."""
+    """Speech of one speaker."""
 
-    sound: Int16[np.ndarray, " N"]
-    rate: int
-    """Samples a second."""
+    samples: Int16[np.ndarray, " N"]
+    sample_rate: int
     text: str
     speaker: str
 
 
-def features() -> tfds.features.FeaturesDict:
-    """The features of a record."""
-    text = tfds.features.Text()
-    sound = tfds.features.Tensor(shape=(None,), dtype=np.int16)
-    rate = tfds.features.Scalar(dtype=np.int32)
-    return tfds.features.FeaturesDict({"name": text, "sound": sound, "rate": rate, "text": text, "speaker": text})
+@dataclass(frozen=True, kw_only=True)
+class SpeechCorpus(PackageCorpus):
+    """A corpus of recordings."""
+
+    FEATURES: ClassVar = {
+        **dict.fromkeys(TEXTS, "text"),
+        "sound": (np.int16, (None,)),
+        "rate": (np.int32, ()),
+    }
+
+    def recordings(self, split: str) -> dict[str, Recording]:
+        """Return the recordings of a split by their names, in the order on disk, which is the same everywhere.
+
+        Raises:
+            UserError: if the corpus cannot be prepared or read.
+        """
+        arrays = self.packed(split, _pack)
+        samples = np.split(arrays["sounds"], np.cumsum(arrays["lengths"])[:-1])
+        columns = (arrays[column].tolist() for column in ("rates", "texts", "speakers"))
+        return dict(zip(arrays["names"].tolist(), map(Recording, samples, *columns), strict=True))
 
 
 def example(name: str, recording: Recording) -> tuple[str, Example]:
-    """The key and the features of a record; the name tells it from all others of the corpus."""
-    return name, {
-        "name": name,
-        "sound": recording.sound,
-        "rate": recording.rate,
-        "text": recording.text,
-        "speaker": recording.speaker,
-    }
+    """Return the key and the features of a record; the name tells it from all others of the corpus."""
+    texts = {"name": name, "text": recording.text, "speaker": recording.speaker}
+    return name, {**texts, "sound": recording.samples, "rate": recording.sample_rate}
 
 
-def decoded(path: Path) -> tuple[Int16[np.ndarray, " N"], int]:
-    """The samples of a sound file, of all its channels the mean, and how many there are a second."""
+def decode(path: Path) -> tuple[Int16[np.ndarray, " N"], int]:
+    """Return the samples of an audio file, the mean of its channels, and how many there are a second."""
     samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
-    scaled = np.rint(samples.mean(axis=1) * 2**15)  # as int16, what ogg decodes beyond full scale would wrap around
-    return np.clip(scaled, -(2**15), 2**15 - 1).astype(np.int16), rate
+    return to_int16(samples.mean(axis=1) * 2**15), rate  # what ogg decodes can lie beyond full scale
 
 
-def load(corpus: Corpus, split: str) -> dict[str, Recording]:
-    """The recordings of a split by their names, in the order on disk, which is the same everywhere.
-
-    Raises:
-        UserError: if the files are damaged.
-    """
-    arrays = corpus.packed(split, _pack)
-    sounds = np.split(arrays["sounds"], np.cumsum(arrays["lengths"])[:-1])
-    columns = (arrays[column].tolist() for column in ("rates", "texts", "speakers"))
-    return dict(zip(arrays["names"].tolist(), map(Recording, sounds, *columns), strict=True))
+def to_int16(samples: np.ndarray) -> Int16[np.ndarray, " N"]:
+    """Round samples to 16 bits; clip what is beyond them."""
+    return np.clip(np.rint(samples), -(2**15), 2**15 - 1).astype(np.int16)
 
 
-def _pack(records: Iterator[Example]) -> dict[str, np.ndarray]:
+def _pack(records: Iterable[Example]) -> Arrays:
     rows = list(records)
-    texts = {f"{field}s": np.array([row[field].decode() for row in rows], str) for field in ("name", "text", "speaker")}
+    texts = {f"{name}s": np.array([row[name].decode() for row in rows], str) for name in TEXTS}
     sounds = [row["sound"] for row in rows]
     return {
         **texts,

@@ -1,154 +1,107 @@
-"""Large corpora through the builders that TFDS brings, prepared and read without TensorFlow.
+"""Large corpora through the builders that TFDS brings: TFDS downloads, verifies and splits them with its own code.
 
-TFDS downloads, verifies and splits them with its own code, and what it writes lies where any user of TFDS has it: a
-corpus that was prepared elsewhere as array_record is read as it is. An archive that lies in `downloads/manual` of the
-data folder is not downloaded. From TensorFlow these builders take functions on files and names of types, from pydub the
-samples of a wav file, and `_Files` and `_Sound` stand in for them. Sounds and images are kept as the files that they
-were, and decoded by who reads them.
+Preparing one needs TensorFlow (`requirements-tfds.txt`); reading a prepared one does not. Records lie where any user of
+TFDS has them, so a corpus that was prepared elsewhere as array_record is read as it is. An archive that lies in
+`downloads/manual` of the data folder is not downloaded. Images, and the audio of LibriSpeech, are kept as files and
+decoded by their reader. The builders download all archives of a corpus, whatever part of it a task trains on.
 """
 
 import contextlib
-import functools
-import glob
-import hashlib
 import importlib
-import io
+import importlib.util
 import logging
 import shutil
 import sys
 import threading
-import types
-import zipfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import soundfile
-import tensorflow_datasets as tfds
-from jaxtyping import Int
-from tensorflow_datasets.core.download import downloader
-
+from research.data.corpora.corpus import Corpus, remove_incomplete
+from research.data.corpora.fetch import data_folder, lock, manual_folder, writing
+from research.data.corpora.source import reading
 from research.errors import UserError
-from research.tasks.corpora.corpus import clear, reading, write_atomically
-from research.tasks.corpora.fetch import data_folder, lock, manual_folder, writing
-from research.tasks.corpora.stock_sets import STOCK_SETS
 
-BLOCK = 256
-"""Examples that are read at once."""
 RETRIES = 3
-"""Of a connection, with waits of up to a second between them."""
+"""Attempts to connect, with waits of up to a second between them."""
 
 
-@dataclass(frozen=True)
-class Source:
-    """The examples of a split by number, in the order on disk, which is the same everywhere. Texts are bytes.
+@dataclass(frozen=True, kw_only=True)
+class TfdsCorpus(Corpus):
+    """A corpus whose builder is part of TFDS."""
 
-    Worker processes get a copy, which opens the files anew.
-    """
+    module: str
+    """Where in TFDS its builder is defined."""
+    archives: tuple[str, ...]
+    """Names of the files that it is made of."""
 
-    folder: str
-    split: str
-    raw: tuple[str, ...] = ()
-    """Features that are not decoded: the bytes of an image's file."""
+    def prepare(self, config: str | None = None) -> Path:
+        folders = self._folders(config or next(iter(self.configs), ""))
+        return folders[-1] if folders else self._write(config)
 
-    def __len__(self) -> int:
-        return len(self._opened)
+    def prepared(self) -> list[Path]:
+        return self._folders("")
 
-    def __getitem__(self, row: int) -> dict[str, Any]:
-        with reading(self.folder):
-            return self._opened[row]
+    def _folders(self, config: str) -> list[Path]:
+        """Return the prepared folders of a config, or of all, by version."""
+        infos = sorted((data_folder() / self.name / config).rglob("dataset_info.json"))
+        return [path.parent for path in infos if not path.parent.name.startswith("incomplete.")]
 
-    def __iter__(self) -> Iterator[dict[str, Any]]:
-        with reading(self.folder):
-            for start in range(0, len(self), BLOCK):
-                yield from self._opened.__getitems__(range(start, min(start + BLOCK, len(self))))
-
-    def measured(self, what: str, measure: Callable[[dict[str, Any]], Sequence[int]]) -> Int[np.ndarray, "N M"]:
-        """What `measure` tells of each example, from a copy beside the records where there is one.
-
-        To read all examples of a large corpus takes minutes.
-
-        Args:
-            what: is measured, and how: names the copy.
-        """
-        name = f"measured-{self.split}-{hashlib.sha256(what.encode()).hexdigest()[:12]}.npz"
-        copy = Path(self.folder) / name
-        missing_or_damaged = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile)
-        with contextlib.suppress(*missing_or_damaged), copy.open("rb") as file, np.load(file) as arrays:
-            return arrays["measured"]
-        measured = np.array([measure(example) for example in self], np.int32)
-        with contextlib.suppress(OSError):  # a data folder that others share may be read-only
-            write_atomically(copy, {"measured": measured})
-        return measured
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return Source, (self.folder, self.split, self.raw)
-
-    @functools.cached_property
-    def _opened(self) -> Any:
-        with reading(self.folder):
-            _use_stand_ins()
-            builder: Any = tfds.builder_from_directory(self.folder)
-            return builder.as_data_source(self.split, decoders={name: tfds.decode.SkipDecoding() for name in self.raw})
-
-
-def prepared(name: str, config: str | None = None) -> Path:
-    """The folder of the corpus's records; TFDS prepares it if need be. Other processes wait meanwhile.
-
-    Args:
-        name: one of `STOCK_SETS`.
-        config: of the builder, where it has any.
-
-    Raises:
-        UserError: if what it is made of cannot be had, or the data folder not be written.
-    """
-    builder = _builder(name, config)
-    folder = Path(builder.data_path)
-    if not folder.exists():
-        with writing(data_folder()), lock(data_folder() / f".{name}.lock"):
+    def _write(self, config: str | None) -> Path:
+        require_tensorflow(self.name)
+        builder = self.builder(config)
+        folder = Path(builder.data_path)
+        with writing(data_folder()), lock(data_folder() / f".{self.name}.lock"):
             if not folder.exists():
-                clear(folder)
-                _prepare(builder)
-    return folder
+                remove_incomplete(folder)
+                self._download_and_prepare(builder)
+        return folder
+
+    def builder(self, config: str | None) -> Any:
+        """Return TFDS's builder.
+
+        Raises:
+            UserError: if a prepared folder is damaged.
+        """
+        import tensorflow_datasets as tfds
+
+        module = importlib.import_module(f"tensorflow_datasets.{self.module}")
+        classes: list[Any] = [value for value in vars(module).values() if isinstance(value, type)]
+        builder: Any = next(
+            kind
+            for kind in classes
+            if issubclass(kind, tfds.core.DatasetBuilder) and kind.__module__ == module.__name__
+        )
+        with reading(data_folder() / self.name):
+            return builder(config=config, data_dir=data_folder(), file_format="array_record")
+
+    def _download_and_prepare(self, builder: Any) -> None:
+        import tensorflow_datasets as tfds
+
+        manual = manual_folder()
+        for partial in (data_folder() / "downloads" / self.name).glob("*.tmp.*"):  # of an interrupted download
+            shutil.rmtree(partial, ignore_errors=True)
+        settings = tfds.download.DownloadConfig(manual_dir=manual)
+        try:
+            with contextlib.redirect_stdout(sys.stderr), _brief_downloads():
+                builder.download_and_prepare(download_config=settings, file_format="array_record")
+        except Exception as error:  # what downloads, archives and builders raise has no common type
+            if isinstance(error, OSError) and error.errno:  # of the system, not of a download or of an archive's reader
+                raise
+            advice = f"archives that are put into {manual} by hand are taken from there: {', '.join(self.archives)}"
+            raise UserError(f"{self.name} cannot be prepared: {_reason(error)}; {advice}") from error
 
 
-def _builder(name: str, config: str | None) -> Any:
-    module = importlib.import_module(f"tensorflow_datasets.{STOCK_SETS[name].module}")
-    classes: list[Any] = [one for one in vars(module).values() if isinstance(one, type)]
-    own = [one for one in classes if issubclass(one, tfds.core.DatasetBuilder) and one.__module__ == module.__name__]
-    builder: Any = own[0]  # TFDS decorates the constructor in a way that hides its parameters
-    _use_stand_ins()
-    with reading(data_folder() / name):
-        return builder(config=config, data_dir=data_folder(), file_format="array_record")
-
-
-def counts(folder: Path) -> dict[str, int]:
-    """The number of examples of each split of a prepared corpus."""
-    with reading(folder):
-        _use_stand_ins()
-        return {name: split.num_examples for name, split in tfds.builder_from_directory(folder).info.splits.items()}
-
-
-def _prepare(builder: Any) -> None:
-    manual = manual_folder()
-    for left in (data_folder() / "downloads" / builder.name).glob("*.tmp.*"):  # by a download that was broken off
-        shutil.rmtree(left, ignore_errors=True)
-    settings = tfds.download.DownloadConfig(manual_dir=manual)
-    try:
-        with contextlib.redirect_stdout(sys.stderr), _brief_downloads():
-            builder.download_and_prepare(download_config=settings, file_format="array_record")
-    except Exception as error:  # what the download, the archives' readers and the builders raise has no common type
-        if isinstance(error, OSError) and error.errno:  # of the system, not of a download or of an archive's reader
-            raise
-        archives = ", ".join(STOCK_SETS[builder.name].archives)
-        advice = f"archives that are put into {manual} by hand are taken from there: {archives}"
-        raise UserError(f"{builder.name} cannot be prepared: {_reason(error)}; {advice}") from error
+def require_tensorflow(name: str) -> None:
+    """Raise UserError, in one line, if TensorFlow is not installed."""
+    if importlib.util.find_spec("tensorflow") is None:
+        advice = "pip install -r requirements-tfds.txt, or put records here that were prepared elsewhere"
+        raise UserError(f"{name}: preparing it needs TensorFlow; {advice}")
 
 
 def _reason(error: Exception) -> str:
-    """What went wrong, without how often it was tried and where TFDS explains checksums."""
+    """Return what went wrong, without how often it was tried and where TFDS explains checksums."""
     address = getattr(getattr(error, "request", None), "url", None)  # of a connection that fails
     if address:
         return f"{address} cannot be reached"
@@ -157,73 +110,107 @@ def _reason(error: Exception) -> str:
 
 @contextlib.contextmanager
 def _brief_downloads() -> Iterator[None]:
-    """TFDS's downloads give up soon where there is no network, and all end when one fails or the user has enough.
+    """Let TFDS's downloads give up soon without a network, and end all when one fails or the user interrupts.
 
     They run in threads that Python waits for at its end, however many gigabytes are missing.
     """
-    opened, retries, over = downloader._open_url, downloader.MAX_RETRIES, threading.Event()
+    from tensorflow_datasets.core.download import downloader
+
+    open_url, retries, over = downloader._open_url, downloader.MAX_RETRIES, threading.Event()
 
     def until_over(blocks: Iterable[bytes]) -> Iterator[bytes]:
         for block in blocks:
             if over.is_set():
-                raise InterruptedError("the download was broken off")
+                raise InterruptedError("the download was interrupted")
             yield block
 
     @contextlib.contextmanager
-    def open_url(url: str, **options: Any) -> Iterator[tuple[Any, Iterator[bytes]]]:
-        with opened(url, **options) as (response, blocks):
+    def open_until_over(url: str, **options: Any) -> Iterator[tuple[Any, Iterator[bytes]]]:
+        with open_url(url, **options) as (response, blocks):
             yield response, until_over(blocks)
 
     logging.getLogger("urllib3").setLevel(logging.ERROR)  # else it tells of each retry, in a few lines
-    downloader._open_url, downloader.MAX_RETRIES = open_url, RETRIES
+    downloader._open_url, downloader.MAX_RETRIES = open_until_over, RETRIES
     try:
         yield
     finally:
         over.set()
-        downloader._open_url, downloader.MAX_RETRIES = opened, retries
+        downloader._open_url, downloader.MAX_RETRIES = open_url, retries
 
 
-class _Files:
-    """What TFDS calls of TensorFlow."""
-
-    class String(np.str_):
-        as_numpy_dtype = np.object_
-
-    string, int64, int32, int16, uint8 = String, np.int64, np.int32, np.int16, np.uint8
-    io = types.SimpleNamespace(gfile=types.SimpleNamespace(GFile=open, glob=glob.glob))
-    dtypes = types.SimpleNamespace(as_dtype=lambda dtype: dtype)
-    compat = types.SimpleNamespace(as_text=str)
-
-
-class _Sound:
-    """What the builder of `speech_commands` calls of pydub: mono sounds of 16 bits."""
-
-    def __init__(self, samples: np.ndarray) -> None:
-        self._samples = samples
-
-    @classmethod
-    def from_file(cls, file: Any, format: str) -> "_Sound":
-        return cls(soundfile.read(io.BytesIO(file.read()), dtype="int16")[0])
-
-    def get_array_of_samples(self) -> np.ndarray:
-        return self._samples
-
-
-@functools.cache
-def _use_stand_ins() -> None:
-    """In this process."""
-    pydub = types.SimpleNamespace(
-        AudioSegment=_Sound, exceptions=types.SimpleNamespace(CouldntDecodeError=soundfile.LibsndfileError)
+CORPORA = {
+    corpus.name: corpus
+    for corpus in (
+        TfdsCorpus(
+            name="librispeech",
+            summary="Read English books, 960 hours of training, by many voices.",
+            license="CC-BY-4.0",
+            megabytes=61358,
+            source="TFDS",
+            citation="Panayotov et al., LibriSpeech: an ASR corpus based on public domain audio books, 2015",
+            configs=("lazy_decode",),
+            module="datasets.librispeech.librispeech_dataset_builder",
+            archives=(
+                *("dev-clean.tar.gz", "dev-other.tar.gz", "test-clean.tar.gz", "test-other.tar.gz"),
+                *("train-clean-100.tar.gz", "train-clean-360.tar.gz", "train-other-500.tar.gz"),
+            ),
+        ),
+        TfdsCorpus(
+            name="speech_commands",
+            summary="Single English words of a second, 105,000 recordings.",
+            license="CC-BY-4.0",
+            megabytes=2541,
+            source="TFDS",
+            citation="Warden, Speech Commands: a dataset for limited-vocabulary speech recognition, 2018",
+            module="datasets.speech_commands.speech_commands_dataset_builder",
+            archives=("speech_commands_v0.02.tar.gz", "speech_commands_test_set_v0.02.tar.gz"),
+        ),
+        TfdsCorpus(
+            name="ted_hrlr_translate",
+            summary="Sentences of TED talks in English and six languages.",
+            license="CC-BY-NC-ND-4.0",
+            megabytes=131,
+            source="TFDS",
+            citation="Qi et al., When and why are pre-trained word embeddings useful for neural machine translation?, "
+            "2018",
+            configs=tuple(f"{language}_to_en" for language in ("pt", "ru", "tr", "az", "be", "gl")),
+            module="datasets.ted_hrlr_translate.ted_hrlr_translate_dataset_builder",
+            archives=("qi18naacl-dataset.tar.gz",),
+        ),
+        TfdsCorpus(
+            name="wmt14_translate",
+            summary="Sentences of the European parliament, of news and of the web in English and German.",
+            license="of each part",
+            megabytes=1695,
+            source="TFDS",
+            citation="Bojar et al., Findings of the 2014 workshop on statistical machine translation, 2014",
+            configs=("de-en",),
+            module="translate.wmt14",
+            archives=(
+                *("training-parallel-europarl-v7.tgz", "training-parallel-commoncrawl.tgz"),
+                *("training-parallel-nc-v9.tgz", "dev.tgz"),
+            ),
+        ),
+        TfdsCorpus(
+            name="coco_captions",
+            summary="123,000 photographs with five English captions each (COCO 2014).",
+            license="of each photograph; captions CC-BY-4.0",
+            megabytes=40379,
+            source="TFDS",
+            citation="Lin et al., Microsoft COCO: common objects in context, 2014; Karpathy, Li, Deep visual-semantic "
+            "alignments for generating image descriptions, 2015",
+            configs=("2014",),
+            module="object_detection.coco_captions",
+            archives=(
+                *("train2014.zip", "val2014.zip", "test2014.zip", "test2015.zip"),
+                *("annotations_trainval2014.zip", "image_info_test2014.zip", "image_info_test2015.zip"),
+                "caption_datasets.zip",
+            ),
+        ),
     )
-    lazy = types.SimpleNamespace(lazy_imports=types.SimpleNamespace(pydub=pydub))
-    for place in (
-        *(one.module for one in STOCK_SETS.values()),
-        "object_detection.coco",
-        "core.features.feature",
-        "core.features.audio_feature",
-        "core.download.extractor",
-    ):
-        module = importlib.import_module(f"tensorflow_datasets.{place}")
-        for name, stand_in in {"tf": _Files, "lazy_imports_lib": lazy}.items():
-            if name in vars(module):
-                setattr(module, name, stand_in)
+}
+
+
+def prepare(name: str, config: str | None = None) -> Path:
+    """Return the folder of a corpus's records; raises as `Corpus.prepare` does."""
+    return CORPORA[name].prepare(config)

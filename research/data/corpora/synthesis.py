@@ -1,11 +1,11 @@
 """Speech by the libraries espeak-ng and flite, in a process of its own.
 
-Their state is global and goes on from one utterance to the next, so `speak` starts a process for each call, which makes
+Their state is global and lasts from one utterance to the next, so `speak` starts a process for each call, which makes
 the same sounds of the same utterances:
 
-    python -m research.tasks.corpora.synthesis LIBRARY FOLDER PARENT < utterances > sounds
+    python -m research.data.corpora.synthesis LIBRARY FOLDER PARENT < utterances > sounds
 
-PARENT is the process that waits for the sounds: it ends with that one, however that one ends.
+PARENT is the process that waits for the sounds: the new process ends with it, however it ends.
 """
 
 import io
@@ -23,8 +23,8 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Int16
 
+from research.data.corpora import espeak_library, flite_library
 from research.errors import UserError
-from research.tasks.corpora import espeak_library, flite_library
 
 ROOT = Path(__file__).parents[3]
 LIBRARIES = {"espeak-ng": espeak_library, "flite": flite_library}
@@ -32,12 +32,12 @@ MESSAGE = 2  # exit code: the last line on stderr says what is wrong
 
 
 class LibraryDiedError(UserError):
-    """The library has ended its process with a fault of its own."""
+    """The library has crashed."""
 
     def __init__(self, message: str, number: int) -> None:
         super().__init__(message)
         self.number = number
-        """Of the utterance, from 0."""
+        """Number of the utterance, from 0."""
 
 
 def speak(
@@ -45,17 +45,18 @@ def speak(
     folder: Path,
     utterances: Sequence[espeak_library.Utterance] | Sequence[flite_library.Utterance],
 ) -> tuple[list[Int16[np.ndarray, "_"]], int]:
-    """The sound of each utterance, and its samples a second.
+    """Return the samples of each utterance, and how many there are a second.
 
     Args:
-        folder: of the library's files, as its `Library` takes it.
-        utterances: of the library's own kind.
+        library: name of the library.
+        folder: folder of its files, as its `Library` takes it.
+        utterances: utterances of the library's own kind.
 
     Raises:
-        UserError: if the library cannot be loaded here, or does not know a voice; `LibraryDiedError` if it dies of one.
+        UserError: if the library cannot be loaded here, or does not know a voice; `LibraryDiedError` if it crashes.
     """
     arguments = [library, str(folder.absolute()), str(os.getpid())]
-    command = [sys.executable, "-m", "research.tasks.corpora.synthesis", *arguments]
+    command = [sys.executable, "-m", "research.data.corpora.synthesis", *arguments]
     request = json.dumps([asdict(utterance) for utterance in utterances])
     done = subprocess.run(command, input=request.encode(), capture_output=True, cwd=ROOT, check=False)
     lines = done.stderr.decode(errors="replace").strip().splitlines()
@@ -73,9 +74,9 @@ def speak(
 
 
 def main(library: str, folder: str, parent: str) -> None:
-    """Say what stands on standard input; write the rate, the number of samples of each utterance, then all samples.
+    """Say the utterances on standard input; write the rate, the number of samples of each utterance, then all samples.
 
-    On standard error stands the number of each utterance before it is said.
+    The number of each utterance is written to standard error before it is said.
     """
     threading.Thread(target=_end_with, args=(int(parent),), daemon=True).start()
     module = LIBRARIES[library]
@@ -89,14 +90,14 @@ def main(library: str, folder: str, parent: str) -> None:
     except OSError as error:
         print(error, file=sys.stderr)
         sys.exit(MESSAGE)
-    answer = io.BytesIO()  # NumPy asks a file for its position, which a pipe has not
+    answer = io.BytesIO()  # NumPy needs the position in a file, which a pipe does not have
     for array in (loaded.rate, [len(sound) for sound in sounds], np.concatenate(sounds)):
         np.save(answer, array)
     sys.stdout.buffer.write(answer.getbuffer())
 
 
 def _end_with(parent: int) -> None:
-    """End this process once that one is gone."""
+    """End this process when its parent has ended."""
     while os.getppid() == parent:
         time.sleep(0.2)
     os._exit(MESSAGE)

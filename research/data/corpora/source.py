@@ -1,0 +1,133 @@
+"""Reading prepared corpora: array_record files that TFDS wrote, read without TensorFlow."""
+
+import contextlib
+import functools
+import hashlib
+import importlib.util
+import os
+import types
+import zipfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Int
+
+from research.errors import UserError
+
+BLOCK = 256
+"""Examples that are read at once."""
+
+Arrays = Mapping[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Source:
+    """The examples of a split by number, in the order on disk, which is the same everywhere. Texts are bytes.
+
+    Worker processes get a copy, which opens the files again.
+    """
+
+    folder: str
+    split: str
+    raw: tuple[str, ...] = ()
+    """Features that are not decoded: the bytes of an image's or audio file."""
+
+    def __len__(self) -> int:
+        return len(self._opened)
+
+    def __getitem__(self, row: int) -> dict[str, Any]:
+        with reading(self.folder):
+            return self._opened[row]
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        with reading(self.folder):
+            for start in range(0, len(self), BLOCK):
+                yield from self._opened.__getitems__(range(start, min(start + BLOCK, len(self))))
+
+    def measured(self, name: str, measure: Callable[[dict[str, Any]], Sequence[int]]) -> Int[np.ndarray, "N M"]:
+        """Return numbers that `measure` computes of each example, from a copy next to the records where there is one.
+
+        Reading all examples of a large corpus takes minutes.
+
+        Args:
+            name: what is measured, and how; tells the copy from others.
+            measure: computes the numbers of an example.
+        """
+        digest = hashlib.sha256(name.encode()).hexdigest()[:12]
+        path = Path(self.folder) / f"measured-{self.split}-{digest}.npz"
+        return cached(path, lambda: {"measured": np.array([measure(example) for example in self], np.int32)})[
+            "measured"
+        ]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Source, (self.folder, self.split, self.raw)
+
+    @functools.cached_property
+    def _opened(self) -> Any:
+        import tensorflow_datasets as tfds
+
+        with reading(self.folder):
+            skip = {name: tfds.decode.SkipDecoding() for name in self.raw}
+            return _builder(self.folder).as_data_source(self.split, decoders=skip)
+
+
+def counts(folder: Path) -> dict[str, int]:
+    """Return the number of examples of each split of a prepared corpus.
+
+    Raises:
+        UserError: if the folder cannot be read.
+    """
+    with reading(folder):
+        splits = {name: split.num_examples for name, split in _builder(folder).info.splits.items()}
+        if not splits:
+            raise ValueError("it says nothing of splits")
+    return splits
+
+
+def cached(path: Path, compute: Callable[[], Arrays]) -> dict[str, np.ndarray]:
+    """Return the arrays of a file; if it is missing or damaged, compute and write them."""
+    # What a damaged file raises has no common type; NumPy does not compare the checksums itself.
+    with contextlib.suppress(Exception), zipfile.ZipFile(path) as members:
+        if members.testzip() is None:
+            with np.load(path) as arrays:
+                return dict(arrays)
+    arrays = dict(compute())
+    with contextlib.suppress(OSError):  # a data folder that others share may be read-only
+        _write_atomically(path, arrays)
+    return arrays
+
+
+@contextlib.contextmanager
+def reading(folder: Any) -> Iterator[None]:
+    """Turn whatever a damaged folder raises into one line for the user."""
+    try:
+        yield
+    except UserError:
+        raise
+    except Exception as error:  # what the readers of JSON, protocol buffers and array records raise has no common type
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise UserError(f"{folder}: cannot be read ({reason}); delete this folder and try again") from error
+
+
+def _write_atomically(path: Path, arrays: Arrays) -> None:
+    incomplete = path.with_name(f".incomplete-{os.getpid()}-{path.name}")
+    try:
+        with incomplete.open("wb") as file:
+            np.savez(file, allow_pickle=False, **arrays)
+        os.replace(incomplete, path)
+    finally:
+        incomplete.unlink(missing_ok=True)
+
+
+def _builder(folder: str | Path) -> Any:
+    """Return TFDS's reader of a folder."""
+    import tensorflow_datasets as tfds
+    from tensorflow_datasets.core.features import audio_feature
+
+    if importlib.util.find_spec("tensorflow") is None:  # audio names two of its types, though none is used to read
+        dtypes = types.SimpleNamespace(as_dtype=np.dtype)
+        audio_feature.tf = types.SimpleNamespace(string=np.object_, dtypes=dtypes)
+    return tfds.builder_from_directory(folder)
