@@ -4,12 +4,14 @@ import errno
 import os
 import shutil
 import sys
+from base64 import b64encode
+from html import escape
 from pathlib import Path
 
 from research.errors import UserError
 from research.reporting import tables
-from research.reporting.aggregate import Group, read
-from research.tracking.runs import find
+from research.reporting.comparison import Comparison, read
+from research.tracking.run_directory import find
 
 SUFFIXES: dict[tables.Format, str] = {"markdown": "md", "latex": "tex", "html": "html"}
 
@@ -31,56 +33,60 @@ img {{ width: 100%; margin-top: 2rem }}
 
 
 def report(runs: Path, format: tables.Format = "terminal", output: Path | None = None) -> None:
-    """Print the table of each experiment among the runs, write its tables and figures, and print where they are.
+    """Print the table of each experiment among the runs, write its tables and figures, and print their places.
 
-    They go to `output`, by default RUNS/report, in a folder for each experiment if there are several. Beside a table
-    that is not for the terminal, the places are printed on the standard error, so that the output can be redirected.
+    They go to `output`, by default RUNS/report, in a folder for each experiment if there are several. After a table that
+    is not for the terminal, the places are printed on the standard error, so that the output can be redirected.
 
     Raises:
         UserError: if there are no runs, a run cannot be read, or the output cannot be written.
     """
-    found = find(runs)
-    if not found:
-        raise UserError(f"{runs}: no runs in it; `python -m research sweep sweeps/NAME.yaml` makes runs/NAME")
-    groups = read(found)
-    for group in groups:
-        table = tables.table(group)
-        folder = (output or runs / "report") / (group.name if len(groups) > 1 else "")
-        _make(folder)  # before anything is printed
+    directories = find(runs)
+    if not directories:
+        raise UserError(f"{runs}: no runs in it; `research sweep sweeps/NAME.yaml` creates runs/NAME")
+    comparisons = read(directories)
+    for comparison in comparisons:
+        table = tables.table(comparison)
+        folder = (output or runs / "report") / (comparison.name if len(comparisons) > 1 else "")
+        _create(folder)  # before anything is printed
         if format == "terminal":
             width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
             print(tables.render(table, format, width))
         else:
             print(tables.render(table, format), end="", flush=True)
         try:
-            places = _write(group, table, folder, page=format == "html")
+            lines = _write(comparison, table, folder, page=format == "html")
         except OSError as error:
             raise UserError(f"{folder}: cannot be written: {error.strerror}") from error
-        for place in places:
-            print(place, file=sys.stdout if format == "terminal" else sys.stderr)
+        print(*lines, sep="\n", file=sys.stdout if format == "terminal" else sys.stderr)
 
 
-def _make(folder: Path) -> None:
+def _create(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        if not os.access(folder, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
     except OSError as error:
         raise UserError(f"{folder}: cannot be written: {error.strerror}") from error
-    if not os.access(folder, os.W_OK):
-        raise UserError(f"{folder}: cannot be written: {os.strerror(errno.EACCES)}")
 
 
-def _write(group: Group, table: tables.Table, folder: Path, page: bool) -> list[str]:
-    """Write all files of one experiment; returns a line for each kind, with its place."""
-    lines = []
+def _write(comparison: Comparison, table: tables.Table, folder: Path, page: bool) -> list[str]:
+    """Write all files of one experiment; return a line for each kind, with its place."""
+    from research.reporting import figures
+
     for form, suffix in SUFFIXES.items():
         (folder / f"table.{suffix}").write_text(tables.render(table, form), encoding="utf-8")
-    lines.append(f"table     {folder / 'table'}.{{{','.join(SUFFIXES.values())}}}")
-    images = []
-    for name in group.experiment.figures:
-        paths = _figure(name, group, folder)
+    lines = [f"table     {folder / 'table'}.{{{','.join(SUFFIXES.values())}}}"]
+    images: list[Path] = []
+    for name in comparison.experiment.figures:
+        if name not in figures.FIGURES:
+            allowed = ", ".join(figures.FIGURES)
+            raise UserError(f"experiment {comparison.name}: figure {name!r}: must be one of {allowed}")
+        figure = figures.draw(name, comparison)
+        paths = figures.save(figure, folder, name) if figure else []
         images += [path for path in paths if path.suffix == ".png"]
-        made = f"{folder / name}.{{{','.join(path.suffix[1:] for path in paths)}}}"
-        lines.append(f"figure    {made if paths else f'{name}: not drawn, the runs have no record for it'}")
+        place = f"{folder / name}.{{{','.join(path.suffix[1:] for path in paths)}}}"
+        lines.append(f"figure    {place if paths else f'{name}: not drawn, the runs have no record for it'}")
     if page:
         place = folder / "report.html"
         place.write_text(_page(table, images), encoding="utf-8")
@@ -88,20 +94,8 @@ def _write(group: Group, table: tables.Table, folder: Path, page: bool) -> list[
     return lines
 
 
-def _figure(name: str, group: Group, folder: Path) -> list[Path]:
-    from research.reporting import figures
-
-    if name not in figures.FIGURES:
-        raise UserError(f"experiments/{group.name}.py: figure {name!r}: must be one of {', '.join(figures.FIGURES)}")
-    figure = figures.draw(name, group)
-    return figures.save(figure, folder, name) if figure else []
-
-
 def _page(table: tables.Table, images: list[Path]) -> str:
-    """One file that needs no other: the images are within it."""
-    from base64 import b64encode
-    from html import escape
-
+    """Return one file that needs no other: the images are within it."""
     tags = [
         f'<img alt="{escape(path.stem)}" src="data:image/png;base64,{b64encode(path.read_bytes()).decode()}">\n'
         for path in images

@@ -1,14 +1,16 @@
-"""The table of an experiment, made once in plain text and rendered for a terminal, Markdown, LaTeX or HTML."""
+"""The table of an experiment, built once in plain text and rendered for a terminal, Markdown, LaTeX or HTML."""
 
 import io
 import re
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from research.experiment import Column
-from research.reporting.aggregate import Group, Row, Section, describe, signatures, unfinished
-from research.reporting.statistic import DASH, statistic, text
+import pandas as pd
+
+from research.reporting.comparison import Comparison, describe, finished, rows, values
+from research.reporting.statistics import DASH, statistic, text
 
 Format = Literal["terminal", "markdown", "latex", "html"]
 
@@ -26,7 +28,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Table:
-    """An experiment's table, as text."""
+    """The table of an experiment, as text."""
 
     name: str
     claim: str
@@ -35,72 +37,74 @@ class Table:
     notes: tuple[str, ...]
 
 
-def table(group: Group) -> Table:
-    """The table of an experiment: a part a setting, a row an arm, a column a number over the seeds."""
-    experiment = group.experiment
-    header = (_words(experiment.rows), "seeds", *(_header(column) for column in experiment.columns))
-    parts = tuple(Part(_heading(part), tuple(_row(row, group) for row in part.rows)) for part in group.sections)
-    return Table(group.name, experiment.claim, header, parts, tuple(_notes(group, parts)))
+def table(comparison: Comparison) -> Table:
+    """Return the table of an experiment: a part a setting, a row a variant, a column a number over the seeds."""
+    experiment = comparison.experiment
+    titles = [f"{column.title} ({column.unit})" if column.unit else column.title for column in experiment.columns]
+    header = (_title(experiment.rows), "seeds", *titles)
+    parts = []
+    for setting, section in comparison.sections():
+        heading = f"{setting}: {describe(section)}" if setting else describe(section)
+        parts.append(Part(heading, tuple(_row(label, row, comparison) for label, row in rows(section))))
+    return Table(comparison.name, experiment.claim, header, tuple(parts), tuple(_notes(comparison, parts)))
 
 
 def render(content: Table, form: Format, width: int | None = None) -> str:
-    """The table as text of that format, ending in a newline; `terminal` wraps cells beyond a width in characters."""
+    """Return the table as text that ends in a newline; `terminal` wraps cells beyond a width in characters."""
     return _terminal(content, width) if form == "terminal" else RENDERERS[form](content)
 
 
-def _heading(section: Section) -> str:
-    return f"{section.setting}: {describe(section)}" if section.setting else describe(section)
+def _title(key: str) -> str:
+    """Return what the rows are, from the config key that tells them apart: "attention" for "attention.name"."""
+    return key.removesuffix(".name").rpartition(".")[2].replace("_", " ")
 
 
-def _header(column: Column) -> str:
-    return f"{column.title} ({column.unit})" if column.unit else column.title
-
-
-def _row(row: Row, group: Group) -> tuple[str, ...]:
-    finished = row.finished
-    diverged = sum(trial.diverged for trial in finished)
-    unfinished_here = len(row.trials) - len(finished)
-    seeds = f"{len(finished)} of {len(row.trials)}" if unfinished_here else str(len(finished))
+def _row(label: str, row: pd.DataFrame, comparison: Comparison) -> tuple[str, ...]:
+    done = finished(row)
+    diverged = sum(result["status"] == "diverged" for result in done["result"])
+    seeds = str(len(done)) if len(done) == len(row) else f"{len(done)} of {len(row)}"
     numbers = [
-        text(statistic([trial.value(column.key) for trial in finished], column.scale), column.unit)
-        for column in group.experiment.columns
+        text(statistic(values(row, column.key), column.scale), column.unit) for column in comparison.experiment.columns
     ]
-    return (row.label, f"{seeds} ({diverged} diverged)" if diverged else seeds, *numbers)
+    return (label, f"{seeds} ({diverged} diverged)" if diverged else seeds, *numbers)
 
 
-def _notes(group: Group, parts: tuple[Part, ...]) -> list[str]:
+def _notes(comparison: Comparison, parts: list[Part]) -> list[str]:
     cells = [cell for part in parts for row in part.rows for cell in row[1:]]
     factors = "; ×/÷: geometric mean and the interval as a factor" if any("×/÷" in cell for cell in cells) else ""
-    notes = [f"Mean ± 95 % t-interval over seeds{factors}."]
+    notes = [f"Mean ± 95% t-interval over seeds{factors}."]
     if any(re.search(r"\(\d+/\d+\)", cell) for cell in cells):
         notes.append(
-            "0, inf or undefined (k/n): so it was for k of the n seeds (0: underflow; inf: overflow, or no decay; "
-            "undefined: nothing to measure); a mean beside it is over the others."
+            "0, inf or undefined (k/n): in k of the n seeds (0: underflow; inf: overflow, or no decay; undefined: nothing "
+            "to measure); a mean next to it is over the others."
         )
     if any("diverged" in cell for cell in cells):
         notes.append("A diverged trial counts with the state in which it stopped.")
     if DASH in cells:
         notes.append(f"{DASH}: not measured.")
-    for (name, signature), settings in signatures(group).items():
+    trials = comparison.trials
+    signatures: dict[tuple[str, str], dict[str, None]] = {}
+    for setting, result in zip(trials["setting"], trials["result"], strict=True):
+        for pair in ((result or {}).get("signatures") or {}).items():
+            signatures.setdefault(pair, {})[setting] = None
+    for (name, signature), settings in signatures.items():
         where = f" ({', '.join(settings)})" if any(settings) else ""
         notes.append(f"{name}{where}: {signature}")
-    missing = unfinished(group)
-    if missing:
-        verb = "have" if missing.total() > 1 else "has"
+    unfinished = trials[trials["result"].isna()]
+    if len(unfinished):
+        verb = "have" if len(unfinished) > 1 else "has"
+        labels = zip(unfinished["setting"], unfinished["row"], strict=True)
+        missing = Counter(" / ".join(part for part in parts if part) for parts in labels)
         where = ", ".join(f"{name} ({count})" for name, count in list(missing.items())[:6])
         more = f" and {len(missing) - 6} more rows" if len(missing) > 6 else ""
-        notes.append(f"{missing.total()} of {len(group.trials)} trials {verb} no result yet: {where}{more}.")
-    if group.duplicates:
-        notes.append(f"Not counted, as they repeat the config and seed of another run: {group.duplicates}.")
+        notes.append(f"{len(unfinished)} of {len(trials)} trials {verb} no result yet: {where}{more}.")
+    if comparison.duplicates:
+        notes.append(f"Not counted, as they repeat the config and seed of another run: {comparison.duplicates}.")
     return notes
 
 
-def _words(key: str) -> str:
-    return key.rpartition(".")[2].replace("_", " ")
-
-
 def _terminal(content: Table, width: int | None = None) -> str:
-    """Columns as wide as their widest cell; where they do not fit beside each other, in blocks below each other."""
+    """Return columns as wide as their widest cell; where they do not fit next to each other, in blocks."""
     from rich import box
     from rich.console import Console
     from rich.table import Table as Grid
@@ -134,7 +138,7 @@ def _terminal(content: Table, width: int | None = None) -> str:
 
 
 def _blocks(widths: list[int], width: int) -> list[list[int]]:
-    """The columns after the first, in groups that fit beside it."""
+    """Return the columns after the first, in groups that fit next to it."""
     blocks: list[list[int]] = [[]]
     for column in range(1, len(widths)):
         if blocks[-1] and widths[0] + sum(widths[c] for c in blocks[-1]) + widths[column] > width:
@@ -153,7 +157,7 @@ def _markdown(content: Table) -> str:
 
 
 def _latex(content: Table) -> str:
-    """One float a setting, shrunk where wider than the page; the claim is in the first caption, the notes come last."""
+    """Return a float a setting, shrunk where wider than the page; the claim is in the first caption, notes are last."""
     blocks = ["% \\usepackage{booktabs,adjustbox}"]
     for place, part in enumerate(content.parts):
         caption = f"{content.claim} {part.heading}" if place == 0 else part.heading
@@ -192,7 +196,7 @@ def _latex_line(plain: str) -> str:
 
 
 def _latex_text(escaped: str) -> str:
-    """Signs and powers of ten as mathematics, in text that is escaped already."""
+    """Write signs and powers of ten as mathematics, in text that is escaped already."""
     powers = re.sub(r"(?<![\w.])(\d+(?:\.\d+)?)e(-?\d+)\b", r"$\1\\times 10^{\2}$", escaped)
     powers = re.sub(r"\)e(-?\d+)\b", r")$\\times 10^{\1}$", powers)
     for sign, command in SIGNS.items():

@@ -1,60 +1,57 @@
-"""The figures, by the names that experiments give in `figures`; nothing else imports matplotlib.
+"""The figures, by the names that experiments list in `figures`; nothing else imports matplotlib.
 
-Made to be read from the back row: large type, labels at the lines, colour-blind safe colours (Okabe & Ito 2008); the
-colour says which cell and the line style which initialisation.
+They can be read from the back row: large type, labels at the lines, color-blind safe colors (Okabe & Ito 2008); where
+cells are compared, the color says which cell and the line style which variant of it.
 """
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import matplotlib
 from matplotlib.figure import Figure
 
-from research.reporting.aggregate import Group
-from research.reporting.figures import alignment
+from research.reporting.comparison import Comparison
+from research.reporting.figures import alignment, errors
 from research.reporting.figures.alignment import Alignment
-from research.reporting.figures.courses import metric_by_time
-from research.reporting.figures.errors import (
-    bleu_by_length,
-    error_by_length,
-    error_by_position,
-    forced_and_free,
-    forcing_gap,
-)
+from research.reporting.figures.curves import metric_by_time
 from research.reporting.figures.gradients import gradient_heatmaps, gradient_profiles
 from research.reporting.figures.style import STYLE
 
-FIGURES: dict[str, Callable[[Group], Figure | None]] = {
+FIGURES: dict[str, Callable[[Comparison], Figure | None]] = {
     "gradient_profiles": gradient_profiles,
-    "gradient_profiles_trained": lambda group: gradient_profiles(group, when="last"),
-    "gradient_profiles_cell_state": lambda group: gradient_profiles(group, part="c"),
+    "gradient_profiles_trained": partial(gradient_profiles, when="last"),
+    "gradient_profiles_cell_state": partial(gradient_profiles, part="c"),
     "gradient_heatmaps": gradient_heatmaps,
-    "error_by_length": error_by_length,
-    "error_by_position": error_by_position,
-    "bleu_by_length": bleu_by_length,
+    "error_by_length": errors.error_by_length,
+    "error_by_position": errors.error_by_position,
+    "bleu_by_length": errors.bleu_by_length,
     "metric_by_time": metric_by_time,
-    "forcing_gap": forcing_gap,
-    "forced_and_free": forced_and_free,
+    "exposure_bias_gap": errors.exposure_bias_gap,
+    "forced_and_free": errors.forced_and_free,
 }
 
 
-def draw(name: str, group: Group) -> Figure | None:
-    """The figure of that name; None when the runs hold nothing to draw in it."""
+def draw(name: str, comparison: Comparison) -> Figure | None:
+    """Return the figure of that name; None when the runs hold nothing to draw in it."""
     with matplotlib.rc_context(STYLE):
-        return FIGURES[name](group)
+        return FIGURES[name](comparison)
 
 
-def draw_alignment(found: Alignment, path: Path) -> None:
+def draw_alignment(content: Alignment, path: Path) -> None:
     """Write the figure of an alignment, in the format that the path's suffix names."""
     with matplotlib.rc_context(STYLE):
-        figure = alignment.draw(found)
-        figure.savefig(path, dpi=150, facecolor="white", metadata={"Date": None} if path.suffix == ".svg" else None)
+        _write(alignment.draw(content), path)
 
 
 def save(figure: Figure, folder: Path, name: str) -> list[Path]:
-    """Write the figure as PNG (150 dpi) and SVG; returns the paths."""
+    """Write the figure as PNG (150 dpi) and SVG; return the paths."""
     paths = [folder / f"{name}.png", folder / f"{name}.svg"]
     with matplotlib.rc_context(STYLE):
-        figure.savefig(paths[0], dpi=150, facecolor="white")
-        figure.savefig(paths[1], facecolor="white", metadata={"Date": None})
+        for path in paths:
+            _write(figure, path)
     return paths
+
+
+def _write(figure: Figure, path: Path) -> None:
+    figure.savefig(path, dpi=150, facecolor="white", metadata={"Date": None} if path.suffix == ".svg" else None)

@@ -1,4 +1,4 @@
-"""What a decoder looks at: the weights of the attention, over the source (across) at each token that is said (down)."""
+"""What a decoder attends to: the weights over the source (across) at each predicted token (down)."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -8,6 +8,7 @@ from typing import Literal
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
@@ -18,8 +19,8 @@ CELL = 0.4
 """Inches of a row, and of a column with a label, as long as there are not too many."""
 SMALLEST = 8
 """Points of a label; where there is no room for it, not all rows or columns have one."""
-BELOW: dict[str, tuple[str, Literal["lower", "upper"]]] = {"sound": ("magma", "lower"), "image": ("gray", "upper")}
-"""How a picture is drawn: its colours, and the side that its first row is at."""
+PICTURES: dict[str, tuple[str, Literal["lower", "upper"]]] = {"audio": ("magma", "lower"), "image": ("gray", "upper")}
+"""How a picture is drawn: its colors, and the side that its first row is at."""
 
 
 @dataclass(frozen=True)
@@ -27,106 +28,96 @@ class Alignment:
     """All that is drawn."""
 
     weights: np.ndarray
-    """[U, S]: of each token that is said, over the encoder's states."""
-    said: Sequence[str]
+    """[U, S]: at each predicted token, over the encoder's states."""
+    predicted: Sequence[str]
     """A label for each token."""
     edges: np.ndarray
-    """[S + 1]: where along the source the states begin, and where the last one ends."""
+    """[S + 1]: where along the source the states start, and where the last one ends."""
     name: str
-    """Of the source's axis, with its unit."""
+    """Name of the source's axis, with its unit."""
     title: str
     labels: Sequence[str] | None = None
-    """Of the steps of the source, where they have such."""
+    """A label for each step of the source, where there are such."""
     picture: np.ndarray | None = None
     """[rows, steps]: the source as it looks."""
-    kind: str = "sound"
-    """Of the picture: a key of `BELOW`."""
+    kind: str = "audio"
+    """Kind of the picture: a key of `PICTURES`."""
     heights: Mapping[str, float] = field(default_factory=dict)
     """Labels up the picture, and where, in rows."""
 
 
-def draw(found: Alignment) -> Figure:
-    """The weights, above the source's picture or its labels."""
-    texts = [*found.said, *(found.labels or ()), found.name, found.title]
+def draw(content: Alignment) -> Figure:
+    """Return a figure of the weights, above the source's picture or its labels."""
+    texts = [*content.predicted, *(content.labels or ()), content.name, content.title]
     families = fonts.families("".join(texts))
     with matplotlib.rc_context({"font.family": families}):
-        return _drawn(found, families)
+        return _draw(content, families)
 
 
-def _drawn(found: Alignment, families: list[str]) -> Figure:
-    said, labels = ([_label(one, families) for one in many] for many in (found.said, found.labels or ()))
+def _draw(content: Alignment, families: list[str]) -> Figure:
+    tokens, labels = ([_label(text, families) for text in texts] for texts in (content.predicted, content.labels or ()))
     inner = float(np.clip(CELL * len(labels), 4.5, 24)) if labels else 10.0
-    tall = float(np.clip(CELL * len(said), 1.6, 24))
-    down = _points(tall / len(said))
-    left = 0.55 + 0.011 * down * max(map(len, said))
-    strip = _strip(found.picture, found.kind, inner)
+    tall = float(np.clip(CELL * len(tokens), 1.6, 24))
+    down = _points(tall / len(tokens))
+    left = 0.55 + 0.011 * down * max(map(len, tokens))
+    strip = _strip(content.picture, content.kind, inner)
     across = _points(inner / len(labels)) if labels else 15
     upright = max(map(len, labels), default=1) <= 2
-    name = 0.75 if strip or not labels else 0.4 if found.name else 0.0
+    name = 0.75 if strip or not labels else 0.4 if content.name else 0.0
     below = name + (strip + 0.15 if strip else 0.35 if upright else 0.011 * across * max(map(len, labels)))
     width, height = left + inner + 0.4, 0.8 + tall + below + 0.5
     figure = Figure(figsize=(width, height))
     axis = figure.add_axes((left / width, (0.5 + below) / height, inner / width, tall / height))
-    most = float(np.max(found.weights, initial=0)) or 1.0
+    most = float(np.max(content.weights, initial=0)) or 1.0
     lines = {"edgecolors": "#E4E4E4", "linewidth": 0.6} if labels and min(down, across) >= 12 else {}
-    axis.pcolormesh(found.edges, np.arange(len(said) + 1), found.weights, cmap=COLOR_MAP, vmin=0, vmax=most,
+    axis.pcolormesh(content.edges, np.arange(len(tokens) + 1), content.weights, cmap=COLOR_MAP, vmin=0, vmax=most,
                     rasterized=True, **lines)  # fmt: skip
-    axis.set(ylim=(len(said), 0), xlim=(found.edges[0], found.edges[-1]))
-    _name_rows(axis, said, down)
-    if found.picture is not None:
+    axis.set(ylim=(len(tokens), 0), xlim=(content.edges[0], content.edges[-1]))
+    _name(axis.yaxis, tokens, len(tokens), down)
+    axis.spines[:].set_visible(False)
+    if content.picture is not None:
         axis.tick_params(axis="x", labelbottom=False, length=0)
         place = (left / width, (0.5 + name) / height, inner / width, strip / height)
-        axis = _picture(figure.add_axes(place), found)
+        axis = _picture(figure.add_axes(place), content)
     if labels:
-        _name_columns(axis, labels, found.edges[-1], across, upright)
-    axis.set_xlabel(found.name, parse_math=False)
-    note = f"Down: what is said. White: no attention; darkest: {most:.2f}."
-    style.title(figure, _short(fonts.drawable(found.title, families), int(6.5 * width)), note)
+        _name(axis.xaxis, labels, content.edges[-1], across, rotation=0 if upright else 90)
+    axis.set_xlabel(content.name, parse_math=False)
+    note = f"Down: the prediction. White: no attention; darkest: {most:.2f}."
+    style.title(figure, _short(fonts.drawable(content.title, families), int(6.5 * width)), note)
     figure.texts[0].set_parse_math(False)
     return figure
 
 
-def _name_rows(axis: Axes, said: list[str], points: float) -> None:
-    every = max(1, math.ceil(SMALLEST / points))
-    rows = range(0, len(said), every)
-    axis.set_yticks(
-        [row + 0.5 for row in rows], [said[row] for row in rows], fontsize=max(points, SMALLEST), parse_math=False
-    )
-    axis.tick_params(axis="y", length=0)
-    axis.spines[:].set_visible(False)
+def _name(axis: Axis, labels: list[str], end: float, points: float, rotation: int = 0) -> None:
+    """Write a label at the middle of each row or column; as many as have room."""
+    shown = range(0, len(labels), max(1, math.ceil(SMALLEST / points)))
+    middles = [(place + 0.5) * end / len(labels) for place in shown]
+    look = {"fontsize": max(points, SMALLEST), "parse_math": False, "rotation": rotation}
+    axis.set_ticks(middles, [labels[place] for place in shown], **look)
+    axis.set_tick_params(length=0)
 
 
-def _name_columns(axis: Axes, labels: list[str], end: float, points: float, upright: bool) -> None:
-    """A label at the middle of each step; as many as have room."""
-    every = max(1, math.ceil(SMALLEST / points))
-    steps = range(0, len(labels), every)
-    middles = [(step + 0.5) * end / len(labels) for step in steps]
-    axis.set_xticks(middles, [labels[step] for step in steps], fontsize=max(points, SMALLEST), parse_math=False,
-                    rotation=0 if upright else 90)  # fmt: skip
-    axis.tick_params(axis="x", length=0)
-
-
-def _picture(axis: Axes, found: Alignment) -> Axes:
-    assert found.picture is not None
-    colors, origin = BELOW[found.kind]
-    rows = len(found.picture)
-    extent = (float(found.edges[0]), float(found.edges[-1]), *((0, rows) if origin == "lower" else (rows, 0)))
-    axis.imshow(found.picture, cmap=colors, origin=origin, extent=extent, aspect="auto", interpolation="nearest")
-    axis.set_yticks([*found.heights.values()], [*found.heights], fontsize=SMALLEST)
-    axis.tick_params(axis="y", length=3 if found.heights else 0)
+def _picture(axis: Axes, content: Alignment) -> Axes:
+    assert content.picture is not None
+    colors, origin = PICTURES[content.kind]
+    rows = len(content.picture)
+    extent = (float(content.edges[0]), float(content.edges[-1]), *((0, rows) if origin == "lower" else (rows, 0)))
+    axis.imshow(content.picture, cmap=colors, origin=origin, extent=extent, aspect="auto", interpolation="nearest")
+    axis.set_yticks([*content.heights.values()], [*content.heights], fontsize=SMALLEST)
+    axis.tick_params(axis="y", length=3 if content.heights else 0)
     axis.spines[:].set_visible(False)
     return axis
 
 
 def _strip(picture: np.ndarray | None, kind: str, inner: float) -> float:
-    """Inches that a picture is tall: an image keeps its form, within bounds."""
+    """Return how tall a picture is, in inches: an image keeps its form, within bounds."""
     if picture is None:
         return 0.0
-    return 1.8 if kind == "sound" else float(np.clip(inner * picture.shape[0] / picture.shape[1], 0.6, 6.0))
+    return 1.8 if kind == "audio" else float(np.clip(inner * picture.shape[0] / picture.shape[1], 0.6, 6.0))
 
 
 def _points(inches: float) -> float:
-    """The size of a label that has so much room, across the direction it is read in."""
+    """Return the size of a label that has so much room, across the direction it is read in."""
     return min(16.0, 72 * inches * 0.62)
 
 

@@ -1,4 +1,4 @@
-"""Fonts for text of any script: what the figures' own font lacks is looked for among the fonts of the machine."""
+"""Fonts for text of any script: what the figures' usual font lacks is looked for among the fonts of the machine."""
 
 import contextlib
 import functools
@@ -7,7 +7,7 @@ import logging
 from matplotlib import font_manager
 from matplotlib.ft2font import FT2Font
 
-OWN = "DejaVu Sans"
+USUAL = "DejaVu Sans"
 """Comes with matplotlib."""
 PLACEHOLDERS = "Last Resort"
 """Comes with matplotlib as well, and has a box for everything."""
@@ -16,10 +16,10 @@ logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)  # it narra
 
 
 def families(text: str) -> list[str]:
-    """The fonts that together have as many of the characters as can be had, their own first."""
-    chosen, missing = [OWN], {char for char in text if ord(char) not in _codes(font_manager.findfont(OWN))}
+    """Return the fonts that together have as many of the characters as any can, the usual one first."""
+    chosen, missing = [USUAL], {char for char in text if ord(char) not in _codes(font_manager.findfont(USUAL))}
     fonts = sorted(
-        font_manager.fontManager.ttflist, key=lambda one: (one.style != "normal", abs(_weight(one)), one.name)
+        font_manager.fontManager.ttflist, key=lambda font: (font.style != "normal", abs(_weight(font)), font.name)
     )
     for font in fonts:
         if not missing:
@@ -32,19 +32,19 @@ def families(text: str) -> list[str]:
 
 
 def drawable(text: str, families: list[str]) -> str:
-    """The text with the code point of each character that none of the fonts has: U+3105."""
+    """Return the text with the code point of each character that none of the fonts has: U+3105."""
     codes = frozenset().union(*(_codes(font_manager.findfont(family)) for family in families))
     return "".join(char if ord(char) in codes else f"U+{ord(char):04X}" for char in text)
 
 
 @functools.cache
 def _codes(path: str) -> frozenset[int]:
-    """The code points of a font file; none if it cannot be read."""
+    """Return the code points of a font file; none if it cannot be read."""
     with contextlib.suppress(RuntimeError, OSError):
         return frozenset(FT2Font(path).get_charmap())
     return frozenset()
 
 
 def _weight(font: font_manager.FontEntry) -> float:
-    """How far from a regular one."""
+    """Return how far from a regular weight it is."""
     return font.weight - 400 if isinstance(font.weight, int | float) else 1000

@@ -1,12 +1,13 @@
 """The norm of the gradient over the sequence: its profile at one moment of training, and its heat map over training.
 
-What float32 cannot hold is drawn at a marked floor or ceiling, or in a colour of its own, and never left out.
+What float32 cannot hold is drawn at a marked floor or ceiling, or in a color of its own, and never left out.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import ListedColormap, Normalize
@@ -14,10 +15,10 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from research.probes.gradient_flow import color_scale
-from research.reporting import profiles
-from research.reporting.aggregate import Group, task
+from research.reporting import measures
+from research.reporting.comparison import Comparison, task_of
 from research.reporting.figures import style
-from research.reporting.profiles import Array, Profile, When
+from research.reporting.measures import Profile, When
 
 COLOR_MAP = "viridis"
 UNDERFLOW, OVERFLOW = "#BDBDBD", "#E8112D"
@@ -31,71 +32,78 @@ class Scale:
     high: float
     strip: float
 
-    def place(self, norms: Array, lane: float) -> Array:
-        """Decades of the norms; 0 and inf go to a lane (0..1) within their strip."""
-        decades = profiles.logarithm(norms)
+    @classmethod
+    def of(cls, norms: np.ndarray) -> "Scale":
+        """Return the range of all that float32 holds of the norms, and 1."""
+        decades = measures.logarithm(norms[(norms > 0) & np.isfinite(norms)])
+        low, high = min(decades.min(), 0), max(decades.max(), 0)
+        margin = max(0.25, 0.03 * (high - low))
+        return cls(low - margin, high + margin, 0.13 * (high - low + 2 * margin))
+
+    def place(self, norms: pd.Series, lane: float) -> np.ndarray:
+        """Return decades of the norms; 0 and inf go to a lane (0..1) within their strip."""
+        decades = measures.logarithm(norms.to_numpy())
         decades = np.where(norms == 0, self.low - self.strip * (0.25 + 0.6 * lane), decades)
         return np.where(np.isinf(norms), self.high + self.strip * (0.25 + 0.6 * lane), decades)
 
 
-def gradient_profiles(group: Group, part: str = "", when: When = "first") -> Figure | None:
-    """Norm of dL/dh_t against t, one panel a setting, one line a row; a band from the lowest to the highest seed.
+def gradient_profiles(comparison: Comparison, part: str = "", when: When = "first") -> Figure | None:
+    """Draw the norm of dL/dh_t against t, a panel a setting, a line a row; a band from the lowest to the highest seed.
 
     Args:
+        comparison: trials with records of the probe.
         part: of the carry; by default the state of each cell.
+        when: which record.
     """
-    panels = [(section, [profiles.profile(row, part, when) for row in section.rows]) for section in group.sections]
-    panels = [(section, [line for line in lines if line]) for section, lines in panels]
-    panels = [(section, lines) for section, lines in panels if lines]
+    panels = style.panels(comparison, style.of_rows(lambda row: measures.profile(row, part, when)))
     if not panels:
         return None
-    looks = style.looks([row for section in group.sections for row in section.rows])
-    longest = max(len(line.row.label) for _, lines in panels for line in lines)
-    figure, axes = style.grid(len(panels), left=0.6 + 0.13 * longest, right=1.0)
+    looks = style.looks(comparison)
+    figure, axes = style.grid(len(panels), left=0.6 + 0.13 * style.longest(panels), right=1.0)
     for axis, (section, lines) in zip(axes, panels, strict=True):
         _profile_panel(axis, lines, looks)
-        updates = f", {_range([step for line in lines for step in line.steps])} updates" if when == "last" else ""
-        axis.set_title(f"{task(section)}{updates}", pad=12)
+        updates = f", {_range([step for line in lines.values() for step in line.steps])} updates"
+        axis.set_title(task_of(section) + (updates if when == "last" else ""))
         axis.set_xlabel("time step t")
         axis.text(1, -0.092, "loss ▸", transform=axis.transAxes, ha="right", va="top", weight="bold")
-    state = {"first": "at initialisation", "last": "at the last record of training"}[when]
-    seeds = _range([line.seeds for _, lines in panels for line in lines])
-    note = f"Line: median over seeds ({seeds}); band: lowest to highest seed. "
-    note += "To the right stands the loss of the last step."
-    others = {} if part else {line.row.label: profiles.state_of(line.row) for _, lines in panels for line in lines}
-    note += "".join(f" Of {label}: its state {other}." for label, other in others.items() if other != "h")
-    left_out = sum(line.left_out for _, lines in panels for line in lines)
+    profiles = [profile for _, lines in panels for profile in lines.values()]
+    note = f"Line: median over seeds ({_range([profile.seeds for profile in profiles])}); "
+    note += "band: lowest to highest seed. The loss of the last step is on the right."
+    named: dict[str, list[str]] = {}
+    for label, profile in {label: profile for _, lines in panels for label, profile in lines.items()}.items():
+        named.setdefault(profile.name, []).append(label)
+    usual = max(named, key=lambda name: len(named[name]))
+    note += f" Profile: {usual}" + "".join(f"; of {', '.join(named[name])}: {name}" for name in named if name != usual)
+    left_out = sum(profile.left_out for profile in profiles)
     if left_out:
-        note += f" Left out: {left_out} profile{'s' if left_out > 1 else ''} whose last norm is 0 or not finite."
-    style.title(figure, f"Norm of ∂L/∂{part or 'h'}ₜ {state}, relative to its norm at the last time step", note)
+        note += f". Left out: {left_out} profile{'s' if left_out > 1 else ''} whose last norm is 0 or not finite"
+    state = {"first": "at initialization", "last": "at the last record of training"}[when]
+    style.title(figure, f"Norm of ∂L/∂{part or 'h'}ₜ {state}, relative to its norm at the last time step", f"{note}.")
     return figure
 
 
-def gradient_heatmaps(group: Group) -> Figure | None:
-    """Norm of dL/dh_t over t and training step, one panel a row and setting."""
-    labels = list(dict.fromkeys(row.label for section in group.sections for row in section.rows))
-    cells = {(s.setting, row.label): profiles.heatmap(row) for s in group.sections for row in s.rows}
-    found = {key: value for key, value in cells.items() if value is not None}
-    if not found:
+def gradient_heatmaps(comparison: Comparison) -> Figure | None:
+    """Draw the norm of dL/dh_t over t and training step, one panel a row and setting."""
+    panels = style.panels(comparison, style.of_rows(measures.heatmap))
+    if not panels:
         return None
-    sections = [section for section in group.sections if any(setting == section.setting for setting, _ in found)]
-    labels = [label for label in labels if any(row == label for _, row in found)]
-    looks = style.looks([row for section in sections for row in section.rows])
-    scale = color_scale(np.concatenate([decades.ravel() for _, decades in found.values()]))
-    left, right, top, bottom = 0.9 + 0.14 * max(map(len, labels)), 2.1, 1.55, 1.2
-    width, height = left + 3.7 * len(sections) + right, top + 1.5 * len(labels) + bottom
+    looks = style.looks(comparison)
+    labels = [label for label in looks if any(label in lines for _, lines in panels)]
+    scale = color_scale(np.concatenate([line.to_numpy().ravel() for _, lines in panels for line in lines.values()]))
+    left, right, top, bottom = 0.9 + 0.14 * style.longest(panels), 2.1, 1.55, 1.2
+    width, height = left + 3.7 * len(panels) + right, top + 1.5 * len(labels) + bottom
     figure = Figure(figsize=(width, height))
     grid = figure.add_gridspec(
-        len(labels), len(sections), left=left / width, right=1 - right / width, top=1 - top / height,
+        len(labels), len(panels), left=left / width, right=1 - right / width, top=1 - top / height,
         bottom=bottom / height, hspace=0.28, wspace=0.2,
     )  # fmt: skip
     for down, label in enumerate(labels):
-        for across, section in enumerate(sections):
+        for across, (section, lines) in enumerate(panels):
             axis = figure.add_subplot(grid[down, across])
-            _heatmap_panel(axis, found.get((section.setting, label)), scale)
+            _heatmap_panel(axis, lines.get(label), scale)
             axis.tick_params(labelbottom=down == len(labels) - 1, labelsize=13)
             if down == 0:
-                axis.set_title(task(section).replace(", ", ",\n"), pad=10, fontsize=16)
+                axis.set_title(task_of(section).replace(", ", ",\n"), pad=10, fontsize=16)
             if across == 0:
                 middle = axis.get_position().y0 + axis.get_position().height / 2
                 color = looks[label][0]
@@ -113,33 +121,34 @@ def gradient_heatmaps(group: Group) -> Figure | None:
     return figure
 
 
-def _profile_panel(axis: Axes, lines: list[Profile], looks: dict[str, tuple]) -> None:
-    scale, underflows, overflows = _scale(lines)
-    starts = []
-    for line in lines:
-        sunk = [other for other in lines if (other.middle == 0).any()]
-        risen = [other for other in lines if np.isinf(other.middle).any()]
-        lanes = sunk if line in sunk else risen
-        lane = lanes.index(line) / max(1, len(lanes) - 1) if line in lanes else 0.5
-        color, dashes = looks[line.row.label]
-        steps = np.arange(len(line.middle))
-        low, middle, high = (scale.place(norms, lane) for norms in (line.low, line.middle, line.high))
-        axis.fill_between(steps, low, high, color=color, alpha=0.16, lw=0)
-        axis.plot(steps, middle, color=color, ls=dashes)
-        for mark, hits in (("v", line.middle == 0), ("^", np.isinf(line.middle))):
+def _profile_panel(axis: Axes, lines: dict[str, Profile], looks: style.Looks) -> None:
+    norms = np.concatenate([line.norms.to_numpy().ravel() for line in lines.values()])
+    scale = Scale.of(norms)
+    under = [label for label, line in lines.items() if (line.norms["middle"] == 0).any()]
+    over = [label for label, line in lines.items() if np.isinf(line.norms["middle"]).any()]
+    ends = {}
+    for label, line in lines.items():
+        lanes = under if label in under else over
+        lane = lanes.index(label) / max(1, len(lanes) - 1) if label in lanes else 0.5
+        color, dashes = looks[label]
+        times = np.arange(len(line.norms))
+        low, middle, high = (scale.place(line.norms[column], lane) for column in ("low", "middle", "high"))
+        axis.fill_between(times, low, high, color=color, alpha=0.16, lw=0)
+        axis.plot(times, middle, color=color, ls=dashes)
+        for mark, hits in (("v", line.norms["middle"] == 0), ("^", np.isinf(line.norms["middle"]))):
             at = np.flatnonzero(hits)
-            shown = at[np.linspace(0, len(at) - 1, max(1, 8 * len(at) // len(steps))).astype(int)] if len(at) else at
-            axis.plot(shown, middle[shown], ls="", marker=mark, ms=9, color=color, clip_on=False)
-        starts.append(float(middle[0]))
-    bottom = scale.low - (scale.strip if underflows else 0)
-    top = scale.high + (scale.strip if overflows else 0)
+            at = at[np.linspace(0, len(at) - 1, max(1, 8 * len(at) // len(times))).astype(int)] if len(at) else at
+            axis.plot(at, middle[at], ls="", marker=mark, ms=9, color=color, clip_on=False)
+        ends[label] = (0.0, float(middle[0]))
+    bottom = scale.low - scale.strip * bool((norms == 0).any())
+    top = scale.high + scale.strip * bool(np.isinf(norms).any())
     for edge, end, words in ((scale.low, bottom, "▼ underflow to 0"), (scale.high, top, "▲ overflow")):
         if edge != end:
             axis.axhspan(*sorted((edge, end)), color="#F0F0F0", zorder=0, lw=0)
             axis.text(0.985, (edge + end) / 2, words, transform=axis.get_yaxis_transform(), ha="right", va="center",
                       fontsize=15, color="#555555")  # fmt: skip
     axis.set_ylim(bottom, top)
-    axis.set_xlim(0, max(1, *(len(line.middle) - 1 for line in lines)))
+    axis.set_xlim(0, max(1, *(len(line.norms) - 1 for line in lines.values())))
     axis.yaxis.tick_right()
     axis.spines["left"].set_visible(False)
     span = scale.high - scale.low
@@ -148,18 +157,24 @@ def _profile_panel(axis: Axes, lines: list[Profile], looks: dict[str, tuple]) ->
     axis.set_yticks(ticks, [_power(tick) for tick in ticks])
     axis.grid(axis="y", color="#DDDDDD", lw=0.8)
     axis.axhline(0, color="#999999", lw=1.2, zorder=1)
-    style.labels(axis, lines, 0, starts, looks, (bottom, top), right=False)
+    style.labels(axis, ends, {label: color for label, (color, _) in looks.items()}, right=False)
 
 
-def _scale(lines: list[Profile]) -> tuple[Scale, bool, bool]:
-    """The range of one panel: all that float32 holds there, and 1; whether anything underflows; and overflows."""
-    values = np.concatenate([norms for line in lines for norms in (line.low, line.middle, line.high)])
-    decades = profiles.logarithm(values[(values > 0) & np.isfinite(values)])
-    low, high = min(decades.min(), 0), max(decades.max(), 0)
-    margin = max(0.25, 0.03 * (high - low))
-    low, high = low - margin, high + margin
-    underflows, overflows = bool((values == 0).any()), bool(np.isinf(values).any())
-    return Scale(low, high, 0.13 * (high - low)), underflows, overflows
+def _heatmap_panel(axis: Axes, decades: pd.DataFrame | None, scale: tuple[int, int]) -> None:
+    if decades is None:
+        axis.text(0.5, 0.5, "no record", ha="center", va="center", transform=axis.transAxes, fontsize=13)
+        axis.set(xticks=[], yticks=[])
+        return
+    steps = list(decades.index)
+    edges = [*steps, steps[-1] + (steps[-1] - steps[-2] if len(steps) > 1 else 1)]
+    across = np.arange(decades.shape[1] + 1)
+    finite = decades.where(np.isfinite(decades))
+    axis.pcolormesh(across, edges, finite, cmap=COLOR_MAP, vmin=scale[0], vmax=scale[1], rasterized=True)
+    for value, color in ((-np.inf, UNDERFLOW), (np.inf, OVERFLOW)):
+        special = np.where(decades == value, 1.0, np.nan)
+        axis.pcolormesh(across, edges, special, cmap=ListedColormap([color]), rasterized=True)
+    axis.set(yticks=[steps[0], steps[-1]], xticks=[0, decades.shape[1]])
+    axis.spines[:].set_visible(False)
 
 
 def _power(exponent: int) -> str:
@@ -169,20 +184,3 @@ def _power(exponent: int) -> str:
 def _range(values: Sequence[int]) -> str:
     low, high = min(values), max(values)
     return f"{low}" if low == high else f"{low}–{high}"
-
-
-def _heatmap_panel(axis: Axes, found: tuple[Array, Array] | None, scale: tuple[int, int]) -> None:
-    if found is None:
-        axis.text(0.5, 0.5, "no record", ha="center", va="center", transform=axis.transAxes, fontsize=13)
-        axis.set(xticks=[], yticks=[])
-        return
-    steps, decades = found
-    edges = np.append(steps, steps[-1] + (steps[-1] - steps[-2] if len(steps) > 1 else 1)).astype(float)
-    across = np.arange(decades.shape[1] + 1)
-    finite = np.where(np.isfinite(decades), decades, np.nan)
-    axis.pcolormesh(across, edges, finite, cmap=COLOR_MAP, vmin=scale[0], vmax=scale[1], rasterized=True)
-    for value, color in ((-np.inf, UNDERFLOW), (np.inf, OVERFLOW)):
-        special = np.where(decades == value, 1.0, np.nan)
-        axis.pcolormesh(across, edges, special, cmap=ListedColormap([color]), rasterized=True)
-    axis.set(yticks=[int(steps[0]), int(steps[-1])], xticks=[0, decades.shape[1]])
-    axis.spines[:].set_visible(False)

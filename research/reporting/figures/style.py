@@ -1,19 +1,21 @@
-"""How all figures look: type, colours, layout, labels at the lines."""
+"""How all figures look: type, colors, layout, bands over the seeds, labels at the lines."""
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
 
+import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from research.reporting.aggregate import Row
-from research.reporting.profiles import spread
+from research.reporting.comparison import Comparison, rows
 
 STYLE: dict[Any, Any] = {
     "font.size": 17,
     "axes.titlesize": 18,
     "axes.titleweight": "bold",
+    "axes.titlepad": 12,
     "axes.labelsize": 17,
     "axes.spines.top": False,
     "axes.linewidth": 1.2,
@@ -26,17 +28,49 @@ STYLE: dict[Any, Any] = {
 }
 COLORS = ("#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 CELLS = ("rnn", "lstm", "gru")
-"""Cells with a fixed colour, the first ones of COLORS; others take the next."""
+"""Cells with a fixed color, the first ones of COLORS; others take the next."""
 DASHES = ("-", (0, (4, 1.5)), (0, (1, 1.2)), (0, (5, 1.5, 1, 1.5)))
+
+Looks = dict[str, tuple[str, Any]]
+"""Color and line style by the label of a row."""
+Line = TypeVar("Line")
+
+
+def panels(
+    comparison: Comparison, measure: Callable[[pd.DataFrame], Mapping[str, Line] | None]
+) -> list[tuple[pd.DataFrame, dict[str, Line]]]:
+    """Return the settings that have something to draw: their trials, and what is measured of each row that has it."""
+    measured = [(section, dict(measure(section) or {})) for _, section in comparison.sections()]
+    return [(section, lines) for section, lines in measured if lines]
+
+
+def of_rows(measure: Callable[[pd.DataFrame], Line | None]) -> Callable[[pd.DataFrame], dict[str, Line]]:
+    """Return what measures the rows of a section, by label, from what measures a row."""
+
+    def measured(section: pd.DataFrame) -> dict[str, Line]:
+        lines = {label: measure(row) for label, row in rows(section)}
+        return {label: line for label, line in lines.items() if line is not None}
+
+    return measured
+
+
+def longest(panels: Sequence[tuple[pd.DataFrame, Mapping[str, Any]]]) -> int:
+    """Return the number of characters of the longest label."""
+    return max(len(label) for _, lines in panels for label in lines)
 
 
 def grid(
     panels: int, left: float, right: float, columns: int = 0, inner: float = 6.6, tall: float = 4.6
 ) -> tuple[Figure, list[Axes]]:
-    """Panels of `inner` x `tall` inches, each with room beside it, in inches, for its labels.
+    """Return axes of `inner` x `tall` inches, each with room next to it, in inches, for its labels.
 
     Args:
+        panels: how many.
+        left: of each, in inches.
+        right: of each, in inches.
         columns: 0: one for one panel, else two.
+        inner: width of the axes.
+        tall: height of the axes.
     """
     columns = columns or (1 if panels == 1 else 2)
     rows = math.ceil(panels / columns)
@@ -53,7 +87,7 @@ def grid(
 
 
 def title(figure: Figure, title: str, note: str) -> None:
-    """The title above and an explanation below, as large as the width of the figure allows."""
+    """Write the title above and an explanation below, as large as the width of the figure allows."""
     width, height = figure.get_size_inches()
 
     def points(words: str, most: float, em: float) -> float:
@@ -64,7 +98,7 @@ def title(figure: Figure, title: str, note: str) -> None:
 
 
 def key(figure: Figure, colors: Mapping[str, str]) -> None:
-    """What the colours are, below the title, where labels at the lines would be in each other's way."""
+    """Write what the colors are, below the title, where labels at the lines would collide."""
     width, height = figure.get_size_inches()
     x = 0.25
     for name, color in colors.items():
@@ -72,39 +106,69 @@ def key(figure: Figure, colors: Mapping[str, str]) -> None:
         x += 0.135 * len(name) + 0.6
 
 
-def looks(rows: Sequence[Row]) -> dict[str, tuple]:
-    """Colour and line style by label: colour by cell where cells are compared, else by row."""
-    cells = dict.fromkeys(str(row.options.get("model.cell")) for row in rows)
-    by_label = {row.label: str(row.options.get("model.cell")) for row in rows}
-    if len(cells) < 2:
-        return {label: (COLORS[place % len(COLORS)], "-") for place, label in enumerate(by_label)}
-    others = [cell for cell in cells if cell not in CELLS]
-    color = {cell: COLORS[(CELLS + tuple(others)).index(cell) % len(COLORS)] for cell in cells}
-    seen: dict[str, int] = {}
-    looks = {}
-    for label, cell in by_label.items():
-        looks[label] = (color[cell], DASHES[seen.get(cell, 0) % len(DASHES)])
-        seen[cell] = seen.get(cell, 0) + 1
-    return looks
+def looks(comparison: Comparison) -> Looks:
+    """Return color and line style by label: color by cell where cells are compared, else by row."""
+    cells = {
+        label: str(row["config"].iloc[0].get("cell.name"))
+        for _, section in comparison.sections()
+        for label, row in rows(section)
+    }
+    if len(set(cells.values())) < 2:
+        return {label: (COLORS[place % len(COLORS)], "-") for place, label in enumerate(cells)}
+    order = list(dict.fromkeys([*CELLS, *cells.values()]))
+    labels = {cell: [label for label in cells if cells[label] == cell] for cell in order}
+    return {
+        label: (COLORS[order.index(cell) % len(COLORS)], DASHES[labels[cell].index(label) % len(DASHES)])
+        for label, cell in cells.items()
+    }
 
 
-def labels(
-    axis: Axes,
-    lines: Sequence,
-    at: float | list[float],
-    wanted: list[float],
-    looks: dict,
-    limits: tuple[float, float],
-    right: bool,
-) -> None:
-    """Names beside the ends of their lines, moved apart where they would overlap, with a thin leader to the line."""
-    low, high = limits
+def band(axis: Axes, x: Any, line: pd.DataFrame, color: str, dashes: Any = "-", unit: float = 1, size: int = 6) -> None:
+    """Draw the middle of a line with markers, and a band from its lowest to its highest seed."""
+    axis.fill_between(x, unit * line["low"], unit * line["high"], color=color, alpha=0.2, lw=0)
+    axis.plot(x, unit * line["middle"], color=color, ls=dashes, marker="o", ms=size)
+
+
+def labels(axis: Axes, ends: Mapping[str, tuple[float, float]], colors: Mapping[str, str], right: bool) -> None:
+    """Write names next to the ends of their lines, moved apart where they would overlap, with thin leaders.
+
+    Args:
+        axis: with its final limits.
+        ends: x and y of the end of each line, by name.
+        colors: by name.
+        right: on the right side, or the left.
+    """
+    low, high = axis.get_ylim()
     gap = (high - low) * 0.075
-    places = spread(wanted, gap, low + gap / 3, high - gap / 3)
-    ends = at if isinstance(at, list) else [at] * len(lines)
-    for line, end, start, place in zip(lines, ends, wanted, places, strict=True):
-        color = looks[line.row.label][0]
-        leader = {"arrowstyle": "-", "color": color, "lw": 1.4, "shrinkA": 1, "shrinkB": 5 if right else 1}
-        axis.annotate(line.row.label, (end, start), (1.05 if right else -0.05, place), color=color, weight="bold",
+    places = spread([y for _, y in ends.values()], gap, low + gap / 3, high - gap / 3)
+    for (name, end), place in zip(ends.items(), places, strict=True):
+        leader = {"arrowstyle": "-", "color": colors[name], "lw": 1.4, "shrinkA": 1, "shrinkB": 5 if right else 1}
+        axis.annotate(name, end, (1.05 if right else -0.05, place), color=colors[name], weight="bold",
                       textcoords=axis.get_yaxis_transform(), ha="left" if right else "right", va="center", fontsize=16,
                       arrowprops=leader | {"relpos": (0 if right else 1, 0.5)}, annotation_clip=False)  # fmt: skip
+
+
+def spread(places: Sequence[float], gap: float, low: float, high: float) -> list[float]:
+    """Return the places moved as little as needed to lie `gap` apart within low..high; closer if there is no room.
+
+    Neighbors that collide form a block centered on the mean of where they should be; blocks merge as they touch.
+    """
+    if not places:
+        return []
+    gap = min(gap, (high - low) / max(1, len(places) - 1))
+    order = np.argsort(places, kind="stable")
+    blocks: list[list[float]] = []  # [wanted center, number of labels]
+    for index in order:
+        blocks.append([float(places[index]), 1])
+        while True:
+            for block in blocks:
+                half = (block[1] - 1) * gap / 2
+                block[0] = min(max(block[0], low + half), high - half)
+            if len(blocks) < 2:
+                break
+            (below, m), (above, n) = blocks[-2:]
+            if above - below >= (m + n) * gap / 2 - 1e-9:
+                break
+            blocks[-2:] = [[(below * m + above * n) / (m + n), m + n]]
+    spaced = [center + (k - (n - 1) / 2) * gap for center, n in blocks for k in range(int(n))]
+    return list(pd.Series(spaced, index=order).sort_index())

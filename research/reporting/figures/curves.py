@@ -1,0 +1,60 @@
+"""The metric of validation examples against the time of training."""
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from research.reporting import measures
+from research.reporting.comparison import Comparison, task_of, values
+from research.reporting.figures import style
+
+BASELINE = "#777777"
+SPLITS = ("test", "validation")
+
+
+def metric_by_time(comparison: Comparison) -> Figure | None:
+    """Draw the first metric of the table against the minutes of training, a line a row, and what needs no training."""
+    columns = [column for column in comparison.experiment.columns if column.key.partition("/")[0] in SPLITS]
+    if not columns:
+        return None
+    column = columns[0]
+    unit = 100 if column.unit == "%" else 1
+    metric = column.key.partition("/")[2]
+    panels = style.panels(comparison, style.of_rows(lambda row: measures.curve(row, f"validation/{metric}")))
+    if not panels:
+        return None
+    looks = style.looks(comparison)
+    floors = [_baselines(section, metric) for section, _ in panels]
+    longest = max(style.longest(panels), *(len(name) for floor in floors for name in floor), 0)
+    figure, axes = style.grid(len(panels), left=1.2, right=0.5 + 0.14 * longest)
+    for axis, (section, lines), floor in zip(axes, panels, floors, strict=True):
+        for label, line in lines.items():
+            style.band(axis, line["minutes"], line, *looks[label], unit=unit)
+        last = max(line["minutes"].iloc[-1] for line in lines.values())
+        highest = max(*(line["high"].max() for line in lines.values()), *floor.values())
+        axis.set(xlim=(0, last * 1.03), ylim=(0, unit * highest * 1.1 or 1.0))
+        for value in floor.values():
+            axis.axhline(unit * value, color=BASELINE, lw=2, ls=":", zorder=0)
+        ends = {label: (line["minutes"].iloc[-1], unit * line["middle"].iloc[-1]) for label, line in lines.items()}
+        ends |= {name: (last * 1.03, unit * value) for name, value in floor.items()}
+        colors = {label: color for label, (color, _) in looks.items()} | dict.fromkeys(floor, BASELINE)
+        style.labels(axis, ends, colors, right=True)
+        axis.tick_params(axis="x", pad=8)  # below the first number of the other axis
+        axis.set(xlabel="minutes of training", ylabel=f"{column.title} (%)" if column.unit else column.title)
+        axis.spines["right"].set_visible(False)
+        axis.set_title(task_of(section))
+    note = "Line: mean over seeds, with a trial's share of its pack's minutes; band: lowest to highest seed"
+    note += "; dotted: needs no training." if any(floors) else "."
+    style.title(figure, f"By the time of training: {column.title}, validation", note)
+    return figure
+
+
+def _baselines(section: pd.DataFrame, metric: str) -> dict[str, float]:
+    """Return what trivial answers reach, by the words of their names, where the task tells."""
+    prefix, name = "validation/baseline/", metric.removeprefix("free_running/")
+    keys = {key for result in section["result"].dropna() for key in result["summary"]}
+    named = {key: key.removeprefix(prefix).removesuffix(f"/{name}") for key in sorted(keys) if key.startswith(prefix)}
+    return {
+        baseline.replace("_", " "): float(pd.Series(values(section, key), dtype=float).mean())
+        for key, baseline in named.items()
+        if key == f"{prefix}{baseline}/{name}" and "/" not in baseline
+    }

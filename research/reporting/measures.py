@@ -1,0 +1,206 @@
+"""What the figures draw, as tables: profiles and heat maps over seeds, errors in parts, learning curves.
+
+Lines are tables with the columns `low`, `middle` and `high` over the seeds. Profiles hold norms unchanged: 0 where
+float32 underflowed, inf where it overflowed (a NaN is an inf that met a zero). The middle of some seeds is the median of
+the logarithms, which has a place for both; no norm is left out.
+"""
+
+import functools
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from research.errors import UserError
+from research.probes.gradient_flow import TINY
+from research.reporting.comparison import finished, rows
+from research.tracking.run_directory import RunDirectory
+
+Array = NDArray[np.float64]
+When = Literal["first", "last"]
+By = Literal["length", "position"]
+Kind = Literal["free_running_error_rate", "teacher_forced_error_rate", "bleu"]
+
+PROBE = "gradient_flow"
+MAX_BINS = 16
+WEIGHTS = {
+    "free_running_error_rate": "free_running_references",
+    "teacher_forced_error_rate": "teacher_forced_references",
+}
+"""What a rate by position is a mean over; all else is a mean over `count`."""
+
+
+@dataclass(frozen=True)
+class Profile:
+    """Norms over time of one row, relative to the norm at the last step."""
+
+    name: str
+    """Name in the records, such as "encoder/layer_1/forward/h"."""
+    norms: pd.DataFrame
+    """A row a time step; low, middle and high over the seeds."""
+    seeds: int
+    left_out: int
+    """Seeds whose last norm is 0 or not finite: there is nothing to relate to."""
+    steps: tuple[int, ...]
+    """Updates before the profile was taken, the distinct values over the seeds."""
+
+
+def profile(row: pd.DataFrame, part: str = "", when: When = "first") -> Profile | None:
+    """Return the row's first or last profile over its seeds; None if no trial has one.
+
+    Args:
+        row: trials.
+        part: of the carry; by default the state.
+        when: which record.
+    """
+    name = _profile_name(row, part)
+    records = [trial[0 if when == "first" else -1] for trial in _trials(row, name)]
+    if not records:
+        return None
+    norms = np.array([_regular(record[name]) for record in records])
+    usable = np.isfinite(norms[:, -1]) & (norms[:, -1] > 0)
+    if not usable.any():
+        return None
+    norms = norms[usable] / norms[usable, -1:]
+    lines = pd.DataFrame({"low": norms.min(0), "middle": median(norms), "high": norms.max(0)})
+    steps = {int(record["step"]) for record, used in zip(records, usable, strict=True) if used}
+    return Profile(name, lines, int(usable.sum()), int((~usable).sum()), tuple(sorted(steps)))
+
+
+def heatmap(row: pd.DataFrame) -> pd.DataFrame | None:
+    """Return log10 of the state's median norm over the seeds that have it, training steps by time steps.
+
+    -inf is an underflow, inf an overflow; None if no trial has a profile.
+    """
+    name = _profile_name(row)
+    by_step: dict[int, list[Array]] = {}
+    for record in (record for trial in _trials(row, name) for record in trial):
+        by_step.setdefault(int(record["step"]), []).append(_regular(record[name]))
+    decades = {step: logarithm(median(np.array(norms))) for step, norms in sorted(by_step.items())}
+    return pd.DataFrame.from_dict(decades, orient="index") if decades else None
+
+
+def median(norms: Array) -> Array:
+    """Return the median of the logarithms over the first axis; an even tie of 0 and inf is inf."""
+    with np.errstate(invalid="ignore"):
+        middle = np.median(logarithm(norms), axis=0)
+    return 10.0 ** np.where(np.isnan(middle), np.inf, middle)
+
+
+def logarithm(norms: Array) -> Array:
+    """Return log10, -inf for 0."""
+    with np.errstate(divide="ignore"):
+        return np.log10(norms)
+
+
+def errors(section: pd.DataFrame, by: By, kind: Kind, least: int = 20) -> dict[str, pd.DataFrame]:
+    """Return a line for each row that has errors, or BLEU, by length or position, in bins of at least `least` examples.
+
+    All rows and kinds share the bins: neighboring places are put together where there are few examples, or many bins. A
+    line has `first`, `last` (of the bin) and `count` next to low, middle (the mean) and high; of positions, `count` adds
+    up the targets that reach each.
+    """
+    weight = WEIGHTS.get(kind, "count") if by == "position" else "count"
+    tables = []
+    for label, row in rows(section):
+        for seed, result in enumerate(finished(row)["result"]):
+            table = pd.DataFrame(result.get(f"by_{by}") or {})
+            if {by, "count", weight, kind} <= set(table):
+                columns = {"place": table[by], "count": table["count"], "weight": table[weight], "rate": table[kind]}
+                tables.append(pd.DataFrame(columns).assign(row=label, seed=seed))
+    examples = pd.concat(tables).query("count > 0") if tables else pd.DataFrame()
+    if examples.empty:
+        return {}
+    count = examples.groupby("place")["count"].max()
+    bins = pd.Series(_bins(count, least), count.index)
+    examples["bin"] = examples["place"].map(bins)
+    examples["rate"] = (examples["rate"] * examples["weight"]).where(examples["weight"] > 0)
+    sums = examples.groupby(["row", "seed", "bin"], sort=False)[["rate", "weight", "count"]].sum(min_count=1)
+    sums["rate"] /= sums["weight"]
+    lines = sums.groupby(["row", "bin"])["rate"].agg(low="min", middle="mean", high="max")
+    lines["count"] = sums.groupby(["row", "bin"])["count"].max()
+    ends = count.index.to_series().groupby(bins).agg(first="min", last="max")
+    present = dict.fromkeys(examples["row"])
+    return {label: ends.join(lines.loc[label]).reset_index(drop=True) for label in present}
+
+
+def curve(row: pd.DataFrame, key: str) -> pd.DataFrame | None:
+    """Return the row's metric at the evaluations that all its seeds have; None if there are none.
+
+    `minutes` is the time of training before each, a trial's share of its pack's, the mean over the seeds; `middle` is
+    the mean as well.
+    """
+    seeds = []
+    for run in finished(row)["run"]:
+        records = pd.DataFrame(run.records("metrics"))
+        if {key, "train/seconds"} <= set(records):
+            evaluations = records.dropna(subset=[key, "train/seconds"]).drop_duplicates("step", keep="last")
+            seeds.append(evaluations.set_index("step")[["train/seconds", key]])
+    if not seeds:
+        return None
+    together = pd.concat(seeds, axis=1, join="inner").sort_index()
+    values, seconds = together[[key]], together[["train/seconds"]]
+    columns = {"low": values.min(axis=1), "middle": values.mean(axis=1), "high": values.max(axis=1)}
+    return pd.DataFrame({"minutes": seconds.mean(axis=1) / 60, **columns}) if len(together) else None
+
+
+def _profile_name(row: pd.DataFrame, part: str = "") -> str:
+    """Return the name of the row's profiles of a part of the carry; by default of the state, which results tell."""
+    named = [result.get("profiles", {}).get(PROBE) for result in finished(row)["result"]]
+    records = [record for run in row["run"] for record in _records(run)[:1]]
+    names = [key for record in records for key, value in record.items() if isinstance(value, np.ndarray)]
+    name = next((name for name in [*named, *names] if name), "")
+    return f"{name.rpartition('/')[0]}/{part}" if part else name
+
+
+def _trials(row: pd.DataFrame, name: str) -> Iterator[list[dict[str, Any]]]:
+    """Yield the records of each trial that has that profile; all must be of one length."""
+    first: tuple[int, str] | None = None
+    for run in row["run"]:
+        records = [record for record in _records(run) if name in record]
+        if records:
+            length, place = len(records[0][name]), f"{run.path}/{PROBE}.jsonl"
+            first = first or (length, place)
+            if length != first[0]:
+                raise UserError(f"{place}: {name}: has {length} numbers; must have {first[0]}, as in {first[1]}")
+            yield records
+
+
+def _records(run: RunDirectory) -> list[dict[str, Any]]:
+    """Return the records of the probe, profiles as arrays: large, so read only for a figure, and once."""
+    path = run.path / f"{PROBE}.jsonl"
+    return _read(run, path.stat().st_mtime_ns) if path.exists() else []
+
+
+@functools.lru_cache(maxsize=1024)
+def _read(run: RunDirectory, modified: int) -> list[dict[str, Any]]:
+    return [
+        {key: np.asarray(value, np.float64) if isinstance(value, list) else value for key, value in record.items()}
+        for record in run.records(PROBE)
+    ]
+
+
+def _regular(values: Array) -> Array:
+    values = np.where(np.isfinite(values), values, np.inf)
+    return np.where(values < TINY, 0.0, values)
+
+
+def _bins(count: pd.Series, least: float) -> list[int]:
+    """Return the bin of each place: neighbors put together until it has `least`; bins of like count if there are many."""
+    bins, filled = [], least
+    for number in count:
+        if filled >= least:
+            bins.append(bins[-1] + 1 if bins else 0)
+            filled = 0
+        else:
+            bins.append(bins[-1])
+        filled += number
+    if filled < least:  # the rest joins the bin before it
+        bins = [min(place, max(bins[-1] - 1, 0)) for place in bins]
+    if bins[-1] < MAX_BINS:
+        return bins
+    middles = count.cumsum() - count / 2
+    return list((MAX_BINS * middles / count.sum()).astype(int))
