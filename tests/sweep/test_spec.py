@@ -9,14 +9,14 @@ import pytest
 import yaml
 from wandb.sdk.launch.sweeps import utils as agent
 
-from research import catalogue, command_line, experiment
-from research.config import Config
+from research.config import experiment
+from research.config.naming import name_trial
 from research.errors import UserError
-from research.sweeping import spec
-from research.sweeping.spec import Sweep
+from research.sweep import spec
+from research.sweep.spec import Sweep
 
 COMMAND = ["${env}", "${interpreter}", "-m", "research", "train", "gradient_norms", "${args}"]
-SWEEPS = catalogue.sweeps()
+SWEEPS = sorted((experiment.ROOT / "sweeps").glob("*.yaml"))
 
 
 def content(parameters: Any = None, **changes: Any) -> dict[str, Any]:
@@ -39,8 +39,8 @@ def names(sweep: Sweep) -> list[str]:
 
 
 @functools.cache
-def shipped(path: str) -> Sweep:
-    return spec.read(catalogue.ROOT / path)
+def shipped(path: Path) -> Sweep:
+    return spec.read(path)
 
 
 def agents_flags(path: Path) -> list[list[str]]:
@@ -64,46 +64,48 @@ def agents_flags(path: Path) -> list[list[str]]:
 
 
 @pytest.mark.filterwarnings("ignore:Exception ignored in.*yaml:pytest.PytestUnraisableExceptionWarning")  # W&B's file
-@pytest.mark.parametrize("path", SWEEPS)
+@pytest.mark.parametrize("path", SWEEPS, ids=lambda path: path.stem)
 def test_the_agent_starts_the_same_trials_in_the_same_folders(path):
     sweep = shipped(path)
-    commands = agents_flags(catalogue.ROOT / path)
+    commands = agents_flags(path)
     assert len(commands) == len(sweep.trials)
     some = slice(None, None, 5)  # shares no factor with the counts of the values, so that all values are met
-    assert list(sweep.trials[some]) == [spec.trial(experiment, flags) for experiment, *flags in commands[some]]
-    assert sweep.name == sweep.experiment == Path(path).stem
+    assert list(sweep.trials[some]) == [name_trial(name, flags) for name, *flags in commands[some]]
+    assert sweep.name == sweep.experiment == path.stem
 
 
 @pytest.mark.filterwarnings("ignore:Exception ignored in.*yaml:pytest.PytestUnraisableExceptionWarning")  # W&B's file
 def test_the_agent_starts_the_same_trials_for_every_kind_of_value(tmp_path):
     kinds = {
-        "arm": {"value": "rnn gain 0.9"},
+        "variant": {"value": "rnn gain 0.9"},
         "task.permuted": {"values": [True, False]},
-        "training.learning_rate": {"values": [1e-05, 0.1, 1]},
+        "optimizer.learning_rate": {"values": [1e-05, 0.1, 1]},
         "init.forget_bias": {"values": [-1.0, -1e-07]},
-        "training.clip_norm": {"value": float("inf")},
+        "optimizer.clip_norm": {"value": float("inf")},
     }
     path = tmp_path / "kinds.yaml"
-    path.write_text(yaml.safe_dump(content(kinds, command=[*COMMAND, "--model.features=8", "--seed", "3"])))
+    path.write_text(yaml.safe_dump(content(kinds, command=[*COMMAND, "--model.hidden_size=8", "--seed", "3"])))
     sweep = spec.read(path)
-    assert list(sweep.trials) == [spec.trial(experiment, flags) for experiment, *flags in agents_flags(path)]
+    assert list(sweep.trials) == [name_trial(name, flags) for name, *flags in agents_flags(path)]
     assert len({trial.config for trial in sweep.trials}) == 12
-    assert {(trial.config.model.features, trial.config.seed) for trial in sweep.trials} == {(8, 3)}
+    assert {(trial.config.model.hidden_size, trial.config.seed) for trial in sweep.trials} == {(8, 3)}
 
 
 def test_the_sweep_of_gradient_norms_is_every_setting_with_every_arm_and_three_seeds():
     declared = experiment.load("gradient_norms")
-    configs = [trial.config for trial in shipped("sweeps/gradient_norms.yaml").trials]
-    asked = [(setting, arm, seed) for setting in declared.settings for arm in declared.arms for seed in range(3)]
-    assert [(config.setting, config.arm, config.seed) for config in configs] == asked
+    configs = [trial.config for trial in shipped(experiment.ROOT / "sweeps/gradient_norms.yaml").trials]
+    asked = [
+        (setting, variant, seed) for setting in declared.settings for variant in declared.variants for seed in range(3)
+    ]
+    assert [(config.setting, config.variant, config.seed) for config in configs] == asked
 
 
 def test_a_grid_is_all_combinations_the_last_parameter_changing_fastest(read):
     sweep = read(
-        content({"init.gain": {"values": [2, 1]}, "seed": {"values": [1, 0]}, "arm": {"value": "lstm bias 1"}})
+        content({"init.gain": {"values": [2, 1]}, "seed": {"values": [1, 0]}, "variant": {"value": "lstm bias 1"}})
     )
     assert [(trial.config.init.gain, trial.config.seed) for trial in sweep.trials] == [(2, 1), (2, 0), (1, 1), (1, 0)]
-    assert {trial.config.arm for trial in sweep.trials} == {"lstm bias 1"}
+    assert {trial.config.variant for trial in sweep.trials} == {"lstm bias 1"}
 
 
 def test_a_run_cap_takes_the_first_trials_of_a_grid(read):
@@ -116,7 +118,7 @@ def test_the_name_of_the_file_stands_in_for_a_name_and_is_safe_in_a_path(read):
 
 
 def test_the_project_is_that_of_the_file(read):
-    assert read(content(project="mine")).trials[0].config.tracking.project == "mine"
+    assert read(content(project="mine")).trials[0].config.wandb.project == "mine"
 
 
 def random_content(count: int, **parameters: Any) -> dict[str, Any]:
@@ -128,19 +130,19 @@ def test_random_trials_lie_in_their_ranges_and_are_drawn_again_alike(read):
         25,
         **{
             "init.gain": {"min": 0.5, "max": 1.5},
-            "training.learning_rate": {"distribution": "log_uniform_values", "min": 1.0e-5, "max": 1.0e-1},
+            "optimizer.learning_rate": {"distribution": "log_uniform_values", "min": 1.0e-5, "max": 1.0e-1},
             "training.batch_size": {"min": 3, "max": 5},
-            "model.cell": {"values": ["rnn", "gru"], "probabilities": [0.9, 0.1]},
+            "cell.name": {"values": ["rnn", "gru"], "probabilities": [0.9, 0.1]},
             "seed": {"value": 7},
         },
     )
     configs = [trial.config for trial in read(asked).trials]
     assert all(0.5 <= config.init.gain <= 1.5 for config in configs)
-    rates = [config.training.learning_rate for config in configs]
+    rates = [config.optimizer.learning_rate for config in configs]
     assert all(1e-5 <= rate <= 1e-1 for rate in rates)
     assert sum(rate < 1e-3 for rate in rates) >= 6  # uniform over the logarithm, not over the values
     assert {config.training.batch_size for config in configs} == {3, 4, 5}
-    assert 0 < sum(config.model.cell == "gru" for config in configs) < 10
+    assert 0 < sum(config.cell.name == "gru" for config in configs) < 10
     assert {config.seed for config in configs} == {7}
     assert configs == [trial.config for trial in read(asked).trials]
     assert configs[:5] == [trial.config for trial in read(asked | {"run_cap": 5}).trials]
@@ -153,64 +155,18 @@ def test_random_trials_differ_until_there_are_no_more(read):
         read(random_content(5, **few))
 
 
-def trial_name(*args: str) -> str:
-    return spec.trial("gradient_norms", args).name
-
-
-def test_a_trial_is_named_by_its_flags_in_the_order_of_the_config():
-    assert trial_name("--seed=0", "--arm=rnn gain 1.2", "--setting=mnist_784") == (
-        "setting=mnist_784,arm=rnn_gain_1.2,seed=0"
-    )
-    assert trial_name() == "base"
-
-
-def test_a_name_does_not_depend_on_how_a_value_is_spelt():
-    assert trial_name("--training.learning_rate", "1e-3") == trial_name("--training.learning-rate=.001")
-    assert trial_name("--task.permuted=true") == trial_name("--task.permuted=True") == "permuted=True"
-
-
-def test_flags_that_do_not_touch_what_is_computed_are_not_in_the_name():
-    assert trial_name("--tracking.wandb=disabled", "--training.checkpoint_seconds=1", "--seed=1") == "seed=1"
-    assert trial_name("--experiment=gradient_norms", "--seed=1") == "seed=1"
-
-
-def test_the_task_is_named_as_such_and_keys_of_one_name_are_told_apart(monkeypatch):
-    assert trial_name("--task.name=adding", "--task.length=9") == "task=adding,length=9"
-    monkeypatch.setattr(command_line, "config_of", lambda *_: Config())
-    monkeypatch.setattr(spec, "flatten", lambda _: {"a.size": 1, "b.size": 2, "c.size": 3, "c.shape": 4})
-    assert trial_name("--b.size=2", "--a.size=1") == "a.size=1,b.size=2"
-    assert trial_name("--c.shape=4") == "shape=4"
-    assert trial_name("--c.size=3") == "c.size=3"  # of two commands, too
-
-
-def test_long_names_are_cut_and_still_differ(monkeypatch):
-    monkeypatch.setattr(spec, "LONGEST_NAME", 10)
-    one, two = trial_name("--arm=rnn gain 1", "--seed=1"), trial_name("--arm=rnn gain 1", "--seed=2")
-    assert one != two
-    assert one[:11] == two[:11] == "arm=rnn_ga,"
-    assert len(one) == 19
-
-
-@pytest.mark.parametrize("text", ["rnn gain 1", "a/b", "../x", "ü", "a,b=c", "$(x)\n"])
-def test_folder_names_hold_no_letter_that_is_special_to_a_file_system_or_shell(text):
-    safe = spec.folder_name(text)
-    assert len(safe) == len(text)
-    assert safe.isascii()
-    assert not set(safe) & set("/ ,=$()\n\\:*?\"<>|'&;")
-
-
 def one(entry: Any) -> dict[str, Any]:
     return content({"init.gain": entry})
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "line"),
     [
         ("method: [grid", "line 1: is not YAML"),
         ("a: \x07", "is not YAML"),
         ("", "must be a mapping"),
         ("- 1", "must be a mapping"),
-        ("method: grid\nmethod: random", "line 2: method is given twice"),
+        ("method: grid\nmethod: random", "line 2: method stands twice"),
         ("seed:\n  values: [2001-13-45]", "line 2: is not YAML: '2001-13-45' is no timestamp"),
         *((f"a: [!!{tag} foo]", f"line 1: is not YAML: 'foo' is no {tag}") for tag in ("int", "bool", "timestamp")),
         ("a: !!map 3", "line 1: is not YAML: "),
@@ -220,9 +176,9 @@ def one(entry: Any) -> dict[str, Any]:
         (content(parameter={}), "parameter: no such key; did you mean parameters?"),
         (content(zzz=1), "zzz: no such key; must be one of command, description"),
         (content(early_terminate={"type": "hyperband"}), "early_terminate: needs W&B's server; use `wandb sweep`"),
-        (content(method=...), "method: must be given"),
-        (content(command=...), "command: must be given"),
-        ({"method": "grid", "command": COMMAND}, "parameters: must be given"),
+        (content(method=...), "method: must be set"),
+        (content(command=...), "command: must be set"),
+        ({"method": "grid", "command": COMMAND}, "parameters: must be set"),
         (content(method="bayes"), "method=bayes: needs W&B's server; use `wandb sweep`"),
         (content(method="gird"), "method=gird: must be one of grid, random"),
         (content(method=["grid"]), "method=['grid']: must be one of grid, random"),
@@ -232,21 +188,21 @@ def one(entry: Any) -> dict[str, Any]:
         (content(project=[]), "project=[]: must be a word"),
         (content(run_cap=0), "run_cap=0: must be a whole number, at least 1"),
         (content(run_cap=True), "run_cap=True: must be a whole number"),
-        (content(method="random"), "run_cap: must be given, as the method is random"),
+        (content(method="random"), "run_cap: must be set, as the method is random"),
         (content(command="python -m research train x"), "command: must be ["),
         (content(command=COMMAND[:-1]), "command: must be ["),
         (content(command=["research", "train", "${args}"]), "command: must be ["),
         (content(command=[*COMMAND[:-1], "${args_no_hyphens}", "${args}"]), "command: ${args_no_hyphens} is not known"),
         (content(command=[*COMMAND, "--runs-dir=x"]), "command: --runs-dir must be absent"),
         (content(command=[*COMMAND, "--seed=1"]), "--seed: given twice"),
-        (content(command=[*COMMAND[:-2], "nothing", "${args}"]), "experiment 'nothing': must be one of"),
-        (content({"sed": {"value": 1}}), "--sed=1: no such option; did you mean seed?"),
-        (content({3: {"value": 1}}), "--3=1: no such option"),
+        (content(command=[*COMMAND[:-2], "nothing", "${args}"]), "experiment 'nothing': must be the path"),
+        (content({"sed": {"value": 1}}), "sed=1: no such option; did you mean seed?"),
+        (content({3: {"value": 1}}), "3=1: no such option"),
         (content({"seed": {"values": [0, "x"]}}), "seed=x: must be a whole number"),
-        (content({"arm": {"values": ["nobody"]}}), "arm=nobody: must be one of"),
+        (content({"variant": {"values": ["nobody"]}}), "arm=nobody: must be one of"),
         (content({"seed": {"values": [True]}}), "seed=True: must be a whole number"),
         (content({"seed": {"values": [0, "00"]}}), "parameters: two trials have the name seed=0"),
-        (content({"tracking.wandb": {"values": ["auto", "disabled"]}}), "two trials have the name base"),
+        (content({"wandb.mode": {"values": ["auto", "disabled"]}}), "two trials have the name base"),
         (
             content({key: {"values": list(range(101))} for key in ("seed", "training.eval_every")}),
             "parameters: make 10201 trials; must be at most 10000",
@@ -257,10 +213,10 @@ def one(entry: Any) -> dict[str, Any]:
         (one({"vals": [1]}), "parameters.init.gain.vals: no such key"),
         (one({"values": 3}), "parameters.init.gain.values=3: must be a list"),
         (one({"values": []}), "parameters.init.gain.values=[]: must be a list of at least one value"),
-        (one({"values": None}), "parameters.init.gain.values: must be given"),
+        (one({"values": None}), "parameters.init.gain.values: must be set"),
         (one({"values": [None]}), "parameters.init.gain.values: None must be a number"),
         (one({"values": [[1]]}), "parameters.init.gain.values: [1] must be a number"),
-        (one({"values": [1, 2, 1]}), "parameters.init.gain.values: 1 is given twice"),
+        (one({"values": [1, 2, 1]}), "parameters.init.gain.values: 1 stands twice"),
         (one({"value": 1, "values": [1]}), "parameters.init.gain.values: must be absent; constant takes value"),
         (one({"values": [1], "min": 0}), "parameters.init.gain.min: must be absent; categorical takes values"),
         (one({"values": [1, 2], "probabilities": [1]}), "parameters.init.gain.probabilities=[1]: must be 2 numbers"),
@@ -269,7 +225,7 @@ def one(entry: Any) -> dict[str, Any]:
         (one({"value": "1.5e3"}), "parameters.init.gain.value: YAML reads 1.5e3 as text; write 1.5e+3"),
         (one({"value": float("nan")}), "init.gain=nan: must be between 0 and 1e"),
         (one({"min": 0, "max": 1}), "parameters.init.gain: must hold value or values, as the method is grid"),
-        (one({"min": 0}), "parameters.init.gain.max: must be given"),
+        (one({"min": 0}), "parameters.init.gain.max: must be set"),
         (one({"min": 1.0, "max": 0}), "parameters.init.gain.max=0: must be at least min=1.0"),
         (one({"min": "1e-3", "max": 1}), "parameters.init.gain.min: YAML reads 1e-3 as text"),
         (one({"min": "low", "max": 1}), "parameters.init.gain.min=low: must be a finite number"),
@@ -281,12 +237,12 @@ def one(entry: Any) -> dict[str, Any]:
         (content({"init": {"parameters": {"gain": {"value": 1}}}}), "parameters.init.parameters: nested parameters"),
     ],
 )
-def test_a_mistake_in_a_sweep_file_is_one_line_with_the_file_and_the_key(read, tmp_path, text, said):
+def test_a_mistake_in_a_sweep_file_is_one_line_with_the_file_and_the_key(read, tmp_path, text, line):
     with pytest.raises(UserError) as caught:
         read(text)
     message = str(caught.value)
     assert message.startswith(f"{tmp_path / 'some.yaml'}: ")
-    assert said in message
+    assert line in message
     assert "\n" not in message
 
 

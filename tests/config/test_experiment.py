@@ -1,0 +1,81 @@
+"""Experiments declare trials that exist."""
+
+import pytest
+
+from research.config import Config, Experiment, experiment
+from research.config.flat import override
+from research.errors import UserError
+from research.options import flatten
+from research.tasks import TASKS
+
+NAMES = experiment.names()
+OUTSIDE = '''"""A question of mine."""
+from research.config import Column, Experiment, unflatten
+EXPERIMENT = Experiment("c", unflatten({"task.name": "adding"}), variants={"a": {"cell.name": "gru"}})
+'''
+
+
+def test_those_of_the_project_are_the_files_of_their_folder():
+    assert {"gradient_norms", "attention", "teacher_forcing"} <= set(NAMES)
+    assert {f"{name}.yaml" for name in NAMES} == {path.name for path in (experiment.ROOT / "sweeps").glob("*.yaml")}
+    assert all(experiment.describe(name).endswith(".") for name in NAMES)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_setting_with_every_variant_is_a_config_and_the_variants_differ(name):
+    declared = experiment.load(name)
+    for setting in ["", *declared.settings]:
+        options = []
+        for variant in ["", *declared.variants]:
+            config = declared.config(setting, variant)
+            assert (config.setting, config.variant) == (setting, variant)
+            options.append(tuple(value for key, value in flatten(config).items() if key != "variant"))
+        assert len(set(options[1:])) == len(declared.variants)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_rows_of_the_table_are_told_apart_by_an_option(name):
+    declared = experiment.load(name)
+    assert declared.rows in flatten(declared.base)
+    assert declared.claim and declared.columns and declared.figures
+
+
+def test_a_variant_overrides_the_setting():
+    declared = Experiment("", Config(), {"s": {"task.name": "adding", "seed": 1}}, {"a": {"seed": 2}})
+    assert declared.config("s", "a") == Config(setting="s", variant="a", seed=2, task=TASKS["adding"]())
+
+
+def test_a_variant_with_another_cell_drops_the_options_that_the_setting_has_for_its_own():
+    declared = Experiment("", Config(), {"s": {"cell.peephole": True}}, {"a": {"cell.name": "gru"}})
+    assert declared.config("s", "a") == override(Config(), {"cell.name": "gru", "setting": "s", "variant": "a"})
+
+
+def test_unknown_names_are_errors_that_tell_the_known_ones():
+    declared = Experiment("", Config(), {"short": {}})
+    with pytest.raises(UserError, match="^setting=long: must be one of short$"):
+        declared.config("long")
+    with pytest.raises(UserError, match="^variant=a: must be absent: the experiment has no variants$"):
+        declared.config(variant="a")
+    with pytest.raises(UserError, match="^experiment 'none': must be the path of a Python file, or one of .*gradient_"):
+        experiment.load("none")
+
+
+def test_a_file_anywhere_is_an_experiment(tmp_path):
+    path = tmp_path / "mine.py"
+    path.write_text(OUTSIDE)
+    assert list(experiment.load(str(path)).variants) == ["a"]
+    assert experiment.describe(str(path)) == "A question of mine."
+    assert experiment.folder(str(path)) == "mine"
+    with pytest.raises(UserError, match=r"absent.py': no such file"):
+        experiment.load(str(tmp_path / "absent.py"))
+    (tmp_path / "empty.py").write_text("")
+    with pytest.raises(UserError, match="must set EXPERIMENT"):
+        experiment.load(str(tmp_path / "empty.py"))
+
+
+def test_files_of_one_name_are_told_apart(tmp_path):
+    for folder, variant in (("a", "x"), ("b", "y")):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "mine.py").write_text(OUTSIDE.replace('{"a"', f'{{"{variant}"'))
+    loaded = [experiment.load(str(tmp_path / folder / "mine.py")) for folder in "aba"]
+    assert [list(declared.variants) for declared in loaded] == [["x"], ["y"], ["x"]]
