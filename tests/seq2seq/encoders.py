@@ -8,29 +8,28 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from research.batch import Interface
-from research.config import ModelConfig
+from research.batch import TaskSpec
 from research.seq2seq.encoder import Encoder
 from tests.seq2seq import models
 
 INPUTS, STEPS, H = 3, 5, models.FEATURES
 LENGTHS = (5, 0, 2, 4)
-FEATURES = Interface("features", INPUTS, STEPS, "class", 10)
+FEATURES = TaskSpec("features", INPUTS, STEPS, "class", 10)
 WAYS: dict[str, dict[str, Any]] = {"forward": {}, "both": {"bidirectional": True}, "reverse": {"reverse_source": True}}
 KINDS: dict[str, dict[str, Any]] = {
-    "none": {"subsampling": "none", "skip": True},
+    "none": {"subsampling": "none", "skip_connections": True},
     "pyramid": {"subsampling": "pyramid", "layer_norm": True},
     "mean": {"subsampling": "mean", "residual": True},
     "max": {"subsampling": "max", "residual": True},
     "convolution": {"subsampling": "convolution"},
 }
-"""Of `ModelConfig`, each with something that must go along."""
+"""Of `ModelOptions`, each with something that must go along."""
 ways, kinds = pytest.mark.parametrize("way", WAYS), pytest.mark.parametrize("kind", KINDS)
 
 
 @functools.cache
 def variant(kind: str, way: str, cell: str = "rnn", **options: Any) -> Encoder:
-    return models.build(FEATURES, ModelConfig(cell, H, **{"layers": 2, **KINDS[kind], **WAYS[way], **options})).encoder
+    return models.build(FEATURES, cell, **{"num_layers": 2, **KINDS[kind], **WAYS[way], **options}).encoder
 
 
 def inputs(seed: int = 0, steps: int = STEPS):

@@ -11,62 +11,72 @@ import pytest
 from flax import nnx
 from jaxtyping import Array
 
-from research import catalogue
-from research.batch import FIRST_SYMBOL, Batch, Interface
-from research.config import AttentionConfig, CellConfig, Config, InitConfig, ModelConfig, PronunciationConfig
-from research.recurrent.cell import create
-from research.recurrent.initial import InitScheme
+from research.batch import FIRST_SYMBOL, Batch, TaskSpec
+from research.cells import CELLS
+from research.cells.cell import Cell
+from research.cells.initializers import InitOptions, InitScheme
+from research.seq2seq.attention import ATTENTIONS, Attention
 from research.seq2seq.decoder import Decoder
 from research.seq2seq.encoder import Memory
-from research.seq2seq.model import Seq2seq, TokenHead
+from research.seq2seq.heads import TokenHead
+from research.seq2seq.model import Seq2seq
+from research.seq2seq.options import ModelOptions, Seq2seqOptions
 
 M = TypeVar("M", bound=nnx.Module)
 
 FEATURES, LETTERS, PHONEMES = 6, 9, 11
 SOURCE_LENGTHS, TARGET_LENGTHS = (5, 0, 2, 4), (4, 3, 1, 6)
 SOURCE, TARGET, BATCH = 5, 6, 4
-TOKENS = Interface("tokens", LETTERS, SOURCE, "tokens", PHONEMES, TARGET)
-INIT = InitScheme.of(InitConfig(), SOURCE)
+TOKENS = TaskSpec("tokens", LETTERS, SOURCE, "tokens", PHONEMES, TARGET)
+INIT = InitScheme.of(InitOptions())
+SMALL: dict[str, dict[str, Any]] = {"multi_head": {"num_heads": 2}, "location": {"num_filters": 3, "kernel_size": 3}}
 
 
-WAYS: dict[str, dict[str, Any]] = {
-    **{kind: {"attention": kind} for kind in catalogue.names("attentions")},
-    **{f"{kind} before": {"attention": kind, "placement": "before"} for kind in ("additive", "dot", "location")},
-    "dot with input feeding": {"attention": "dot", "input_feeding": True},
-    "additive before with input feeding": {"attention": "additive", "placement": "before", "input_feeding": True},
-    "additive with coverage": {"attention": "additive", "coverage": True},
-    "dot before with coverage": {"attention": "dot", "placement": "before", "coverage": True},
-    "multi_head with coverage and input feeding": {"attention": "multi_head", "coverage": True, "input_feeding": True},
-    "additive, smoothed": {"attention": "additive", "smoothing": True, "temperature": 0.5},
-    "local_p, near": {"attention": "local_p", "window": 1},
+def attention(kind: str = "none", **options: Any) -> Attention:
+    """Return a kind of attention, small enough for these models."""
+    return ATTENTIONS[kind](**{**SMALL.get(kind, {}), **options})
+
+
+WAYS: dict[str, Attention] = {
+    **{kind: attention(kind) for kind in ATTENTIONS},
+    **{f"{kind} before": attention(kind, placement="before") for kind in ("additive", "dot", "location")},
+    "dot with input feeding": attention("dot", input_feeding=True),
+    "additive before with input feeding": attention("additive", placement="before", input_feeding=True),
+    "additive with coverage": attention("additive", coverage=True),
+    "dot before with coverage": attention("dot", placement="before", coverage=True),
+    "multi_head with coverage and input feeding": attention("multi_head", coverage=True, input_feeding=True),
+    "additive, smoothed": attention("additive", smoothing=True, temperature=0.5),
+    "local_p, near": attention("local_p", window=1),
 }
 """The kinds of attention, and each of their options with one kind or another."""
 ways = pytest.mark.parametrize("way", WAYS)
-SMALL = {"multi_head": {"heads": 2}, "location": {"filters": 3, "filter_width": 3}}
-
-
-def attention_options(attention: str = "none", **options: Any) -> AttentionConfig:
-    return AttentionConfig(**{**SMALL.get(attention, {}), **options})
 
 
 @functools.cache
-def model(
-    cell: str = "gru", attention: str = "additive", layers: int = 1, bidirectional: bool = False, **options: Any
-) -> Seq2seq:
-    """A model of tokens to tokens; the options are those of the attention."""
-    config = ModelConfig(cell, FEATURES, layers, bidirectional, attention)
-    return build(TOKENS, config, attention=attention_options(attention, **options))
+def model(cell: str = "gru", kind: str | Attention = "additive", **options: Any) -> Seq2seq:
+    """Return a model of tokens to tokens; the options are those of the model."""
+    return build(TOKENS, cell, kind, **options)
 
 
-def build(interface: Interface, model: ModelConfig, options: CellConfig = CellConfig(), **sections: Any) -> Seq2seq:
-    """A model with weights from NumPy, which takes no compilation."""
-    config = Config(task=PronunciationConfig(), model=model, cell=options, **sections)
-    cell = create(model.cell, options)
-    return filled(lambda: Seq2seq(config, cell, interface, INIT, nnx.Rngs(params=jax.random.key(0))))
+def build(spec: TaskSpec, cell: str | Cell, kind: str | Attention = "none", **options: Any) -> Seq2seq:
+    """Return a model with weights from NumPy, which takes no compilation.
+
+    Args:
+        spec: of the task.
+        cell: of all layers.
+        kind: of attention.
+        options: of the model, and sections such as `decoding`.
+    """
+    sections = {name: options.pop(name) for name in ("decoding", "teacher_forcing") if name in options}
+    model = ModelOptions(**{"hidden_size": FEATURES, **options})
+    cell = CELLS[cell]() if isinstance(cell, str) else cell
+    kind = attention(kind) if isinstance(kind, str) else kind
+    trial = Seq2seqOptions(model, cell, kind, **sections)
+    return filled(lambda: Seq2seq(trial, spec, INIT, nnx.Rngs(params=jax.random.key(0))))
 
 
 def filled(create: Callable[[], M]) -> M:
-    """The module with all its weights drawn anew, in double precision."""
+    """Return the module with all its weights drawn anew, in double precision."""
     rng, abstract = np.random.default_rng(0), nnx.eval_shape(create)
     for _, module in nnx.iter_modules(abstract):
         if isinstance(module, nnx.Embed):
@@ -76,7 +86,7 @@ def filled(create: Callable[[], M]) -> M:
 
 
 def altered(module: M, weight: Array, *path: str) -> M:
-    """The module with another weight in this place."""
+    """Return the module with another weight in this place."""
     graphdef, state = nnx.split(module)
     place: Any = state
     for name in path[:-1]:
@@ -95,10 +105,9 @@ def encoded(model: Seq2seq, batch: Batch) -> Memory:
 
 
 def batch(seed: int = 0, source: int = SOURCE, target: int = TARGET) -> Batch[Array]:
-    """Random tokens, padded to these widths with random tokens, which must make no difference."""
+    """Return random tokens, padded to these widths with random tokens, which must make no difference."""
     rng = np.random.default_rng(seed)
     inputs = rng.integers(FIRST_SYMBOL, LETTERS, (BATCH, source))
     targets = rng.integers(FIRST_SYMBOL, PHONEMES, (BATCH, target))
-    lengths = (jnp.array(each, jnp.int32) for each in (SOURCE_LENGTHS, TARGET_LENGTHS))
-    source_lengths, target_lengths = lengths
+    source_lengths, target_lengths = (jnp.array(n, jnp.int32) for n in (SOURCE_LENGTHS, TARGET_LENGTHS))
     return Batch(jnp.asarray(inputs, jnp.int32), source_lengths, jnp.asarray(targets, jnp.int32), target_lengths)

@@ -1,4 +1,4 @@
-"""What a decoder thinks of every output there can be, and searches written the long way, in NumPy."""
+"""Probabilities of all possible outputs of a decoder, and searches written the long way, in NumPy."""
 
 import functools
 import itertools
@@ -10,28 +10,28 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from research.batch import BEGIN, END, PAD, Interface
-from research.config import DecodingConfig, ModelConfig
+from research.batch import BOS, EOS, PAD, TaskSpec
+from research.seq2seq.attention import Attention
 from research.seq2seq.decoder import Decoder
+from research.seq2seq.decoding import Beam, Hypotheses
 from research.seq2seq.encoder import Memory
 from research.seq2seq.model import Seq2seq
-from research.seq2seq.search import Hypotheses
 from tests import quick
 from tests.seq2seq import models
-from tests.seq2seq.models import FEATURES, LETTERS, SOURCE, SOURCE_LENGTHS, altered
+from tests.seq2seq.models import LETTERS, SOURCE, SOURCE_LENGTHS, altered
 
 VOCABULARY, MOST = 5, 4
 """The marks and two symbols, and the longest output."""
-PENALTIES = DecodingConfig("beam", length_penalty=0.8, coverage_penalty=0.4)
+PENALTIES = Beam(length_penalty=0.8, coverage_penalty=0.4)
 
 Tokens = tuple[int, ...]
 
 
 @functools.cache
-def model(kind: str, cell: str = "gru", **sections: Any) -> Seq2seq:
+def model(kind: str | Attention, cell: str = "gru") -> Seq2seq:
     """With that kind of attention."""
-    interface = Interface("tokens", LETTERS, SOURCE, "tokens", VOCABULARY, MOST)
-    return models.build(interface, ModelConfig(cell, FEATURES, attention=kind), **sections)
+    spec = TaskSpec("tokens", LETTERS, SOURCE, "tokens", VOCABULARY, MOST)
+    return models.build(spec, cell, kind)
 
 
 def inclined(decoder: Decoder, token: int, by: float, scale: float = 1.0) -> Decoder:
@@ -75,7 +75,7 @@ class Table:
 
     @classmethod
     def of(cls, decoder: Decoder, memory: Memory, most: int = MOST) -> "Table":
-        fed = np.array([(BEGIN, *said) for said in itertools.product(range(VOCABULARY), repeat=most - 1)], np.int32)
+        fed = np.array([(BOS, *said) for said in itertools.product(range(VOCABULARY), repeat=most - 1)], np.int32)
         batch, count = len(memory.states), len(fed)
 
         @quick.jit
@@ -90,12 +90,12 @@ class Table:
         """Log-probabilities of the token after these."""
         return self.log_p[row, self._place(said), len(said)]
 
-    def output(self, row: int, tokens: Tokens, config: DecodingConfig) -> Output:
+    def output(self, row: int, tokens: Tokens, options: Beam) -> Output:
         """With the score of Wu et al. 2016."""
         total = sum(self.next(row, tokens[:u])[token] for u, token in enumerate(tokens))
         coverage = self.weights[row, self._place(tokens[:-1]), : len(tokens), : SOURCE_LENGTHS[row]].sum(axis=0)
-        penalty = config.coverage_penalty and config.coverage_penalty * np.log(np.minimum(coverage, 1)).sum()
-        return Output(tokens, total, total / ((5 + len(tokens)) / 6) ** config.length_penalty + penalty)
+        penalty = options.coverage_penalty and options.coverage_penalty * np.log(np.minimum(coverage, 1)).sum()
+        return Output(tokens, total, total / ((5 + len(tokens)) / 6) ** options.length_penalty + penalty)
 
     def _place(self, said: Tokens) -> int:
         """Of a sequence that begins so, and goes on with zeros."""
@@ -107,31 +107,31 @@ def ranked(outputs: list[Output]) -> list[Output]:
     return sorted(outputs, key=lambda output: -output.score)
 
 
-def exhaustive(table: Table, row: int, config: DecodingConfig, most: int = MOST) -> list[Output]:
+def exhaustive(table: Table, row: int, options: Beam, most: int = MOST) -> list[Output]:
     """All outputs there can be, the best first."""
     found = []
     for length in range(1, most + 1):
         for said in itertools.product(range(VOCABULARY), repeat=length):
-            whole = END not in said[:-1] and (said[-1] == END or length == most)
-            if whole and (said[-1] != END or length - 1 >= config.min_length):
-                found.append(table.output(row, said, config))
+            whole = EOS not in said[:-1] and (said[-1] == EOS or length == most)
+            if whole and (said[-1] != EOS or length - 1 >= options.min_length):
+                found.append(table.output(row, said, options))
     return ranked(found)
 
 
-def beam(table: Table, row: int, config: DecodingConfig, most: int = MOST) -> tuple[list[Output], int]:
+def beam(table: Table, row: int, options: Beam, most: int = MOST) -> tuple[list[Output], int]:
     """The search of `Beam` without an early exit, and the steps after which its result stands by the bound."""
     going: list[tuple[Tokens, float]] = [((), 0.0)]
     left: list[Output] = []
     settled = None
     for u in range(most):
-        tokens = [v for v in range(VOCABULARY) if v != END or u >= config.min_length]
+        tokens = [v for v in range(VOCABULARY) if v != EOS or u >= options.min_length]
         longer = [((*said, v), total + table.next(row, said)[v]) for said, total in going for v in tokens]
-        longer = sorted(longer, key=lambda pair: -pair[1])[: config.beam_size]
-        left += [table.output(row, said, config) for said, _ in longer if said[-1] == END or u == most - 1]
-        going = [(said, total) for said, total in longer if said[-1] != END and u < most - 1]
-        left = ranked(left)[: config.beam_size]
-        bound = max((total for _, total in going), default=-np.inf) / ((5 + most) / 6) ** config.length_penalty
-        full = len(left) == config.beam_size and left[-1].score >= bound
+        longer = sorted(longer, key=lambda pair: -pair[1])[: options.beam_size]
+        left += [table.output(row, said, options) for said, _ in longer if said[-1] == EOS or u == most - 1]
+        going = [(said, total) for said, total in longer if said[-1] != EOS and u < most - 1]
+        left = ranked(left)[: options.beam_size]
+        bound = max((total for _, total in going), default=-np.inf) / ((5 + most) / 6) ** options.length_penalty
+        full = len(left) == options.beam_size and left[-1].score >= bound
         if settled is None and (full or not going):
             settled = u + 1
     assert settled is not None
@@ -146,7 +146,7 @@ def same(found: Hypotheses, row: int, wanted: list[Output]) -> None:
         length = len(output.tokens)
         assert found.tokens[row, n].tolist() == [*output.tokens, *[PAD] * (most - length)]
         assert found.lengths[row, n] == length
-        assert found.finished[row, n] == (output.tokens[-1] == END)
+        assert found.finished[row, n] == (output.tokens[-1] == EOS)
     for name in ("log_probability", "score"):
         values = [getattr(output, name) for output in wanted]
         np.testing.assert_allclose(getattr(found, name)[row, : len(wanted)], values, rtol=1e-11)

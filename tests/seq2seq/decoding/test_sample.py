@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from research.batch import END
-from research.config import DecodingConfig
-from research.seq2seq import search
+from research.batch import EOS
+from research.seq2seq.decoding import Decoding, Greedy, Sample
 from tests import quick
 from tests.seq2seq import models, outputs
 from tests.seq2seq.models import decoder_of, encoded
@@ -26,16 +25,16 @@ def known():
         return decoder_of(model), memory, Table.of(decoder_of(model), memory)
 
 
-def drawn(known, config: DecodingConfig, seed: int = 0, most: int = MOST, memory=None):
+def drawn(known, config: Decoding, seed: int = 0, most: int = MOST, memory=None):
     decoder, given, _ = known
-    method = search.create(config, most)
+    method = config.resolve(most)
     run = quick.jit(lambda memory, key: method(decoder, memory, key))
     return jax.device_get(run(given if memory is None else memory, jax.random.key(seed)))
 
 
 @pytest.mark.parametrize(("temperature", "top_k"), [(1.0, 0), (2.5, 0), (0.5, 3), (1.0, 99)])
 def test_pairs_of_tokens_come_as_often_as_the_softmax_of_the_logits_says(temperature, top_k, known):
-    row, config = 0, DecodingConfig("sample", temperature=temperature, top_k=top_k)
+    row, config = 0, Sample(temperature=temperature, top_k=top_k)
     copies = jax.tree.map(lambda x: jnp.repeat(x[row : row + 1], DRAWS, axis=0), known[1])
     found = drawn(known, config, most=2, memory=copies)
 
@@ -46,7 +45,7 @@ def test_pairs_of_tokens_come_as_often_as_the_softmax_of_the_logits_says(tempera
         return odds / odds.sum()
 
     wanted = p(())[:, None] * np.stack([p((y,)) for y in range(VOCABULARY)])
-    wanted[END] = [p(())[END], *[0] * (VOCABULARY - 1)]  # nothing but padding comes after the end
+    wanted[EOS] = [p(())[EOS], *[0] * (VOCABULARY - 1)]  # nothing but padding comes after the end
     counts = np.zeros_like(wanted)
     np.add.at(counts, tuple(found.tokens[:, 0].T), 1)
     assert np.all(counts[wanted == 0] == 0)
@@ -59,13 +58,13 @@ def test_pairs_of_tokens_come_as_often_as_the_softmax_of_the_logits_says(tempera
 
 @pytest.mark.parametrize("options", [{"temperature": 1e-6}, {"temperature": 9.0, "top_k": 1}])
 def test_cold_samples_and_those_of_the_likeliest_token_alone_are_greedy(options, known):
-    wanted, found = drawn(known, DecodingConfig()), drawn(known, DecodingConfig("sample", **options))
+    wanted, found = drawn(known, Greedy()), drawn(known, Sample(**options))
     for x, y in zip(jax.tree.leaves(found), jax.tree.leaves(wanted), strict=True):
         np.testing.assert_allclose(x, y, rtol=1e-12)
 
 
 def test_a_draw_is_decided_by_the_key_the_row_and_the_position(known):
-    hot = DecodingConfig("sample", temperature=1e6)  # all tokens are equally likely
+    hot = Sample(temperature=1e6)  # all tokens are equally likely
     copies = jax.tree.map(lambda x: jnp.repeat(x[:1], 50, axis=0), known[1])
     found = drawn(known, hot, memory=copies).tokens[:, 0]
     np.testing.assert_array_equal(drawn(known, hot, memory=copies).tokens[:, 0], found)

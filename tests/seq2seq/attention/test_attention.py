@@ -8,24 +8,25 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from research import catalogue
-from research.seq2seq import attention
-from research.seq2seq.attention import Attention, Source, Trace, normalised
+from research.seq2seq.attention import ATTENTIONS, AttentionModule
+from research.seq2seq.attention.attention import Source, Trace, normalize_scores
 from research.seq2seq.encoder import Memory
 from tests import quick
-from tests.seq2seq.models import attention_options, filled
+from tests.seq2seq.models import attention, filled
 
 FEATURES, MEMORY, SOURCE = 4, 6, 5
 LENGTHS = (5, 0, 2)
 VALID = np.arange(SOURCE)[None, :] < np.array(LENGTHS)[:, None]
-KINDS = [name for name in catalogue.names("attentions") if attention.kind(name).weighs]
+KINDS = [name for name, kind in ATTENTIONS.items() if kind.has_weights]
+REFERENCES = ("dot", "scaled_dot", "general", "additive", "location", "multi_head", "local_p")
+"""Kinds with a reference in NumPy."""
 
 looking = pytest.mark.parametrize("name", KINDS)
 
 
-def create(name: str, memory: int = MEMORY, **options: Any) -> Attention:
-    config = attention_options(name, **options)
-    return filled(lambda: attention.kind(name)(config, FEATURES, memory, nnx.Rngs(params=jax.random.key(0))))
+def create(name: str, memory: int = MEMORY, **options: Any) -> AttentionModule:
+    kind = attention(name, **options)
+    return filled(lambda: kind.create(FEATURES, memory, nnx.Rngs(params=jax.random.key(0))))
 
 
 def arrays(memory: int = MEMORY):
@@ -34,11 +35,11 @@ def arrays(memory: int = MEMORY):
     return jnp.asarray(queries), jnp.asarray(states), jnp.array(LENGTHS, jnp.int32)
 
 
-def source(own: Attention, states, lengths) -> Source:
+def source(own: AttentionModule, states, lengths) -> Source:
     return own.source(Memory(states, lengths, (), states[:, 0]))
 
 
-def attend(own: Attention, queries, states, lengths):
+def attend(own: AttentionModule, queries, states, lengths):
     return quick.jit(lambda queries, states: own(queries, source(own, states, lengths)))(queries, states)
 
 
@@ -48,37 +49,37 @@ def weight(layer: nnx.Linear) -> np.ndarray:
 
 def numpy_scores(own: Any, query: np.ndarray, states: np.ndarray) -> np.ndarray:
     """Scores [N, S] of one query on the valid states of one source."""
-    if own.name in ("dot", "scaled_dot", "general"):
+    name = own.options.name
+    if name in ("dot", "scaled_dot", "general"):
         keys = states if own.project is None else states @ weight(own.project)
-        return (keys @ query / (2.0 if own.name == "scaled_dot" else 1.0))[None]
-    if own.name in ("additive", "location"):
-        own = getattr(own, "additive", own)
+        return (keys @ query / (2.0 if name == "scaled_dot" else 1.0))[None]
+    if name in ("additive", "location"):
         return (np.tanh(query @ weight(own.query) + states @ weight(own.memory)) @ weight(own.weight)).T
-    if own.name == "multi_head":
+    if name == "multi_head":
         queries, keys = query @ weight(own.query), states @ weight(own.key)
-        width = FEATURES // own.heads
-        parts = [slice(n * width, (n + 1) * width) for n in range(own.heads)]
+        width = FEATURES // own.num_heads
+        parts = [slice(n * width, (n + 1) * width) for n in range(own.num_heads)]
         return np.stack([keys[:, part] @ queries[part] / np.sqrt(width) for part in parts])
-    assert own.name == "local_p"
+    assert name == "local_p"
     place = (np.tanh(query @ weight(own.hidden)) @ weight(own.place))[0]
     away = np.arange(len(states)) - (len(states) - 1) / (1 + np.exp(-place))
-    window = own.config.window
+    window = own.window
     scores = states @ weight(own.project) @ query - away**2 / (2 * (window / 2) ** 2)
     return np.where(np.abs(away) <= window, scores, -np.inf)[None]
 
 
-def numpy_read(own: Any, weights: np.ndarray, states: np.ndarray) -> np.ndarray:
+def numpy_context(own: Any, weights: np.ndarray, states: np.ndarray) -> np.ndarray:
     """The context [M] of weights [N, S]."""
-    if own.name != "multi_head":
+    if own.options.name != "multi_head":
         return weights[0] @ states
-    width = FEATURES // own.heads
+    width = FEATURES // own.num_heads
     values = states @ weight(own.value)
-    contexts = [weights[n] @ values[:, n * width : (n + 1) * width] for n in range(own.heads)]
-    return np.concatenate(contexts) @ weight(own.output)
+    contexts = [weights[n] @ values[:, n * width : (n + 1) * width] for n in range(own.num_heads)]
+    return np.concatenate(contexts) @ weight(own.context)
 
 
 @pytest.mark.parametrize("smoothing", [False, True])
-@pytest.mark.parametrize("name", [*KINDS, "local_p near", "dot as wide"])
+@pytest.mark.parametrize("name", [*REFERENCES, "local_p near", "dot as wide"])
 def test_a_kind_weighs_and_sums_as_its_equations_say(name, smoothing):
     near = {"window": 1} if name.endswith("near") else {}
     memory = FEATURES if name.endswith("wide") else MEMORY
@@ -92,7 +93,7 @@ def test_a_kind_weighs_and_sums_as_its_equations_say(name, smoothing):
             mass = 1 / (1 + np.exp(-scores)) if smoothing else np.exp(scores)
             wanted = mass / mass.sum(axis=1, keepdims=True) if length else mass
             np.testing.assert_allclose(weights[row, u, :length], wanted.mean(axis=0), rtol=0, atol=1e-12)
-            np.testing.assert_allclose(contexts[row, u], numpy_read(own, wanted, seen), rtol=0, atol=1e-12)
+            np.testing.assert_allclose(contexts[row, u], numpy_context(own, wanted, seen), rtol=0, atol=1e-12)
     assert not name.endswith("near") or np.any(np.asarray(weights)[0] == 0)
 
 
@@ -104,7 +105,7 @@ def test_keys_are_shifted_by_what_was_looked_at(name, coverage):
     last, total = (jnp.asarray(rng.uniform(size=(3, SOURCE))) for _ in range(2))
     wanted = np.zeros((3, SOURCE, FEATURES))
     if coverage:
-        wanted = wanted + np.asarray(total)[:, :, None] * np.asarray(own.covered[...])
+        wanted = wanted + np.asarray(total)[:, :, None] * np.asarray(own.coverage[...])
     if name == "location":
         for row in range(3):
             taps = weight(own.convolution)  # [3, filters]
@@ -113,23 +114,23 @@ def test_keys_are_shifted_by_what_was_looked_at(name, coverage):
                 wanted[row] += found[:, None] * weight(own.place)[k]
     shift = np.broadcast_to(own.shift(Trace(last, total)), wanted.shape)
     np.testing.assert_allclose(shift, wanted, rtol=0, atol=1e-12)
-    assert own.traces == (coverage or name == "location")
+    assert own.options.has_memory == (coverage or name == "location")
 
 
 @pytest.mark.parametrize("name", [name for name in KINDS if name != "location"])
 def test_without_a_shift_the_trace_changes_nothing(name):
     own = create(name, coverage=True)
-    assert own.covered is not None
-    own.covered[...] = jnp.zeros(FEATURES)
+    assert own.coverage is not None
+    own.coverage[...] = jnp.zeros(FEATURES)
     queries, states, lengths = arrays()
 
     @quick.jit
     def run():
         seen = source(own, states, lengths)
-        return own(queries, seen), own.in_turn(queries, seen)
+        return own(queries, seen), own.scan(queries, seen)
 
-    at_once, in_turn = run()
-    for x, y in zip(at_once, in_turn, strict=True):
+    at_once, scanned = run()
+    for x, y in zip(at_once, scanned, strict=True):
         np.testing.assert_allclose(x, y, rtol=0, atol=1e-12)
 
 
@@ -192,7 +193,7 @@ def test_padding_has_no_say_and_no_gradient(name):
 @looking
 def test_dropped_weights_are_missed_by_the_context_and_come_back_whole(name):
     own, (queries, states, lengths) = create(name), arrays()
-    kept = jnp.zeros((3, 2, own.heads, SOURCE)).at[..., 1].set(2.0)
+    kept = jnp.zeros((3, 2, own.num_heads, SOURCE)).at[..., 1].set(2.0)
 
     @quick.jit
     def run(states):
@@ -202,14 +203,14 @@ def test_dropped_weights_are_missed_by_the_context_and_come_back_whole(name):
     (_, plain), (context, weights) = run(states)
     np.testing.assert_array_equal(weights, plain)
     (_, _), (other, _) = run(states.at[:, 2:].multiply(-1.0))  # weights change, but values of state 1 alone are read
-    assert np.linalg.matrix_rank(np.stack([context[0, 0], other[0, 0]]), tol=1e-9) == (1 if own.heads == 1 else 2)
+    assert np.linalg.matrix_rank(np.stack([context[0, 0], other[0, 0]]), tol=1e-9) == (1 if own.num_heads == 1 else 2)
 
 
 def test_the_softmax_neither_overflows_nor_depends_on_a_shift():
     scores = jnp.array([[[[1.0, 2.0, 5e8]]]])
     valid = jnp.array([[[[True, True, False]]]])
     wanted = np.array([[[[1 / (1 + np.e), np.e / (1 + np.e), 0]]]])
-    run = quick.jit(normalised)
+    run = quick.jit(normalize_scores)
     for shift in (0.0, 1000.0, -1000.0):
         np.testing.assert_allclose(run(scores + np.float32(shift), valid), wanted, atol=1e-12)
 
@@ -217,19 +218,19 @@ def test_the_softmax_neither_overflows_nor_depends_on_a_shift():
 def test_an_empty_source_has_a_gradient_of_zero():
     nothing = jnp.zeros((1, 1, 1, 3), bool)
     for smoothing in (False, True):
-        gradient = jax.grad(lambda scores, own=smoothing: jnp.sum(normalised(scores, nothing, own) * 1e30))
+        gradient = jax.grad(lambda scores, own=smoothing: jnp.sum(normalize_scores(scores, nothing, own) * 1e30))
         assert np.all(np.asarray(quick.jit(gradient)(jnp.ones((1, 1, 2, 3)))) == 0)
 
 
 def test_a_score_that_is_not_a_number_is_not_hidden():
-    weights = normalised(jnp.full((1, 1, 1, 2), jnp.nan), jnp.ones((1, 1, 1, 2), bool))
+    weights = normalize_scores(jnp.full((1, 1, 1, 2), jnp.nan), jnp.ones((1, 1, 1, 2), bool))
     assert np.all(np.isnan(weights))
 
 
 def test_smoothed_weights_of_low_scores_sum_to_one_and_have_a_gradient():
     scores = jnp.asarray([[[[-200.0, -201.0, -200.0]]]], jnp.float32)
     valid = jnp.ones((1, 1, 1, 3), bool)
-    weights, gradient = jax.value_and_grad(lambda x: normalised(x, valid, True)[0, 0, 0, 1])(scores)
+    weights, gradient = jax.value_and_grad(lambda x: normalize_scores(x, valid, True)[0, 0, 0, 1])(scores)
     share = np.exp(-1) / (2 + np.exp(-1))
     assert weights == pytest.approx(share, rel=1e-4)
     np.testing.assert_allclose(gradient[0, 0, 0, 1], share * (1 - share), rtol=1e-4)

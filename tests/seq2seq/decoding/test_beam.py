@@ -5,12 +5,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from research import catalogue
-from research.batch import END
-from research.config import Config, DecodingConfig, ModelConfig, PronunciationConfig
+from research.batch import EOS
 from research.errors import UserError
-from research.seq2seq import search
+from research.seq2seq.attention import ATTENTIONS
 from research.seq2seq.decoder import Decoder
+from research.seq2seq.decoding import Beam
+from research.seq2seq.decoding.beam import MIN_COVERAGE
+from research.seq2seq.options import Seq2seqOptions
 from tests import quick
 from tests.seq2seq import models, outputs
 from tests.seq2seq.models import BATCH, decoder_of, encoded
@@ -26,7 +27,7 @@ COVERED = {"coverage_penalty": 0.4}
 def prepared(kind: str, by: float = 1.5):
     """A decoder that is inclined to end, and else not too sure, so that outputs differ in length; and a memory."""
     model = outputs.model(kind)
-    return inclined(decoder_of(model), END, by, 0.5), quick.jit(lambda: encoded(model, models.batch()))()
+    return inclined(decoder_of(model), EOS, by, 0.5), quick.jit(lambda: encoded(model, models.batch()))()
 
 
 @pytest.fixture(scope="module", params=["none", "dot", "additive"])
@@ -39,14 +40,14 @@ def known(request):
 
 def found_by(decoder: Decoder, memory, configs, most: int = MOST):
     """What each search finds; one program."""
-    run = quick.jit(lambda memory: [search.create(config, most)(decoder, memory) for config in configs])
+    run = quick.jit(lambda memory: [config.resolve(most)(decoder, memory) for config in configs])
     return jax.device_get(run(memory))
 
 
-def searches(kind: str, *options: dict) -> list[DecodingConfig]:
+def searches(kind: str, *options: dict) -> list[Beam]:
     """With these options, those that this kind of attention allows."""
     allowed = [each for each in options if kind != "none" or "coverage_penalty" not in each]
-    return [DecodingConfig("beam", **each) for each in allowed]
+    return [Beam(**options) for options in allowed]
 
 
 def test_a_wide_beam_finds_all_outputs_in_their_order(known):
@@ -80,7 +81,7 @@ def test_it_takes_the_steps_after_which_no_hypothesis_could_come_in_and_no_more(
     most, taken = 6, []
     table, calls = Table.of(decoder, memory, most), outputs.counted_steps(monkeypatch)
     for alpha in (0.0, 1.0, 4.0):
-        config = DecodingConfig("beam", beam_size=2, length_penalty=alpha)
+        config = Beam(beam_size=2, length_penalty=alpha)
         calls.clear()
         found_by(decoder, memory, [config], most)
         jax.effects_barrier()
@@ -91,14 +92,14 @@ def test_it_takes_the_steps_after_which_no_hypothesis_could_come_in_and_no_more(
     )  # the longer an output may pay, the longer it is looked for
 
 
-@pytest.mark.parametrize("kind", catalogue.names("attentions"))
+@pytest.mark.parametrize("kind", ATTENTIONS)
 def test_a_coverage_penalty_is_refused_where_attention_has_no_weights(kind):
     model = models.model("gru", kind)
     decoder, memory = decoder_of(model), quick.jit(encoded, static_argnums=0)(model, models.batch())
-    weights = decoder.step(memory, decoder.start(memory), jnp.full(BATCH, END, jnp.int32))[1]
+    weights = decoder.step(memory, decoder.start(memory), jnp.full(BATCH, EOS, jnp.int32))[1]
 
     def create():
-        return Config(task=PronunciationConfig(), model=ModelConfig(attention=kind), decoding=PENALTIES)
+        return Seq2seqOptions(attention=models.attention(kind), decoding=PENALTIES)
 
     if np.any(np.asarray(weights)):
         create()
@@ -111,9 +112,8 @@ def test_a_coverage_penalty_is_refused_where_attention_has_no_weights(kind):
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_a_state_without_attention_costs_a_finite_penalty_and_padding_none(dtype):
-    method = search.Beam(PENALTIES, MOST)
     coverage = jnp.asarray([[[0, 0.5, 3, 0]], [[0, 0, 0, 0]]], dtype)
-    found = method.covered(coverage, jnp.asarray([3, 0]))
-    wanted = PENALTIES.coverage_penalty * (np.log(search.FLOOR) + np.log(0.5))
+    found = PENALTIES._penalty(coverage, jnp.asarray([3, 0]))
+    wanted = PENALTIES.coverage_penalty * (np.log(MIN_COVERAGE) + np.log(0.5))
     np.testing.assert_allclose(found, [[wanted], [0]], rtol=1e-6)
-    np.testing.assert_allclose(method.covered(coverage[:1, :, :3], None), [[wanted]], rtol=1e-6)
+    np.testing.assert_allclose(PENALTIES._penalty(coverage[:1, :, :3], None), [[wanted]], rtol=1e-6)

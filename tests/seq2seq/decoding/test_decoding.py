@@ -8,33 +8,32 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from research.batch import BEGIN, END, PAD
-from research.config import AttentionConfig, DecodingConfig
+from research.batch import BOS, EOS, PAD
 from research.errors import UserError
-from research.recurrent.dropout import Rates
-from research.seq2seq import search
-from research.seq2seq.decoder import SILENT
+from research.recurrence.dropout import Rates
+from research.seq2seq.decoder import NO_NOISE
+from research.seq2seq.decoding import Beam, Decoding, Greedy, Sample
 from tests import quick
 from tests.seq2seq import models, outputs
 from tests.seq2seq.models import BATCH, SOURCE_LENGTHS, altered, decoder_of, encoded
 from tests.seq2seq.outputs import inclined
 
 MOST = 9
-METHODS = {
-    "greedy": DecodingConfig(),
-    "sample": DecodingConfig("sample", temperature=0.7, top_k=4),
+METHODS: dict[str, Decoding] = {
+    "greedy": Greedy(),
+    "sample": Sample(temperature=0.7, top_k=4),
     "beam": dataclasses.replace(outputs.PENALTIES, beam_size=3),
 }
 VALID = np.arange(models.SOURCE)[None, :] < np.array(SOURCE_LENGTHS)[:, None]
 
 
-def decoded(known, configs, noise=SILENT):
+def decoded(known, configs, noise=NO_NOISE):
     """What each search finds with this decoder and memory; one program."""
     decoder, memory = known
 
     @quick.jit
     def run(memory, key):
-        return [search.create(config, MOST)(decoder, memory, key, noise) for config in configs]
+        return [config.resolve(MOST)(decoder, memory, key, noise) for config in configs]
 
     return jax.device_get(run(memory, jax.random.key(0)))
 
@@ -44,20 +43,20 @@ def talking():
     """A decoder that ends after some steps, and a memory."""
     with jax.enable_x64(True):
         model = models.model("lstm", "additive")
-        return inclined(decoder_of(model), END, 2.0), quick.jit(encoded, static_argnums=0)(model, models.batch())
+        return inclined(decoder_of(model), EOS, 2.0), quick.jit(encoded, static_argnums=0)(model, models.batch())
 
 
 @pytest.mark.parametrize("shift", [-9.0, 2.0, 99.0], ids=["nothing-ends", "one-by-one", "all-at-once"])
 def test_greedy_decoding_is_a_loop_of_best_tokens_that_stops_when_all_have_ended(shift, talking, monkeypatch):
-    decoder, memory = inclined(talking[0], END, shift - 2.0), talking[1]
-    state, fed, said = decoder.start(memory), jnp.full((BATCH,), BEGIN), []
+    decoder, memory = inclined(talking[0], EOS, shift - 2.0), talking[1]
+    state, fed, said = decoder.start(memory), jnp.full((BATCH,), BOS), []
     advance = quick.jit(lambda state, fed: decoder.step(memory, state, fed))
     for _ in range(MOST):
         logits, _, state = advance(state, fed)
         fed = jnp.argmax(logits, axis=-1)
         said.append(np.asarray(fed))
     wanted = np.stack(said, axis=1)
-    lengths = [row.index(END) + 1 if END in row else MOST for row in wanted.tolist()]
+    lengths = [row.index(EOS) + 1 if EOS in row else MOST for row in wanted.tolist()]
     assert lengths == [MOST] * BATCH if shift < 0 else [1] * BATCH if shift == 99 else len(set(lengths)) > 1, lengths
     calls = outputs.counted_steps(monkeypatch)
     (found,) = decoded((decoder, memory), [METHODS["greedy"]])
@@ -65,7 +64,7 @@ def test_greedy_decoding_is_a_loop_of_best_tokens_that_stops_when_all_have_ended
     wanted[np.arange(MOST)[None, :] >= np.array(lengths)[:, None]] = PAD
     np.testing.assert_array_equal(found.tokens[:, 0], wanted)
     np.testing.assert_array_equal(found.lengths[:, 0], lengths)
-    np.testing.assert_array_equal(found.finished[:, 0], np.any(wanted == END, axis=1))
+    np.testing.assert_array_equal(found.finished[:, 0], np.any(wanted == EOS, axis=1))
     assert len(calls) == max(lengths)
 
 
@@ -78,19 +77,19 @@ KINDS = [
 
 @pytest.mark.parametrize(("cell", "attention", "options"), KINDS, ids=[kind[1] for kind in KINDS])
 def test_log_probabilities_are_those_of_the_model_when_it_is_fed_the_output(cell, attention, options):
-    model = outputs.model(attention, cell, attention=AttentionConfig(**options))
+    model = outputs.model(models.attention(attention, **options), cell)
     decoder, memory = decoder_of(model), quick.jit(lambda: encoded(model, models.batch()))()
-    noise = decoder.expected(Rates(zoneout_h=jnp.asarray(0.3)))
+    noise = decoder.expected(Rates(zoneout_hidden=jnp.asarray(0.3)))
     covers = {} if attention != "none" else {"coverage_penalty": 0.0}
     configs = [METHODS["greedy"], METHODS["sample"], dataclasses.replace(METHODS["beam"], **covers)]
     for config, found in zip(configs, decoded((decoder, memory), configs, noise), strict=True):
         count = found.tokens.shape[1]
-        assert found.tokens.shape == (BATCH, search.create(config, MOST).count, MOST)
+        assert found.tokens.shape == (BATCH, config.num_hypotheses, MOST)
 
         @quick.jit
         def teacher_forced(tokens, lengths, count=count):
             each = jax.tree.map(lambda x: jnp.repeat(x, count, axis=0), memory)
-            fed = jnp.concatenate([jnp.full_like(tokens[:, :1], BEGIN), tokens[:, :-1]], axis=1)
+            fed = jnp.concatenate([jnp.full_like(tokens[:, :1], BOS), tokens[:, :-1]], axis=1)
             return jax.nn.log_softmax(decoder(each, fed, lengths, noise)[0])
 
         tokens, lengths = found.tokens.reshape(-1, MOST), found.lengths.reshape(-1)
@@ -98,9 +97,9 @@ def test_log_probabilities_are_those_of_the_model_when_it_is_fed_the_output(cell
         valid = np.arange(MOST)[None, :] < lengths[:, None]
         total = np.sum(log_p, axis=1, where=valid)
         np.testing.assert_allclose(found.log_probability.reshape(-1), total, rtol=1e-11)
-        np.testing.assert_array_equal(np.sum((tokens == END) & valid, axis=1), found.finished.reshape(-1))
+        np.testing.assert_array_equal(np.sum((tokens == EOS) & valid, axis=1), found.finished.reshape(-1))
         assert np.all(tokens[~valid] == PAD) and np.all(lengths[~found.finished.reshape(-1)] == MOST)
-        if config.method != "beam":
+        if config.name != "beam":
             np.testing.assert_array_equal(found.score, found.log_probability)
 
 
@@ -108,7 +107,7 @@ def test_a_beam_of_one_is_greedy_decoding_whatever_the_penalties(talking):
     limits = [{}, {"min_length": 3}, {"min_length": 2, "max_length": 5}]
     penalties = [{}, {"length_penalty": 3.0, "coverage_penalty": 0.7}]
     for limit in limits:
-        configs = [DecodingConfig(**limit)] + [DecodingConfig("beam", 1, **limit, **each) for each in penalties]
+        configs = [Greedy(**limit)] + [Beam(beam_size=1, **limit, **each) for each in penalties]
         wanted, *beams = decoded(talking, configs)
         assert len(set(wanted.lengths[:, 0].tolist())) > 1
         for found in beams:
@@ -129,9 +128,9 @@ def test_outputs_keep_within_the_least_and_the_greatest_length(method, talking):
 
 
 def test_a_least_length_that_leaves_no_place_for_the_end_is_refused():
-    assert search.create(DecodingConfig(min_length=5), 6).most == 6
-    with pytest.raises(UserError, match=r"^decoding.min_length=6: must be at most 5, as an output has 6 tokens"):
-        search.create(DecodingConfig(min_length=6), 6)
+    assert Greedy(min_length=5).resolve(6) == Greedy(min_length=5, max_length=6)
+    with pytest.raises(UserError, match=r"^decoding.min_length=6: must be less than decoding.max_length=6"):
+        Greedy(min_length=6).resolve(6)
 
 
 def test_the_mark_of_padding_is_a_token_like_any_other(talking):
@@ -139,7 +138,7 @@ def test_the_mark_of_padding_is_a_token_like_any_other(talking):
     decoder, memory = talking
     methods = [METHODS["greedy"], METHODS["beam"]]
     plain = decoded(talking, methods)
-    said, times = np.unique(plain[0].tokens[plain[0].tokens > END], return_counts=True)
+    said, times = np.unique(plain[0].tokens[plain[0].tokens > EOS], return_counts=True)
     symbol = said[np.argmax(times)]
     order = np.arange(models.PHONEMES)
     order[[PAD, symbol]] = symbol, PAD
@@ -176,11 +175,11 @@ def test_models_of_one_program_decode_as_each_alone(talking):
     """Packs map over their trials on a CPU, and batch them on a GPU; one trial has ended long before the other."""
     decoder, memory = talking
     graphdef, _ = nnx.split(decoder)
-    states = [nnx.split(inclined(decoder, END, by))[1] for by in (0.0, 9.0, -9.0)]
+    states = [nnx.split(inclined(decoder, EOS, by))[1] for by in (0.0, 9.0, -9.0)]
 
     def one(state):
         own = nnx.merge(graphdef, state)
-        return [search.create(config, MOST)(own, memory, jax.random.key(0)) for config in METHODS.values()]
+        return [config.resolve(MOST)(own, memory, jax.random.key(0)) for config in METHODS.values()]
 
     stacked = jax.tree.map(lambda *x: jnp.stack(x), *states)
     together = quick.jit(lambda stacked: [jax.lax.map(one, stacked), jax.vmap(one)(stacked)])(stacked)
