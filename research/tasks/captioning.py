@@ -27,6 +27,8 @@ from PIL import Image
 
 from research.batch import TaskSpec
 from research.data.batching import Examples
+from research.data.corpora import tuxpaint
+from research.data.corpora.tuxpaint import Stamp
 from research.data.images.files import STAMP_SIZE, fit_square, load_image
 from research.data.images.warp import WarpOptions, warp
 from research.data.processor import Axis, Kind, Processor
@@ -197,15 +199,15 @@ class ImageStamps(CaptioningTask):
         train = self._corpus["train"]
         captions = [stamp.caption for stamp in train]
         processor = self.fit(captions)
-        images = [processor.steps_of(stamp.image) for stamp in train]
+        images = [processor.steps_of(stamp.pixels) for stamp in train]
         examples = Examples(images, [processor.tokenizer.encode(caption) for caption in captions])
         return PreparedImages(InMemory.of(examples), Counter(captions).most_common(1)[0][0], processor)
 
     def held_out(self, split: Split, count: int) -> HeldOut:
         processor = self.prepared.processor
 
-        def encode(stamp: Any) -> tuple[np.ndarray, list[int]]:
-            return processor.steps_of(stamp.image), processor.tokenizer.encode(stamp.caption)
+        def encode(stamp: Stamp) -> tuple[np.ndarray, list[int]]:
+            return processor.steps_of(stamp.pixels), processor.tokenizer.encode(stamp.caption)
 
         return sample(split, self._corpus[split], count, encode, lambda stamp: stamp.caption)
 
@@ -213,9 +215,7 @@ class ImageStamps(CaptioningTask):
         return "images to captions"
 
     @functools.cached_property
-    def _corpus(self) -> Mapping[str, Sequence[Any]]:
-        from research.data.corpora import tuxpaint  # slow to import
-
+    def _corpus(self) -> Mapping[str, Sequence[Stamp]]:
         return tuxpaint.load(self.language)
 
 

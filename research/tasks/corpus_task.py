@@ -17,6 +17,7 @@ from jaxtyping import Array, Int
 
 from research.batch import Batch
 from research.data.batching import Buckets, Example, Examples, in_buckets
+from research.data.corpora.source import Source
 from research.data.order import AUGMENT, Order, stream
 from research.data.streaming import Stream, Window
 from research.tasks.task import HeldOut, Split, Task
@@ -111,7 +112,7 @@ class CorpusTask(Task, abc.ABC):
 
 def sample(
     split: Split,
-    records: Sequence[Any],
+    records: Sequence[Any] | Source,
     count: int,
     encode: Callable[[Any], Example],
     reference: Callable[[Any], Any],

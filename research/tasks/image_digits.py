@@ -21,6 +21,7 @@ import numpy as np
 from jaxtyping import Array, Int
 
 from research.batch import EOS, FIRST_SYMBOL, PAD, Batch, TaskSpec
+from research.data.corpora import mnist
 from research.data.images.files import load_image
 from research.data.images.strips import DIGIT, place_digits, read_strip
 from research.data.images.warp import WarpOptions, warp
@@ -134,7 +135,7 @@ class ImageDigits(WarpOptions, Task):
             chosen = np.flatnonzero(counts == digits)
             places = rows[chosen, :digits]
             squares = images[places].astype(np.float32) / np.float32(255)
-            part = _strips(squares, labels[places], gaps[chosen, : digits + 1], self._widths[-1], np)
+            part: Any = _strips(squares, labels[places], gaps[chosen, : digits + 1], self._widths[-1], np)
             inputs[chosen], targets[chosen, : digits + 1] = part.inputs, part.targets
             lengths[chosen] = part.input_lengths
         references = [NAMES.decode(target.tolist()) for target in targets]
@@ -155,8 +156,6 @@ class ImageDigits(WarpOptions, Task):
 
     @functools.cached_property
     def _splits(self) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-        from research.data.corpora import mnist  # slow to import
-
         splits = mnist.load()
         return {name: (split["images"].reshape(-1, DIGIT, DIGIT), split["labels"]) for name, split in splits.items()}
 

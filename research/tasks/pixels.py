@@ -14,12 +14,12 @@ import numpy as np
 from jaxtyping import Array, Int
 
 from research.batch import Batch, TaskSpec
+from research.data.corpora import mnist
+from research.data.corpora.mnist import PIXELS
 from research.data.order import Order
 from research.options import require
 from research.tasks.task import Evaluation, HeldOut, Predictions, Split, Task
 
-PIXELS = 784
-"""Pixels of a digit."""
 PERMUTATION_SEED = 92916
 """Seed of the one permutation of all runs."""
 
@@ -76,8 +76,6 @@ class Pixels(Task):
     @functools.cached_property
     def _splits(self) -> dict[str, tuple[np.ndarray, np.ndarray]]:
         """Images in the order of the pixels, and labels."""
-        from research.data.corpora import mnist  # slow to import
-
         order = np.random.default_rng(PERMUTATION_SEED).permutation(PIXELS) if self.permuted else np.arange(PIXELS)
         return {
             name: (np.ascontiguousarray(split["images"][:, order]), split["labels"].astype(np.int32))

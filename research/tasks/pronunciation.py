@@ -18,6 +18,8 @@ import numpy as np
 
 from research.batch import EOS, PAD, Batch, TaskSpec
 from research.data.batching import Buckets
+from research.data.corpora import cmudict
+from research.data.corpora.cmudict import Words
 from research.data.processor import Axis, Kind, Processor
 from research.data.text import Vocabulary
 from research.errors import UserError
@@ -68,7 +70,7 @@ class SpellingProcessor(Processor):
 @dataclass(frozen=True)
 class _Dictionary(Prepared):
     processor: SpellingProcessor
-    held_out: Mapping[str, Any]
+    held_out: Mapping[str, Words]
     """Words of each split."""
 
 
@@ -87,8 +89,6 @@ class Pronunciation(CorpusTask):
 
     @functools.cached_property
     def prepared(self) -> _Dictionary:
-        from research.data.corpora import cmudict  # slow to import
-
         corpus = cmudict.load(self.stress)
         train = corpus.splits["train"]
         targets, target_lengths = _end_with_eos(train.target, train.target_lengths)

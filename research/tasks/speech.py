@@ -9,7 +9,7 @@ speaker in a split.
 import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import ClassVar, Literal, NamedTuple
 
 import jax
 import numpy as np
@@ -22,6 +22,7 @@ from research.data.audio.features import Statistics
 from research.data.audio.files import resample
 from research.data.audio.processor import AudioProcessor
 from research.data.batching import Examples
+from research.data.corpora.recordings import Recording
 from research.data.processor import Processor
 from research.data.text import Vocabulary
 from research.tasks.corpus_task import CorpusTask, InMemory, Prepared, sample
@@ -59,7 +60,7 @@ class SpeechTask(SpeechOptions, CorpusTask):
     def prepared(self) -> PreparedSpeech:
         raise NotImplementedError
 
-    def recordings(self, split: Split) -> Sequence[Any]:
+    def recordings(self, split: Split) -> Sequence[Recording]:
         """Return the recordings of a split."""
         raise NotImplementedError
 
@@ -91,7 +92,7 @@ class SpeechTask(SpeechOptions, CorpusTask):
         recordings, processor = self.recordings(split), self.prepared.processor
         speakers = self._speakers(recordings) if self.normalize == "speaker" else {}
 
-        def encode(recording: Any) -> tuple[np.ndarray, list[int]]:
+        def encode(recording: Recording) -> tuple[np.ndarray, list[int]]:
             log_mel = log_mel_of(recording, self)
             if speakers:
                 log_mel = features.match_corpus(log_mel, speakers[recording.speaker], processor.corpus)
@@ -118,7 +119,7 @@ class SpeechTask(SpeechOptions, CorpusTask):
         }
         return replace(evaluation, metrics=evaluation.metrics | metrics)
 
-    def prepare(self, train: Sequence[Any], most_frequent: str) -> PreparedSpeech:
+    def prepare(self, train: Sequence[Recording], most_frequent: str) -> PreparedSpeech:
         """Return training recordings as features in memory, with the statistics and the symbols that they have."""
         log_mels = [log_mel_of(recording, self) for recording in train]
         corpus = Statistics.of(log_mels)
@@ -134,7 +135,7 @@ class SpeechTask(SpeechOptions, CorpusTask):
         return PreparedSpeech(InMemory.of(examples), most_frequent, processor, max(map(len, log_mels)))
 
     def _speakers(
-        self, recordings: Sequence[Any], log_mels: Sequence[np.ndarray] | None = None
+        self, recordings: Sequence[Recording], log_mels: Sequence[np.ndarray] | None = None
     ) -> Mapping[str, Statistics]:
         """Return the statistics of each speaker."""
         log_mels = log_mels or [log_mel_of(recording, self) for recording in recordings]
@@ -144,7 +145,7 @@ class SpeechTask(SpeechOptions, CorpusTask):
         return {speaker: Statistics.of(mels) for speaker, mels in by_speaker.items()}
 
 
-def log_mel_of(recording: Any, options: SpeechOptions) -> np.ndarray:
+def log_mel_of(recording: Recording, options: SpeechOptions) -> np.ndarray:
     """Return the log-mel features of a recording."""
     samples = resample(recording.samples, recording.sample_rate, options.sample_rate)
     return features.log_mel_filterbank(samples, options)

@@ -18,11 +18,14 @@ Symbols are words. The metrics of `research/tasks/metrics/edits.py` are those of
 import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import jax
 import numpy as np
 
+from research.data.corpora import asterisk, espeak, flite
+from research.data.corpora.flite import MAX_STRINGS
+from research.data.corpora.recordings import Recording
 from research.options import require_between
 from research.tasks.metrics import edits, text
 from research.tasks.speech import PreparedSpeech, SpeechTask
@@ -35,8 +38,6 @@ MAX_PAUSE = 0.1
 SEED = 0
 REAL = "real"
 """Speaker of the strings of real digits."""
-MAX_FLITE_STRINGS = 500
-"""Strings that there are of a voice of flite."""
 
 
 @dataclass(frozen=True)
@@ -52,18 +53,14 @@ class SpeechDigits(SpeechTask):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require_between(self, "task", flite_strings=(0, MAX_FLITE_STRINGS))
+        require_between(self, "task", flite_strings=(0, MAX_STRINGS))
 
     @functools.cached_property
     def prepared(self) -> PreparedSpeech:
-        from research.data.corpora import flite  # slow to import
-
         train = [*self._corpus["train"], *(flite.load(self.flite_strings) if self.flite_strings else [])]
         return self.prepare(train, text.most_frequent([recording.text for recording in train]))
 
-    def recordings(self, split: Split) -> Sequence[Any]:
-        from research.data.corpora import asterisk  # slow to import
-
+    def recordings(self, split: Split) -> Sequence[Recording]:
         real = [replace(one, speaker=REAL) for one in strings_of(asterisk.digits())] if split == "test" else []
         return [*self._corpus[split], *real]
 
@@ -92,23 +89,19 @@ class SpeechDigits(SpeechTask):
         return "connected digits, synthesized"
 
     @functools.cached_property
-    def _corpus(self) -> Mapping[str, Sequence[Any]]:
-        from research.data.corpora import espeak  # slow to import
-
+    def _corpus(self) -> Mapping[str, Sequence[Recording]]:
         return espeak.load()
 
 
-def strings_of(digits: Sequence[Any]) -> list[Any]:
+def strings_of(digits: Sequence[Recording]) -> list[Recording]:
     """Return recordings of the digits from 0 on, each alone and in strings that the test split may have."""
-    from research.data.corpora import espeak  # slow to import
-
     rng = np.random.default_rng(SEED)
     strings = [[digit] for digit in range(len(digits))]
-    strings += [espeak.digits(rng, "test", least=2) for _ in range(NUM_STRINGS)]
+    strings += [espeak.draw_digits(rng, "test", min_digits=2) for _ in range(NUM_STRINGS)]
     return [_join([digits[digit] for digit in string], rng) for string in strings]
 
 
-def _join(parts: Sequence[Any], rng: np.random.Generator) -> Any:
+def _join(parts: Sequence[Recording], rng: np.random.Generator) -> Recording:
     first, *rest = parts
     samples = [first.samples]
     for part in rest:

@@ -14,15 +14,16 @@ The form of the texts is stated in `research/data/corpora/asterisk.py`. The metr
 import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
+from research.data.audio.concatenation import concatenate
+from research.data.corpora import asterisk, espeak_sentences
+from research.data.corpora.espeak_sentences import MAX_SENTENCES
+from research.data.corpora.recordings import Recording
 from research.options import require_between
 from research.tasks.metrics import text
 from research.tasks.speech import PreparedSpeech, SpeechTask
 from research.tasks.task import Split
-
-MAX_SENTENCES = 10_000
-"""Synthesized sentences that there are in a language."""
 
 
 @dataclass(frozen=True)
@@ -45,23 +46,18 @@ class SpeechPrompts(SpeechTask):
 
     @functools.cached_property
     def prepared(self) -> PreparedSpeech:
-        from research.data.audio.concatenation import concatenate  # slow to import
-        from research.data.corpora import espeak_sentences
-
         prompts = self._corpus["train"]
         train = [*prompts, *concatenate(prompts, self.joined)]
         if self.synthesized:
             train += espeak_sentences.load(self.language, self.synthesized)
         return self.prepare(train, text.most_frequent([recording.text for recording in prompts]))
 
-    def recordings(self, split: Split) -> Sequence[Any]:
+    def recordings(self, split: Split) -> Sequence[Recording]:
         return self._corpus[split]
 
     def describe(self) -> str:
         return f"recorded prompts, {self.language}"
 
     @functools.cached_property
-    def _corpus(self) -> Mapping[str, Sequence[Any]]:
-        from research.data.corpora import asterisk  # slow to import
-
+    def _corpus(self) -> Mapping[str, Sequence[Recording]]:
         return asterisk.load(self.language)

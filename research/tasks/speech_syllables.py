@@ -10,10 +10,12 @@ The metrics of `research/tasks/metrics/edits.py`, whose sequences are syllables,
 import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 
+from research.data.corpora import gcin
+from research.data.corpora.recordings import Recording
 from research.tasks.metrics import edits, text
 from research.tasks.speech import PreparedSpeech, SpeechTask
 from research.tasks.task import Evaluation, HeldOut, Predictions, Split
@@ -34,7 +36,7 @@ class SpeechSyllables(SpeechTask):
         train = self._corpus["train"]
         return self.prepare(train, text.most_frequent([recording.text for recording in train]))
 
-    def recordings(self, split: Split) -> Sequence[Any]:
+    def recordings(self, split: Split) -> Sequence[Recording]:
         return self._corpus[split]
 
     def evaluate(self, predictions: Predictions, held_out: HeldOut) -> Evaluation:
@@ -55,7 +57,5 @@ class SpeechSyllables(SpeechTask):
         return f"Mandarin syllables, split by {self.split}"
 
     @functools.cached_property
-    def _corpus(self) -> Mapping[str, Sequence[Any]]:
-        from research.data.corpora import gcin  # slow to import
-
+    def _corpus(self) -> Mapping[str, Sequence[Recording]]:
         return gcin.load(self.split)

@@ -17,6 +17,8 @@ from jaxtyping import Int
 from PIL import Image
 
 from research.data.batching import in_buckets
+from research.data.corpora import stock
+from research.data.corpora.source import Source
 from research.data.images.files import STAMP_SIZE, fit_square, to_rgb
 from research.data.streaming import Records, Stream
 from research.tasks.captioning import CaptioningTask, ImageProcessor, PreparedImages
@@ -34,7 +36,7 @@ SPLITS = {"train": "train", "validation": "val", "test": "test"}
 class CaptionRecords(Records):
     """Photographs as sequences, each with one of its captions."""
 
-    source: Any
+    source: Source
     places: Int[np.ndarray, "N 2"]
     """Photograph and caption of each example."""
     processor: ImageProcessor
@@ -83,10 +85,8 @@ class CocoCaptions(CaptioningTask):
     def describe(self) -> str:
         return "photographs to captions"
 
-    def _source(self, split: str) -> Any:
-        from research.data.corpora import stock  # slow to import
-
-        return stock.Source(str(stock.prepared(self.name, "2014")), SPLITS[split], ("image",))
+    def _source(self, split: str) -> Source:
+        return Source(str(stock.prepare(self.name, "2014")), SPLITS[split], ("image",))
 
 
 def captions(example: Mapping[str, Any]) -> list[str]:

@@ -13,7 +13,7 @@ import io
 import string
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import soundfile
@@ -22,6 +22,9 @@ from jaxtyping import Int
 from research.data.audio.features import Statistics
 from research.data.audio.processor import AudioProcessor
 from research.data.batching import in_buckets
+from research.data.corpora import stock
+from research.data.corpora.recordings import Recording
+from research.data.corpora.source import Source
 from research.data.streaming import Records, Stream
 from research.data.text import Vocabulary
 from research.options import require
@@ -42,21 +45,12 @@ LETTERS = (" ", "'", *string.ascii_lowercase)
 COMMANDS = ("down", "go", "left", "no", "off", "on", "right", "stop", "up", "yes", "_silence_", "_unknown_")
 
 
-class Utterance(NamedTuple):
-    """A recording of TFDS, in the form of those of `research/data/corpora/recordings.py`."""
-
-    samples: np.ndarray
-    sample_rate: int
-    text: str
-    speaker: str
-
-
 @dataclass(frozen=True)
 class SpeechRecords(Records):
     """Recordings of the training split as log-mel features, and their symbols."""
 
     task: "TfdsSpeech"
-    sources: tuple[Any, ...]
+    sources: tuple[Source, ...]
     places: Int[np.ndarray, "N 2"]
     """Source of each recording, and its row there."""
     frames: Int[np.ndarray, " N"]
@@ -81,11 +75,11 @@ class TfdsSpeech(SpeechTask):
         super().__post_init__()
         require(self.normalize != "speaker", "task.normalize", self.normalize, "none, corpus or utterance")
 
-    def sources(self, split: str) -> tuple[Any, ...]:
+    def sources(self, split: str) -> tuple[Source, ...]:
         """Return the sources of the examples of a split."""
         raise NotImplementedError
 
-    def recording(self, example: Mapping[str, Any]) -> Utterance:
+    def recording(self, example: Mapping[str, Any]) -> Recording:
         """Return an example's recording."""
         raise NotImplementedError
 
@@ -109,7 +103,7 @@ class TfdsSpeech(SpeechTask):
         processor = AudioProcessor(self, corpus, self.vocabulary)
         return PreparedSpeech(stream, most_frequent, processor, int(np.max(frames)))
 
-    def recordings(self, split: Split) -> Sequence[Any]:
+    def recordings(self, split: Split) -> Sequence[Recording]:
         (source,) = self.sources(split)
         return _Recordings(self, source)
 
@@ -119,7 +113,7 @@ class _Recordings(Sequence):
     """The recordings of a split, decoded on access: hours of speech are not kept in memory."""
 
     task: TfdsSpeech
-    source: Any
+    source: Source
 
     def __len__(self) -> int:
         return len(self.source)
@@ -144,17 +138,15 @@ class Librispeech(TfdsSpeech):
     evaluation: Literal["clean", "other"] = "clean"
     """Recordings of validation and test: dev-clean and test-clean, or the more difficult dev-other and test-other."""
 
-    def sources(self, split: str) -> tuple[Any, ...]:
-        from research.data.corpora import stock  # slow to import
-
-        folder = str(stock.prepared(self.name, "lazy_decode"))
+    def sources(self, split: str) -> tuple[Source, ...]:
+        folder = str(stock.prepare(self.name, "lazy_decode"))
         prefix = {"validation": "dev", "test": "test"}.get(split, "")
         names = SUBSETS[self.train] if split == "train" else (f"{prefix}_{self.evaluation}",)
-        return tuple(stock.Source(folder, name, ("speech",)) for name in names)
+        return tuple(Source(folder, name, ("speech",)) for name in names)
 
-    def recording(self, example: Mapping[str, Any]) -> Utterance:
+    def recording(self, example: Mapping[str, Any]) -> Recording:
         samples, sample_rate = soundfile.read(io.BytesIO(example["speech"]), dtype="int16")
-        return Utterance(samples, sample_rate, example["text"].decode().lower(), str(example["speaker_id"]))
+        return Recording(samples, sample_rate, example["text"].decode().lower(), str(example["speaker_id"]))
 
     @staticmethod
     def measure(example: Mapping[str, Any]) -> tuple[int, int]:
@@ -175,13 +167,11 @@ class SpeechCommands(TfdsSpeech):
     def symbols(self, transcript: str) -> Sequence[str]:
         return (transcript,)
 
-    def sources(self, split: str) -> tuple[Any, ...]:
-        from research.data.corpora import stock  # slow to import
+    def sources(self, split: str) -> tuple[Source, ...]:
+        return (Source(str(stock.prepare(self.name)), split),)
 
-        return (stock.Source(str(stock.prepared(self.name)), split),)
-
-    def recording(self, example: Mapping[str, Any]) -> Utterance:
-        return Utterance(example["audio"], SAMPLE_RATE, COMMANDS[int(example["label"])], "")  # TFDS tells no speakers
+    def recording(self, example: Mapping[str, Any]) -> Recording:
+        return Recording(example["audio"], SAMPLE_RATE, COMMANDS[int(example["label"])], "")  # TFDS tells no speakers
 
     @staticmethod
     def measure(example: Mapping[str, Any]) -> tuple[int, int]:

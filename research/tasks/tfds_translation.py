@@ -15,17 +15,20 @@ import numpy as np
 from jaxtyping import Int
 
 from research.data.batching import in_buckets
+from research.data.corpora import stock
+from research.data.corpora.libreoffice import Pair
+from research.data.corpora.source import Source
 from research.data.streaming import Records, Stream
 from research.tasks.corpus_task import spread
 from research.tasks.task import Split
 from research.tasks.translation import (
-    Pair,
     PreparedPairs,
     TranslationProcessor,
     TranslationTask,
     longest,
     most_frequent,
     normalize,
+    word_count,
 )
 
 SAMPLE = 500_000
@@ -35,7 +38,7 @@ SAMPLE = 500_000
 class PairRecords(Records):
     """Pairs of the training split as tokens."""
 
-    source: Any
+    source: Source
     rows: Int[np.ndarray, " N"]
     """Examples of the split to train on."""
     language: str
@@ -58,12 +61,12 @@ class TfdsTranslation(TranslationTask):
     def prepared(self) -> PreparedPairs:
         train, language = self._source("train"), self.target_language
         pairs = [pair_of(train[row], language) for row in spread(len(train), SAMPLE)]
-        processor = TranslationProcessor(*self.fit([pair for pair in pairs if pair.words]), 0)
+        processor = TranslationProcessor(*self.fit([pair for pair in pairs if word_count(pair)]), 0)
 
         def measure(example: Mapping[str, Any]) -> tuple[int, int, int]:
             pair = pair_of(example, language)
             source, target = processor.tokens(pair)
-            return pair.words, len(source), len(target)
+            return word_count(pair), len(source), len(target)
 
         tokenizers = json.dumps([processor.source.to_dict(), processor.target.to_dict()])
         words, *sides = train.measured(f"words and tokens of en and {language}: {tokenizers}", measure).T
@@ -77,10 +80,8 @@ class TfdsTranslation(TranslationTask):
     def pairs(self, split: Split) -> Sequence[Pair]:
         return [pair_of(example, self.target_language) for example in self._source(split)]
 
-    def _source(self, split: str) -> Any:
-        from research.data.corpora import stock  # slow to import
-
-        return stock.Source(str(stock.prepared(self.name, self.builder_config)), split)
+    def _source(self, split: str) -> Source:
+        return Source(str(stock.prepare(self.name, self.builder_config)), split)
 
 
 @dataclass(frozen=True)

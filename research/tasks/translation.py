@@ -20,12 +20,14 @@ import unicodedata
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
 from research.batch import TaskSpec
 from research.data.batching import Examples
+from research.data.corpora import libreoffice
+from research.data.corpora.libreoffice import Pair
 from research.data.processor import Axis, Kind, Processor
 from research.data.text import Tokenizer, TokenizerName, fit_tokenizer, restore_tokenizer
 from research.errors import UserError
@@ -39,18 +41,6 @@ LEFT_OUT = 0.005
 MAX_VOCAB_SIZE = 2**20
 LANGUAGES = {"de": "German", "fr": "French", "ja": "Japanese", "pt": "Portuguese", "ru": "Russian", "tr": "Turkish",
              "az": "Azerbaijani", "be": "Belarusian", "gl": "Galician"}  # fmt: skip
-
-
-class Pair(NamedTuple):
-    """A sentence and its translation."""
-
-    english: str
-    translation: str
-
-    @property
-    def words(self) -> int:
-        """Words of the English sentence."""
-        return len(self.english.split())
 
 
 class TranslationProcessor(Processor):
@@ -143,7 +133,7 @@ class TranslationTask(CorpusTask):
         return TaskSpec("tokens", processor.source.size, source, "tokens", processor.target.size, target)
 
     def held_out(self, split: Split, count: int) -> HeldOut:
-        pairs = [pair for pair in self.pairs(split) if 0 < pair.words <= self.max_words]
+        pairs = [pair for pair in self.pairs(split) if 0 < word_count(pair) <= self.max_words]
         return sample(split, pairs, count, self.prepared.processor.tokens, lambda pair: pair)
 
     def processor(self) -> TranslationProcessor:
@@ -151,7 +141,7 @@ class TranslationTask(CorpusTask):
 
     def evaluate(self, predictions: Predictions, held_out: HeldOut) -> Evaluation:
         pairs, processor = held_out.references, self.prepared.processor
-        words = np.array([pair.words for pair in pairs], np.int32)
+        words = np.array([word_count(pair) for pair in pairs], np.int32)
         references = [pair.translation for pair in pairs]
         outputs = [processor.decode(edits.symbols(tokens)) for tokens in predictions.outputs]
         evaluation = edits.evaluate(predictions, held_out.batch, name=self.error_rate, lengths=words)
@@ -205,7 +195,7 @@ class Translation(TranslationTask):
 
     @functools.cached_property
     def prepared(self) -> PreparedPairs:
-        train = [pair for pair in self._corpus["train"] if pair.words <= self.max_words]
+        train = [pair for pair in self._corpus["train"] if word_count(pair) <= self.max_words]
         processor = TranslationProcessor(*self.fit(train), 0)
         inputs, targets = zip(*map(processor.tokens, train), strict=True)
         examples = Examples(inputs, targets)
@@ -219,10 +209,7 @@ class Translation(TranslationTask):
 
     @functools.cached_property
     def _corpus(self) -> dict[str, list[Pair]]:
-        from research.data.corpora import libreoffice  # slow to import
-
-        corpus = libreoffice.load(self.target_language)
-        return {split: [Pair(pair.english, pair.translation) for pair in pairs] for split, pairs in corpus.items()}
+        return libreoffice.load(self.target_language)
 
 
 def longest(lengths: np.ndarray) -> np.ndarray:
@@ -233,6 +220,11 @@ def longest(lengths: np.ndarray) -> np.ndarray:
 def most_frequent(pairs: Sequence[Pair]) -> str:
     """Return the most frequent translation."""
     return Counter(pair.translation for pair in pairs).most_common(1)[0][0]
+
+
+def word_count(pair: Pair) -> int:
+    """Return the words of the English sentence."""
+    return len(pair.english.split())
 
 
 def normalize(sentence: str) -> str:
