@@ -34,10 +34,10 @@ EXPERIMENT = Experiment(
     variants={name: {"attention.name": name} for name in ("none", "context", "input", "dot", "additive")},
     rows="attention.name",
     columns=(
-        Column("phoneme error", "test/free_running/error_rate", unit="%"),
-        Column("on words of 12 letters and more", "test/free_running/error_rate_long_words", unit="%"),
+        Column("phoneme error", "test/free_running/phoneme_error_rate", unit="%"),
+        Column("on words of 12 letters and more", "test/free_running/phoneme_error_rate_long_words", unit="%"),
         Column("words with an error", "test/free_running/sequence_error_rate", unit="%"),
-        Column("teacher-forced error", "test/teacher_forced/error_rate", unit="%"),
+        Column("teacher-forced error", "test/teacher_forced/phoneme_error_rate", unit="%"),
         Column("exposure bias gap", "test/exposure_bias_gap", unit="%"),
         Column("teacher-forced loss", "test/teacher_forced/loss"),
         Column("parameters", "model/parameters"),

@@ -63,7 +63,7 @@ EXPERIMENT = Experiment(
         Column(
             "character error of the most frequent output", "test/baseline/most_frequent/character_error_rate", unit="%"
         ),
-        Column("teacher-forced error", "test/teacher_forced/error_rate", unit="%"),
+        Column("teacher-forced error", "test/teacher_forced/edit_error_rate", unit="%"),
         Column("parameters", "model/parameters"),
     ),
     figures=("metric_by_time", "error_by_position"),

@@ -38,7 +38,7 @@ EXPERIMENT = Experiment(
         }
     ),
     settings={
-        **{f"ted_{target}": {"task.target": target} for target in ("pt", "ru", "tr", "az", "be", "gl")},
+        **{f"ted_{target}": {"task.target_language": target} for target in ("pt", "ru", "tr", "az", "be", "gl")},
         "wmt14_de": {
             "task.name": "wmt14_translate",
             "model.hidden_size": 1024,
@@ -51,7 +51,7 @@ EXPERIMENT = Experiment(
     columns=(
         Column("BLEU", "test/free_running/bleu"),
         Column("chrF", "test/free_running/chrf"),
-        Column("token error", "test/free_running/error_rate", unit="%"),
+        Column("token error", "test/free_running/edit_error_rate", unit="%"),
         Column("teacher-forced loss", "test/teacher_forced/loss"),
         Column("BLEU of the most frequent translation", "test/baseline/most_frequent/bleu"),
         Column("BLEU of the unchanged source", "test/baseline/copy_source/bleu"),

@@ -56,8 +56,8 @@ EXPERIMENT = Experiment(
     },
     rows="variant",
     columns=(
-        Column("free-running error", "test/free_running/error_rate", unit="%"),
-        Column("teacher-forced error", "test/teacher_forced/error_rate", unit="%"),
+        Column("free-running error", "test/free_running/phoneme_error_rate", unit="%"),
+        Column("teacher-forced error", "test/teacher_forced/phoneme_error_rate", unit="%"),
         Column("exposure bias gap", "test/exposure_bias_gap", unit="%"),
         Column("teacher-forced loss", "test/teacher_forced/loss"),
         Column("words with an error", "test/free_running/sequence_error_rate", unit="%"),

@@ -39,14 +39,14 @@ EXPERIMENT = Experiment(
             "training.eval_examples": 1000,
         }
     ),
-    settings={target: {"task.target": target} for target in ("de", "fr", "ja")},
+    settings={target: {"task.target_language": target} for target in ("de", "fr", "ja")},
     variants={name: {"attention.name": name} for name in ("none", "dot", "additive")},
     rows="attention.name",
     columns=(
         Column("BLEU", "test/free_running/bleu"),
         Column("chrF", "test/free_running/chrf"),
         Column("exact match", "test/free_running/exact_match", unit="%"),
-        Column("token error", "test/free_running/error_rate", unit="%"),
+        Column("token error", "test/free_running/edit_error_rate", unit="%"),
         Column("teacher-forced loss", "test/teacher_forced/loss"),
         Column("BLEU of the most frequent translation", "test/baseline/most_frequent/bleu"),
         Column("BLEU of the unchanged source", "test/baseline/copy_source/bleu"),

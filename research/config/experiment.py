@@ -3,6 +3,7 @@
 An experiment is a file that sets `EXPERIMENT`: one of `experiments/`, known by its name, or any other, by its path.
 """
 
+import fnmatch
 import importlib.util
 import sys
 from collections.abc import Mapping
@@ -24,9 +25,17 @@ class Column:
 
     title: str
     key: str
+    """May have a * in the place of a word that tasks differ in: test/baseline/*/loss."""
     scale: Literal["linear", "log"] = "linear"
     """log: geometric mean, and the interval as a factor; zero and infinite values are counted and shown as such."""
     unit: Literal["", "%"] = ""
+
+
+def find_metric(summary: Mapping[str, Any], key: str) -> Any:
+    """Return the metric of a column's key, or the first that matches it; None where there is none."""
+    if "*" not in key:
+        return summary.get(key)
+    return next((value for name, value in summary.items() if fnmatch.fnmatchcase(name, key)), None)
 
 
 @dataclass(frozen=True)
@@ -102,5 +111,9 @@ def _module(name: str) -> ModuleType:
         spec = importlib.util.spec_from_file_location(title, path)
         assert spec and spec.loader
         module = sys.modules[title] = importlib.util.module_from_spec(spec)  # dataclasses look their module up
-        spec.loader.exec_module(module)
+        try:
+            spec.loader.exec_module(module)
+        except BaseException:
+            del sys.modules[title]
+            raise
     return module

@@ -79,3 +79,17 @@ def test_files_of_one_name_are_told_apart(tmp_path):
         (tmp_path / folder / "mine.py").write_text(OUTSIDE.replace('{"a"', f'{{"{variant}"'))
     loaded = [experiment.load(str(tmp_path / folder / "mine.py")) for folder in "aba"]
     assert [list(declared.variants) for declared in loaded] == [["x"], ["y"], ["x"]]
+
+
+def test_a_key_may_leave_a_word_open():
+    summary = {"test/loss": 1.0, "test/baseline/chance/accuracy": 3.0, "test/baseline/chance/loss": 2.0}
+    assert experiment.find_metric(summary, "test/baseline/*/loss") == 2.0
+    assert experiment.find_metric(summary, "test/loss") == 1.0
+    assert experiment.find_metric(summary, "test/*/x") is experiment.find_metric(summary, "x") is None
+
+
+def test_a_file_that_fails_fails_again(tmp_path):
+    (tmp_path / "broken.py").write_text("1 / 0")
+    for _ in range(2):
+        with pytest.raises(ZeroDivisionError):
+            experiment.load(str(tmp_path / "broken.py"))

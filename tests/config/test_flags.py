@@ -149,12 +149,13 @@ def test_help_with_an_unknown_flag_is_refused():
 
 
 def test_help_shows_the_choices_and_the_values_of_the_experiment_and_of_the_other_flags(capsys):
-    flags.print_help("gradient_norms", ["--task.name=adding", "--variant=rnn gain 1.2", "--runs-dir=there"])
+    args = ["--task.name=adding", "--variant=rnn gain 1.2"]
+    flags.print_help("gradient_norms", [*args, "--runs-dir=there"])
     shown = " ".join(capsys.readouterr().out.replace("│", " ").split())
     assert "--task.length INT" in shown and "(default: 100)" in shown
     assert "--task.permuted" not in shown
     assert "(default: 1.2)" in shown  # init.gain
-    for key in flatten(flags.config_of("gradient_norms", ["--task.name=adding"])):
+    for key in flatten(flags.config_of("gradient_norms", args)):
         assert f"--{key} " in shown
     for summary in ("gru Gated recurrent unit", "--cell.name (now rnn; its options follow)", "dyck Well nested"):
         assert summary in shown

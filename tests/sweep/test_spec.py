@@ -199,7 +199,7 @@ def one(entry: Any) -> dict[str, Any]:
         (content({"sed": {"value": 1}}), "sed=1: no such option; did you mean seed?"),
         (content({3: {"value": 1}}), "3=1: no such option"),
         (content({"seed": {"values": [0, "x"]}}), "seed=x: must be a whole number"),
-        (content({"variant": {"values": ["nobody"]}}), "arm=nobody: must be one of"),
+        (content({"variant": {"values": ["nobody"]}}), "variant=nobody: must be one of"),
         (content({"seed": {"values": [True]}}), "seed=True: must be a whole number"),
         (content({"seed": {"values": [0, "00"]}}), "parameters: two trials have the name seed=0"),
         (content({"wandb.mode": {"values": ["auto", "disabled"]}}), "two trials have the name base"),
