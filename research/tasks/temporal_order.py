@@ -5,9 +5,10 @@ All other steps hold one of four distractors at random; the class is read at the
     hochreiter_1997      T to 1.1 T steps; the first is a start symbol, the last an end symbol
                          two:   T/10 .. T/5, T/2 .. 3T/5                          (experiment 6a)
                          three: T/10 .. T/5, 33T/100 .. 43T/100, 66T/100 .. 76T/100    (6b), both ends included
-    pascanu_2013         T steps; two: 1 .. T/10, 5T/10 .. 6T/10, both ends included; as the paper says
+    pascanu_2013         T steps; two: 1 .. T/10, 5T/10 .. 6T/10, both ends included; as the code that was released
+                         with the paper describes its task
     pascanu_2013_code    T steps; two: T/10 .., 5T/10 ..; three: T/10 .., 3T/10 .., 6T/10 .., each T/10 places;
-                         as in the code released with the paper
+                         as that code draws them
 
 Hochreiter & Schmidhuber 1997; Pascanu, Mikolov, Bengio 2013. The places of the former are theirs for T = 100, scaled;
 a sequence counts as right where the class is the likeliest, where they ask that all outputs are off by less than 0.3.
@@ -41,7 +42,8 @@ class TemporalOrder(SyntheticTask):
     symbols: int = 2
     """Symbols whose order counts: 2 or 3."""
     definition: Definition = "hochreiter_1997"
-    """Where the symbols stand: as in the paper of 1997, or as in the paper or the code of Pascanu, Mikolov, Bengio."""
+    """Where the symbols stand: as in the paper of 1997, or as the code of Pascanu, Mikolov, Bengio 2013 describes or
+    draws them."""
 
     def __post_init__(self) -> None:
         require_between(self, "task", symbols=(2, 3), length=(20, MAX_STEPS))

@@ -19,10 +19,10 @@ free-running one stops; a missing one is one symbol too many, where the free-run
 
 `by_position` has them for each `position` of the target, from 1 to the longest one's end mark. A symbol that is
 replaced or missing is an error at its position in the reference; an additional one, at the position of the symbol
-behind it, be it the end mark (of the shortest ways to edit, one is taken). Here rates are per sequence that reaches the position,
-with its end mark if need be: the loss per target (`count`), the errors per reference (`teacher_forced_references` and
-`free_running_references`, as the nearest may differ). So the sum of free_running_error_rate * free_running_references
-over all positions is the sum of all edit distances.
+behind it, be it the end mark (of the shortest ways to edit, one is taken). Here rates are per sequence that reaches the
+position, with its end mark if need be: the loss per target (`count`), the errors per reference
+(`teacher_forced_references` and `free_running_references`, as the nearest may differ). So the sum of
+free_running_error_rate * free_running_references over all positions is the sum of all edit distances.
 """
 
 import math
