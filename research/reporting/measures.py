@@ -1,8 +1,8 @@
 """What the figures draw, as tables: profiles and heat maps over seeds, errors in parts, learning curves.
 
 Lines are tables with the columns `low`, `middle` and `high` over the seeds. Profiles hold norms unchanged: 0 where
-float32 underflowed, inf where it overflowed (a NaN is an inf that met a zero). The middle of some seeds is the median of
-the logarithms, which has a place for both; no norm is left out.
+float32 underflowed, inf where it overflowed (a NaN is an inf that met a zero). Their middle is the median of the
+logarithms, which has a place for both; no norm is left out.
 """
 
 import functools
@@ -49,13 +49,7 @@ class Profile:
 
 
 def profile(row: pd.DataFrame, part: str = "", when: When = "first") -> Profile | None:
-    """Return the row's first or last profile over its seeds; None if no trial has one.
-
-    Args:
-        row: trials.
-        part: of the carry; by default the state.
-        when: which record.
-    """
+    """Return the row's first or last profile, of a part of the carry or of the state; None if no trial has one."""
     name = _profile_name(row, part)
     records = [trial[0 if when == "first" else -1] for trial in _trials(row, name)]
     if not records:
@@ -99,9 +93,9 @@ def logarithm(norms: Array) -> Array:
 def errors(section: pd.DataFrame, by: By, kind: Kind, least: int = 20) -> dict[str, pd.DataFrame]:
     """Return a line for each row that has errors, or BLEU, by length or position, in bins of at least `least` examples.
 
-    All rows and kinds share the bins: neighboring places are put together where there are few examples, or many bins. A
-    line has `first`, `last` (of the bin) and `count` next to low, middle (the mean) and high; of positions, `count` adds
-    up the targets that reach each.
+    All rows and kinds share the bins: neighboring places are put together where there are few examples, or many bins.
+    A line has `first`, `last` (of the bin) and `count` next to low, middle (the mean) and high; of positions, `count`
+    adds up the targets that reach each.
     """
     weight = WEIGHTS.get(kind, "count") if by == "position" else "count"
     tables = []
@@ -189,7 +183,7 @@ def _regular(values: Array) -> Array:
 
 
 def _bins(count: pd.Series, least: float) -> list[int]:
-    """Return the bin of each place: neighbors put together until it has `least`; bins of like count if there are many."""
+    """Return the bin of each place: neighbors until it has `least`; bins of like count if there are many."""
     bins, filled = [], least
     for number in count:
         if filled >= least:

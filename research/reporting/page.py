@@ -35,8 +35,8 @@ img {{ width: 100%; margin-top: 2rem }}
 def report(runs: Path, format: tables.Format = "terminal", output: Path | None = None) -> None:
     """Print the table of each experiment among the runs, write its tables and figures, and print their places.
 
-    They go to `output`, by default RUNS/report, in a folder for each experiment if there are several. After a table that
-    is not for the terminal, the places are printed on the standard error, so that the output can be redirected.
+    They go to `output`, by default RUNS/report, in a folder for each experiment if there are several. After a table
+    that is not for the terminal, the places are printed on the standard error: the output can be redirected.
 
     Raises:
         UserError: if there are no runs, a run cannot be read, or the output cannot be written.

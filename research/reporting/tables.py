@@ -1,7 +1,7 @@
 """The table of an experiment, built once in plain text and rendered for a terminal, Markdown, LaTeX or HTML."""
 
-import io
 import re
+import textwrap
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from typing import Literal
 import pandas as pd
 
 from research.reporting.comparison import Comparison, describe, finished, rows, values
-from research.reporting.statistics import DASH, statistic, text
+from research.reporting.statistics import DASH, text
 
 Format = Literal["terminal", "markdown", "latex", "html"]
 
@@ -63,9 +63,8 @@ def _row(label: str, row: pd.DataFrame, comparison: Comparison) -> tuple[str, ..
     done = finished(row)
     diverged = sum(result["status"] == "diverged" for result in done["result"])
     seeds = str(len(done)) if len(done) == len(row) else f"{len(done)} of {len(row)}"
-    numbers = [
-        text(statistic(values(row, column.key), column.scale), column.unit) for column in comparison.experiment.columns
-    ]
+    columns = comparison.experiment.columns
+    numbers = [text(values(row, column.key), column.scale, column.unit) for column in columns]
     return (label, f"{seeds} ({diverged} diverged)" if diverged else seeds, *numbers)
 
 
@@ -75,8 +74,8 @@ def _notes(comparison: Comparison, parts: list[Part]) -> list[str]:
     notes = [f"Mean ± 95% t-interval over seeds{factors}."]
     if any(re.search(r"\(\d+/\d+\)", cell) for cell in cells):
         notes.append(
-            "0, inf or undefined (k/n): in k of the n seeds (0: underflow; inf: overflow, or no decay; undefined: nothing "
-            "to measure); a mean next to it is over the others."
+            "0, inf or undefined (k/n): in k of the n seeds (0: underflow; inf: overflow, or no decay; undefined: "
+            "nothing to measure); a mean next to it is over the others."
         )
     if any("diverged" in cell for cell in cells):
         notes.append("A diverged trial counts with the state in which it stopped.")
@@ -105,36 +104,26 @@ def _notes(comparison: Comparison, parts: list[Part]) -> list[str]:
 
 def _terminal(content: Table, width: int | None = None) -> str:
     """Return columns as wide as their widest cell; where they do not fit next to each other, in blocks."""
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table as Grid
-    from rich.text import Text
+    from rich.cells import cell_len  # of characters that take two places, too
 
-    rows = [content.header, *(row for part in content.parts for row in part.rows)]
-    widths = [max(len(row[column]) for row in rows) + 3 for column in range(len(content.header))]
+    lines = [content.header, *(row for part in content.parts for row in part.rows)]
+    widths = [max(map(cell_len, column)) + 3 for column in zip(*lines, strict=True)]
     blocks = [list(range(1, len(widths)))] if width is None else _blocks(widths, width)
-    needed = max(widths[0] + sum(widths[column] for column in block) for block in blocks)
-    console = Console(file=io.StringIO(), width=max(needed, width or 120), color_system=None)
     prose = min(width or 120, 120)
-    with console.capture() as captured:
-        console.print(Text(f"{content.name}: {content.claim}"), width=prose)
-        for part in content.parts:
-            console.print()
-            console.print(Text(part.heading), width=prose if width else None)
-            for block in blocks:
-                if block is not blocks[0]:
-                    console.print()
-                grid = Grid(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-                for column in (0, *block):
-                    justify = "right" if column else "left"
-                    grid.add_column(Text(content.header[column]), justify=justify, min_width=widths[column] - 3)
-                for row in part.rows:
-                    grid.add_row(*(Text(row[column]) for column in (0, *block)))
-                console.print(grid)
-        console.print()
-        for note in content.notes:
-            console.print(Text(note), width=prose)
-    return "\n".join(line.rstrip() for line in captured.get().splitlines()) + "\n"
+
+    def grid(block: list[int], rows: tuple[tuple[str, ...], ...]) -> str:
+        def line(row: tuple[str, ...]) -> str:
+            cells = [" " * (widths[column] - cell_len(row[column])) + row[column] for column in block]
+            return row[0] + " " * (widths[0] - 3 - cell_len(row[0])) + "".join(cells)
+
+        rule = "─" * (widths[0] - 3 + sum(widths[column] for column in block))
+        return "\n".join([line(content.header), rule, *map(line, rows)])
+
+    texts = [textwrap.fill(f"{content.name}: {content.claim}", prose)]
+    for part in content.parts:
+        first, *others = (grid(block, part.rows) for block in blocks)
+        texts += [f"{textwrap.fill(part.heading, prose)}\n{first}", *others]
+    return "\n\n".join([*texts, "\n".join(textwrap.fill(note, prose) for note in content.notes)]) + "\n"
 
 
 def _blocks(widths: list[int], width: int) -> list[list[int]]:

@@ -40,7 +40,6 @@ def metric_by_time(comparison: Comparison) -> Figure | None:
         style.labels(axis, ends, colors, right=True)
         axis.tick_params(axis="x", pad=8)  # below the first number of the other axis
         axis.set(xlabel="minutes of training", ylabel=f"{column.title} (%)" if column.unit else column.title)
-        axis.spines["right"].set_visible(False)
         axis.set_title(task_of(section))
     note = "Line: mean over seeds, with a trial's share of its pack's minutes; band: lowest to highest seed"
     note += "; dotted: needs no training." if any(floors) else "."

@@ -58,7 +58,6 @@ def _by_length(comparison: Comparison, kind: Kind, unit: float, label: str, titl
         style.labels(axis, ends, {name: color for name, (color, _) in looks.items()}, right=True)
         _name_bins(axis, next(iter(lines.values())), 15)
         axis.set(xlabel=_unit(section, "length_unit"), ylabel=label.format(token=_unit(section, "token_unit")))
-        axis.spines["right"].set_visible(False)
         axis.set_title(task_of(section))
     style.title(figure, title, "Line: mean over seeds; band: lowest to highest seed; gray: share of the examples.")
     return figure
@@ -88,7 +87,6 @@ def error_by_position(comparison: Comparison) -> Figure | None:
         axis.set(ylim=(0, top), xlabel="position in the target")
         if place % columns == 0:
             axis.set_ylabel(f"{_unit(section, 'token_unit')} error (%)")
-        axis.spines["right"].set_visible(False)
         axis.set_title(" / ".join(part for part in (setting, label) if part), pad=10)
     style.key(figure, COLORS)
     note = "Line: mean over seeds; band: lowest to highest seed; gray: the gap. The end mark is a position, too."
@@ -112,12 +110,7 @@ def exposure_bias_gap(comparison: Comparison) -> Figure | None:
         axis.set(xlabel="teacher-forcing ratio in training", ylabel=f"{token} error (%)", xticks=ratios)
         axis.xaxis.set_major_formatter("{x:g}")
         axis.set_ylim(bottom=0)
-        top = axis.get_ylim()[1]
-        apart = style.spread([mean[-1] for mean in means.values()], 0.075 * top, 0, top)
-        for (kind, color), place in zip(COLORS.items(), apart, strict=True):
-            axis.annotate(kind, (ratios[-1], place), (14, 0), textcoords="offset points", color=color, weight="bold",
-                          va="center", annotation_clip=False)  # fmt: skip
-        axis.spines["right"].set_visible(False)
+        style.labels(axis, {kind: (ratios[-1], mean[-1]) for kind, mean in means.items()}, COLORS, right=True)
         axis.set_title(task_of(section))
     note = f"{NOTE} (none for one seed); gray: the gap."
     style.title(figure, "Error by the ratio of teacher forcing in training", note)
@@ -143,7 +136,7 @@ def forced_and_free(comparison: Comparison) -> Figure | None:
         axis.set_yticks(heights, list(errors))
         axis.tick_params(axis="y", length=0)
         axis.set(ylim=(len(errors) - 0.5, -0.5), xlabel=f"{_unit(section, 'token_unit')} error (%)")
-        axis.spines[["left", "right"]].set_visible(False)
+        axis.spines["left"].set_visible(False)
         axis.set_title(task_of(section))
     style.key(figure, COLORS)
     note = f"{NOTE}; gray: the gap; dotted: the first row, free running."

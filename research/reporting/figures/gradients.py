@@ -50,10 +50,7 @@ class Scale:
 def gradient_profiles(comparison: Comparison, part: str = "", when: When = "first") -> Figure | None:
     """Draw the norm of dL/dh_t against t, a panel a setting, a line a row; a band from the lowest to the highest seed.
 
-    Args:
-        comparison: trials with records of the probe.
-        part: of the carry; by default the state of each cell.
-        when: which record.
+    Of a `part` of the carry; by default of the state of each cell.
     """
     panels = style.panels(comparison, style.of_rows(lambda row: measures.profile(row, part, when)))
     if not panels:
@@ -151,6 +148,7 @@ def _profile_panel(axis: Axes, lines: dict[str, Profile], looks: style.Looks) ->
     axis.set_xlim(0, max(1, *(len(line.norms) - 1 for line in lines.values())))
     axis.yaxis.tick_right()
     axis.spines["left"].set_visible(False)
+    axis.spines["right"].set_visible(True)
     span = scale.high - scale.low
     every = next(step for step in (1, 2, 5, 10, 20) if span / step <= 8 or step == 20)
     ticks = [tick for tick in range(-400, 401, every) if scale.low <= tick <= scale.high]

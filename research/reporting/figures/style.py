@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from scipy.optimize import isotonic_regression
 
 from research.reporting.comparison import Comparison, rows
 
@@ -18,6 +19,7 @@ STYLE: dict[Any, Any] = {
     "axes.titlepad": 12,
     "axes.labelsize": 17,
     "axes.spines.top": False,
+    "axes.spines.right": False,
     "axes.linewidth": 1.2,
     "figure.titlesize": 23,
     "figure.titleweight": "bold",
@@ -62,16 +64,7 @@ def longest(panels: Sequence[tuple[pd.DataFrame, Mapping[str, Any]]]) -> int:
 def grid(
     panels: int, left: float, right: float, columns: int = 0, inner: float = 6.6, tall: float = 4.6
 ) -> tuple[Figure, list[Axes]]:
-    """Return axes of `inner` x `tall` inches, each with room next to it, in inches, for its labels.
-
-    Args:
-        panels: how many.
-        left: of each, in inches.
-        right: of each, in inches.
-        columns: 0: one for one panel, else two.
-        inner: width of the axes.
-        tall: height of the axes.
-    """
+    """Return axes of `inner` x `tall` inches in 1 or 2 columns, or as many as told, with room for labels in inches."""
     columns = columns or (1 if panels == 1 else 2)
     rows = math.ceil(panels / columns)
     above, below, top, bottom = 0.6, 0.85, 0.75, 0.5
@@ -130,13 +123,9 @@ def band(axis: Axes, x: Any, line: pd.DataFrame, color: str, dashes: Any = "-", 
 
 
 def labels(axis: Axes, ends: Mapping[str, tuple[float, float]], colors: Mapping[str, str], right: bool) -> None:
-    """Write names next to the ends of their lines, moved apart where they would overlap, with thin leaders.
+    """Write names next to the ends (x, y) of their lines, moved apart where they would overlap, with thin leaders.
 
-    Args:
-        axis: with its final limits.
-        ends: x and y of the end of each line, by name.
-        colors: by name.
-        right: on the right side, or the left.
+    The axis must have its final limits.
     """
     low, high = axis.get_ylim()
     gap = (high - low) * 0.075
@@ -149,26 +138,11 @@ def labels(axis: Axes, ends: Mapping[str, tuple[float, float]], colors: Mapping[
 
 
 def spread(places: Sequence[float], gap: float, low: float, high: float) -> list[float]:
-    """Return the places moved as little as needed to lie `gap` apart within low..high; closer if there is no room.
-
-    Neighbors that collide form a block centered on the mean of where they should be; blocks merge as they touch.
-    """
+    """Return the places moved as little as needed to lie `gap` apart within low..high; closer if there is no room."""
     if not places:
         return []
     gap = min(gap, (high - low) / max(1, len(places) - 1))
-    order = np.argsort(places, kind="stable")
-    blocks: list[list[float]] = []  # [wanted center, number of labels]
-    for index in order:
-        blocks.append([float(places[index]), 1])
-        while True:
-            for block in blocks:
-                half = (block[1] - 1) * gap / 2
-                block[0] = min(max(block[0], low + half), high - half)
-            if len(blocks) < 2:
-                break
-            (below, m), (above, n) = blocks[-2:]
-            if above - below >= (m + n) * gap / 2 - 1e-9:
-                break
-            blocks[-2:] = [[(below * m + above * n) / (m + n), m + n]]
-    spaced = [center + (k - (n - 1) / 2) * gap for center, n in blocks for k in range(int(n))]
+    order, offsets = np.argsort(places, kind="stable"), gap * np.arange(len(places))
+    free = isotonic_regression(np.asarray(places, float)[order] - offsets).x
+    spaced = np.clip(free, low, high - offsets[-1]) + offsets
     return list(pd.Series(spaced, index=order).sort_index())
