@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from research.tasks.resident import Examples, Resident
+from research.tasks.streamed import Records, Streamed
 
 from research.batch import Interface
 from research.tasks import sequences
-from research.tasks.resident import Examples, Resident
-from research.tasks.streamed import Records, Streamed
 
 COUNT, LONGEST = 60, 12
 

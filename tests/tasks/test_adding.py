@@ -4,23 +4,21 @@ import numpy as np
 import pytest
 
 from research.batch import Batch
-from research.config import AddingConfig
 from research.errors import UserError
-from research.tasks.adding import Adding
-from research.tasks.task import Outcome
+from research.tasks import Adding, Multiplication
 from tests import quick
-from tests.tasks import drawings
+from tests.tasks import synthetic_examples as drawn
 
 COUNT = 4000
 
 
 def trained_on(length: int) -> Batch[np.ndarray]:
-    task = Adding(AddingConfig(length=length))
+    task = Adding(length=length)
     return jax.device_get(quick.jit(lambda step: task.batch(None, jax.random.key(0), step, COUNT, 0))(jnp.int32(7)))
 
 
 def held_out(length: int) -> Batch[np.ndarray]:
-    return Adding(AddingConfig(length=length)).held_out(COUNT)
+    return drawn.examples(Adding(length=length))
 
 
 examples = pytest.mark.parametrize("examples", [trained_on, held_out])
@@ -49,7 +47,7 @@ def test_numbers_are_uniform_and_to_answer_1_has_an_error_of_one_sixth(examples)
 
 
 def test_held_out_examples_do_not_change_with_their_number_and_are_not_those_of_training():
-    few, many = Adding(AddingConfig(length=11)).held_out(50), held_out(11)
+    few, many = drawn.examples(Adding(length=11), 50), held_out(11)
     np.testing.assert_array_equal(few.inputs, many.inputs[:50])
     trained = set(trained_on(11).targets[:, 0].tolist())
     assert np.mean([target in trained for target in many.targets[:, 0].tolist()]) < 0.02  # chance: 24 bits, 4,000 draws
@@ -57,16 +55,15 @@ def test_held_out_examples_do_not_change_with_their_number_and_are_not_those_of_
 
 def test_an_answer_is_right_within_four_hundredths():
     errors = np.array([0.0, 0.039, 0.041, 0.5], np.float32)
-    outcome = Outcome(errors**2, errors, np.ones(4), np.zeros((4, 1)))
-    metrics = Adding(AddingConfig()).evaluate(outcome).metrics
-    assert metrics["eval/accuracy"] == 0.5
-    assert metrics["eval/loss"] == pytest.approx(np.mean(errors**2))
+    metrics = drawn.evaluate(Adding(), errors[:, None]).metrics
+    assert metrics["accuracy"] == 0.5
+    assert metrics["loss"] == pytest.approx(np.mean(errors))
 
 
 def test_the_mean_is_of_one_number_of_the_first_tenth_and_one_from_there_to_the_half():
-    batch = drawings.examples(drawings.SMALL["adding, pascanu"])
+    batch = drawn.examples(drawn.SMALL["adding, pascanu"])
     first, second = np.zeros((2, 32))
-    for source, target in drawings.rows(batch):
+    for source, target in drawn.rows(batch):
         numbers, marks = source.T
         steps = len(marks)
         one, other = np.flatnonzero(marks)
@@ -75,13 +72,13 @@ def test_the_mean_is_of_one_number_of_the_first_tenth_and_one_from_there_to_the_
         first[one] += 1
         second[other] += 1
     assert np.all(first[:3] / COUNT > 0.3) and np.all(second[3:15] / COUNT > 0.06)  # 1/3 and 1/12
-    np.testing.assert_allclose(np.bincount(drawings.lengths(batch))[30:] / COUNT, [1 / 3] * 3, atol=0.03)
+    np.testing.assert_allclose(np.bincount(drawn.lengths(batch))[30:] / COUNT, [1 / 3] * 3, atol=0.03)
     assert np.mean((batch.targets - 0.5) ** 2) == pytest.approx(1 / 24, abs=0.004)
 
 
 def test_the_scaled_sum_is_that_of_the_paper_with_marks_at_both_ends():
-    batch = drawings.examples(drawings.SMALL["adding, hochreiter"])
-    for source, target in drawings.rows(batch):
+    batch = drawn.examples(drawn.SMALL["adding, hochreiter"])
+    for source, target in drawn.rows(batch):
         numbers, marks = source.T
         assert marks[0] == marks[-1] == -1
         assert numbers.min() >= -1 and numbers.max() < 1
@@ -94,14 +91,21 @@ def test_the_scaled_sum_is_that_of_the_paper_with_marks_at_both_ends():
 @pytest.mark.parametrize(("length", "definition"), [(1, "arjovsky_2016"), (9, "pascanu_2013"), (19, "hochreiter_1997")])
 def test_a_sequence_that_is_too_short_for_its_definition_is_refused(length, definition):
     with pytest.raises(UserError, match=rf"^task\.length={length}: must be between {length + 1} and "):
-        AddingConfig(length=length, definition=definition)
-    AddingConfig(length=length + 1, definition=definition)
+        Adding(length=length, definition=definition)
+    Adding(length=length + 1, definition=definition)
 
 
 @pytest.mark.parametrize("definition", ["arjovsky_2016", "pascanu_2013", "hochreiter_1997"])
 def test_the_baseline_is_the_best_constant(definition):
-    task = Adding(AddingConfig(length=20, definition=definition))
-    errors = np.zeros((COUNT, 1), np.float32)
-    metrics = task.evaluate(Outcome(errors, errors, np.ones(COUNT), errors)).metrics
-    assert metrics["eval/baseline/loss"] == pytest.approx(1 / 6 if definition == "arjovsky_2016" else 1 / 24, rel=0.1)
-    assert 0 < metrics["eval/baseline/accuracy"] < 0.3
+    task = Adding(length=20, definition=definition)
+    metrics = drawn.evaluate(task, np.zeros((COUNT, 1), np.float32)).metrics
+    assert metrics["baseline/mean/loss"] == pytest.approx(1 / 6 if definition == "arjovsky_2016" else 1 / 24, rel=0.1)
+    assert 0 < metrics["baseline/mean/accuracy"] < 0.3
+
+
+@pytest.mark.parametrize(("task", "answer", "loss"), [
+    (Adding(definition="hochreiter_1997"), 0.5, 0.039),
+    (Multiplication(), 0.25, 0.060),
+])  # fmt: skip
+def test_the_errors_of_a_constant_that_the_documentation_states(task, answer, loss):
+    assert np.mean((drawn.examples(task, 50_000).targets - answer) ** 2) == pytest.approx(loss, abs=0.001)

@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 
 from research.batch import FIRST_SYMBOL
-from research.config import DyckConfig
-from research.tasks.task import Outcome
-from tests.tasks.drawings import SMALL, counts, examples, task_of
+from research.tasks import Dyck
+from tests.tasks.synthetic_examples import SMALL, counts, evaluate, examples
 
 OPTIONS = SMALL["dyck"]
 KINDS, DEPTH = 2, 3
@@ -49,7 +48,7 @@ def test_brackets_follow_as_the_automaton_of_the_paper_draws_them():
 
 @pytest.mark.parametrize("depth", [1, 2])
 def test_little_depth_is_kept(depth):
-    batch = examples(DyckConfig(length=9, depth=depth))
+    batch = examples(Dyck(length=9, depth=depth))
     assert max(len(one) for symbols in batch.inputs for one in stacks(symbols)) == depth
 
 
@@ -62,10 +61,10 @@ def test_the_baseline_sees_the_last_bracket_only():
     share = np.sum(closing) / batch.inputs.size
     errors = np.zeros(batch.inputs.shape)
     errors[batch.inputs >= FIRST_SYMBOL + KINDS] = 1
-    metrics = task_of(OPTIONS).evaluate(Outcome(errors, errors, counts(batch), errors)).metrics
+    metrics = evaluate(OPTIONS, errors).metrics
     chances = closing / np.sum(closing)
-    assert metrics["eval/baseline/accuracy"] == pytest.approx(1 - share + share * np.max(chances))
-    assert metrics["eval/baseline/loss"] == pytest.approx(-share * np.sum(chances * np.log(chances)))
-    assert metrics["eval/baseline/accuracy_after_closing"] == pytest.approx(np.max(chances))
-    assert metrics["eval/accuracy_after_closing"] == 0
-    assert metrics["eval/accuracy"] == pytest.approx(1 - share)
+    assert metrics["baseline/memoryless/accuracy"] == pytest.approx(1 - share + share * np.max(chances))
+    assert metrics["baseline/memoryless/loss"] == pytest.approx(-share * np.sum(chances * np.log(chances)))
+    assert metrics["baseline/memoryless/accuracy_after_closing"] == pytest.approx(np.max(chances))
+    assert metrics["accuracy_after_closing"] == 0
+    assert metrics["accuracy"] == pytest.approx(1 - share)

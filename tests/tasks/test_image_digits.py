@@ -7,13 +7,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from PIL import Image
-
-from research.batch import END, FIRST_SYMBOL
-from research.config import ImageDigitsConfig
-from research.errors import UserError
 from research.tasks.corpora import mnist
+
+from research.batch import EOS, FIRST_SYMBOL
+from research.errors import UserError
+from research.tasks import ImageDigits
 from research.tasks.image_digits import ImageDigits, StripReader
-from research.tasks.task import Outcome
+from research.tasks.task import Predictions
 from tests import quick
 
 GAP, COUNT = 6, 200
@@ -21,7 +21,7 @@ GAP, COUNT = 6, 200
 
 @pytest.fixture(scope="module")
 def task() -> ImageDigits:
-    return ImageDigits(ImageDigitsConfig(digits=3, gap=GAP))
+    return ImageDigits(ImageDigits(digits=3, gap=GAP))
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +34,7 @@ def digits() -> dict[str, dict[bytes, int]]:
 
 
 def held_out(task: ImageDigits) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Columns, their numbers, closed targets, and their lengths."""
+    """Columns, their numbers, end_with_eos targets, and their lengths."""
     batch = task.held_out(COUNT)
     assert batch.input_lengths is not None and batch.target_lengths is not None
     return batch.inputs, batch.input_lengths, batch.targets, batch.target_lengths
@@ -69,7 +69,7 @@ def test_a_batch_holds_strips_of_training_digits_with_their_names(bucket, task, 
             batch.inputs, batch.input_lengths, batch.targets, batch.target_lengths, strict=True
         ):
             own = taken_apart(strip, bucket + 1, digits["train"])
-            assert target.tolist() == [*(FIRST_SYMBOL + digit for digit in own), END]
+            assert target.tolist() == [*(FIRST_SYMBOL + digit for digit in own), EOS]
             assert end == bucket + 2 and not strip[size:].any()
             seen.update(own)
             sizes.add(int(size) - 28 * (bucket + 1))
@@ -91,7 +91,7 @@ def test_all_numbers_of_digits_are_trained_on_equally_often(task):
 
 
 def test_distorted_digits_differ_among_themselves_and_keep_names_and_place(task):
-    bent = ImageDigits(ImageDigitsConfig(digits=3, gap=GAP, shift=2.0, scale=0.15, shear=0.3))
+    bent = ImageDigits(ImageDigits(digits=3, gap=GAP, shift=2.0, scale=0.15, shear=0.3))
     plain, other = (
         jax.device_get(quick.jit(lambda d, own=own: own.batch(d, jax.random.key(0), jnp.int32(0), 16, 2))(own.data))
         for own in (task, bent)
@@ -108,7 +108,7 @@ def test_held_out_strips_are_of_test_digits_only_and_the_same_each_time(task, di
     assert set(ends.tolist()) == {2, 3, 4} and np.all(np.diff(ends) >= 0)
     for strip, size, target, end in zip(inputs, sizes, targets, ends, strict=True):
         own = taken_apart(strip, end - 1, digits["test"])
-        assert target[:end].tolist() == [*(FIRST_SYMBOL + digit for digit in own), END]
+        assert target[:end].tolist() == [*(FIRST_SYMBOL + digit for digit in own), EOS]
         assert not target[end:].any() and not strip[size:].any()
     np.testing.assert_array_equal(task.held_out(COUNT).inputs, inputs)
 
@@ -127,17 +127,17 @@ def test_exact_match_counts_strips_and_the_table_counts_digits(task):
     _, _, targets, ends = held_out(task)
     outputs, none = targets.copy(), np.zeros(targets.shape)
     outputs[[3, -1], 0] = FIRST_SYMBOL + (targets[[3, -1], 0] - FIRST_SYMBOL + 1) % 10
-    found = task.evaluate(Outcome(none, none, ends, outputs, targets))
-    assert found.metrics["eval/free_running/exact_match"] == pytest.approx(1 - 2 / COUNT)
-    assert found.metrics["eval/free_running/error_rate"] == pytest.approx(2 / np.sum(ends - 1))
-    zeros = np.mean([target[:2].tolist() == [FIRST_SYMBOL, END] for target in targets])
-    assert found.metrics["eval/baseline/exact_match"] == pytest.approx(zeros)
+    found = task.evaluate(Predictions(none, none, ends, outputs, targets))
+    assert found.metrics["free_running/exact_match"] == pytest.approx(1 - 2 / COUNT)
+    assert found.metrics["free_running/edit_error_rate"] == pytest.approx(2 / np.sum(ends - 1))
+    zeros = np.mean([target[:2].tolist() == [FIRST_SYMBOL, EOS] for target in targets])
+    assert found.metrics["baseline/exact_match"] == pytest.approx(zeros)
     assert found.by_length is not None and found.by_length["length"] == [1, 2, 3]
 
 
 def test_a_reader_made_anew_reads_a_strip_of_training_as_it_is(task, tmp_path):
     inputs, sizes, targets, ends = held_out(task)
-    reader = StripReader.restored(task.own_reader().saved())
+    reader = StripReader.from_dict(task.processor().to_dict())
     strip = inputs[-1, : sizes[-1]]
     Image.fromarray(np.rint(strip.T * 255).astype(np.uint8)).save(tmp_path / "one.png")
     np.testing.assert_allclose(reader.read(str(tmp_path / "one.png")), strip, atol=1e-6)
@@ -154,9 +154,9 @@ def test_a_strip_that_is_longer_than_any_of_training_is_refused(task, tmp_path):
     image[4:24, ::5] = 255
     Image.fromarray(image).save(tmp_path / "one.png")
     with pytest.raises(UserError, match=r"one\.png: is 500 columns wide .*; must be at most 108, as there$"):
-        task.own_reader().read(str(tmp_path / "one.png"))
+        task.processor().read(str(tmp_path / "one.png"))
 
 
 def test_the_most_digits_decide_the_longest_input_and_output(task):
-    assert (task.interface.input_length, task.interface.target_length) == (3 * 28 + 4 * GAP, 4)
+    assert (task.spec.input_length, task.spec.target_length) == (3 * 28 + 4 * GAP, 4)
     assert dataclasses.replace(task.options, digits=5).digits == 5

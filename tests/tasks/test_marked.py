@@ -3,15 +3,15 @@
 import numpy as np
 import pytest
 
-from research.tasks.drawn import HostDraws
-from research.tasks.marked import counted, longest, marked, pairs
+from research.tasks.marked import longest, marked, number_at, pairs
+from research.tasks.synthetic import HostDraws
 
 COUNT, T = 20_000, 40
 
 
 def test_the_second_mark_is_on_one_of_the_first_pairs_that_are_still_unmarked():
     chosen = marked(HostDraws(0), COUNT, T)
-    first, second = (place[:, 0] for place in chosen.places)
+    first, second = (place[:, 0] for place in chosen.positions)
     np.testing.assert_allclose(np.bincount(first) / COUNT, [1 / 10] * 10, atol=0.01)
     share = np.zeros(T // 2)
     for one in range(10):  # the first T/2 - 1 pairs without that one
@@ -23,7 +23,7 @@ def test_the_second_mark_is_on_one_of_the_first_pairs_that_are_still_unmarked():
 
 def test_marks_are_1_at_both_places_and_below_0_at_both_ends():
     chosen = marked(HostDraws(0), COUNT, T)
-    for marks, length, first, second in zip(chosen.marks, chosen.lengths, *chosen.places, strict=True):
+    for marks, length, first, second in zip(chosen.marks, chosen.lengths, *chosen.positions, strict=True):
         wanted = np.zeros(longest(T))
         wanted[[first[0], second[0]]] = 1
         wanted[[0, length - 1]] = -1
@@ -33,7 +33,7 @@ def test_marks_are_1_at_both_places_and_below_0_at_both_ends():
 
 def test_the_number_of_the_first_step_does_not_count():
     numbers = np.array([[0.1, 0.2, 0.3]] * 3, np.float32)
-    assert counted(numbers, np.array([[2], [0], [1]]), 5.0, np)[:, 0] == pytest.approx([0.3, 5, 0.2])
+    assert number_at(numbers, np.array([[2], [0], [1]]), 5.0, np)[:, 0] == pytest.approx([0.3, 5, 0.2])
 
 
 def test_numbers_and_marks_end_with_their_sequence():

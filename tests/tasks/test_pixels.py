@@ -2,11 +2,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-
-from research.config import PIXELS, PixelsConfig
 from research.tasks.corpora import mnist
+
+from research.tasks import PIXELS, Pixels
 from research.tasks.pixels import Pixels
-from research.tasks.task import Outcome
+from research.tasks.task import Predictions
 from tests import quick
 
 
@@ -17,12 +17,12 @@ def digits():
 
 @pytest.fixture(scope="module")
 def plain() -> Pixels:
-    return Pixels(PixelsConfig(pixels_per_step=4))
+    return Pixels(Pixels(pixels_per_step=4))
 
 
 @pytest.fixture(scope="module")
 def permuted() -> Pixels:
-    return Pixels(PixelsConfig(permuted=True))
+    return Pixels(Pixels(permuted=True))
 
 
 def test_a_batch_holds_images_of_the_training_split_scaled_to_one_with_their_digits(plain, digits):
@@ -72,12 +72,12 @@ def test_permuted_digits_are_read_in_one_fixed_order(permuted, digits):
     found = columns(permuted.data[0], test)
     assert sorted(found) == sorted(plain)  # whole columns, of both splits alike, change places
     assert np.mean([a == b for a, b in zip(found, plain, strict=True)]) < 0.2  # some pixels are always blank
-    again = Pixels(PixelsConfig(permuted=True))
+    again = Pixels(Pixels(permuted=True))
     np.testing.assert_array_equal(again.data[0], permuted.data[0])
 
 
 def test_accuracy_is_the_share_of_right_digits(plain):
-    outcome = Outcome(np.array([1.0, 2, 3, 6]), np.array([0.0, 1, 0, 0]), np.ones(4), np.zeros((4, 10)))
-    metrics = plain.evaluate(outcome).metrics
+    predictions = Predictions(np.array([1.0, 2, 3, 6]), np.array([0.0, 1, 0, 0]), np.ones(4), np.zeros((4, 10)))
+    metrics = plain.evaluate(predictions).metrics
     baseline = float(np.mean(plain.held_out(4).targets == 0))  # all digits are equally frequent, so the first is taken
-    assert metrics == {"eval/loss": 3.0, "eval/accuracy": 0.75, "eval/baseline/accuracy": baseline}
+    assert metrics == {"loss": 3.0, "accuracy": 0.75, "baseline/accuracy": baseline}

@@ -7,13 +7,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from rapidfuzz.distance import Levenshtein
-
-from research.batch import END, FIRST_SYMBOL, PAD
-from research.config import PronunciationConfig
-from research.errors import UserError
 from research.tasks.corpora import cmudict
+
+from research.batch import EOS, FIRST_SYMBOL, PAD
+from research.errors import UserError
+from research.tasks import Pronunciation
 from research.tasks.pronunciation import BUCKETS, Pronunciation, Spelling
-from research.tasks.task import Outcome
+from research.tasks.task import Predictions
 from tests import quick
 
 COUNT = 300
@@ -21,7 +21,7 @@ COUNT = 300
 
 @pytest.fixture(scope="module")
 def task() -> Pronunciation:
-    return Pronunciation(PronunciationConfig())
+    return Pronunciation(Pronunciation())
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +46,7 @@ def test_a_batch_holds_whole_training_words_that_fit_its_bucket_and_no_smaller_o
             batch.inputs, batch.input_lengths, batch.targets, batch.target_lengths, strict=True
         ):
             assert tuple(target[: end - 1]) == references[spelled(source, length)][0]
-            assert target[end - 1] == END and not np.any(target[end:])
+            assert target[end - 1] == EOS and not np.any(target[end:])
             assert not bucket or length > BUCKETS[bucket - 1][0] or end > BUCKETS[bucket - 1][1]
 
 
@@ -78,27 +78,27 @@ def test_a_sample_of_held_out_words_is_random(task, corpus):
 
 
 def held_out(task: Pronunciation) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Letters, their numbers, closed targets, and their lengths."""
+    """Letters, their numbers, end_with_eos targets, and their lengths."""
     batch = task.held_out(COUNT)
     assert batch.input_lengths is not None and batch.target_lengths is not None
     return batch.inputs, batch.input_lengths, batch.targets, batch.target_lengths
 
 
-def outcome(task: Pronunciation, **changes: np.ndarray) -> Outcome:
+def predictions(task: Pronunciation, **changes: np.ndarray) -> Predictions:
     """What a perfect model does."""
     _, _, targets, lengths = held_out(task)
     none = np.zeros(targets.shape)
-    return dataclasses.replace(Outcome(none, none, lengths, targets, targets), **changes)
+    return dataclasses.replace(Predictions(none, none, lengths, targets, targets), **changes)
 
 
 def test_perfect_outputs_have_no_error(task):
-    metrics = task.evaluate(outcome(task)).metrics
+    metrics = task.evaluate(predictions(task)).metrics
     assert {value for name, value in metrics.items() if "baseline" not in name} == {0.0}
 
 
 def test_the_baseline_says_one_frequent_pronunciation_of_every_word(task, corpus):
     train, (letters, sizes, _, _) = corpus.splits["train"], held_out(task)
-    metrics = task.evaluate(outcome(task)).metrics
+    metrics = task.evaluate(predictions(task)).metrics
     targets = Counter(own[0] for own in train.references)
     most = max(targets.values())
     candidates = [phonemes for phonemes, count in targets.items() if count == most]
@@ -108,17 +108,17 @@ def test_the_baseline_says_one_frequent_pronunciation_of_every_word(task, corpus
     for constant in candidates:
         nearest = [min((Levenshtein.distance(one, constant), len(one)) for one in own) for own in listed]
         rates.append(sum(edits for edits, _ in nearest) / sum(length for _, length in nearest))
-    assert metrics["eval/baseline/error_rate"] in [pytest.approx(rate, rel=0.01) for rate in rates]
-    assert 0.8 < metrics["eval/baseline/error_rate"] < 1 <= metrics["eval/baseline/sequence_error_rate"] * 1.01
+    assert metrics["baseline/constant/edit_error_rate"] in [pytest.approx(rate, rel=0.01) for rate in rates]
+    assert 0.8 < metrics["baseline/constant/edit_error_rate"] < 1 <= metrics["baseline/sequence_error_rate"] * 1.01
 
 
 def test_validation_words_are_held_out_where_they_are_asked_for(task, corpus):
-    chosen = Pronunciation(PronunciationConfig(held_out="validation"))
+    chosen = Pronunciation(Pronunciation(held_out="validation"))
     batch = chosen.held_out(10_000)
     assert batch.input_lengths is not None
     words = [spelled(source, length) for source, length in zip(batch.inputs, batch.input_lengths, strict=True)]
     assert sorted(words) == sorted(corpus.splits["validation"].words)
-    assert chosen.interface == task.interface
+    assert chosen.spec == task.spec
     np.testing.assert_array_equal(chosen.data.inputs, task.data.inputs)
 
 
@@ -127,11 +127,11 @@ def test_any_listed_pronunciation_counts_as_right(task, corpus):
     references = dict(zip(test.words, test.references, strict=True))
     listed = [references[spelled(source, size)] for source, size in zip(letters, sizes, strict=True)]
     assert sum(len(own) > 1 for own in listed) > 5
-    outputs = np.full((COUNT, task.interface.target_length), FIRST_SYMBOL, np.int32)
+    outputs = np.full((COUNT, task.spec.target_length), FIRST_SYMBOL, np.int32)
     for row, own in zip(outputs, listed, strict=True):  # what follows the end mark does not count
-        row[: len(own[-1]) + 1] = [*own[-1], END]
-    metrics = task.evaluate(outcome(task, outputs=outputs)).metrics
-    assert metrics["eval/free_running/error_rate"] == 0 == metrics["eval/free_running/sequence_error_rate"]
+        row[: len(own[-1]) + 1] = [*own[-1], EOS]
+    metrics = task.evaluate(predictions(task, outputs=outputs)).metrics
+    assert metrics["free_running/edit_error_rate"] == 0 == metrics["free_running/sequence_error_rate"]
 
 
 def test_errors_are_counted_in_phonemes_and_in_words(task):
@@ -139,24 +139,24 @@ def test_errors_are_counted_in_phonemes_and_in_words(task):
     outputs, forced, loss = targets.copy(), targets.copy(), np.zeros(targets.shape)
     for row in (0, 7, COUNT - 1):  # words without their last phoneme; the last word is among the longest
         outputs[row, lengths[row] - 2 :] = PAD
-        outputs[row, lengths[row] - 2] = END
-    forced[3, :2] = END  # too early twice, which ends nothing where the prefix is given
+        outputs[row, lengths[row] - 2] = EOS
+    forced[3, :2] = EOS  # too early twice, which ends nothing where the prefix is given
     loss[:, 0] = 1
-    metrics = task.evaluate(outcome(task, outputs=outputs, forced=forced, loss=loss)).metrics
+    metrics = task.evaluate(predictions(task, outputs=outputs, forced=forced, loss=loss)).metrics
     phonemes, tokens, long = np.sum(lengths - 1), np.sum(lengths), sizes >= 12
     assert {name: value for name, value in metrics.items() if "baseline" not in name} == {
-        "eval/teacher_forced/loss": pytest.approx(COUNT / tokens),
-        "eval/teacher_forced/error_rate": pytest.approx(2 / phonemes),
-        "eval/free_running/error_rate": pytest.approx(3 / phonemes),
-        "eval/free_running/error_rate_long_words": pytest.approx(1 / np.sum((lengths - 1)[long])),
-        "eval/free_running/sequence_error_rate": pytest.approx(3 / COUNT),
-        "eval/forcing_gap": pytest.approx(1 / phonemes),
+        "teacher_forced/loss": pytest.approx(COUNT / tokens),
+        "teacher_forced/edit_error_rate": pytest.approx(2 / phonemes),
+        "free_running/edit_error_rate": pytest.approx(3 / phonemes),
+        "free_running/edit_error_rate_long_words": pytest.approx(1 / np.sum((lengths - 1)[long])),
+        "free_running/sequence_error_rate": pytest.approx(3 / COUNT),
+        "exposure_bias_gap": pytest.approx(1 / phonemes),
     }
 
 
 def test_the_errors_by_length_cover_every_word_once(task):
     _, sizes, _, _ = held_out(task)
-    table = task.evaluate(outcome(task)).by_length
+    table = task.evaluate(predictions(task)).by_length
     assert table is not None
     assert table["length"] == sorted(set(sizes.tolist()))
     assert table["count"] == [int(np.sum(sizes == size)) for size in table["length"]]
@@ -166,7 +166,7 @@ def test_the_errors_by_length_cover_every_word_once(task):
 @pytest.fixture(scope="module")
 def spelling(task) -> Spelling:
     """As a run has it: saved as JSON and made anew."""
-    return Spelling.restored(json.loads(json.dumps(task.own_reader().saved())))
+    return Spelling.from_dict(json.loads(json.dumps(task.processor().to_dict())))
 
 
 def test_a_word_is_read_as_the_corpus_has_it(task, spelling, corpus):

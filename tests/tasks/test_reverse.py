@@ -1,8 +1,8 @@
 import numpy as np
 
-from research.batch import END, FIRST_SYMBOL, PAD
-from research.config import ReverseConfig
-from tests.tasks.drawings import COUNT, SMALL, examples, lengths, rows, task_of
+from research.batch import EOS, FIRST_SYMBOL, PAD
+from research.tasks import Reverse
+from tests.tasks.synthetic_examples import COUNT, SMALL, examples, lengths, rows
 
 OPTIONS = SMALL["reverse"]
 
@@ -10,7 +10,7 @@ OPTIONS = SMALL["reverse"]
 def test_the_target_is_the_source_backwards():
     batch = examples(OPTIONS)
     for source, target in rows(batch):
-        assert target.tolist() == [*source[::-1].tolist(), END]
+        assert target.tolist() == [*source[::-1].tolist(), EOS]
     assert np.all((batch.inputs == PAD) == (np.arange(6)[None, :] >= lengths(batch)[:, None]))
 
 
@@ -22,6 +22,6 @@ def test_symbols_and_lengths_are_uniform():
 
 
 def test_the_papers_sizes_are_the_default():
-    steps = lengths(examples(ReverseConfig(), 1000))
+    steps = lengths(examples(Reverse(), 1000))
     assert (steps.min(), steps.max()) == (8, 64)
-    assert task_of(ReverseConfig()).interface.input_size == FIRST_SYMBOL + 128
+    assert Reverse().spec.input_size == FIRST_SYMBOL + 128

@@ -4,11 +4,10 @@ import numpy as np
 import pytest
 
 from research.batch import NO_LABEL
-from research.config import SelectiveCopyingConfig
-from research.tasks.drawn import HostDraws
-from research.tasks.selective_copying import MARK, NOISE, SYMBOLS, subset
-from research.tasks.task import Outcome
-from tests.tasks.drawings import COUNT, SMALL, counts, examples, task_of
+from research.tasks import SelectiveCopying
+from research.tasks.selective_copying import MARK, NOISE, SYMBOLS, random_subset
+from research.tasks.synthetic import HostDraws
+from tests.tasks.synthetic_examples import COUNT, SMALL, counts, evaluate, examples
 
 OPTIONS = SMALL["selective_copying"]
 
@@ -24,7 +23,7 @@ def test_the_labels_at_the_marks_are_the_symbols_in_their_order():
 
 
 def test_every_subset_of_the_places_is_equally_likely():
-    mask = subset(HostDraws(1), 20_000, 6, 3)
+    mask = random_subset(HostDraws(1), 20_000, 6, 3)
     found = [tuple(np.flatnonzero(row).tolist()) for row in mask]
     every = list(itertools.combinations(range(6), 3))
     shares = np.array([found.count(one) for one in every]) / len(found)
@@ -32,15 +31,15 @@ def test_every_subset_of_the_places_is_equally_likely():
 
 
 def test_all_places_may_be_taken():
-    assert np.all(subset(HostDraws(0), 10, 4, 4))
+    assert np.all(random_subset(HostDraws(0), 10, 4, 4))
 
 
 def test_the_papers_sizes_are_the_default_and_to_guess_is_the_baseline():
-    task = task_of(SelectiveCopyingConfig())
-    assert (task.interface.input_length, task.interface.input_size - 3) == (4096 + 32, 16)
+    task = SelectiveCopying()
+    assert (task.spec.input_length, task.spec.input_size - 3) == (4096 + 32, 16)
     errors = np.zeros((2, 4128))
     errors[0, -1] = 1
-    metrics = task.evaluate(Outcome(errors, errors, np.full(2, 16), errors)).metrics
-    assert metrics["eval/baseline/loss"] == pytest.approx(np.log(14))
-    assert metrics["eval/baseline/accuracy"] == pytest.approx(1 / 14)
-    assert metrics["eval/accuracy"] == pytest.approx(31 / 32) and metrics["eval/sequence_accuracy"] == 0.5
+    metrics = evaluate(task, errors).metrics
+    assert metrics["baseline/chance/loss"] == pytest.approx(np.log(14))
+    assert metrics["baseline/chance/accuracy"] == pytest.approx(1 / 14)
+    assert metrics["accuracy"] == pytest.approx(31 / 32) and metrics["sequence_accuracy"] == 0.5

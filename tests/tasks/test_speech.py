@@ -8,14 +8,14 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import soundfile
-
-from research.config import SpeechOptions
 from research.tasks.audio import fbank, sound
 from research.tasks.audio.reader import SoundReader
-from research.tasks.sequences import symbols
+from tests.tasks.recordings import RATE, all_spoken, spoken
+
+from research.tasks import SpeechOptions
+from research.tasks.metrics.edits import symbols
 from research.tasks.speech import Speech
 from tests import quick
-from tests.tasks.recordings import RATE, all_spoken, spoken
 
 TRAIN = all_spoken(["non", "noon", "one", "oon", "eon", "neon", "nee", "nooooooooon"])
 TEST = [spoken("oneee", "a"), spoken("nnn", "b"), spoken("ene", "b", rate=16000), spoken("x", "c")]
@@ -32,7 +32,7 @@ class Spoken(Speech):
 
 @functools.cache
 def task(**options) -> Spoken:
-    return Spoken(SpeechOptions(mels=12, **options))
+    return Spoken(SpeechOptions(num_mels=12, **options))
 
 
 @functools.cache
@@ -50,7 +50,7 @@ def batches(made: Spoken, steps: int) -> list:
 
 
 def text(made: Spoken, tokens: np.ndarray) -> str:
-    return made.own_reader().text(symbols(tokens))
+    return made.processor().text(symbols(tokens))
 
 
 def test_a_batch_holds_whole_recordings_and_what_is_said_in_them():
@@ -64,7 +64,7 @@ def test_a_batch_holds_whole_recordings_and_what_is_said_in_them():
     for index, one in enumerate(TRAIN):
         if one.text in seen:
             assert len(seen[one.text]) == -(-len(one.sound) // 160)
-            expected = made.own_reader().features(log_mel(made, index))
+            expected = made.processor().features(log_mel(made, index))
             np.testing.assert_allclose(seen[one.text], expected, atol=0.02)
 
 
@@ -77,7 +77,7 @@ def test_held_out_recordings_are_those_of_the_test_split_in_order_of_length_and_
     batch = made.held_out(100)
     assert [text(made, target) for target in batch.targets] == [made.test[row].text for row in made.rows(100)]
     assert sorted(one.text for one in made.test) == ["ene", "nnn", "oneee", "x"]
-    assert batch.inputs.dtype == np.float32 and batch.inputs.shape[2] == made.interface.input_size == 12 * 2 * 3
+    assert batch.inputs.dtype == np.float32 and batch.inputs.shape[2] == made.spec.input_size == 12 * 2 * 3
     assert batch.input_lengths is not None and np.all(np.diff(batch.input_lengths) >= 0)
     np.testing.assert_array_equal(batch.inputs, made.held_out(4).inputs)
     plain = task(deltas=1, stack=3).held_out(4)
@@ -92,7 +92,7 @@ def test_a_sample_of_held_out_recordings_has_the_first_of_them():
 
 def test_a_file_of_a_held_out_recording_is_read_as_in_evaluation(tmp_path):
     made = task()
-    reader = SoundReader.restored(made.own_reader().saved())
+    reader = SoundReader.from_dict(made.processor().to_dict())
     batch = made.held_out(4)
     assert batch.input_lengths is not None
     for row, features, length in zip(made.rows(4), batch.inputs, batch.input_lengths, strict=True):
@@ -110,7 +110,7 @@ def test_every_update_distorts_anew_and_the_same_one_in_the_same_way():
         widths |= {int(length) for length, target in zip(one.input_lengths, one.targets, strict=True)
                    if text(made, target) == "noon"}  # fmt: skip
     assert len(widths) > 2
-    assert max(np.max(batch.input_lengths) for batch in first) <= made.interface.input_length
+    assert max(np.max(batch.input_lengths) for batch in first) <= made.spec.input_length
 
 
 def still_shares(made: Spoken, axis: int) -> list[float]:
@@ -127,7 +127,7 @@ def still_shares(made: Spoken, axis: int) -> list[float]:
     ("axis", "masks"),
     [
         (0, {"frequency_masks": 1, "frequency_mask_mels": 6}),
-        (1, {"time_masks": 1, "time_mask_frames": 6, "time_mask_share": 0.5}),
+        (1, {"time_masks": 1, "time_mask_frames": 6, "time_mask_fraction": 0.5}),
     ],
     ids=["filters", "frames"],
 )
@@ -137,14 +137,14 @@ def test_what_masks_hide_training_does_not_see(axis, masks):
     assert max(still_shares(task(), axis)) == 0
 
 
-def test_a_corpus_is_normalised_by_its_training_recordings_alone():
-    corpus, wanted = task().own_reader().corpus, fbank.Statistics.of([log_mel(task(), k) for k in range(len(TRAIN))])
+def test_a_corpus_is_normalized_by_its_training_recordings_alone():
+    corpus, wanted = task().processor().corpus, fbank.Statistics.of([log_mel(task(), k) for k in range(len(TRAIN))])
     np.testing.assert_array_equal(corpus.mean, wanted.mean)
     np.testing.assert_array_equal(corpus.deviation, wanted.deviation)
 
 
-def test_speakers_are_normalised_each_by_his_own_recordings_of_the_split():
-    made = task(normalise="speaker")
+def test_speakers_are_normalized_each_by_his_own_recordings_of_the_split():
+    made = task(normalize="speaker")
     batch = made.held_out(4)
     assert batch.input_lengths is not None
     frames: dict[str, list] = {}
@@ -152,7 +152,7 @@ def test_speakers_are_normalised_each_by_his_own_recordings_of_the_split():
         frames.setdefault(made.test[row].speaker, []).append(features[:length])
     for own in frames.values():
         np.testing.assert_allclose(np.concatenate(own).mean(0), 0, atol=1e-3)
-    loud = task(normalise="corpus").held_out(4).inputs
+    loud = task(normalize="corpus").held_out(4).inputs
     assert np.abs(loud - batch.inputs).max() > 0.3
 
 

@@ -1,19 +1,18 @@
-"""Voices made up of tones stand for the synthesised ones and for the real one."""
+"""Voices made up of tones stand for the synthesized ones and for the real one."""
 
 import dataclasses
 
 import numpy as np
 import pytest
-
-from research.batch import END, PAD
-from research.config import SpeechDigitsConfig
-from research.tasks import speech_digits
 from research.tasks.audio import fbank, sound
 from research.tasks.corpora import asterisk, espeak, flite
 from research.tasks.corpora.recordings import Recording
-from research.tasks.speech_digits import JOINED, LONGEST_PAUSE, SpeechDigits
-from research.tasks.task import Outcome
 from tests.tasks.recordings import RATE, spoken
+
+from research.batch import EOS, PAD
+from research.tasks import SpeechDigits, speech_digits
+from research.tasks.speech_digits import JOINED, LONGEST_PAUSE, SpeechDigits
+from research.tasks.task import Predictions
 
 WORDS = espeak.WORDS
 TRAIN = [
@@ -31,35 +30,35 @@ def task() -> SpeechDigits:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(espeak, "load", lambda: {"train": TRAIN, "validation": VALIDATION, "test": TEST})
         patch.setattr(asterisk, "digits", lambda: REAL)
-        return SpeechDigits(SpeechDigitsConfig(mels=12))
+        return SpeechDigits(SpeechDigits(num_mels=12))
 
 
 def test_the_voices_to_be_scored_on_can_be_chosen(monkeypatch):
     monkeypatch.setattr(espeak, "load", lambda: {"train": TRAIN, "validation": VALIDATION, "test": TEST})
     monkeypatch.setattr(asterisk, "digits", lambda: REAL)
-    made = SpeechDigits(SpeechDigitsConfig(mels=12, held_out="validation"))
+    made = SpeechDigits(SpeechDigits(num_mels=12, held_out="validation"))
     assert {one.speaker for one in made.test} == {"c", "Allison"} and len(made.test) == 1 + len(REAL) + JOINED
     count = len(made.test)
-    assert made.evaluate(outcome(made, count)).metrics["eval/free_running/word_error_rate"] == 0
+    assert made.evaluate(predictions(made, count)).metrics["free_running/word_error_rate"] == 0
 
 
-def outcome(task: SpeechDigits, count: int = EVERYTHING, **changes: np.ndarray) -> Outcome:
+def predictions(task: SpeechDigits, count: int = EVERYTHING, **changes: np.ndarray) -> Predictions:
     """What a perfect model does."""
     held_out = task.held_out(count)
     assert held_out.target_lengths is not None
     none = np.zeros(held_out.targets.shape)
-    perfect = Outcome(none, none, held_out.target_lengths, held_out.targets, held_out.targets)
+    perfect = Predictions(none, none, held_out.target_lengths, held_out.targets, held_out.targets)
     return dataclasses.replace(perfect, **changes)
 
 
 def without_last_word(task: SpeechDigits, wrong: np.ndarray) -> dict[str, float]:
     """The metrics of a model that leaves out the last word of some examples."""
     targets = task.held_out(EVERYTHING).targets.copy()
-    ends = np.argmax(targets == END, axis=1)
+    ends = np.argmax(targets == EOS, axis=1)
     rows = np.flatnonzero(wrong)
     targets[rows, ends[rows]] = PAD
-    targets[rows, ends[rows] - 1] = END
-    return task.evaluate(outcome(task, outputs=targets)).metrics
+    targets[rows, ends[rows] - 1] = EOS
+    return task.evaluate(predictions(task, outputs=targets)).metrics
 
 
 def speakers(task: SpeechDigits) -> np.ndarray:
@@ -85,7 +84,7 @@ def test_voices_built_from_recordings_are_added_to_training_alone(task, monkeypa
     monkeypatch.setattr(asterisk, "digits", lambda: REAL)
     added = [spoken("six six", "slt", draw=90 + draw) for draw in range(40)]
     monkeypatch.setattr(flite, "load", lambda count: added[:count])
-    more = SpeechDigits(SpeechDigitsConfig(mels=12, flite_strings=30))
+    more = SpeechDigits(SpeechDigits(num_mels=12, flite_strings=30))
     counts = [sum(len(batch.inputs) for batch in one.data) for one in (task, more)]
     assert counts == [len(TRAIN), len(TRAIN) + 30]
     assert [one.text for one in more.test] == [one.text for one in task.test]
@@ -143,7 +142,7 @@ def test_recordings_of_another_rate_have_pauses_of_the_same_time():
 
 
 def test_perfect_outputs_have_no_error_but_those_of_the_baseline(task):
-    metrics = task.evaluate(outcome(task)).metrics
+    metrics = task.evaluate(predictions(task)).metrics
     baseline = {name for name in metrics if "/baseline/" in name}
     assert len(baseline) == 2 and all(metrics[name] > 0.5 for name in baseline)
     assert all(value == 0 for name, value in metrics.items() if name not in baseline)
@@ -153,37 +152,37 @@ def test_errors_on_unseen_voices_are_those_of_the_standard_metrics(task):
     own = speakers(task) == "d"
     metrics = without_last_word(task, own & (words(task) > 1))
     assert (
-        metrics["eval/free_running/word_error_rate"] == pytest.approx(2 / 7) == metrics["eval/free_running/error_rate"]
+        metrics["free_running/word_error_rate"] == pytest.approx(2 / 7) == metrics["free_running/edit_error_rate"]
     )
-    assert metrics["eval/free_running/sequence_error_rate"] == 0.5
-    assert all(value == 0 for name, value in metrics.items() if name.startswith("eval/free_running/real/"))
+    assert metrics["free_running/sequence_error_rate"] == 0.5
+    assert all(value == 0 for name, value in metrics.items() if name.startswith("free_running/real/"))
 
 
 def test_errors_on_the_real_voice_are_in_metrics_of_their_own(task):
     real, sizes = speakers(task) == "Allison", words(task)
     wrong = real & ((sizes == 7) | (sizes == 1) & (np.cumsum(real & (sizes == 1)) <= 3))
     metrics = without_last_word(task, wrong)
-    assert metrics["eval/free_running/real/word_error_rate"] == pytest.approx(np.sum(wrong) / np.sum(sizes[real]))
-    assert metrics["eval/free_running/real/sequence_error_rate"] == pytest.approx(np.sum(wrong) / np.sum(real))
-    assert metrics["eval/free_running/real/single_word_error_rate"] == pytest.approx(0.3)
-    assert metrics["eval/free_running/word_error_rate"] == 0 == metrics["eval/free_running/sequence_error_rate"]
+    assert metrics["free_running/real/word_error_rate"] == pytest.approx(np.sum(wrong) / np.sum(sizes[real]))
+    assert metrics["free_running/real/sequence_error_rate"] == pytest.approx(np.sum(wrong) / np.sum(real))
+    assert metrics["free_running/real/single_word_error_rate"] == pytest.approx(0.3)
+    assert metrics["free_running/word_error_rate"] == 0 == metrics["free_running/sequence_error_rate"]
 
 
 def test_the_baseline_says_the_most_frequent_training_string_to_everything(task):
-    metrics = task.evaluate(outcome(task)).metrics
-    assert metrics["eval/baseline/word_error_rate"] == pytest.approx(1 - 2 / 7)  # "two" stands three times in training
+    metrics = task.evaluate(predictions(task)).metrics
+    assert metrics["baseline/word_error_rate"] == pytest.approx(1 - 2 / 7)  # "two" stands three times in training
     sizes, real = words(task), speakers(task) == "Allison"
     said = np.array(["two" in task.test[row].text.split() for row in task.rows(EVERYTHING)])
     expected = 1 - np.sum(said[real]) / np.sum(sizes[real])
-    assert metrics["eval/baseline/real/word_error_rate"] == pytest.approx(expected)
+    assert metrics["baseline/real/word_error_rate"] == pytest.approx(expected)
 
 
 def test_tables_are_of_the_unseen_voices(task):
-    found = task.evaluate(outcome(task))
+    found = task.evaluate(predictions(task))
     assert found.by_length is not None and found.by_position is not None
     assert sum(found.by_length["count"]) == len(TEST) == found.by_position["count"][0]
 
 
 @pytest.mark.parametrize("count", [60, 120])
 def test_a_small_sample_can_be_scored(task, count):
-    assert task.evaluate(outcome(task, count)).metrics["eval/baseline/real/word_error_rate"] > 0
+    assert task.evaluate(predictions(task, count)).metrics["baseline/real/word_error_rate"] > 0

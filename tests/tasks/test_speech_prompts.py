@@ -8,13 +8,12 @@ from typing import Any
 import jax
 import numpy as np
 import pytest
-
-from research.batch import END
-from research.config import SpeechPromptsConfig
-from research.tasks import sequences, speech_prompts
-from research.tasks.speech_prompts import SpeechPrompts
-from research.tasks.task import Outcome
 from tests.tasks.recordings import all_spoken
+
+from research.batch import EOS
+from research.tasks import SpeechPrompts, speech_prompts
+from research.tasks.speech_prompts import SpeechPrompts
+from research.tasks.task import Predictions
 
 SPLITS = {
     "train": ["press one", "press one", "press two", "good bye"],
@@ -36,7 +35,7 @@ def spoken():
 def made(monkeypatch, language: Any = "it", **options: Any) -> SpeechPrompts:
     asked = []
     monkeypatch.setattr(speech_prompts.asterisk, "load", lambda language: asked.append(language) or spoken())
-    task = SpeechPrompts(SpeechPromptsConfig(language=language, mels=12, **options))
+    task = SpeechPrompts(SpeechPrompts(language=language, num_mels=12, **options))
     assert asked == [language]
     return task
 
@@ -44,21 +43,21 @@ def made(monkeypatch, language: Any = "it", **options: Any) -> SpeechPrompts:
 def trained_on(task: SpeechPrompts) -> list[str]:
     """The texts of all training examples."""
     return [
-        "".join(task.vocabulary.names(sequences.symbols(target))) for bucket in task.data for target in bucket.targets
+        "".join(task.vocabulary.names(edits.symbols(target))) for bucket in task.data for target in bucket.targets
     ]
 
 
-def outcome(task: SpeechPrompts, **said: str) -> Outcome:
+def predictions(task: SpeechPrompts, **said: str) -> Predictions:
     """What a model does that says these texts in place of those with a word as their first."""
     held_out = task.held_out(100)
     outputs = np.zeros((3, 20), np.int32)
     for row, output in zip(task.rows(100), outputs, strict=True):
         text = str(task.test[row].text)
         ids = task.vocabulary.ids(said.get(text.split()[0], text))
-        output[: len(ids) + 1] = [*ids, END]
+        output[: len(ids) + 1] = [*ids, EOS]
     none = np.zeros(held_out.targets.shape)
     assert held_out.target_lengths is not None
-    return Outcome(none, none, held_out.target_lengths, outputs, held_out.targets)
+    return Predictions(none, none, held_out.target_lengths, outputs, held_out.targets)
 
 
 def test_the_validation_split_is_neither_trained_on_nor_held_out(task):
@@ -81,11 +80,11 @@ def test_joined_training_recordings_are_added_to_training(monkeypatch):
         assert re.fullmatch("((press one|press two|good bye)( |$)){2,3}", text)
 
 
-def test_so_many_synthesised_sentences_are_added_to_training_but_are_not_joined(monkeypatch):
+def test_so_many_synthesized_sentences_are_added_to_training_but_are_not_joined(monkeypatch):
     sentences = all_spoken(["hold on", "well", "no"])
     load = {"ru": sentences}
     monkeypatch.setattr(speech_prompts.espeak_sentences, "load", lambda language, count: load[language][:count])
-    task = made(monkeypatch, language="ru", synthesised=2, joined=3)
+    task = made(monkeypatch, language="ru", synthesized=2, joined=3)
     texts = trained_on(task)
     assert Counter(texts)["hold on"] == Counter(texts)["well"] == 1 and "no" not in texts
     assert len(texts) == len(SPLITS["train"]) + 2 + 3
@@ -93,22 +92,22 @@ def test_so_many_synthesised_sentences_are_added_to_training_but_are_not_joined(
 
 
 def test_perfect_output_has_no_errors_and_the_most_frequent_text_has_many(task):
-    metrics = task.evaluate(outcome(task)).metrics
-    assert metrics["eval/free_running/character_error_rate"] == 0 == metrics["eval/free_running/word_error_rate"]
+    metrics = task.evaluate(predictions(task)).metrics
+    assert metrics["free_running/character_error_rate"] == 0 == metrics["free_running/word_error_rate"]
     assert task.constant == "press one"
-    assert metrics["eval/baseline/word_error_rate"] == pytest.approx((2 + 1 + 2) / 5)
-    assert metrics["eval/baseline/character_error_rate"] == pytest.approx((7 + 3 + 8) / 20)
+    assert metrics["baseline/word_error_rate"] == pytest.approx((2 + 1 + 2) / 5)
+    assert metrics["baseline/character_error_rate"] == pytest.approx((7 + 3 + 8) / 20)
 
 
 def test_errors_are_counted_in_characters_and_in_words(task):
-    metrics = task.evaluate(outcome(task, press="press for", bye="")).metrics
-    assert metrics["eval/free_running/character_error_rate"] == pytest.approx((1 + 3) / 20)
-    assert metrics["eval/free_running/word_error_rate"] == pytest.approx((1 + 1) / 5)
-    assert metrics["eval/free_running/error_rate"] == pytest.approx((1 + 3) / 20)
+    metrics = task.evaluate(predictions(task, press="press for", bye="")).metrics
+    assert metrics["free_running/character_error_rate"] == pytest.approx((1 + 3) / 20)
+    assert metrics["free_running/word_error_rate"] == pytest.approx((1 + 1) / 5)
+    assert metrics["free_running/edit_error_rate"] == pytest.approx((1 + 3) / 20)
 
 
 def test_fewer_held_out_prompts_are_scored_where_fewer_are_asked_for(task):
-    one = outcome(task)
+    one = predictions(task)
     first = [int(np.flatnonzero(task.rows(3) == row)[0]) for row in task.rows(1)]
     few = jax.tree.map(lambda array: array[first], one)
-    assert task.evaluate(few).metrics["eval/free_running/word_error_rate"] == 0
+    assert task.evaluate(few).metrics["free_running/word_error_rate"] == 0

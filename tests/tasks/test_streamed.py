@@ -6,9 +6,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from research.tasks.streamed import Window
 
 from research.batch import Batch
-from research.tasks.streamed import Window
 from tests import quick
 from tests.tasks.streams import COUNT, OnDevice, OnDisk
 

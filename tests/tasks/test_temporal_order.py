@@ -1,9 +1,8 @@
 import numpy as np
 import pytest
 
-from research.config import TemporalOrderConfig
-from research.tasks.task import Outcome
-from tests.tasks.drawings import COUNT, SMALL, examples, lengths, rows, task_of
+from research.tasks import TemporalOrder
+from tests.tasks.synthetic_examples import COUNT, SMALL, evaluate, examples, lengths, rows
 
 X, Y, START, END = 0, 1, 6, 7
 RANGES = {  # at T = 40, both ends included
@@ -56,7 +55,7 @@ def test_all_other_steps_hold_one_of_four_distractors_at_random(case, ranges):
 
 
 def test_the_papers_places_at_a_hundred_steps():
-    batch = examples(TemporalOrderConfig(length=100), COUNT)
+    batch = examples(TemporalOrder(length=100), COUNT)
     standing = np.any(batch.inputs[:, :, [X, Y]] == 1, axis=(0, 2))
     np.testing.assert_array_equal(np.flatnonzero(standing), [*range(10, 21), *range(50, 61)])
     assert (lengths(batch).min(), lengths(batch).max()) == (100, 110)
@@ -64,9 +63,8 @@ def test_the_papers_places_at_a_hundred_steps():
 
 def test_to_guess_is_the_baseline():
     errors = np.array([[0.0], [1.0], [0.0], [0.0]])
-    outcome = Outcome(errors, errors, np.ones(4), errors)
     for case, classes in (("temporal_order", 4), ("temporal_order, three", 8)):
-        metrics = task_of(SMALL[case]).evaluate(outcome).metrics
-        assert metrics["eval/baseline/loss"] == pytest.approx(np.log(classes))
-        assert metrics["eval/baseline/accuracy"] == 1 / classes
-        assert metrics["eval/accuracy"] == 0.75 and metrics["eval/loss"] == 0.25
+        metrics = evaluate(SMALL[case], errors).metrics
+        assert metrics["baseline/chance/loss"] == pytest.approx(np.log(classes))
+        assert metrics["baseline/chance/accuracy"] == 1 / classes
+        assert metrics["accuracy"] == 0.75 and metrics["loss"] == 0.25

@@ -6,20 +6,20 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import sacrebleu
-
-from research.batch import END, FIRST_SYMBOL
-from research.config import TranslationConfig
-from research.errors import UserError
 from research.tasks.corpora import libreoffice
 from research.tasks.corpora.libreoffice import Pair
-from research.tasks.task import Outcome
-from research.tasks.translation import Translation, TranslationReader
 from research.tasks.units import UNKNOWN
-from tests import quick
 from tests.tasks.corpora import help_pages
 
-PIECES = TranslationConfig(source_pieces=60, target_pieces=70)
-CHARACTERS = TranslationConfig(units="characters", max_words=5)
+from research.batch import EOS, FIRST_SYMBOL
+from research.errors import UserError
+from research.tasks import Translation
+from research.tasks.task import Predictions
+from research.tasks.translation import Translation, TranslationReader
+from tests import quick
+
+PIECES = Translation(source_vocab_size=60, target_vocab_size=70)
+CHARACTERS = Translation(tokenizer="characters", max_words=5)
 
 
 @pytest.fixture(scope="module")
@@ -35,17 +35,17 @@ def task(request, corpus) -> Translation:
 
 
 def fitting(pairs: list[Pair], task: Translation) -> list[Pair]:
-    most = 5 if task.own_reader().source.saved().keys() == {"characters"} else 10
+    most = 5 if task.processor().source.to_dict().keys() == {"characters"} else 10
     return [pair for pair in pairs if len(pair.english.split()) <= most]
 
 
 def spelled(task: Translation, batch) -> list[Pair]:
     """The pairs of a batch, from its tokens."""
-    reader, found = task.own_reader(), []
+    reader, found = task.processor(), []
     for source, length, target, end in zip(
         batch.inputs, batch.input_lengths, batch.targets, batch.target_lengths, strict=True
     ):
-        assert target[end - 1] == END and not np.any(target[end:]) and not np.any(source[length:])
+        assert target[end - 1] == EOS and not np.any(target[end:]) and not np.any(source[length:])
         found.append(Pair(reader.source.text(source[:length].tolist()), reader.target.text(target[: end - 1].tolist())))
     return found
 
@@ -71,8 +71,8 @@ def test_training_pairs_are_held_once_without_the_longest_and_padding_is_that_of
     valid = sum(np.sum(bucket.input_lengths) + np.sum(bucket.target_lengths) for bucket in task.data)
     assert task.padding == pytest.approx(1 - valid / padded)
     assert task.padding < 0.25
-    assert max(bucket.inputs.shape[1] for bucket in task.data) == task.interface.input_length
-    assert max(bucket.targets.shape[1] for bucket in task.data) <= task.interface.target_length
+    assert max(bucket.inputs.shape[1] for bucket in task.data) == task.spec.input_length
+    assert max(bucket.targets.shape[1] for bucket in task.data) <= task.spec.target_length
 
 
 def test_held_out_pairs_are_the_test_split_s_and_a_sample_is_part_of_them(task, corpus):
@@ -104,30 +104,30 @@ def test_vocabularies_come_of_training_text_alone(corpus):
             libreoffice, "load", lambda language: corpus | {"test": only_held_out, "validation": only_held_out}
         )
         task = Translation(PIECES)
-    assert task.own_reader().source.unknown("☃") == ["☃"]
+    assert task.processor().source.unknown("☃") == ["☃"]
     assert UNKNOWN in task.held_out(5).inputs and UNKNOWN in task.held_out(5).targets
 
 
 COUNT = 12
 
 
-def outcome(task: Translation, said: list[str] | None = None) -> Outcome:
+def predictions(task: Translation, said: list[str] | None = None) -> Predictions:
     """What a model does that says these texts, by default the references."""
-    batch, reader = task.held_out(COUNT), task.own_reader()
+    batch, reader = task.held_out(COUNT), task.processor()
     assert batch.target_lengths is not None
     outputs = np.full((COUNT, 200), FIRST_SYMBOL, np.int32)  # what follows the end mark does not count
     texts = [pair.translation for pair in spelled(task, batch)] if said is None else said
     for row, text in zip(outputs, texts, strict=True):
-        ids = [*reader.target.ids(text), END]
+        ids = [*reader.target.ids(text), EOS]
         row[: len(ids)] = ids
     none = np.zeros(batch.targets.shape)
-    return Outcome(none, none, batch.target_lengths, outputs, batch.targets)
+    return Predictions(none, none, batch.target_lengths, outputs, batch.targets)
 
 
 def test_translations_as_they_stand_score_100_at_every_length(task):
-    found = task.evaluate(outcome(task))
-    assert found.metrics["eval/free_running/bleu"] == pytest.approx(100) == found.metrics["eval/free_running/chrf"]
-    assert found.metrics["eval/free_running/exact_match"] == 1 and found.metrics["eval/free_running/error_rate"] == 0
+    found = task.evaluate(predictions(task))
+    assert found.metrics["free_running/bleu"] == pytest.approx(100) == found.metrics["free_running/chrf"]
+    assert found.metrics["free_running/exact_match"] == 1 and found.metrics["free_running/edit_error_rate"] == 0
     assert found.by_length is not None
     assert found.by_length["exact_match"] == [1.0] * len(found.by_length["length"])
 
@@ -135,10 +135,10 @@ def test_translations_as_they_stand_score_100_at_every_length(task):
 def test_bleu_is_of_the_texts_in_all_and_by_the_words_of_the_source(task):
     pairs = spelled(task, task.held_out(COUNT))
     said = [pair.translation if k % 3 else pair.translation.replace("das", "ein") for k, pair in enumerate(pairs)]
-    found = task.evaluate(outcome(task, said))
+    found = task.evaluate(predictions(task, said))
     expected = sacrebleu.corpus_bleu(said, [[pair.translation for pair in pairs]])
-    assert found.metrics["eval/free_running/bleu"] == pytest.approx(expected.score)
-    assert 20 < found.metrics["eval/free_running/bleu"] < 99
+    assert found.metrics["free_running/bleu"] == pytest.approx(expected.score)
+    assert 20 < found.metrics["free_running/bleu"] < 99
     words = [len(pair.english.split()) for pair in pairs]
     table = found.by_length
     assert table is not None and table["length"] == sorted(set(words))
@@ -157,9 +157,9 @@ def test_an_unknown_symbol_in_a_reference_cannot_be_said(corpus):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(libreoffice, "load", lambda language: corpus | {"test": odd})
         task = Translation(PIECES)
-    found = task.evaluate(outcome(task))
-    assert found.metrics["eval/free_running/error_rate"] == 0  # as tokens they are alike
-    assert found.metrics["eval/free_running/exact_match"] == 0 and found.metrics["eval/free_running/bleu"] < 99
+    found = task.evaluate(predictions(task))
+    assert found.metrics["free_running/edit_error_rate"] == 0  # as tokens they are alike
+    assert found.metrics["free_running/exact_match"] == 0 and found.metrics["free_running/bleu"] < 99
 
 
 def test_baselines_are_the_most_frequent_translation_and_the_source_itself(corpus):
@@ -174,20 +174,20 @@ def test_baselines_are_the_most_frequent_translation_and_the_source_itself(corpu
         task = Translation(PIECES)
     batch = task.held_out(3)
     none = np.zeros(batch.targets.shape)
-    metrics = task.evaluate(Outcome(none, none, np.ones(3), batch.targets, batch.targets)).metrics
-    assert metrics["eval/baseline/exact_match"] == metrics["eval/copy/exact_match"] == pytest.approx(1 / 3)
-    assert metrics["eval/baseline/bleu"] > 0 and 0 < metrics["eval/copy/chrf"] < 100
-    assert 0 < metrics["eval/baseline/error_rate"] < 2
+    metrics = task.evaluate(Predictions(none, none, np.ones(3), batch.targets, batch.targets)).metrics
+    assert metrics["baseline/exact_match"] == metrics["copy/exact_match"] == pytest.approx(1 / 3)
+    assert metrics["baseline/bleu"] > 0 and 0 < metrics["copy/chrf"] < 100
+    assert 0 < metrics["baseline/constant/edit_error_rate"] < 2
 
 
 def test_the_signatures_are_those_of_the_language(task):
-    found = task.evaluate(outcome(task)).signatures
+    found = task.evaluate(predictions(task)).signatures
     assert found is not None and "tok:13a" in found["bleu"] and set(found) == {"bleu", "chrf"}
 
 
 def test_a_reader_reads_what_the_task_reads_and_is_restored_from_json(task):
-    reader = task.own_reader()
-    again = TranslationReader.restored(json.loads(json.dumps(reader.saved())))
+    reader = task.processor()
+    again = TranslationReader.from_dict(json.loads(json.dumps(reader.to_dict())))
     text = "Opens  the \t document.\n"
     np.testing.assert_array_equal(again.read(text), reader.read(text))
     assert again.read(text).dtype == np.int32
@@ -209,17 +209,17 @@ def test_a_reader_reads_what_the_task_reads_and_is_restored_from_json(task):
 )
 def test_what_cannot_be_translated_is_said_in_one_line(task, given, said):
     with pytest.raises(UserError, match=rf"^{said}$") as caught:
-        task.own_reader().read(given)
+        task.processor().read(given)
     assert "\n" not in str(caught.value) and len(str(caught.value)) < 200
 
 
 def test_options_that_nothing_reads_and_lengths_that_the_corpus_has_not_are_refused():
     with pytest.raises(UserError, match=r"task\.max_words=2: must be between 3 and 30"):
-        TranslationConfig(max_words=2)
-    with pytest.raises(UserError, match=r"task\.source_pieces=100: must be 2000, as task\.units=characters"):
-        dataclasses.replace(CHARACTERS, source_pieces=100)
+        Translation(max_words=2)
+    with pytest.raises(UserError, match=r"task\.source_vocab_size=100: must be 2000, as task\.tokenizer=characters"):
+        dataclasses.replace(CHARACTERS, source_vocab_size=100)
 
 
 def test_too_few_pieces_are_refused_with_the_option(corpus):
-    with pytest.raises(UserError, match=r"^task\.target_pieces=3: must be at least"):
-        Translation(TranslationConfig(source_pieces=60, target_pieces=3))
+    with pytest.raises(UserError, match=r"^task\.target_vocab_size=3: must be at least"):
+        Translation(Translation(source_vocab_size=60, target_vocab_size=3))

@@ -7,14 +7,14 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from PIL import Image
-
-from research.config import ImageStampsConfig
 from research.tasks.corpora import tuxpaint
 from research.tasks.image_stamps import ImageStamps, PictureReader
-from research.tasks.task import Outcome
 from research.tasks.units import Characters
-from tests import quick
 from tests.tasks.corpora.stamp_files import installed, png, text
+
+from research.tasks import ImageStamps
+from research.tasks.task import Predictions
+from tests import quick
 
 PLAIN = {"size": 16, "patch": 4, "units": "characters"}
 READINGS = (("rows", 8), ("columns", 8), ("patches", 4), ("patches", 16))
@@ -35,7 +35,7 @@ def collection(tmp_path_factory: pytest.TempPathFactory):
 
 @pytest.fixture(scope="module")
 def task(collection) -> ImageStamps:
-    return ImageStamps(ImageStampsConfig(**PLAIN))
+    return ImageStamps(ImageStamps(**PLAIN))
 
 
 def reader(reading: str, patch: int) -> PictureReader:
@@ -59,7 +59,7 @@ def test_a_step_is_a_row_a_column_or_a_square():
 
 
 def test_batches_hold_training_pictures_with_their_captions(task, collection):
-    own = task.own_reader()
+    own = task.processor()
     known = {own.steps(own.pixels(one.picture)[None], np).tobytes(): one.caption for one in collection["train"]}
     assert len(known) == len(collection["train"])
     data = jax.device_put(task.data)
@@ -77,8 +77,8 @@ def test_batches_hold_training_pictures_with_their_captions(task, collection):
 
 
 def test_half_of_the_pictures_are_mirrored(collection):
-    task = ImageStamps(ImageStampsConfig(**PLAIN, mirror=True))
-    own = task.own_reader()
+    task = ImageStamps(ImageStamps(**PLAIN, mirror=True))
+    own = task.processor()
     pixels = own.pixels(collection["train"][0].picture)
     steps = jnp.asarray(np.repeat(own.steps(pixels[None], np), 200, axis=0))
     found = own.pictures(np.asarray(task.augmented(steps, jnp.full(200, 16), jax.random.key(0))), np)
@@ -88,15 +88,15 @@ def test_half_of_the_pictures_are_mirrored(collection):
 
 
 def test_distorted_pictures_have_white_around_them(collection):
-    task = ImageStamps(ImageStampsConfig(**PLAIN, shift=3.0))
-    own = task.own_reader()
+    task = ImageStamps(ImageStamps(**PLAIN, shift=3.0))
+    own = task.processor()
     steps = jnp.asarray(own.steps(np.ones((50, 16, 16, 3), np.float32), np))
     found = own.pictures(np.asarray(task.augmented(steps, jnp.full(50, 16), jax.random.key(0))), np)
     assert found[:, 0].min() == 0 and found[:, 8, 8].min() == pytest.approx(1)
 
 
 def test_held_out_pictures_are_all_of_the_test_and_none_of_training(task, collection):
-    batch, own = task.held_out(1000), task.own_reader()
+    batch, own = task.held_out(1000), task.processor()
     assert batch.target_lengths is not None
     said = [
         own.text(target[: end - 1].tolist()) for target, end in zip(batch.targets, batch.target_lengths, strict=True)
@@ -110,7 +110,7 @@ def test_held_out_pictures_are_all_of_the_test_and_none_of_training(task, collec
 
 
 def test_the_split_to_be_scored_on_can_be_chosen(collection):
-    made = ImageStamps(ImageStampsConfig(**PLAIN, held_out="validation"))
+    made = ImageStamps(ImageStamps(**PLAIN, held_out="validation"))
     assert [one.caption for one in made._test] == [one.caption for one in collection["validation"]] and made._test
 
 
@@ -118,23 +118,23 @@ def test_a_perfect_model_and_the_most_frequent_caption_are_scored(task):
     batch = task.held_out(1000)
     assert batch.target_lengths is not None
     none = np.zeros(batch.targets.shape)
-    metrics = task.evaluate(Outcome(none, none, batch.target_lengths, batch.targets, batch.targets)).metrics
-    assert metrics["eval/free_running/error_rate"] == 0 == metrics["eval/baseline/exact_match"]
-    assert metrics["eval/baseline/error_rate"] > 0 and metrics["eval/baseline/chrf"] < metrics["eval/free_running/chrf"]
+    metrics = task.evaluate(Predictions(none, none, batch.target_lengths, batch.targets, batch.targets)).metrics
+    assert metrics["free_running/edit_error_rate"] == 0 == metrics["baseline/exact_match"]
+    assert metrics["baseline/constant/edit_error_rate"] > 0 and metrics["baseline/chrf"] < metrics["free_running/chrf"]
 
 
 def test_pieces_of_words_are_tokens_as_well(collection):
-    task = ImageStamps(ImageStampsConfig(size=16, reading="rows", pieces=45))
-    own = PictureReader.restored(task.own_reader().saved())
+    task = ImageStamps(ImageStamps(size=16, scan_order="rows", vocab_size=45))
+    own = PictureReader.from_dict(task.processor().to_dict())
     caption = collection["train"][0].caption
-    ids = task.own_reader().vocabulary.ids(caption)
+    ids = task.processor().vocabulary.ids(caption)
     assert len(ids) < len(caption) and own.text(ids) == caption
-    assert task.interface.target_size == 48 and task.interface.input_size == 48
+    assert task.spec.target_size == 48 and task.spec.input_size == 48
 
 
 @pytest.mark.parametrize(("reading", "patch"), READINGS)
 def test_a_reader_made_anew_reads_a_file_as_the_corpus_was_read(reading, patch, collection, tmp_path):
-    own = PictureReader.restored(reader(reading, patch).saved())
+    own = PictureReader.from_dict(reader(reading, patch).to_dict())
     (tmp_path / "one.png").write_bytes(png(0, "RGBA"))
     read = own.read(str(tmp_path / "one.png"))
     stamp = next(one for split in collection.values() for one in split if one.caption.startswith("A cat"))

@@ -7,10 +7,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from research.batch import END, PAD
-from research.tasks.drawn import DeviceDraws, Draws, HostDraws, closed, one_hot
+from research.batch import EOS, PAD
+from research.tasks.synthetic import DeviceDraws, Draws, HostDraws, end_with_eos, one_hot
 from tests import quick
-from tests.tasks.drawings import SMALL, examples, task_of
+from tests.tasks.synthetic_examples import SMALL, examples
 
 cases = pytest.mark.parametrize("case", SMALL)
 
@@ -25,8 +25,8 @@ class Recorded(HostDraws):
     def uniform(self, *shape: int) -> np.ndarray:
         return self.kept(super().uniform(*shape))
 
-    def integers(self, shape: tuple[int, ...], least: Any, below: Any) -> np.ndarray:
-        return self.kept(super().integers(shape, least, below))
+    def integers(self, shape: tuple[int, ...], low: Any, high: Any) -> np.ndarray:
+        return self.kept(super().integers(shape, low, high))
 
     def kept(self, numbers: np.ndarray) -> np.ndarray:
         self.record.append(numbers)
@@ -42,13 +42,13 @@ class Replayed(DeviceDraws):
     def uniform(self, *shape: int) -> Any:
         return jnp.asarray(next(self.record))
 
-    def integers(self, shape: tuple[int, ...], least: Any, below: Any) -> Any:
+    def integers(self, shape: tuple[int, ...], low: Any, high: Any) -> Any:
         return jnp.asarray(next(self.record))
 
 
 @cases
 def test_of_the_same_draws_device_and_host_make_the_same_examples(case):
-    task, count, draws = task_of(SMALL[case]), 200, Recorded(3)
+    task, count, draws = SMALL[case], 200, Recorded(3)
     host = task.examples(draws, count)
     device = quick.jit(lambda: task.examples(Replayed(draws.record), count))()
     assert jax.tree.structure(device) == jax.tree.structure(host)
@@ -59,19 +59,30 @@ def test_of_the_same_draws_device_and_host_make_the_same_examples(case):
 
 @cases
 def test_the_first_examples_do_not_depend_on_how_many_there_are(case):
-    few, many = task_of(SMALL[case]).held_out(50), examples(SMALL[case])
+    few, many = examples(SMALL[case], 50), examples(SMALL[case])
     jax.tree.map(lambda x, y: np.testing.assert_array_equal(x, y[:50]), few, many)
 
 
 @cases
 def test_the_share_of_padding_is_that_of_the_steps(case):
-    task, batch = task_of(SMALL[case]), examples(SMALL[case], 1000)
+    task, batch = SMALL[case], examples(SMALL[case], 1000)
     if batch.input_lengths is None:
         assert task.padding is None
         return
     steps = list(batch.input_lengths) + list([] if batch.target_lengths is None else batch.target_lengths)
     widths = batch.inputs.shape[1] + (0 if batch.target_lengths is None else batch.targets.shape[1])
     assert task.padding == pytest.approx(1 - sum(steps) / (1000 * widths))
+
+
+@cases
+def test_validation_and_test_are_drawn_from_seeds_of_their_own(case):
+    """The draws of test are pinned: figures that were measured on it stay comparable."""
+    task = SMALL[case]
+    test, validation = (task.held_out(split, 20) for split in ("test", "validation"))
+    assert (test.split, validation.split) == ("test", "validation")
+    expected = task.examples(HostDraws(0), 20)
+    jax.tree.map(np.testing.assert_array_equal, test.batch, expected)
+    assert np.any(np.any(np.asarray(test.batch.inputs != validation.batch.inputs)))
 
 
 @quick.jit
@@ -103,11 +114,11 @@ def test_numbers_are_uniform_within_their_bounds_and_each_draw_is_another(place)
 @pytest.mark.parametrize("kind", [HostDraws, DeviceDraws])
 def test_the_running_maximum_is_along_the_steps(kind):
     draws: Draws = HostDraws(0) if kind is HostDraws else DeviceDraws(jax.random.key(0))
-    found = draws.largest_so_far(draws.numpy.array([[1, 3, 2, 5], [4, 0, 4, 1]]))
+    found = draws.running_max(draws.numpy.array([[1, 3, 2, 5], [4, 0, 4, 1]]))
     np.testing.assert_array_equal(found, [[1, 3, 3, 5], [4, 4, 4, 4]])
 
 
 def test_symbols_as_vectors_and_targets_with_their_end():
     np.testing.assert_array_equal(one_hot(np.array([[2, -1, 0]]), 3, np), [[[0, 0, 1], [0, 0, 0], [1, 0, 0]]])
-    found = closed(np.array([[7, 8, 9], [7, 8, 9], [7, 8, 9]]), np.array([3, 1, 0]), np)
-    np.testing.assert_array_equal(found, [[7, 8, 9, END], [7, END, PAD, PAD], [END, PAD, PAD, PAD]])
+    found = end_with_eos(np.array([[7, 8, 9], [7, 8, 9], [7, 8, 9]]), np.array([3, 1, 0]), np)
+    np.testing.assert_array_equal(found, [[7, 8, 9, EOS], [7, EOS, PAD, PAD], [EOS, PAD, PAD, PAD]])

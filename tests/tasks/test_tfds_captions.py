@@ -5,14 +5,14 @@ from collections.abc import Iterator
 import jax
 import numpy as np
 import pytest
+from research.tasks.stock_captions import CocoCaptions
+from tests.tasks.corpora import archives
 
 from research import catalogue
-from research.batch import END
-from research.config import CocoCaptionsConfig
-from research.tasks import sequences
-from research.tasks.stock_captions import CocoCaptions
-from research.tasks.task import Outcome
-from tests.tasks.corpora import archives
+from research.batch import EOS
+from research.tasks import CocoCaptions
+from research.tasks.metrics import edits
+from research.tasks.task import Predictions
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -24,24 +24,24 @@ def prepared(tmp_path_factory) -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def task() -> CocoCaptions:
-    return CocoCaptions(CocoCaptionsConfig(size=32, patch=16, units="characters"))
+    return CocoCaptions(CocoCaptions(size=32, patch=16, tokenizer="characters"))
 
 
 def test_each_photograph_is_read_with_each_of_its_captions(task):
     batches, seen = task.stream.batches(jax.random.key(0), 12, 2), set()
     for batch in map(batches.__getitem__, range(12)):
         for steps, target, end in zip(batch.inputs, batch.targets, batch.target_lengths, strict=True):
-            caption = task.own_reader().text(target[: end - 1].tolist())
+            caption = task.processor().text(target[: end - 1].tolist())
             number = caption.count("x")
-            red = 1 - task.own_reader().pictures(steps[None], np)[0, 16, 16, 0]
+            red = 1 - task.processor().pictures(steps[None], np)[0, 16, 16, 0]
             assert red * 255 == pytest.approx(40 * number, abs=4)  # JPEG rounds
-            assert target[end - 1] == END
+            assert target[end - 1] == EOS
             seen.add(caption)
     assert seen == {archives.caption(number, k) for number in (1, 2) for k in range(2)}
 
 
 def test_a_photograph_is_a_square_on_white(task):
-    pixels = task.own_reader().pictures(task.held_out(1).inputs, np)[0]
+    pixels = task.processor().pictures(task.held_out(1).inputs, np)[0]
     assert pixels.shape == (32, 32, 3)
     assert not np.any(pixels[:3]) and not np.any(pixels[-3:]) and np.all(pixels[5:27, :, 1] > 0.8)
 
@@ -49,20 +49,20 @@ def test_a_photograph_is_a_square_on_white(task):
 def test_any_caption_of_a_photograph_is_right(task):
     batch = task.held_out(100)
     assert len(batch.inputs) == 2 and batch.target_lengths is not None
-    none, vocabulary = np.zeros(batch.targets.shape), task.own_reader().vocabulary
+    none, vocabulary = np.zeros(batch.targets.shape), task.processor().vocabulary
     metrics = {}
     for wrong in ("", " not"):
-        outputs = np.full((2, 60), END, np.int32)
+        outputs = np.full((2, 60), EOS, np.int32)
         for row, target in enumerate(batch.targets):
-            number = task.own_reader().text(sequences.symbols(target)).count("x")
+            number = task.processor().text(edits.symbols(target)).count("x")
             ids = vocabulary.ids(archives.caption(number, row) + wrong)  # the second of one, the first of the other
             outputs[row, : len(ids)] = ids
-        metrics[wrong] = task.evaluate(Outcome(none, none, batch.target_lengths, outputs, batch.targets)).metrics
-    assert metrics[""]["eval/free_running/exact_match"] == 1 and metrics[""]["eval/free_running/bleu"] == pytest.approx(
+        metrics[wrong] = task.evaluate(Predictions(none, none, batch.target_lengths, outputs, batch.targets)).metrics
+    assert metrics[""]["free_running/exact_match"] == 1 and metrics[""]["free_running/bleu"] == pytest.approx(
         100
     )
-    assert metrics[""]["eval/free_running/error_rate"] > 0  # which knows the first alone
-    assert metrics[" not"]["eval/free_running/exact_match"] == 0 and metrics[" not"]["eval/free_running/bleu"] < 99
+    assert metrics[""]["free_running/edit_error_rate"] > 0  # which knows the first alone
+    assert metrics[" not"]["free_running/exact_match"] == 0 and metrics[" not"]["free_running/bleu"] < 99
 
 
 def test_it_stands_in_the_catalogue():

@@ -7,10 +7,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-
-from research.batch import END, PAD, Batch, Interface
-from research.tasks import resident
 from research.tasks.resident import Examples, Resident, in_buckets
+
+from research.batch import EOS, PAD, Batch, TaskSpec
+from research.tasks import resident
 from tests import quick
 
 BATCH, MOST_STEPS = 4, 40
@@ -79,7 +79,7 @@ class Numbers(Resident):
     """Tokens or features that tell which example they belong to; 60 examples of 1 to 12 steps."""
 
     def __init__(self, kind: str) -> None:
-        self.interface = Interface("tokens" if kind == "tokens" else "features", 100, 12, "tokens", 80, 4)
+        self.spec = TaskSpec("tokens" if kind == "tokens" else "features", 100, 12, "tokens", 80, 4)
         lengths = np.random.default_rng(1).integers(1, 13, 60)
         each = [np.full(length, 3 + k) for k, length in enumerate(lengths)]
         inputs = each if kind == "tokens" else [np.stack([one, -one], axis=1).astype(np.float16) for one in each]
@@ -128,7 +128,7 @@ def test_batches_hold_whole_examples_padded_to_the_width_of_their_bucket(task):
             assert (batch.input_lengths[row], batch.target_lengths[row]) == (length, end + 1)
             np.testing.assert_array_equal(batch.inputs[row, :length], source)
             assert not np.any(batch.inputs[row, length:])
-            assert batch.targets[row, : end + 1].tolist() == [*target, END]
+            assert batch.targets[row, : end + 1].tolist() == [*target, EOS]
             assert np.all(batch.targets[row, end + 1 :] == PAD)
         widths.add((batch.inputs.shape[1], batch.targets.shape[1]))
     assert [(one.inputs.shape[1], one.targets.shape[1]) for one in task.data] == list(task.widths)

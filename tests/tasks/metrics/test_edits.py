@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from rapidfuzz.distance import Levenshtein
 
-from research.batch import END, FIRST_SYMBOL, PAD, Batch
-from research.tasks import sequences
-from research.tasks.task import Evaluation, Outcome
+from research.batch import EOS, FIRST_SYMBOL, PAD, Batch
+from research.tasks.metrics import edits
+from research.tasks.task import Evaluation, Predictions
 
 A, B, C, D, X = range(FIRST_SYMBOL, FIRST_SYMBOL + 5)
 
@@ -17,7 +17,7 @@ def padded(words: list[tuple[int, ...]]) -> np.ndarray:
     """The words with their end marks, then padding."""
     rows = np.full((len(words), max(map(len, words)) + 1), PAD, np.int32)
     for row, word in zip(rows, words, strict=True):
-        row[: len(word) + 1] = [*word, END]
+        row[: len(word) + 1] = [*word, EOS]
     return rows
 
 
@@ -26,11 +26,11 @@ def batch(targets: list[tuple[int, ...]], lengths: list[int] | None = None) -> B
     return Batch(np.zeros((len(targets), 9), np.int32), lengths and np.array(lengths), padded(targets), sizes)  # pyright: ignore
 
 
-def outcome(held_out: Batch[np.ndarray], outputs: np.ndarray, **changes: np.ndarray) -> Outcome:
+def predictions(held_out: Batch[np.ndarray], outputs: np.ndarray, **changes: np.ndarray) -> Predictions:
     """By default without an error given the true prefix."""
     assert held_out.target_lengths is not None
     none = np.zeros(held_out.targets.shape)
-    return dataclasses.replace(Outcome(none, none, held_out.target_lengths, outputs, held_out.targets), **changes)
+    return dataclasses.replace(Predictions(none, none, held_out.target_lengths, outputs, held_out.targets), **changes)
 
 
 def columns(found: Evaluation) -> dict[str, list[float]]:
@@ -51,7 +51,7 @@ def columns(found: Evaluation) -> dict[str, list[float]]:
     ],
 )
 def test_an_error_stands_at_its_position_in_the_reference(output, expected):
-    found = sequences.score(padded([output]), [[(A, B, C)]])
+    found = edits.score(padded([output]), [[(A, B, C)]])
     assert found.errors.tolist() == [expected]
     assert found.symbols.tolist() == [3]
 
@@ -68,27 +68,27 @@ def test_the_errors_of_all_positions_add_up_to_the_edit_distances_to_the_nearest
         min(Levenshtein.distance(output, listed) for listed in own)
         for output, own in zip(outputs, references, strict=True)
     ]
-    free = sequences.score(padded(outputs), references)
+    free = edits.score(padded(outputs), references)
     assert free.distance.tolist() == distances
     targets = batch([own[0] for own in references])
-    found = sequences.evaluate(outcome(targets, padded(outputs)), targets, references)
+    found = edits.evaluate(predictions(targets, padded(outputs)), targets, references)
     table = columns(found)
     total = np.nansum(np.array(table["free_running"]) * table["references"])
     assert total == pytest.approx(sum(distances), rel=1e-12)
     assert table["references"] == [int(np.sum(free.symbols >= u)) for u in range(len(table["position"]))]
-    assert found.metrics["eval/free_running/error_rate"] == pytest.approx(total / np.sum(free.symbols))
+    assert found.metrics["free_running/edit_error_rate"] == pytest.approx(total / np.sum(free.symbols))
 
 
 def test_an_output_without_an_end_mark_is_read_to_its_end():
-    assert sequences.score(np.array([[A, B, C]]), [[(A, B)]]).errors.tolist() == [[0, 0, 1]]
+    assert edits.score(np.array([[A, B, C]]), [[(A, B)]]).errors.tolist() == [[0, 0, 1]]
 
 
 def test_what_follows_the_end_mark_does_not_count():
-    assert not sequences.score(np.array([[A, END, B, END]]), [[(A,)]]).errors.any()
+    assert not edits.score(np.array([[A, EOS, B, EOS]]), [[(A,)]]).errors.any()
 
 
 def test_the_nearest_reference_counts():
-    found = sequences.score(padded([(A, B)]), [[(C, D, C), (A, B, C), (X,)]])
+    found = edits.score(padded([(A, B)]), [[(C, D, C), (A, B, C), (X,)]])
     assert (found.distance.tolist(), found.symbols.tolist()) == ([1], [3])
 
 
@@ -97,7 +97,7 @@ def test_rates_by_position_are_of_the_sequences_that_reach_it():
     loss = np.array([[4, 1, 1, 2], [1, 3, 0, 0], [1, 2, 3, 0]], float)
     forced = np.array([[X, B, C, X], [A, X, X, X], [B, C, X, A]])  # what is said past an end mark does not count
     outputs = padded([(X, B, C), (A, X), (B, X)])
-    table = columns(sequences.evaluate(outcome(targets, outputs, loss=loss, forced=forced), targets))
+    table = columns(edits.evaluate(predictions(targets, outputs, loss=loss, forced=forced), targets))
     expected = {
         "position": [1, 2, 3, 4],
         "count": [3, 3, 2, 1],
@@ -106,20 +106,20 @@ def test_rates_by_position_are_of_the_sequences_that_reach_it():
         "teacher_forced_loss": [2, 2, 2, 2],
         "teacher_forced": [1 / 3, 1 / 3, 1 / 2, 1],
         "free_running": [1 / 3, 2 / 3, 0, 0],
-        "forcing_gap": [0, 1 / 3, -1 / 2, -1],
+        "exposure_bias_gap": [0, 1 / 3, -1 / 2, -1],
     }
     assert {key: pytest.approx(column) for key, column in table.items()} == expected
 
 
 def test_a_position_that_one_side_does_not_reach_has_no_rate_on_it():
     targets = batch([(A, B)])
-    longer = columns(sequences.evaluate(outcome(targets, padded([(A, B, C)])), targets, [[(A, B), (A, B, C)]]))
+    longer = columns(edits.evaluate(predictions(targets, padded([(A, B, C)])), targets, [[(A, B), (A, B, C)]]))
     assert longer["count"] == longer["forced_references"] == [1, 1, 1, 0] != longer["references"] == [1, 1, 1, 1]
     np.testing.assert_array_equal(longer["teacher_forced"], [0, 0, 0, np.nan])
-    shorter = columns(sequences.evaluate(outcome(targets, padded([(A,)])), targets, [[(A, B), (A,)]]))
+    shorter = columns(edits.evaluate(predictions(targets, padded([(A,)])), targets, [[(A, B), (A,)]]))
     assert (shorter["count"], shorter["references"]) == ([1, 1, 1], [1, 1, 0])
     np.testing.assert_array_equal(shorter["free_running"], [0, 0, np.nan])
-    np.testing.assert_array_equal(shorter["forcing_gap"], [0, 0, np.nan])
+    np.testing.assert_array_equal(shorter["exposure_bias_gap"], [0, 0, np.nan])
 
 
 def test_rates_by_length_are_of_the_tokens_of_its_examples():
@@ -127,7 +127,7 @@ def test_rates_by_length_are_of_the_tokens_of_its_examples():
     loss = np.array([[4, 1, 1, 2], [1, 3, 0, 0], [1, 2, 3, 0]], float)
     forced = np.array([[X, B, C, X], [A, X, X, X], [B, C, X, A]])
     outputs = padded([(X, B, C), (A, X), (B, X)])
-    table = sequences.evaluate(outcome(targets, outputs, loss=loss, forced=forced), targets).by_length
+    table = edits.evaluate(predictions(targets, outputs, loss=loss, forced=forced), targets).by_length
     assert table is not None
     expected = {
         "length": [2, 7],
@@ -135,7 +135,7 @@ def test_rates_by_length_are_of_the_tokens_of_its_examples():
         "teacher_forced_loss": [2, 2],
         "teacher_forced": [1, 3 / 5],
         "free_running": [1, 2 / 5],
-        "forcing_gap": [0, -1 / 5],
+        "exposure_bias_gap": [0, -1 / 5],
     }
     assert {key: pytest.approx(column) for key, column in table.items()} == expected
 
@@ -148,34 +148,34 @@ def test_a_model_that_says_the_same_in_both_modes_has_no_gap():
     forced[wrong] = rng.integers(A, X + 1, np.sum(wrong))  # an end mark, too: the free model says one symbol too many
     said = padded([tuple(row[row >= A].tolist()) for row in forced])
     references = [
-        [sequences.symbols(target), tuple(rng.integers(A, X, rng.integers(1, 7)).tolist())]
+        [edits.symbols(target), tuple(rng.integers(A, X, rng.integers(1, 7)).tolist())]
         for target in targets.targets
     ]
-    found = sequences.evaluate(outcome(targets, said, forced=forced), targets, references)
-    assert found.metrics["eval/forcing_gap"] == 0 < found.metrics["eval/free_running/error_rate"]
-    assert found.by_length is not None and np.nanmax(np.abs(found.by_length["forcing_gap"])) == 0
-    assert np.nanmax(np.abs(columns(found)["forcing_gap"])) == 0
+    found = edits.evaluate(predictions(targets, said, forced=forced), targets, references)
+    assert found.metrics["exposure_bias_gap"] == 0 < found.metrics["free_running/edit_error_rate"]
+    assert found.by_length is not None and np.nanmax(np.abs(found.by_length["exposure_bias_gap"])) == 0
+    assert np.nanmax(np.abs(columns(found)["exposure_bias_gap"])) == 0
 
 
 def test_an_early_end_mark_is_one_wrong_symbol_to_the_forced_model_and_stops_the_free_one():
     targets = batch([(A, B, C)])
-    said = np.array([[A, END, C, END]])
-    metrics = sequences.evaluate(outcome(targets, said, forced=said), targets).metrics
-    assert metrics["eval/teacher_forced/error_rate"] == pytest.approx(1 / 3)
-    assert metrics["eval/free_running/error_rate"] == pytest.approx(2 / 3)
+    said = np.array([[A, EOS, C, EOS]])
+    metrics = edits.evaluate(predictions(targets, said, forced=said), targets).metrics
+    assert metrics["teacher_forced/edit_error_rate"] == pytest.approx(1 / 3)
+    assert metrics["free_running/edit_error_rate"] == pytest.approx(2 / 3)
 
 
 def test_inputs_without_lengths_are_of_full_length():
     targets = batch([(A,), (B, C)])
-    table = sequences.evaluate(outcome(targets, targets.targets), targets).by_length
+    table = edits.evaluate(predictions(targets, targets.targets), targets).by_length
     assert table is not None and (table["length"], table["count"]) == ([9], [2])
 
 
 def test_a_subset_has_an_error_rate_of_its_own_and_an_empty_one_has_none():
     targets = batch([(A, B, C), (A,), (B, C)])
     masks = {"long": np.array([True, False, True]), "none": np.zeros(3, bool)}
-    metrics = sequences.evaluate(outcome(targets, padded([(X, B, C), (X,), ()])), targets, subsets=masks).metrics
-    assert metrics["eval/free_running/error_rate_long"] == pytest.approx(3 / 5)
-    assert np.isnan(metrics["eval/free_running/error_rate_none"])
-    assert metrics["eval/free_running/error_rate"] == pytest.approx(4 / 6)
-    assert metrics["eval/free_running/sequence_error_rate"] == 1
+    metrics = edits.evaluate(predictions(targets, padded([(X, B, C), (X,), ()])), targets, subsets=masks).metrics
+    assert metrics["free_running/edit_error_rate_long"] == pytest.approx(3 / 5)
+    assert np.isnan(metrics["free_running/edit_error_rate_none"])
+    assert metrics["free_running/edit_error_rate"] == pytest.approx(4 / 6)
+    assert metrics["free_running/sequence_error_rate"] == 1
