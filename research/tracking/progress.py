@@ -15,7 +15,7 @@ from rich.progress import (
 )
 from rich.table import Column
 
-from research.tracking.terminal import STDERR
+from research.terminal import STDERR
 
 SECONDS_BETWEEN_LINES = 10.0
 BAR_WIDTH = 16

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from research.batch import FIRST_SYMBOL, TaskSpec
@@ -122,7 +123,8 @@ def write(
 def state(config: Config, spec: TaskSpec) -> TrialState:
     """Return that of a trial whose task has this spec."""
     options = resolve_hidden_size(config, spec)
-    initial = Program(options, Unknown(sizes=spec)).init(Hparams.of(options))
+    hparams = jax.tree.map(jnp.asarray, Hparams.of(options))
+    initial = Program(options, Unknown(sizes=spec)).init(hparams)
     return jax.tree.map(lambda x: np.asarray(FACTOR * x if x.dtype == np.float32 and x.ndim else x), initial)
 
 

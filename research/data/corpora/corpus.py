@@ -18,7 +18,7 @@ import numpy as np
 
 from research.data.corpora.fetch import data_folder, lock, writing
 from research.data.corpora.source import Arrays, Source, cached
-from research.tracking.terminal import STDERR
+from research.terminal import STDERR
 
 Example = Mapping[str, Any]
 Examples = Sequence[tuple[str, Example]]

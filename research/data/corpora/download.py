@@ -16,7 +16,7 @@ from types import MappingProxyType
 
 from rich.progress import BarColumn, DownloadColumn, Progress, SpinnerColumn, TextColumn
 
-from research.tracking.terminal import STDERR
+from research.terminal import STDERR
 
 INTERVAL = 0.1
 """Seconds between two updates of the progress bar."""
