@@ -2,7 +2,6 @@
 
 import dataclasses
 import functools
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -10,12 +9,13 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from research import catalogue
-from research.config import AttentionConfig, CellConfig, ModelConfig
-from research.recurrent.dropout import Rates
-from research.seq2seq.decoder import SILENT, Decoder
+from research.cells import CELLS
+from research.cells.lstm import LSTM
+from research.recurrence.dropout import Rates
+from research.seq2seq.attention import ATTENTIONS
+from research.seq2seq.decoder import NO_NOISE, Decoder
 from research.seq2seq.encoder import Memory
-from research.seq2seq.forcing import true_previous
+from research.seq2seq.teacher_forcing import previous_tokens
 from tests import quick
 from tests.seq2seq import models
 from tests.seq2seq.models import (
@@ -38,7 +38,7 @@ VALID_SOURCE = np.arange(SOURCE)[None, :] < np.array(SOURCE_LENGTHS)[:, None]
 VALID_TARGET = np.arange(TARGET)[None, :] < np.array(TARGET_LENGTHS)[:, None]
 
 
-def stepwise(decoder: Decoder, memory: Memory, fed, noise=SILENT):
+def stepwise(decoder: Decoder, memory: Memory, fed, noise=NO_NOISE):
     """Logits and weights, one token at a time."""
 
     def step(state, inputs):
@@ -52,8 +52,8 @@ def stepwise(decoder: Decoder, memory: Memory, fed, noise=SILENT):
 
 
 KINDS = [
-    *((cell, {"attention": "additive", "layers": 2, "bidirectional": True}) for cell in catalogue.names("cells")),
-    *(("lstm", {**way, "bidirectional": way["attention"] in ("dot", "context")}) for way in WAYS.values()),
+    *((cell, {"kind": "additive", "num_layers": 2, "bidirectional": True}) for cell in CELLS),
+    *(("lstm", {"kind": way, "bidirectional": way.name in ("dot", "context")}) for way in WAYS.values()),
 ]
 
 
@@ -64,7 +64,7 @@ def test_all_positions_at_once_give_what_single_steps_give(cell, options):
 
     @quick.jit
     def both(batch):
-        memory, fed = encoded(model, batch), true_previous(batch.targets)
+        memory, fed = encoded(model, batch), previous_tokens(batch.targets)
         return decoder(memory, fed, None), stepwise(decoder, memory, fed)
 
     (logits, weights), (logits_1, weights_1) = both(batch)
@@ -73,22 +73,21 @@ def test_all_positions_at_once_give_what_single_steps_give(cell, options):
     np.testing.assert_allclose(weights, weights_1, rtol=0, atol=1e-12)
 
 
-STACKED = {"layers": 2, "residual": True, "skip": True, "layer_norm": True}
+STACKED = {"num_layers": 2, "residual": True, "skip_connections": True, "layer_norm": True, "bidirectional": True}
 
 
 @pytest.mark.parametrize(
     ("precision", "placement"), [("float32", "after"), ("float32", "before"), ("bfloat16", "after")]
 )
 def test_with_all_structure_and_noise_single_steps_give_what_all_positions_at_once_give(precision, placement):
-    config = ModelConfig("lstm", FEATURES, bidirectional=True, attention="dot", precision=precision, **STACKED)
-    placed = AttentionConfig(placement=placement)
-    model = models.build(TOKENS, config, CellConfig(projection=4), attention=placed)
+    placed, cell = models.attention("dot", placement=placement), LSTM(projection_size=4)
+    model = models.build(TOKENS, cell, placed, compute_dtype=precision, **STACKED)
     decoder, batch = decoder_of(model), models.batch()
     rate = jnp.asarray(0.3)
 
     @quick.jit
     def both(batch, key):
-        memory, fed = encoded(model, batch), true_previous(batch.targets)
+        memory, fed = encoded(model, batch), previous_tokens(batch.targets)
         noise = decoder.noise(Rates(*[rate] * 6), key, BATCH, TARGET, SOURCE)
         at_once = decoder(memory, fed, None, noise)[0]
         return at_once, stepwise(decoder, memory, fed, noise)[0], decoder(memory, fed, None)[0]
@@ -100,7 +99,7 @@ def test_with_all_structure_and_noise_single_steps_give_what_all_positions_at_on
 
 @ways
 def test_a_position_depends_on_the_tokens_fed_so_far_and_on_no_later_one(way):
-    model, batch = models.model("gru", layers=2, bidirectional=True, **WAYS[way]), models.batch()
+    model, batch = models.model("gru", WAYS[way], num_layers=2, bidirectional=True), models.batch()
     decoder = decoder_of(model)
     fed = jnp.tile(jnp.arange(TARGET, dtype=jnp.int32)[None, :], (BATCH, 1))  # row v of the table is fed at v alone
 
@@ -117,7 +116,7 @@ def test_a_position_depends_on_the_tokens_fed_so_far_and_on_no_later_one(way):
     assert np.all(reads[np.tril_indices(TARGET)] > 0)
 
 
-@pytest.mark.parametrize("attention", catalogue.names("attentions"))
+@pytest.mark.parametrize("attention", ATTENTIONS)
 def test_without_attention_the_source_is_seen_through_the_last_state_alone(attention):
     model, batch = models.model("lstm", attention), models.batch()
     decoder, memory = decoder_of(model), quick.jit(encoded, static_argnums=0)(model, batch)
@@ -126,7 +125,7 @@ def test_without_attention_the_source_is_seen_through_the_last_state_alone(atten
     def gradient(states, carries, last):
         def loss(states, carries, last):
             seen = dataclasses.replace(memory, states=states, carries=carries, last=last)
-            logits, _ = decoder(seen, true_previous(batch.targets), batch.target_lengths)
+            logits, _ = decoder(seen, previous_tokens(batch.targets), batch.target_lengths)
             return jnp.sum(jnp.where(VALID_TARGET[:, :, None], jnp.square(logits), 0))
 
         return jax.grad(loss, argnums=(0, 1, 2))(states, carries, last)
@@ -143,16 +142,16 @@ def test_without_attention_the_source_is_seen_through_the_last_state_alone(atten
 def test_a_context_before_the_recurrence_enters_it_and_input_feeding_brings_back_what_was_read(layers):
     """Two steps written out; the second layer adds to what it reads, and so does what is asked of the attention."""
     batch = models.batch()
-    config = ModelConfig("rnn", FEATURES, layers, attention="dot", residual=layers > 1)
-    model = models.build(TOKENS, config, attention=AttentionConfig(placement="before", input_feeding=True))
+    kind = models.attention("dot", placement="before", input_feeding=True)
+    model = models.build(TOKENS, "rnn", kind, num_layers=layers, residual=layers > 1)
     decoder = decoder_of(model)
-    logits = quick.jit(lambda: decoder(encoded(model, batch), true_previous(batch.targets), None)[0])()
+    logits = quick.jit(lambda: decoder(encoded(model, batch), previous_tokens(batch.targets), None)[0])()
     memory = jax.device_get(quick.jit(lambda: encoded(model, batch))())
     arrays = [[np.asarray(x) for x in (own.w[...], own.u[...], own.b[...])] for (own,) in decoder.stack.layers]
     combine, vocabulary = decoder.combine, decoder.vocabulary
     assert vocabulary is not None and combine.bias is not None and vocabulary.bias is not None
     embedding = np.asarray(decoder.embed.embedding[...])
-    fed = np.asarray(true_previous(batch.targets))
+    fed = np.asarray(previous_tokens(batch.targets))
     for row, length in enumerate(SOURCE_LENGTHS):
         hidden, read = [memory.carries[layer][0][row] for layer in range(layers)], np.zeros(FEATURES)
         for step in range(2):
@@ -170,22 +169,18 @@ def test_a_context_before_the_recurrence_enters_it_and_input_feeding_brings_back
             np.testing.assert_allclose(logits[row, step], wanted, rtol=0, atol=1e-12)
 
 
-WAITING: dict[str, dict[str, Any]] = {
-    "before": {"placement": "before"},
-    "location before, with input feeding": {"placement": "before", "input_feeding": True},
+WAITING = {
+    "before": models.attention("additive", placement="before"),
+    "location before, with input feeding": models.attention("location", placement="before", input_feeding=True),
 }
 
 
 @pytest.mark.parametrize("way", WAITING)
 @pytest.mark.parametrize("every", [-1, 1, 4, 100])
 def test_checkpoints_of_a_decoder_that_waits_change_no_number(way, every):
-    kind = "location" if "location" in way else "additive"
-    options = models.attention_options(attention=kind, **WAITING[way])
-
     @functools.partial(quick.jit, static_argnums=0)
     def gradients(every):
-        config = ModelConfig("gru", FEATURES, attention=kind, checkpoint_every=every)
-        model, batch = models.build(TOKENS, config, attention=options), models.batch()
+        model, batch = models.build(TOKENS, "gru", WAITING[way], remat_every=every), models.batch()
         graphdef, weights = nnx.split(model)
         return jax.value_and_grad(lambda w: nnx.merge(graphdef, w).loss(batch, jax.random.key(0))[0])(weights)
 
@@ -196,10 +191,7 @@ def test_checkpoints_of_a_decoder_that_waits_change_no_number(way, every):
 
 @pytest.mark.parametrize("way", WAITING)
 def test_the_gradient_of_a_decoder_that_waits_ends_where_it_is_truncated(way):
-    kind = "location" if "location" in way else "additive"
-    options = models.attention_options(attention=kind, **WAITING[way])
-    config = ModelConfig("gru", FEATURES, attention=kind, truncate_every=3)
-    model, batch = models.build(TOKENS, config, attention=options), models.batch()
+    model, batch = models.build(TOKENS, "gru", WAITING[way], tbptt_steps=3), models.batch()
     memory = quick.jit(encoded, static_argnums=0)(model, batch)
     fed = jnp.tile(jnp.arange(TARGET, dtype=jnp.int32)[None, :], (BATCH, 1))  # row v of the table is fed at v alone
 
@@ -215,13 +207,13 @@ def test_the_gradient_of_a_decoder_that_waits_ends_where_it_is_truncated(way):
     block = np.arange(TARGET) // 3
     within = np.tril(np.ones((TARGET, TARGET), bool)) & (block[:, None] == block[None, :])
     np.testing.assert_array_equal(np.asarray(reads)[:, :TARGET] > 0, within)
-    whole = models.build(TOKENS, ModelConfig("gru", FEATURES, attention=kind), attention=options)
+    whole = models.model("gru", WAITING[way])
     np.testing.assert_allclose(
         values, jnp.sum(jnp.square(decoder_of(whole)(memory, fed, None)[0]), axis=(0, 2)), rtol=1e-12
     )
 
 
-@pytest.mark.parametrize("attention", catalogue.names("attentions"))
+@pytest.mark.parametrize("attention", ATTENTIONS)
 def test_sources_without_a_step_are_as_sources_of_length_0(attention):
     model, batch = models.model("gru", attention, bidirectional=True), models.batch()
     none = jnp.zeros(BATCH, jnp.int32)
@@ -231,8 +223,7 @@ def test_sources_without_a_step_are_as_sources_of_length_0(attention):
 
 
 def test_a_tied_vocabulary_is_the_embedding():
-    model = models.build(TOKENS, ModelConfig("gru", FEATURES, tied=True))
-    plain = models.build(TOKENS, ModelConfig("gru", FEATURES))
+    model, plain = (models.build(TOKENS, "gru", tie_embeddings=tied) for tied in (True, False))
     decoder, batch = decoder_of(model), models.batch()
     assert decoder.vocabulary is None and decoder.bias is not None
     sizes = [sum(x.size for x in jax.tree.leaves(nnx.state(each, nnx.Param))) for each in (model, plain)]
@@ -240,7 +231,7 @@ def test_a_tied_vocabulary_is_the_embedding():
 
     @quick.jit
     def run():
-        memory, fed = encoded(model, batch), true_previous(batch.targets)
+        memory, fed = encoded(model, batch), previous_tokens(batch.targets)
         hidden, _ = decoder.stack(decoder.embed(fed), decoder.start(memory).carries)
         return decoder(memory, fed, None)[0], jnp.tanh(decoder.combine(hidden))
 
@@ -250,22 +241,24 @@ def test_a_tied_vocabulary_is_the_embedding():
 
 
 def test_the_state_of_other_rows_shares_the_source():
-    batch, model = models.batch(), models.model("lstm", "location", input_feeding=True)
+    batch, model = models.batch(), models.model("lstm", models.attention("location", input_feeding=True))
     decoder, memory = decoder_of(model), quick.jit(encoded, static_argnums=0)(model, batch)
     state = decoder.step(memory, decoder.start(memory), jnp.arange(BATCH, dtype=jnp.int32))[2]
     taken = state.take(jnp.array([2, 2, 0, 1]))
     assert taken.source is state.source and taken.trace is not None and state.trace is not None
     np.testing.assert_array_equal(taken.trace.total, state.trace.total[np.array([2, 2, 0, 1])])
     np.testing.assert_array_equal(taken.carries[0][1], state.carries[0][1][np.array([2, 2, 0, 1])])
-    assert taken.read is not None and state.read is not None and np.any(np.asarray(taken.read != state.read))
+    assert (
+        taken.readout is not None and state.readout is not None and np.any(np.asarray(taken.readout != state.readout))
+    )
 
 
 @pytest.mark.parametrize("projection", [0, 4])
 def test_a_memory_of_the_decoders_width_is_its_first_state_and_another_passes_a_linear_map(projection):
     batch = models.batch()
     for bidirectional in (False, True):
-        config = ModelConfig("lstm", FEATURES, 2, bidirectional, skip=True)
-        model = models.build(TOKENS, config, CellConfig(projection=projection))
+        cell, options = LSTM(projection_size=projection), {"num_layers": 2, "skip_connections": True}
+        model = models.build(TOKENS, cell, bidirectional=bidirectional, **options)
         memory, decoder = quick.jit(encoded, static_argnums=0)(model, batch), decoder_of(model)
         found, given = jax.tree.leaves(decoder.start(memory).carries), jax.tree.leaves(memory.carries)
         assert len(decoder.bridges) == (len(given) if bidirectional else 0)
@@ -276,9 +269,9 @@ def test_a_memory_of_the_decoders_width_is_its_first_state_and_another_passes_a_
 
 
 def test_the_read_out_has_a_width_of_its_own():
-    model = models.build(TOKENS, ModelConfig("gru", FEATURES, readout=9), attention=AttentionConfig())
+    model = models.build(TOKENS, "gru", readout_size=9)
     decoder, batch = decoder_of(model), models.batch()
     assert decoder.combine.out_features == 9 and decoder.vocabulary is not None
     assert decoder.vocabulary.kernel[...].shape == (9, PHONEMES)
-    logits, _ = quick.jit(lambda: decoder(encoded(model, batch), true_previous(batch.targets), None))()
+    logits, _ = quick.jit(lambda: decoder(encoded(model, batch), previous_tokens(batch.targets), None))()
     assert logits.shape == (BATCH, TARGET, PHONEMES)

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from research import catalogue
-from research.config import ModelConfig
-from research.recurrent.cell import create
-from research.recurrent.dropout import LayerNoise, Rates, StackNoise
-from research.recurrent.stack import Stack
-from research.recurrent.unroll import unroll
+from research.cells import CELLS
+from research.cells.lstm import LSTM
+from research.recurrence.dropout import LayerNoise, Rates, StackNoise
+from research.recurrence.stack import Stack
+from research.recurrence.unroll import unroll
 from research.seq2seq.encoder import Encoder, Memory
+from research.seq2seq.model_options import ModelOptions
 from tests import quick
 from tests.seq2seq import models
 from tests.seq2seq.encoders import FEATURES, INPUTS, KINDS, LENGTHS, STEPS, H, close, inputs, kinds, variant
@@ -23,7 +23,7 @@ from tests.seq2seq.encoders import FEATURES, INPUTS, KINDS, LENGTHS, STEPS, H, c
 
 @functools.cache
 def encoder(cell: str = "lstm", layers: int = 2, bidirectional: bool = True) -> Encoder:
-    return models.build(FEATURES, ModelConfig(cell, H, layers, bidirectional)).encoder
+    return models.build(FEATURES, cell, num_layers=layers, bidirectional=bidirectional).encoder
 
 
 def by_hand(own: Encoder, xs, lengths, probe=None, noise: StackNoise | None = None) -> Memory:
@@ -50,7 +50,7 @@ def by_hand(own: Encoder, xs, lengths, probe=None, noise: StackNoise | None = No
         carries.append(
             tuple(jnp.concatenate(part, axis=-1) for part in zip(*(carry for _, carry in found), strict=True))
         )
-        x = x + y if depth and stack.config.residual else y
+        x = x + y if depth and stack.options.residual else y
         if depth == len(stack.layers) - 1 and given.output is not None:
             x = x * given.output[:, None, :]
     assert lengths is not None
@@ -63,14 +63,14 @@ def by_hand(own: Encoder, xs, lengths, probe=None, noise: StackNoise | None = No
 def test_layers_read_the_layer_below_and_directions_are_put_side_by_side():
     own, (xs, lengths) = encoder(), inputs()
     found, wanted = quick.jit(lambda: (own(xs, lengths), by_hand(own, xs, lengths)))()
-    assert found.states.shape == (4, STEPS, 2 * H) and own.stack.features == 2 * H
+    assert found.states.shape == (4, STEPS, 2 * H) and own.stack.output_size == 2 * H
     close(found, wanted)
 
 
 def test_in_one_direction_the_memory_ends_with_the_last_hidden_state():
     own, (xs, lengths) = encoder(layers=1, bidirectional=False), inputs()
     memory = jax.device_get(quick.jit(lambda: own(xs, lengths))())
-    assert memory.states.shape == (4, STEPS, H) == (4, STEPS, own.stack.features)
+    assert memory.states.shape == (4, STEPS, H) == (4, STEPS, own.stack.output_size)
     for row, length in enumerate(LENGTHS):
         last = memory.states[row, length - 1] if length else np.zeros(H)
         np.testing.assert_array_equal(memory.carries[0][0][row], last)
@@ -110,8 +110,9 @@ def test_tokens_are_embedded():
 @pytest.mark.parametrize("bidirectional", [False, True])
 @pytest.mark.parametrize("skip", [False, True])
 def test_what_a_head_reads_is_the_state_at_the_step_that_each_direction_reads_last(skip, bidirectional):
-    config = ModelConfig("gru", H, 2, bidirectional, residual=True, layer_norm=True, skip=skip)
-    own, (xs, lengths) = models.build(FEATURES, config).encoder, inputs()
+    options = {"num_layers": 2, "residual": True, "layer_norm": True}
+    model = models.build(FEATURES, "gru", bidirectional=bidirectional, skip_connections=skip, **options)
+    own, (xs, lengths) = model.encoder, inputs()
     memory = jax.device_get(quick.jit(lambda: own(xs, lengths))())
     width = (2 if skip else 1) * (2 if bidirectional else 1) * H
     assert memory.states.shape == (4, STEPS, width) and memory.last.shape == (4, width)
@@ -123,16 +124,17 @@ def test_what_a_head_reads_is_the_state_at_the_step_that_each_direction_reads_la
 
 
 def test_a_learned_initial_state_is_where_the_first_step_starts_from_and_starts_at_zero():
-    config = ModelConfig("lstm", H, 1, True, initial_state="learned")
-    own, (xs, lengths) = models.build(FEATURES, config).encoder, inputs()
+    options = ModelOptions(H, bidirectional=True, initial_state="learned")
+    own = models.build(FEATURES, "lstm", bidirectional=True, initial_state="learned").encoder
+    xs, lengths = inputs()
     (parts,) = own.stack.initial
     carry = tuple(jnp.tile(part[...][None, :], (4, 1)) for part in parts)
     found, wanted = quick.jit(lambda: (own(xs, lengths), by_hand_one_layer(own, xs, lengths, carry)))()
     close(found, wanted)
     for part, last in zip(carry, found.carries[0], strict=True):
         close(last[LENGTHS.index(0)], part[0])
-    cell = create("lstm")
-    fresh = Stack(cell, config, INPUTS, models.INIT, nnx.Rngs(params=jax.random.key(0)), learn_initial=True)
+    rngs = nnx.Rngs(params=jax.random.key(0))
+    fresh = Stack(LSTM(), options, INPUTS, models.INIT, rngs, length=STEPS, learn_initial=True)
     assert all(np.all(np.asarray(part[...]) == 0) for part in fresh.initial[0])
 
 
@@ -149,17 +151,17 @@ def by_hand_one_layer(own: Encoder, xs, lengths, carry) -> Memory:
 
 
 def test_dropout_spares_data_and_acts_on_embeddings():
-    rates, key = Rates(input_dropout=jnp.asarray(0.5), output_dropout=jnp.asarray(0.5)), jax.random.key(0)
+    rates, key = Rates(input=jnp.asarray(0.5), output=jnp.asarray(0.5)), jax.random.key(0)
     of_data, of_tokens = (own.noise(rates, key, 4, STEPS) for own in (encoder(), models.model().encoder))
     assert of_data is not None and of_data.inputs is None and of_data.layers[0].output is not None
     assert of_tokens is not None and of_tokens.inputs is not None
 
 
 BY_HAND = {
-    "lstm, pyramid of 3 layers, both": ("pyramid", "both", "lstm", {"layers": 3, "subsampling_factor": 3}),
+    "lstm, pyramid of 3 layers, both": ("pyramid", "both", "lstm", {"num_layers": 3, "subsampling_factor": 3}),
     "gru, mean, reverse": ("mean", "reverse", "gru", {"layer_norm": True}),
     "lstm, max, both": ("max", "both", "lstm", {}),
-    "gru, convolution, one layer, reverse": ("convolution", "reverse", "gru", {"layers": 1}),
+    "gru, convolution, one layer, reverse": ("convolution", "reverse", "gru", {"num_layers": 1}),
     "lstm, convolution, both": ("convolution", "both", "lstm", {"subsampling_factor": 4, "layer_norm": True}),
 }
 
@@ -175,11 +177,11 @@ def test_an_encoder_that_shortens_the_source_is_layers_and_what_stands_between_t
         hold = tuple(jnp.asarray(1.0 * (rng.random((4, STEPS, width)) < 0.3)) for width in widths.parts)
         return LayerNoise(output=jnp.asarray(2.0 * (rng.random((4, widths.parts[0])) < 0.5)), hold=hold)
 
-    noise = StackNoise(tuple(layer() for _ in range(widths.layers))) if noisy else None
+    noise = StackNoise(tuple(layer() for _ in range(widths.num_layers))) if noisy else None
     found, wanted = quick.jit(lambda: (own(xs, lengths, noise=noise), by_hand(own, xs, lengths, noise=noise)))()
-    factor = options.get("subsampling_factor", 2) ** (1 if kind == "convolution" else widths.layers - 1)
+    factor = options.get("subsampling_factor", 2) ** (1 if kind == "convolution" else widths.num_layers - 1)
     np.testing.assert_array_equal(found.lengths, [-(-length // factor) for length in LENGTHS])
-    assert found.states.shape == (4, -(-STEPS // factor), own.stack.features) and np.any(np.asarray(found.last) != 0)
+    assert found.states.shape == (4, -(-STEPS // factor), own.stack.output_size) and np.any(np.asarray(found.last) != 0)
     close(found, wanted)
 
 
@@ -232,8 +234,7 @@ def test_where_states_are_shortened_and_added_to_an_empty_sequence_ends_with_the
 
 
 def test_dropout_of_embeddings_comes_before_the_convolution():
-    config = ModelConfig("rnn", H, subsampling="convolution")
-    own, tokens = models.build(models.TOKENS, config).encoder, models.batch()
+    own, tokens = models.build(models.TOKENS, "rnn", subsampling="convolution").encoder, models.batch()
     assert own.embed is not None
     mask = jnp.asarray(2.0 * (np.random.default_rng(0).random((4, H)) < 0.5))
     noise, embedded = StackNoise((LayerNoise(),), mask), own.embed.embedding[...][tokens.inputs]
@@ -246,17 +247,17 @@ def test_dropout_of_embeddings_comes_before_the_convolution():
     close(*both())
 
 
-@pytest.mark.parametrize("cell", catalogue.names("cells"))
+@pytest.mark.parametrize("cell", CELLS)
 def test_any_cell_can_be_that_of_a_pyramid(cell):
-    config = ModelConfig(cell, H, 3, True, subsampling="pyramid")
-    memory = jax.eval_shape(lambda: models.build(FEATURES, config).encoder(*inputs()))
+    options = {"num_layers": 3, "bidirectional": True, "subsampling": "pyramid"}
+    memory = jax.eval_shape(lambda: models.build(FEATURES, cell, **options).encoder(*inputs()))
     assert memory.states.shape == (4, 2, 2 * H) and memory.lengths.shape == (4,)
 
 
 @pytest.mark.parametrize("kind", ["pyramid", "convolution"])
 def test_checkpoints_change_nothing_and_truncation_only_gradients(kind):
     found = []
-    for option in ("checkpoint_every", "truncate_every"):
+    for option in ("remat_every", "tbptt_steps"):
         own, (xs, lengths) = variant(kind, "both", **{option: 1}), inputs()
         gradient = quick.jit(jax.value_and_grad(lambda xs, e=own, n=lengths: jnp.sum(jnp.sin(e(xs, n).states))))(xs)
         found.append(gradient)
@@ -269,7 +270,7 @@ def test_checkpoints_change_nothing_and_truncation_only_gradients(kind):
 
 def test_in_bfloat16_the_layers_products_are_rounded_and_the_convolution_is_not():
     xs, lengths = inputs()
-    exact, rounded = (variant("convolution", "both", precision=each) for each in ("float32", "bfloat16"))
+    exact, rounded = (variant("convolution", "both", compute_dtype=each) for each in ("float32", "bfloat16"))
     single = [nnx.split(own) for own in (exact, rounded)]
 
     @quick.jit
@@ -284,15 +285,13 @@ def test_in_bfloat16_the_layers_products_are_rounded_and_the_convolution_is_not(
 
 def test_a_decoder_neither_shortens_nor_reverses_its_targets():
     for options in ({"subsampling": "pyramid"}, {"reverse_source": True}):
-        config: Any = {"layers": 2, **options}
-        stack = models.decoder_of(models.build(models.TOKENS, ModelConfig("rnn", H, **config))).stack
+        stack = models.decoder_of(models.build(models.TOKENS, "rnn", num_layers=2, **options)).stack
         assert stack.reverse == (False,) and not len(stack.between)
 
 
 @kinds
 def test_the_gradient_of_a_loss_reaches_the_embeddings_of_the_source(kind):
-    config = ModelConfig("rnn", H, attention="additive", **{"layers": 2, **KINDS[kind]})
-    graphdef, weights = nnx.split(models.build(models.TOKENS, config))
+    graphdef, weights = nnx.split(models.build(models.TOKENS, "rnn", "additive", **{"num_layers": 2, **KINDS[kind]}))
 
     @quick.jit
     def solve(weights):

@@ -86,7 +86,7 @@ def test_a_state_depends_on_what_has_been_read_alone_and_on_all_of_it(kind, way)
         def states(xs):
             return own(xs, None).states[0]
 
-        share = jnp.cos(jnp.arange(own.stack.features))[None, :]
+        share = jnp.cos(jnp.arange(own.stack.output_size))[None, :]
         return states(xs), jax.jacrev(lambda xs: jnp.sum(states(xs) * share, axis=1))(xs)[:, 0]
 
     s, t = np.arange(-(-steps // factor))[:, None], np.arange(steps)[None, :]
@@ -107,4 +107,4 @@ def test_without_a_step_there_is_the_initial_state_and_nothing_to_learn(kind, wa
     assert all(np.all(np.asarray(leaf) == 0) for leaf in jax.tree.leaves((found.memory, found.d_xs)))
     assert all(np.all(np.isfinite(leaf)) for leaf in jax.tree.leaves(found.d_weights))
     blank = jax.eval_shape(lambda: own(xs[:, :0], jnp.zeros(4, jnp.int32)))
-    assert blank.states.shape == (4, 0, own.stack.features) and blank.last.shape == (4, own.stack.features)
+    assert blank.states.shape == (4, 0, own.stack.output_size) and blank.last.shape == (4, own.stack.output_size)

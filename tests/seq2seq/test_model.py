@@ -1,6 +1,7 @@
 """The model's loss and errors are those of NumPy, over valid tokens only."""
 
 import dataclasses
+import functools
 
 import jax
 import jax.numpy as jnp
@@ -8,19 +9,17 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from research.batch import BEGIN, NO_LABEL, WHOLE, Batch, Interface, Shard
-from research.config import NOISE, DecodingConfig, ModelConfig
-from research.recurrent.dropout import OFF, Rates
-from research.seq2seq import search
-from research.seq2seq.conditions import Conditions
-from research.seq2seq.forcing import true_previous
-from research.seq2seq.model import LinearHead, Seq2seq
-from research.seq2seq.search import greedy
+from research.batch import BOS, NO_LABEL, WHOLE, Batch, Shard, TaskSpec
+from research.recurrence.dropout import NO_DROPOUT, Rates
+from research.seq2seq.decoding import Beam, Greedy, Sample
+from research.seq2seq.heads import LinearHead
+from research.seq2seq.model import Seq2seq
+from research.seq2seq.step_options import StepOptions
+from research.seq2seq.teacher_forcing import previous_tokens
 from tests import quick
 from tests.seq2seq import models
 from tests.seq2seq.models import (
     BATCH,
-    FEATURES,
     SOURCE,
     SOURCE_LENGTHS,
     TARGET,
@@ -46,16 +45,16 @@ def tokens():
     @quick.jit
     def run(batch):
         memory, decoder = encoded(model, batch), decoder_of(model)
-        logits, _ = decoder(memory, true_previous(batch.targets), batch.target_lengths)
+        logits, _ = decoder(memory, previous_tokens(batch.targets), batch.target_lengths)
         loss = model.loss(batch, jax.random.key(0))
-        return logits, greedy(decoder, memory, TARGET), model.predict(batch), loss
+        return logits, Greedy().resolve(TARGET)(decoder, memory).tokens[:, 0], model.predict(batch), loss
 
     return lambda batch: jax.device_get(run(batch))
 
 
 def test_the_loss_is_the_cross_entropy_of_each_valid_token(tokens):
     batch = models.batch()
-    logits, said, (score, outputs), (loss, error) = tokens(batch)
+    logits, said, (score, outputs), (objective, (loss, error)) = tokens(batch)
     targets, losses, errors = np.asarray(batch.targets), *np.zeros((2, BATCH, TARGET))
     for row, length in enumerate(TARGET_LENGTHS):
         for u in range(length):
@@ -63,22 +62,21 @@ def test_the_loss_is_the_cross_entropy_of_each_valid_token(tokens):
             errors[row, u] = np.argmax(logits[row, u]) != targets[row, u]
     np.testing.assert_allclose(score.loss, losses, rtol=1e-12)
     np.testing.assert_array_equal(score.errors, errors)
-    np.testing.assert_array_equal(score.likeliest, np.argmax(logits, axis=-1))
+    np.testing.assert_array_equal(score.predictions, np.argmax(logits, axis=-1))
     np.testing.assert_array_equal(score.count, TARGET_LENGTHS)
     np.testing.assert_array_equal(outputs, said)
-    assert loss == pytest.approx(np.sum(losses) / np.sum(TARGET_LENGTHS), rel=1e-12)
+    assert loss == objective == pytest.approx(np.sum(losses) / np.sum(TARGET_LENGTHS), rel=1e-12)
     assert error == pytest.approx(np.sum(errors) / np.sum(TARGET_LENGTHS), rel=1e-12)
     assert np.sum(errors) > 0
 
 
-PLAIN = ModelConfig("gru", FEATURES, attention="additive")
-STACKED = ModelConfig(
-    "lstm", FEATURES, 2, False, "dot", residual=True, skip=True, layer_norm=True, initial_state="learned"
-)
+STRUCTURE = {"residual": True, "skip_connections": True, "layer_norm": True, "initial_state": "learned"}
+PLAIN = functools.partial(models.model, "gru", "additive")
+STACKED = functools.partial(models.model, "lstm", "dot", num_layers=2, **STRUCTURE)
 
 
-@pytest.mark.parametrize(("config", "rate"), [(PLAIN, None), (STACKED, 0.3)], ids=["plain", "structure-and-noise"])
-def test_loss_errors_and_gradients_do_not_depend_on_padding(config, rate):
+@pytest.mark.parametrize(("model", "rate"), [(PLAIN, None), (STACKED, 0.3)], ids=["plain", "structure-and-noise"])
+def test_loss_errors_and_gradients_do_not_depend_on_padding(model, rate):
     batch = models.batch()
     valid = np.arange(TARGET)[None, :] < np.array(TARGET_LENGTHS)[:, None]
     other = np.arange(SOURCE)[None, :] < np.array(SOURCE_LENGTHS)[:, None]
@@ -88,13 +86,13 @@ def test_loss_errors_and_gradients_do_not_depend_on_padding(config, rate):
     wider = dataclasses.replace(
         filled, inputs=jnp.pad(filled.inputs, ((0, 0), (0, 2))), targets=jnp.pad(filled.targets, ((0, 0), (0, 3)))
     )
-    graphdef, state = nnx.split(models.build(models.TOKENS, config), nnx.Param)
-    rates = OFF if rate is None else Rates(**{name: jnp.asarray(rate) for name in NOISE})
+    graphdef, state = nnx.split(model(), nnx.Param)
+    rates = NO_DROPOUT if rate is None else Rates(*[jnp.asarray(rate)] * 6)
 
     @quick.jit
     def run(state, batch):
         def loss(state):
-            return nnx.merge(graphdef, state).loss(batch, jax.random.key(0), Conditions(rates=rates))
+            return nnx.merge(graphdef, state).loss(batch, jax.random.key(0), StepOptions(rates=rates))
 
         return jax.value_and_grad(loss, has_aux=True)(state)
 
@@ -111,14 +109,14 @@ def test_at_ratio_0_the_loss_is_that_of_the_tokens_which_the_model_feeds_itself(
     @quick.jit
     def run(ratio):
         memory, decoder = encoded(model, batch), decoder_of(model)
-        state, fed, losses = decoder.start(memory), true_previous(batch.targets)[:, 0], []
+        state, fed, losses = decoder.start(memory), previous_tokens(batch.targets)[:, 0], []
         for _ in range(TARGET):
             logits, _, state = decoder.step(memory, state, fed)
             fed = jnp.argmax(logits, axis=1).astype(fed.dtype)
             losses.append(logits)
-        return model.loss(batch, jax.random.key(0), Conditions(ratio)), jnp.stack(losses, axis=1)
+        return model.loss(batch, jax.random.key(0), StepOptions(ratio)), jnp.stack(losses, axis=1)
 
-    (loss, _), logits = run(jnp.asarray(0.0))
+    (_, (loss, _)), logits = run(jnp.asarray(0.0))
     wanted = [
         cross_entropy(np.asarray(logits)[row, u], int(batch.targets[row, u]))
         for row, length in enumerate(TARGET_LENGTHS)
@@ -130,7 +128,7 @@ def test_at_ratio_0_the_loss_is_that_of_the_tokens_which_the_model_feeds_itself(
 @pytest.mark.parametrize("target", ["class", "value"])
 def test_a_class_or_a_value_is_read_from_the_last_state(target):
     size = {"class": 5, "value": 2}[target]
-    model = models.build(Interface("features", INPUTS, STEPS, target, size), ModelConfig("lstm", FEATURES, 2, True))
+    model = models.build(TaskSpec("features", INPUTS, STEPS, target, size), "lstm", num_layers=2, bidirectional=True)
     rng = np.random.default_rng(0)
     inputs, lengths = jnp.asarray(rng.normal(size=(BATCH, STEPS, INPUTS))), jnp.array([4, 2, 0, 3], jnp.int32)
     classes, values = rng.integers(0, size, BATCH), rng.normal(size=(BATCH, size))
@@ -143,7 +141,7 @@ def test_a_class_or_a_value_is_read_from_the_last_state(target):
         last = encoded(model, batch).carries[-1][0]
         return last, model.predict(batch), model.loss(batch, jax.random.key(0))
 
-    last, (score, output), (loss, error) = jax.device_get(run(batch))
+    last, (score, output), (_, (loss, error)) = jax.device_get(run(batch))
     wanted = last @ np.asarray(head.linear.kernel[...]) + np.asarray(head.linear.bias[...])
     np.testing.assert_allclose(output, wanted, rtol=0, atol=1e-12)
     if target == "class":
@@ -157,7 +155,7 @@ def test_a_class_or_a_value_is_read_from_the_last_state(target):
     assert (loss, error) == pytest.approx((np.mean(losses), np.mean(errors)), rel=1e-12)
 
 
-LABELS = Interface("features", INPUTS, STEPS, "labels", 2, STEPS)
+LABELS = TaskSpec("features", INPUTS, STEPS, "labels", 2, STEPS)
 LENGTHS = (4, 2, 0, 3)
 
 
@@ -173,11 +171,11 @@ def labelled() -> Batch:
 
 
 def labeller(**options) -> Seq2seq:
-    return models.build(LABELS, ModelConfig("lstm", FEATURES, 2, **options))
+    return models.build(LABELS, "lstm", num_layers=2, **options)
 
 
 def test_a_label_is_read_from_the_state_at_its_step():
-    model, batch = labeller(bidirectional=True, skip=True), labelled()
+    model, batch = labeller(bidirectional=True, skip_connections=True), labelled()
     head = model.head
     assert isinstance(head, LinearHead) and head.linear.bias is not None
 
@@ -185,7 +183,7 @@ def test_a_label_is_read_from_the_state_at_its_step():
     def run(batch):
         return encoded(model, batch).states, model.predict(batch), model.loss(batch, jax.random.key(0))
 
-    states, (score, said), (loss, error) = jax.device_get(run(batch))
+    states, (score, said), (_, (loss, error)) = jax.device_get(run(batch))
     logits = states @ np.asarray(head.linear.kernel[...]) + np.asarray(head.linear.bias[...])
     targets, losses, errors = np.asarray(batch.targets), *np.zeros((2, BATCH, STEPS))
     for row, step in np.argwhere(targets != NO_LABEL):
@@ -249,7 +247,7 @@ def test_the_parts_of_a_batch_add_up_to_the_whole(ratio):
     def run(state):
         def loss(state, shard):
             return nnx.merge(graphdef, state).loss(
-                batch, jax.random.key(1), Conditions(jnp.asarray(ratio)), shard=shard
+                batch, jax.random.key(1), StepOptions(jnp.asarray(ratio)), shard=shard
             )
 
         whole, *parts = (
@@ -264,18 +262,18 @@ def test_the_parts_of_a_batch_add_up_to_the_whole(ratio):
 def test_a_batch_without_a_token_has_no_loss_and_no_error():
     batch = dataclasses.replace(models.batch(), target_lengths=jnp.zeros(BATCH, jnp.int32))
     model = models.model("gru", "none")
-    assert quick.jit(lambda: model.loss(batch, jax.random.key(0)))() == (0, 0)
+    assert quick.jit(lambda: model.loss(batch, jax.random.key(0)))() == (0, (0, 0))
 
 
 def test_the_config_says_how_the_model_writes_and_whoever_asks_may_say_otherwise():
-    config = DecodingConfig("beam", beam_size=2, max_length=4)
+    decoding = Beam(beam_size=2, max_length=4)
     batch = models.batch()
-    model = models.build(TOKENS, ModelConfig("gru", FEATURES, attention="dot"), decoding=config)
+    model = models.build(TOKENS, "gru", "dot", decoding=decoding)
 
     @quick.jit
     def run(key):
         beams, said = model.decode(batch.inputs, batch.input_lengths), model.predict(batch)[1]
-        sampled = model.decode(batch.inputs, batch.input_lengths, search.create(DecodingConfig("sample"), 4), key=key)
+        sampled = model.decode(batch.inputs, batch.input_lengths, Sample().resolve(4), key=key)
         return beams, said, sampled
 
     beams, said, sampled = run(jax.random.key(0))
@@ -292,7 +290,7 @@ def test_the_alignment_is_that_of_the_tokens_that_are_said():
         said = model.decode(batch.inputs, batch.input_lengths).tokens[:, 0]
         found = model.alignment(batch.inputs, batch.input_lengths, said)
         decoder, memory = decoder_of(model), encoded(model, batch)
-        state, fed, wanted = decoder.start(memory), jnp.full((BATCH,), BEGIN, jnp.int32), []
+        state, fed, wanted = decoder.start(memory), jnp.full((BATCH,), BOS, jnp.int32), []
         for u in range(TARGET):
             _, weights, state = decoder.step(memory, state, fed)
             fed = said[:, u]

@@ -9,16 +9,15 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from research.config import ModelConfig
 from research.seq2seq import subsampling
-from research.seq2seq.subsampling import Convolution, Subsampling, Whole
+from research.seq2seq.model_options import ModelOptions
+from research.seq2seq.subsampling import Convolution, Identity, Subsampling
 from tests import quick
 from tests.seq2seq import models
 
 INPUTS, STEPS, H = 3, 7, 4
 LENGTHS = (7, 0, 3, 5, 1)
-CASES = [(kind, factor) for kind in ("pyramid", "mean", "max") for factor in (2, 3)]
-CASES += [("convolution", factor) for factor in (2, 3, 4, 6)]
+CASES = [("pyramid", 2), ("mean", 3), ("max", 3), ("convolution", 3), ("convolution", 4)]
 cases = pytest.mark.parametrize(("kind", "factor"), CASES)
 
 
@@ -26,7 +25,7 @@ cases = pytest.mark.parametrize(("kind", "factor"), CASES)
 def module(kind: str, factor: int) -> Subsampling:
     def made() -> Subsampling:
         options: Any = {"subsampling": kind, "subsampling_factor": factor}
-        config = ModelConfig(features=H, layers=2, **options)
+        config = ModelOptions(hidden_size=H, num_layers=2, **options)
         front, between = subsampling.create(config, INPUTS, INPUTS, nnx.Rngs(params=jax.random.key(0)))
         return between[0] if between else front
 
@@ -87,7 +86,7 @@ def by_hand(own: Subsampling, kind: str, xs: np.ndarray, length: int) -> np.ndar
         blank = [np.zeros(INPUTS)] * (own.factor - len(group))
         made = {"pyramid": np.concatenate(group + blank), "mean": np.mean(group, axis=0), "max": np.max(group, axis=0)}
         found.append(made[kind])
-    return np.array(found).reshape(-1, own.features)
+    return np.array(found).reshape(-1, own.output_size)
 
 
 def same(x, y) -> None:
@@ -99,7 +98,7 @@ def test_each_group_of_valid_steps_becomes_one_and_zeros_follow(kind, factor):
     xs, own = inputs(), module(kind, factor)
     found = solve(kind, factor, xs)
     np.testing.assert_array_equal(found.lengths, [-(-length // factor) for length in LENGTHS])
-    assert found.ys.shape == (len(LENGTHS), -(-STEPS // factor), own.features)
+    assert found.ys.shape == (len(LENGTHS), -(-STEPS // factor), own.output_size)
     for row, (length, shorter) in enumerate(zip(LENGTHS, found.lengths, strict=True)):
         same(found.ys[row, :shorter], by_hand(own, kind, xs[row], length))
         assert np.all(found.ys[row, shorter:] == 0)
@@ -111,7 +110,7 @@ def test_each_group_of_valid_steps_becomes_one_and_zeros_follow(kind, factor):
 def test_without_lengths_all_steps_are_valid(kind, factor, steps):
     own, xs = module(kind, factor), inputs(steps=steps)
     found = solve(kind, factor, xs, None)
-    assert found.lengths is None and found.ys.shape == (len(LENGTHS), -(-steps // factor), own.features)
+    assert found.lengths is None and found.ys.shape == (len(LENGTHS), -(-steps // factor), own.output_size)
     for row in range(len(LENGTHS)):
         same(found.ys[row], by_hand(own, kind, xs[row], steps))
 
@@ -166,9 +165,9 @@ def test_a_group_sees_itself_alone_and_a_window_of_the_convolution_looks_back_an
 
 @pytest.mark.parametrize(
     ("factor", "layers"),
-    [(2, [(3, 2)]), (4, [(3, 2)] * 2), (6, [(3, 2), (5, 3)]), (8, [(3, 2)] * 3), (7, [(13, 7)]), (9, [(5, 3)] * 2)],
+    [(2, [(3, 2)]), (3, [(5, 3)]), (4, [(3, 2)] * 2), (6, [(11, 6)]), (8, [(3, 2)] * 3)],
 )
-def test_the_convolution_has_a_layer_of_width_and_stride_for_each_prime_factor(factor, layers):
+def test_the_convolution_has_layers_of_stride_2_or_one_layer_of_another_stride(factor, layers):
     own = nnx.eval_shape(lambda: Convolution(factor, INPUTS, H, nnx.Rngs(params=jax.random.key(0))))
     reads = [INPUTS] + [H] * (len(layers) - 1)
     wanted = [(width * read, H) for (width, _), read in zip(layers, reads, strict=True)]
@@ -186,10 +185,15 @@ def test_the_states_of_the_convolution_keep_the_scale_of_its_inputs_at_the_start
 
 @pytest.mark.parametrize(
     ("kind", "layers", "front", "between"),
-    [("none", 3, Whole, 0), ("convolution", 1, Convolution, 0), ("pyramid", 3, Whole, 2), ("max", 2, Whole, 1)],
+    [
+        ("none", 3, Identity, 0),
+        ("convolution", 1, Convolution, 0),
+        ("pyramid", 3, Identity, 2),
+        ("max", 2, Identity, 1),
+    ],
 )
 def test_it_stands_in_front_of_the_first_layer_or_between_each_two(kind, layers, front, between):
-    config = ModelConfig(features=H, layers=layers, subsampling=kind)
+    config = ModelOptions(hidden_size=H, num_layers=layers, subsampling=kind)
     found = subsampling.create(config, INPUTS, 2 * H, nnx.Rngs(params=jax.random.key(0)))
     assert type(found[0]) is front and len(found[1]) == between
-    assert all(each.features == (4 * H if kind == "pyramid" else 2 * H) for each in found[1])
+    assert all(each.output_size == (4 * H if kind == "pyramid" else 2 * H) for each in found[1])

@@ -7,19 +7,24 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from research.batch import BEGIN, END, WHOLE, Shard
-from research.config import Config, ForcingConfig, ModelConfig, PronunciationConfig
-from research.recurrent.dropout import Rates
-from research.seq2seq.conditions import Conditions
-from research.seq2seq.decoder import SILENT, Decoder
-from research.seq2seq.forcing import Feed, fed_tokens, true_previous
-from research.seq2seq.search import greedy
-from research.training import hparams
+from research.batch import BOS, EOS, WHOLE, Shard
+from research.recurrence.dropout import Rates
+from research.seq2seq.decoder import NO_NOISE, Decoder
+from research.seq2seq.decoding import Greedy
+from research.seq2seq.step_options import StepOptions
+from research.seq2seq.teacher_forcing import (
+    FALLING,
+    Feedback,
+    TeacherForcing,
+    TeacherForcingOptions,
+    decoder_inputs,
+    previous_tokens,
+)
 from tests import quick
 from tests.seq2seq import models
-from tests.seq2seq.models import BATCH, FEATURES, SOURCE, TARGET, TOKENS, altered, decoder_of, encoded
+from tests.seq2seq.models import BATCH, SOURCE, TARGET, TOKENS, altered, decoder_of, encoded
 
-MODEL = {"cell": "gru", "attention": "dot"}
+MODEL = {"cell": "gru", "kind": "dot"}
 
 
 @pytest.fixture(scope="module")
@@ -31,20 +36,24 @@ def feed():
     @quick.jit
     def run(batch, ratio, key):
         decoder, memory = decoder_of(model), encoded(model, batch)
-        fed = fed_tokens(decoder, memory, batch.targets, Conditions(ratio), key)
-        return fed, jnp.argmax(decoder(memory, fed, None)[0], axis=-1), greedy(decoder, memory, TARGET)
+        fed = decoder_inputs(decoder, memory, batch.targets, StepOptions(ratio), key)
+        return (
+            fed,
+            jnp.argmax(decoder(memory, fed, None)[0], axis=-1),
+            Greedy().resolve(TARGET)(decoder, memory).tokens[:, 0],
+        )
 
     return lambda batch, ratio, seed=0: jax.device_get(run(batch, jnp.asarray(ratio), jax.random.key(seed)))
 
 
-def test_the_true_previous_tokens_are_the_targets_one_step_late():
-    targets = jnp.array([[5, 6, END], [7, END, 0]])
-    assert true_previous(targets).tolist() == [[BEGIN, 5, 6], [BEGIN, 7, END]]
+def test_the_previous_tokens_tokens_are_the_targets_one_step_late():
+    targets = jnp.array([[5, 6, EOS], [7, EOS, 0]])
+    assert previous_tokens(targets).tolist() == [[BOS, 5, 6], [BOS, 7, EOS]]
 
 
 def test_at_ratio_1_the_true_tokens_are_fed(feed):
     batch = models.batch()
-    np.testing.assert_array_equal(feed(batch, 1.0)[0], true_previous(batch.targets))
+    np.testing.assert_array_equal(feed(batch, 1.0)[0], previous_tokens(batch.targets))
 
 
 @pytest.mark.parametrize(("ratio", "steps"), [(1.0, 0), (0.5, TARGET), (0.0, TARGET)])
@@ -60,7 +69,9 @@ def test_nothing_is_drawn_unless_the_ratio_is_below_1(ratio, steps, monkeypatch)
 
     @quick.jit
     def run(ratio):
-        return fed_tokens(decoder_of(model), encoded(model, batch), batch.targets, Conditions(ratio), jax.random.key(0))
+        return decoder_inputs(
+            decoder_of(model), encoded(model, batch), batch.targets, StepOptions(ratio), jax.random.key(0)
+        )
 
     jax.block_until_ready(run(jnp.asarray(ratio)))
     jax.effects_barrier()
@@ -70,10 +81,10 @@ def test_nothing_is_drawn_unless_the_ratio_is_below_1(ratio, steps, monkeypatch)
 def test_at_ratio_0_the_decoder_is_fed_what_it_says_on_its_own(feed):
     for seed in range(5):
         fed, guesses, said = feed(models.batch(seed), 0.0)
-        np.testing.assert_array_equal(fed[:, 0], BEGIN)
+        np.testing.assert_array_equal(fed[:, 0], BOS)
         np.testing.assert_array_equal(fed[:, 1:], guesses[:, :-1])
         for own_fed, own_said in zip(fed, said, strict=True):
-            until = own_said.tolist().index(END) + 1 if END in own_said else TARGET
+            until = own_said.tolist().index(EOS) + 1 if EOS in own_said else TARGET
             assert own_fed[1 : until + 1].tolist() == own_said[: min(until, TARGET - 1)].tolist()
 
 
@@ -82,7 +93,7 @@ def test_between_each_token_is_the_true_one_or_the_guess_that_follows_from_what_
     for seed in range(50):
         batch = models.batch(seed)
         fed, guesses, _ = feed(batch, 0.5, seed)
-        true, guess = np.asarray(true_previous(batch.targets))[:, 1:], guesses[:, :-1]
+        true, guess = np.asarray(previous_tokens(batch.targets))[:, 1:], guesses[:, :-1]
         assert np.all((fed[:, 1:] == true) | (fed[:, 1:] == guess))
         differ = true != guess
         is_true = (fed[:, 1:] == true) & differ
@@ -100,8 +111,8 @@ def test_the_guesses_are_made_with_the_noise_that_the_loss_is_computed_with():
     def run(batch, key):
         decoder, memory = decoder_of(model), encoded(model, batch)
         noise = decoder.noise(Rates(*[rate] * 6), key, BATCH, TARGET, SOURCE)
-        fed = fed_tokens(decoder, memory, batch.targets, Conditions(jnp.asarray(0.0)), key, noise=noise)
-        return fed, *(jnp.argmax(decoder(memory, fed, None, each)[0], axis=-1) for each in (noise, SILENT))
+        fed = decoder_inputs(decoder, memory, batch.targets, StepOptions(jnp.asarray(0.0)), key, noise=noise)
+        return fed, *(jnp.argmax(decoder(memory, fed, None, each)[0], axis=-1) for each in (noise, NO_NOISE))
 
     fed, noisy, without = jax.device_get(run(batch, jax.random.key(0)))
     np.testing.assert_array_equal(fed[:, 1:], noisy[:, :-1])
@@ -121,12 +132,14 @@ def test_no_gradient_passes_through_the_tokens_that_are_drawn():
     @quick.jit
     def gradients(ratio, key):
         memory = encoded(model, batch)
-        fed = fed_tokens(decoder_of(model), memory, batch.targets, Conditions(ratio), key)
+        fed = decoder_inputs(decoder_of(model), memory, batch.targets, StepOptions(ratio), key)
 
         def as_drawn(states, table):
             own = altered(decoder_of(model), table, "embed", "embedding")
             seen = dataclasses.replace(memory, states=states)
-            return jnp.sum(jnp.square(own(seen, fed_tokens(own, seen, batch.targets, Conditions(ratio), key), None)[0]))
+            return jnp.sum(
+                jnp.square(own(seen, decoder_inputs(own, seen, batch.targets, StepOptions(ratio), key), None)[0])
+            )
 
         def as_given(states, table):
             own = altered(decoder_of(model), table, "embed", "embedding")
@@ -140,16 +153,16 @@ def test_no_gradient_passes_through_the_tokens_that_are_drawn():
     jax.tree.map(lambda x, y: np.testing.assert_allclose(x, y, rtol=0, atol=1e-12), found, wanted)
 
 
-def drawn(ratio: float, count: int = 50, unit: float = 0.0, feed: Feed = "argmax"):
+def drawn(ratio: float, count: int = 50, unit: float = 0.0, feedback: Feedback = "argmax"):
     """Of so many batches: what was fed from the second token on, what was true, and the logits that it follows from."""
     model = models.model(**MODEL)
 
     @quick.jit
     def run(batch, key):
         decoder, memory = decoder_of(model), encoded(model, batch)
-        conditions = Conditions(jnp.asarray(ratio), jnp.asarray(unit))
-        fed = fed_tokens(decoder, memory, batch.targets, conditions, key, feed=feed)
-        return fed[:, 1:], true_previous(batch.targets)[:, 1:], decoder(memory, fed, None)[0][:, :-1]
+        options = StepOptions(jnp.asarray(ratio), jnp.asarray(unit))
+        fed = decoder_inputs(decoder, memory, batch.targets, options, key, feedback=feedback)
+        return fed[:, 1:], previous_tokens(batch.targets)[:, 1:], decoder(memory, fed, None)[0][:, :-1]
 
     found = [jax.device_get(run(models.batch(seed), jax.random.key(seed))) for seed in range(count)]
     return [np.concatenate(each) for each in zip(*found, strict=True)]
@@ -164,7 +177,7 @@ def test_by_sequence_all_tokens_of_a_target_are_true_or_none_is():
 
 
 def test_samples_follow_the_distribution_of_the_model():
-    fed, _, logits = drawn(0.0, 200, feed="sample")
+    fed, _, logits = drawn(0.0, 200, feedback="sample")
     shares = np.exp(logits - np.max(logits, axis=-1, keepdims=True))
     shares /= shares.sum(axis=-1, keepdims=True)
     likely = np.argmax(logits, axis=-1)
@@ -177,16 +190,18 @@ def test_samples_follow_the_distribution_of_the_model():
     assert np.mean(fed != likely) > 0.02
 
 
-@pytest.mark.parametrize("feed", ["argmax", "sample"])
-def test_draws_do_not_depend_on_how_the_batch_is_shared_or_padded(feed):
+@pytest.mark.parametrize("feedback", ["argmax", "sample"])
+def test_draws_do_not_depend_on_how_the_batch_is_shared_or_padded(feedback):
     model, batch = models.model(**MODEL), models.batch()
-    conditions = Conditions(jnp.asarray(0.4), jnp.asarray(0.0))
+    options = StepOptions(jnp.asarray(0.4), jnp.asarray(0.0))
 
     @quick.jit
     def run(batch, key):
         def of(shard):
             own = shard.rows(batch)
-            return fed_tokens(decoder_of(model), encoded(model, own), own.targets, conditions, key, shard, feed=feed)
+            return decoder_inputs(
+                decoder_of(model), encoded(model, own), own.targets, options, key, shard, feedback=feedback
+            )
 
         return of(WHOLE), jnp.concatenate([of(Shard(k, 2)) for k in range(2)])
 
@@ -196,31 +211,86 @@ def test_draws_do_not_depend_on_how_the_batch_is_shared_or_padded(feed):
     np.testing.assert_array_equal(run(wider, jax.random.key(3))[0][:, :TARGET], whole)
 
 
-@pytest.mark.parametrize("policy", [{"unit": "sequence"}, {"feed": "sample"}, {"ratio": 0.25}])
-def test_the_config_decides_what_is_fed_in_training(policy, monkeypatch):
-    """From the options to the tokens: what the loss of an update is computed on."""
-    forcing = ForcingConfig(policy="constant", **{"ratio": 0.5, **policy})
-    config = Config(task=PronunciationConfig(), model=ModelConfig("gru", FEATURES, attention="dot"), forcing=forcing)
-    model, batch, key = models.build(TOKENS, config.model, forcing=forcing), models.batch(), jax.random.key(5)
-    conditions = hparams.of(config, TOKENS).conditions(jnp.asarray(0))
-    ratio, whole = jnp.asarray(forcing.ratio, jnp.float32), jnp.asarray(float(forcing.unit == "sequence"), jnp.float32)
-    seen, plain = [], Decoder.__call__
+@pytest.mark.parametrize("changes", [{"granularity": "sequence"}, {"feedback": "sample"}, {"ratio": 0.25}])
+def test_the_options_decide_what_the_decoder_reads_in_training(changes, monkeypatch):
+    """From the options to the tokens that the loss of an update is computed on."""
+    forcing = TeacherForcingOptions(**{"schedule": "constant", "ratio": 0.5, **changes})
+    model, batch, key = models.build(TOKENS, "gru", "dot", teacher_forcing=forcing), models.batch(), jax.random.key(5)
+    numbers = TeacherForcing.of(forcing)
+    assert numbers is not None
+    ratio, whole = jnp.asarray(forcing.ratio, jnp.float32), jnp.asarray(numbers.per_sequence)
+    assert whole == (forcing.granularity == "sequence")
+    inputs, plain = [], Decoder.__call__
 
-    def watched(self, memory, fed, *rest):
-        seen.append(fed)
-        return plain(self, memory, fed, *rest)
+    def watched(self, memory, tokens, *rest):
+        inputs.append(tokens)
+        return plain(self, memory, tokens, *rest)
 
     monkeypatch.setattr(Decoder, "__call__", watched)
     decoder, memory = decoder_of(model), encoded(model, batch)
-    model.loss(batch, key, conditions)
+    model.loss(batch, key, StepOptions(numbers.probability(jnp.asarray(0)), whole))
     of_head = jax.random.split(jax.random.split(key)[1])[0]
-    wanted = fed_tokens(decoder, memory, batch.targets, Conditions(ratio, whole), of_head, feed=forcing.feed)
-    np.testing.assert_array_equal(seen[0], wanted)
-    other: Feed = "argmax" if forcing.feed == "sample" else "sample"
-    wrong: list[tuple[Conditions, Feed]] = [
-        (Conditions(ratio, 1 - whole), forcing.feed),
-        (Conditions(jnp.asarray(0, jnp.float32), whole), forcing.feed),
-        (Conditions(ratio, whole), other),
+    wanted = decoder_inputs(
+        decoder, memory, batch.targets, StepOptions(ratio, whole), of_head, feedback=forcing.feedback
+    )
+    np.testing.assert_array_equal(inputs[0], wanted)
+    other: Feedback = "argmax" if forcing.feedback == "sample" else "sample"
+    wrong: list[tuple[StepOptions, Feedback]] = [
+        (StepOptions(ratio, 1 - whole), forcing.feedback),
+        (StepOptions(jnp.asarray(0, jnp.float32), whole), forcing.feedback),
+        (StepOptions(ratio, whole), other),
     ]
-    for conditions, guess in wrong:
-        assert np.any(fed_tokens(decoder, memory, batch.targets, conditions, of_head, feed=guess) != wanted)
+    for options, feedback in wrong:
+        assert np.any(decoder_inputs(decoder, memory, batch.targets, options, of_head, feedback=feedback) != wanted)
+
+
+def probabilities(options: TeacherForcingOptions, steps: np.ndarray) -> np.ndarray:
+    numbers = TeacherForcing.of(options)
+    assert numbers is not None
+    return np.asarray(jax.vmap(numbers.probability)(jnp.asarray(steps, jnp.int32)))
+
+
+@pytest.mark.parametrize(
+    ("options", "ratio"),
+    [
+        (TeacherForcingOptions("never"), 0),
+        (TeacherForcingOptions("constant", 0.3), 0.3),
+        (TeacherForcingOptions("constant", 1.0), 1),
+    ],
+)
+def test_a_constant_probability_does_not_move(options, ratio):
+    np.testing.assert_array_equal(probabilities(options, np.array([0, 1, 10**6])), np.float32(ratio))
+    assert TeacherForcing.of(TeacherForcingOptions()) is None
+
+
+@pytest.mark.parametrize("half_life", [1.0, 7.0, 1000.0, 1e6])
+@pytest.mark.parametrize("schedule", FALLING)
+def test_a_falling_probability_is_one_half_at_its_half_life_and_ends_at_the_least(schedule, half_life):
+    options = TeacherForcingOptions(schedule, half_life=half_life)
+    found = probabilities(options, np.array([0, int(half_life), 100 * int(half_life)]))
+    assert found[1] == pytest.approx(0.5, abs=1e-6) and found[2] < 1e-6
+    assert found[0] == pytest.approx(1, abs=0.5 if schedule == "inverse_sigmoid" else 0)
+    floored = probabilities(
+        TeacherForcingOptions(schedule, half_life=half_life, min_ratio=0.25), np.arange(0, 100, 7) * int(half_life)
+    )
+    np.testing.assert_array_equal(
+        floored, np.maximum(probabilities(options, np.arange(0, 100, 7) * int(half_life)), 0.25)
+    )
+    assert np.all(np.diff(floored) <= 0) and floored[-1] == 0.25
+
+
+def test_the_decays_are_those_of_the_paper():
+    """Bengio et al. 2015: max(e, k - c i), k^i, k / (k + exp(i / k))."""
+    steps = np.arange(0, 60)
+    np.testing.assert_allclose(
+        probabilities(TeacherForcingOptions("linear", half_life=20.0), steps), np.maximum(0, 1 - steps / 40), atol=1e-6
+    )
+    np.testing.assert_allclose(
+        probabilities(TeacherForcingOptions("exponential", half_life=20.0), steps),
+        (0.5 ** (1 / 20)) ** steps,
+        rtol=1e-5,
+    )
+    k = 7.0
+    half_life = float(k * np.log(k))
+    found = probabilities(TeacherForcingOptions("inverse_sigmoid", half_life=half_life), steps)
+    np.testing.assert_allclose(found, k / (k + np.exp(steps / k)), rtol=1e-5)

@@ -59,7 +59,7 @@ class Trace:
 class Attention:
     """Options of one kind of attention; a subclass sets `name`, and `create` if it has weights."""
 
-    name: str
+    name: str = ""
 
     has_weights: ClassVar[bool] = False
     """Whether there are weights over the source; otherwise the context, if there is one, is the same at all steps."""

@@ -14,7 +14,7 @@ A kind is one file of this folder: a dataclass of options that is called with a 
 """
 
 from dataclasses import dataclass, replace
-from typing import Any, Self
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -47,7 +47,7 @@ class Hypotheses:
     """Whether the last token is the end mark."""
 
     @classmethod
-    def empty(cls, batch: int, count: int, max_length: int, dtype: Any, value: float) -> Self:
+    def empty(cls, batch: int, count: int, max_length: int, dtype: Any, value: float) -> "Hypotheses":
         """Return hypotheses without tokens whose log-probability and score are `value`."""
         tokens = jnp.full((batch, count, max_length), PAD, jnp.int32)
         lengths, values = jnp.zeros((batch, count), jnp.int32), jnp.full((batch, count), value, dtype)
@@ -58,7 +58,7 @@ class Hypotheses:
 class Decoding:
     """Options of one kind of decoding; a subclass sets `name` and defines the call."""
 
-    name: str
+    name: str = ""
     min_length: int = 0
     """Fewest tokens of an output, the end mark not counted."""
     max_length: int = 0
@@ -83,7 +83,7 @@ class Decoding:
             UserError: in one line that names the key.
         """
 
-    def resolve(self, longest_target: int) -> Self:
+    def resolve(self, longest_target: int) -> "Decoding":
         """Return a copy whose `max_length` is the longest target's unless it is set.
 
         Args:
