@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from research.tasks.corpora.recordings import Recording
+from research.data.corpora.recordings import Recording
 
 RATE = 8000
 

@@ -8,11 +8,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import tensorflow_datasets as tfds
+from research.data.corpora.stock_sets import STOCK_SETS
 
 from research import catalogue, cli
-from research.tasks.corpora.corpus import Corpus, Example
-from research.tasks.corpora.stock_sets import STOCK_SETS
-from tests.tasks.corpora import archives
+from research.data.corpora.corpus import Corpus, Example
+from tests.data.corpora import archives
 
 
 class Cubes(Corpus):

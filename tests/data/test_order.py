@@ -1,18 +1,23 @@
-"""The order of examples is a fresh permutation each epoch, and a pure function of key and step."""
+"""The order of examples is another permutation each epoch, and a pure function of key and step."""
+
+import functools
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from research.tasks.order import Order, permute
+from research.data.order import AUGMENT, ORDER, SAMPLE, Order, permute, permute_on_host, round_keys, stream
 from tests import quick
+
+STEPS = 30
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 4, 5, 15, 16, 17, 64, 65, 1000, 4097])
 def test_a_permutation_sends_every_index_to_another(size):
-    run = quick.jit(lambda key: permute(jnp.arange(size, dtype=jnp.int32), size, key))
-    images = [np.asarray(run(jax.random.key(seed))) for seed in range(3)]
+    """On the host; the device has the same permutations (below)."""
+    keys = [np.asarray(round_keys(jax.random.key(seed))) for seed in range(3)]
+    images = [permute_on_host(np.arange(size), size, key) for key in keys]
     for image in images:
         np.testing.assert_array_equal(np.sort(image), np.arange(size))
     if size >= 15:
@@ -20,34 +25,43 @@ def test_a_permutation_sends_every_index_to_another(size):
         assert all(np.mean(image == np.arange(size)) < 0.4 for image in images)
 
 
-def test_over_keys_every_index_goes_everywhere_equally_often():
-    size, keys = 6, 6000
-    run = quick.jit(jax.vmap(lambda key: permute(jnp.arange(size, dtype=jnp.int32), size, key)))
-    images = np.asarray(run(jax.random.split(jax.random.key(0), keys)))
+def test_over_keys_every_index_goes_everywhere_equally_often_on_the_host_as_on_the_device():
+    size, keys = 6, jax.random.split(jax.random.key(0), 6000)
+    images = np.asarray(quick.jit(jax.vmap(lambda key: permute(jnp.arange(size), size, key)))(keys))
     counts = np.stack([np.bincount(images[:, index], minlength=size) for index in range(size)])
-    np.testing.assert_allclose(counts, keys / size, rtol=0.2)  # 7 standard deviations
+    np.testing.assert_allclose(counts, len(keys) / size, rtol=0.2)  # 7 standard deviations
+    for key, image in zip(np.asarray(jax.vmap(round_keys)(keys[:50])), images, strict=False):
+        np.testing.assert_array_equal(permute_on_host(np.arange(size), size, key), image)
 
 
-def batches(order: Order, steps: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """The bucket and the rows of each step."""
+@functools.cache
+def program(order: Order):
+    """Return the bucket of each step, and the rows that its batch would have from each bucket."""
 
-    def at(step):
+    def at(seed, step):
         key = jax.random.key(seed)
-        rows = [order.rows(key, step, bucket) for bucket in range(len(order.sizes))]
+        rows = [order.rows(key, step, bucket) for bucket, size in enumerate(order.sizes) if size]
         return order.bucket(key, step), jnp.stack(rows)
 
-    buckets, rows = jax.device_get(quick.jit(jax.vmap(at))(jnp.arange(steps, dtype=jnp.int32)))
-    return buckets, rows[np.arange(steps), buckets]
+    return quick.jit(jax.vmap(at, in_axes=(None, 0)))
+
+
+def batches(order: Order, seed: int = 0, first: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Return the buckets and the rows of so many steps."""
+    buckets, rows = jax.device_get(program(order)(seed, first + jnp.arange(STEPS)))
+    place = np.cumsum(np.array(order.sizes) > 0) - 1  # of a bucket among those that are not empty
+    return buckets, rows[np.arange(STEPS), place[buckets]]
 
 
 DIVISIBLE = Order((12, 8, 20), 4)
 EPOCH = 10
+UNEVEN = Order((11, 0, 3, 6), 4)
 
 
 @pytest.fixture(scope="module")
 def epochs() -> tuple[np.ndarray, np.ndarray]:
     """Three epochs: the buckets [3, 10] and the rows [3, 10, 4]."""
-    buckets, rows = batches(DIVISIBLE, 3 * EPOCH)
+    buckets, rows = batches(DIVISIBLE)
     return buckets.reshape(3, EPOCH), rows.reshape(3, EPOCH, 4)
 
 
@@ -66,51 +80,52 @@ def test_a_batch_comes_from_one_bucket_and_the_buckets_come_mixed(epochs):
 
 def test_epochs_and_seeds_differ(epochs):
     buckets, rows = epochs
-    assert len({each.tobytes() for each in buckets}) == 3
-    members = [sorted(sorted(batch) for batch in each.tolist()) for each in rows]
+    assert len({part.tobytes() for part in buckets}) == 3
+    members = [sorted(sorted(batch) for batch in part.tolist()) for part in rows]
     assert members[0] != members[1] != members[2] != members[0]  # other batches, not the same in another order
-    assert np.any(batches(DIVISIBLE, EPOCH, seed=1)[1] != rows[0])
+    assert np.any(batches(DIVISIBLE, seed=1)[1][:EPOCH] != rows[0])
 
 
 def test_a_step_is_the_same_whichever_steps_are_taken_with_it(epochs):
-    key, step = jax.random.key(0), jnp.int32(17)
-    bucket = int(quick.jit(DIVISIBLE.bucket)(key, step))
-    assert bucket == epochs[0].ravel()[17]
-    rows = quick.jit(DIVISIBLE.rows, static_argnums=2)(key, step, bucket)
-    np.testing.assert_array_equal(rows, epochs[1].reshape(-1, 4)[17])
+    buckets, rows = batches(DIVISIBLE, first=17)
+    np.testing.assert_array_equal(buckets[:13], epochs[0].ravel()[17:])
+    np.testing.assert_array_equal(rows[:13], epochs[1].reshape(-1, 4)[17:])
 
 
-def test_what_does_not_fill_a_batch_waits_for_another_epoch():
-    order = Order((11, 6), 4)
-    assert order.batches == (2, 1)
-    buckets, rows = batches(order, 3 * 40)
-    for epoch in rows.reshape(40, 12):
-        assert len(set(epoch.tolist())) == 12
-    assert set(rows.ravel().tolist()) == set(range(17))
-    assert np.all((rows < 11) == (buckets == 0)[:, None])
+def test_what_does_not_fill_a_batch_waits_small_buckets_repeat_and_empty_ones_have_none():
+    assert UNEVEN.batches == (2, 0, 1, 1)
+    chosen = [batches(UNEVEN, first=first) for first in (0, 30, 60, 90)]
+    buckets, rows = (np.concatenate(parts) for parts in zip(*chosen, strict=True))
+    assert np.bincount(buckets).tolist() == [60, 0, 30, 30]
+    for epoch, part in zip(buckets.reshape(-1, 4), rows.reshape(-1, 4, 4), strict=True):
+        assert len(set(part[epoch == 0].ravel().tolist())) == 8  # of 11
+        assert set(part[epoch == 2].ravel().tolist()) == {11, 12, 13}  # three examples make a batch of four
+    assert set(rows.ravel().tolist()) == set(range(20))
 
 
-def test_a_bucket_smaller_than_a_batch_repeats_examples_within_it():
-    order = Order((3, 8), 4)
-    buckets, rows = batches(order, 9)
-    assert np.sum(buckets == 0) == 3
-    for row in rows[buckets == 0]:
-        assert set(row.tolist()) == {0, 1, 2}
-
-
-def test_no_batch_comes_from_an_empty_bucket() -> None:
-    order = Order((5, 0, 7), 2)
-    assert order.batches == (2, 0, 3)
-    drawn = {int(order.bucket(jax.random.key(0), jnp.asarray(step))) for step in range(20)}
-    assert drawn == {0, 2}
-
-
-@pytest.mark.parametrize("order", [DIVISIBLE, Order((3, 70000), 4)])
-def test_the_schedule_of_the_host_is_the_order_of_the_device(order):
-    for seed, steps in ((0, 3 * EPOCH), (5, EPOCH)):
-        buckets, rows = batches(order, steps, seed)
-        schedule = order.schedule(jax.random.key(seed), steps)
-        for step in range(steps):
-            bucket, own = schedule.at(step)
+@pytest.mark.parametrize("order", [DIVISIBLE, UNEVEN, Order((3, 70000), 4)])
+def test_the_order_of_the_host_is_the_order_of_the_device(order):
+    for seed in (0, 5):
+        buckets, rows = batches(order, seed)
+        host = order.on_host(jax.random.key(seed), STEPS)
+        for step in range(STEPS):
+            bucket, host_rows = host.at(step)
             assert bucket == buckets[step]
-            np.testing.assert_array_equal(own, rows[step])
+            np.testing.assert_array_equal(host_rows, rows[step])
+
+
+def test_no_stream_of_a_key_has_the_key_of_another_at_any_step():
+    """The key of epoch 1 was that of the augmentation, and its permutations had the keys of the first steps."""
+
+    def keys_of(key):
+        def of(tag):
+            return jax.vmap(lambda step: jax.random.key_data(stream(key, tag, step)))(jnp.arange(100))
+
+        def in_epoch(epoch):
+            fold = functools.partial(jax.random.fold_in, stream(key, ORDER, epoch))
+            return jax.vmap(lambda bucket: jax.random.key_data(fold(bucket + 1)))(jnp.arange(12))
+
+        return [of(ORDER), of(AUGMENT), of(SAMPLE), jax.vmap(in_epoch)(jnp.arange(8)).reshape(-1, 2)]
+
+    keys = np.concatenate(quick.jit(keys_of)(jax.random.key(0)))
+    assert len({key.tobytes() for key in keys}) == len(keys) == 396

@@ -73,7 +73,7 @@ def read_strip(image: Image.Image, name: str, gap: int) -> Float[np.ndarray, "S 
     return _spaced(strip.T, gap)
 
 
-def _spaced(strip: Float[np.ndarray, "S 28"], gap: int) -> Float[np.ndarray, "S 28"]:
+def _spaced(strip: Float[np.ndarray, "S 28"], gap: int) -> Float[np.ndarray, "R 28"]:
     """Center each stretch of ink in a square, unless it is wider than that; add `gap` columns around them."""
     blank = np.all(strip <= INK, axis=1)
     starts = np.flatnonzero(np.diff(blank, prepend=~blank[0]))

@@ -8,12 +8,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from research.config import SpeechOptions
-from research.tasks.audio import augment
+from research.data.audio import augment
+from research.data.audio.augment import SpeechOptions
 from tests import quick
 
 MELS = 20
-PLAIN = SpeechOptions(mels=MELS)
+PLAIN = SpeechOptions(num_mels=MELS)
 LENGTHS = np.array([60, 7, 33, 1] * 50, np.int32)
 DRAW = np.random.default_rng(0)
 
@@ -34,11 +34,11 @@ def applied(function, features, seed: int = 0, lengths=LENGTHS, **options):
 
 def test_nothing_is_distorted_where_nothing_is_asked_for():
     features = log_mel()
-    found, lengths = applied(augment.distorted, features)
+    found, lengths = applied(augment.distort, features)
     np.testing.assert_array_equal(lengths, LENGTHS)
     for row, length in enumerate(LENGTHS):
         np.testing.assert_array_equal(found[row, :length], features[row, :length])
-    np.testing.assert_array_equal(applied(augment.masked, features), features)
+    np.testing.assert_array_equal(applied(augment.mask, features), features)
 
 
 ALL = {
@@ -48,8 +48,8 @@ ALL = {
 
 
 def distorted_and_masked(features, lengths, key, options):
-    found, new = augment.distorted(features, lengths, key, options)
-    return augment.masked(found, new, key, options), new
+    found, new = augment.distort(features, lengths, key, options)
+    return augment.mask(found, new, key, options), new
 
 
 def test_draws_are_a_function_of_the_key_and_do_not_look_past_the_length():
@@ -72,8 +72,8 @@ def ramp() -> np.ndarray:
 
 
 def test_speed_changes_lengths_evenly_within_its_range_and_reads_frames_in_between():
-    found, lengths = applied(augment.in_other_time, ramp(), speed=0.5)
-    assert found.shape[1] == augment.longest(60, dataclasses.replace(PLAIN, speed=0.5)) == 90
+    found, lengths = applied(augment.warp_time, ramp(), speed=0.5)
+    assert found.shape[1] == augment.max_frames(60, dataclasses.replace(PLAIN, speed=0.5)) == 90
     long = LENGTHS == 60
     assert 30 <= lengths[long].min() < 38 and 82 < lengths[long].max() <= 90
     assert np.all(lengths >= 1)
@@ -84,7 +84,7 @@ def test_speed_changes_lengths_evenly_within_its_range_and_reads_frames_in_betwe
 
 
 def test_time_warp_keeps_the_length_and_the_order_and_moves_a_point_so_far_at_most():
-    found, lengths = applied(augment.in_other_time, ramp(), time_warp=6)
+    found, lengths = applied(augment.warp_time, ramp(), time_warp=6)
     np.testing.assert_array_equal(lengths, LENGTHS)
     moved = []
     for row, length in enumerate(LENGTHS):
@@ -99,7 +99,7 @@ def test_frequency_warp_moves_peaks_by_its_share_at_most_and_both_ways():
     options = dataclasses.replace(PLAIN, frequency_warp=0.2)
     centres = np.array(options.edges_hz[1:-1])
     features = np.tile(np.log(centres)[None, None, :].astype(np.float32), (len(LENGTHS), 60, 1))
-    found = np.exp(jax.device_get(augment.of_other_tract(jnp.asarray(features), jax.random.key(0), options)))
+    found = np.exp(jax.device_get(augment.warp_frequency(jnp.asarray(features), jax.random.key(0), options)))
     ratio = found[:, 0] / centres
     low = centres < 0.4 * 4000
     inner = low & (np.arange(MELS) > 4)  # the lowest filters have none below to be read at
@@ -111,7 +111,7 @@ def test_frequency_warp_moves_peaks_by_its_share_at_most_and_both_ways():
 
 def test_a_channel_is_one_smooth_gain_for_all_frames_of_that_deviation():
     features = log_mel()
-    found, _ = applied(augment.distorted, features, channel_db=8.0)
+    found, _ = applied(augment.distort, features, channel_db=8.0)
     gain = found[:, 0] - features[:, 0]
     long = LENGTHS == 60
     np.testing.assert_allclose((found - features)[long], np.tile(gain[long][:, None], (1, 60, 1)), atol=1e-4)
@@ -122,7 +122,7 @@ def test_a_channel_is_one_smooth_gain_for_all_frames_of_that_deviation():
 @pytest.mark.parametrize("ratio", [0.0, 20.0])
 def test_noise_is_as_loud_as_asked_and_only_ever_adds(ratio):
     features = log_mel()
-    found, _ = applied(augment.distorted, features, noise=1.0, noise_least_snr=ratio, noise_most_snr=ratio)
+    found, _ = applied(augment.distort, features, noise=1.0, min_snr_db=ratio, max_snr_db=ratio)
     for row in np.flatnonzero(LENGTHS == 60)[:20]:
         signal, both = np.mean(np.exp(features[row])), np.mean(np.exp(found[row]))
         assert 10 * np.log10(signal / (both - signal)) == pytest.approx(ratio, abs=1.5)
@@ -132,7 +132,7 @@ def test_noise_is_as_loud_as_asked_and_only_ever_adds(ratio):
 
 def test_noise_is_added_to_a_share_of_the_utterances():
     features = log_mel()
-    found, _ = applied(augment.distorted, features, noise=0.25)
+    found, _ = applied(augment.distort, features, noise=0.25)
     changed = np.abs(found[:, 0] - features[:, 0]).max(axis=1) > 1e-6
     assert 0.15 < np.mean(changed) < 0.35
 
@@ -140,7 +140,7 @@ def test_noise_is_added_to_a_share_of_the_utterances():
 def masks(**options) -> np.ndarray:
     """Where features are masked, [B, T, M]; nan past the length."""
     features = log_mel()
-    found = applied(augment.masked, features, **options)
+    found = applied(augment.mask, features, **options)
     valid = np.arange(60)[None, :, None] < LENGTHS[:, None, None]
     mean = np.stack([one[:length].mean(0) for one, length in zip(features, LENGTHS, strict=True)])
     hidden = np.where(valid, (found != features).astype(float), np.nan)
@@ -149,7 +149,7 @@ def masks(**options) -> np.ndarray:
 
 
 def test_time_masks_are_no_longer_than_their_frames_and_share_and_lie_within_the_utterance():
-    hidden = masks(time_masks=1, time_mask_frames=10, time_mask_share=0.3)
+    hidden = masks(time_masks=1, time_mask_frames=10, time_mask_fraction=0.3)
     assert np.all(np.isnan(hidden) | (hidden == hidden[:, :, :1]))
     sizes = np.nansum(hidden[:, :, 0], axis=1)
     assert np.max(sizes[LENGTHS == 60]) == 10 and np.max(sizes[LENGTHS == 33]) == 9 and np.max(sizes[LENGTHS == 7]) == 2
@@ -172,7 +172,7 @@ def test_frequency_masks_are_no_wider_than_their_filters_and_reach_all_of_them()
 def test_differences_are_masked_with_their_filters():
     features = DRAW.normal(0, 1, (50, 10, 3 * MELS)).astype(np.float32)
     lengths = np.full(50, 10)
-    found = applied(augment.masked, features, lengths=lengths, frequency_masks=1, frequency_mask_mels=6)
+    found = applied(augment.mask, features, lengths=lengths, frequency_masks=1, frequency_mask_mels=6)
     hidden = (found != features).reshape(50, 10, 3, MELS)
     assert np.any(hidden)
     np.testing.assert_array_equal(hidden, np.tile(hidden[:, :, :1], (1, 1, 3, 1)))

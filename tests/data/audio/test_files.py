@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import soundfile
 
+from research.data.audio.files import load_audio, resample
 from research.errors import UserError
-from research.tasks.audio import sound
 
 RATE = 8000
 
@@ -38,7 +38,7 @@ def written(path: Path, samples: np.ndarray, rate: int, **settings: Any) -> Path
 @pytest.mark.parametrize("channels", [1, 2])
 def test_files_of_any_rate_and_kind_hold_the_same_sound(name, rate, settings, tolerance, channels, tmp_path):
     both = np.stack([tone(rate), 0.5 * tone(rate)][:channels], axis=1)
-    found = sound.read(written(tmp_path / name, both, rate, **settings), RATE)
+    found = load_audio(written(tmp_path / name, both, rate, **settings), RATE)
     expected = tone(RATE) * (0.75 if channels == 2 else 1)
     assert (found.dtype, found.shape) == (np.float32, expected.shape)
     np.testing.assert_allclose(found[400:-400], expected[400:-400], atol=tolerance)
@@ -46,18 +46,18 @@ def test_files_of_any_rate_and_kind_hold_the_same_sound(name, rate, settings, to
 
 def test_a_flac_stream_of_unknown_length_is_read_to_its_end(tmp_path):
     known = written(tmp_path / "a.flac", tone(RATE), RATE)
-    expected = sound.read(known, RATE)
-    np.testing.assert_array_equal(sound.read(untold(known), RATE), expected)
+    expected = load_audio(known, RATE)
+    np.testing.assert_array_equal(load_audio(untold(known), RATE), expected)
 
 
 def test_what_a_lower_rate_cannot_hold_is_left_out_and_not_folded_back(tmp_path):
     both = tone(44100, hertz=1000) + tone(44100, hertz=5000)
-    found = sound.read(written(tmp_path / "a.wav", both, 44100, subtype="FLOAT"), RATE)
+    found = load_audio(written(tmp_path / "a.wav", both, 44100, subtype="FLOAT"), RATE)
     np.testing.assert_allclose(found[400:-400], tone(RATE, hertz=1000)[400:-400], atol=1e-3)
 
 
 def test_whole_numbers_become_floats_of_full_scale_1():
-    found = sound.resampled(np.array([-32768, 0, 16384], np.int16), RATE, RATE)
+    found = resample(np.array([-32768, 0, 16384], np.int16), RATE, RATE)
     assert found.dtype == np.float32 and found.tolist() == [-1, 0, 0.5]
 
 
@@ -146,7 +146,7 @@ def faulty(kind: str, folder: Path) -> Path:
 def test_what_is_no_sound_is_refused_in_one_line_with_its_name(kind, fault, allowed, tmp_path):
     path = faulty(kind, tmp_path)
     with pytest.raises(UserError, match=f"{fault}.*{allowed}") as error:
-        sound.read(path, RATE)
+        load_audio(path, RATE)
     assert str(error.value).startswith(f"{path}: ") and "\n" not in str(error.value)
 
 
@@ -156,7 +156,7 @@ def test_a_header_written_before_the_length_was_known_is_no_fault(tmp_path):
     for place in (4, 40):
         struct.pack_into("<I", header, place, 0xFFFFFFFF)
     path.write_bytes(header)
-    assert len(sound.read(path, RATE)) == 4000
+    assert len(load_audio(path, RATE)) == 4000
 
 
 def test_a_damaged_file_prints_nothing_beside_its_line(tmp_path, capfd):
@@ -168,7 +168,7 @@ def test_a_damaged_file_prints_nothing_beside_its_line(tmp_path, capfd):
         damaged[int(rng.integers(12, 104))] = int(rng.integers(256))
         file.write_bytes(damaged)
         try:
-            sound.read(file, 8000)
+            load_audio(file, 8000)
         except UserError:
             faults += 1
     assert faults > 10

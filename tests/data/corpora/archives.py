@@ -14,7 +14,7 @@ import soundfile
 from PIL import Image
 from tensorflow_datasets.core.download import checksums
 
-from research.tasks.corpora import stock
+from research.data.corpora import stock
 
 RATE = 16000
 TEXTS = ("HELLO", "THE CAT SAT", "IT IS A LONG DAY", "A B", "NO MORE")

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from research.tasks.corpora import libreoffice
-from tests.tasks.corpora.debs import write_deb
+from research.data.corpora import libreoffice
+from tests.data.corpora.debs import write_deb
 
 HELP = "usr/share/libreoffice/help"
 FOLDERS = {"en-us": "en-US"}

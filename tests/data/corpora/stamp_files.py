@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from research.tasks.corpora import tuxpaint
-from tests.tasks.corpora.debs import write_deb
+from research.data.corpora import tuxpaint
+from tests.data.corpora.debs import write_deb
 
 STAMPS = "usr/share/tuxpaint/stamps"
 SVG = (

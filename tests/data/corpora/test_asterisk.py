@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import soundfile
 
-from research.tasks.corpora import asterisk
-from research.tasks.corpora.asterisk import AsteriskEn, AsteriskEs, AsteriskFr, AsteriskIt, AsteriskRu
-from research.tasks.corpora.fetch import data_folder
-from tests.tasks.corpora.debs import write_deb
+from research.data.corpora import asterisk
+from research.data.corpora.asterisk import AsteriskEn, AsteriskEs, AsteriskFr, AsteriskIt, AsteriskRu
+from research.data.corpora.fetch import data_folder
+from tests.data.corpora.debs import write_deb
 
 WORDS = AsteriskEn.digits.split()
 SOUNDS = "usr/share/asterisk/sounds/en_US_f_Allison"

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from research.batch import FIRST_SYMBOL, PAD
-from research.tasks.corpora import cmudict
-from research.tasks.corpora.cmudict import SPLITS, Pronunciations
-from research.tasks.corpora.fetch import data_folder
+from research.data.corpora import cmudict
+from research.data.corpora.cmudict import SPLITS, Pronunciations
+from research.data.corpora.fetch import data_folder
 
 
 @pytest.fixture(scope="module")

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import tensorflow_datasets as tfds
 
+from research.data.corpora.corpus import Corpus, Example, share
 from research.errors import UserError
-from research.tasks.corpora.corpus import Corpus, Example, share
 
 
 class Deadly(list[tuple[str, Example]]):

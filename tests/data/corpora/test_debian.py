@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from research.data.corpora.fetch import data_folder, debian, unpacked
 from research.errors import UserError
-from research.tasks.corpora.fetch import data_folder, debian, unpacked
-from tests.tasks.corpora.debs import write_deb
+from tests.data.corpora.debs import write_deb
 
 VERSION = "1:2.0-1"
 FILE = "tinycorpus_1%3a2.0-1_all.deb"
@@ -149,7 +149,7 @@ def test_a_killed_fetch_leaves_nothing_that_is_taken_for_whole(
     sha256 = write_deb(tmp_path / "whole", FILES)
     half = f'case "$*" in *--print-uris*) exit 0;; esac; head -c 100 "{tmp_path}/whole" > {FILE}; exec sleep 60'
     fake_apt(tmp_path / "bin", monkeypatch, half)
-    program = f"from research.tasks.corpora.fetch import debian; debian('tinycorpus', '{VERSION}', '{sha256}')"
+    program = f"from research.data.corpora.fetch import debian; debian('tinycorpus', '{VERSION}', '{sha256}')"
     command = [sys.executable, "-c", program]
     process = subprocess.Popen(command, cwd=Path(__file__).parents[3], start_new_session=True)
     incomplete = data / "downloads" / f".incomplete-{FILE}"

@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from research.data.corpora import espeak
+from research.data.corpora.espeak import STRINGS, TEST, VALIDATION, WORDS, EspeakDigits, may_say, split_of
+from research.data.corpora.fetch import data_folder
 from research.errors import UserError
-from research.tasks.corpora import espeak
-from research.tasks.corpora.espeak import STRINGS, TEST, VALIDATION, WORDS, EspeakDigits, may_say, split_of
-from research.tasks.corpora.fetch import data_folder
 
 CHOSEN = ("Alex", "f1", "steph")  # one voice of each split
 STEMS = {"anxiousandy": "andy", "whisperf": "whisper", "robert": "rob", "anikarobot": "anika"}

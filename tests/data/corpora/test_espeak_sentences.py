@@ -5,14 +5,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from research.tasks.corpora import asterisk, espeak, espeak_sentences, libreoffice
-from research.tasks.corpora.espeak import RATE
-from research.tasks.corpora.espeak_library import Utterance
-from research.tasks.corpora.espeak_sentences import MOST_CHARACTERS, MOST_NOISE, MOST_SILENCE, MOST_WORDS, texts
-from research.tasks.corpora.fetch import data_folder
-from research.tasks.corpora.libreoffice import Pair
-from research.tasks.corpora.recordings import Recording
-from research.tasks.corpora.synthesis import LibraryDiedError
+from research.data.corpora import asterisk, espeak, espeak_sentences, libreoffice
+from research.data.corpora.espeak import RATE
+from research.data.corpora.espeak_library import Utterance
+from research.data.corpora.espeak_sentences import MOST_CHARACTERS, MOST_NOISE, MOST_SILENCE, MOST_WORDS, texts
+from research.data.corpora.fetch import data_folder
+from research.data.corpora.libreoffice import Pair
+from research.data.corpora.recordings import Recording
+from research.data.corpora.synthesis import LibraryDiedError
 
 TRAIN = ["press one to hear it", "press two", "the number is wrong", "extension four", "please hold on"]
 HELD_OUT = ["press four", "extension", "weasels", "is not", "hold"]

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from research.data.corpora.fetch import data_folder, wheel
 from research.errors import UserError
-from research.tasks.corpora.fetch import data_folder, wheel
 
 FILE = "tinycorpus-1.0-py3-none-any.whl"
 

@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from research.data.corpora import espeak, flite
+from research.data.corpora.flite import MOST_FLITE_STRINGS, PITCH
+from research.data.corpora.flite_library import Utterance
+from research.data.corpora.synthesis import speak
 from research.errors import UserError
-from research.tasks.corpora import espeak, flite
-from research.tasks.corpora.flite import MOST_FLITE_STRINGS, PITCH
-from research.tasks.corpora.flite_library import Utterance
-from research.tasks.corpora.synthesis import speak
 
 NUMBER = Utterance("zero one nine", "slt", pitch=170.0)
 

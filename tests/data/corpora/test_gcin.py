@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 import soundfile
 
-from research.tasks.corpora import gcin
-from research.tasks.corpora.fetch import data_folder
-from research.tasks.corpora.recordings import Recording
-from tests.tasks.corpora.debs import write_deb
+from research.data.corpora import gcin
+from research.data.corpora.fetch import data_folder
+from research.data.corpora.recordings import Recording
+from tests.data.corpora.debs import write_deb
 
 BASES = ("ㄅㄚ", "ㄇㄚ", "ㄉㄜ", "ㄓ", "ㄌㄧㄡ", "ㄐㄩㄝ", "ㄨㄛ", "ㄦ")
 NAMES = [base + tone for base in BASES for tone in ("", "1", "2", "3", "4")]

@@ -3,10 +3,10 @@ from pathlib import Path
 
 import pytest
 
-from research.tasks.corpora import libreoffice
-from research.tasks.corpora.libreoffice import SPLITS, Pair, compared, pairs, paragraphs, sentences, splits
-from tests.tasks.corpora import help_pages
-from tests.tasks.corpora.help_pages import page, paths
+from research.data.corpora import libreoffice
+from research.data.corpora.libreoffice import SPLITS, Pair, compared, pairs, paragraphs, sentences, splits
+from tests.data.corpora import help_pages
+from tests.data.corpora.help_pages import page, paths
 
 
 def text(markup: str) -> str:

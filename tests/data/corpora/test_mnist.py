@@ -3,7 +3,7 @@ import hashlib
 import numpy as np
 import pytest
 
-from research.tasks.corpora import mnist
+from research.data.corpora import mnist
 
 
 @pytest.fixture(scope="module")

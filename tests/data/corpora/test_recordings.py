@@ -5,9 +5,9 @@ import pytest
 import soundfile
 import tensorflow_datasets as tfds
 
-from research.tasks.corpora import recordings
-from research.tasks.corpora.corpus import Corpus, Example
-from research.tasks.corpora.recordings import Recording
+from research.data.corpora import recordings
+from research.data.corpora.corpus import Corpus, Example
+from research.data.corpora.recordings import Recording
 
 SPOKEN = {
     "one": Recording(np.arange(-5, 5, dtype=np.int16), 8000, "eins", "a"),

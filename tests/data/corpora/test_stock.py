@@ -14,14 +14,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from research.data.corpora.stock_sets import STOCK_SETS
 from tensorflow_datasets.core.download import downloader
 
+from research.data.corpora import stock
+from research.data.corpora.stock import Source, prepared
 from research.errors import UserError
-from research.tasks.corpora import stock
-from research.tasks.corpora.stock import Source, prepared
-from research.tasks.corpora.stock_sets import STOCK_SETS
-from tests.tasks.corpora import archives
-from tests.tasks.corpora.archives import manual_folder
+from tests.data.corpora import archives
+from tests.data.corpora.archives import manual_folder
 
 
 @pytest.fixture(autouse=True)

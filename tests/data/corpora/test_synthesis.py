@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from research.data.corpora import espeak
+from research.data.corpora.espeak_library import Utterance
+from research.data.corpora.synthesis import ROOT, LibraryDiedError, speak
 from research.errors import UserError
-from research.tasks.corpora import espeak
-from research.tasks.corpora.espeak_library import Utterance
-from research.tasks.corpora.synthesis import ROOT, LibraryDiedError, speak
 
 NUMBER = Utterance("zero one nine", "en-us+Alicia")  # with breath, which is drawn at random
 
@@ -64,7 +64,7 @@ def test_the_same_utterances_make_the_same_sound_in_each_call(
 
 
 def test_what_the_library_dies_of_is_named(library: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    main = "import os\nfrom research.tasks.corpora import synthesis\n"
+    main = "import os\nfrom research.data.corpora import synthesis\n"
     main += "class Deadly(synthesis.espeak_library.Library):\n"
     main += "    def say(self, one):\n        return os.abort() if one.pitch == 17 else super().say(one)\n"
     main += "synthesis.espeak_library.Library = Deadly\nimport sys\nsynthesis.main(*sys.argv[1:])\n"
@@ -93,7 +93,7 @@ def test_a_synthesis_that_nobody_waits_for_ends(library: Path) -> None:
     (reading, kept_open), (ended, writing) = os.pipe(), os.pipe()
     starting = f"""
 import os, subprocess, sys
-command = [sys.executable, "-m", "research.tasks.corpora.synthesis", "espeak-ng", {str(library)!r}, str(os.getpid())]
+command = [sys.executable, "-m", "research.data.corpora.synthesis", "espeak-ng", {str(library)!r}, str(os.getpid())]
 subprocess.Popen(command, stdin={reading}, stdout={writing})
 os.kill(os.getpid(), 9)
 """

@@ -5,9 +5,9 @@ from itertools import count
 import numpy as np
 import pytest
 
-from research.tasks.corpora import tuxpaint
-from research.tasks.corpora.tuxpaint import Stamp
-from tests.tasks.corpora.stamp_files import SVG, installed, png, text
+from research.data.corpora import tuxpaint
+from research.data.corpora.tuxpaint import Stamp
+from tests.data.corpora.stamp_files import SVG, installed, png, text
 
 
 def captions(split: str) -> list[str]:

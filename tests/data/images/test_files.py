@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from research.data.images import files
 from research.errors import UserError
-from research.tasks.pictures import picture
 
 
 @pytest.mark.parametrize(
@@ -28,7 +28,7 @@ from research.tasks.pictures import picture
 )
 def test_any_mode_becomes_colours_on_white(mode, color, seen, tmp_path):
     Image.new(mode, (3, 2), color).save(tmp_path / "one.png")
-    read = picture.read(tmp_path / "one.png")
+    read = files.load_image(tmp_path / "one.png")
     assert (read.mode, read.size) == ("RGB", (3, 2))
     assert np.all(np.abs(np.asarray(read).astype(int) - seen) <= 1)
 
@@ -38,12 +38,12 @@ def test_a_palette_with_a_transparent_colour_is_put_on_white(tmp_path):
     image.putpalette([10, 20, 30, 40, 50, 60])
     image.putpixel((1, 0), 1)
     image.save(tmp_path / "one.png", transparency=0)
-    assert np.asarray(picture.read(tmp_path / "one.png")).tolist() == [[[255, 255, 255], [40, 50, 60]]]
+    assert np.asarray(files.load_image(tmp_path / "one.png")).tolist() == [[[255, 255, 255], [40, 50, 60]]]
 
 
 def test_colours_for_print_and_jpg_are_read(tmp_path):
     Image.new("CMYK", (9, 9), (0, 255, 255, 0)).save(tmp_path / "one.jpg")
-    red = np.asarray(picture.read(tmp_path / "one.jpg"))[4, 4]
+    red = np.asarray(files.load_image(tmp_path / "one.jpg"))[4, 4]
     assert red[0] > 200 and red[1] < 60 and red[2] < 60
 
 
@@ -51,7 +51,7 @@ def test_a_photograph_is_turned_as_its_camera_says(tmp_path):
     exif = Image.Exif()
     exif[0x0112] = 6  # to be turned by a quarter
     Image.new("RGB", (30, 10)).save(tmp_path / "one.jpg", exif=exif)
-    assert picture.read(tmp_path / "one.jpg").size == (10, 30)
+    assert files.load_image(tmp_path / "one.jpg").size == (10, 30)
 
 
 def broken(folder: Path, kind: str) -> Path:
@@ -62,7 +62,7 @@ def broken(folder: Path, kind: str) -> Path:
         path.unlink()
     elif kind == "an empty file":
         path.write_bytes(b"")
-    elif kind == "no picture of a known format":
+    elif kind == "no image of a known format":
         path.write_text("three eight")
     elif kind == "a truncated file":
         path.write_bytes(content[: len(content) // 2])
@@ -80,24 +80,24 @@ def broken(folder: Path, kind: str) -> Path:
 @pytest.mark.parametrize(
     "kind",
     [
-        *("no such file", "an empty file", "no picture of a known format", "a truncated file", "a damaged file"),
+        *("no such file", "an empty file", "no image of a known format", "a truncated file", "a damaged file"),
         *("no pixels", "a folder"),
     ],
 )
 def test_what_is_no_picture_gives_one_line_that_names_it(kind, tmp_path):
     path = broken(tmp_path, kind)
     with pytest.raises(UserError) as caught:
-        picture.read(path)
+        files.load_image(path)
     line = str(caught.value)
     assert "\n" not in line and line.startswith(f"{path}: ") and line.count(str(path)) == 1
     assert kind != "no pixels" or "is 0 pixels wide and 40 high" in line
-    assert kind not in ("no such file", "an empty file", "no picture of a known format") or kind in line
+    assert kind not in ("no such file", "an empty file", "no image of a known format") or kind in line
 
 
 def test_a_side_that_is_too_long_is_refused(tmp_path):
-    Image.new("1", (picture.LONGEST + 1, 1)).save(tmp_path / "one.png")
+    Image.new("1", (files.MAX_SIDE + 1, 1)).save(tmp_path / "one.png")
     with pytest.raises(UserError, match=r"is 20001 pixels wide and 1 high; must be at most 20000 on each side$"):
-        picture.read(tmp_path / "one.png")
+        files.load_image(tmp_path / "one.png")
 
 
 def test_a_damaged_tiff_gives_its_line_alone(tmp_path, capfd, recwarn):
@@ -107,8 +107,8 @@ def test_a_damaged_tiff_gives_its_line_alone(tmp_path, capfd, recwarn):
     content = bytearray(path.read_bytes())
     content[200:600] = bytes(400)
     path.write_bytes(content)
-    with pytest.raises(UserError, match="cannot be read as a picture"):
-        picture.read(path)
+    with pytest.raises(UserError, match="cannot be read as an image"):
+        files.load_image(path)
     assert capfd.readouterr().err == "" and not recwarn.list
     os.write(2, b"heard again")
     assert capfd.readouterr().err == "heard again"
@@ -122,26 +122,26 @@ def test_what_pillow_logs_of_a_damaged_file_is_not_told_twice(tmp_path, caplog):
     content[place + 8 : place + 10] = (2048).to_bytes(2, "little")
     path.write_bytes(content)
     with pytest.raises(UserError):
-        picture.read(path)
+        files.load_image(path)
     assert not caplog.records
 
 
 def test_pixels_that_are_no_numbers_are_refused(tmp_path):
     Image.fromarray(np.array([[0.5, np.nan], [1, 2]], np.float32)).save(tmp_path / "one.tiff")
     with pytest.raises(UserError, match="pixels that are no finite numbers"):
-        picture.read(tmp_path / "one.tiff")
+        files.load_image(tmp_path / "one.tiff")
 
 
 def test_the_most_pixels_are_told(tmp_path):
     path = tmp_path / "large.png"
     Image.new("1", (15_000, 15_000)).save(path)
     with pytest.raises(UserError, match=r"large\.png: has too many pixels; must have at most 89,478,485$"):
-        picture.read(path)
+        files.load_image(path)
 
 
 @pytest.mark.parametrize("size", [(8, 4), (4, 8), (80, 40), (1, 500)])
 def test_a_square_holds_all_of_a_picture_in_the_middle_on_white(size):
-    square = picture.squared(Image.new("RGB", size, "black"), 16)
+    square = files.fit_square(Image.new("RGB", size, "black"), 16)
     assert square.shape == (16, 16, 3)
     width, height = (max(1, round(16 * side / max(size))) for side in size)
     dark = square[..., 0] < 128

@@ -5,19 +5,19 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
+from research.data.images import strips
 from research.errors import UserError
-from research.tasks.pictures import strips
 
 
 def test_a_strip_is_its_digits_with_blank_columns_between():
     rng = np.random.default_rng(0)
     digits, gaps = rng.random((4, 3, 28, 28)).astype(np.float32), rng.integers(0, 9, (4, 4))
-    found = strips.placed(digits, gaps, 130, np)
+    found = strips.place_digits(digits, gaps, 130, np)
     for strip, own, gap in zip(found, digits, gaps, strict=True):
         parts = [part for k in range(3) for part in (np.zeros((28, gap[k])), own[k])]
         whole = np.concatenate(parts, axis=1)
         np.testing.assert_array_equal(strip, np.pad(whole, ((0, 0), (0, 130 - whole.shape[1]))).T)
-    np.testing.assert_array_equal(strips.placed(jnp.asarray(digits), jnp.asarray(gaps), 130, jnp), found)
+    np.testing.assert_array_equal(strips.place_digits(jnp.asarray(digits), jnp.asarray(gaps), 130, jnp), found)
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def bars() -> np.ndarray:
 
 def read(image: np.ndarray | Image.Image, gap: int = 4) -> np.ndarray:
     given = image if isinstance(image, Image.Image) else Image.fromarray(image)
-    return strips.read(given.convert("RGB"), "one.png", gap)
+    return strips.read_strip(given.convert("RGB"), "one.png", gap)
 
 
 def test_a_picture_like_those_of_training_is_taken_as_it_is(bars):
@@ -64,5 +64,5 @@ def test_faint_ink_is_made_as_strong_as_that_of_training(bars):
 
 @pytest.mark.parametrize("color", [0, 128, 255])
 def test_a_blank_picture_is_refused(color):
-    with pytest.raises(UserError, match=r"^one\.png: is blank; must be a picture of digits$"):
+    with pytest.raises(UserError, match=r"^one\.png: is blank; must be an image of digits$"):
         read(np.full((28, 50), color, np.uint8))

@@ -5,14 +5,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from research.config import WarpOptions
-from research.tasks.pictures.warp import warped
+from research.data.images.warp import WarpOptions, warp
 from tests import quick
 
 
 def distort(images: np.ndarray, key: int = 0, **options: float) -> np.ndarray:
     own = WarpOptions(**options)
-    return np.asarray(quick.jit(lambda x, k: warped(x, k, own))(jnp.asarray(images), jax.random.key(key)))
+    return np.asarray(quick.jit(lambda x, k: warp(x, k, own))(jnp.asarray(images), jax.random.key(key)))
 
 
 @pytest.fixture(scope="module")
