@@ -42,7 +42,11 @@ def parse_command(kind: type[OptionsT], args: Sequence[str], command: str) -> Op
                 hint = f"; did you mean --{_hyphens(close[0])}?" if close else ""
                 raise UserError(f"--{_hyphens(key)}: no such option{hint}")
         with tyro_errors.on_parse_error(functools.partial(refuse, flags)):
-            return run_tyro(kind, [*(f"--{key}={text}" for key, text in flags.items()), "--", *others], MARKERS)
+            options = run_tyro(kind, [*(f"--{key}={text}" for key, text in flags.items()), "--", *others], MARKERS)
+        for name in required:
+            if getattr(options, name) == ():
+                raise UserError(f"{name.upper()} must be given")
+        return options
     except SystemExit:  # tyro, after its help
         return None
     except UserError as error:

@@ -53,6 +53,7 @@ def _read_name(info: tyro.constructors.PrimitiveTypeInfo) -> tyro.constructors.P
         instance_from_str=lambda _: name,
         is_instance=lambda value: value == name,
         str_from_instance=lambda value: [value],
+        choices=(name,),
     )
 
 
