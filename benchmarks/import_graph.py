@@ -14,7 +14,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 FIGURE = ROOT / "docs" / "figures" / "imports.svg"
-WIDTH, HEIGHT, SPACING = 1.7, 0.8, 1.6
+WIDTH, HEIGHT, SPACING = 1.7, 0.8, 1.35
 """Size of a box and the distance from one row to the next, in units of the drawing."""
 
 Imports = Mapping[str, set[str]]
@@ -120,7 +120,7 @@ def draw(rooms: Imports, labels: Mapping[str, str], path: Path) -> None:
         for k, room in enumerate(line)
     }
     pyplot.rcParams["svg.hashsalt"] = "imports"  # the same drawing has the same bytes
-    figure, axes = pyplot.subplots(figsize=(9, 1.1 * len(heights) + 1))
+    figure, axes = pyplot.subplots(figsize=(9, 0.8 * len(heights) + 1))
     for room, others in rooms.items():
         implied = set().union(*(reachable(rooms, other) for other in others))
         for other in others:

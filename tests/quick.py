@@ -1,6 +1,6 @@
 """Compilation for programs that run once: a fifth of the time, for slower code that computes the same.
 
-LLVM does not optimise, and XLA's older emitters are used, which hand LLVM less to do. For tests of what a program
+LLVM does not optimize, and XLA's older emitters are used, which hand LLVM less to do. For tests of what a program
 computes, not of how it is compiled; those of `tests/training` compile as in production.
 """
 

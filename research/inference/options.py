@@ -29,7 +29,7 @@ class PredictOptions:
     inputs: tuple[str, ...]
     """Texts, files, folders, or -."""
     method: Literal["greedy", "beam", "sample"] | None = None
-    """How outputs are found (default: as in the run's evaluation, decoding.name)."""
+    """How outputs are found; None, here and below: as in the run's evaluation."""
     beam_size: int | None = None
     """Beam: hypotheses kept at each step."""
     length_penalty: float | None = None
@@ -41,7 +41,7 @@ class PredictOptions:
     top_k: int | None = None
     """Sample: from the N likeliest tokens; 0: from all."""
     seed: int | None = None
-    """Sample: decides what is drawn (default: 0)."""
+    """Sample: decides what is drawn; None: 0."""
     min_length: int | None = None
     """Least tokens of an output."""
     max_length: int | None = None
@@ -54,6 +54,8 @@ class PredictOptions:
     """json: an object a line."""
 
     def __post_init__(self) -> None:
+        if not self.inputs:
+            raise UserError("INPUT: must be at least one text, file or folder, or -")
         if self.n_best < 1:
             raise UserError(f"--n-best={self.n_best}: must be at least 1")
         if self.seed is not None and not 0 <= self.seed < 2**31:

@@ -56,6 +56,7 @@ def test_another_method_keeps_the_lengths_alone():
         ({"method": "sample", "n_best": 9999}, "--n-best=9999: must be at most 1000"),
         ({"n_best": 0}, "--n-best=0: must be at least 1"),
         ({"min_length": 5, "max_length": 4}, "decoding.min_length=5: must be less than decoding.max_length=4"),
+        ({"inputs": ()}, "INPUT: must be at least one"),
         ({"inputs": ("-", "-")}, "-: must be given once"),
         ({"alignment": Path("out.gif")}, "--alignment=out.gif: must end in one of .png, .svg, .pdf"),
         ({"alignment": Path("/absent/out.png")}, "--alignment=/absent/out.png: the folder /absent does not exist"),
