@@ -8,9 +8,9 @@ import jax
 import pytest
 
 from research import catalogue
-from research.batch import Interface
+from research.batch import TaskSpec
 from research.config import AddingConfig, Config, PronunciationConfig
-from research.dotted import override
+from research.config.flat import override
 from research.errors import UserError
 from research.recurrent.cell import create
 from research.training import budget
@@ -18,10 +18,10 @@ from research.training.budget import Stopwatch, count, settled
 from tests.training.trials import hparams_of, of, program
 
 TASKS = {
-    "adding": (AddingConfig(), Interface("features", 2, 100, "value", 1)),
-    "pronunciation": (PronunciationConfig(), Interface("tokens", 29, 22, "tokens", 42, 20)),
+    "adding": (AddingConfig(), TaskSpec("features", 2, 100, "value", 1)),
+    "pronunciation": (PronunciationConfig(), TaskSpec("tokens", 29, 22, "tokens", 42, 20)),
 }
-TOKENS = Interface("tokens", 5, 6, "tokens", 6, 6)
+TOKENS = TaskSpec("tokens", 5, 6, "tokens", 6, 6)
 
 
 def config(task: str = "pronunciation", **changes: Any) -> Config:
@@ -32,34 +32,34 @@ def config(task: str = "pronunciation", **changes: Any) -> Config:
 @pytest.mark.parametrize("cell", catalogue.names("cells"))
 def test_every_cell_gets_as_many_weights_as_the_budget_within_1_percent(cell, task):
     for wanted in (100_000, 300_000):
-        found = settled(config(task, model__cell=cell, model__parameter_budget=wanted), TASKS[task][1])
+        found = settled(config(task, cell__name=cell, model__parameter_budget=wanted), TASKS[task][1])
         assert count(found, TASKS[task][1]) == pytest.approx(wanted, rel=0.01)
-        assert found == config(task, model__cell=cell, model__features=found.model.features)
+        assert found == config(task, cell__name=cell, model__hidden_size=found.model.hidden_size)
 
 
 @pytest.mark.parametrize("attention", ["none", "additive", "multi_head"])
 @pytest.mark.parametrize("cell", catalogue.names("cells"))
 def test_where_a_step_of_the_width_is_too_coarse_the_read_out_takes_what_is_left(cell, attention):
-    given = config(model__cell=cell, model__attention=attention, model__bidirectional=True)
+    given = config(cell__name=cell, attention__name=attention, model__bidirectional=True)
     wanted, interface = 60_000, TASKS["pronunciation"][1]
     found = settled(override(given, {"model.parameter_budget": wanted}), interface)
     assert count(found, interface) == pytest.approx(wanted, rel=0.01)
-    plain = override(given, {"model.features": found.model.features})
+    plain = override(given, {"model.hidden_size": found.model.hidden_size})
     if found.model.readout:
-        assert count(plain, interface) < 0.99 * wanted and found.model.readout > found.model.features
+        assert count(plain, interface) < 0.99 * wanted and found.model.readout > found.model.hidden_size
     else:
         assert found == plain
 
 
 @pytest.mark.parametrize("wanted", [60_000, 72_000, 84_000])
 def test_where_a_step_of_the_read_out_is_coarse_too_another_width_below_may_do(wanted):
-    large = Interface("tokens", 3000, 22, "tokens", 3000, 20)
-    found = settled(config(model__attention="additive", model__parameter_budget=wanted), large)
+    large = TaskSpec("tokens", 3000, 22, "tokens", 3000, 20)
+    found = settled(config(attention__name="additive", model__parameter_budget=wanted), large)
     assert count(found, large) == pytest.approx(wanted, rel=0.01)
 
 
 def test_a_tied_vocabulary_leaves_the_read_out_alone():
-    given = config(model__tied=True, model__attention="multi_head", model__parameter_budget=60_000)
+    given = config(model__tie_embeddings=True, attention__name="multi_head", model__parameter_budget=60_000)
     with pytest.raises(UserError, match="model.parameter_budget=60000: must be within 1% of what a width"):
         settled(given, TASKS["pronunciation"][1])
 
@@ -67,17 +67,17 @@ def test_a_tied_vocabulary_leaves_the_read_out_alone():
 @pytest.mark.parametrize(
     "options",
     [
-        {"model.cell": "gru", "model.attention": "additive", "model.bidirectional": True},
-        {"model.cell": "rnn", "model.layers": 2, "model.skip": True, "model.initial_state": "learned"},
-        {"model.cell": "lstm", "cell.projection": 3},
-        {"model.cell": "mgu", "model.attention": "multi_head", "attention.heads": 3},
+        {"cell.name": "gru", "attention.name": "additive", "model.bidirectional": True},
+        {"cell.name": "rnn", "model.num_layers": 2, "model.skip_connections": True, "model.initial_state": "learned"},
+        {"cell.name": "lstm", "cell.projection": 3},
+        {"cell.name": "mgu", "attention.name": "multi_head", "attention.heads": 3},
     ],
 )
 def test_the_width_is_the_one_with_the_nearest_count(options, monkeypatch):
     monkeypatch.setattr(budget, "TOLERANCE", math.inf)
     step = options.get("attention.heads", 1)
-    base = override(Config(task=PronunciationConfig()), {**options, "model.features": step})
-    counts = {width: count(override(base, {"model.features": width}), TOKENS) for width in range(step, 8 * step, step)}
+    base = override(Config(task=PronunciationConfig()), {**options, "model.hidden_size": step})
+    counts = {width: count(override(base, {"model.hidden_size": width}), TOKENS) for width in range(step, 8 * step, step)}
     assert list(counts.values()) == sorted(counts.values())
     middle = (counts[3 * step] + counts[4 * step]) // 2
     for wanted in (1, counts[step], middle - 1, middle + 1, counts[4 * step]):
@@ -98,13 +98,13 @@ def test_the_width_is_the_one_with_the_nearest_count(options, monkeypatch):
     ],
 )
 def test_however_the_weights_grow_with_the_width_the_nearest_count_is_found(weights, step, monkeypatch):
-    monkeypatch.setattr(budget, "count", lambda one, _: weights(one.model.features))
+    monkeypatch.setattr(budget, "count", lambda one, _: weights(one.model.hidden_size))
     monkeypatch.setattr(budget, "TOLERANCE", math.inf)
     budget._widths.cache_clear()
     widths = range(step, 300, step)
-    options = {"model__attention": "multi_head", "attention__heads": step} if step > 1 else {}
+    options = {"attention__name": "multi_head", "attention__heads": step} if step > 1 else {}
     for wanted in range(1, weights(30 * step), 1 + weights(30 * step) // 100):
-        found = settled(config(**options, model__parameter_budget=wanted), TOKENS).model.features
+        found = settled(config(**options, model__parameter_budget=wanted), TOKENS).model.hidden_size
         assert found == min(widths, key=lambda width: abs(weights(width) - wanted)), wanted
     budget._widths.cache_clear()
 
@@ -112,33 +112,33 @@ def test_however_the_weights_grow_with_the_width_the_nearest_count_is_found(weig
 @pytest.mark.parametrize(
     ("wanted", "nearest"),
     [
-        (100, "nearest to it are 97 (model.features=8) and 118 (model.features=9)"),
-        (5, "nearest to it is 6 (model.features=1)"),
+        (100, "nearest to it are 97 (model.hidden_size=8) and 118 (model.hidden_size=9)"),
+        (5, "nearest to it is 6 (model.hidden_size=1)"),
     ],
 )
 def test_a_budget_that_no_width_meets_is_one_line_with_the_nearest(wanted, nearest):
-    adding = config("adding", model__cell="rnn", model__parameter_budget=wanted)
+    adding = config("adding", cell__name="rnn", model__parameter_budget=wanted)
     with pytest.raises(UserError) as raised:
         settled(adding, TASKS["adding"][1])
-    expected = f"model.parameter_budget={wanted}: must be within 1% of what a width of model.cell=rnn gives: {nearest}"
+    expected = f"model.parameter_budget={wanted}: must be within 1% of what a width of cell.name=rnn gives: {nearest}"
     assert str(raised.value).startswith(expected) and "\n" not in str(raised.value)
 
 
 def test_a_budget_beyond_the_widest_model_is_told(monkeypatch):
     monkeypatch.setattr(budget, "WIDEST", 20)
     with pytest.raises(UserError, match=r"nearest to it is 481 \(model\.features=20\)"):
-        settled(config("adding", model__cell="rnn", model__parameter_budget=700), TASKS["adding"][1])
-    heads = config(model__attention="multi_head", attention__heads=32, model__parameter_budget=700)
+        settled(config("adding", cell__name="rnn", model__parameter_budget=700), TASKS["adding"][1])
+    heads = config(attention__name="multi_head", attention__heads=32, model__parameter_budget=700)
     with pytest.raises(UserError, match="gives: no width is allowed"):
         settled(heads, TOKENS)
 
 
 def test_without_a_budget_the_width_is_the_configs():
-    assert settled(given := config(model__features=5), TOKENS) is given
+    assert settled(given := config(model__hidden_size=5), TOKENS) is given
 
 
 def test_what_is_counted_is_what_is_trained():
-    one = of(model__parameter_budget=1038, model__cell="gru")
+    one = of(model__parameter_budget=1038, cell__name="gru")
     trained = program(one)
     state = jax.eval_shape(trained.init, hparams_of(one))
     weights = sum(leaf.size for leaf in jax.tree.leaves(state.params))

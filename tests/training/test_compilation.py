@@ -54,7 +54,7 @@ def no_cache() -> Iterator[None]:
 
 
 def chosen() -> str | None:
-    compilation.keep_programs()
+    compilation.enable_cache()
     return jax.config.values["jax_compilation_cache_dir"]
 
 
@@ -90,7 +90,7 @@ def test_where_no_folder_can_be_made_there_is_no_cache(tmp_path, monkeypatch):
 @pytest.mark.usefixtures("no_cache")
 def test_the_oldest_programs_make_room(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setattr(compilation, "MOST_BYTES", 250)
+    monkeypatch.setattr(compilation, "MAX_BYTES", 250)
     folder = tmp_path / "recurrent-research" / "jax"
     folder.mkdir(parents=True)
     for age, name in enumerate(["newest", "older", "oldest"]):

@@ -9,21 +9,21 @@ import numpy as np
 import pytest
 
 from research.errors import UserError
-from research.probes.gradient_flow import summarise
+from research.probes.gradient_flow import summarize
 from research.tasks.task import Evaluation
-from research.tracking.runs import RunDirectory
+from research.tracking.run_directory import RunDirectory
 from research.training.budget import Stopwatch
 from research.training.journal import Journal, Trial
 from research.training.step import Record, TrialState
 from tests.training.trials import of
 
-CONFIG = of(model__cell="lstm", training__steps=8, training__log_every=4)
+CONFIG = of(cell__name="lstm", training__steps=8, training__log_every=4)
 PROFILE = np.array([[0.0, 1.0], [0.5, 2.0], [np.inf, 3.0]] * 2, np.float32)
 
 
 def record(steps: float, ok: bool = True, good: int = 0, **sums: float) -> Record:
     """One trial's record, as `Program.run` gives it."""
-    zeros = dict.fromkeys(("loss", "error", "gradient_norm", "clipped", "gradient_regulariser"), 0.0)
+    zeros = dict.fromkeys(("loss", "error", "gradient_norm", "clipped", "gradient_regularizer"), 0.0)
     values = {**zeros, "learning_rate": 0.1, "teacher_forcing": 1.0, **sums}
     arrays = {key: np.float32(value) for key, value in values.items()}
     return Record(ok=np.bool_(ok), good=np.int32(good), steps=np.float32(steps), profile=PROFILE, **arrays)  # pyright: ignore[reportArgumentType]
@@ -58,7 +58,7 @@ def test_a_record_averages_over_the_updates_since_the_one_before(trials):
     first, second = records(trials[0])
     assert (first["step"], second["step"]) == (4, 8)
     assert (first["train/loss"], first["train/error"], first["gradient/global_norm"]) == (2.0, 0.5, 1.0)
-    assert (first["gradient/clipped_share"], first["train/learning_rate"]) == (0.25, pytest.approx(0.1))
+    assert (first["gradient/clip_fraction"], first["train/learning_rate"]) == (0.25, pytest.approx(0.1))
     assert second["train/loss"] == 1.0
 
 
@@ -78,9 +78,9 @@ def test_a_profile_is_recorded_where_it_is_due_whatever_it_holds(trials):
     assert math.inf in flow[0]["h"] and 0.0 in flow[0]["h"]
     metrics = records(trials[0])
     assert [line["gradient/profile_step"] for line in metrics] == [0, 7]
-    expected = {f"gradient/{key}": value for key, value in summarise(PROFILE[:, 0]).items()}
+    expected = {f"gradient/{key}": value for key, value in summarize(PROFILE[:, 0]).items()}
     assert str({key: metrics[0][key] for key in expected}) == str(expected)  # nan is equal to nan as text
-    assert metrics[0]["gradient/overflow_share"] == pytest.approx(1 / 3)
+    assert metrics[0]["gradient/overflow_fraction"] == pytest.approx(1 / 3)
 
 
 def test_the_update_that_fails_is_recorded_at_once_and_at_its_own_step(trials):
@@ -114,7 +114,7 @@ def test_the_result_tells_how_a_trial_ended(trials):
     assert sound["summary"]["eval/loss"] == 2.0
     assert sound["summary"]["steps_per_second"] == 8 * 2 / 4.0
     assert (sound["features"], sound["parameters"], sound["summary"]["model/parameters"]) == (4, 9, 9)
-    assert sound["summary"]["gradient/initial/overflow_share"] == pytest.approx(1 / 3)
+    assert sound["summary"]["gradient/initial/overflow_fraction"] == pytest.approx(1 / 3)
     assert "step" not in sound["summary"]
 
 
@@ -170,7 +170,7 @@ def test_a_continuation_drops_what_it_will_record_again(trials):
 
 
 def test_omega_and_the_forcing_are_recorded_where_there_are_any(tmp_path):
-    changes = {"task__name": "pronunciation", "probes__gradient_flow_every": 0, "training__gradient_regulariser": 0.1}
+    changes = {"task__name": "pronunciation", "probes__gradient_flow__every": 0, "training__gradient_regularizer": 0.1}
     config = of(CONFIG, **changes)
     both, neither = (
         Trial(name, own, RunDirectory.create(tmp_path / name, own)) for name, own in (("both", config), ("", CONFIG))
@@ -178,7 +178,7 @@ def test_omega_and_the_forcing_are_recorded_where_there_are_any(tmp_path):
     for trial in (both, neither):
         journal = Journal([trial], trial.config, 0, Stopwatch(0.0))
         for start, share in ((0, 0.75), (2, 0.25)):
-            write(journal, start, start + 2, record(2, gradient_regulariser=3.0, teacher_forcing=share))
+            write(journal, start, start + 2, record(2, gradient_regularizer=3.0, teacher_forcing=share))
     (line,), (other,) = records(both), records(neither)
-    assert (line["train/gradient_regulariser"], line["train/teacher_forcing"]) == (1.5, 0.25)
-    assert not {"train/gradient_regulariser", "train/teacher_forcing"} & set(other)
+    assert (line["train/gradient_regularizer"], line["train/teacher_forcing"]) == (1.5, 0.25)
+    assert not {"train/gradient_regularizer", "train/teacher_forcing"} & set(other)

@@ -3,7 +3,7 @@
 import pytest
 
 from research.tasks import task as tasks
-from research.training.evaluate import evaluate
+from research.training.evaluation import evaluate
 from research.training.pack import Pack
 from research.training.step import Program
 from tests.training import trials
@@ -12,12 +12,12 @@ pytestmark = pytest.mark.usefixtures("quick_compilation")
 CONFIG = trials.of(
     task__name="selective_copying",
     task__noise=3,
-    task__memorised=2,
+    task__num_memorized=2,
     task__symbols=2,
-    model__features=16,
+    model__hidden_size=16,
     training__steps=400,
     training__batch_size=16,
-    training__learning_rate=0.02,
+    optimizer__learning_rate=0.02,
 )
 
 

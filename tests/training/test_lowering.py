@@ -13,9 +13,9 @@ from jax import export
 from jaxtyping import Array
 
 from research import catalogue
-from research.batch import END, FIRST_SYMBOL, Batch, Interface
-from research.config import Config
-from research.dotted import override
+from research.batch import EOS, FIRST_SYMBOL, Batch, TaskSpec
+from research.config.config import Config
+from research.config.flat import override
 from research.tasks.task import Task
 from research.training import hparams
 from research.training.pack import Pack
@@ -27,8 +27,8 @@ LETTERS, LONGEST = 9, 5
 WORDS = {
     "task.name": "pronunciation",
     "model.backend": "scan",
-    "model.attention": "additive",
-    "model.features": 4,
+    "attention.name": "additive",
+    "model.hidden_size": 4,
     "training.batch_size": 4,
 }
 
@@ -37,13 +37,13 @@ class Words(Task):
     """Words of random letters and lengths, to be said backwards: of the kind of the task that the config names."""
 
     def __init__(self) -> None:
-        self.interface = Interface("tokens", LETTERS, LONGEST, "tokens", LETTERS, LONGEST + 1)
+        self.interface = TaskSpec("tokens", LETTERS, LONGEST, "tokens", LETTERS, LONGEST + 1)
 
     def batch(self, data: Any, key: Array, step: Array, batch_size: int, bucket: int) -> Batch[Array]:
         own = jax.random.fold_in(key, step)
         words = jax.random.randint(own, (batch_size, LONGEST), FIRST_SYMBOL, LETTERS)
         lengths = jax.random.randint(own, (batch_size,), 0, LONGEST + 1)
-        targets = jnp.concatenate([words[:, ::-1], jnp.full((batch_size, 1), END)], axis=1)
+        targets = jnp.concatenate([words[:, ::-1], jnp.full((batch_size, 1), EOS)], axis=1)
         return Batch(words, lengths, targets, lengths + 1)
 
 
@@ -68,7 +68,7 @@ def lower_decoding(pack: Pack) -> None:
     """What `Pack.predict` calls, with what it calls it with."""
     program, lengths = pack._predict, np.full(4, LONGEST, np.int32)
     held_out = Batch(
-        np.full((4, LONGEST), FIRST_SYMBOL, np.int32), lengths, np.full((4, LONGEST + 1), END, np.int32), lengths + 1
+        np.full((4, LONGEST), FIRST_SYMBOL, np.int32), lengths, np.full((4, LONGEST + 1), EOS, np.int32), lengths + 1
     )
 
     def lower(*arguments: Any) -> None:
@@ -86,43 +86,43 @@ def state_of(pack: Pack) -> Any:
 
 @pytest.mark.parametrize("cell", catalogue.names("cells"))
 def test_training_and_decoding_are_lowered_for_gpu_and_tpu(cell):
-    pack = pack_of(override(Config(), {**WORDS, "model.cell": cell}), Words())
+    pack = pack_of(override(Config(), {**WORDS, "cell.name": cell}), Words())
     lower_training(pack)
     lower_decoding(pack)
 
 
 MANY = {
     "a decoder that waits, a shorter source, samples, a beam": {
-        "model.attention": "location",
+        "attention.name": "location",
         "attention.placement": "before",
         "attention.input_feeding": True,
         "attention.coverage": True,
-        "model.layers": 2,
+        "model.num_layers": 2,
         "model.subsampling": "pyramid",
-        "forcing.policy": "inverse_sigmoid",
+        "teacher_forcing.schedule": "inverse_sigmoid",
         "forcing.feed": "sample",
-        "decoding.method": "beam",
+        "decoding.name": "beam",
         "decoding.coverage_penalty": 0.2,
     },
     "heads, a convolution, tied words, averaged weights, Omega, a plateau": {
-        "model.attention": "multi_head",
+        "attention.name": "multi_head",
         "model.subsampling": "convolution",
-        "model.tied": True,
-        "training.attention_dropout": 0.1,
+        "model.tie_embeddings": True,
+        "dropout.attention": 0.1,
         "training.label_smoothing": 0.1,
         "training.ema_decay": 0.9,
-        "training.gradient_regulariser": 0.5,
-        "training.optimizer": "adamw",
-        "training.decay": "plateau",
-        "decoding.method": "sample",
+        "training.gradient_regularizer": 0.5,
+        "optimizer.name": "adamw",
+        "schedule.name": "plateau",
+        "decoding.name": "sample",
         "decoding.top_k": 3,
     },
     "a window, pooled states, read from the end": {
-        "model.attention": "local_p",
-        "model.layers": 2,
+        "attention.name": "local_p",
+        "model.num_layers": 2,
         "model.subsampling": "max",
         "model.reverse_source": True,
-        "training.optimizer": "rmsprop",
+        "optimizer.name": "rmsprop",
     },
 }
 
@@ -142,8 +142,8 @@ def test_the_initialisers_are_lowered_with_the_platforms_own_decomposition():
 
 
 def test_the_gradients_profile_is_lowered():
-    config = trials.of(model__cell="lstm", model__backend="scan")
-    assert config.probes.gradient_flow_every
+    config = trials.of(cell__name="lstm", model__backend="scan")
+    assert config.probes.gradient_flow.every
     lower_training(pack_of(config, trials.program(config).task))
 
 

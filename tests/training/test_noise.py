@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from research.config import NOISE, Config
-from research.dotted import override
+from research.config.flat import override
 from research.errors import UserError
 from research.tasks import task as tasks
 from research.training.pack import Pack
@@ -18,10 +18,10 @@ NOISY = trials.of(
     TINY,
     task__name="dyck",  # of tokens: there are embeddings to drop
     task__length=8,
-    model__cell="lstm",
-    model__layers=2,
+    cell__name="lstm",
+    model__num_layers=2,
     model__residual=True,
-    probes__gradient_flow_every=0,
+    probes__gradient_flow__every=0,
     **{f"training__{name}": 0.2 for name in RATES},
 )
 
@@ -60,7 +60,7 @@ def test_evaluation_drops_nothing_and_holds_what_is_expected(pack):
 
 
 def test_recurrent_dropout_of_a_cell_without_recurrent_weights_is_refused_before_anything_is_trained(tmp_path):
-    config = trials.of(TINY, model__cell="mingru", training__recurrent_dropout=0.1)
-    with pytest.raises(UserError, match="training.recurrent_dropout: must be 0, as mingru has no recurrent weights"):
+    config = trials.of(TINY, cell__name="mingru", dropout__recurrent=0.1)
+    with pytest.raises(UserError, match="dropout.recurrent: must be 0, as mingru has no recurrent weights"):
         train_trials([("good", TINY), ("bad", config)], tmp_path)
     assert not (tmp_path / "good" / "metrics.jsonl").exists()

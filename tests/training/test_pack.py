@@ -7,8 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from research.batch import END, Batch, Interface
-from research.config import Config
+from research.batch import EOS, Batch, TaskSpec
+from research.config.config import Config
 from research.tasks.task import Task
 from research.training import hparams
 from research.training.pack import EACH, Pack
@@ -22,12 +22,12 @@ CHANGES: dict[str, dict[str, Any]] = {
     "gain": {"init.gain": 1.2},
     "forget bias": {"init.forget_bias": 2.0},
     "chrono": {"init.bias": "chrono"},
-    "learning rate": {"training.learning_rate": 0.02},
-    "warm-up": {"training.warmup_steps": 5},
-    "decay": {"training.decay": "cosine"},
-    "clip": {"training.clip_norm": 0.01},
-    "overflow": {"training.learning_rate": 1e38, "training.loss_ceiling": 3e38},
-    "ceiling": {"training.learning_rate": 100.0, "training.loss_ceiling": 10.0},
+    "learning rate": {"optimizer.learning_rate": 0.02},
+    "warm-up": {"schedule.warmup_steps": 5},
+    "decay": {"schedule.name": "cosine"},
+    "clip": {"optimizer.clip_norm": 0.01},
+    "overflow": {"optimizer.learning_rate": 1e38, "training.divergence_loss": 3e38},
+    "ceiling": {"optimizer.learning_rate": 100.0, "training.divergence_loss": 10.0},
 }
 DIVERGING = ("overflow", "ceiling")
 Trained = dict[str, tuple[TrialState, Record]]
@@ -137,23 +137,23 @@ def test_states_come_back_from_the_host_as_they_were(pack, together):
 class Echo(Task):
     """Says back three random symbols: a task with a decoder, without a corpus."""
 
-    interface = Interface("tokens", 6, 3, "tokens", 6, 4)
+    interface = TaskSpec("tokens", 6, 3, "tokens", 6, 4)
 
     def __init__(self) -> None: ...
 
     def batch(self, data, key, step, batch_size, bucket):
         symbols = jax.random.randint(jax.random.fold_in(key, step), (batch_size, 3), 3, 6)
-        targets = jnp.concatenate([symbols, jnp.full((batch_size, 1), END)], axis=1)
+        targets = jnp.concatenate([symbols, jnp.full((batch_size, 1), EOS)], axis=1)
         return Batch(symbols, jnp.full(batch_size, 3), targets, jnp.full(batch_size, 4))
 
 
 @pytest.mark.usefixtures("quick_compilation")
 def test_the_teacher_forcing_ratio_is_a_hyperparameter_like_the_others():
-    options = {"task.name": "pronunciation", "model.cell": "rnn", "model.features": 4, "training.batch_size": 4}
+    options = {"task.name": "pronunciation", "cell.name": "rnn", "model.hidden_size": 4, "training.batch_size": 4}
     config = trials.override(Config(), options)
     program = Program(config, Echo())
     ratios = [
-        hparams.of(trials.override(config, {"forcing.policy": "constant", "forcing.ratio": r}), Echo.interface)
+        hparams.of(trials.override(config, {"teacher_forcing.schedule": "constant", "teacher_forcing.ratio": r}), Echo.interface)
         for r in (1, 0.5, 0)
     ]
     pack = Pack(program, ratios)

@@ -6,17 +6,17 @@ import jax
 import numpy as np
 import pytest
 
-from research.config import Config
-from research.dotted import override
+from research.config.config import Config
+from research.config.flat import override
 from research.tasks import task as tasks
 from research.training import hparams
 from research.training.pack import Pack
 from research.training.step import Program
 from tests.training.test_pack_shards import Words
 
-SMALL = {"model.features": 8, "training.batch_size": 8}
-ADDING = {"task.name": "adding", "task.length": 12, "probes.gradient_flow_every": 4}
-WORDS = {"task.name": "pronunciation", "model.attention": "additive"}
+SMALL = {"model.hidden_size": 8, "training.batch_size": 8}
+ADDING = {"task.name": "adding", "task.length": 12, "probes.gradient_flow.every": 4}
+WORDS = {"task.name": "pronunciation", "attention.name": "additive"}
 
 
 @pytest.mark.usefixtures("quick_compilation")
@@ -26,10 +26,10 @@ def test_a_batched_pack_trains_as_one_trial_after_the_other_does(options):
     task = Words() if config.task.decodes else tasks.create(config.task)
     program = Program(config, task)
     changes: list[dict[str, Any]] = [
-        {"seed": seed, "training.learning_rate": rate} for seed, rate in enumerate((1e-3, 1e6, 2e-3))
+        {"seed": seed, "optimizer.learning_rate": rate} for seed, rate in enumerate((1e-3, 1e6, 2e-3))
     ]
     for change, ratio in zip(changes, (1.0, 0.5, 0.0), strict=True):
-        change |= {"forcing.policy": "constant", "forcing.ratio": ratio} if config.task.decodes else {}
+        change |= {"teacher_forcing.schedule": "constant", "teacher_forcing.ratio": ratio} if config.task.decodes else {}
     trials = [hparams.of(override(config, change), task.interface) for change in changes]
     found = []
     for batched in (False, True):

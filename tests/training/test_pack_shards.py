@@ -10,9 +10,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from research.batch import END, Batch, Interface
-from research.config import Config
-from research.dotted import override
+from research.batch import EOS, Batch, TaskSpec
+from research.config.config import Config
+from research.config.flat import override
 from research.tasks import task as tasks
 from research.tasks.task import Task
 from research.training import hparams
@@ -23,26 +23,26 @@ from tests.training.trials import assert_equal
 
 STEPS = 6
 SMALL = {
-    "model.cell": "rnn",
-    "model.features": 8,
+    "cell.name": "rnn",
+    "model.hidden_size": 8,
     "training.batch_size": 6,
-    "training.optimizer": "sgd",
-    "training.learning_rate": 0.05,
+    "optimizer.name": "sgd",
+    "optimizer.learning_rate": 0.05,
 }
-ADDING = {"task.name": "adding", "task.length": 12, "probes.gradient_flow_every": 4}
+ADDING = {"task.name": "adding", "task.length": 12, "probes.gradient_flow.every": 4}
 WORDS = {
     "task.name": "pronunciation",
-    "model.attention": "dot",
-    "forcing.ratio": 0.5,
-    "training.input_dropout": 0.2,
-    "training.output_dropout": 0.2,
-    "forcing.policy": "constant",
-    "training.zoneout_h": 0.1,
+    "attention.name": "dot",
+    "teacher_forcing.ratio": 0.5,
+    "dropout.input": 0.2,
+    "dropout.output": 0.2,
+    "teacher_forcing.schedule": "constant",
+    "zoneout.hidden": 0.1,
 }
 TRIALS: dict[str, dict[str, Any]] = {
     "base": {},
     "seed": {"seed": 1},
-    "diverges": {"training.learning_rate": 1e38, "training.loss_ceiling": 3e38},
+    "diverges": {"optimizer.learning_rate": 1e38, "training.divergence_loss": 3e38},
 }
 Trained = dict[str, tuple[TrialState, Record]]
 
@@ -57,7 +57,7 @@ def compiled_in_half_the_time() -> Iterator[None]:
 class Words(Task):
     """Random symbols of random lengths, to be said back: a task with a decoder and two buckets, without a corpus."""
 
-    interface = Interface("tokens", 9, 4, "tokens", 9, 5)
+    interface = TaskSpec("tokens", 9, 4, "tokens", 9, 5)
     buckets = 2
 
     def __init__(self) -> None: ...
@@ -70,7 +70,7 @@ class Words(Task):
         longest = (2, 4)[bucket]
         symbols = jax.random.randint(symbol_key, (batch_size, longest), 3, 9)
         lengths = jax.random.randint(length_key, (batch_size,), 0, longest + 1)
-        targets = jnp.pad(symbols, ((0, 0), (0, 1))).at[jnp.arange(batch_size), lengths].set(END)
+        targets = jnp.pad(symbols, ((0, 0), (0, 1))).at[jnp.arange(batch_size), lengths].set(EOS)
         return Batch(symbols, lengths, targets, lengths + 1)
 
 
@@ -143,7 +143,7 @@ class Sparse(Words):
 
 @pytest.mark.parametrize("symbol", [1, 199])
 def test_weights_that_are_not_finite_in_one_devices_stretch_stop_all(symbol):
-    config = override(Config(), SMALL | WORDS | {"training.learning_rate": 1e-3})
+    config = override(Config(), SMALL | WORDS | {"optimizer.learning_rate": 1e-3})
     pack = Pack(Program(config, Sparse(), 2), [hparams.of(config, Sparse.interface)])
     (state,) = pack.fetch(pack.init())
     unread = np.arange(200)[:, None] == symbol

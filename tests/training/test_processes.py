@@ -12,13 +12,13 @@ import pytest
 
 from research import cli
 from research.errors import UserError
-from research.tracking.runs import RunDirectory
+from research.tracking.run_directory import RunDirectory
 from research.training import processes
 from research.training.trainer import train_trials
 from tests.training.trials import assert_equal, final_state, of, record_of
 
 ROOT = Path(__file__).parents[2]
-CONFIG = of(model__cell="rnn", training__batch_shards=0, training__eval_every=4)
+CONFIG = of(cell__name="rnn", training__batch_shards=0, training__eval_every=4)
 PROGRAM = """
 import pathlib, sys
 from research.training.trainer import train_trials
@@ -34,7 +34,7 @@ now = itertools.count(0.0, 1.0 if os.environ["JAX_PROCESS_ID"] == "0" else 0.0)
 budget.time = types.SimpleNamespace(monotonic=lambda: next(now))
 train_trials([("trial", TIMED)], pathlib.Path(sys.argv[1]))
 """
-TIMED = of(CONFIG, training__seconds=2.5, training__steps=100, probes__gradient_flow_every=0)
+TIMED = of(CONFIG, training__max_seconds=2.5, training__steps=100, probes__gradient_flow__every=0)
 
 
 def two_processes(*commands: list[str]) -> list[tuple[int, str]]:
@@ -133,7 +133,7 @@ def test_nobody_is_met_unless_asked_for(monkeypatch):
         monkeypatch.delenv(name, raising=False)
     processes.start()
     assert not jax.distributed.is_initialized()
-    assert processes.is_first() and processes.agreed(lambda: 3) == 3
+    assert processes.is_first() and processes.from_first(lambda: 3) == 3
 
 
 def test_what_goes_wrong_in_a_process_alone_is_raised_as_it_is():
@@ -141,4 +141,4 @@ def test_what_goes_wrong_in_a_process_alone_is_raised_as_it_is():
         raise UserError("no such file")
 
     with pytest.raises(UserError, match="no such file"):
-        processes.agreed(fail)
+        processes.from_first(fail)

@@ -11,9 +11,9 @@ import optax
 import pytest
 from flax import nnx
 
-from research.batch import WHOLE, Batch, Interface
-from research.config import Config
-from research.dotted import override
+from research.batch import WHOLE, Batch, TaskSpec
+from research.config.config import Config
+from research.config.flat import override
 from research.seq2seq.conditions import Conditions
 from research.seq2seq.encoder import Memory
 from research.seq2seq.model import LinearHead
@@ -34,56 +34,56 @@ pytestmark = pytest.mark.usefixtures("quick_compilation")
 STEPS = 6
 WORDS = {
     "task.name": "pronunciation",
-    "model.cell": "rnn",
-    "model.features": 4,
+    "cell.name": "rnn",
+    "model.hidden_size": 4,
     "training.batch_size": 4,
     "training.batch_shards": 1,
-    "training.learning_rate": 0.01,
-    "forcing.policy": "linear",
+    "optimizer.learning_rate": 0.01,
+    "teacher_forcing.schedule": "linear",
     "forcing.half_life": 4.0,
 }
 ADAMW = WORDS | {
-    "training.optimizer": "adamw",
-    "training.weight_decay": 0.1,
-    "training.clip_value": 0.1,
+    "optimizer.name": "adamw",
+    "optimizer.weight_decay": 0.1,
+    "optimizer.clip_value": 0.1,
     "training.label_smoothing": 0.1,
-    "training.gradient_regulariser": 0.1,
+    "training.gradient_regularizer": 0.1,
     "training.ema_decay": 0.5,
-    "training.decay": "plateau",
-    "training.plateau_steps": 1,
-    "training.plateau_patience": 1,
+    "schedule.name": "plateau",
+    "schedule.steps": 1,
+    "schedule.patience": 1,
 }
-RMSPROP = trials.of(model__cell="rnn", training__optimizer="rmsprop", training__momentum=0.5)
-SGD = trials.of(model__cell="rnn", training__optimizer="sgd", training__momentum=0.5)
+RMSPROP = trials.of(cell__name="rnn", optimizer__name="rmsprop", optimizer__momentum=0.5)
+SGD = trials.of(cell__name="rnn", optimizer__name="sgd", optimizer__momentum=0.5)
 PACKS: dict[str, tuple[Config, dict[str, Any]]] = {
     "adamw": (
         override(Config(), ADAMW),
         {
-            "training.beta1": 0.5,
-            "training.beta2": 0.9,
-            "training.epsilon": 1e-2,
-            "training.weight_decay": 0.9,
-            "training.clip_value": 0.01,
-            "training.clip_norm": 0.05,
+            "optimizer.beta1": 0.5,
+            "optimizer.beta2": 0.9,
+            "optimizer.eps": 1e-2,
+            "optimizer.weight_decay": 0.9,
+            "optimizer.clip_value": 0.01,
+            "optimizer.clip_norm": 0.05,
             "training.label_smoothing": 0.4,
-            "training.gradient_regulariser": 5.0,
+            "training.gradient_regularizer": 5.0,
             "training.ema_decay": 0.9,
-            "training.plateau_steps": 2,
-            "training.plateau_patience": 3,
-            "training.plateau_factor": 0.1,
+            "schedule.steps": 2,
+            "schedule.patience": 3,
+            "schedule.factor": 0.1,
             "forcing.half_life": 1.0,
         },
     ),
     "rmsprop": (
         RMSPROP,
         {
-            "training.square_decay": 0.5,
-            "training.epsilon": 1e-2,
-            "training.momentum": 0.9,
-            "training.decay": "inverse_sqrt",
+            "optimizer.decay": 0.5,
+            "optimizer.eps": 1e-2,
+            "optimizer.momentum": 0.9,
+            "schedule.name": "inverse_sqrt",
         },
     ),
-    "sgd": (SGD, {"training.momentum": 0.9, "training.decay": "cosine"}),
+    "sgd": (SGD, {"optimizer.momentum": 0.9, "schedule.name": "cosine"}),
 }
 """The base of a pack, and what its trials change: one number each."""
 
@@ -183,7 +183,7 @@ def test_what_is_evaluated_is_the_average_of_the_weights():
 
 
 def test_a_diverged_trial_keeps_the_average_and_the_plateau_of_its_last_good_step():
-    config = override(config_of("adamw"), {"training.learning_rate": 1e38, "training.loss_ceiling": 3e38})
+    config = override(config_of("adamw"), {"optimizer.learning_rate": 1e38, "training.divergence_loss": 3e38})
     pack = pack_of("adamw", 1)
     occupy(pack, config)
     (stopped,) = pack.fetch(pack.run(pack.init(), STEPS)[0])
@@ -211,18 +211,18 @@ def test_the_rate_of_an_update_is_that_of_the_plateaus_before_it():
 
 
 def test_records_tell_omega_and_the_forcing_of_the_last_update():
-    record, strong = (together("adamw")[key][1] for key in ("", "training.gradient_regulariser"))
+    record, strong = (together("adamw")[key][1] for key in ("", "training.gradient_regularizer"))
     assert record.teacher_forcing == 1 - (STEPS - 1) / (2 * 4.0)
-    assert record.gradient_regulariser > strong.gradient_regulariser > 0
+    assert record.gradient_regularizer > strong.gradient_regularizer > 0
     without = together("sgd")[""][1]
-    assert (without.teacher_forcing, without.gradient_regulariser) == (1, 0)
+    assert (without.teacher_forcing, without.gradient_regularizer) == (1, 0)
 
 
 RULES: dict[str, dict[str, Any]] = {
     "sgd": {},
-    "momentum": {"training.optimizer": "sgd", "training.momentum": 0.5},
-    "adamw": {"training.optimizer": "adamw", "training.weight_decay": 0.1, "training.epsilon": 0.01},
-    "rmsprop": {"training.optimizer": "rmsprop", "training.epsilon": 0.01},
+    "momentum": {"optimizer.name": "sgd", "optimizer.momentum": 0.5},
+    "adamw": {"optimizer.name": "adamw", "optimizer.weight_decay": 0.1, "optimizer.eps": 0.01},
+    "rmsprop": {"optimizer.name": "rmsprop", "optimizer.eps": 0.01},
 }
 """Rules that do not magnify what differs by rounding."""
 
@@ -231,8 +231,8 @@ RULES: dict[str, dict[str, Any]] = {
 def split(rule: str, count: int, batched: bool = False) -> tuple[TrialState, Record]:
     """Without draws of the forcing, which are not to differ by rounding."""
     options = {key: value for key, value in ADAMW.items() if not key.startswith("forcing")}
-    del options["training.weight_decay"]
-    own = {"training.optimizer": "sgd", "training.clip_norm": 0.3, "training.batch_shards": count} | RULES[rule]
+    del options["optimizer.weight_decay"]
+    own = {"optimizer.name": "sgd", "optimizer.clip_norm": 0.3, "training.batch_shards": count} | RULES[rule]
     config = override(Config(), options | own)
     pack = Pack(Program(config, Words(), count), [hparams_of(config)], batched)
     state, record = pack.run(pack.init(), STEPS // 2)
@@ -244,7 +244,7 @@ def split(rule: str, count: int, batched: bool = False) -> tuple[TrialState, Rec
 def test_parts_of_a_batch_add_up_to_the_whole(rule):
     for a, b in zip(jax.tree.leaves(split(rule, 1)), jax.tree.leaves(split(rule, 2)), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
-    assert split(rule, 1)[1].gradient_regulariser > 0
+    assert split(rule, 1)[1].gradient_regularizer > 0
     assert split(rule, 1)[1].clipped > 0
 
 
@@ -255,7 +255,7 @@ def test_one_batched_program_trains_as_one_trial_after_the_other_does():
 
 @pytest.mark.parametrize("target", ["class", "labels"])
 def test_the_labels_of_classes_are_smoothed_too(target):
-    head = LinearHead(Interface("features", 2, 3, target, 5, 3), 4, nnx.Rngs(0))
+    head = LinearHead(TaskSpec("features", 2, 3, target, 5, 3), 4, nnx.Rngs(0))
     states = jax.random.normal(jax.random.key(0), (6, 4))
     memory = Memory(states[:, None], None, (), states)
     classes = jnp.arange(6) % 5
@@ -271,12 +271,12 @@ def test_the_labels_of_classes_are_smoothed_too(target):
 
 def test_a_training_with_omega_in_its_gradient_lowers_it():
     def trained(weight: float) -> float:
-        occupy(pack, override(config, {"init.gain": 0.4, "training.gradient_regulariser": weight}))
+        occupy(pack, override(config, {"init.gain": 0.4, "training.gradient_regularizer": weight}))
         state, _ = pack.run(pack.init(), 60)
         _, record = pack.run(state, 10)
-        return float(jax.device_get(record.gradient_regulariser)[0]) / 10
+        return float(jax.device_get(record.gradient_regularizer)[0]) / 10
 
-    config = override(trials.TINY, {"model.cell": "rnn", "training.gradient_regulariser": 1.0})
+    config = override(trials.TINY, {"cell.name": "rnn", "training.gradient_regularizer": 1.0})
     pack = Pack(Program(config, tasks.create(config.task)), [hparams_of(config)])
     little, much = trained(1e-6), trained(1.0)
     assert much < little / 3
@@ -285,7 +285,7 @@ def test_a_training_with_omega_in_its_gradient_lowers_it():
 class Symbols(Resident):
     """Examples of two or six symbols, none of which another example has."""
 
-    interface = Interface("tokens", 3 + 96, 6, "tokens", 5, 2)
+    interface = TaskSpec("tokens", 3 + 96, 6, "tokens", 5, 2)
 
     def __init__(self) -> None:
         inputs = [*np.arange(3, 27).reshape(12, 2), *np.arange(27, 99).reshape(12, 6)]
@@ -295,7 +295,7 @@ class Symbols(Resident):
 def test_an_epoch_of_updates_trains_on_every_example():
     task = Symbols()
     assert task.buckets == 2
-    config = override(Config(), WORDS | {"training.optimizer": "sgd"})
+    config = override(Config(), WORDS | {"optimizer.name": "sgd"})
     program, numbers = Program(config, task), hparams.of(config, task.interface)
     start = quick.jit(program.init)(numbers)
     end, _ = quick.jit(program.run)(numbers, start, task.data, 24 // config.training.batch_size)

@@ -19,11 +19,11 @@ import jax
 import numpy as np
 import pytest
 
-from research.config import Config
+from research.config.config import Config
 from research.errors import UserError
-from research.recurrent import cudnn
+from research.recurrence.kernels import cudnn
 from research.tracking.progress import ProgressBar
-from research.tracking.runs import RunDirectory
+from research.tracking.run_directory import RunDirectory
 from research.training import budget, checkpoint, trainer
 from research.training.budget import Stopwatch
 from research.training.trainer import TrialResult, train_trials
@@ -43,11 +43,11 @@ ROOT = Path(__file__).parents[2]
 TRIALS = {
     "gru0": of(seed=0),
     "gru1": of(seed=1),
-    "rnn0": of(model__cell="rnn"),
-    "rnn1": of(model__cell="rnn", seed=1),
-    "rnn2": of(model__cell="rnn", seed=2, init__gain=1.2),
-    "huge": of(model__cell="rnn", training__learning_rate=1e38, training__loss_ceiling=3e38),
-    "ceiling": of(training__learning_rate=100.0, training__loss_ceiling=10.0),
+    "rnn0": of(cell__name="rnn"),
+    "rnn1": of(cell__name="rnn", seed=1),
+    "rnn2": of(cell__name="rnn", seed=2, init__gain=1.2),
+    "huge": of(cell__name="rnn", optimizer__learning_rate=1e38, training__divergence_loss=3e38),
+    "ceiling": of(optimizer__learning_rate=100.0, training__divergence_loss=10.0),
 }
 JOURNAL = "research.training.journal.Journal"
 PROGRAMS = 2  # gru and rnn; all else is dynamic
@@ -121,7 +121,7 @@ def test_the_result_sums_up_the_records(straight):
     last = [json.loads(line) for line in (straight.directory / "gru0/metrics.jsonl").read_text().splitlines()]
     assert summary["train/loss"] == last[-2]["train/loss"]
     assert summary["eval/loss"] == last[-1]["eval/loss"]
-    assert {"gradient/initial/decay_per_step", "gradient/final/first_to_last", "steps_per_second"} <= set(summary)
+    assert {"gradient/initial/decay_per_step", "gradient/final/first_last_ratio", "steps_per_second"} <= set(summary)
     assert straight.results["gru0"].summary == summary
 
 
@@ -144,7 +144,7 @@ def test_finished_trials_are_skipped(resumed):
 
 
 def test_other_intervals_of_the_records_change_no_weights(straight, tmp_path):
-    config = of(model__cell="rnn", training__log_every=3, training__eval_every=5)
+    config = of(cell__name="rnn", training__log_every=3, training__eval_every=5)
     train_trials([("rnn0", config)], tmp_path)
     assert record_lines(tmp_path / "rnn0", "metrics") == [3, 5, 6, 8, 8]
     saved = sorted(path.name for path in (tmp_path / "rnn0" / "checkpoint").iterdir())
@@ -193,7 +193,7 @@ def test_uploads_are_waited_for_once_all_trials_are_done(tmp_path, monkeypatch):
     monkeypatch.setattr(trainer, "_train_group", lambda trials, _: calls.extend(trial.name for trial in trials))
     monkeypatch.setattr(trainer, "wait_for_uploads", lambda: calls.append("uploads"))
     monkeypatch.setattr(trainer, "_result", lambda trial, _: TrialResult(trial.name, trial.run.path, "finished", {}))
-    train_trials([("gru0", of()), ("rnn0", of(model__cell="rnn"))], tmp_path)
+    train_trials([("gru0", of()), ("rnn0", of(cell__name="rnn"))], tmp_path)
     assert calls == ["gru0", "rnn0", "uploads"]
 
 
@@ -257,33 +257,33 @@ def test_a_file_in_the_place_of_the_sweep_is_one_line(tmp_path):
 )
 def test_calls_end_where_something_is_due_and_resumed_at_the_same_steps(options, stops):
     flow = options.pop("flow", 0)
-    config = of(**{f"training__{key}": value for key, value in options.items()}, probes__gradient_flow_every=flow)
+    config = of(**{f"training__{key}": value for key, value in options.items()}, probes__gradient_flow__every=flow)
     assert list(trainer._stops(config, 0)) == stops
     assert list(trainer._stops(config, stops[0])) == stops[1:]
     assert not stops[1:] or list(trainer._stops(config, stops[1])) == stops[2:]
 
 
 def test_a_budget_of_weights_trains_the_model_of_that_width(straight, tmp_path):
-    config = of(model__cell="rnn", model__parameter_budget=33)
+    config = of(cell__name="rnn", model__parameter_budget=33)
     train_trials([("trial", config)], tmp_path)
     assert_same_run(tmp_path / "trial", straight.directory / "rnn0", config)
     result = RunDirectory(tmp_path / "trial").result()
     assert result is not None and (result["features"], result["parameters"]) == (4, 33)
     assert result["summary"]["model/parameters"] == 33
     options = RunDirectory(tmp_path / "trial").options()
-    assert (options["model.parameter_budget"], options["model.features"]) == (33, Config().model.features)
+    assert (options["model.parameter_budget"], options["model.hidden_size"]) == (33, Config().model.hidden_size)
 
 
 def test_a_budget_that_no_width_meets_is_one_line_before_any_trial_is_trained(tmp_path, monkeypatch):
     monkeypatch.setattr(trainer, "_train_group", lambda *_: pytest.fail("trained"))
-    sweep = [("good", of(model__cell="rnn", model__parameter_budget=33))]
-    sweep.append(("bad", of(model__cell="rnn", model__parameter_budget=40, training__seconds=60.0)))
+    sweep = [("good", of(cell__name="rnn", model__parameter_budget=33))]
+    sweep.append(("bad", of(cell__name="rnn", model__parameter_budget=40, training__max_seconds=60.0)))
     with pytest.raises(UserError, match=r"^model\.parameter_budget=40: must be .* 46 \(model\.features=5\)") as raised:
         train_trials(sweep, tmp_path)
     assert "\n" not in str(raised.value)
 
 
-TIMED = of(model__cell="rnn", training__steps=1000, training__seconds=4.5, training__eval_every=4)
+TIMED = of(cell__name="rnn", training__steps=1000, training__max_seconds=4.5, training__eval_every=4)
 ENDS = 6  # a call of the program a second: two in each record, the last update's profile being one
 
 
@@ -329,7 +329,7 @@ def compilations_of_timed_calls() -> Iterator[list[int]]:
 
 def test_to_compile_does_not_count_as_training(tmp_path):
     with compilations_of_timed_calls() as compiled:
-        train_trials([("trial", of(TIMED, training__steps=4, training__seconds=0.0))], tmp_path)
+        train_trials([("trial", of(TIMED, training__steps=4, training__max_seconds=0.0))], tmp_path)
     assert compiled and sum(compiled) == 0
 
 
@@ -342,7 +342,7 @@ def test_to_evaluate_does_not_count_as_training(tmp_path, monkeypatch):
 
     monkeypatch.setattr(budget, "time", types.SimpleNamespace(monotonic=lambda: clock[0]))
     monkeypatch.setattr(trainer, "evaluate", slow)
-    train_trials([("trial", of(TIMED, training__steps=4, training__eval_every=2, training__seconds=0.0))], tmp_path)
+    train_trials([("trial", of(TIMED, training__steps=4, training__eval_every=2, training__max_seconds=0.0))], tmp_path)
     lines = [json.loads(line) for line in (tmp_path / "trial" / "metrics.jsonl").read_text().splitlines()]
     assert clock[0] == 200 and {line["train/seconds"] for line in lines} == {0.0}
 
@@ -353,7 +353,7 @@ def test_a_budget_of_time_gives_the_numbers_of_as_many_steps_also_where_it_is_re
         train_trials([("trial", TIMED)], tmp_path / "timed")
     assert compiled == [0] * ENDS
     assert shown[1] == pytest.approx(shown[0]) and shown[0] > 0
-    of_steps = of(TIMED, training__steps=ENDS, training__seconds=0.0)
+    of_steps = of(TIMED, training__steps=ENDS, training__max_seconds=0.0)
     train_trials([("trial", of_steps)], tmp_path / "steps")
     timed, steps = tmp_path / "timed" / "trial", tmp_path / "steps" / "trial"
     assert_same_but_for_seconds(timed, steps)
@@ -377,7 +377,7 @@ def test_a_budget_of_time_gives_the_numbers_of_as_many_steps_also_where_it_is_re
 
 @pytest.mark.usefixtures("ticking")
 def test_a_diverged_trial_does_not_sit_out_its_time(tmp_path, shown):
-    config = of(TRIALS["huge"], training__steps=10**6, training__seconds=60.0)
+    config = of(TRIALS["huge"], training__steps=10**6, training__max_seconds=60.0)
     (result,) = train_trials([("huge", config)], tmp_path)
     found = RunDirectory(tmp_path / "huge").result()
     assert result.status == "diverged" and found is not None
@@ -399,14 +399,14 @@ def command(directory: Path) -> list[str]:
     flags = {
         "task.name": "adding",
         "task.length": 8,
-        "model.cell": "rnn",
-        "model.features": 4,
+        "cell.name": "rnn",
+        "model.hidden_size": 4,
         "training.steps": 3000,
         "training.batch_size": 4,
         "training.log_every": 50,
         "training.checkpoint_seconds": 0.01,
-        "probes.gradient_flow_every": 500,
-        "tracking.wandb": config.tracking.wandb,
+        "probes.gradient_flow.every": 500,
+        "wandb.mode": config.wandb.mode,
         "runs-dir": directory,
     }
     return [sys.executable, "-m", "research", "train", "gradient_norms", *(f"--{k}={v}" for k, v in flags.items())]
@@ -436,11 +436,11 @@ def test_a_killed_process_goes_on_with_the_same_command_to_the_same_bits(tmp_pat
     [
         ({"decoding__min_length": 999}, "decoding.min_length=999: must be at most"),
         ({"model__parameter_budget": 40}, "model.parameter_budget=40: must be within 1%"),
-        ({"model__cell": "mingru", "training__recurrent_dropout": 0.1}, "training.recurrent_dropout: must be 0"),
+        ({"cell__name": "mingru", "dropout__recurrent": 0.1}, "dropout.recurrent: must be 0"),
     ],
 )
 def test_a_trial_that_cannot_be_trained_is_refused_before_others_are_and_leaves_nothing(changes, line, tmp_path):
-    sound = of(task__name="reverse", probes__gradient_flow_every=0)
+    sound = of(task__name="reverse", probes__gradient_flow__every=0)
     begun = RunDirectory.create(tmp_path / "begun", sound)
     begun.decide_batch_shards(1)
     RunDirectory.create(tmp_path / "waiting", of(sound, seed=2))  # perhaps for another process
@@ -454,7 +454,7 @@ def test_a_trial_that_cannot_be_trained_is_refused_before_others_are_and_leaves_
 
 @pytest.mark.skipif(cudnn.obstacle() is None, reason="needs a machine without an NVIDIA GPU")
 def test_cudnn_where_there_is_none_is_refused_before_anything_is_compiled(tmp_path):
-    config = of(model__cell="lstm", model__backend="cudnn", probes__gradient_flow_every=0)
+    config = of(cell__name="lstm", model__backend="cudnn", probes__gradient_flow__every=0)
     with counting_compilations() as seconds, pytest.raises(UserError, match=r"model\.backend=cudnn.* NVIDIA GPU"):
         train_trials([("trial", config)], tmp_path)
     assert not seconds

@@ -9,12 +9,13 @@ from typing import Any
 import jax
 import numpy as np
 
-from research.config import Config
-from research.dotted import override
-from research.tasks import task as tasks
-from research.training import checkpoint, hparams
+from research.config.config import Config
+from research.config.flat import override
+from research.tracking.run_directory import RunDirectory
+from research.training import checkpoint
 from research.training.hparams import Hparams
 from research.training.step import Program
+from research.training.trial import Trial
 
 STEPS = 8
 TINY = override(
@@ -22,43 +23,51 @@ TINY = override(
     {
         "task.name": "adding",
         "task.length": 8,
-        "model.cell": "gru",
-        "model.features": 4,
+        "cell.name": "gru",
+        "model.hidden_size": 4,
         "training.steps": STEPS,
         "training.batch_size": 4,
         "training.batch_shards": 1,
-        "training.learning_rate": 0.01,
+        "optimizer.learning_rate": 0.01,
         "training.log_every": 2,
         "training.eval_examples": 20,
         "training.checkpoint_seconds": 0.0,
-        "probes.gradient_flow_every": 4,
-        "tracking.wandb": "disabled",
+        "probes.gradient_flow.every": 4,
+        "wandb.mode": "disabled",
     },
 )
 
 
 def of(config: Config = TINY, /, **changes: Any) -> Config:
-    """The config with changed keys; `section__name` stands for the key `section.name`."""
+    """Return the config with changed keys; `section__name` stands for the key `section.name`."""
     return override(config, {key.replace("__", "."): value for key, value in changes.items()})
 
 
-def program(config: Config = TINY) -> Program:
-    return Program(config, tasks.create(config.task))
+def trial_of(config: Config = TINY, directory: Path = Path("trial")) -> Trial:
+    """Return the resolved trial; the directory is not touched."""
+    return Trial.resolve(directory.name, config, RunDirectory(directory))
 
 
-def hparams_of(config: Config) -> Hparams:
-    return hparams.of(config, tasks.create(config.task).interface)
+def program(config: Config = TINY, batch_shards: int = 1) -> Program:
+    """Return the program of a config, with its sizes resolved."""
+    trial = trial_of(config)
+    return Program(trial.options, trial.task, batch_shards)
+
+
+def hparams_of(config: Config = TINY) -> Hparams:
+    """Return the numbers of a config."""
+    return Hparams.of(config)
 
 
 def assert_equal(one: Any, other: Any) -> None:
-    """Bit for bit the same tree."""
+    """Compare two trees bit for bit."""
     assert jax.tree.structure(one) == jax.tree.structure(other)
     for (path, a), b in zip(jax.tree_util.tree_leaves_with_path(one), jax.tree.leaves(other), strict=True):
         np.testing.assert_array_equal(np.asarray(a), np.asarray(b), err_msg=jax.tree_util.keystr(path))
 
 
 def final_state(directory: Path, config: Config = TINY) -> Any:
-    """What the newest checkpoint of a run directory holds."""
+    """Return what the newest checkpoint of a run directory holds."""
     template = jax.eval_shape(program(config).init, hparams_of(config))
     restored = checkpoint.restore(directory / "checkpoint", template)
     assert restored is not None
@@ -66,10 +75,10 @@ def final_state(directory: Path, config: Config = TINY) -> Any:
 
 
 def record_of(directory: Path) -> dict[str, Any]:
-    """All that a run directory records, without what a clock decides."""
+    """Return all that a run directory records, without what a clock decides."""
     result = json.loads((directory / "result.json").read_text())
     del result["seconds"]
-    for name in ("steps_per_second", "train/seconds"):
+    for name in ("train/steps_per_second", "train/seconds"):
         result["summary"].pop(name, None)
     return {
         "result": result,
@@ -79,20 +88,21 @@ def record_of(directory: Path) -> dict[str, Any]:
 
 
 def metrics_of(directory: Path) -> str:
-    """The lines of `metrics.jsonl`, without what a clock decides."""
+    """Return the lines of `metrics.jsonl`, without what a clock decides."""
     records = [json.loads(line) for line in (directory / "metrics.jsonl").read_text().splitlines()]
     assert all(record.pop("train/seconds") >= 0 for record in records)
     return "\n".join(json.dumps(record) for record in records)
 
 
 def assert_same_run(one: Path, other: Path, config: Config = TINY) -> None:
+    """Compare the records and final states of two runs bit for bit."""
     assert record_of(one) == record_of(other)
     assert_equal(final_state(one, config), final_state(other, config))
 
 
 @contextlib.contextmanager
 def counting_compilations() -> Iterator[list[float]]:
-    """The seconds of each compilation of a program by XLA."""
+    """Yield the seconds of each compilation of a program by XLA."""
     seconds: list[float] = []
     counting = True
 

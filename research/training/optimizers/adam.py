@@ -1,7 +1,7 @@
 """Adam (Kingma, Ba 2015)."""
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import optax
 from jaxtyping import Array, Float
@@ -26,5 +26,5 @@ class Adam(Optimizer):
         super().__post_init__()
         require_between(self, "optimizer", beta1=(0, MAX_DECAY), beta2=(0, MAX_DECAY), eps=(1e-30, 1))
 
-    def transform(self, rate: Float[Array, ""] | float, matrices: Any = None) -> optax.GradientTransformation:
+    def transform(self, rate: Float[Array, ""] | float) -> optax.GradientTransformation:
         return optax.adam(rate, self.beta1, self.beta2, self.eps)

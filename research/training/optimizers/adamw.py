@@ -23,10 +23,9 @@ class AdamW(Adam):
         super().__post_init__()
         require_between(self, "optimizer", weight_decay=(0, LARGE))
 
-    def transform(self, rate: Float[Array, ""] | float, matrices: Any = None) -> optax.GradientTransformation:
-        mask = _matrices if matrices is None else matrices
-        return optax.adamw(rate, self.beta1, self.beta2, self.eps, weight_decay=self.weight_decay, mask=mask)
+    def transform(self, rate: Float[Array, ""] | float) -> optax.GradientTransformation:
+        return optax.adamw(rate, self.beta1, self.beta2, self.eps, weight_decay=self.weight_decay, mask=_is_matrix)
 
 
-def _matrices(params: Any) -> Any:
+def _is_matrix(params: Any) -> Any:
     return jax.tree.map(lambda leaf: leaf.ndim >= 2, params)

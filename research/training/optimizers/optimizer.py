@@ -7,7 +7,7 @@ A new rule is a subclass in a file of its own and a line in `OPTIMIZERS`:
         name: Literal["lion"] = "lion"
         beta1: float = traced(0.9)
 
-        def transform(self, rate, matrices=None):
+        def transform(self, rate):
             return optax.chain(optax.scale_by_lion(b1=self.beta1), optax.scale_by_learning_rate(rate))
 
 Its numbers are traced, so that trials of one compiled program can differ in them.
@@ -15,7 +15,7 @@ Its numbers are traced, so that trials of one compiled program can differ in the
 
 import math
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -48,14 +48,8 @@ class Optimizer:
         require(self.clip_norm > 0, "optimizer.clip_norm", self.clip_norm, "greater than 0 (inf: never clip)")
         require(self.clip_value > 0, "optimizer.clip_value", self.clip_value, "greater than 0 (inf: never clip)")
 
-    def transform(self, rate: Float[Array, ""] | float, matrices: Any = None) -> optax.GradientTransformation:
-        """Return the update rule at one learning rate; all numbers may be traced.
-
-        Args:
-            rate: learning rate of this update.
-            matrices: which leaves are matrices, a tree of booleans like that of the weights; None: those with two axes
-                or more.
-        """
+    def transform(self, rate: Float[Array, ""] | float) -> optax.GradientTransformation:
+        """Return the update rule at one learning rate; all numbers may be traced."""
         raise NotImplementedError
 
     def clip(self, grads: Tree, grad_norm: Float[Array, ""]) -> tuple[Tree, Bool[Array, ""]]:

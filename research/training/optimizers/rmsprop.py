@@ -1,7 +1,7 @@
 """RMSProp (Hinton 2012)."""
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import optax
 from jaxtyping import Array, Float
@@ -27,5 +27,5 @@ class RMSProp(Optimizer):
         require_between(self, "optimizer", decay=(0, MAX_DECAY), eps=(1e-30, 1))
         require(0 <= self.momentum < 1, "optimizer.momentum", self.momentum, "at least 0 and less than 1")
 
-    def transform(self, rate: Float[Array, ""] | float, matrices: Any = None) -> optax.GradientTransformation:
+    def transform(self, rate: Float[Array, ""] | float) -> optax.GradientTransformation:
         return optax.rmsprop(rate, self.decay, self.eps, eps_in_sqrt=False, momentum=self.momentum)

@@ -1,7 +1,7 @@
 """Stochastic gradient descent."""
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import optax
 from jaxtyping import Array, Float
@@ -22,5 +22,5 @@ class SGD(Optimizer):
         super().__post_init__()
         require(0 <= self.momentum < 1, "optimizer.momentum", self.momentum, "at least 0 and less than 1")
 
-    def transform(self, rate: Float[Array, ""] | float, matrices: Any = None) -> optax.GradientTransformation:
+    def transform(self, rate: Float[Array, ""] | float) -> optax.GradientTransformation:
         return optax.sgd(rate, self.momentum)

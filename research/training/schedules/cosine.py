@@ -22,5 +22,5 @@ class Cosine(Schedule):
 
     def multiplier(self, step: Int[Array, ""], total_steps: int, state: Any) -> Float[Array, ""] | float:
         warmup = self.warmup_steps
-        progress = jnp.clip((step - warmup) / jnp.maximum(steps - warmup, 1), 0.0, 1.0)
+        progress = jnp.clip((step - warmup) / jnp.maximum(total_steps - warmup, 1), 0.0, 1.0)
         return 1 - 0.5 * (1 - jnp.cos(jnp.pi * progress))

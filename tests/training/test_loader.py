@@ -13,8 +13,8 @@ import jax
 import numpy as np
 import pytest
 
-from research.config import Config
-from research.dotted import override
+from research.config.config import Config
+from research.config.flat import override
 from research.errors import UserError
 from research.tasks import task as tasks
 from research.training import checkpoint, feed, hparams
@@ -32,15 +32,15 @@ CONFIG = override(
     Config(),
     {
         "task.name": "pronunciation",
-        "model.cell": "rnn",
-        "model.features": 4,
+        "cell.name": "rnn",
+        "model.hidden_size": 4,
         "training.steps": STEPS,
         "training.batch_size": 4,
         "training.batch_shards": 1,
         "training.log_every": 4,
         "training.eval_examples": 20,
         "training.checkpoint_seconds": 0.0,
-        "tracking.wandb": "disabled",
+        "wandb.mode": "disabled",
     },
 )
 
@@ -110,7 +110,7 @@ def test_a_trial_alone_is_that_of_the_pack(straight, tmp_path):
 
 
 def test_worker_processes_read_the_same(straight, tmp_path):
-    run(tmp_path, OnDisk(), ("1",), override(CONFIG, {"input.workers": 2, "input.threads": 1}))
+    run(tmp_path, OnDisk(), ("1",), override(CONFIG, {"loader.num_workers": 2, "loader.num_threads": 1}))
     assert_equal(final(tmp_path, "1"), final(straight, "1"))
 
 
@@ -120,7 +120,7 @@ def test_the_result_tells_the_padding_and_how_long_the_device_waited(straight, t
     run(tmp_path / "held", OnDevice(), ("0",))
     assert result(tmp_path / "held")["padding"] == padding
     assert "input_wait" not in result(tmp_path / "held")
-    slow = override(CONFIG, {"input.threads": 1})
+    slow = override(CONFIG, {"loader.num_threads": 1})
     run(tmp_path / "slow", OnDisk(seconds=0.05), ("0",), slow)  # a batch in 0.2 s
     found = result(tmp_path / "slow")
     assert found["input_wait"] * found["seconds"] > 1  # of 5 windows of a second, two are read while it compiles
@@ -129,14 +129,14 @@ def test_the_result_tells_the_padding_and_how_long_the_device_waited(straight, t
 @pytest.fixture(scope="module")
 def hopeless() -> Pack:
     """Two trials that diverge with their first update."""
-    config = override(CONFIG, {"training.learning_rate": 1e38, "training.steps": 100 * SPAN})
+    config = override(CONFIG, {"optimizer.learning_rate": 1e38, "training.steps": 100 * SPAN})
     task = OnDisk()
     return Pack(Program(config, task), [hparams.of(override(config, {"seed": k}), task.interface) for k in range(2)])
 
 
 def test_the_wait_for_the_first_window_counts(hopeless, monkeypatch):
     monkeypatch.setattr(hopeless.program.task.stream.records, "seconds", 0.05)
-    config = override(CONFIG, {"training.steps": SPAN, "input.threads": 1})
+    config = override(CONFIG, {"training.steps": SPAN, "loader.num_threads": 1})
     state = hopeless.init()
     with contextlib.closing(feed.of(hopeless, config, 0)) as fed:
         fed.run(state, 0, SPAN)
@@ -190,7 +190,7 @@ def test_worker_processes_hear_no_interrupt_and_end_with_the_training_even_if_it
 
 def test_a_worker_process_that_is_killed_is_one_line(hopeless, monkeypatch):
     monkeypatch.setattr(feed.StreamedFeed, "_in_vain", lambda self: False)
-    config, state = override(hopeless.program.config, {"input.workers": 1}), hopeless.init()
+    config, state = override(hopeless.program.config, {"loader.num_workers": 1}), hopeless.init()
     with contextlib.closing(feed.of(hopeless, config, 0)) as fed, pytest.raises(UserError, match="was killed; fewer"):
         for start in range(0, config.training.steps, SPAN):
             state, _ = fed.run(state, start, start + SPAN)
@@ -216,9 +216,9 @@ def test_a_file_that_cannot_be_read_is_one_line(tmp_path):
 def test_a_corpus_of_tfds_is_trained_on(tmp_path, monkeypatch):
     archives.librispeech(archives.manual_folder(tmp_path / "data", monkeypatch))
     options = {
-        "task.name": "librispeech", "task.train": "100", "task.mels": 12, "task.speed": 0.1, "task.time_masks": 1,
-        "model.features": 4, "model.attention": "location", "training.steps": 6, "training.batch_size": 2,
-        "training.log_every": 3, "training.eval_examples": 3, "tracking.wandb": "disabled",
+        "task.name": "librispeech", "task.train": "100", "task.num_mels": 12, "task.speed": 0.1, "task.time_masks": 1,
+        "model.hidden_size": 4, "attention.name": "location", "training.steps": 6, "training.batch_size": 2,
+        "training.log_every": 3, "training.eval_examples": 3, "wandb.mode": "disabled",
     }  # fmt: skip
     train_trials([("trial", override(Config(), options))], tmp_path)
     found = result(tmp_path, "trial")

@@ -4,15 +4,15 @@ import numpy as np
 import pytest
 from rapidfuzz.distance import Levenshtein
 
-from research.batch import END
+from research.batch import EOS
 from research.tasks import sequences
 from research.tasks import task as tasks
-from research.training.evaluate import evaluate
+from research.training.evaluation import evaluate
 from research.training.pack import Pack
 from tests.training import trials
 from tests.training.trials import TINY, hparams_of
 
-WORDS = trials.of(TINY, task__name="reverse", task__max_length=9, task__symbols=3, probes__gradient_flow_every=0)
+WORDS = trials.of(TINY, task__name="reverse", task__max_length=9, task__symbols=3, probes__gradient_flow__every=0)
 
 
 def test_the_metrics_of_a_trial_are_of_its_own_outputs_forced_and_free():
@@ -28,7 +28,7 @@ def test_the_metrics_of_a_trial_are_of_its_own_outputs_forced_and_free():
         free = sequences.score(outputs[trial], references)
         assert metrics["eval/free_running/error_rate"] == sequences.rate(free.distance, free.symbols)
         said = [tokens[:length].tolist() for tokens, length in zip(score.likeliest[trial], lengths, strict=True)]
-        said = [tokens[:-1] if tokens[-1] == END else tokens for tokens in said]
+        said = [tokens[:-1] if tokens[-1] == EOS else tokens for tokens in said]
         edits = sum(Levenshtein.distance(tokens, only) for tokens, (only,) in zip(said, references, strict=True))
         assert metrics["eval/teacher_forced/error_rate"] == pytest.approx(edits / np.sum(free.symbols))
         assert metrics["eval/teacher_forced/loss"] == pytest.approx(

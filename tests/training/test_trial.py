@@ -7,16 +7,16 @@ from types import SimpleNamespace
 import jax
 import pytest
 
-from research.batch import Interface
+from research.batch import TaskSpec
 from research.errors import UserError
 from research.tasks import task as tasks
-from research.tracking.runs import RunDirectory
+from research.tracking.run_directory import RunDirectory
 from research.training import checkpoint, start
 from research.training.journal import Trial
 from research.training.trainer import train_trials
 from tests.training.trials import assert_same_run, counting_compilations, hparams_of, of, program
 
-AUTO = of(training__batch_shards=0, model__cell="rnn")
+AUTO = of(training__batch_shards=0, cell__name="rnn")
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 
@@ -63,12 +63,12 @@ def test_the_reader_of_the_task_is_kept_with_a_run(tmp_path, monkeypatch):
     monkeypatch.setattr(task, "own_reader", lambda: SimpleNamespace(saved=lambda: {"symbols": ["nan", "ö"]}))
     begun_with(trial)
     kept = trial.run.reader()
-    assert Interface(**kept["interface"]) == task.interface
+    assert TaskSpec(**kept["interface"]) == task.interface
     assert kept["reader"] == {"symbols": ["nan", "ö"]}
 
 
 def test_a_trial_goes_on_with_the_seconds_that_it_had_trained_by_its_checkpoint(tmp_path):
-    trial = trial_in(tmp_path / "timed", training__seconds=60.0)
+    trial = trial_in(tmp_path / "timed", training__max_seconds=60.0)
     for step, seconds in ((2, 1.5), (4, 3.0)):
         trial.run.append("metrics", {"step": step, "train/seconds": seconds})
         trial.run.append("metrics", {"step": step, "eval/loss": 9.0})
