@@ -1,59 +1,76 @@
-"""The cells under test: each of the catalogue as it is by default, and the variants that options make of them."""
+"""The cells under test: every entry of `CELLS`, variants that options make of them, and a cell of the tests' own."""
 
-import functools
 import itertools
 from collections.abc import Container
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Literal
 
+import jax.numpy as jnp
 import pytest
+from jaxtyping import Array
 
-from research import catalogue
-from research.config import CellConfig
-from research.cells.cell import Cell, create
+from research.cells import CELLS, GRU, LSTM, RNN
+from research.cells.cell import Carry, Cell, Tape, activate
 
-VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
-    "rnn-relu": ("rnn", {"activation": "relu"}),
-    "gru-before": ("gru", {"reset": "before"}),
-    "gru-recurrent-bias": ("gru", {"recurrent_bias": True}),
-    "lstm-no-input-gate": ("lstm", {"input_gate": False}),
-    "lstm-no-forget-gate": ("lstm", {"forget_gate": False}),
-    "lstm-no-output-gate": ("lstm", {"output_gate": False}),
-    "lstm-no-output-activation": ("lstm", {"output_activation": False}),
-    "lstm-coupled": ("lstm", {"coupled": True}),
-    "lstm-peephole": ("lstm", {"peephole": True}),
-    "lstm-projection": ("lstm", {"projection": 2}),
-    "lstm-layer-norm": ("lstm", {"layer_norm": True}),
-    "lstm-peephole-coupled": ("lstm", {"peephole": True, "coupled": True, "output_activation": False}),
-    "lstm-peephole-output-gate": ("lstm", {"peephole": True, "input_gate": False, "forget_gate": False}),
-    "lstm-peephole-projection-layer-norm": ("lstm", {"peephole": True, "projection": 2, "layer_norm": True}),
+
+@dataclass(frozen=True)
+class CFN(Cell):
+    """Chaos-free network (Laurent, von Brecht 2017): h = f * tanh(h) + i * tanh(x), which is no interpolation."""
+
+    name: Literal["cfn"] = "cfn"
+    gates = ("f", "i", "x")
+    keep_gate = "f"
+    write_gate = "i"
+
+    def step(self, carry: Carry, x_gates: Array, tape: Tape) -> Carry:
+        (h,) = carry
+        split = 2 * h.shape[-1]
+        f, i = activate(tape.keep(x_gates[:, :split] + tape.recur("u", h)[:, :split]), "sigmoid", "sigmoid")
+        return (f * jnp.tanh(h) + i * jnp.tanh(tape.keep(x_gates[:, split:])),)
+
+
+VARIANTS: dict[str, Cell] = {
+    "rnn-relu": RNN(activation="relu"),
+    "gru-before": GRU(reset="before"),
+    "gru-recurrent-bias": GRU(recurrent_bias=True),
+    "lstm-no-input-gate": LSTM(input_gate=False),
+    "lstm-no-forget-gate": LSTM(forget_gate=False),
+    "lstm-no-output-gate": LSTM(output_gate=False),
+    "lstm-no-output-activation": LSTM(output_activation=False),
+    "lstm-coupled": LSTM(coupled_gates=True),
+    "lstm-peephole": LSTM(peephole=True),
+    "lstm-projection": LSTM(projection_size=2),
+    "lstm-layer-norm": LSTM(layer_norm=True),
+    "lstm-peephole-coupled": LSTM(peephole=True, coupled_gates=True, output_activation=False),
+    "lstm-peephole-output-gate": LSTM(peephole=True, input_gate=False, forget_gate=False),
+    "lstm-peephole-projection-layer-norm": LSTM(peephole=True, projection_size=2, layer_norm=True),
+    "cfn": CFN(),
 }
-"""Name of a case: cell and options."""
-
-CASES = {name: (name, {}) for name in catalogue.names("cells")} | VARIANTS
-
-UNREAD = ("lru", "sru")
-"""Cells whose next step does not read h: the h that they start from leaves nothing, unless there is no step."""
-
-WAYS = {"masked": ("full", "lengths"), "reverse": ("forward", "reverse")}
+CASES: dict[str, Cell] = {name: kind() for name, kind in CELLS.items()} | VARIANTS
+EVERY_WAY = ("lstm", "lru")
+"""Cases that run with and without lengths, forward and in reverse: a scan, and an associative scan."""
+WAYS: dict[str, Any] = {"masked": ("full", "lengths"), "reverse": ("forward", "reverse")}
 
 
 def each_case(*ways: str, variants: bool = True, cells: Container[str] | None = None) -> pytest.MarkDecorator:
-    """Parametrize by `name`, and by `masked` and `reverse` if asked.
+    """Parametrize by `name`, and by `masked` and `reverse` if named in `ways`.
 
-    Variants run with lengths and in reverse only, which takes every path; `variants=False` is for what does not depend
-    on the equations of a step; `cells` names those to take.
+    Most cases run with lengths and in reverse only: what differs by these ways is the same code for all cells.
+
+    Args:
+        ways: the other parameters.
+        variants: False is for what does not depend on the equations of a step.
+        cells: the names of the cells to take; all by default.
     """
-    found = []
-    for name in CASES if variants else catalogue.names("cells"):
-        if cells is not None and CASES[name][0] not in cells:
+    parameters = []
+    for name, cell in CASES.items():
+        if (name in VARIANTS and not variants) or (cells is not None and cell.name not in cells):
             continue
-        for values in itertools.product(*([True] if name in VARIANTS else [False, True] for _ in ways)):
+        for values in itertools.product(*([False, True] if name in EVERY_WAY else [True] for _ in ways)):
             labels = [WAYS[way][value] for way, value in zip(ways, values, strict=True)]
-            found.append(pytest.param(name, *values, id="-".join([name, *labels])))
-    return pytest.mark.parametrize(("name", *ways), found)
+            parameters.append(pytest.param(name, *values, id="-".join([name, *labels])))
+    return pytest.mark.parametrize(("name", *ways), parameters)
 
 
-@functools.cache
 def cell_of(case: str) -> Cell:
-    name, options = CASES[case]
-    return create(name, CellConfig(**options))
+    return CASES[case]

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 from scipy.special import expit as sigmoid
 
-from research.config import CellConfig
+from research.cells.cell import Cell
 
 Parts = tuple[np.ndarray, ...]
 Weights = Mapping[str, np.ndarray]
@@ -15,7 +15,7 @@ def blocks(array: np.ndarray, count: int) -> list[np.ndarray]:
     return np.split(array, count, axis=-1)
 
 
-def mgu(x: np.ndarray, carry: Parts, weights: Weights, options: CellConfig, nudge: Parts) -> Parts:
+def mgu(x: np.ndarray, carry: Parts, weights: Weights, cell: Cell, nudge: Parts) -> Parts:
     """In the paper's orientation: its gate `forget` is open where ours, of the opposite sign, is closed."""
     (h,) = carry
     (w_f, w_n), (b_f, b_n) = blocks(weights["w"], 2), blocks(weights["b"], 2)
@@ -24,14 +24,14 @@ def mgu(x: np.ndarray, carry: Parts, weights: Weights, options: CellConfig, nudg
     return ((1 - forget) * h + forget * new + nudge[0],)
 
 
-def ugrnn(x: np.ndarray, carry: Parts, weights: Weights, options: CellConfig, nudge: Parts) -> Parts:
+def ugrnn(x: np.ndarray, carry: Parts, weights: Weights, cell: Cell, nudge: Parts) -> Parts:
     (h,) = carry
     g, c = blocks(x @ weights["w"] + h @ weights["u"] + weights["b"], 2)
     g = sigmoid(g)
     return (g * h + (1 - g) * np.tanh(c) + nudge[0],)
 
 
-def ligru(x: np.ndarray, carry: Parts, weights: Weights, options: CellConfig, nudge: Parts) -> Parts:
+def ligru(x: np.ndarray, carry: Parts, weights: Weights, cell: Cell, nudge: Parts) -> Parts:
     (h,) = carry
     wx = x @ weights["w"]
     normalised = weights["gamma"] * (wx - wx.mean()) / np.sqrt(wx.var() + 1e-5) + weights["b"]
@@ -40,11 +40,18 @@ def ligru(x: np.ndarray, carry: Parts, weights: Weights, options: CellConfig, nu
     return (z * h + (1 - z) * np.maximum(x_n + h @ u_n, 0) + nudge[0],)
 
 
-def indrnn(x: np.ndarray, carry: Parts, weights: Weights, options: CellConfig, nudge: Parts) -> Parts:
+def indrnn(x: np.ndarray, carry: Parts, weights: Weights, cell: Cell, nudge: Parts) -> Parts:
     return (np.maximum(x @ weights["w"] + np.diag(weights["u"]) @ carry[0] + weights["b"], 0) + nudge[0],)
 
 
-def slstm(x: np.ndarray, carry: Parts, weights: Weights, options: CellConfig, nudge: Parts) -> Parts:
+def cfn(x: np.ndarray, carry: Parts, weights: Weights, cell: Cell, nudge: Parts) -> Parts:
+    (h,), (u_f, u_i, _) = carry, blocks(weights["u"], 3)
+    (w_f, w_i, w_x), (b_f, b_i, b_x) = blocks(weights["w"], 3), blocks(weights["b"], 3)
+    f, i = sigmoid(x @ w_f + h @ u_f + b_f), sigmoid(x @ w_i + h @ u_i + b_i)
+    return (f * np.tanh(h) + i * np.tanh(x @ w_x + b_x) + nudge[0],)
+
+
+def slstm(x: np.ndarray, carry: Parts, weights: Weights, cell: Cell, nudge: Parts) -> Parts:
     h, c, n, m = carry
     a_i, a_f, a_z, a_o = blocks(x @ weights["w"] + h @ weights["u"] + weights["b"], 4)
     log_f = -np.log1p(np.exp(-a_f))
@@ -56,7 +63,7 @@ def slstm(x: np.ndarray, carry: Parts, weights: Weights, options: CellConfig, nu
     return sigmoid(a_o) * c / np.maximum(n, 0.5) + nudge[0], c, n, m
 
 
-def sru(x: np.ndarray, carry: Parts, weights: Weights, options: CellConfig, nudge: Parts) -> Parts:
+def sru(x: np.ndarray, carry: Parts, weights: Weights, cell: Cell, nudge: Parts) -> Parts:
     _, c = carry
     (w_f, w_r, w_n, w_s), (b_f, b_r, b_n, b_s) = blocks(weights["w"], 4), blocks(weights["b"], 4)
     f = sigmoid(x @ w_f + weights["v_f"] * c + b_f)
@@ -70,6 +77,7 @@ CELLS: dict[str, Callable[..., Parts]] = {
     "ugrnn": ugrnn,
     "ligru": ligru,
     "indrnn": indrnn,
+    "cfn": cfn,
     "slstm": slstm,
     "sru": sru,
 }

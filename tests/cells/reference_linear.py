@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from research.config import CellConfig
+from research.cells.cell import Cell
 
 Parts = tuple[np.ndarray, ...]
 Weights = Mapping[str, np.ndarray]
@@ -18,18 +18,18 @@ def gates(x: np.ndarray, weights: Weights, count: int) -> list[np.ndarray]:
     return np.split(x @ weights["w"] + weights["b"], count)
 
 
-def mingru(x: np.ndarray, carry: Parts, weights: Weights, options: CellConfig, nudge: Parts) -> Parts:
+def mingru(x: np.ndarray, carry: Parts, weights: Weights, cell: Cell, nudge: Parts) -> Parts:
     z, n = gates(x, weights, 2)
     return (sigmoid(z) * carry[0] + (1 - sigmoid(z)) * n + nudge[0],)
 
 
-def minlstm(x: np.ndarray, carry: Parts, weights: Weights, options: CellConfig, nudge: Parts) -> Parts:
+def minlstm(x: np.ndarray, carry: Parts, weights: Weights, cell: Cell, nudge: Parts) -> Parts:
     f, i, n = gates(x, weights, 3)
     both = sigmoid(f) + sigmoid(i)
     return (sigmoid(f) / both * carry[0] + sigmoid(i) / both * n + nudge[0],)
 
 
-def lru(x: np.ndarray, carry: Parts, weights: Weights, options: CellConfig, nudge: Parts) -> Parts:
+def lru(x: np.ndarray, carry: Parts, weights: Weights, cell: Cell, nudge: Parts) -> Parts:
     re, im, skip = gates(x, weights, 3)
     former = carry[1] + 1j * carry[2]
     decay = np.exp(-np.exp(weights["nu_log"]) + 1j * np.exp(weights["theta_log"]))

@@ -1,4 +1,4 @@
-"""The stabiliser of the sLSTM changes no result, and keeps it finite where the paper's definition overflows."""
+"""The stabilizer of the sLSTM changes no result, and keeps it finite where the paper's definition overflows."""
 
 import jax
 import jax.numpy as jnp
@@ -20,7 +20,7 @@ XS = RNG.normal(size=(BATCH, STEPS, INPUTS))
 
 
 def by_definition(weights: dict[str, np.ndarray], xs: np.ndarray) -> np.ndarray:
-    """By C and N as they are in the paper before it comes to the stabiliser."""
+    """By C and N as they are in the paper before it comes to the stabilizer."""
     h = c = n = np.zeros((len(xs), HIDDEN))
     ys = []
     for x in np.swapaxes(xs, 0, 1):
@@ -55,7 +55,7 @@ def ys_and_gradients(weights, xs):
     return ys, gradients
 
 
-def test_the_stabilised_output_is_that_of_the_definition():
+def test_the_stabilized_output_is_that_of_the_definition():
     with jax.enable_x64(True):
         ys, _ = ys_and_gradients(WEIGHTS, XS)
     for wanted in (by_definition(WEIGHTS, XS), by_averages(WEIGHTS, XS)):

@@ -12,9 +12,10 @@ import numpy as np
 from flax import nnx
 from jaxtyping import Array
 
-from research.cells.cell import Carry, Cell, InitScheme, Weights
-from research.recurrence.unroll import unroll
+from research.cells.cell import Carry, Cell, Weights
+from research.cells.initializers import InitOptions, InitScheme
 from research.recurrence.kernels.backward import Noise, Plan, plain_recurrence
+from research.recurrence.unroll import unroll
 from tests import quick
 from tests.cells.cases import cell_of
 
@@ -23,7 +24,7 @@ LENGTHS = (STEPS, 3, 0, 5)
 BLOCK = 4  # so that there is a whole block, and a rest
 
 
-class Given(NamedTuple):
+class Arguments(NamedTuple):
     """What `unroll` can be differentiated with respect to, or the gradients."""
 
     weights: Any
@@ -36,15 +37,15 @@ class Given(NamedTuple):
 class Problem:
     """The arguments of `unroll`, and the weights with which its results are summed to a loss."""
 
-    given: Given
+    arguments: Arguments
     lengths: Any
     ys_share: Any
     last_share: Any
 
     def replace(self, **changes: Any) -> "Problem":
         """With other arguments of either kind."""
-        given = {key: changes.pop(key) for key in Given._fields if key in changes}
-        return dataclasses.replace(self, given=self.given._replace(**given), **changes)
+        arguments = {key: changes.pop(key) for key in Arguments._fields if key in changes}
+        return dataclasses.replace(self, arguments=self.arguments._replace(**arguments), **changes)
 
     def loss(self, ys: Any, last: Any) -> Any:
         """Works on NumPy and JAX arrays; reads padded steps, too."""
@@ -58,20 +59,20 @@ class Solution:
 
     ys: Any
     last: Any
-    gradients: Given
+    gradients: Arguments
     norms: Any
 
 
 def make(case: str, seed: int = 0, lengths: tuple[int, ...] = LENGTHS) -> Problem:
     cell, rng = cell_of(case), np.random.default_rng(seed)
     widths, shapes = cell.widths(HIDDEN), jax.eval_shape(lambda: _drawn(cell).arrays())
-    given = Given(
+    arguments = Arguments(
         weights={name: rng.normal(size=x.shape) for name, x in sorted(shapes.items())},
         xs=rng.normal(size=(BATCH, STEPS, INPUTS)),
         carry=tuple(rng.normal(size=(BATCH, width)) for width in widths),
     )
     return Problem(
-        given,
+        arguments,
         lengths=np.array(lengths, np.int32),
         ys_share=rng.normal(size=(BATCH, STEPS, widths[0])),
         last_share=tuple(rng.normal(size=(BATCH, width)) for width in widths),
@@ -79,8 +80,7 @@ def make(case: str, seed: int = 0, lengths: tuple[int, ...] = LENGTHS) -> Proble
 
 
 def _drawn(cell: Cell) -> Weights:
-    zero = jnp.float32(0)
-    return Weights(cell, INPUTS, HIDDEN, InitScheme(zero, zero, zero), jax.random.key(0))
+    return Weights(cell, INPUTS, HIDDEN, InitScheme.of(InitOptions()), jax.random.key(0), length=STEPS)
 
 
 def weights_of(cell: Cell, arrays: dict[str, Array]) -> Weights:
@@ -104,25 +104,24 @@ def _solver(
     cell = cell_of(case)
 
     def solution(problem: Problem) -> Solution:
-        batch, steps, _ = problem.given.xs.shape
+        batch, steps, _ = problem.arguments.xs.shape
         lengths = problem.lengths if masked else None
 
-        def loss(given: Given, probe: Any) -> tuple[Array, tuple[Array, Carry]]:
+        def loss(arguments: Arguments, probe: Any) -> tuple[Array, tuple[Array, Carry]]:
             if plain:
-                ys, last = _plain(cell, given, lengths, probe, reverse)
+                ys, last = _plain(cell, arguments, lengths, probe, reverse)
             else:
                 weights, options = (
-                    weights_of(cell, given.weights),
+                    weights_of(cell, arguments.weights),
                     {"lengths": lengths, "reverse": reverse, "block": BLOCK} | dict(more),
                 )
-                ys, last = unroll(cell, weights, given.xs, carry=given.carry, probe=probe, **options)
+                ys, last = unroll(cell, weights, arguments.xs, carry=arguments.carry, probe=probe, **options)
             return problem.loss(ys, last), (ys, last)
 
         parts = len(cell.parts)
         eps = tuple(jnp.zeros((steps, batch, width)) for width in cell.widths(HIDDEN))
         probe = eps if plain else jnp.zeros((steps, parts))
-        found, results = jax.grad(loss, argnums=(0, 1), has_aux=True)(problem.given, probe)
-        gradients, norms = found
+        (gradients, norms), results = jax.grad(loss, argnums=(0, 1), has_aux=True)(problem.arguments, probe)
         if plain:
             norms = jnp.stack([jnp.sqrt(jnp.sum(jnp.square(part), axis=(1, 2))) for part in norms], axis=1)
         return Solution(results[0], results[1], gradients, norms)
@@ -130,8 +129,8 @@ def _solver(
     return quick.jit(solution)
 
 
-def _plain(cell: Cell, given: Given, lengths: Array | None, eps: Carry, reverse: bool) -> tuple[Array, Carry]:
-    valid = None if lengths is None else jnp.arange(given.xs.shape[1])[:, None] < lengths[None, :]
+def _plain(cell: Cell, arguments: Arguments, lengths: Array | None, eps: Carry, reverse: bool) -> tuple[Array, Carry]:
+    valid = None if lengths is None else jnp.arange(arguments.xs.shape[1])[:, None] < lengths[None, :]
     plan = Plan(cell, block=1, reverse=reverse)
-    hidden, last = plain_recurrence(plan, given.weights, given.xs, given.carry, Noise(valid), eps)
+    hidden, last = plain_recurrence(plan, arguments.weights, arguments.xs, arguments.carry, Noise(valid), eps)
     return jnp.swapaxes(hidden, 0, 1), last

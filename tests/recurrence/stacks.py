@@ -11,11 +11,10 @@ import numpy as np
 from flax import nnx
 from jaxtyping import Array
 
-from research.config import CellConfig, InitConfig, ModelConfig
-from research.cells.cell import create
+from research.cells.cell import Cell
+from research.cells.initializers import InitOptions, InitScheme
 from research.recurrence.dropout import LayerNoise, StackNoise
-from research.cells.initializers import InitScheme
-from research.recurrence.stack import Stack
+from research.recurrence.stack import Stack, StackOptions
 from tests import quick
 
 BATCH, STEPS, INPUTS, HIDDEN = 4, 6, 2, 3
@@ -26,11 +25,10 @@ LENGTHS = (STEPS, 3, 0, 5)
 class Case:
     """A combination of what a stack can be."""
 
-    cell: str
+    cell: Cell
     directions: int = 1
     options: tuple[tuple[str, Any], ...] = ()
-    """Of `ModelConfig`."""
-    cell_options: tuple[tuple[str, Any], ...] = ()
+    """Of `StackOptions`."""
     noise: bool = True
     learned: bool = False
 
@@ -38,7 +36,20 @@ class Case:
         return replace(self, options=(*self.options, *options.items()))
 
 
-class Given(NamedTuple):
+class Halves(nnx.Module):
+    """Every second state: what shortens the sequences between two layers."""
+
+    def __init__(self, output_size: int) -> None:
+        self.output_size = output_size
+
+    def __call__(self, xs: Any, lengths: Any) -> tuple[Any, Any]:
+        return xs[:, ::2], self.shortened(lengths)
+
+    def shortened(self, lengths: Any) -> Any:
+        return None if lengths is None else -(-lengths // 2)
+
+
+class Arguments(NamedTuple):
     """What a stack can be differentiated with respect to, or the gradients."""
 
     weights: Any
@@ -48,7 +59,7 @@ class Given(NamedTuple):
 class Problem(NamedTuple):
     """Arguments, and the weights with which the results are summed to a loss."""
 
-    given: Given
+    arguments: Arguments
     lengths: Any
     noise: Any
     states_share: Any
@@ -63,15 +74,15 @@ class Problem(NamedTuple):
             inside[rows] = True
             return np.where(inside.reshape(-1, *(1,) * (np.ndim(own) - 1)), own, others)
 
-        own, others = (each._replace(given=each.given._replace(weights=None)) for each in (self, other))
+        own, others = (each._replace(arguments=each.arguments._replace(weights=None)) for each in (self, other))
         chosen = jax.tree.map(choose, own, others)
-        return chosen._replace(given=chosen.given._replace(weights=self.given.weights))
+        return chosen._replace(arguments=chosen.arguments._replace(weights=self.arguments.weights))
 
     def steps(self, start: int, stop: int) -> "Problem":
         """These steps alone."""
         cut = slice(start, stop)
         return self._replace(
-            given=self.given._replace(xs=self.given.xs[:, cut]),
+            arguments=self.arguments._replace(xs=self.arguments.xs[:, cut]),
             lengths=(jnp if isinstance(self.lengths, Array) else np).clip(self.lengths - start, 0, stop - start),
             noise=jax.tree.map(lambda x: x[:, cut] if x.ndim == 3 else x, self.noise),
             states_share=self.states_share[:, cut],
@@ -84,22 +95,22 @@ class Solution(NamedTuple):
     states: Any
     carries: Any
     last: Any
-    gradients: Given
+    gradients: Arguments
 
 
 @functools.cache
 def stack(case: Case) -> Stack:
     """Abstract: its weights are shapes."""
-    config = ModelConfig(case.cell, HIDDEN, **{"layers": 2, **dict(case.options)})
-    cell = create(case.cell, CellConfig(**dict(case.cell_options)))
-    scheme = InitScheme.of(InitConfig(), STEPS)
+    options = StackOptions(HIDDEN, **{"num_layers": 2, **dict(case.options)})
+    scheme = InitScheme.of(InitOptions())
     return nnx.eval_shape(
         lambda: Stack(
-            cell,
-            config,
+            case.cell,
+            options,
             INPUTS,
             scheme,
             nnx.Rngs(params=jax.random.key(0)),
+            length=STEPS,
             directions=case.directions,
             learn_initial=case.learned,
         )
@@ -118,26 +129,26 @@ def make(case: Case, seed: int = 0) -> Problem:
         hold: Any = tuple(0.0 + (rng.random((BATCH, STEPS, width)) < 0.3) for width in parts)
         return LayerNoise(kept(0.4, BATCH, parts[0]), kept(0.3, BATCH, parts[0]), hold)
 
-    layers = own.widths.layers
+    layers = own.widths.num_layers
     noise = StackNoise(tuple(layer() for _ in range(layers)), kept(0.4, BATCH, INPUTS)) if case.noise else None
     return Problem(
-        Given(weights, rng.normal(size=(BATCH, STEPS, INPUTS))),
+        Arguments(weights, rng.normal(size=(BATCH, STEPS, INPUTS))),
         np.array(LENGTHS, np.int32),
         noise,
-        rng.normal(size=(BATCH, STEPS, own.features)),
+        rng.normal(size=(BATCH, STEPS, own.output_size)),
         tuple(tuple(rng.normal(size=(BATCH, width)) for width in parts) for _ in range(layers)),
-        rng.normal(size=(BATCH, own.features)),
+        rng.normal(size=(BATCH, own.output_size)),
     )
 
 
-def merged(case: Case, given: Given) -> Stack:
-    return nnx.merge(nnx.graphdef(stack(case)), given.weights)
+def merged(case: Case, arguments: Arguments) -> Stack:
+    return nnx.merge(nnx.graphdef(stack(case)), arguments.weights)
 
 
-def results(case: Case, given: Given, problem: Problem, carries: Any = None) -> tuple[Array, Any, Array]:
+def results(case: Case, arguments: Arguments, problem: Problem, carries: Any = None) -> tuple[Array, Any, Array]:
     """States, last carries, last states."""
-    own = merged(case, given)
-    states, carries = own(given.xs, carries, problem.lengths, problem.noise)
+    own = merged(case, arguments)
+    states, carries = own(arguments.xs, carries, problem.lengths, problem.noise)
     return states, carries, own.last(carries, problem.noise)
 
 
@@ -156,11 +167,11 @@ def solve(case: Case, problem: Problem) -> Solution:
 @functools.cache
 def _solver(case: Case) -> Callable[[Problem], Solution]:
     def solution(problem: Problem) -> Solution:
-        def total(given: Given) -> tuple[Array, Any]:
-            found = results(case, given, problem)
-            return loss(problem, *found), found
+        def total(arguments: Arguments) -> tuple[Array, Any]:
+            actual = results(case, arguments, problem)
+            return loss(problem, *actual), actual
 
-        gradients, found = jax.grad(total, has_aux=True)(problem.given)
-        return Solution(found[0], found[1], found[2], gradients)
+        gradients, actual = jax.grad(total, has_aux=True)(problem.arguments)
+        return Solution(actual[0], actual[1], actual[2], gradients)
 
     return quick.jit(solution)

@@ -1,29 +1,31 @@
-"""The noise of regularisation is drawn as it is meant, and evaluation takes its expectation."""
+"""Dropout and zoneout have the distributions that they promise, and evaluation takes their expectation."""
 
 import functools
+from contextlib import nullcontext
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from research import catalogue
-from research.config import NOISE
 from research.errors import UserError
+from research.options import numbers
 from research.recurrence import dropout
-from research.cells.cell import create
-from research.recurrence.dropout import OFF, Rates, Widths
+from research.recurrence.dropout import NO_DROPOUT, DropoutOptions, Rates, Widths, ZoneoutOptions
+from research.recurrence.unroll import step
 from tests import quick
+from tests.cells.cases import CASES
+from tests.recurrence import problem
 
 BATCH, STEPS = 50, 40
-WIDTHS = Widths(inputs=7, layers=2, parts=(6, 10, 10))
+WIDTHS = Widths(inputs=7, num_layers=2, parts=(6, 10, 10))
 
 
 def rates(**values: float) -> Rates:
     return Rates(**{name: jnp.float32(value) for name, value in values.items()})
 
 
-ALL = rates(input_dropout=0.2, output_dropout=0.2, recurrent_dropout=0.3, zoneout_h=0.1, zoneout_c=0.5)
+ALL = rates(input=0.2, output=0.2, recurrent=0.3, zoneout_hidden=0.1, zoneout_cell=0.5)
 
 
 def drawn(rates: Rates = ALL, seed: int = 0, steps: int = STEPS, inputs: bool = True):
@@ -32,11 +34,23 @@ def drawn(rates: Rates = ALL, seed: int = 0, steps: int = STEPS, inputs: bool = 
 
 @functools.partial(quick.jit, static_argnums=(2, 3))
 def draw(rates, key, steps, inputs):
-    return dropout.drawn(WIDTHS, rates, key, BATCH, steps, inputs)
+    return dropout.sample(WIDTHS, rates, key, BATCH, steps, inputs)
 
 
-def test_the_rates_are_those_of_the_config():
-    assert set(NOISE) == set(vars(OFF))
+def test_the_rates_are_the_options_that_are_on():
+    dropout_options, zoneout = DropoutOptions(input=0.25, attention=0.5), ZoneoutOptions(cell=0.125)
+    assert Rates.of(numbers(dropout_options), numbers(zoneout)) == Rates(
+        input=np.float32(0.25), attention=np.float32(0.5), zoneout_cell=np.float32(0.125)
+    )
+    assert Rates.of(numbers(DropoutOptions()), numbers(ZoneoutOptions())) == NO_DROPOUT
+
+
+@pytest.mark.parametrize("rate", [-0.1, 1.0, float("nan")])
+def test_a_rate_that_is_no_probability_is_refused(rate):
+    with pytest.raises(UserError, match=f"^dropout.input={rate}: must be at least 0 and less than 1"):
+        DropoutOptions(input=rate)
+    with pytest.raises(UserError, match=f"^zoneout.hidden={rate}: must be at least 0 and less than 1"):
+        ZoneoutOptions(hidden=rate)
 
 
 def test_masks_drop_their_share_and_keep_the_mean():
@@ -53,7 +67,7 @@ def test_masks_drop_their_share_and_keep_the_mean():
     )
 
 
-def test_zoneout_is_drawn_anew_at_every_step_and_the_parts_beside_h_hold_the_same_units():
+def test_zoneout_is_drawn_anew_at_every_step_and_the_parts_besides_h_hold_the_same_units():
     for layer in drawn().layers:
         h, c, other = layer.hold
         assert h.shape == (BATCH, STEPS, 6) and c.shape == (BATCH, STEPS, 10)
@@ -63,7 +77,7 @@ def test_zoneout_is_drawn_anew_at_every_step_and_the_parts_beside_h_hold_the_sam
         np.testing.assert_array_equal(c, other)
 
 
-def test_layers_sequences_and_keys_draw_their_own():
+def test_layers_sequences_and_keys_draw_separately():
     noise, other = drawn(), drawn(seed=1)
     for name in ("output", "state"):
         below, above = (getattr(layer, name) for layer in noise.layers)
@@ -72,11 +86,11 @@ def test_layers_sequences_and_keys_draw_their_own():
     np.testing.assert_array_equal(noise.layers[0].state, drawn().layers[0].state)
 
 
-def test_dropout_of_outputs_and_of_states_and_zoneout_of_h_and_of_c_draw_their_own():
-    widths = Widths(inputs=7, layers=1, parts=(6, 6))
-    noise = dropout.drawn(
+def test_dropout_of_outputs_and_of_states_and_zoneout_of_h_and_of_c_draw_separately():
+    widths = Widths(inputs=7, num_layers=1, parts=(6, 6))
+    noise = dropout.sample(
         widths,
-        rates(output_dropout=0.5, recurrent_dropout=0.5, zoneout_h=0.5, zoneout_c=0.5),
+        rates(output=0.5, recurrent=0.5, zoneout_hidden=0.5, zoneout_cell=0.5),
         jax.random.key(0),
         500,
         9,
@@ -87,19 +101,19 @@ def test_dropout_of_outputs_and_of_states_and_zoneout_of_h_and_of_c_draw_their_o
         assert np.mean(one == other) == pytest.approx(0.5, abs=0.05)
 
 
-def test_more_steps_leave_the_noise_of_those_before_alone():
+def test_more_steps_leave_the_noise_of_those_before_unchanged():
     whole = jax.tree.map(jnp.asarray, drawn())
     jax.tree.map(np.testing.assert_array_equal, whole.steps(0, 15), drawn(steps=15))
 
 
-def test_what_is_off_is_not_there():
-    assert drawn(OFF) is None and dropout.expected(WIDTHS, OFF) is None
-    assert dropout.expected(WIDTHS, rates(input_dropout=0.2, output_dropout=0.2, recurrent_dropout=0.3)) is None
-    only = drawn(rates(zoneout_h=0.5), inputs=False)
+def test_what_is_off_is_none():
+    assert drawn(NO_DROPOUT) is None and dropout.expected(WIDTHS, NO_DROPOUT) is None
+    assert dropout.expected(WIDTHS, rates(input=0.2, output=0.2, recurrent=0.3)) is None
+    only = drawn(rates(zoneout_hidden=0.5), inputs=False)
     assert only.inputs is None and only.layers[0].output is None and only.layers[0].state is None
     assert np.any(only.layers[0].hold[0]) and not np.any(only.layers[0].hold[1])
-    assert drawn(rates(output_dropout=0.5)).layers[0].hold is None
-    assert drawn(rates(input_dropout=0.5), inputs=False).inputs is None
+    assert drawn(rates(output=0.5)).layers[0].hold is None
+    assert drawn(rates(input=0.5), inputs=False).inputs is None
 
 
 def test_evaluation_holds_the_expected_share():
@@ -111,11 +125,20 @@ def test_evaluation_holds_the_expected_share():
         assert [np.unique(share).tolist() for share in layer.hold] == [[np.float32(rate)] for rate in (0.1, 0.5, 0.5)]
 
 
-@pytest.mark.parametrize("name", catalogue.names("cells"))
-def test_recurrent_dropout_is_refused_for_a_cell_without_recurrent_weights(name):
-    cell = create(name)
-    reached = dropout.reaches(cell)
-    assert reached == (name not in ("mingru", "minlstm", "lru"))
-    if not reached:
-        with pytest.raises(UserError, match=f"training.recurrent_dropout: must be 0, as {name}"):
-            dropout.require(cell)
+@pytest.mark.parametrize("name", CASES)
+def test_recurrent_dropout_is_refused_for_a_cell_without_recurrent_weights_and_acts_on_all_others(name):
+    cell = CASES[name]
+    with jax.enable_x64(True):
+        arrays, xs, carry = jax.tree.map(jnp.asarray, problem.make(name).arguments)
+        weights, mask = problem.weights_of(cell, arrays), jnp.zeros((len(xs), cell.widths(problem.HIDDEN)[0]))
+        after, dropped = (step(cell, weights, xs[:, 0], carry, mask=m) for m in (None, mask))
+    acts = any(np.any(x != y) for x, y in zip(after, dropped, strict=True))
+    assert acts == cell.has_recurrent_weights
+    with nullcontext() if acts else pytest.raises(UserError, match=f"^dropout.recurrent=0.5: must be 0, as {name}"):
+        dropout.check_cell(cell, DropoutOptions(recurrent=0.5), ZoneoutOptions())
+
+
+@pytest.mark.parametrize(("name", "allowed"), [("lstm", True), ("sru", True), ("gru", False), ("slstm", False)])
+def test_zoneout_of_the_cell_state_needs_one_that_can_be_averaged(name, allowed):
+    with nullcontext() if allowed else pytest.raises(UserError, match=f"^zoneout.cell=0.5: must be 0, .*{name}"):
+        dropout.check_cell(CASES[name], DropoutOptions(), ZoneoutOptions(cell=0.5))

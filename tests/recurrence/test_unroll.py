@@ -1,16 +1,19 @@
-"""What holds of a layer over time, for every cell of the catalogue, in both directions."""
+"""What holds of a layer over time, for every cell: the equations written anew in NumPy, flax's cells, invariances."""
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from flax import nnx
 
-from research.recurrence.unroll import block_length, step, unroll
+from research.recurrence.unroll import block_length, kernel_of, step, unroll
 from tests import quick
-from tests.recurrence import problem as problems
+from tests.cells import reference
 from tests.cells.cases import cell_of, each_case
-from tests.recurrence.problem import BATCH, HIDDEN, LENGTHS, STEPS, solve, weights_of
+from tests.recurrence import problem as problems
+from tests.recurrence.problem import BATCH, HIDDEN, INPUTS, LENGTHS, STEPS, Arguments, Problem, solve, weights_of
 
+ALIKE = pytest.mark.parametrize("name", ["rnn", "lstm", "gru"])  # the cells that flax has in the same form
 HALF = STEPS // 2
 VALID = np.arange(STEPS)[None, :] < np.array(LENGTHS)[:, None]
 
@@ -23,33 +26,33 @@ def same(x, y) -> None:
 @each_case("reverse")
 def test_past_its_length_a_sequence_yields_zeros_and_holds_the_carry(name, reverse):
     problem = problems.make(name)
-    found = solve(name, problem, masked=True, reverse=reverse)
-    assert np.all(found.ys[~VALID] == 0) and np.any(found.ys[VALID] != 0)
+    actual = solve(name, problem, masked=True, reverse=reverse)
+    assert np.all(actual.ys[~VALID] == 0) and np.any(actual.ys[VALID] != 0)
     for row, length in enumerate(LENGTHS):
-        last = found.ys[row, 0 if reverse else length - 1] if length else problem.given.carry[0][row]
-        np.testing.assert_array_equal(found.last[0][row], last)
+        last = actual.ys[row, 0 if reverse else length - 1] if length else problem.arguments.carry[0][row]
+        np.testing.assert_array_equal(actual.last[0][row], last)
     empty = LENGTHS.index(0)
-    same([part[empty] for part in found.last], [part[empty] for part in problem.given.carry])
-    assert np.all(found.gradients.xs[~VALID] == 0)
-    same([part[empty] for part in found.gradients.carry], [part[empty] for part in problem.last_share])
+    same([part[empty] for part in actual.last], [part[empty] for part in problem.arguments.carry])
+    assert np.all(actual.gradients.xs[~VALID] == 0)
+    same([part[empty] for part in actual.gradients.carry], [part[empty] for part in problem.last_share])
 
 
 @each_case("reverse")
 def test_nothing_depends_on_what_the_padding_holds(name, reverse):
     problem = problems.make(name)
-    filled = problem.replace(xs=np.where(VALID[:, :, None], problem.given.xs, np.nan))  # also what is not finite
+    filled = problem.replace(xs=np.where(VALID[:, :, None], problem.arguments.xs, np.nan))  # also what is not finite
     same(solve(name, filled, masked=True, reverse=reverse), solve(name, problem, masked=True, reverse=reverse))
 
 
 @each_case("reverse", variants=False)
 def test_nothing_depends_on_how_much_padding_there_is(name, reverse):
     problem = problems.make(name, lengths=(HALF, 1, 0, 2))
-    short = problem.replace(xs=problem.given.xs[:, :HALF], ys_share=problem.ys_share[:, :HALF])
-    found, wanted = (solve(name, each, masked=True, reverse=reverse) for each in (problem, short))
-    same(found.ys[:, :HALF], wanted.ys)
-    same(found.last, wanted.last)
-    same(found.norms[:HALF], wanted.norms)
-    same(found.gradients._replace(xs=found.gradients.xs[:, :HALF]), wanted.gradients)
+    short = problem.replace(xs=problem.arguments.xs[:, :HALF], ys_share=problem.ys_share[:, :HALF])
+    actual, wanted = (solve(name, each, masked=True, reverse=reverse) for each in (problem, short))
+    same(actual.ys[:, :HALF], wanted.ys)
+    same(actual.last, wanted.last)
+    same(actual.norms[:HALF], wanted.norms)
+    same(actual.gradients._replace(xs=actual.gradients.xs[:, :HALF]), wanted.gradients)
 
 
 @each_case("reverse")
@@ -57,28 +60,42 @@ def test_a_sequence_does_not_depend_on_its_neighbours_in_the_batch(name, reverse
     problem, other = problems.make(name), problems.make(name, seed=5)
     own, rest = slice(0, 2), slice(2, BATCH)
     mixed = problem.replace(
-        xs=np.concatenate([problem.given.xs[own], other.given.xs[rest]]),
+        xs=np.concatenate([problem.arguments.xs[own], other.arguments.xs[rest]]),
         carry=tuple(
-            np.concatenate([x[own], y[rest]]) for x, y in zip(problem.given.carry, other.given.carry, strict=True)
+            np.concatenate([x[own], y[rest]])
+            for x, y in zip(problem.arguments.carry, other.arguments.carry, strict=True)
         ),
         lengths=np.array([*LENGTHS[own], 4, 6], np.int32),
     )
-    found, wanted = (solve(name, each, masked=True, reverse=reverse) for each in (mixed, problem))
-    for x, y in ((found.ys, wanted.ys), (found.gradients.xs, wanted.gradients.xs)):
+    actual, wanted = (solve(name, each, masked=True, reverse=reverse) for each in (mixed, problem))
+    for x, y in ((actual.ys, wanted.ys), (actual.gradients.xs, wanted.gradients.xs)):
         same(x[own], y[own])
-    for x, y in ((found.last, wanted.last), (found.gradients.carry, wanted.gradients.carry)):
+    for x, y in ((actual.last, wanted.last), (actual.gradients.carry, wanted.gradients.carry)):
         same([part[own] for part in x], [part[own] for part in y])
 
 
 @each_case(variants=False)
 def test_to_read_in_reverse_is_to_flip_each_sequence_within_its_length(name):
     problem = problems.make(name)
-    flipped = problem.replace(xs=flip(problem.given.xs), ys_share=flip(problem.ys_share))
-    found = solve(name, problem, masked=True, reverse=True)
+    flipped = problem.replace(xs=flip(problem.arguments.xs), ys_share=flip(problem.ys_share))
+    actual = solve(name, problem, masked=True, reverse=True)
     wanted = solve(name, flipped, masked=True, reverse=False)
-    same(found.ys, flip(wanted.ys))
-    same(found.last, wanted.last)
-    same(found.gradients, wanted.gradients._replace(xs=flip(wanted.gradients.xs)))
+    same(actual.ys, flip(wanted.ys))
+    same(actual.last, wanted.last)
+    same(actual.gradients, wanted.gradients._replace(xs=flip(wanted.gradients.xs)))
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "kernel"),
+    [
+        ("lstm", {}, "scan"),
+        ("lru", {}, "associative"),
+        ("mingru", {"only_scan": True}, "associative"),
+        ("mingru", {"stepwise": True}, "scan"),
+    ],
+)
+def test_the_kernel_that_runs_a_layer_is_told(name, options, kernel):
+    assert kernel_of(cell_of(name), **options) == kernel
 
 
 def flip(x: np.ndarray) -> np.ndarray:
@@ -92,15 +109,15 @@ def flip(x: np.ndarray) -> np.ndarray:
 def test_chunks_of_time_that_pass_on_the_carry_give_what_the_whole_gives(name, reverse):
     problem = problems.make(name)
     whole = solve(name, problem, masked=True, reverse=reverse)
-    starts, carry, ys = (HALF, 0) if reverse else (0, HALF), problem.given.carry, {}
+    starts, carry, ys = (HALF, 0) if reverse else (0, HALF), problem.arguments.carry, {}
     for start in starts:
         chunk = slice(start, start + HALF)
         lengths = np.clip(problem.lengths - start, 0, HALF)
         part = problem.replace(
-            xs=problem.given.xs[:, chunk], lengths=lengths, carry=carry, ys_share=problem.ys_share[:, chunk]
+            xs=problem.arguments.xs[:, chunk], lengths=lengths, carry=carry, ys_share=problem.ys_share[:, chunk]
         )
-        found = solve(name, part, masked=True, reverse=reverse)
-        carry, ys[start] = found.last, found.ys
+        actual = solve(name, part, masked=True, reverse=reverse)
+        carry, ys[start] = actual.last, actual.ys
     same(np.concatenate([ys[0], ys[HALF]], axis=1), whole.ys)
     same(carry, whole.last)
 
@@ -110,7 +127,7 @@ def test_single_steps_give_what_the_whole_gives(name):
     problem = problems.make(name, lengths=(STEPS,) * BATCH)
     whole = solve(name, problem, masked=True, reverse=True)
     with jax.enable_x64(True):
-        arrays, xs, carry = jax.tree.map(jnp.asarray, problem.given)
+        arrays, xs, carry = jax.tree.map(jnp.asarray, problem.arguments)
         weights = weights_of(cell_of(name), arrays)
         one = quick.jit(lambda x, carry: step(cell_of(name), weights, x, carry))
         for t in reversed(range(STEPS)):
@@ -119,26 +136,114 @@ def test_single_steps_give_what_the_whole_gives(name):
     same(carry, whole.last)
 
 
-@each_case()
-def test_the_carry_is_zero_at_first_and_stays_where_there_are_no_steps(name):
+@each_case(cells=("lstm", "lru"))
+def test_the_carry_is_zero_at_first(name):
     problem, cell = problems.make(name), cell_of(name)
-    zeros = problem.replace(carry=jax.tree.map(np.zeros_like, problem.given.carry))
+    zeros = problem.replace(carry=jax.tree.map(np.zeros_like, problem.arguments.carry))
     wanted = solve(name, zeros, masked=True, reverse=True)
     with jax.enable_x64(True):
-        arrays, xs, carry = jax.tree.map(jnp.asarray, problem.given)
-        weights, lengths = weights_of(cell, arrays), jnp.asarray(LENGTHS)
-        found = quick.jit(lambda xs: unroll(cell, weights, xs, lengths=lengths, reverse=True))(xs)
-        same(found, (wanted.ys, wanted.last))
-        ys, last = unroll(cell, weights, xs[:, :0], carry=carry)
+        weights, lengths = weights_of(cell, jax.tree.map(jnp.asarray, problem.arguments.weights)), jnp.asarray(LENGTHS)
+        unrolled = quick.jit(lambda xs: unroll(cell, weights, xs, lengths=lengths, reverse=True))
+        same(unrolled(problem.arguments.xs), (wanted.ys, wanted.last))
+
+
+@each_case()
+def test_where_there_are_no_steps_the_carry_stays(name):
+    problem, cell = problems.make(name), cell_of(name)
+    with jax.enable_x64(True):
+        arrays, xs, carry = jax.tree.map(jnp.asarray, problem.arguments)
+        ys, last = unroll(cell, weights_of(cell, arrays), xs[:, :0], carry=carry)
     assert ys.shape == (BATCH, 0, cell.widths(HIDDEN)[0])
-    same(last, problem.given.carry)
+    same(last, problem.arguments.carry)
+    assert [part.shape for part in cell.initial_carry(BATCH, HIDDEN)] == [part.shape for part in last]
 
 
 @pytest.mark.parametrize(
-    ("steps", "batch", "features", "length"),
+    ("steps", "batch", "hidden_size", "length"),
     [(400, 8, 64, 50), (128, 32, 256, 8), (64, 16, 512, 32), (64, 16, 1024, 64), (7, 1000, 512, 7), (97, 8, 64, 64)],
 )
-def test_a_block_fits_the_cache_unless_its_rows_are_fewer_than_those_of_a_matrix(steps, batch, features, length):
+def test_a_block_fits_the_cache_unless_its_rows_are_fewer_than_those_of_a_matrix(steps, batch, hidden_size, length):
     if jax.default_backend() != "cpu":
         length = steps
-    assert block_length(steps, batch, 4 * features * 4, features) == length
+    assert block_length(steps, batch, 4 * hidden_size * 4, hidden_size) == length
+
+
+def reference_loss(name: str, problem: Problem, reverse: bool, nudges: list[np.ndarray] | None = None) -> float:
+    ys, last = reference.unroll(name, *problem.arguments, problem.lengths, reverse, nudges)
+    return problem.loss(ys, last)
+
+
+@each_case("masked", "reverse", cells=reference.CELLS)
+def test_results_over_time_are_those_of_the_equations(name, masked, reverse):
+    problem = problems.make(name)
+    lengths = problem.lengths if masked else np.full_like(problem.lengths, STEPS)
+    ys, last = reference.unroll(name, *problem.arguments, lengths, reverse)
+    actual = solve(name, problem, masked=masked, reverse=reverse)
+    np.testing.assert_allclose(actual.ys, ys, rtol=0, atol=1e-13)
+    for part, wanted in zip(actual.last, last, strict=True):
+        np.testing.assert_allclose(part, wanted, rtol=0, atol=1e-13)
+
+
+@each_case("reverse", cells=reference.CELLS)
+@pytest.mark.parametrize("argument", Arguments._fields)
+def test_gradients_are_the_finite_differences_of_the_equations(name, argument, reverse):
+    problem = problems.make(name)
+    rng, small = np.random.default_rng(1), 2e-6
+    value = getattr(problem.arguments, argument)
+    direction = jax.tree.map(lambda x: rng.normal(size=x.shape), value)
+
+    def at(distance: float) -> float:
+        moved = jax.tree.map(lambda x, d: x + distance * d, value, direction)
+        return reference_loss(name, problem.replace(**{argument: moved}), reverse)
+
+    gradient = getattr(solve(name, problem, masked=True, reverse=reverse).gradients, argument)
+    slope = sum(jax.tree.leaves(jax.tree.map(lambda g, d: np.sum(g * d), gradient, direction)))
+    assert slope == pytest.approx((at(small) - at(-small)) / (2 * small), abs=1e-8)
+
+
+@each_case("reverse", variants=False, cells=reference.CELLS)
+def test_the_probe_reads_the_gradient_of_every_part_including_the_way_from_c_through_h(name, reverse):
+    problem = problems.make(name)
+    zeros, small = [np.zeros((STEPS, *part.shape)) for part in problem.arguments.carry], 3e-6
+    gradients = [np.zeros_like(zero) for zero in zeros]
+    for index, gradient in enumerate(gradients):
+        for place in np.ndindex(gradient.shape):
+            nudges = [zero.copy() for zero in zeros]
+            nudges[index][place] = small
+            above, below = (reference_loss(name, problem, reverse, [s * x for x in nudges]) for s in (1, -1))
+            gradient[place] = (above - below) / (2 * small)
+    norms = np.stack([np.sqrt(np.sum(np.square(gradient), axis=(1, 2))) for gradient in gradients], axis=1)
+    assert np.all(norms > 0.1)
+    np.testing.assert_allclose(solve(name, problem, masked=True, reverse=reverse).norms, norms, rtol=1e-7)
+
+
+def flax_cell(name: str, arguments: Arguments) -> nnx.RNNCellBase:
+    """Flax's cell with our weights: its gates stand in the same order, its one bias with the input or the state."""
+    kind = {"rnn": nnx.SimpleCell, "lstm": nnx.OptimizedLSTMCell, "gru": nnx.GRUCell}[name]
+    cell = nnx.eval_shape(lambda: kind(INPUTS, HIDDEN, dtype=jnp.float64, rngs=nnx.Rngs(0)))
+    with_bias = cell.dense_h if name == "lstm" else cell.dense_i
+    cell.dense_i.kernel = nnx.Param(arguments.weights["w"])
+    cell.dense_h.kernel = nnx.Param(arguments.weights["u"])
+    with_bias.bias = nnx.Param(arguments.weights["b"])
+    return cell
+
+
+@ALIKE
+def test_results_and_gradients_are_those_of_flax_with_the_same_weights(name):
+    problem = problems.make(name)
+
+    def loss(arguments):
+        cell, carry, ys = flax_cell(name, arguments), arguments.carry, []
+        state = carry[0] if len(carry) == 1 else carry[::-1]  # flax puts c before h
+        for t in range(STEPS):
+            state, y = cell(state, arguments.xs[:, t])
+            ys.append(y)
+        last = (state,) if len(carry) == 1 else state[::-1]
+        return problem.loss(jnp.stack(ys, axis=1), last), (jnp.stack(ys, axis=1), last)
+
+    with jax.enable_x64(True):
+        gradients, (ys, last) = quick.jit(jax.grad(loss, has_aux=True))(problem.arguments)
+    actual = solve(name, problem, masked=False, reverse=False)
+    pairs = (actual.ys, ys), (actual.last, last), (actual.gradients, gradients)
+    for own, wanted in pairs:
+        jax.tree.map(lambda x, y: np.testing.assert_allclose(x, y, rtol=0, atol=1e-12), own, wanted)

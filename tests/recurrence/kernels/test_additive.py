@@ -21,16 +21,16 @@ def drawn():
     return [jnp.asarray(rng.normal(size=shape)) for shape in shapes]
 
 
-@pytest.mark.parametrize("numbers", [1, 3 * SIZE, 2 * QUERIES * SIZE, 10**6])
+@pytest.mark.parametrize("numbers", [1, 3 * SIZE, 2 * QUERIES * SIZE])
 def test_scores_and_gradients_are_those_of_the_formula_in_blocks_of_any_size(numbers, monkeypatch):
     monkeypatch.setattr(additive, "BLOCK", numbers)
 
     def both(score, queries, keys, weight, d_scores):
-        found, pull = jax.vjp(score, queries, keys, weight)
-        return found, pull(d_scores)
+        actual, pull = jax.vjp(score, queries, keys, weight)
+        return actual, pull(d_scores)
 
-    found, expected = jit(lambda *given: (both(additive.scores, *given), both(plain, *given)))(*drawn())
-    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-12), found, expected)
+    actual, expected = jit(lambda *arguments: (both(additive.scores, *arguments), both(plain, *arguments)))(*drawn())
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-12), actual, expected)
 
 
 @pytest.mark.parametrize(
@@ -39,12 +39,12 @@ def test_scores_and_gradients_are_those_of_the_formula_in_blocks_of_any_size(num
 )
 def test_a_block_is_no_larger_than_allowed_and_its_sequences_divide_the_batch(numbers, expected, monkeypatch):
     monkeypatch.setattr(additive, "BLOCK", numbers)
-    assert additive.block(BATCH, QUERIES, SIZE) == expected
+    assert additive.block_size(BATCH, QUERIES, SIZE) == expected
 
 
 def test_an_accelerator_takes_all_at_once(monkeypatch):
     monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
-    assert additive.block(BATCH, 10**6, SIZE) == (BATCH, 10**6)
+    assert additive.block_size(BATCH, 10**6, SIZE) == (BATCH, 10**6)
 
 
 def test_the_hidden_layer_is_no_array_of_the_program(monkeypatch):
@@ -52,7 +52,7 @@ def test_the_hidden_layer_is_no_array_of_the_program(monkeypatch):
     whole = BATCH * QUERIES * SIZE
 
     def sizes(score):
-        step = jax.make_jaxpr(jax.grad(lambda *given: jnp.sum(score(*given)), argnums=(0, 1, 2)))
+        step = jax.make_jaxpr(jax.grad(lambda *arguments: jnp.sum(score(*arguments)), argnums=(0, 1, 2)))
         return {value.aval.size for value in _values(step(*drawn()[:3]).jaxpr)}
 
     assert whole in sizes(plain)

@@ -8,19 +8,20 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from research import catalogue
-from research.recurrent import linear
-from research.cells.cell import InitScheme, Weights, create
-from research.recurrent.linear import LinearCell
-from research.recurrent.lru import LRU, RADII
+from research.cells import CELLS as ALL_CELLS
+from research.cells import LRU, MinGRU, MinLSTM
+from research.cells.cell import Weights
+from research.cells.initializers import InitOptions, InitScheme
+from research.cells.linear import LinearCell
+from research.cells.lru import RADII
 from research.recurrence.unroll import Form, step, unroll
 from tests import quick
 from tests.recurrence import problem as problems
-from tests.recurrence.problem import BATCH, HIDDEN, INPUTS, Given, solve, weights_of
+from tests.recurrence.problem import BATCH, HIDDEN, INPUTS, Arguments, solve, weights_of
 
-SCHEME = InitScheme(jnp.float32(1), jnp.float32(0), jnp.float32(0))
+SCHEME = InitScheme.of(InitOptions())
 LONG = 23  # more than one level of the tree, and no whole number of groups at any
-CELLS = [name for name in catalogue.names("cells") if isinstance(create(name), LinearCell)]
+CELLS = [name for name, kind in ALL_CELLS.items() if issubclass(kind, LinearCell)]
 
 cells = pytest.mark.parametrize("name", CELLS)
 directions = pytest.mark.parametrize("reverse", [False, True], ids=["forward", "reverse"])
@@ -32,38 +33,32 @@ def close(x, y, tolerance: float = 1e-12) -> None:
 
 def long_problem(name: str) -> problems.Problem:
     problem, rng = problems.make(name, lengths=(LONG, 17, 0, 1)), np.random.default_rng(3)
-    widths = (INPUTS, create(name).widths(HIDDEN)[0])
+    widths = (INPUTS, ALL_CELLS[name]().widths(HIDDEN)[0])
     xs, ys_share = (rng.normal(size=(BATCH, LONG, width)) for width in widths)
     return problem.replace(xs=xs, ys_share=ys_share)
 
 
-def test_the_cells_with_an_associative_scan_are_those_of_the_papers():
-    assert set(CELLS) == {"mingru", "minlstm", "lru"}
-
-
 @cells
 @directions
-@pytest.mark.parametrize("masked", [False, True], ids=["full", "lengths"])
-def test_the_associative_form_is_the_sequential_form_with_all_gradients_and_the_probe(name, masked, reverse):
-    problem = long_problem(name)
-    found = solve(name, problem, masked=masked, reverse=reverse)
-    close(found, solve(name, problem, masked=masked, reverse=reverse, form="sequential"))
-    close(found, solve(name, problem, masked=masked, reverse=reverse, plain=True))
-    assert all(np.linalg.norm(part) > 0.1 for part in jax.tree.leaves(found.gradients.weights))
+def test_the_associative_form_is_the_sequential_form_with_all_gradients_and_the_probe(name, reverse):
+    problem, masked = long_problem(name), reverse or name == "lru"
+    actual = solve(name, problem, masked=masked, reverse=reverse)
+    close(actual, solve(name, problem, masked=masked, reverse=reverse, form="sequential"))
+    assert all(np.linalg.norm(part) > 0.1 for part in jax.tree.leaves(actual.gradients.weights))
 
 
 @cells
 @pytest.mark.parametrize("option", ["remat_every", "tbptt_steps"])
 def test_what_only_the_sequential_form_can_do_takes_it(name, option):
     problem, options = long_problem(name), {option: 5}
-    found, wanted = (
+    actual, wanted = (
         solve(name, problem, masked=True, reverse=False, plain=False, form=form, **options)
         for form in ("auto", "sequential")
     )
-    jax.tree.map(np.testing.assert_array_equal, found, wanted)
+    jax.tree.map(np.testing.assert_array_equal, actual, wanted)
 
 
-def states_in_turn(a, b, first, reverse):
+def states_one_by_one(a, b, first, reverse):
     state, states = first, np.zeros(b.shape, b.dtype)
     for t in range(len(b))[:: -1 if reverse else 1]:
         state = states[t] = a[t] * state + b[t]
@@ -72,7 +67,7 @@ def states_in_turn(a, b, first, reverse):
 
 @directions
 @pytest.mark.parametrize("kind", [np.float64, np.complex128])
-@pytest.mark.parametrize("steps", [1, 3, 4, 5, 17, 64, 100])
+@pytest.mark.parametrize("steps", [1, 4, 5, 23])
 def test_the_tree_gives_the_states_for_any_number_of_steps(steps, kind, reverse):
     rng = np.random.default_rng(steps)
     shapes = (steps, 1, 2), (steps, 3, 2), (3, 2)
@@ -80,20 +75,20 @@ def test_the_tree_gives_the_states_for_any_number_of_steps(steps, kind, reverse)
         rng.normal(size=shape) + (1j * rng.normal(size=shape) if kind == np.complex128 else 0) for shape in shapes
     )
     with jax.enable_x64(True):
-        found = quick.jit(lambda a, b, first: linear.scan(a, b, first, None, None, reverse))(a, b, first)
-    np.testing.assert_allclose(found, states_in_turn(a, b, first, reverse), rtol=1e-11)
+        actual = quick.jit(lambda a, b, first: linear.scan(a, b, first, None, None, reverse))(a, b, first)
+    np.testing.assert_allclose(actual, states_one_by_one(a, b, first, reverse), rtol=1e-11)
 
 
 def primitives(jaxpr) -> list[str]:
     """The names of all operations, inner programs included."""
-    found = []
+    actual = []
     for equation in jaxpr.eqns:
         inner = jax.tree.leaves(
             list(equation.params.values()), is_leaf=lambda x: hasattr(x, "eqns") or hasattr(x, "jaxpr")
         )
         inner = [getattr(x, "jaxpr", x) for x in inner if hasattr(x, "eqns") or hasattr(x, "jaxpr")]
-        found += [equation.primitive.name, *(name for each in inner for name in primitives(each))]
-    return found
+        actual += [equation.primitive.name, *(name for each in inner for name in primitives(each))]
+    return actual
 
 
 def depth(jaxpr) -> int:
@@ -114,69 +109,71 @@ def depth(jaxpr) -> int:
 @functools.cache
 def gradient(name: str, steps: int, form: Form):
     """The program of the forward and backward pass."""
-    cell = create(name)
-    weights = problems.make(name).given.weights
+    cell = ALL_CELLS[name]()
+    weights = problems.make(name).arguments.weights
 
-    def loss(given: Given):
-        ys, _ = unroll(cell, weights_of(cell, given.weights), given.xs, lengths=jnp.full(BATCH, steps), form=form)
+    def loss(arguments: Arguments):
+        ys, _ = unroll(
+            cell, weights_of(cell, arguments.weights), arguments.xs, lengths=jnp.full(BATCH, steps), form=form
+        )
         return jnp.sum(ys)
 
     xs = jax.ShapeDtypeStruct((BATCH, steps, INPUTS), jnp.float32)
-    return jax.make_jaxpr(jax.grad(loss))(Given(weights, xs, ())).jaxpr
+    return jax.make_jaxpr(jax.grad(loss))(Arguments(weights, xs, ())).jaxpr
 
 
 @cells
 def test_forward_and_backward_pass_are_logarithmic_in_depth_and_have_no_loop(name):
     powers = range(3, 7)
-    found = [gradient(name, 4**power, "auto") for power in powers]
-    assert not {"scan", "while"} & set(primitives(found[-1]))
+    actual = [gradient(name, 4**power, "auto") for power in powers]
+    assert not {"scan", "while"} & set(primitives(actual[-1]))
     assert "scan" in primitives(gradient(name, 64, "sequential"))  # so that the line above can fail
     for measure in (depth, lambda jaxpr: len(primitives(jaxpr))):
-        growth = np.diff([measure(jaxpr) for jaxpr in found])
+        growth = np.diff([measure(jaxpr) for jaxpr in actual])
         assert growth[0] > 0 and np.all(growth == growth[0])  # as much for each factor of 4 in T
-    assert depth(found[-1]) < 4**6 / 10
+    assert depth(actual[-1]) < 4**6 / 10
 
 
 @pytest.mark.parametrize("value", [-1e4, -200.0, 0.0, 1e4])
-def test_the_normalised_gates_of_the_minlstm_stay_numbers_where_both_are_shut_or_open(value):
-    cell, weights = create("minlstm"), problems.make("minlstm").given.weights
-    given = {key: jnp.asarray(x, jnp.float32) for key, x in weights.items()}
+def test_the_normalized_gates_of_the_minlstm_stay_numbers_where_both_are_shut_or_open(value):
+    cell, weights = MinLSTM(), problems.make("minlstm").arguments.weights
+    arguments = {key: jnp.asarray(x, jnp.float32) for key, x in weights.items()}
     b = np.concatenate([np.full(2 * HIDDEN, value), np.ones(HIDDEN)])
-    given |= {"w": 0 * given["w"], "b": jnp.asarray(b, jnp.float32)}
+    arguments |= {"w": 0 * arguments["w"], "b": jnp.asarray(b, jnp.float32)}
     carry = jnp.full((1, HIDDEN), 3.0)
 
-    def h(given):
-        return step(cell, weights_of(cell, given), jnp.ones((1, INPUTS)), (carry,))[0]
+    def h(arguments):
+        return step(cell, weights_of(cell, arguments), jnp.ones((1, INPUTS)), (carry,))[0]
 
-    np.testing.assert_allclose(h(given), 2, rtol=1e-6)  # f = i: half of what was, half of what is new
-    gradient = quick.jit(jax.grad(lambda given: jnp.sum(h(given))))(given)
+    np.testing.assert_allclose(h(arguments), 2, rtol=1e-6)  # f = i: half of what was, half of what is new
+    gradient = quick.jit(jax.grad(lambda arguments: jnp.sum(h(arguments))))(arguments)
     assert all(np.all(np.isfinite(x)) for x in jax.tree.leaves(gradient))
 
 
 def test_a_state_that_is_forgotten_at_every_step_leaves_numbers_over_a_long_time():
-    steps, cell = 4096, create("mingru")
-    given = {"w": jnp.ones((INPUTS, 2 * HIDDEN)), "b": jnp.repeat(jnp.asarray([-30.0, 0.0]), HIDDEN)}
+    steps, cell = 4096, MinGRU()
+    arguments = {"w": jnp.ones((INPUTS, 2 * HIDDEN)), "b": jnp.repeat(jnp.asarray([-30.0, 0.0]), HIDDEN)}
     xs = jnp.ones((1, steps, INPUTS))
 
-    def loss(given):
-        ys, _ = unroll(cell, weights_of(cell, given), xs)
+    def loss(arguments):
+        ys, _ = unroll(cell, weights_of(cell, arguments), xs)
         return jnp.sum(ys), ys
 
-    gradient, ys = quick.jit(jax.grad(loss, has_aux=True))(given)
+    gradient, ys = quick.jit(jax.grad(loss, has_aux=True))(arguments)
     np.testing.assert_allclose(ys, INPUTS, rtol=1e-6)
     assert all(np.all(np.isfinite(x)) for x in jax.tree.leaves(gradient))
 
 
 def test_the_eigenvalues_of_the_lru_start_on_the_ring_and_its_states_have_the_size_of_its_inputs():
     features, steps = 32, 2000
-    drawn = Weights(LRU(), 1, features, SCHEME, jax.random.key(0)).arrays()
+    drawn = Weights(LRU(), 1, features, SCHEME, jax.random.key(0), length=1).arrays()
     radius, phase = (np.exp(np.asarray(drawn[name], np.float64)) for name in ("nu_log", "theta_log"))
     radius = np.exp(-radius)
     low, high = RADII
     assert np.all((low < radius) & (radius < high))
     np.testing.assert_allclose(np.mean(radius**2), (low**2 + high**2) / 2, rtol=1e-4)  # uniform over the ring's area
     assert np.min(phase) > 0 and np.max(phase) < math.pi / 10 and np.std(phase) > math.pi / 10 / 4
-    phases = np.exp(np.asarray(Weights(LRU(), 1, 400, SCHEME, jax.random.key(0)).arrays()["theta_log"]))
+    phases = np.exp(np.asarray(Weights(LRU(), 1, 400, SCHEME, jax.random.key(0), length=1).arrays()["theta_log"]))
     assert math.pi / 10 * 0.98 < np.max(phases) < math.pi / 10 and np.mean(phases) == pytest.approx(math.pi / 20, 0.05)
     np.testing.assert_allclose(np.exp(drawn["gamma_log"]), np.sqrt(1 - radius**2), rtol=1e-4)
     weights = weights_of(LRU(), drawn | {"w": jnp.ones_like(drawn["w"])})

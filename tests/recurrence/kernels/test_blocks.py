@@ -27,7 +27,7 @@ def decaying(reverse, carry, xs, timed, saved):
 
 
 @directions
-@pytest.mark.parametrize("length", range(1, LENGTH + 1))
+@pytest.mark.parametrize("length", [1, 3, 5, LENGTH])
 def test_each_step_is_taken_once_and_in_its_place_with_what_its_block_saved(length, reverse):
     rng = np.random.default_rng(0)
     xs, timed, first = rng.normal(size=(2, LENGTH, 3)), rng.normal(size=(LENGTH, 2, 3)), rng.normal(size=(2, 3))
@@ -43,31 +43,31 @@ def test_each_step_is_taken_once_and_in_its_place_with_what_its_block_saved(leng
             jnp.asarray(timed),
             reverse,
         )
-        last, (found, _), saved = over_blocks(*arguments)
+        last, (actual, _), saved = over_blocks(*arguments)
         _, (again, same), _ = over_blocks(*arguments, saved)
-    np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-14)
+    np.testing.assert_allclose(actual, wanted, rtol=0, atol=1e-14)
     np.testing.assert_array_equal(last, state)
-    np.testing.assert_array_equal(again, found)
+    np.testing.assert_array_equal(again, actual)
     assert np.shape(same) == (LENGTH,) and np.all(same)
 
 
 @directions
-@pytest.mark.parametrize("length", [1, 3, LENGTH])
+@pytest.mark.parametrize("length", [3, LENGTH])
 def test_what_is_written_into_a_batch_major_array_is_what_comes_out_else(length, reverse):
     rng = np.random.default_rng(1)
     xs, timed, first = rng.normal(size=(2, LENGTH, 3)), rng.normal(size=(LENGTH, 2, 3)), rng.normal(size=(2, 3))
     block, (carry, xs, timed) = functools.partial(decaying, reverse), map(jnp.asarray, (first, xs, timed))
     arguments = (length, block, carry, xs, timed, reverse)
     last, (wanted, _), _ = over_blocks(*arguments)
-    written_last, (found, same), _ = over_blocks(*arguments, into=jnp.full((2, LENGTH, 3), jnp.nan))
-    np.testing.assert_array_equal(found, np.swapaxes(wanted, 0, 1))
+    written_last, (actual, same), _ = over_blocks(*arguments, into=jnp.full((2, LENGTH, 3), jnp.nan))
+    np.testing.assert_array_equal(actual, np.swapaxes(wanted, 0, 1))
     np.testing.assert_array_equal(written_last, last)
     assert same is None
 
 
 @directions
-@pytest.mark.parametrize("block", [1, 2, 5])
+@pytest.mark.parametrize("block", [1, 5])
 def test_results_and_gradients_do_not_depend_on_the_length_of_a_block(block, reverse):
     problem = problems.make("lstm")
-    found, whole = (solve("lstm", problem, masked=True, reverse=reverse, block=each) for each in (block, STEPS))
-    jax.tree.map(lambda x, y: np.testing.assert_allclose(x, y, rtol=0, atol=1e-13), found, whole)
+    actual, whole = (solve("lstm", problem, masked=True, reverse=reverse, block=each) for each in (block, STEPS))
+    jax.tree.map(lambda x, y: np.testing.assert_allclose(x, y, rtol=0, atol=1e-13), actual, whole)

@@ -1,4 +1,4 @@
-"""cuDNN's LSTM layer against the scan: JAX's reference implementation of the kernel in its place, all else as it is."""
+"""cuDNN's LSTM layer against the scan, with JAX's reference implementation in the place of the kernel."""
 
 import functools
 from collections.abc import Callable, Iterator
@@ -9,27 +9,26 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from flax import nnx
 from jax.experimental import rnn
 from jax.interpreters import mlir
 from jaxlib import gpu_rnn
 
-from research.config import CellConfig, Config
-from research.dotted import override
+from research.cells import GRU, LSTM
+from research.cells.initializers import InitOptions, InitScheme
 from research.errors import UserError
 from research.recurrence.kernels import cudnn
-from research.cells.cell import create
-from research.recurrence.unroll import unroll
-from research.training.step import TrialState
+from research.recurrence.stack import Stack, StackOptions
+from research.recurrence.unroll import kernel_of, unroll
 from tests import quick
 from tests.recurrence import problem
-from tests.recurrence.problem import HIDDEN, INPUTS, Given, Problem
-from tests.training import trials
+from tests.recurrence.problem import HIDDEN, INPUTS, Arguments, Problem
 
 SIZES = (INPUTS, HIDDEN, 1, False)
 
 
 def reference(x: Any, h: Any, c: Any, flat: Any, lengths: Any, inputs: int, features: int) -> Any:
-    """The kernel by `lstm_ref`, which takes the weights apart as JAX's authors found cuDNN to do it.
+    """The kernel by `lstm_ref`, which takes the weights apart as JAX's authors actual cuDNN to do it.
 
     Like cuDNN it refuses an empty sequence: nothing that it then yields is a number.
     """
@@ -60,28 +59,28 @@ def kernel_by_reference(monkeypatch) -> Iterator[None]:
         yield
 
 
-def by_kernel(given: Given, lengths: Any, reverse: bool) -> Any:
-    return cudnn.lstm(**given.weights, xs=given.xs, carry=given.carry, lengths=lengths, reverse=reverse)
+def by_kernel(arguments: Arguments, lengths: Any, reverse: bool) -> Any:
+    return cudnn.lstm(**arguments.weights, xs=arguments.xs, carry=arguments.carry, lengths=lengths, reverse=reverse)
 
 
-def by_scan(given: Given, lengths: Any, reverse: bool) -> Any:
-    cell = create("lstm")
-    weights = problem.weights_of(cell, given.weights)
-    return unroll(cell, weights, given.xs, carry=given.carry, lengths=lengths, reverse=reverse)
+def by_scan(arguments: Arguments, lengths: Any, reverse: bool) -> Any:
+    cell = LSTM()
+    weights = problem.weights_of(cell, arguments.weights)
+    return unroll(cell, weights, arguments.xs, carry=arguments.carry, lengths=lengths, reverse=reverse)
 
 
-Layer = Callable[[Given, Any, bool], Any]
+Layer = Callable[[Arguments, Any, bool], Any]
 
 
 def solved(layer: Layer, example: Problem, masked: bool, reverse: bool) -> Any:
     """Results, and gradients of their weighted sum."""
     lengths = jnp.asarray(example.lengths) if masked else None
 
-    def loss(given: Given) -> Any:
-        ys, last = layer(given, lengths, reverse)
+    def loss(arguments: Arguments) -> Any:
+        ys, last = layer(arguments, lengths, reverse)
         return example.loss(ys, last), (ys, last)
 
-    return jax.device_get(quick.jit(jax.grad(loss, has_aux=True))(example.given))
+    return jax.device_get(quick.jit(jax.grad(loss, has_aux=True))(example.arguments))
 
 
 def assert_close(one: Any, other: Any, tolerance: float) -> None:
@@ -111,7 +110,7 @@ def test_so_they_are_in_single_precision():
 def test_what_the_kernel_does_past_the_end_of_a_sequence_makes_no_difference(monkeypatch):
     example, past = problem.make("lstm"), jnp.arange(problem.STEPS)[None, :, None]
 
-    def spoilt(x: Any, lengths: Any) -> Any:
+    def spoiled(x: Any, lengths: Any) -> Any:
         return jnp.where(past < lengths[:, None, None], x, jnp.nan)
 
     clean = functools.partial(solved, by_kernel, example, True)
@@ -119,16 +118,16 @@ def test_what_the_kernel_does_past_the_end_of_a_sequence_makes_no_difference(mon
         expected = [clean(reverse) for reverse in (False, True)]
         fwd, bwd = rnn.lstm_fwd, rnn.lstm_bwd
 
-        def spoilt_fwd(*operands: Any) -> Any:
+        def spoiled_fwd(*operands: Any) -> Any:
             (ys, h, c), kept = fwd(*operands)
-            return (spoilt(ys, operands[4]), h, c), kept
+            return (spoiled(ys, operands[4]), h, c), kept
 
-        def spoilt_bwd(*operands: Any) -> Any:
+        def spoiled_bwd(*operands: Any) -> Any:
             dx, *others = bwd(*operands)
-            return spoilt(dx, operands[6][4]), *others
+            return spoiled(dx, operands[6][4]), *others
 
-        monkeypatch.setattr(rnn, "lstm_fwd", spoilt_fwd)
-        monkeypatch.setattr(rnn, "lstm_bwd", spoilt_bwd)
+        monkeypatch.setattr(rnn, "lstm_fwd", spoiled_fwd)
+        monkeypatch.setattr(rnn, "lstm_bwd", spoiled_bwd)
         for reverse, each in enumerate(expected):
             assert_close(clean(bool(reverse)), each, 0)
 
@@ -138,12 +137,12 @@ def test_trials_that_are_batched_take_the_kernel_one_after_the_other():
     examples = [problem.make("lstm", seed) for seed in range(3)]
     lengths = jnp.asarray(examples[0].lengths)
 
-    def gradient(given: Given) -> Any:
-        return jax.grad(lambda given: examples[0].loss(*by_kernel(given, lengths, False)))(given)
+    def gradient(arguments: Arguments) -> Any:
+        return jax.grad(lambda arguments: examples[0].loss(*by_kernel(arguments, lengths, False)))(arguments)
 
     with jax.enable_x64(True):
-        together = quick.jit(jax.vmap(gradient))(jax.tree.map(lambda *x: np.stack(x), *(e.given for e in examples)))
-        alone = [quick.jit(gradient)(example.given) for example in examples]
+        together = quick.jit(jax.vmap(gradient))(jax.tree.map(lambda *x: np.stack(x), *(e.arguments for e in examples)))
+        alone = [quick.jit(gradient)(example.arguments) for example in examples]
         assert_close(together, jax.tree.map(lambda *x: jnp.stack(x), *alone), 1e-12)
 
 
@@ -153,8 +152,8 @@ def test_the_flat_weights_have_the_size_and_the_order_that_jax_takes_apart():
     flat = cudnn.flat_weights(w, u, b)
     assert flat.shape == (rnn.get_num_params_in_lstm(*SIZES),)
     w_ih, w_hh, b_ih, b_hh = (part[0] for part in rnn.unpack_lstm_weights(flat, *SIZES))
-    for found, expected in ((w_ih, w.T), (w_hh, u.T), (b_ih, b), (b_hh, jnp.zeros_like(b))):
-        np.testing.assert_array_equal(found, expected)
+    for actual, expected in ((w_ih, w.T), (w_hh, u.T), (b_ih, b), (b_hh, jnp.zeros_like(b))):
+        np.testing.assert_array_equal(actual, expected)
 
 
 @pytest.fixture
@@ -164,48 +163,46 @@ def gpu(monkeypatch) -> None:
 
 
 @pytest.mark.usefixtures("kernel_by_reference", "gpu")
-def test_a_trial_is_trained_the_same_with_either_backend():
-    options = {"model__cell": "lstm", "model__bidirectional": True, "training__optimizer": "sgd"}
-    operations, trained = {}, {}
+def test_a_stack_gives_the_same_gradients_with_either_backend():
+    xs, lengths = np.random.default_rng(0).normal(size=(3, 5, 2)).astype(np.float32), jnp.array([5, 2, 0])
+    operations, gradients = {}, {}
     for backend in ("scan", "cudnn", "auto"):
-        config = trials.of(model__backend=backend, probes__gradient_flow_every=0, **options)
-        program, own = trials.program(config), trials.hparams_of(config)
-        rng = np.random.default_rng(0)
-        shapes = jax.eval_shape(program.init, own)
-        params = jax.tree.map(lambda x, rng=rng: jnp.asarray(rng.normal(size=x.shape), x.dtype), shapes.params)
-        others = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes.optimizer)
-        given = (own, TrialState(params, others, jnp.int32(0), jnp.bool_(True)), program.task.data, jnp.int32(3))
-        operations[backend] = str(jax.make_jaxpr(program.run)(*given)).count(" rnn_bwd[")
+        options = StackOptions(3, backend=backend)
+        init, rngs = InitScheme.of(InitOptions()), nnx.Rngs(params=0)
+        graph, weights = nnx.split(Stack(LSTM(), options, 2, init, rngs, length=5, directions=2))
+
+        def loss(weights: Any, graph: Any = graph) -> Any:
+            states, carries = nnx.merge(graph, weights)(xs, lengths=lengths)
+            return jnp.sum(jnp.square(states)) + jnp.sum(carries[0][1])
+
+        operations[backend] = str(jax.make_jaxpr(jax.grad(loss))(weights)).count(" rnn_bwd[")
         if backend != "auto":
-            trained[backend] = jax.device_get(quick.jit(program.run)(*given))
-    assert operations == {"scan": 0, "cudnn": 2, "auto": 2}  # the encoder's two directions
-    assert trained["scan"][0].step == 3
-    assert_close(trained["cudnn"], trained["scan"], 1e-5)
-
-
-LSTM = create("lstm")
+            gradients[backend] = jax.tree.leaves(quick.jit(jax.grad(loss))(weights))
+    assert operations == {"scan": 0, "cudnn": 2, "auto": 2}  # the two directions
+    assert_close(gradients["cudnn"], gradients["scan"], 1e-5)
+    assert [kernel_of(LSTM(), backend) for backend in ("auto", "scan", "cudnn")] == ["cudnn", "scan", "cudnn"]
 
 
 @pytest.mark.usefixtures("gpu")
 @pytest.mark.parametrize(
     ("cell", "dtype", "only_scan"),
     [
-        (create("gru"), jnp.float32, False),
-        (create("lstm", CellConfig(peephole=True)), jnp.float32, False),
-        (LSTM, jnp.float64, False),
-        (LSTM, jnp.float32, True),
+        (GRU(), jnp.float32, False),
+        (LSTM(peephole=True), jnp.float32, False),
+        (LSTM(), jnp.float64, False),
+        (LSTM(), jnp.float32, True),
     ],
     ids=["cell", "option", "type", "what the scan alone does"],
 )
 def test_auto_is_the_scan_and_cudnn_an_error_where_the_kernel_cannot(cell, dtype, only_scan):
-    assert not cudnn.chosen("auto", cell, dtype, only_scan)
+    assert not cudnn.runs("auto", cell, dtype, only_scan)
     with pytest.raises(ValueError, match="plain float32 lstm"):
-        cudnn.chosen("cudnn", cell, dtype, only_scan)
+        cudnn.runs("cudnn", cell, dtype, only_scan)
 
 
 @pytest.mark.usefixtures("gpu")
 def test_the_backend_decides_where_the_kernel_can():
-    assert [cudnn.chosen(backend, LSTM, jnp.float32, False) for backend in ("auto", "scan", "cudnn")] == [
+    assert [cudnn.runs(backend, LSTM(), jnp.float32, False) for backend in ("auto", "scan", "cudnn")] == [
         True,
         False,
         True,
@@ -233,23 +230,21 @@ TPU = Device("tpu", "TPU v5e", Client("PJRT C API\nTFRT TPU v5 lite"))
 def test_without_the_kernel_auto_is_the_scan_and_cudnn_one_line_for_the_user(device, precision, monkeypatch):
     monkeypatch.setattr(jax, "devices", lambda: [device])
     with jax.default_matmul_precision(precision):
-        assert not cudnn.chosen("auto", LSTM, jnp.float32, False)
-        with pytest.raises(UserError, match=r"^model\.backend=cudnn: must be auto or scan here: it "):
-            cudnn.require()
+        assert not cudnn.runs("auto", LSTM(), jnp.float32, False)
+        with pytest.raises(UserError, match=r"^model\.backend=cudnn: must be auto or scan on this machine: it "):
+            cudnn.require_kernel()
 
 
 @pytest.mark.parametrize("precision", cudnn.PRECISIONS)
 def test_an_nvidia_gpu_has_the_kernel(precision, monkeypatch):
     monkeypatch.setattr(jax, "devices", lambda: [NVIDIA])
     with jax.default_matmul_precision(precision):
-        assert cudnn.chosen("auto", LSTM, jnp.float32, False)
+        assert cudnn.runs("auto", LSTM(), jnp.float32, False)
 
 
 def test_auto_is_the_scan_where_trials_share_a_device():
-    found = [cudnn.settled(Config(), trials, 2).model.backend for trials in (1, 2, 3)]
-    assert found == ["auto", "auto", "scan"]
-    asked = override(Config(), {"model.backend": "cudnn"})
-    assert cudnn.settled(asked, 3, 2) == asked
+    assert [cudnn.resolve_backend("auto", trials, 2) for trials in (1, 2, 3)] == ["auto", "auto", "scan"]
+    assert cudnn.resolve_backend("cudnn", 3, 2) == "cudnn"
 
 
 @pytest.mark.skipif(cudnn.obstacle() is not None, reason="needs an NVIDIA GPU")
