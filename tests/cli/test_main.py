@@ -219,7 +219,7 @@ def test_report_hands_on_its_options(page, tmp_path):
         (["data", "lst"], "data: lst: no such action; must be one of list, fetch, info"),
         (["data", "fetch"], "data fetch: NAMES must be given"),
         (["predict"], "predict: PATH"),
-        (["predict", "absent"], "predict: INPUTS must be given"),
+        (["predict", "absent"], "predict: INPUT: must be at least one text"),
         (["predict", "absent", "word", "--n-best=0"], "predict: --n-best=0: must be at least 1"),
     ],
 )

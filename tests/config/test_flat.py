@@ -75,7 +75,7 @@ def test_a_class_of_the_users_is_a_choice_once_it_is_in_the_registry(monkeypatch
     class Mine(LSTM):
         """Mine."""
 
-        name: Literal["mine"] = "mine"
+        name: Literal["mine"] = "mine"  # pyright: ignore[reportIncompatibleVariableOverride]
         sharpness: float = 2.0
 
     monkeypatch.setitem(CELLS, "mine", Mine)
