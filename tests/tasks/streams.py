@@ -1,16 +1,19 @@
 """A small corpus twice: on the device, and read example by example."""
 
+import functools
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from research.tasks.resident import Examples, Resident
-from research.tasks.streamed import Records, Streamed
 
-from research.batch import Interface
-from research.tasks import sequences
+from research.batch import TaskSpec
+from research.data.batching import Examples, in_buckets
+from research.data.streaming import Records, Stream
+from research.tasks.corpus_task import CorpusTask, InMemory, Prepared, sample
+from research.tasks.metrics import edits
+from research.tasks.task import Evaluation, HeldOut, Predictions, Split
 
 COUNT, LONGEST = 60, 12
 
@@ -42,24 +45,38 @@ def examples(features: bool = False) -> Examples:
     return Examples(inputs, [[3 + k % 9] * (1 + k % 3) for k in range(COUNT)])
 
 
-class OnDevice(Resident):
-    def __init__(self, features: bool = False) -> None:
-        size = 2 if features else 3 + COUNT
-        self.interface = Interface("features" if features else "tokens", size, LONGEST, "tokens", 12, 4)
-        self.examples = examples(features)
-        self.hold(self.examples)
+@dataclass(frozen=True)
+class OnDevice(CorpusTask):
+    name: str = "on_device"
+    features: bool = False
 
-    def held_out(self, most: int) -> Any:
-        return self.examples.take(np.arange(min(most, COUNT))).batch()
+    @property
+    def inputs(self) -> Any:  # pyright: ignore[reportIncompatibleVariableOverride]
+        return "features" if self.features else "tokens"
 
-    def evaluate(self, outcome: sequences.Outcome) -> sequences.Evaluation:
-        return sequences.evaluate(outcome, self.held_out(len(outcome.loss)))
+    @functools.cached_property
+    def prepared(self) -> Prepared:
+        return Prepared(InMemory.of(examples(self.features)), "")
+
+    @functools.cached_property
+    def spec(self) -> TaskSpec:
+        return TaskSpec(self.inputs, 2 if self.features else 3 + COUNT, LONGEST, "tokens", 12, 4)
+
+    def held_out(self, split: Split, count: int) -> HeldOut:
+        pairs = list(zip(*vars(examples(self.features)).values(), strict=True))
+        return sample(split, pairs, count, lambda pair: pair, lambda pair: None)
+
+    def evaluate(self, predictions: Predictions, held_out: HeldOut) -> Evaluation:
+        return edits.evaluate(predictions, held_out.batch)
 
 
-class OnDisk(Streamed, OnDevice):
-    def __init__(self, features: bool = False, **about: Any) -> None:
-        super().__init__(features)
-        self.data = None
-        pairs = zip(self.examples.inputs, self.examples.targets, strict=True)
-        lengths = np.array([(len(source), len(target) + 1) for source, target in pairs])
-        self.read_from(Listed(self.examples, **about), lengths)
+@dataclass(frozen=True)
+class OnDisk(OnDevice):
+    name: str = "on_disk"
+    seconds: float = 0.0
+    damaged: bool = False
+
+    @functools.cached_property
+    def prepared(self) -> Prepared:
+        listed = Listed(examples(self.features), self.seconds, self.damaged)
+        return Prepared(Stream(listed, in_buckets(listed.examples.lengths)), "")

@@ -151,9 +151,7 @@ def test_perfect_outputs_have_no_error_but_those_of_the_baseline(task):
 def test_errors_on_unseen_voices_are_those_of_the_standard_metrics(task):
     own = speakers(task) == "d"
     metrics = without_last_word(task, own & (words(task) > 1))
-    assert (
-        metrics["free_running/word_error_rate"] == pytest.approx(2 / 7) == metrics["free_running/edit_error_rate"]
-    )
+    assert metrics["free_running/word_error_rate"] == pytest.approx(2 / 7) == metrics["free_running/edit_error_rate"]
     assert metrics["free_running/sequence_error_rate"] == 0.5
     assert all(value == 0 for name, value in metrics.items() if name.startswith("free_running/real/"))
 

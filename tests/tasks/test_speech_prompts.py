@@ -42,9 +42,7 @@ def made(monkeypatch, language: Any = "it", **options: Any) -> SpeechPrompts:
 
 def trained_on(task: SpeechPrompts) -> list[str]:
     """The texts of all training examples."""
-    return [
-        "".join(task.vocabulary.names(edits.symbols(target))) for bucket in task.data for target in bucket.targets
-    ]
+    return ["".join(task.vocabulary.names(edits.symbols(target))) for bucket in task.data for target in bucket.targets]
 
 
 def predictions(task: SpeechPrompts, **said: str) -> Predictions:

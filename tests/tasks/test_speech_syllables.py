@@ -67,8 +67,4 @@ def test_tones_and_what_is_left_without_them_are_counted_apart(task):
 
 def test_no_output_is_an_error_of_every_kind(task):
     metrics = evaluated(task, ㄨ1="")
-    assert (
-        metrics["free_running/tone_error_rate"]
-        == pytest.approx(1 / 3)
-        == metrics["free_running/base_error_rate"]
-    )
+    assert metrics["free_running/tone_error_rate"] == pytest.approx(1 / 3) == metrics["free_running/base_error_rate"]

@@ -1,6 +1,6 @@
-"""What the trainer relies on, for every task of the catalogue."""
+"""What the trainer relies on, for every task of the registry that needs no archive of TFDS."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache, partial
 from typing import Any
 
@@ -8,24 +8,27 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from research.tasks.corpora import asterisk, espeak, gcin, libreoffice, tuxpaint
-from research.tasks.corpora.recordings import Recording
-from research.tasks.corpora.stock_sets import STOCK_SETS
-from tests.tasks.recordings import spoken
 
-from research import catalogue
 from research.batch import EOS, NO_LABEL, PAD, Batch, TaskSpec
-from research.tasks import STAMP, task_types
+from research.data.corpora import asterisk, espeak, gcin, libreoffice, tuxpaint
+from research.data.corpora.recordings import Recording
+from research.data.images.files import STAMP_SIZE
+from research.tasks import TASKS
 from research.tasks import task as tasks
-from research.tasks.task import Predictions, Task
+from research.tasks.task import Predictions, Split, Task
 from tests import quick
+from tests.data.recordings import spoken
 
 SIZE = 16
-FEWER = {"translation": {"source_vocab_size": 60, "target_vocab_size": 60}, "image_stamps": {"pieces": 60}}
-"""Options of tasks whose own are more than small corpora have."""
+FEWER: Mapping[str, Mapping[str, Any]] = {
+    "translation": {"source_vocab_size": 60, "target_vocab_size": 60},
+    "image_stamps": {"vocab_size": 60},
+    "selective_copying": {"noise": 60},
+}
+"""Options for small corpora, and for short programs."""
+THROUGH_TFDS = {"librispeech", "speech_commands", "ted_hrlr_translate", "wmt14_translate", "coco_captions"}
 
-pytestmark = pytest.mark.parametrize("name", [name for name in catalogue.names("tasks") if name not in STOCK_SETS])
-"""Those of TFDS's own corpora need archives, and have tests of their own."""
+each = pytest.mark.parametrize("name", [name for name in TASKS if name not in THROUGH_TFDS])
 
 
 def splits(kind: Callable[[int], Any], train: int = 120, others: int = 40) -> dict[str, list[Any]]:
@@ -46,8 +49,8 @@ def pair(number: int) -> libreoffice.Pair:
 
 
 def stamp(number: int) -> tuxpaint.Stamp:
-    picture = np.random.default_rng(number).integers(0, 256, (STAMP, STAMP, 3), np.uint8)
-    return tuxpaint.Stamp(picture, f"a {number} {said(('red', 'blue', 'old', 'cat', 'dog'), number, 5)}")
+    pixels = np.random.default_rng(number).integers(0, 256, (STAMP_SIZE, STAMP_SIZE, 3), np.uint8)
+    return tuxpaint.Stamp(pixels, f"a {number} {said(('red', 'blue', 'old', 'cat', 'dog'), number, 5)}")
 
 
 def recording(words: Sequence[str], most: int, number: int) -> Recording:
@@ -70,13 +73,13 @@ def small_corpora() -> Iterator[None]:
         for corpus, load in loads.items():
             patch.setattr(corpus, "load", load)
         patch.setattr(asterisk, "digits", lambda *_: [spoken(word, "real") for word in espeak.WORDS])
-        tasks.create.cache_clear()
+        tasks.load.cache_clear()
         yield
-    tasks.create.cache_clear()
+    tasks.load.cache_clear()
 
 
 def created(name: str) -> Task:
-    return tasks.create(task_types()[name](**FEWER.get(name, {})))
+    return tasks.load(TASKS[name](**FEWER.get(name, {})))
 
 
 @cache
@@ -91,33 +94,34 @@ def draw(name: str, seed: int, step: int, bucket: int = 0) -> Batch[np.ndarray]:
     return jax.device_get(drawn(name, bucket)(jnp.int32(seed), jnp.int32(step)))
 
 
-def check(batch: Batch[np.ndarray], interface: TaskSpec, size: int) -> None:
-    """Shapes, types and ranges are those of the interface."""
+def check(batch: Batch[np.ndarray], spec: TaskSpec, size: int, train: bool) -> None:
+    """Shapes, types and ranges are those of the spec; of examples of validation and test lengths may be any."""
     assert all(isinstance(leaf, np.ndarray) for leaf in jax.tree.leaves(batch))
     steps = batch.inputs.shape[1]
     assert len(batch.inputs) == len(batch.targets) == size
-    if interface.inputs == "features":
-        assert batch.inputs.shape == (size, steps, interface.input_size)
-        assert steps == interface.input_length if batch.input_lengths is None else steps <= interface.input_length
+    assert steps <= spec.input_length or not train
+    if spec.inputs == "features":
+        assert batch.inputs.shape == (size, steps, spec.input_size)
+        assert batch.input_lengths is not None or steps == spec.input_length
         assert batch.inputs.dtype == np.float32
     else:
         lengths = np.full(size, steps, np.int32) if batch.input_lengths is None else batch.input_lengths
-        check_tokens(batch.inputs, lengths, interface.input_size, end=False)
+        check_tokens(batch.inputs, lengths, spec.input_size, end=False)
         assert batch.inputs.shape == (size, steps)
-    if interface.target == "tokens":
-        check_tokens(batch.targets, batch.target_lengths, interface.target_size, end=True)
-        assert batch.targets.shape[1] <= interface.target_length
-    elif interface.target == "labels":
-        asked = batch.targets != NO_LABEL
+    if spec.target == "tokens":
+        check_tokens(batch.targets, batch.target_lengths, spec.target_size, end=True)
+        assert batch.targets.shape[1] <= spec.target_length or not train
+    elif spec.target == "labels":
+        labeled = batch.targets != NO_LABEL
         assert batch.targets.shape == (size, steps) and batch.targets.dtype == np.int32
-        assert interface.target_length == interface.input_length
-        assert batch.targets[asked].min() >= 0 and batch.targets.max() < interface.target_size
-        np.testing.assert_array_equal(np.sum(asked, axis=1), batch.target_lengths)
-    elif interface.target == "class":
+        assert spec.target_length == spec.input_length
+        assert batch.targets[labeled].min() >= 0 and batch.targets.max() < spec.target_size
+        np.testing.assert_array_equal(np.sum(labeled, axis=1), batch.target_lengths)
+    elif spec.target == "class":
         assert batch.targets.shape == (size,) and batch.targets.dtype == np.int32
-        assert batch.targets.min() >= 0 and batch.targets.max() < interface.target_size
+        assert batch.targets.min() >= 0 and batch.targets.max() < spec.target_size
     else:
-        assert batch.targets.shape == (size, interface.target_size) and batch.targets.dtype == np.float32
+        assert batch.targets.shape == (size, spec.target_size) and batch.targets.dtype == np.float32
 
 
 def check_tokens(tokens: np.ndarray, lengths: np.ndarray | None, symbols: int, end: bool) -> None:
@@ -129,26 +133,31 @@ def check_tokens(tokens: np.ndarray, lengths: np.ndarray | None, symbols: int, e
     assert lengths.min() >= 1 and tokens.max() < symbols
 
 
-def test_batches_have_the_shapes_and_types_of_the_interface(name):
+@pytest.mark.parametrize("name", TASKS)
+def test_a_task_is_registered_under_its_name_and_says_what_it_is(name):
+    task = TASKS[name]()
+    assert task.name == name and task.describe() != name
+    assert TASKS[name].__doc__ is not None and TASKS[name].__doc__.partition("\n")[0].endswith(".")
+    assert task == TASKS[name]() and hash(task) == hash(TASKS[name]())
+
+
+@each
+def test_batches_have_the_shapes_and_types_of_the_spec(name):
     task = created(name)
-    for bucket in range(task.buckets):
+    for bucket in {0, task.buckets - 1}:
         batch = draw(name, 0, 0, bucket)
-        check(batch, task.spec, SIZE)
+        check(batch, task.spec, SIZE, train=True)
         assert batch.inputs.shape[1] <= task.spec.input_length
+        assert batch.input_lengths is None or not task.same_length or np.ptp(batch.input_lengths) == 0
 
 
-def test_held_out_examples_have_the_shapes_and_types_of_the_interface(name):
+@each
+def test_the_class_says_of_the_spec_what_it_is(name):
     task = created(name)
-    check(task.held_out(40), task.spec, 40)
+    assert (task.spec.inputs, task.spec.target) == (task.inputs, task.target)
 
 
-def test_the_options_say_of_the_interface_what_it_is(name):
-    options, interface = task_types()[name], created(name).spec
-    assert options.embedded == (interface.inputs == "tokens")
-    assert options.decodes == (interface.target == "tokens")
-    assert (options.labelled, options.valued) == (interface.target == "labels", interface.target == "value")
-
-
+@each
 def test_a_batch_is_a_pure_function_of_key_and_step(name):
     first, again = draw(name, 0, 3), draw(name, 0, 3)
     jax.tree.map(np.testing.assert_array_equal, first, again)
@@ -156,20 +165,58 @@ def test_a_batch_is_a_pure_function_of_key_and_step(name):
         assert np.any(other.inputs != first.inputs)
 
 
-def test_held_out_examples_are_the_same_in_every_run(name):
-    task, anew = created(name), catalogue.load("tasks", name)(task_types()[name](**FEWER.get(name, {})))
-    jax.tree.map(np.testing.assert_array_equal, task.held_out(40), anew.held_out(40))
+@each
+@pytest.mark.parametrize("split", ["validation", "test"])
+def test_held_out_examples_are_those_of_their_split_and_the_same_in_every_run(name, split: Split):
+    task, again = created(name), TASKS[name](**FEWER.get(name, {}))
+    held_out = task.held_out(split, 40)
+    assert held_out.split == split and len(held_out.references) in (0, 40)
+    check(held_out.batch, task.spec, 40, train=False)
+    jax.tree.map(np.testing.assert_array_equal, held_out.batch, again.held_out(split, 40).batch)
+    other = task.held_out("test" if split == "validation" else "validation", 40).batch
+    alike = held_out.batch.inputs.shape == other.inputs.shape and np.all(held_out.batch.inputs == other.inputs)
+    assert not alike
 
 
-def test_a_task_is_made_once_in_a_process(name):
-    assert created(name) is created(name)
-
-
-def test_all_that_is_evaluated_is_a_number_named_eval(name):
+@each
+def test_all_that_is_evaluated_is_a_number_without_the_name_of_a_split(name):
     task = created(name)
-    interface, count = task.spec, 40
-    outputs = np.zeros((count, interface.target_length), np.int32)
-    loss, errors = (np.full((count, interface.target_length), value, np.float32) for value in (0.5, 1))
-    predictions = Predictions(loss, errors, np.ones(count, np.float32), outputs, outputs)
-    metrics = task.evaluate(predictions).metrics
-    assert metrics and all(key.startswith("") and isinstance(value, float) for key, value in metrics.items())
+    held_out = task.held_out("validation", 40)
+    sequence = held_out.batch.targets.shape[1:] if task.target in ("tokens", "labels") else (1,)
+    outputs = np.zeros((40, *sequence), np.int32)
+    loss, errors = (np.full((40, *sequence), value, np.float32) for value in (0.5, 1))
+    metrics = task.evaluate(Predictions(loss, errors, np.ones(40), outputs, outputs), held_out).metrics
+    assert metrics and all(isinstance(value, float) for value in metrics.values())
+    assert not any(key.startswith(("eval", "validation", "test")) for key in metrics)
+    assert any(key.startswith("baseline/") for key in metrics)
+    assert task.target != "tokens" or {f"free_running/{task.error_rate}", "exposure_bias_gap"} <= set(metrics)
+
+
+def test_a_task_is_loaded_once_in_a_process():
+    assert created("adding") is created("adding") is tasks.load(TASKS["adding"]())
+    assert created("adding") is not tasks.load(TASKS["adding"](length=7))  # pyright: ignore[reportCallIssue]
+
+
+@pytest.mark.parametrize("name", ["translation", "speech_prompts", "speech_syllables", "image_stamps"])
+def test_sizes_that_a_model_is_built_from_do_not_change_with_validation_and_test(name, monkeypatch):
+    """What only they have is <unk>, and may be longer than all of training."""
+    corpus = {
+        "translation": libreoffice,
+        "speech_prompts": asterisk,
+        "speech_syllables": gcin,
+        "image_stamps": tuxpaint,
+    }
+    spec, load = created(name).spec, corpus[name].load
+    odd: dict[str, Any] = {
+        "translation": libreoffice.Pair("☃ " * 10, "☃ " * 200),
+        "speech_prompts": spoken("zq" * 20, draw=5),
+        "speech_syllables": spoken("ㄒㄒㄒㄒㄒㄒ9", draw=5),
+        "image_stamps": tuxpaint.Stamp(stamp(0).pixels, "☃ " * 50),
+    }
+    others = {"validation": [odd[name]] * 3, "test": [odd[name]] * 3}
+    monkeypatch.setattr(corpus[name], "load", lambda *options: load(*options) | others)
+    task = TASKS[name](**FEWER.get(name, {}))
+    assert task.spec == spec
+    batch = task.held_out("test", 5).batch
+    check(batch, spec, 3, train=False)
+    assert batch.targets.shape[1] > spec.target_length

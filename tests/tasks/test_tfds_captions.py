@@ -58,9 +58,7 @@ def test_any_caption_of_a_photograph_is_right(task):
             ids = vocabulary.ids(archives.caption(number, row) + wrong)  # the second of one, the first of the other
             outputs[row, : len(ids)] = ids
         metrics[wrong] = task.evaluate(Predictions(none, none, batch.target_lengths, outputs, batch.targets)).metrics
-    assert metrics[""]["free_running/exact_match"] == 1 and metrics[""]["free_running/bleu"] == pytest.approx(
-        100
-    )
+    assert metrics[""]["free_running/exact_match"] == 1 and metrics[""]["free_running/bleu"] == pytest.approx(100)
     assert metrics[""]["free_running/edit_error_rate"] > 0  # which knows the first alone
     assert metrics[" not"]["free_running/exact_match"] == 0 and metrics[" not"]["free_running/bleu"] < 99
 

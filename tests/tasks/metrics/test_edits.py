@@ -73,9 +73,9 @@ def test_the_errors_of_all_positions_add_up_to_the_edit_distances_to_the_nearest
     targets = batch([own[0] for own in references])
     found = edits.evaluate(predictions(targets, padded(outputs)), targets, references)
     table = columns(found)
-    total = np.nansum(np.array(table["free_running"]) * table["references"])
+    total = np.nansum(np.array(table["free_running_error_rate"]) * table["free_running_references"])
     assert total == pytest.approx(sum(distances), rel=1e-12)
-    assert table["references"] == [int(np.sum(free.symbols >= u)) for u in range(len(table["position"]))]
+    assert table["free_running_references"] == [int(np.sum(free.symbols >= u)) for u in range(len(table["position"]))]
     assert found.metrics["free_running/edit_error_rate"] == pytest.approx(total / np.sum(free.symbols))
 
 
@@ -97,15 +97,15 @@ def test_rates_by_position_are_of_the_sequences_that_reach_it():
     loss = np.array([[4, 1, 1, 2], [1, 3, 0, 0], [1, 2, 3, 0]], float)
     forced = np.array([[X, B, C, X], [A, X, X, X], [B, C, X, A]])  # what is said past an end mark does not count
     outputs = padded([(X, B, C), (A, X), (B, X)])
-    table = columns(edits.evaluate(predictions(targets, outputs, loss=loss, forced=forced), targets))
+    table = columns(edits.evaluate(predictions(targets, outputs, loss=loss, teacher_forced=forced), targets))
     expected = {
         "position": [1, 2, 3, 4],
         "count": [3, 3, 2, 1],
-        "forced_references": [3, 3, 2, 1],
-        "references": [3, 3, 2, 1],
+        "teacher_forced_references": [3, 3, 2, 1],
+        "free_running_references": [3, 3, 2, 1],
         "teacher_forced_loss": [2, 2, 2, 2],
-        "teacher_forced": [1 / 3, 1 / 3, 1 / 2, 1],
-        "free_running": [1 / 3, 2 / 3, 0, 0],
+        "teacher_forced_error_rate": [1 / 3, 1 / 3, 1 / 2, 1],
+        "free_running_error_rate": [1 / 3, 2 / 3, 0, 0],
         "exposure_bias_gap": [0, 1 / 3, -1 / 2, -1],
     }
     assert {key: pytest.approx(column) for key, column in table.items()} == expected
@@ -114,11 +114,17 @@ def test_rates_by_position_are_of_the_sequences_that_reach_it():
 def test_a_position_that_one_side_does_not_reach_has_no_rate_on_it():
     targets = batch([(A, B)])
     longer = columns(edits.evaluate(predictions(targets, padded([(A, B, C)])), targets, [[(A, B), (A, B, C)]]))
-    assert longer["count"] == longer["forced_references"] == [1, 1, 1, 0] != longer["references"] == [1, 1, 1, 1]
-    np.testing.assert_array_equal(longer["teacher_forced"], [0, 0, 0, np.nan])
+    assert (
+        longer["count"]
+        == longer["teacher_forced_references"]
+        == [1, 1, 1, 0]
+        != longer["free_running_references"]
+        == [1, 1, 1, 1]
+    )
+    np.testing.assert_array_equal(longer["teacher_forced_error_rate"], [0, 0, 0, np.nan])
     shorter = columns(edits.evaluate(predictions(targets, padded([(A,)])), targets, [[(A, B), (A,)]]))
-    assert (shorter["count"], shorter["references"]) == ([1, 1, 1], [1, 1, 0])
-    np.testing.assert_array_equal(shorter["free_running"], [0, 0, np.nan])
+    assert (shorter["count"], shorter["free_running_references"]) == ([1, 1, 1], [1, 1, 0])
+    np.testing.assert_array_equal(shorter["free_running_error_rate"], [0, 0, np.nan])
     np.testing.assert_array_equal(shorter["exposure_bias_gap"], [0, 0, np.nan])
 
 
@@ -127,14 +133,14 @@ def test_rates_by_length_are_of_the_tokens_of_its_examples():
     loss = np.array([[4, 1, 1, 2], [1, 3, 0, 0], [1, 2, 3, 0]], float)
     forced = np.array([[X, B, C, X], [A, X, X, X], [B, C, X, A]])
     outputs = padded([(X, B, C), (A, X), (B, X)])
-    table = edits.evaluate(predictions(targets, outputs, loss=loss, forced=forced), targets).by_length
+    table = edits.evaluate(predictions(targets, outputs, loss=loss, teacher_forced=forced), targets).by_length
     assert table is not None
     expected = {
         "length": [2, 7],
         "count": [1, 2],
         "teacher_forced_loss": [2, 2],
-        "teacher_forced": [1, 3 / 5],
-        "free_running": [1, 2 / 5],
+        "teacher_forced_error_rate": [1, 3 / 5],
+        "free_running_error_rate": [1, 2 / 5],
         "exposure_bias_gap": [0, -1 / 5],
     }
     assert {key: pytest.approx(column) for key, column in table.items()} == expected
@@ -148,10 +154,9 @@ def test_a_model_that_says_the_same_in_both_modes_has_no_gap():
     forced[wrong] = rng.integers(A, X + 1, np.sum(wrong))  # an end mark, too: the free model says one symbol too many
     said = padded([tuple(row[row >= A].tolist()) for row in forced])
     references = [
-        [edits.symbols(target), tuple(rng.integers(A, X, rng.integers(1, 7)).tolist())]
-        for target in targets.targets
+        [edits.symbols(target), tuple(rng.integers(A, X, rng.integers(1, 7)).tolist())] for target in targets.targets
     ]
-    found = edits.evaluate(predictions(targets, said, forced=forced), targets, references)
+    found = edits.evaluate(predictions(targets, said, teacher_forced=forced), targets, references)
     assert found.metrics["exposure_bias_gap"] == 0 < found.metrics["free_running/edit_error_rate"]
     assert found.by_length is not None and np.nanmax(np.abs(found.by_length["exposure_bias_gap"])) == 0
     assert np.nanmax(np.abs(columns(found)["exposure_bias_gap"])) == 0
@@ -160,7 +165,7 @@ def test_a_model_that_says_the_same_in_both_modes_has_no_gap():
 def test_an_early_end_mark_is_one_wrong_symbol_to_the_forced_model_and_stops_the_free_one():
     targets = batch([(A, B, C)])
     said = np.array([[A, EOS, C, EOS]])
-    metrics = edits.evaluate(predictions(targets, said, forced=said), targets).metrics
+    metrics = edits.evaluate(predictions(targets, said, teacher_forced=said), targets).metrics
     assert metrics["teacher_forced/edit_error_rate"] == pytest.approx(1 / 3)
     assert metrics["free_running/edit_error_rate"] == pytest.approx(2 / 3)
 
@@ -179,3 +184,22 @@ def test_a_subset_has_an_error_rate_of_its_own_and_an_empty_one_has_none():
     assert np.isnan(metrics["free_running/edit_error_rate_none"])
     assert metrics["free_running/edit_error_rate"] == pytest.approx(4 / 6)
     assert metrics["free_running/sequence_error_rate"] == 1
+
+
+def test_the_task_names_its_error_rate_and_counts_lengths_in_its_unit():
+    targets = batch([(A, B, C), (A,)], lengths=[7, 2])
+    outputs = padded([(A, B), (A,)])
+    found = edits.evaluate(predictions(targets, outputs), targets, name="phoneme_error_rate", lengths=np.array([3, 3]))
+    assert found.metrics["free_running/phoneme_error_rate"] == 1 / 4 == found.metrics["exposure_bias_gap"]
+    assert found.metrics["teacher_forced/phoneme_error_rate"] == 0 and not any("edit" in name for name in found.metrics)
+    assert found.by_length is not None and found.by_length["length"] == [3]
+
+
+def test_one_output_for_all_is_scored_against_the_same_references():
+    references = [[(A, B)], [(A,), (C, C)], [(B,)]]
+    metrics = edits.with_constant(Evaluation({"loss": 1.0}), "most_frequent", (A,), references).metrics
+    assert metrics == {
+        "loss": 1.0,
+        "baseline/most_frequent/edit_error_rate": 2 / 4,
+        "baseline/most_frequent/sequence_error_rate": pytest.approx(2 / 3),
+    }

@@ -1,16 +1,17 @@
-"""The reference is sacrebleu itself: what is tested is that it is asked the right question."""
+"""The reference is sacrebleu itself; the tests see that it gets the right texts."""
 
 import pytest
 import sacrebleu
 
-from research.tasks import translations
+from research.tasks.metrics import text
+from research.tasks.task import Evaluation
 
 OUTPUTS = ["Öffnet die Datei (neu).", "Wählen Sie ein Dokument aus.", "Etwas ganz anderes"]
 REFERENCES = ["Öffnet die Datei (neu).", "Wählen Sie das Dokument.", "Schließt das Fenster."]
 
 
 def test_scores_are_those_of_the_corpus_that_sacrebleu_gives():
-    found = translations.scores(OUTPUTS, REFERENCES, "de")
+    found = text.translation_scores(OUTPUTS, REFERENCES, "de")
     assert found["bleu"] == sacrebleu.corpus_bleu(OUTPUTS, [REFERENCES]).score
     assert found["chrf"] == sacrebleu.corpus_chrf(OUTPUTS, [REFERENCES]).score
     assert found["exact_match"] == pytest.approx(1 / 3)
@@ -18,28 +19,62 @@ def test_scores_are_those_of_the_corpus_that_sacrebleu_gives():
 
 
 def test_texts_that_are_their_references_have_all_that_there_is():
-    found = translations.scores(REFERENCES, REFERENCES, "de")
+    found = text.translation_scores(REFERENCES, REFERENCES, "de")
     assert found == {"bleu": pytest.approx(100), "chrf": pytest.approx(100), "exact_match": 1.0}
 
 
 def test_case_counts():
-    found = translations.scores(["öffnet die datei jetzt."], ["Öffnet die Datei jetzt."], "de")
+    found = text.translation_scores(["öffnet die datei jetzt."], ["Öffnet die Datei jetzt."], "de")
     assert found["bleu"] < 50 and found["exact_match"] == 0
 
 
 def test_japanese_is_scored_by_characters_and_not_as_one_word():
     outputs, references = ["ファイルを開きます。"], ["ファイルを閉じます。"]
-    found = translations.scores(outputs, references, "ja")
+    found = text.translation_scores(outputs, references, "ja")
     assert found["bleu"] == sacrebleu.corpus_bleu(outputs, [references], tokenize="char").score > 20
-    assert translations.scores(outputs, references, "de")["bleu"] < 20
+    assert text.translation_scores(outputs, references, "de")["bleu"] < 20
 
 
 def test_a_signature_names_the_tokenizer_and_the_version():
     for language, tokens in (("de", "13a"), ("fr", "13a"), ("ja", "char")):
-        found = translations.signatures(language)
+        found = text.signatures(language)
         assert found["bleu"] == f"nrefs:1|case:mixed|eff:no|tok:{tokens}|smooth:exp|version:{sacrebleu.__version__}"
         assert f"nc:6|nw:0|space:no|version:{sacrebleu.__version__}" in found["chrf"]
 
 
 def test_nothing_said_is_no_error():
-    assert translations.scores([""], ["Etwas."], "de") == {"bleu": 0.0, "chrf": 0.0, "exact_match": 0.0}
+    assert text.translation_scores([""], ["Etwas."], "de") == {"bleu": 0.0, "chrf": 0.0, "exact_match": 0.0}
+
+
+def test_errors_are_edits_over_all_references():
+    found = text.error_rates(["one too three", ""], ["one two three", "on"])
+    assert found == {
+        "character_error_rate": pytest.approx((1 + 2) / (13 + 2)),
+        "word_error_rate": pytest.approx((1 + 1) / (3 + 1)),
+    }
+
+
+def test_spaces_at_the_ends_are_no_errors():
+    assert set(text.error_rates([" one two "], ["one two"]).values()) == {0}
+
+
+def test_there_can_be_more_errors_than_words():
+    assert text.error_rates(["b c"], ["a"])["word_error_rate"] == 2
+
+
+def test_the_likeliest_output_is_the_most_frequent_and_else_the_one_nearest_to_all():
+    assert text.most_frequent(["aaa", "zz", "zz"]) == "zz"
+    assert text.most_frequent(["abcd", "abxd", "q", "abd"]) == "abd"
+
+
+def test_scores_of_several_outputs_stand_under_their_prefixes():
+    texts = {"free_running": REFERENCES, "baseline/most_frequent": OUTPUTS}
+    found = text.with_translation_scores(Evaluation({"loss": 1.0}), texts, REFERENCES, "de")
+    assert found.metrics["free_running/bleu"] == pytest.approx(100) and found.metrics["loss"] == 1.0
+    assert found.metrics["baseline/most_frequent/exact_match"] == pytest.approx(1 / 3)
+    assert found.signatures == text.signatures("de")
+
+
+def test_any_of_several_references_is_right():
+    scores = text.translation_scores(OUTPUTS[:1], [["Etwas anderes.", REFERENCES[0]]], "de")
+    assert scores["exact_match"] == 1 and scores["bleu"] == pytest.approx(100)
