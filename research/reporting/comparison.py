@@ -4,7 +4,7 @@ The trials of a row differ in their seed and in nothing else. Where they differ 
 its parts are told apart by that option; a config that was run twice counts once.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, get_args
@@ -31,18 +31,16 @@ def load(runs: Path | str) -> pd.DataFrame:
         runs = research.reporting.load("runs/attention")
         runs.groupby("attention.name")["test/free_running/phoneme_error_rate"].agg(["mean", "std", "count"])
 
-    Args:
-        runs: path of a run directory, or of one that holds some at any depth.
-
     Raises:
         UserError: for a broken file.
     """
-    rows = []
-    for run in find(runs):
-        result = run.result() or {"status": "unfinished", "summary": {}}
-        config = strict_json.decode(run.options())
-        rows.append({"path": str(run.path), "status": result["status"], **config, **result["summary"]})
-    return pd.DataFrame(rows)
+    trials = _trials(find(runs))
+    results = [result or {"status": "unfinished", "summary": {}} for result in trials["result"]]
+    first = pd.DataFrame(
+        {"path": trials["run"].map(lambda run: str(run.path)), "status": [r["status"] for r in results]}
+    )
+    summaries = pd.DataFrame([result["summary"] for result in results])
+    return pd.concat([first, trials.drop(columns=["run", "result"]).infer_objects(), summaries], axis=1)
 
 
 @dataclass(frozen=True)
@@ -52,8 +50,8 @@ class Comparison:
     name: str
     experiment: Experiment
     trials: pd.DataFrame
-    """One row a trial, in the order of the report: `setting` and `row` (labels), `run` (RunDirectory), `config` (flat
-    dict) and `result` (dict, or None while it is unfinished)."""
+    """One row a trial, in the order of the report: `run` (RunDirectory), `result` (dict, or None while it is
+    unfinished), `row` (label) and the dotted keys of the config."""
     duplicates: int
     """Run directories left out because another holds the same config."""
 
@@ -77,75 +75,70 @@ def values(trials: pd.DataFrame, key: str) -> list[float | None]:
     return [result["summary"].get(key) for result in finished(trials)["result"]]
 
 
-def read(runs: Iterable[RunDirectory]) -> list[Comparison]:
+def option(trials: pd.DataFrame, key: str) -> Any:
+    """Return an option of the first trial; None where it has none."""
+    return trials[key].iloc[0] if key in trials else None
+
+
+def read(runs: Sequence[RunDirectory]) -> list[Comparison]:
     """Read and group the runs: a comparison for each experiment, by name.
 
     Raises:
         UserError: for a broken file, or an experiment that does not exist.
     """
-    trials = pd.DataFrame([{"run": run, "config": run.options(), "result": run.result()} for run in runs])
     comparisons = []
-    for name, part in trials.groupby(trials["config"].map(lambda config: str(config.get("experiment", "")))):
+    for name, trials in _trials(runs).groupby("experiment"):
         try:
             experiment = experiments.load(str(name))
         except UserError as error:
-            raise UserError(f"{part['run'].iloc[0].config_file}: {error}") from error
-        comparisons.append(compare(Path(str(name)).stem, experiment, part))
+            raise UserError(f"{trials['run'].iloc[0].config_file}: {error}") from error
+        comparisons.append(compare(Path(str(name)).stem, experiment, trials))
     return comparisons
 
 
 def compare(name: str, experiment: Experiment, trials: pd.DataFrame) -> Comparison:
-    """Return the trials in the order in which the experiment declares its settings and variants.
-
-    Args:
-        name: of the experiment.
-        experiment: what it declares.
-        trials: with the columns `run`, `config` and `result`.
-    """
+    """Return the trials in the order in which the experiment declares its settings and variants."""
     trials = trials.loc[trials["result"].isna().sort_values(kind="stable").index]  # of two equal ones the finished one
-    texts = pd.DataFrame([_texts(config) for config in trials["config"]], index=trials.index)
-    unique = trials[~texts.duplicated()]
-    unique = unique.assign(
-        setting=[config.get("setting", "") for config in unique["config"]],
-        value=[config.get(experiment.rows, "") for config in unique["config"]],
-        seed=[config.get("seed", 0) for config in unique["config"]],
-        row="",
-    )
-    for (_, value), part in unique.groupby(["setting", "value"], sort=False):
-        options = texts.loc[part.index].drop(columns="seed", errors="ignore")
-        varying = sorted(key for key in options if options[key].nunique(dropna=False) > 1)
-        for index, config in part["config"].items():
-            chosen = ", ".join(f"{key}={config.get(key)}" for key in varying)
-            unique.loc[index, "row"] = f"{label(value)} ({chosen})" if varying else label(value)
+    options = trials.drop(columns=["run", "result"]).astype(str)
+    options = options[[key for key in options if not str(key).startswith(NEUTRAL_KEYS)]]
+    unique = trials[~options.duplicated()]
+    chosen = unique[experiment.rows] if experiment.rows in unique else pd.Series("", unique.index)
+    labels = chosen.map(label)
+    for _, part in unique.groupby([unique["setting"], labels], sort=False):
+        counts = options.loc[part.index].drop(columns="seed").nunique()
+        varying = sorted(counts.index[counts > 1])
+        for index in part.index if varying else []:
+            labels[index] += f" ({', '.join(f'{key}={part.loc[index, key]}' for key in varying)})"
     orders = [_order(experiment.settings), _order(_declared(experiment)), _order(()), _order(())]
-    keys = unique[["setting", "value", "row", "seed"]].apply(
-        lambda trial: tuple(order(value) for order, value in zip(orders, trial, strict=True)), axis=1
-    )
-    ordered = unique.loc[sorted(unique.index, key=dict(keys).__getitem__)]
-    return Comparison(name, experiment, ordered.drop(columns=["value", "seed"]), len(trials) - len(unique))
+    columns = [unique["setting"], chosen, labels, unique["seed"]]
+    keys = pd.concat([column.map(order) for column, order in zip(columns, orders, strict=True)], axis=1)
+    ordered = sorted(unique.index, key=lambda index: tuple(keys.loc[index]))
+    return Comparison(name, experiment, unique.assign(row=labels).loc[ordered], len(trials) - len(unique))
 
 
 def describe(section: pd.DataFrame) -> str:
     """Return what a setting is, from the configs: task, training, model. Options that vary stand with slashes."""
-    configs = list(section["config"])
 
-    def varying(key: str, configs: Sequence[Mapping[str, Any]] = configs) -> str:
-        return "/".join({label(config[key]): None for config in configs if key in config})
+    def varying(key: str, trials: pd.DataFrame = section) -> str:
+        return "/".join(trials[key].map(label).unique())
 
     steps = f"{varying('training.steps')} steps of {varying('training.batch_size')} sequences"
     seconds, layers = varying("training.max_seconds"), varying("model.num_layers")
-    limited = seconds not in ("0", "")
-    parts = [task_of(section), f"trained for {seconds} seconds, at most {steps}" if limited else f"trained for {steps}"]
-    budgets = [config["model.parameter_budget"] for config in configs if config.get("model.parameter_budget")]
-    units = varying("model.hidden_size", [config for config in configs if not config.get("model.parameter_budget")])
-    counts = "/".join({f"{budget:,}" if isinstance(budget, int) else str(budget): None for budget in budgets})
-    sizes = {"hidden units": units, "parameters": counts}
+    parts = [
+        task_of(section),
+        f"trained for {steps}" if seconds == "0" else f"trained for {seconds} seconds, at most {steps}",
+    ]
+    budgets = section["model.parameter_budget"]
+    sizes = {
+        "hidden units": varying("model.hidden_size", section[budgets == 0]),
+        "parameters": "/".join(budgets[budgets != 0].map("{:,}".format).unique()),
+    }
     size = " or ".join(f"{number} {unit}" for unit, number in sizes.items() if number)
-    parts.append(size + (f" in {layers} layers" if layers not in ("1", "") else ""))
+    parts.append(size if layers == "1" else f"{size} in {layers} layers")
     if varying("model.bidirectional") == "True":
         parts.append("bidirectional encoder")
-    trials = section["row"].value_counts()
-    seeds = "–".join(str(count) for count in dict.fromkeys((trials.min(), trials.max())))
+    counts = section["row"].value_counts()
+    seeds = "–".join(str(count) for count in dict.fromkeys((counts.min(), counts.max())))
     return "; ".join([*parts, f"{seeds} seed{'' if seeds == '1' else 's'}"])
 
 
@@ -158,15 +151,16 @@ def tasks(section: pd.DataFrame) -> list[Task]:
     """Return the distinct tasks of a setting, rebuilt from the configs.
 
     Raises:
-        UserError: for a config that holds no task of today.
+        UserError: for a config whose task does not exist.
     """
-    rebuilt: dict[Task, None] = {}
-    for run, config in zip(section["run"], section["config"], strict=True):
+    options = section[[key for key in section if str(key).startswith("task.")]]
+    rebuilt = []
+    for index, task in options[~options.astype(str).duplicated()].iterrows():
         try:
-            rebuilt[unflatten({key: value for key, value in config.items() if key.startswith("task.")}).task] = None
+            rebuilt.append(unflatten(dict(task.dropna())).task)
         except UserError as error:
-            raise UserError(f"{run.config_file}: {error}") from error
-    return list(rebuilt)
+            raise UserError(f"{section.loc[index, 'run'].config_file}: {error}") from error
+    return rebuilt
 
 
 def label(value: Any) -> str:
@@ -174,9 +168,10 @@ def label(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value) or "base"
 
 
-def _texts(config: Mapping[str, Any]) -> dict[str, str]:
-    """Return the options that make trials differ, as text."""
-    return {key: str(value) for key, value in config.items() if not key.startswith(NEUTRAL_KEYS)}
+def _trials(runs: Sequence[RunDirectory]) -> pd.DataFrame:
+    """Return a row a run: `run`, `result` and the dotted keys of the config, NaN where it has none."""
+    rows = [{"run": run, "result": run.result(), **strict_json.decode(run.options())} for run in runs]
+    return pd.DataFrame(rows, columns=None if rows else ["run", "result"], dtype=object)
 
 
 def _declared(experiment: Experiment) -> list[Any]:

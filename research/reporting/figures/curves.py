@@ -24,8 +24,7 @@ def metric_by_time(comparison: Comparison) -> Figure | None:
         return None
     looks = style.looks(comparison)
     floors = [_baselines(section, metric) for section, _ in panels]
-    longest = max(style.longest(panels), *(len(name) for floor in floors for name in floor), 0)
-    figure, axes = style.grid(len(panels), left=1.2, right=0.5 + 0.14 * longest)
+    figure, axes = style.grid(len(panels))
     for axis, (section, lines), floor in zip(axes, panels, floors, strict=True):
         for label, line in lines.items():
             style.band(axis, line["minutes"], line, *looks[label], unit=unit)

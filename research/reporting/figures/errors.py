@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 
 from research.errors import UserError
 from research.reporting import measures
-from research.reporting.comparison import Comparison, rows, task_of, tasks, values
+from research.reporting.comparison import Comparison, option, rows, task_of, tasks, values
 from research.reporting.figures import style
 from research.reporting.measures import Kind
 from research.reporting.statistics import interval
@@ -46,7 +46,7 @@ def _by_length(comparison: Comparison, kind: Kind, unit: float, label: str, titl
     if not panels:
         return None
     looks = style.looks(comparison)
-    figure, axes = style.grid(len(panels), left=1.2, right=0.5 + 0.14 * style.longest(panels))
+    figure, axes = style.grid(len(panels))
     for axis, (section, lines) in zip(axes, panels, strict=True):
         count = pd.concat([line["count"] for line in lines.values()], axis=1).max(axis=1)
         top = unit * max(line["high"].max() for line in lines.values()) * 1.12 or 1.0
@@ -75,8 +75,7 @@ def error_by_position(comparison: Comparison) -> Figure | None:
     if not panels:
         return None
     columns = min(4, math.ceil(math.sqrt(len(panels))))
-    inner, tall = (4.3, 2.8) if len(panels) > 1 else (6.6, 4.6)
-    figure, axes = style.grid(len(panels), left=0.95, right=0.25, columns=columns, inner=inner, tall=tall)
+    figure, axes = style.grid(len(panels), columns, *((5.5, 4.3) if len(panels) > 1 else ()))
     top = 100 * max(line["high"].max() for *_, free, forced in panels for line in (free, forced)) * 1.08
     for place, (axis, (setting, section, label, *lines)) in enumerate(zip(axes, panels, strict=True)):
         free, forced = lines
@@ -88,9 +87,8 @@ def error_by_position(comparison: Comparison) -> Figure | None:
         if place % columns == 0:
             axis.set_ylabel(f"{_unit(section, 'token_unit')} error (%)")
         axis.set_title(" / ".join(part for part in (setting, label) if part), pad=10)
-    style.key(figure, COLORS)
     note = "Line: mean over seeds; band: lowest to highest seed; gray: the gap. The end mark is a position, too."
-    style.title(figure, "Error by the position in the target", note)
+    style.title(figure, "Error by the position in the target", note, COLORS)
     return figure
 
 
@@ -99,7 +97,7 @@ def exposure_bias_gap(comparison: Comparison) -> Figure | None:
     panels = style.panels(comparison, _by_ratio)
     if not panels:
         return None
-    figure, axes = style.grid(len(panels), left=1.2, right=2.4)
+    figure, axes = style.grid(len(panels))
     for axis, (section, points) in zip(axes, panels, strict=True):
         ratios = [float(ratio) for ratio in points]
         for kind, color in COLORS.items():
@@ -122,8 +120,8 @@ def forced_and_free(comparison: Comparison) -> Figure | None:
     panels = style.panels(comparison, style.of_rows(_errors))
     if not panels:
         return None
-    tall = 0.3 + 0.52 * max(len(errors) for _, errors in panels)
-    figure, axes = style.grid(len(panels), left=0.5 + 0.14 * style.longest(panels), right=0.4, inner=8.2, tall=tall)
+    most = max(len(errors) for _, errors in panels)
+    figure, axes = style.grid(len(panels), width=11.0, height=1.7 + 0.52 * most)
     for axis, (section, errors) in zip(axes, panels, strict=True):
         heights = np.arange(len(errors))
         for shift, (kind, color) in zip((0.1, -0.1), COLORS.items(), strict=True):
@@ -138,9 +136,8 @@ def forced_and_free(comparison: Comparison) -> Figure | None:
         axis.set(ylim=(len(errors) - 0.5, -0.5), xlabel=f"{_unit(section, 'token_unit')} error (%)")
         axis.spines["left"].set_visible(False)
         axis.set_title(task_of(section))
-    style.key(figure, COLORS)
     note = f"{NOTE}; gray: the gap; dotted: the first row, free running."
-    style.title(figure, "Error after the true prefix, and free running", note)
+    style.title(figure, "Error after the true prefix, and free running", note, COLORS)
     return figure
 
 
@@ -187,9 +184,8 @@ def _by_ratio(section: pd.DataFrame) -> dict[str, Intervals]:
     for _, row in rows(section):
         errors, ratio = _errors(row), _ratio(row)
         if errors and ratio is not None:
-            options = row["config"].iloc[0]
-            always = options.get("teacher_forcing.schedule") == "always"
-            kind = tuple(options.get(f"teacher_forcing.{name}") for name in ("granularity", "feedback"))
+            always = option(row, "teacher_forcing.schedule") == "always"
+            kind = tuple(option(row, f"teacher_forcing.{name}") for name in ("granularity", "feedback"))
             points.append((ratio, None if always else kind, errors))
     kinds = [kind for _, kind, _ in points if kind]
     common = max(kinds, key=kinds.count, default=None)
@@ -200,8 +196,7 @@ def _by_ratio(section: pd.DataFrame) -> dict[str, Intervals]:
 
 def _ratio(row: pd.DataFrame) -> float | None:
     """Return the constant ratio of teacher forcing; None for a schedule."""
-    options = row["config"].iloc[0]
-    schedule, ratio = options.get("teacher_forcing.schedule"), options.get("teacher_forcing.ratio")
+    schedule, ratio = option(row, "teacher_forcing.schedule"), option(row, "teacher_forcing.ratio")
     if schedule == "constant" and not is_number(ratio):
         raise UserError(f"{row['run'].iloc[0].config_file}: teacher_forcing.ratio={ratio}: must be a number")
     return {"always": 1.0, "never": 0.0, "constant": ratio}.get(str(schedule))

@@ -56,7 +56,7 @@ def gradient_profiles(comparison: Comparison, part: str = "", when: When = "firs
     if not panels:
         return None
     looks = style.looks(comparison)
-    figure, axes = style.grid(len(panels), left=0.6 + 0.13 * style.longest(panels), right=1.0)
+    figure, axes = style.grid(len(panels))
     for axis, (section, lines) in zip(axes, panels, strict=True):
         _profile_panel(axis, lines, looks)
         updates = f", {_range([step for line in lines.values() for step in line.steps])} updates"
@@ -87,32 +87,23 @@ def gradient_heatmaps(comparison: Comparison) -> Figure | None:
     looks = style.looks(comparison)
     labels = [label for label in looks if any(label in lines for _, lines in panels)]
     scale = color_scale(np.concatenate([line.to_numpy().ravel() for _, lines in panels for line in lines.values()]))
-    left, right, top, bottom = 0.9 + 0.14 * style.longest(panels), 2.1, 1.55, 1.2
-    width, height = left + 3.7 * len(panels) + right, top + 1.5 * len(labels) + bottom
-    figure = Figure(figsize=(width, height))
-    grid = figure.add_gridspec(
-        len(labels), len(panels), left=left / width, right=1 - right / width, top=1 - top / height,
-        bottom=bottom / height, hspace=0.28, wspace=0.2,
-    )  # fmt: skip
-    for down, label in enumerate(labels):
-        for across, (section, lines) in enumerate(panels):
-            axis = figure.add_subplot(grid[down, across])
-            _heatmap_panel(axis, lines.get(label), scale)
-            axis.tick_params(labelbottom=down == len(labels) - 1, labelsize=13)
-            if down == 0:
-                axis.set_title(task_of(section).replace(", ", ",\n"), pad=10, fontsize=16)
-            if across == 0:
-                middle = axis.get_position().y0 + axis.get_position().height / 2
-                color = looks[label][0]
-                figure.text((left - 0.6) / width, middle, label, ha="right", va="center", color=color, weight="bold")
-    place = (1 - 1.7 / width, 0.35, 0.32 / width, 0.45)
-    bar = figure.colorbar(ScalarMappable(Normalize(*scale), COLOR_MAP), cax=figure.add_axes(place), extend="both")
+    figure, axes = style.grid(len(labels) * len(panels), columns=len(panels), width=4.8, height=1.7)
+    for place, axis in enumerate(axes):
+        down, across = divmod(place, len(panels))
+        section, lines = panels[across]
+        _heatmap_panel(axis, lines.get(labels[down]), scale)
+        axis.tick_params(labelbottom=down == len(labels) - 1, labelsize=13)
+        if down == 0:
+            axis.set_title(task_of(section).replace(", ", ",\n"), fontsize=16)
+        if across == 0:
+            color = looks[labels[down]][0]
+            axis.set_ylabel(labels[down], rotation=0, ha="right", va="center", color=color, weight="bold")
+    mappable = ScalarMappable(Normalize(*scale), COLOR_MAP)
+    bar = figure.colorbar(mappable, ax=axes, extend="both", shrink=0.6, aspect=15, label="norm of ∂L/∂hₜ")
     ticks = range(scale[0], scale[1] + 1, 2)
     bar.set_ticks(list(ticks), labels=[_power(tick) for tick in ticks])
-    bar.set_label("norm of ∂L/∂hₜ")
     patches = [Patch(color=UNDERFLOW, label="0: underflow"), Patch(color=OVERFLOW, label="inf: overflow")]
-    figure.legend(handles=patches, loc="upper right", bbox_to_anchor=(1 - 0.05 / width, 0.32), frameon=False,
-                  fontsize=14, handlelength=1)  # fmt: skip
+    figure.legend(handles=patches, loc="outside right lower", frameon=False, fontsize=14, handlelength=1)
     note = "Median over seeds. Across: time step t, the loss is after the last. Up: updates of the weights."
     style.title(figure, "Norm of ∂L/∂hₜ over the sequence (across) and over training (up)", note)
     return figure
@@ -134,8 +125,9 @@ def _profile_panel(axis: Axes, lines: dict[str, Profile], looks: style.Looks) ->
         axis.plot(times, middle, color=color, ls=dashes)
         for mark, hits in (("v", line.norms["middle"] == 0), ("^", np.isinf(line.norms["middle"]))):
             at = np.flatnonzero(hits)
-            at = at[np.linspace(0, len(at) - 1, max(1, 8 * len(at) // len(times))).astype(int)] if len(at) else at
-            axis.plot(at, middle[at], ls="", marker=mark, ms=9, color=color, clip_on=False)
+            if len(at):
+                at = at[np.linspace(0, len(at) - 1, max(1, 8 * len(at) // len(times))).astype(int)]
+                axis.plot(at, middle[at], ls="", marker=mark, ms=9, color=color, clip_on=False)
         ends[label] = (0.0, float(middle[0]))
     bottom = scale.low - scale.strip * bool((norms == 0).any())
     top = scale.high + scale.strip * bool(np.isinf(norms).any())

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from scipy.optimize import isotonic_regression
 
-from research.reporting.comparison import Comparison, rows
+from research.reporting.comparison import Comparison, option, rows
 
 STYLE: dict[Any, Any] = {
     "font.size": 17,
@@ -21,8 +21,8 @@ STYLE: dict[Any, Any] = {
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.linewidth": 1.2,
-    "figure.titlesize": 23,
-    "figure.titleweight": "bold",
+    "figure.constrained_layout.h_pad": 0.15,
+    "figure.constrained_layout.w_pad": 0.15,
     "lines.linewidth": 3.2,
     "lines.solid_capstyle": "round",
     "svg.hashsalt": "research",  # the same runs give the same bytes
@@ -56,55 +56,36 @@ def of_rows(measure: Callable[[pd.DataFrame], Line | None]) -> Callable[[pd.Data
     return measured
 
 
-def longest(panels: Sequence[tuple[pd.DataFrame, Mapping[str, Any]]]) -> int:
-    """Return the number of characters of the longest label."""
-    return max(len(label) for _, lines in panels for label in lines)
-
-
-def grid(
-    panels: int, left: float, right: float, columns: int = 0, inner: float = 6.6, tall: float = 4.6
-) -> tuple[Figure, list[Axes]]:
-    """Return axes of `inner` x `tall` inches in 1 or 2 columns, or as many as told, with room for labels in inches."""
-    columns = columns or (1 if panels == 1 else 2)
+def grid(panels: int, columns: int = 0, width: float = 9.0, height: float = 5.8) -> tuple[Figure, list[Axes]]:
+    """Return a figure of panels of `width` x `height` inches, labels included, in 1 or 2 columns unless told."""
+    columns = columns or min(panels, 2)
     rows = math.ceil(panels / columns)
-    above, below, top, bottom = 0.6, 0.85, 0.75, 0.5
-    width, height = columns * (left + inner + right), top + rows * (above + tall + below) + bottom
-    figure = Figure(figsize=(width, height))
-    axes = []
-    for panel in range(panels):
-        down, across = divmod(panel, columns)
-        x = across * (left + inner + right) + left
-        y = height - top - above - tall - down * (above + tall + below)
-        axes.append(figure.add_axes((x / width, y / height, inner / width, tall / height)))
-    return figure, axes
+    figure = Figure(figsize=(columns * width, rows * height + 1), layout="constrained")
+    axes = figure.subplots(rows, columns, squeeze=False).ravel()
+    for axis in axes[panels:]:
+        axis.remove()
+    return figure, list(axes[:panels])
 
 
-def title(figure: Figure, title: str, note: str) -> None:
-    """Write the title above and an explanation below, as large as the width of the figure allows."""
+def title(figure: Figure, title: str, note: str, colors: Mapping[str, str] | None = None) -> None:
+    """Write the title above, what colors are below it, and a note below all, as large as the width allows."""
     width, height = figure.get_size_inches()
 
     def points(words: str, most: float, em: float) -> float:
         return min(most, 72 * (width - 0.5) / (em * len(words)))
 
-    figure.text(0.25 / width, 1 - 0.2 / height, title, fontsize=points(title, 23, 0.62), weight="bold", va="top")
-    figure.text(0.25 / width, 0.2 / height, note, fontsize=points(note, 15, 0.53), color="#444444")
-
-
-def key(figure: Figure, colors: Mapping[str, str]) -> None:
-    """Write what the colors are, below the title, where labels at the lines would collide."""
-    width, height = figure.get_size_inches()
-    x = 0.25
-    for name, color in colors.items():
-        figure.text(x / width, 1 - 0.6 / height, f"● {name}", color=color, fontsize=17, weight="bold", va="top")
+    x, size = 0.25, points(title, 23, 0.62)
+    figure.suptitle(f"{title}\n" if colors else title, x=x / width, ha="left", size=size, weight="bold")
+    figure.supxlabel(note, x=x / width, ha="left", size=points(note, 15, 0.53), color="#444444")
+    for name, color in (colors or {}).items():
+        figure.text(x / width, 1 - 0.6 / height, f"● {name}", color=color, size=17, weight="bold", va="top")
         x += 0.135 * len(name) + 0.6
 
 
 def looks(comparison: Comparison) -> Looks:
     """Return color and line style by label: color by cell where cells are compared, else by row."""
     cells = {
-        label: str(row["config"].iloc[0].get("cell.name"))
-        for _, section in comparison.sections()
-        for label, row in rows(section)
+        label: str(option(row, "cell.name")) for _, section in comparison.sections() for label, row in rows(section)
     }
     if len(set(cells.values())) < 2:
         return {label: (COLORS[place % len(COLORS)], "-") for place, label in enumerate(cells)}
