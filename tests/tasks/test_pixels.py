@@ -2,10 +2,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from research.tasks.corpora import mnist
 
-from research.tasks import PIXELS, Pixels
-from research.tasks.pixels import Pixels
+from research.data.corpora import mnist
+from research.tasks.pixels import PIXELS, Pixels
 from research.tasks.task import Predictions
 from tests import quick
 
@@ -17,12 +16,12 @@ def digits():
 
 @pytest.fixture(scope="module")
 def plain() -> Pixels:
-    return Pixels(Pixels(pixels_per_step=4))
+    return Pixels(pixels_per_step=4)
 
 
 @pytest.fixture(scope="module")
 def permuted() -> Pixels:
-    return Pixels(Pixels(permuted=True))
+    return Pixels(permuted=True)
 
 
 def test_a_batch_holds_images_of_the_training_split_scaled_to_one_with_their_digits(plain, digits):
@@ -31,7 +30,7 @@ def test_a_batch_holds_images_of_the_training_split_scaled_to_one_with_their_dig
     data = jax.device_put(plain.data)
     draw = quick.jit(lambda step: plain.batch(data, jax.random.key(0), step, 100, 0))
     seen = set()
-    for step in range(40):  # one epoch
+    for step in range(35):  # one epoch
         batch = jax.device_get(draw(jnp.int32(step)))
         assert batch.inputs.shape == (100, PIXELS // 4, 4)
         assert batch.inputs.min() == 0 and batch.inputs.max() == 1
@@ -43,7 +42,7 @@ def test_a_batch_holds_images_of_the_training_split_scaled_to_one_with_their_dig
 
 
 def test_held_out_digits_are_the_test_split_shuffled(plain, digits):
-    batch = plain.held_out(5000)
+    batch = plain.held_out("test", 5000).batch
     images = np.rint(batch.inputs.reshape(-1, PIXELS) * 255).astype(np.uint8)
     known = {
         image.tobytes(): int(label)
@@ -51,8 +50,8 @@ def test_held_out_digits_are_the_test_split_shuffled(plain, digits):
     }
     assert {image.tobytes(): int(label) for image, label in zip(images, batch.targets, strict=True)} == known
     assert not set(known) & {image.tobytes() for image in digits["train"]["images"]}
-    assert len(np.unique(plain.held_out(50).targets)) > 5  # the file is sorted by digit
-    np.testing.assert_array_equal(plain.held_out(50).inputs, batch.inputs[:50])
+    assert len(np.unique(plain.held_out("test", 50).batch.targets)) > 5  # the file is sorted by digit
+    np.testing.assert_array_equal(plain.held_out("test", 50).batch.inputs, batch.inputs[:50])
 
 
 def test_training_and_held_out_digits_are_scaled_alike(plain, digits):
@@ -66,18 +65,27 @@ def test_permuted_digits_are_read_in_one_fixed_order(permuted, digits):
     def columns(train: np.ndarray, test: np.ndarray) -> list[bytes]:
         return [column.tobytes() for column in np.concatenate([train, test]).T]
 
-    test = np.rint(permuted.held_out(1000).inputs.reshape(-1, PIXELS) * 255).astype(np.uint8)
+    test = np.rint(permuted.held_out("test", 1000).batch.inputs.reshape(-1, PIXELS) * 255).astype(np.uint8)
     rows = np.random.default_rng(0).permutation(1000)
     plain = columns(digits["train"]["images"], digits["test"]["images"][rows])
     found = columns(permuted.data[0], test)
     assert sorted(found) == sorted(plain)  # whole columns, of both splits alike, change places
     assert np.mean([a == b for a, b in zip(found, plain, strict=True)]) < 0.2  # some pixels are always blank
-    again = Pixels(Pixels(permuted=True))
+    again = Pixels(permuted=True)
     np.testing.assert_array_equal(again.data[0], permuted.data[0])
 
 
 def test_accuracy_is_the_share_of_right_digits(plain):
     predictions = Predictions(np.array([1.0, 2, 3, 6]), np.array([0.0, 1, 0, 0]), np.ones(4), np.zeros((4, 10)))
-    metrics = plain.evaluate(predictions).metrics
-    baseline = float(np.mean(plain.held_out(4).targets == 0))  # all digits are equally frequent, so the first is taken
-    assert metrics == {"loss": 3.0, "accuracy": 0.75, "baseline/accuracy": baseline}
+    held_out = plain.held_out("test", 4)
+    metrics = plain.evaluate(predictions, held_out).metrics
+    baseline = float(np.mean(held_out.batch.targets == 0))  # all digits are equally frequent, so the first is taken
+    assert metrics == {"loss": 3.0, "accuracy": 0.75, "baseline/most_frequent/accuracy": baseline}
+
+
+def test_validation_digits_are_no_others(plain, digits):
+    batch = plain.held_out("validation", 5000).batch
+    found = {image.tobytes() for image in np.rint(batch.inputs.reshape(-1, PIXELS) * 255).astype(np.uint8)}
+    assert found == {image.tobytes() for image in digits["validation"]["images"]} and len(batch.inputs) == 500
+    others = (image.tobytes() for split in ("train", "test") for image in digits[split]["images"])
+    assert not found & set(others)

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 import soundfile
 from research.tasks.audio import fbank, sound
-from research.tasks.audio.reader import SoundReader
-from tests.tasks.recordings import RATE, all_spoken, spoken
+from research.tasks.audio.reader import AudioProcessor
 
 from research.tasks import SpeechOptions
 from research.tasks.metrics.edits import symbols
 from research.tasks.speech import Speech
 from tests import quick
+from tests.data.recordings import RATE, all_spoken, spoken
 
 TRAIN = all_spoken(["non", "noon", "one", "oon", "eon", "neon", "nee", "nooooooooon"])
 TEST = [spoken("oneee", "a"), spoken("nnn", "b"), spoken("ene", "b", rate=16000), spoken("x", "c")]
@@ -50,7 +50,7 @@ def batches(made: Spoken, steps: int) -> list:
 
 
 def text(made: Spoken, tokens: np.ndarray) -> str:
-    return made.processor().text(symbols(tokens))
+    return made.processor().decode(symbols(tokens))
 
 
 def test_a_batch_holds_whole_recordings_and_what_is_said_in_them():
@@ -92,13 +92,13 @@ def test_a_sample_of_held_out_recordings_has_the_first_of_them():
 
 def test_a_file_of_a_held_out_recording_is_read_as_in_evaluation(tmp_path):
     made = task()
-    reader = SoundReader.from_dict(made.processor().to_dict())
+    reader = AudioProcessor.from_dict(made.processor().to_dict())
     batch = made.held_out(4)
     assert batch.input_lengths is not None
     for row, features, length in zip(made.rows(4), batch.inputs, batch.input_lengths, strict=True):
         one = made.test[row]
         soundfile.write(tmp_path / "a.wav", one.sound, one.rate)
-        np.testing.assert_allclose(reader.read(str(tmp_path / "a.wav")), features[:length], atol=1e-4)
+        np.testing.assert_allclose(reader.encode(str(tmp_path / "a.wav")), features[:length], atol=1e-4)
 
 
 def test_every_update_distorts_anew_and_the_same_one_in_the_same_way():

@@ -5,14 +5,14 @@ import dataclasses
 import numpy as np
 import pytest
 from research.tasks.audio import fbank, sound
-from research.tasks.corpora import asterisk, espeak, flite
-from research.tasks.corpora.recordings import Recording
-from tests.tasks.recordings import RATE, spoken
 
 from research.batch import EOS, PAD
+from research.data.corpora import asterisk, espeak, flite
+from research.data.corpora.recordings import Recording
 from research.tasks import SpeechDigits, speech_digits
 from research.tasks.speech_digits import JOINED, LONGEST_PAUSE, SpeechDigits
 from research.tasks.task import Predictions
+from tests.data.recordings import RATE, spoken
 
 WORDS = espeak.WORDS
 TRAIN = [
@@ -30,13 +30,13 @@ def task() -> SpeechDigits:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(espeak, "load", lambda: {"train": TRAIN, "validation": VALIDATION, "test": TEST})
         patch.setattr(asterisk, "digits", lambda: REAL)
-        return SpeechDigits(SpeechDigits(num_mels=12))
+        return SpeechDigits(num_mels=12)
 
 
 def test_the_voices_to_be_scored_on_can_be_chosen(monkeypatch):
     monkeypatch.setattr(espeak, "load", lambda: {"train": TRAIN, "validation": VALIDATION, "test": TEST})
     monkeypatch.setattr(asterisk, "digits", lambda: REAL)
-    made = SpeechDigits(SpeechDigits(num_mels=12, held_out="validation"))
+    made = SpeechDigits(num_mels=12, held_out="validation")
     assert {one.speaker for one in made.test} == {"c", "Allison"} and len(made.test) == 1 + len(REAL) + JOINED
     count = len(made.test)
     assert made.evaluate(predictions(made, count)).metrics["free_running/word_error_rate"] == 0
@@ -84,7 +84,7 @@ def test_voices_built_from_recordings_are_added_to_training_alone(task, monkeypa
     monkeypatch.setattr(asterisk, "digits", lambda: REAL)
     added = [spoken("six six", "slt", draw=90 + draw) for draw in range(40)]
     monkeypatch.setattr(flite, "load", lambda count: added[:count])
-    more = SpeechDigits(SpeechDigits(num_mels=12, flite_strings=30))
+    more = SpeechDigits(num_mels=12, flite_strings=30)
     counts = [sum(len(batch.inputs) for batch in one.data) for one in (task, more)]
     assert counts == [len(TRAIN), len(TRAIN) + 30]
     assert [one.text for one in more.test] == [one.text for one in task.test]
@@ -168,11 +168,13 @@ def test_errors_on_the_real_voice_are_in_metrics_of_their_own(task):
 
 def test_the_baseline_says_the_most_frequent_training_string_to_everything(task):
     metrics = task.evaluate(predictions(task)).metrics
-    assert metrics["baseline/word_error_rate"] == pytest.approx(1 - 2 / 7)  # "two" stands three times in training
+    assert metrics["baseline/most_frequent/word_error_rate"] == pytest.approx(
+        1 - 2 / 7
+    )  # "two" stands three times in training
     sizes, real = words(task), speakers(task) == "Allison"
     said = np.array(["two" in task.test[row].text.split() for row in task.rows(EVERYTHING)])
     expected = 1 - np.sum(said[real]) / np.sum(sizes[real])
-    assert metrics["baseline/real/word_error_rate"] == pytest.approx(expected)
+    assert metrics["baseline/most_frequent/real/word_error_rate"] == pytest.approx(expected)
 
 
 def test_tables_are_of_the_unseen_voices(task):
@@ -183,4 +185,4 @@ def test_tables_are_of_the_unseen_voices(task):
 
 @pytest.mark.parametrize("count", [60, 120])
 def test_a_small_sample_can_be_scored(task, count):
-    assert task.evaluate(predictions(task, count)).metrics["baseline/real/word_error_rate"] > 0
+    assert task.evaluate(predictions(task, count)).metrics["baseline/most_frequent/real/word_error_rate"] > 0

@@ -8,12 +8,12 @@ from typing import Any
 import jax
 import numpy as np
 import pytest
-from tests.tasks.recordings import all_spoken
 
 from research.batch import EOS
 from research.tasks import SpeechPrompts, speech_prompts
 from research.tasks.speech_prompts import SpeechPrompts
 from research.tasks.task import Predictions
+from tests.data.recordings import all_spoken
 
 SPLITS = {
     "train": ["press one", "press one", "press two", "good bye"],
@@ -35,14 +35,14 @@ def spoken():
 def made(monkeypatch, language: Any = "it", **options: Any) -> SpeechPrompts:
     asked = []
     monkeypatch.setattr(speech_prompts.asterisk, "load", lambda language: asked.append(language) or spoken())
-    task = SpeechPrompts(SpeechPrompts(language=language, num_mels=12, **options))
+    task = SpeechPrompts(language=language, num_mels=12, **options)
     assert asked == [language]
     return task
 
 
 def trained_on(task: SpeechPrompts) -> list[str]:
     """The texts of all training examples."""
-    return ["".join(task.vocabulary.names(edits.symbols(target))) for bucket in task.data for target in bucket.targets]
+    return ["".join(task.vocabulary.decode(edits.symbols(target))) for bucket in task.data for target in bucket.targets]
 
 
 def predictions(task: SpeechPrompts, **said: str) -> Predictions:
@@ -51,7 +51,7 @@ def predictions(task: SpeechPrompts, **said: str) -> Predictions:
     outputs = np.zeros((3, 20), np.int32)
     for row, output in zip(task.rows(100), outputs, strict=True):
         text = str(task.test[row].text)
-        ids = task.vocabulary.ids(said.get(text.split()[0], text))
+        ids = task.vocabulary.encode(said.get(text.split()[0], text))
         output[: len(ids) + 1] = [*ids, EOS]
     none = np.zeros(held_out.targets.shape)
     assert held_out.target_lengths is not None
@@ -93,8 +93,8 @@ def test_perfect_output_has_no_errors_and_the_most_frequent_text_has_many(task):
     metrics = task.evaluate(predictions(task)).metrics
     assert metrics["free_running/character_error_rate"] == 0 == metrics["free_running/word_error_rate"]
     assert task.constant == "press one"
-    assert metrics["baseline/word_error_rate"] == pytest.approx((2 + 1 + 2) / 5)
-    assert metrics["baseline/character_error_rate"] == pytest.approx((7 + 3 + 8) / 20)
+    assert metrics["baseline/most_frequent/word_error_rate"] == pytest.approx((2 + 1 + 2) / 5)
+    assert metrics["baseline/most_frequent/character_error_rate"] == pytest.approx((7 + 3 + 8) / 20)
 
 
 def test_errors_are_counted_in_characters_and_in_words(task):

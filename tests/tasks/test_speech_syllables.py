@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
-from tests.tasks.recordings import all_spoken
 
 from research.batch import EOS
 from research.tasks import SpeechSyllables, speech_syllables
 from research.tasks.speech_syllables import SpeechSyllables
 from research.tasks.task import Predictions
+from tests.data.recordings import all_spoken
 
 SPLITS = {
     "train": ["ㄅㄚ1", "ㄅㄚ1", "ㄅㄚ2", "ㄇㄛ4"],
@@ -21,7 +21,7 @@ def task(monkeypatch) -> SpeechSyllables:
     asked = []
     spoken = {split: all_spoken(texts) for split, texts in SPLITS.items()}
     monkeypatch.setattr(speech_syllables.gcin, "load", lambda way: asked.append(way) or spoken)
-    made = SpeechSyllables(SpeechSyllables(split="base", num_mels=12))
+    made = SpeechSyllables(split="base", num_mels=12)
     assert asked == ["base"]
     return made
 
@@ -29,7 +29,7 @@ def task(monkeypatch) -> SpeechSyllables:
 def test_the_split_to_be_scored_on_can_be_chosen(monkeypatch):
     spoken = {split: all_spoken(texts) for split, texts in SPLITS.items()}
     monkeypatch.setattr(speech_syllables.gcin, "load", lambda way: spoken)
-    made = SpeechSyllables(SpeechSyllables(num_mels=12, held_out="validation"))
+    made = SpeechSyllables(num_mels=12, held_out="validation")
     assert [one.text for one in made.test] == SPLITS["validation"]
 
 
@@ -39,7 +39,7 @@ def evaluated(task: SpeechSyllables, **said: str) -> dict[str, float]:
     outputs = np.zeros((3, 5), np.int32)
     for row, output in zip(task.rows(100), outputs, strict=True):
         text = str(task.test[row].text)
-        ids = task.vocabulary.ids(said.get(text, text))
+        ids = task.vocabulary.encode(said.get(text, text))
         output[: len(ids) + 1] = [*ids, EOS]
     none = np.zeros(held_out.targets.shape)
     assert held_out.target_lengths is not None
@@ -49,12 +49,12 @@ def evaluated(task: SpeechSyllables, **said: str) -> dict[str, float]:
 def test_a_syllable_without_errors_has_none_and_the_most_frequent_one_has(task):
     metrics = evaluated(task)
     assert {name for name, value in metrics.items() if value} == {
-        "baseline/constant/edit_error_rate",
-        "baseline/sequence_error_rate",
+        "baseline/most_frequent/edit_error_rate",
+        "baseline/most_frequent/sequence_error_rate",
     }
     assert task.constant == "ㄅㄚ1"
-    assert metrics["baseline/constant/edit_error_rate"] == pytest.approx((2 + 1 + 2) / 8)
-    assert metrics["baseline/sequence_error_rate"] == 1
+    assert metrics["baseline/most_frequent/edit_error_rate"] == pytest.approx((2 + 1 + 2) / 8)
+    assert metrics["baseline/most_frequent/sequence_error_rate"] == 1
 
 
 def test_tones_and_what_is_left_without_them_are_counted_apart(task):

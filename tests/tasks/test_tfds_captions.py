@@ -5,14 +5,13 @@ from collections.abc import Iterator
 import jax
 import numpy as np
 import pytest
-from research.tasks.stock_captions import CocoCaptions
-from tests.tasks.corpora import archives
 
 from research import catalogue
 from research.batch import EOS
-from research.tasks import CocoCaptions
 from research.tasks.metrics import edits
 from research.tasks.task import Predictions
+from research.tasks.tfds_captions import CocoCaptions
+from tests.data.corpora import archives
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -24,14 +23,14 @@ def prepared(tmp_path_factory) -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def task() -> CocoCaptions:
-    return CocoCaptions(CocoCaptions(size=32, patch=16, tokenizer="characters"))
+    return CocoCaptions(size=32, patch=16, tokenizer="characters")
 
 
 def test_each_photograph_is_read_with_each_of_its_captions(task):
     batches, seen = task.stream.batches(jax.random.key(0), 12, 2), set()
     for batch in map(batches.__getitem__, range(12)):
         for steps, target, end in zip(batch.inputs, batch.targets, batch.target_lengths, strict=True):
-            caption = task.processor().text(target[: end - 1].tolist())
+            caption = task.processor().decode(target[: end - 1].tolist())
             number = caption.count("x")
             red = 1 - task.processor().pictures(steps[None], np)[0, 16, 16, 0]
             assert red * 255 == pytest.approx(40 * number, abs=4)  # JPEG rounds
@@ -54,8 +53,8 @@ def test_any_caption_of_a_photograph_is_right(task):
     for wrong in ("", " not"):
         outputs = np.full((2, 60), EOS, np.int32)
         for row, target in enumerate(batch.targets):
-            number = task.processor().text(edits.symbols(target)).count("x")
-            ids = vocabulary.ids(archives.caption(number, row) + wrong)  # the second of one, the first of the other
+            number = task.processor().decode(edits.symbols(target)).count("x")
+            ids = vocabulary.encode(archives.caption(number, row) + wrong)  # the second of one, the first of the other
             outputs[row, : len(ids)] = ids
         metrics[wrong] = task.evaluate(Predictions(none, none, batch.target_lengths, outputs, batch.targets)).metrics
     assert metrics[""]["free_running/exact_match"] == 1 and metrics[""]["free_running/bleu"] == pytest.approx(100)

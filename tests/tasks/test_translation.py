@@ -6,17 +6,17 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import sacrebleu
-from research.tasks.corpora import libreoffice
-from research.tasks.corpora.libreoffice import Pair
-from research.tasks.units import UNKNOWN
-from tests.tasks.corpora import help_pages
 
-from research.batch import EOS, FIRST_SYMBOL
+from research.batch import EOS
+from research.data.corpora import libreoffice
+from research.data.corpora.libreoffice import Pair
+from research.data.text import UNKNOWN
 from research.errors import UserError
-from research.tasks import Translation
-from research.tasks.task import Predictions
-from research.tasks.translation import Translation, TranslationReader
+from research.tasks.task import HeldOut, Predictions
+from research.tasks.translation import Translation, TranslationProcessor
 from tests import quick
+from tests.data.corpora import help_pages
+from tests.tasks.outputs import outputs, perfect
 
 PIECES = Translation(source_vocab_size=60, target_vocab_size=70)
 CHARACTERS = Translation(tokenizer="characters", max_words=5)
@@ -31,7 +31,7 @@ def corpus(tmp_path_factory):
 
 @pytest.fixture(scope="module", params=[PIECES, CHARACTERS], ids=["pieces", "characters"])
 def task(request, corpus) -> Translation:
-    return Translation(request.param)
+    return request.param
 
 
 def fitting(pairs: list[Pair], task: Translation) -> list[Pair]:
@@ -46,7 +46,9 @@ def spelled(task: Translation, batch) -> list[Pair]:
         batch.inputs, batch.input_lengths, batch.targets, batch.target_lengths, strict=True
     ):
         assert target[end - 1] == EOS and not np.any(target[end:]) and not np.any(source[length:])
-        found.append(Pair(reader.source.text(source[:length].tolist()), reader.target.text(target[: end - 1].tolist())))
+        found.append(
+            Pair(reader.source.decode(source[:length].tolist()), reader.target.decode(target[: end - 1].tolist()))
+        )
     return found
 
 
@@ -77,9 +79,9 @@ def test_training_pairs_are_held_once_without_the_longest_and_padding_is_that_of
 
 def test_held_out_pairs_are_the_test_split_s_and_a_sample_is_part_of_them(task, corpus):
     test = fitting(corpus["test"], task)
-    whole = spelled(task, task.held_out(1000))
+    whole = spelled(task, task.held_out("test", 1000).batch)
     assert sorted(map(str, whole)) == sorted(map(str, test))
-    sample = spelled(task, task.held_out(10))
+    sample = spelled(task, task.held_out("test", 10).batch)
     assert len(sample) == 10 and set(sample) < set(whole)
     assert {len(pair.english.split()) for pair in sample} > {3}  # drawn, not the first of all
 
@@ -87,14 +89,15 @@ def test_held_out_pairs_are_the_test_split_s_and_a_sample_is_part_of_them(task, 
 def test_sentences_of_the_most_words_are_taken_and_longer_ones_are_not(corpus):
     words = [len(pair.english.split()) for pair in corpus["test"]]
     assert 6 in words and 7 in words
-    made = Translation(dataclasses.replace(CHARACTERS, max_words=6))
-    taken = [len(pair.english.split()) for pair in spelled(made, made.held_out(1000))]
+    made = dataclasses.replace(CHARACTERS, max_words=6)
+    taken = [len(pair.english.split()) for pair in spelled(made, made.held_out("test", 1000).batch)]
     assert sorted(taken) == sorted(count for count in words if count < 7)
 
 
-def test_the_split_to_be_scored_on_can_be_chosen(corpus):
-    made = Translation(dataclasses.replace(PIECES, held_out="validation"))
-    assert sorted(map(str, spelled(made, made.held_out(1000)))) == sorted(map(str, fitting(corpus["validation"], made)))
+def test_validation_pairs_are_those_of_their_split(task, corpus):
+    held_out = task.held_out("validation", 1000)
+    assert sorted(map(str, spelled(task, held_out.batch))) == sorted(map(str, fitting(corpus["validation"], task)))
+    assert held_out.references == spelled(task, held_out.batch)
 
 
 def test_vocabularies_come_of_training_text_alone(corpus):
@@ -103,39 +106,38 @@ def test_vocabularies_come_of_training_text_alone(corpus):
         patch.setattr(
             libreoffice, "load", lambda language: corpus | {"test": only_held_out, "validation": only_held_out}
         )
-        task = Translation(PIECES)
+        task = dataclasses.replace(PIECES)
+        batch = task.held_out("test", 5).batch
     assert task.processor().source.unknown("☃") == ["☃"]
-    assert UNKNOWN in task.held_out(5).inputs and UNKNOWN in task.held_out(5).targets
+    assert UNKNOWN in batch.inputs and UNKNOWN in batch.targets
 
 
 COUNT = 12
 
 
-def predictions(task: Translation, said: list[str] | None = None) -> Predictions:
-    """What a model does that says these texts, by default the references."""
-    batch, reader = task.held_out(COUNT), task.processor()
-    assert batch.target_lengths is not None
-    outputs = np.full((COUNT, 200), FIRST_SYMBOL, np.int32)  # what follows the end mark does not count
-    texts = [pair.translation for pair in spelled(task, batch)] if said is None else said
-    for row, text in zip(outputs, texts, strict=True):
-        ids = [*reader.target.ids(text), EOS]
-        row[: len(ids)] = ids
-    none = np.zeros(batch.targets.shape)
-    return Predictions(none, none, batch.target_lengths, outputs, batch.targets)
+def predictions(task: Translation, held_out: HeldOut, texts: list[str] | None = None) -> Predictions:
+    """Those of a model that answers these texts, by default the references."""
+    texts = [pair.translation for pair in held_out.references] if texts is None else texts
+    return perfect(held_out, outputs=outputs([task.processor().target.encode(text) for text in texts]))
 
 
-def test_translations_as_they_stand_score_100_at_every_length(task):
-    found = task.evaluate(predictions(task))
+@pytest.fixture(scope="module")
+def held_out(task) -> HeldOut:
+    return task.held_out("test", COUNT)
+
+
+def test_translations_as_they_stand_score_100_at_every_length(task, held_out):
+    found = task.evaluate(predictions(task, held_out), held_out)
     assert found.metrics["free_running/bleu"] == pytest.approx(100) == found.metrics["free_running/chrf"]
     assert found.metrics["free_running/exact_match"] == 1 and found.metrics["free_running/edit_error_rate"] == 0
     assert found.by_length is not None
     assert found.by_length["exact_match"] == [1.0] * len(found.by_length["length"])
 
 
-def test_bleu_is_of_the_texts_in_all_and_by_the_words_of_the_source(task):
-    pairs = spelled(task, task.held_out(COUNT))
+def test_bleu_is_of_the_texts_in_all_and_by_the_words_of_the_source(task, held_out):
+    pairs = held_out.references
     said = [pair.translation if k % 3 else pair.translation.replace("das", "ein") for k, pair in enumerate(pairs)]
-    found = task.evaluate(predictions(task, said))
+    found = task.evaluate(predictions(task, held_out, said), held_out)
     expected = sacrebleu.corpus_bleu(said, [[pair.translation for pair in pairs]])
     assert found.metrics["free_running/bleu"] == pytest.approx(expected.score)
     assert 20 < found.metrics["free_running/bleu"] < 99
@@ -156,8 +158,9 @@ def test_an_unknown_symbol_in_a_reference_cannot_be_said(corpus):
     odd = [Pair(pair.english, pair.translation + " ☃") for pair in corpus["test"]]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(libreoffice, "load", lambda language: corpus | {"test": odd})
-        task = Translation(PIECES)
-    found = task.evaluate(predictions(task))
+        task = dataclasses.replace(PIECES)
+        held_out = task.held_out("test", COUNT)
+    found = task.evaluate(predictions(task, held_out), held_out)
     assert found.metrics["free_running/edit_error_rate"] == 0  # as tokens they are alike
     assert found.metrics["free_running/exact_match"] == 0 and found.metrics["free_running/bleu"] < 99
 
@@ -171,32 +174,32 @@ def test_baselines_are_the_most_frequent_translation_and_the_source_itself(corpu
     ]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(libreoffice, "load", lambda language: {"train": corpus["train"] + often, "test": test})
-        task = Translation(PIECES)
-    batch = task.held_out(3)
-    none = np.zeros(batch.targets.shape)
-    metrics = task.evaluate(Predictions(none, none, np.ones(3), batch.targets, batch.targets)).metrics
-    assert metrics["baseline/exact_match"] == metrics["copy/exact_match"] == pytest.approx(1 / 3)
-    assert metrics["baseline/bleu"] > 0 and 0 < metrics["copy/chrf"] < 100
-    assert 0 < metrics["baseline/constant/edit_error_rate"] < 2
+        task = dataclasses.replace(PIECES)
+        held_out = task.held_out("test", 3)
+    metrics = task.evaluate(perfect(held_out), held_out).metrics
+    exact = [metrics[f"baseline/{name}/exact_match"] for name in ("most_frequent", "copy_source")]
+    assert exact == pytest.approx([1 / 3, 1 / 3])
+    assert metrics["baseline/most_frequent/bleu"] > 0 and 0 < metrics["baseline/copy_source/chrf"] < 100
+    assert 0 < metrics["baseline/most_frequent/edit_error_rate"] < 2
 
 
-def test_the_signatures_are_those_of_the_language(task):
-    found = task.evaluate(predictions(task)).signatures
+def test_the_signatures_are_those_of_the_language(task, held_out):
+    found = task.evaluate(predictions(task, held_out), held_out).signatures
     assert found is not None and "tok:13a" in found["bleu"] and set(found) == {"bleu", "chrf"}
 
 
 def test_a_reader_reads_what_the_task_reads_and_is_restored_from_json(task):
     reader = task.processor()
-    again = TranslationReader.from_dict(json.loads(json.dumps(reader.to_dict())))
+    again = TranslationProcessor.from_dict(json.loads(json.dumps(reader.to_dict())))
     text = "Opens  the \t document.\n"
-    np.testing.assert_array_equal(again.read(text), reader.read(text))
-    assert again.read(text).dtype == np.int32
+    np.testing.assert_array_equal(again.encode(text), reader.encode(text))
+    assert again.encode(text).dtype == np.int32
     assert "".join(again.axis(text).labels or ()).replace("▁", " ").strip() == "Opens the document."
-    assert len(again.axis(text).labels or ()) == len(again.read(text))
-    tokens = reader.target.ids("Öffnet das Element Seite.")
-    assert again.text(tokens) == "Öffnet das Element Seite." and len(again.said(tokens)) == len(tokens)
-    pair = spelled(task, task.held_out(1))[0]
-    np.testing.assert_array_equal(task.held_out(1).inputs[0], again.read(pair.english))
+    assert len(again.axis(text).labels or ()) == len(again.encode(text))
+    tokens = reader.target.encode("Öffnet das Element Seite.")
+    assert again.decode(tokens) == "Öffnet das Element Seite." and len(again.symbols(tokens)) == len(tokens)
+    pair = spelled(task, task.held_out("test", 1).batch)[0]
+    np.testing.assert_array_equal(task.held_out("test", 1).batch.inputs[0], again.encode(pair.english))
 
 
 @pytest.mark.parametrize(
@@ -209,7 +212,7 @@ def test_a_reader_reads_what_the_task_reads_and_is_restored_from_json(task):
 )
 def test_what_cannot_be_translated_is_said_in_one_line(task, given, said):
     with pytest.raises(UserError, match=rf"^{said}$") as caught:
-        task.processor().read(given)
+        task.processor().encode(given)
     assert "\n" not in str(caught.value) and len(str(caught.value)) < 200
 
 
@@ -222,4 +225,4 @@ def test_options_that_nothing_reads_and_lengths_that_the_corpus_has_not_are_refu
 
 def test_too_few_pieces_are_refused_with_the_option(corpus):
     with pytest.raises(UserError, match=r"^task\.target_vocab_size=3: must be at least"):
-        Translation(Translation(source_vocab_size=60, target_vocab_size=3))
+        assert Translation(source_vocab_size=60, target_vocab_size=3).spec
