@@ -1,4 +1,4 @@
-"""The recipes of README.md, to the letter: their files are put into a copy of the source, their commands run there."""
+"""The recipes of README.md, to the letter: they are followed in a copy of the source, and their commands run there."""
 
 import os
 import re
@@ -9,36 +9,48 @@ from pathlib import Path
 
 import pytest
 
-from research.tracking.runs import RunDirectory
+from research.tracking.run_directory import RunDirectory
 
 ROOT = Path(__file__).parent.parent
-BLOCK = re.compile(r"^```(?:python|yaml)\n# ([\w/]+\.(?:py|yaml))\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+BLOCK = re.compile(r"^```(python|yaml|diff)\n# ([\w/]+\.(?:py|yaml))\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 QUICK = (
-    *("--model.features=4", "--training.steps=4", "--training.batch_size=4", "--training.log_every=2"),
-    *("--training.eval_examples=8", "--tracking.wandb=disabled"),
+    *("--model.hidden_size=4", "--training.steps=4", "--training.batch_size=4", "--training.log_every=2"),
+    *("--training.eval_examples=8", "--wandb.mode=disabled"),
 )
 
 
-def recipes() -> dict[str, str]:
-    return dict(BLOCK.findall((ROOT / "README.md").read_text(encoding="utf-8")))
+def recipes(*kinds: str) -> dict[str, str]:
+    """Return the text of README's files, or what its lines of others become, by path."""
+    blocks = BLOCK.findall((ROOT / "README.md").read_text(encoding="utf-8"))
+    return {path: text for kind, path, text in blocks if kind in kinds}
+
+
+def patched(text: str, diff: str) -> str:
+    """Return the text with the added lines of the diff, each after the line that stands before it there."""
+    previous = ""
+    for line in diff.splitlines():
+        assert line[0] in " +", line
+        if line[0] == "+":
+            assert text.count(f"{previous}\n") == 1, previous
+            text = text.replace(f"{previous}\n", f"{previous}\n{line[1:]}\n")
+        previous = line[1:]
+    return text
 
 
 @pytest.fixture(scope="module")
 def copy(tmp_path_factory) -> Path:
-    """The source with the recipes' files; what replaces a line of a file begins its last line as that line does."""
+    """Follow the recipes in a copy of the source."""
     folder = tmp_path_factory.mktemp("copy")
-    for name in ("research", "experiments", "sweeps", "tests", "pyproject.toml"):
+    for name in ("research", "experiments", "sweeps", "tests", "benchmarks", "pyproject.toml"):
         if (ROOT / name).is_dir():
-            shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__", "*.png"))
+            shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
         else:
             shutil.copy(ROOT / name, folder / name)
-    for name, text in recipes().items():
-        path = folder / name
-        if path.exists():
-            start = text.rstrip().rpartition("\n")[2].partition("=")[0]
-            before, after = re.split(rf"^{re.escape(start)}=.*\n", path.read_text(), flags=re.MULTILINE)
-            text = before + text + after
-        path.write_text(text)
+    for name, text in recipes("python", "yaml").items():
+        assert not (folder / name).exists(), name
+        (folder / name).write_text(text)
+    for name, diff in recipes("diff").items():
+        (folder / name).write_text(patched((folder / name).read_text(), diff))
     return folder
 
 
@@ -56,53 +68,51 @@ def result(copy: Path, experiment: str) -> dict:
     return found
 
 
-def test_the_files_of_the_recipes_are_there_and_new_but_for_the_options():
-    assert [name for name in recipes() if (ROOT / name).exists()] == ["research/config/task.py"]
-    assert len(recipes()) == 5
-
-
-def test_the_line_that_a_recipe_replaces_is_that_line_and_more():
-    """A task that is new elsewhere would be lost by whoever follows the recipe."""
-    line = next(line for line in recipes()["research/config/task.py"].splitlines() if line.startswith("TaskConfig ="))
-    (own,) = re.findall(r"^TaskConfig = .*$", (ROOT / "research/config/task.py").read_text(), re.MULTILINE)
-    assert line == f"{own} | SortConfig"
+def test_a_recipe_is_one_file_and_the_lines_of_a_registry():
+    folders = [str(Path(name).parent) for name in recipes("python", "yaml")]
+    assert sorted(folders) == ["experiments", "research/cells", "research/tasks", "sweeps"]
+    assert sorted(recipes("diff")) == ["research/cells/__init__.py", "research/tasks/__init__.py"]
 
 
 def test_what_the_recipes_add_is_listed(copy):
-    listed = run(copy, "-m", "research", "list")
-    for name in (
-        "janet    LSTM with a forget gate only",
-        "sort  ",
-        "sorting  How long a word",
+    listed = " ".join(run(copy, "-m", "research", "list").split())
+    for line in (
+        "janet LSTM with a forget gate only",
+        "sort Random symbols, to be put in their order. task.*: length, symbols",
+        "sorting How long a word",
         "sweeps/sorting.yaml",
     ):
-        assert name.split()[0] in listed and " ".join(name.split()) in " ".join(listed.split())
+        assert line in listed
 
 
 def test_the_recipes_obey_the_linter(copy):
-    run(copy, "-m", "ruff", "check", *(name for name in recipes() if name.endswith(".py")))
-    run(copy, "-m", "ruff", "format", "--check", *(name for name in recipes() if name.endswith(".py")))
+    paths = list(recipes("python", "diff"))
+    run(copy, "-m", "ruff", "check", *paths)
+    run(copy, "-m", "ruff", "format", "--check", *paths)
 
 
 def test_the_new_cell_trains(copy):
-    chosen = ("--setting=adding_50", "--model.cell=janet", "--init.forget_bias=1", "--task.length=8")
-    run(copy, "-m", "research", "train", "gradient_norms", *chosen, *QUICK)
-    found = result(copy, "gradient_norms")
-    assert found["status"] == "finished"
-    assert 0 < found["summary"]["gradient/initial/first_to_last"] < 1
+    options = ("--setting=adding_50", "--cell.name=janet", "--init.forget_bias=1", "--task.length=8")
+    run(copy, "-m", "research", "train", "gradient_norms", *options, *QUICK)
+    record = result(copy, "gradient_norms")
+    assert record["status"] == "finished"
+    assert 0 < record["summary"]["gradient/initial/first_last_ratio"] < 1
 
 
-def test_the_new_cell_is_tested_with_the_others(copy):
-    """The README's own command, but for the tests whose compilation takes longest."""
-    tested = run(copy, "-m", "pytest", "-q", "tests/recurrent", "-k", "janet and not second and not chunks")
+@pytest.mark.slow
+def test_the_new_cell_and_task_are_tested_with_the_others(copy):
+    """The README's command, and what else runs for all that is registered, but for the slowest."""
+    paths = ("tests/cells", "tests/recurrence", "tests/tasks", "tests/config", "tests/sweep")
+    names = "(janet or sort) and not second and not chunks"
+    tested = run(copy, "-m", "pytest", "-q", "-m", "not slow", *paths, "-k", names)
     assert re.search(r"^[1-9]\d* passed", tested, re.MULTILINE)
 
 
 def test_the_new_experiment_trains_the_new_task_and_reports(copy):
-    run(copy, "-m", "research", "train", "sorting", "--setting=5 symbols", "--arm=additive", *QUICK)
+    run(copy, "-m", "research", "train", "sorting", "--setting=5 symbols", "--variant=additive", *QUICK)
     summary = result(copy, "sorting")["summary"]
-    assert 0 < summary["eval/free_running/error_rate"] <= 6 / 5  # of 5 symbols; it may say 6
-    assert summary["eval/teacher_forced/loss"] > 0
+    assert 0 < summary["test/free_running/edit_error_rate"] <= 6 / 5  # of 5 symbols; it may predict 6
+    assert summary["test/teacher_forced/loss"] > 0
     assert "words with an error" in run(copy, "-m", "research", "report", "runs/sorting", "--format=markdown")
-    program = "from research.sweeping import spec; print(len(spec.read('sweeps/sorting.yaml').trials))"
+    program = "from research.sweep import spec; print(len(spec.read('sweeps/sorting.yaml').trials))"
     assert run(copy, "-c", program) == "12\n"

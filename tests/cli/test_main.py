@@ -1,9 +1,11 @@
 """Commands answer at once, hand on what they were told, and say a mistake in one line with exit code 2."""
 
+import importlib
 import signal
 import subprocess
 import sys
 import time
+import tomllib
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -96,7 +98,8 @@ def test_list_names_all_there_is(capsys):
     for name in experiment.names():
         assert f"  {name} " in out
         assert experiment.describe(name) in out
-        assert f"sweeps/{name}.yaml" in out
+    for path in (ROOT / "sweeps").glob("*.yaml"):
+        assert f"sweeps/{path.name}" in out
 
 
 def test_list_of_an_experiment_shows_what_its_names_stand_for(capsys):
@@ -276,6 +279,14 @@ def test_help_of_all_imports_nothing_at_all():
     code = "import sys; from research.cli.main import main; main([]); print({'jax', 'numpy'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "set()"
+
+
+def test_the_package_gives_the_command_research():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    assert project["project"]["name"] == "recurrent-research"
+    module, _, name = project["project"]["scripts"]["research"].partition(":")
+    assert getattr(importlib.import_module(module), name) is cli.script
+    assert (ROOT / project["tool"]["setuptools"]["dynamic"]["dependencies"]["file"][0]).exists()
 
 
 def test_the_module_is_the_command_line():
