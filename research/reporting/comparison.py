@@ -4,7 +4,7 @@ The trials of a row differ in their seed and in nothing else. Where they differ 
 its parts are told apart by that option; a config that was run twice counts once.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, get_args
@@ -55,29 +55,10 @@ class Comparison:
     duplicates: int
     """Run directories left out because another holds the same config."""
 
-    def sections(self) -> Iterator[tuple[str, pd.DataFrame]]:
-        """Yield the label and the trials of each setting."""
-        yield from self.trials.groupby("setting", sort=False)  # pyright: ignore[reportReturnType]
-
-
-def rows(section: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
-    """Yield the label and the trials of each row of a section."""
-    yield from section.groupby("row", sort=False)  # pyright: ignore[reportReturnType]
-
-
-def finished(trials: pd.DataFrame) -> pd.DataFrame:
-    """Return the trials that have a result."""
-    return trials[trials["result"].notna()]
-
 
 def values(trials: pd.DataFrame, key: str) -> list[float | None]:
     """Return a number of the summary of each finished trial; None where it has no such key."""
-    return [result["summary"].get(key) for result in finished(trials)["result"]]
-
-
-def option(trials: pd.DataFrame, key: str) -> Any:
-    """Return an option of the first trial; None where it has none."""
-    return trials[key].iloc[0] if key in trials else None
+    return [result["summary"].get(key) for result in trials["result"].dropna()]
 
 
 def read(runs: Sequence[RunDirectory]) -> list[Comparison]:

@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 
 from research.errors import UserError
 from research.probes.gradient_flow import TINY
-from research.reporting.comparison import finished, rows
 from research.tracking.run_directory import RunDirectory
 
 Array = NDArray[np.float64]
@@ -51,16 +50,16 @@ class Profile:
 def profile(row: pd.DataFrame, part: str = "", when: When = "first") -> Profile | None:
     """Return the row's first or last profile, of a part of the carry or of the state; None if no trial has one."""
     name = _profile_name(row, part)
-    records = [trial[0 if when == "first" else -1] for trial in _trials(row, name)]
-    if not records:
+    chosen = [trial[0 if when == "first" else -1] for trial in _trials(row, name)]
+    if not chosen:
         return None
-    norms = np.array([_regular(record[name]) for record in records])
+    norms = np.array([_regular(record[name]) for record in chosen])
     usable = np.isfinite(norms[:, -1]) & (norms[:, -1] > 0)
     if not usable.any():
         return None
     norms = norms[usable] / norms[usable, -1:]
     lines = pd.DataFrame({"low": norms.min(0), "middle": median(norms), "high": norms.max(0)})
-    steps = {int(record["step"]) for record, used in zip(records, usable, strict=True) if used}
+    steps = {int(record["step"]) for record, used in zip(chosen, usable, strict=True) if used}
     return Profile(name, lines, int(usable.sum()), int((~usable).sum()), tuple(sorted(steps)))
 
 
@@ -99,8 +98,8 @@ def errors(section: pd.DataFrame, by: By, kind: Kind, least: int = 20) -> dict[s
     """
     weight = WEIGHTS.get(kind, "count") if by == "position" else "count"
     tables = []
-    for label, row in rows(section):
-        for seed, result in enumerate(finished(row)["result"]):
+    for label, row in section.groupby("row", sort=False):
+        for seed, result in enumerate(row["result"].dropna()):
             table = pd.DataFrame(result.get(f"by_{by}") or {})
             if {by, "count", weight, kind} <= set(table):
                 columns = {"place": table[by], "count": table["count"], "weight": table[weight], "rate": table[kind]}
@@ -128,10 +127,10 @@ def curve(row: pd.DataFrame, key: str) -> pd.DataFrame | None:
     the mean as well.
     """
     seeds = []
-    for run in finished(row)["run"]:
-        records = pd.DataFrame(run.records("metrics"))
-        if {key, "train/seconds"} <= set(records):
-            evaluations = records.dropna(subset=[key, "train/seconds"]).drop_duplicates("step", keep="last")
+    for run in row.dropna(subset="result")["run"]:
+        metrics = pd.DataFrame(run.records("metrics"))
+        if {key, "train/seconds"} <= set(metrics):
+            evaluations = metrics.dropna(subset=[key, "train/seconds"]).drop_duplicates("step", keep="last")
             seeds.append(evaluations.set_index("step")[["train/seconds", key]])
     if not seeds:
         return None
@@ -143,9 +142,14 @@ def curve(row: pd.DataFrame, key: str) -> pd.DataFrame | None:
 
 def _profile_name(row: pd.DataFrame, part: str = "") -> str:
     """Return the name of the row's profiles of a part of the carry; by default of the state, which results tell."""
-    named = [result.get("profiles", {}).get(PROBE) for result in finished(row)["result"]]
-    records = [record for run in row["run"] for record in _records(run)[:1]]
-    names = [key for record in records for key, value in record.items() if isinstance(value, np.ndarray)]
+    named = [result.get("profiles", {}).get(PROBE) for result in row["result"].dropna()]
+    names = [
+        key
+        for run in row["run"]
+        for record in records(run)[:1]
+        for key, value in record.items()
+        if isinstance(value, np.ndarray)
+    ]
     name = next((name for name in [*named, *names] if name), "")
     return f"{name.rpartition('/')[0]}/{part}" if part else name
 
@@ -154,23 +158,18 @@ def _trials(row: pd.DataFrame, name: str) -> Iterator[list[dict[str, Any]]]:
     """Yield the records of each trial that has that profile; all must be of one length."""
     first: tuple[int, str] | None = None
     for run in row["run"]:
-        records = [record for record in _records(run) if name in record]
-        if records:
-            length, place = len(records[0][name]), f"{run.path}/{PROBE}.jsonl"
+        named = [record for record in records(run) if name in record]
+        if named:
+            length, place = len(named[0][name]), f"{run.path}/{PROBE}.jsonl"
             first = first or (length, place)
             if length != first[0]:
                 raise UserError(f"{place}: {name}: has {length} numbers; must have {first[0]}, as in {first[1]}")
-            yield records
-
-
-def _records(run: RunDirectory) -> list[dict[str, Any]]:
-    """Return the records of the probe, profiles as arrays: large, so read only for a figure, and once."""
-    path = run.path / f"{PROBE}.jsonl"
-    return _read(run, path.stat().st_mtime_ns) if path.exists() else []
+            yield named
 
 
 @functools.lru_cache(maxsize=1024)
-def _read(run: RunDirectory, modified: int) -> list[dict[str, Any]]:
+def records(run: RunDirectory) -> list[dict[str, Any]]:
+    """Return the records of the probe, profiles as arrays: large, so read only for a figure, and once."""
     return [
         {key: np.asarray(value, np.float64) if isinstance(value, list) else value for key, value in record.items()}
         for record in run.records(PROBE)

@@ -9,7 +9,7 @@ from html import escape
 from pathlib import Path
 
 from research.errors import UserError
-from research.reporting import tables
+from research.reporting import measures, tables
 from research.reporting.comparison import Comparison, read
 from research.tracking.run_directory import find
 
@@ -44,6 +44,7 @@ def report(runs: Path, format: tables.Format = "terminal", output: Path | None =
     directories = find(runs)
     if not directories:
         raise UserError(f"{runs}: no runs in it; `research sweep sweeps/NAME.yaml` creates runs/NAME")
+    measures.records.cache_clear()
     comparisons = read(directories)
     for comparison in comparisons:
         table = tables.table(comparison)

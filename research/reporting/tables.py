@@ -9,7 +9,7 @@ from typing import Literal
 
 import pandas as pd
 
-from research.reporting.comparison import Comparison, describe, finished, rows, values
+from research.reporting.comparison import Comparison, describe, values
 from research.reporting.statistics import DASH, text
 
 Format = Literal["terminal", "markdown", "latex", "html"]
@@ -43,9 +43,9 @@ def table(comparison: Comparison) -> Table:
     titles = [f"{column.title} ({column.unit})" if column.unit else column.title for column in experiment.columns]
     header = (_title(experiment.rows), "seeds", *titles)
     parts = []
-    for setting, section in comparison.sections():
+    for setting, section in comparison.trials.groupby("setting", sort=False):
         heading = f"{setting}: {describe(section)}" if setting else describe(section)
-        parts.append(Part(heading, tuple(_row(label, row, comparison) for label, row in rows(section))))
+        parts.append(Part(heading, tuple(_row(*row, comparison) for row in section.groupby("row", sort=False))))
     return Table(comparison.name, experiment.claim, header, tuple(parts), tuple(_notes(comparison, parts)))
 
 
@@ -60,8 +60,8 @@ def _title(key: str) -> str:
 
 
 def _row(label: str, row: pd.DataFrame, comparison: Comparison) -> tuple[str, ...]:
-    done = finished(row)
-    diverged = sum(result["status"] == "diverged" for result in done["result"])
+    done = row["result"].dropna()
+    diverged = sum(result["status"] == "diverged" for result in done)
     seeds = str(len(done)) if len(done) == len(row) else f"{len(done)} of {len(row)}"
     columns = comparison.experiment.columns
     numbers = [text(values(row, column.key), column.scale, column.unit) for column in columns]

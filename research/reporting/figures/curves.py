@@ -1,10 +1,11 @@
 """The metric of validation examples against the time of training."""
 
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from research.reporting import measures
-from research.reporting.comparison import Comparison, task_of, values
+from research.reporting.comparison import Comparison, values
 from research.reporting.figures import style
 
 BASELINE = "#777777"
@@ -19,31 +20,28 @@ def metric_by_time(comparison: Comparison) -> Figure | None:
     column = columns[0]
     unit = 100 if column.unit == "%" else 1
     metric = column.key.partition("/")[2]
-    panels = style.panels(comparison, style.of_rows(lambda row: measures.curve(row, f"validation/{metric}")))
-    if not panels:
-        return None
     looks = style.looks(comparison)
-    floors = [_baselines(section, metric) for section, _ in panels]
-    figure, axes = style.grid(len(panels))
-    for axis, (section, lines), floor in zip(axes, panels, floors, strict=True):
+
+    def panel(axis: Axes, section: pd.DataFrame, lines: dict[str, pd.DataFrame]) -> None:
         for label, line in lines.items():
             style.band(axis, line["minutes"], line, *looks[label], unit=unit)
-        last = max(line["minutes"].iloc[-1] for line in lines.values())
-        highest = max(*(line["high"].max() for line in lines.values()), *floor.values())
-        axis.set(xlim=(0, last * 1.03), ylim=(0, unit * highest * 1.1 or 1.0))
-        for value in floor.values():
+        floors = _baselines(section, metric)
+        last = max(line["minutes"].iloc[-1] for line in lines.values()) * 1.03
+        highest = max(*(line["high"].max() for line in lines.values()), *floors.values(), 0)
+        axis.set(xlim=(0, last), ylim=(0, unit * highest * 1.1 or 1.0))
+        for value in floors.values():
             axis.axhline(unit * value, color=BASELINE, lw=2, ls=":", zorder=0)
         ends = {label: (line["minutes"].iloc[-1], unit * line["middle"].iloc[-1]) for label, line in lines.items()}
-        ends |= {name: (last * 1.03, unit * value) for name, value in floor.items()}
-        colors = {label: color for label, (color, _) in looks.items()} | dict.fromkeys(floor, BASELINE)
+        ends |= {name: (last, unit * value) for name, value in floors.items()}
+        colors = {label: color for label, (color, _) in looks.items()} | dict.fromkeys(floors, BASELINE)
         style.labels(axis, ends, colors, right=True)
         axis.tick_params(axis="x", pad=8)  # below the first number of the other axis
         axis.set(xlabel="minutes of training", ylabel=f"{column.title} (%)" if column.unit else column.title)
-        axis.set_title(task_of(section))
-    note = "Line: mean over seeds, with a trial's share of its pack's minutes; band: lowest to highest seed"
-    note += "; dotted: needs no training." if any(floors) else "."
-    style.title(figure, f"By the time of training: {column.title}, validation", note)
-    return figure
+
+    note = "Line: mean over seeds, with a trial's share of its pack's minutes; band: lowest to highest seed; "
+    note += "dotted: needs no training."
+    panels = style.panels(comparison, style.of_rows(lambda row: measures.curve(row, f"validation/{metric}")))
+    return style.draw(panels, panel, (f"By the time of training: {column.title}, validation", note))
 
 
 def _baselines(section: pd.DataFrame, metric: str) -> dict[str, float]:

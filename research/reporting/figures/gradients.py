@@ -53,30 +53,30 @@ def gradient_profiles(comparison: Comparison, part: str = "", when: When = "firs
     Of a `part` of the carry; by default of the state of each cell.
     """
     panels = style.panels(comparison, style.of_rows(lambda row: measures.profile(row, part, when)))
-    if not panels:
-        return None
     looks = style.looks(comparison)
-    figure, axes = style.grid(len(panels))
-    for axis, (section, lines) in zip(axes, panels, strict=True):
+
+    def panel(axis: Axes, section: pd.DataFrame, lines: dict[str, Profile]) -> None:
         _profile_panel(axis, lines, looks)
-        updates = f", {_range([step for line in lines.values() for step in line.steps])} updates"
-        axis.set_title(task_of(section) + (updates if when == "last" else ""))
+        if when == "last":
+            updates = _range([step for line in lines.values() for step in line.steps])
+            axis.set_title(f"{axis.get_title()}, {updates} updates")
         axis.set_xlabel("time step t")
         axis.text(1, -0.092, "loss ▸", transform=axis.transAxes, ha="right", va="top", weight="bold")
-    profiles = [profile for _, lines in panels for profile in lines.values()]
-    note = f"Line: median over seeds ({_range([profile.seeds for profile in profiles])}); "
-    note += "band: lowest to highest seed. The loss of the last step is on the right."
-    named: dict[str, list[str]] = {}
-    for label, profile in {label: profile for _, lines in panels for label, profile in lines.items()}.items():
-        named.setdefault(profile.name, []).append(label)
-    usual = max(named, key=lambda name: len(named[name]))
-    note += f" Profile: {usual}" + "".join(f"; of {', '.join(named[name])}: {name}" for name in named if name != usual)
-    left_out = sum(profile.left_out for profile in profiles)
+
+    named: dict[str, dict[str, None]] = {}
+    for label, line in [pair for _, lines in panels for pair in lines.items()]:
+        named.setdefault(line.name, {})[label] = None
+    usual = max(named, key=lambda name: len(named[name]), default="")
+    profiles = [line for _, lines in panels for line in lines.values()]
+    note = f"Line: median over seeds ({_range([line.seeds for line in profiles])}); band: lowest to highest seed. "
+    note += f"The loss of the last step is on the right. Profile: {usual}"
+    note += "".join(f"; of {', '.join(named[name])}: {name}" for name in named if name != usual)
+    left_out = sum(line.left_out for line in profiles)
     if left_out:
         note += f". Left out: {left_out} profile{'s' if left_out > 1 else ''} whose last norm is 0 or not finite"
     state = {"first": "at initialization", "last": "at the last record of training"}[when]
-    style.title(figure, f"Norm of ∂L/∂{part or 'h'}ₜ {state}, relative to its norm at the last time step", f"{note}.")
-    return figure
+    title = f"Norm of ∂L/∂{part or 'h'}ₜ {state}, relative to its norm at the last time step"
+    return style.draw(panels, panel, (title, f"{note}."))
 
 
 def gradient_heatmaps(comparison: Comparison) -> Figure | None:
@@ -172,5 +172,5 @@ def _power(exponent: int) -> str:
 
 
 def _range(values: Sequence[int]) -> str:
-    low, high = min(values), max(values)
+    low, high = min(values, default=0), max(values, default=0)
     return f"{low}" if low == high else f"{low}–{high}"

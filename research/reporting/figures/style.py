@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from scipy.optimize import isotonic_regression
 
-from research.reporting.comparison import Comparison, option, rows
+from research.reporting.comparison import Comparison, task_of
 
 STYLE: dict[Any, Any] = {
     "font.size": 17,
@@ -42,7 +42,9 @@ def panels(
     comparison: Comparison, measure: Callable[[pd.DataFrame], Mapping[str, Line] | None]
 ) -> list[tuple[pd.DataFrame, dict[str, Line]]]:
     """Return the settings that have something to draw: their trials, and what is measured of each row that has it."""
-    measured = [(section, dict(measure(section) or {})) for _, section in comparison.sections()]
+    measured = [
+        (section, dict(measure(section) or {})) for _, section in comparison.trials.groupby("setting", sort=False)
+    ]
     return [(section, lines) for section, lines in measured if lines]
 
 
@@ -50,7 +52,7 @@ def of_rows(measure: Callable[[pd.DataFrame], Line | None]) -> Callable[[pd.Data
     """Return what measures the rows of a section, by label, from what measures a row."""
 
     def measured(section: pd.DataFrame) -> dict[str, Line]:
-        lines = {label: measure(row) for label, row in rows(section)}
+        lines = {str(label): measure(row) for label, row in section.groupby("row", sort=False)}
         return {label: line for label, line in lines.items() if line is not None}
 
     return measured
@@ -65,6 +67,25 @@ def grid(panels: int, columns: int = 0, width: float = 9.0, height: float = 5.8)
     for axis in axes[panels:]:
         axis.remove()
     return figure, list(axes[:panels])
+
+
+def draw(
+    panels: Sequence[tuple[pd.DataFrame, Line]],
+    panel: Callable[[Axes, pd.DataFrame, Line], None],
+    words: tuple[str, str],
+    colors: Mapping[str, str] | None = None,
+    width: float = 9.0,
+    height: float = 5.8,
+) -> Figure | None:
+    """Return a figure with a panel for each setting, headed by its task, a title and a note; None without any."""
+    if not panels:
+        return None
+    figure, axes = grid(len(panels), 0, width, height)
+    for axis, (section, lines) in zip(axes, panels, strict=True):
+        axis.set_title(task_of(section))
+        panel(axis, section, lines)
+    title(figure, *words, colors)
+    return figure
 
 
 def title(figure: Figure, title: str, note: str, colors: Mapping[str, str] | None = None) -> None:
@@ -84,9 +105,7 @@ def title(figure: Figure, title: str, note: str, colors: Mapping[str, str] | Non
 
 def looks(comparison: Comparison) -> Looks:
     """Return color and line style by label: color by cell where cells are compared, else by row."""
-    cells = {
-        label: str(option(row, "cell.name")) for _, section in comparison.sections() for label, row in rows(section)
-    }
+    cells = dict(zip(comparison.trials["row"], comparison.trials["cell.name"], strict=True))
     if len(set(cells.values())) < 2:
         return {label: (COLORS[place % len(COLORS)], "-") for place, label in enumerate(cells)}
     order = list(dict.fromkeys([*CELLS, *cells.values()]))
