@@ -58,7 +58,7 @@ class Comparison:
 
 def values(trials: pd.DataFrame, key: str) -> list[float | None]:
     """Return a number of the summary of each finished trial; None where it has no such key."""
-    return [result["summary"].get(key) for result in trials["result"].dropna()]
+    return [experiments.find_metric(result["summary"], key) for result in trials["result"].dropna()]
 
 
 def read(runs: Sequence[RunDirectory]) -> list[Comparison]:
