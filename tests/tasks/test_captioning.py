@@ -8,15 +8,18 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from research.data.batching import Examples
 from research.data.corpora import tuxpaint
-from research.data.text import Characters
-from research.tasks.captioning import ImageProcessor, ImageStamps
-from research.tasks.task import Predictions
+from research.data.text import Characters, Vocabulary
+from research.tasks.captioning import ImageProcessor, ImageStamps, evaluate_captions
+from research.tasks.pronunciation import SpellingProcessor
+from research.tasks.task import HeldOut
 from tests import quick
 from tests.data.corpora.stamp_files import installed, png, text
+from tests.tasks.outputs import outputs, perfect
 
-PLAIN = {"size": 16, "patch": 4, "units": "characters"}
-READINGS = (("rows", 8), ("columns", 8), ("patches", 4), ("patches", 16))
+PLAIN = {"size": 16, "patch": 4, "tokenizer": "characters"}
+SCAN_ORDERS = (("rows", 8), ("columns", 8), ("patches", 4), ("patches", 16))
 
 
 @pytest.fixture(scope="module")
@@ -37,20 +40,20 @@ def task(collection) -> ImageStamps:
     return ImageStamps(**PLAIN)
 
 
-def reader(reading: str, patch: int) -> ImageProcessor:
-    return ImageProcessor(16, reading, patch, Characters.of(["aabb"]))
+def reader(scan_order: str, patch: int) -> ImageProcessor:
+    return ImageProcessor(16, scan_order, patch, Characters.fit(["aabb"]))
 
 
-@pytest.mark.parametrize(("reading", "patch"), READINGS)
-def test_pictures_come_back_from_their_steps(reading, patch):
+@pytest.mark.parametrize(("scan_order", "patch"), SCAN_ORDERS)
+def test_pictures_come_back_from_their_steps(scan_order, patch):
     pixels = np.random.default_rng(0).random((5, 16, 16, 3))
-    own = reader(reading, patch)
-    np.testing.assert_array_equal(own.pictures(own.steps(pixels, np), np), pixels)
+    own = reader(scan_order, patch)
+    np.testing.assert_array_equal(own.unscan(own.scan(pixels, np), np), pixels)
 
 
 def test_a_step_is_a_row_a_column_or_a_square():
     pixels = np.random.default_rng(0).random((2, 16, 16, 3))
-    rows, columns, squares = (reader(kind, 4).steps(pixels, np) for kind in ("rows", "columns", "patches"))
+    rows, columns, squares = (reader(kind, 4).scan(pixels, np) for kind in ("rows", "columns", "patches"))
     np.testing.assert_array_equal(rows[1, 3], pixels[1, 3].ravel())
     np.testing.assert_array_equal(columns[1, 3], pixels[1, :, 3].ravel())
     np.testing.assert_array_equal(squares[1, 6], pixels[1, 4:8, 8:12].ravel())  # second row of squares, the third
@@ -59,7 +62,7 @@ def test_a_step_is_a_row_a_column_or_a_square():
 
 def test_batches_hold_training_pictures_with_their_captions(task, collection):
     own = task.processor()
-    known = {own.steps(own.pixels(one.picture)[None], np).tobytes(): one.caption for one in collection["train"]}
+    known = {own.steps_of(one.pixels).tobytes(): one.caption for one in collection["train"]}
     assert len(known) == len(collection["train"])
     data = jax.device_put(task.data)
     seen = set()
@@ -78,9 +81,10 @@ def test_batches_hold_training_pictures_with_their_captions(task, collection):
 def test_half_of_the_pictures_are_mirrored(collection):
     task = ImageStamps(**PLAIN, mirror=True)
     own = task.processor()
-    pixels = own.pixels(collection["train"][0].picture)
-    steps = jnp.asarray(np.repeat(own.steps(pixels[None], np), 200, axis=0))
-    found = own.pictures(np.asarray(task.augmented(steps, jnp.full(200, 16), jax.random.key(0))), np)
+    steps = own.steps_of(collection["train"][0].pixels)
+    pixels = own.unscan(steps[None], np)[0]
+    steps = jnp.asarray(np.repeat(steps[None], 200, axis=0))
+    found = own.unscan(np.asarray(quick.jit(task.augment)(steps, jnp.full(200, 16), jax.random.key(0))[0]), np)
     mirrored = np.array([np.array_equal(one, pixels[:, ::-1]) for one in found])
     assert 70 < mirrored.sum() < 130
     assert all(np.array_equal(one, pixels) for one in found[~mirrored])
@@ -89,35 +93,33 @@ def test_half_of_the_pictures_are_mirrored(collection):
 def test_distorted_pictures_have_white_around_them(collection):
     task = ImageStamps(**PLAIN, shift=3.0)
     own = task.processor()
-    steps = jnp.asarray(own.steps(np.ones((50, 16, 16, 3), np.float32), np))
-    found = own.pictures(np.asarray(task.augmented(steps, jnp.full(50, 16), jax.random.key(0))), np)
+    steps = jnp.asarray(own.scan(np.ones((50, 16, 16, 3), np.float32), np))
+    found = own.unscan(np.asarray(quick.jit(task.augment)(steps, jnp.full(50, 16), jax.random.key(0))[0]), np)
     assert found[:, 0].min() == 0 and found[:, 8, 8].min() == pytest.approx(1)
 
 
 def test_held_out_pictures_are_all_of_the_test_and_none_of_training(task, collection):
-    batch, own = task.held_out(1000), task.processor()
+    held_out, own = task.held_out("test", 1000), task.processor()
+    batch = held_out.batch
     assert batch.target_lengths is not None
     said = [
         own.decode(target[: end - 1].tolist()) for target, end in zip(batch.targets, batch.target_lengths, strict=True)
     ]
-    references = [one.caption for one in task._test]
+    references = held_out.references
     assert sorted(references) == sorted(one.caption for one in collection["test"])
     assert [len(one) for one in said] == [len(one) for one in references]  # what training did not have is ⁇
     train = {sequence.tobytes() for bucket in task.data for sequence in bucket.inputs}
     assert not train & {sequence.tobytes() for sequence in batch.inputs}
-    np.testing.assert_array_equal(task.held_out(2).inputs, batch.inputs[:2])
+    np.testing.assert_array_equal(task.held_out("test", 2).batch.inputs, batch.inputs[:2])
 
 
-def test_the_split_to_be_scored_on_can_be_chosen(collection):
-    made = ImageStamps(**PLAIN, held_out="validation")
-    assert [one.caption for one in made._test] == [one.caption for one in collection["validation"]] and made._test
+def test_validation_pictures_are_those_of_their_split(task, collection):
+    assert task.held_out("validation", 99).references == [one.caption for one in collection["validation"]] != []
 
 
 def test_a_perfect_model_and_the_most_frequent_caption_are_scored(task):
-    batch = task.held_out(1000)
-    assert batch.target_lengths is not None
-    none = np.zeros(batch.targets.shape)
-    metrics = task.evaluate(Predictions(none, none, batch.target_lengths, batch.targets, batch.targets)).metrics
+    held_out = task.held_out("test", 1000)
+    metrics = task.evaluate(perfect(held_out), held_out).metrics
     assert metrics["free_running/edit_error_rate"] == 0 == metrics["baseline/most_frequent/exact_match"]
     assert (
         metrics["baseline/most_frequent/edit_error_rate"] > 0
@@ -129,18 +131,18 @@ def test_pieces_of_words_are_tokens_as_well(collection):
     task = ImageStamps(size=16, scan_order="rows", vocab_size=45)
     own = ImageProcessor.from_dict(task.processor().to_dict())
     caption = collection["train"][0].caption
-    ids = task.processor().vocabulary.encode(caption)
+    ids = task.processor().tokenizer.encode(caption)
     assert len(ids) < len(caption) and own.decode(ids) == caption
     assert task.spec.target_size == 48 and task.spec.input_size == 48
 
 
-@pytest.mark.parametrize(("reading", "patch"), READINGS)
-def test_a_reader_made_anew_reads_a_file_as_the_corpus_was_read(reading, patch, collection, tmp_path):
-    own = ImageProcessor.from_dict(reader(reading, patch).to_dict())
+@pytest.mark.parametrize(("scan_order", "patch"), SCAN_ORDERS)
+def test_a_reader_made_anew_reads_a_file_as_the_corpus_was_read(scan_order, patch, collection, tmp_path):
+    own = ImageProcessor.from_dict(reader(scan_order, patch).to_dict())
     (tmp_path / "one.png").write_bytes(png(0, "RGBA"))
     read = own.encode(str(tmp_path / "one.png"))
     stamp = next(one for split in collection.values() for one in split if one.caption.startswith("A cat"))
-    np.testing.assert_array_equal(read, own.steps(own.pixels(stamp.picture)[None], np)[0])
+    np.testing.assert_array_equal(read, own.steps_of(stamp.pixels))
     picture = own.axis(str(tmp_path / "one.png")).picture
     assert picture is not None and picture.size == 256 and 0 <= picture.min() <= picture.max() <= 1
 
@@ -152,3 +154,19 @@ def test_the_squares_of_an_alignment_stand_side_by_side(tmp_path):
     picture = reader("patches", 4).axis(str(tmp_path / "one.png")).picture
     assert picture is not None and picture.shape == (4, 64)
     assert picture[:, 4:8].max() == 0 and picture[:, :4].min() == 1 == picture[:, 8:].min()
+
+
+def test_the_model_and_the_most_frequent_caption_are_scored_against_the_same_texts():
+    words = Vocabulary(("a", "red", "cat", "dog", "and", "one", "more"))
+    references = ["a red cat and a dog", "a red dog", "one more cat", "a red cat"]
+    targets = [words.encode(caption.split()) for caption in references]
+    held_out = HeldOut("test", Examples([np.zeros((3, 2), np.float32)] * 4, targets).batch(), references)
+    said = [words.encode(text.split()) for text in ("a red cat and a dog", "a red cat", "one more cat", "a dog")]
+    made, decoder = perfect(held_out, outputs=outputs(said)), SpellingProcessor(words.symbols, words.symbols)
+    most_frequent = "a red cat", words.encode(["a", "red", "cat"])
+    metrics = evaluate_captions(made, held_out, decoder, *most_frequent, "en").metrics
+    assert metrics["free_running/exact_match"] == 0.5 == metrics["free_running/sequence_error_rate"]
+    assert metrics["free_running/edit_error_rate"] == pytest.approx(3 / 15)  # dog for cat; red is missing, dog for cat
+    assert metrics["baseline/most_frequent/exact_match"] == 0.25
+    assert metrics["baseline/most_frequent/edit_error_rate"] == pytest.approx((3 + 1 + 2 + 0) / 15)
+    assert metrics["baseline/most_frequent/bleu"] == 0 < metrics["free_running/bleu"] < 100  # of three words, no four

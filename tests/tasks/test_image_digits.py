@@ -1,6 +1,4 @@
-"""Strips of real digits: drawn of the training split, held out of the test split."""
-
-import dataclasses
+"""Strips of real digits, each of those of its split."""
 
 import jax
 import jax.numpy as jnp
@@ -11,16 +9,18 @@ from PIL import Image
 from research.batch import EOS, FIRST_SYMBOL
 from research.data.corpora import mnist
 from research.errors import UserError
+from research.tasks import task as tasks
 from research.tasks.image_digits import ImageDigits, StripProcessor
-from research.tasks.task import Predictions
+from research.tasks.task import Split
 from tests import quick
+from tests.tasks.outputs import perfect
 
 GAP, COUNT = 6, 200
 
 
 @pytest.fixture(scope="module")
 def task() -> ImageDigits:
-    return ImageDigits(digits=3, gap=GAP)
+    return tasks.load(ImageDigits(digits=3, gap=GAP))
 
 
 @pytest.fixture(scope="module")
@@ -32,9 +32,9 @@ def digits() -> dict[str, dict[bytes, int]]:
     }
 
 
-def held_out(task: ImageDigits) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Columns, their numbers, end_with_eos targets, and their lengths."""
-    batch = task.held_out(COUNT)
+def held_out(task: ImageDigits, split: Split = "test") -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Columns, their numbers, targets, and their lengths."""
+    batch = task.held_out(split, COUNT).batch
     assert batch.input_lengths is not None and batch.target_lengths is not None
     return batch.inputs, batch.input_lengths, batch.targets, batch.target_lengths
 
@@ -75,14 +75,6 @@ def test_a_batch_holds_strips_of_training_digits_with_their_names(bucket, task, 
     assert seen == set(range(10)) and len(sizes) > 4 and max(sizes) <= GAP * (bucket + 2)
 
 
-def test_a_batch_is_a_function_of_key_and_step(task):
-    data = jax.device_put(task.data)
-    draw = quick.jit(lambda seed, step: task.batch(data, jax.random.key(seed), step, 8, 1).inputs)
-    first = draw(0, 5)
-    np.testing.assert_array_equal(draw(0, 5), first)
-    assert np.any(draw(0, 6) != first) and np.any(draw(1, 5) != first)
-
-
 def test_all_numbers_of_digits_are_trained_on_equally_often(task):
     draw = quick.jit(jax.vmap(lambda step: task.bucket(jax.random.key(0), step, 32)))
     counts = np.bincount(draw(jnp.arange(3000)), minlength=3)
@@ -101,15 +93,15 @@ def test_distorted_digits_differ_among_themselves_and_keep_names_and_place(task)
     assert 0.4 < np.mean(alike) < 0.95 and other.inputs.min() >= 0 and other.inputs.max() <= 1 + 1e-6
 
 
-def test_held_out_strips_are_of_test_digits_only_and_the_same_each_time(task, digits):
-    inputs, sizes, targets, ends = held_out(task)
-    assert not set(digits["train"]) & set(digits["test"])
+@pytest.mark.parametrize("split", ["validation", "test"])
+def test_held_out_strips_are_of_digits_of_their_split_only(split: Split, task, digits):
+    inputs, sizes, targets, ends = held_out(task, split)
+    assert not set(digits["train"]) & set(digits[split])
     assert set(ends.tolist()) == {2, 3, 4} and np.all(np.diff(ends) >= 0)
     for strip, size, target, end in zip(inputs, sizes, targets, ends, strict=True):
-        own = taken_apart(strip, end - 1, digits["test"])
+        own = taken_apart(strip, end - 1, digits[split])
         assert target[:end].tolist() == [*(FIRST_SYMBOL + digit for digit in own), EOS]
         assert not target[end:].any() and not strip[size:].any()
-    np.testing.assert_array_equal(task.held_out(COUNT).inputs, inputs)
 
 
 def test_the_share_of_padding_is_that_of_the_batches(task):
@@ -124,9 +116,9 @@ def test_the_share_of_padding_is_that_of_the_batches(task):
 
 def test_exact_match_counts_strips_and_the_table_counts_digits(task):
     _, _, targets, ends = held_out(task)
-    outputs, none = targets.copy(), np.zeros(targets.shape)
+    outputs, strips = targets.copy(), task.held_out("test", COUNT)
     outputs[[3, -1], 0] = FIRST_SYMBOL + (targets[[3, -1], 0] - FIRST_SYMBOL + 1) % 10
-    found = task.evaluate(Predictions(none, none, ends, outputs, targets))
+    found = task.evaluate(perfect(strips, outputs=outputs), strips)
     assert found.metrics["free_running/exact_match"] == pytest.approx(1 - 2 / COUNT)
     assert found.metrics["free_running/edit_error_rate"] == pytest.approx(2 / np.sum(ends - 1))
     zeros = np.mean([target[:2].tolist() == [FIRST_SYMBOL, EOS] for target in targets])
@@ -158,4 +150,3 @@ def test_a_strip_that_is_longer_than_any_of_training_is_refused(task, tmp_path):
 
 def test_the_most_digits_decide_the_longest_input_and_output(task):
     assert (task.spec.input_length, task.spec.target_length) == (3 * 28 + 4 * GAP, 4)
-    assert dataclasses.replace(task.options, digits=5).digits == 5

@@ -1,4 +1,3 @@
-import dataclasses
 import json
 from collections import Counter
 
@@ -11,16 +10,18 @@ from rapidfuzz.distance import Levenshtein
 from research.batch import EOS, FIRST_SYMBOL, PAD
 from research.data.corpora import cmudict
 from research.errors import UserError
+from research.tasks import task as tasks
 from research.tasks.pronunciation import BUCKETS, Pronunciation, SpellingProcessor
-from research.tasks.task import Predictions
+from research.tasks.task import HeldOut
 from tests import quick
+from tests.tasks.outputs import perfect
 
 COUNT = 300
 
 
 @pytest.fixture(scope="module")
 def task() -> Pronunciation:
-    return Pronunciation()
+    return tasks.load(Pronunciation())
 
 
 @pytest.fixture(scope="module")
@@ -51,18 +52,21 @@ def test_a_batch_holds_whole_training_words_that_fit_its_bucket_and_no_smaller_o
 
 def test_all_but_one_training_word_in_a_thousand_is_trained_on_in_the_bucket_that_is_drawn(task, corpus):
     train = corpus.splits["train"]
-    assert 0.9985 < len(task.data.inputs) / len(train.words) < 1
-    assert len({row.tobytes() for row in task.data.inputs}) == len(task.data.inputs)
+    sizes = [len(bucket.inputs) for bucket in task.data]
+    assert 0.9985 < sum(sizes) / len(train.words) < 1
+    assert sum(len({row.tobytes() for row in bucket.inputs}) for bucket in task.data) == sum(sizes)
     draw = quick.jit(jax.vmap(lambda step: task.bucket(jax.random.key(0), step, 64)))
     buckets = np.asarray(draw(jnp.arange(1600, dtype=jnp.int32)))
-    widths = np.stack([task.data.input_lengths, task.data.target_lengths], axis=1)[:, None, :] <= np.array(BUCKETS)
-    shares = np.bincount(np.argmax(np.all(widths, axis=2), axis=1)) / len(widths)
-    np.testing.assert_allclose(np.bincount(buckets) / 1600, shares, atol=0.01)
+    np.testing.assert_allclose(np.bincount(buckets) / 1600, np.array(sizes) / sum(sizes), atol=0.01)
+
+
+def test_the_longest_word_and_the_longest_pronunciation_are_those_of_training(task):
+    assert (task.spec.input_length, task.spec.target_length) == BUCKETS[-1] == task.longest
 
 
 def test_held_out_words_are_all_of_the_test_split_once_and_none_of_training(task, corpus):
     test = corpus.splits["test"]
-    batch = task.held_out(len(test.words) + 1000)
+    batch = task.held_out("test", len(test.words) + 1000).batch
     words = [spelled(source, length) for source, length in zip(batch.inputs, batch.input_lengths, strict=True)]
     assert sorted(words) == sorted(test.words)
     assert not set(words) & set(corpus.splits["train"].words)
@@ -71,33 +75,31 @@ def test_held_out_words_are_all_of_the_test_split_once_and_none_of_training(task
 
 def test_a_sample_of_held_out_words_is_random(task, corpus):
     test = corpus.splits["test"]
-    lengths = task.held_out(500).input_lengths
+    lengths = task.held_out("test", 500).batch.input_lengths
     assert len(lengths) == 500
     assert np.mean(lengths) == pytest.approx(np.mean(test.source_lengths), abs=0.4)
 
 
-def held_out(task: Pronunciation) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Letters, their numbers, end_with_eos targets, and their lengths."""
-    batch = task.held_out(COUNT)
+@pytest.fixture(scope="module")
+def words(task) -> HeldOut:
+    return task.held_out("test", COUNT)
+
+
+def arrays(words: HeldOut) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Letters, their numbers, targets, and their lengths."""
+    batch = words.batch
     assert batch.input_lengths is not None and batch.target_lengths is not None
     return batch.inputs, batch.input_lengths, batch.targets, batch.target_lengths
 
 
-def predictions(task: Pronunciation, **changes: np.ndarray) -> Predictions:
-    """What a perfect model does."""
-    _, _, targets, lengths = held_out(task)
-    none = np.zeros(targets.shape)
-    return dataclasses.replace(Predictions(none, none, lengths, targets, targets), **changes)
-
-
-def test_perfect_outputs_have_no_error(task):
-    metrics = task.evaluate(predictions(task)).metrics
+def test_perfect_outputs_have_no_error(task, words):
+    metrics = task.evaluate(perfect(words), words).metrics
     assert {value for name, value in metrics.items() if "baseline" not in name} == {0.0}
 
 
-def test_the_baseline_says_one_frequent_pronunciation_of_every_word(task, corpus):
-    train, (letters, sizes, _, _) = corpus.splits["train"], held_out(task)
-    metrics = task.evaluate(predictions(task)).metrics
+def test_the_baseline_says_one_frequent_pronunciation_of_every_word(task, corpus, words):
+    train, (letters, sizes, _, _) = corpus.splits["train"], arrays(words)
+    metrics = task.evaluate(perfect(words), words).metrics
     targets = Counter(own[0] for own in train.references)
     most = max(targets.values())
     candidates = [phonemes for phonemes, count in targets.items() if count == most]
@@ -107,60 +109,57 @@ def test_the_baseline_says_one_frequent_pronunciation_of_every_word(task, corpus
     for constant in candidates:
         nearest = [min((Levenshtein.distance(one, constant), len(one)) for one in own) for own in listed]
         rates.append(sum(edits for edits, _ in nearest) / sum(length for _, length in nearest))
-    assert metrics["baseline/most_frequent/edit_error_rate"] in [pytest.approx(rate, rel=0.01) for rate in rates]
+    assert metrics["baseline/most_frequent/phoneme_error_rate"] in [pytest.approx(rate, rel=0.01) for rate in rates]
     assert (
         0.8
-        < metrics["baseline/most_frequent/edit_error_rate"]
+        < metrics["baseline/most_frequent/phoneme_error_rate"]
         < 1
         <= metrics["baseline/most_frequent/sequence_error_rate"] * 1.01
     )
 
 
-def test_validation_words_are_held_out_where_they_are_asked_for(task, corpus):
-    chosen = Pronunciation(held_out="validation")
-    batch = chosen.held_out(10_000)
+def test_validation_words_are_those_of_their_split(task, corpus):
+    batch = task.held_out("validation", 10_000).batch
     assert batch.input_lengths is not None
     words = [spelled(source, length) for source, length in zip(batch.inputs, batch.input_lengths, strict=True)]
     assert sorted(words) == sorted(corpus.splits["validation"].words)
-    assert chosen.spec == task.spec
-    np.testing.assert_array_equal(chosen.data.inputs, task.data.inputs)
 
 
-def test_any_listed_pronunciation_counts_as_right(task, corpus):
-    test, (letters, sizes, _, _) = corpus.splits["test"], held_out(task)
+def test_any_listed_pronunciation_counts_as_right(task, corpus, words):
+    test, (letters, sizes, _, _) = corpus.splits["test"], arrays(words)
     references = dict(zip(test.words, test.references, strict=True))
     listed = [references[spelled(source, size)] for source, size in zip(letters, sizes, strict=True)]
     assert sum(len(own) > 1 for own in listed) > 5
-    outputs = np.full((COUNT, task.spec.target_length), FIRST_SYMBOL, np.int32)
+    outputs = np.full((COUNT, 40), FIRST_SYMBOL, np.int32)
     for row, own in zip(outputs, listed, strict=True):  # what follows the end mark does not count
         row[: len(own[-1]) + 1] = [*own[-1], EOS]
-    metrics = task.evaluate(predictions(task, outputs=outputs)).metrics
-    assert metrics["free_running/edit_error_rate"] == 0 == metrics["free_running/sequence_error_rate"]
+    metrics = task.evaluate(perfect(words, outputs=outputs), words).metrics
+    assert metrics["free_running/phoneme_error_rate"] == 0 == metrics["free_running/sequence_error_rate"]
 
 
-def test_errors_are_counted_in_phonemes_and_in_words(task):
-    _, sizes, targets, lengths = held_out(task)
+def test_errors_are_counted_in_phonemes_and_in_words(task, words):
+    _, sizes, targets, lengths = arrays(words)
     outputs, forced, loss = targets.copy(), targets.copy(), np.zeros(targets.shape)
     for row in (0, 7, COUNT - 1):  # words without their last phoneme; the last word is among the longest
         outputs[row, lengths[row] - 2 :] = PAD
         outputs[row, lengths[row] - 2] = EOS
     forced[3, :2] = EOS  # too early twice, which ends nothing where the prefix is given
     loss[:, 0] = 1
-    metrics = task.evaluate(predictions(task, outputs=outputs, forced=forced, loss=loss)).metrics
+    metrics = task.evaluate(perfect(words, outputs=outputs, teacher_forced=forced, loss=loss), words).metrics
     phonemes, tokens, long = np.sum(lengths - 1), np.sum(lengths), sizes >= 12
     assert {name: value for name, value in metrics.items() if "baseline" not in name} == {
         "teacher_forced/loss": pytest.approx(COUNT / tokens),
-        "teacher_forced/edit_error_rate": pytest.approx(2 / phonemes),
-        "free_running/edit_error_rate": pytest.approx(3 / phonemes),
-        "free_running/edit_error_rate_long_words": pytest.approx(1 / np.sum((lengths - 1)[long])),
+        "teacher_forced/phoneme_error_rate": pytest.approx(2 / phonemes),
+        "free_running/phoneme_error_rate": pytest.approx(3 / phonemes),
+        "free_running/phoneme_error_rate_long_words": pytest.approx(1 / np.sum((lengths - 1)[long])),
         "free_running/sequence_error_rate": pytest.approx(3 / COUNT),
         "exposure_bias_gap": pytest.approx(1 / phonemes),
     }
 
 
-def test_the_errors_by_length_cover_every_word_once(task):
-    _, sizes, _, _ = held_out(task)
-    table = task.evaluate(predictions(task)).by_length
+def test_the_errors_by_length_cover_every_word_once(task, words):
+    _, sizes, _, _ = arrays(words)
+    table = task.evaluate(perfect(words), words).by_length
     assert table is not None
     assert table["length"] == sorted(set(sizes.tolist()))
     assert table["count"] == [int(np.sum(sizes == size)) for size in table["length"]]
@@ -174,7 +173,7 @@ def spelling(task) -> SpellingProcessor:
 
 
 def test_a_word_is_read_as_the_corpus_has_it(task, spelling, corpus):
-    held = task.held_out(20)
+    held = task.held_out("test", 20).batch
     for source, length in zip(held.inputs, held.input_lengths, strict=True):
         read = spelling.encode(f" {spelled(source, length).title()} ")
         assert read.dtype == np.int32
