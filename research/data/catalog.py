@@ -35,7 +35,7 @@ def fetch(names: Sequence[str]) -> None:
     Raises:
         UserError: if there is no corpus of a name, or one cannot be fetched, or its records are damaged.
     """
-    for corpus, config in map(_find, names):
+    for corpus, config in [_find(name) for name in names]:
         folder = corpus.prepare(config)
         sizes = counts(folder)
         if not isinstance(corpus, TfdsCorpus):  # those are large

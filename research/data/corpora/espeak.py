@@ -28,10 +28,10 @@ from jaxtyping import Int16
 
 from research.data.corpora import recordings
 from research.data.corpora.corpus import SPLITS, Examples, hash_split
-from research.data.corpora.espeak_library import Utterance
 from research.data.corpora.fetch import scratch, wheel
 from research.data.corpora.recordings import Recording, SpeechCorpus
-from research.data.corpora.synthesis import speak
+from research.data.synthesis.espeak import Utterance
+from research.data.synthesis.speak import speak
 from research.errors import UserError
 
 PACKAGE = "0.2.4"

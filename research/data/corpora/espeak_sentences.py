@@ -23,10 +23,10 @@ import numpy as np
 from research.data.corpora import asterisk, espeak, libreoffice, recordings
 from research.data.corpora.corpus import Examples
 from research.data.corpora.espeak import RATE
-from research.data.corpora.espeak_library import Utterance
 from research.data.corpora.fetch import scratch
 from research.data.corpora.recordings import Recording, SpeechCorpus
-from research.data.corpora.synthesis import LibraryDiedError, speak
+from research.data.synthesis.espeak import Utterance
+from research.data.synthesis.speak import LibraryDiedError, speak
 
 MAX_SENTENCES = 10_000
 """Sentences of a language."""

@@ -21,9 +21,9 @@ import numpy as np
 from research.data.corpora import espeak
 from research.data.corpora.corpus import Examples
 from research.data.corpora.fetch import debian, scratch, unpacked
-from research.data.corpora.flite_library import Utterance
 from research.data.corpora.recordings import Recording, SpeechCorpus
-from research.data.corpora.synthesis import speak
+from research.data.synthesis.flite import Utterance
+from research.data.synthesis.speak import speak
 from research.errors import UserError
 
 MAX_STRINGS = 500

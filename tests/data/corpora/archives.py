@@ -1,8 +1,11 @@
-"""Miniatures of the archives that TFDS downloads, in their formats."""
+"""Miniatures of the archives that TFDS downloads, in their formats, and what prepares them without TensorFlow."""
 
+import glob
+import importlib
 import io
 import json
 import tarfile
+import types
 import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -15,6 +18,7 @@ from PIL import Image
 from tensorflow_datasets.core.download import checksums
 
 from research.data.corpora import stock
+from research.data.corpora.stock import TfdsCorpus
 
 RATE = 16000
 TEXTS = ("HELLO", "THE CAT SAT", "IT IS A LONG DAY", "A B", "NO MORE")
@@ -27,17 +31,65 @@ def manual_folder(data: Path, patch: pytest.MonkeyPatch) -> Path:
     patch.setenv("TFDS_DATA_DIR", str(data))
     expected: dict[str, Any] = {}
 
-    def builder(name: str, config: str | None) -> Any:
-        made = real(name, config)
-        for url, info in type(made).url_infos.items():
+    def builder(self: TfdsCorpus, config: str | None) -> Any:
+        created = real(self, config)
+        for url, info in type(created).url_infos.items():
             if url not in expected and (manual / info.filename).exists():
                 expected[url] = checksums.compute_url_info(manual / info.filename)
-        patch.setattr(type(made), "url_infos", {**type(made).url_infos, **expected})
-        return made
+        patch.setattr(type(created), "url_infos", {**type(created).url_infos, **expected})
+        return created
 
-    real = stock._builder
-    patch.setattr(stock, "_builder", builder)
+    real = TfdsCorpus.builder
+    patch.setattr(TfdsCorpus, "builder", builder)
+    use_stand_ins(patch)
     return manual
+
+
+class _String(np.str_):
+    as_numpy_dtype = np.object_
+
+
+TENSORFLOW = types.SimpleNamespace(
+    string=_String,
+    int64=np.int64,
+    int32=np.int32,
+    int16=np.int16,
+    uint8=np.uint8,
+    io=types.SimpleNamespace(gfile=types.SimpleNamespace(GFile=open, glob=glob.glob)),
+    dtypes=types.SimpleNamespace(as_dtype=lambda dtype: dtype),
+    compat=types.SimpleNamespace(as_text=str),
+)
+"""What TFDS calls of TensorFlow to prepare the corpora: functions on files, and names of types."""
+
+
+class _Audio:
+    """What the builder of `speech_commands` calls of pydub: mono sounds of 16 bits."""
+
+    def __init__(self, samples: np.ndarray) -> None:
+        self._samples = samples
+
+    @classmethod
+    def from_file(cls, file: Any, format: str) -> "_Audio":
+        return cls(soundfile.read(io.BytesIO(file.read()), dtype="int16")[0])
+
+    def get_array_of_samples(self) -> np.ndarray:
+        return self._samples
+
+
+def use_stand_ins(patch: pytest.MonkeyPatch) -> None:
+    """Prepare corpora of TFDS without TensorFlow, which is too large for a requirement of tests."""
+    pydub = types.SimpleNamespace(
+        AudioSegment=_Audio, exceptions=types.SimpleNamespace(CouldntDecodeError=soundfile.LibsndfileError)
+    )
+    lazy = types.SimpleNamespace(lazy_imports=types.SimpleNamespace(pydub=pydub))
+    builders = [corpus.module for corpus in stock.CORPORA.values()]
+    core = [f"core.{name}" for name in ("features.feature", "features.audio_feature", "download.extractor")]
+    for place in (*builders, "object_detection.coco", *core):
+        module = importlib.import_module(f"tensorflow_datasets.{place}")
+        for name, stand_in in {"tf": TENSORFLOW, "lazy_imports_lib": lazy}.items():
+            if name in vars(module):
+                patch.setattr(module, name, stand_in)
+    patch.setattr(stock, "require_tensorflow", lambda name: None)
 
 
 def tar(path: Path, files: Mapping[str, bytes], mode: str = "w:gz") -> None:

@@ -3,6 +3,7 @@
 import gzip
 import io
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,11 +11,11 @@ import pytest
 import soundfile
 
 from research.data.corpora import asterisk
-from research.data.corpora.asterisk import AsteriskEn, AsteriskEs, AsteriskFr, AsteriskIt, AsteriskRu
+from research.data.corpora.asterisk import CORPORA
 from research.data.corpora.fetch import data_folder
 from tests.data.corpora.debs import write_deb
 
-WORDS = AsteriskEn.digits.split()
+WORDS = CORPORA["en"].digits.split()
 SOUNDS = "usr/share/asterisk/sounds/en_US_f_Allison"
 LISTED = "usr/share/doc/asterisk-core-sounds-en/core-sounds-en.txt.gz"
 TEXTS = {
@@ -57,12 +58,12 @@ def publish(
         manual / f"asterisk-core-sounds-en-wav_{asterisk.PACKAGE}_all.deb",
         {f"{SOUNDS}/{key}.wav": data for key, data in files.items()},
     )
-    monkeypatch.setattr(AsteriskEn, "sha256", (written, sounds))
+    monkeypatch.setitem(CORPORA, "en", replace(CORPORA["en"], sha256=(written, sounds)))
 
 
-def test_what_cannot_be_learnt_from_is_left_out(english: None) -> None:
+def test_what_cannot_be_learned_from_is_left_out(english: None) -> None:
     splits = asterisk.load("en")
-    sounds = [int(one.sound[0]) for recordings in splits.values() for one in recordings]
+    sounds = [int(one.samples[0]) for recordings in splits.values() for one in recordings]
     keys = list(TEXTS)
     assert {keys[sound] for sound in sounds} == set(keys) - {"silence/1", "beep", "absent", "empty", "long", "fast"}
     assert len(sounds) == len(set(sounds))
@@ -74,8 +75,8 @@ def test_each_recording_has_its_own_text_and_the_same_text_is_in_one_split(engli
     for split, recordings in splits.items():
         texts[split] = {one.text for one in recordings}
         for one in recordings:
-            assert one.text == AsteriskEn.normalised(TEXTS[keys[one.sound[0]]])
-            assert (one.rate, len(one.sound), one.speaker) == (8000, 8000, "en_US_f_Allison")
+            assert one.text == CORPORA["en"].normalize(TEXTS[keys[one.samples[0]]])
+            assert (one.sample_rate, len(one.samples), one.speaker) == (8000, 8000, "en_US_f_Allison")
             assert asterisk.split_of(one.text) == split
     assert (
         not texts["train"] & texts["test"] | texts["train"] & texts["validation"] | texts["test"] & texts["validation"]
@@ -86,35 +87,35 @@ def test_each_recording_has_its_own_text_and_the_same_text_is_in_one_split(engli
 
 
 def test_the_digits_come_in_their_order(english: None) -> None:
-    assert [(one.text, int(one.sound[0])) for one in asterisk.digits()] == [(word, k) for k, word in enumerate(WORDS)]
+    assert [(one.text, int(one.samples[0])) for one in asterisk.digits()] == [(word, k) for k, word in enumerate(WORDS)]
 
 
 @pytest.mark.parametrize(
-    ("builder", "text", "said"),
+    ("language", "text", "spoken"),
     [
-        (AsteriskEn, "Press 1 to hear 'new' messages; don't hang-up.", "press one to hear new messages don't hang up"),
-        (AsteriskEn, "dash [-]", "dash"),
-        (AsteriskEn, "3D audio", "three d audio"),
-        (AsteriskEn, "Mailbox? Password!", "mailbox password"),
-        (AsteriskEn, "[sound of monkeys]", ""),
-        (AsteriskEn, 'IAX (note: does not say "2")', ""),
-        (AsteriskEn, "<beep ascending>", ""),
-        (AsteriskEn, "H.323", ""),
-        (AsteriskEn, "28.8 kilobit", ""),
-        (AsteriskEn, "followed by * or #", ""),
-        (AsteriskEn, "...", ""),
-        (AsteriskFr, "Appuyez sur 0, l’e\u0301toile", "appuyez sur zéro l'étoile"),
-        (AsteriskFr, "lorsque terminé.vm-review: veuillez faire 4", ""),
-        (AsteriskEs, "Opción inválida", "opcion invalida"),
-        (AsteriskIt, "Questa pu? essere", ""),
-        (AsteriskIt, "La conferenza ? piena", ""),
-        (AsteriskIt, "è già lì", "è già lì"),
-        (AsteriskRu, "Нажмите 1: «решётку» – ё", "нажмите один решетку е"),
-        (AsteriskRu, "используйте 7 для Q", ""),
+        ("en", "Press 1 to hear 'new' messages; don't hang-up.", "press one to hear new messages don't hang up"),
+        ("en", "dash [-]", "dash"),
+        ("en", "3D audio", "three d audio"),
+        ("en", "Mailbox? Password!", "mailbox password"),
+        ("en", "[sound of monkeys]", ""),
+        ("en", 'IAX (note: does not say "2")', ""),
+        ("en", "<beep ascending>", ""),
+        ("en", "H.323", ""),
+        ("en", "28.8 kilobit", ""),
+        ("en", "followed by * or #", ""),
+        ("en", "...", ""),
+        ("fr", "Appuyez sur 0, l’e\u0301toile", "appuyez sur zéro l'étoile"),
+        ("fr", "lorsque terminé.vm-review: veuillez faire 4", ""),
+        ("es", "Opción inválida", "opcion invalida"),
+        ("it", "Questa pu? essere", ""),
+        ("it", "La conferenza ? piena", ""),
+        ("it", "è già lì", "è già lì"),
+        ("ru", "Нажмите 1: «решётку» – ё", "нажмите один решетку е"),
+        ("ru", "используйте 7 для Q", ""),
     ],
 )
-def test_texts_are_as_they_are_spoken_or_left_out(builder: type[asterisk.Asterisk], text: str, said: str) -> None:
-    assert builder.normalised(text) == said
+def test_texts_are_as_they_are_spoken_or_left_out(language: str, text: str, spoken: str) -> None:
+    assert CORPORA[language].normalize(text) == spoken
 
 
 def test_of_a_key_that_is_listed_twice_the_first_text_counts() -> None:
@@ -131,7 +132,7 @@ def test_the_split_of_a_text_is_the_same_everywhere() -> None:
 
 
 def test_each_language_has_words_of_its_own_letters_for_ten_digits() -> None:
-    assert list(asterisk.BUILDERS) == ["en", "fr", "es", "it", "ru"]
-    for builder in asterisk.BUILDERS.values():
-        assert builder.normalised("0 1 2 3 4 5 6 7 8 9") == builder.digits
-        assert len(set(builder.digits.split())) == 10
+    assert list(CORPORA) == ["en", "fr", "es", "it", "ru"]
+    for corpus in CORPORA.values():
+        assert corpus.normalize("0 1 2 3 4 5 6 7 8 9") == corpus.digits
+        assert len(set(corpus.digits.split())) == 10

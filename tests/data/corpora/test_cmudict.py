@@ -7,7 +7,8 @@ import pytest
 
 from research.batch import FIRST_SYMBOL, PAD
 from research.data.corpora import cmudict
-from research.data.corpora.cmudict import SPLITS, Pronunciations
+from research.data.corpora.cmudict import Pronunciations
+from research.data.corpora.corpus import SPLITS
 from research.data.corpora.fetch import data_folder
 
 
@@ -90,14 +91,16 @@ def test_the_data_are_the_same_everywhere(plain: Pronunciations, stressed: Pronu
     digest = hashlib.sha256()
     for split in SPLITS:
         digest.update(plain.splits[split].source.tobytes() + stressed.splits[split].target.tobytes())
-    message = "the split, the order or the ids changed: raise Cmudict.VERSION if the records did, update this digest"
+    message = (
+        "the split, the order or the ids changed: raise the version of Cmudict if the records did, update this digest"
+    )
     assert digest.hexdigest()[:16] == "453f08509aabf9c9", message
 
 
 def test_the_packed_copy_is_made_anew_where_it_is_damaged(
     stressed: Pronunciations, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    version = Path("cmudict") / str(cmudict.Cmudict.VERSION)
+    version = Path("cmudict") / cmudict.Cmudict().version
     shutil.copytree(data_folder() / version, tmp_path / version)
     (tmp_path / version / "packed-test.npz").write_bytes(b"PK\x03\x04 and no more")
     monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path))

@@ -3,39 +3,36 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
-import tensorflow_datasets as tfds
 
-from research.data.corpora.corpus import Corpus, Example, share
+from research.data.corpora.corpus import Examples, PackageCorpus, hash_fraction, hash_split
+from research.data.corpora.source import counts
 from research.errors import UserError
 
 
-class Deadly(list[tuple[str, Example]]):
+class Deadly(list):
     """Kills the process that reads it to the fifth example."""
 
-    def __iter__(self) -> Iterator[tuple[str, Example]]:
+    def __iter__(self) -> Iterator:
         for index, row in enumerate(super().__iter__()):
             if index == 5:
                 os.kill(os.getpid(), signal.SIGKILL)
             yield row
 
 
-class Squares(Corpus):
+class Squares(PackageCorpus):
     """The squares of 0 to 9."""
 
-    VERSION = tfds.core.Version("1.0.0")
-    prepared_count = 0
-    interrupted = False
+    FEATURES: ClassVar = {"square": (np.int32, ())}
+    prepared_count: ClassVar = 0
+    interrupted: ClassVar = False
 
-    def _info(self) -> tfds.core.DatasetInfo:
-        number = tfds.features.Scalar(dtype=np.int32)
-        return tfds.core.DatasetInfo(builder=self, features=tfds.features.FeaturesDict({"square": number}))
-
-    def examples(self) -> Mapping[str, Sequence[tuple[str, Example]]]:
+    def examples(self) -> dict[str, Examples]:
         if log := os.environ.get("LOG"):
             with Path(log).open("a") as file:
                 file.write("prepared\n")
@@ -47,6 +44,9 @@ class Squares(Corpus):
         return {"train": Deadly(rows) if os.environ.get("DEADLY") else rows}
 
 
+SQUARES = Squares(name="squares", summary="Squares.", license="", megabytes=0, source="", citation="")
+
+
 @pytest.fixture(autouse=True)
 def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path))
@@ -55,7 +55,7 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def squares() -> list[int]:
-    return [int(record["square"]) for record in Squares.prepared().records("train")]
+    return [int(record["square"]) for record in SQUARES.records("train")]
 
 
 def test_records_are_prepared_once_and_come_in_the_same_order_each_time() -> None:
@@ -79,7 +79,7 @@ def test_an_interrupted_preparation_leaves_nothing_that_looks_prepared(monkeypat
 
 
 def start(data: Path, **environment: str) -> subprocess.Popen[bytes]:
-    """Begin to prepare in a process of its own, which prints the number of records."""
+    """Start to prepare in another process, which prints the number of records."""
     program = (
         "import importlib.util, sys; spec = importlib.util.spec_from_file_location('squares', sys.argv[1]);"
         "module = importlib.util.module_from_spec(spec); spec.loader.exec_module(module); print(len(module.squares()))"
@@ -101,30 +101,28 @@ def test_a_killed_preparation_leaves_nothing_that_is_taken_for_whole(data: Path)
     process.communicate()
     assert process.returncode == -signal.SIGKILL
     assert list((data / "squares").iterdir())  # what it had written so far
-    assert Squares.found() is None
+    assert not SQUARES.prepared()
     assert len(squares()) == 10
     assert [path.name for path in (data / "squares").iterdir()] == ["1.0.0"]
 
 
 def test_what_is_prepared_is_found_and_counted() -> None:
-    assert Squares.found() is None
-    Squares.prepared()
-    found = Squares.found()
-    assert found and found.counts() == {"train": 10}
+    assert not SQUARES.prepared()
+    folder = SQUARES.prepare()
+    assert SQUARES.prepared() == [folder] and counts(folder) == {"train": 10}
 
 
 def test_what_is_packed_is_read_from_its_copy_and_made_anew_where_that_is_damaged(data: Path) -> None:
     packed = 0
 
-    def pack(records: Iterator[Example]) -> dict[str, np.ndarray]:
+    def pack(records: Iterable) -> dict[str, np.ndarray]:
         nonlocal packed
         packed += 1
         return {"squares": np.array([record["square"] for record in records])}
 
-    corpus = Squares.prepared()
     copy = data / "squares" / "1.0.0" / "packed-train.npz"
     for expected in (1, 1):
-        assert sorted(corpus.packed("train", pack)["squares"].tolist()) == [index**2 for index in range(10)]
+        assert sorted(SQUARES.packed("train", pack)["squares"].tolist()) == [index**2 for index in range(10)]
         assert packed == expected
     whole = copy.read_bytes()
     flipped = whole.index(b"<i8")  # in the header of the array
@@ -132,15 +130,18 @@ def test_what_is_packed_is_read_from_its_copy_and_made_anew_where_that_is_damage
     for times, damaged in enumerate(damages, start=2):
         copy.write_bytes(damaged)
         for _ in range(2):
-            assert sorted(corpus.packed("train", pack)["squares"].tolist()) == [index**2 for index in range(10)]
+            assert sorted(SQUARES.packed("train", pack)["squares"].tolist()) == [index**2 for index in range(10)]
             assert packed == times
     assert not list(copy.parent.glob(".incomplete*"))
 
 
-def test_the_share_of_a_key_is_the_same_everywhere_and_evenly_spread() -> None:
-    assert share("a") == pytest.approx(0xCA978112CA1BBDCA / 2**64)  # the first 8 bytes of the hash
-    shares = [share(str(number)) for number in range(2000)]
-    assert np.histogram(shares, 4, (0, 1))[0].min() > 440
+def test_the_hash_of_a_key_is_the_same_everywhere_and_evenly_spread() -> None:
+    assert hash_fraction("a") == pytest.approx(0xCA978112CA1BBDCA / 2**64)  # the first 8 bytes of the hash
+    fractions = [hash_fraction(str(number)) for number in range(2000)]
+    assert np.histogram(fractions, 4, (0, 1))[0].min() > 440
+    splits = [hash_split(str(number), test=0.1, validation=0.2) for number in range(2000)]
+    for split, low, high in (("test", 0, 0.1), ("validation", 0.1, 0.3), ("train", 0.3, 1)):
+        assert all(low <= place < high for name, place in zip(splits, fractions, strict=True) if name == split)
 
 
 @pytest.mark.parametrize("nothing", [True, False])

@@ -9,6 +9,7 @@ from research.data.corpora import espeak
 from research.data.corpora.espeak import STRINGS, TEST, VALIDATION, WORDS, EspeakDigits, may_say, split_of
 from research.data.corpora.fetch import data_folder
 from research.errors import UserError
+from tests.data.synthesis.libraries import own_wheel
 
 CHOSEN = ("Alex", "f1", "steph")  # one voice of each split
 STEMS = {"anxiousandy": "andy", "whisperf": "whisper", "robert": "rob", "anikarobot": "anika"}
@@ -16,7 +17,7 @@ STEMS = {"anxiousandy": "andy", "whisperf": "whisper", "robert": "rob", "anikaro
 
 @pytest.fixture(scope="module")
 def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return espeak.unpacked(espeak.own_wheel(), tmp_path_factory.mktemp("espeak"))
+    return espeak.unpack(own_wheel(), tmp_path_factory.mktemp("espeak"))
 
 
 @pytest.fixture(scope="module")
@@ -92,13 +93,13 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list]:
     """The records of a corpus of three voices, each with three strings."""
     folder = tmp_path_factory.mktemp("data")
     (folder / "downloads").mkdir()
-    espeak.own_wheel()
+    own_wheel()
     (folder / "downloads" / "manual").symlink_to(data_folder() / "downloads" / "manual")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TFDS_DATA_DIR", str(folder))
         patch.setattr(espeak, "voices", lambda library: list(CHOSEN))
         patch.setattr(espeak, "STRINGS", dict.fromkeys(STRINGS, 3))
-        corpus = EspeakDigits.prepared()
+        corpus = EspeakDigits()
         records = {split: list(corpus.records(split)) for split in STRINGS}
         said = {split_of(voice): [text for text, _ in espeak.utterances(voice)] for voice in CHOSEN}
     for split, texts in said.items():

@@ -7,12 +7,13 @@ import pytest
 
 from research.data.corpora import asterisk, espeak, espeak_sentences, libreoffice
 from research.data.corpora.espeak import RATE
-from research.data.corpora.espeak_library import Utterance
-from research.data.corpora.espeak_sentences import MOST_CHARACTERS, MOST_NOISE, MOST_SILENCE, MOST_WORDS, texts
+from research.data.corpora.espeak_sentences import CORPORA, MAX_CHARACTERS, MAX_NOISE, MAX_SILENCE, MAX_WORDS, texts
 from research.data.corpora.fetch import data_folder
 from research.data.corpora.libreoffice import Pair
 from research.data.corpora.recordings import Recording
-from research.data.corpora.synthesis import LibraryDiedError
+from research.data.synthesis.espeak import Utterance
+from research.data.synthesis.speak import LibraryDiedError, speak
+from tests.data.synthesis.libraries import own_wheel
 
 TRAIN = ["press one to hear it", "press two", "the number is wrong", "extension four", "please hold on"]
 HELD_OUT = ["press four", "extension", "weasels", "is not", "hold"]
@@ -54,8 +55,8 @@ def test_words_are_those_of_training_and_of_the_other_sentences_in_the_promised_
 
 
 def test_texts_are_short_and_of_all_lengths(drawn: list[str]) -> None:
-    assert {len(text.split()) for text in drawn} == set(range(1, MOST_WORDS + 1))
-    assert max(map(len, drawn)) <= MOST_CHARACTERS
+    assert {len(text.split()) for text in drawn} == set(range(1, MAX_WORDS + 1))
+    assert max(map(len, drawn)) <= MAX_CHARACTERS
 
 
 def test_where_there_are_no_other_sentences_all_words_are_of_training() -> None:
@@ -70,7 +71,7 @@ def test_sentences_of_french_are_the_french_ones_and_other_languages_have_prompt
 ) -> None:
     pairs = {"de": Pair("open it", "öffnen"), "fr": Pair("open it", "ouvrir")}
     monkeypatch.setattr(libreoffice, "load", lambda target: {"train": [pairs[target]], "test": []})
-    found = {language: builder.sentences() for language, builder in espeak_sentences.BUILDERS.items()}
+    found = {language: espeak_sentences._sentences(language) for language in CORPORA}
     assert found == {"en": ["open it"], "fr": ["ouvrir"], "es": [], "it": [], "ru": []}
 
 
@@ -80,14 +81,14 @@ def test_the_same_texts_are_drawn_each_time_and_fewer_are_their_beginning(drawn:
 
 @pytest.fixture(scope="module")
 def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return espeak.unpacked(espeak.own_wheel(), tmp_path_factory.mktemp("espeak"))
+    return espeak.unpack(own_wheel(), tmp_path_factory.mktemp("espeak"))
 
 
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> list[Recording]:
     folder = tmp_path_factory.mktemp("data")
     (folder / "downloads").mkdir()
-    espeak.own_wheel()
+    own_wheel()
     (folder / "downloads" / "manual").symlink_to(data_folder() / "downloads" / "manual")
     splits = {"train": TRAIN, "validation": HELD_OUT[:2], "test": HELD_OUT[2:]}
     none = np.zeros(0, np.int16)
@@ -96,7 +97,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> list[Recording]:
         patch.setenv("TFDS_DATA_DIR", str(folder))
         patch.setattr(asterisk, "load", {"en": prompts}.__getitem__)
         patch.setattr(libreoffice, "load", lambda target: {"train": [Pair(text.upper() + ".", "") for text in OTHER]})
-        patch.setattr(espeak_sentences, "MOST_SENTENCES", 12)
+        patch.setattr(espeak_sentences, "MAX_SENTENCES", 12)
         patch.setattr(espeak_sentences, "AT_ONCE", 5)
         return espeak_sentences.load("en", 12)
 
@@ -105,34 +106,31 @@ def test_every_text_is_heard_in_its_order_by_one_of_many_voices(prepared: list[R
     assert [one.text for one in prepared] == drawn[:12]
     assert len({one.speaker for one in prepared}) > 6
     for one in prepared:
-        assert one.rate == espeak.RATE and one.sound.dtype == np.int16
-        assert 0.03 < len(one.sound) / one.rate / len(one.text) < 0.3 + 2 * MOST_SILENCE / len(one.text)
-        assert np.max(np.abs(one.sound.astype(int))) > 2_000
+        assert one.sample_rate == espeak.RATE and one.samples.dtype == np.int16
+        assert 0.03 < len(one.samples) / one.sample_rate / len(one.text) < 0.3 + 2 * MAX_SILENCE / len(one.text)
+        assert np.max(np.abs(one.samples.astype(int))) > 2_000
 
 
 def test_there_is_faint_noise_of_several_levels_where_nothing_is_said(prepared: list[Recording]) -> None:
-    ends = [np.std(one.sound[-100:].astype(float)) for one in prepared]
-    quiet = [level for level in ends if level < 2 * MOST_NOISE]
+    ends = [np.std(one.samples[-100:].astype(float)) for one in prepared]
+    quiet = [level for level in ends if level < 2 * MAX_NOISE]
     assert len(quiet) >= 6 and min(quiet) > 0.5 and max(quiet) > 2 * min(quiet)
 
 
-@pytest.mark.parametrize("builder", espeak_sentences.BUILDERS.values())
-def test_the_library_speaks_each_language_in_a_way_of_its_own(
-    builder: type[espeak_sentences.EspeakSentences], library: Path
-) -> None:
-    text = "привет" if builder.language == "ru" else "telefono"
-    (own,) = espeak_sentences.spoken(library, builder.accent, 0, [text])
-    other = "de" if builder.language != "ru" else "bg"
-    (foreign,) = espeak_sentences.spoken(library, other, 0, [text])
-    assert len(own.sound) > 2000
-    assert len(own.sound) != len(foreign.sound) or not np.array_equal(own.sound, foreign.sound)
+def test_the_library_speaks_each_language_in_a_way_of_its_own(library: Path) -> None:
+    latin = {language: corpus.accent for language, corpus in CORPORA.items() if language != "ru"}
+    voices = [*latin.values(), "de", CORPORA["ru"].accent, "bg"]
+    texts = ["telefono"] * (len(latin) + 1) + ["привет"] * 2
+    said = [Utterance(text, f"{voice}+f1") for text, voice in zip(texts, voices, strict=True)]
+    sounds, _ = speak("espeak-ng", library, said)
+    assert len({len(sound) for sound in sounds}) == len(sounds) and min(map(len, sounds)) > 5000
 
 
 def test_parts_sound_the_same_each_time(library: Path) -> None:
-    first, again, other = (espeak_sentences.spoken(library, "en-us", part, ["hold on"] * 2) for part in (0, 0, 1))
+    first, again, other = (espeak_sentences.synthesize(library, "en-us", part, ["hold on"] * 2) for part in (0, 0, 1))
     for one, same in zip(first, again, strict=True):
-        np.testing.assert_array_equal(one.sound, same.sound)
-    assert len(first[0].sound) != len(first[1].sound) and len(first[0].sound) != len(other[0].sound)
+        np.testing.assert_array_equal(one.samples, same.samples)
+    assert len(first[0].samples) != len(first[1].samples) and len(first[0].samples) != len(other[0].samples)
 
 
 def test_what_the_library_dies_of_is_said_at_its_own_pitch(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -148,8 +146,8 @@ def test_what_the_library_dies_of_is_said_at_its_own_pitch(monkeypatch: pytest.M
 
     monkeypatch.setattr(espeak_sentences, "speak", fragile)
     given = [Utterance(text, "it+rob", 120, pitch, 90) for text, pitch in (("uno", 17), ("due", 60), ("tre", 15))]
-    sounds, _ = espeak_sentences._heard(Path(), given)
+    sounds, _ = espeak_sentences._speak(Path(), given)
     assert [len(sound) for sound in sounds] == [50, 60, 50]
     assert calls[-1] == [Utterance("uno", "it+rob", 120), given[1], Utterance("tre", "it+rob", 120)]
     with pytest.raises(LibraryDiedError, match="died saying 'uno'"):
-        espeak_sentences._heard(Path(), [Utterance("uno", "it+silent", 120, 60, 90)])
+        espeak_sentences._speak(Path(), [Utterance("uno", "it+silent", 120, 60, 90)])

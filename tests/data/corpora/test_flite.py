@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from research.data.corpora import espeak, flite
-from research.data.corpora.flite import MOST_FLITE_STRINGS, PITCH
-from research.data.corpora.flite_library import Utterance
-from research.data.corpora.synthesis import speak
+from research.data.corpora.flite import MAX_STRINGS, PITCH
+from research.data.synthesis.flite import Utterance
+from research.data.synthesis.speak import speak
 from research.errors import UserError
 
 NUMBER = Utterance("zero one nine", "slt", pitch=170.0)
@@ -44,7 +44,7 @@ def pitch(sound: np.ndarray, rate: int) -> float:
 def test_each_voice_says_training_strings_at_its_own_pitch_and_tempo() -> None:
     for voice, middle in PITCH.items():
         said = flite.utterances(voice)
-        assert said == flite.utterances(voice) and len(said) == MOST_FLITE_STRINGS
+        assert said == flite.utterances(voice) and len(said) == MAX_STRINGS
         for text, utterance in said:
             assert espeak.may_say("train", [espeak.WORDS.index(word) for word in text.split()])
             assert "".join(mark for mark in utterance.text if mark not in ",.?") == text
@@ -84,6 +84,5 @@ def test_another_machine_is_told_what_to_do(monkeypatch: pytest.MonkeyPatch, tmp
 
 def test_the_first_strings_of_each_voice_are_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     names = [f"{voice}-{index:03}" for voice in ("slt", "awb") for index in range(4)]
-    monkeypatch.setattr(flite.FliteDigits, "prepared", lambda: None)
-    monkeypatch.setattr(flite.recordings, "load", lambda corpus, split: dict(zip(names, names, strict=True)))
+    monkeypatch.setattr(flite.FliteDigits, "recordings", lambda corpus, split: dict(zip(names, names, strict=True)))
     assert flite.load(2) == ["slt-000", "slt-001", "awb-000", "awb-001"]

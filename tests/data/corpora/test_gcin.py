@@ -1,6 +1,7 @@
 """A package of the same form stands for gcin's voices."""
 
 import io
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -31,7 +32,7 @@ def voices(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     name = f"gcin-voice_{gcin.PACKAGE}_all.deb"
     path = data_folder() / "downloads" / "manual" / name
     sha256 = write_deb(path, {f"usr/share/gcin-voice/ogg/{name}": data for name, data in files.items()})
-    monkeypatch.setattr(gcin.Gcin, "sha256", sha256)
+    monkeypatch.setattr(gcin, "Gcin", partial(gcin.Gcin, sha256=sha256))
 
 
 def said(recordings: list[Recording]) -> set[tuple[str, str]]:
@@ -55,7 +56,7 @@ def test_every_whole_recording_is_in_one_split(voices: None, way: str) -> None:
     found = [one for recordings in splits.values() for one in recordings]
     assert len(found) == len(said(found)) == 2 * len(NAMES)
     assert said(found) == {(gcin.syllable(name), speaker) for name in NAMES for speaker in "35"}
-    assert all(one.rate == 44100 and np.abs(one.sound).max() > 10_000 for one in found)
+    assert all(one.sample_rate == 44100 and np.abs(one.samples).max() > 10_000 for one in found)
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from research.data.corpora import libreoffice
-from research.data.corpora.libreoffice import SPLITS, Pair, compared, pairs, paragraphs, sentences, splits
+from research.data.corpora.libreoffice import SPLITS, Pair, comparable, pairs, paragraphs, sentences, splits
 from tests.data.corpora import help_pages
 from tests.data.corpora.help_pages import page, paths
 
@@ -100,7 +100,7 @@ def test_what_validation_has_is_not_in_the_test_and_an_english_sentence_is_held_
 
 
 def test_sentences_of_signs_alone_are_not_all_the_same():
-    assert compared("a + b") != compared("+ - *") != compared("< > =")
+    assert comparable("a + b") != comparable("+ - *") != comparable("< > =")
 
 
 def test_pages_have_their_shares_of_the_splits():
@@ -126,6 +126,8 @@ def test_the_prepared_corpus_holds_each_pair_once_and_nothing_of_a_split_in_anot
         assert corpus == libreoffice.load("de")
     assert [len(corpus[split]) for split in SPLITS] == [96, 32, 32]
     for one, other in combinations(SPLITS, 2):
-        assert not {compared(pair.english) for pair in corpus[one]} & {compared(pair.english) for pair in corpus[other]}
+        assert not {comparable(pair.english) for pair in corpus[one]} & {
+            comparable(pair.english) for pair in corpus[other]
+        }
     translations = {e: g for path in english for e, g in zip(english[path], german[path], strict=True)}
     assert all(translations[pair.english] == pair.translation for own in corpus.values() for pair in own)

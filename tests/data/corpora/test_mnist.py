@@ -12,20 +12,29 @@ def digits() -> dict[str, dict[str, np.ndarray]]:
 
 
 def test_the_splits_have_the_sizes_and_types_that_are_promised(digits: dict[str, dict[str, np.ndarray]]) -> None:
-    for split, count in (("train", 4000), ("test", 1000)):
+    for split, count in (("train", 3500), ("validation", 500), ("test", 1000)):
         images, labels = digits[split]["images"], digits[split]["labels"]
         assert (images.shape, images.dtype) == ((count, 784), np.uint8)
         assert (labels.shape, labels.dtype) == ((count,), np.int32)
 
 
 def test_each_label_has_its_share_of_each_split(digits: dict[str, dict[str, np.ndarray]]) -> None:
-    assert np.bincount(digits["train"]["labels"]).tolist() == [400] * 10
+    assert np.bincount(digits["train"]["labels"]).tolist() == [350] * 10
+    assert np.bincount(digits["validation"]["labels"]).tolist() == [50] * 10
     assert np.bincount(digits["test"]["labels"]).tolist() == [100] * 10
 
 
-def test_no_image_stands_in_both_splits(digits: dict[str, dict[str, np.ndarray]]) -> None:
-    train, test = ({image.tobytes() for image in digits[split]["images"]} for split in ("train", "test"))
-    assert not train & test
+def test_no_image_is_in_two_splits(digits: dict[str, dict[str, np.ndarray]]) -> None:
+    images = [image.tobytes() for split in digits.values() for image in split["images"]]
+    assert len(set(images)) == len(images) == 5000
+
+
+def test_test_digits_are_every_fifth_and_validation_digits_every_eighth_of_the_others() -> None:
+    splits = [mnist.split_of(place) for place in range(500)]
+    assert [place for place in range(40) if splits[place] == "test"] == list(range(4, 40, 5))
+    others = [split for split in splits if split != "test"]
+    assert [place for place in range(40) if others[place] == "validation"] == list(range(7, 40, 8))
+    assert [splits.count(split) for split in ("train", "validation", "test")] == [350, 50, 100]
 
 
 def test_images_are_digits_in_their_whole_range_and_not_shifted(digits: dict[str, dict[str, np.ndarray]]) -> None:
@@ -38,7 +47,10 @@ def test_images_are_digits_in_their_whole_range_and_not_shifted(digits: dict[str
 
 
 def test_the_data_are_the_same_everywhere(digits: dict[str, dict[str, np.ndarray]]) -> None:
-    arrays = [digits[split][name] for split in ("train", "test") for name in ("images", "labels")]
-    digest = hashlib.sha256(b"".join(array.tobytes() for array in arrays)).hexdigest()
-    message = "the split or the order changed: raise Mnist5k.VERSION, then update this digest"
-    assert digest[:16] == "78ab7da971b92b97", message
+    def digest(*splits: str) -> str:
+        arrays = [digits[split][name] for split in splits for name in ("images", "labels")]
+        return hashlib.sha256(b"".join(array.tobytes() for array in arrays)).hexdigest()[:16]
+
+    message = "the split or the order changed: raise the version of Mnist5k, then update this digest"
+    assert digest("train", "validation") == "457cbb23d5862734", message
+    assert digest("test") == "2bc696862b6463b2", message

@@ -1,7 +1,7 @@
-"""The builders of TFDS on small archives of the formats that they download."""
+"""The builders of TFDS on small archives of the formats that they download; stand-ins take TensorFlow's place."""
 
 import contextlib
-import importlib
+import importlib.util
 import io
 import itertools
 import pickle
@@ -14,11 +14,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from research.data.corpora.stock_sets import STOCK_SETS
 from tensorflow_datasets.core.download import downloader
 
 from research.data.corpora import stock
-from research.data.corpora.stock import Source, prepared
+from research.data.corpora.source import Source
+from research.data.corpora.stock import CORPORA, prepare
 from research.errors import UserError
 from tests.data.corpora import archives
 from tests.data.corpora.archives import manual_folder
@@ -31,7 +31,7 @@ def manual(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_librispeech_is_read_as_flac_files_with_their_texts_and_speakers(manual):
     archives.librispeech(manual)
-    folder = prepared("librispeech", "lazy_decode")
+    folder = prepare("librispeech", "lazy_decode")
     for number, split in enumerate(("dev_clean", "dev_other", "test_clean", "test_other", "train_clean100")):
         source = Source(str(folder), split, ("speech",))
         examples = [source[row] for row in range(len(source))]
@@ -45,7 +45,7 @@ def test_librispeech_is_read_as_flac_files_with_their_texts_and_speakers(manual)
 
 def test_speech_commands_are_samples_and_a_label_and_noise_is_cut_into_seconds(manual):
     archives.speech_commands(manual)
-    folder = prepared("speech_commands")
+    folder = prepare("speech_commands")
     counts = {}
     for split in ("train", "validation", "test"):
         source = Source(str(folder), split)
@@ -58,7 +58,7 @@ def test_speech_commands_are_samples_and_a_label_and_noise_is_cut_into_seconds(m
 
 def test_ted_talks_are_pairs_without_those_that_lack_a_side(manual):
     archives.ted_hrlr_translate(manual)
-    folder = prepared("ted_hrlr_translate", "pt_to_en")
+    folder = prepare("ted_hrlr_translate", "pt_to_en")
     sources = {split: Source(str(folder), split) for split in ("train", "validation", "test")}
     assert {split: len(source) for split, source in sources.items()} == {"train": 39, "validation": 5, "test": 6}
     pairs = {(example["pt"], example["en"]) for example in map(sources["test"].__getitem__, range(6))}
@@ -67,7 +67,7 @@ def test_ted_talks_are_pairs_without_those_that_lack_a_side(manual):
 
 def test_wmt14_joins_its_archives(manual):
     archives.wmt14_translate(manual)
-    folder = prepared("wmt14_translate", "de-en")
+    folder = prepare("wmt14_translate", "de-en")
     sizes = [len(Source(str(folder), split)) for split in ("train", "validation", "test")]
     assert sizes == [20 + 10 + 5, 6, 4]
     assert Source(str(folder), "test")[0]["de"].startswith(b"Wort ")
@@ -75,7 +75,7 @@ def test_wmt14_joins_its_archives(manual):
 
 def test_coco_pictures_are_jpeg_files_with_captions_in_the_splits_of_karpathy(manual):
     archives.coco_captions(manual)
-    folder = prepared("coco_captions", "2014")
+    folder = prepare("coco_captions", "2014")
     found = {}
     for split in ("train", "val", "test", "restval"):
         source = Source(str(folder), split, ("image",))
@@ -90,10 +90,10 @@ def test_coco_pictures_are_jpeg_files_with_captions_in_the_splits_of_karpathy(ma
 
 def test_a_corpus_is_prepared_once_and_a_copy_of_its_source_reads_it_elsewhere(manual):
     archives.ted_hrlr_translate(manual)
-    folder = prepared("ted_hrlr_translate", "pt_to_en")
+    folder = prepare("ted_hrlr_translate", "pt_to_en")
     for archive in manual.iterdir():
         archive.unlink()
-    assert prepared("ted_hrlr_translate", "pt_to_en") == folder
+    assert prepare("ted_hrlr_translate", "pt_to_en") == folder
     source = Source(str(folder), "train")
     program = "import pickle, sys; source = pickle.load(sys.stdin.buffer); print(source[7]['en'].decode())"
     done = subprocess.run([sys.executable, "-c", program], input=pickle.dumps(source), capture_output=True, check=True)
@@ -102,17 +102,17 @@ def test_a_corpus_is_prepared_once_and_a_copy_of_its_source_reads_it_elsewhere(m
 
 def test_an_archive_of_another_content_is_one_line(manual):
     archives.ted_hrlr_translate(manual)
-    stock._builder("ted_hrlr_translate", "pt_to_en")  # from here on its checksum is known
+    CORPORA["ted_hrlr_translate"].builder("pt_to_en")  # from here on its checksum is known
     with (manual / "qi18naacl-dataset.tar.gz").open("ab") as file:
         file.write(b"more")
     with pytest.raises(UserError, match="ted_hrlr_translate cannot be prepared: ") as raised:
-        prepared("ted_hrlr_translate", "pt_to_en")
+        prepare("ted_hrlr_translate", "pt_to_en")
     assert "\n" not in str(raised.value) and str(manual) in str(raised.value)
 
 
 def test_damaged_records_are_one_line_that_names_the_folder(manual):
     archives.ted_hrlr_translate(manual)
-    folder = prepared("ted_hrlr_translate", "pt_to_en")
+    folder = prepare("ted_hrlr_translate", "pt_to_en")
     (folder / "dataset_info.json").write_text("{")
     with pytest.raises(UserError, match="pt_to_en.*cannot be read"):
         len(Source(str(folder), "train"))
@@ -121,18 +121,18 @@ def test_damaged_records_are_one_line_that_names_the_folder(manual):
 def test_an_archive_that_is_none_is_one_line(manual):
     (manual / "qi18naacl-dataset.tar.gz").write_bytes(b"no archive")
     with pytest.raises(UserError, match="ted_hrlr_translate cannot be prepared: ") as raised:
-        prepared("ted_hrlr_translate", "pt_to_en")
+        prepare("ted_hrlr_translate", "pt_to_en")
     assert "\n" not in str(raised.value) and str(manual) in str(raised.value)
 
 
 def test_what_cannot_be_downloaded_is_one_line_that_says_what_to_put_where(manual, monkeypatch, capfd):
-    module = importlib.import_module(f"tensorflow_datasets.{STOCK_SETS['ted_hrlr_translate'].module}")
+    module = importlib.import_module(f"tensorflow_datasets.{CORPORA['ted_hrlr_translate'].module}")
     monkeypatch.setattr(module, "_DATA_URL", "http://127.0.0.1:9/qi18naacl-dataset.tar.gz")  # where nobody listens
     started = time.monotonic()
     with pytest.raises(
         UserError, match="http://127.0.0.1:9/.* cannot be reached; archives that are put into"
     ) as raised:
-        prepared("ted_hrlr_translate", "pt_to_en")
+        prepare("ted_hrlr_translate", "pt_to_en")
     assert str(raised.value).endswith(f"{manual} by hand are taken from there: qi18naacl-dataset.tar.gz")
     assert time.monotonic() - started < 20
     assert "Retrying" not in capfd.readouterr().err
@@ -143,34 +143,34 @@ def test_what_a_broken_off_download_has_left_is_removed(manual):
     left = manual.parent / "ted_hrlr_translate" / "qi18naacl.tar.gz.tmp.0123"
     left.mkdir(parents=True)
     (left / "qi18naacl-dataset.tar.gz").write_bytes(b"the first bytes")
-    prepared("ted_hrlr_translate", "pt_to_en")
+    prepare("ted_hrlr_translate", "pt_to_en")
     assert not left.exists()
 
 
 def test_downloads_end_when_one_fails_or_the_user_has_enough(monkeypatch):
     monkeypatch.setattr(downloader, "_open_url", lambda url: contextlib.nullcontext((url, itertools.repeat(b"more"))))
-    opened, begun, ended = downloader._open_url, threading.Event(), threading.Event()
+    opened, started, ended = downloader._open_url, threading.Event(), threading.Event()
 
     def download() -> None:
         with downloader._open_url("http://endless") as (_, blocks), contextlib.suppress(InterruptedError):
             for _ in blocks:
-                begun.set()
+                started.set()
         ended.set()
 
     with pytest.raises(KeyboardInterrupt), stock._brief_downloads():
         threading.Thread(target=download, daemon=True).start()
-        assert begun.wait(10) and not ended.is_set()
+        assert started.wait(10) and not ended.is_set()
         raise KeyboardInterrupt
     assert ended.wait(10)
     assert downloader._open_url is opened
 
 
-@pytest.mark.parametrize("name", STOCK_SETS)
+@pytest.mark.parametrize("name", CORPORA)
 def test_what_is_told_of_a_corpus_is_what_its_builder_asks_for(name, manual):
-    one = STOCK_SETS[name]
-    builder = stock._builder(name, next(iter(one.configs), None))
+    corpus = CORPORA[name]
+    builder = corpus.builder(next(iter(corpus.configs), None))
     sizes = {info.filename: info.size for info in type(builder).url_infos.values()}
-    assert one.megabytes == pytest.approx(sum(sizes[archive] for archive in one.archives) / 1e6, abs=1)
-    assert set(one.configs) <= set(type(builder).builder_configs)
+    assert corpus.megabytes == pytest.approx(sum(sizes[archive] for archive in corpus.archives) / 1e6, abs=1)
+    assert set(corpus.configs) <= set(type(builder).builder_configs)
     getattr(archives, name)(manual)
-    assert {path.name for path in manual.iterdir()} == set(one.archives)
+    assert {path.name for path in manual.iterdir()} == set(corpus.archives)

@@ -73,18 +73,18 @@ def test_captions_of_a_language_are_taken_and_none_of_training_is_held_out(loade
 
 def test_pictures_are_squares_of_colours(loaded):
     for stamps in loaded["en"].values():
-        assert all(one.picture.shape == (96, 96, 3) and one.picture.dtype == np.uint8 for one in stamps)
-    drawn = loaded["en"]["train"][3].picture
+        assert all(one.pixels.shape == (96, 96, 3) and one.pixels.dtype == np.uint8 for one in stamps)
+    drawn = loaded["en"]["train"][3].pixels
     red = np.all(drawn == (255, 0, 0), axis=2)
     assert red[24:72].mean() > 0.95 and np.all(drawn[:20] == 255) and np.all(drawn[-20:] == 255)
-    both = loaded["en"]["train"][2].picture
+    both = loaded["en"]["train"][2].pixels
     assert np.all(both.max(axis=2) == both.min(axis=2)) and np.ptp(both) > 100  # the bitmap, which is grey
 
 
 def test_captions_that_differ_by_case_and_signs_alone_share_their_split():
     for one, other in (("The letter Q.", "the letter “q”"), ("A T-shirt.", "a t shirt")):
         assert tuxpaint.split_of(one) == tuxpaint.split_of(other)
-    assert tuxpaint.compared("+") != tuxpaint.compared("-")
+    assert tuxpaint.comparable("+") != tuxpaint.comparable("-")
 
 
 def test_about_four_fifths_of_the_captions_train_and_a_seventh_is_test():

@@ -1,7 +1,7 @@
 """The library espeak-ng, through ctypes.
 
 It seeds its noise with the clock, and keeps a state from one utterance to the next: a new process that is seeded and
-says the same utterances in the same order makes the same sound (`synthesis.py`).
+says the same utterances in the same order makes the same sound (`speak.py`).
 """
 
 import ctypes

@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 
 from research.data.corpora import espeak
-from research.data.corpora.espeak_library import Utterance
-from research.data.corpora.synthesis import ROOT, LibraryDiedError, speak
+from research.data.synthesis.espeak import Utterance
+from research.data.synthesis.speak import ROOT, LibraryDiedError, speak
 from research.errors import UserError
+from tests.data.synthesis.libraries import own_wheel
 
 NUMBER = Utterance("zero one nine", "en-us+Alicia")  # with breath, which is drawn at random
 
@@ -20,7 +21,7 @@ NUMBER = Utterance("zero one nine", "en-us+Alicia")  # with breath, which is dra
 @pytest.fixture(scope="module")
 def library(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     folder = tmp_path_factory.mktemp("espeak")
-    yield espeak.unpacked(espeak.own_wheel(), folder)
+    yield espeak.unpack(own_wheel(), folder)
 
 
 @pytest.fixture(scope="module")
@@ -64,10 +65,10 @@ def test_the_same_utterances_make_the_same_sound_in_each_call(
 
 
 def test_what_the_library_dies_of_is_named(library: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    main = "import os\nfrom research.data.corpora import synthesis\n"
-    main += "class Deadly(synthesis.espeak_library.Library):\n"
+    main = "import os\nfrom research.data.synthesis import speak\n"
+    main += "class Deadly(speak.espeak.Library):\n"
     main += "    def say(self, one):\n        return os.abort() if one.pitch == 17 else super().say(one)\n"
-    main += "synthesis.espeak_library.Library = Deadly\nimport sys\nsynthesis.main(*sys.argv[1:])\n"
+    main += "speak.espeak.Library = Deadly\nimport sys\nspeak.main(*sys.argv[1:])\n"
     run = subprocess.run
 
     def dying(command: list[str], **options):
@@ -93,7 +94,7 @@ def test_a_synthesis_that_nobody_waits_for_ends(library: Path) -> None:
     (reading, kept_open), (ended, writing) = os.pipe(), os.pipe()
     starting = f"""
 import os, subprocess, sys
-command = [sys.executable, "-m", "research.data.corpora.synthesis", "espeak-ng", {str(library)!r}, str(os.getpid())]
+command = [sys.executable, "-m", "research.data.synthesis.speak", "espeak-ng", {str(library)!r}, str(os.getpid())]
 subprocess.Popen(command, stdin={reading}, stdout={writing})
 os.kill(os.getpid(), 9)
 """

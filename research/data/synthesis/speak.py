@@ -3,7 +3,7 @@
 Their state is global and lasts from one utterance to the next, so `speak` starts a process for each call, which makes
 the same sounds of the same utterances:
 
-    python -m research.data.corpora.synthesis LIBRARY FOLDER PARENT < utterances > sounds
+    python -m research.data.synthesis.speak LIBRARY FOLDER PARENT < utterances > sounds
 
 PARENT is the process that waits for the sounds: the new process ends with it, however it ends.
 """
@@ -23,11 +23,11 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Int16
 
-from research.data.corpora import espeak_library, flite_library
+from research.data.synthesis import espeak, flite
 from research.errors import UserError
 
 ROOT = Path(__file__).parents[3]
-LIBRARIES = {"espeak-ng": espeak_library, "flite": flite_library}
+LIBRARIES = {"espeak-ng": espeak, "flite": flite}
 MESSAGE = 2  # exit code: the last line on stderr says what is wrong
 
 
@@ -43,7 +43,7 @@ class LibraryDiedError(UserError):
 def speak(
     library: Literal["espeak-ng", "flite"],
     folder: Path,
-    utterances: Sequence[espeak_library.Utterance] | Sequence[flite_library.Utterance],
+    utterances: Sequence[espeak.Utterance] | Sequence[flite.Utterance],
 ) -> tuple[list[Int16[np.ndarray, "_"]], int]:
     """Return the samples of each utterance, and how many there are a second.
 
@@ -56,7 +56,7 @@ def speak(
         UserError: if the library cannot be loaded here, or does not know a voice; `LibraryDiedError` if it crashes.
     """
     arguments = [library, str(folder.absolute()), str(os.getpid())]
-    command = [sys.executable, "-m", "research.data.corpora.synthesis", *arguments]
+    command = [sys.executable, "-m", "research.data.synthesis.speak", *arguments]
     request = json.dumps([asdict(utterance) for utterance in utterances])
     done = subprocess.run(command, input=request.encode(), capture_output=True, cwd=ROOT, check=False)
     lines = done.stderr.decode(errors="replace").strip().splitlines()
