@@ -120,6 +120,7 @@ def write(
     return run
 
 
+@functools.cache
 def state(config: Config, spec: TaskSpec) -> TrialState:
     """Return that of a trial whose task has this spec."""
     options = resolve_hidden_size(config, spec)

@@ -61,7 +61,7 @@ def test_the_moving_average_of_the_weights_is_taken_where_there_is_one(tmp_path)
 
 
 def test_a_parameter_budget_is_resolved_as_in_training(tmp_path):
-    run = runs.write(tmp_path / "run", model__parameter_budget=3000)
+    run = runs.write(tmp_path / "run", model__parameter_budget=2800)
     config = restore(run.path).config
     assert (config.model.parameter_budget, config.model.hidden_size > 6) == (0, True)
 
