@@ -1,38 +1,42 @@
 """Recordings become examples that hold what was recorded, and training sees them distorted."""
 
 import functools
-from typing import Any, ClassVar
+from dataclasses import dataclass
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 import soundfile
-from research.tasks.audio import fbank, sound
-from research.tasks.audio.reader import AudioProcessor
 
-from research.tasks import SpeechOptions
+from research.data.audio import features as audio_features
+from research.data.audio.processor import AudioProcessor
 from research.tasks.metrics.edits import symbols
-from research.tasks.speech import Speech
+from research.tasks.speech import PreparedSpeech, SpeechTask, log_mel_of
 from tests import quick
-from tests.data.recordings import RATE, all_spoken, spoken
+from tests.data.recordings import all_spoken, spoken
 
 TRAIN = all_spoken(["non", "noon", "one", "oon", "eon", "neon", "nee", "nooooooooon"])
-TEST = [spoken("oneee", "a"), spoken("nnn", "b"), spoken("ene", "b", rate=16000), spoken("x", "c")]
+TEST = [spoken("oneee", "a"), spoken("nnn", "b"), spoken("ene", "b", rate=16000), spoken("nox", "c")]
 
 SIZE = 4
 
 
-class Spoken(Speech):
-    name: ClassVar[str] = "spoken"
+@dataclass(frozen=True)
+class Spoken(SpeechTask):
+    name: str = "spoken"
 
-    def __init__(self, options: Any) -> None:
-        self.hear(options, TRAIN, TEST, list)
+    @functools.cached_property
+    def prepared(self) -> PreparedSpeech:
+        return self.prepare(TRAIN, "one")
+
+    def recordings(self, split):
+        return TEST if split == "test" else TRAIN[:2]
 
 
 @functools.cache
 def task(**options) -> Spoken:
-    return Spoken(SpeechOptions(num_mels=12, **options))
+    return Spoken(num_mels=12, **options)
 
 
 @functools.cache
@@ -63,42 +67,42 @@ def test_a_batch_holds_whole_recordings_and_what_is_said_in_them():
     assert set(seen) <= {one.text for one in TRAIN} and len(seen) >= 6
     for index, one in enumerate(TRAIN):
         if one.text in seen:
-            assert len(seen[one.text]) == -(-len(one.sound) // 160)
-            expected = made.processor().features(log_mel(made, index))
+            assert len(seen[one.text]) == -(-len(one.samples) // 160)
+            expected = made.processor().features(log_mel_of(TRAIN[index], made))
             np.testing.assert_allclose(seen[one.text], expected, atol=0.02)
 
 
-def log_mel(made: Spoken, index: int) -> np.ndarray:
-    return fbank.log_mel(sound.resampled(TRAIN[index].sound, TRAIN[index].rate, RATE), made.options)
-
-
-def test_held_out_recordings_are_those_of_the_test_split_in_order_of_length_and_not_distorted():
+def test_recordings_of_test_are_those_of_their_split_in_order_of_length_and_not_distorted():
     made = task(deltas=1, stack=3, noise=1.0, speed=0.2, frequency_masks=1)
-    batch = made.held_out(100)
-    assert [text(made, target) for target in batch.targets] == [made.test[row].text for row in made.rows(100)]
-    assert sorted(one.text for one in made.test) == ["ene", "nnn", "oneee", "x"]
+    held_out = made.held_out("test", 100)
+    batch = held_out.batch
+    texts = [text(made, target).replace("<unk>", "x") for target in batch.targets]  # what no training text has
+    assert texts == [reference.text for reference in held_out.references]
+    assert sorted(texts) == ["ene", "nnn", "nox", "oneee"]
     assert batch.inputs.dtype == np.float32 and batch.inputs.shape[2] == made.spec.input_size == 12 * 2 * 3
     assert batch.input_lengths is not None and np.all(np.diff(batch.input_lengths) >= 0)
-    np.testing.assert_array_equal(batch.inputs, made.held_out(4).inputs)
-    plain = task(deltas=1, stack=3).held_out(4)
-    np.testing.assert_array_equal(batch.inputs, plain.inputs)
+    plain = task(deltas=1, stack=3).held_out("test", 4)
+    np.testing.assert_array_equal(batch.inputs, plain.batch.inputs)
+    assert {reference.text for reference in made.held_out("validation", 100).references} == {"non", "noon"}
 
 
-def test_a_sample_of_held_out_recordings_has_the_first_of_them():
+def test_sizes_are_those_of_training():
     made = task()
-    batch = made.held_out(2)
-    assert sorted(text(made, target) for target in batch.targets) == sorted(one.text for one in made.test[:2])
+    assert made.processor().vocabulary.symbols == ("<unk>", "e", "n", "o")
+    longest = max(TRAIN, key=lambda one: len(one.samples))
+    assert made.spec.input_length == len(log_mel_of(longest, made)) and made.spec.target_length == 1 + len(longest.text)
 
 
-def test_a_file_of_a_held_out_recording_is_read_as_in_evaluation(tmp_path):
+def test_a_file_of_a_test_recording_is_read_as_in_evaluation(tmp_path):
     made = task()
-    reader = AudioProcessor.from_dict(made.processor().to_dict())
-    batch = made.held_out(4)
-    assert batch.input_lengths is not None
-    for row, features, length in zip(made.rows(4), batch.inputs, batch.input_lengths, strict=True):
-        one = made.test[row]
-        soundfile.write(tmp_path / "a.wav", one.sound, one.rate)
-        np.testing.assert_allclose(reader.encode(str(tmp_path / "a.wav")), features[:length], atol=1e-4)
+    processor = AudioProcessor.from_dict(made.processor().to_dict())
+    held_out = made.held_out("test", 4)
+    assert held_out.batch.input_lengths is not None
+    rows = zip(held_out.references, held_out.batch.inputs, held_out.batch.input_lengths, strict=True)
+    for reference, features, length in rows:
+        (one,) = [recording for recording in TEST if recording.text == reference.text]
+        soundfile.write(tmp_path / "a.wav", one.samples, one.sample_rate)
+        np.testing.assert_allclose(processor.encode(str(tmp_path / "a.wav")), features[:length], atol=1e-4)
 
 
 def test_every_update_distorts_anew_and_the_same_one_in_the_same_way():
@@ -138,22 +142,29 @@ def test_what_masks_hide_training_does_not_see(axis, masks):
 
 
 def test_a_corpus_is_normalized_by_its_training_recordings_alone():
-    corpus, wanted = task().processor().corpus, fbank.Statistics.of([log_mel(task(), k) for k in range(len(TRAIN))])
+    corpus = task().processor().corpus
+    wanted = audio_features.Statistics.of([log_mel_of(one, task()) for one in TRAIN])
     np.testing.assert_array_equal(corpus.mean, wanted.mean)
     np.testing.assert_array_equal(corpus.deviation, wanted.deviation)
 
 
-def test_speakers_are_normalized_each_by_his_own_recordings_of_the_split():
+def test_speakers_are_normalized_each_by_the_recordings_of_the_split():
     made = task(normalize="speaker")
-    batch = made.held_out(4)
-    assert batch.input_lengths is not None
+    held_out = made.held_out("test", 4)
+    assert held_out.batch.input_lengths is not None
     frames: dict[str, list] = {}
-    for row, features, length in zip(made.rows(4), batch.inputs, batch.input_lengths, strict=True):
-        frames.setdefault(made.test[row].speaker, []).append(features[:length])
-    for own in frames.values():
-        np.testing.assert_allclose(np.concatenate(own).mean(0), 0, atol=1e-3)
-    loud = task(normalize="corpus").held_out(4).inputs
-    assert np.abs(loud - batch.inputs).max() > 0.3
+    rows = zip(held_out.references, held_out.batch.inputs, held_out.batch.input_lengths, strict=True)
+    for reference, features, length in rows:
+        frames.setdefault(reference.speaker, []).append(features[:length])
+    for speaker in frames.values():
+        np.testing.assert_allclose(np.concatenate(speaker).mean(0), 0, atol=1e-3)
+    loud = task(normalize="corpus").held_out("test", 4).batch.inputs
+    assert np.abs(loud - held_out.batch.inputs).max() > 0.3
+    few = made.held_out("test", 2)  # whose speakers are still those of the split
+    assert few.batch.input_lengths is not None
+    for reference, features, length in zip(few.references, few.batch.inputs, few.batch.input_lengths, strict=True):
+        row = held_out.references.index(reference)
+        np.testing.assert_array_equal(features[:length], held_out.batch.inputs[row, :length])
 
 
 def test_the_share_of_padding_counts_the_room_for_slower_utterances():
