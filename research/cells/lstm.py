@@ -18,7 +18,8 @@ LN(z) = gain * (z - mean) / sqrt(variance + 1e-5), over all gates of a product t
 a forget bias stays what it is. Of the paper's shifts only that of LN(c_t) exists, as b does for the others.
 """
 
-# pyright: reportIncompatibleVariableOverride=false  (options decide what other cells declare once and for all)
+# Options decide what the class attributes of other cells declare:
+# pyright: reportIncompatibleVariableOverride=false
 
 from dataclasses import dataclass
 from typing import Literal

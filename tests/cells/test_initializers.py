@@ -295,7 +295,8 @@ def test_a_cell_names_the_options_that_do_nothing_for_it(name):
     drawn = quick.jit(lambda init: Weights(CASES[name], 2, 3, init, jax.random.key(0), length=STEPS).arrays())
 
     def weights(options: dict[str, Any]) -> dict[str, np.ndarray]:
-        return jax.device_get(drawn(InitScheme.of(InitOptions(**({"recurrent": "glorot"} | options)))))
+        options = {"recurrent": "glorot", **options}
+        return jax.device_get(drawn(InitScheme.of(InitOptions(**options))))
 
     def unused(option: str) -> bool:
         before, after = (weights(options) for options in CHANGES[option])

@@ -39,9 +39,8 @@ def draw(rates, key, steps, inputs):
 
 def test_the_rates_are_the_options_that_are_on():
     dropout_options, zoneout = DropoutOptions(input=0.25, attention=0.5), ZoneoutOptions(cell=0.125)
-    assert Rates.of(numbers(dropout_options), numbers(zoneout)) == Rates(
-        input=np.float32(0.25), attention=np.float32(0.5), zoneout_cell=np.float32(0.125)
-    )
+    on = {name: rate for name, rate in vars(Rates.of(numbers(dropout_options), numbers(zoneout))).items() if rate}
+    assert on == {"input": 0.25, "attention": 0.5, "zoneout_cell": 0.125}
     assert Rates.of(numbers(DropoutOptions()), numbers(ZoneoutOptions())) == NO_DROPOUT
 
 

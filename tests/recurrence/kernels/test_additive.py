@@ -1,3 +1,5 @@
+"""Scores of additive attention against their formula."""
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -8,6 +10,12 @@ from tests.quick import jit
 
 BATCH, QUERIES, KEYS, HIDDEN = 4, 7, 5, 3
 SIZE = KEYS * HIDDEN
+
+
+@pytest.fixture(autouse=True)
+def double_precision():
+    with jax.enable_x64(True):
+        yield
 
 
 def plain(queries, keys, weight):

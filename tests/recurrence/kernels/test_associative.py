@@ -14,6 +14,7 @@ from research.cells.cell import Weights
 from research.cells.initializers import InitOptions, InitScheme
 from research.cells.linear import LinearCell
 from research.cells.lru import RADII
+from research.recurrence.kernels import associative
 from research.recurrence.unroll import Form, step, unroll
 from tests import quick
 from tests.recurrence import problem as problems
@@ -75,7 +76,7 @@ def test_the_tree_gives_the_states_for_any_number_of_steps(steps, kind, reverse)
         rng.normal(size=shape) + (1j * rng.normal(size=shape) if kind == np.complex128 else 0) for shape in shapes
     )
     with jax.enable_x64(True):
-        actual = quick.jit(lambda a, b, first: linear.scan(a, b, first, None, None, reverse))(a, b, first)
+        actual = quick.jit(lambda a, b, first: associative.scan(a, b, first, None, None, reverse))(a, b, first)
     np.testing.assert_allclose(actual, states_one_by_one(a, b, first, reverse), rtol=1e-11)
 
 
