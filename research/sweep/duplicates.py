@@ -9,20 +9,21 @@ from research.options import LABELS, NEUTRAL_KEYS, flatten
 
 
 def describe_duplicates(trials: Sequence[NamedConfig]) -> Iterator[str]:
-    """Yield a line for each trial that computes, bit for bit, what an earlier one does, and why."""
+    """Yield a line for each reason why trials compute, bit for bit, what earlier ones do."""
     first: dict[tuple[tuple[str, Any], ...], NamedConfig] = {}
+    pairs: dict[str, list[str]] = {}
     for trial in trials:
-        unused = _unused(trial.config)
-        used = [(key, value) for key, value in flatten(trial.config).items() if key not in unused]
-        known = first.setdefault(
-            tuple(pair for pair in used if pair[0] not in LABELS and not pair[0].startswith(NEUTRAL_KEYS)), trial
-        )
+        unused, flat = _unused(trial.config), flatten(trial.config)
+        used = {key: value for key, value in flat.items() if key not in unused}
+        computed = ((key, value) for key, value in used.items() if not key.startswith((*LABELS, *NEUTRAL_KEYS)))
+        known = first.setdefault(tuple(computed), trial)
         if known is not trial:
-            ours, theirs = flatten(trial.config), flatten(known.config)
-            keys = [key for key in unused if ours[key] != theirs[key]]
-            cell = trial.config.cell.name
-            reason = f"{', '.join(keys)} does nothing for {cell}" if keys else "they differ in their names alone"
-            yield f"{trial.name} computes the same as {known.name}: {reason}"
+            keys = [key for key in unused if flat[key] != flatten(known.config)[key]]
+            reason = f"{', '.join(keys)} does nothing for {trial.config.cell.name}" if keys else "only names differ"
+            pairs.setdefault(reason, []).append(f"{trial.name} computes the same as {known.name}")
+    for reason, same in pairs.items():
+        more = f" (and {len(same) - 1} more)" if len(same) > 1 else ""
+        yield f"{same[0]}{more}: {reason}"
 
 
 def _unused(config: Config) -> list[str]:

@@ -22,7 +22,7 @@ class Outcome:
 def run(sweep: Sweep, runs_dir: Path, limit: int | None = None) -> Outcome:
     """Train the trials that have no result yet; run again, it resumes.
 
-    A line on stderr tells of each trial that computes the same as an earlier one.
+    A line on stderr warns of trials that compute the same as earlier ones.
 
     Args:
         sweep: the trials.
