@@ -48,14 +48,15 @@ def write(path: Path, value: Mapping[str, Any], indent: int | None = 1) -> None:
     _replace(path, json.dumps(encode(value), indent=indent, allow_nan=False) + "\n")
 
 
-def read(path: Path) -> dict[str, Any]:
-    """Return the object in the file as it stands there, not decoded.
+def read(path: Path, decoded: bool = False) -> dict[str, Any]:
+    """Return the object in the file as it stands there, or with its floats restored.
 
     Raises:
         UserError: if the file is absent, or holds anything else.
     """
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
+        value = decode(value) if decoded else value
     except json.JSONDecodeError as error:
         raise UserError(f"{path}:{error.lineno}: not JSON: {error.msg.removesuffix(' at')}") from error
     except UnicodeDecodeError as error:

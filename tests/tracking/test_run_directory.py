@@ -2,23 +2,37 @@
 
 import json
 import math
-from dataclasses import replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from research.config import Config, TrackingConfig, TrainingConfig
 from research.errors import UserError
-from research.tracking.runs import RunDirectory, find
+from research.tracking.run_directory import SCHEMA, RunDirectory, find
 
 pytestmark = pytest.mark.filterwarnings("error")
 
 
+CONFIG = {"seed": 1, "training.steps": 1000, "wandb.mode": "auto"}
+
+
+@dataclass(frozen=True)
+class Training:
+    steps: int = 1000
+    clip_norm: float = math.inf
+
+
+@dataclass(frozen=True)
+class Options:
+    variant: str = "a"
+    training: Training = field(default_factory=Training)
+
+
 @pytest.fixture
 def run(tmp_path: Path) -> RunDirectory:
-    return RunDirectory.create(tmp_path / "sweep" / "trial", Config())
+    return RunDirectory.create(tmp_path / "sweep" / "trial", CONFIG)
 
 
 def strict(text: str) -> Any:
@@ -30,30 +44,41 @@ def strict(text: str) -> Any:
     return json.loads(text, parse_constant=refuse)
 
 
-def test_the_config_is_read_back_as_written(tmp_path):
-    config = Config(experiment="x", arm="a", seed=3, training=TrainingConfig(clip_norm=math.inf))
-    run = RunDirectory.create(tmp_path / "trial", config)
-    assert run.config() == config
-    assert strict(run.config_file.read_text())["training.clip_norm"] == "inf"
+def test_options_are_written_flat_with_the_version_of_the_files(tmp_path):
+    run = RunDirectory.create(tmp_path / "trial", Options())
+    assert run.options() == {"variant": "a", "training.steps": 1000, "training.clip_norm": "inf"}
+    assert strict(run.config_file.read_text())["schema"] == SCHEMA
+    assert RunDirectory.create(run.path, Options()) == run
 
 
 def test_returning_with_the_same_config_keeps_the_records(run):
     run.append("metrics", {"step": 1})
-    again = RunDirectory.create(run.path, replace(Config(), tracking=TrackingConfig(wandb="disabled")))
+    again = RunDirectory.create(run.path, CONFIG | {"wandb.mode": "disabled"})
     assert again.records("metrics") == [{"step": 1}]
-    assert again.config().tracking.wandb == "disabled"
+    assert again.options()["wandb.mode"] == "disabled"
 
 
-def test_another_config_is_refused_with_the_key_and_both_values(run):
-    with pytest.raises(UserError, match=r"training\.steps=1000, not 7"):
-        RunDirectory.create(run.path, Config(training=TrainingConfig(steps=7)))
-    assert run.config() == Config()
+@pytest.mark.parametrize("changes", [{"training.steps": 7}, {"training.steps": 1000, "seed": 1, "new": 1}])
+def test_another_config_is_refused_with_the_key_and_both_values(run, changes):
+    with pytest.raises(UserError, match=r"holds a run with (training\.steps=1000, not 7|new=None, not 1)"):
+        RunDirectory.create(run.path, CONFIG | changes)
+    assert run.options() == CONFIG
+
+
+@pytest.mark.parametrize(("schema", "age"), [(None, "an older"), (1, "an older"), (3, "another"), ("x", "another")])
+def test_a_run_of_another_version_is_told_so_in_one_line_and_never_read(run, schema, age):
+    content = CONFIG if schema is None else {"schema": schema, **CONFIG}
+    run.config_file.write_text(json.dumps(content))
+    for read in (run.options, lambda: RunDirectory.create(run.path, CONFIG)):
+        with pytest.raises(UserError, match=f"config.json: written by {age} version: schema") as caught:
+            read()
+        assert "\n" not in str(caught.value)
 
 
 def test_a_file_in_the_place_of_the_folder_is_a_users_mistake(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="file"):
-        RunDirectory.create(tmp_path / "file", Config())
+        RunDirectory.create(tmp_path / "file", CONFIG)
 
 
 def test_values_that_are_not_finite_are_strict_json_and_come_back_as_floats(run):
@@ -67,17 +92,17 @@ def test_values_that_are_not_finite_are_strict_json_and_come_back_as_floats(run)
 
 def test_a_trial_has_no_result_until_it_is_finished(run):
     assert run.result() is None
-    run.finish({"status": "diverged", "summary": {"eval/loss": math.nan}, "environment": {"cores": 2}})
+    run.finish({"status": "diverged", "summary": {"test/loss": math.nan}, "environment": {"cores": 2}})
     strict(run.result_file.read_text())
     result = run.result()
-    assert result is not None and math.isnan(result["summary"]["eval/loss"])
+    assert result is not None and math.isnan(result["summary"]["test/loss"])
     assert {path.name for path in run.path.iterdir()} == {"config.json", "result.json"}
 
 
 def test_the_parts_of_its_batches_are_settled_once(run):
     assert run.batch_shards() is None
     run.decide_batch_shards(2)
-    assert RunDirectory.create(run.path, Config()).batch_shards() == 2
+    assert RunDirectory.create(run.path, CONFIG).batch_shards() == 2
 
 
 @pytest.mark.parametrize("content", ["{}", '{"batch_shards": 0}', '{"batch_shards": true}', '{"batch_shards": "2"}'])
@@ -109,18 +134,24 @@ def test_a_broken_line_in_the_middle_is_named(run):
         run.records("metrics")
 
 
-@pytest.mark.parametrize("content", ["", "{", "[1]", '{"no.such": 1}', '{"seed": "x"}'])
+def test_what_predict_needs_is_read_back_with_its_words_as_they_are(run):
+    saved = {"spec": {"inputs": "tokens"}, "processor": {"symbols": ["a", "nan"]}}
+    run.save_processor(saved)
+    assert run.processor() == saved
+
+
+@pytest.mark.parametrize("content", ["", "{", "[1]"])
 def test_a_broken_config_is_a_users_mistake_that_names_the_file(run, content):
     run.config_file.write_text(content)
     with pytest.raises(UserError, match=r"config\.json") as caught:
-        run.config()
+        run.options()
     assert "\n" not in str(caught.value) and str(caught.value).count("config.json") == 1
 
 
 @pytest.mark.parametrize("value", ['["l"]', "{}", "null", "1" + "0" * 400, "[" * 5000 + "]" * 5000])
 def test_an_option_that_is_no_word_or_number_is_a_users_mistake(run, value):
-    run.config_file.write_text(f'{{"seed": 1, "arm": {value}}}')
-    with pytest.raises(UserError, match=r"config\.json: (arm: must be a word|holds too long)") as caught:
+    run.config_file.write_text(f'{{"schema": {SCHEMA}, "seed": 1, "variant": {value}}}')
+    with pytest.raises(UserError, match=r"config\.json: (variant: must be a word|holds too long)") as caught:
         run.options()
     assert "\n" not in str(caught.value)
 
@@ -129,7 +160,7 @@ TABLE = '"length": [1, 2], "count": [3, 0]'
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [
         ('{"status": "finished"}', "must hold a status and a summary"),
         ('{"status": [], "summary": {}}', "must hold a status and a summary"),
@@ -138,69 +169,77 @@ TABLE = '"length": [1, 2], "count": [3, 0]'
         ('{"status": "finished", "summary": {"x": true}}', "summary: x: must be a number"),
         ('{"status": "finished", "summary": {}, "signatures": {"x": 1}}', "signatures: must hold words"),
         ('{"status": "finished", "summary": {}, "by_length": [1]}', "by_length: must hold columns"),
-        ('{"status": "finished", "summary": {}, "by_length": {"length": [1]}}', "by_length: count: must be a list"),
+        ('{"status": "finished", "summary": {}, "profiles": {"x": 1}}', "profiles: must hold words"),
+        ('{"status": "finished", "summary": {}, "by_length": {"count": [1]}}', "by_length: must hold columns, length"),
         (
-            f'{{"status": "finished", "summary": {{}}, "by_length": {{{TABLE}, "free_running": [1, "x"]}}}}',
-            "by_length: free_running: must be a list of numbers",
+            f'{{"status": "finished", "summary": {{}}, "by_length": {{{TABLE}, "free_running_error_rate": [1, "x"]}}}}',
+            "by_length: free_running_error_rate: must be a list of numbers",
         ),
         (
-            f'{{"status": "finished", "summary": {{}}, "by_length": {{{TABLE}, "free_running": [1]}}}}',
-            "by_length: free_running: has 1 numbers; must have 2",
+            f'{{"status": "finished", "summary": {{}}, "by_length": {{{TABLE}, "free_running_error_rate": [1]}}}}',
+            "by_length: free_running_error_rate: has 1 numbers; must have 2",
         ),
         (
-            f'{{"status": "finished", "summary": {{}}, "by_length": {{{TABLE}, "free_running": ["inf", 1]}}}}',
-            "by_length: free_running: must be finite",
+            f'{{"status": "finished", "summary": {{}}, "by_length": {{{TABLE}, "bleu": ["inf", 1]}}}}',
+            "by_length: bleu: must be finite",
         ),
         (f'{{"status": "finished", "summary": {{}}, "environment": {"[" * 600 + "]" * 600}}}', "holds too long"),
     ],
 )
-def test_a_result_of_another_shape_is_a_users_mistake(run, content, said):
+def test_a_result_of_another_shape_is_a_users_mistake(run, content, message):
     run.result_file.write_text(content)
     with pytest.raises(UserError) as caught:
         run.result()
-    assert str(caught.value).startswith(f"{run.result_file}: {said}")
+    assert str(caught.value).startswith(f"{run.result_file}: {message}")
 
 
 def test_a_rate_without_words_behind_it_need_not_be_a_number_nor_a_loss_be_finite(run):
-    table = {"length": [1, 2], "count": [3, 0], "free_running": [0.5, math.nan], "teacher_forced_loss": [math.inf, 1]}
+    table = {
+        "length": [1, 2],
+        "count": [3, 0],
+        "free_running_error_rate": [0.5, math.nan],
+        "teacher_forced_loss": [math.inf, 1],
+    }
     run.finish({"status": "finished", "summary": {}, "by_length": table})
     assert run.result()["by_length"]["count"] == [3, 0]
 
 
 @pytest.mark.parametrize(
-    ("key", "value"), [("position", math.nan), ("references", math.nan), ("free_running", math.inf)]
+    ("key", "value"),
+    [("position", math.nan), ("free_running_references", math.nan), ("free_running_error_rate", math.inf)],
 )
 def test_the_table_by_position_is_checked_as_the_one_by_length(run, key, value):
-    table = {"position": [1], "count": [3], "references": [3], "free_running": [0.5]} | {key: [value]}
+    table = {"position": [1], "count": [3], "free_running_references": [3], "free_running_error_rate": [0.5]} | {
+        key: [value]
+    }
     run.finish({"status": "finished", "summary": {}, "by_position": table})
     with pytest.raises(UserError, match=f"by_position: {key}: must be finite"):
         run.result()
 
 
 @pytest.mark.parametrize(
-    ("stem", "line", "said"),
+    ("stem", "line", "message"),
     [
         ("metrics", '{"step": "x"}', "not a record"),
         ("metrics", '{"step": true}', "not a record"),
         ("metrics", '{"step": -1}', "not a record"),
         ("metrics", '{"step": 9, "x": ' + "[" * 5000, "not a record"),
         ("metrics", '{"step": 9, "x": [1]}', "x: must be a number"),
-        ("gradient_flow", '{"step": 9}', "h: must be given"),
         ("gradient_flow", '{"step": 9, "h": "x"}', "h: must be a list of at least one number"),
         ("gradient_flow", '{"step": 9, "h": 1.0}', "h: must be a list"),
         ("gradient_flow", '{"step": 9, "h": []}', "h: must be a list"),
         ("gradient_flow", '{"step": 9, "h": [1, [2]]}', "h: must be a list"),
-        ("gradient_flow", '{"step": 9, "h": [1, 2, 3]}', "h: has 3 numbers; must have 2, as h of the first record"),
-        ("gradient_flow", '{"step": 9, "h": [1, 2], "c": [1]}', "c: has 1 numbers; must have 2"),
+        ("gradient_flow", '{"step": 9, "h": [1, 2, 3]}', "h: has 3 numbers; must have 2, as in the first record"),
+        ("gradient_flow", '{"step": 9, "h": [1, "x"]}', "h: must be a list"),
     ],
 )
-def test_a_record_of_another_shape_is_named_by_its_line(run, stem, line, said):
+def test_a_record_of_another_shape_is_named_by_its_line(run, stem, line, message):
     run.append(stem, {"step": 0, "h": [1.0, "nan"]} if stem == "gradient_flow" else {"step": 0, "x": math.inf})
     path = run.path / f"{stem}.jsonl"
     path.write_text(path.read_text() + line + "\n")
     with pytest.raises(UserError) as caught:
         run.records(stem)
-    assert str(caught.value).startswith(f"{path}:2: {said}")
+    assert str(caught.value).startswith(f"{path}:2: {message}")
 
 
 def test_a_folder_in_the_place_of_the_records_is_a_users_mistake(run):
@@ -225,7 +264,7 @@ def test_truncating_leaves_what_a_continuation_will_not_record_again(run):
 
 def test_runs_are_found_at_any_depth_and_not_within_a_run(tmp_path):
     for name in ("b", "a/deep/er", "a/x"):
-        RunDirectory.create(tmp_path / name, Config())
+        RunDirectory.create(tmp_path / name, CONFIG)
     (tmp_path / "b" / "wandb").mkdir()
     (tmp_path / "b" / "wandb" / "config.json").write_text("{}")
     assert [str(run.path.relative_to(tmp_path)) for run in find(tmp_path)] == ["a/deep/er", "a/x", "b"]
@@ -234,19 +273,19 @@ def test_runs_are_found_at_any_depth_and_not_within_a_run(tmp_path):
 
 
 def test_a_claimed_directory_cannot_be_claimed_again_until_it_is_free(tmp_path):
-    run = RunDirectory.create(tmp_path / "trial", Config())
+    run = RunDirectory.create(tmp_path / "trial", CONFIG)
     with run.claimed(), pytest.raises(UserError, match="trial: another process is training this trial"), run.claimed():
         pass
     with run.claimed():
         pass
 
 
-def test_a_run_that_has_not_begun_is_forgotten_with_the_folder_that_held_nothing_else(tmp_path):
-    begun, first, other = (RunDirectory.create(tmp_path / "runs" / name, Config()) for name in "abc")
-    begun.decide_batch_shards(1)
-    for run in (begun, first, other):
+def test_a_run_that_has_not_started_is_forgotten_with_the_folder_that_held_nothing_else(tmp_path):
+    started, first, other = (RunDirectory.create(tmp_path / "runs" / name, CONFIG) for name in "abc")
+    started.decide_batch_shards(1)
+    for run in (started, first, other):
         run.forget()
     assert [path.name for path in (tmp_path / "runs").iterdir()] == ["a"]
-    alone = RunDirectory.create(tmp_path / "alone" / "a", Config())
+    alone = RunDirectory.create(tmp_path / "alone" / "a", CONFIG)
     alone.forget()
     assert [path.name for path in tmp_path.iterdir()] == ["runs"]

@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,14 +17,14 @@ import wandb
 import yaml
 from wandb.apis.public import sweeps as public_sweeps
 
-from research.config import Config, TrackingConfig
-from research.dotted import flatten
 from research.errors import UserError
 from research.tracking import wandb as tracking
-from research.tracking.wandb import WandbRun, heatmap, wait_for_uploads
+from research.tracking.wandb import WandbOptions, WandbRun, heatmap, wait_for_uploads
 
 ROOT = Path(__file__).parents[2]
-OFFLINE = Config(experiment="gradient_norms", seed=3, tracking=TrackingConfig(wandb="offline"))
+OFFLINE = WandbOptions(mode="offline", entity="team", tags="a, b,", notes="why")
+CONFIG = {"experiment": "gradient_norms", "seed": 3, "git_commit": "abc"}
+STATE = "encoder/layer_2/forward/c"
 TIMES = 784
 FAKE_KEY = "0" * 40
 
@@ -32,7 +32,7 @@ FAKE_KEY = "0" * 40
 def record(step: int) -> dict[str, Any]:
     """A norm that underflows at the early times and overflows at two late ones."""
     norms = [0.0] * 100 + np.logspace(-37, 2, TIMES - 102).tolist() + [math.inf, math.nan]
-    return {"step": step, "h": norms, "c": [1.0] * TIMES}
+    return {"step": step, STATE: norms, "encoder/layer_2/forward/h": [1.0] * TIMES}
 
 
 @pytest.fixture(autouse=True)
@@ -92,14 +92,14 @@ def inspect(directory: Path) -> Written:
 def pack(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two trials that take turns, as in a pack."""
     folder = tmp_path_factory.mktemp("sweep")
-    runs = [WandbRun(folder / f"t{seed}", f"t{seed}", replace(OFFLINE, seed=seed), "sweep") for seed in range(2)]
+    runs = [WandbRun(folder / f"t{seed}", f"t{seed}", OFFLINE, CONFIG | {"seed": seed}, "sweep") for seed in range(2)]
     for step in (0, 50, 100):
         for seed, run in enumerate(runs):
             run.log(step, {"train/loss": step + seed, "gradient/global_norm": math.inf})
-            run.log(step, {"eval/accuracy": 0.5})
+            run.log(step, {"test/accuracy": 0.5})
     for run in runs:
-        run.gradient_flow([record(step) for step in range(0, 120, 2)])
-        run.finish("diverged", {"eval/loss": 2.5, "gradient/final/half_life": math.inf})
+        run.gradient_flow([record(step) for step in range(0, 120, 2)], STATE)
+        run.finish("diverged", {"test/loss": 2.5, "gradient/final/half_life": math.inf})
     return folder
 
 
@@ -112,12 +112,13 @@ def test_each_trial_of_a_pack_has_a_run_of_its_own(pack: Path, written: Written)
     run = written.of("run")[0]
     assert (run["display_name"], run["run_group"], run["project"]) == ("t1", "sweep", "recurrent-research")
     assert {key: written.config[key] for key in ("seed", "experiment")} == {"seed": 1, "experiment": "gradient_norms"}
-    assert set(flatten(OFFLINE)) <= set(written.config)
+    assert (run["entity"], run["tags"], run["notes"]) == ("team", ["a", "b"], "why")
+    assert set(CONFIG) <= set(written.config)
     assert len(list(pack.glob("t*/wandb/offline-run-*"))) == 2
 
 
 def test_metrics_keep_their_names_and_steps_and_those_of_one_step_share_a_row(written: Written) -> None:
-    rows = [(row["_step"], row["train/loss"], row["eval/accuracy"]) for row in written.history]
+    rows = [(row["_step"], row["train/loss"], row["test/accuracy"]) for row in written.history]
     assert rows == [(0, 1, 0.5), (50, 51, 0.5), (100, 101, 0.5)]
     assert [float(row["gradient/global_norm"]) for row in written.history] == [math.inf] * 3
 
@@ -127,6 +128,7 @@ def test_the_time_profile_is_a_line_chart_of_w_and_b(written: Written) -> None:
     chart = charts["_wandb.visualize.gradient/time_profile"]["panel_config"]
     assert chart["panelDefId"] == "wandb/lineseries/v0"
     title = chart["stringSettings"]["title"]
+    assert title.startswith(f"log10 ‖∂L/∂c_t‖ of {STATE};")
     assert "500 of 3920 underflow, drawn at 1e-38" in title and "10 of 3920 overflow, drawn at 3e+38" in title
     rows = written.media("gradient/time_profile_table")["data"]
     assert len(rows) <= 5 * 100
@@ -151,25 +153,25 @@ def test_the_heat_map_is_a_small_plotly_chart_over_all_of_training(written: Writ
 
 def test_one_exploding_row_does_not_set_the_colours_of_all_others() -> None:
     rows = [*({"step": step, "h": np.geomspace(1e-8, 1, 50)} for step in range(19)), {"step": 19, "h": [1e21] * 50}]
-    figure = heatmap(rows)
+    figure = heatmap(rows, "h")
     (trace,) = figure.data
     assert trace.zmin == pytest.approx(-8, abs=0.5) and trace.zmax == 4
     assert trace.colorbar.title.text == "log10 ‖∂L/∂h_t‖"
-    assert "50 of 1000 beyond the colours" in figure.layout.title.text
+    assert "50 of 1000 beyond the colors" in figure.layout.title.text
     assert np.max(trace.z) == 21  # what the pointer shows
 
 
 def test_a_heat_map_without_outliers_says_nothing_of_them() -> None:
-    figure = heatmap([{"step": step, "h": np.geomspace(1e-4, 1.0, 50)} for step in range(3)])
+    figure = heatmap([{"step": step, "h": np.geomspace(1e-4, 1.0, 50)} for step in range(3)], "h")
     assert (figure.data[0].zmin, figure.data[0].zmax) == (-4, 0)
-    assert figure.layout.title.text == "log10 ‖∂L/∂h_t‖"
+    assert figure.layout.title.text == "log10 ‖∂L/∂h_t‖ of h"
 
 
 def test_summary_and_status_are_the_last_word(written: Written) -> None:
     summary: dict[str, Any] = functools.reduce(
         lambda all, entry: all | entry.get("update", {}), written.of("summary"), {}
     )
-    assert (summary["status"], summary["eval/loss"]) == ("diverged", 2.5)
+    assert (summary["status"], summary["test/loss"]) == ("diverged", 2.5)
     assert float(summary["gradient/final/half_life"]) == math.inf
     assert written.of("exit")[0].get("exit_code", 0) == 0
 
@@ -184,10 +186,10 @@ def test_without_a_login_nothing_is_printed_and_nothing_written_outside_the_run_
 ) -> None:
     monkeypatch.chdir(tmp_path)
     wandb.teardown()  # a service of one's own, with this home folder
-    run = WandbRun(tmp_path / "trial", "trial", Config(tracking=TrackingConfig(wandb=mode)), "sweep")
+    run = WandbRun(tmp_path / "trial", "trial", WandbOptions(mode=mode), CONFIG, "sweep")
     run.log(0, {"train/loss": 1.0})
-    run.gradient_flow([record(0)])
-    run.finish("finished", {"eval/loss": 1.0})
+    run.gradient_flow([record(0)], STATE)
+    run.finish("finished", {"test/loss": 1.0})
     wandb.teardown()
     assert sorted(os.listdir(tmp_path)) == ["home", "trial"]
     assert list(home.rglob("*")) == []
@@ -196,11 +198,11 @@ def test_without_a_login_nothing_is_printed_and_nothing_written_outside_the_run_
 
 
 def test_a_continued_trial_goes_on_in_the_same_run_after_the_checkpoint(tmp_path: Path) -> None:
-    first = WandbRun(tmp_path, "trial", OFFLINE, "sweep")
+    first = WandbRun(tmp_path, "trial", OFFLINE, CONFIG, "sweep")
     for step in (0, 10, 20):
         first.log(step, {"train/loss": step})
     first.finish("finished", {})
-    again = WandbRun(tmp_path, "trial", OFFLINE, "sweep", resumed_from=10)
+    again = WandbRun(tmp_path, "trial", OFFLINE, CONFIG, "sweep", resumed_from=10)
     for step in (10, 20, 30):
         again.log(step, {"train/loss": step})
     again.finish("finished", {})
@@ -209,12 +211,17 @@ def test_a_continued_trial_goes_on_in_the_same_run_after_the_checkpoint(tmp_path
     assert [row["_step"] for row in inspect(tmp_path).history] == [20, 30]
 
 
+def test_a_group_of_the_options_replaces_that_of_the_sweep(tmp_path: Path) -> None:
+    options = WandbOptions(mode="disabled", group="mine")
+    assert WandbRun(tmp_path, "trial", options, CONFIG, "sweep")._group == "mine"
+
+
 def test_an_agent_decides_on_id_and_sweep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     wandb.teardown()  # an agent sets these before its trial starts
     monkeypatch.setenv("WANDB_SWEEP_ID", "sweepid1")
     monkeypatch.setenv("WANDB_RUN_ID", "agentrun")
     monkeypatch.setenv("WANDB_PROJECT", "agents-project")
-    WandbRun(tmp_path, "trial", OFFLINE, "sweep").finish("finished", {})
+    WandbRun(tmp_path, "trial", OFFLINE, CONFIG, "sweep").finish("finished", {})
     run = inspect(tmp_path).of("run")[0]
     assert (run["run_id"], run["sweep_id"], run["project"]) == ("agentrun", "sweepid1", "agents-project")
     wandb.teardown()
@@ -222,9 +229,9 @@ def test_an_agent_decides_on_id_and_sweep(tmp_path: Path, monkeypatch: pytest.Mo
 
 def test_disabled_neither_imports_nor_writes(tmp_path: Path) -> None:
     program = (
-        "import sys; from pathlib import Path; from research.config import *; from research.tracking.wandb import *;"
-        "run = WandbRun(Path(sys.argv[1]), 'trial', Config(tracking=TrackingConfig(wandb='disabled')), 'sweep');"
-        "run.log(0, {'a': 1}); run.gradient_flow([{'step': 0, 'h': [1.0]}]); run.finish('finished', {});"
+        "import sys; from pathlib import Path; from research.tracking.wandb import *;"
+        "run = WandbRun(Path(sys.argv[1]), 'trial', WandbOptions(mode='disabled'), {}, 'sweep');"
+        "run.log(0, {'a': 1}); run.gradient_flow([{'step': 0, 'h': [1.0]}], 'h'); run.finish('finished', {});"
         "print('wandb' in sys.modules, 'plotly' in sys.modules)"
     )
     command = [sys.executable, "-c", program, str(tmp_path / "trial")]
@@ -234,8 +241,8 @@ def test_disabled_neither_imports_nor_writes(tmp_path: Path) -> None:
 
 
 def test_asking_for_online_without_a_login_is_the_users_mistake(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"tracking\.wandb=online: not logged in"):
-        WandbRun(tmp_path, "trial", Config(tracking=TrackingConfig(wandb="online")), "sweep")
+    with pytest.raises(UserError, match=r"wandb\.mode=online: not logged in"):
+        WandbRun(tmp_path, "trial", WandbOptions(mode="online"), CONFIG, "sweep")
 
 
 @pytest.mark.parametrize("variable, mode", [("WANDB_API_KEY", "online"), (None, "offline")])
@@ -266,7 +273,7 @@ def test_a_server_out_of_reach_gives_one_warning_and_offline_runs_without_holdin
     monkeypatch.setenv("WANDB_API_KEY", FAKE_KEY)
     monkeypatch.setenv("WANDB_BASE_URL", "http://127.0.0.1:9")
     monkeypatch.setitem(tracking.SETTINGS, "init_timeout", 1.0)
-    runs = [WandbRun(tmp_path / name, name, Config(), "sweep") for name in ("a", "b")]
+    runs = [WandbRun(tmp_path / name, name, WandbOptions(), CONFIG, "sweep") for name in ("a", "b")]
     assert all(run._run is None for run in runs)  # still on its way
     for run in runs:
         run.log(5, {"train/loss": 1.0})
@@ -287,9 +294,9 @@ def test_a_failure_of_w_and_b_is_told_once_and_ends_no_training(
 
     monkeypatch.setattr(wandb, "init", fail)
     for name in ("a", "b"):
-        run = WandbRun(tmp_path / name, name, OFFLINE, "sweep")
+        run = WandbRun(tmp_path / name, name, OFFLINE, CONFIG, "sweep")
         run.log(0, {"train/loss": 1.0})
-        run.gradient_flow([record(0)])
+        run.gradient_flow([record(0)], STATE)
         run.finish("finished", {})
     assert capfd.readouterr().err == "warning: W&B failed, training goes on without it: no such service\n"
 
