@@ -20,7 +20,6 @@ EXPERIMENT = Experiment(
             "model.hidden_size": 512,
             "model.num_layers": 2,
             "model.bidirectional": True,
-            "cell.name": "lstm",
             "attention.name": "additive",
             "decoding.name": "beam",
             "decoding.length_penalty": 1.0,

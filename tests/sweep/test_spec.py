@@ -44,7 +44,7 @@ def shipped(path: Path) -> Sweep:
 
 
 def agents_flags(path: Path) -> list[list[str]]:
-    """What `wandb agent` hands to `train`: W&B's own reading of the file, its own flags and its own command line."""
+    """Return what `wandb agent` hands to `train`: by W&B's own reading of the file, its own flags and command line."""
     loaded = agent.load_sweep_config(str(path))
     assert loaded
     grid: list[dict[str, Any]] = [{}]
