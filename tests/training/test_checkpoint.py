@@ -87,7 +87,7 @@ def test_no_damage_to_any_file_gives_a_wrong_state(how, written, tmp_path, capsy
         damage(folder / path.relative_to(written), how)
         assert restored(folder) == 10
         assert not (folder / "15").exists()
-        cut_off = path.name == checkpoint.HASHES and how == "remove"  # so a save looks that was killed before its end
+        cut_off = path.name == checkpoint.DIGEST and how == "remove"  # so a save looks that was killed before its end
         assert folder.with_name("damaged_checkpoint_15").is_dir() != cut_off
         said = capsys.readouterr().err
         assert cut_off or (said.startswith(f"warning: {folder / '15'}: ") and said.count("\n") == 1)
@@ -130,10 +130,6 @@ def test_the_state_of_another_model_is_not_restored(folder, weights, capsys):
     assert "warning: " in capsys.readouterr().err
 
 
-def test_the_hashes_are_those_of_sha256sum(folder):
-    subprocess.run(["sha256sum", "--check", "--quiet", checkpoint.HASHES], cwd=folder / "15", check=True)
-
-
 def test_a_kill_in_mid_save_leaves_nothing_that_counts(folder):
     program = (
         "import sys; from pathlib import Path; from research.training import checkpoint\n"
@@ -142,9 +138,11 @@ def test_a_kill_in_mid_save_leaves_nothing_that_counts(folder):
         "for step in range(20, 100000): checkpoint.save(Path(sys.argv[1]), step, state_of(step))"
     )
     command = [sys.executable, "-c", program, str(folder)]
-    for delay in (0.2, 0.23):
+    for delay in (0.0, 0.03):
         process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
         assert process.stdout is not None and process.stdout.readline() == "ready\n"
+        while not any(int(path.parent.name) > 15 for path in folder.glob(f"[0-9]*/{checkpoint.DIGEST}")):
+            time.sleep(0.001)
         time.sleep(delay)
         process.send_signal(signal.SIGKILL)
         process.communicate()
@@ -160,7 +158,7 @@ def test_a_file_in_the_place_of_the_checkpoints_is_said_before_the_training(tmp_
 
 def test_what_is_wanted_is_read_of_the_newest_whole_checkpoint_and_nothing_is_touched(folder):
     shutil.copytree(folder / "15", folder / "20")
-    (folder / "20" / checkpoint.HASHES).unlink()  # as one that is being saved
+    (folder / "20" / checkpoint.DIGEST).unlink()  # as one that is being saved
     (folder / "25.orbax-checkpoint-tmp").mkdir()
     before = sorted(path.relative_to(folder) for path in folder.rglob("*"))
     step, state = checkpoint.read(folder, replace(state_of(0), optimizer=None))

@@ -42,6 +42,38 @@ def test_the_environment_is_recorded_in_plain_values():
     assert (found["platform"], found["devices"]) == ("cpu", 2)  # as tests/conftest.py sets it
     assert found["cores"] == devices.cores() >= 1
     assert set(found) >= {"machine", "instructions", "python", "jax"}
+    assert len(found["source"]) == 64
+
+
+def test_the_source_fingerprint_changes_with_a_name_and_with_a_content(tmp_path):
+    def fingerprint(name: str, content: str) -> str:
+        folder = tmp_path / f"{name}{len(content)}"
+        (folder / "room").mkdir(parents=True)
+        (folder / "room" / f"{name}.py").write_text(content)
+        (folder / "notes.txt").write_text(name)
+        return devices.source_fingerprint(folder)
+
+    found = [fingerprint("a", ""), fingerprint("b", ""), fingerprint("a", "x = 1")]
+    assert len(set(found)) == 3
+
+
+def test_the_commit_is_that_of_the_sources_and_says_whether_they_differ(tmp_path):
+    def git(*arguments: str) -> str:
+        identity = ["-c", "user.name=name", "-c", "user.email=name@example.org"]
+        command = ["git", "-C", str(tmp_path), *identity, *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+    commit = devices.git_commit.__wrapped__
+    file = tmp_path / "__init__.py"
+    file.touch()
+    assert commit(tmp_path) == "unknown"
+    git("init", "--quiet")
+    assert commit(tmp_path) == "unknown"  # a repository of something else
+    git("add", "__init__.py")
+    git("commit", "--quiet", "--message=first")
+    assert commit(tmp_path) == git("rev-parse", "HEAD")
+    file.write_text("x = 1")
+    assert commit(tmp_path) == git("rev-parse", "HEAD") + "-dirty"
 
 
 @pytest.mark.parametrize("named", ["cuda", "nonsense"])

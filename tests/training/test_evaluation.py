@@ -5,34 +5,38 @@ import pytest
 from rapidfuzz.distance import Levenshtein
 
 from research.batch import EOS
-from research.tasks import sequences
-from research.tasks import task as tasks
 from research.training.evaluation import evaluate
 from research.training.pack import Pack
 from tests.training import trials
-from tests.training.trials import TINY, hparams_of
+from tests.training.trials import hparams_of
 
-WORDS = trials.of(TINY, task__name="reverse", task__max_length=9, task__symbols=3, probes__gradient_flow__every=0)
+REVERSE = trials.of(task__name="reverse", task__max_length=9, task__symbols=3, probes__gradient_flow__every=0)
+
+
+def edit_error_rate(outputs, targets) -> float:
+    """Return the edits per symbol between sequences of tokens that close with the end mark."""
+    pairs = [[list(row[: list(row).index(EOS)] if EOS in row else row) for row in rows] for rows in (outputs, targets)]
+    edits = sum(Levenshtein.distance(*pair) for pair in zip(*pairs, strict=True))
+    return edits / sum(map(len, pairs[1]))
 
 
 def test_the_metrics_of_a_trial_are_of_its_own_outputs_forced_and_free():
-    pack = Pack(trials.program(WORDS), [hparams_of(trials.of(WORDS, seed=seed)) for seed in range(3)])
-    task, state = tasks.create(WORDS.task), pack.init()
-    held_out = task.held_out(30)
-    lengths = held_out.target_lengths
+    program = trials.program(REVERSE)
+    pack = Pack(program, [hparams_of(trials.of(REVERSE, seed=seed)) for seed in range(3)])
+    task, state = program.task, pack.init()
+    held_out = task.held_out("test", 30)
+    targets, lengths = held_out.batch.targets, held_out.batch.target_lengths
     assert lengths is not None
-    score, outputs = pack.predict(state, held_out)
-    found = [one.metrics for one in evaluate(pack, state, task, held_out)]
-    references = [[sequences.symbols(target)] for target in held_out.targets]
+    score, outputs = pack.predict(state, held_out.batch)
+    found = [evaluation.metrics for evaluation in evaluate(pack, state, task, held_out)]
     for trial, metrics in enumerate(found):
-        free = sequences.score(outputs[trial], references)
-        assert metrics["eval/free_running/error_rate"] == sequences.rate(free.distance, free.symbols)
-        said = [tokens[:length].tolist() for tokens, length in zip(score.likeliest[trial], lengths, strict=True)]
-        said = [tokens[:-1] if tokens[-1] == EOS else tokens for tokens in said]
-        edits = sum(Levenshtein.distance(tokens, only) for tokens, (only,) in zip(said, references, strict=True))
-        assert metrics["eval/teacher_forced/error_rate"] == pytest.approx(edits / np.sum(free.symbols))
-        assert metrics["eval/teacher_forced/loss"] == pytest.approx(
-            np.sum(score.loss[trial]) / np.sum(score.count[trial])
-        )
-    assert len({metrics["eval/teacher_forced/loss"] for metrics in found}) == 3
-    assert any(metrics["eval/forcing_gap"] != 0 for metrics in found)
+        assert metrics["free_running/edit_error_rate"] == pytest.approx(edit_error_rate(outputs[trial], targets))
+        forced = [tokens[:length] for tokens, length in zip(score.predictions[trial], lengths, strict=True)]
+        forced = [tokens[:-1] if EOS not in tokens[:-1] and tokens[-1] == EOS else tokens for tokens in forced]
+        references = [target[: length - 1] for target, length in zip(targets, lengths, strict=True)]
+        edits = sum(Levenshtein.distance(list(a), list(b)) for a, b in zip(forced, references, strict=True))
+        expected = edits / sum(map(len, references))
+        assert metrics["teacher_forced/edit_error_rate"] == pytest.approx(expected)
+        assert metrics["teacher_forced/loss"] == pytest.approx(np.sum(score.loss[trial]) / np.sum(score.count[trial]))
+    assert len({metrics["teacher_forced/loss"] for metrics in found}) == 3
+    assert any(metrics["exposure_bias_gap"] != 0 for metrics in found)

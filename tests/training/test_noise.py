@@ -4,16 +4,13 @@ import jax
 import numpy as np
 import pytest
 
-from research.config import NOISE, Config
-from research.config.flat import override
+from research.config.config import Config
 from research.errors import UserError
-from research.tasks import task as tasks
 from research.training.pack import Pack
-from research.training.trainer import train_trials
 from tests.training import trials
 from tests.training.trials import TINY, assert_equal, hparams_of
 
-RATES = [name for name in NOISE if name != "attention_dropout"]  # which needs an attention
+RATES = ("dropout.input", "dropout.output", "dropout.recurrent", "zoneout.hidden", "zoneout.cell")
 NOISY = trials.of(
     TINY,
     task__name="dyck",  # of tokens: there are embeddings to drop
@@ -22,12 +19,12 @@ NOISY = trials.of(
     model__num_layers=2,
     model__residual=True,
     probes__gradient_flow__every=0,
-    **{f"training__{name}": 0.2 for name in RATES},
+    **{rate.replace(".", "__"): 0.2 for rate in RATES},
 )
 
 
 def trial(name: str, rate: float) -> Config:
-    return override(NOISY, {f"training.{name}": rate})
+    return trials.override(NOISY, {name: rate})
 
 
 @pytest.fixture(scope="module")
@@ -49,18 +46,15 @@ def test_trials_of_a_pack_differ_by_each_rate_and_a_draw_is_a_function_of_seed_a
 
 
 def test_evaluation_drops_nothing_and_holds_what_is_expected(pack):
-    task = tasks.create(NOISY.task)
-    state, held_out = pack.init(), task.held_out(8)
-    losses = dict(zip(RATES, pack.predict(state, held_out)[0].loss, strict=True))
-    dropped = losses["output_dropout"]
-    np.testing.assert_array_equal(dropped, losses["recurrent_dropout"])  # all have the same weights
-    np.testing.assert_array_equal(dropped, losses["input_dropout"])
-    assert np.any(losses["zoneout_h"] != dropped) and np.any(losses["zoneout_c"] != dropped)
-    np.testing.assert_array_equal(dropped, pack.predict(state, held_out)[0].loss[RATES.index("output_dropout")])
+    state, batch = pack.init(), pack.program.task.held_out("test", 8).batch
+    losses = dict(zip(RATES, pack.predict(state, batch)[0].loss, strict=True))
+    dropped = losses["dropout.output"]
+    np.testing.assert_array_equal(dropped, losses["dropout.recurrent"])  # all have the same weights
+    np.testing.assert_array_equal(dropped, losses["dropout.input"])
+    assert np.any(losses["zoneout.hidden"] != dropped) and np.any(losses["zoneout.cell"] != dropped)
+    np.testing.assert_array_equal(dropped, pack.predict(state, batch)[0].loss[RATES.index("dropout.output")])
 
 
-def test_recurrent_dropout_of_a_cell_without_recurrent_weights_is_refused_before_anything_is_trained(tmp_path):
-    config = trials.of(TINY, cell__name="mingru", dropout__recurrent=0.1)
-    with pytest.raises(UserError, match="dropout.recurrent: must be 0, as mingru has no recurrent weights"):
-        train_trials([("good", TINY), ("bad", config)], tmp_path)
-    assert not (tmp_path / "good" / "metrics.jsonl").exists()
+def test_recurrent_dropout_of_a_cell_without_recurrent_weights_is_rejected():
+    with pytest.raises(UserError, match=r"dropout\.recurrent=0\.1: must be 0, as cell\.name=mingru has no recurrent"):
+        trials.of(TINY, cell__name="mingru", dropout__recurrent=0.1)

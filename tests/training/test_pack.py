@@ -3,18 +3,14 @@
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from research.batch import EOS, Batch, TaskSpec
-from research.config.config import Config
-from research.tasks.task import Task
 from research.training import hparams
-from research.training.pack import EACH, Pack
-from research.training.step import Program, Record, TrialState
+from research.training.pack import PER_TRIAL, Pack
+from research.training.step import Record, TrialState
 from tests.training import trials
-from tests.training.trials import STEPS, TINY, assert_equal, hparams_of
+from tests.training.trials import STEPS, TINY, WORDS, assert_equal, hparams_of
 
 CHANGES: dict[str, dict[str, Any]] = {
     "base": {},
@@ -24,8 +20,8 @@ CHANGES: dict[str, dict[str, Any]] = {
     "chrono": {"init.bias": "chrono"},
     "learning rate": {"optimizer.learning_rate": 0.02},
     "warm-up": {"schedule.warmup_steps": 5},
-    "decay": {"schedule.name": "cosine"},
     "clip": {"optimizer.clip_norm": 0.01},
+    "beta1": {"optimizer.beta1": 0.5},
     "overflow": {"optimizer.learning_rate": 1e38, "training.divergence_loss": 3e38},
     "ceiling": {"optimizer.learning_rate": 100.0, "training.divergence_loss": 10.0},
 }
@@ -50,7 +46,7 @@ def train(pack: Pack, names: list[str], chunks: list[int]) -> Trained:
 def occupy(pack: Pack, names: list[str]) -> None:
     """Put these trials into the places of a pack, so that it need not be compiled again."""
     each = [hparams_of(trials.override(TINY, CHANGES[name])) for name in names]
-    pack.hparams = pack._put(hparams.stack(each + each[:1] * pack.padding), EACH)
+    pack.hparams = pack._put(hparams.stack(each + each[:1] * pack.padding), PER_TRIAL)
 
 
 def pack_of(size: int) -> Pack:
@@ -111,10 +107,10 @@ def test_a_diverged_trial_stands_at_its_last_finite_state_and_records_no_more(na
     assert not state.ok and steps < STEPS
     assert all(np.all(np.isfinite(leaf)) for leaf in jax.tree.leaves(state.params))
     before, record = train(pack, list(CHANGES), [steps])[name]
-    assert before.ok and record.steps == steps
+    assert before.ok and record.sums.updates == steps
     assert_equal((before.params, before.optimizer), (state.params, state.optimizer))
     _, later = train(pack, list(CHANGES), [steps + 1, 2])[name]
-    assert (later.ok, later.good, later.steps) == (False, steps, 0)
+    assert (later.ok, later.num_updates, later.sums.updates) == (False, steps, 0)
 
 
 def test_trials_beside_the_diverged_ones_are_whole(together):
@@ -123,7 +119,7 @@ def test_trials_beside_the_diverged_ones_are_whole(together):
 
 def test_padding_never_runs(pack):
     state, _ = pack.run(pack.init(), 3)
-    assert state.step.shape == (12,)
+    assert state.step.shape == (len(CHANGES) + pack.padding,)
     assert int(state.step[-1]) == 0
 
 
@@ -134,36 +130,19 @@ def test_states_come_back_from_the_host_as_they_were(pack, together):
     assert_equal(pack.fetch(whole), [state for state, _ in together.values()])
 
 
-class Echo(Task):
-    """Says back three random symbols: a task with a decoder, without a corpus."""
-
-    interface = TaskSpec("tokens", 6, 3, "tokens", 6, 4)
-
-    def __init__(self) -> None: ...
-
-    def batch(self, data, key, step, batch_size, bucket):
-        symbols = jax.random.randint(jax.random.fold_in(key, step), (batch_size, 3), 3, 6)
-        targets = jnp.concatenate([symbols, jnp.full((batch_size, 1), EOS)], axis=1)
-        return Batch(symbols, jnp.full(batch_size, 3), targets, jnp.full(batch_size, 4))
-
-
 @pytest.mark.usefixtures("quick_compilation")
-def test_the_teacher_forcing_ratio_is_a_hyperparameter_like_the_others():
-    options = {"task.name": "pronunciation", "cell.name": "rnn", "model.hidden_size": 4, "training.batch_size": 4}
-    config = trials.override(Config(), options)
-    program = Program(config, Echo())
-    ratios = [
-        hparams.of(trials.override(config, {"teacher_forcing.schedule": "constant", "teacher_forcing.ratio": r}), Echo.interface)
-        for r in (1, 0.5, 0)
-    ]
+def test_the_teacher_forcing_ratio_differs_between_trials_of_a_pack():
+    base = trials.of(WORDS, teacher_forcing__schedule="constant")
+    program = trials.program(base)
+    ratios = [hparams_of(trials.of(base, teacher_forcing__ratio=ratio)) for ratio in (1.0, 0.5, 0.0)]
     pack = Pack(program, ratios)
     start = pack.init()
     single = Pack(program, ratios[1:2])
     alone = single.run(single.place(pack.fetch(start)[1:2]), 4)[0]
     together = pack.fetch(pack.run(start, 4)[0])
     assert_equal(single.fetch(alone)[0], together[1])
-    kernels = [state.params["head"]["decoder"]["vocabulary"]["kernel"][...] for state in together]
-    assert len({np.asarray(kernel).tobytes() for kernel in kernels}) == 3
+    weights = {np.concatenate([np.ravel(x) for x in jax.tree.leaves(state.params)]).tobytes() for state in together}
+    assert len(weights) == 3
 
 
 def test_a_trial_alone_is_compiled_for_as_many_devices_as_a_pack():

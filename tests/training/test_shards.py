@@ -40,13 +40,12 @@ def on_two_devices(function, *arguments):
     ],
 )
 def test_trials_share_the_devices_that_divide_their_batch(trials, devices, batch_size, count):
-    assert shards.spare(trials, devices, batch_size) == count
+    assert shards.spare_devices(trials, devices, batch_size) == count
 
 
-def test_the_total_and_the_largest_are_those_of_all_devices():
+def test_the_total_is_that_of_all_devices():
     parts = np.random.default_rng(0).normal(size=(2, 3, 5)).astype(np.float32)
     np.testing.assert_array_equal(on_two_devices(lambda own: shards.total(own, 2), parts), [parts[0] + parts[1]] * 2)
-    np.testing.assert_array_equal(on_two_devices(lambda own: shards.largest(own, 2), parts), [np.maximum(*parts)] * 2)
 
 
 def test_what_is_not_finite_in_one_part_is_not_finite_in_all():

@@ -1,16 +1,20 @@
-"""Tiny trials of the adding problem, and what tests look at in them."""
+"""Tiny trials of the adding problem and of random words, and what tests look at in them."""
 
 import contextlib
 import json
 from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
+from research.batch import EOS, Batch, TaskSpec
 from research.config.config import Config
 from research.config.flat import override
+from research.tasks.task import Task
 from research.tracking.run_directory import RunDirectory
 from research.training import checkpoint
 from research.training.hparams import Hparams
@@ -38,9 +42,38 @@ TINY = override(
 )
 
 
+@dataclass(frozen=True)
+class Words(Task):
+    """Random symbols of random lengths, to be repeated: a task with a decoder and two buckets, without a corpus."""
+
+    name: str = "words"
+    inputs: ClassVar[Any] = "tokens"
+    target: ClassVar[Any] = "tokens"
+    spec = TaskSpec("tokens", 9, 4, "tokens", 9, 5)
+    buckets = 2
+
+    @property
+    def same_length(self) -> bool:
+        return False
+
+    def bucket(self, key, step, batch_size):
+        return step % 2
+
+    def batch(self, data, key, step, batch_size, bucket):
+        symbol_key, length_key = jax.random.split(jax.random.fold_in(key, step))
+        longest = (2, 4)[bucket]
+        symbols = jax.random.randint(symbol_key, (batch_size, longest), 3, 9)
+        lengths = jax.random.randint(length_key, (batch_size,), 0, longest + 1)
+        targets = jnp.pad(symbols, ((0, 0), (0, 1))).at[jnp.arange(batch_size), lengths].set(EOS)
+        return Batch(symbols, lengths, targets, lengths + 1)
+
+
 def of(config: Config = TINY, /, **changes: Any) -> Config:
     """Return the config with changed keys; `section__name` stands for the key `section.name`."""
     return override(config, {key.replace("__", "."): value for key, value in changes.items()})
+
+
+WORDS = replace(of(cell__name="rnn", probes__gradient_flow__every=0), task=Words())
 
 
 def trial_of(config: Config = TINY, directory: Path = Path("trial")) -> Trial:
