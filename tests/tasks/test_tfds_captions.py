@@ -6,12 +6,10 @@ import jax
 import numpy as np
 import pytest
 
-from research import catalogue
 from research.batch import EOS
-from research.tasks.metrics import edits
-from research.tasks.task import Predictions
 from research.tasks.tfds_captions import CocoCaptions
 from tests.data.corpora import archives
+from tests.tasks.outputs import outputs, perfect
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -32,7 +30,7 @@ def test_each_photograph_is_read_with_each_of_its_captions(task):
         for steps, target, end in zip(batch.inputs, batch.targets, batch.target_lengths, strict=True):
             caption = task.processor().decode(target[: end - 1].tolist())
             number = caption.count("x")
-            red = 1 - task.processor().pictures(steps[None], np)[0, 16, 16, 0]
+            red = 1 - task.processor().unscan(steps[None], np)[0, 16, 16, 0]
             assert red * 255 == pytest.approx(40 * number, abs=4)  # JPEG rounds
             assert target[end - 1] == EOS
             seen.add(caption)
@@ -40,27 +38,20 @@ def test_each_photograph_is_read_with_each_of_its_captions(task):
 
 
 def test_a_photograph_is_a_square_on_white(task):
-    pixels = task.processor().pictures(task.held_out(1).inputs, np)[0]
+    pixels = task.processor().unscan(task.held_out("test", 1).batch.inputs, np)[0]
     assert pixels.shape == (32, 32, 3)
     assert not np.any(pixels[:3]) and not np.any(pixels[-3:]) and np.all(pixels[5:27, :, 1] > 0.8)
 
 
 def test_any_caption_of_a_photograph_is_right(task):
-    batch = task.held_out(100)
-    assert len(batch.inputs) == 2 and batch.target_lengths is not None
-    none, vocabulary = np.zeros(batch.targets.shape), task.processor().vocabulary
+    held_out = task.held_out("test", 100)
+    assert [len(captions) for captions in held_out.references] == [2, 2]
+    assert [len(captions) for captions in task.held_out("validation", 100).references] == [2]
     metrics = {}
-    for wrong in ("", " not"):
-        outputs = np.full((2, 60), EOS, np.int32)
-        for row, target in enumerate(batch.targets):
-            number = task.processor().decode(edits.symbols(target)).count("x")
-            ids = vocabulary.encode(archives.caption(number, row) + wrong)  # the second of one, the first of the other
-            outputs[row, : len(ids)] = ids
-        metrics[wrong] = task.evaluate(Predictions(none, none, batch.target_lengths, outputs, batch.targets)).metrics
+    for wrong in ("", " not"):  # the second of one, the first of the other
+        texts = [captions[row] + wrong for row, captions in enumerate(held_out.references)]
+        tokens = outputs([task.processor().tokenizer.encode(text) for text in texts])
+        metrics[wrong] = task.evaluate(perfect(held_out, outputs=tokens), held_out).metrics
     assert metrics[""]["free_running/exact_match"] == 1 and metrics[""]["free_running/bleu"] == pytest.approx(100)
     assert metrics[""]["free_running/edit_error_rate"] > 0  # which knows the first alone
     assert metrics[" not"]["free_running/exact_match"] == 0 and metrics[" not"]["free_running/bleu"] < 99
-
-
-def test_it_stands_in_the_catalogue():
-    assert catalogue.load("tasks", "coco_captions") is CocoCaptions

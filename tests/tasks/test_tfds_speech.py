@@ -1,19 +1,20 @@
 """Speech of TFDS's corpora, made of small archives of the formats that it downloads."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import jax
 import numpy as np
 import pytest
-from research.tasks.audio import fbank
 
+from research.data.audio.features import log_mel_filterbank
 from research.errors import UserError
-from research.tasks import Librispeech, SpeechCommands
-from research.tasks.task import Predictions
+from research.tasks.task import Split
 from research.tasks.tfds_speech import COMMANDS, Librispeech, SpeechCommands, TfdsSpeech
 from tests.data.corpora import archives
+from tests.tasks.outputs import perfect
 
-BOOKS = Librispeech(train="460", held_out="test_other", num_mels=12, stack=2)
+BOOKS = Librispeech(train="460", evaluation="other", num_mels=12, stack=2)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -34,11 +35,11 @@ def heard(task: TfdsSpeech, steps: int = 30):
 
 
 def test_recordings_of_all_subsets_are_read_with_their_own_text():
-    task, expected = Librispeech(BOOKS), {}
+    task, expected = BOOKS, {}
     for number in (4, 5):
         for k, text in enumerate(archives.TEXTS):
             sound = archives.samples(100 * number + k, 0.5 + 0.1 * k).astype(np.float32) / 32768
-            expected[fbank.log_mel(sound, BOOKS).astype(np.float16).tobytes()] = text.lower()
+            expected[log_mel_filterbank(sound, BOOKS).astype(np.float16).tobytes()] = text.lower()
     found = {log_mel.tobytes(): text for log_mel, text in heard(task)}
     assert found == expected
     assert {log_mel.dtype for log_mel, _ in heard(task, 1)} == {np.dtype(np.float16)}
@@ -46,34 +47,31 @@ def test_recordings_of_all_subsets_are_read_with_their_own_text():
 
 @pytest.mark.parametrize(("rate", "hop"), [(16000, 10.0), (8000, 10.0), (11025, 12.5)])
 def test_the_lengths_that_buckets_are_made_of_are_those_of_the_features(rate, hop):
-    task = Librispeech(train="100", rate=rate, hop_ms=hop, frame_ms=25.0, num_mels=12)
-    records = task.stream.records
+    task = Librispeech(train="100", sample_rate=rate, hop_ms=hop, frame_ms=25.0, num_mels=12)
+    records: Any = task.stream.records
     lengths = [len(records[row][0]) for row in range(5)]
     np.testing.assert_array_equal(lengths, records.frames)
-    assert max(lengths) <= max(source for source, _ in task.widths)
+    assert max(lengths) <= task.longest[0]
 
 
-def test_held_out_voices_are_scored_as_text():
-    task = Librispeech(BOOKS)
-    assert sorted(one.text for one in task.test) == sorted(text.lower() for text in archives.TEXTS)
-    assert {one.speaker for one in task.test} == {"22"}
-    assert not sum(one.sound.nbytes for one in task.test)  # kept as features only: a subset has hours
-    batch = task.held_out(100)
-    assert batch.target_lengths is not None and batch.inputs.shape[2] == task.spec.input_size == 24
-    none = np.zeros(batch.targets.shape)
-    metrics = task.evaluate(Predictions(none, none, batch.target_lengths, batch.targets, batch.targets)).metrics
+@pytest.mark.parametrize(("split", "voice"), [("validation", "20"), ("test", "22")])
+def test_voices_of_validation_and_test_are_scored_as_text(split: Split, voice):
+    held_out = BOOKS.held_out(split, 100)
+    assert sorted(one.text for one in held_out.references) == sorted(text.lower() for text in archives.TEXTS)
+    assert {one.speaker for one in held_out.references} == {voice}
+    assert held_out.batch.inputs.shape[2] == BOOKS.spec.input_size == 24
+    metrics = BOOKS.evaluate(perfect(held_out), held_out).metrics
     assert metrics["free_running/word_error_rate"] == 0 < metrics["baseline/most_frequent/word_error_rate"]
 
 
 def test_commands_are_one_symbol_each_and_their_errors_are_those_of_the_recordings():
     task = SpeechCommands(num_mels=12)
     assert {text for _, text in heard(task)} == {"yes", "no", "_silence_", "_unknown_"} <= set(COMMANDS)
-    batch = task.held_out(100)
-    outputs = batch.targets.copy()
+    assert {one.text for one in task.held_out("validation", 9).references} == {"yes", "_silence_", "_unknown_"}
+    held_out = task.held_out("test", 100)
+    outputs = held_out.batch.targets.copy()
     outputs[0, 0] = task.vocabulary.encode(["down"])[0]
-    none = np.zeros(batch.targets.shape)
-    assert batch.target_lengths is not None
-    metrics = task.evaluate(Predictions(none, none, batch.target_lengths, outputs, batch.targets)).metrics
+    metrics = task.evaluate(perfect(held_out, outputs=outputs), held_out).metrics
     assert metrics["free_running/word_error_rate"] == 1 / 4
 
 

@@ -1,5 +1,6 @@
 """Translations of TFDS's corpora, made of small archives of the formats that it downloads."""
 
+import dataclasses
 from collections.abc import Iterator
 
 import jax
@@ -8,10 +9,9 @@ import pytest
 
 from research.batch import EOS
 from research.data.corpora.libreoffice import Pair
-from research.tasks import TedHrlrTranslate, Wmt14Translate
-from research.tasks.task import Predictions
 from research.tasks.tfds_translation import TedHrlrTranslate, TfdsTranslation, Wmt14Translate
 from tests.data.corpora import archives
+from tests.tasks.outputs import perfect
 
 TED = TedHrlrTranslate(tokenizer="characters", max_words=6)
 
@@ -39,7 +39,7 @@ def read(task: TfdsTranslation, steps: int) -> list[Pair]:
 
 
 def test_an_epoch_reads_the_pairs_that_are_short_enough_and_have_two_sides():
-    task = TedHrlrTranslate(TED)
+    task = dataclasses.replace(TED)
     pairs = set(read(task, 40))
     lines = {k: 1 + k % 5 for k in range(40) if k != 3}
     known = {f"{'word ' * count}number {k}": count + 2 for k, count in lines.items()}
@@ -48,25 +48,21 @@ def test_an_epoch_reads_the_pairs_that_are_short_enough_and_have_two_sides():
     assert all(pair.english.replace("word", "palavra") == pair.translation for pair in pairs)
 
 
-def test_what_is_held_out_is_the_test_split_and_scored_as_texts():
-    task = TedHrlrTranslate(TED)
-    batch = task.held_out(100)
-    assert batch.target_lengths is not None and batch.input_lengths is not None
-    none = np.zeros(batch.targets.shape)
-    metrics = task.evaluate(Predictions(none, none, batch.target_lengths, batch.targets, batch.targets)).metrics
+def test_validation_and_test_are_those_of_the_corpus_and_scored_as_texts():
+    held_out = TED.held_out("test", 100)
+    metrics = TED.evaluate(perfect(held_out), held_out).metrics
     assert metrics["free_running/bleu"] == pytest.approx(100) and metrics["baseline/copy_source/bleu"] < 60
-    read_back = task.processor().source.text(batch.inputs[0][: batch.input_lengths[0]].tolist())
-    assert (
-        read_back.startswith("word number 20") and len(batch.inputs) == 5
-    )  # of seven lines, one lacks a side, one is long
+    # Of seven lines, one lacks a side, and one is long.
+    assert len(held_out.references) == 5 and all("number 20" in pair.english for pair in held_out.references)
+    assert all("number 10" in pair.english for pair in TED.held_out("validation", 100).references)
 
 
 def test_another_run_takes_the_lengths_from_beside_the_records(monkeypatch):
-    first = TedHrlrTranslate(TED)
-    monkeypatch.setattr("research.data.corpora.stock.Source.__iter__", lambda source: iter([source[0]]))
-    again = TedHrlrTranslate(TED)
-    np.testing.assert_array_equal(again.stream.rows, first.stream.rows)
-    assert again.widths == first.widths
+    first = dataclasses.replace(TED)
+    expected = first.padding
+    monkeypatch.setattr("research.data.corpora.source.Source.__iter__", lambda source: iter([source[0]]))
+    again = dataclasses.replace(TED)
+    assert again.padding == expected and len(again.prepared.train.buckets.members) == first.buckets
 
 
 def test_pieces_and_a_vocabulary_of_the_units_asked_for():
@@ -79,6 +75,5 @@ def test_wmt14_is_trained_on_all_its_archives_and_scored_on_newstest2014():
     task = Wmt14Translate(tokenizer="characters")
     english = {pair.english.rpartition(" ")[0] for pair in read(task, 40)}
     assert english == {"word training/", "word commoncra"}
-    assert task.held_out(100).inputs.shape[0] == 4 and task.processor().target.decode(
-        task.held_out(1).targets[0].tolist()
-    ).startswith("Wort ")
+    held_out = task.held_out("test", 100)
+    assert len(held_out.references) == 4 and all(pair.translation.startswith("Wort ") for pair in held_out.references)
