@@ -56,8 +56,8 @@ class Recorder(Protocol):
         """Wait for the held record and write it."""
         ...
 
-    def log_evaluations(self, step: int, split: Split, evaluations: Sequence[Evaluation]) -> None:
-        """Write the metrics of an evaluation."""
+    def log_evaluations(self, step: int, evaluations: Mapping[Split, Sequence[Evaluation]]) -> None:
+        """Write the metrics of evaluations on some splits, one for each trial."""
         ...
 
     def save(self, step: int, states: Sequence[TrialState]) -> None:
@@ -216,10 +216,14 @@ class Journal(Recorder):
             record = jax.tree.map(lambda x, k=k: np.asarray(x)[k], host)
             journal.write(replace(held, record=record, seconds=seconds))
 
-    def log_evaluations(self, step: int, split: Split, evaluations: Sequence[Evaluation]) -> None:
+    def log_evaluations(self, step: int, evaluations: Mapping[Split, Sequence[Evaluation]]) -> None:
         seconds = self._watch.elapsed / len(self._trials)
-        for journal, evaluation in zip(self._trials, evaluations, strict=True):
-            metrics = {f"{split}/{name}": value for name, value in evaluation.metrics.items()}
+        for k, journal in enumerate(self._trials):
+            metrics = {
+                f"{split}/{name}": value
+                for split, scores in evaluations.items()
+                for name, value in scores[k].metrics.items()
+            }
             journal.log(step, {**metrics, "train/seconds": seconds})
 
     def save(self, step: int, states: Sequence[TrialState]) -> None:
@@ -245,7 +249,7 @@ class NullJournal(Recorder):
     def collect(self) -> None:
         jax.block_until_ready(self._held)
 
-    def log_evaluations(self, step: int, split: Split, evaluations: Sequence[Evaluation]) -> None: ...
+    def log_evaluations(self, step: int, evaluations: Mapping[Split, Sequence[Evaluation]]) -> None: ...
 
     def save(self, step: int, states: Sequence[TrialState]) -> None: ...
 

@@ -166,7 +166,8 @@ def _train_pack(pack: Pack, source: Loader, trials: Sequence[Trial], starts: Seq
     """Train from where the trials stand to the end, and finish their run directories."""
     training, task = pack.program.options.training, pack.program.task
     step = start = starts[0].step
-    held_out = {split: task.held_out(split, training.eval_examples) for split in ("validation", "test")}
+    splits: tuple[Split, ...] = ("validation", "test")
+    held_out = {split: task.held_out(split, training.eval_examples) for split in splits}
     watch = Stopwatch(training.max_seconds, sum(start.seconds for start in starts))
     journal = Journal(trials, start, watch) if processes.is_first() else NullJournal()
     states = [start.state for start in starts if start.state is not None]
@@ -198,7 +199,7 @@ def _train_pack(pack: Pack, source: Loader, trials: Sequence[Trial], starts: Seq
         if training.eval_every and step % training.eval_every == 0:
             journal.collect()
             watch.pause()
-            journal.log_evaluations(step, "validation", evaluate_on("validation"))
+            journal.log_evaluations(step, {"validation": evaluate_on("validation")})
         due = time.monotonic() - saved > training.checkpoint_seconds
         if due and step % training.log_every == 0:  # at complete records only, so that a resumed run writes the same
             journal.collect()
@@ -210,8 +211,7 @@ def _train_pack(pack: Pack, source: Loader, trials: Sequence[Trial], starts: Seq
     fetched = pack.fetch(state)
     progress.doing("saving")
     if start < step:  # else the run was interrupted after this, and resumes here
-        for split in held_out:
-            journal.log_evaluations(step, split, evaluations[split])
+        journal.log_evaluations(step, evaluations)
         journal.save(step, fetched)
     seconds = time.monotonic() - started
     journal.finish(Outcome(step, fetched, evaluations["test"], seconds, source.waited, pack.program.kernel))

@@ -8,40 +8,49 @@ import jax
 import numpy as np
 import pytest
 
-from research.errors import UserError
 from research.probes.gradient_flow import summarize
 from research.tasks.task import Evaluation
-from research.tracking.run_directory import RunDirectory
-from research.training.budget import Stopwatch
-from research.training.journal import Journal, Trial
-from research.training.step import Record, TrialState
-from tests.training.trials import of
+from research.training.journal import Journal, Outcome
+from research.training.step import Record, Sums, TrialState
+from research.training.stopwatch import Stopwatch
+from research.training.trial import Trial
+from tests.training.trials import WORDS, of, trial_of
 
 CONFIG = of(cell__name="lstm", training__steps=8, training__log_every=4)
 PROFILE = np.array([[0.0, 1.0], [0.5, 2.0], [np.inf, 3.0]] * 2, np.float32)
+H, C = "encoder/layer_1/forward/h", "encoder/layer_1/forward/c"
 
 
-def record(steps: float, ok: bool = True, good: int = 0, **sums: float) -> Record:
-    """One trial's record, as `Program.run` gives it."""
-    zeros = dict.fromkeys(("loss", "error", "gradient_norm", "clipped", "gradient_regularizer"), 0.0)
-    values = {**zeros, "learning_rate": 0.1, "teacher_forcing": 1.0, **sums}
-    arrays = {key: np.float32(value) for key, value in values.items()}
-    return Record(ok=np.bool_(ok), good=np.int32(good), steps=np.float32(steps), profile=PROFILE, **arrays)  # pyright: ignore[reportArgumentType]
+def record(updates: float, ok: bool = True, num_updates: int = 0, forcing: float = 1.0, **sums: float) -> Record:
+    """Return one trial's record, as `Program.run` gives it."""
+    zeros = dict.fromkeys(("loss", "objective", "error", "grad_norm", "clipped", "gradient_regularizer"), 0.0)
+    values: Any = {key: np.float32(value) for key, value in {**zeros, "updates": updates, **sums}.items()}
+    others: Any = (np.bool_(ok), np.int32(num_updates), Sums(**values), np.float32(0.1), np.float32(forcing))
+    return Record(*others, probes={"gradient_flow": {H: PROFILE[:, 0], C: PROFILE[:, 1]}})  # pyright: ignore
 
 
 def state(ok: bool, step: int) -> TrialState:
     return TrialState({"w": np.zeros((2, 3)), "b": np.zeros(3)}, {}, np.int32(step), np.bool_(ok))  # pyright: ignore[reportArgumentType]
 
 
+def outcome(step: int, states: list[TrialState], test: list[Evaluation], waited: float | None = None) -> Outcome:
+    return Outcome(step, states, test, seconds=4.0, waited=waited, backend="scan")
+
+
+def opened(config: Any, directory: Path) -> Trial:
+    trial = trial_of(config, directory)
+    trial.run.create(directory, config)
+    return trial
+
+
 @pytest.fixture
 def trials(tmp_path: Path) -> list[Trial]:
-    names = ("first", "second")
-    return [Trial(name, CONFIG, RunDirectory.create(tmp_path / name, CONFIG)) for name in names]
+    return [opened(CONFIG, tmp_path / name) for name in ("first", "second")]
 
 
-def write(journal: Journal, start: int, stop: int, *records: Record) -> int:
-    journal.pend(start, stop, jax.tree.map(lambda *each: np.stack(each), *records), last=stop == 8)
-    return journal.collect()
+def write(journal: Journal, start: int, stop: int, *records: Record) -> None:
+    journal.hold(start, stop, jax.tree.map(lambda *rows: np.stack(rows), *records), last=stop == 8)
+    journal.collect()
 
 
 def records(trial: Trial, stem: Any = "metrics") -> list[dict[str, Any]]:
@@ -49,45 +58,41 @@ def records(trial: Trial, stem: Any = "metrics") -> list[dict[str, Any]]:
 
 
 def test_a_record_averages_over_the_updates_since_the_one_before(trials):
-    journal = Journal(trials, CONFIG, 0, Stopwatch(0.0))
+    journal = Journal(trials, 0, Stopwatch(0.0))
     still = record(1)
-    write(journal, 0, 1, record(1, loss=5, error=1, gradient_norm=3, clipped=1), still)
+    write(journal, 0, 1, record(1, loss=5, error=1, grad_norm=3, clipped=1), still)
     assert records(trials[0]) == []
-    write(journal, 1, 4, record(3, loss=3, error=1, gradient_norm=1, clipped=0), still)
+    write(journal, 1, 4, record(3, loss=3, error=1, grad_norm=1, clipped=0), still)
     write(journal, 4, 8, record(4, loss=4), still)
     first, second = records(trials[0])
     assert (first["step"], second["step"]) == (4, 8)
-    assert (first["train/loss"], first["train/error"], first["gradient/global_norm"]) == (2.0, 0.5, 1.0)
+    assert (first["train/loss"], first["train/absolute_error"], first["gradient/global_norm"]) == (2.0, 0.5, 1.0)
+    assert (first["train/updates_averaged"], second["train/updates_averaged"]) == (4, 4)
+    assert "train/objective" not in first
     assert (first["gradient/clip_fraction"], first["train/learning_rate"]) == (0.25, pytest.approx(0.1))
     assert second["train/loss"] == 1.0
 
 
-def test_collecting_counts_the_updates_of_all_trials_once(trials):
-    journal = Journal(trials, CONFIG, 0, Stopwatch(0.0))
-    assert write(journal, 0, 3, record(3), record(3)) == 6
-    assert journal.collect() == 0
-
-
 def test_a_profile_is_recorded_where_it_is_due_whatever_it_holds(trials):
-    journal = Journal(trials, CONFIG, 0, Stopwatch(0.0))
+    journal = Journal(trials, 0, Stopwatch(0.0))
     for start, stop in ((0, 2), (2, 4), (4, 7), (7, 8)):
         write(journal, start, stop, record(stop - start), record(stop - start))
     flow = records(trials[0], "gradient_flow")
     assert [line["step"] for line in flow] == [0, 4, 7]  # every 4, and the last update's
-    assert flow[0]["h"] == PROFILE[:, 0].tolist() and flow[0]["c"] == PROFILE[:, 1].tolist()
-    assert math.inf in flow[0]["h"] and 0.0 in flow[0]["h"]
+    assert flow[0][H] == PROFILE[:, 0].tolist() and flow[0][C] == PROFILE[:, 1].tolist()
+    assert math.inf in flow[0][H] and 0.0 in flow[0][H]
     metrics = records(trials[0])
     assert [line["gradient/profile_step"] for line in metrics] == [0, 7]
-    expected = {f"gradient/{key}": value for key, value in summarize(PROFILE[:, 0]).items()}
+    expected = {f"gradient/{key}": value for key, value in summarize(PROFILE[:, 1]).items()}
     assert str({key: metrics[0][key] for key in expected}) == str(expected)  # nan is equal to nan as text
-    assert metrics[0]["gradient/overflow_fraction"] == pytest.approx(1 / 3)
+    assert (metrics[0]["gradient/overflow_fraction"], metrics[0]["gradient/first_last_ratio"]) == (0, 1 / 3)
 
 
 def test_the_update_that_fails_is_recorded_at_once_and_at_its_own_step(trials):
-    journal = Journal(trials, CONFIG, 0, Stopwatch(0.0))
+    journal = Journal(trials, 0, Stopwatch(0.0))
     write(journal, 0, 4, record(4), record(4))
-    write(journal, 4, 6, record(1, ok=False, good=4, loss=math.inf), record(2))
-    write(journal, 6, 8, record(0, ok=False, good=4), record(2, loss=4))
+    write(journal, 4, 6, record(1, ok=False, num_updates=4, loss=math.inf), record(2))
+    write(journal, 6, 8, record(0, ok=False, num_updates=4), record(2, loss=4))
     diverged, sound = records(trials[0]), records(trials[1])
     assert [line["step"] for line in diverged] == [4, 5]
     assert diverged[1]["train/loss"] == math.inf
@@ -96,40 +101,41 @@ def test_the_update_that_fails_is_recorded_at_once_and_at_its_own_step(trials):
 
 
 def test_the_result_tells_how_a_trial_ended(trials):
-    journal = Journal(trials, CONFIG, 0, Stopwatch(0.0))
-    write(journal, 0, 8, record(1, ok=False, good=0), record(8))
+    journal = Journal(trials, 0, Stopwatch(0.0))
+    write(journal, 0, 8, record(1, ok=False, num_updates=0), record(8))
     by_length = {"length": [1.0], "count": [2.0], "teacher_forced": [0.5], "free_running": [1.0]}
     by_position = {"position": [1.0], "references": [2.0], **{k: v for k, v in by_length.items() if k != "length"}}
-    evaluations = [Evaluation({"eval/loss": n}, by_length, by_position, {"x": "v:1"}) for n in (1.0, 2.0)]
-    journal.log_evaluations(8, evaluations)
-    journal.finish(
-        8, [state(False, 0), state(True, 8)], evaluations, seconds=4.0, shares={"padding": 0.25, "input_wait": None}
-    )
+    test = [Evaluation({"loss": n}, by_length, by_position, {"x": "v:1"}) for n in (1.0, 2.0)]
+    journal.log_evaluations(8, {"validation": [Evaluation({"loss": 3.0})] * 2, "test": test})
+    journal.finish(outcome(8, [state(False, 0), state(True, 8)], test, waited=1.0))
     diverged, sound = (trial.run.result() for trial in trials)
     assert diverged is not None and sound is not None
     assert (diverged["status"], diverged["diverged_at"]) == ("diverged", 1)
     assert (sound["status"], sound["diverged_at"], sound["seconds"]) == ("finished", None, 4.0)
     assert (sound["by_length"], sound["by_position"]) == (by_length, by_position)
-    assert sound["signatures"] == {"x": "v:1"} and sound["padding"] == 0.25 and "input_wait" not in sound
-    assert sound["summary"]["eval/loss"] == 2.0
-    assert sound["summary"]["steps_per_second"] == 8 * 2 / 4.0
-    assert (sound["features"], sound["parameters"], sound["summary"]["model/parameters"]) == (4, 9, 9)
-    assert sound["summary"]["gradient/initial/overflow_fraction"] == pytest.approx(1 / 3)
-    assert "step" not in sound["summary"]
+    assert sound["signatures"] == {"x": "v:1"} and sound["input_wait"] == 0.25 and "padding" not in sound
+    summary = sound["summary"]
+    assert (summary["validation/loss"], summary["test/loss"]) == (3.0, 2.0)
+    assert summary["train/steps_per_second"] == 8 * 2 / 4.0
+    assert (sound["hidden_size"], sound["parameters"], summary["model/parameters"]) == (4, 9, 9)
+    assert sound["profiles"] == {"gradient_flow": C}  # the cell's state, and not its output
+    assert summary["gradient/initial/first_last_ratio"] == summary["gradient/final/first_last_ratio"] == 1 / 3
+    assert "step" not in summary
+    assert {"git_commit", "source"} <= set(sound["environment"]) and sound["environment"]["backend"] == "scan"
 
 
 def test_the_last_record_is_where_the_training_ends_with_the_seconds_that_it_took(trials):
     watch = Stopwatch(9.0)
-    journal = Journal(trials, CONFIG, 0, watch)
+    journal = Journal(trials, 0, watch)
     both = jax.tree.map(lambda *each: np.stack(each), record(1), record(1))
     for start, stop, last in ((0, 3, False), (3, 4, False), (4, 5, False), (5, 6, True)):
         watch.seconds = float(stop)
-        journal.pend(start, stop, both, last)
+        journal.hold(start, stop, both, last)
         watch.seconds = 100.0  # of updates that follow
         journal.collect()
     assert [(line["step"], line["train/seconds"]) for line in records(trials[0])] == [(4, 2.0), (6, 3.0)]
     assert [line["step"] for line in records(trials[0], "gradient_flow")] == [0, 4, 5]
-    journal.finish(6, [state(True, 6)] * 2, [Evaluation({}, {})] * 2, seconds=1.0)
+    journal.finish(outcome(6, [state(True, 6)] * 2, [Evaluation({})] * 2))
     result = trials[0].run.result()
     assert (
         result is not None
@@ -140,9 +146,9 @@ def test_the_last_record_is_where_the_training_ends_with_the_seconds_that_it_too
 
 def test_seconds_are_shared_among_the_trials_of_a_pack(trials):
     watch = Stopwatch(0.0)
-    journal = Journal(trials, CONFIG, 0, watch)
+    journal = Journal(trials, 0, watch)
     both = jax.tree.map(lambda *each: np.stack(each), record(4), record(4))
-    journal.pend(0, 4, both)
+    journal.hold(0, 4, both)
     watch.seconds = 3.0  # when the record is there
     journal.collect()
     watch.seconds = 5.0
@@ -150,35 +156,39 @@ def test_seconds_are_shared_among_the_trials_of_a_pack(trials):
     assert [line["train/seconds"] for line in records(trials[1])] == [1.5, 2.5]
 
 
-@pytest.mark.parametrize("stem", ["metrics", "gradient_flow"])
-def test_records_of_another_shape_are_found_before_the_training(trials, stem):
-    trials[0].check_records()
-    (trials[0].run.path / f"{stem}.jsonl").write_text('{"step": 0, "h": "x"}\n')
-    with pytest.raises(UserError, match=rf"{stem}\.jsonl:1: h: must be"):
-        trials[0].check_records()
-
-
 def test_a_continuation_drops_what_it_will_record_again(trials):
-    journal = Journal(trials, CONFIG, 0, Stopwatch(0.0))
+    journal = Journal(trials, 0, Stopwatch(0.0))
     for start, stop in ((0, 4), (4, 7), (7, 8)):
         write(journal, start, stop, record(stop - start), record(stop - start))
-    Journal(trials, CONFIG, 4, Stopwatch(0.0))
+    Journal(trials, 4, Stopwatch(0.0))
     assert [line["step"] for line in records(trials[0])] == [4]
     assert [line["step"] for line in records(trials[0], "gradient_flow")] == [0]
-    Journal(trials, CONFIG, 0, Stopwatch(0.0))
+    Journal(trials, 0, Stopwatch(0.0))
     assert records(trials[0]) == records(trials[0], "gradient_flow") == []
 
 
-def test_omega_and_the_forcing_are_recorded_where_there_are_any(tmp_path):
-    changes = {"task__name": "pronunciation", "probes__gradient_flow__every": 0, "training__gradient_regularizer": 0.1}
-    config = of(CONFIG, **changes)
-    both, neither = (
-        Trial(name, own, RunDirectory.create(tmp_path / name, own)) for name, own in (("both", config), ("", CONFIG))
-    )
+def test_a_resumed_journal_sums_up_what_it_reads_once_and_what_it_writes(trials, monkeypatch):
+    journal = Journal(trials, 0, Stopwatch(0.0))
+    write(journal, 0, 4, record(4, loss=4), record(4, loss=8))
+    resumed = Journal(trials, 4, Stopwatch(0.0))
+    monkeypatch.setattr(type(trials[0].run), "records", lambda *_: pytest.fail("reads what it has written"))
+    write(resumed, 4, 8, record(4), record(4))
+    resumed.finish(outcome(8, [state(True, 8)] * 2, [Evaluation({})] * 2))
+    result = trials[1].run.result()
+    assert result is not None and result["summary"]["train/loss"] == 0.0
+    assert {"gradient/initial/half_life", "gradient/final/half_life"} <= set(result["summary"])
+
+
+def test_what_an_option_adds_is_recorded_where_it_is_on(tmp_path):
+    config = of(WORDS, training__log_every=4, training__gradient_regularizer=0.1, training__label_smoothing=0.1)
+    both, neither = opened(config, tmp_path / "both"), opened(CONFIG, tmp_path / "neither")
     for trial in (both, neither):
-        journal = Journal([trial], trial.config, 0, Stopwatch(0.0))
-        for start, share in ((0, 0.75), (2, 0.25)):
-            write(journal, start, start + 2, record(2, gradient_regularizer=3.0, teacher_forcing=share))
+        journal = Journal([trial], 0, Stopwatch(0.0))
+        for start, ratio in ((0, 0.75), (2, 0.25)):
+            sums = record(2, forcing=ratio, gradient_regularizer=3.0, loss=2.0, objective=4.0, error=1.0)
+            write(journal, start, start + 2, sums)
     (line,), (other,) = records(both), records(neither)
     assert (line["train/gradient_regularizer"], line["train/teacher_forcing"]) == (1.5, 0.25)
-    assert not {"train/gradient_regularizer", "train/teacher_forcing"} & set(other)
+    assert (line["train/loss"], line["train/objective"], line["train/token_error_rate"]) == (1.0, 2.0, 0.5)
+    names = {"train/gradient_regularizer", "train/teacher_forcing", "train/objective", "train/token_error_rate"}
+    assert not names & set(other)

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import jax
@@ -16,51 +17,40 @@ import pytest
 from research.config.config import Config
 from research.config.flat import override
 from research.errors import UserError
-from research.tasks import task as tasks
-from research.training import checkpoint, feed, hparams
+from research.tasks.task import Task
+from research.training import checkpoint, loader
 from research.training.pack import Pack
-from research.training.step import Program
 from research.training.trainer import train_trials
-from tests.tasks.corpora import archives
+from tests.data.corpora import archives
 from tests.tasks.streams import OnDevice, OnDisk
-from tests.training.trials import assert_equal, metrics_of
+from tests.training.trials import WORDS, assert_equal, hparams_of, metrics_of, program
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 
 STEPS, SPAN = 24, 5
-CONFIG = override(
-    Config(),
-    {
-        "task.name": "pronunciation",
-        "cell.name": "rnn",
-        "model.hidden_size": 4,
-        "training.steps": STEPS,
-        "training.batch_size": 4,
-        "training.batch_shards": 1,
-        "training.log_every": 4,
-        "training.eval_examples": 20,
-        "training.checkpoint_seconds": 0.0,
-        "wandb.mode": "disabled",
-    },
-)
+CONFIG = override(WORDS, {"training.steps": STEPS, "training.log_every": 4})
+
+
+def of(task: Task, config: Config = CONFIG, **changes) -> Config:
+    return replace(override(config, {key.replace("__", "."): value for key, value in changes.items()}), task=task)
 
 
 @pytest.fixture(autouse=True)
 def small_windows(monkeypatch) -> None:
     """A batch holds 4 x (12 + 1 + 4 + 1) numbers of 4 bytes: so many make a window of 5."""
-    monkeypatch.setattr(feed, "WINDOW_BYTES", 5 * 288 + 100)
+    monkeypatch.setattr(loader, "WINDOW_BYTES", 5 * 288 + 100)
 
 
-def run(directory: Path, task: tasks.Task, names: tuple[str, ...] = ("0", "1"), config: Config = CONFIG) -> None:
+def run(directory: Path, task: Task, names: tuple[str, ...] = ("0", "1"), config: Config = CONFIG) -> None:
     """Train one trial of each seed."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(tasks, "create", lambda _: task)
-        train_trials([(name, override(config, {"seed": int(name)})) for name in names], directory)
+    train_trials([(name, of(task, config, seed=int(name))) for name in names], directory)
 
 
 def final(directory: Path, name: str):
-    template = jax.eval_shape(Program(CONFIG, OnDevice()).init, hparams.of(CONFIG, OnDevice().interface))
-    restored = checkpoint.restore(directory / name / "checkpoint", template)
+    config = of(OnDevice())
+    restored = checkpoint.restore(
+        directory / name / "checkpoint", jax.eval_shape(program(config).init, hparams_of(config))
+    )
     assert restored is not None and restored[0] == STEPS
     return restored[1]
 
@@ -73,7 +63,7 @@ def result(directory: Path, name: str = "0"):
 def straight(tmp_path_factory) -> Path:
     directory = tmp_path_factory.mktemp("straight")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(feed, "WINDOW_BYTES", 5 * 288 + 100)
+        patch.setattr(loader, "WINDOW_BYTES", 5 * 288 + 100)
         run(directory, OnDisk())
     return directory
 
@@ -110,7 +100,7 @@ def test_a_trial_alone_is_that_of_the_pack(straight, tmp_path):
 
 
 def test_worker_processes_read_the_same(straight, tmp_path):
-    run(tmp_path, OnDisk(), ("1",), override(CONFIG, {"loader.num_workers": 2, "loader.num_threads": 1}))
+    run(tmp_path, OnDisk(), ("1",), of(OnDisk(), loader__num_workers=2, loader__num_threads=1))
     assert_equal(final(tmp_path, "1"), final(straight, "1"))
 
 
@@ -120,7 +110,7 @@ def test_the_result_tells_the_padding_and_how_long_the_device_waited(straight, t
     run(tmp_path / "held", OnDevice(), ("0",))
     assert result(tmp_path / "held")["padding"] == padding
     assert "input_wait" not in result(tmp_path / "held")
-    slow = override(CONFIG, {"loader.num_threads": 1})
+    slow = of(OnDisk(), loader__num_threads=1)
     run(tmp_path / "slow", OnDisk(seconds=0.05), ("0",), slow)  # a batch in 0.2 s
     found = result(tmp_path / "slow")
     assert found["input_wait"] * found["seconds"] > 1  # of 5 windows of a second, two are read while it compiles
@@ -129,28 +119,30 @@ def test_the_result_tells_the_padding_and_how_long_the_device_waited(straight, t
 @pytest.fixture(scope="module")
 def hopeless() -> Pack:
     """Two trials that diverge with their first update."""
-    config = override(CONFIG, {"optimizer.learning_rate": 1e38, "training.steps": 100 * SPAN})
-    task = OnDisk()
-    return Pack(Program(config, task), [hparams.of(override(config, {"seed": k}), task.interface) for k in range(2)])
+    config = of(OnDisk(), optimizer__learning_rate=1e38, training__steps=100 * SPAN)
+    return Pack(program(config), [hparams_of(replace(config, seed=k)) for k in range(2)])
 
 
 def test_the_wait_for_the_first_window_counts(hopeless, monkeypatch):
     monkeypatch.setattr(hopeless.program.task.stream.records, "seconds", 0.05)
-    config = override(CONFIG, {"training.steps": SPAN, "loader.num_threads": 1})
+    options = hopeless.program.options
+    monkeypatch.setattr(
+        hopeless.program, "options", override(options, {"training.steps": SPAN, "loader.num_threads": 1})
+    )
     state = hopeless.init()
-    with contextlib.closing(feed.of(hopeless, config, 0)) as fed:
-        fed.run(state, 0, SPAN)
-        assert fed.waited is not None and fed.waited > 1  # for 5 batches of 4 examples for each of two trials
+    with contextlib.closing(loader.create(hopeless, 0)) as source:
+        source.run(state, 0, SPAN)
+        assert source.waited is not None and source.waited > 1  # for 5 batches of 4 examples for each of two trials
 
 
 def test_nothing_is_read_for_trials_that_have_all_diverged(hopeless, monkeypatch):
-    records, config, state = hopeless.program.task.stream.records, hopeless.program.config, hopeless.init()
+    records, steps, state = hopeless.program.task.stream.records, 100 * SPAN, hopeless.init()
     monkeypatch.setattr(records, "reads", 0)
-    with contextlib.closing(feed.of(hopeless, config, 0)) as fed:
-        for start in range(0, config.training.steps, SPAN):
-            state, record = fed.run(state, start, start + SPAN)
+    with contextlib.closing(loader.create(hopeless, 0)) as source:
+        for start in range(0, steps, SPAN):
+            state, record = source.run(state, start, start + SPAN)
             assert not np.any(jax.device_get(record.ok))
-        fed.run(state, config.training.steps, config.training.steps)
+        source.run(state, steps, steps)
     assert 0 < records.reads <= 4 * 2 * SPAN * 4  # windows, one in use, three ahead; trials, batches, examples
 
 
@@ -158,13 +150,13 @@ WORKERS = """
 import multiprocessing, time
 from concurrent.futures import ThreadPoolExecutor
 import jax
-from research.config import InputConfig
-from research.training import feed
+from research.training import loader
+from research.training.options import LoaderOptions
 from tests.tasks.streams import OnDisk
 
-source = feed._InTurn([OnDisk().stream.batches(jax.random.key(0), 1000, 4)], 5, 200)
-batches = feed._read_ahead(source, 0, InputConfig(workers=2))
-reader = ThreadPoolExecutor(1, initializer=feed._without_interrupts)
+source = loader._Interleaved([OnDisk().stream.batches(jax.random.key(0), 1000, 4)], 5, 200)
+batches = loader._read_ahead(source, 0, LoaderOptions(num_workers=2))
+reader = ThreadPoolExecutor(1, initializer=loader._without_interrupts)
 for _ in range(3):
     reader.submit(next, batches).result()
 print(*[process.pid for process in multiprocessing.active_children()], flush=True)
@@ -189,23 +181,23 @@ def test_worker_processes_hear_no_interrupt_and_end_with_the_training_even_if_it
 
 
 def test_a_worker_process_that_is_killed_is_one_line(hopeless, monkeypatch):
-    monkeypatch.setattr(feed.StreamedFeed, "_in_vain", lambda self: False)
-    config, state = override(hopeless.program.config, {"loader.num_workers": 1}), hopeless.init()
-    with contextlib.closing(feed.of(hopeless, config, 0)) as fed, pytest.raises(UserError, match="was killed; fewer"):
-        for start in range(0, config.training.steps, SPAN):
-            state, _ = fed.run(state, start, start + SPAN)
+    monkeypatch.setattr(loader.StreamingLoader, "_all_diverged", lambda self: False)
+    options, state = override(hopeless.program.options, {"loader.num_workers": 1}), hopeless.init()
+    monkeypatch.setattr(hopeless.program, "options", options)
+    with contextlib.closing(loader.create(hopeless, 0)) as source, pytest.raises(UserError, match="was killed; fewer"):
+        for start in range(0, options.training.steps, SPAN):
+            state, _ = source.run(state, start, start + SPAN)
             for worker in multiprocessing.active_children():
                 worker.kill()
 
 
-def test_a_finished_training_is_fed_to_tell_its_time(tmp_path):
-    task = OnDisk()
-    pack = Pack(Program(CONFIG, task), [hparams.of(CONFIG, task.interface)])
-    fed = feed.of(pack, override(CONFIG, {"training.steps": 2 * SPAN}), 2 * SPAN)
-    assert fed.span == SPAN
-    _, record = fed.run(pack.init(), 2 * SPAN, 2 * SPAN)
-    assert not np.any(jax.device_get(record.steps))
-    fed.close()
+def test_a_finished_training_reads_its_last_window():
+    config = of(OnDisk(), training__steps=2 * SPAN)
+    pack = Pack(program(config), [hparams_of(config)])
+    with contextlib.closing(loader.create(pack, 2 * SPAN)) as source:
+        assert source.span == SPAN
+        _, record = source.run(pack.init(), 2 * SPAN, 2 * SPAN)
+        assert not np.any(jax.device_get(record.sums.updates))
 
 
 def test_a_file_that_cannot_be_read_is_one_line(tmp_path):
@@ -223,4 +215,4 @@ def test_a_corpus_of_tfds_is_trained_on(tmp_path, monkeypatch):
     train_trials([("trial", override(Config(), options))], tmp_path)
     found = result(tmp_path, "trial")
     assert found["status"] == "finished" and 0 <= found["input_wait"] <= 1 and 0 < found["padding"] < 0.5
-    assert np.isfinite(found["summary"]["train/loss"]) and found["summary"]["eval/free_running/word_error_rate"] > 0
+    assert np.isfinite(found["summary"]["train/loss"]) and found["summary"]["test/free_running/word_error_rate"] > 0

@@ -6,51 +6,28 @@ What is lowered here XLA has yet to compile there; but no operation is left that
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 from jax import export
-from jaxtyping import Array
 
-from research import catalogue
-from research.batch import EOS, FIRST_SYMBOL, Batch, TaskSpec
+from research.batch import EOS, FIRST_SYMBOL, Batch
+from research.cells import CELLS
 from research.config.config import Config
 from research.config.flat import override
-from research.tasks.task import Task
-from research.training import hparams
 from research.training.pack import Pack
-from research.training.step import Program
 from tests.training import trials
+from tests.training.trials import WORDS, hparams_of
 
 PLATFORMS = ("cuda", "tpu")
-LETTERS, LONGEST = 9, 5
-WORDS = {
-    "task.name": "pronunciation",
-    "model.backend": "scan",
-    "attention.name": "additive",
-    "model.hidden_size": 4,
-    "training.batch_size": 4,
-}
+LONGEST = WORDS.task.spec.input_length
+TOKENS = trials.of(WORDS, model__backend="scan", attention__name="additive")
+QUICK = ("lstm", "minlstm", "slstm")
+"""Cells that stand for the others: by steps, associative, with a state of another scale."""
 
 
-class Words(Task):
-    """Words of random letters and lengths, to be said backwards: of the kind of the task that the config names."""
-
-    def __init__(self) -> None:
-        self.interface = TaskSpec("tokens", LETTERS, LONGEST, "tokens", LETTERS, LONGEST + 1)
-
-    def batch(self, data: Any, key: Array, step: Array, batch_size: int, bucket: int) -> Batch[Array]:
-        own = jax.random.fold_in(key, step)
-        words = jax.random.randint(own, (batch_size, LONGEST), FIRST_SYMBOL, LETTERS)
-        lengths = jax.random.randint(own, (batch_size,), 0, LONGEST + 1)
-        targets = jnp.concatenate([words[:, ::-1], jnp.full((batch_size, 1), EOS)], axis=1)
-        return Batch(words, lengths, targets, lengths + 1)
-
-
-def pack_of(config: Config, task: Task, batch_shards: int = 1) -> Pack:
-    """Three trials, batched as on an accelerator, on two devices."""
-    program = Program(config, task, batch_shards)
-    return Pack(program, [hparams.of(config, task.interface)] * 3, batched=True)
+def pack_of(config: Config, batch_shards: int = 1) -> Pack:
+    """Return three trials, batched as on an accelerator, on two devices."""
+    return Pack(trials.program(config, batch_shards), [hparams_of(config)] * 3, batched=True)
 
 
 def lowered(function: Any, *arguments: Any) -> export.Exported:
@@ -84,9 +61,11 @@ def state_of(pack: Pack) -> Any:
     return jax.eval_shape(pack._init, pack.hparams)
 
 
-@pytest.mark.parametrize("cell", catalogue.names("cells"))
+@pytest.mark.parametrize(
+    "cell", [pytest.param(name, marks=[] if name in QUICK else pytest.mark.slow) for name in CELLS]
+)
 def test_training_and_decoding_are_lowered_for_gpu_and_tpu(cell):
-    pack = pack_of(override(Config(), {**WORDS, "cell.name": cell}), Words())
+    pack = pack_of(trials.of(TOKENS, cell__name=cell))
     lower_training(pack)
     lower_decoding(pack)
 
@@ -100,7 +79,7 @@ MANY = {
         "model.num_layers": 2,
         "model.subsampling": "pyramid",
         "teacher_forcing.schedule": "inverse_sigmoid",
-        "forcing.feed": "sample",
+        "teacher_forcing.feedback": "sample",
         "decoding.name": "beam",
         "decoding.coverage_penalty": 0.2,
     },
@@ -129,23 +108,23 @@ MANY = {
 
 @pytest.mark.parametrize("options", MANY)
 def test_what_surrounds_the_recurrence_is_lowered_too(options):
-    pack = pack_of(override(Config(), {**WORDS, **MANY[options]}), Words())
+    pack = pack_of(override(TOKENS, MANY[options]))
     lower_training(pack)
     lower_decoding(pack)
 
 
 def test_the_initialisers_are_lowered_with_the_platforms_own_decomposition():
     """Orthogonal matrices come from a QR decomposition: cuSOLVER's on a GPU, XLA's own on a TPU."""
-    pack = pack_of(override(Config(), WORDS), Words())
+    pack = pack_of(TOKENS)
     text = lowered(pack._init, pack.hparams).mlir_module()
     assert "cusolver_geqrf" in text and "@Qr" in text
 
 
 def test_the_gradients_profile_is_lowered():
     config = trials.of(cell__name="lstm", model__backend="scan")
-    assert config.probes.gradient_flow.every
-    lower_training(pack_of(config, trials.program(config).task))
+    assert config.probes.enabled()
+    lower_training(pack_of(config))
 
 
 def test_a_batch_in_parts_on_several_devices_is_lowered():
-    lower_training(pack_of(override(Config(), WORDS), Words(), batch_shards=2))
+    lower_training(pack_of(TOKENS, batch_shards=2))

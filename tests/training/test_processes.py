@@ -10,7 +10,7 @@ from pathlib import Path
 import jax
 import pytest
 
-from research import cli
+from research.cli import main as cli
 from research.errors import UserError
 from research.tracking.run_directory import RunDirectory
 from research.training import processes
@@ -27,11 +27,11 @@ train_trials([(name, CONFIG) for name in ("new", "begun")], pathlib.Path(sys.arg
 """
 CLOCKS = """
 import itertools, os, pathlib, sys, types
-from research.training import budget
+from research.training import stopwatch
 from research.training.trainer import train_trials
 from tests.training.test_processes import TIMED
 now = itertools.count(0.0, 1.0 if os.environ["JAX_PROCESS_ID"] == "0" else 0.0)
-budget.time = types.SimpleNamespace(monotonic=lambda: next(now))
+stopwatch.time = types.SimpleNamespace(monotonic=lambda: next(now))
 train_trials([("trial", TIMED)], pathlib.Path(sys.argv[1]))
 """
 TIMED = of(CONFIG, training__max_seconds=2.5, training__steps=100, probes__gradient_flow__every=0)

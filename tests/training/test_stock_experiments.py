@@ -5,39 +5,37 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from research import catalogue
-from research.sweeping import spec
-from research.tasks.streamed import Window
-from research.training import hparams
-from research.training.step import Program, data_keys
-from tests.tasks.corpora import archives
+from research.config import experiment
+from research.config.flat import override
+from research.data.streaming import Window
+from research.training.step import data_keys
+from tests.data.corpora import archives
+from tests.training.trials import hparams_of, program
 
-EXPERIMENTS = {
-    "stock_speech --setting=librispeech_100 --arm=location": ("librispeech", 11_000_000),
-    "stock_speech --setting=speech_commands --arm=additive": ("speech_commands", 3_000_000),
-    "stock_translation --setting=ted_pt --arm=additive": ("ted_hrlr_translate", 11_000_000),
-    "stock_translation --setting=wmt14_de --arm=dot": ("wmt14_translate", 40_000_000),
-    "stock_captions --arm=additive": ("coco_captions", 11_000_000),
-}
-FEW_PIECES = {"source_pieces": 40, "target_pieces": 40, "pieces": 30}
-"""Of the vocabularies: the texts of the archives have no more."""
+EXPERIMENTS = [
+    ("stock_speech", "librispeech_100", "location", "librispeech", 11_000_000),
+    ("stock_speech", "speech_commands", "additive", "speech_commands", 3_000_000),
+    ("stock_translation", "ted_pt", "additive", "ted_hrlr_translate", 11_000_000),
+    ("stock_translation", "wmt14_de", "dot", "wmt14_translate", 40_000_000),
+    ("stock_captions", "", "additive", "coco_captions", 11_000_000),
+]
+VOCAB_SIZES = {"source_vocab_size": 40, "target_vocab_size": 40, "vocab_size": 30}
+"""The texts of the archives have no more subwords."""
 
 
-@pytest.mark.parametrize("command", EXPERIMENTS)
-def test_an_update_is_built_of_a_batch_as_it_is_read(command, tmp_path, monkeypatch):
-    corpus, least = EXPERIMENTS[command]
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "setting", "variant", "corpus", "least"), EXPERIMENTS)
+def test_an_update_is_built_of_a_batch_as_it_is_read(name, setting, variant, corpus, least, tmp_path, monkeypatch):
     getattr(archives, corpus)(archives.manual_folder(tmp_path, monkeypatch))
-    experiment, *flags = command.split()
-    config = spec.trial(experiment, flags).config
-    few = [f"--task.{name}={count}" for name, count in FEW_PIECES.items() if hasattr(config.task, name)]
-    config = spec.trial(experiment, [*flags, *few]).config
-    task = catalogue.load("tasks", corpus)(config.task)
-    program, own = Program(config, task), hparams.of(config, task.interface)
-    state = jax.eval_shape(program.init, own)
+    config = experiment.load(name).config(setting, variant)
+    few = {f"task.{key}": size for key, size in VOCAB_SIZES.items() if hasattr(config.task, key)}
+    config = override(config, few)
+    trained, numbers = program(config), hparams_of(config)
+    state = jax.eval_shape(trained.init, numbers)
     assert sum(leaf.size for leaf in jax.tree.leaves(state.params)) > least
 
-    batch = task.stream.batches(data_keys(np.int32(0))[0], 2, config.training.batch_size)[1]
+    batch = trained.task.stream.batches(data_keys(np.int32(0))[0], 2, config.training.batch_size)[1]
     window = Window(jnp.int32(0), jax.tree.map(lambda x: np.stack([x, x]), batch))
-    after, record = jax.eval_shape(program.run, own, state, window, jnp.int32(2))
+    after, record = jax.eval_shape(trained.run, numbers, state, window, jnp.int32(2))
     assert jax.tree.map(lambda x: (x.shape, x.dtype), after) == jax.tree.map(lambda x: (x.shape, x.dtype), state)
-    assert record.loss.shape == ()
+    assert record.sums.loss.shape == ()

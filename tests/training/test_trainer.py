@@ -20,13 +20,15 @@ import numpy as np
 import pytest
 
 from research.config.config import Config
+from research.config.flat import unflatten
 from research.errors import UserError
 from research.recurrence.kernels import cudnn
 from research.tracking.progress import ProgressBar
 from research.tracking.run_directory import RunDirectory
-from research.training import budget, checkpoint, trainer
-from research.training.budget import Stopwatch
-from research.training.trainer import TrialResult, train_trials
+from research.training import checkpoint, stopwatch, trainer
+from research.training.stopwatch import Stopwatch
+from research.training.trainer import train_trials
+from research.training.trial import TrialResult
 from tests.training.trials import (
     STEPS,
     assert_equal,
@@ -53,7 +55,7 @@ JOURNAL = "research.training.journal.Journal"
 PROGRAMS = 2  # gru and rnn; all else is dynamic
 GOLDEN = {
     "train/loss": 1.3643102645874023,
-    "train/error": 1.1000802516937256,
+    "train/absolute_error": 1.1000802516937256,
     "gradient/global_norm": 3.605377197265625,
 }
 
@@ -120,8 +122,13 @@ def test_the_result_sums_up_the_records(straight):
     summary = result["summary"]
     last = [json.loads(line) for line in (straight.directory / "gru0/metrics.jsonl").read_text().splitlines()]
     assert summary["train/loss"] == last[-2]["train/loss"]
-    assert summary["eval/loss"] == last[-1]["eval/loss"]
-    assert {"gradient/initial/decay_per_step", "gradient/final/first_last_ratio", "steps_per_second"} <= set(summary)
+    assert summary["train/updates_averaged"] == 2
+    assert summary["test/loss"] == last[-1]["test/loss"] != last[-1]["validation/loss"]
+    assert not any(key.startswith("test/") for record in last[:-1] for key in record)
+    wanted = {"gradient/initial/decay_per_step", "gradient/final/first_last_ratio", "train/steps_per_second"}
+    assert wanted <= set(summary)
+    assert result["profiles"] == {"gradient_flow": "encoder/layer_1/forward/h"}
+    assert result["environment"]["backend"] == "scan" and result["environment"]["source"]
     assert straight.results["gru0"].summary == summary
 
 
@@ -175,7 +182,7 @@ def test_a_diverged_trial_says_so_and_keeps_its_last_finite_state(name, straight
     assert not state.ok and all(np.all(np.isfinite(leaf)) for leaf in jax.tree.leaves(state.params))
     steps = record_lines(straight.directory / name, "metrics")
     assert steps == sorted(steps) and result["diverged_at"] in steps
-    assert math.isfinite(result["summary"]["eval/loss"])
+    assert math.isfinite(result["summary"]["test/loss"])
 
 
 def test_the_metrics_of_the_first_two_steps_are_what_they_were(straight):
@@ -192,7 +199,7 @@ def test_uploads_are_waited_for_once_all_trials_are_done(tmp_path, monkeypatch):
     calls: list[str] = []
     monkeypatch.setattr(trainer, "_train_group", lambda trials, _: calls.extend(trial.name for trial in trials))
     monkeypatch.setattr(trainer, "wait_for_uploads", lambda: calls.append("uploads"))
-    monkeypatch.setattr(trainer, "_result", lambda trial, _: TrialResult(trial.name, trial.run.path, "finished", {}))
+    monkeypatch.setattr(TrialResult, "of", lambda name, run, _: TrialResult(name, run.path, "finished", {}))
     train_trials([("gru0", of()), ("rnn0", of(cell__name="rnn"))], tmp_path)
     assert calls == ["gru0", "rnn0", "uploads"]
 
@@ -230,7 +237,7 @@ def test_trouble_with_the_disk_is_one_line(tmp_path, monkeypatch):
         raise OSError(28, "No space left on device", str(tmp_path / "trial"))
 
     monkeypatch.setattr(trainer, "_train_all", full)
-    with pytest.raises(UserError, match="trial: No space left on device; the same command goes on"):
+    with pytest.raises(UserError, match="trial: No space left on device; the same command resumes"):
         train_trials([("trial", of())], tmp_path)
 
 
@@ -247,12 +254,12 @@ def test_a_file_in_the_place_of_the_sweep_is_one_line(tmp_path):
         ({"steps": 10, "log_every": 4, "eval_every": 3}, [3, 4, 6, 8, 9, 10]),
         ({"steps": 10, "log_every": 50, "flow": 6}, [6, 9, 10]),
         ({"steps": 1, "log_every": 50, "flow": 6}, [1]),
-        ({"steps": 10, "log_every": 4, "seconds": 1.0}, [4, 8, 10]),
+        ({"steps": 10, "log_every": 4, "max_seconds": 1.0}, [4, 8, 10]),
         (
-            {"steps": 10, "log_every": 4, "seconds": 1.0, "flow": 6},
+            {"steps": 10, "log_every": 4, "max_seconds": 1.0, "flow": 6},
             [3, 4, 6, 7, 8, 9, 10],
         ),  # each record may be the last
-        ({"steps": 3, "log_every": 1, "seconds": 1.0, "flow": 6}, [1, 2, 3]),
+        ({"steps": 3, "log_every": 1, "max_seconds": 1.0, "flow": 6}, [1, 2, 3]),
     ],
 )
 def test_calls_end_where_something_is_due_and_resumed_at_the_same_steps(options, stops):
@@ -268,7 +275,7 @@ def test_a_budget_of_weights_trains_the_model_of_that_width(straight, tmp_path):
     train_trials([("trial", config)], tmp_path)
     assert_same_run(tmp_path / "trial", straight.directory / "rnn0", config)
     result = RunDirectory(tmp_path / "trial").result()
-    assert result is not None and (result["features"], result["parameters"]) == (4, 33)
+    assert result is not None and (result["hidden_size"], result["parameters"]) == (4, 33)
     assert result["summary"]["model/parameters"] == 33
     options = RunDirectory(tmp_path / "trial").options()
     assert (options["model.parameter_budget"], options["model.hidden_size"]) == (33, Config().model.hidden_size)
@@ -278,7 +285,7 @@ def test_a_budget_that_no_width_meets_is_one_line_before_any_trial_is_trained(tm
     monkeypatch.setattr(trainer, "_train_group", lambda *_: pytest.fail("trained"))
     sweep = [("good", of(cell__name="rnn", model__parameter_budget=33))]
     sweep.append(("bad", of(cell__name="rnn", model__parameter_budget=40, training__max_seconds=60.0)))
-    with pytest.raises(UserError, match=r"^model\.parameter_budget=40: must be .* 46 \(model\.features=5\)") as raised:
+    with pytest.raises(UserError, match=r"^model\.parameter_budget=40: must be .* 46 weights with 5") as raised:
         train_trials(sweep, tmp_path)
     assert "\n" not in str(raised.value)
 
@@ -291,7 +298,7 @@ ENDS = 6  # a call of the program a second: two in each record, the last update'
 def ticking(monkeypatch) -> None:
     """Each call of a program takes a second."""
     now = iter(range(10**6))
-    monkeypatch.setattr(budget, "time", types.SimpleNamespace(monotonic=lambda: float(next(now))))
+    monkeypatch.setattr(stopwatch, "time", types.SimpleNamespace(monotonic=lambda: float(next(now))))
 
 
 @pytest.fixture
@@ -340,11 +347,11 @@ def test_to_evaluate_does_not_count_as_training(tmp_path, monkeypatch):
         clock[0] += 100
         return real(*arguments)
 
-    monkeypatch.setattr(budget, "time", types.SimpleNamespace(monotonic=lambda: clock[0]))
+    monkeypatch.setattr(stopwatch, "time", types.SimpleNamespace(monotonic=lambda: clock[0]))
     monkeypatch.setattr(trainer, "evaluate", slow)
     train_trials([("trial", of(TIMED, training__steps=4, training__eval_every=2, training__max_seconds=0.0))], tmp_path)
     lines = [json.loads(line) for line in (tmp_path / "trial" / "metrics.jsonl").read_text().splitlines()]
-    assert clock[0] == 200 and {line["train/seconds"] for line in lines} == {0.0}
+    assert clock[0] == 300 and {line["train/seconds"] for line in lines} == {0.0}
 
 
 @pytest.mark.usefixtures("ticking")
@@ -388,7 +395,7 @@ def test_a_diverged_trial_does_not_sit_out_its_time(tmp_path, shown):
 def test_trials_with_a_budget_of_time_are_trained_one_after_the_other(tmp_path, monkeypatch):
     groups: list[list[str]] = []
     monkeypatch.setattr(trainer, "_train_group", lambda trials, _: groups.append([trial.name for trial in trials]))
-    monkeypatch.setattr(trainer, "_result", lambda trial, _: TrialResult(trial.name, trial.run.path, "finished", {}))
+    monkeypatch.setattr(TrialResult, "of", lambda name, run, _: TrialResult(name, run.path, "finished", {}))
     timed = [(f"timed{seed}", of(TIMED, seed=seed)) for seed in (0, 1)]
     train_trials([*timed, *((name, TRIALS[name]) for name in ("rnn0", "rnn1"))], tmp_path)
     assert groups == [["timed0"], ["timed1"], ["rnn0", "rnn1"]]
@@ -418,7 +425,7 @@ def test_a_killed_process_goes_on_with_the_same_command_to_the_same_bits(tmp_pat
     whole = subprocess.Popen(command(tmp_path / "whole"), **quiet)
     with subprocess.Popen(command(tmp_path / "killed"), **quiet) as process:
         deadline = time.monotonic() + 60
-        while not list(tmp_path.glob(f"killed/gradient_norms/*/checkpoint/*/{checkpoint.HASHES}")):
+        while not list(tmp_path.glob(f"killed/gradient_norms/*/checkpoint/*/{checkpoint.DIGEST}")):
             assert process.poll() is None and time.monotonic() < deadline
             time.sleep(0.002)
         process.send_signal(signal.SIGKILL)
@@ -428,15 +435,14 @@ def test_a_killed_process_goes_on_with_the_same_command_to_the_same_bits(tmp_pat
     subprocess.run(command(tmp_path / "killed"), **quiet, check=True)
     assert whole.wait() == 0
     (straight,) = tmp_path.glob("whole/gradient_norms/*")
-    assert_same_run(killed, straight, RunDirectory(killed).config())
+    assert_same_run(killed, straight, unflatten(RunDirectory(killed).options()))
 
 
 @pytest.mark.parametrize(
     ("changes", "line"),
     [
         ({"decoding__min_length": 999}, "decoding.min_length=999: must be at most"),
-        ({"model__parameter_budget": 40}, "model.parameter_budget=40: must be within 1%"),
-        ({"cell__name": "mingru", "dropout__recurrent": 0.1}, "dropout.recurrent: must be 0"),
+        ({"model__parameter_budget": 40}, "model.parameter_budget=40: must be within 5%"),
     ],
 )
 def test_a_trial_that_cannot_be_trained_is_refused_before_others_are_and_leaves_nothing(changes, line, tmp_path):

@@ -1,20 +1,21 @@
 """The parts of a batch are settled when a run begins, and kept, whatever trials stand beside it later."""
 
 import shutil
+from dataclasses import fields, replace
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import jax
 import pytest
 
 from research.batch import TaskSpec
 from research.errors import UserError
-from research.tasks import task as tasks
 from research.tracking.run_directory import RunDirectory
-from research.training import checkpoint, start
-from research.training.journal import Trial
+from research.training import checkpoint
 from research.training.trainer import train_trials
-from tests.training.trials import assert_same_run, counting_compilations, hparams_of, of, program
+from research.training.trial import Start, Trial, find_starts
+from tests.training.trials import assert_same_run, counting_compilations, hparams_of, of, program, trial_of
 
 AUTO = of(training__batch_shards=0, cell__name="rnn")
 
@@ -23,12 +24,17 @@ pytestmark = pytest.mark.usefixtures("quick_compilation")
 
 def trial_in(directory: Path, **changes) -> Trial:
     config = of(AUTO, **changes)
-    return Trial(directory.name, config, RunDirectory.create(directory, config))
+    RunDirectory.create(directory, config)
+    return trial_of(config, directory)
+
+
+def starts(*trials: Trial) -> list[Start]:
+    template = jax.eval_shape(program(AUTO).init, hparams_of(AUTO))
+    return list(find_starts(trials, template).values())
 
 
 def begun_with(*trials: Trial) -> list[int]:
-    template = jax.eval_shape(program(AUTO).init, hparams_of(AUTO))
-    return [one.batch_shards for one in start.starts(trials, template)]
+    return [start.batch_shards for start in starts(*trials)]
 
 
 def test_a_trial_alone_gets_the_devices_that_others_leave(tmp_path):
@@ -49,33 +55,31 @@ def test_what_was_settled_stays(tmp_path):
     assert begun_with(others[1]) == [1]
 
 
-def test_a_run_from_before_batches_had_parts_goes_on_as_one(tmp_path):
-    trial = trial_in(tmp_path / "old")
-    checkpoint.save(trial.checkpoints, 3, program(AUTO).init(hparams_of(AUTO)))
-    assert begun_with(trial) == [1]
-
-
-def test_the_reader_of_the_task_is_kept_with_a_run(tmp_path, monkeypatch):
+def test_the_processor_of_the_task_is_saved_with_a_run(tmp_path):
     trial = trial_in(tmp_path / "trial")
     begun_with(trial)
-    assert not trial.run.reader_file.exists()  # the task has none
-    task = tasks.create(AUTO.task)
-    monkeypatch.setattr(task, "own_reader", lambda: SimpleNamespace(saved=lambda: {"symbols": ["nan", "ö"]}))
-    begun_with(trial)
-    kept = trial.run.reader()
-    assert TaskSpec(**kept["interface"]) == task.interface
-    assert kept["reader"] == {"symbols": ["nan", "ö"]}
+    assert not trial.run.processor_file.exists()  # the task has none
+
+    class Spelled(type(trial.task)):
+        def processor(self) -> Any:
+            return SimpleNamespace(to_dict=lambda: {"symbols": ["nan", "ö"]})
+
+    begun_with(
+        replace(trial, task=Spelled(**{item.name: getattr(trial.task, item.name) for item in fields(trial.task)}))
+    )
+    saved = trial.run.processor()
+    assert TaskSpec(**saved["spec"]) == trial.spec
+    assert saved["processor"] == {"symbols": ["nan", "ö"]}
 
 
 def test_a_trial_goes_on_with_the_seconds_that_it_had_trained_by_its_checkpoint(tmp_path):
     trial = trial_in(tmp_path / "timed", training__max_seconds=60.0)
     for step, seconds in ((2, 1.5), (4, 3.0)):
         trial.run.append("metrics", {"step": step, "train/seconds": seconds})
-        trial.run.append("metrics", {"step": step, "eval/loss": 9.0})
-    template = jax.eval_shape(program(AUTO).init, hparams_of(AUTO))
-    assert [one.seconds for one in start.starts([trial], template)] == [0.0]
+        trial.run.append("metrics", {"step": step, "validation/loss": 9.0})
+    assert [start.seconds for start in starts(trial)] == [0.0]
     checkpoint.save(trial.checkpoints, 2, program(AUTO).init(hparams_of(AUTO)))
-    assert [one.seconds for one in start.starts([trial], template)] == [1.5]
+    assert [start.seconds for start in starts(trial)] == [1.5]
 
 
 def test_trials_that_are_finished_meanwhile_do_not_start(tmp_path):
@@ -88,7 +92,7 @@ def test_trials_that_are_finished_meanwhile_do_not_start(tmp_path):
     ("begun", "changes", "said"),
     [
         (None, {"training__batch_size": 8, "training__batch_shards": 4}, "batch_shards=4: must be at most 2, the numb"),
-        (4, {}, "trial: the run was begun with its batches in 4 parts and needs as many devices, not 2"),
+        (4, {}, "trial: the run was started with its batches in 4 parts and needs as many devices, not 2"),
     ],
 )
 def test_too_few_devices_are_told_before_anything_is_trained(begun, changes, said, tmp_path):
