@@ -18,9 +18,8 @@ class Cubes(PackageCorpus):
 
     FEATURES: ClassVar = {"cube": (np.int64, ())}
 
-    def examples(self) -> dict[str, Examples]:
-        rows = [(str(index), {"cube": index**3}) for index in range(3000)]
-        return {"train": rows[:2000], "test": rows[2000:]}
+    def examples(self) -> Examples:
+        return [("train" if index < 2000 else "test", str(index), {"cube": index**3}) for index in range(3000)]
 
 
 CUBES = Cubes(

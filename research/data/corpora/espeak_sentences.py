@@ -16,6 +16,7 @@ import platform
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -51,18 +52,18 @@ class EspeakSentences(SpeechCorpus):
     accent: str
     """The library's name for the language as it is spoken."""
 
-    def examples(self) -> dict[str, Examples]:
+    def examples(self) -> Examples:
         prompts = {split: [prompt.text for prompt in part] for split, part in asterisk.load(self.language).items()}
         normalized = map(asterisk.CORPORA[self.language].normalize, _sentences(self.language))
         sentences = [sentence for sentence in normalized if sentence]
-        said = texts(prompts["train"], prompts["validation"] + prompts["test"], sentences, MAX_SENTENCES)
-        parts = [said[start : start + AT_ONCE] for start in range(0, MAX_SENTENCES, AT_ONCE)]
+        drawn = texts(prompts["train"], prompts["validation"] + prompts["test"], sentences, MAX_SENTENCES)
+        parts = [drawn[start : start + AT_ONCE] for start in range(0, MAX_SENTENCES, AT_ONCE)]
         archive = espeak.library_wheel(platform.system(), platform.machine())
         with scratch(self.name) as folder, ThreadPoolExecutor(os.cpu_count()) as pool:
             library = espeak.unpack(archive, folder)
             results = list(pool.map(lambda part: synthesize(library, self.accent, *part), enumerate(parts)))
-        recorded = [recording for part in results for recording in part]
-        return {"train": [recordings.example(f"{index:05}", recording) for index, recording in enumerate(recorded)]}
+        for index, recording in enumerate(chain.from_iterable(results)):
+            yield recordings.example("train", f"{index:05}", recording)
 
 
 def _corpus(language: str, name: str, accent: str, corpora: str) -> EspeakSentences:
@@ -124,14 +125,14 @@ def texts(train: Sequence[str], held_out: Sequence[str], sentences: Sequence[str
     return results
 
 
-def synthesize(library: Path, accent: str, part: int, said: Sequence[str]) -> list[Recording]:
+def synthesize(library: Path, accent: str, part: int, lines: Sequence[str]) -> list[Recording]:
     """Return recordings of texts; a pure function of the number of the part, as far as the library is."""
     rng, names = np.random.default_rng([1, part]), espeak.voices(library)
-    voices = [str(rng.choice(names)) for _ in said]
-    utterances = [_draw(rng, text, f"{accent}+{voice}") for text, voice in zip(said, voices, strict=True)]
+    voices = [str(rng.choice(names)) for _ in lines]
+    utterances = [_draw(rng, text, f"{accent}+{voice}") for text, voice in zip(lines, voices, strict=True)]
     sounds, rate = _speak(library, utterances)
     results = []
-    for sound, text, voice in zip(sounds, said, voices, strict=True):
+    for sound, text, voice in zip(sounds, lines, voices, strict=True):
         padded = np.pad(espeak.resample(sound, rate), rng.integers(0, int(MAX_SILENCE * RATE) + 1, 2))
         noise = rng.normal(0, np.exp(rng.uniform(0, np.log(MAX_NOISE))), len(padded))
         results.append(Recording(recordings.to_int16(padded + noise), RATE, text, voice))

@@ -52,11 +52,11 @@ class FliteDigits(SpeechCorpus):
     source: str = "Debian packages " + " and ".join(f"{name} {version}" for name, (version, _) in PACKAGES.items())
     citation: str = "Black & Lenzo 2001, Flite; Kominek & Black 2004, the CMU ARCTIC databases"
 
-    def examples(self) -> dict[str, Examples]:
+    def examples(self) -> Examples:
         with scratch(self.name) as folder, ThreadPoolExecutor(os.cpu_count()) as pool:
             library = libraries(folder)
-            parts = list(pool.map(lambda voice: _synthesize(library, voice), PITCH))
-        return {"train": [example for part in parts for example in part]}
+            for part in pool.map(lambda voice: _synthesize(library, voice), PITCH):
+                yield from part
 
 
 def libraries(folder: Path) -> Path:
@@ -101,4 +101,4 @@ def _draw(rng: np.random.Generator, voice: str) -> tuple[str, Utterance]:
 
 def _synthesize(library: Path, voice: str) -> Examples:
     texts, strings = zip(*utterances(voice), strict=True)
-    return espeak.to_examples(voice, texts, *speak("flite", library, strings))
+    return espeak.to_examples("train", voice, texts, *speak("flite", library, strings))

@@ -51,8 +51,7 @@ class Gcin(SpeechCorpus):
     )
     sha256: str = "6a0353f0294d06f7bd901bada3d5d9eec63b66c2ec029f92da3124d93d45de70"
 
-    def examples(self) -> dict[str, Examples]:
-        examples = []
+    def examples(self) -> Examples:
         with unpacked(debian("gcin-voice", PACKAGE, self.sha256)) as content:
             folder = content / "usr" / "share" / "gcin-voice" / "ogg"
             for path in sorted(folder.glob("*/*.ogg")):
@@ -61,8 +60,7 @@ class Gcin(SpeechCorpus):
                     samples, rate = recordings.decode(path)
                     if np.max(np.abs(samples.astype(int))) >= MIN_AMPLITUDE:
                         recording = Recording(samples, rate, text, speaker)
-                        examples.append(recordings.example(f"{text}/{speaker}", recording))
-        return {"recordings": examples}
+                        yield recordings.example("recordings", f"{text}/{speaker}", recording)
 
 
 def load(way: str) -> dict[str, list[Recording]]:

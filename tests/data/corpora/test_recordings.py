@@ -17,15 +17,15 @@ SPOKEN = {
 class Counting(SpeechCorpus):
     """Two recordings."""
 
-    def examples(self) -> dict[str, Examples]:
-        return {"all_there_are": [recordings.example(name, recording) for name, recording in SPOKEN.items()]}
+    def examples(self) -> Examples:
+        return [recordings.example("spoken", name, recording) for name, recording in SPOKEN.items()]
 
 
 def test_recordings_are_loaded_as_they_were(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path))
     corpus = Counting(name="counting", summary="", license="", megabytes=0, source="", citation="")
     for _ in range(2):  # from the records, and from their packed copy
-        loaded = corpus.recordings("all_there_are")
+        loaded = corpus.recordings("spoken")
         assert loaded.keys() == SPOKEN.keys()
         for name, recording in SPOKEN.items():
             one = loaded[name]
