@@ -73,14 +73,14 @@ class TokenHead(nnx.Module):
         noise = shard.rows(self.decoder.noise(options.rates, noise_key, *sizes))
         tokens = decoder_inputs(self.decoder, memory, batch.targets, options, inputs_key, shard, noise, self.feedback)
         logits, _ = self.decoder(memory, tokens, batch.target_lengths, noise)
-        return Score.of(logits, batch.targets, _valid(batch), options.label_smoothing)
+        return Score.of(logits, batch.targets, valid_tokens(batch), options.label_smoothing)
 
     def predict(self, memory: Memory, batch: Batch, rates: Rates, key: Array | None) -> tuple[Score, Array]:
         """Return the score with teacher forcing, and the best output without targets [B, U]."""
         noise = self.decoder.expected(rates)
         logits, _ = self.decoder(memory, previous_tokens(batch.targets), batch.target_lengths, noise)
         outputs = self.decoding(self.decoder, memory, key, noise)
-        score = Score.of(logits, batch.targets, _valid(batch), predictions=argmax(logits))
+        score = Score.of(logits, batch.targets, valid_tokens(batch), predictions=argmax(logits))
         return score, outputs.tokens[:, 0]
 
 
@@ -117,7 +117,7 @@ class LinearHead(nnx.Module):
         return self.score(output, batch), argmax(output) if self.target == "labels" else output
 
 
-def _valid(batch: Batch) -> Bool[Array, "B U"]:
+def valid_tokens(batch: Batch) -> Bool[Array, "B U"]:
     """Return which tokens are targets."""
     assert batch.target_lengths is not None, "targets that are sequences have lengths"
     return jnp.arange(batch.targets.shape[1])[None, :] < batch.target_lengths[:, None]

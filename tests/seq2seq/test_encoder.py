@@ -107,8 +107,7 @@ def test_tokens_are_embedded():
     close(*both())
 
 
-@pytest.mark.parametrize("bidirectional", [False, True])
-@pytest.mark.parametrize("skip", [False, True])
+@pytest.mark.parametrize(("skip", "bidirectional"), [(False, True), (True, False)])
 def test_what_a_head_reads_is_the_state_at_the_step_that_each_direction_reads_last(skip, bidirectional):
     options = {"num_layers": 2, "residual": True, "layer_norm": True}
     model = models.build(FEATURES, "gru", bidirectional=bidirectional, skip_connections=skip, **options)
@@ -166,8 +165,9 @@ BY_HAND = {
 }
 
 
-@pytest.mark.parametrize("noisy", [False, True])
-@pytest.mark.parametrize("case", BY_HAND)
+@pytest.mark.parametrize(
+    ("case", "noisy"), [*((case, True) for case in BY_HAND), ("lstm, pyramid of 3 layers, both", False)]
+)
 def test_an_encoder_that_shortens_the_source_is_layers_and_what_stands_between_them(case, noisy):
     kind, way, cell, options = BY_HAND[case]
     own, (xs, lengths) = variant(kind, way, cell, **options), inputs()

@@ -16,7 +16,7 @@ from flax import nnx
 from jaxtyping import Array
 
 from research.batch import PAD, Batch
-from research.seq2seq.heads import Score, _valid
+from research.seq2seq.heads import Score, valid_tokens
 from research.seq2seq.model import Seq2seq
 from research.seq2seq.step_options import StepOptions
 from research.seq2seq.teacher_forcing import decoder_inputs
@@ -78,7 +78,7 @@ def test_neither_what_comes_later_nor_padding_nor_neighbours_matter(encoder, way
             ]
             fed = jnp.where(sampled, feeds[1], feeds[0])
             logits, attended = own.head.decoder(memory, fed, batch.target_lengths)
-            score = Score.of(logits + onto, batch.targets, _valid(batch))
+            score = Score.of(logits + onto, batch.targets, valid_tokens(batch))
             return jnp.sum(score.loss * used[:, None]), (score, fed, attended, logits)
 
         onto = jnp.zeros((*batch.targets.shape, models.PHONEMES))

@@ -10,10 +10,13 @@ import pytest
 from flax import nnx
 
 from research.batch import BOS, NO_LABEL, WHOLE, Batch, Shard, TaskSpec
+from research.cells.initializers import InitOptions, InitScheme
+from research.cells.lstm import LSTM
 from research.recurrence.dropout import NO_DROPOUT, Rates
 from research.seq2seq.decoding import Beam, Greedy, Sample
-from research.seq2seq.heads import LinearHead
+from research.seq2seq.heads import LinearHead, Score
 from research.seq2seq.model import Seq2seq
+from research.seq2seq.options import ModelOptions, Seq2seqOptions
 from research.seq2seq.step_options import StepOptions
 from research.seq2seq.teacher_forcing import previous_tokens
 from tests import quick
@@ -301,3 +304,35 @@ def test_the_alignment_is_that_of_the_tokens_that_are_said():
     np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-12)
     sums = np.broadcast_to(np.array(SOURCE_LENGTHS)[:, None] > 0, found.shape[:2])
     np.testing.assert_allclose(np.sum(found, axis=2), sums, atol=1e-12)
+
+
+def test_a_tie_of_logits_is_decided_by_the_arg_max_of_decoding():
+    targets = jnp.array([[3, 0]], jnp.int32)
+    score = Score.of(jnp.zeros((1, 2, 5)), targets, jnp.ones((1, 2), bool))
+    np.testing.assert_array_equal(score.errors, [[1, 0]])
+
+
+def test_the_reported_loss_is_without_label_smoothing_and_the_objective_with_it():
+    rng = np.random.default_rng(0)
+    logits, targets = jnp.asarray(rng.normal(size=(2, 3, 5))), jnp.asarray(rng.integers(0, 5, (2, 3)))
+    valid = jnp.array([[True, True, False], [True, True, True]])
+    plain, smoothed = (Score.of(logits, targets, valid, each) for each in (None, jnp.asarray(0.25)))
+    np.testing.assert_array_equal(plain.objective, plain.loss)
+    np.testing.assert_array_equal(smoothed.loss, plain.loss)
+    spread = -np.mean(np.asarray(jax.nn.log_softmax(logits)), axis=2)
+    wanted = np.where(valid, 0.75 * np.asarray(plain.loss) + 0.25 * spread, 0)
+    np.testing.assert_allclose(smoothed.objective, wanted, rtol=1e-12)
+
+
+def test_chrono_provides_for_the_length_that_each_layer_reads():
+    """The biases are logarithms of numbers up to T - 1, of 300 units about that many."""
+    spec = TaskSpec("features", INPUTS, 4000, "tokens", 5, 8)
+    options = Seq2seqOptions(ModelOptions(300, subsampling="convolution", subsampling_factor=4), LSTM())
+    with jax.enable_x64(False):
+        rngs = nnx.Rngs(params=jax.random.key(0))
+        model = Seq2seq(options, spec, InitScheme.of(InitOptions(bias="chrono")), rngs)
+    forget = slice(300, 600)
+    assert LSTM().gates[1] == LSTM().keep_gate
+    for stack, length in ((model.encoder.stack, 1000), (decoder_of(model).stack, 8)):
+        largest = np.exp(np.max(np.asarray(stack.layers[0][0].b[...])[forget]))
+        assert 0.95 * (length - 1) < largest < length

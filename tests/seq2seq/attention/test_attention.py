@@ -78,9 +78,11 @@ def numpy_context(own: Any, weights: np.ndarray, states: np.ndarray) -> np.ndarr
     return np.concatenate(contexts) @ weight(own.context)
 
 
-@pytest.mark.parametrize("smoothing", [False, True])
-@pytest.mark.parametrize("name", [*REFERENCES, "local_p near", "dot as wide"])
-def test_a_kind_weighs_and_sums_as_its_equations_say(name, smoothing):
+@pytest.mark.parametrize(
+    "name", [*REFERENCES, "local_p near", "dot as wide", "multi_head smoothed", "local_p smoothed"]
+)
+def test_a_kind_weighs_and_sums_as_its_equations_say(name):
+    smoothing = name.endswith("smoothed")
     near = {"window": 1} if name.endswith("near") else {}
     memory = FEATURES if name.endswith("wide") else MEMORY
     own = create(name.split()[0], memory, smoothing=smoothing, temperature=0.7, **near)
