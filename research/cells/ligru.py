@@ -5,8 +5,9 @@
     LN(a) = gamma * (a - mean) / sqrt(variance + 1e-5), over the features of both gates together
 
 Ravanelli, Brakel, Omologo, Bengio, Light gated recurrent units for speech recognition, 2018. The paper normalizes W x
-over the batch; here a result must not depend on batch neighbours nor on padding, so it is normalized over the features,
-which SpeechBrain's LiGRU offers, too. It is needed: with relu, nothing else bounds the state. b is the paper's beta.
+over the batch; in this project a result must not depend on batch neighbors nor on padding, so it is normalized over the
+features, which SpeechBrain's LiGRU offers, too. It is needed: with relu, nothing else bounds the state. b is the
+paper's beta.
 """
 
 from dataclasses import dataclass

@@ -6,17 +6,17 @@
 Orvieto, Smith, Gu, Fernando, Gulcehre, Pascanu, De, Resurrecting recurrent neural networks for long sequences, 2023.
 
 B and D are blocks of `w`: `re` and `im` give B x_t, `skip` gives D x_t, which the paper has elementwise and which is a
-matrix here, as inputs may have another width. Each block has a bias, 0 at first, that the paper does not have. C is
-`c_re` + i `c_im`. There are as many states as hidden features. Matrices are drawn by the policy of all cells.
+matrix in this cell, as inputs may have another width. Each block has a bias, 0 at first, that the paper does not have.
+C is `c_re` + i `c_im`. There are as many states as hidden features. Matrices are drawn by the policy of all cells.
 
 At first |lambda|^2 is spread evenly over [0.9^2, 0.999^2], in equal steps and not at random, so that the normalization
-gamma = sqrt(1 - |lambda|^2) is known beside it; the phase is uniform in [0, pi/10]. The paper starts from the whole
+gamma = sqrt(1 - |lambda|^2) is known with it; the phase is uniform in [0, pi/10]. The paper starts from the whole
 disc and narrows the ring and the phase in this way where sequences are long.
 
 This is the recurrence alone, and h is linear in the inputs. What the paper puts around it, normalization, a gated or
 multilayer map of h and a residual connection, is structure of a stack of layers and not of a cell; without such a map
 no number of layers can multiply two inputs, as the adding task asks. As the next step reads s and not h, the gradient
-that reaches back through time is that of the parts `re` and `im`; that of `h` is the loss's own.
+that reaches back through time is that of the parts `re` and `im`; that of `h` comes from the loss alone.
 """
 
 import math

@@ -5,7 +5,7 @@
     h_t = r * c_t + (1 - r) * (W_s x_t + b_s)
 
 Lei, Zhang, Wang, Dai, Artzi, Simple recurrent units for highly parallelizable recurrence, 2018. The paper's highway
-takes x itself where it has H features and a projection elsewhere; here it is a projection, W_s, at any size. So there
+takes x itself where it has H features and a projection elsewhere; this is a projection, W_s, at any size. So there
 is no scaling alpha of the highway: W_s can learn it. b_n and b_s, which start at 0, are not in the paper. The start of
 v_f and v_r is that of all gates' elementwise weights (`initializers.gate_vector`), smaller than in the authors' code.
 """

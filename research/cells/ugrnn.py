@@ -4,7 +4,7 @@
     h_t = g * h_{t-1} + (1 - g) * c
 
 Collins, Sohl-Dickstein, Sussillo, Capacity and trainability in recurrent neural networks, 2017. The paper also tries
-relu for the candidate c; here it is tanh. The paper's own forget bias of 1 is `init.forget_bias=1`.
+relu for the candidate c; this is tanh. The paper's forget bias of 1 is `init.forget_bias=1`.
 """
 
 from dataclasses import dataclass

@@ -64,7 +64,7 @@ class Noise(NamedTuple):
 
 
 def norm(x: Float[Array, "..."], axis: int | None = None) -> Float[Array, "..."]:
-    """Return the Euclidean norm, over all axes or one, to within rounding wherever it is representable."""
+    """Return the Euclidean norm, over all axes or one, whose squares neither overflow nor underflow."""
     limits = jnp.finfo(x.dtype)
     # XLA may multiply by the reciprocal of the scale, which has to be a normal number, too.
     scale = jnp.clip(jnp.max(jnp.abs(x), axis=axis, keepdims=True), limits.tiny, limits.max / 16)

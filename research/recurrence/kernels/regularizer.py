@@ -5,9 +5,9 @@
 Pascanu, Mikolov, Bengio, On the difficulty of training recurrent neural networks, 2013, section 3.3. x_t is the whole
 carry of a layer, all parts side by side, of one sequence. As in the paper, only the immediate derivative is followed:
 the weights act through J_t, while x_{t-1}, the inputs and d_t are constants. (The paper's x is in front of the
-activation, where J_t = W_rec diag(sigma'(x_{t-1})) depends on the recurrent matrix alone; here it is behind it, so that
-the input matrix and the bias act as well, through the slopes of the activations.) Steps that no gradient reaches are
-skipped, among them those past a sequence's end.
+activation, where J_t = W_rec diag(sigma'(x_{t-1})) depends on the recurrent matrix alone; in this module it is behind
+it, so that the input matrix and the bias act as well, through the slopes of the activations.) Steps that no gradient
+reaches are skipped, among them those past a sequence's end.
 
 Omega is not part of the loss: the backward pass of a layer (`vjp`), which meets each d_t anyway, adds its gradient to
 that of the weights, for all steps of a block at once.
