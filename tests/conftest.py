@@ -12,6 +12,8 @@ from pathlib import Path
 # Nothing is left in the user's cache, nor taken from it.
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(Path(__file__).parents[1] / ".pytest_cache" / "jax"))
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.1")
+# A process that is killed while it writes leaves half a file: others compile the program again, without a word.
+os.environ.setdefault("PYTHONWARNINGS", "ignore:Error reading persistent compilation cache:UserWarning")
 os.environ.pop("PYTHONUNBUFFERED", None)  # children write as they do by default
 
 import jax
