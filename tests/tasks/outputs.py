@@ -10,7 +10,7 @@ from research.tasks.task import HeldOut, Predictions
 
 
 def perfect(held_out: HeldOut, **changes: np.ndarray) -> Predictions:
-    """Those of a model without an error or a loss, but for the changes."""
+    """Return those of a model without an error or a loss, but for the changes."""
     batch = held_out.batch
     assert batch.target_lengths is not None
     none = np.zeros(batch.targets.shape)
@@ -19,7 +19,7 @@ def perfect(held_out: HeldOut, **changes: np.ndarray) -> Predictions:
 
 
 def outputs(sequences: Sequence[Sequence[int]]) -> np.ndarray:
-    """The tokens with their end marks, and more behind them, which does not count."""
+    """Return the tokens with their end marks, and more behind them, which does not count."""
     made = np.full((len(sequences), max(map(len, sequences)) + 3), FIRST_SYMBOL, np.int32)
     for row, tokens in zip(made, sequences, strict=True):
         row[: len(tokens) + 1] = [*tokens, EOS]

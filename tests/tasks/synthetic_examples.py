@@ -36,29 +36,29 @@ def held_out(task: SyntheticTask, count: int = COUNT) -> HeldOut:
 
 
 def examples(task: SyntheticTask, count: int = COUNT) -> Batch[np.ndarray]:
-    """Examples of the test split."""
+    """Return examples of the test split."""
     return held_out(task, count).batch
 
 
 def evaluate(task: SyntheticTask, errors: np.ndarray) -> Evaluation:
-    """The metrics of predictions with these errors and a loss as large, where the target is no sequence of tokens."""
+    """Return the metrics of predictions with these errors and a loss as large; the target is no sequence of tokens."""
     count = np.ones(len(errors)) if task.target != "labels" else counts(examples(task, len(errors)))
     return task.evaluate(Predictions(errors, errors, count, errors), held_out(task, len(errors)))
 
 
 def lengths(batch: Batch[np.ndarray]) -> np.ndarray:
-    """Steps of each input."""
+    """Return the steps of each input."""
     return np.full(len(batch.inputs), batch.inputs.shape[1]) if batch.input_lengths is None else batch.input_lengths
 
 
 def counts(batch: Batch[np.ndarray]) -> np.ndarray:
-    """Tokens or labels of each target."""
+    """Return the tokens or labels of each target."""
     assert batch.target_lengths is not None
     return batch.target_lengths
 
 
 def rows(batch: Batch[np.ndarray]) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Each input and target, without what is past their lengths."""
+    """Return each input and target, without what is past their lengths."""
     ends = [None] * len(batch.targets) if batch.target_lengths is None else batch.target_lengths
     pairs = zip(batch.inputs, lengths(batch), batch.targets, ends, strict=True)
     return [(source[:step], target if end is None else target[:end]) for source, step, target, end in pairs]

@@ -26,7 +26,7 @@ def task(request) -> OnDevice:
 
 @functools.cache
 def program(task: CorpusTask):
-    """The bucket of each of so many steps, and the batch that it would have from each bucket."""
+    """Return the bucket of each of so many steps, and the batch that it would have from each bucket."""
 
     def at(data, seed, step):
         key = jax.random.key(seed)
@@ -44,14 +44,14 @@ def windows(task: OnDisk, seed: int, steps: int) -> Window:
 
 
 def batches(task: CorpusTask, steps: int, seed: int = 0) -> list[Batch[np.ndarray]]:
-    """The batches of the first steps, each from the bucket that is drawn."""
+    """Return the batches of the first steps, each from the bucket that is drawn."""
     data = windows(task, seed, MAX_STEPS) if isinstance(task, OnDisk) else task.data
     chosen, made = jax.device_get(program(task)(data, jnp.int32(seed), jnp.arange(MAX_STEPS, dtype=jnp.int32)))
     return [jax.tree.map(lambda x, step=step: x[step], made[chosen[step]]) for step in range(steps)]
 
 
 def numbers(batch: Batch[np.ndarray]) -> list[int]:
-    """Which examples a batch holds."""
+    """Return which examples a batch holds."""
     first = batch.inputs[:, 0] if batch.inputs.ndim == 2 else batch.inputs[:, 0, 0]
     return [int(number) - 3 for number in first]
 

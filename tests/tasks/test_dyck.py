@@ -12,7 +12,7 @@ KINDS, DEPTH = 2, 3
 
 
 def stacks(symbols: np.ndarray) -> list[list[int]]:
-    """What is open before the first bracket and after each, the last to open at the end."""
+    """Return what is open before the first bracket and after each, the last to open at the end."""
     found: list[list[int]] = [[]]
     for symbol in symbols - FIRST_SYMBOL:
         open_now = list(found[-1])

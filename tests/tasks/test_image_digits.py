@@ -25,7 +25,7 @@ def task() -> ImageDigits:
 
 @pytest.fixture(scope="module")
 def digits() -> dict[str, dict[bytes, int]]:
-    """The digit of each image, by split."""
+    """Return the digit of each image, by split."""
     return {
         name: {image.tobytes(): int(label) for image, label in zip(split["images"], split["labels"], strict=True)}
         for name, split in mnist.load().items()
@@ -40,7 +40,7 @@ def held_out(task: ImageDigits, split: Split = "test") -> tuple[np.ndarray, np.n
 
 
 def taken_apart(strip: np.ndarray, count: int, known: dict[bytes, int]) -> list[int]:
-    """The digits of an undistorted strip [S, 28], each one of those known, with no more than the gaps between."""
+    """Return the digits of an undistorted strip [S, 28], all of them known, with no more than the gaps between."""
     columns = np.rint(strip * 255).astype(np.uint8)
     found, place = [], 0
     for _ in range(count):

@@ -48,7 +48,7 @@ def test_validation_has_voices_of_its_own_and_not_the_real_one(task):
 
 
 def without_last_word(task: SpeechDigits, everything: HeldOut, wrong: np.ndarray) -> dict[str, float]:
-    """The metrics of a model that leaves out the last word of some examples."""
+    """Return the metrics of a model that leaves out the last word of some examples."""
     targets = everything.batch.targets.copy()
     ends = np.argmax(targets == EOS, axis=1)
     rows = np.flatnonzero(wrong)

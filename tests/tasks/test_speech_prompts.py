@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from research.data.corpora import asterisk, espeak_sentences
-from research.tasks import SpeechPrompts
 from research.tasks.metrics import edits
 from research.tasks.speech_prompts import SpeechPrompts
 from tests.data.recordings import all_spoken
@@ -40,14 +39,14 @@ def made(monkeypatch, language: Any = "it", **options: Any) -> SpeechPrompts:
 
 
 def trained_on(task: SpeechPrompts) -> list[str]:
-    """The texts of all training examples."""
+    """Return the texts of all training examples."""
     return [task.processor().decode(edits.symbols(target)) for bucket in task.data for target in bucket.targets]
 
 
 def evaluated(task: SpeechPrompts, **said: str) -> dict[str, float]:
-    """The metrics of a model that says these texts in place of those with a word as their first."""
+    """Return the metrics of a model that says these texts in place of those with a word as their first."""
     held_out = task.held_out("test", 100)
-    texts = [said.get(one.text.split()[0], one.text) for one in held_out.references]
+    texts: list[str] = [said.get(one.text.split()[0], one.text) for one in held_out.references]
     tokens = [task.processor().vocabulary.encode(text) for text in texts]
     return task.evaluate(perfect(held_out, outputs=outputs(tokens)), held_out).metrics
 

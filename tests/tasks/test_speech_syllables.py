@@ -3,7 +3,6 @@
 import pytest
 
 from research.data.corpora import gcin
-from research.tasks import SpeechSyllables
 from research.tasks.speech_syllables import SpeechSyllables
 from tests.data.recordings import all_spoken
 from tests.tasks.outputs import outputs, perfect
@@ -30,9 +29,10 @@ def test_syllables_of_validation_are_those_of_their_split(task):
 
 
 def evaluated(task: SpeechSyllables, **said: str) -> dict[str, float]:
-    """The metrics of a model that says these syllables in place of others."""
+    """Return the metrics of a model that says these syllables in place of others."""
     held_out = task.held_out("test", 100)
-    tokens = [task.processor().vocabulary.encode(said.get(one.text, one.text)) for one in held_out.references]
+    texts: list[str] = [said.get(one.text, one.text) for one in held_out.references]
+    tokens = [task.processor().vocabulary.encode(text) for text in texts]
     return task.evaluate(perfect(held_out, outputs=outputs(tokens)), held_out).metrics
 
 

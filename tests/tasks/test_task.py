@@ -84,7 +84,7 @@ def created(name: str) -> Task:
 
 @cache
 def drawn(name: str, bucket: int):
-    """The task's batches as a function of (seed, step), compiled once."""
+    """Return the task's batches as a function of (seed, step), compiled once."""
     task = created(name)
     data = jax.device_put(task.data)
     return quick.jit(lambda seed, step: task.batch(data, jax.random.key(seed), step, SIZE, bucket))
@@ -137,7 +137,7 @@ def check_tokens(tokens: np.ndarray, lengths: np.ndarray | None, symbols: int, e
 def test_a_task_is_registered_under_its_name_and_says_what_it_is(name):
     task = TASKS[name]()
     assert task.name == name and task.describe() != name
-    assert TASKS[name].__doc__ is not None and TASKS[name].__doc__.partition("\n")[0].endswith(".")
+    assert (TASKS[name].__doc__ or "").partition("\n")[0].endswith(".")
     assert task == TASKS[name]() and hash(task) == hash(TASKS[name]())
 
 

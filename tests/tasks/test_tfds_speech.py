@@ -28,7 +28,8 @@ def prepared(tmp_path_factory) -> Iterator[None]:
 
 def heard(task: TfdsSpeech, steps: int = 30):
     """Log-mel features and texts of the first batches of two."""
-    batches = task.stream.batches(jax.random.key(0), steps, 2)
+    stream: Any = task.stream
+    batches = stream.batches(jax.random.key(0), steps, 2)
     for batch in map(batches.__getitem__, range(steps)):
         for source, length, target in zip(batch.inputs, batch.input_lengths, batch.targets, strict=True):
             yield source[:length], task.processor().decode(target.tolist())
@@ -48,7 +49,8 @@ def test_recordings_of_all_subsets_are_read_with_their_own_text():
 @pytest.mark.parametrize(("rate", "hop"), [(16000, 10.0), (8000, 10.0), (11025, 12.5)])
 def test_the_lengths_that_buckets_are_made_of_are_those_of_the_features(rate, hop):
     task = Librispeech(train="100", sample_rate=rate, hop_ms=hop, frame_ms=25.0, num_mels=12)
-    records: Any = task.stream.records
+    stream: Any = task.stream
+    records = stream.records
     lengths = [len(records[row][0]) for row in range(5)]
     np.testing.assert_array_equal(lengths, records.frames)
     assert max(lengths) <= task.longest[0]

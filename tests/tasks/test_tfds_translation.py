@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Iterator
+from typing import Any
 
 import jax
 import numpy as np
@@ -26,8 +27,9 @@ def prepared(tmp_path_factory) -> Iterator[None]:
 
 
 def read(task: TfdsTranslation, steps: int) -> list[Pair]:
-    """The pairs of the first batches of four, from their tokens."""
-    batches, reader, found = task.stream.batches(jax.random.key(0), steps, 4), task.processor(), []
+    """Return the pairs of the first batches of four, from their tokens."""
+    stream: Any = task.stream
+    batches, reader, found = stream.batches(jax.random.key(0), steps, 4), task.processor(), []
     for batch in map(batches.__getitem__, range(steps)):
         for source, length, target, end in zip(
             batch.inputs, batch.input_lengths, batch.targets, batch.target_lengths, strict=True

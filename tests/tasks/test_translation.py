@@ -24,7 +24,7 @@ CHARACTERS = Translation(tokenizer="characters", max_words=5)
 
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory):
-    """The pairs of a made-up help, prepared once; the tasks of this module are made of it."""
+    """Yield the pairs of a made-up help, prepared once; the tasks of this module are made of it."""
     with help_pages.installed(tmp_path_factory.mktemp("help"), help_pages.made_up()):
         yield libreoffice.load("de")
 
@@ -40,7 +40,7 @@ def fitting(pairs: list[Pair], task: Translation) -> list[Pair]:
 
 
 def spelled(task: Translation, batch) -> list[Pair]:
-    """The pairs of a batch, from its tokens."""
+    """Return the pairs of a batch, from its tokens."""
     reader, found = task.processor(), []
     for source, length, target, end in zip(
         batch.inputs, batch.input_lengths, batch.targets, batch.target_lengths, strict=True

@@ -14,7 +14,7 @@ A, B, C, D, X = range(FIRST_SYMBOL, FIRST_SYMBOL + 5)
 
 
 def padded(words: list[tuple[int, ...]]) -> np.ndarray:
-    """The words with their end marks, then padding."""
+    """Return the words with their end marks, then padding."""
     rows = np.full((len(words), max(map(len, words)) + 1), PAD, np.int32)
     for row, word in zip(rows, words, strict=True):
         row[: len(word) + 1] = [*word, EOS]
