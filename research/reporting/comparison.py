@@ -34,7 +34,7 @@ def load(runs: Path | str) -> pd.DataFrame:
     Raises:
         UserError: for a broken file.
     """
-    trials = _trials(find(runs))
+    trials = table_of(find(runs))
     results = [result or {"status": "unfinished", "summary": {}} for result in trials["result"]]
     first = pd.DataFrame(
         {"path": trials["run"].map(lambda run: str(run.path)), "status": [r["status"] for r in results]}
@@ -68,7 +68,7 @@ def read(runs: Sequence[RunDirectory]) -> list[Comparison]:
         UserError: for a broken file, or an experiment that does not exist.
     """
     comparisons = []
-    for name, trials in _trials(runs).groupby("experiment"):
+    for name, trials in table_of(runs).groupby("experiment"):
         try:
             experiment = experiments.load(str(name))
         except UserError as error:
@@ -149,7 +149,7 @@ def label(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value) or "base"
 
 
-def _trials(runs: Sequence[RunDirectory]) -> pd.DataFrame:
+def table_of(runs: Sequence[RunDirectory]) -> pd.DataFrame:
     """Return a row a run: `run`, `result` and the dotted keys of the config, NaN where it has none."""
     rows = [{"run": run, "result": run.result(), **strict_json.decode(run.options())} for run in runs]
     return pd.DataFrame(rows, columns=None if rows else ["run", "result"], dtype=object)

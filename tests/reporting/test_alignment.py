@@ -14,7 +14,7 @@ from research.reporting.figures.alignment import Alignment
 WEIGHTS = np.array([[0.7, 0.3, 0.0], [0.0, 0.1, 0.9]])
 WORD = Alignment(WEIGHTS, ["K", "end"], np.array([0.0, 1, 2, 3]), "letters", "cat", labels=list("cat"))
 SOUND = Alignment(
-    WEIGHTS, ["$k$", "end"], np.array([0, 0.2, 0.4, 0.5]), "time (s)", "cat.wav", picture=np.eye(4, 5), kind="sound",
+    WEIGHTS, ["$k$", "end"], np.array([0, 0.2, 0.4, 0.5]), "time (s)", "cat.wav", picture=np.eye(4, 5), kind="audio",
     heights={"1 kHz": 1.5, "2 kHz": 3.0},
 )  # fmt: skip
 
@@ -54,7 +54,7 @@ def test_a_picture_stands_below_along_the_same_axis_to_where_the_source_ends():
     assert dict(zip(names(picture.get_yticklabels()), picture.get_yticks(), strict=True)) == SOUND.heights
 
 
-@pytest.mark.parametrize(("kind", "origin"), [("sound", "lower"), ("image", "upper")])
+@pytest.mark.parametrize(("kind", "origin"), [("audio", "lower"), ("image", "upper")])
 def test_low_frequencies_are_below_and_the_first_row_of_an_image_above(kind, origin):
     figure = alignment.draw(Alignment(WEIGHTS, ["a", "end"], np.arange(4.0), "", "x", None, np.eye(4, 6), kind))
     assert figure.axes[1].images[0].origin == origin
@@ -102,7 +102,7 @@ def test_a_file_is_written_in_the_format_of_its_name(suffix, tmp_path):
 
 
 def test_what_no_font_has_is_named_by_its_code(tmp_path, monkeypatch):
-    own = [font for font in font_manager.fontManager.ttflist if font.name == fonts.OWN]
+    own = [font for font in font_manager.fontManager.ttflist if font.name == fonts.USUAL]
     monkeypatch.setattr(font_manager.fontManager, "ttflist", own)
     strange = Alignment(WEIGHTS, ["\U0001f9ea", " "], np.arange(4.0), "", "a\nb", labels=["é", "", "c"])
     (axis,) = alignment.draw(strange).axes
@@ -112,15 +112,15 @@ def test_what_no_font_has_is_named_by_its_code(tmp_path, monkeypatch):
 
 
 def test_a_font_of_the_machine_is_taken_for_what_the_own_one_lacks(monkeypatch):
-    own = font_manager.findfont(fonts.OWN)
+    own = font_manager.findfont(fonts.USUAL)
     found = [
         font_manager.FontEntry(fname="elsewhere.ttf", name=name, style="normal", weight=400)
         for name in ("Last Resort", "Other")
     ]
     monkeypatch.setattr(font_manager.fontManager, "ttflist", found)
     monkeypatch.setattr(fonts, "_codes", lambda path: {ord("a")} if path == own else {ord("a"), ord("ㄅ")})
-    assert fonts.families("a") == [fonts.OWN]
-    assert fonts.families("aㄅ") == [fonts.OWN, "Other"]
+    assert fonts.families("a") == [fonts.USUAL]
+    assert fonts.families("aㄅ") == [fonts.USUAL, "Other"]
 
 
 def test_a_file_that_is_no_font_has_no_characters(tmp_path):

@@ -1,19 +1,23 @@
 """Figures say in words what they show, and show what float32 cannot hold."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.text import Text
 
-from research.config import Config
-from research.dotted import override
-from research.experiment import Experiment, load
+from research.config.config import Config
+from research.config.experiment import Column, Experiment, load, names
+from research.config.flat import override
 from research.reporting import figures
-from research.reporting.aggregate import read
-from research.tracking.runs import RunDirectory, find
-from tests.reporting.directories import write
+from research.reporting.comparison import read
+from research.tracking.run_directory import RunDirectory, find
+from tests.reporting.conftest import write
+
+KEY = "free_running/phoneme_error_rate"
+
+
+def config(experiment: str, changes: dict) -> Config:
+    return override(load(experiment).base, {"experiment": experiment, **changes})
 
 
 @pytest.fixture
@@ -112,7 +116,7 @@ def test_the_error_by_position_has_a_panel_a_row_with_both_errors_on_one_scale(a
 
 
 def test_the_gap_is_drawn_over_the_forcing_ratios_that_are_constant_and_alike_else(forcing_runs):
-    figure = figures.draw("forcing_gap", read(find(forcing_runs))[0])
+    figure = figures.draw("exposure_bias_gap", read(find(forcing_runs))[0])
     assert figure is not None
     assert "free running" in words(figure) and "teacher forced" in words(figure)
     (axis,) = figure.axes
@@ -128,20 +132,20 @@ def test_every_way_to_force_has_its_two_errors_beside_its_name(forcing_runs):
     named = [label.get_text() for label in axis.get_yticklabels()]
     assert named == ["always", "ratio 0.75", "ratio 0.5", "never", "linear", "ratio 0.5 sampled"]
     free, forced = (container[0] for container in axis.containers)
-    np.testing.assert_allclose(np.asarray(free.get_xdata()), 1.01 * np.array([5, 6, 7, 10, 20, 30]))
-    np.testing.assert_allclose(np.asarray(forced.get_xdata()), np.asarray(free.get_xdata()) / 2)
+    np.testing.assert_allclose(np.asarray(free.get_xdata(), float), 1.01 * np.array([5, 6, 7, 10, 20, 30]))
+    np.testing.assert_allclose(np.asarray(forced.get_xdata(), float), np.asarray(free.get_xdata(), float) / 2)
     np.testing.assert_allclose(np.round(np.asarray(free.get_ydata(), float)), range(6))
     assert axis.yaxis_inverted()  # the first row is on top
 
 
-@pytest.mark.parametrize("name", ["error_by_length", "error_by_position", "forcing_gap", "forced_and_free"])
+@pytest.mark.parametrize("name", ["error_by_length", "error_by_position", "exposure_bias_gap", "forced_and_free"])
 def test_no_name_in_a_figure_of_errors_covers_another_or_leaves_the_figure(name, forcing_runs):
     check_places(figures.draw(name, read(find(forcing_runs))[0]))
 
 
 def test_names_of_many_long_bins_are_thinned_and_the_last_is_kept(tmp_path):
-    run = RunDirectory.create(tmp_path / "0", override(load("attention").base, {"arm": "none"}))
-    table = {"length": list(range(1000, 2600)), "count": [2] * 1600, "free_running": [0.1] * 1600}
+    run = RunDirectory.create(tmp_path / "0", config("attention", {"attention.name": "none"}))
+    table = {"length": list(range(1000, 2600)), "count": [2] * 1600, "free_running_error_rate": [0.1] * 1600}
     run.finish({"status": "finished", "summary": {}, "by_length": table})
     figure = figures.draw("error_by_length", read(find(tmp_path))[0])
     assert figure is not None
@@ -150,11 +154,11 @@ def test_names_of_many_long_bins_are_thinned_and_the_last_is_kept(tmp_path):
 
 
 def test_bleu_is_drawn_as_it_is_against_the_words_of_the_sentence(tmp_path):
-    for arm, height in (("none", 1), ("additive", 2)):
-        config = override(load("attention").base, {"model.attention": arm, "task.name": "translation"})
-        table = {"length": [3, 4, 5], "count": [30, 40, 50], "free_running": [0.1] * 3}
+    for variant, height in (("none", 1), ("additive", 2)):
+        options = config("attention", {"attention.name": variant, "task.name": "translation"})
+        table = {"length": [3, 4, 5], "count": [30, 40, 50], "free_running_error_rate": [0.1] * 3}
         table["bleu"] = [10.0 * height, 20.0 * height, 15.0 * height]
-        run = RunDirectory.create(tmp_path / arm, config)
+        run = RunDirectory.create(tmp_path / variant, options)
         run.finish({"status": "finished", "summary": {}, "by_length": table})
     figure = figures.draw("bleu_by_length", read(find(tmp_path))[0])
     assert figure is not None
@@ -165,20 +169,21 @@ def test_bleu_is_drawn_as_it_is_against_the_words_of_the_sentence(tmp_path):
 
 
 def test_a_metric_is_drawn_against_the_minutes_until_each_evaluation(tmp_path):
-    for arm, error, pace in (("none", 0.8, 60.0), ("additive", 0.4, 90.0)):
+    for variant, error, pace in (("none", 0.8, 60.0), ("additive", 0.4, 90.0)):
         for seed in range(2):
-            changes = {"task.name": "pronunciation", "model.attention": arm, "seed": seed}
-            run = RunDirectory.create(tmp_path / f"{arm}{seed}", override(load("attention").base, changes))
+            changes = {"attention.name": variant, "seed": seed}
+            run = RunDirectory.create(tmp_path / f"{variant}{seed}", config("attention", changes))
             run.append("metrics", {"step": 10, "train/loss": 1.0, "train/seconds": pace / 2})
             for count in (1, 2):
-                found = {"eval/free_running/error_rate": error / count + 0.1 * seed, "train/seconds": pace * count}
-                run.append("metrics", {"step": 100 * count, **found})
-            run.finish({"status": "finished", "summary": {"eval/baseline/error_rate": 0.9}})
+                metrics = {f"validation/{KEY}": error / count + 0.1 * seed, "train/seconds": pace * count}
+                run.append("metrics", {"step": 100 * count, **metrics})
+            baseline = "validation/baseline/most_frequent/phoneme_error_rate"
+            run.finish({"status": "finished", "summary": {baseline: 0.9, f"test/{KEY}": 0.0}})
     figure = figures.draw("metric_by_time", read(find(tmp_path))[0])
     assert figure is not None
     (axis,) = figure.axes
     assert (axis.get_xlabel(), axis.get_ylabel()) == ("minutes of training", "phoneme error (%)")
-    assert {"none", "additive"} <= {text.get_text() for text in axis.texts}
+    assert {"none", "additive", "most frequent"} <= {text.get_text() for text in axis.texts}
     none, additive, floor = axis.lines
     assert np.asarray(none.get_xdata()).tolist() == [1, 2] and np.asarray(additive.get_xdata()).tolist() == [1.5, 3]
     np.testing.assert_allclose(np.asarray(none.get_ydata()), [85, 45])
@@ -189,31 +194,39 @@ def test_a_metric_is_drawn_against_the_minutes_until_each_evaluation(tmp_path):
 @pytest.mark.parametrize("name", figures.FIGURES)
 def test_a_figure_without_data_is_none(name, tmp_path, grouped):
     write(tmp_path / "0", Config())
-    assert figures.draw(name, grouped(tmp_path, Experiment(claim="", base=Config()))) is None
+    declared = Experiment(claim="", base=Config(), columns=(Column("accuracy", "test/accuracy"),))
+    assert figures.draw(name, grouped(tmp_path, declared)) is None
 
 
 @pytest.mark.parametrize("name", ["gradient_profiles", "gradient_heatmaps"])
-def test_one_setting_one_row_one_seed_one_record_is_enough(name, gradient_group):
-    section = replace(gradient_group.sections[0], rows=gradient_group.sections[0].rows[:1])
-    (first, *_) = section.rows[0].trials
-    first.gradient_flow[1:] = []
-    alone = replace(section, rows=(replace(section.rows[0], trials=(first,)),))
-    assert figures.draw(name, replace(gradient_group, sections=(alone,))) is not None
+def test_one_setting_one_row_one_seed_one_record_is_enough(name, tmp_path):
+    run = write(tmp_path / "0", config("gradient_norms", {}))
+    run.append("gradient_flow", {"step": 0, "encoder/layer_1/forward/h": [0.5, 1.0]})
+    assert figures.draw(name, read(find(tmp_path))[0]) is not None
+
+
+def test_profiles_of_other_layers_and_parts_are_named(tmp_path):
+    for name, cell, layer in (("lstm chrono", "lstm", 1), ("gru chrono", "gru", 3)):
+        changes = {"variant": name, "cell.name": cell, "model.num_layers": layer}
+        run = write(tmp_path / name, config("gradient_norms", changes))
+        run.append("gradient_flow", {"step": 0, f"encoder/layer_{layer}/forward/h": [0.5, 1.0]})
+    text = words(figures.draw("gradient_profiles", read(find(tmp_path))[0]))
+    assert "Profile: encoder/layer_1/forward/h; of gru chrono: encoder/layer_3/forward/h." in text
 
 
 def test_a_figure_is_saved_as_png_and_svg_and_the_same_twice(forcing_runs, tmp_path):
     group = read(find(forcing_runs))[0]
 
     def saved() -> dict[str, bytes]:
-        figure = figures.draw("forcing_gap", group)
+        figure = figures.draw("exposure_bias_gap", group)
         assert figure is not None
-        return {path.name: path.read_bytes() for path in figures.save(figure, tmp_path, "forcing_gap")}
+        return {path.name: path.read_bytes() for path in figures.save(figure, tmp_path, "exposure_bias_gap")}
 
     first = saved()
     assert first == saved()
-    assert first["forcing_gap.png"].startswith(b"\x89PNG") and b"free running" in first["forcing_gap.svg"]
+    assert first["exposure_bias_gap.png"].startswith(b"\x89PNG") and b"free running" in first["exposure_bias_gap.svg"]
 
 
-@pytest.mark.parametrize("experiment", ["gradient_norms", "attention", "teacher_forcing"])
+@pytest.mark.parametrize("experiment", names())
 def test_experiments_name_figures_that_exist(experiment):
     assert set(load(experiment).figures) <= set(figures.FIGURES)

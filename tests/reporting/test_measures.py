@@ -3,33 +3,38 @@
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from research.config import Config
-from research.dotted import override
-from research.reporting.aggregate import Row, Trial
-from research.reporting.profiles import MOST_BINS, errors, heatmap, median, profile, spread
-from research.tracking.runs import RunDirectory
+from research.reporting.figures.style import spread
+from research.reporting.measures import MAX_BINS, errors, heatmap, median, profile
+from research.tracking.run_directory import RunDirectory
 
 INF, NAN = np.inf, np.nan
+LAYER = "encoder/layer_1/forward"
+H = f"{LAYER}/h"
+FREE, FORCED = "free_running_error_rate", "teacher_forced_error_rate"
 
 
-def row(tmp_path: Path, *records: list[dict], cell: str = "lstm") -> Row:
-    """A row of one trial for each list of records."""
+def row(tmp_path: Path, *records: list[dict], state: str = H) -> pd.DataFrame:
+    """Return a row of one finished trial for each list of records, whose keys are parts or whole names."""
     trials = []
     for seed, seeds_records in enumerate(records):
-        run = RunDirectory.create(tmp_path / str(seed), override(Config(seed=seed), {"model.cell": cell}))
+        run = RunDirectory.create(tmp_path / str(seed), {"seed": seed})
         for record in seeds_records:
-            run.append("gradient_flow", record)
-        trials.append(Trial(run, run.options(), None))
-    return Row("row", tuple(trials))
+            run.append("gradient_flow", {key if key == "step" else f"{LAYER}/{key}": x for key, x in record.items()})
+        trials.append({"run": run, "result": {"profiles": {"gradient_flow": state}}})
+    return pd.DataFrame(trials)
 
 
-def word_row(label: str, *tables: dict[str, list]) -> Row:
-    """A row of one trial for each table."""
-    run = RunDirectory(Path("unread"))
-    by = "by_length" if not tables or "length" in tables[0] else "by_position"
-    return Row(label, tuple(Trial(run, {}, {by: table}) for table in tables))
+def words(**tables: list[dict[str, list]]) -> pd.DataFrame:
+    """Return a section of rows, by label, of one trial for each table."""
+    trials = [
+        {"row": label, "result": {"by_length" if "length" in table else "by_position": table}}
+        for label, row in tables.items()
+        for table in row
+    ]
+    return pd.DataFrame(trials)
 
 
 def test_the_median_has_a_place_for_zero_and_for_infinity():
@@ -38,26 +43,33 @@ def test_the_median_has_a_place_for_zero_and_for_infinity():
     np.testing.assert_allclose(median(np.array([[1e-4], [1e-2]])), [1e-3])
 
 
-@pytest.mark.parametrize(("cell", "part"), [("gru", "h"), ("lstm", "h"), ("sru", "c"), ("lru", "re")])
-def test_the_profile_is_that_of_the_part_that_reaches_back(tmp_path, cell, part):
-    record = {"step": 0, "h": [0.0, 1.0], "c": [0.0, 1.0], "re": [0.0, 1.0], part: [0.5, 1.0]}
-    found = profile(row(tmp_path, [record], cell=cell))
-    assert found is not None and found.middle.tolist() == [0.5, 1.0]
-    heat = heatmap(row(tmp_path / "again", [record], cell=cell))
+def test_the_profile_is_that_of_the_state_that_the_result_names(tmp_path):
+    record = {"step": 0, "h": [0.0, 1.0], "c": [0.5, 1.0]}
+    trials = row(tmp_path, [record], state=f"{LAYER}/c")
+    found = profile(trials)
+    assert found is not None and (found.name, found.norms["middle"].tolist()) == (f"{LAYER}/c", [0.5, 1.0])
+    heat = heatmap(trials)
     assert heat is not None
-    np.testing.assert_allclose(heat[1], [[np.log10(0.5), 0]])
+    np.testing.assert_allclose(heat.to_numpy(), [[np.log10(0.5), 0]])
+    other = profile(trials, part="h")
+    assert other is not None and (other.name, other.norms["middle"].tolist()) == (H, [0, 1])
+
+
+def test_an_unfinished_row_has_the_first_profile_of_its_records(tmp_path):
+    found = profile(row(tmp_path, [{"step": 0, "h": [0.5, 1.0], "c": [0.1, 1.0]}]).assign(result=None))
+    assert found is not None and found.name == H
 
 
 def test_a_profile_is_relative_to_its_last_norm_and_keeps_what_float32_cannot_hold(tmp_path):
     found = profile(row(tmp_path, [{"step": 0, "h": [0.0, 1e-42, NAN, 1.0, 2.0]}]))
     assert found is not None
-    np.testing.assert_array_equal(found.middle, [0, 0, INF, 0.5, 1])
+    np.testing.assert_array_equal(found.norms["middle"], [0, 0, INF, 0.5, 1])
 
 
 def test_a_profile_spans_its_seeds_and_says_how_many(tmp_path):
     found = profile(row(tmp_path, [{"step": 0, "h": [1e-2, 1.0]}], [{"step": 0, "h": [1e-4, 1.0]}], []))
     assert found is not None
-    np.testing.assert_allclose([found.low[0], found.middle[0], found.high[0]], [1e-4, 1e-3, 1e-2])
+    np.testing.assert_allclose(found.norms.loc[0, ["low", "middle", "high"]].tolist(), [1e-4, 1e-3, 1e-2])
     assert (found.seeds, found.left_out) == (2, 0)
 
 
@@ -71,8 +83,8 @@ def test_first_and_last_are_the_first_and_the_last_record(tmp_path):
     records = [{"step": step, "h": [10.0**-step, 1.0]} for step in (0, 5, 7)]
     first, last = (profile(row(tmp_path, records), when=when) for when in ("first", "last"))
     assert first is not None and last is not None
-    assert (first.middle[0], first.steps, last.steps) == (1, (0,), (7,))
-    assert last.middle[0] == pytest.approx(1e-7)
+    assert (first.norms["middle"][0], first.steps, last.steps) == (1, (0,), (7,))
+    assert last.norms["middle"][0] == pytest.approx(1e-7)
 
 
 def test_a_part_that_is_not_recorded_is_no_profile(tmp_path):
@@ -83,55 +95,63 @@ def test_the_heat_map_takes_the_median_over_the_seeds_that_have_the_step(tmp_pat
     long = [{"step": 0, "h": [1e-3, 0.0]}, {"step": 4, "h": [1e-5, INF]}]
     found = heatmap(row(tmp_path, long, [{"step": 0, "h": [1e-1, 0.0]}]))
     assert found is not None
-    np.testing.assert_array_equal(found[0], [0, 4])
-    np.testing.assert_allclose(found[1], [[-2, -INF], [-5, INF]])
+    np.testing.assert_array_equal(found.index, [0, 4])
+    np.testing.assert_allclose(found.to_numpy(), [[-2, -INF], [-5, INF]])
+
+
+def places(line: pd.DataFrame) -> list[tuple[int, int]]:
+    return list(zip(line["first"], line["last"], strict=True))
 
 
 def test_rare_lengths_join_their_neighbours_weighted_by_words():
-    table = {"length": [1, 2, 3, 8, 9], "count": [4, 30, 50, 15, 5], "free_running": [0.5, 0.1, 0.1, 0.2, 0.4]}
-    (found,) = errors([word_row("a", table)], "length")
-    assert found.places == ((1, 2), (3, 3), (8, 9))
-    np.testing.assert_allclose(found.mean, [(4 * 0.5 + 30 * 0.1) / 34, 0.1, (15 * 0.2 + 5 * 0.4) / 20])
-    np.testing.assert_array_equal(found.count, [34, 50, 20])
+    table = {"length": [1, 2, 3, 8, 9], "count": [4, 30, 50, 15, 5], FREE: [0.5, 0.1, 0.1, 0.2, 0.4]}
+    found = errors(words(a=[table]), "length", FREE)["a"]
+    assert places(found) == [(1, 2), (3, 3), (8, 9)]
+    np.testing.assert_allclose(found["middle"], [(4 * 0.5 + 30 * 0.1) / 34, 0.1, (15 * 0.2 + 5 * 0.4) / 20])
+    np.testing.assert_array_equal(found["count"], [34, 50, 20])
 
 
 def test_a_rest_of_rare_lengths_joins_the_last_bin():
-    table = {"length": [3, 4, 5], "count": [30, 40, 5], "free_running": [0.1, 0.1, 0.1]}
-    assert errors([word_row("a", table)], "length")[0].places == ((3, 3), (4, 5))
+    table = {"length": [3, 4, 5], "count": [30, 40, 5], FREE: [0.1, 0.1, 0.1]}
+    assert places(errors(words(a=[table]), "length", FREE)["a"]) == [(3, 3), (4, 5)]
 
 
 def test_many_lengths_make_bins_of_like_weight_with_none_left_out():
     lengths = list(range(50, 1050))
-    table = {"length": lengths, "count": [25] * 1000, "free_running": [0.1] * 1000}
-    (found,) = errors([word_row("a", table)], "length")
-    assert len(found.places) == MOST_BINS and (found.places[0][0], found.places[-1][1]) == (50, 1049)
-    assert found.count.sum() == 25_000 and found.count.max() < 1.1 * found.count.min()
+    table = {"length": lengths, "count": [25] * 1000, FREE: [0.1] * 1000}
+    found = errors(words(a=[table]), "length", FREE)["a"]
+    assert len(found) == MAX_BINS and (found["first"].iloc[0], found["last"].iloc[-1]) == (50, 1049)
+    assert found["count"].sum() == 25_000 and found["count"].max() < 1.1 * found["count"].min()
 
 
 def test_rows_share_their_bins_and_bands_span_the_seeds():
-    tables = [{"length": [3, 4], "count": [40, 40], "free_running": [error, 2 * error]} for error in (0.1, 0.2, 0.3)]
-    first, second = errors([word_row("a", *tables[:2]), word_row("b", tables[2]), word_row("none")], "length")
-    assert first.places == second.places
-    np.testing.assert_allclose([first.low, first.mean, first.high], [[0.1, 0.2], [0.15, 0.3], [0.2, 0.4]])
+    tables = [{"length": [3, 4], "count": [40, 40], FREE: [error, 2 * error]} for error in (0.1, 0.2, 0.3)]
+    first, second = errors(words(a=tables[:2], b=tables[2:]), "length", FREE).values()
+    assert places(first) == places(second)
+    np.testing.assert_allclose(first[["low", "middle", "high"]].T, [[0.1, 0.2], [0.15, 0.3], [0.2, 0.4]])
 
 
 def test_a_rate_by_position_is_weighted_by_what_it_is_a_rate_of():
-    counts = {"position": [1, 2, 3], "count": [30, 6, 0], "references": [30, 2, 1], "forced_references": [30, 4, 1]}
-    row = word_row("a", counts | {"free_running": [0.1, 0.5, 1.0], "teacher_forced": [0.2, 0.4, NAN]})
-    (free,), (forced,) = (errors([row], "position", kind) for kind in ("free_running", "teacher_forced"))
-    assert free.places == forced.places == ((1, 2),)
-    np.testing.assert_allclose(free.mean, [(30 * 0.1 + 2 * 0.5) / 32])
-    np.testing.assert_allclose(forced.mean, [(30 * 0.2 + 4 * 0.4) / 34])
+    counts = {
+        "position": [1, 2, 3],
+        "count": [30, 6, 0],
+        "free_running_references": [30, 2, 1],
+        "teacher_forced_references": [30, 4, 1],
+    }
+    section = words(a=[counts | {FREE: [0.1, 0.5, 1.0], FORCED: [0.2, 0.4, NAN]}])
+    free, forced = (errors(section, "position", kind)["a"] for kind in (FREE, FORCED))
+    assert places(free) == places(forced) == [(1, 2)]
+    np.testing.assert_allclose(free["middle"], [(30 * 0.1 + 2 * 0.5) / 32])
+    np.testing.assert_allclose(forced["middle"], [(30 * 0.2 + 4 * 0.4) / 34])
 
 
 def test_a_kind_of_error_that_no_run_has_makes_no_bins():
-    assert (
-        errors([word_row("a", {"length": [3], "count": [40], "free_running": [0.1]})], "length", "teacher_forced") == []
-    )
+    section = words(a=[{"length": [3], "count": [40], FREE: [0.1]}])
+    assert errors(section, "length", FORCED) == {}
 
 
 @pytest.mark.parametrize(
-    ("places", "expected"),
+    ("wanted", "expected"),
     [
         ([0.1, 0.9], [0.1, 0.9]),
         ([0.5, 0.5, 0.5], [0.5, 0.4, 0.6]),
@@ -140,8 +160,8 @@ def test_a_kind_of_error_that_no_run_has_makes_no_bins():
         ([], []),
     ],
 )
-def test_labels_move_as_little_as_needed(places, expected):
-    assert sorted(spread(places, 0.1, 0, 1)) == pytest.approx(sorted(expected))
+def test_labels_move_as_little_as_needed(wanted, expected):
+    assert sorted(spread(wanted, 0.1, 0, 1)) == pytest.approx(sorted(expected))
 
 
 def test_labels_keep_their_order_and_their_distance_in_any_crowd():

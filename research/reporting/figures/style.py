@@ -95,9 +95,10 @@ def title(figure: Figure, title: str, note: str, colors: Mapping[str, str] | Non
     def points(words: str, most: float, em: float) -> float:
         return min(most, 72 * (width - 0.5) / (em * len(words)))
 
-    x, size = 0.25, points(title, 23, 0.62)
-    figure.suptitle(f"{title}\n" if colors else title, x=x / width, ha="left", size=size, weight="bold")
-    figure.supxlabel(note, x=x / width, ha="left", size=points(note, 15, 0.53), color="#444444")
+    x, top = 0.25, 1.1 if colors else 0.7
+    figure.get_layout_engine().set(rect=(0, 0.5 / height, 1, 1 - (0.5 + top) / height))
+    figure.text(x / width, 1 - 0.2 / height, title, size=points(title, 23, 0.62), weight="bold", va="top")
+    figure.text(x / width, 0.2 / height, note, size=points(note, 15, 0.53), color="#444444")
     for name, color in (colors or {}).items():
         figure.text(x / width, 1 - 0.6 / height, f"● {name}", color=color, size=17, weight="bold", va="top")
         x += 0.135 * len(name) + 0.6
