@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from research.data.audio.features import log_mel_filterbank
-from research.errors import UserError
 from research.tasks.task import Split
 from research.tasks.tfds_speech import COMMANDS, Librispeech, SpeechCommands, TfdsSpeech
 from tests.data.corpora import archives
@@ -75,8 +74,3 @@ def test_commands_are_one_symbol_each_and_their_errors_are_those_of_the_recordin
     outputs[0, 0] = task.vocabulary.encode(["down"])[0]
     metrics = task.evaluate(perfect(held_out, outputs=outputs), held_out).metrics
     assert metrics["free_running/word_error_rate"] == 1 / 4
-
-
-def test_features_of_a_speaker_are_refused():
-    with pytest.raises(UserError, match=r"task\.normalize=speaker: must be none, corpus or utterance"):
-        Librispeech(normalize="speaker")

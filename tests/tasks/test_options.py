@@ -1,0 +1,89 @@
+"""Options of the tasks: what they reject, and how; what follows from them."""
+
+import math
+
+import pytest
+
+from research.errors import UserError
+from research.tasks import TASKS
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "message"),
+    [
+        ("pixels", {"pixels_per_step": 5}, "task.pixels_per_step=5: must be a divisor of 784"),
+        ("pixels", {"pixels_per_step": 0}, "task.pixels_per_step=0: must be a divisor of 784"),
+        ("copy", {"min_length": 9, "max_length": 8}, "task.max_length=8: must be between 9 and "),
+        ("copy", {"bits": 17}, "task.bits=17: must be between 1 and 16"),
+        ("repeat_copy", {"max_repeats": 1}, "task.max_repeats=1: must be between 2 and "),
+        ("reverse", {"symbols": 1}, "task.symbols=1: must be between 2 and "),
+        ("copying_memory", {"delay": 0}, "task.delay=0: must be between 1 and "),
+        ("selective_copying", {"num_memorized": 0}, "task.num_memorized=0: must be between 1 and "),
+        ("multiplication", {"length": 19}, "task.length=19: must be between 20 and "),
+        ("temporal_order", {"symbols": 4}, "task.symbols=4: must be between 2 and 3"),
+        (
+            "temporal_order",
+            {"symbols": 3, "definition": "pascanu_2013"},
+            "task.definition=pascanu_2013: must be hochreiter_1997 or pascanu_2013_code with task.symbols=3",
+        ),
+        ("delayed_recall", {"classes": 1}, "task.classes=1: must be between 2 and "),
+        ("dyck", {"depth": 65}, "task.depth=65: must be between 1 and 64"),
+        ("image_digits", {"digits": 0}, "task.digits=0: must be between 1 and 20"),
+        ("image_digits", {"gap": -1}, "task.gap=-1: must be between 0 and 100"),
+        ("image_digits", {"scale": math.nan}, "task.scale=nan: must be between 0 and 0.5"),
+        ("image_stamps", {"size": 97}, "task.size=97: must be between 8 and 96"),
+        ("image_stamps", {"patch": 5}, "task.patch=5: must be a divisor of task.size=32"),
+        ("image_stamps", {"patch": 0}, "task.patch=0: must be a divisor of task.size=32"),
+        ("image_stamps", {"scan_order": "rows", "patch": 4}, "task.patch=4: must be 8, as task.scan_order=rows does"),
+        (
+            "image_stamps",
+            {"tokenizer": "characters", "vocab_size": 9},
+            "task.vocab_size=9: must be 400, as task.tokenizer=characters does not use it",
+        ),
+        ("coco_captions", {"shear": -0.1}, "task.shear=-0.1: must be between 0 and 1"),
+        ("translation", {"max_words": 31}, "task.max_words=31: must be between 3 and 30"),
+        ("ted_hrlr_translate", {"max_words": 101}, "task.max_words=101: must be between 3 and 100"),
+        ("wmt14_translate", {"source_vocab_size": 0}, "task.source_vocab_size=0: must be between 1 and "),
+        ("speech_prompts", {"joined": -1}, "task.joined=-1: must be between 0 and 100000"),
+        ("speech_prompts", {"synthesized": 10_001}, "task.synthesized=10001: must be between 0 and 10000"),
+        ("speech_digits", {"flite_strings": 501}, "task.flite_strings=501: must be between 0 and 500"),
+        ("speech_syllables", {"hop_ms": 30.0}, "task.hop_ms=30.0: must be at most task.frame_ms=25"),
+        ("librispeech", {"num_mels": 3}, "task.num_mels=3: must be between 4 and 256"),
+        ("speech_commands", {"normalize": "speaker"}, "task.normalize=speaker: must be none, corpus or utterance"),
+    ],
+)
+def test_a_wrong_value_is_named_with_what_is_allowed(name, options, message):
+    with pytest.raises(UserError) as raised:
+        TASKS[name](**options)
+    assert str(raised.value).startswith(message) and "\n" not in str(raised.value)
+
+
+def test_rows_may_have_a_size_that_no_patch_divides():
+    assert TASKS["image_stamps"](scan_order="rows", size=30).same_length  # pyright: ignore[reportCallIssue]
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "same"),
+    [
+        ("adding", {}, True),
+        ("adding", {"definition": "hochreiter_1997"}, False),
+        ("adding", {"definition": "pascanu_2013"}, False),
+        ("temporal_order", {}, False),
+        ("temporal_order", {"definition": "pascanu_2013"}, True),
+        ("pronunciation", {}, False),
+        ("image_stamps", {}, True),
+        ("image_digits", {}, False),
+        ("pixels", {}, True),
+    ],
+)
+def test_the_definition_decides_whether_all_inputs_are_equally_long(name, options, same):
+    assert TASKS[name](**options).same_length == same
+
+
+def test_a_caption_of_a_table_tells_the_task_and_its_size():
+    assert TASKS["pixels"](pixels_per_step=4).describe() == "MNIST, 196 steps of 4 pixels"  # pyright: ignore
+    adding = TASKS["adding"](definition="pascanu_2013")  # pyright: ignore
+    assert adding.describe() == "adding problem, 100 steps, as pascanu 2013"
+    assert TASKS["adding"]().describe() == "adding problem, 100 steps"
+    characters = TASKS["translation"](tokenizer="characters")  # pyright: ignore
+    assert characters.describe() == "English to German, at most 10 words, characters"
