@@ -3,6 +3,8 @@
 The trials of a row differ in their seed and in nothing else. Where they differ in another option, the row is split and
 its parts are told apart by that option; a config that was run twice counts once.
 """
+# pandas has no types of its own that a checker follows
+# pyright: reportArgumentType=false, reportAttributeAccessIssue=false, reportCallIssue=false, reportIndexIssue=false
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields

@@ -4,6 +4,8 @@ Lines are tables with the columns `low`, `middle` and `high` over the seeds. Pro
 float32 underflowed, inf where it overflowed (a NaN is an inf that met a zero). Their middle is the median of the
 logarithms, which has a place for both; no norm is left out.
 """
+# pandas has no types of its own that a checker follows
+# pyright: reportArgumentType=false, reportAttributeAccessIssue=false, reportCallIssue=false, reportIndexIssue=false
 
 import functools
 from collections.abc import Iterator

@@ -5,7 +5,7 @@ import textwrap
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import pandas as pd
 
@@ -59,7 +59,7 @@ def _title(key: str) -> str:
     return key.removesuffix(".name").rpartition(".")[2].replace("_", " ")
 
 
-def _row(label: str, row: pd.DataFrame, comparison: Comparison) -> tuple[str, ...]:
+def _row(label: Any, row: pd.DataFrame, comparison: Comparison) -> tuple[str, ...]:
     done = row["result"].dropna()
     diverged = sum(result["status"] == "diverged" for result in done)
     seeds = str(len(done)) if len(done) == len(row) else f"{len(done)} of {len(row)}"

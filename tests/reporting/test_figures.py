@@ -30,7 +30,7 @@ def words(figure) -> str:
     found = [text.get_text() for text in figure.texts]
     for axis in figure.axes:
         found += [axis.get_title(), axis.get_xlabel(), axis.get_ylabel(), *(text.get_text() for text in axis.texts)]
-    return "\n".join([*found, *(text.get_text() for legend in figure.legends for text in legend.get_texts())])
+    return "\n".join(found)
 
 
 def seen(figure) -> list[Text]:

@@ -2,6 +2,8 @@
 
 Orange: free running; blue: teacher forced.
 """
+# pandas has no types of its own that a checker follows
+# pyright: reportArgumentType=false, reportAttributeAccessIssue=false, reportCallIssue=false, reportIndexIssue=false
 
 import math
 from functools import partial

@@ -12,7 +12,6 @@ from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import ListedColormap, Normalize
 from matplotlib.figure import Figure
-from matplotlib.patches import Patch
 
 from research.probes.gradient_flow import color_scale
 from research.reporting import measures
@@ -21,7 +20,7 @@ from research.reporting.figures import style
 from research.reporting.measures import Profile, When
 
 COLOR_MAP = "viridis"
-UNDERFLOW, OVERFLOW = "#BDBDBD", "#E8112D"
+SPECIAL = {"0: underflow": "#BDBDBD", "inf: overflow": "#E8112D"}
 
 
 @dataclass(frozen=True)
@@ -40,9 +39,9 @@ class Scale:
         margin = max(0.25, 0.03 * (high - low))
         return cls(low - margin, high + margin, 0.13 * (high - low + 2 * margin))
 
-    def place(self, norms: pd.Series, lane: float) -> np.ndarray:
+    def place(self, norms: np.ndarray, lane: float) -> np.ndarray:
         """Return decades of the norms; 0 and inf go to a lane (0..1) within their strip."""
-        decades = measures.logarithm(norms.to_numpy())
+        decades = measures.logarithm(norms)
         decades = np.where(norms == 0, self.low - self.strip * (0.25 + 0.6 * lane), decades)
         return np.where(np.isinf(norms), self.high + self.strip * (0.25 + 0.6 * lane), decades)
 
@@ -102,10 +101,8 @@ def gradient_heatmaps(comparison: Comparison) -> Figure | None:
     bar = figure.colorbar(mappable, ax=axes, extend="both", shrink=0.6, aspect=15, label="norm of ∂L/∂hₜ")
     ticks = range(scale[0], scale[1] + 1, 2)
     bar.set_ticks(list(ticks), labels=[_power(tick) for tick in ticks])
-    patches = [Patch(color=UNDERFLOW, label="0: underflow"), Patch(color=OVERFLOW, label="inf: overflow")]
-    figure.legend(handles=patches, loc="outside right lower", frameon=False, fontsize=14, handlelength=1)
     note = "Median over seeds. Across: time step t, the loss is after the last. Up: updates of the weights."
-    style.title(figure, "Norm of ∂L/∂hₜ over the sequence (across) and over training (up)", note)
+    style.title(figure, "Norm of ∂L/∂hₜ over the sequence (across) and over training (up)", note, SPECIAL)
     return figure
 
 
@@ -120,7 +117,7 @@ def _profile_panel(axis: Axes, lines: dict[str, Profile], looks: style.Looks) ->
         lane = lanes.index(label) / max(1, len(lanes) - 1) if label in lanes else 0.5
         color, dashes = looks[label]
         times = np.arange(len(line.norms))
-        low, middle, high = (scale.place(line.norms[column], lane) for column in ("low", "middle", "high"))
+        low, middle, high = (scale.place(line.norms[column].to_numpy(), lane) for column in ("low", "middle", "high"))
         axis.fill_between(times, low, high, color=color, alpha=0.16, lw=0)
         axis.plot(times, middle, color=color, ls=dashes)
         for mark, hits in (("v", line.norms["middle"] == 0), ("^", np.isinf(line.norms["middle"]))):
@@ -160,7 +157,7 @@ def _heatmap_panel(axis: Axes, decades: pd.DataFrame | None, scale: tuple[int, i
     across = np.arange(decades.shape[1] + 1)
     finite = decades.where(np.isfinite(decades))
     axis.pcolormesh(across, edges, finite, cmap=COLOR_MAP, vmin=scale[0], vmax=scale[1], rasterized=True)
-    for value, color in ((-np.inf, UNDERFLOW), (np.inf, OVERFLOW)):
+    for value, color in zip((-np.inf, np.inf), SPECIAL.values(), strict=True):
         special = np.where(decades == value, 1.0, np.nan)
         axis.pcolormesh(across, edges, special, cmap=ListedColormap([color]), rasterized=True)
     axis.set(yticks=[steps[0], steps[-1]], xticks=[0, decades.shape[1]])
