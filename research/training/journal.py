@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Protocol
+from typing import Any
 
 import jax
 import numpy as np
@@ -45,28 +45,29 @@ class Outcome:
     """What ran the recurrence: scan, associative or cudnn."""
 
 
-class Recorder(Protocol):
-    """What the training loop reports to."""
+class NullJournal:
+    """The journal of a process that only computes: it keeps step with the devices and writes nothing."""
+
+    def __init__(self) -> None:
+        """Hold nothing."""
+        self._record: Record | None = None
 
     def hold(self, start: int, stop: int, record: Record, last: bool = False) -> None:
-        """Hold the record of updates `start` to `stop`, which may still be computed."""
-        ...
+        """Hold the record of updates `start` to `stop`, which may still be computed; `last`: no update follows."""
+        self._record = record
 
     def collect(self) -> None:
         """Wait for the held record and write it."""
-        ...
+        jax.block_until_ready(self._record)
 
     def log_evaluations(self, step: int, evaluations: Mapping[Split, Sequence[Evaluation]]) -> None:
         """Write the metrics of evaluations on some splits, one for each trial."""
-        ...
 
     def save(self, step: int, states: Sequence[TrialState]) -> None:
         """Write checkpoints: the trials can be resumed from this step."""
-        ...
 
     def finish(self, outcome: Outcome) -> None:
         """Write each trial's result: the trial is done."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -185,7 +186,7 @@ class _TrialJournal:
         self.summary |= {key: value for key, value in record.items() if key != "step"}
 
 
-class Journal(Recorder):
+class Journal(NullJournal):
     """Writes a pack's records; what is held is fetched from the device only when it is collected."""
 
     def __init__(self, trials: Sequence[Trial], start: int, watch: Stopwatch) -> None:
@@ -196,8 +197,8 @@ class Journal(Recorder):
             start: updates before this process trains them.
             watch: runs while the pack trains; a trial's `train/seconds` are its part.
         """
-        self._start = start
-        self._watch = watch
+        super().__init__()
+        self._start, self._watch = start, watch
         self._held: _Held | None = None
         self._trials = [_TrialJournal(trial, start) for trial in trials]
 
@@ -235,22 +236,3 @@ class Journal(Recorder):
         steps_per_second = updates / outcome.seconds if updates else None
         for journal, state, test in zip(self._trials, outcome.states, outcome.test, strict=True):
             journal.finish(outcome, state, test, steps_per_second)
-
-
-class NullJournal(Recorder):
-    """The journal of a process that only computes: it keeps step with the devices and writes nothing."""
-
-    def __init__(self) -> None:
-        self._held: Record | None = None
-
-    def hold(self, start: int, stop: int, record: Record, last: bool = False) -> None:
-        self._held = record
-
-    def collect(self) -> None:
-        jax.block_until_ready(self._held)
-
-    def log_evaluations(self, step: int, evaluations: Mapping[Split, Sequence[Evaluation]]) -> None: ...
-
-    def save(self, step: int, states: Sequence[TrialState]) -> None: ...
-
-    def finish(self, outcome: Outcome) -> None: ...

@@ -19,7 +19,6 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from research.batch import Batch, Tree
-from research.seq2seq.model import Score
 from research.training import hparams as hp
 from research.training import shards
 from research.training.hparams import Hparams
@@ -82,8 +81,8 @@ class Pack:
 
         return self._put(jax.tree.map(padded, window), PER_TRIAL)
 
-    def predict(self, state: TrialState, held_out: Batch) -> tuple[Score, np.ndarray]:
-        """Return scores and outputs on held-out examples, [K, N, ...] as NumPy arrays."""
+    def predict(self, state: TrialState, held_out: Batch) -> tuple[Any, np.ndarray]:
+        """Return a `Score` and outputs on held-out examples, [K, N, ...] as NumPy arrays."""
         count = len(held_out.targets)
         turns = -(-count // (EVALUATION_BATCH * self.columns))
         shape = (turns, self.columns, EVALUATION_BATCH)

@@ -17,7 +17,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 import jax
 import numpy as np
@@ -26,7 +26,7 @@ from research.errors import UserError
 from research.options import static_key
 from research.recurrence.kernels import cudnn
 from research.tasks import task as tasks
-from research.tasks.task import Evaluation, Split
+from research.tasks.task import Evaluation, HeldOut, Split
 from research.tracking.progress import ProgressBar
 from research.tracking.run_directory import RunDirectory
 from research.tracking.wandb import wait_for_uploads
@@ -166,8 +166,7 @@ def _train_pack(pack: Pack, source: Loader, trials: Sequence[Trial], starts: Seq
     """Train from where the trials stand to the end, and finish their run directories."""
     training, task = pack.program.options.training, pack.program.task
     step = start = starts[0].step
-    splits: tuple[Split, ...] = ("validation", "test")
-    held_out = {split: task.held_out(split, training.eval_examples) for split in splits}
+    held_out: dict[Split, HeldOut] = {split: task.held_out(split, training.eval_examples) for split in get_args(Split)}
     watch = Stopwatch(training.max_seconds, sum(start.seconds for start in starts))
     journal = Journal(trials, start, watch) if processes.is_first() else NullJournal()
     states = [start.state for start in starts if start.state is not None]
@@ -207,7 +206,7 @@ def _train_pack(pack: Pack, source: Loader, trials: Sequence[Trial], starts: Seq
             saved = time.monotonic()
     journal.collect()
     watch.pause()
-    evaluations = {split: evaluate_on(split) for split in held_out}
+    evaluations: dict[Split, list[Evaluation]] = {split: evaluate_on(split) for split in held_out}
     fetched = pack.fetch(state)
     progress.doing("saving")
     if start < step:  # else the run was interrupted after this, and resumes here

@@ -16,7 +16,7 @@ from research.training.stopwatch import Stopwatch
 from research.training.trial import Trial
 from tests.training.trials import WORDS, of, trial_of
 
-CONFIG = of(cell__name="lstm", training__steps=8, training__log_every=4)
+CONFIG = of(cell__name="sru", training__steps=8, training__log_every=4)
 PROFILE = np.array([[0.0, 1.0], [0.5, 2.0], [np.inf, 3.0]] * 2, np.float32)
 H, C = "encoder/layer_1/forward/h", "encoder/layer_1/forward/c"
 
@@ -152,7 +152,7 @@ def test_seconds_are_shared_among_the_trials_of_a_pack(trials):
     watch.seconds = 3.0  # when the record is there
     journal.collect()
     watch.seconds = 5.0
-    journal.log_evaluations(4, [Evaluation({"eval/loss": 1.0}, {})] * 2)
+    journal.log_evaluations(4, {"validation": [Evaluation({"loss": 1.0})] * 2})
     assert [line["train/seconds"] for line in records(trials[1])] == [1.5, 2.5]
 
 

@@ -441,7 +441,7 @@ def test_a_killed_process_goes_on_with_the_same_command_to_the_same_bits(tmp_pat
 @pytest.mark.parametrize(
     ("changes", "line"),
     [
-        ({"decoding__min_length": 999}, "decoding.min_length=999: must be at most"),
+        ({"decoding__min_length": 999}, "decoding.min_length=999: must be less than decoding.max_length="),
         ({"model__parameter_budget": 40}, "model.parameter_budget=40: must be within 5%"),
     ],
 )

@@ -111,6 +111,8 @@ def record_of(directory: Path) -> dict[str, Any]:
     """Return all that a run directory records, without what a clock decides."""
     result = json.loads((directory / "result.json").read_text())
     del result["seconds"]
+    for name in ("source", "git_commit"):  # somebody may be editing the sources
+        del result["environment"][name]
     for name in ("train/steps_per_second", "train/seconds"):
         result["summary"].pop(name, None)
     return {

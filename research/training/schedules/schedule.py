@@ -41,7 +41,7 @@ class Schedule:
         raise NotImplementedError
 
     def rate(
-        self, peak: Float[Array, ""], step: Int[Array, ""], total_steps: int, state: Any = None
+        self, peak: Float[Array, ""] | float, step: Int[Array, ""], total_steps: int, state: Any = None
     ) -> Float[Array, ""]:
         """Return the learning rate of update number `step` (from 0) of `total_steps`."""
         rise = jnp.minimum(1.0, (step + 1) / jnp.maximum(self.warmup_steps, 1))
