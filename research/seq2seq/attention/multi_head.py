@@ -61,4 +61,4 @@ class MultiHeadModule(AttentionModule):
         return self.context(contexts)
 
     def _split(self, x: Float[Array, "B T H"]) -> Float[Array, "B N T C"]:
-        return jnp.swapaxes(x.reshape(*x.shape[:2], self.num_heads, -1), 1, 2)
+        return jnp.swapaxes(x.reshape(*x.shape[:2], self.num_heads, x.shape[2] // self.num_heads), 1, 2)
