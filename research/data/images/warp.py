@@ -41,7 +41,7 @@ def warp(images: Float[Array, "N Y X C"], key: Array, options: WarpOptions) -> F
     x = (jnp.arange(columns) - (columns - 1) / 2)[None, None, :]
     down = y / scale[0] - shift[0] + (rows - 1) / 2
     across = (x - shear * y) / scale[1] - shift[1] + (columns - 1) / 2
-    # Down first, then across: of both, the weights of two neighbours, as products with matrices that hold them.
+    # Down first, then across: of both, the weights of two neighbors, as products with matrices that hold them.
     upright = _weights(jnp.broadcast_to(down, (count, rows, 1))[..., 0], rows)
     sideways = _weights(jnp.broadcast_to(across, (count, rows, columns)), columns)
     return jnp.einsum("nyj,nyxi,njic->nyxc", upright, sideways, images, optimize=[(0, 2), (0, 1)])
