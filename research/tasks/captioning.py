@@ -36,7 +36,7 @@ from research.data.text import Tokenizer, TokenizerName, fit_tokenizer, restore_
 from research.options import require, require_between, require_default
 from research.tasks.corpus_task import CorpusTask, InMemory, Prepared, sample
 from research.tasks.metrics import edits, text
-from research.tasks.task import Evaluation, HeldOut, Predictions, Split
+from research.tasks.task import Evaluation, HeldOut, InputKind, Predictions, Split
 
 ScanOrder = Literal["rows", "columns", "patches"]
 Language = Literal["en", "de", "fr", "es", "it", "nl", "cs", "ru", "ja"]
@@ -111,7 +111,7 @@ class PreparedImages(Prepared):
 class CaptioningTask(WarpOptions, CorpusTask):
     """A task that describes images in a language. A subclass names the corpus."""
 
-    inputs: ClassVar[Literal["features", "tokens"]] = "features"
+    inputs: ClassVar[InputKind] = "features"
     processor_type: ClassVar[type[Processor] | None] = ImageProcessor
     size: int = 32
     """Rows and columns of an image, in three colors."""

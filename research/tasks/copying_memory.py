@@ -23,15 +23,15 @@ from research.options import require_between
 from research.tasks.metrics import classification
 from research.tasks.metrics.classification import Baseline
 from research.tasks.synthetic import MAX_STEPS, MAX_SYMBOLS, Draws, SyntheticTask, one_hot
-from research.tasks.task import Evaluation, HeldOut, Predictions
+from research.tasks.task import Evaluation, HeldOut, InputKind, Predictions, TargetKind
 
 
 @dataclass(frozen=True)
 class CopyingMemory(SyntheticTask):
     """Symbols at the start, to be recalled at the end, behind many blanks (Arjovsky, Shah, Bengio 2016)."""
 
-    inputs: ClassVar[Literal["features", "tokens"]] = "features"
-    target: ClassVar[Literal["tokens", "labels", "class", "value"]] = "labels"
+    inputs: ClassVar[InputKind] = "features"
+    target: ClassVar[TargetKind] = "labels"
     name: Literal["copying_memory"] = "copying_memory"
     delay: int = 100
     """T: steps between the symbols and their recall, including the mark that starts it."""

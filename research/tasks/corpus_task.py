@@ -8,7 +8,7 @@ import abc
 import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -20,7 +20,7 @@ from research.data.batching import Buckets, Example, Examples, in_buckets
 from research.data.corpora.source import Source
 from research.data.order import AUGMENT, Order, stream
 from research.data.streaming import Stream, Window
-from research.tasks.task import HeldOut, Split, Task
+from research.tasks.task import HeldOut, Split, TargetKind, Task
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Prepared:
 class CorpusTask(Task, abc.ABC):
     """A task whose targets are tokens and whose examples are those of a corpus. A subclass prepares it."""
 
-    target: ClassVar[Literal["tokens", "labels", "class", "value"]] = "tokens"
+    target: ClassVar[TargetKind] = "tokens"
 
     @functools.cached_property
     def prepared(self) -> Any:

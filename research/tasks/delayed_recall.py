@@ -17,7 +17,7 @@ from research.options import require_between
 from research.tasks.metrics import classification
 from research.tasks.metrics.classification import Baseline
 from research.tasks.synthetic import MAX_STEPS, MAX_SYMBOLS, Draws, SyntheticTask, one_hot
-from research.tasks.task import Evaluation, HeldOut, Predictions
+from research.tasks.task import Evaluation, HeldOut, InputKind, Predictions, TargetKind
 
 CONTINUE = 0.9
 MAX_MORE = 43
@@ -27,8 +27,8 @@ MAX_MORE = 43
 class DelayedRecall(SyntheticTask):
     """A symbol at the start, to be recalled behind many others (Hochreiter & Schmidhuber 1997, experiment 2c)."""
 
-    inputs: ClassVar[Literal["features", "tokens"]] = "features"
-    target: ClassVar[Literal["tokens", "labels", "class", "value"]] = "class"
+    inputs: ClassVar[InputKind] = "features"
+    target: ClassVar[TargetKind] = "class"
     name: Literal["delayed_recall"] = "delayed_recall"
     delay: int = 50
     """q: fewest distractors between the symbol and the end; more of them come at random, nine on average."""

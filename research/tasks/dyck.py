@@ -26,15 +26,15 @@ from research.options import require_between
 from research.tasks.metrics import classification
 from research.tasks.metrics.classification import Baseline
 from research.tasks.synthetic import MAX_STEPS, MAX_SYMBOLS, Draws, SyntheticTask
-from research.tasks.task import Evaluation, HeldOut, Predictions
+from research.tasks.task import Evaluation, HeldOut, InputKind, Predictions, TargetKind
 
 
 @dataclass(frozen=True)
 class Dyck(SyntheticTask):
     """Well nested brackets of several kinds: which one may be closed, at each step (Hewitt et al. 2020)."""
 
-    inputs: ClassVar[Literal["features", "tokens"]] = "tokens"
-    target: ClassVar[Literal["tokens", "labels", "class", "value"]] = "labels"
+    inputs: ClassVar[InputKind] = "tokens"
+    target: ClassVar[TargetKind] = "labels"
     name: Literal["dyck"] = "dyck"
     length: int = 84
     """Brackets of a sequence."""

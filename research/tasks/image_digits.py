@@ -32,7 +32,7 @@ from research.errors import UserError
 from research.options import require_between
 from research.tasks.captioning import evaluate_captions
 from research.tasks.synthetic import SEEDS
-from research.tasks.task import Evaluation, HeldOut, Predictions, Split, Task
+from research.tasks.task import Evaluation, HeldOut, InputKind, Predictions, Split, TargetKind, Task
 
 NAMES = Vocabulary(("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"))
 EXAMPLES, BUCKET = 1, 2
@@ -76,8 +76,8 @@ class StripProcessor(Processor):
 class ImageDigits(WarpOptions, Task):
     """A strip of handwritten digits, column by column, to their names (MNIST)."""
 
-    inputs: ClassVar[Literal["features", "tokens"]] = "features"
-    target: ClassVar[Literal["tokens", "labels", "class", "value"]] = "tokens"
+    inputs: ClassVar[InputKind] = "features"
+    target: ClassVar[TargetKind] = "tokens"
     processor_type: ClassVar[type[Processor] | None] = StripProcessor
     length_unit: ClassVar[str] = "digits in the strip"
     token_unit: ClassVar[str] = "digit"

@@ -6,11 +6,11 @@ with 1, then one of the first T/2 - 1 that are still unmarked. The first and the
 """
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 from research.tasks.metrics import classification
 from research.tasks.synthetic import Draws, SyntheticTask
-from research.tasks.task import Evaluation, HeldOut, Predictions
+from research.tasks.task import Evaluation, HeldOut, InputKind, Predictions, TargetKind
 
 FIRST_MARK_WITHIN = 10  # pairs that the first mark may stand at
 TOLERANCE = 0.04  # absolute error below which an answer is right, in the paper
@@ -20,8 +20,8 @@ TOLERANCE = 0.04  # absolute error below which an answer is right, in the paper
 class MarkedTask(SyntheticTask):
     """A task whose target is a value computed from two marked numbers."""
 
-    inputs: ClassVar[Literal["features", "tokens"]] = "features"
-    target: ClassVar[Literal["tokens", "labels", "class", "value"]] = "value"
+    inputs: ClassVar[InputKind] = "features"
+    target: ClassVar[TargetKind] = "value"
 
     def evaluate(self, predictions: Predictions, held_out: HeldOut) -> Evaluation:
         return classification.values(predictions, held_out.batch.targets, TOLERANCE)

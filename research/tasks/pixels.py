@@ -18,7 +18,7 @@ from research.data.corpora import mnist
 from research.data.corpora.mnist import PIXELS
 from research.data.order import Order
 from research.options import require
-from research.tasks.task import Evaluation, HeldOut, Predictions, Split, Task
+from research.tasks.task import Evaluation, HeldOut, InputKind, Predictions, Split, TargetKind, Task
 
 PERMUTATION_SEED = 92916
 """Seed of the one permutation of all runs."""
@@ -28,8 +28,8 @@ PERMUTATION_SEED = 92916
 class Pixels(Task):
     """MNIST digits read as a sequence of pixels; the target is the digit (Le, Jaitly, Hinton 2015)."""
 
-    inputs: ClassVar[Literal["features", "tokens"]] = "features"
-    target: ClassVar[Literal["tokens", "labels", "class", "value"]] = "class"
+    inputs: ClassVar[InputKind] = "features"
+    target: ClassVar[TargetKind] = "class"
     name: Literal["pixels"] = "pixels"
     pixels_per_step: int = 1
     """Neighboring pixels in one time step: 1 gives 784 steps, 4 gives 196, 28 one row a step."""

@@ -25,7 +25,7 @@ from research.data.text import Vocabulary
 from research.errors import UserError
 from research.tasks.corpus_task import CorpusTask, InMemory, Prepared, sample
 from research.tasks.metrics import edits, text
-from research.tasks.task import Evaluation, HeldOut, Predictions, Split
+from research.tasks.task import Evaluation, HeldOut, InputKind, Predictions, Split
 
 BUCKETS = ((7, 8), (10, 11), (16, 17))
 """Longest source and target of each; the one training word in a thousand that fits none is left out of training."""
@@ -78,7 +78,7 @@ class _Dictionary(Prepared):
 class Pronunciation(CorpusTask):
     """Letters of an English word to its phonemes (CMUdict)."""
 
-    inputs: ClassVar[Literal["features", "tokens"]] = "tokens"
+    inputs: ClassVar[InputKind] = "tokens"
     processor_type: ClassVar[type[Processor] | None] = SpellingProcessor
     error_rate: ClassVar[str] = "phoneme_error_rate"
     length_unit: ClassVar[str] = "letters in the word"

@@ -15,7 +15,7 @@ from research.options import require_between
 from research.tasks.metrics import classification
 from research.tasks.metrics.classification import Baseline
 from research.tasks.synthetic import MAX_STEPS, MAX_SYMBOLS, Draws, SyntheticTask
-from research.tasks.task import Evaluation, HeldOut, Predictions
+from research.tasks.task import Evaluation, HeldOut, InputKind, Predictions, TargetKind
 
 NOISE, MARK, SYMBOLS = FIRST_SYMBOL, FIRST_SYMBOL + 1, FIRST_SYMBOL + 2
 
@@ -24,8 +24,8 @@ NOISE, MARK, SYMBOLS = FIRST_SYMBOL, FIRST_SYMBOL + 1, FIRST_SYMBOL + 2
 class SelectiveCopying(SyntheticTask):
     """Symbols at random places among noise, to be recalled at the end (Gu & Dao 2023; Feng et al. 2024)."""
 
-    inputs: ClassVar[Literal["features", "tokens"]] = "tokens"
-    target: ClassVar[Literal["tokens", "labels", "class", "value"]] = "labels"
+    inputs: ClassVar[InputKind] = "tokens"
+    target: ClassVar[TargetKind] = "labels"
     name: Literal["selective_copying"] = "selective_copying"
     noise: int = 4096
     """Steps of noise."""

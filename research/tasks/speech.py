@@ -9,7 +9,7 @@ speaker in a split.
 import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import ClassVar, Literal, NamedTuple
+from typing import ClassVar, NamedTuple
 
 import jax
 import numpy as np
@@ -27,7 +27,7 @@ from research.data.processor import Processor
 from research.data.text import Vocabulary
 from research.tasks.corpus_task import CorpusTask, InMemory, Prepared, sample
 from research.tasks.metrics import edits, text
-from research.tasks.task import Evaluation, HeldOut, Predictions, Split
+from research.tasks.task import Evaluation, HeldOut, InputKind, Predictions, Split
 
 
 class Transcript(NamedTuple):
@@ -50,7 +50,7 @@ class PreparedSpeech(Prepared):
 class SpeechTask(SpeechOptions, CorpusTask):
     """A task whose inputs are recordings. A subclass names the corpus; its recordings have samples, text, speaker."""
 
-    inputs: ClassVar[Literal["features", "tokens"]] = "features"
+    inputs: ClassVar[InputKind] = "features"
     processor_type: ClassVar[type[Processor] | None] = AudioProcessor
     length_unit: ClassVar[str] = "frames of audio"
     separator: ClassVar[str] = ""
@@ -98,7 +98,7 @@ class SpeechTask(SpeechOptions, CorpusTask):
                 log_mel = features.match_corpus(log_mel, speakers[recording.speaker], processor.corpus)
             return processor.features(log_mel), processor.vocabulary.encode(self.symbols(recording.text))
 
-        return sample(split, recordings, count, encode, lambda one: Transcript(one.text, one.speaker))
+        return sample(split, recordings, count, encode, lambda recording: Transcript(recording.text, recording.speaker))
 
     def processor(self) -> AudioProcessor:
         return self.prepared.processor
@@ -126,7 +126,7 @@ class SpeechTask(SpeechOptions, CorpusTask):
         if self.normalize == "speaker":
             speakers = self._speakers(train, log_mels)
             pairs = zip(log_mels, train, strict=True)
-            log_mels = [features.match_corpus(log_mel, speakers[one.speaker], corpus) for log_mel, one in pairs]
+            log_mels = [features.match_corpus(mels, speakers[recording.speaker], corpus) for mels, recording in pairs]
         symbols = [self.symbols(recording.text) for recording in train]
         vocabulary = Vocabulary.fit(symbols)
         targets = [vocabulary.encode(sequence) for sequence in symbols]

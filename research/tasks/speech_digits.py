@@ -61,8 +61,10 @@ class SpeechDigits(SpeechTask):
         return self.prepare(train, text.most_frequent([recording.text for recording in train]))
 
     def recordings(self, split: Split) -> Sequence[Recording]:
-        real = [replace(one, speaker=REAL) for one in strings_of(asterisk.digits())] if split == "test" else []
-        return [*self._corpus[split], *real]
+        voices = self._corpus[split]
+        if split != "test":
+            return voices
+        return [*voices, *(replace(string, speaker=REAL) for string in strings_of(asterisk.digits()))]
 
     def evaluate(self, predictions: Predictions, held_out: HeldOut) -> Evaluation:
         real = np.array([recording.speaker == REAL for recording in held_out.references])

@@ -46,7 +46,8 @@ class SpeechSyllables(SpeechTask):
         targets = edits.targets(held_out.batch)
         evaluation = edits.with_constant(evaluation, "most_frequent", constant, targets)
         outputs = [processor.decode(edits.symbols(tokens)) for tokens in predictions.outputs]
-        pairs = [(output, one.text) for output, one in zip(outputs, held_out.references, strict=True)]
+        references = [transcript.text for transcript in held_out.references]
+        pairs = list(zip(outputs, references, strict=True))
         tones = [output[-1:] != reference[-1] for output, reference in pairs]
         bases = [output[:-1] != reference[:-1] for output, reference in pairs]
         evaluation.metrics["free_running/tone_error_rate"] = float(np.mean(tones))

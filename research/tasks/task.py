@@ -20,6 +20,9 @@ from research.data.processor import Processor
 Split = Literal["validation", "test"]
 """validation: looked at while a model trains, and to choose options by; test: scored once, at the end."""
 
+InputKind = Literal["features", "tokens"]
+TargetKind = Literal["tokens", "labels", "class", "value"]
+
 TaskT = TypeVar("TaskT", bound="Task")
 
 
@@ -69,8 +72,8 @@ class Task:
 
     name: str = ""
 
-    inputs: ClassVar[Literal["features", "tokens"]]
-    target: ClassVar[Literal["tokens", "labels", "class", "value"]]
+    inputs: ClassVar[InputKind]
+    target: ClassVar[TargetKind]
     processor_type: ClassVar[type[Processor] | None] = None
     """Class of `processor()`, which restores one that was saved with a run."""
     error_rate: ClassVar[str] = "edit_error_rate"

@@ -23,7 +23,7 @@ from research.options import require, require_between
 from research.tasks.metrics import classification
 from research.tasks.metrics.classification import Baseline
 from research.tasks.synthetic import MAX_STEPS, Draws, SyntheticTask, one_hot
-from research.tasks.task import Evaluation, HeldOut, Predictions
+from research.tasks.task import Evaluation, HeldOut, InputKind, Predictions, TargetKind
 
 DISTRACTORS = 4
 START, END = 2 + DISTRACTORS, 3 + DISTRACTORS  # behind the two symbols and the distractors
@@ -34,8 +34,8 @@ Definition = Literal["hochreiter_1997", "pascanu_2013", "pascanu_2013_code"]
 class TemporalOrder(SyntheticTask):
     """Order of two or three symbols that stand far apart among others (Hochreiter & Schmidhuber 1997)."""
 
-    inputs: ClassVar[Literal["features", "tokens"]] = "features"
-    target: ClassVar[Literal["tokens", "labels", "class", "value"]] = "class"
+    inputs: ClassVar[InputKind] = "features"
+    target: ClassVar[TargetKind] = "class"
     name: Literal["temporal_order"] = "temporal_order"
     length: int = 100
     """Time steps of a sequence; hochreiter_1997 adds up to a tenth."""

@@ -34,7 +34,7 @@ from research.errors import UserError
 from research.options import require_between, require_default
 from research.tasks.corpus_task import CorpusTask, InMemory, Prepared, sample
 from research.tasks.metrics import edits, text
-from research.tasks.task import Evaluation, HeldOut, Predictions, Split
+from research.tasks.task import Evaluation, HeldOut, InputKind, Predictions, Split
 
 LEFT_OUT = 0.005
 """Fraction of the training pairs that are left out for a long source, and for a long target, to keep batches narrow."""
@@ -97,7 +97,7 @@ class PreparedPairs(Prepared):
 class TranslationTask(CorpusTask):
     """A task that translates English sentences. A subclass names the corpus."""
 
-    inputs: ClassVar[Literal["features", "tokens"]] = "tokens"
+    inputs: ClassVar[InputKind] = "tokens"
     processor_type: ClassVar[type[Processor] | None] = TranslationProcessor
     length_unit: ClassVar[str] = "words in the sentence"
     words_range: ClassVar[tuple[int, int]] = (3, 100)

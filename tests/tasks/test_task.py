@@ -15,7 +15,7 @@ from research.data.corpora.recordings import Recording
 from research.data.images.files import STAMP_SIZE
 from research.tasks import TASKS
 from research.tasks import task as tasks
-from research.tasks.task import Predictions, Split, Task
+from research.tasks.task import Predictions, Task
 from tests import quick
 from tests.data.recordings import spoken
 
@@ -28,7 +28,7 @@ FEWER: Mapping[str, Mapping[str, Any]] = {
 """Options for small corpora, and for short programs."""
 THROUGH_TFDS = {"librispeech", "speech_commands", "ted_hrlr_translate", "wmt14_translate", "coco_captions"}
 
-each = pytest.mark.parametrize("name", [name for name in TASKS if name not in THROUGH_TFDS])
+every_task = pytest.mark.parametrize("name", [name for name in TASKS if name not in THROUGH_TFDS])
 
 
 def splits(kind: Callable[[int], Any], train: int = 120, others: int = 40) -> dict[str, list[Any]]:
@@ -141,7 +141,7 @@ def test_a_task_is_registered_under_its_name_and_says_what_it_is(name):
     assert task == TASKS[name]() and hash(task) == hash(TASKS[name]())
 
 
-@each
+@every_task
 def test_batches_have_the_shapes_and_types_of_the_spec(name):
     task = created(name)
     for bucket in {0, task.buckets - 1}:
@@ -151,13 +151,13 @@ def test_batches_have_the_shapes_and_types_of_the_spec(name):
         assert batch.input_lengths is None or not task.same_length or np.ptp(batch.input_lengths) == 0
 
 
-@each
+@every_task
 def test_the_class_says_of_the_spec_what_it_is(name):
     task = created(name)
     assert (task.spec.inputs, task.spec.target) == (task.inputs, task.target)
 
 
-@each
+@every_task
 def test_a_batch_is_a_pure_function_of_key_and_step(name):
     first, again = draw(name, 0, 3), draw(name, 0, 3)
     jax.tree.map(np.testing.assert_array_equal, first, again)
@@ -165,20 +165,19 @@ def test_a_batch_is_a_pure_function_of_key_and_step(name):
         assert np.any(other.inputs != first.inputs)
 
 
-@each
-@pytest.mark.parametrize("split", ["validation", "test"])
-def test_held_out_examples_are_those_of_their_split_and_the_same_in_every_run(name, split: Split):
+@every_task
+def test_held_out_examples_are_those_of_their_split_and_the_same_in_every_run(name):
     task, again = created(name), TASKS[name](**FEWER.get(name, {}))
-    held_out = task.held_out(split, 40)
-    assert held_out.split == split and len(held_out.references) in (0, 40)
-    check(held_out.batch, task.spec, 40, train=False)
-    jax.tree.map(np.testing.assert_array_equal, held_out.batch, again.held_out(split, 40).batch)
-    other = task.held_out("test" if split == "validation" else "validation", 40).batch
-    alike = held_out.batch.inputs.shape == other.inputs.shape and np.all(held_out.batch.inputs == other.inputs)
-    assert not alike
+    test, validation = (task.held_out(split, 40) for split in ("test", "validation"))
+    for split, held_out in (("test", test), ("validation", validation)):
+        assert held_out.split == split and len(held_out.references) in (0, 40)
+        check(held_out.batch, task.spec, 40, train=False)
+    jax.tree.map(np.testing.assert_array_equal, test.batch, again.held_out("test", 40).batch)
+    inputs, others = test.batch.inputs, validation.batch.inputs
+    assert inputs.shape != others.shape or np.any(inputs != others)
 
 
-@each
+@every_task
 def test_all_that_is_evaluated_is_a_number_without_the_name_of_a_split(name):
     task = created(name)
     held_out = task.held_out("validation", 40)
