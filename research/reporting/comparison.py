@@ -86,6 +86,7 @@ def compare(name: str, experiment: Experiment, trials: pd.DataFrame) -> Comparis
     options = options[[key for key in options if not str(key).startswith(NEUTRAL_KEYS)]]
     unique = trials[~options.duplicated()]
     chosen = unique[experiment.rows] if experiment.rows in unique else pd.Series("", unique.index)
+    chosen = chosen.where(chosen.notna(), "")
     labels = chosen.map(label)
     for _, part in unique.groupby([unique["setting"], labels], sort=False):
         counts = options.loc[part.index].drop(columns="seed").nunique()
@@ -107,21 +108,17 @@ def describe(section: pd.DataFrame) -> str:
 
     steps = f"{varying('training.steps')} steps of {varying('training.batch_size')} sequences"
     seconds, layers = varying("training.max_seconds"), varying("model.num_layers")
-    parts = [
-        task_of(section),
-        f"trained for {steps}" if seconds == "0" else f"trained for {seconds} seconds, at most {steps}",
-    ]
+    steps = steps if seconds == "0" else f"{seconds} seconds, at most {steps}"
+    parts = [task_of(section), f"trained for {steps}"]
     budgets = section["model.parameter_budget"]
-    sizes = {
-        "hidden units": varying("model.hidden_size", section[budgets == 0]),
-        "parameters": "/".join(budgets[budgets != 0].map("{:,}".format).unique()),
-    }
-    size = " or ".join(f"{number} {unit}" for unit, number in sizes.items() if number)
+    units = varying("model.hidden_size", section[budgets == 0])
+    counts = "/".join(budgets[budgets != 0].map("{:,}".format).unique())
+    size = " or ".join([f"{units} hidden units"] * bool(units) + [f"{counts} parameters"] * bool(counts))
     parts.append(size if layers == "1" else f"{size} in {layers} layers")
     if varying("model.bidirectional") == "True":
         parts.append("bidirectional encoder")
-    counts = section["row"].value_counts()
-    seeds = "–".join(str(count) for count in dict.fromkeys((counts.min(), counts.max())))
+    seeds = section["row"].value_counts()
+    seeds = "–".join(str(count) for count in dict.fromkeys((seeds.min(), seeds.max())))
     return "; ".join([*parts, f"{seeds} seed{'' if seeds == '1' else 's'}"])
 
 

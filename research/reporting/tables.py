@@ -1,13 +1,16 @@
 """The table of an experiment, built once in plain text and rendered for a terminal, Markdown, LaTeX or HTML."""
 
+import functools
 import re
 import textwrap
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from html import escape
 from typing import Any, Literal
 
 import pandas as pd
+from tabulate import DataRow, Line, TableFormat, tabulate
 
 from research.reporting.comparison import Comparison, describe, values
 from research.reporting.statistics import DASH, text
@@ -16,6 +19,8 @@ Format = Literal["terminal", "markdown", "latex", "html"]
 
 SIGNS = {"±": r"$\pm$", "×/÷": r"$\times\!/\!\div$", "—": "---", "–": "--", "∂": r"$\partial$", "‖": r"$\Vert$"}
 """What is not ASCII in a table, for LaTeX."""
+CELLS = DataRow("", "   ", "")
+TERMINAL = TableFormat(None, Line("", "─", "───", ""), None, None, CELLS, CELLS, 0, None)
 
 
 @dataclass(frozen=True)
@@ -83,19 +88,19 @@ def _notes(comparison: Comparison, parts: list[Part]) -> list[str]:
         notes.append(f"{DASH}: not measured.")
     trials = comparison.trials
     signatures: dict[tuple[str, str], dict[str, None]] = {}
-    for setting, result in zip(trials["setting"], trials["result"], strict=True):
-        for pair in ((result or {}).get("signatures") or {}).items():
+    for setting, result in trials[["setting", "result"]].dropna().itertuples(index=False):
+        for pair in (result.get("signatures") or {}).items():
             signatures.setdefault(pair, {})[setting] = None
     for (name, signature), settings in signatures.items():
         where = f" ({', '.join(settings)})" if any(settings) else ""
         notes.append(f"{name}{where}: {signature}")
     unfinished = trials[trials["result"].isna()]
     if len(unfinished):
-        verb = "have" if len(unfinished) > 1 else "has"
         labels = zip(unfinished["setting"], unfinished["row"], strict=True)
-        missing = Counter(" / ".join(part for part in parts if part) for parts in labels)
+        missing = Counter(" / ".join(filter(None, pair)) for pair in labels)
         where = ", ".join(f"{name} ({count})" for name, count in list(missing.items())[:6])
         more = f" and {len(missing) - 6} more rows" if len(missing) > 6 else ""
+        verb = "have" if len(unfinished) > 1 else "has"
         notes.append(f"{len(unfinished)} of {len(trials)} trials {verb} no result yet: {where}{more}.")
     if comparison.duplicates:
         notes.append(f"Not counted, as they repeat the config and seed of another run: {comparison.duplicates}.")
@@ -104,26 +109,19 @@ def _notes(comparison: Comparison, parts: list[Part]) -> list[str]:
 
 def _terminal(content: Table, width: int | None = None) -> str:
     """Return columns as wide as their widest cell; where they do not fit next to each other, in blocks."""
-    from rich.cells import cell_len  # of characters that take two places, too
-
-    lines = [content.header, *(row for part in content.parts for row in part.rows)]
-    widths = [max(map(cell_len, column)) + 3 for column in zip(*lines, strict=True)]
-    blocks = [list(range(1, len(widths)))] if width is None else _blocks(widths, width)
-    prose = min(width or 120, 120)
-
-    def grid(block: list[int], rows: tuple[tuple[str, ...], ...]) -> str:
-        def line(row: tuple[str, ...]) -> str:
-            cells = [" " * (widths[column] - cell_len(row[column])) + row[column] for column in block]
-            return row[0] + " " * (widths[0] - 3 - cell_len(row[0])) + "".join(cells)
-
-        rule = "─" * (widths[0] - 3 + sum(widths[column] for column in block))
-        return "\n".join([line(content.header), rule, *map(line, rows)])
-
-    texts = [textwrap.fill(f"{content.name}: {content.claim}", prose)]
-    for part in content.parts:
-        first, *others = (grid(block, part.rows) for block in blocks)
-        texts += [f"{textwrap.fill(part.heading, prose)}\n{first}", *others]
-    return "\n\n".join([*texts, "\n".join(textwrap.fill(note, prose) for note in content.notes)]) + "\n"
+    rows = [row for part in content.parts for row in part.rows]
+    widths = [max(map(len, column)) + 3 for column in zip(content.header, *rows, strict=True)]
+    grids = []
+    for block in _blocks(widths, width or sum(widths)):
+        header, *cells = ([row[column] for column in (0, *block)] for row in (content.header, *rows))
+        grids.append(_tabulate(header, cells, TERMINAL).splitlines())
+    fill = functools.partial(textwrap.fill, width=min(width or 120, 120))
+    texts, start = [fill(f"{content.name}: {content.claim}")], 2
+    for part in content.parts:  # all in one grid, so that columns are aligned
+        blocks = ["\n".join([*lines[:2], *lines[start : start + len(part.rows)]]) for lines in grids]
+        texts += [f"{fill(part.heading)}\n{blocks[0]}", *blocks[1:]]
+        start += len(part.rows)
+    return "\n\n".join([*texts, "\n".join(map(fill, content.notes))]) + "\n"
 
 
 def _blocks(widths: list[int], width: int) -> list[list[int]]:
@@ -161,8 +159,6 @@ def _latex(content: Table) -> str:
 
 
 def _html(content: Table) -> str:
-    from html import escape
-
     blocks = [f"<h2>{escape(content.name)}</h2>", f"<p>{escape(content.claim)}</p>"]
     for part in content.parts:
         grid = str(_tabulate(content.header, part.rows, "html"))
@@ -171,9 +167,7 @@ def _html(content: Table) -> str:
     return "\n".join([*blocks, f"<ul>\n{notes}\n</ul>"]) + "\n"
 
 
-def _tabulate(header: tuple[str, ...], rows, form: str) -> str:
-    from tabulate import tabulate
-
+def _tabulate(header: Sequence[str], rows: Sequence[Sequence[str]], form: str | TableFormat) -> str:
     align = ("left", *("right" for _ in header[1:]))
     return tabulate(rows, headers=header, tablefmt=form, colalign=align, disable_numparse=True)
 

@@ -27,6 +27,7 @@ from research.tracking.strict_json import is_number
 SCHEMA = 2
 """The version of the files. Older ones have other keys."""
 METRICS = "metrics"
+LOCK, SHARDS = ".lock", "shards.json"
 PLACES = {"by_length": "length", "by_position": "position"}
 """The tables of `result.json`, and the column that says what a row is about."""
 
@@ -66,7 +67,7 @@ class RunDirectory:
     def forget(self) -> None:
         """Remove the folder if the trial has not started, and its parent if nothing else is in it."""
         with contextlib.suppress(OSError):
-            files = [self.config_file, self.lock_file]
+            files = [self.config_file, self.path / LOCK]
             if set(self.path.iterdir()) <= set(files):
                 for file in files:
                     file.unlink(missing_ok=True)
@@ -79,19 +80,9 @@ class RunDirectory:
         return self.path / "config.json"
 
     @property
-    def lock_file(self) -> Path:
-        """Path of the file that the process that trains this trial locks."""
-        return self.path / ".lock"
-
-    @property
     def result_file(self) -> Path:
         """Path of the result."""
         return self.path / "result.json"
-
-    @property
-    def shards_file(self) -> Path:
-        """Path of the number of parts of a batch."""
-        return self.path / "shards.json"
 
     @property
     def processor_file(self) -> Path:
@@ -137,16 +128,16 @@ class RunDirectory:
         Raises:
             UserError: if the file is broken.
         """
-        if not self.shards_file.exists():
+        if not (self.path / SHARDS).exists():
             return None
-        count = strict_json.read(self.shards_file).get("batch_shards")
+        count = strict_json.read(self.path / SHARDS).get("batch_shards")
         if not isinstance(count, int) or isinstance(count, bool) or count < 1:
-            raise UserError(f"{self.shards_file}: batch_shards: must be a whole number, at least 1")
+            raise UserError(f"{self.path / SHARDS}: batch_shards: must be a whole number, at least 1")
         return count
 
     def decide_batch_shards(self, count: int) -> None:
         """Record the number of parts: a resumed run keeps to it, and so to the last bit."""
-        strict_json.write(self.shards_file, {"batch_shards": count})
+        strict_json.write(self.path / SHARDS, {"batch_shards": count})
 
     def processor(self) -> dict[str, Any]:
         """Return what `save_processor` has written. A symbol such as "nan" is no float here.
@@ -167,7 +158,7 @@ class RunDirectory:
         Raises:
             UserError: if another process holds it.
         """
-        with self.lock_file.open("w") as file:
+        with (self.path / LOCK).open("w") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:

@@ -85,10 +85,10 @@ class WandbRun:
 
         Args:
             directory: path of the run directory.
-            name: what W&B shows.
+            name: of the run.
             options: of the section `wandb`.
             config: flat keys and values of the whole trial, and whatever else is known at its start.
-            group: the group of the run if the options name none.
+            group: of the run if the options name none.
             resumed_from: step of the checkpoint; 0: the start.
 
         Raises:
@@ -102,33 +102,18 @@ class WandbRun:
         self._do(self._start)
 
     def log(self, step: int, metrics: Mapping[str, Any]) -> None:
-        """Record the metrics of a step; steps must not decrease. The run already has those up to the checkpoint.
-
-        Args:
-            step: updates so far.
-            metrics: values by name.
-        """
+        """Record the metrics of a step; steps must not decrease. The run already has those up to the checkpoint."""
         record = dict(metrics)
         if step > self._resumed_from or self._resumed_from == 0:
             self._do(lambda: self._run.log(record, step=step))
 
     def gradient_flow(self, records: Sequence[Mapping[str, Any]], profile: str) -> None:
-        """Draw the records of `gradient_flow.jsonl`: `gradient/time_profile` and `gradient/heatmap`.
-
-        Args:
-            records: with norms over time under the names of profiles.
-            profile: the one to draw, such as "encoder/layer_1/forward/h".
-        """
+        """Draw a profile, such as "encoder/layer_1/forward/h", from the records of `gradient_flow.jsonl`."""
         if any(profile in record for record in records):
             self._do(lambda: self._draw(records, profile))
 
     def finish(self, status: str, summary: Mapping[str, Any]) -> None:
-        """Close the run. A diverged trial is a result, not a failure: only its `status` tells.
-
-        Args:
-            status: "finished" or "diverged".
-            summary: the last values of the metrics, and whatever else is known at the end.
-        """
+        """Close the run. A diverged trial is a result, not a failure: only its `status` tells."""
         final = {**summary, "status": status}
         self._do(lambda: self._run.summary.update(final))
         self._do(lambda: self._run.finish(exit_code=0))
@@ -204,10 +189,7 @@ def time_profile(records: Sequence[Mapping[str, Any]], profile: str) -> Any:
 
 
 def heatmap(records: Sequence[Mapping[str, Any]], profile: str) -> Any:
-    """Return a Plotly heat map of log10 ||dL/dh_t||: t across, training steps upwards.
-
-    The title counts the norms beyond the range of the colors.
-    """
+    """Return a Plotly heat map of log10 ||dL/dh_t||: t across, steps upwards; norms beyond the colors are counted."""
     import plotly.graph_objects as go
 
     steps, norms = heatmap_rows(records, profile, most=HEATMAP_ROWS)

@@ -107,7 +107,7 @@ def test_the_parts_of_its_batches_are_settled_once(run):
 
 @pytest.mark.parametrize("content", ["{}", '{"batch_shards": 0}', '{"batch_shards": true}', '{"batch_shards": "2"}'])
 def test_parts_that_are_no_number_are_refused_in_one_line(run, content):
-    run.shards_file.write_text(content)
+    (run.path / "shards.json").write_text(content)
     with pytest.raises(UserError, match=r"shards\.json: batch_shards: must be a whole number"):
         run.batch_shards()
 

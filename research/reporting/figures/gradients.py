@@ -90,8 +90,11 @@ def gradient_heatmaps(comparison: Comparison) -> Figure | None:
     for place, axis in enumerate(axes):
         down, across = divmod(place, len(panels))
         section, lines = panels[across]
-        _heatmap_panel(axis, lines.get(labels[down]), scale)
         axis.tick_params(labelbottom=down == len(labels) - 1, labelsize=13)
+        if labels[down] in lines:
+            _heatmap_panel(axis, lines[labels[down]], scale)
+        else:
+            axis.set(xlabel="no record", xticks=[], yticks=[])
         if down == 0:
             axis.set_title(task_of(section).replace(", ", ",\n"), fontsize=16)
         if across == 0:
@@ -147,11 +150,7 @@ def _profile_panel(axis: Axes, lines: dict[str, Profile], looks: style.Looks) ->
     style.labels(axis, ends, {label: color for label, (color, _) in looks.items()}, right=False)
 
 
-def _heatmap_panel(axis: Axes, decades: pd.DataFrame | None, scale: tuple[int, int]) -> None:
-    if decades is None:
-        axis.text(0.5, 0.5, "no record", ha="center", va="center", transform=axis.transAxes, fontsize=13)
-        axis.set(xticks=[], yticks=[])
-        return
+def _heatmap_panel(axis: Axes, decades: pd.DataFrame, scale: tuple[int, int]) -> None:
     steps = list(decades.index)
     edges = [*steps, steps[-1] + (steps[-1] - steps[-2] if len(steps) > 1 else 1)]
     across = np.arange(decades.shape[1] + 1)
