@@ -1,6 +1,4 @@
 import hashlib
-import shutil
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,7 +7,6 @@ from research.batch import FIRST_SYMBOL, PAD
 from research.data.corpora import cmudict
 from research.data.corpora.cmudict import Pronunciations
 from research.data.corpora.corpus import SPLITS
-from research.data.corpora.fetch import data_folder
 
 
 @pytest.fixture(scope="module")
@@ -95,16 +92,3 @@ def test_the_data_are_the_same_everywhere(plain: Pronunciations, stressed: Pronu
         "the split, the order or the ids changed: raise the version of Cmudict if the records did, update this digest"
     )
     assert digest.hexdigest()[:16] == "453f08509aabf9c9", message
-
-
-def test_the_packed_copy_is_made_anew_where_it_is_damaged(
-    stressed: Pronunciations, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    version = Path("cmudict") / cmudict.Cmudict().version
-    shutil.copytree(data_folder() / version, tmp_path / version)
-    (tmp_path / version / "packed-test.npz").write_bytes(b"PK\x03\x04 and no more")
-    monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path))
-    for _ in range(2):  # decoded from the records, then read from the new copy
-        again = cmudict.load(stress=True)
-        assert again.splits["test"].references == stressed.splits["test"].references
-    assert (tmp_path / version / "packed-test.npz").stat().st_size > 100_000
