@@ -10,7 +10,8 @@ from html import escape
 from typing import Any, Literal
 
 import pandas as pd
-from tabulate import DataRow, Line, TableFormat, tabulate
+from rich.cells import cell_len  # of characters that take two places, too
+from tabulate import tabulate
 
 from research.reporting.comparison import Comparison, describe, values
 from research.reporting.statistics import DASH, text
@@ -19,8 +20,6 @@ Format = Literal["terminal", "markdown", "latex", "html"]
 
 SIGNS = {"±": r"$\pm$", "×/÷": r"$\times\!/\!\div$", "—": "---", "–": "--", "∂": r"$\partial$", "‖": r"$\Vert$"}
 """What is not ASCII in a table, for LaTeX."""
-CELLS = DataRow("", "   ", "")
-TERMINAL = TableFormat(None, Line("", "─", "───", ""), None, None, CELLS, CELLS, 0, None)
 
 
 @dataclass(frozen=True)
@@ -109,18 +108,22 @@ def _notes(comparison: Comparison, parts: list[Part]) -> list[str]:
 
 def _terminal(content: Table, width: int | None = None) -> str:
     """Return columns as wide as their widest cell; where they do not fit next to each other, in blocks."""
-    rows = [row for part in content.parts for row in part.rows]
-    widths = [max(map(len, column)) + 3 for column in zip(content.header, *rows, strict=True)]
-    grids = []
-    for block in _blocks(widths, width or sum(widths)):
-        header, *cells = ([row[column] for column in (0, *block)] for row in (content.header, *rows))
-        grids.append(_tabulate(header, cells, TERMINAL).splitlines())
+    lines = [content.header, *(row for part in content.parts for row in part.rows)]
+    widths = [max(map(cell_len, column)) + 3 for column in zip(*lines, strict=True)]
+    blocks = _blocks(widths, width or sum(widths))
     fill = functools.partial(textwrap.fill, width=min(width or 120, 120))
-    texts, start = [fill(f"{content.name}: {content.claim}")], 2
-    for part in content.parts:  # all in one grid, so that columns are aligned
-        blocks = ["\n".join([*lines[:2], *lines[start : start + len(part.rows)]]) for lines in grids]
-        texts += [f"{fill(part.heading)}\n{blocks[0]}", *blocks[1:]]
-        start += len(part.rows)
+
+    def line(row: Sequence[str], block: list[int]) -> str:
+        cells = [" " * (widths[column] - cell_len(row[column])) + row[column] for column in block]
+        return row[0] + " " * (widths[0] - 3 - cell_len(row[0])) + "".join(cells)
+
+    texts = [fill(f"{content.name}: {content.claim}")]
+    for part in content.parts:
+        grids = []
+        for block in blocks:
+            header, *rows = (line(row, block) for row in (content.header, *part.rows))
+            grids.append("\n".join([header, "─" * cell_len(header), *rows]))
+        texts += [f"{fill(part.heading)}\n{grids[0]}", *grids[1:]]
     return "\n\n".join([*texts, "\n".join(map(fill, content.notes))]) + "\n"
 
 
@@ -167,7 +170,7 @@ def _html(content: Table) -> str:
     return "\n".join([*blocks, f"<ul>\n{notes}\n</ul>"]) + "\n"
 
 
-def _tabulate(header: Sequence[str], rows: Sequence[Sequence[str]], form: str | TableFormat) -> str:
+def _tabulate(header: Sequence[str], rows: Sequence[Sequence[str]], form: str) -> str:
     align = ("left", *("right" for _ in header[1:]))
     return tabulate(rows, headers=header, tablefmt=form, colalign=align, disable_numparse=True)
 

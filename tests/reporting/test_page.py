@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from research.errors import UserError
+from research.reporting.comparison import read
 from research.reporting.page import report
+from research.tracking.run_directory import find
 
 
 def test_the_table_comes_first_and_then_where_the_files_are(attention_runs, capsys):
@@ -18,32 +20,24 @@ def test_the_table_comes_first_and_then_where_the_files_are(attention_runs, caps
     assert out.index("additive") < out.index(f"table     {folder}/table.{{md,tex,html}}") < out.index("figure    ")
     figures = [f"error_by_{part}.{suffix}" for part in ("length", "position") for suffix in ("png", "svg")]
     assert sorted(path.name for path in folder.iterdir()) == [*figures, "table.html", "table.md", "table.tex"]
-
-
-def test_a_second_report_does_not_take_its_own_files_for_runs(attention_runs, capsys):
     report(attention_runs)
-    first = capsys.readouterr().out
-    report(attention_runs)
-    assert capsys.readouterr().out == first
+    assert capsys.readouterr().out == out  # its own files are no runs
 
 
-@pytest.mark.parametrize(("form", "start"), [("markdown", "**attention**"), ("latex", "% "), ("html", "<h2>")])
+@pytest.mark.parametrize(("form", "start"), [("markdown", "**attention**"), ("html", "<h2>")])
 def test_other_formats_leave_the_standard_output_to_the_table(attention_runs, tmp_path, capsys, form, start):
     report(attention_runs, form, tmp_path / "out")
     out, err = capsys.readouterr()
-    suffix = {"markdown": "md", "latex": "tex", "html": "html"}[form]
+    suffix = {"markdown": "md", "html": "html"}[form]
     assert out.startswith(start)
     assert out == (tmp_path / "out" / f"table.{suffix}").read_text()
     assert "error_by_length.{png,svg}" in err
-    assert (tmp_path / "out" / "report.html").exists() == (form == "html")
-
-
-def test_the_page_needs_no_other_file(attention_runs, tmp_path, capsys):
-    report(attention_runs, "html", tmp_path)
-    page = (tmp_path / "report.html").read_text()
-    assert "fixed-size state" in page and "<table>" in page
-    sources = re.findall(r'(?:src|href)="([^"]{0,30})', page)
-    assert len(sources) == 2 and all(source.startswith("data:image/png;base64,") for source in sources)
+    page = tmp_path / "out" / "report.html"
+    assert page.exists() == (form == "html")
+    if form == "html":  # it needs no other file
+        assert "fixed-size state" in page.read_text() and "<table>" in page.read_text()
+        sources = re.findall(r'(?:src|href)="([^"]{0,30})', page.read_text())
+        assert len(sources) == 2 and all(source.startswith("data:image/png;base64,") for source in sources)
 
 
 def test_several_experiments_have_a_folder_each(attention_runs, forcing_runs, tmp_path, capsys):
@@ -102,10 +96,10 @@ def test_a_forcing_ratio_that_is_no_number_is_named_with_its_file(forcing_runs):
         report(forcing_runs)
 
 
-def test_seeds_of_words_and_of_numbers_stand_beside_each_other(attention_runs, capsys):
+def test_seeds_of_words_and_of_numbers_stand_next_to_each_other(attention_runs):
     change(attention_runs, "config.json", seed="x")
-    report(attention_runs)
-    assert "additive" in capsys.readouterr().out
+    (comparison,) = read(find(attention_runs))
+    assert set(comparison.trials["seed"]) == {"x", 0, 1, 2}
 
 
 def test_profiles_of_two_lengths_in_a_row_are_a_users_mistake(gradient_runs, capsys):

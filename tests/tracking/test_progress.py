@@ -32,7 +32,7 @@ def written(console: Console) -> str:
 
 
 def frames(console: Console) -> list[str]:
-    """What stood on the line, one after the other."""
+    """Return what stood on the line, one after the other."""
     return [text for text in re.split(r"\r|\n|\x1b\[[0-9;?]*[A-Za-z]", written(console)) if text.strip()]
 
 

@@ -30,14 +30,14 @@ FAKE_KEY = "0" * 40
 
 
 def record(step: int) -> dict[str, Any]:
-    """A norm that underflows at the early times and overflows at two late ones."""
+    """Return a norm that underflows at the early times and overflows at two late ones."""
     norms = [0.0] * 100 + np.logspace(-37, 2, TIMES - 102).tolist() + [math.inf, math.nan]
     return {"step": step, STATE: norms, "encoder/layer_2/forward/h": [1.0] * TIMES}
 
 
 @pytest.fixture(autouse=True)
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty home folder, nobody logged in, no failure remembered."""
+    """Provide an empty home folder, nobody logged in, no failure remembered."""
     folder = tmp_path / "home"
     folder.mkdir()
     for name in list(os.environ):
@@ -81,7 +81,7 @@ class Written:
 
 
 def inspect(directory: Path) -> Written:
-    """The newest W&B run of a run directory."""
+    """Return the newest W&B run of a run directory."""
     file = max(directory.glob("wandb/*run-*/run-*.wandb"), key=lambda path: path.parent.name.split("run-")[1])
     command = [sys.executable, "-m", "wandb", "leet", "inspect", "--json", str(file)]
     output = subprocess.run(command, capture_output=True, check=True, text=True).stdout

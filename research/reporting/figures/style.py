@@ -62,7 +62,7 @@ def grid(panels: int, columns: int = 0, width: float = 9.0, height: float = 5.8)
     """Return a figure of panels of `width` x `height` inches, labels included, in 1 or 2 columns unless told."""
     columns = columns or min(panels, 2)
     rows = math.ceil(panels / columns)
-    figure = Figure(figsize=(columns * width, rows * height + 1))
+    figure = Figure(figsize=(columns * width, rows * height + 1), layout="constrained")
     axes = figure.subplots(rows, columns, squeeze=False).ravel()
     for axis in axes[panels:]:
         axis.remove()
@@ -96,7 +96,8 @@ def title(figure: Figure, title: str, note: str, colors: Mapping[str, str] | Non
         return min(most, 72 * (width - 0.5) / (em * len(words)))
 
     x, top = 0.25, 1.1 if colors else 0.7
-    figure.set_layout_engine("constrained", rect=(0, 0.5 / height, 1, 1 - (0.5 + top) / height))
+    if figure.get_layout_engine():
+        figure.set_layout_engine("constrained", rect=(0, 0.5 / height, 1, 1 - (0.5 + top) / height))
     figure.text(x / width, 1 - 0.2 / height, title, size=points(title, 23, 0.62), weight="bold", va="top")
     figure.text(x / width, 0.2 / height, note, size=points(note, 15, 0.53), color="#444444")
     for name, color in (colors or {}).items():
