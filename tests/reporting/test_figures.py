@@ -202,7 +202,7 @@ def test_a_figure_without_data_is_none(name, tmp_path, grouped):
 def test_one_setting_one_row_one_seed_one_record_is_enough(name, tmp_path):
     run = write(tmp_path / "0", config("gradient_norms", {}))
     run.append("gradient_flow", {"step": 0, "encoder/layer_1/forward/h": [0.5, 1.0]})
-    assert figures.draw(name, read(find(tmp_path))[0]) is not None
+    check_places(figures.draw(name, read(find(tmp_path))[0]))
 
 
 def test_profiles_of_other_layers_and_parts_are_named(tmp_path):

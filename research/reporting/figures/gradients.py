@@ -86,7 +86,8 @@ def gradient_heatmaps(comparison: Comparison) -> Figure | None:
     looks = style.looks(comparison)
     labels = [label for label in looks if any(label in lines for _, lines in panels)]
     scale = color_scale(np.concatenate([line.to_numpy().ravel() for _, lines in panels for line in lines.values()]))
-    figure, axes = style.grid(len(labels) * len(panels), columns=len(panels), width=4.8, height=1.7)
+    width, height = max(4.8, 10 / len(panels)), max(1.7, 5 / len(labels))
+    figure, axes = style.grid(len(labels) * len(panels), len(panels), width, height)
     for place, axis in enumerate(axes):
         down, across = divmod(place, len(panels))
         section, lines = panels[across]
@@ -159,7 +160,7 @@ def _heatmap_panel(axis: Axes, decades: pd.DataFrame, scale: tuple[int, int]) ->
     for value, color in zip((-np.inf, np.inf), SPECIAL.values(), strict=True):
         special = np.where(decades == value, 1.0, np.nan)
         axis.pcolormesh(across, edges, special, cmap=ListedColormap([color]), rasterized=True)
-    axis.set(yticks=[steps[0], steps[-1]], xticks=[0, decades.shape[1]])
+    axis.set(yticks=sorted({steps[0], steps[-1]}), xticks=[0, decades.shape[1]])
     axis.spines[:].set_visible(False)
 
 
