@@ -30,11 +30,11 @@ def profile(factor: float, seed: int, steps: int = 150) -> np.ndarray:
         return (0.3 * (factor * (1 + 0.01 * seed)) ** np.arange(steps - 1.0, -1, -1)).astype(np.float32)
 
 
-@pytest.fixture
-def gradient_runs(tmp_path: Path) -> Path:
-    """Four variants, two settings, three seeds; one trial is unfinished and one diverged."""
+@pytest.fixture(scope="session")
+def gradient_runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Four variants, two settings, three seeds; one trial is unfinished and one diverged. Not to be written to."""
     experiment = load("gradient_norms")
-    root = tmp_path / "gradient_norms"
+    root = tmp_path_factory.mktemp("runs") / "gradient_norms"
     for setting in ("mnist_196", "adding_200"):
         for variant, factor in FACTORS.items():
             for seed in range(3):

@@ -105,7 +105,7 @@ def test_load_gives_a_row_for_each_run_with_its_config_and_its_summary(tmp_path)
 
 
 def test_runs_are_grouped_by_experiment(gradient_runs, attention_runs):
-    groups = read(find(gradient_runs.parent))
+    groups = read([*find(gradient_runs), *find(attention_runs)])
     assert [(group.name, len(group.trials)) for group in groups] == [("attention", 6), ("gradient_norms", 24)]
 
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -102,8 +103,9 @@ def test_seeds_of_words_and_of_numbers_stand_next_to_each_other(attention_runs):
     assert set(comparison.trials["seed"]) == {"x", 0, 1, 2}
 
 
-def test_profiles_of_two_lengths_in_a_row_are_a_users_mistake(gradient_runs, capsys):
-    path = sorted(gradient_runs.glob("*/gradient_flow.jsonl"))[1]
+def test_profiles_of_two_lengths_in_a_row_are_a_users_mistake(gradient_runs, tmp_path, capsys):
+    runs = shutil.copytree(gradient_runs, tmp_path / "runs")
+    path = sorted(runs.glob("*/gradient_flow.jsonl"))[1]
     path.write_text('{"step": 0, "encoder/layer_1/forward/h": [1.0, 2.0]}\n')
     with pytest.raises(UserError, match=rf"{path}: encoder/layer_1/forward/h: has 2 numbers; must have 150, as in "):
-        report(gradient_runs)
+        report(runs)
