@@ -93,9 +93,9 @@ def test_a_norm_of_zeros_is_zero_and_of_what_is_not_finite_is_not_finite():
 
 @each_case(variants=False)
 def test_the_gradient_reaches_the_first_step_in_the_part_that_the_next_step_reads(name):
-    problem, cell = problems.make(name), cell_of(name)
+    problem, cell = problems.make(name, lengths=(STEPS,) * BATCH), cell_of(name)
     at_the_end = np.zeros_like(problem.ys_share)
-    at_the_end[:, -1] = problem.ys_share[:, -1]
+    at_the_end[:, 0] = problem.ys_share[:, 0]  # in reverse, the step that is read last
     nothing = tuple(np.zeros_like(part) for part in problem.last_share)
     norms = solve(name, problem.replace(ys_share=at_the_end, last_share=nothing), masked=True, reverse=True).norms
     assert np.all(norms[:, cell.parts.index(cell.state)] > 0)
