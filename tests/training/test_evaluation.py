@@ -32,7 +32,7 @@ def test_the_metrics_of_a_trial_are_of_its_own_outputs_forced_and_free():
     for trial, metrics in enumerate(found):
         assert metrics["free_running/edit_error_rate"] == pytest.approx(edit_error_rate(outputs[trial], targets))
         forced = [tokens[:length] for tokens, length in zip(score.predictions[trial], lengths, strict=True)]
-        forced = [tokens[:-1] if EOS not in tokens[:-1] and tokens[-1] == EOS else tokens for tokens in forced]
+        forced = [tokens[:-1] if tokens[-1] == EOS else tokens for tokens in forced]
         references = [target[: length - 1] for target, length in zip(targets, lengths, strict=True)]
         edits = sum(Levenshtein.distance(list(a), list(b)) for a, b in zip(forced, references, strict=True))
         expected = edits / sum(map(len, references))

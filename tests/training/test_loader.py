@@ -205,6 +205,7 @@ def test_a_file_that_cannot_be_read_is_one_line(tmp_path):
         run(tmp_path, OnDisk(damaged=True))
 
 
+@pytest.mark.slow
 def test_a_corpus_of_tfds_is_trained_on(tmp_path, monkeypatch):
     archives.librispeech(archives.manual_folder(tmp_path / "data", monkeypatch))
     options = {
