@@ -69,7 +69,7 @@ class LRU(LinearCell):
 
 
 def _squared_radii(noise: Float[Array, " H"]) -> Float[Array, " H"]:
-    """The middles of H equal parts of the range of |lambda|^2."""
+    """Return the middles of H equal parts of the range of |lambda|^2."""
     low, high = (radius**2 for radius in RADII)
     return low + (high - low) * (jnp.arange(noise.size, dtype=noise.dtype) + 0.5) / noise.size
 

@@ -56,7 +56,7 @@ def _weights(name: str):
 
 
 def of_cell(name: str, seed: int = 0, **options: Any) -> dict[str, np.ndarray]:
-    """The weights of a cell, matrices and biases as [G, ..., H]."""
+    """Return the weights of a cell, matrices and biases as [G, ..., H]."""
     actual, cell = jax.device_get(_weights(name)(scheme(**options), jnp.int32(seed))), CASES[name]
     counts = {name: matrix.blocks for name, matrix in cell.matrices(HIDDEN).items()}
     counts |= {"w": len(cell.gates), "b": len(cell.gates)}

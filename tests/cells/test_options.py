@@ -55,7 +55,7 @@ def after_a_step(cell: Cell, arrays: Arrays) -> Parts:
 
 
 def with_gate(cell: Cell, arrays: Arrays, gate: str, **blocks: Any) -> Arrays:
-    """The weights with the block of one gate replaced: `u=0.0, b=40.0`."""
+    """Return the weights with the block of one gate replaced: `u=0.0, b=40.0`."""
     block = slice(cell.gates.index(gate) * HIDDEN, (cell.gates.index(gate) + 1) * HIDDEN)
     changed = {name: arrays[name].copy() for name in blocks}
     for name, value in blocks.items():

@@ -79,7 +79,7 @@ class Problem(NamedTuple):
         return chosen._replace(arguments=chosen.arguments._replace(weights=self.arguments.weights))
 
     def steps(self, start: int, stop: int) -> "Problem":
-        """These steps alone."""
+        """Return the problem of these steps alone."""
         cut = slice(start, stop)
         return self._replace(
             arguments=self.arguments._replace(xs=self.arguments.xs[:, cut]),

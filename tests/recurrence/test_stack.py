@@ -94,7 +94,7 @@ def test_an_empty_sequence_ends_as_it_starts(case):
 
 
 def halves(case: Case, problem: Problem, arguments: Arguments, stop: bool):
-    """The two halves of time, with the carry passed on, with its gradient or without."""
+    """Return the two halves of time, with the carry passed on, with its gradient or without."""
     first, second = problem.steps(0, HALF), problem.steps(HALF, STEPS)
     states, carries, _ = stacks.results(case, arguments._replace(xs=arguments.xs[:, :HALF]), first)
     carries = jax.lax.stop_gradient(carries) if stop else carries

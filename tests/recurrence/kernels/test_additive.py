@@ -23,7 +23,7 @@ def plain(queries, keys, weight):
 
 
 def drawn():
-    """Queries, keys, the weight, and the gradient of the scores."""
+    """Draw queries, keys, the weight, and the gradient of the scores."""
     rng = np.random.default_rng(0)
     shapes = (BATCH, QUERIES, HIDDEN), (BATCH, KEYS, HIDDEN), (HIDDEN,), (BATCH, QUERIES, KEYS)
     return [jnp.asarray(rng.normal(size=shape)) for shape in shapes]

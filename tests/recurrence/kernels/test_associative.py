@@ -81,7 +81,7 @@ def test_the_tree_gives_the_states_for_any_number_of_steps(steps, kind, reverse)
 
 
 def primitives(jaxpr) -> list[str]:
-    """The names of all operations, inner programs included."""
+    """Return the names of all operations, inner programs included."""
     actual = []
     for equation in jaxpr.eqns:
         inner = jax.tree.leaves(
@@ -109,7 +109,7 @@ def depth(jaxpr) -> int:
 
 @functools.cache
 def gradient(name: str, steps: int, form: Form):
-    """The program of the forward and backward pass."""
+    """Return the program of the forward and backward pass."""
     cell = ALL_CELLS[name]()
     weights = problems.make(name).arguments.weights
 

@@ -28,7 +28,7 @@ SIZES = (INPUTS, HIDDEN, 1, False)
 
 
 def reference(x: Any, h: Any, c: Any, flat: Any, lengths: Any, inputs: int, features: int) -> Any:
-    """The kernel by `lstm_ref`, which takes the weights apart as JAX's authors actual cuDNN to do it.
+    """Return what the kernel does by `lstm_ref`, which takes the weights apart as JAX's authors found cuDNN to.
 
     Like cuDNN it refuses an empty sequence: nothing that it then yields is a number.
     """
@@ -158,7 +158,7 @@ def test_the_flat_weights_have_the_size_and_the_order_that_jax_takes_apart():
 
 @pytest.fixture
 def gpu(monkeypatch) -> None:
-    """Takes the machine for one that has the kernel."""
+    """Take the machine for one that has the kernel."""
     monkeypatch.setattr(cudnn, "obstacle", lambda: None)
 
 

@@ -34,7 +34,7 @@ def double_precision():
 
 @functools.cache
 def gradients_of(case: str, reverse: bool, regularized: bool = True, **options: Any) -> Any:
-    """A compiled function of the problem and of the noise: gradients of weights, inputs, carry, probe and omega."""
+    """Compile the gradients of weights, inputs, carry, probe and omega, as a function of the problem and the noise."""
     cell = cell_of(case)
 
     def gradients(arguments: Problem, noise: dict[str, Any]) -> Any:
