@@ -43,7 +43,7 @@ def inclined(decoder: Decoder, token: int, by: float, scale: float = 1.0) -> Dec
 
 
 def counted_steps(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Gets an item with each step that a decoder takes in programs traced from here on."""
+    """Return a list that gets an item with each step of a decoder in programs that are traced later."""
     calls: list[int] = []
     plain = Decoder.step
 
@@ -119,7 +119,7 @@ def exhaustive(table: Table, row: int, options: Beam, most: int = MOST) -> list[
 
 
 def beam(table: Table, row: int, options: Beam, most: int = MOST) -> tuple[list[Output], int]:
-    """The search of `Beam` without an early exit, and the steps after which its result stands by the bound."""
+    """Return what `Beam` finds without an early exit, and the steps after which the bound makes its result final."""
     going: list[tuple[Tokens, float]] = [((), 0.0)]
     left: list[Output] = []
     settled = None
@@ -139,7 +139,7 @@ def beam(table: Table, row: int, options: Beam, most: int = MOST) -> tuple[list[
 
 
 def same(found: Hypotheses, row: int, wanted: list[Output]) -> None:
-    """These outputs, and none besides."""
+    """Assert that these outputs were found, and no others."""
     count, most = found.tokens.shape[1:]
     assert len(wanted) <= count
     for n, output in enumerate(wanted):

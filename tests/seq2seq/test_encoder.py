@@ -27,7 +27,7 @@ def encoder(cell: str = "lstm", layers: int = 2, bidirectional: bool = True) -> 
 
 
 def by_hand(own: Encoder, xs, lengths, probe=None, noise: StackNoise | None = None) -> Memory:
-    """The layers one by one, from zeros; the last states are read off the states of each row."""
+    """Run the layers one by one, from zeros; the last states are read off the states of each row."""
     stack, x, carries = own.stack, jnp.zeros(0), []
     read, lengths = own.front(xs, lengths)
     for depth, directions in enumerate(stack.layers):
@@ -284,7 +284,8 @@ def test_in_bfloat16_the_layers_products_are_rounded_and_the_convolution_is_not(
 
 
 def test_a_decoder_neither_shortens_nor_reverses_its_targets():
-    for options in ({"subsampling": "pyramid"}, {"reverse_source": True}):
+    changes: list[dict[str, Any]] = [{"subsampling": "pyramid"}, {"reverse_source": True}]
+    for options in changes:
         stack = models.decoder_of(models.build(models.TOKENS, "rnn", num_layers=2, **options)).stack
         assert stack.reverse == (False,) and not len(stack.between)
 

@@ -53,7 +53,13 @@ def model_of(encoder: str, way: str) -> Seq2seq:
     return models.model("gru", WAYS[way], **ENCODERS[encoder])
 
 
-CASES = [*((encoder, "additive") for encoder in ENCODERS), *(("pyramid", way) for way in WAYS if way != "additive")]
+PAIRS = [*((encoder, "additive") for encoder in ENCODERS), *(("pyramid", way) for way in WAYS if way != "additive")]
+ALIKE = ("forward", "both ways", "mean", "scaled_dot", "general", "dot before", "additive, smoothed")
+"""Encoders and ways whose code is that of others."""
+CASES = [
+    pytest.param(encoder, way, marks=pytest.mark.slow if encoder in ALIKE or way in ALIKE else ())
+    for encoder, way in PAIRS
+]
 """An attention reads states and lengths only, which the pyramid changes as much as any encoder."""
 
 
@@ -64,7 +70,7 @@ def test_neither_what_comes_later_nor_padding_nor_neighbours_matter(encoder, way
 
     @quick.jit
     def run(batch, used, ratio, whole, sampled):
-        """Of the sequences that are used: scores, what was fed, weights, gradients; and what the model says."""
+        """Return scores, decoder inputs, weights and gradients of the sequences that are used, and predictions."""
         conditions = StepOptions(ratio, whole)
 
         def loss(weights, onto):
@@ -88,7 +94,7 @@ def test_neither_what_comes_later_nor_padding_nor_neighbours_matter(encoder, way
 
     @quick.jit
     def early_logits_by_token(table):
-        """The gradient of the logits up to `CUT`, where each position is fed a token of its own, by that token."""
+        """Return the gradient of the logits up to `CUT` by each token, where each position reads a different one."""
 
         def logits(table):
             own = models.altered(models.decoder_of(model), table, "embed", "embedding")

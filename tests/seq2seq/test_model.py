@@ -41,7 +41,7 @@ def cross_entropy(logits: np.ndarray, target: int) -> float:
 
 @pytest.fixture(scope="module")
 def tokens():
-    """What the model says of a batch, with the logits and the decoding that it must follow from; compiled once."""
+    """Return a function of a batch to the model's results, the logits and the decoding; compiled once."""
     with jax.enable_x64(True):
         model = models.model("gru", "additive")
 
@@ -330,7 +330,7 @@ def test_chrono_provides_for_the_length_that_each_layer_reads():
     options = Seq2seqOptions(ModelOptions(300, subsampling="convolution", subsampling_factor=4), LSTM())
     with jax.enable_x64(False):
         rngs = nnx.Rngs(params=jax.random.key(0))
-        model = Seq2seq(options, spec, InitScheme.of(InitOptions(bias="chrono")), rngs)
+        model = Seq2seq(options, spec, InitScheme.of(InitOptions("identity", bias="chrono")), rngs)
     forget = slice(300, 600)
     assert LSTM().gates[1] == LSTM().keep_gate
     for stack, length in ((model.encoder.stack, 1000), (decoder_of(model).stack, 8)):

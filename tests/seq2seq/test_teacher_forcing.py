@@ -220,28 +220,34 @@ def test_the_options_decide_what_the_decoder_reads_in_training(changes, monkeypa
     assert numbers is not None
     ratio, whole = jnp.asarray(forcing.ratio, jnp.float32), jnp.asarray(numbers.per_sequence)
     assert whole == (forcing.granularity == "sequence")
-    inputs, plain = [], Decoder.__call__
-
-    def watched(self, memory, tokens, *rest):
-        inputs.append(tokens)
-        return plain(self, memory, tokens, *rest)
-
-    monkeypatch.setattr(Decoder, "__call__", watched)
-    decoder, memory = decoder_of(model), encoded(model, batch)
-    model.loss(batch, key, StepOptions(numbers.probability(jnp.asarray(0)), whole))
-    of_head = jax.random.split(jax.random.split(key)[1])[0]
-    wanted = decoder_inputs(
-        decoder, memory, batch.targets, StepOptions(ratio, whole), of_head, feedback=forcing.feedback
-    )
-    np.testing.assert_array_equal(inputs[0], wanted)
     other: Feedback = "argmax" if forcing.feedback == "sample" else "sample"
     wrong: list[tuple[StepOptions, Feedback]] = [
         (StepOptions(ratio, 1 - whole), forcing.feedback),
         (StepOptions(jnp.asarray(0, jnp.float32), whole), forcing.feedback),
         (StepOptions(ratio, whole), other),
     ]
-    for options, feedback in wrong:
-        assert np.any(decoder_inputs(decoder, memory, batch.targets, options, of_head, feedback=feedback) != wanted)
+    tokens_read, plain = [], Decoder.__call__
+
+    def watched(self, memory, tokens, *rest):
+        tokens_read.append(tokens)
+        return plain(self, memory, tokens, *rest)
+
+    monkeypatch.setattr(Decoder, "__call__", watched)
+
+    @quick.jit
+    def run():
+        decoder, memory = decoder_of(model), encoded(model, batch)
+        model.loss(batch, key, StepOptions(numbers.probability(jnp.asarray(0)), whole))
+        of_head = jax.random.split(jax.random.split(key)[1])[0]
+        cases = [(StepOptions(ratio, whole), forcing.feedback), *wrong]
+        return tokens_read[0], [
+            decoder_inputs(decoder, memory, batch.targets, options, of_head, feedback=feedback)
+            for options, feedback in cases
+        ]
+
+    tokens, (wanted, *others) = run()
+    np.testing.assert_array_equal(tokens, wanted)
+    assert all(np.any(np.asarray(read) != np.asarray(wanted)) for read in others)
 
 
 def probabilities(options: TeacherForcingOptions, steps: np.ndarray) -> np.ndarray:

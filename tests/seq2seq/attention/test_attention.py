@@ -69,7 +69,7 @@ def numpy_scores(own: Any, query: np.ndarray, states: np.ndarray) -> np.ndarray:
 
 
 def numpy_context(own: Any, weights: np.ndarray, states: np.ndarray) -> np.ndarray:
-    """The context [M] of weights [N, S]."""
+    """Return the context [M] of weights [N, S]."""
     if own.options.name != "multi_head":
         return weights[0] @ states
     width = FEATURES // own.num_heads

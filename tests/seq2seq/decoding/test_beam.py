@@ -25,21 +25,21 @@ COVERED = {"coverage_penalty": 0.4}
 
 
 def prepared(kind: str, by: float = 1.5):
-    """A decoder that is inclined to end, and else not too sure, so that outputs differ in length; and a memory."""
+    """Return a decoder that tends to end and is not too sure, so that outputs differ in length; and a memory."""
     model = outputs.model(kind)
     return inclined(decoder_of(model), EOS, by, 0.5), quick.jit(lambda: encoded(model, models.batch()))()
 
 
 @pytest.fixture(scope="module", params=["none", "dot", "additive"])
 def known(request):
-    """The kind of attention, a decoder, a memory, and what the decoder thinks of all outputs."""
+    """Return the kind of attention, a decoder, a memory, and the decoder's probabilities of all outputs."""
     with jax.enable_x64(True):
         decoder, memory = prepared(request.param)
         return request.param, decoder, memory, Table.of(decoder, memory)
 
 
 def found_by(decoder: Decoder, memory, configs, most: int = MOST):
-    """What each search finds; one program."""
+    """Return what each search finds; one program."""
     run = quick.jit(lambda memory: [config.resolve(most)(decoder, memory) for config in configs])
     return jax.device_get(run(memory))
 

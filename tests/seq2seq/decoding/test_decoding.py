@@ -28,7 +28,7 @@ VALID = np.arange(models.SOURCE)[None, :] < np.array(SOURCE_LENGTHS)[:, None]
 
 
 def decoded(known, configs, noise=NO_NOISE):
-    """What each search finds with this decoder and memory; one program."""
+    """Return what each search finds with this decoder and memory; one program."""
     decoder, memory = known
 
     @quick.jit
@@ -40,7 +40,7 @@ def decoded(known, configs, noise=NO_NOISE):
 
 @pytest.fixture(scope="module")
 def talking():
-    """A decoder that ends after some steps, and a memory."""
+    """Return a decoder that ends after some steps, and a memory."""
     with jax.enable_x64(True):
         model = models.model("lstm", "additive")
         return inclined(decoder_of(model), EOS, 2.0), quick.jit(encoded, static_argnums=0)(model, models.batch())

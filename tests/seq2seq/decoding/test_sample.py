@@ -18,7 +18,7 @@ DRAWS = 4000
 
 @pytest.fixture(scope="module")
 def known():
-    """A decoder, a memory, and what the decoder thinks of all outputs."""
+    """Return a decoder, a memory, and the decoder's probabilities of all outputs."""
     with jax.enable_x64(True):
         model = outputs.model("dot")
         memory = quick.jit(lambda: encoded(model, models.batch()))()
