@@ -1,8 +1,8 @@
 """Options as frozen dataclasses: how they are checked, flattened to dotted keys, and traced.
 
-A choice among named things (cell, attention, task, optimizer, ...) is a base class whose subclasses each set a `name` and
-have options of their own; a plain dict next to them, the registry, maps names to classes. So no option can be given to a
-thing that does not read it.
+A choice among named things (cell, attention, task, optimizer, ...) is a base class whose subclasses each set a `name`
+and have options of their own; a plain dict next to them, the registry, maps names to classes. So no option can be given
+to a thing that does not read it.
 
 Most options are compiled into the program. A number declared with `traced` is an argument of it instead, so that trials
 which differ in such numbers alone share one compiled program: `static_key` tells which do, `numbers` gives one trial's
