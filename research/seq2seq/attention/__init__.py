@@ -1,16 +1,12 @@
-"""How the decoder sees the encoder's states, one file a kind."""
+"""How the decoder sees the encoder's states."""
 
 from research.seq2seq.attention.additive import AdditiveAttention
 from research.seq2seq.attention.attention import Attention, AttentionModule, WeightedAttention
-from research.seq2seq.attention.context import ContextAttention
-from research.seq2seq.attention.dot import DotAttention
-from research.seq2seq.attention.general import GeneralAttention
-from research.seq2seq.attention.input import InputAttention
+from research.seq2seq.attention.dot import DotAttention, GeneralAttention, ScaledDotAttention
 from research.seq2seq.attention.local_p import LocalAttention
 from research.seq2seq.attention.location import LocationAttention
 from research.seq2seq.attention.multi_head import MultiHeadAttention
-from research.seq2seq.attention.none import NoAttention
-from research.seq2seq.attention.scaled_dot import ScaledDotAttention
+from research.seq2seq.attention.unweighted import ContextAttention, InputAttention, NoAttention
 
 __all__ = ["ATTENTIONS", "Attention", "AttentionModule", "NoAttention", "WeightedAttention"]
 

@@ -11,7 +11,7 @@ shifts them at each step:
 Kinds whose keys do not can take any number of queries at once, so that with teacher forcing the whole target attends
 in one product.
 
-A kind is one file of this folder: a dataclass of options, and the module of weights that it creates.
+A kind is a dataclass of options, and the module of weights that it creates.
 """
 
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Bool, Float, Int
 
-from research.options import LARGE, require
+from research.options import LARGE, require_between
 from research.seq2seq.encoder import Memory
 
 
@@ -84,20 +84,10 @@ class Attention:
         return False
 
     def check_query_size(self, query_size: int) -> None:
-        """Reject a decoder whose states are not of a width that the kind can read.
-
-        Raises:
-            UserError: in one line that names the key.
-        """
+        """Raise a UserError if the kind cannot read states of that width."""
 
     def create(self, query_size: int, memory_size: int, rngs: nnx.Rngs) -> "AttentionModule":
-        """Draw the weights of a kind that has any.
-
-        Args:
-            query_size: H, the width of the decoder's states.
-            memory_size: M, the width of the encoder's states.
-            rngs: the stream `params` is read.
-        """
+        """Draw the weights of a kind that has any, for states of widths H (decoder) and M (encoder)."""
         raise NotImplementedError
 
 
@@ -120,8 +110,7 @@ class WeightedAttention(Attention):
     has_context: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        hot = self.temperature
-        require(1 / LARGE <= hot <= LARGE, "attention.temperature", hot, f"between {1 / LARGE:g} and {LARGE:g}")
+        require_between(self, "attention", temperature=(1 / LARGE, LARGE))
 
     @property
     def has_memory(self) -> bool:
@@ -183,15 +172,8 @@ class AttentionModule(nnx.Module):
     ) -> tuple[Float[Array, "B U M"], Float[Array, "B U S"]]:
         """Return contexts, and weights that are zero on padding and sum to 1 (to 0 where a source is empty).
 
-        Args:
-            queries: states of the decoder.
-            source: keys and values.
-            dropout: factors on the weights; the returned weights, the mean of all heads, are without them.
+        The weights returned are the mean of all heads, without the factors `dropout` on those of the contexts.
         """
-        batch, heads, steps, width = source.values.shape
-        if not steps:  # of all sequences, so that there is nothing to score
-            empty = jnp.zeros((batch, queries.shape[1], heads * width), queries.dtype)
-            return self.output(empty), empty[:, :, :0]
         scores = self.score(queries, source) / self.options.temperature
         weights = normalize_scores(scores, source.valid()[:, None, None, :], self.options.smoothing)
         kept = weights if dropout is None else weights * jnp.swapaxes(dropout, 1, 2)
@@ -229,17 +211,14 @@ class AttentionModule(nnx.Module):
 def normalize_scores(
     scores: Float[Array, "B N U S"], valid: Bool[Array, "B 1 1 S"], smoothing: bool = False
 ) -> Float[Array, "B N U S"]:
-    """Return weights over the valid states that are in reach, zeros on the rest.
+    """Return weights over the valid states that are in reach (scores of -inf are not), zeros on the rest.
 
-    Args:
-        scores: -inf where a state is out of reach.
-        valid: False on padding.
-        smoothing: normalize sigmoids of the scores instead of exponentials.
+    With smoothing, sigmoids of the scores are normalized instead of exponentials.
     """
     valid = valid & (scores != -jnp.inf)
     if smoothing:  # exp(log sigmoid), from which the largest is subtracted as from any other: no mass underflows
         scores = jax.nn.log_sigmoid(jnp.where(valid, scores, 0))
     lowest = jnp.finfo(scores.dtype).min
-    largest = jax.lax.stop_gradient(jnp.max(jnp.where(valid, scores, lowest), axis=3, keepdims=True))
+    largest = jax.lax.stop_gradient(jnp.max(scores, axis=3, keepdims=True, initial=lowest, where=valid))
     mass = jnp.where(valid, jnp.exp(jnp.where(valid, scores - largest, 0)), 0)
     return mass / jnp.maximum(jnp.sum(mass, axis=3, keepdims=True), jnp.finfo(scores.dtype).tiny)

@@ -1,8 +1,11 @@
-"""Dot-product attention (Luong, Pham, Manning 2015).
+"""Attention by dot products.
 
-e_us = q_u . k_s        k_s = m_s, or W m_s where encoder and decoder differ in width
+dot           e_us = q_u . k_s              k_s = m_s, or W m_s where encoder and decoder differ in width
+scaled_dot    e_us = q_u . k_s / sqrt(H)    k_s as in `dot`
+general       e_us = q_u . W m_s
 """
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -24,8 +27,29 @@ class DotAttention(WeightedAttention):
         return DotModule(self, query_size, memory_size, rngs, project=query_size != memory_size)
 
 
+@dataclass(frozen=True)
+class ScaledDotAttention(WeightedAttention):
+    """Dot product divided by the square root of its width (Vaswani et al. 2017)."""
+
+    name: Literal["scaled_dot"] = "scaled_dot"
+
+    def create(self, query_size: int, memory_size: int, rngs: nnx.Rngs) -> "DotModule":
+        project, divisor = query_size != memory_size, math.sqrt(query_size)
+        return DotModule(self, query_size, memory_size, rngs, project=project, divisor=divisor)
+
+
+@dataclass(frozen=True)
+class GeneralAttention(WeightedAttention):
+    """Dot product of the query and a linear map of the state (Luong et al. 2015)."""
+
+    name: Literal["general"] = "general"
+
+    def create(self, query_size: int, memory_size: int, rngs: nnx.Rngs) -> "DotModule":
+        return DotModule(self, query_size, memory_size, rngs, project=True)
+
+
 class DotModule(AttentionModule):
-    """Dot products of queries and keys."""
+    """Dot products of queries and keys, which are a linear map of the states or, without `project`, the states."""
 
     def __init__(
         self,
@@ -37,16 +61,6 @@ class DotModule(AttentionModule):
         project: bool,
         divisor: float = 1.0,
     ) -> None:
-        """Draw the weights.
-
-        Args:
-            options: those of the kind.
-            query_size: H, the width of the decoder's states.
-            memory_size: M, the width of the encoder's states.
-            rngs: the stream `params` is read.
-            project: make keys by a linear map of the states; otherwise they are the states.
-            divisor: of the products.
-        """
         super().__init__(options, query_size)
         self.project = linear(memory_size, query_size, rngs) if project else None
         self.divisor = divisor
