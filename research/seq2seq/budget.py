@@ -32,10 +32,7 @@ OptionsT = TypeVar("OptionsT", bound=Seq2seqOptions)
 def resolve_hidden_size(options: OptionsT, spec: TaskSpec) -> OptionsT:
     """Return the options with the hidden size whose number of weights is nearest to the budget, and no budget.
 
-    Options without a budget are returned unchanged.
-
-    Raises:
-        UserError: if that number is further from the budget than `TOLERANCE`.
+    Options without a budget are returned unchanged. A number further from the budget than `TOLERANCE` is a UserError.
     """
     budget = options.model.parameter_budget
     if not budget:

@@ -89,17 +89,7 @@ class Decoder(nnx.Module):
         init: InitScheme,
         rngs: nnx.Rngs,
     ) -> None:
-        """Draw the weights.
-
-        Args:
-            options: of the model.
-            attention: how the source is read.
-            cell: of all layers.
-            spec: sizes of the vocabulary and of the longest target.
-            encoder: its layers, whose states are read.
-            init: of the recurrent layers.
-            rngs: the stream `params` is read.
-        """
+        """Draw the weights of a decoder that reads the states of these layers of the encoder."""
         width = options.hidden_size
         self.options, self.attention_options = options, attention
         self.readout_size = options.readout_size or width
@@ -147,14 +137,7 @@ class Decoder(nnx.Module):
         lengths: Int[Array, " B"] | None,
         noise: DecoderNoise = NO_NOISE,
     ) -> tuple[Float[Array, "B U V"], Float[Array, "B U S"]]:
-        """Return logits and attention weights at all positions.
-
-        Args:
-            memory: what the encoder made of the sources.
-            tokens: decoder inputs: the token before each position.
-            lengths: valid positions of each target; None: all are.
-            noise: of the recurrence and the attention.
-        """
+        """Return logits and attention weights at all positions; `tokens` are those before each position."""
         state, embedded = self.start(memory), self.embed(tokens)
         if self.waits:
             readout, weights = self._scan(state, embedded, noise)
@@ -169,14 +152,7 @@ class Decoder(nnx.Module):
     def step(
         self, memory: Memory, state: DecoderState, tokens: Int[Array, " B"], noise: DecoderNoise = NO_NOISE
     ) -> tuple[Float[Array, "B V"], Float[Array, "B S"], DecoderState]:
-        """Return logits, attention weights and state after one more token.
-
-        Args:
-            memory: what the encoder made of the sources.
-            state: before the token.
-            tokens: the last token of each target.
-            noise: of one step.
-        """
+        """Return logits, attention weights and state after one more token, with the noise of one step."""
         readout, weights, state = self._advance(state, self.embed(tokens), noise)
         return self._logits(readout), _weights(weights, memory, readout), state
 
@@ -270,9 +246,7 @@ class Decoder(nnx.Module):
 
 def _repeat(constant: Float[Array, "B M"] | None, like: Float[Array, "B U N"]) -> Float[Array, "B U M"] | None:
     """Return the constant at all steps."""
-    if constant is None:
-        return None
-    return jnp.broadcast_to(constant[:, None, :], (*like.shape[:2], constant.shape[1]))
+    return None if constant is None else jnp.broadcast_to(constant[:, None, :], (*like.shape[:2], constant.shape[1]))
 
 
 def _weights(weights: Array | None, memory: Memory, like: Array) -> Array:

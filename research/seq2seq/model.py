@@ -21,19 +21,8 @@ class Seq2seq(nnx.Module):
     """Encoder and head."""
 
     def __init__(self, options: Seq2seqOptions, spec: TaskSpec, init: InitScheme, rngs: nnx.Rngs) -> None:
-        """Draw the weights.
-
-        Args:
-            options: with a hidden size, not a budget of weights (see `budget`).
-            spec: kinds and sizes of inputs and targets.
-            init: of the recurrent layers; its numbers may be traced.
-            rngs: the stream `params` is read.
-        """
-        assert not options.model.parameter_budget, "the hidden size is to be resolved first"
-        self.profile_names = options.profile_names
-        """Names of the columns of the gradient of `loss` with respect to `probe`."""
-        self.state_profile = options.state_profile
-        """The name of these in which the gradient travels through time."""
+        """Draw the weights; numbers of `init` may be traced."""
+        assert not options.model.parameter_budget, "the hidden size is to be resolved first (see `budget`)"
         self.encoder = Encoder(options.model, options.cell, spec, init, rngs)
         if spec.target == "tokens":
             self.head = TokenHead(options, spec, self.encoder.stack, init, rngs)
@@ -57,7 +46,7 @@ class Seq2seq(nnx.Module):
             batch: the whole batch.
             key: of all draws, which are made for the whole batch.
             options: of this update.
-            probe: zeros; its gradient is the norm of dL/dcarry_t of the parts named `profile_names`.
+            probe: zeros; its gradient is the norm of dL/dcarry_t of the parts named `Seq2seqOptions.profile_names`.
             shard: the part of the batch that is computed; the results of all parts add up to those of the whole.
 
         Returns:
@@ -77,12 +66,8 @@ class Seq2seq(nnx.Module):
     def predict(self, batch: Batch, rates: Rates = NO_DROPOUT, key: Array | None = None) -> tuple[Score, Array]:
         """Return the score of each example with teacher forcing, and what the model predicts without.
 
-        Predictions are tokens or labels [B, U], logits or values [B, V].
-
-        Args:
-            batch: with targets.
-            rates: of training, of which zoneout has an expectation in evaluation.
-            key: of the draws, where decoding draws any.
+        Predictions are tokens or labels [B, U], logits or values [B, V]. Of the rates of training, zoneout has an
+        expectation in evaluation. The key is that of decoding's draws, if any.
         """
         return self.head.predict(self._memory(batch.inputs, batch.input_lengths, rates), batch, rates, key)
 
@@ -94,14 +79,9 @@ class Seq2seq(nnx.Module):
         rates: Rates = NO_DROPOUT,
         key: Array | None = None,
     ) -> Hypotheses:
-        """Return outputs without targets, n-best with scores.
+        """Return outputs without targets, n-best with scores, for tokens [B, S] or features [B, S, D].
 
-        Args:
-            inputs: tokens [B, S] or features [B, S, D].
-            lengths: valid steps of each sequence; None: all are.
-            decoding: resolved; by default that of the model's options.
-            rates: of training.
-            key: of the draws, where decoding draws any.
+        The decoding is a resolved one, by default that of the model's options.
         """
         head = self._token_head()
         decoding = decoding or head.decoding

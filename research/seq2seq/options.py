@@ -40,8 +40,12 @@ class Seq2seqOptions:
         weighted = attention.has_weights or rate == 0
         require(weighted, "dropout.attention", rate, f"0, as attention.name={attention.name} has no weights")
         check_cell(cell, self.dropout, self.zoneout)
-        if model.backend == "cudnn":
-            self._check_cudnn()
+        if model.backend == "cudnn":  # what only the scan can do
+            reason = " with model.backend=cudnn, or the backend auto or scan"
+            _require_defaults(self, "cell", reason)
+            _require_defaults(self, "zoneout", reason)
+            _require_defaults(self, "dropout", reason, "recurrent")
+            _require_defaults(self, "model", reason, "remat_every", "tbptt_steps", "compute_dtype")
 
     def check_task(
         self,
@@ -49,16 +53,7 @@ class Seq2seqOptions:
         target: Literal["tokens", "labels", "class", "value"],
         same_length: bool,
     ) -> None:
-        """Reject options that a task of this kind has no use for.
-
-        Args:
-            inputs: what the encoder reads.
-            target: what the model predicts.
-            same_length: whether all inputs are equally long.
-
-        Raises:
-            UserError: in one line that names the key.
-        """
+        """Raise a UserError for options that a task of this kind has no use for."""
         subsampling = self.model.subsampling
         reason = "none, as the task's labels stand at the steps of its input"
         require(subsampling == "none" or target != "labels", "model.subsampling", subsampling, reason)
@@ -68,9 +63,7 @@ class Seq2seqOptions:
         require(inputs == "tokens" or rate == 0, "dropout.input", rate, f"0, {reason} and its inputs are not tokens")
         for section in ("attention", "teacher_forcing", "decoding"):
             _require_defaults(self, section, f", {reason}")
-        for name in ("readout_size", "tie_embeddings"):
-            value, default = getattr(self.model, name), getattr(ModelOptions, name)
-            require(value == default, f"model.{name}", value, f"{default}, {reason}")
+        _require_defaults(self, "model", f", {reason}", "readout_size", "tie_embeddings")
 
     @property
     def profile_names(self) -> tuple[str, ...]:
@@ -87,22 +80,10 @@ class Seq2seqOptions:
         """Name of the part in which the gradient travels through time."""
         return self.profile_names[self.cell.parts.index(self.cell.state)]
 
-    def _check_cudnn(self) -> None:
-        """Reject what only the scan can do."""
-        reason = " with model.backend=cudnn, or the backend auto or scan"
-        _require_defaults(self, "cell", reason)
-        _require_defaults(self, "zoneout", reason)
-        recurrent = self.dropout.recurrent
-        require(recurrent == 0, "dropout.recurrent", recurrent, f"0{reason}")
-        for name in ("remat_every", "tbptt_steps", "compute_dtype"):
-            value, default = getattr(self.model, name), getattr(ModelOptions, name)
-            require(value == default, f"model.{name}", value, f"{default}{reason}")
 
-
-def _require_defaults(options: Seq2seqOptions, section: str, reason: str) -> None:
-    """Reject a section that is not the default one, by the first option that differs from it."""
-    chosen: Any = getattr(options, section)
+def _require_defaults(options: Seq2seqOptions, section: str, reason: str, *names: str) -> None:
+    """Reject options of a section, by default all of them, that differ from the default section."""
     default: Any = getattr(Seq2seqOptions(), section)
-    for item in fields(default):
-        value, allowed = getattr(chosen, item.name), getattr(default, item.name)
-        require(value == allowed, f"{section}.{item.name}", value, f"{allowed}{reason}")
+    for name in names or [item.name for item in fields(default)]:
+        value, allowed = getattr(getattr(options, section), name), getattr(default, name)
+        require(value == allowed, f"{section}.{name}", value, f"{allowed}{reason}")

@@ -52,23 +52,8 @@ class Subsampling(nnx.Module):
         return None if lengths is None else -(-lengths // self.factor)
 
     def join(self, groups: Float[Array, "B S F D"], valid: Bool[Array, "_ S F"]) -> Float[Array, "B S M"]:
-        """Return what each group becomes; anything where none of its steps is valid.
-
-        Args:
-            groups: zeros where steps are not valid.
-            valid: for each sequence, or one for all.
-        """
+        """Return what each group becomes; anything where none of its steps is valid. Invalid steps hold zeros."""
         raise NotImplementedError
-
-
-class Identity(Subsampling):
-    """Sequences that stay as long as they are."""
-
-    def __init__(self, output_size: int) -> None:
-        super().__init__(1, output_size)
-
-    def __call__(self, xs: Float[Array, "B T D"], lengths: Lengths) -> tuple[Float[Array, "B T D"], Lengths]:
-        return xs, lengths
 
 
 class Pyramid(Subsampling):
@@ -114,15 +99,15 @@ class Strided(Subsampling):
 
 
 class Convolution(Subsampling):
-    """Strided layers, one on the other."""
+    """Strided layers, one on the other; for a factor of 1 there are none, and sequences stay unchanged."""
 
     def __init__(self, factor: int, inputs: int, outputs: int, rngs: nnx.Rngs) -> None:
-        super().__init__(factor, outputs)
+        super().__init__(factor, inputs if factor == 1 else outputs)
         power_of_two = factor & (factor - 1) == 0
         strides = [2] * (factor.bit_length() - 1) if power_of_two else [factor]
-        sizes = [inputs] + [outputs] * (len(strides) - 1)
+        sizes = [inputs, *[outputs] * len(strides)]
         self.layers = nnx.List(
-            [Strided(stride, size, outputs, rngs) for stride, size in zip(strides, sizes, strict=True)]
+            [Strided(*stride_size, outputs, rngs) for stride_size in zip(strides, sizes, strict=False)]
         )
 
     def __call__(self, xs: Float[Array, "B T D"], lengths: Lengths) -> tuple[Float[Array, "B S M"], Lengths]:
@@ -137,17 +122,10 @@ BETWEEN: dict[str, type[Pyramid | Mean | Max]] = {"pyramid": Pyramid, "mean": Me
 
 def create(
     options: ModelOptions, inputs: int, layer_outputs: int, rngs: nnx.Rngs
-) -> tuple[Subsampling, list[Subsampling]]:
-    """Return what stands in front of the first layer, and what between each two.
-
-    Args:
-        options: of the model.
-        inputs: features of what the encoder reads.
-        layer_outputs: features of what a layer puts out.
-        rngs: the stream `params` is read.
-    """
+) -> tuple[Convolution, list[Pyramid | Mean | Max]]:
+    """Return what stands in front of the first layer, and what between each two, which put out `layer_outputs`."""
     kind, factor = options.subsampling, options.subsampling_factor
-    if kind == "convolution":
-        return Convolution(factor, inputs, options.hidden_size, rngs), []
-    between = [BETWEEN[kind](factor, layer_outputs) for _ in range(options.num_layers - 1)] if kind in BETWEEN else []
-    return Identity(inputs), list(between)
+    front = Convolution(factor if kind == "convolution" else 1, inputs, options.hidden_size, rngs)
+    if kind not in BETWEEN:
+        return front, []
+    return front, [BETWEEN[kind](factor, layer_outputs) for _ in range(options.num_layers - 1)]

@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from research.batch import BOS, WHOLE, Shard
-from research.options import LARGE, require, require_default, traced
+from research.options import LARGE, require_between, require_default, traced
 from research.recurrence.kernels.cross_entropy import argmax
 from research.seq2seq.decoder import NO_NOISE, Decoder, DecoderNoise
 from research.seq2seq.encoder import Memory
@@ -47,11 +47,7 @@ class TeacherForcingOptions:
     """Which prediction the decoder reads: the likeliest token, or one sampled from its distribution."""
 
     def __post_init__(self) -> None:
-        for name in ("ratio", "min_ratio"):
-            value = getattr(self, name)
-            require(0 <= value <= 1, f"teacher_forcing.{name}", value, "between 0 and 1")
-        allowed = f"between 1 and {LARGE:g}"
-        require(1 <= self.half_life <= LARGE, "teacher_forcing.half_life", self.half_life, allowed)
+        require_between(self, "teacher_forcing", ratio=(0, 1), min_ratio=(0, 1), half_life=(1, LARGE))
         schedule = self.schedule
         uses = {
             "ratio": schedule == "constant",
@@ -97,22 +93,16 @@ class TeacherForcing:
         ratio = 0.0 if schedule == "never" else options.ratio
         per_sequence = options.granularity == "sequence"
         values = (ratio, half_life, options.min_ratio, half_life / lambertw(half_life).real, per_sequence)
-        scalars: list[Any] = [
-            np.int32(FALLING.index(schedule) if schedule in FALLING else -1),
-            *map(np.float32, values),
-        ]
+        falling = np.int32(FALLING.index(schedule) if schedule in FALLING else -1)
+        scalars: list[Any] = [falling, *map(np.float32, values)]
         return cls(*scalars)
 
     def probability(self, step: Int[Array, ""]) -> Float[Array, ""]:
         """Return the probability of the true token in update number `step`, from 0."""
         i, k = step.astype(self.ratio.dtype), self.steepness
-        schedules = jnp.stack(
-            [
-                1 - i / (2 * self.half_life),
-                jnp.exp2(-i / self.half_life),
-                1 / (1 + jnp.exp(jnp.minimum(i / k, 80.0)) / k),
-            ]
-        )
+        linear, exponential = 1 - i / (2 * self.half_life), jnp.exp2(-i / self.half_life)
+        inverse_sigmoid = 1 / (1 + jnp.exp(jnp.minimum(i / k, 80.0)) / k)
+        schedules = jnp.stack([linear, exponential, inverse_sigmoid])
         falling = jnp.maximum(schedules[jnp.maximum(self.falling, 0)], self.min_ratio)
         return jnp.where(self.falling < 0, self.ratio, falling)
 
@@ -134,15 +124,7 @@ def decoder_inputs(
 ) -> Int[Array, "B U"]:
     """Return the tokens that the decoder reads in training; nothing is drawn where all of them are true.
 
-    Args:
-        decoder: whose predictions are read.
-        memory: what the encoder made of the sources.
-        targets: true tokens.
-        options: of this update; `teacher_forcing` and `per_sequence` are used.
-        key: of the draws, which are made for the whole batch.
-        shard: the part of a batch that the targets are.
-        noise: of the decoder in this update, for these targets.
-        feedback: which prediction is read.
+    Targets and noise are those of a shard of a batch; the draws of `key` are made for the whole batch.
     """
     true, ratio = previous_tokens(targets), options.teacher_forcing
     if ratio is None:

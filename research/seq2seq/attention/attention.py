@@ -174,6 +174,10 @@ class AttentionModule(nnx.Module):
 
         The weights returned are the mean of all heads, without the factors `dropout` on those of the contexts.
         """
+        batch, heads, steps, width = source.values.shape
+        if not steps:  # of all sequences, so that there is nothing to score
+            empty = jnp.zeros((batch, queries.shape[1], heads * width), queries.dtype)
+            return self.output(empty), empty[:, :, :0]
         scores = self.score(queries, source) / self.options.temperature
         weights = normalize_scores(scores, source.valid()[:, None, None, :], self.options.smoothing)
         kept = weights if dropout is None else weights * jnp.swapaxes(dropout, 1, 2)

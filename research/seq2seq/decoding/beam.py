@@ -12,7 +12,7 @@ penalty.
 """
 
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Literal
 
 import jax
 import jax.numpy as jnp
@@ -76,10 +76,11 @@ class Beam(Decoding):
     def __call__(
         self, decoder: Decoder, memory: Memory, key: Array | None = None, noise: DecoderNoise = NO_NOISE
     ) -> Hypotheses:
+        assert self.max_length, "decoding is to be resolved first"
         (batch, steps, _), size = memory.states.shape, self.beam_size
         dtype = memory.states.dtype
         repeated = _repeat(memory, size)
-        divisors = self._divisors(dtype)
+        divisors = jnp.asarray(((5 + np.arange(1, self.max_length + 1)) / 6) ** self.length_penalty, dtype)
 
         def unfinished(loop: tuple) -> Array:
             position, beams, _ = loop
@@ -114,11 +115,6 @@ class Beam(Decoding):
         empty = Hypotheses.empty(batch, size, self.max_length, dtype, -jnp.inf)
         return jax.lax.while_loop(unfinished, step, (jnp.int32(0), beams, empty))[2]
 
-    def _divisors(self, dtype: Any) -> Float[Array, " U"]:
-        """Return the divisors of the log-probabilities of 1 to U tokens."""
-        assert self.max_length, "decoding is to be resolved first"
-        return jnp.asarray(((5 + np.arange(1, self.max_length + 1)) / 6) ** self.length_penalty, dtype)
-
     def _penalty(
         self, coverage: Float[Array, "B N S"] | None, lengths: Int[Array, " B"] | None
     ) -> Float[Array, "B N"] | float:
@@ -133,14 +129,7 @@ class Beam(Decoding):
 
 
 def _extend(beams: Beams, state: DecoderState, gains: Float[Array, "B N V"], position: Int[Array, ""]) -> Beams:
-    """Return the N likeliest of all hypotheses that are one token longer.
-
-    Args:
-        beams: the hypotheses before.
-        state: of each beam, after its last token.
-        gains: log p of the next token.
-        position: of the next token.
-    """
+    """Return the N likeliest of all hypotheses that are one token longer, from the state before it and its log p."""
     batch, size, vocabulary = gains.shape
     totals = (beams.log_probability[:, :, None] + gains).reshape(batch, -1)
     log_probability, places = jax.lax.top_k(totals, size)

@@ -10,7 +10,7 @@ What holds for all kinds:
 - Steps are taken until no step could change the result, or U of them. The result for a sequence depends neither on its
   neighbors in the batch nor on the padding of its source.
 
-A kind is one file of this folder: a dataclass of options that is called with a decoder and what it reads.
+A kind is a dataclass of options that is called with a decoder and what it reads.
 """
 
 from dataclasses import dataclass, replace
@@ -77,34 +77,19 @@ class Decoding:
         return 1
 
     def check_attention(self, attention: Attention) -> None:
-        """Reject an attention without what the kind reads.
-
-        Raises:
-            UserError: in one line that names the key.
-        """
+        """Raise a UserError if the attention has not what the kind reads."""
 
     def resolve(self, longest_target: int) -> "Decoding":
-        """Return a copy whose `max_length` is the longest target's unless it is set.
+        """Return a copy whose `max_length` is the longest target's, the end mark included, unless it is set.
 
-        Args:
-            longest_target: in tokens, the end mark included.
-
-        Raises:
-            UserError: if `min_length` leaves no place for the end mark.
+        A `min_length` that leaves no place for the end mark is a UserError.
         """
         return self if self.max_length else replace(self, max_length=longest_target)
 
     def __call__(
         self, decoder: Decoder, memory: Memory, key: Array | None = None, noise: DecoderNoise = NO_NOISE
     ) -> Hypotheses:
-        """Decode; to be called on resolved options.
-
-        Args:
-            decoder: with its weights.
-            memory: what the encoder made of the sources.
-            key: of all draws; unused by kinds that draw nothing.
-            noise: expectation of the noise in evaluation, the same at all steps and for all sequences.
-        """
+        """Decode with resolved options; the noise is its expectation, the same at all steps and in all rows."""
         raise NotImplementedError
 
     def mask_end(self, scores: Float[Array, "*B V"], position: Int[Array, ""]) -> Float[Array, "*B V"]:

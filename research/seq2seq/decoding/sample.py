@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from research.options import LARGE, require, require_between
+from research.options import LARGE, require_between
 from research.seq2seq.decoding.decoding import SingleDecoding
 
 
@@ -26,9 +26,7 @@ class Sample(SingleDecoding):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require_between(self, "decoding", top_k=(0, 2**20))
-        hot = self.temperature
-        require(1 / LARGE <= hot <= LARGE, "decoding.temperature", hot, f"between {1 / LARGE:g} and {LARGE:g}")
+        require_between(self, "decoding", temperature=(1 / LARGE, LARGE), top_k=(0, 2**20))
 
     def token(self, logits: Float[Array, "B V"], key: Array | None, position: Int[Array, ""]) -> Int[Array, " B"]:
         assert key is not None, "sampling needs a key"
