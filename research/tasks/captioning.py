@@ -23,40 +23,40 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
-from PIL import Image
 
 from research.batch import TaskSpec
 from research.data.batching import Examples
 from research.data.corpora import tuxpaint
 from research.data.corpora.tuxpaint import Stamp
-from research.data.images.files import STAMP_SIZE, fit_square, load_image
+from research.data.images.files import STAMP_SIZE, fit_square, load_image, shrink
 from research.data.images.warp import WarpOptions, warp
 from research.data.processor import Axis, Kind, Processor
 from research.data.text import Tokenizer, TokenizerName, fit_tokenizer, restore_tokenizer
 from research.options import require, require_between, require_default
-from research.tasks.corpus_task import CorpusTask, InMemory, Prepared, sample
+from research.tasks.corpus_task import CorpusTask, InMemory, Prepared
 from research.tasks.metrics import edits, text
-from research.tasks.task import Evaluation, HeldOut, InputKind, Predictions, Split
+from research.tasks.task import Evaluation, HeldOut, InputKind, Predictions
 
 ScanOrder = Literal["rows", "columns", "patches"]
 Language = Literal["en", "de", "fr", "es", "it", "nl", "cs", "ru", "ja"]
 
 
+@dataclass(frozen=True)
 class ImageProcessor(Processor):
     """An image to the steps of a sequence, tokens to a caption."""
 
     kind: ClassVar[Kind] = "image"
-
-    def __init__(self, size: int, scan_order: str, patch: int, tokenizer: Tokenizer) -> None:
-        self.size, self.scan_order, self.patch, self.tokenizer = size, scan_order, patch, tokenizer
+    size: int
+    scan_order: str
+    patch: int
+    tokenizer: Tokenizer
 
     def to_dict(self) -> dict[str, Any]:
-        options = {"size": self.size, "scan_order": self.scan_order, "patch": self.patch}
-        return options | {"tokenizer": self.tokenizer.to_dict()}
+        return vars(self) | {"tokenizer": self.tokenizer.to_dict()}
 
     @classmethod
     def from_dict(cls, saved: Mapping[str, Any]) -> "ImageProcessor":
-        return cls(saved["size"], saved["scan_order"], saved["patch"], restore_tokenizer(saved["tokenizer"]))
+        return cls(**{**saved, "tokenizer": restore_tokenizer(saved["tokenizer"])})
 
     def encode(self, source: str) -> np.ndarray:
         return self.steps_of(fit_square(load_image(source), STAMP_SIZE))
@@ -76,8 +76,7 @@ class ImageProcessor(Processor):
 
     def steps_of(self, image: np.ndarray) -> Float[np.ndarray, "S D"]:
         """Return an image of the corpus, [Y, X, 3] from 0 to 255, as a sequence."""
-        scaled = Image.fromarray(image).resize((self.size, self.size), Image.Resampling.BOX)
-        return self.scan(1 - np.asarray(scaled).astype(np.float32)[None] / np.float32(255), np)[0]
+        return self.scan(1 - shrink(image, self.size).astype(np.float32)[None] / np.float32(255), np)[0]
 
     def scan(self, pixels: Any, numpy: Any) -> Any:
         """Return images [B, Y, X, 3] as sequences [B, S, D]."""
@@ -98,13 +97,6 @@ class ImageProcessor(Processor):
             return numpy.swapaxes(patches, 2, 3).reshape(batch, self.size, self.size, 3)
         upright = steps.reshape(batch, self.size, self.size, 3)
         return numpy.swapaxes(upright, 1, 2) if self.scan_order == "columns" else upright
-
-
-@dataclass(frozen=True)
-class PreparedImages(Prepared):
-    """Training images with captions, and what turns images into sequences and tokens into captions."""
-
-    processor: ImageProcessor
 
 
 @dataclass(frozen=True)
@@ -145,10 +137,6 @@ class CaptioningTask(WarpOptions, CorpusTask):
         return "en"
 
     @functools.cached_property
-    def prepared(self) -> PreparedImages:
-        raise NotImplementedError
-
-    @functools.cached_property
     def spec(self) -> TaskSpec:
         (steps, target), tokenizer = self.longest, self.prepared.processor.tokenizer
         width = 3 * self.size**2 // steps
@@ -163,18 +151,10 @@ class CaptioningTask(WarpOptions, CorpusTask):
             pixels = jnp.where(mirrored, pixels[:, :, ::-1], pixels)
         return processor.scan(pixels, jnp), lengths
 
-    def processor(self) -> ImageProcessor:
-        return self.prepared.processor
-
     def evaluate(self, predictions: Predictions, held_out: HeldOut) -> Evaluation:
-        return evaluate_captions(
-            predictions,
-            held_out,
-            self.prepared.processor,
-            self.prepared.most_frequent,
-            self.prepared.processor.tokenizer.encode(self.prepared.most_frequent),
-            self.caption_language,
-        )
+        processor, most_frequent = self.prepared.processor, self.prepared.most_frequent
+        tokens = processor.tokenizer.encode(most_frequent)
+        return evaluate_captions(predictions, held_out, processor, most_frequent, tokens, self.caption_language)
 
     def fit(self, captions: Sequence[str]) -> ImageProcessor:
         """Return the processor of training captions."""
@@ -195,28 +175,23 @@ class ImageStamps(CaptioningTask):
         return self.language
 
     @functools.cached_property
-    def prepared(self) -> PreparedImages:
-        train = self._corpus["train"]
-        captions = [stamp.caption for stamp in train]
+    def splits(self) -> Mapping[str, Sequence[Stamp]]:
+        return tuxpaint.load(self.language)
+
+    @functools.cached_property
+    def prepared(self) -> Prepared:
+        captions = [stamp.caption for stamp in self.splits["train"]]
         processor = self.fit(captions)
-        images = [processor.steps_of(stamp.pixels) for stamp in train]
+        images = [processor.steps_of(stamp.pixels) for stamp in self.splits["train"]]
         examples = Examples(images, [processor.tokenizer.encode(caption) for caption in captions])
-        return PreparedImages(InMemory.of(examples), Counter(captions).most_common(1)[0][0], processor)
+        return Prepared(InMemory.of(examples), Counter(captions).most_common(1)[0][0], processor)
 
-    def held_out(self, split: Split, count: int) -> HeldOut:
+    def example(self, record: Stamp) -> tuple[np.ndarray, Sequence[int], str]:
         processor = self.prepared.processor
-
-        def encode(stamp: Stamp) -> tuple[np.ndarray, list[int]]:
-            return processor.steps_of(stamp.pixels), processor.tokenizer.encode(stamp.caption)
-
-        return sample(split, self._corpus[split], count, encode, lambda stamp: stamp.caption)
+        return processor.steps_of(record.pixels), processor.tokenizer.encode(record.caption), record.caption
 
     def describe(self) -> str:
         return "images to captions"
-
-    @functools.cached_property
-    def _corpus(self) -> Mapping[str, Sequence[Stamp]]:
-        return tuxpaint.load(self.language)
 
 
 def evaluate_captions(
@@ -230,14 +205,8 @@ def evaluate_captions(
 ) -> Evaluation:
     """Return the metrics of captions; tokens are compared with the targets, texts with the references.
 
-    Args:
-        predictions: of the model.
-        held_out: its references are a text for each image, or several.
-        processor: decodes the model's tokens.
-        most_frequent: caption of the baseline.
-        most_frequent_tokens: the same, as tokens.
-        language: of the captions, as a two-letter code.
-        lengths: of the inputs, in another unit than steps.
+    An image may have several references. `language` is a two-letter code; `lengths` are those of the inputs, in another
+    unit than steps.
     """
     outputs = [processor.decode(edits.symbols(tokens)) for tokens in predictions.outputs]
     texts = {"free_running": outputs, "baseline/most_frequent": [most_frequent] * len(outputs)}

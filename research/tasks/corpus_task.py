@@ -6,7 +6,7 @@ trains (`research/data/streaming.py`). Either way a batch is the same function o
 
 import abc
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
@@ -19,7 +19,7 @@ from research.batch import Batch
 from research.data.batching import Buckets, Example, Examples, in_buckets
 from research.data.corpora.source import Source
 from research.data.order import AUGMENT, Order, stream
-from research.data.streaming import Stream, Window
+from research.data.streaming import Records, Stream, Window
 from research.tasks.task import HeldOut, Split, TargetKind, Task
 
 
@@ -39,28 +39,67 @@ class InMemory:
 
 
 @dataclass(frozen=True)
+class StoredRecords(Records):
+    """Examples of a prepared corpus, encoded on access."""
+
+    source: Source
+    rows: Int[np.ndarray, "N _"]
+    """Row in the source of each example, and what else `encode` needs to know of it."""
+    encode: Callable[..., Example]
+    """Returns the input and the target tokens of a record of the source; can be pickled."""
+
+    def __getitem__(self, row: int) -> Example:
+        record, *details = self.rows[row].tolist()
+        return self.encode(self.source[record], *details)
+
+
+@dataclass(frozen=True)
 class Prepared:
-    """A corpus in the form that a task needs, computed once in a process. A task may add to it."""
+    """A training set in the form that a task needs, computed once in a process."""
 
     train: InMemory | Stream
     most_frequent: str
     """Text to answer without reading the input; of training."""
+    processor: Any = None
+    """The task's processor, fitted to the training set."""
 
 
 @dataclass(frozen=True)
 class CorpusTask(Task, abc.ABC):
-    """A task whose targets are tokens and whose examples are those of a corpus. A subclass prepares it."""
+    """A task whose targets are tokens and whose examples are those of a corpus.
+
+    A subclass says what its splits are, how their records become examples, and how the training split is prepared.
+    """
 
     target: ClassVar[TargetKind] = "tokens"
 
     @functools.cached_property
-    def prepared(self) -> Any:
-        """The corpus; a subclass says of which type of `Prepared`."""
+    def splits(self) -> Mapping[str, Any]:
+        """Records of the corpus by split."""
+        raise NotImplementedError
+
+    @functools.cached_property
+    def prepared(self) -> Prepared:
+        """The training set, and what fits itself to it."""
+        raise NotImplementedError
+
+    def records(self, split: Split) -> Any:
+        """Return the records of a split that is evaluated."""
+        return self.splits[split]
+
+    def example(self, record: Any) -> tuple[np.ndarray, Sequence[int], Any]:
+        """Return the input and the target tokens of a record, and what the output is compared with."""
         raise NotImplementedError
 
     @property
     def same_length(self) -> bool:
         return False
+
+    def processor(self) -> Any:
+        return self.prepared.processor
+
+    def held_out(self, split: Split, count: int) -> HeldOut:
+        return sample(split, self.records(split), count, self.example)
 
     @functools.cached_property
     def data(self) -> Any:
@@ -114,25 +153,14 @@ def sample(
     split: Split,
     records: Sequence[Any] | Source,
     count: int,
-    encode: Callable[[Any], Example],
-    reference: Callable[[Any], Any],
+    example: Callable[[Any], tuple[np.ndarray, Sequence[int], Any]],
 ) -> HeldOut:
     """Return the first `count` records of a fixed random order as held-out examples.
 
-    Args:
-        split: of the records.
-        records: all of the split.
-        count: at most; shorter inputs come first, so that those of a batch end together.
-        encode: returns the input and the target tokens of a record.
-        reference: returns what the output for a record is compared with.
+    Shorter inputs come first, so that those of a batch end together. `example` is as `CorpusTask.example`.
     """
-    inputs, targets, references = [], [], []
-    for row in np.random.default_rng(0).permutation(len(records))[:count].tolist():
-        record = records[row]
-        source, target = encode(record)
-        inputs.append(source)
-        targets.append(target)
-        references.append(reference(record))
+    rows = np.random.default_rng(0).permutation(len(records))[:count].tolist()
+    inputs, targets, references = zip(*(example(records[row]) for row in rows), strict=True)
     examples = Examples(inputs, targets)
     order = np.argsort(examples.lengths[:, 0], kind="stable")
     return HeldOut(split, examples.take(order).batch(), [references[row] for row in order])

@@ -16,20 +16,23 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from research.batch import EOS, PAD, Batch, TaskSpec
-from research.data.batching import Buckets
+from research.batch import TaskSpec
+from research.data.batching import Buckets, pad
 from research.data.corpora import cmudict
-from research.data.corpora.cmudict import Words
+from research.data.corpora.cmudict import Pronunciations
 from research.data.processor import Axis, Kind, Processor
 from research.data.text import Vocabulary
 from research.errors import UserError
-from research.tasks.corpus_task import CorpusTask, InMemory, Prepared, sample
+from research.tasks.corpus_task import CorpusTask, InMemory, Prepared
 from research.tasks.metrics import edits, text
 from research.tasks.task import Evaluation, HeldOut, InputKind, Predictions, Split
 
 BUCKETS = ((7, 8), (10, 11), (16, 17))
 """Longest source and target of each; the one training word in a thousand that fits none is left out of training."""
 LONG_WORD = 12
+
+Pronounced = list[tuple[int, ...]]
+"""Phonemes of all listed pronunciations of a word."""
 
 
 class SpellingProcessor(Processor):
@@ -68,13 +71,6 @@ class SpellingProcessor(Processor):
 
 
 @dataclass(frozen=True)
-class _Dictionary(Prepared):
-    processor: SpellingProcessor
-    held_out: Mapping[str, Words]
-    """Words of each split."""
-
-
-@dataclass(frozen=True)
 class Pronunciation(CorpusTask):
     """Letters of an English word to its phonemes (CMUdict)."""
 
@@ -88,49 +84,36 @@ class Pronunciation(CorpusTask):
     """Keep the stress digit of vowels: 69 phoneme symbols instead of 39."""
 
     @functools.cached_property
-    def prepared(self) -> _Dictionary:
-        corpus = cmudict.load(self.stress)
-        train = corpus.splits["train"]
-        targets, target_lengths = _end_with_eos(train.target, train.target_lengths)
-        fits = np.array([(train.source_lengths <= s) & (target_lengths <= u) for s, u in BUCKETS])
+    def prepared(self) -> Prepared:
+        processor = SpellingProcessor(self._corpus.letters, self._corpus.phonemes)
+        train = self._corpus.splits["train"]
+        targets = [references[0] for references in train.references]
+        lengths = np.stack([train.source_lengths, train.target_lengths + 1], axis=1)
+        fits = np.array([np.all(lengths <= widths, axis=1) for widths in BUCKETS])
         bucket = np.where(np.any(fits, axis=0), np.argmax(fits, axis=0), len(BUCKETS))
         members = [np.flatnonzero(bucket == index) for index in range(len(BUCKETS))]
-        rows = np.concatenate(members)
-        steps = np.sum(train.source_lengths[rows]) + np.sum(target_lengths[rows])
-        padded = np.dot([len(rows) for rows in members], np.sum(BUCKETS, axis=1))
         batches = [
-            Batch(
-                train.source[rows, :source],
-                train.source_lengths[rows].astype(np.int32),
-                targets[rows, :target].astype(np.int32),
-                target_lengths[rows],
-            )
-            for rows, (source, target) in zip(members, BUCKETS, strict=True)
+            pad([(train.source[row, : lengths[row, 0]], targets[row]) for row in rows], *widths)
+            for rows, widths in zip(members, BUCKETS, strict=True)
         ]
-        pairs = zip(targets[rows], target_lengths[rows], strict=True)
-        most_frequent = text.most_frequent(["".join(map(chr, target[: length - 1])) for target, length in pairs])
-        return _Dictionary(
-            InMemory(Buckets(members, BUCKETS, float(1 - steps / padded)), tuple(batches)),
-            most_frequent,
-            SpellingProcessor(corpus.letters, corpus.phonemes),
-            {split: words for split, words in corpus.splits.items() if split != "train"},
-        )
+        rows = np.concatenate(members)
+        padded = np.dot([len(rows) for rows in members], np.sum(BUCKETS, axis=1))
+        most_frequent = text.most_frequent(["".join(map(chr, targets[row])) for row in rows])
+        buckets = Buckets(members, BUCKETS, float(1 - np.sum(lengths[rows]) / padded))
+        return Prepared(InMemory(buckets, tuple(batches)), most_frequent, processor)
 
     @functools.cached_property
     def spec(self) -> TaskSpec:
         (source, target), processor = self.longest, self.prepared.processor
         return TaskSpec("tokens", processor.letters.size, source, "tokens", processor.phonemes.size, target)
 
-    def held_out(self, split: Split, count: int) -> HeldOut:
-        words, letters = self.prepared.held_out[split], self.prepared.processor.letters
+    def records(self, split: Split) -> list[tuple[str, Pronounced]]:
+        words = self._corpus.splits[split]
+        return list(zip(words.words, words.references, strict=True))
 
-        def encode(row: int) -> tuple[np.ndarray, Sequence[int]]:
-            return np.array(letters.encode(words.words[row]), np.int32), words.references[row][0]
-
-        return sample(split, range(len(words.words)), count, encode, lambda row: words.references[row])
-
-    def processor(self) -> SpellingProcessor:
-        return self.prepared.processor
+    def example(self, record: tuple[str, Pronounced]) -> tuple[np.ndarray, Sequence[int], Pronounced]:
+        word, references = record
+        return np.array(self.prepared.processor.letters.encode(word), np.int32), references[0], references
 
     def evaluate(self, predictions: Predictions, held_out: HeldOut) -> Evaluation:
         lengths = held_out.batch.input_lengths
@@ -148,9 +131,6 @@ class Pronunciation(CorpusTask):
     def describe(self) -> str:
         return "CMUdict, letters to phonemes" + (" with stress" if self.stress else "")
 
-
-def _end_with_eos(targets: np.ndarray, lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return targets [N, U] with the end mark behind the last phoneme, [N, U + 1], and their new lengths."""
-    ended = np.pad(targets, ((0, 0), (0, 1)), constant_values=PAD)
-    ended[np.arange(len(ended)), lengths] = EOS
-    return ended, lengths.astype(np.int32) + 1
+    @functools.cached_property
+    def _corpus(self) -> Pronunciations:
+        return cmudict.load(self.stress)

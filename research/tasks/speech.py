@@ -8,8 +8,8 @@ speaker in a split.
 
 import functools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import ClassVar, NamedTuple
+from dataclasses import dataclass
+from typing import Any, ClassVar, NamedTuple
 
 import jax
 import numpy as np
@@ -38,15 +38,6 @@ class Transcript(NamedTuple):
 
 
 @dataclass(frozen=True)
-class PreparedSpeech(Prepared):
-    """Training recordings, and what turns audio into features and symbols into text."""
-
-    processor: AudioProcessor
-    frames: int
-    """Frames of the longest training recording."""
-
-
-@dataclass(frozen=True)
 class SpeechTask(SpeechOptions, CorpusTask):
     """A task whose inputs are recordings. A subclass names the corpus; its recordings have samples, text, speaker."""
 
@@ -57,12 +48,8 @@ class SpeechTask(SpeechOptions, CorpusTask):
     """Text between two symbols."""
 
     @functools.cached_property
-    def prepared(self) -> PreparedSpeech:
-        raise NotImplementedError
-
-    def recordings(self, split: Split) -> Sequence[Recording]:
-        """Return the recordings of a split."""
-        raise NotImplementedError
+    def prepared(self) -> Prepared:
+        return self.prepare(self.splits["train"], text.most_frequent([one.text for one in self.splits["train"]]))
 
     def symbols(self, transcript: str) -> Sequence[str]:
         """Return the symbols of a recording's text."""
@@ -75,7 +62,7 @@ class SpeechTask(SpeechOptions, CorpusTask):
 
     @functools.cached_property
     def spec(self) -> TaskSpec:
-        steps = -(-augment.max_frames(self.prepared.frames, self) // self.stack)
+        steps = -(-augment.max_frames(self.longest[0], self) // self.stack)
         size = self.prepared.processor.vocabulary.size
         return TaskSpec("features", self.width, steps, "tokens", size, self.longest[1])
 
@@ -89,19 +76,18 @@ class SpeechTask(SpeechOptions, CorpusTask):
         return features.stack_frames(augment.mask(normalized, lengths, mask_key, self), lengths, self.stack)
 
     def held_out(self, split: Split, count: int) -> HeldOut:
-        recordings, processor = self.recordings(split), self.prepared.processor
+        recordings = self.records(split)
         speakers = self._speakers(recordings) if self.normalize == "speaker" else {}
+        return sample(split, recordings, count, functools.partial(self.example, speakers=speakers))
 
-        def encode(recording: Recording) -> tuple[np.ndarray, list[int]]:
-            log_mel = log_mel_of(recording, self)
-            if speakers:
-                log_mel = features.match_corpus(log_mel, speakers[recording.speaker], processor.corpus)
-            return processor.features(log_mel), processor.vocabulary.encode(self.symbols(recording.text))
-
-        return sample(split, recordings, count, encode, lambda recording: Transcript(recording.text, recording.speaker))
-
-    def processor(self) -> AudioProcessor:
-        return self.prepared.processor
+    def example(
+        self, record: Any, speakers: Mapping[str, Statistics] | None = None
+    ) -> tuple[np.ndarray, list[int], Transcript]:
+        processor, log_mel = self.prepared.processor, log_mel_of(record, self)
+        if speakers:
+            log_mel = features.match_corpus(log_mel, speakers[record.speaker], processor.corpus)
+        tokens = processor.vocabulary.encode(self.symbols(record.text))
+        return processor.features(log_mel), tokens, Transcript(record.text, record.speaker)
 
     def evaluate(self, predictions: Predictions, held_out: HeldOut) -> Evaluation:
         """Return the errors of tokens and of texts, and those of the most frequent text for all recordings."""
@@ -112,14 +98,9 @@ class SpeechTask(SpeechOptions, CorpusTask):
             "free_running": [decode(edits.symbols(tokens)) for tokens in predictions.outputs],
             "baseline/most_frequent": [self.prepared.most_frequent] * len(references),
         }
-        metrics = {
-            f"{prefix}/{name}": value
-            for prefix, texts in outputs.items()
-            for name, value in text.error_rates(texts, references).items()
-        }
-        return replace(evaluation, metrics=evaluation.metrics | metrics)
+        return text.with_scores(evaluation, outputs, lambda texts: text.error_rates(texts, references))
 
-    def prepare(self, train: Sequence[Recording], most_frequent: str) -> PreparedSpeech:
+    def prepare(self, train: Sequence[Recording], most_frequent: str) -> Prepared:
         """Return training recordings as features in memory, with the statistics and the symbols that they have."""
         log_mels = [log_mel_of(recording, self) for recording in train]
         corpus = Statistics.of(log_mels)
@@ -132,7 +113,7 @@ class SpeechTask(SpeechOptions, CorpusTask):
         targets = [vocabulary.encode(sequence) for sequence in symbols]
         examples = Examples([log_mel.astype(np.float16) for log_mel in log_mels], targets)
         processor = AudioProcessor(self, corpus, vocabulary, self.separator)
-        return PreparedSpeech(InMemory.of(examples), most_frequent, processor, max(map(len, log_mels)))
+        return Prepared(InMemory.of(examples), most_frequent, processor)
 
     def _speakers(
         self, recordings: Sequence[Recording], log_mels: Sequence[np.ndarray] | None = None

@@ -27,8 +27,8 @@ from research.data.corpora import asterisk, espeak, flite
 from research.data.corpora.flite import MAX_STRINGS
 from research.data.corpora.recordings import Recording
 from research.options import require_between
-from research.tasks.metrics import edits, text
-from research.tasks.speech import PreparedSpeech, SpeechTask
+from research.tasks.metrics import edits
+from research.tasks.speech import SpeechTask
 from research.tasks.task import Evaluation, HeldOut, Predictions, Split
 
 NUM_STRINGS = 200
@@ -56,15 +56,15 @@ class SpeechDigits(SpeechTask):
         require_between(self, "task", flite_strings=(0, MAX_STRINGS))
 
     @functools.cached_property
-    def prepared(self) -> PreparedSpeech:
-        train = [*self._corpus["train"], *(flite.load(self.flite_strings) if self.flite_strings else [])]
-        return self.prepare(train, text.most_frequent([recording.text for recording in train]))
+    def splits(self) -> Mapping[str, Sequence[Recording]]:
+        splits = espeak.load()
+        return (
+            {**splits, "train": [*splits["train"], *flite.load(self.flite_strings)]} if self.flite_strings else splits
+        )
 
-    def recordings(self, split: Split) -> Sequence[Recording]:
-        voices = self._corpus[split]
-        if split != "test":
-            return voices
-        return [*voices, *(replace(string, speaker=REAL) for string in strings_of(asterisk.digits()))]
+    def records(self, split: Split) -> Sequence[Recording]:
+        real = strings_of(asterisk.digits()) if split == "test" else []
+        return [*self.splits[split], *(replace(string, speaker=REAL) for string in real)]
 
     def evaluate(self, predictions: Predictions, held_out: HeldOut) -> Evaluation:
         real = np.array([recording.speaker == REAL for recording in held_out.references])
@@ -89,10 +89,6 @@ class SpeechDigits(SpeechTask):
 
     def describe(self) -> str:
         return "connected digits, synthesized"
-
-    @functools.cached_property
-    def _corpus(self) -> Mapping[str, Sequence[Recording]]:
-        return espeak.load()
 
 
 def strings_of(digits: Sequence[Recording]) -> list[Recording]:

@@ -21,9 +21,9 @@ from research.data.corpora import asterisk, espeak_sentences
 from research.data.corpora.espeak_sentences import MAX_SENTENCES
 from research.data.corpora.recordings import Recording
 from research.options import require_between
+from research.tasks.corpus_task import Prepared
 from research.tasks.metrics import text
-from research.tasks.speech import PreparedSpeech, SpeechTask
-from research.tasks.task import Split
+from research.tasks.speech import SpeechTask
 
 
 @dataclass(frozen=True)
@@ -45,19 +45,16 @@ class SpeechPrompts(SpeechTask):
         require_between(self, "task", joined=(0, 100_000), synthesized=(0, MAX_SENTENCES))
 
     @functools.cached_property
-    def prepared(self) -> PreparedSpeech:
-        prompts = self._corpus["train"]
+    def splits(self) -> Mapping[str, Sequence[Recording]]:
+        return asterisk.load(self.language)
+
+    @functools.cached_property
+    def prepared(self) -> Prepared:
+        prompts = self.splits["train"]
         train = [*prompts, *concatenate(prompts, self.joined)]
         if self.synthesized:
             train += espeak_sentences.load(self.language, self.synthesized)
         return self.prepare(train, text.most_frequent([recording.text for recording in prompts]))
 
-    def recordings(self, split: Split) -> Sequence[Recording]:
-        return self._corpus[split]
-
     def describe(self) -> str:
         return f"recorded prompts, {self.language}"
-
-    @functools.cached_property
-    def _corpus(self) -> Mapping[str, Sequence[Recording]]:
-        return asterisk.load(self.language)

@@ -16,9 +16,9 @@ import numpy as np
 
 from research.data.corpora import gcin
 from research.data.corpora.recordings import Recording
-from research.tasks.metrics import edits, text
-from research.tasks.speech import PreparedSpeech, SpeechTask
-from research.tasks.task import Evaluation, HeldOut, Predictions, Split
+from research.tasks.metrics import edits
+from research.tasks.speech import SpeechTask
+from research.tasks.task import Evaluation, HeldOut, Predictions
 
 
 @dataclass(frozen=True)
@@ -32,12 +32,8 @@ class SpeechSyllables(SpeechTask):
     syllables in all tones; or a speaker."""
 
     @functools.cached_property
-    def prepared(self) -> PreparedSpeech:
-        train = self._corpus["train"]
-        return self.prepare(train, text.most_frequent([recording.text for recording in train]))
-
-    def recordings(self, split: Split) -> Sequence[Recording]:
-        return self._corpus[split]
+    def splits(self) -> Mapping[str, Sequence[Recording]]:
+        return gcin.load(self.split)
 
     def evaluate(self, predictions: Predictions, held_out: HeldOut) -> Evaluation:
         processor = self.prepared.processor
@@ -56,7 +52,3 @@ class SpeechSyllables(SpeechTask):
 
     def describe(self) -> str:
         return f"Mandarin syllables, split by {self.split}"
-
-    @functools.cached_property
-    def _corpus(self) -> Mapping[str, Sequence[Recording]]:
-        return gcin.load(self.split)

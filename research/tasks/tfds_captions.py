@@ -6,45 +6,26 @@ vocabulary, and the most frequent caption, come from `SAMPLE` photographs that a
 """
 
 import functools
-import io
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-from jaxtyping import Int
-from PIL import Image
 
 from research.data.batching import in_buckets
 from research.data.corpora import stock
 from research.data.corpora.source import Source
-from research.data.images.files import STAMP_SIZE, fit_square, to_rgb
-from research.data.streaming import Records, Stream
-from research.tasks.captioning import CaptioningTask, ImageProcessor, PreparedImages
-from research.tasks.corpus_task import sample, spread
-from research.tasks.task import HeldOut, Split
+from research.data.images.files import STAMP_SIZE, decode_image, fit_square
+from research.data.streaming import Stream
+from research.tasks.captioning import CaptioningTask, ImageProcessor
+from research.tasks.corpus_task import Prepared, StoredRecords, spread
 
 SAMPLE = 20_000
 MAX_CAPTIONS = 5
 """Captions of a photograph that are used: few have more."""
 SPLITS = {"train": "train", "validation": "val", "test": "test"}
 """TFDS's names."""
-
-
-@dataclass(frozen=True)
-class CaptionRecords(Records):
-    """Photographs as sequences, each with one of its captions."""
-
-    source: Source
-    places: Int[np.ndarray, "N 2"]
-    """Photograph and caption of each example."""
-    processor: ImageProcessor
-
-    def __getitem__(self, row: int) -> tuple[np.ndarray, Sequence[int]]:
-        photograph, caption = self.places[row]
-        example = self.source[int(photograph)]
-        return steps(example, self.processor), self.processor.tokenizer.encode(captions(example)[caption])
 
 
 @dataclass(frozen=True)
@@ -58,43 +39,40 @@ class CocoCaptions(CaptioningTask):
     """subwords: size of the vocabulary."""
 
     @functools.cached_property
-    def prepared(self) -> PreparedImages:
-        train = self._source("train")
+    def splits(self) -> Mapping[str, Source]:
+        folder = str(stock.prepare(self.name, "2014"))
+        return {split: Source(folder, name, ("image",)) for split, name in SPLITS.items()}
+
+    @functools.cached_property
+    def prepared(self) -> Prepared:
+        train = self.splits["train"]
         texts = [text for row in spread(len(train), SAMPLE) for text in captions(train[row])]
         processor = self.fit(texts)
 
-        def measure(example: Mapping[str, Any]) -> list[int]:
-            sizes = [len(processor.tokenizer.encode(text)) for text in captions(example)]
+        def measure(photograph: Mapping[str, Any]) -> list[int]:
+            sizes = [len(processor.tokenizer.encode(text)) for text in captions(photograph)]
             return sizes + [0] * (MAX_CAPTIONS - len(sizes))
 
         tokens = train.measured(f"tokens of captions: {processor.tokenizer.to_dict()}", measure)
-        places = np.argwhere(tokens > 0)
-        sources = np.full(len(places), len(steps(train[0], processor)))
-        buckets = in_buckets(np.stack([sources, tokens[tokens > 0] + 1], axis=1))
-        stream = Stream(CaptionRecords(train, places, processor), buckets)
-        return PreparedImages(stream, Counter(texts).most_common(1)[0][0], processor)
+        rows = np.argwhere(tokens > 0)  # photograph and caption of each example
+        steps = np.full(len(rows), len(encode(processor, train[0], 0)[0]))
+        records = StoredRecords(train, rows, functools.partial(encode, processor))
+        stream = Stream(records, in_buckets(np.stack([steps, tokens[tokens > 0] + 1], axis=1)))
+        return Prepared(stream, Counter(texts).most_common(1)[0][0], processor)
 
-    def held_out(self, split: Split, count: int) -> HeldOut:
-        processor = self.prepared.processor
-
-        def encode(example: Mapping[str, Any]) -> tuple[np.ndarray, list[int]]:
-            return steps(example, processor), processor.tokenizer.encode(captions(example)[0])
-
-        return sample(split, self._source(split), count, encode, captions)
+    def example(self, record: Mapping[str, Any]) -> tuple[np.ndarray, Sequence[int], list[str]]:
+        return *encode(self.prepared.processor, record, 0), captions(record)
 
     def describe(self) -> str:
         return "photographs to captions"
 
-    def _source(self, split: str) -> Source:
-        return Source(str(stock.prepare(self.name, "2014")), SPLITS[split], ("image",))
 
-
-def captions(example: Mapping[str, Any]) -> list[str]:
+def captions(photograph: Mapping[str, Any]) -> list[str]:
     """Return the captions of a photograph, with one space for all white space."""
-    return [" ".join(text.decode().split()) for text in example["captions"]["text"][:MAX_CAPTIONS]]
+    return [" ".join(text.decode().split()) for text in photograph["captions"]["text"][:MAX_CAPTIONS]]
 
 
-def steps(example: Mapping[str, Any], processor: ImageProcessor) -> np.ndarray:
-    """Return the photograph as a sequence."""
-    with Image.open(io.BytesIO(example["image"])) as file:
-        return processor.steps_of(fit_square(to_rgb(file), STAMP_SIZE))
+def encode(processor: ImageProcessor, photograph: Mapping[str, Any], caption: int) -> tuple[np.ndarray, list[int]]:
+    """Return a photograph as a sequence, and one of its captions as tokens."""
+    image = fit_square(decode_image(photograph["image"]), STAMP_SIZE)
+    return processor.steps_of(image), processor.tokenizer.encode(captions(photograph)[caption])

@@ -9,58 +9,38 @@ evenly. The metrics are those of `research/tasks/speech_prompts.py`.
 """
 
 import functools
-import io
 import string
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 import numpy as np
-import soundfile
-from jaxtyping import Int
 
 from research.data.audio.features import Statistics
+from research.data.audio.files import count_samples, decode_audio
 from research.data.audio.processor import AudioProcessor
 from research.data.batching import in_buckets
 from research.data.corpora import stock
 from research.data.corpora.recordings import Recording
 from research.data.corpora.source import Source
-from research.data.streaming import Records, Stream
+from research.data.streaming import Stream
 from research.data.text import Vocabulary
 from research.options import require
-from research.tasks.corpus_task import spread
+from research.tasks.corpus_task import Prepared, StoredRecords, spread
 from research.tasks.metrics import text
-from research.tasks.speech import PreparedSpeech, SpeechTask, log_mel_of
-from research.tasks.task import Split
+from research.tasks.speech import SpeechTask, Transcript, log_mel_of
 
 SAMPLE = 1000
 SAMPLE_RATE = 16000
 """Samples a second, in both corpora."""
 SUBSETS = {
-    "100": ("train_clean100",),
-    "460": ("train_clean100", "train_clean360"),
-    "960": ("train_clean100", "train_clean360", "train_other500"),
+    "100": "train_clean100",
+    "460": "train_clean100+train_clean360",
+    "960": "train_clean100+train_clean360+train_other500",
 }
+"""TFDS's splits by the hours of speech."""
 LETTERS = (" ", "'", *string.ascii_lowercase)
 COMMANDS = ("down", "go", "left", "no", "off", "on", "right", "stop", "up", "yes", "_silence_", "_unknown_")
-
-
-@dataclass(frozen=True)
-class SpeechRecords(Records):
-    """Recordings of the training split as log-mel features, and their symbols."""
-
-    task: "TfdsSpeech"
-    sources: tuple[Source, ...]
-    places: Int[np.ndarray, "N 2"]
-    """Source of each recording, and its row there."""
-    frames: Int[np.ndarray, " N"]
-    """Frames by the length of each; resampling may make one more or less."""
-
-    def __getitem__(self, row: int) -> tuple[np.ndarray, Sequence[int]]:
-        source, place = self.places[row]
-        recording = self.task.recording(self.sources[source][int(place)])
-        log_mel = log_mel_of(recording, self.task)[: self.frames[row]]
-        return log_mel.astype(np.float16), self.task.vocabulary.encode(self.task.symbols(recording.text))
 
 
 @dataclass(frozen=True)
@@ -75,51 +55,38 @@ class TfdsSpeech(SpeechTask):
         super().__post_init__()
         require(self.normalize != "speaker", "task.normalize", self.normalize, "none, corpus or utterance")
 
-    def sources(self, split: str) -> tuple[Source, ...]:
-        """Return the sources of the examples of a split."""
-        raise NotImplementedError
-
-    def recording(self, example: Mapping[str, Any]) -> Recording:
-        """Return an example's recording."""
+    def recording(self, record: Mapping[str, Any]) -> Recording:
+        """Return the recording of a record of TFDS."""
         raise NotImplementedError
 
     @staticmethod
-    def measure(example: Mapping[str, Any]) -> tuple[int, int]:
-        """Return the samples and the symbols of an example."""
+    def measure(record: Mapping[str, Any]) -> tuple[int, int]:
+        """Return the samples and the symbols of a record."""
         raise NotImplementedError
 
     @functools.cached_property
-    def prepared(self) -> PreparedSpeech:
-        train = self.sources("train")
-        measured = [source.measured("samples and symbols", self.measure) for source in train]
-        rows = [np.column_stack([np.full(len(part), k), np.arange(len(part))]) for k, part in enumerate(measured)]
-        places, (samples, sizes) = np.concatenate(rows), np.concatenate(measured).T
+    def prepared(self) -> Prepared:
+        train = self.splits["train"]
+        samples, sizes = train.measured("samples and symbols", self.measure).T
         hop = self.sample_rate * self.hop_ms / 1000
         frames = np.maximum(1, ((samples * (self.sample_rate / SAMPLE_RATE) + hop / 2) // hop).astype(int))
-        chosen = [self.recording(train[source][int(row)]) for source, row in places[spread(len(places), SAMPLE)]]
-        stream = Stream(SpeechRecords(self, train, places, frames), in_buckets(np.stack([frames, sizes + 1], axis=1)))
+        records = StoredRecords(train, np.column_stack([np.arange(len(train)), frames]), self.training_example)
+        chosen = [self.recording(train[row]) for row in spread(len(train), SAMPLE)]
         corpus = Statistics.of(log_mel_of(recording, self) for recording in chosen)
         most_frequent = text.most_frequent([recording.text for recording in chosen])
-        processor = AudioProcessor(self, corpus, self.vocabulary)
-        return PreparedSpeech(stream, most_frequent, processor, int(np.max(frames)))
+        stream = Stream(records, in_buckets(np.stack([frames, sizes + 1], axis=1)))
+        return Prepared(stream, most_frequent, AudioProcessor(self, corpus, self.vocabulary))
 
-    def recordings(self, split: Split) -> Sequence[Recording]:
-        (source,) = self.sources(split)
-        return _Recordings(self, source)
+    def training_example(self, record: Mapping[str, Any], frames: int) -> tuple[np.ndarray, Sequence[int]]:
+        """Return log-mel features and symbols; `frames` are those by the length, where resampling may make one more."""
+        recording = self.recording(record)
+        log_mel = log_mel_of(recording, self)[:frames].astype(np.float16)
+        return log_mel, self.vocabulary.encode(self.symbols(recording.text))
 
-
-@dataclass(frozen=True)
-class _Recordings(Sequence):
-    """The recordings of a split, decoded on access: hours of speech are not kept in memory."""
-
-    task: TfdsSpeech
-    source: Source
-
-    def __len__(self) -> int:
-        return len(self.source)
-
-    def __getitem__(self, row: Any) -> Any:
-        return self.task.recording(self.source[row])
+    def example(
+        self, record: Any, speakers: Mapping[str, Statistics] | None = None
+    ) -> tuple[np.ndarray, list[int], Transcript]:
+        return super().example(self.recording(record), speakers)
 
 
 @dataclass(frozen=True)
@@ -138,19 +105,23 @@ class Librispeech(TfdsSpeech):
     evaluation: Literal["clean", "other"] = "clean"
     """Recordings of validation and test: dev-clean and test-clean, or the more difficult dev-other and test-other."""
 
-    def sources(self, split: str) -> tuple[Source, ...]:
+    @functools.cached_property
+    def splits(self) -> Mapping[str, Source]:
         folder = str(stock.prepare(self.name, "lazy_decode"))
-        prefix = {"validation": "dev", "test": "test"}.get(split, "")
-        names = SUBSETS[self.train] if split == "train" else (f"{prefix}_{self.evaluation}",)
-        return tuple(Source(folder, name, ("speech",)) for name in names)
+        names = {
+            "train": SUBSETS[self.train],
+            "validation": f"dev_{self.evaluation}",
+            "test": f"test_{self.evaluation}",
+        }
+        return {split: Source(folder, name, ("speech",)) for split, name in names.items()}
 
-    def recording(self, example: Mapping[str, Any]) -> Recording:
-        samples, sample_rate = soundfile.read(io.BytesIO(example["speech"]), dtype="int16")
-        return Recording(samples, sample_rate, example["text"].decode().lower(), str(example["speaker_id"]))
+    def recording(self, record: Mapping[str, Any]) -> Recording:
+        text = record["text"].decode().lower()
+        return Recording(*decode_audio(record["speech"]), text, str(record["speaker_id"]))
 
     @staticmethod
-    def measure(example: Mapping[str, Any]) -> tuple[int, int]:
-        return soundfile.info(io.BytesIO(example["speech"])).frames, len(example["text"].decode())
+    def measure(record: Mapping[str, Any]) -> tuple[int, int]:
+        return count_samples(record["speech"]), len(record["text"].decode())
 
     def describe(self) -> str:
         return f"LibriSpeech, {self.train} hours, {self.evaluation}"
@@ -167,15 +138,17 @@ class SpeechCommands(TfdsSpeech):
     def symbols(self, transcript: str) -> Sequence[str]:
         return (transcript,)
 
-    def sources(self, split: str) -> tuple[Source, ...]:
-        return (Source(str(stock.prepare(self.name)), split),)
+    @functools.cached_property
+    def splits(self) -> Mapping[str, Source]:
+        folder = str(stock.prepare(self.name))
+        return {split: Source(folder, split) for split in ("train", "validation", "test")}
 
-    def recording(self, example: Mapping[str, Any]) -> Recording:
-        return Recording(example["audio"], SAMPLE_RATE, COMMANDS[int(example["label"])], "")  # TFDS tells no speakers
+    def recording(self, record: Mapping[str, Any]) -> Recording:
+        return Recording(record["audio"], SAMPLE_RATE, COMMANDS[int(record["label"])], "")  # TFDS tells no speakers
 
     @staticmethod
-    def measure(example: Mapping[str, Any]) -> tuple[int, int]:
-        return len(example["audio"]), 1
+    def measure(record: Mapping[str, Any]) -> tuple[int, int]:
+        return len(record["audio"]), 1
 
     def describe(self) -> str:
         return "Speech Commands"

@@ -7,22 +7,20 @@ the most frequent translation, come from `SAMPLE` training pairs that are spread
 
 import functools
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-from jaxtyping import Int
 
 from research.data.batching import in_buckets
 from research.data.corpora import stock
 from research.data.corpora.libreoffice import Pair
 from research.data.corpora.source import Source
-from research.data.streaming import Records, Stream
-from research.tasks.corpus_task import spread
+from research.data.streaming import Stream
+from research.tasks.corpus_task import Prepared, StoredRecords, spread
 from research.tasks.task import Split
 from research.tasks.translation import (
-    PreparedPairs,
     TranslationProcessor,
     TranslationTask,
     longest,
@@ -32,20 +30,7 @@ from research.tasks.translation import (
 )
 
 SAMPLE = 500_000
-
-
-@dataclass(frozen=True)
-class PairRecords(Records):
-    """Pairs of the training split as tokens."""
-
-    source: Source
-    rows: Int[np.ndarray, " N"]
-    """Examples of the split to train on."""
-    language: str
-    processor: TranslationProcessor
-
-    def __getitem__(self, row: int) -> tuple[np.ndarray, Sequence[int]]:
-        return self.processor.tokens(pair_of(self.source[int(self.rows[row])], self.language))
+SPLITS = ("train", "validation", "test")
 
 
 @dataclass(frozen=True)
@@ -58,15 +43,19 @@ class TfdsTranslation(TranslationTask):
         raise NotImplementedError
 
     @functools.cached_property
-    def prepared(self) -> PreparedPairs:
-        train, language = self._source("train"), self.target_language
-        pairs = [pair_of(train[row], language) for row in spread(len(train), SAMPLE)]
-        processor = TranslationProcessor(*self.fit([pair for pair in pairs if word_count(pair)]), 0)
+    def splits(self) -> Mapping[str, Source]:
+        folder = str(stock.prepare(self.name, self.builder_config))
+        return {split: Source(folder, split) for split in SPLITS}
 
-        def measure(example: Mapping[str, Any]) -> tuple[int, int, int]:
-            pair = pair_of(example, language)
-            source, target = processor.tokens(pair)
-            return word_count(pair), len(source), len(target)
+    @functools.cached_property
+    def prepared(self) -> Prepared:
+        train, language = self.splits["train"], self.target_language
+        pairs = [pair_of(train[row], language) for row in spread(len(train), SAMPLE)]
+        processor = self.fit([pair for pair in pairs if word_count(pair)])
+
+        def measure(record: Mapping[str, Any]) -> tuple[int, int, int]:
+            source, target = encode(processor, language, record)
+            return word_count(pair_of(record, language)), len(source), len(target)
 
         tokenizers = json.dumps([processor.source.to_dict(), processor.target.to_dict()])
         words, *sides = train.measured(f"words and tokens of en and {language}: {tokenizers}", measure).T
@@ -74,14 +63,11 @@ class TfdsTranslation(TranslationTask):
         usable = (words > 0) & (words <= self.max_words) & (sides[1] > 0)
         rows = np.flatnonzero(usable & np.all(lengths <= longest(lengths[usable]), axis=1))
         processor.max_length = int(np.max(lengths[rows, 0]))
-        stream = Stream(PairRecords(train, rows, language, processor), in_buckets(lengths[rows]))
-        return PreparedPairs(stream, most_frequent(pairs), processor)
+        records = StoredRecords(train, rows[:, None], functools.partial(encode, processor, language))
+        return Prepared(Stream(records, in_buckets(lengths[rows])), most_frequent(pairs), processor)
 
-    def pairs(self, split: Split) -> Sequence[Pair]:
-        return [pair_of(example, self.target_language) for example in self._source(split)]
-
-    def _source(self, split: str) -> Source:
-        return Source(str(stock.prepare(self.name, self.builder_config)), split)
+    def records(self, split: Split) -> list[Pair]:
+        return self.short(pair_of(record, self.target_language) for record in self.splits[split])
 
 
 @dataclass(frozen=True)
@@ -114,6 +100,11 @@ class Wmt14Translate(TfdsTranslation):
         return f"{self.target_language}-en"
 
 
-def pair_of(example: Mapping[str, Any], language: str) -> Pair:
-    """Return the pair of an example."""
-    return Pair(*(normalize(example[key].decode()) for key in ("en", language)))
+def pair_of(record: Mapping[str, Any], language: str) -> Pair:
+    """Return the pair of a record."""
+    return Pair(*(normalize(record[key].decode()) for key in ("en", language)))
+
+
+def encode(processor: TranslationProcessor, language: str, record: Mapping[str, Any]) -> tuple[np.ndarray, list[int]]:
+    """Return the tokens of a record's pair."""
+    return processor.tokens(pair_of(record, language))

@@ -18,7 +18,7 @@ training.
 import functools
 import unicodedata
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
@@ -32,7 +32,7 @@ from research.data.processor import Axis, Kind, Processor
 from research.data.text import Tokenizer, TokenizerName, fit_tokenizer, restore_tokenizer
 from research.errors import UserError
 from research.options import require_between, require_default
-from research.tasks.corpus_task import CorpusTask, InMemory, Prepared, sample
+from research.tasks.corpus_task import CorpusTask, InMemory, Prepared
 from research.tasks.metrics import edits, text
 from research.tasks.task import Evaluation, HeldOut, InputKind, Predictions, Split
 
@@ -43,14 +43,15 @@ LANGUAGES = {"de": "German", "fr": "French", "ja": "Japanese", "pt": "Portuguese
              "az": "Azerbaijani", "be": "Belarusian", "gl": "Galician"}  # fmt: skip
 
 
+@dataclass
 class TranslationProcessor(Processor):
     """An English sentence to tokens; tokens to a translation."""
 
     kind: ClassVar[Kind] = "text"
-
-    def __init__(self, source: Tokenizer, target: Tokenizer, max_length: int) -> None:
-        """Read sentences of at most `max_length` tokens."""
-        self.source, self.target, self.max_length = source, target, max_length
+    source: Tokenizer
+    target: Tokenizer
+    max_length: int = 0
+    """Tokens of the longest sentence of training; `encode` refuses a longer one."""
 
     def to_dict(self) -> dict[str, Any]:
         return {"source": self.source.to_dict(), "target": self.target.to_dict(), "max_length": self.max_length}
@@ -87,13 +88,6 @@ class TranslationProcessor(Processor):
 
 
 @dataclass(frozen=True)
-class PreparedPairs(Prepared):
-    """Training pairs, and what turns sentences into tokens."""
-
-    processor: TranslationProcessor
-
-
-@dataclass(frozen=True)
 class TranslationTask(CorpusTask):
     """A task that translates English sentences. A subclass names the corpus."""
 
@@ -120,24 +114,15 @@ class TranslationTask(CorpusTask):
             require_default(self, "task", name, self.tokenizer == "subwords", f"task.tokenizer={self.tokenizer}")
 
     @functools.cached_property
-    def prepared(self) -> PreparedPairs:
-        raise NotImplementedError
-
-    def pairs(self, split: Split) -> Sequence[Pair]:
-        """Return the pairs of a split, those with too many words included."""
-        raise NotImplementedError
-
-    @functools.cached_property
     def spec(self) -> TaskSpec:
         (source, target), processor = self.longest, self.prepared.processor
         return TaskSpec("tokens", processor.source.size, source, "tokens", processor.target.size, target)
 
-    def held_out(self, split: Split, count: int) -> HeldOut:
-        pairs = [pair for pair in self.pairs(split) if 0 < word_count(pair) <= self.max_words]
-        return sample(split, pairs, count, self.prepared.processor.tokens, lambda pair: pair)
+    def records(self, split: Split) -> list[Pair]:
+        return self.short(self.splits[split])
 
-    def processor(self) -> TranslationProcessor:
-        return self.prepared.processor
+    def example(self, record: Pair) -> tuple[np.ndarray, list[int], Pair]:
+        return *self.prepared.processor.tokens(record), record
 
     def evaluate(self, predictions: Predictions, held_out: HeldOut) -> Evaluation:
         pairs, processor = held_out.references, self.prepared.processor
@@ -148,10 +133,8 @@ class TranslationTask(CorpusTask):
         assert evaluation.by_length is not None
         for length in evaluation.by_length["length"]:
             rows = np.flatnonzero(words == length).tolist()
-            scores = text.translation_scores(
-                [outputs[row] for row in rows], [references[row] for row in rows], self.target_language
-            )
-            for name, value in scores.items():
+            of_length, right = [outputs[row] for row in rows], [references[row] for row in rows]
+            for name, value in text.translation_scores(of_length, right, self.target_language).items():
                 evaluation.by_length.setdefault(name, []).append(value)
         texts = {
             "free_running": outputs,
@@ -167,15 +150,16 @@ class TranslationTask(CorpusTask):
         tokens = "characters" if self.tokenizer == "characters" else f"{sizes} subwords"
         return f"English to {LANGUAGES[self.target_language]}, at most {self.max_words} words, {tokens}"
 
-    def fit(self, pairs: Sequence[Pair]) -> tuple[Tokenizer, Tokenizer]:
-        """Return the tokenizers of source and target of training pairs."""
-        source = fit_tokenizer(
-            self.tokenizer, (pair.english for pair in pairs), self.source_vocab_size, "task.source_vocab_size"
-        )
-        target = fit_tokenizer(
-            self.tokenizer, (pair.translation for pair in pairs), self.target_vocab_size, "task.target_vocab_size"
-        )
-        return source, target
+    def short(self, pairs: Iterable[Pair]) -> list[Pair]:
+        """Return the pairs whose English sentence has words, and not too many."""
+        return [pair for pair in pairs if 0 < word_count(pair) <= self.max_words]
+
+    def fit(self, pairs: Sequence[Pair]) -> TranslationProcessor:
+        """Return the processor of training pairs, which knows no longest sentence yet."""
+        english, translations = [pair.english for pair in pairs], [pair.translation for pair in pairs]
+        source = fit_tokenizer(self.tokenizer, english, self.source_vocab_size, "task.source_vocab_size")
+        target = fit_tokenizer(self.tokenizer, translations, self.target_vocab_size, "task.target_vocab_size")
+        return TranslationProcessor(source, target)
 
 
 @dataclass(frozen=True)
@@ -194,22 +178,19 @@ class Translation(TranslationTask):
     """subwords: size of the target vocabulary."""
 
     @functools.cached_property
-    def prepared(self) -> PreparedPairs:
-        train = [pair for pair in self._corpus["train"] if word_count(pair) <= self.max_words]
-        processor = TranslationProcessor(*self.fit(train), 0)
+    def splits(self) -> Mapping[str, list[Pair]]:
+        return libreoffice.load(self.target_language)
+
+    @functools.cached_property
+    def prepared(self) -> Prepared:
+        train = self.short(self.splits["train"])
+        processor = self.fit(train)
         inputs, targets = zip(*map(processor.tokens, train), strict=True)
         examples = Examples(inputs, targets)
         lengths = examples.lengths
         examples = examples.take(np.flatnonzero(np.all(lengths <= longest(lengths), axis=1)))
         processor.max_length = int(np.max(examples.lengths[:, 0]))
-        return PreparedPairs(InMemory.of(examples), most_frequent(train), processor)
-
-    def pairs(self, split: Split) -> Sequence[Pair]:
-        return self._corpus[split]
-
-    @functools.cached_property
-    def _corpus(self) -> dict[str, list[Pair]]:
-        return libreoffice.load(self.target_language)
+        return Prepared(InMemory.of(examples), most_frequent(train), processor)
 
 
 def longest(lengths: np.ndarray) -> np.ndarray:

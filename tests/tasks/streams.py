@@ -64,7 +64,7 @@ class OnDevice(CorpusTask):
 
     def held_out(self, split: Split, count: int) -> HeldOut:
         pairs = list(zip(*vars(examples(self.features)).values(), strict=True))
-        return sample(split, pairs, count, lambda pair: pair, lambda pair: None)
+        return sample(split, pairs, count, lambda pair: (*pair, None))
 
     def evaluate(self, predictions: Predictions, held_out: HeldOut) -> Evaluation:
         return edits.evaluate(predictions, held_out.batch)

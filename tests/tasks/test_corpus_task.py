@@ -146,9 +146,7 @@ def test_a_copy_for_a_worker_process_has_the_options_alone():
 
 def test_a_sample_is_the_first_of_a_fixed_random_order_with_short_inputs_first():
     records = [(np.full(1 + k % 5, k), [3 + k]) for k in range(30)]
-    whole, few = (
-        sample("validation", records, count, lambda record: record, lambda record: record[1][0]) for count in (99, 6)
-    )
+    whole, few = (sample("validation", records, count, lambda record: (*record, record[1][0])) for count in (99, 6))
     assert whole.split == "validation" and sorted(whole.references) == list(range(3, 33))
     assert whole.batch.targets[:, 0].tolist() == whole.references
     assert whole.batch.input_lengths is not None and np.all(np.diff(whole.batch.input_lengths) >= 0)

@@ -12,7 +12,7 @@ import soundfile
 from research.data.audio import features as audio_features
 from research.data.audio.processor import AudioProcessor
 from research.tasks.metrics.edits import symbols
-from research.tasks.speech import PreparedSpeech, SpeechTask, log_mel_of
+from research.tasks.speech import SpeechTask, log_mel_of
 from tests import quick
 from tests.data.recordings import all_spoken, spoken
 
@@ -27,11 +27,8 @@ class Spoken(SpeechTask):
     name: str = "spoken"
 
     @functools.cached_property
-    def prepared(self) -> PreparedSpeech:
-        return self.prepare(TRAIN, "one")
-
-    def recordings(self, split):
-        return TEST if split == "test" else TRAIN[:2]
+    def splits(self):
+        return {"train": TRAIN, "validation": TRAIN[:2], "test": TEST}
 
 
 @functools.cache

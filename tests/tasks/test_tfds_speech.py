@@ -51,7 +51,7 @@ def test_the_lengths_that_buckets_are_made_of_are_those_of_the_features(rate, ho
     stream: Any = task.stream
     records = stream.records
     lengths = [len(records[row][0]) for row in range(5)]
-    np.testing.assert_array_equal(lengths, records.frames)
+    np.testing.assert_array_equal(lengths, records.rows[:, 1])
     assert max(lengths) <= task.longest[0]
 
 

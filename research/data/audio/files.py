@@ -6,7 +6,7 @@ empty file, silence, samples that are not finite, and what is too short or too l
 
 import os
 import re
-from io import FileIO
+from io import BytesIO, FileIO
 from pathlib import Path
 
 import numpy as np
@@ -64,6 +64,16 @@ def load_audio(path: str | Path, sample_rate: int) -> Audio:
     if np.max(np.abs(mono - np.mean(mono))) < MIN_AMPLITUDE:
         raise UserError(f"{path}: is silent; its amplitude must reach {MIN_AMPLITUDE:g} of full scale")
     return resample(mono, file_rate, sample_rate)
+
+
+def decode_audio(file: bytes) -> tuple[Int16[np.ndarray, " N"], int]:
+    """Return the samples of a corpus's file, which has one channel, and how many there are in a second."""
+    return soundfile.read(BytesIO(file), dtype="int16")
+
+
+def count_samples(file: bytes) -> int:
+    """Return the number of samples of a corpus's file, from its header."""
+    return soundfile.info(BytesIO(file)).frames
 
 
 def resample(

@@ -1,6 +1,7 @@
 """Image files of any size, mode and format to colors on white, as people see them."""
 
 import contextlib
+import io
 import logging
 import os
 import sys
@@ -79,6 +80,12 @@ def _unidentified(path: Path) -> str:
     return "is no image of a known format"
 
 
+def decode_image(file: bytes) -> Image.Image:
+    """Return the image of a corpus's file in RGB, on white where it is transparent."""
+    with Image.open(io.BytesIO(file)) as image:
+        return to_rgb(image)
+
+
 def to_rgb(image: Image.Image) -> Image.Image:
     """Return the image in RGB, on white where it is transparent."""
     if image.mode.startswith(("I", "F")):
@@ -99,6 +106,11 @@ def fit_square(image: Image.Image, side: int) -> UInt8[np.ndarray, "N N 3"]:
     square = Image.new("RGB", (side, side), "white")
     square.paste(inner, ((side - inner.width) // 2, (side - inner.height) // 2))
     return np.asarray(square)
+
+
+def shrink(image: UInt8[np.ndarray, "Y X 3"], side: int) -> UInt8[np.ndarray, "N N 3"]:
+    """Return an image in so many rows and columns, each pixel the mean of those that it covers."""
+    return np.asarray(Image.fromarray(image).resize((side, side), Image.Resampling.BOX))
 
 
 def _eight_bits(image: Image.Image) -> Image.Image:

@@ -14,7 +14,7 @@ signatures are equal.
 
 import itertools
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -39,12 +39,9 @@ def error_rates(outputs: Sequence[str], references: Sequence[str]) -> dict[str, 
 def translation_scores(
     outputs: Sequence[str], references: Sequence[str | Sequence[str]], language: str
 ) -> dict[str, float]:
-    """Return bleu, chrf and exact_match of the outputs.
+    """Return bleu, chrf and exact_match of the outputs; of several references of an output, any is right.
 
-    Args:
-        outputs: of the model.
-        references: of each output one text, or several, any of which is right.
-        language: of the texts, as a two-letter code.
+    `language` is a two-letter code.
     """
     bleu, chrf = _metrics(language)
     candidates = [[texts] if isinstance(texts, str) else list(texts) for texts in references]
@@ -65,6 +62,16 @@ def signatures(language: str) -> dict[str, str]:
     return names
 
 
+def with_scores(
+    evaluation: Evaluation,
+    outputs: Mapping[str, Sequence[str]],
+    score: Callable[[Sequence[str]], Mapping[str, float]],
+) -> Evaluation:
+    """Add the scores of several outputs, each under its prefix."""
+    scores = {f"{prefix}/{name}": value for prefix, texts in outputs.items() for name, value in score(texts).items()}
+    return replace(evaluation, metrics=evaluation.metrics | scores)
+
+
 def with_translation_scores(
     evaluation: Evaluation,
     outputs: Mapping[str, Sequence[str]],
@@ -72,12 +79,8 @@ def with_translation_scores(
     language: str,
 ) -> Evaluation:
     """Add bleu, chrf and exact_match of several outputs, each under its prefix, and their signatures."""
-    metrics = {
-        f"{prefix}/{name}": value
-        for prefix, texts in outputs.items()
-        for name, value in translation_scores(texts, references, language).items()
-    }
-    return replace(evaluation, metrics=evaluation.metrics | metrics, signatures=signatures(language))
+    evaluation = with_scores(evaluation, outputs, lambda texts: translation_scores(texts, references, language))
+    return replace(evaluation, signatures=signatures(language))
 
 
 def most_frequent(texts: Sequence[str]) -> str:
