@@ -142,10 +142,14 @@ class Decoder(nnx.Module):
         if self.waits:
             readout, weights = self._scan(state, embedded, noise)
         else:
-            constant = _repeat(state.constant, embedded)
-            inputs = embedded if constant is None else jnp.concatenate([embedded, constant], axis=-1)
+            inputs, context, weights = embedded, state.constant, None
+            if context is not None:
+                context = jnp.broadcast_to(context[:, None, :], (*tokens.shape, context.shape[1]))
+                inputs = jnp.concatenate([embedded, context], axis=-1)
             hidden, _ = self.stack(inputs, state.carries, lengths, noise.stack)
-            context, weights = self._contexts(hidden, state, noise)
+            if self.attention is not None and state.source is not None:
+                attend = self.attention.scan if self.attention_options.has_memory else self.attention
+                context, weights = attend(hidden, state.source, noise.weights)
             readout = self._readout(hidden, context)
         return self._logits(readout), _weights(weights, memory, embedded)
 
@@ -225,15 +229,6 @@ class Decoder(nnx.Module):
             outputs = jax.lax.scan(step, start, (times, jnp.swapaxes(embedded, 0, 1)))[1]
         return jax.tree.map(lambda x: jnp.swapaxes(x, 0, 1), outputs)
 
-    def _contexts(
-        self, hidden: Float[Array, "B U H"], state: DecoderState, noise: DecoderNoise
-    ) -> tuple[Float[Array, "B U X"] | None, Float[Array, "B U S"] | None]:
-        """Return contexts and weights of all steps: at once, or one by one where a step reads the weights before."""
-        if self.attention is None or state.source is None:
-            return _repeat(state.constant, hidden), None
-        attend = self.attention.scan if self.attention_options.has_memory else self.attention
-        return attend(hidden, state.source, noise.weights)
-
     def _readout(self, hidden: Float[Array, "*B H"], context: Float[Array, "*B X"] | None) -> Float[Array, "*B R"]:
         return jnp.tanh(self.combine(hidden if context is None else jnp.concatenate([hidden, context], axis=-1)))
 
@@ -242,11 +237,6 @@ class Decoder(nnx.Module):
             return self.vocabulary(readout)
         assert self.bias is not None
         return self.embed.attend(readout) + self.bias[...].reshape((1,) * (readout.ndim - 1) + (-1,))
-
-
-def _repeat(constant: Float[Array, "B M"] | None, like: Float[Array, "B U N"]) -> Float[Array, "B U M"] | None:
-    """Return the constant at all steps."""
-    return None if constant is None else jnp.broadcast_to(constant[:, None, :], (*like.shape[:2], constant.shape[1]))
 
 
 def _weights(weights: Array | None, memory: Memory, like: Array) -> Array:

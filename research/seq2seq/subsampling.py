@@ -22,7 +22,7 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Bool, Float, Int
 
-from research.seq2seq.model_options import ModelOptions
+from research.seq2seq.model_options import BETWEEN_LAYERS, ModelOptions
 
 Lengths = Int[Array, " B"] | None
 
@@ -56,28 +56,19 @@ class Subsampling(nnx.Module):
         raise NotImplementedError
 
 
-class Pyramid(Subsampling):
-    """The steps of a group side by side."""
+class Grouping(Subsampling):
+    """Pyramid, mean or max: what stands between two layers."""
 
-    def __init__(self, factor: int, inputs: int) -> None:
-        super().__init__(factor, factor * inputs)
+    def __init__(self, kind: str, factor: int, inputs: int) -> None:
+        super().__init__(factor, factor * inputs if kind == "pyramid" else inputs)
+        self.kind = kind
 
     def join(self, groups: Float[Array, "B S F D"], valid: Bool[Array, "_ S F"]) -> Float[Array, "B S M"]:
-        return groups.reshape(*groups.shape[:2], self.output_size)
-
-
-class Mean(Subsampling):
-    """The mean over valid steps."""
-
-    def join(self, groups: Float[Array, "B S F D"], valid: Bool[Array, "_ S F"]) -> Float[Array, "B S D"]:
-        count = jnp.maximum(jnp.sum(valid, axis=2), 1).astype(groups.dtype)
-        return jnp.sum(groups, axis=2) / count[:, :, None]
-
-
-class Max(Subsampling):
-    """The largest value of each feature over valid steps."""
-
-    def join(self, groups: Float[Array, "B S F D"], valid: Bool[Array, "_ S F"]) -> Float[Array, "B S D"]:
+        if self.kind == "pyramid":
+            return groups.reshape(*groups.shape[:2], self.output_size)
+        if self.kind == "mean":
+            count = jnp.maximum(jnp.sum(valid, axis=2), 1).astype(groups.dtype)
+            return jnp.sum(groups, axis=2) / count[:, :, None]
         return jnp.max(jnp.where(valid[:, :, :, None], groups, -jnp.inf), axis=2)
 
 
@@ -116,16 +107,11 @@ class Convolution(Subsampling):
         return xs, lengths
 
 
-BETWEEN: dict[str, type[Pyramid | Mean | Max]] = {"pyramid": Pyramid, "mean": Mean, "max": Max}
-"""What stands between two layers, by `model.subsampling`."""
-
-
 def create(
     options: ModelOptions, inputs: int, layer_outputs: int, rngs: nnx.Rngs
-) -> tuple[Convolution, list[Pyramid | Mean | Max]]:
+) -> tuple[Convolution, list[Grouping]]:
     """Return what stands in front of the first layer, and what between each two, which put out `layer_outputs`."""
     kind, factor = options.subsampling, options.subsampling_factor
     front = Convolution(factor if kind == "convolution" else 1, inputs, options.hidden_size, rngs)
-    if kind not in BETWEEN:
-        return front, []
-    return front, [BETWEEN[kind](factor, layer_outputs) for _ in range(options.num_layers - 1)]
+    gaps = options.num_layers - 1 if kind in BETWEEN_LAYERS else 0
+    return front, [Grouping(kind, factor, layer_outputs) for _ in range(gaps)]

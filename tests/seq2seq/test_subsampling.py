@@ -136,15 +136,6 @@ def test_values_and_gradients_do_not_depend_on_how_much_padding_there_is(kind, f
 
 
 @cases
-def test_values_and_gradients_of_a_sequence_do_not_depend_on_its_neighbours(kind, factor):
-    xs, own = inputs(), slice(0, 3)
-    mixed = solve(kind, factor, np.concatenate([xs[own], inputs(seed=1)[3:]]), (*LENGTHS[own], 2, 7))
-    wanted = solve(kind, factor, xs)
-    for name in ("ys", "lengths", "d_xs"):
-        same(getattr(mixed, name)[own], getattr(wanted, name)[own])
-
-
-@cases
 def test_a_group_sees_itself_alone_and_a_window_of_the_convolution_looks_back_and_never_ahead(kind, factor):
     """By the gradient of each state with positive weights and rising inputs, so that no unit is off."""
     graphdef, weights = nnx.split(module(kind, factor))

@@ -1,9 +1,8 @@
-"""How a model writes outputs without targets, one file a kind."""
+"""How a model writes outputs without targets."""
 
 from research.seq2seq.decoding.beam import Beam
 from research.seq2seq.decoding.decoding import Decoding, Hypotheses
-from research.seq2seq.decoding.greedy import Greedy
-from research.seq2seq.decoding.sample import Sample
+from research.seq2seq.decoding.single import Greedy, Sample
 
 __all__ = ["DECODINGS", "Beam", "Decoding", "Greedy", "Hypotheses", "Sample"]
 

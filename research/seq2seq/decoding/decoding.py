@@ -20,7 +20,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-from research.batch import BOS, EOS, PAD
+from research.batch import EOS, PAD
 from research.options import require, require_between
 from research.seq2seq.attention import Attention
 from research.seq2seq.decoder import NO_NOISE, Decoder, DecoderNoise
@@ -98,42 +98,3 @@ class Decoding:
             return scores
         early = position < self.min_length
         return scores.at[..., EOS].set(jnp.where(early, -jnp.inf, scores[..., EOS]))
-
-
-@dataclass(frozen=True)
-class SingleDecoding(Decoding):
-    """Decoding of one hypothesis, one token a step; a subclass chooses the token."""
-
-    def token(self, logits: Float[Array, "B V"], key: Array | None, position: Int[Array, ""]) -> Int[Array, " B"]:
-        """Choose the next token of each sequence."""
-        raise NotImplementedError
-
-    def __call__(
-        self, decoder: Decoder, memory: Memory, key: Array | None = None, noise: DecoderNoise = NO_NOISE
-    ) -> Hypotheses:
-        batch, length = memory.states.shape[0], self.max_length
-        assert length, "decoding is to be resolved first"
-
-        def unfinished(loop: tuple) -> Array:
-            position, _, _, outputs = loop
-            return (position < length) & ~jnp.all(outputs.finished)
-
-        def step(loop: tuple) -> tuple:
-            position, state, last, outputs = loop
-            logits, _, state = decoder.step(memory, state, last, noise)
-            token = self.token(self.mask_end(logits, position), key, position).astype(last.dtype)
-            gain = jnp.take_along_axis(jax.nn.log_softmax(logits), token[:, None], axis=1)
-            token = jnp.where(outputs.finished[:, 0], PAD, token)
-            total = outputs.log_probability + jnp.where(outputs.finished, 0, gain)
-            outputs = Hypotheses(
-                outputs.tokens.at[:, 0, position].set(token),
-                outputs.lengths + ~outputs.finished,
-                total,
-                total,
-                outputs.finished | (token == EOS)[:, None],
-            )
-            return position + 1, state, token, outputs
-
-        first = jnp.full((batch,), BOS, jnp.int32)
-        outputs = Hypotheses.empty(batch, 1, length, memory.states.dtype, 0)
-        return jax.lax.while_loop(unfinished, step, (jnp.int32(0), decoder.start(memory), first, outputs))[3]

@@ -208,14 +208,6 @@ def test_dropped_weights_are_missed_by_the_context_and_come_back_whole(name):
     assert np.linalg.matrix_rank(np.stack([context[0, 0], other[0, 0]]), tol=1e-9) == (1 if own.num_heads == 1 else 2)
 
 
-@looking
-def test_a_source_without_a_state_gives_a_context_and_no_weights(name):
-    own, (queries, states, _) = create(name, coverage=True), arrays()
-    memory = Memory(states[:, :0], jnp.zeros(3, jnp.int32), (), states[:, 0])
-    context, weights = jax.eval_shape(lambda: own.scan(queries, own.source(memory)))
-    assert context.shape == (3, 2, MEMORY) and weights.shape == (3, 2, 0)
-
-
 def test_the_softmax_neither_overflows_nor_depends_on_a_shift():
     scores = jnp.array([[[[1.0, 2.0, 5e8]]]])
     valid = jnp.array([[[[True, True, False]]]])
