@@ -41,7 +41,7 @@ class Adding(MarkedTask):
         require_between(self, "task", length=(shortest, MAX_STEPS))
 
     @property
-    def same_length(self) -> bool:
+    def same_length(self) -> bool:  # pyright: ignore[reportIncompatibleVariableOverride]
         return self.definition == "arjovsky_2016"
 
     @functools.cached_property

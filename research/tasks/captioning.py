@@ -104,6 +104,7 @@ class CaptioningTask(WarpOptions, CorpusTask):
     """A task that describes images in a language. A subclass names the corpus."""
 
     inputs: ClassVar[InputKind] = "features"
+    same_length: ClassVar[bool] = True
     processor_type: ClassVar[type[Processor] | None] = ImageProcessor
     size: int = 32
     """Rows and columns of an image, in three colors."""
@@ -126,10 +127,6 @@ class CaptioningTask(WarpOptions, CorpusTask):
         if self.scan_order == "patches":
             fits = self.patch > 0 and self.size % self.patch == 0
             require(fits, "task.patch", self.patch, f"a divisor of task.size={self.size}")
-
-    @property
-    def same_length(self) -> bool:
-        return True
 
     @property
     def caption_language(self) -> str:
@@ -212,4 +209,4 @@ def evaluate_captions(
     texts = {"free_running": outputs, "baseline/most_frequent": [most_frequent] * len(outputs)}
     evaluation = edits.evaluate(predictions, held_out.batch, lengths=lengths)
     evaluation = text.with_translation_scores(evaluation, texts, held_out.references, language)
-    return edits.with_constant(evaluation, "most_frequent", most_frequent_tokens, edits.targets(held_out.batch))
+    return edits.with_most_frequent(evaluation, most_frequent_tokens, edits.targets(held_out.batch))

@@ -27,10 +27,7 @@ class TransductionTask(SyntheticTask):
 
     inputs: ClassVar[InputKind] = "features"
     target: ClassVar[TargetKind] = "tokens"
-
-    @property
-    def same_length(self) -> bool:
-        return False
+    same_length: ClassVar[bool] = False
 
     def evaluate(self, predictions: Predictions, held_out: HeldOut) -> Evaluation:
         batch = held_out.batch

@@ -72,6 +72,7 @@ class CorpusTask(Task, abc.ABC):
     """
 
     target: ClassVar[TargetKind] = "tokens"
+    same_length: ClassVar[bool] = False
 
     @functools.cached_property
     def splits(self) -> Mapping[str, Any]:
@@ -90,10 +91,6 @@ class CorpusTask(Task, abc.ABC):
     def example(self, record: Any) -> tuple[np.ndarray, Sequence[int], Any]:
         """Return the input and the target tokens of a record, and what the output is compared with."""
         raise NotImplementedError
-
-    @property
-    def same_length(self) -> bool:
-        return False
 
     def processor(self) -> Any:
         return self.prepared.processor

@@ -29,6 +29,7 @@ class DelayedRecall(SyntheticTask):
 
     inputs: ClassVar[InputKind] = "features"
     target: ClassVar[TargetKind] = "class"
+    same_length: ClassVar[bool] = False
     name: Literal["delayed_recall"] = "delayed_recall"
     delay: int = 50
     """q: fewest distractors between the symbol and the end; more of them come at random, nine on average."""
@@ -39,10 +40,6 @@ class DelayedRecall(SyntheticTask):
 
     def __post_init__(self) -> None:
         require_between(self, "task", delay=(1, MAX_STEPS), distractors=(1, MAX_SYMBOLS), classes=(2, MAX_SYMBOLS))
-
-    @property
-    def same_length(self) -> bool:
-        return False
 
     @functools.cached_property
     def spec(self) -> TaskSpec:

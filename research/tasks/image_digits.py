@@ -12,7 +12,7 @@ likeliest strips, `most_frequent` is the most frequent, or the first.
 
 import functools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, ClassVar, Literal
 
 import jax
@@ -39,21 +39,22 @@ EXAMPLES, BUCKET = 1, 2
 """Tags of the random streams of a batch's key."""
 
 
+@dataclass(frozen=True)
 class StripProcessor(Processor):
     """An image of digits to its columns, tokens to the names of the digits."""
 
     kind: ClassVar[Kind] = "image"
-
-    def __init__(self, max_length: int, gap: int) -> None:
-        """Read strips of at most `max_length` columns, with at most `gap` blank ones between two digits."""
-        self.max_length, self.gap = max_length, gap
+    max_length: int
+    """Most columns of a strip."""
+    gap: int
+    """Most blank columns between two digits."""
 
     def to_dict(self) -> dict[str, Any]:
-        return {"max_length": self.max_length, "gap": self.gap}
+        return asdict(self)
 
     @classmethod
     def from_dict(cls, saved: Mapping[str, Any]) -> "StripProcessor":
-        return cls(saved["max_length"], saved["gap"])
+        return cls(**saved)
 
     def encode(self, source: str) -> np.ndarray:
         columns = read_strip(load_image(source), source, self.gap // 2)
@@ -78,6 +79,7 @@ class ImageDigits(WarpOptions, Task):
 
     inputs: ClassVar[InputKind] = "features"
     target: ClassVar[TargetKind] = "tokens"
+    same_length: ClassVar[bool] = False
     processor_type: ClassVar[type[Processor] | None] = StripProcessor
     length_unit: ClassVar[str] = "digits in the strip"
     token_unit: ClassVar[str] = "digit"
@@ -90,10 +92,6 @@ class ImageDigits(WarpOptions, Task):
     def __post_init__(self) -> None:
         super().__post_init__()
         require_between(self, "task", digits=(1, 20), gap=(0, 100))
-
-    @property
-    def same_length(self) -> bool:
-        return False
 
     @functools.cached_property
     def spec(self) -> TaskSpec:
@@ -126,8 +124,13 @@ class ImageDigits(WarpOptions, Task):
         return _strips(digits.reshape(batch_size, count, DIGIT, DIGIT), labels[rows], gaps, self._widths[bucket], jnp)
 
     def held_out(self, split: Split, count: int) -> HeldOut:
-        counts, rows, gaps = self._draw(split, count)
         images, labels = self._splits[split]
+        count_rng, row_rng, gap_rng = (np.random.default_rng((SEEDS[split], n)) for n in range(3))
+        counts = count_rng.integers(1, self.digits + 1, count)
+        rows = row_rng.integers(0, len(images), (count, self.digits))
+        gaps = gap_rng.integers(0, self.gap + 1, (count, self.digits + 1))
+        order = np.argsort(counts, kind="stable")  # strips of few digits come first
+        counts, rows, gaps = counts[order], rows[order], gaps[order]
         inputs = np.zeros((len(counts), self._widths[-1], DIGIT), np.float32)
         targets = np.full((len(counts), self.digits + 1), PAD, np.int32)
         lengths = np.zeros(len(counts), np.int32)
@@ -163,15 +166,6 @@ class ImageDigits(WarpOptions, Task):
     def _widths(self) -> list[int]:
         """Columns of the widest strip of so many digits, from 1."""
         return [DIGIT * count + self.gap * (count + 1) for count in range(1, self.digits + 1)]
-
-    def _draw(self, split: Split, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return the digits in each strip, which ones, and the gaps; strips of few digits come first."""
-        count_rng, row_rng, gap_rng = (np.random.default_rng((SEEDS[split], n)) for n in range(3))
-        counts = count_rng.integers(1, self.digits + 1, count)
-        rows = row_rng.integers(0, len(self._splits[split][0]), (count, self.digits))
-        gaps = gap_rng.integers(0, self.gap + 1, (count, self.digits + 1))
-        order = np.argsort(counts, kind="stable")
-        return counts[order], rows[order], gaps[order]
 
 
 def _strips(digits: Any, labels: Any, gaps: Any, width: int, numpy: Any) -> Batch:

@@ -126,7 +126,7 @@ class Pronunciation(CorpusTask):
             subsets={"long_words": lengths >= LONG_WORD},
         )
         constant = [*map(ord, self.prepared.most_frequent)]
-        return edits.with_constant(evaluation, "most_frequent", constant, held_out.references, self.error_rate)
+        return edits.with_most_frequent(evaluation, constant, held_out.references, self.error_rate)
 
     def describe(self) -> str:
         return "CMUdict, letters to phonemes" + (" with stress" if self.stress else "")

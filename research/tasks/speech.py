@@ -77,7 +77,9 @@ class SpeechTask(SpeechOptions, CorpusTask):
 
     def held_out(self, split: Split, count: int) -> HeldOut:
         recordings = self.records(split)
-        speakers = self._speakers(recordings) if self.normalize == "speaker" else {}
+        speakers = {}
+        if self.normalize == "speaker":
+            speakers = speaker_statistics(recordings, [log_mel_of(recording, self) for recording in recordings])
         return sample(split, recordings, count, functools.partial(self.example, speakers=speakers))
 
     def example(
@@ -105,7 +107,7 @@ class SpeechTask(SpeechOptions, CorpusTask):
         log_mels = [log_mel_of(recording, self) for recording in train]
         corpus = Statistics.of(log_mels)
         if self.normalize == "speaker":
-            speakers = self._speakers(train, log_mels)
+            speakers = speaker_statistics(train, log_mels)
             pairs = zip(log_mels, train, strict=True)
             log_mels = [features.match_corpus(mels, speakers[recording.speaker], corpus) for mels, recording in pairs]
         symbols = [self.symbols(recording.text) for recording in train]
@@ -115,15 +117,13 @@ class SpeechTask(SpeechOptions, CorpusTask):
         processor = AudioProcessor(self, corpus, vocabulary, self.separator)
         return Prepared(InMemory.of(examples), most_frequent, processor)
 
-    def _speakers(
-        self, recordings: Sequence[Recording], log_mels: Sequence[np.ndarray] | None = None
-    ) -> Mapping[str, Statistics]:
-        """Return the statistics of each speaker."""
-        log_mels = log_mels or [log_mel_of(recording, self) for recording in recordings]
-        by_speaker: dict[str, list[np.ndarray]] = {}
-        for log_mel, recording in zip(log_mels, recordings, strict=True):
-            by_speaker.setdefault(recording.speaker, []).append(log_mel)
-        return {speaker: Statistics.of(mels) for speaker, mels in by_speaker.items()}
+
+def speaker_statistics(recordings: Sequence[Recording], log_mels: Sequence[np.ndarray]) -> Mapping[str, Statistics]:
+    """Return the statistics of each speaker's log-mel features."""
+    by_speaker: dict[str, list[np.ndarray]] = {}
+    for log_mel, recording in zip(log_mels, recordings, strict=True):
+        by_speaker.setdefault(recording.speaker, []).append(log_mel)
+    return {speaker: Statistics.of(mels) for speaker, mels in by_speaker.items()}
 
 
 def log_mel_of(recording: Recording, options: SpeechOptions) -> np.ndarray:

@@ -73,7 +73,7 @@ class SpeechDigits(SpeechTask):
         voices = jax.tree.map(lambda x: x[~real], (predictions, held_out.batch))
         evaluation = edits.evaluate(*voices, name=self.error_rate)
         unseen = [reference for reference, is_real in zip(targets, real, strict=True) if not is_real]
-        evaluation = edits.with_constant(evaluation, "most_frequent", constant, unseen, self.error_rate)
+        evaluation = edits.with_most_frequent(evaluation, constant, unseen, self.error_rate)
         if not np.any(real):
             return evaluation
         free = edits.score(predictions.outputs, targets)

@@ -40,7 +40,7 @@ class SpeechSyllables(SpeechTask):
         evaluation = edits.evaluate(predictions, held_out.batch)
         constant = processor.vocabulary.encode(self.symbols(self.prepared.most_frequent))
         targets = edits.targets(held_out.batch)
-        evaluation = edits.with_constant(evaluation, "most_frequent", constant, targets)
+        evaluation = edits.with_most_frequent(evaluation, constant, targets)
         outputs = [processor.decode(edits.symbols(tokens)) for tokens in predictions.outputs]
         references = [transcript.text for transcript in held_out.references]
         pairs = list(zip(outputs, references, strict=True))

@@ -74,6 +74,8 @@ class Task:
 
     inputs: ClassVar[InputKind]
     target: ClassVar[TargetKind]
+    same_length: ClassVar[bool] = True
+    """Whether all inputs are equally long, so that a step is equally far from the loss in all of them."""
     processor_type: ClassVar[type[Processor] | None] = None
     """Class of `processor()`, which restores one that was saved with a run."""
     error_rate: ClassVar[str] = "edit_error_rate"
@@ -82,11 +84,6 @@ class Task:
     """What `by_length` counts, for the label of an axis."""
     token_unit: ClassVar[str] = "token"
     """What a token of the target is, for the label of an axis."""
-
-    @property
-    def same_length(self) -> bool:
-        """Whether all inputs are equally long, so that a step is equally far from the loss in all of them."""
-        return True
 
     @functools.cached_property
     def spec(self) -> TaskSpec:

@@ -51,7 +51,7 @@ class TemporalOrder(SyntheticTask):
         require(defined, "task.definition", self.definition, "hochreiter_1997 or pascanu_2013_code with task.symbols=3")
 
     @property
-    def same_length(self) -> bool:
+    def same_length(self) -> bool:  # pyright: ignore[reportIncompatibleVariableOverride]
         return not self.has_ends
 
     @property

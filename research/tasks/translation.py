@@ -143,7 +143,7 @@ class TranslationTask(CorpusTask):
         }
         evaluation = text.with_translation_scores(evaluation, texts, references, self.target_language)
         constant = processor.target.encode(self.prepared.most_frequent)
-        return edits.with_constant(evaluation, "most_frequent", constant, edits.targets(held_out.batch))
+        return edits.with_most_frequent(evaluation, constant, edits.targets(held_out.batch))
 
     def describe(self) -> str:
         sizes = "/".join(dict.fromkeys(map(str, (self.source_vocab_size, self.target_vocab_size))))

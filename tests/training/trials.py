@@ -49,12 +49,9 @@ class Words(Task):
     name: str = "words"
     inputs: ClassVar[Any] = "tokens"
     target: ClassVar[Any] = "tokens"
+    same_length: ClassVar[bool] = False
     spec = TaskSpec("tokens", 9, 4, "tokens", 9, 5)
     buckets = 2
-
-    @property
-    def same_length(self) -> bool:
-        return False
 
     def bucket(self, key, step, batch_size):
         return step % 2

@@ -48,10 +48,7 @@ def labels(
 ) -> Evaluation:
     """Return the metrics of a task whose target is a class at each step.
 
-    Args:
-        predictions: of the model.
-        baseline: of the same examples.
-        subsets: by name, a mask of labels [N, U], and the accuracy of the baseline on them.
+    A subset is a mask of labels [N, U], and the accuracy of the baseline on them.
     """
     metrics = {
         "loss": edits.rate(predictions.loss, predictions.count),
@@ -68,10 +65,7 @@ def labels(
 def values(predictions: Predictions, targets: np.ndarray, tolerance: float) -> Evaluation:
     """Return the metrics of a task whose target is a value; the baseline answers the targets' mean to all.
 
-    Args:
-        predictions: of the model.
-        targets: of the same examples.
-        tolerance: the absolute error below which a value is right.
+    A value is right where its absolute error is below the tolerance.
     """
     wide = targets.astype(np.float64)
     distance = np.abs(wide - np.mean(wide))

@@ -65,13 +65,8 @@ def evaluate(
 ) -> Evaluation:
     """Return all metrics of predictions for held-out examples.
 
-    Args:
-        predictions: of the model.
-        batch: the examples.
-        references: of each example, without end marks; None: its target.
-        name: of the error rate.
-        lengths: of the inputs, in another unit than steps.
-        subsets: of the examples, as masks by name.
+    References are without end marks, by default the targets; `lengths` are those of the inputs, in another unit than
+    steps; `subsets` are masks of the examples. `name` is that of the error rate.
     """
     references = targets(batch) if references is None else references
     assert predictions.teacher_forced is not None  # targets are sequences
@@ -95,26 +90,17 @@ def evaluate(
     return Evaluation(metrics, _by_length(predictions, forced, free, lengths), _by_position(predictions, forced, free))
 
 
-def with_constant(
-    evaluation: Evaluation,
-    baseline: str,
-    output: Sequence[int],
-    references: Sequence[Sequences],
-    name: str = "edit_error_rate",
+def with_most_frequent(
+    evaluation: Evaluation, output: Sequence[int], references: Sequence[Sequences], name: str = "edit_error_rate"
 ) -> Evaluation:
-    """Add the errors of one output for all examples: `baseline/BASELINE/NAME` and `…/sequence_error_rate`.
+    """Add the errors of one output for all examples: `baseline/most_frequent/NAME` and `…/sequence_error_rate`.
 
-    Args:
-        evaluation: to add to.
-        baseline: its name.
-        output: tokens, without the end mark.
-        references: of each example, without end marks.
-        name: of the error rate.
+    Neither the output nor the references have end marks.
     """
     edits = score(np.tile(np.array([*output, EOS]), (len(references), 1)), references)
     metrics = {
-        f"baseline/{baseline}/{name}": rate(edits.distance, edits.symbols),
-        f"baseline/{baseline}/sequence_error_rate": float(np.mean(edits.distance > 0)),
+        f"baseline/most_frequent/{name}": rate(edits.distance, edits.symbols),
+        "baseline/most_frequent/sequence_error_rate": float(np.mean(edits.distance > 0)),
     }
     return replace(evaluation, metrics=evaluation.metrics | metrics)
 

@@ -197,7 +197,7 @@ def test_the_task_names_its_error_rate_and_counts_lengths_in_its_unit():
 
 def test_one_output_for_all_is_scored_against_the_same_references():
     references = [[(A, B)], [(A,), (C, C)], [(B,)]]
-    metrics = edits.with_constant(Evaluation({"loss": 1.0}), "most_frequent", (A,), references).metrics
+    metrics = edits.with_most_frequent(Evaluation({"loss": 1.0}), (A,), references).metrics
     assert metrics == {
         "loss": 1.0,
         "baseline/most_frequent/edit_error_rate": 2 / 4,
