@@ -78,25 +78,22 @@ class ImageProcessor(Processor):
         """Return an image of the corpus, [Y, X, 3] from 0 to 255, as a sequence."""
         return self.scan(1 - shrink(image, self.size).astype(np.float32)[None] / np.float32(255), np)[0]
 
+    @property
+    def step_shape(self) -> tuple[int, int]:
+        """Rows and columns of the pixels of a step."""
+        return {"rows": (1, self.size), "columns": (self.size, 1)}.get(self.scan_order, (self.patch, self.patch))
+
     def scan(self, pixels: Any, numpy: Any) -> Any:
         """Return images [B, Y, X, 3] as sequences [B, S, D]."""
-        batch = len(pixels)
-        if self.scan_order == "patches":
-            count = self.size // self.patch
-            patches = pixels.reshape(batch, count, self.patch, count, self.patch, 3)
-            return numpy.swapaxes(patches, 2, 3).reshape(batch, count * count, -1)
-        upright = numpy.swapaxes(pixels, 1, 2) if self.scan_order == "columns" else pixels
-        return upright.reshape(batch, self.size, -1)
+        rows, columns = self.step_shape
+        steps = pixels.reshape(len(pixels), self.size // rows, rows, self.size // columns, columns, 3)
+        return numpy.swapaxes(steps, 2, 3).reshape(len(pixels), -1, rows * columns * 3)
 
     def unscan(self, steps: Any, numpy: Any) -> Any:
         """Return the images of sequences, the inverse of `scan`."""
-        batch = len(steps)
-        if self.scan_order == "patches":
-            count = self.size // self.patch
-            patches = steps.reshape(batch, count, count, self.patch, self.patch, 3)
-            return numpy.swapaxes(patches, 2, 3).reshape(batch, self.size, self.size, 3)
-        upright = steps.reshape(batch, self.size, self.size, 3)
-        return numpy.swapaxes(upright, 1, 2) if self.scan_order == "columns" else upright
+        rows, columns = self.step_shape
+        pixels = steps.reshape(len(steps), self.size // rows, self.size // columns, rows, columns, 3)
+        return numpy.swapaxes(pixels, 2, 3).reshape(len(steps), self.size, self.size, 3)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import functools
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
@@ -37,14 +37,12 @@ SPLITS = ("train", "validation", "test")
 class TfdsTranslation(TranslationTask):
     """A corpus of TFDS with English on one side. A subclass names it."""
 
-    @property
-    def builder_config(self) -> str:
-        """Config of the TFDS builder."""
-        raise NotImplementedError
+    builder_config: ClassVar[str]
+    """Config of TFDS's builder, with {} for the language."""
 
     @functools.cached_property
     def splits(self) -> Mapping[str, Source]:
-        folder = str(stock.prepare(self.name, self.builder_config))
+        folder = str(stock.prepare(self.name, self.builder_config.format(self.target_language)))
         return {split: Source(folder, split) for split in SPLITS}
 
     @functools.cached_property
@@ -74,19 +72,17 @@ class TfdsTranslation(TranslationTask):
 class TedHrlrTranslate(TfdsTranslation):
     """English sentences of TED talks to their translations (Qi et al. 2018), through TFDS."""
 
+    builder_config: ClassVar[str] = "{}_to_en"
     name: Literal["ted_hrlr_translate"] = "ted_hrlr_translate"
     target_language: Literal["pt", "ru", "tr", "az", "be", "gl"] = "pt"
     """Language to translate into: Portuguese, Russian, Turkish; of little text: Azerbaijani, Belarusian, Galician."""
-
-    @property
-    def builder_config(self) -> str:
-        return f"{self.target_language}_to_en"
 
 
 @dataclass(frozen=True)
 class Wmt14Translate(TfdsTranslation):
     """English sentences of the WMT 2014 campaign to German (Bojar et al. 2014), through TFDS."""
 
+    builder_config: ClassVar[str] = "{}-en"
     name: Literal["wmt14_translate"] = "wmt14_translate"
     target_language: Literal["de"] = "de"
     """Language to translate into."""
@@ -94,10 +90,6 @@ class Wmt14Translate(TfdsTranslation):
     """subwords: size of the source vocabulary."""
     target_vocab_size: int = 32000
     """subwords: size of the target vocabulary."""
-
-    @property
-    def builder_config(self) -> str:
-        return f"{self.target_language}-en"
 
 
 def pair_of(record: Mapping[str, Any], language: str) -> Pair:
