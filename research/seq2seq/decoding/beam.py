@@ -98,7 +98,9 @@ class Beam(Decoding):
             score = beams.log_probability / divisors[position] + self._penalty(beams.coverage, memory.lengths)
             score = jnp.where(leaving, score, -jnp.inf)
             lengths = jnp.broadcast_to(position + 1, score.shape)
-            best = _best(best, Hypotheses(beams.tokens, lengths, beams.log_probability, score, ended))
+            new = Hypotheses(beams.tokens, lengths, beams.log_probability, score, ended)
+            both = jax.tree.map(lambda x, y: jnp.concatenate([x, y], axis=1), best, new)
+            best = _gather(both, jax.lax.top_k(both.score, size)[1])  # of equals the earlier, in their order
             remaining = jnp.where(leaving, -jnp.inf, beams.log_probability)
             done = best.score[:, -1] >= jnp.max(remaining, axis=1) / divisors[-1]
             remaining = jnp.where(done[:, None], -jnp.inf, remaining)
@@ -138,12 +140,6 @@ def _extend(beams: Beams, state: DecoderState, gains: Float[Array, "B N V"], pos
     tokens, coverage = _gather((beams.tokens, beams.coverage), parents)
     tokens = tokens.at[:, :, position].set(last)
     return Beams(state.take(rows.reshape(-1)), last, tokens, log_probability, coverage)
-
-
-def _best(first: Hypotheses, second: Hypotheses) -> Hypotheses:
-    """Return the N best of both, in order; of equals those of `first`, in their order."""
-    both = jax.tree.map(lambda x, y: jnp.concatenate([x, y], axis=1), first, second)
-    return _gather(both, jax.lax.top_k(both.score, first.score.shape[1])[1])
 
 
 def _gather(tree: Tree, places: Int[Array, "B N"]) -> Tree:
