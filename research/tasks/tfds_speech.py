@@ -21,6 +21,7 @@ from research.data.audio.files import count_samples, decode_audio
 from research.data.audio.processor import AudioProcessor
 from research.data.batching import in_buckets
 from research.data.corpora import stock
+from research.data.corpora.corpus import SPLITS
 from research.data.corpora.recordings import Recording
 from research.data.corpora.source import Source
 from research.data.streaming import Stream
@@ -108,12 +109,8 @@ class Librispeech(TfdsSpeech):
     @functools.cached_property
     def splits(self) -> Mapping[str, Source]:
         folder = str(stock.prepare(self.name, "lazy_decode"))
-        names = {
-            "train": SUBSETS[self.train],
-            "validation": f"dev_{self.evaluation}",
-            "test": f"test_{self.evaluation}",
-        }
-        return {split: Source(folder, name, ("speech",)) for split, name in names.items()}
+        names = (SUBSETS[self.train], f"dev_{self.evaluation}", f"test_{self.evaluation}")
+        return {split: Source(folder, name, ("speech",)) for split, name in zip(SPLITS, names, strict=True)}
 
     def recording(self, record: Mapping[str, Any]) -> Recording:
         text = record["text"].decode().lower()
@@ -141,7 +138,7 @@ class SpeechCommands(TfdsSpeech):
     @functools.cached_property
     def splits(self) -> Mapping[str, Source]:
         folder = str(stock.prepare(self.name))
-        return {split: Source(folder, split) for split in ("train", "validation", "test")}
+        return {split: Source(folder, split) for split in SPLITS}
 
     def recording(self, record: Mapping[str, Any]) -> Recording:
         return Recording(record["audio"], SAMPLE_RATE, COMMANDS[int(record["label"])], "")  # TFDS tells no speakers

@@ -15,6 +15,7 @@ import numpy as np
 
 from research.data.batching import in_buckets
 from research.data.corpora import stock
+from research.data.corpora.corpus import SPLITS
 from research.data.corpora.libreoffice import Pair
 from research.data.corpora.source import Source
 from research.data.streaming import Stream
@@ -30,7 +31,6 @@ from research.tasks.translation import (
 )
 
 SAMPLE = 500_000
-SPLITS = ("train", "validation", "test")
 
 
 @dataclass(frozen=True)
