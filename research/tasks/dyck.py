@@ -19,6 +19,8 @@ import functools
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 
 from research.batch import FIRST_SYMBOL, Batch, TaskSpec
@@ -62,9 +64,10 @@ class Dyck(SyntheticTask):
         before = numpy.pad(depth[:, :-1], ((0, 0), (1, 0)))
         opens, kinds = depth > before, draws.integers(shape, 1, self.kinds + 1)
         positions = numpy.arange(self.length)[None, :]
+        running_max = functools.partial(jax.lax.cummax if numpy is jnp else np.maximum.accumulate, axis=1)
         labels = numpy.zeros(shape, numpy.int32)
         for level in range(1, most + 1):  # the last that opened at this level is the one that is open there
-            last = draws.running_max(numpy.where(opens & (depth == level), positions, 0))
+            last = running_max(numpy.where(opens & (depth == level), positions, 0))
             labels = numpy.where(depth == level, numpy.take_along_axis(kinds, last, axis=1), labels)
         closed = numpy.pad(labels[:, :-1], ((0, 0), (1, 0)))
         inputs = FIRST_SYMBOL - 1 + numpy.where(opens, kinds, self.kinds + closed)

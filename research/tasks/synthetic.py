@@ -38,10 +38,6 @@ class Draws(abc.ABC):
     def integers(self, shape: tuple[int, ...], low: Any, high: Any) -> Any:
         """Return integers of int32, from `low` to less than `high`; numbers, or arrays that broadcast to the shape."""
 
-    @abc.abstractmethod
-    def running_max(self, values: Any) -> Any:
-        """Return the running maximum along the steps of values [B, S]."""
-
 
 class DeviceDraws(Draws):
     """Draws in a program, from a key."""
@@ -57,9 +53,6 @@ class DeviceDraws(Draws):
     def integers(self, shape: tuple[int, ...], low: Any, high: Any) -> Array:
         return jax.random.randint(next(self._keys), shape, low, high)
 
-    def running_max(self, values: Array) -> Array:
-        return jax.lax.cummax(values, axis=1)
-
 
 class HostDraws(Draws):
     """Draws in NumPy. Rows do not depend on their number: the first examples of a thousand are those of ten."""
@@ -74,9 +67,6 @@ class HostDraws(Draws):
 
     def integers(self, shape: tuple[int, ...], low: Any, high: Any) -> np.ndarray:
         return next(self._rngs).integers(low, high, shape).astype(np.int32)
-
-    def running_max(self, values: np.ndarray) -> np.ndarray:
-        return np.maximum.accumulate(values, axis=1)
 
 
 @dataclass(frozen=True)

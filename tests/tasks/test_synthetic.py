@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from research.batch import EOS, PAD
-from research.tasks.synthetic import DeviceDraws, Draws, HostDraws, end_with_eos, one_hot
+from research.tasks.synthetic import DeviceDraws, HostDraws, end_with_eos, one_hot
 from tests import quick
 from tests.tasks.synthetic_examples import SMALL, examples
 
@@ -109,13 +109,6 @@ def test_numbers_are_uniform_within_their_bounds_and_each_draw_is_another(place)
         assert len(shares) == below
         np.testing.assert_allclose(shares, 1 / below, atol=0.04)
     assert np.any(whole != others)
-
-
-@pytest.mark.parametrize("kind", [HostDraws, DeviceDraws])
-def test_the_running_maximum_is_along_the_steps(kind):
-    draws: Draws = HostDraws(0) if kind is HostDraws else DeviceDraws(jax.random.key(0))
-    found = draws.running_max(draws.numpy.array([[1, 3, 2, 5], [4, 0, 4, 1]]))
-    np.testing.assert_array_equal(found, [[1, 3, 3, 5], [4, 4, 4, 4]])
 
 
 def test_symbols_as_vectors_and_targets_with_their_end():
