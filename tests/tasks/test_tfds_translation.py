@@ -1,6 +1,7 @@
 """Translations of TFDS's corpora, made of small archives of the formats that it downloads."""
 
 import dataclasses
+import pickle
 from collections.abc import Iterator
 from typing import Any
 
@@ -29,7 +30,8 @@ def prepared(tmp_path_factory) -> Iterator[None]:
 def read(task: TfdsTranslation, steps: int) -> list[Pair]:
     """Return the pairs of the first batches of four, from their tokens."""
     stream: Any = task.stream
-    batches, reader, found = stream.batches(jax.random.key(0), steps, 4), task.processor(), []
+    batches = pickle.loads(pickle.dumps(stream.batches(jax.random.key(0), steps, 4)))  # as a worker process has them
+    reader, found = task.processor(), []
     for batch in map(batches.__getitem__, range(steps)):
         for source, length, target, end in zip(
             batch.inputs, batch.input_lengths, batch.targets, batch.target_lengths, strict=True
