@@ -110,12 +110,9 @@ class Cell:
     """Whether the step adds `b` itself, as `tape.vector("b")`, and `x_gates` are without it."""
 
     def pointwise(self, carry: Carry, gates: Float[Array, "B GH"], tape: Tape) -> Carry:
-        """Return the carry after a step, elementwise.
+        """Return the carry after a step, elementwise, from x_gates + h_gates before any activation.
 
-        Args:
-            carry: the parts before the step, each [B, H].
-            gates: x_gates + h_gates, before any activation.
-            tape: `tape.part("c", c)` is to be called on each part other than `h`, before `h` is formed from it.
+        `tape.part("c", c)` is to be called on each part other than `h`, before `h` is formed from it.
         """
         raise NotImplementedError
 
@@ -168,16 +165,7 @@ class Weights(nnx.Module):
     """
 
     def __init__(self, cell: Cell, inputs: int, hidden_size: int, init: InitScheme, key: Array, *, length: int) -> None:
-        """Draw the weights.
-
-        Args:
-            cell: the cell whose weights they are.
-            inputs: features of what the layer reads, D.
-            hidden_size: H.
-            init: how they are drawn.
-            key: of the draw.
-            length: steps of the longest sequence that the layer reads, for chrono and the IndRNN.
-        """
+        """Draw the weights; `length`: of the longest sequence that the layer reads, for chrono and the IndRNN."""
         matrices, vectors = cell.matrices(hidden_size), cell.vectors(hidden_size)
         keep, write = (None if gate is None else cell.gates.index(gate) for gate in (cell.keep_gate, cell.write_gate))
         blocks = len(cell.gates)

@@ -189,12 +189,11 @@ def bias(scheme: InitScheme, layout: Layout, noise: Float[Array, " H"]) -> Float
     return jnp.concatenate(blocks)
 
 
-def gate_vector(scheme: InitScheme, noise: Float[Array, " N"]) -> Float[Array, " N"]:
+def gate_vector(_: InitScheme, noise: Float[Array, " N"]) -> Float[Array, " N"]:
     """Return a gate's weights on its own unit's state (peepholes, SRU's v): U(-s, s), s = sqrt(3 / N).
 
     The variance is 1 / N, that of an entry of an orthogonal recurrent matrix.
     """
-    del scheme
     return math.sqrt(3 / noise.size) * noise
 
 
@@ -209,15 +208,13 @@ def bounded_vector(scheme: InitScheme, noise: Float[Array, " N"]) -> Float[Array
     return 2 ** (1 / scheme.length) * (noise + 1) / 2
 
 
-def zeros(scheme: InitScheme, noise: Float[Array, " N"]) -> Float[Array, " N"]:
+def zeros(_: InitScheme, noise: Float[Array, " N"]) -> Float[Array, " N"]:
     """Return 0 for each unit: the shift of a normalization."""
-    del scheme
     return jnp.zeros_like(noise)
 
 
-def ones(scheme: InitScheme, noise: Float[Array, " N"]) -> Float[Array, " N"]:
+def ones(_: InitScheme, noise: Float[Array, " N"]) -> Float[Array, " N"]:
     """Return 1 for each unit: the scale of a normalization."""
-    del scheme
     return jnp.ones_like(noise)
 
 

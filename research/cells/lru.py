@@ -74,16 +74,13 @@ def _squared_radii(noise: Float[Array, " H"]) -> Float[Array, " H"]:
     return low + (high - low) * (jnp.arange(noise.size, dtype=noise.dtype) + 0.5) / noise.size
 
 
-def _nu_log(scheme: InitScheme, noise: Float[Array, " H"]) -> Float[Array, " H"]:
-    del scheme
+def _nu_log(_: InitScheme, noise: Float[Array, " H"]) -> Float[Array, " H"]:
     return jnp.log(-0.5 * jnp.log(_squared_radii(noise)))
 
 
-def _gamma_log(scheme: InitScheme, noise: Float[Array, " H"]) -> Float[Array, " H"]:
-    del scheme
+def _gamma_log(_: InitScheme, noise: Float[Array, " H"]) -> Float[Array, " H"]:
     return 0.5 * jnp.log(1 - _squared_radii(noise))
 
 
-def _theta_log(scheme: InitScheme, noise: Float[Array, " H"]) -> Float[Array, " H"]:
-    del scheme
+def _theta_log(_: InitScheme, noise: Float[Array, " H"]) -> Float[Array, " H"]:
     return jnp.log(MAX_PHASE * (noise + 1) / 2)

@@ -101,7 +101,8 @@ class LSTM(Cell):
         z = self._normalized(x_gates, h, tape) if self.layer_norm else tape.keep(x_gates + tape.recur("u", h))
         if self.peephole:
             z = z + self._peephole_sums(c, tape)
-        gate = dict(zip(self.gates, activate(z, *self._activations()), strict=True))
+        activations: list[Activation] = ["tanh" if name == "g" else "sigmoid" for name in self.gates]
+        gate = dict(zip(self.gates, activate(z, *activations), strict=True))
 
         kept = gate["f"] * c if self.forget_gate else c
         i = 1 - gate["f"] if self.coupled_gates else gate.get("i")
@@ -110,9 +111,10 @@ class LSTM(Cell):
 
         shown = normalize(c) * tape.vector("gain_c") + tape.vector("shift_c") if self.layer_norm else c
         h = jnp.tanh(shown) if self.output_activation else shown
-        if self.output_gate:
-            o = self._late_output_gate(z, c, tape) if self.peephole else gate["o"]
-            h = o * h
+        if self.output_gate and self.peephole:  # it sees c_t
+            h = activate(self.split(z)[-1] + tape.vector("peephole_o") * c, "sigmoid")[0] * h
+        elif self.output_gate:
+            h = gate["o"] * h
         return tape.project("projection", h) if self.projection_size else h, c
 
     def widths(self, hidden_size: int) -> tuple[int, ...]:
@@ -134,9 +136,6 @@ class LSTM(Cell):
             vectors |= {"gain_c": Vector(hidden_size, ones), "shift_c": Vector(hidden_size, zeros)}
         return vectors
 
-    def _activations(self) -> tuple[Activation, ...]:
-        return tuple("tanh" if gate == "g" else "sigmoid" for gate in self.gates)
-
     def _normalized(self, x_gates: Float[Array, "B GH"], h: Array, tape: Tape) -> Float[Array, "B GH"]:
         """Return LN(W x_t) + LN(U h_{t-1}) + b."""
         x_part = normalize(tape.keep(x_gates)) * tape.vector("gain_x")
@@ -148,7 +147,3 @@ class LSTM(Cell):
         early = ("i", "f")
         sums = [tape.vector(f"peephole_{gate}") * c if gate in early else jnp.zeros_like(c) for gate in self.gates]
         return jnp.concatenate(sums, axis=-1)
-
-    def _late_output_gate(self, z: Float[Array, "B GH"], c: Float[Array, "B H"], tape: Tape) -> Float[Array, "B H"]:
-        """Return the output gate, which sees c_t."""
-        return activate(self.split(z)[-1] + tape.vector("peephole_o") * c, "sigmoid")[0]

@@ -52,11 +52,7 @@ class ZoneoutOptions:
 
 
 def check_cell(cell: Cell, dropout: DropoutOptions, zoneout: ZoneoutOptions) -> None:
-    """Reject rates of what the cell does not have.
-
-    Raises:
-        UserError: where there is nothing that could be dropped or held.
-    """
+    """Reject rates of what the cell does not have."""
     recurrent, allowed = dropout.recurrent, f"0, as {cell.name} has no recurrent weights"
     require(recurrent == 0 or cell.has_recurrent_weights, "dropout.recurrent", recurrent, allowed)
     has_parts = len(cell.parts) > 1 and cell.averages
@@ -140,15 +136,8 @@ class Widths:
 def sample(widths: Widths, rates: Rates, key: Array, batch: int, steps: int, inputs: bool = True) -> StackNoise | None:
     """Draw the noise of one update; None if there is none.
 
-    What a sequence meets depends on its place in the batch, but neither on its neighbors nor on the padding.
-
-    Args:
-        widths: those of the stack.
-        rates: the probabilities.
-        key: of all draws.
-        batch: sequences, B, the rows of all arrays.
-        steps: time steps, T.
-        inputs: whether dropout acts on what the stack reads: on embeddings, not on data.
+    What a sequence meets depends on its place in the batch, but neither on its neighbors nor on the padding. `inputs`:
+    whether dropout acts on what the stack reads: on embeddings, not on data.
     """
     if not jax.tree.leaves(replace(rates, attention=None)):
         return None

@@ -108,19 +108,12 @@ class Stack(nnx.Module):
         learn_initial: bool = False,
         between: Sequence[Between] = (),
     ) -> None:
-        """Draw the weights.
+        """Draw the weights, with a key of the stream `params` for each layer and direction.
 
-        Args:
-            cell: the cell of all layers.
-            options: sizes, connections and how the steps run.
-            inputs: features of what is read, D.
-            init: how weights are drawn.
-            rngs: the stream `params` gives a key for each layer and direction.
-            length: steps of the longest sequence that the first layer reads, for chrono and the IndRNN.
-            directions: 1: forward; 2: forward and reverse.
-            reverse: the one direction is the reverse one.
-            learn_initial: make the carry before the first step a weight, which starts from the cell's initial carry.
-            between: what shortens the sequences before each layer from the second on; by default nothing does.
+        `length` is that of the longest sequence that the first layer reads, for chrono and the IndRNN. `directions`: 1,
+        forward or, with `reverse`, the reverse one; 2, both. `learn_initial` makes the carry before the first step a
+        weight, which starts from the cell's initial carry. `between` shortens the sequences before each layer from the
+        second on; by default nothing does.
         """
         assert directions == 1 or not reverse, "a stack of both directions reads in reverse, too"
         assert not between or len(between) == options.num_layers - 1, "one between each two layers"
@@ -297,13 +290,8 @@ class Stack(nnx.Module):
     ) -> Float[Array, "B M"]:
         """Return the state at the step that each direction reads last, from the carries after it.
 
-        Where a sequence has no step, that of the carries it started from.
-
-        Args:
-            carries: those after the last step.
-            noise: that of the steps before.
-            states: what came out; needed where the top layer adds to states that were shortened, which no carry holds.
-            lengths: those of `states`.
+        Where a sequence has no step, that of the carries it started from. The states that came out, and their lengths,
+        are needed where the top layer adds to states that were shortened, which no carry holds.
         """
         last = self._through(None, lambda depth, *_: carries[depth][0], noise)
         if not (self.options.residual and len(self.between)):
@@ -323,11 +311,8 @@ class Stack(nnx.Module):
     def _through(self, xs: Any, layer: Any, noise: StackNoise | None, lengths: Array | None = None) -> Array:
         """Return the states, [B, M] or [B, T, M], of layers that are called one after the other.
 
-        Args:
-            xs: the inputs; None: the layers do not read, as their outputs are known.
-            layer: `layer(depth, what it reads, its noise, the lengths)` is its output.
-            noise: of the stack.
-            lengths: of the inputs.
+        `layer(depth, what it reads, its noise, the lengths)` is its output. Without `xs` the layers do not read, as
+        their outputs are known.
         """
         options, noise = self.options, noise or StackNoise((LayerNoise(),) * self.options.num_layers)
         inputs = None if xs is None else drop(xs, noise.inputs)

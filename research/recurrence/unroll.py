@@ -116,14 +116,8 @@ def kernel_of(
 ) -> Kernel:
     """Return what runs a layer of this cell on this machine.
 
-    Args:
-        cell: the equations.
-        backend: the option `model.backend`.
-        dtype: type of the arrays.
-        stepwise: whether an option is on that needs the steps one after the other: zoneout, Omega, rematerialization,
-            truncated backpropagation.
-        only_scan: whether an option is on that cuDNN does not have: those of `stepwise`, recurrent dropout, a probe, a
-            type of products.
+    `stepwise`: an option is on that needs the steps one after the other: zoneout, Omega, rematerialization, truncated
+    backpropagation. `only_scan`: one that cuDNN does not have: those, recurrent dropout, a probe, a type of products.
     """
     if cudnn.runs(backend, cell, dtype, only_scan or stepwise):
         return "cudnn"
@@ -152,13 +146,8 @@ def step(
 def block_length(steps: int, batch: int, row_bytes: int, inputs: int) -> int:
     """Return the steps of a block: their gates fit a cache, if they are not too few; a divisor of T, if one is near.
 
-    All steps on an accelerator, where large products count and caches are not a core's.
-
-    Args:
-        steps: T.
-        batch: B.
-        row_bytes: bytes of the gates of one step of one sequence.
-        inputs: D.
+    All steps on an accelerator, where large products count and caches are not a core's. `row_bytes` are those of the
+    gates of one step of one sequence.
     """
     if jax.default_backend() != "cpu":
         return steps

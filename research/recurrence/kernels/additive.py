@@ -68,13 +68,7 @@ scores.defvjp(_forward, _backward)
 
 
 def block_size(batch: int, queries: int, size: int) -> tuple[int, int]:
-    """Return the sequences of a block, a divisor of the batch, and the queries of each.
-
-    Args:
-        batch: sequences.
-        queries: of a sequence.
-        size: numbers of m for one query.
-    """
+    """Return the sequences of a block, a divisor of the batch, and the queries of each; `size`: of m for one query."""
     if jax.default_backend() != "cpu":
         return batch, queries
     most = max(BLOCK // max(size, 1), 1)

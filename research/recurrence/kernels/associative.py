@@ -12,6 +12,7 @@ gradient is the same recurrence in the other direction,
 where g_t is the gradient of what reads s_t, and the norms of ds_t, which it yields, are the gradient profile.
 """
 
+import functools
 from collections.abc import Mapping
 from typing import Any
 
@@ -21,7 +22,7 @@ from jaxtyping import Array, Bool, Float, Inexact
 
 from research.cells.cell import Carry, Tape
 from research.cells.linear import COMPLEX, LinearCell, state_of
-from research.recurrence.kernels.backward import norm
+from research.recurrence.kernels.backward import former, norm
 
 FAN = 4
 """Steps that become one at each level of the tree. On a CPU, 2 to 8 are alike; `jax.lax.associative_scan`, a tree of
@@ -38,18 +39,7 @@ def associative(
     reverse: bool = False,
     compute_dtype: Any = None,
 ) -> tuple[Float[Array, "T B H"], Carry]:
-    """Return what `backward.recurrence` returns, in O(log T) steps forward and backward.
-
-    Args:
-        cell: the equations.
-        weights: those of the layer and direction.
-        xs: what the layer reads.
-        carry: the state before the first step.
-        valid: a step that is not valid holds the carry and yields zeros.
-        probe: zeros; its gradient is the norm of dL/dcarry_t for each step and part.
-        reverse: from the last step to the first.
-        compute_dtype: type of the factors in matrix products.
-    """
+    """Return what `backward.recurrence` returns, in O(log T) steps forward and backward."""
     steps, batch, _ = xs.shape
     tape = Tape(weights, compute_dtype=compute_dtype)
     x_gates = cell.input_gates(weights, xs.reshape(steps * batch, -1), compute_dtype)
@@ -57,7 +47,7 @@ def associative(
     if valid is not None:
         a, b = jnp.where(valid[:, :, None], a, 1), jnp.where(valid[:, :, None], b, 0)
     first, is_complex = state_of(carry), cell.parts == COMPLEX
-    states = scan(a, b, first, valid, probe[:, 1:] if is_complex and probe is not None else probe, reverse)
+    states: Any = scan(a, b, first, valid, probe[:, 1:] if is_complex and probe is not None else probe, reverse)
     last = _last(states, first, valid, reverse)
     if not is_complex:
         return _masked(valid, states), (last,)
@@ -66,6 +56,7 @@ def associative(
     return _masked(valid, h), (_last(h, carry[0], valid, reverse), last.real, last.imag)
 
 
+@functools.partial(jax.custom_vjp, nondiff_argnums=(5,))
 def scan(
     a: Inexact[Array, "T #B H"],
     b: Inexact[Array, "T B H"],
@@ -74,20 +65,11 @@ def scan(
     probe: Float[Array, "T P"] | None,
     reverse: bool = False,
 ) -> Inexact[Array, "T B H"]:
-    """Return the states s_t = a_t * s_{t-1} + b_t; real or complex.
+    """Return the states s_t = a_t * s_{t-1} + b_t, real or complex, from the state before the first step.
 
-    Args:
-        a: [T, B, H], or [T, 1, H] where sequences do not differ in it.
-        b: what is added.
-        first: the state before the first step.
-        valid: steps whose gradient the probe sees; all by default.
-        probe: zeros; its gradient is the norm of dL/ds_t: of its real and imaginary part where it is complex.
-        reverse: from the last step to the first.
+    `a` is [T, 1, H] where sequences do not differ in it. The gradient of `probe`, zeros, is the norm of dL/ds_t at the
+    valid steps: of its real and imaginary part where it is complex.
     """
-    return _states(a, b, first, valid, probe, reverse)
-
-
-def _scan(a: Array, b: Array, first: Array, valid: Array | None, probe: Array | None, reverse: bool) -> Array:
     del valid, probe
     return _prefixes(a, b, first, reverse)
 
@@ -99,17 +81,16 @@ def _scan_forward(a, b, first, valid, probe, reverse):
 
 def _scan_backward(reverse, residuals, g):
     a, first, states, valid, probe = residuals
-    later = _shifted(a, jnp.zeros_like(a[0]), not reverse)
+    later = former(a, jnp.zeros_like(a[0]), not reverse)
     d = _prefixes(later, g, jnp.zeros_like(first), not reverse)
-    d_a = d * _shifted(states, first, reverse)
+    d_a = d * former(states, first, reverse)
     d_first = (a * d)[-1 if reverse else 0]
     if a.shape[1] == 1:
         d_a = jnp.sum(d_a, axis=1, keepdims=True)
     return d_a, d, d_first, None, None if probe is None else _norms(_masked(valid, d))
 
 
-_states = jax.custom_vjp(_scan, nondiff_argnums=(5,))
-_states.defvjp(_scan_forward, _scan_backward)
+scan.defvjp(_scan_forward, _scan_backward)
 
 
 def _prefixes(a: Array, b: Array, first: Array, reverse: bool) -> Array:
@@ -125,7 +106,7 @@ def _prefixes(a: Array, b: Array, first: Array, reverse: bool) -> Array:
     total_a, total_b = below_a[::turn][0], below_b[::turn][0]
     for next_a, next_b in zip(below_a[::turn][1:], below_b[::turn][1:], strict=True):
         total_a, total_b = next_a * total_a, next_a * total_b + next_b
-    starts = _shifted(_prefixes(total_a, total_b, first, reverse), first, reverse)
+    starts = former(_prefixes(total_a, total_b, first, reverse), first, reverse)
     states = jnp.stack(_one_by_one(below_a, below_b, starts, turn), axis=1).reshape(-1, *starts.shape[1:])
     return states[-steps:] if reverse else states[:steps]
 
@@ -160,11 +141,6 @@ _probed.defvjp(lambda h, probe: (h, probe), lambda probe, d: (d, None if probe i
 def _norms(d: Inexact[Array, "T B H"]) -> Float[Array, "T P"]:
     parts = (d.real, d.imag) if jnp.iscomplexobj(d) else (d,)
     return jnp.stack([jax.vmap(norm)(part) for part in parts], axis=1)
-
-
-def _shifted(x: Inexact[Array, "T *N"], first: Inexact[Array, "*N"], reverse: bool) -> Array:
-    """Return the value of the step read before each step; `first` for the first that is read."""
-    return jnp.concatenate([x[1:], first[None]] if reverse else [first[None], x[:-1]])
 
 
 def _timed(x: Array, steps: int) -> Array:

@@ -25,7 +25,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.custom_derivatives import SymbolicZero
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool, Float, Inexact
 
 from research.cells.cell import Carry, Cell, Tape, matmul
 from research.recurrence.dropout import zone_out
@@ -69,6 +69,11 @@ def norm(x: Float[Array, "..."], axis: int | None = None) -> Float[Array, "..."]
     # XLA may multiply by the reciprocal of the scale, which has to be a normal number, too.
     scale = jnp.clip(jnp.max(jnp.abs(x), axis=axis, keepdims=True), limits.tiny, limits.max / 16)
     return jnp.squeeze(scale, axis) * jnp.sqrt(jnp.sum(jnp.square(x / scale), axis=axis))
+
+
+def former(x: Inexact[Array, "T *N"], first: Inexact[Array, "*N"], reverse: bool) -> Inexact[Array, "T *N"]:
+    """Return the value of the step read before each step; `first` for the first that is read."""
+    return jnp.concatenate([x[1:], first[None]] if reverse else [first[None], x[:-1]])
 
 
 def plain_recurrence(
@@ -199,7 +204,7 @@ def _block_backward(plan, weights, transposed, mask, probing, omega, d_last, xs,
     carries, kept = saved.carries, saved.kept
     if carries is None:
         _, _, carries, kept = _block_forward(plan, weights, saved.first, mask, xs, valid, hold)
-    former = jax.tree.map(functools.partial(_former, reverse=plan.reverse), saved.first, carries)
+    starts = jax.tree.map(functools.partial(former, reverse=plan.reverse), carries, saved.first)
     names = _matrices(cell)
     vectors = _vectors(cell, weights)
     x_nothing = jnp.full((xs.shape[1], weights["w"].shape[1]), jnp.nan, d_last[0].dtype)  # unused
@@ -231,21 +236,21 @@ def _block_backward(plan, weights, transposed, mask, probing, omega, d_last, xs,
         return (d_former, jax.tree.map(jnp.add, d_vectors, d_now)), (d_x, same, operands, *extra)
 
     state = (d_last, jax.tree.map(jnp.zeros_like, vectors))
-    inputs = (former, kept, valid, hold, d_hidden, cuts)
+    inputs = (starts, kept, valid, hold, d_hidden, cuts)
     (d_first, d_vectors), (d_x, d_products, operands, d_carries, d_news) = jax.lax.scan(
         step, state, inputs, reverse=not plan.reverse
     )
     d_weights = dict(d_vectors)
     for name in names:
         operand, d = operands[name], d_products[name]
-        left, right = former[0] if operand is None else operand, d_x if d is None else d
+        left, right = starts[0] if operand is None else operand, d_x if d is None else d
         d_weights[name] = _weight_gradient(left, right, plan.compute_dtype)
     d_weights["w"] = _weight_gradient(xs, d_x, plan.compute_dtype)
     if not cell.bias_in_step:
         d_weights["b"] = jnp.sum(d_x, axis=(0, 1))
     total_omega = None
     if omega is not None and d_news is not None:
-        arguments = (plan.cell, weights, xs, former, d_news, mask, hold, plan.compute_dtype)
+        arguments = (plan.cell, weights, xs, starts, d_news, mask, hold, plan.compute_dtype)
         total_omega, d_omega = regularizer.omega(*arguments)
         d_weights = {name: d + omega * d_omega[name] for name, d in d_weights.items()}
     # First over the batch, which takes vector instructions, then over the features.
@@ -293,13 +298,6 @@ def _vectors(cell: Cell, weights: Weights) -> dict[str, Array]:
     """Return the weights that a step reads elementwise."""
     others = ("w", *_matrices(cell)) if cell.bias_in_step else ("w", "b", *_matrices(cell))
     return {name: value for name, value in weights.items() if name not in others}
-
-
-def _former(first: Array, carries: Array, reverse: bool) -> Array:
-    """Return the carry that each step started from."""
-    if reverse:
-        return jnp.concatenate([carries[1:], first[None]])
-    return jnp.concatenate([first[None], carries[:-1]])
 
 
 def _instantiate(d: Any) -> Array:

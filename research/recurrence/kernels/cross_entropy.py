@@ -21,12 +21,7 @@ def cross_entropy(
 ) -> tuple[Float[Array, "*B"], Float[Array, "*B"], Float[Array, "*B"]]:
     """Return the loss to train on, the loss without label smoothing, and 1 where `argmax` is not the target, else 0.
 
-    Only the first has a gradient.
-
-    Args:
-        logits: unnormalized log-probabilities of the V tokens or classes.
-        targets: the true ones.
-        smoothing: share s of the target's probability that is spread evenly over all V; None: none.
+    Only the first has a gradient. `smoothing` is s; None: none.
     """
     errors = argmax(jax.lax.stop_gradient(logits)) != targets
     logits = logits - jax.lax.stop_gradient(jnp.max(logits, axis=-1, keepdims=True))  # whose exponentials are finite

@@ -40,17 +40,7 @@ def lstm(
     lengths: Int[Array, " B"] | None = None,
     reverse: bool = False,
 ) -> tuple[Float[Array, "B T H"], tuple[Float[Array, "B H"], Float[Array, "B H"]]]:
-    """Return what `unroll` returns for the cell `lstm` without options, for one step at least.
-
-    Args:
-        w: input weights.
-        u: recurrent weights.
-        b: biases.
-        xs: inputs.
-        carry: h and c before the first step.
-        lengths: valid steps of each sequence; all by default.
-        reverse: read from the last valid step to the first.
-    """
+    """Return what `unroll` returns for the cell `lstm` without options, for one step at least."""
     batch, steps, _ = xs.shape
     lengths = jnp.full((batch,), steps, jnp.int32) if lengths is None else lengths.astype(jnp.int32)
     valid = (jnp.arange(steps)[None, :] < lengths[:, None])[:, :, None]
@@ -69,13 +59,7 @@ def flat_weights(w: Float[Array, "D GH"], u: Float[Array, "H GH"], b: Float[Arra
 
 
 def runs(backend: Backend, cell: Cell, dtype: Any, only_scan: bool) -> bool:
-    """Return whether the kernel runs this cell.
-
-    Args:
-        backend: the option `model.backend`.
-        cell: the cell of the layer.
-        dtype: type of the arrays.
-        only_scan: whether another option is on that only the scan can do.
+    """Return whether the kernel runs this cell; `only_scan`: another option is on that only the scan can do.
 
     Raises:
         UserError: if it should, and there is none.
@@ -95,11 +79,6 @@ def resolve_backend(backend: Backend, trials: int, num_devices: int) -> Backend:
 
     The kernel takes the trials of one device one after the other. The scan takes them in one batch, so `auto` is the
     scan where trials share a device.
-
-    Args:
-        backend: the option `model.backend`.
-        trials: of the pack.
-        num_devices: devices that these are spread over.
     """
     return "scan" if backend == "auto" and trials > num_devices else backend
 
@@ -113,11 +92,7 @@ def obstacle() -> str | None:
 
 
 def require_kernel() -> None:
-    """Reject `model.backend=cudnn` on a machine that cannot run it.
-
-    Raises:
-        UserError: if it cannot.
-    """
+    """Reject `model.backend=cudnn` on a machine that cannot run it."""
     if obstacle():
         raise UserError(f"model.backend=cudnn: must be auto or scan on this machine: {obstacle()}")
 

@@ -36,15 +36,8 @@ def omega(
 ) -> tuple[Float[Array, ""], dict[str, Array]]:
     """Return Omega, summed over steps and sequences, and its immediate gradient with respect to the weights.
 
-    Args:
-        cell: the equations.
-        weights: those of the layer and direction.
-        xs: what the layer reads.
-        former: the carry that each step started from, [T, B, _] for each part.
-        d: dL/dcarry after each step, zeros past a sequence's end.
-        mask: as of `unroll`.
-        hold: as of `unroll`, with time first.
-        compute_dtype: as of `unroll`.
+    `former` is the carry that each step started from, [T, B, _] for each part, and `d` is dL/dcarry after it, zeros
+    past a sequence's end. The other arguments are those of `unroll`, with time first.
     """
 
     def rows(x: Array) -> Array:
