@@ -96,9 +96,8 @@ class Convolution(Subsampling):
         super().__init__(factor, inputs if factor == 1 else outputs)
         power_of_two = factor & (factor - 1) == 0
         strides = [2] * (factor.bit_length() - 1) if power_of_two else [factor]
-        sizes = [inputs, *[outputs] * len(strides)]
         self.layers = nnx.List(
-            [Strided(*stride_size, outputs, rngs) for stride_size in zip(strides, sizes, strict=False)]
+            [Strided(stride, outputs if depth else inputs, outputs, rngs) for depth, stride in enumerate(strides)]
         )
 
     def __call__(self, xs: Float[Array, "B T D"], lengths: Lengths) -> tuple[Float[Array, "B S M"], Lengths]:
