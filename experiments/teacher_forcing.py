@@ -62,5 +62,5 @@ EXPERIMENT = Experiment(
         Column("teacher-forced loss", "test/teacher_forced/loss"),
         Column("words with an error", "test/free_running/sequence_error_rate", unit="%"),
     ),
-    figures=("forcing_gap", "forced_and_free", "error_by_position"),
+    figures=("exposure_bias_gap", "forced_and_free", "error_by_position"),
 )
