@@ -8,11 +8,12 @@ PROBE.jsonl     one record a line: arrays that a probe measured, such as the nor
 result.json     written once, at the end: status, summary, tables of errors, environment
 checkpoint/     the newest states of the trial
 wandb/          W&B's files
+
+What is absent, broken, of an older version or of another shape is a UserError of one line that names the file.
 """
 
 import contextlib
 import fcntl
-import math
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -46,12 +47,8 @@ class RunDirectory:
     def create(cls, path: Path | str, config: Any) -> "RunDirectory":
         """Create the folder and write `config.json`, or return to a run of the same config.
 
-        Args:
-            path: of the folder.
-            config: a dataclass of options, or its flat dotted keys and values.
-
-        Raises:
-            UserError: if the folder holds a run of another config, or cannot be created.
+        The config is a dataclass of options, or its flat dotted keys and values. A UserError says that the folder holds
+        a run of another config, or cannot be created.
         """
         run = cls(Path(path))
         flat = dict(config) if isinstance(config, Mapping) else options.flatten(config)
@@ -90,11 +87,7 @@ class RunDirectory:
         return self.path / "processor.json"
 
     def options(self) -> dict[str, Any]:
-        """Return the flat dotted keys of `config.json` as written, known or not.
-
-        Raises:
-            UserError: if the file is absent, broken, of an older version, or a value is no word, number or boolean.
-        """
+        """Return the flat dotted keys of `config.json` as written, known or not: words, numbers and booleans."""
         flat = strict_json.read(self.config_file)
         schema = flat.pop("schema", 1)
         if schema != SCHEMA:
@@ -106,11 +99,7 @@ class RunDirectory:
         return flat
 
     def result(self) -> dict[str, Any] | None:
-        """Return `result.json` with its floats restored; None while the trial is unfinished.
-
-        Raises:
-            UserError: if the file is broken.
-        """
+        """Return `result.json` with its floats restored; None while the trial is unfinished."""
         if not self.result_file.exists():
             return None
         result = strict_json.read(self.result_file, decoded=True)
@@ -123,11 +112,7 @@ class RunDirectory:
         strict_json.write(self.result_file, result)
 
     def batch_shards(self) -> int | None:
-        """Return the number of parts that its batches are computed in; None as long as that is not decided.
-
-        Raises:
-            UserError: if the file is broken.
-        """
+        """Return the number of parts that its batches are computed in; None as long as that is not decided."""
         if not (self.path / SHARDS).exists():
             return None
         count = strict_json.read(self.path / SHARDS).get("batch_shards")
@@ -140,11 +125,7 @@ class RunDirectory:
         strict_json.write(self.path / SHARDS, {"batch_shards": count})
 
     def processor(self) -> dict[str, Any]:
-        """Return what `save_processor` has written. A symbol such as "nan" is no float here.
-
-        Raises:
-            UserError: if the file is absent or broken.
-        """
+        """Return what `save_processor` has written. A symbol such as "nan" is no float here."""
         return strict_json.read(self.processor_file)
 
     def save_processor(self, saved: Mapping[str, Any]) -> None:
@@ -155,8 +136,7 @@ class RunDirectory:
     def claimed(self) -> Iterator[None]:
         """Hold the directory while it is written to; the system frees it should the process die.
 
-        Raises:
-            UserError: if another process holds it.
+        A UserError says that another process holds it.
         """
         with (self.path / LOCK).open("w") as file:
             try:
@@ -166,20 +146,11 @@ class RunDirectory:
             yield
 
     def append(self, stem: str, record: Mapping[str, Any]) -> None:
-        """Add a record with a `step` to the metrics, or to the file of a probe.
-
-        Args:
-            stem: "metrics", or the name of a probe.
-            record: numbers, and for a probe arrays as well.
-        """
+        """Add a record with a `step`: numbers to "metrics", numbers and arrays to the file named after a probe."""
         strict_json.append(self._file(stem), record)
 
     def records(self, stem: str) -> list[dict[str, Any]]:
-        """Return all records in the order of writing; [] if there is no file. Half a line at the end is skipped.
-
-        Raises:
-            UserError: for a broken line elsewhere, or a record of another shape, naming the file and the line.
-        """
+        """Return all records in the order of writing; [] if there is no file. Half a line at the end is skipped."""
         path, records = self._file(stem), []
         lengths: dict[str, int] = {}
         for number, record in strict_json.read_records(path):
@@ -189,11 +160,7 @@ class RunDirectory:
         return records
 
     def check_records(self) -> None:
-        """Read every record now, not after hours of training.
-
-        Raises:
-            UserError: if a record cannot be read.
-        """
+        """Read every record now: an error after hours of training is too late."""
         for path in self._record_files():
             self.records(path.stem)
 
@@ -250,27 +217,18 @@ def _record_fault(record: Mapping[str, Any], lengths: dict[str, int], only_numbe
 def _result_fault(result: Mapping[str, Any]) -> str | None:
     """Return what is wrong with a result, in words that follow the name of the file."""
     summary = result.get("summary")
-    if not isinstance(result.get("status"), str) or not isinstance(summary, dict):
-        return "must hold a status and a summary"
-    for key, value in summary.items():
-        if not is_number(value):
-            return f"summary: {key}: must be a number"
+    if not (
+        isinstance(result.get("status"), str) and isinstance(summary, dict) and all(map(is_number, summary.values()))
+    ):
+        return "must hold a status, and a summary of numbers"
     for name in ("signatures", "profiles"):
         words = result.get(name) or {}
         if not (isinstance(words, dict) and all(isinstance(word, str) for word in words.values())):
             return f"{name}: must hold words"
     for name, place in PLACES.items():
-        table = result.get(name) or {}
-        if not isinstance(table, dict) or (table and not isinstance(table.get(place), list)):
-            return f"{name}: must hold columns, {place} among them"
-        for key, column in table.items():
-            if not isinstance(column, list) or not all(map(is_number, column)):
-                return f"{name}: {key}: must be a list of numbers"
-            if len(column) != len(table[place]):
-                return f"{name}: {key}: has {len(column)} numbers; must have {len(table[place])}, as {place}"
-            counted = key in (place, "count") or key.endswith("references")
-            if not key.endswith("loss") and not all(
-                math.isfinite(x) or (math.isnan(x) and not counted) for x in column
-            ):
-                return f"{name}: {key}: must be finite"  # a rate of what is counted nowhere is nan
+        table = result.get(name) or {place: []}
+        columns = list(table.values()) if isinstance(table, dict) and place in table else [None]
+        numbers = all(isinstance(column, list) and all(map(is_number, column)) for column in columns)
+        if not numbers or len(set(map(len, columns))) > 1:
+            return f"{name}: must hold columns of numbers of one length, {place} among them"
     return None

@@ -1,6 +1,7 @@
 """Strict JSON on disk, replaced atomically; floats that are not finite are the strings "inf", "-inf" and "nan".
 
-A file of records, one a line, may end in half a line after a crash: readers skip it, and the next record replaces it.
+A file of records, one a line, may end in half a line after a crash: readers skip it, and a run that resumes rewrites
+the file without it before it appends.
 """
 
 import json
@@ -8,7 +9,7 @@ import math
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from research.errors import UserError
 
@@ -49,20 +50,12 @@ def write(path: Path, value: Mapping[str, Any], indent: int | None = 1) -> None:
 
 
 def read(path: Path, decoded: bool = False) -> dict[str, Any]:
-    """Return the object in the file as it stands there, or with its floats restored.
-
-    Raises:
-        UserError: if the file is absent, or holds anything else.
-    """
+    """Return the object in the file as it stands there, or with its floats restored; UserError for anything else."""
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
         value = decode(value) if decoded else value
-    except json.JSONDecodeError as error:
-        raise UserError(f"{path}:{error.lineno}: not JSON: {error.msg.removesuffix(' at')}") from error
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path}: not UTF-8 text") from error
-    except (ValueError, RecursionError) as error:
-        raise UserError(f"{path}: holds too long a number, or lists nested too deeply") from error
+    except (ValueError, RecursionError) as error:  # also not UTF-8, too long a number, lists nested too deeply
+        raise UserError(f"{path}:{getattr(error, 'lineno', 1)}: not JSON: {error}") from error
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {error.strerror}") from error
     if not isinstance(value, dict):
@@ -72,9 +65,8 @@ def read(path: Path, decoded: bool = False) -> dict[str, Any]:
 
 def append(path: Path, record: Mapping[str, Any]) -> None:
     """Add a record, an object with a `step`, as a line of its own."""
-    with path.open("ab+") as file:
-        _end_last_line(file)
-        file.write(_line(record).encode())
+    with path.open("a", encoding="utf-8") as file:
+        file.write(_line(record))
 
 
 def write_records(path: Path, records: Iterable[Mapping[str, Any]]) -> None:
@@ -85,8 +77,7 @@ def write_records(path: Path, records: Iterable[Mapping[str, Any]]) -> None:
 def read_records(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     """Yield the number of the line and the decoded record of each line; nothing if there is no file.
 
-    Raises:
-        UserError: for a line that holds no record, unless it is the last one and not complete.
+    A UserError names a line that holds no record, unless it is the last one and not complete.
     """
     try:
         lines = path.read_bytes().split(b"\n") if path.exists() else []
@@ -122,18 +113,3 @@ def _replace(path: Path, text: str) -> None:
         file.flush()
         os.fsync(file.fileno())
     os.replace(temporary, path)
-
-
-def _end_last_line(file: BinaryIO) -> None:
-    """Go to the end of the file, onto a fresh line: cut off half a record that a crash has left, end a whole one."""
-    if file.seek(0, os.SEEK_END) == 0:
-        return
-    file.seek(-1, os.SEEK_END)
-    if file.read(1) == b"\n":
-        return
-    file.seek(0)
-    last = file.read().rpartition(b"\n")[2]
-    if _record(last) is None:
-        file.truncate(file.tell() - len(last))
-    else:
-        file.write(b"\n")

@@ -113,17 +113,19 @@ def test_parts_that_are_no_number_are_refused_in_one_line(run, content):
 
 
 @pytest.mark.parametrize("half", ["{", '{"step": 2, "h": [1.0, 2', '"x"', "\x00\x00"])
-def test_half_a_last_line_is_passed_over_and_overwritten(run, half):
+def test_half_a_last_line_is_passed_over_and_dropped_by_a_run_that_resumes(run, half):
     run.append("metrics", {"step": 1})
     with (run.path / "metrics.jsonl").open("a") as file:
         file.write(half)
     assert run.records("metrics") == [{"step": 1}]
+    run.truncate(1)
     run.append("metrics", {"step": 2})
     assert run.records("metrics") == [{"step": 1}, {"step": 2}]
 
 
 def test_a_whole_last_line_without_its_end_is_kept(run):
     (run.path / "metrics.jsonl").write_text('{"step": 1}')
+    run.truncate(1)
     run.append("metrics", {"step": 2})
     assert [record["step"] for record in run.records("metrics")] == [1, 2]
 
@@ -151,39 +153,33 @@ def test_a_broken_config_is_a_users_mistake_that_names_the_file(run, content):
 @pytest.mark.parametrize("value", ['["l"]', "{}", "null", "1" + "0" * 400, "[" * 5000 + "]" * 5000])
 def test_an_option_that_is_no_word_or_number_is_a_users_mistake(run, value):
     run.config_file.write_text(f'{{"schema": {SCHEMA}, "seed": 1, "variant": {value}}}')
-    with pytest.raises(UserError, match=r"config\.json: (variant: must be a word|holds too long)") as caught:
+    with pytest.raises(UserError, match=r"config\.json:( variant: must be a word|1: not JSON)") as caught:
         run.options()
     assert "\n" not in str(caught.value)
 
 
+COLUMNS = "by_length: must hold columns of numbers of one length"
 TABLE = '"length": [1, 2], "count": [3, 0]'
 
 
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ('{"status": "finished"}', "must hold a status and a summary"),
-        ('{"status": [], "summary": {}}', "must hold a status and a summary"),
-        ('{"status": "finished", "summary": {"x": [1]}}', "summary: x: must be a number"),
-        ('{"status": "finished", "summary": {"x": "much"}}', "summary: x: must be a number"),
-        ('{"status": "finished", "summary": {"x": true}}', "summary: x: must be a number"),
+        ('{"status": "finished"}', "must hold a status, and a summary of numbers"),
+        ('{"status": [], "summary": {}}', "must hold a status, and a summary of numbers"),
+        ('{"status": "finished", "summary": {"x": [1]}}', "must hold a status, and a summary of numbers"),
+        ('{"status": "finished", "summary": {"x": "much"}}', "must hold a status, and a summary of numbers"),
+        ('{"status": "finished", "summary": {"x": true}}', "must hold a status, and a summary of numbers"),
         ('{"status": "finished", "summary": {}, "signatures": {"x": 1}}', "signatures: must hold words"),
-        ('{"status": "finished", "summary": {}, "by_length": [1]}', "by_length: must hold columns"),
         ('{"status": "finished", "summary": {}, "profiles": {"x": 1}}', "profiles: must hold words"),
-        ('{"status": "finished", "summary": {}, "by_length": {"count": [1]}}', "by_length: must hold columns, length"),
+        ('{"status": "finished", "summary": {}, "by_length": [1]}', COLUMNS),
+        ('{"status": "finished", "summary": {}, "by_length": {"count": [1]}}', COLUMNS),
+        (f'{{"status": "finished", "summary": {{}}, "by_length": {{{TABLE}, "bleu": [1, "x"]}}}}', COLUMNS),
+        (f'{{"status": "finished", "summary": {{}}, "by_length": {{{TABLE}, "bleu": [1]}}}}', COLUMNS),
         (
-            f'{{"status": "finished", "summary": {{}}, "by_length": {{{TABLE}, "free_running_error_rate": [1, "x"]}}}}',
-            "by_length: free_running_error_rate: must be a list of numbers",
+            f'{{"status": "finished", "summary": {{}}, "by_position": {{{TABLE}}}}}',
+            "by_position: must hold columns",
         ),
-        (
-            f'{{"status": "finished", "summary": {{}}, "by_length": {{{TABLE}, "free_running_error_rate": [1]}}}}',
-            "by_length: free_running_error_rate: has 1 numbers; must have 2",
-        ),
-        (
-            f'{{"status": "finished", "summary": {{}}, "by_length": {{{TABLE}, "bleu": ["inf", 1]}}}}',
-            "by_length: bleu: must be finite",
-        ),
-        (f'{{"status": "finished", "summary": {{}}, "environment": {"[" * 600 + "]" * 600}}}', "holds too long"),
     ],
 )
 def test_a_result_of_another_shape_is_a_users_mistake(run, content, message):
@@ -194,27 +190,9 @@ def test_a_result_of_another_shape_is_a_users_mistake(run, content, message):
 
 
 def test_a_rate_without_words_behind_it_need_not_be_a_number_nor_a_loss_be_finite(run):
-    table = {
-        "length": [1, 2],
-        "count": [3, 0],
-        "free_running_error_rate": [0.5, math.nan],
-        "teacher_forced_loss": [math.inf, 1],
-    }
+    table = {"length": [1, 2], "free_running_error_rate": [0.5, math.nan], "teacher_forced_loss": [math.inf, 1]}
     run.finish({"status": "finished", "summary": {}, "by_length": table})
-    assert run.result()["by_length"]["count"] == [3, 0]
-
-
-@pytest.mark.parametrize(
-    ("key", "value"),
-    [("position", math.nan), ("free_running_references", math.nan), ("free_running_error_rate", math.inf)],
-)
-def test_the_table_by_position_is_checked_as_the_one_by_length(run, key, value):
-    table = {"position": [1], "count": [3], "free_running_references": [3], "free_running_error_rate": [0.5]} | {
-        key: [value]
-    }
-    run.finish({"status": "finished", "summary": {}, "by_position": table})
-    with pytest.raises(UserError, match=f"by_position: {key}: must be finite"):
-        run.result()
+    assert run.result()["by_length"]["teacher_forced_loss"] == [math.inf, 1]
 
 
 @pytest.mark.parametrize(
