@@ -227,7 +227,7 @@ def _result_fault(result: Mapping[str, Any]) -> str | None:
             return f"{name}: must hold words"
     for name, place in PLACES.items():
         table = result.get(name) or {place: []}
-        columns = list(table.values()) if isinstance(table, dict) and place in table else [None]
+        columns: list[Any] = list(table.values()) if isinstance(table, dict) and place in table else [None]
         numbers = all(isinstance(column, list) and all(map(is_number, column)) for column in columns)
         if not numbers or len(set(map(len, columns))) > 1:
             return f"{name}: must hold columns of numbers of one length, {place} among them"

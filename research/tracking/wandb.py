@@ -81,18 +81,10 @@ class WandbRun:
         group: str,
         resumed_from: int = 0,
     ) -> None:
-        """Open a run, or continue the one that the run directory holds from the step of a checkpoint on.
+        """Open a run, or continue the one that the run directory holds from the step of a checkpoint on (0: the start).
 
-        Args:
-            directory: path of the run directory.
-            name: of the run.
-            options: of the section `wandb`.
-            config: flat keys and values of the whole trial, and whatever else is known at its start.
-            group: of the run if the options name none.
-            resumed_from: step of the checkpoint; 0: the start.
-
-        Raises:
-            UserError: if the options ask for online runs, and nobody is logged in.
+        `config` is the flat one, and whatever else is known at the start; `group` counts if the options name none. A
+        UserError says that the options ask for online runs, and nobody is logged in.
         """
         self._directory, self._name, self._options, self._config = directory, name, options, dict(config)
         self._group, self._resumed_from = options.group or group, resumed_from
@@ -110,7 +102,8 @@ class WandbRun:
     def gradient_flow(self, records: Sequence[Mapping[str, Any]], profile: str) -> None:
         """Draw a profile, such as "encoder/layer_1/forward/h", from the records of `gradient_flow.jsonl`."""
         if any(profile in record for record in records):
-            self._do(lambda: self._draw(records, profile))
+            charts = {"gradient/time_profile": time_profile, "gradient/heatmap": heatmap}
+            self._do(lambda: self._run.log({key: chart(records, profile) for key, chart in charts.items()}))
 
     def finish(self, status: str, summary: Mapping[str, Any]) -> None:
         """Close the run. A diverged trial is a result, not a failure: only its `status` tells."""
@@ -128,21 +121,21 @@ class WandbRun:
         if self._mode == "disabled":
             return
         try:
-            action()
+            with _files_in(self._directory / "wandb"):
+                action()
         except Exception as error:  # whatever it is, a training must not end for it
             self._mode = "disabled"
             _warn(f"W&B failed, training goes on without it: {_first_line(error)}")
 
     def _start(self) -> None:
-        with _files_in(self._directory / "wandb"):
-            try:
-                self._run = self._init("offline" if self._unreachable else self._mode, _run_id(self._directory))
-            except Exception as error:
-                if self._mode != "online" or self._unreachable:
-                    raise
-                WandbRun._unreachable = True
-                _warn(f"W&B cannot be reached, runs stay offline until `wandb sync`: {_first_line(error)}")
-                self._run = self._init("offline", secrets.token_hex(4))  # the attempt has used up the former id
+        try:
+            self._run = self._init("offline" if self._unreachable else self._mode, _run_id(self._directory))
+        except Exception as error:
+            if self._mode != "online" or self._unreachable:
+                raise
+            WandbRun._unreachable = True
+            _warn(f"W&B cannot be reached, runs stay offline until `wandb sync`: {_first_line(error)}")
+            self._run = self._init("offline", secrets.token_hex(4))  # the attempt has used up the former id
 
     def _init(self, mode: str, run_id: str) -> Any:
         wandb = _wandb()
@@ -163,14 +156,6 @@ class WandbRun:
             reinit="create_new",
             settings=wandb.Settings(**SETTINGS),
         )
-
-    def _draw(self, records: Sequence[Mapping[str, Any]], profile: str) -> None:
-        charts = {
-            "gradient/time_profile": time_profile(records, profile),
-            "gradient/heatmap": heatmap(records, profile),
-        }
-        with _files_in(self._directory / "wandb"):
-            self._run.log(charts)
 
 
 def wait_for_uploads() -> None:
@@ -195,21 +180,17 @@ def heatmap(records: Sequence[Mapping[str, Any]], profile: str) -> Any:
     steps, norms = heatmap_rows(records, profile, most=HEATMAP_ROWS)
     times = _spread(norms.shape[1], HEATMAP_COLUMNS)
     decades, title = _drawable(norms, profile)
-    rows = [str(step) for step in steps]  # as categories: steps need not be evenly spaced
     regular = np.isfinite(norms) & (norms >= TINY)
     low, high = color_scale(decades[regular])
     beyond = regular & ((decades < low) | (decades > high))
     if beyond.any():
         title += f"; {beyond.sum()} of {beyond.size} beyond the colors, {low} to {high}"
-    colors = {
-        "zmin": low,
-        "zmax": high,
-        "colorscale": "Viridis",
-        "colorbar": {"title": {"text": _quantity(profile), "side": "right"}},
-    }
-    figure = go.Figure(go.Heatmap(x=times.tolist(), y=rows, z=decades[:, times].tolist(), **colors))
-    figure.update_layout(title=title, xaxis_title="t", yaxis={"title": "training step", "type": "category"})
-    return figure
+    bar = {"title": {"text": _quantity(profile), "side": "right"}}
+    z = decades[:, times].tolist()
+    rows = [str(step) for step in steps]  # as categories: steps need not be evenly spaced
+    mesh = go.Heatmap(x=times.tolist(), y=rows, z=z, zmin=low, zmax=high, colorscale="Viridis", colorbar=bar)
+    layout = {"title": title, "xaxis_title": "t", "yaxis": {"title": "training step", "type": "category"}}
+    return go.Figure(mesh, layout)
 
 
 def _quantity(profile: str) -> str:
