@@ -19,27 +19,20 @@ class List:
 
 
 def run(args: Sequence[str]) -> None:
-    """Print experiments, the choices of each registry with their options, and sweeps; or one experiment.
-
-    Raises:
-        UserError: if there is no such experiment.
-    """
+    """Print experiments, the choices of each registry with their options, and sweeps; or one experiment."""
     options = parse_command(List, args, "list")
-    if options is None:
-        return
     if options.experiment:
         _print_experiment(options.experiment)
         return
     _print_section("experiments", {name: experiment.describe(name) for name in experiment.names()})
     for section, registry in {**CHOICES, "probes": PROBES}.items():
-        prefix = f"{section}.NAME" if section == "probes" else section
-        _print_section(
-            section if section == "probes" else f"{section}.name",
-            {name: _describe(kind, prefix.replace("NAME", name)) for name, kind in registry.items()},
-        )
-    paths = sorted((experiment.ROOT / "sweeps").glob("*.yaml"))
-    first_lines = {path: path.read_text(encoding="utf-8").partition("\n")[0].removeprefix("# ") for path in paths}
-    _print_section("sweeps", {f"sweeps/{path.name}": line for path, line in first_lines.items()})
+        title, prefix = ("probes", "probes.{}") if section == "probes" else (f"{section}.name", section)
+        _print_section(title, {name: _describe(kind, prefix.format(name)) for name, kind in registry.items()})
+    sweeps = {
+        path.name: path.read_text(encoding="utf-8") for path in sorted((experiment.ROOT / "sweeps").glob("*.yaml"))
+    }
+    first_lines = {f"sweeps/{name}": text.partition("\n")[0].removeprefix("# ") for name, text in sweeps.items()}
+    _print_section("sweeps", first_lines)
 
 
 def _print_experiment(name: str) -> None:

@@ -22,8 +22,8 @@ usage: python -m research COMMAND ... [--import MODULE]
                                train all trials of a sweep file; run again, it resumes
   report RUNS [--format FORMAT] [--output DIR]
                                table and figures of the trials under a directory
-  data list | fetch NAME ... | info NAME
-                               corpora: list them, fetch and prepare some, describe one
+  data list | fetch NAME ... | info NAME ...
+                               corpora: list them, fetch and prepare some, describe some
   predict RUN INPUT... [--method METHOD] [--n-best N] [--alignment FILE]
                                what a trained model predicts for a word, a sentence, a recording
 
@@ -38,6 +38,10 @@ def main(args: Sequence[str] | None = None) -> int:
         code = _dispatch(words)
         sys.stdout.flush()
         return code
+    except SystemExit as error:
+        if error.code:
+            raise
+        return 0  # tyro, after its help
     except UserError as error:
         print("error:", " ".join(str(error).split("\n")), file=sys.stderr)
         return 2

@@ -7,14 +7,8 @@ from research.inference.options import PredictOptions
 
 
 def run(args: Sequence[str]) -> int:
-    """Print what the model of a run predicts of each input; returns the exit code.
-
-    Raises:
-        UserError: for a wrong flag, or a run that cannot predict.
-    """
+    """Print what the model of a run predicts of each input; returns the exit code."""
     options = parse_command(PredictOptions, args, "predict")
-    if options is None:
-        return 0
     from research.inference.predict import predict  # `--help` need not wait for it
 
     return predict(options)

@@ -22,14 +22,8 @@ class Report:
 
 
 def run(args: Sequence[str]) -> None:
-    """Print the table and write the figures.
-
-    Raises:
-        UserError: for a wrong flag, or runs that cannot be read.
-    """
+    """Print the table and write the figures."""
     options = parse_command(Report, args, "report")
-    if options is None:
-        return
     if not options.runs.is_dir():
         raise UserError(f"{options.runs}: no such directory; `sweep` and `train` make runs/NAME")
     from research.reporting import page  # pandas and matplotlib: `--help` need not wait for them

@@ -1,5 +1,7 @@
-"""`sweep`: all trials of a sweep file."""
+"""`sweep`: all trials of a sweep file, on this machine, packed by shape, in one process."""
 
+import sys
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,7 +10,8 @@ from typing import Literal
 from research.cli.parser import parse_command
 from research.cli.train import writable
 from research.options import require
-from research.sweep import local, spec
+from research.sweep import spec
+from research.sweep.duplicates import describe_duplicates
 
 
 @dataclass(frozen=True)
@@ -29,15 +32,16 @@ class Sweep:
 
 
 def run(args: Sequence[str]) -> None:
-    """Train the trials, then print how they ended and how to report on them.
-
-    Raises:
-        UserError: for a wrong flag, a mistake in the file, or a trial that cannot be trained.
-    """
+    """Warn of trials that compute the same, train all, then print how they ended and how to report on them."""
     options = parse_command(Sweep, args, "sweep")
-    if options is None:
-        return
     sweep = spec.read(options.file)
-    outcome = local.run(sweep, writable(options.runs_dir), options.limit or None)
-    print(f"{outcome.finished} finished, {outcome.diverged} diverged, {outcome.skipped} skipped (done before)")
-    print(f"python -m research report {outcome.directory}")
+    directory = writable(options.runs_dir) / sweep.name
+    trials = sweep.trials[: options.limit or None]
+    for line in describe_duplicates(trials):
+        print(f"warning: {line}", file=sys.stderr)
+    from research.training.trainer import train_trials  # wandb, orbax: `--help` need not wait for them
+
+    results = train_trials(trials, directory=directory)
+    count = Counter("skipped" if result.skipped else result.status for result in results)
+    print(f"{count['finished']} finished, {count['diverged']} diverged, {count['skipped']} skipped (done before)")
+    print(f"python -m research report {directory}")

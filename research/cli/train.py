@@ -19,26 +19,21 @@ named options (`list EXPERIMENT`). Run again, it resumes, or shows the result.
 
 
 def run(args: Sequence[str]) -> None:
-    """Train a trial, then print its summary and its place.
-
-    Raises:
-        UserError: for a wrong flag, or a trial that cannot be trained.
-    """
+    """Train a trial, then print its summary and its place."""
     if args and args[0] in flags.HELP:
         print(USAGE)
         return
     name, *words = args or ["-"]
     if name.startswith("-"):
         raise UserError(f"train: the experiment comes first, one of {', '.join(experiment.names())}")
+    texts = flags.read_flags([word for word in words if word not in flags.HELP])
+    directory = Path(texts.pop("runs_dir", "runs"))  # no key of the config
     if any(word in flags.HELP for word in words):
-        flags.print_help(name, words)
-        return
-    texts = flags.read_flags(words)
-    runs_dir = writable(Path(texts.pop("runs_dir", "runs")))  # no key of the config
-    trial = name_trial(name, [f"--{key}={text}" for key, text in texts.items()])
+        flags.print_help(name, texts)
+    trial = name_trial(name, texts)
     from research.training.trainer import train_trials  # wandb, orbax: `--help` need not wait for them
 
-    (result,) = train_trials([trial], directory=runs_dir / experiment.folder(name))
+    (result,) = train_trials([trial], directory=writable(directory) / experiment.folder(name))
     for key, value in result.summary.items():
         print(f"{key:<40} {value:.6g}" if isinstance(value, int | float) else f"{key:<40} {value}")
     for metric, signature in result.signatures.items():

@@ -4,7 +4,6 @@ A flag is `--dotted.key=value` or `--dotted.key value`, for any key of the flat 
 underscores. Every mistake is a `UserError` of one line. `research.cli.parser` reads the other commands in the same way.
 """
 
-import contextlib
 import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import astuple, make_dataclass
@@ -19,6 +18,7 @@ from research.config.flat import draft, field_types, override
 from research.errors import UserError
 
 MARKERS = (tyro.conf.AvoidSubcommands, tyro.conf.FlagConversionOff)
+POSITIONAL = (*MARKERS, tyro.conf.PositionalRequiredArgs)
 ALLOWED = {bool: "true or false", int: "a whole number", float: "a number"}
 REGISTRY = tyro.constructors.ConstructorRegistry()
 HELP = ("-h", "--help")
@@ -58,11 +58,7 @@ def _read_name(info: tyro.constructors.PrimitiveTypeInfo) -> tyro.constructors.P
 
 
 def read_flags(args: Sequence[str]) -> dict[str, str]:
-    """Return the text of each flag by its key, in the order of the words.
-
-    Raises:
-        UserError: for a flag without a value, a flag that stands twice, or a word that is no flag.
-    """
+    """Return the text of each flag by its key, in the order of the words, which are flags alone."""
     flags, others = split(args)
     if others or "--" in args:
         raise UserError(f"{[*others, '--'][0]!r}: not a flag; flags are written --key=value")
@@ -70,11 +66,7 @@ def read_flags(args: Sequence[str]) -> dict[str, str]:
 
 
 def split(args: Sequence[str]) -> tuple[dict[str, str], list[str]]:
-    """Return the text of each flag by its key, and the words that belong to no flag; after `--` no word does.
-
-    Raises:
-        UserError: for a flag without a value, or one that stands twice.
-    """
+    """Return the text of each flag by its key, and the words that belong to no flag; after `--` no word does."""
     flags: dict[str, str] = {}
     others: list[str] = []
     words = list(args)
@@ -97,57 +89,42 @@ def split(args: Sequence[str]) -> tuple[dict[str, str], list[str]]:
     return flags, others
 
 
-def parse(base: Config, args: Sequence[str]) -> Config:
-    """Return the config with the options that the flags name changed; another name of a choice takes its defaults.
-
-    Raises:
-        UserError: for an unknown key, or a value of the wrong type or outside its range.
-    """
-    flags = read_flags(args)
+def parse(base: Config, flags: Mapping[str, str]) -> Config:
+    """Return the config with the options that the flags name changed; another name of a choice takes its defaults."""
     types = field_types(draft(base, flags))
     # tyro reads those that stand in the flags alone: for all options it takes a tenth of a second, for each trial
     items = [(f"field_{i}", Annotated[types[key], tyro.conf.arg(name=key)]) for i, key in enumerate(flags)]
-    with tyro_errors.on_parse_error(functools.partial(refuse, flags)):
-        words = [f"--{key}={text}" for key, text in flags.items()]
-        values = run_tyro(make_dataclass("Flags", items), words, use_underscores=True)
+    values = run_tyro(make_dataclass("Flags", items), flags, use_underscores=True)
     return override(base, dict(zip(flags, astuple(values), strict=True)))
 
 
-def config_of(name: str, args: Sequence[str]) -> Config:
-    """Return the config of a trial of an experiment: its base, the setting, the variant, then the other flags.
-
-    Raises:
-        UserError: if there is no such experiment, or for a wrong flag.
-    """
-    flags = read_flags(args)
+def config_of(name: str, flags: Mapping[str, str]) -> Config:
+    """Return the config of a trial of an experiment: its base, the setting, the variant, then the other flags."""
+    if flags.get("experiment", name) != name:
+        raise UserError(f"experiment={flags['experiment']}: must be {name}, the experiment that is trained")
     base = experiment.load(name).config(flags.get("setting", ""), flags.get("variant", ""))
-    if flags.pop("experiment", name) != name:
-        raise UserError(f"experiment={read_flags(args)['experiment']}: must be {name}, the experiment that is trained")
-    return parse(override(base, {"experiment": name}), [f"--{key}={text}" for key, text in flags.items()])
+    return parse(override(base, {"experiment": name}), flags)
 
 
-def print_help(name: str, args: Sequence[str]) -> None:
+def print_help(name: str, flags: Mapping[str, str]) -> None:
     """Print what can be chosen by name, and all options with their values in this experiment and by these flags.
 
     Raises:
-        UserError: for an unknown flag.
+        SystemExit: after that.
     """
     declared = experiment.load(name)
-    flags = read_flags([word for word in args if word not in HELP])
-    for key in ("runs_dir", "experiment"):  # no key of the config; decided
-        flags.pop(key, None)
-    config = draft(declared.config(flags.get("setting", ""), flags.get("variant", "")), flags)
-    lines = [declared.claim, "", "--runs-dir DIR: where run directories go (default: runs)."]
+    base = declared.config(flags.get("setting", ""), flags.get("variant", ""))
+    config = draft(base, {key: text for key, text in flags.items() if key != "experiment"})
+    # tyro keeps the end of a line before what is no letter, and adds an empty one there to any that stands before
+    lines = [declared.claim, "", "Run directories go to --runs-dir DIR (default: runs)."]
     for key, named in (("setting", declared.settings), ("variant", declared.variants)):
         if named:
             lines.append(f"--{key}: {', '.join(repr(choice) if ' ' in choice else choice for choice in named)}.")
     for section, registry in CHOICES.items():
         width = max(map(len, registry))
-        lines += ["", f"--{section}.name (now {getattr(config, section).name}; its options follow):"]
+        lines += ["", f"Choices of --{section}.name (now {getattr(config, section).name}; its options follow):"]
         lines += [f"  {choice:<{width}}  {summary(kind)}" for choice, kind in registry.items()]
-    with contextlib.suppress(SystemExit):  # tyro leaves after its help
-        prog, description = f"python -m research train {name}", "\n".join(lines)
-        run_tyro(Config, ["--help"], use_underscores=True, default=config, prog=prog, description=description)
+    run_tyro_help(Config, f"train {name}", use_underscores=True, default=config, description="\n".join(lines))
 
 
 def summary(kind: type) -> str:
@@ -155,24 +132,36 @@ def summary(kind: type) -> str:
     return (kind.__doc__ or "").strip().partition("\n")[0]
 
 
-def refuse(flags: Mapping[str, str], event: tyro_errors.ParseErrorEvent) -> None:
+def run_tyro(
+    kind: type[OptionsT], flags: Mapping[str, str], others: Sequence[str] | None = None, **options: Any
+) -> OptionsT:
+    """Return the dataclass that the flags set, and the other words the fields without a default; None: flags alone."""
+    words, markers = [f"--{key}={text}" for key, text in flags.items()], MARKERS
+    if others is not None:
+        words, markers = [*words, "--", *others], POSITIONAL
+    with tyro_errors.on_parse_error(functools.partial(_refuse, flags)):
+        return tyro.cli(kind, args=words, config=markers, registry=REGISTRY, **options)
+
+
+def run_tyro_help(kind: type, command: str, **options: Any) -> None:
+    """Print the docstring and the fields of a dataclass, and raise `SystemExit`."""
+    tyro.cli(
+        kind, args=["--help"], prog=f"python -m research {command}", config=POSITIONAL, registry=REGISTRY, **options
+    )
+
+
+def _refuse(flags: Mapping[str, str], event: tyro_errors.ParseErrorEvent) -> None:
     """Raise what is wrong with the words, in one line: the key, the value and what is allowed."""
     if isinstance(event, tyro_errors.MissingArgs):
         names = [str(argument.arg.lowered.metavar) for argument in event.missing_arguments]
         raise UserError(f"{', '.join(names)} must be given")
     if isinstance(event, tyro_errors.UnrecognizedArgs):
         raise UserError(f"{' '.join(word for word in event.tokens if word != '--')}: not expected")
-    argument = getattr(event, "argument", None)
-    if argument is None:
-        raise UserError(f"cannot read the words: {getattr(event, 'message', type(event).__name__)}")
-    key = argument.lowered.name_or_flags[-1].removeprefix("--").replace("-", "_")
-    kind = argument.field.type_stripped
+    assert isinstance(event, tyro_errors.BadValue | tyro_errors.InvalidChoice | tyro_errors.InstantiationFailure)
+    assert event.argument
+    key = event.argument.lowered.name_or_flags[-1].removeprefix("--").replace("-", "_")
+    kind = event.argument.field.type_stripped
     allowed = next((text for known, text in ALLOWED.items() if known in (kind, *get_args(kind))), "a word")
     if isinstance(event, tyro_errors.InvalidChoice) and kind is not bool:
         allowed = f"one of {', '.join(event.choices)}"
-    raise UserError(f"{key}={flags.get(key, '')}: must be {allowed}")
-
-
-def run_tyro(kind: type[OptionsT], words: Sequence[str], markers: Sequence[Any] = (), **options: Any) -> OptionsT:
-    """Return the dataclass that the words set; `--help` prints its fields and raises `SystemExit`."""
-    return tyro.cli(kind, args=words, config=(*MARKERS, *markers), registry=REGISTRY, **options)
+    raise UserError(f"{key}={getattr(event, 'value', flags.get(key, ''))}: must be {allowed}")

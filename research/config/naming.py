@@ -3,11 +3,11 @@
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from research.config.config import Config
-from research.config.flags import config_of, read_flags
+from research.config.flags import config_of
 from research.options import LABELS, NEUTRAL_KEYS, flatten
 
 MAX_NAME = 200
@@ -23,16 +23,13 @@ class NamedConfig(NamedTuple):
     config: Config
 
 
-def name_trial(experiment: str, args: Sequence[str]) -> NamedConfig:
-    """Return the trial of these flags; its name tells the flags, in the order of the config's keys.
-
-    Raises:
-        UserError: if there is no such experiment, or for a wrong flag.
-    """
-    config = config_of(experiment, args)
-    flags, flat = read_flags(args), flatten(config)
-    keys = [key for key in sorted(flat, key=_rank) if key in flags and key != "experiment"]
-    keys = [key for key in keys if not key.startswith(NEUTRAL_KEYS)]
+def name_trial(experiment: str, flags: Mapping[str, str]) -> NamedConfig:
+    """Return the trial of these flags; its name tells the flags, in the order of the config's keys."""
+    config = config_of(experiment, flags)
+    flat = flatten(config)
+    keys = [
+        key for key in sorted(flat, key=_rank) if key in flags and not key.startswith(("experiment", *NEUTRAL_KEYS))
+    ]
     short = {key: key.removesuffix(".name").rpartition(".")[2] for key in flat}
     times = Counter(short.values())
     labels = [short[key] if times[short[key]] == 1 or key.endswith(".name") else key for key in keys]

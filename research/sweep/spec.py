@@ -16,6 +16,7 @@ from typing import Any
 import yaml
 
 from research.config.extensions import import_modules
+from research.config.flags import read_flags
 from research.config.naming import NamedConfig, folder_name, name_trial
 from research.errors import UserError
 from research.sweep import parameters
@@ -64,7 +65,7 @@ def _trials(content: dict[str, Any], experiment: str, fixed: Sequence[str]) -> I
     seen: set[str] = set()
     for values in _combinations(content, varied):
         args = [f"--{parameter.key}={value}" for parameter, value in zip(varied, values, strict=True)]
-        trial = name_trial(experiment, [*fixed, *args])
+        trial = name_trial(experiment, read_flags([*fixed, *args]))
         if trial.name in seen:
             raise UserError(f"parameters: two trials have the name {trial.name}")
         seen.add(trial.name)

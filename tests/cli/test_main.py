@@ -78,9 +78,9 @@ def test_without_arguments_the_help_is_printed(capsys):
         assert f"\n  {command} " in bare
 
 
-@pytest.mark.parametrize("command", [*COMMANDS, "data list", "data fetch", "data info"])
+@pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_has_help(command, capsys):
-    assert cli.main([*command.split(), "--help"]) == 0
+    assert cli.main([command, "--help"]) == 0
     out, err = capsys.readouterr()
     assert out.startswith(f"usage: python -m research {command}")
     assert not err
@@ -145,6 +145,16 @@ def test_sweep_takes_the_first_trials_and_counts_those_done_before(trainer, tmp_
     assert trainer.trials[:2] == first
     assert len(trainer.trials) == 5
     assert "2 finished, 1 diverged, 2 skipped" in capsys.readouterr().out
+
+
+def test_sweep_warns_of_trials_that_compute_the_same(trainer, tmp_path, capsys):
+    (tmp_path / "same.yaml").write_text(
+        'command: [python, -m, research, train, gradient_norms, --cell.name=mingru, "${args}"]\n'
+        "method: grid\nparameters: {init.gain: {values: [1, 2]}}\n"
+    )
+    assert cli.main(["sweep", str(tmp_path / "same.yaml"), f"--runs-dir={tmp_path}"]) == 0
+    warning = "cell=mingru,gain=2.0 computes the same as cell=mingru,gain=1.0: init.gain does nothing for mingru"
+    assert capsys.readouterr().err == f"warning: {warning}\n"
 
 
 def test_train_finds_the_trial_of_the_sweep(trainer, tmp_path):
@@ -218,9 +228,10 @@ def test_report_hands_on_its_options(page, tmp_path):
         (["report"], "report: PATH must be given"),
         (["report", "absent"], "absent: no such directory"),
         (["report", ".", "--format=pdf"], "report: format=pdf: must be one of terminal, markdown, latex, html"),
-        (["data"], "data: must be one of list, fetch, info"),
-        (["data", "lst"], "data: lst: no such action; must be one of list, fetch, info"),
-        (["data", "fetch"], "data fetch: NAMES must be given"),
+        (["data"], "data: {list,fetch,info} must be given"),
+        (["data", "lst"], "data: action=lst: must be one of list, fetch, info"),
+        (["data", "fetch"], "data: fetch: must stand followed by names of `data list`"),
+        (["data", "list", "gcin"], "data: list: must stand alone"),
         (["predict"], "predict: PATH"),
         (["predict", "absent"], "predict: INPUT: must be at least one text"),
         (["predict", "absent", "word", "--n-best=0"], "predict: --n-best=0: must be at least 1"),

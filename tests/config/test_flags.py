@@ -11,12 +11,12 @@ from research.tasks import TASKS
 
 
 def parse(*args: str) -> Config:
-    return flags.parse(Config(), args)
+    return flags.parse(Config(), flags.read_flags(args))
 
 
 def complaint(*args: str) -> str:
     with pytest.raises(UserError) as caught:
-        flags.config_of("gradient_norms", args)
+        flags.config_of("gradient_norms", flags.read_flags(args))
     assert "\n" not in str(caught.value)
     return str(caught.value)
 
@@ -48,9 +48,9 @@ def test_every_option_is_a_flag_and_its_printed_value_is_read_back():
 
 def test_a_budget_of_weights_takes_the_place_of_the_bases_width_and_the_other_way_round():
     wide, budgeted = (override(Config(), {f"model.{key}": 100}) for key in ("hidden_size", "parameter_budget"))
-    assert flags.parse(wide, ["--model.parameter_budget=100"]) == budgeted
-    assert flags.parse(budgeted, ["--model.hidden_size=100"]) == wide
-    assert flags.parse(wide, ["--model.parameter_budget=0"]) == wide
+    assert flags.parse(wide, {"model.parameter_budget": "100"}) == budgeted
+    assert flags.parse(budgeted, {"model.hidden_size": "100"}) == wide
+    assert flags.parse(wide, {"model.parameter_budget": "0"}) == wide
 
 
 @pytest.mark.parametrize("text", ["1e-3", "1.0e-3", "0.001", ".001"])
@@ -65,7 +65,7 @@ def test_a_negative_value_may_follow_a_space():
 @pytest.mark.parametrize(("text", "value"), [("True", True), ("true", True), ("False", False), ("false", False)])
 def test_booleans_are_read_as_wandb_and_as_yaml_write_them(text, value):
     base = override(Config(), {"task.permuted": not value})
-    assert flags.parse(base, [f"--task.permuted={text}"]) == override(Config(), {"task.permuted": value})
+    assert flags.parse(base, {"task.permuted": text}) == override(Config(), {"task.permuted": value})
 
 
 def test_hyphens_in_a_key_count_as_underscores():
@@ -77,7 +77,7 @@ def test_the_name_of_a_choice_switches_the_options_wherever_it_stands():
     assert parse("--task.name=adding", "--task.length=7").task == expected
     assert parse("--task.length=7", "--task.name", "adding").task == expected
     assert parse("--cell.reset=before", "--cell.name=gru").cell == GRU(reset="before")
-    assert flags.parse(parse("--cell.peephole=true"), ["--cell.name=gru"]).cell == GRU()
+    assert flags.parse(parse("--cell.peephole=true"), {"cell.name": "gru"}).cell == GRU()
 
 
 @pytest.mark.parametrize("last", [True, False])
@@ -85,19 +85,20 @@ def test_another_task_may_come_with_what_it_needs_of_other_sections(last, capsys
     """The experiment's options may contradict the new task, as long as the flags together do not."""
     options = ["--attention.name=none", "--training.steps=7"]
     args = [*options, "--task.name=adding"] if last else ["--task.name=adding", *options]
-    config = flags.config_of("attention", args)
+    config = flags.config_of("attention", flags.read_flags(args))
     assert (config.task, config.attention.name, config.training.steps) == (TASKS["adding"](), "none", 7)
-    every = ["--task.name=pronunciation", "--probes.gradient_flow.every=0"]
+    every = {"task.name": "pronunciation", "probes.gradient_flow.every": "0"}
     assert flags.config_of("gradient_norms", every).task.name == "pronunciation"
     with pytest.raises(UserError, match=r"^attention\.name=additive: must be none"):
-        flags.config_of("attention", ["--task.name=adding"])
-    flags.print_help("attention", ["--task.name=adding"])
+        flags.config_of("attention", {"task.name": "adding"})
+    with pytest.raises(SystemExit):
+        flags.print_help("attention", {"task.name": "adding"})
     assert "--task.definition" in capsys.readouterr().out
 
 
 def test_flags_override_the_variant_which_overrides_the_setting_which_overrides_the_base():
     args = ["--variant=rnn gain 1.2", "--setting=adding_200", "--init.gain=3"]
-    config = flags.config_of("gradient_norms", args)
+    config = flags.config_of("gradient_norms", flags.read_flags(args))
     assert (config.experiment, config.setting, config.variant) == ("gradient_norms", "adding_200", "rnn gain 1.2")
     assert (config.task.name, flatten(config)["task.length"]) == ("adding", 200)
     assert (config.cell.name, config.init.gain) == ("rnn", 3.0)
@@ -145,17 +146,20 @@ def test_a_flag_does_not_swallow_the_next_one():
 
 def test_help_with_an_unknown_flag_is_refused():
     with pytest.raises(UserError, match=r"^bogus=1: no such option"):
-        flags.print_help("attention", ["--bogus=1"])
+        flags.print_help("attention", {"bogus": "1"})
 
 
 def test_help_shows_the_choices_and_the_values_of_the_experiment_and_of_the_other_flags(capsys):
-    args = ["--task.name=adding", "--variant=rnn gain 1.2"]
-    flags.print_help("gradient_norms", [*args, "--runs-dir=there"])
-    shown = " ".join(capsys.readouterr().out.replace("│", " ").split())
+    changes = {"task.name": "adding", "variant": "rnn gain 1.2"}
+    with pytest.raises(SystemExit):
+        flags.print_help("gradient_norms", changes)
+    printed = capsys.readouterr().out
+    assert "\n\nChoices of --cell.name" in printed and "\n\n\n" not in printed
+    shown = " ".join(printed.replace("│", " ").split())
     assert "--task.length INT" in shown and "(default: 100)" in shown
     assert "--task.permuted" not in shown
     assert "(default: 1.2)" in shown  # init.gain
-    for key in flatten(flags.config_of("gradient_norms", args)):
+    for key in flatten(flags.config_of("gradient_norms", changes)):
         assert f"--{key} " in shown
     for summary in ("gru Gated recurrent unit", "--cell.name (now rnn; its options follow)", "dyck Well nested"):
         assert summary in shown

@@ -3,11 +3,12 @@
 import pytest
 
 from research.config import naming
+from research.config.flags import read_flags
 from research.config.naming import folder_name, name_trial
 
 
 def trial_name(*args: str) -> str:
-    return name_trial("gradient_norms", args).name
+    return name_trial("gradient_norms", read_flags(args)).name
 
 
 def test_a_trial_is_named_by_its_flags_in_the_order_of_the_config():

@@ -6,9 +6,7 @@ from research.cells import CELLS
 from research.config import Config
 from research.config.flat import override
 from research.config.naming import NamedConfig
-from research.sweep import local
 from research.sweep.duplicates import describe_duplicates
-from research.sweep.spec import Sweep
 
 
 def lines(*changes: dict) -> list[str]:
@@ -41,12 +39,3 @@ def test_a_bias_that_chrono_replaces_is_told():
 def test_trials_that_differ_in_names_or_places_alone_are_told():
     assert lines({}, {"variant": "b", "wandb.mode": "offline"}) == ["1 computes the same as 0: only names differ"]
     assert lines({}, {"seed": 1}, {"cell.peephole": True}, {"init.gain": 2.0}) == []
-
-
-def test_a_sweep_says_so_before_it_trains(tmp_path, monkeypatch, capsys):
-    trials = [
-        NamedConfig(f"gain={gain}", override(Config(), {"cell.name": "mingru", "init.gain": gain})) for gain in (1, 2)
-    ]
-    monkeypatch.setattr("research.training.trainer.train_trials", lambda *_, **__: [])
-    local.run(Sweep("s", "e", "grid", tuple(trials)), tmp_path)
-    assert capsys.readouterr().err == "warning: gain=2 computes the same as gain=1: init.gain does nothing for mingru\n"

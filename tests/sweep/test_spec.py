@@ -10,6 +10,7 @@ import yaml
 from wandb.sdk.launch.sweeps import utils as agent
 
 from research.config import experiment
+from research.config.flags import read_flags
 from research.config.naming import name_trial
 from research.errors import UserError
 from research.sweep import spec
@@ -70,7 +71,7 @@ def test_the_agent_starts_the_same_trials_in_the_same_folders(path):
     commands = agents_flags(path)
     assert len(commands) == len(sweep.trials)
     some = slice(None, None, 5)  # shares no factor with the counts of the values, so that all values are met
-    assert list(sweep.trials[some]) == [name_trial(name, flags) for name, *flags in commands[some]]
+    assert list(sweep.trials[some]) == [name_trial(name, read_flags(flags)) for name, *flags in commands[some]]
     assert sweep.experiment in experiment.names()
 
 
@@ -86,7 +87,7 @@ def test_the_agent_starts_the_same_trials_for_every_kind_of_value(tmp_path):
     path = tmp_path / "kinds.yaml"
     path.write_text(yaml.safe_dump(content(kinds, command=[*COMMAND, "--model.hidden_size=8", "--seed", "3"])))
     sweep = spec.read(path)
-    assert list(sweep.trials) == [name_trial(name, flags) for name, *flags in agents_flags(path)]
+    assert list(sweep.trials) == [name_trial(name, read_flags(flags)) for name, *flags in agents_flags(path)]
     assert len({trial.config for trial in sweep.trials}) == 12
     assert {(trial.config.model.hidden_size, trial.config.seed) for trial in sweep.trials} == {(8, 3)}
 
