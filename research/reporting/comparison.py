@@ -6,11 +6,12 @@ its parts are told apart by that option; a config that was run twice counts once
 # pandas has no types of its own that a checker follows
 # pyright: reportArgumentType=false, reportAttributeAccessIssue=false, reportCallIssue=false, reportIndexIssue=false
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, get_args
 
+import numpy as np
 import pandas as pd
 
 from research.config import experiment as experiments
@@ -32,9 +33,6 @@ def load(runs: Path | str) -> pd.DataFrame:
 
         runs = research.reporting.load("runs/attention")
         runs.groupby("attention.name")["test/free_running/phoneme_error_rate"].agg(["mean", "std", "count"])
-
-    Raises:
-        UserError: for a broken file.
     """
     trials = table_of(find(runs))
     results = [result or {"status": "unfinished", "summary": {}} for result in trials["result"]]
@@ -64,11 +62,7 @@ def values(trials: pd.DataFrame, key: str) -> list[float | None]:
 
 
 def read(runs: Sequence[RunDirectory]) -> list[Comparison]:
-    """Read and group the runs: a comparison for each experiment, by name.
-
-    Raises:
-        UserError: for a broken file, or an experiment that does not exist.
-    """
+    """Read and group the runs: a comparison for each experiment, by name."""
     comparisons = []
     for name, trials in table_of(runs).groupby("experiment"):
         try:
@@ -93,11 +87,10 @@ def compare(name: str, experiment: Experiment, trials: pd.DataFrame) -> Comparis
         varying = sorted(counts.index[counts > 1])
         for index in part.index if varying else []:
             labels[index] += f" ({', '.join(f'{key}={part.loc[index, key]}' for key in varying)})"
-    orders = [_order(experiment.settings), _order(_declared(experiment)), _order(()), _order(())]
-    columns = [unique["setting"], chosen, labels, unique["seed"]]
-    keys = pd.concat([column.map(order) for column, order in zip(columns, orders, strict=True)], axis=1)
-    ordered = sorted(unique.index, key=lambda index: tuple(keys.loc[index]))
-    return Comparison(name, experiment, unique.assign(row=labels).loc[ordered], len(trials) - len(unique))
+    ranks = [_ranks(unique["setting"], experiment.settings), _ranks(chosen, _declared(experiment))]
+    ranks = pd.concat([*ranks, _ranks(labels), _ranks(unique["seed"])], axis=1)
+    order = np.lexsort(ranks.to_numpy(int).T[::-1])
+    return Comparison(name, experiment, unique.assign(row=labels).iloc[order], len(trials) - len(unique))
 
 
 def describe(section: pd.DataFrame) -> str:
@@ -128,11 +121,7 @@ def task_of(section: pd.DataFrame) -> str:
 
 
 def tasks(section: pd.DataFrame) -> list[Task]:
-    """Return the distinct tasks of a setting, rebuilt from the configs.
-
-    Raises:
-        UserError: for a config whose task does not exist.
-    """
+    """Return the distinct tasks of a setting, rebuilt from the configs."""
     options = section[[key for key in section if str(key).startswith("task.")]]
     rebuilt = []
     for index, task in options[~options.astype(str).duplicated()].iterrows():
@@ -168,12 +157,7 @@ def _declared(experiment: Experiment) -> list[Any]:
     return [*values, *get_args(types.get(name))]
 
 
-def _order(declared: Iterable[Any]) -> Callable[[Any], tuple]:
-    """Return a sort key: the declared values first and in their order, then numbers, then words."""
-    places = {value: place for place, value in reversed(list(enumerate(declared)))}
-
-    def key(value: Any) -> tuple:
-        numeric = isinstance(value, int | float)
-        return (places.get(value, len(places)), not numeric, value if numeric else 0, str(value))
-
-    return key
+def _ranks(column: pd.Series, declared: Iterable[Any] = ()) -> pd.Series:
+    """Return the place of each value: the declared ones first and in their order, then numbers, then words."""
+    others = sorted(column.unique(), key=lambda value: (isinstance(value, str), value))
+    return column.map(list(dict.fromkeys([*declared, *others])).index)

@@ -1,7 +1,5 @@
 """The report on a directory of runs: its table on the standard output, and table, figures and page as files."""
 
-import errno
-import os
 import shutil
 import sys
 from base64 import b64encode
@@ -33,13 +31,10 @@ img {{ width: 100%; margin-top: 2rem }}
 
 
 def report(runs: Path, format: tables.Format = "terminal", output: Path | None = None) -> None:
-    """Print the table of each experiment among the runs, write its tables and figures, and print their places.
+    """Write the tables and figures of each experiment among the runs, print its table, and where the files are.
 
     They go to `output`, by default RUNS/report, in a folder for each experiment if there are several. After a table
     that is not for the terminal, the places are printed on the standard error: the output can be redirected.
-
-    Raises:
-        UserError: if there are no runs, a run cannot be read, or the output cannot be written.
     """
     directories = find(runs)
     if not directories:
@@ -49,26 +44,14 @@ def report(runs: Path, format: tables.Format = "terminal", output: Path | None =
     for comparison in comparisons:
         table = tables.table(comparison)
         folder = (output or runs / "report") / (comparison.name if len(comparisons) > 1 else "")
-        _create(folder)  # before anything is printed
-        if format == "terminal":
-            width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-            print(tables.render(table, format, width))
-        else:
-            print(tables.render(table, format), end="", flush=True)
         try:
+            folder.mkdir(parents=True, exist_ok=True)
             lines = _write(comparison, table, folder, page=format == "html")
         except OSError as error:
             raise UserError(f"{folder}: cannot be written: {error.strerror}") from error
+        width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+        print(tables.render(table, format, width), end="\n" if format == "terminal" else "", flush=True)
         print(*lines, sep="\n", file=sys.stdout if format == "terminal" else sys.stderr)
-
-
-def _create(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        if not os.access(folder, os.W_OK):
-            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
-    except OSError as error:
-        raise UserError(f"{folder}: cannot be written: {error.strerror}") from error
 
 
 def _write(comparison: Comparison, table: tables.Table, folder: Path, page: bool) -> list[str]:
@@ -78,27 +61,21 @@ def _write(comparison: Comparison, table: tables.Table, folder: Path, page: bool
     for form, suffix in SUFFIXES.items():
         (folder / f"table.{suffix}").write_text(tables.render(table, form), encoding="utf-8")
     lines = [f"table     {folder / 'table'}.{{{','.join(SUFFIXES.values())}}}"]
-    images: list[Path] = []
+    images = ""
     for name in comparison.experiment.figures:
         if name not in figures.FIGURES:
             allowed = ", ".join(figures.FIGURES)
             raise UserError(f"experiment {comparison.name}: figure {name!r}: must be one of {allowed}")
         figure = figures.draw(name, comparison)
-        paths = figures.save(figure, folder, name) if figure else []
-        images += [path for path in paths if path.suffix == ".png"]
-        place = f"{folder / name}.{{{','.join(path.suffix[1:] for path in paths)}}}"
-        lines.append(f"figure    {place if paths else f'{name}: not drawn, the runs have no record for it'}")
+        if figure is None:
+            lines.append(f"figure    {name}: not drawn, the runs have no record for it")
+            continue
+        png = figures.save(figure, folder, name)[0]
+        lines.append(f"figure    {folder / name}.{{png,svg}}")
+        data = b64encode(png.read_bytes()).decode()  # within the page, so that it needs no other file
+        images += f'<img alt="{escape(name)}" src="data:image/png;base64,{data}">\n'
     if page:
-        place = folder / "report.html"
-        place.write_text(_page(table, images), encoding="utf-8")
-        lines.append(f"page      {place}")
+        content = {"title": escape(table.name), "table": tables.render(table, "html"), "images": images}
+        (folder / "report.html").write_text(PAGE.format(**content), encoding="utf-8")
+        lines.append(f"page      {folder / 'report.html'}")
     return lines
-
-
-def _page(table: tables.Table, images: list[Path]) -> str:
-    """Return one file that needs no other: the images are within it."""
-    tags = [
-        f'<img alt="{escape(path.stem)}" src="data:image/png;base64,{b64encode(path.read_bytes()).decode()}">\n'
-        for path in images
-    ]
-    return PAGE.format(title=escape(table.name), table=tables.render(table, "html"), images="".join(tags))

@@ -1,10 +1,11 @@
 """The table of an experiment, built once in plain text and rendered for a terminal, Markdown, LaTeX or HTML."""
+# pandas has no types of its own that a checker follows
+# pyright: reportArgumentType=false, reportCallIssue=false
 
 import functools
 import re
 import textwrap
-from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import Any, Literal
@@ -23,44 +24,32 @@ SIGNS = {"±": r"$\pm$", "×/÷": r"$\times\!/\!\div$", "—": "---", "–": "--
 
 
 @dataclass(frozen=True)
-class Part:
-    """The rows of one setting, as text."""
-
-    heading: str
-    rows: tuple[tuple[str, ...], ...]
-
-
-@dataclass(frozen=True)
 class Table:
     """The table of an experiment, as text."""
 
     name: str
     claim: str
     header: tuple[str, ...]
-    parts: tuple[Part, ...]
+    parts: Mapping[str, Sequence[tuple[str, ...]]]
+    """The rows of each setting, by its heading."""
     notes: tuple[str, ...]
 
 
 def table(comparison: Comparison) -> Table:
     """Return the table of an experiment: a part a setting, a row a variant, a column a number over the seeds."""
     experiment = comparison.experiment
+    rows = experiment.rows.removesuffix(".name").rpartition(".")[2].replace("_", " ")  # "attention" of "attention.name"
     titles = [f"{column.title} ({column.unit})" if column.unit else column.title for column in experiment.columns]
-    header = (_title(experiment.rows), "seeds", *titles)
-    parts = []
+    parts = {}
     for setting, section in comparison.trials.groupby("setting", sort=False):
         heading = f"{setting}: {describe(section)}" if setting else describe(section)
-        parts.append(Part(heading, tuple(_row(*row, comparison) for row in section.groupby("row", sort=False))))
-    return Table(comparison.name, experiment.claim, header, tuple(parts), tuple(_notes(comparison, parts)))
+        parts[heading] = [_row(*row, comparison) for row in section.groupby("row", sort=False)]
+    return Table(comparison.name, experiment.claim, (rows, "seeds", *titles), parts, tuple(_notes(comparison, parts)))
 
 
 def render(content: Table, form: Format, width: int | None = None) -> str:
     """Return the table as text that ends in a newline; `terminal` wraps cells beyond a width in characters."""
     return _terminal(content, width) if form == "terminal" else RENDERERS[form](content)
-
-
-def _title(key: str) -> str:
-    """Return what the rows are, from the config key that tells them apart: "attention" for "attention.name"."""
-    return key.removesuffix(".name").rpartition(".")[2].replace("_", " ")
 
 
 def _row(label: Any, row: pd.DataFrame, comparison: Comparison) -> tuple[str, ...]:
@@ -72,8 +61,8 @@ def _row(label: Any, row: pd.DataFrame, comparison: Comparison) -> tuple[str, ..
     return (label, f"{seeds} ({diverged} diverged)" if diverged else seeds, *numbers)
 
 
-def _notes(comparison: Comparison, parts: list[Part]) -> list[str]:
-    cells = [cell for part in parts for row in part.rows for cell in row[1:]]
+def _notes(comparison: Comparison, parts: Mapping[str, Sequence[tuple[str, ...]]]) -> list[str]:
+    cells = [cell for rows in parts.values() for row in rows for cell in row[1:]]
     factors = "; ×/÷: geometric mean and the interval as a factor" if any("×/÷" in cell for cell in cells) else ""
     notes = [f"Mean ± 95% t-interval over seeds{factors}."]
     if any(re.search(r"\(\d+/\d+\)", cell) for cell in cells):
@@ -95,12 +84,11 @@ def _notes(comparison: Comparison, parts: list[Part]) -> list[str]:
         notes.append(f"{name}{where}: {signature}")
     unfinished = trials[trials["result"].isna()]
     if len(unfinished):
-        labels = zip(unfinished["setting"], unfinished["row"], strict=True)
-        missing = Counter(" / ".join(filter(None, pair)) for pair in labels)
-        where = ", ".join(f"{name} ({count})" for name, count in list(missing.items())[:6])
-        more = f" and {len(missing) - 6} more rows" if len(missing) > 6 else ""
+        rows = unfinished.groupby(["setting", "row"], sort=False).size()
+        places = [f"{' / '.join(filter(None, pair))} ({count})" for pair, count in rows.items()]
+        more = f" and {len(places) - 6} more rows" if len(places) > 6 else ""
         verb = "have" if len(unfinished) > 1 else "has"
-        notes.append(f"{len(unfinished)} of {len(trials)} trials {verb} no result yet: {where}{more}.")
+        notes.append(f"{len(unfinished)} of {len(trials)} trials {verb} no result yet: {', '.join(places[:6])}{more}.")
     if comparison.duplicates:
         notes.append(f"Not counted, as they repeat the config and seed of another run: {comparison.duplicates}.")
     return notes
@@ -108,7 +96,7 @@ def _notes(comparison: Comparison, parts: list[Part]) -> list[str]:
 
 def _terminal(content: Table, width: int | None = None) -> str:
     """Return columns as wide as their widest cell; where they do not fit next to each other, in blocks."""
-    lines = [content.header, *(row for part in content.parts for row in part.rows)]
+    lines = [content.header, *(row for rows in content.parts.values() for row in rows)]
     widths = [max(map(cell_len, column)) + 3 for column in zip(*lines, strict=True)]
     blocks = _blocks(widths, width or sum(widths))
     fill = functools.partial(textwrap.fill, width=min(width or 120, 120))
@@ -118,12 +106,12 @@ def _terminal(content: Table, width: int | None = None) -> str:
         return row[0] + " " * (widths[0] - 3 - cell_len(row[0])) + "".join(cells)
 
     texts = [fill(f"{content.name}: {content.claim}")]
-    for part in content.parts:
+    for heading, rows in content.parts.items():
         grids = []
         for block in blocks:
-            header, *rows = (line(row, block) for row in (content.header, *part.rows))
-            grids.append("\n".join([header, "─" * cell_len(header), *rows]))
-        texts += [f"{fill(part.heading)}\n{grids[0]}", *grids[1:]]
+            header, *others = (line(row, block) for row in (content.header, *rows))
+            grids.append("\n".join([header, "─" * cell_len(header), *others]))
+        texts += [f"{fill(heading)}\n{grids[0]}", *grids[1:]]
     return "\n\n".join([*texts, "\n".join(map(fill, content.notes))]) + "\n"
 
 
@@ -139,9 +127,9 @@ def _blocks(widths: list[int], width: int) -> list[list[int]]:
 
 def _markdown(content: Table) -> str:
     blocks = [_escape_markdown(f"**{content.name}**: {content.claim}")]
-    for part in content.parts:
-        rows = [[_escape_markdown(cell) for cell in row] for row in part.rows]
-        blocks += [f"**{_escape_markdown(part.heading)}**", _tabulate(content.header, rows, "pipe")]
+    for heading, rows in content.parts.items():
+        escaped = [[_escape_markdown(cell) for cell in row] for row in rows]
+        blocks += [f"**{_escape_markdown(heading)}**", _tabulate(content.header, escaped, "pipe")]
     blocks += ["\n".join(f"- {_escape_markdown(note)}" for note in content.notes)]
     return "\n\n".join(blocks) + "\n"
 
@@ -149,10 +137,10 @@ def _markdown(content: Table) -> str:
 def _latex(content: Table) -> str:
     """Return a float a setting, shrunk where wider than the page; the claim is in the first caption, notes are last."""
     blocks = ["% \\usepackage{booktabs,adjustbox}"]
-    for place, part in enumerate(content.parts):
-        caption = f"{content.claim} {part.heading}" if place == 0 else part.heading
-        body = _latex_text(_tabulate(content.header, part.rows, "latex_booktabs"))
-        label = re.sub(r"\W+", "-", f"{content.name}-{part.heading.partition(':')[0]}")
+    for place, (heading, rows) in enumerate(content.parts.items()):
+        caption = f"{content.claim} {heading}" if place == 0 else heading
+        body = _latex_text(_tabulate(content.header, rows, "latex_booktabs"))
+        label = re.sub(r"\W+", "-", f"{content.name}-{heading.partition(':')[0]}")
         notes = "" if place < len(content.parts) - 1 else _latex_line(" ".join(content.notes))
         lines = ["\\begin{table}", "\\centering", f"\\caption{{{_latex_line(caption)}}}"]
         lines += [f"\\label{{tab:{label}}}", "\\begin{adjustbox}{max width=\\textwidth}", body, "\\end{adjustbox}"]
@@ -163,9 +151,9 @@ def _latex(content: Table) -> str:
 
 def _html(content: Table) -> str:
     blocks = [f"<h2>{escape(content.name)}</h2>", f"<p>{escape(content.claim)}</p>"]
-    for part in content.parts:
-        grid = str(_tabulate(content.header, part.rows, "html"))
-        blocks += [f"<h3>{escape(part.heading)}</h3>", f'<div style="overflow-x:auto">\n{grid}\n</div>']
+    for heading, rows in content.parts.items():
+        grid = str(_tabulate(content.header, rows, "html"))
+        blocks += [f"<h3>{escape(heading)}</h3>", f'<div style="overflow-x:auto">\n{grid}\n</div>']
     notes = "\n".join(f"<li>{escape(note)}</li>" for note in content.notes)
     return "\n".join([*blocks, f"<ul>\n{notes}\n</ul>"]) + "\n"
 

@@ -8,7 +8,7 @@ from research.config.config import Config
 from research.config.experiment import Column, Experiment
 from research.config.flat import override
 from research.reporting.comparison import read
-from research.reporting.tables import Part, Table, render, table
+from research.reporting.tables import Table, render, table
 from research.tracking.run_directory import RunDirectory, find
 from tests.reporting.conftest import write
 
@@ -16,7 +16,7 @@ AWKWARD = Table(
     name="a_b",
     claim="50% of <x> & |y|_1 \\ {z}",
     header=("variant", "error (%)"),
-    parts=(Part("set_1: 50% & <more>", (("rnn_a & |b| <c>", "3.1e-7 ×/÷ 1.04"), ("100%", "(1.10 ± 0.25)e7"))),),
+    parts={"set_1: 50% & <more>": [("rnn_a & |b| <c>", "3.1e-7 ×/÷ 1.04"), ("100%", "(1.10 ± 0.25)e7")]},
     notes=("—: not measured_here.",),
 )
 
@@ -28,8 +28,8 @@ def gradient_table(gradient_runs):
 
 
 def row(content: Table, setting: str, variant: str) -> dict[str, str]:
-    (part,) = [part for part in content.parts if part.heading.startswith(setting)]
-    (found,) = [row for row in part.rows if row[0] == variant]
+    (rows,) = [rows for heading, rows in content.parts.items() if heading.startswith(setting)]
+    (found,) = [row for row in rows if row[0] == variant]
     return dict(zip(content.header, found, strict=True))
 
 
@@ -54,7 +54,7 @@ def test_a_key_that_no_trial_has_is_a_dash(gradient_table):
 
 def test_each_part_is_headed_by_what_the_setting_is(gradient_table):
     expected = "MNIST, 196 steps of 4 pixels; trained for 1200 steps of 16 sequences; 64 hidden units; 3 seeds"
-    assert gradient_table.parts[0].heading == f"mnist_196: {expected}"
+    assert next(iter(gradient_table.parts)) == f"mnist_196: {expected}"
 
 
 def test_notes_are_only_about_what_is_there(tmp_path, grouped):
@@ -78,7 +78,7 @@ def test_signatures_are_noted_with_the_settings_that_have_them(tmp_path, grouped
 def test_a_row_of_unfinished_trials_is_a_row(tmp_path, grouped):
     RunDirectory.create(tmp_path / "0", Config())
     content = table(grouped(tmp_path, Experiment(claim="c", base=Config(), columns=(Column("x", "x"),))))
-    assert content.parts[0].rows == (("base", "0 of 1", "—"),)
+    assert list(content.parts.values()) == [[("base", "0 of 1", "—")]]
 
 
 def test_the_terminal_aligns_the_parts_and_wraps_where_it_must(gradient_table):
@@ -88,7 +88,7 @@ def test_the_terminal_aligns_the_parts_and_wraps_where_it_must(gradient_table):
     assert "rnn gain 0.9" in wide and "0 (3/3)" in wide
     narrow = render(gradient_table, "terminal", width=80)
     assert max(map(len, narrow.splitlines())) <= 80
-    cells = [cell for part in gradient_table.parts for row in part.rows for cell in row]
+    cells = [cell for rows in gradient_table.parts.values() for row in rows for cell in row]
     assert all(cell in narrow for cell in cells) and "…" not in narrow  # not a digit is cut off
 
 
