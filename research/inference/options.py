@@ -1,13 +1,14 @@
 """Options of `predict`, and how they change the decoding of a run."""
 
 import os
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from research.config import Config
 from research.config.flat import override
 from research.errors import UserError
+from research.options import require
 from research.seq2seq.decoding import Decoding, Sample
 
 IMAGES = (".png", ".svg", ".pdf")
@@ -56,14 +57,16 @@ class PredictOptions:
     def __post_init__(self) -> None:
         if not self.inputs:
             raise UserError("INPUT: must be at least one text, file or folder, or -")
-        if self.n_best < 1:
-            raise UserError(f"--n-best={self.n_best}: must be at least 1")
-        if self.seed is not None and not 0 <= self.seed < 2**31:
-            raise UserError(f"--seed={self.seed}: must be between 0 and 2**31 - 1")
         if self.inputs.count("-") > 1:
             raise UserError("-: must be given once, as there is one standard input")
-        if self.alignment:
-            _check_figure(self.alignment)
+        require(self.n_best >= 1, "--n-best", self.n_best, "at least 1")
+        require(0 <= (self.seed or 0) < 2**31, "--seed", self.seed, "between 0 and 2**31 - 1")
+        if self.alignment:  # now, not when all is computed
+            folder = self.alignment.parent
+            valid = folder.is_dir() and os.access(folder, os.W_OK) and not self.alignment.is_dir()
+            require(valid, "--alignment", self.alignment, "a file that can be written to")
+            images = f"a file that ends in one of {', '.join(IMAGES)}"
+            require(self.alignment.suffix.lower() in IMAGES, "--alignment", self.alignment, images)
 
     def decoding_of(self, config: Config) -> Decoding:
         """Return the run's decoding with the command's options; another method leaves the run's method's behind.
@@ -72,27 +75,16 @@ class PredictOptions:
             UserError: for a value that is not allowed, or that the method or the model does not have.
         """
         name = self.method or config.decoding.name
-        lengths = {item.name: getattr(config.decoding, item.name) for item in fields(Decoding) if item.name != "name"}
-        kept = lengths if name != config.decoding.name else {}
-        options = {key: value for key in DECODING if (value := getattr(self, key)) is not None}
-        changes = {f"decoding.{key}": value for key, value in {"name": name, **kept, **options}.items()}
+        changes: dict[str, Any] = {"decoding.name": name}
+        if name != config.decoding.name:
+            changes |= {f"decoding.{key}": getattr(config.decoding, key) for key in ("min_length", "max_length")}
+        changes |= {f"decoding.{key}": value for key in DECODING if (value := getattr(self, key)) is not None}
         decoding = override(config, changes).decoding
         draws = isinstance(decoding, Sample)
         if self.seed is not None and not draws:
             raise UserError(f"--seed={self.seed}: must be absent with decoding.name={name}, which draws nothing")
         most = MAX_DRAWS if draws else decoding.num_hypotheses
-        if self.n_best > most:
-            raise UserError(f"--n-best={self.n_best}: must be at most {most} with decoding.name={name}")
+        require(self.n_best <= most, "--n-best", self.n_best, f"at most {most} with decoding.name={name}")
         if self.alignment and not config.attention.has_weights:
             raise UserError(f"--alignment: attention.name={config.attention.name} has no weights that could be drawn")
         return decoding
-
-
-def _check_figure(path: Path) -> None:
-    """See now, not when all is computed, that a figure can be written."""
-    if path.suffix.lower() not in IMAGES:
-        raise UserError(f"--alignment={path}: must end in one of {', '.join(IMAGES)}")
-    if not path.parent.is_dir():
-        raise UserError(f"--alignment={path}: the folder {path.parent} does not exist")
-    if path.is_dir() or not os.access(path.parent, os.W_OK):
-        raise UserError(f"--alignment={path}: cannot be written")

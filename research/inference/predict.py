@@ -8,7 +8,7 @@ import itertools
 import json
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from research.inference import inputs
 from research.inference.inputs import Input
 from research.inference.options import PredictOptions
 from research.inference.predictor import Output, Predictor, shortening
-from research.inference.restore import TrainedModel, restore
+from research.inference.restore import restore
 from research.training import compilation, devices
 
 CHUNK = 256
@@ -34,10 +34,10 @@ class Answer:
     number: int
     """Number of the input, from 1."""
     input: Input
-    encoded: np.ndarray | None = None
+    encoded: np.ndarray
     """What the model reads."""
-    fault: str = ""
-    """Why it reads nothing."""
+    fault: str
+    """Why it reads nothing; empty: it does."""
     outputs: Sequence[Output] = ()
     alignment: Path | None = None
     """Path of its figure."""
@@ -61,10 +61,10 @@ def predict(options: PredictOptions) -> int:
     faults = cut = 0
     with tempfile.TemporaryDirectory() as folder:
         numbered = enumerate(inputs.read(options.inputs, kind, Path(folder)), start=1)
-        for chunk in _chunks(numbered):
-            answers = [_encode(number, item, model) for number, item in chunk]
-            readable = [answer for answer in answers if answer.encoded is not None]
-            outputs = predictor.outputs([answer.encoded for answer in readable if answer.encoded is not None])
+        while chunk := list(itertools.islice(numbered, CHUNK)):
+            answers = [_encode(number, item, model.processor) for number, item in chunk]
+            readable = [answer for answer in answers if not answer.fault]
+            outputs = predictor.outputs([answer.encoded for answer in readable])
             for answer, best_first in zip(readable, outputs, strict=True):
                 answer.outputs = best_first
             if options.alignment:
@@ -80,35 +80,21 @@ def predict(options: PredictOptions) -> int:
     return 2 if faults else 0
 
 
-def _chunks(numbered: Iterator[tuple[int, Input]]) -> Iterator[list[tuple[int, Input]]]:
-    while chunk := list(itertools.islice(numbered, CHUNK)):
-        yield chunk
-
-
-def _encode(number: int, item: Input, model: TrainedModel) -> Answer:
-    """Return the input as the model reads it, or one line about why it cannot.
-
-    Raises:
-        UserError: if the run's processor is not that of its model.
-    """
-    fault = f"{item.name}: {item.fault}" if item.fault else ""
-    encoded = None
+def _encode(number: int, item: Input, processor: Processor) -> Answer:
+    """Return the input as the model reads it, or say on stderr in one line why it cannot."""
+    encoded, fault = np.zeros(0), item.fault and f"{item.name}: {item.fault}"
     if not fault:
         try:
-            encoded = model.processor.encode(item.source)
+            encoded = processor.encode(item.source)
             fault = "" if len(encoded) else f"{item.name}: holds nothing that the model reads"
         except UserError as error:
             fault = str(error)
         except OSError as error:
             fault = f"{item.name}: cannot be read: {error.strerror or error}"
-    size = model.spec.input_size
-    if encoded is not None and encoded.ndim == 2 and encoded.shape[1] != size:
-        features = encoded.shape[1]
-        raise UserError(f"processor.json of the run gives {features} features a step; its model reads {size}")
-    fault = " ".join(item.complaint(fault).split("\n")) if fault else ""
     if fault:
+        fault = " ".join(item.complaint(fault).split("\n"))
         print(f"error: {fault}", file=sys.stderr)
-    return Answer(number, item, None if fault else encoded, fault)
+    return Answer(number, item, encoded, fault)
 
 
 def _draw(answers: Sequence[Answer], predictor: Predictor, path: Path, numbered: bool) -> None:
@@ -117,10 +103,9 @@ def _draw(answers: Sequence[Answer], predictor: Predictor, path: Path, numbered:
     from research.reporting.figures.alignment import Alignment
 
     processor, factor = predictor.model.processor, shortening(predictor.model.config.model)
-    encoded = [answer.encoded for answer in answers if answer.encoded is not None]
-    alignments = predictor.alignments(encoded, [answer.outputs[0] for answer in answers])
-    for answer, source, weights in zip(answers, encoded, alignments, strict=True):
-        axis, steps = processor.axis(answer.input.source), len(source)
+    encoded, best = [answer.encoded for answer in answers], [answer.outputs[0] for answer in answers]
+    for answer, weights in zip(answers, predictor.alignments(encoded, best), strict=True):
+        axis, steps = processor.axis(answer.input.source), len(answer.encoded)
         edges = np.minimum(np.arange(weights.shape[1] + 1) * factor, steps)
         scale = 1.0 if axis.extent is None else axis.extent / steps
         place = path.with_stem(f"{path.stem}-{answer.number}") if numbered else path

@@ -1,9 +1,8 @@
 """A trained model from its run directory, which is all that is read: no corpus, no network."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, get_args, get_type_hints
+from typing import Any
 
 import jax
 import numpy as np
@@ -21,7 +20,7 @@ from research.seq2seq.budget import resolve_hidden_size
 from research.seq2seq.model import Seq2seq
 from research.tracking.run_directory import RunDirectory, find
 from research.training import checkpoint
-from research.training.step import TrialState
+from research.training.state import TrialState
 
 
 @dataclass(frozen=True)
@@ -53,12 +52,18 @@ def restore(path: Path) -> TrainedModel:
     Raises:
         UserError: if there is no run, if nothing can be predicted with it, or if a file is broken.
     """
-    run = _open(path)
+    run = RunDirectory(path)
+    if not run.config_file.exists():
+        within = ", ".join(str(other.path) for other in find(path)[:3])
+        hint = f"runs in it: {within}" if within else "`train` and `sweep` write runs/NAME/TRIAL"
+        raise UserError(f"{path}: is no run directory; {hint}")
     config, result = unflatten(run.options()), run.result()
     if result and result["status"] == "diverged":
         raise _diverged(run, result.get("diverged_at"))
     spec, processor = _load_processor(run, config)
-    config = _adapt_backend(resolve_hidden_size(config, spec))
+    config = resolve_hidden_size(config, spec)
+    if config.model.backend == "cudnn":  # its weights are those of the scan, which every machine has
+        config = replace(config, model=replace(config.model, backend="auto"))
     step, state, graphdef = _load_state(run, config, spec)
     if result and step != result.get("steps", step):
         raise UserError(f"{run.path}: its last checkpoint, of step {result['steps']}, is missing or incomplete")
@@ -69,25 +74,14 @@ def restore(path: Path) -> TrainedModel:
     return TrainedModel(config, spec, processor, graphdef, params, rates, step, result is not None)
 
 
-def _open(path: Path) -> RunDirectory:
-    run = RunDirectory(path)
-    if not run.config_file.exists():
-        within = [str(other.path) for other in find(path)]
-        more = ", ..." if len(within) > 3 else ""
-        hint = f"runs in it: {', '.join(within[:3])}{more}" if within else "`train` and `sweep` write runs/NAME/TRIAL"
-        raise UserError(f"{path}: is no run directory; {hint}")
-    return run
-
-
 def _load_processor(run: RunDirectory, config: Config) -> tuple[TaskSpec, Processor]:
     """Return what was saved when the run started."""
     kind = config.task.processor_type
     if kind is None or config.task.target != "tokens":
         raise UserError(f"{run.path}: its task, {config.task.name}, has no processor: it predicts nothing of a file")
     saved = run.processor()
-    spec = _spec(run, saved.get("spec"))
     try:
-        processor = kind.from_dict(saved["processor"])
+        spec, processor = TaskSpec(**saved["spec"]), kind.from_dict(saved["processor"])
         processor.symbols([spec.target_size - 1])  # the last symbol that the model can predict
         return spec, processor
     except UserError:
@@ -95,26 +89,6 @@ def _load_processor(run: RunDirectory, config: Config) -> tuple[TaskSpec, Proces
     except Exception as error:  # whatever a processor makes of values of another kind than it has saved
         reason = f"{type(error).__name__}: {error}".partition("\n")[0]
         raise UserError(f"{run.processor_file}: is no processor of the task {config.task.name} ({reason})") from error
-
-
-def _spec(run: RunDirectory, saved: Any) -> TaskSpec:
-    """Return the spec that was saved, if its values are those of one."""
-    values: Mapping[str, Any] = saved if isinstance(saved, dict) else {}
-    hints = get_type_hints(TaskSpec)
-    for item in fields(TaskSpec):
-        value, allowed = values.get(item.name), get_args(hints[item.name])
-        whole = isinstance(value, int) and not isinstance(value, bool) and value >= 1
-        if not (value in allowed if allowed else whole):
-            wanted = f"one of {', '.join(allowed)}" if allowed else "a whole number, at least 1"
-            raise UserError(f"{run.processor_file}: spec.{item.name}={value}: must be {wanted}")
-    return TaskSpec(**{item.name: values[item.name] for item in fields(TaskSpec)})
-
-
-def _adapt_backend(config: Config) -> Config:
-    """Return the config for the devices of this machine: the weights of cuDNN are those of the scan."""
-    if config.model.backend != "cudnn":
-        return config
-    return replace(config, model=replace(config.model, backend="auto"))
 
 
 def _load_state(run: RunDirectory, config: Config, spec: TaskSpec) -> tuple[int, TrialState, Any]:

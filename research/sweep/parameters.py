@@ -2,21 +2,20 @@
 
 import math
 import random
-import re
 from dataclasses import dataclass
 from typing import Any
 
 from research.errors import UserError
+from research.options import require
 
 KEYS = {
     "constant": ("value",),
-    "categorical": ("values",),
+    "categorical": ("values", "probabilities"),
     "uniform": ("min", "max"),
     "int_uniform": ("min", "max"),
     "log_uniform_values": ("min", "max"),
 }
-OPTIONAL = {"categorical": ("probabilities",)}
-EXPONENT = re.compile(r"[+-]?\d+\.?\d*[eE][+-]?\d+")
+"""What is set beside each distribution; only probabilities may be absent."""
 
 
 @dataclass(frozen=True)
@@ -48,95 +47,51 @@ def read(key: str, entry: Any) -> Parameter:
         UserError: naming the key, what stands there and what is allowed.
     """
     place = f"parameters.{key}"
-    if not isinstance(entry, dict) or not entry:
-        raise UserError(f"{place}: must hold value, values, or a distribution with min and max")
-    if "parameters" in entry:
+    if isinstance(entry, dict) and "parameters" in entry:
         raise UserError(f"{place}.parameters: nested parameters are written as dotted keys, such as {key}.name")
-    distribution = _distribution(place, entry)
-    required, optional = KEYS[distribution], OPTIONAL.get(distribution, ())
+    if not isinstance(entry, dict) or not entry.keys() & {"distribution", "value", "values", "min", "max"}:
+        raise UserError(f"{place}: must hold value, values, or a distribution with min and max")
+    distribution = entry.get("distribution", _default_distribution(entry))
+    allowed = f"one of {', '.join(KEYS)} (`wandb sweep` has more)"
+    require(distribution in tuple(KEYS), f"{place}.distribution", distribution, allowed)
     for name in entry:
-        if name not in ("distribution", *required, *optional):
-            raise UserError(f"{place}.{name}: must be absent; {distribution} takes {', '.join(required + optional)}")
-    for name in required:
-        if entry.get(name) is None:
+        if name not in ("distribution", *KEYS[distribution]):
+            raise UserError(f"{place}.{name}: must be absent; {distribution} takes {', '.join(KEYS[distribution])}")
+    for name in KEYS[distribution]:
+        if entry.get(name) is None and name != "probabilities":
             raise UserError(f"{place}.{name}: must be set for the distribution {distribution}")
-    if required == ("min", "max"):
-        low, high = _range(place, entry, distribution)
-        return Parameter(key, distribution, low=low, high=high)
-    values = _values(place, entry)
-    return Parameter(key, distribution, values, _probabilities(place, entry, len(values)))
-
-
-def _distribution(place: str, entry: dict[str, Any]) -> str:
-    if "distribution" in entry:
-        if entry["distribution"] not in tuple(KEYS):
-            allowed = f"one of {', '.join(KEYS)} (`wandb sweep` has more)"
-            raise UserError(f"{place}.distribution={entry['distribution']}: must be {allowed}")
-        return entry["distribution"]
-    for distribution, name in (("constant", "value"), ("categorical", "values")):
-        if name in entry:
-            return distribution
-    if "min" in entry or "max" in entry:  # as W&B has it
-        return "int_uniform" if all(_is_whole(entry.get(name)) for name in ("min", "max")) else "uniform"
-    raise UserError(f"{place}.{next(iter(entry))}: no such key; a parameter holds value, values, or min and max")
-
-
-def _values(place: str, entry: dict[str, Any]) -> tuple[Any, ...]:
-    name = "value" if "value" in entry else "values"
-    values = [entry["value"]] if name == "value" else entry["values"]
-    if not isinstance(values, list) or not values:
-        raise UserError(f"{place}.values={values}: must be a list of at least one value")
-    seen: set[str] = set()
-    for value in values:
-        if not isinstance(value, str | int | float):
-            raise UserError(f"{place}.{name}: {value!r} must be a number, a word, true or false")
-        _reject_exponent(f"{place}.{name}", value)
-        if str(value) in seen:
-            raise UserError(f"{place}.{name}: {value} stands twice")
-        seen.add(str(value))
-    return tuple(values)
-
-
-def _probabilities(place: str, entry: dict[str, Any], count: int) -> tuple[float, ...] | None:
-    weights = entry.get("probabilities")
-    if weights is None:
-        return None
+    if "min" in entry:
+        _check_range(place, entry, distribution)
+        return Parameter(key, distribution, low=entry["min"], high=entry["max"])
+    values = [entry["value"]] if distribution == "constant" else entry["values"]
+    if not isinstance(values, list) or not all(isinstance(value, str | int | float) for value in values) or not values:
+        raise UserError(f"{place}.values={values}: must be a list of numbers, words, true or false, at least one")
+    if len({str(value) for value in values}) < len(values):
+        raise UserError(f"{place}.values={values}: one stands twice")
+    weights = entry.get("probabilities", [1 / len(values)] * len(values))
     numbers = isinstance(weights, list) and all(_is_number(weight) and weight >= 0 for weight in weights)
-    if not numbers or len(weights) != count or not math.isclose(sum(weights), 1):
-        raise UserError(f"{place}.probabilities={weights}: must be {count} numbers that add up to 1")
-    return tuple(weights)
+    valid = numbers and len(weights) == len(values) and math.isclose(sum(weights), 1)
+    require(valid, f"{place}.probabilities", weights, f"{len(values)} numbers that add up to 1")
+    return Parameter(key, distribution, tuple(values), tuple(weights) if "probabilities" in entry else None)
 
 
-def _range(place: str, entry: dict[str, Any], distribution: str) -> tuple[float, float]:
-    for name in ("min", "max"):
-        _reject_exponent(f"{place}.{name}", entry[name])
-        valid = _is_whole if distribution == "int_uniform" else _is_number
-        if not valid(entry[name]):
-            kind = "a whole number" if distribution == "int_uniform" else "a finite number"
-            raise UserError(f"{place}.{name}={entry[name]}: must be {kind}")
+def _default_distribution(entry: dict[str, Any]) -> str:
+    """Return that of W&B for what is set."""
+    if "value" in entry or "values" in entry:
+        return "constant" if "value" in entry else "categorical"
+    return "int_uniform" if all(type(entry.get(name)) is int for name in ("min", "max")) else "uniform"
+
+
+def _check_range(place: str, entry: dict[str, Any], distribution: str) -> None:
     low, high = entry["min"], entry["max"]
-    if low > high:
-        raise UserError(f"{place}.max={high}: must be at least min={low}")
-    if distribution == "log_uniform_values" and low <= 0:
-        raise UserError(f"{place}.min={low}: must be greater than 0 for log_uniform_values")
-    return low, high
-
-
-def _reject_exponent(place: str, value: Any) -> None:
-    if isinstance(value, str) and EXPONENT.fullmatch(value):
-        raise UserError(f"{place}: YAML reads {value} as text; write {_as_yaml_number(value)}")
-
-
-def _as_yaml_number(text: str) -> str:
-    """Return the number with the point and the sign that YAML 1.1 asks for: 1e-3 becomes 1.0e-3, 1.5e3 1.5e+3."""
-    digits, exponent = re.split("[eE]", text)
-    digits = digits if "." in digits else f"{digits}.0"
-    return f"{digits}e{exponent if exponent[0] in '+-' else '+' + exponent}"
+    for name, value in (("min", low), ("max", high)):
+        if distribution == "int_uniform":
+            require(type(value) is int, f"{place}.{name}", value, "a whole number")
+        hint = "; YAML reads 1e-3 as text, 1.0e-3 as a number" if isinstance(value, str) else ""
+        require(_is_number(value), f"{place}.{name}", value, f"a finite number{hint}")
+    require(low <= high, f"{place}.max", high, f"at least min={low}")
+    require(low > 0 or distribution != "log_uniform_values", f"{place}.min", low, "greater than 0")
 
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-
-
-def _is_whole(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)

@@ -9,9 +9,8 @@ import itertools
 import math
 import random
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 
@@ -19,6 +18,7 @@ from research.config.extensions import import_modules
 from research.config.flags import read_flags
 from research.config.naming import NamedConfig, folder_name, name_trial
 from research.errors import UserError
+from research.options import require
 from research.sweep import parameters
 from research.sweep.parameters import Parameter
 
@@ -31,13 +31,10 @@ SEED = 0  # of the draws of a random sweep
 REDRAWS = 1000  # before a random sweep is held to have no more different trials
 
 
-@dataclass(frozen=True)
-class Sweep:
-    """The trials of a sweep file, in their order."""
+class Sweep(NamedTuple):
+    """A sweep file's trials, in their order."""
 
     name: str
-    experiment: str
-    method: str
     trials: tuple[NamedConfig, ...]
 
 
@@ -57,7 +54,7 @@ def read(path: Path | str) -> Sweep:
         trials = tuple(_trials(content, experiment, fixed))
     except UserError as error:
         raise UserError(f"{path}: {error}") from error
-    return Sweep(folder_name(str(content.get("name", path.stem))), experiment, content["method"], trials)
+    return Sweep(folder_name(str(content.get("name", path.stem))), trials)
 
 
 def _trials(content: dict[str, Any], experiment: str, fixed: Sequence[str]) -> Iterator[NamedConfig]:
@@ -73,20 +70,19 @@ def _trials(content: dict[str, Any], experiment: str, fixed: Sequence[str]) -> I
 
 
 def _combinations(content: dict[str, Any], varied: Sequence[Parameter]) -> Iterator[tuple[Any, ...]]:
-    """Yield the values of each trial: all combinations, the last parameter changing fastest, or random ones."""
+    """Return the values of each trial: all combinations, the last parameter changing fastest, or random ones."""
     cap = content.get("run_cap")
-    if content["method"] == "grid":
-        for parameter in varied:
-            if not parameter.values:
-                raise UserError(f"parameters.{parameter.key}: must hold value or values, as the method is grid")
-        count = min(math.prod(len(parameter.values) for parameter in varied), cap or math.inf)
-        if count > MAX_TRIALS:
-            raise UserError(f"parameters: make {count} trials; must be at most {MAX_TRIALS}, or run_cap set")
-        yield from itertools.islice(itertools.product(*(parameter.values for parameter in varied)), cap)
-        return
-    if cap is None:
-        raise UserError("run_cap: must be set, as the method is random: the number of trials")
-    yield from _sample(varied, cap)
+    if content["method"] == "random":
+        if cap is None:
+            raise UserError("run_cap: must be set, as the method is random: the number of trials")
+        return _sample(varied, cap)
+    for parameter in varied:
+        if not parameter.values:
+            raise UserError(f"parameters.{parameter.key}: must hold value or values, as the method is grid")
+    count = min(math.prod(len(parameter.values) for parameter in varied), cap or math.inf)
+    if count > MAX_TRIALS:
+        raise UserError(f"parameters: make {count} trials; must be at most {MAX_TRIALS}, or run_cap set")
+    return itertools.islice(itertools.product(*(parameter.values for parameter in varied)), cap)
 
 
 def _sample(varied: Sequence[Parameter], count: int) -> Iterator[tuple[Any, ...]]:
@@ -94,20 +90,18 @@ def _sample(varied: Sequence[Parameter], count: int) -> Iterator[tuple[Any, ...]
     rng = random.Random(SEED)
     seen: set[tuple[Any, ...]] = set()
     for _ in range(count):
-        for _ in range(REDRAWS):
-            values = tuple(parameter.sample(rng) for parameter in varied)
-            if values not in seen:
-                break
-        else:
+        draws = (tuple(parameter.sample(rng) for parameter in varied) for _ in range(REDRAWS))
+        values = next((values for values in draws if values not in seen), None)
+        if values is None:
             raise UserError(f"run_cap={count}: must be at most {len(seen)}, the number of different trials")
         seen.add(values)
         yield values
 
 
 def _check_keys(content: dict[str, Any]) -> None:
+    if "early_terminate" in content or content.get("method") == "bayes":
+        raise UserError("early_terminate and method=bayes: need W&B's server; use `wandb sweep`")
     for key in content:
-        if key == "early_terminate":
-            raise UserError("early_terminate: needs W&B's server; use `wandb sweep`, or remove it")
         if key not in USED + UNUSED:
             close = difflib.get_close_matches(str(key), USED + UNUSED, n=1)
             hint = f"did you mean {close[0]}?" if close else f"must be one of {', '.join(sorted(USED + UNUSED))}"
@@ -115,18 +109,14 @@ def _check_keys(content: dict[str, Any]) -> None:
     for key in ("command", "method", "parameters"):
         if content.get(key) is None:
             raise UserError(f"{key}: must be set")
-    if content["method"] == "bayes":
-        raise UserError("method=bayes: needs W&B's server; use `wandb sweep`, or one of grid, random")
-    if content["method"] not in METHODS:
-        raise UserError(f"method={content['method']}: must be one of {', '.join(METHODS)}")
+    require(content["method"] in METHODS, "method", content["method"], f"one of {', '.join(METHODS)}")
     if not isinstance(content["parameters"], dict) or not content["parameters"]:
         raise UserError("parameters: must map config keys to value, values, or a distribution")
     for key in ("name", "project"):
-        if key in content and not (isinstance(content[key], str) and content[key].strip(" .")):
-            raise UserError(f"{key}={content[key]}: must be a word")
+        value = content.get(key, "x")
+        require(isinstance(value, str) and bool(value.strip(" .")), key, value, "a word")
     cap = content.get("run_cap", 1)
-    if not isinstance(cap, int) or isinstance(cap, bool) or cap < 1:
-        raise UserError(f"run_cap={cap}: must be a whole number, at least 1")
+    require(type(cap) is int and cap >= 1, "run_cap", cap, "a whole number, at least 1")
 
 
 def _command(content: dict[str, Any]) -> tuple[str, list[str]]:
@@ -146,28 +136,15 @@ def _command(content: dict[str, Any]) -> tuple[str, list[str]]:
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML in which keys are words, and a key cannot silently replace an equal one before it."""
-
-    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
-        try:
-            return super().construct_object(node, deep)
-        except (ValueError, AttributeError, TypeError, LookupError, ArithmeticError) as error:  # PyYAML lets them out
-            kind = node.tag.rpartition(":")[2]
-            raise UserError(f"{_line(node)}: is not YAML: {str(node.value)[:40]!r} is no {kind}") from error
+    """YAML in which a key cannot silently replace an equal one before it."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: set[str] = set()
-        for key, _ in node.value if isinstance(node, yaml.MappingNode) else ():
-            if not isinstance(key, yaml.ScalarNode):
-                raise UserError(f"{_line(key)}: a key must be a word")
+        for key, _ in node.value:
             if key.value in seen:
-                raise UserError(f"{_line(key)}: {key.value} stands twice")
+                raise UserError(f"line {key.start_mark.line + 1}: {key.value} stands twice")
             seen.add(key.value)
         return super().construct_mapping(node, deep)
-
-
-def _line(node: yaml.Node) -> str:
-    return f"line {node.start_mark.line + 1}"
 
 
 def _load(path: Path) -> dict[str, Any]:
@@ -175,17 +152,11 @@ def _load(path: Path) -> dict[str, Any]:
         content = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)
     except OSError as error:
         raise UserError(f"cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise UserError("is not UTF-8 text") from error
     except yaml.MarkedYAMLError as error:
         line = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
         raise UserError(f"{line}is not YAML: {error.problem}") from error
-    except yaml.YAMLError as error:
-        raise UserError(f"is not YAML: {str(error).splitlines()[0]}") from error
-    except RecursionError as error:
-        raise UserError("is not YAML: nested too deeply") from error
-    except (ValueError, AttributeError, TypeError) as error:
-        raise UserError(f"is not YAML: {error}") from error
+    except (yaml.YAMLError, ValueError, AttributeError, TypeError, LookupError, RecursionError) as error:  # PyYAML's
+        raise UserError(f"is not YAML: {' '.join(str(error).split())}") from error
     if not isinstance(content, dict):
         raise UserError("must be a mapping with method, command and parameters")
     return content

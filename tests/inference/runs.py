@@ -22,7 +22,8 @@ from research.tasks.task import Task
 from research.tracking.run_directory import RunDirectory
 from research.training import checkpoint
 from research.training.hparams import Hparams
-from research.training.step import Program, TrialState
+from research.training.state import TrialState
+from research.training.step import Program
 
 TEXT = TaskSpec("tokens", FIRST_SYMBOL + 4, 6, "tokens", FIRST_SYMBOL + 3, 8)
 FILES = TaskSpec("features", 2, 6, "tokens", FIRST_SYMBOL + 3, 8)

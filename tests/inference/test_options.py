@@ -58,8 +58,8 @@ def test_another_method_keeps_the_lengths_alone():
         ({"min_length": 5, "max_length": 4}, "decoding.min_length=5: must be less than decoding.max_length=4"),
         ({"inputs": ()}, "INPUT: must be at least one"),
         ({"inputs": ("-", "-")}, "-: must be given once"),
-        ({"alignment": Path("out.gif")}, "--alignment=out.gif: must end in one of .png, .svg, .pdf"),
-        ({"alignment": Path("/absent/out.png")}, "--alignment=/absent/out.png: the folder /absent does not exist"),
+        ({"alignment": Path("out.gif")}, "--alignment=out.gif: must be a file that ends in one of .png, .svg, .pdf"),
+        ({"alignment": Path("/absent/out.png")}, "--alignment=/absent/out.png: must be a file that can be written to"),
     ],
 )
 def test_what_is_not_allowed_is_told(values, message):

@@ -98,9 +98,8 @@ def test_a_run_of_an_older_version_is_said(run):
     [
         (None, "processor.json"),
         ("{", "processor.json:1: not JSON"),
-        ("{}", "spec.inputs=None: must be one of features, tokens"),
-        ('{"spec": {"inputs": "tokens", "input_size": 0}}', "spec.input_size=0: must be a whole number"),
-        ('{"spec": {"inputs": "tokens", "input_size": true}}', "spec.input_size=True: must be a whole"),
+        ("{}", "is no processor of the task pronunciation (KeyError: 'spec')"),
+        ('{"spec": {"inputs": "tokens"}, "processor": {}}', "is no processor of the task pronunciation (TypeError: "),
     ],
 )
 def test_a_broken_processor_file_is_said(content, message, run):
