@@ -27,11 +27,6 @@ Kind = Literal["free_running_error_rate", "teacher_forced_error_rate", "bleu"]
 
 PROBE = "gradient_flow"
 MAX_BINS = 16
-WEIGHTS = {
-    "free_running_error_rate": "free_running_references",
-    "teacher_forced_error_rate": "teacher_forced_references",
-}
-"""What a rate by position is a mean over; all else is a mean over `count`."""
 
 
 @dataclass(frozen=True)
@@ -71,11 +66,12 @@ def heatmap(row: pd.DataFrame) -> pd.DataFrame | None:
     -inf is an underflow, inf an overflow; None if no trial has a profile.
     """
     name = _profile_name(row)
-    by_step: dict[int, list[Array]] = {}
-    for record in (record for trial in _trials(row, name) for record in trial):
-        by_step.setdefault(int(record["step"]), []).append(_regular(record[name]))
-    decades = {step: logarithm(median(np.array(norms))) for step, norms in sorted(by_step.items())}
-    return pd.DataFrame.from_dict(decades, orient="index") if decades else None
+    taken = [record for trial in _trials(row, name) for record in trial]
+    if not taken:
+        return None
+    norms = pd.DataFrame([_regular(record[name]) for record in taken], [int(record["step"]) for record in taken])
+    decades = {step: logarithm(median(seeds.to_numpy())) for step, seeds in norms.groupby(level=0)}
+    return pd.DataFrame.from_dict(decades, orient="index")
 
 
 def median(norms: Array) -> Array:
@@ -98,7 +94,7 @@ def errors(section: pd.DataFrame, by: By, kind: Kind, least: int = 20) -> dict[s
     A line has `first`, `last` (of the bin) and `count` next to low, middle (the mean) and high; of positions, `count`
     adds up the targets that reach each.
     """
-    weight = WEIGHTS.get(kind, "count") if by == "position" else "count"
+    weight = kind.replace("error_rate", "references") if by == "position" else "count"  # what a rate is a mean over
     tables = []
     for label, row in section.groupby("row", sort=False):
         for seed, result in enumerate(row["result"].dropna()):
@@ -137,22 +133,16 @@ def curve(row: pd.DataFrame, key: str) -> pd.DataFrame | None:
     if not seeds:
         return None
     together = pd.concat(seeds, axis=1, join="inner").sort_index()
-    values, seconds = together[[key]], together[["train/seconds"]]
-    columns = {"low": values.min(axis=1), "middle": values.mean(axis=1), "high": values.max(axis=1)}
-    return pd.DataFrame({"minutes": seconds.mean(axis=1) / 60, **columns}) if len(together) else None
+    line = together[[key]].agg(["min", "mean", "max"], axis=1).set_axis(["low", "middle", "high"], axis=1)
+    return line.assign(minutes=together[["train/seconds"]].mean(axis=1) / 60) if len(together) else None
 
 
 def _profile_name(row: pd.DataFrame, part: str = "") -> str:
     """Return the name of the row's profiles of a part of the carry; by default of the state, which results tell."""
     named = [result.get("profiles", {}).get(PROBE) for result in row["result"].dropna()]
-    names = [
-        key
-        for run in row["run"]
-        for record in records(run)[:1]
-        for key, value in record.items()
-        if isinstance(value, np.ndarray)
-    ]
-    name = next((name for name in [*named, *names] if name), "")
+    first = [item for run in row["run"] for record in records(run)[:1] for item in record.items()]
+    names = [key for key, value in first if isinstance(value, np.ndarray)]
+    name = next(filter(None, [*named, *names]), "")
     return f"{name.rpartition('/')[0]}/{part}" if part else name
 
 

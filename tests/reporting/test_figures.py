@@ -125,6 +125,12 @@ def test_the_gap_is_drawn_over_the_forcing_ratios_that_are_constant_and_alike_el
     np.testing.assert_allclose(free, 1.01 * np.array([10, 7, 6, 5]))
 
 
+def test_of_rows_with_one_forcing_ratio_the_gap_is_that_of_the_first(attention_runs):
+    figure = figures.draw("exposure_bias_gap", read(find(attention_runs))[0])
+    assert figure is not None
+    np.testing.assert_allclose(np.asarray(figure.axes[0].lines[0].get_ydata(), float), [10.1])
+
+
 def test_every_way_to_force_has_its_two_errors_beside_its_name(forcing_runs):
     figure = figures.draw("forced_and_free", read(find(forcing_runs))[0])
     assert figure is not None

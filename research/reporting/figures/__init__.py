@@ -23,17 +23,9 @@ FIGURES: dict[str, Callable[[Comparison], Figure | None]] = {
     "gradient_profiles_trained": partial(gradient_profiles, when="last"),
     "gradient_profiles_cell_state": partial(gradient_profiles, part="c"),
     "gradient_heatmaps": gradient_heatmaps,
-    "error_by_length": partial(
-        errors.by_length,
-        kind="free_running_error_rate",
-        unit=100,
-        label="{token} error, free running (%)",
-        title="Error by the length of the input",
-    ),
+    "error_by_length": partial(errors.by_length, kind="free_running_error_rate"),
     "error_by_position": errors.error_by_position,
-    "bleu_by_length": partial(
-        errors.by_length, kind="bleu", unit=1, label="BLEU", title="BLEU by the length of the input"
-    ),
+    "bleu_by_length": partial(errors.by_length, kind="bleu"),
     "metric_by_time": metric_by_time,
     "exposure_bias_gap": errors.exposure_bias_gap,
     "forced_and_free": errors.forced_and_free,

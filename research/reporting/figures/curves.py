@@ -1,5 +1,7 @@
 """The metric of validation examples against the time of training."""
 
+import re
+
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -9,15 +11,13 @@ from research.reporting.comparison import Comparison, values
 from research.reporting.figures import style
 
 BASELINE = "#777777"
-SPLITS = ("test", "validation")
 
 
 def metric_by_time(comparison: Comparison) -> Figure | None:
     """Draw the first metric of the table against the minutes of training, a line a row, and what needs no training."""
-    columns = [column for column in comparison.experiment.columns if column.key.partition("/")[0] in SPLITS]
-    if not columns:
+    columns = (column for column in comparison.experiment.columns if column.key.startswith(("test/", "validation/")))
+    if not (column := next(columns, None)):
         return None
-    column = columns[0]
     unit = 100 if column.unit == "%" else 1
     metric = column.key.partition("/")[2]
     looks = style.looks(comparison)
@@ -46,11 +46,10 @@ def metric_by_time(comparison: Comparison) -> Figure | None:
 
 def _baselines(section: pd.DataFrame, metric: str) -> dict[str, float]:
     """Return what trivial answers reach, by the words of their names, where the task tells."""
-    prefix, name = "validation/baseline/", metric.removeprefix("free_running/")
-    keys = {key for result in section["result"].dropna() for key in result["summary"]}
-    named = {key: key.removeprefix(prefix).removesuffix(f"/{name}") for key in sorted(keys) if key.startswith(prefix)}
+    baseline = re.compile(f"validation/baseline/([^/]+)/{re.escape(metric.removeprefix('free_running/'))}")
+    keys = sorted({key for result in section["result"].dropna() for key in result["summary"]})
     return {
-        baseline.replace("_", " "): float(pd.Series(values(section, key), dtype=float).mean())
-        for key, baseline in named.items()
-        if key == f"{prefix}{baseline}/{name}" and "/" not in baseline
+        found[1].replace("_", " "): float(pd.Series(values(section, key), dtype=float).mean())
+        for key in keys
+        if (found := baseline.fullmatch(key))
     }

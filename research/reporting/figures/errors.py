@@ -15,13 +15,11 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from research.errors import UserError
 from research.reporting import measures
 from research.reporting.comparison import Comparison, tasks, values
 from research.reporting.figures import style
 from research.reporting.measures import Kind
 from research.reporting.statistics import interval
-from research.tracking.strict_json import is_number
 
 KINDS = {"free running": "free_running", "teacher forced": "teacher_forced"}
 COLORS = dict(zip(KINDS, style.COLORS, strict=False))
@@ -29,9 +27,10 @@ GAP = "#EEEEEE"
 DOTS: dict[str, Any] = {"marker": "o", "ms": 9, "capsize": 6, "elinewidth": 2.4}
 
 
-def by_length(comparison: Comparison, kind: Kind, unit: float, label: str, title: str) -> Figure | None:
+def by_length(comparison: Comparison, kind: Kind) -> Figure | None:
     """Draw an error or BLEU against the length of the input, a line a row, a band over the seeds."""
     looks = style.looks(comparison)
+    quantity, unit = ("BLEU", 1) if kind == "bleu" else ("Error", 100)
 
     def panel(axis: Axes, section: pd.DataFrame, lines: dict[str, pd.DataFrame]) -> None:
         count = pd.concat([line["count"] for line in lines.values()], axis=1).max(axis=1)
@@ -44,21 +43,18 @@ def by_length(comparison: Comparison, kind: Kind, unit: float, label: str, title
         style.labels(axis, ends, {name: color for name, (color, _) in looks.items()}, right=True)
         _name_bins(axis, next(iter(lines.values())), 15)
         length, token = _units(section)
-        axis.set(xlabel=length, ylabel=label.format(token=token))
+        axis.set(xlabel=length, ylabel="BLEU" if kind == "bleu" else f"{token} error, free running (%)")
 
     note = "Line: mean over seeds; band: lowest to highest seed; gray: share of the examples."
     panels = style.panels(comparison, partial(measures.errors, by="length", kind=kind))
-    return style.draw(panels, panel, (title, note))
+    return style.draw(panels, panel, (f"{quantity} by the length of the input", note))
 
 
 def error_by_position(comparison: Comparison) -> Figure | None:
     """Draw both errors against the position in the target, a panel a row: when running free, errors cause errors."""
     panels = []
     for setting, section in comparison.trials.groupby("setting", sort=False):
-        free, forced = (
-            measures.errors(section, "position", kind)
-            for kind in ("free_running_error_rate", "teacher_forced_error_rate")
-        )
+        free, forced = (measures.errors(section, "position", f"{kind}_error_rate") for kind in KINDS.values())
         panels += [(setting, section, label, free[label], forced[label]) for label in free if label in forced]
     if not panels:
         return None
@@ -149,23 +145,22 @@ def _bars(line: pd.DataFrame) -> np.ndarray:
 
 
 def _by_ratio(section: pd.DataFrame) -> dict[float, pd.DataFrame]:
-    """Return the errors of the rows whose ratio is constant, by ratio in ascending order.
+    """Return the errors of the rows whose ratio is constant, by ratio in ascending order; of equal ones the first.
 
     Of rows that differ in how tokens are sampled or fed back, the most frequent kind: one curve is of one kind.
     """
     points = []
     for _, row in section.groupby("row", sort=False):
         first, errors = row.iloc[0], _errors(row)
-        schedule, ratio = first["teacher_forcing.schedule"], first.get("teacher_forcing.ratio")
-        if schedule == "constant" and not is_number(ratio):
-            raise UserError(f"{first['run'].config_file}: teacher_forcing.ratio={ratio}: must be a number")
-        ratio = {"always": 1.0, "never": 0.0, "constant": ratio}.get(schedule)
+        schedule = first["teacher_forcing.schedule"]
+        ratio = {"always": 1.0, "never": 0.0, "constant": first.get("teacher_forcing.ratio")}.get(schedule)
         kind = (first["teacher_forcing.granularity"], first["teacher_forcing.feedback"])
         if errors is not None and ratio is not None:
             points.append((float(ratio), None if schedule == "always" else kind, errors))
     kinds = [kind for _, kind, _ in points if kind]
     common = max(kinds, key=kinds.count, default=None)
-    return dict(sorted((ratio, errors) for ratio, kind, errors in points if kind in (None, common)))
+    chosen = {ratio: errors for ratio, kind, errors in reversed(points) if kind in (None, common)}
+    return {ratio: chosen[ratio] for ratio in sorted(chosen)}
 
 
 def _errors(row: pd.DataFrame) -> pd.DataFrame | None:

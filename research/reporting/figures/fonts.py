@@ -18,16 +18,11 @@ logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)  # it narra
 def families(text: str) -> list[str]:
     """Return the fonts that together have as many of the characters as any can, the usual one first."""
     chosen, missing = [USUAL], {char for char in text if ord(char) not in _codes(font_manager.findfont(USUAL))}
-    fonts = sorted(
-        font_manager.fontManager.ttflist, key=lambda font: (font.style != "normal", abs(_weight(font)), font.name)
-    )
-    for font in fonts:
-        if not missing:
-            break
-        has = set() if font.name.startswith(PLACEHOLDERS) else {c for c in missing if ord(c) in _codes(font.fname)}
-        if has:
-            chosen.append(font.name)
-            missing -= has
+    fonts = [font for font in font_manager.fontManager.ttflist if not font.name.startswith(PLACEHOLDERS)]
+    for font in sorted(fonts, key=lambda font: (font.style != "normal", font.weight != 400, font.name)):
+        has = {char for char in missing if ord(char) in _codes(font.fname)}
+        chosen += [font.name] if has else []
+        missing -= has
     return chosen
 
 
@@ -43,8 +38,3 @@ def _codes(path: str) -> frozenset[int]:
     with contextlib.suppress(RuntimeError, OSError):
         return frozenset(FT2Font(path).get_charmap())
     return frozenset()
-
-
-def _weight(font: font_manager.FontEntry) -> float:
-    """Return how far from a regular weight it is."""
-    return font.weight - 400 if isinstance(font.weight, int | float) else 1000
