@@ -7,7 +7,6 @@ from typing import Literal
 
 import matplotlib
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
@@ -55,12 +54,17 @@ def draw(content: Alignment) -> Figure:
 
 
 def _draw(content: Alignment, families: list[str]) -> Figure:
-    tokens, labels = ([_label(text, families) for text in texts] for texts in (content.predicted, content.labels or ()))
+    tokens, labels = (
+        [_short(fonts.drawable(text.replace(" ", "␣") or "∅", families), 24) for text in texts]
+        for texts in (content.predicted, content.labels or ())
+    )
     inner = float(np.clip(CELL * len(labels), 4.5, 24)) if labels else 10.0
     tall = float(np.clip(CELL * len(tokens), 1.6, 24))
     down = _points(tall / len(tokens))
     left = 0.55 + 0.011 * down * max(map(len, tokens))
-    strip = _strip(content.picture, content.kind, inner)
+    strip = 0.0 if content.picture is None else 1.8
+    if content.picture is not None and content.kind == "image":  # it keeps its form, within bounds
+        strip = float(np.clip(inner * content.picture.shape[0] / content.picture.shape[1], 0.6, 6.0))
     across = _points(inner / len(labels)) if labels else 15
     upright = max(map(len, labels), default=1) <= 2
     name = 0.75 if strip or not labels else 0.4 if content.name else 0.0
@@ -78,7 +82,14 @@ def _draw(content: Alignment, families: list[str]) -> Figure:
     if content.picture is not None:
         axis.tick_params(axis="x", labelbottom=False, length=0)
         place = (left / width, (0.5 + name) / height, inner / width, strip / height)
-        axis = _picture(figure.add_axes(place), content)
+        axis = figure.add_axes(place)
+        colors, origin = PICTURES[content.kind]
+        rows = len(content.picture)
+        extent = (float(content.edges[0]), float(content.edges[-1]), *((0, rows) if origin == "lower" else (rows, 0)))
+        axis.imshow(content.picture, cmap=colors, origin=origin, extent=extent, aspect="auto", interpolation="nearest")
+        axis.set_yticks([*content.heights.values()], [*content.heights], fontsize=SMALLEST)
+        axis.tick_params(axis="y", length=3 if content.heights else 0)
+        axis.spines[:].set_visible(False)
     if labels:
         _name(axis.xaxis, labels, content.edges[-1], across, rotation=0 if upright else 90)
     axis.set_xlabel(content.name, parse_math=False)
@@ -97,32 +108,9 @@ def _name(axis: Axis, labels: list[str], end: float, points: float, rotation: in
     axis.set_tick_params(length=0)
 
 
-def _picture(axis: Axes, content: Alignment) -> Axes:
-    assert content.picture is not None
-    colors, origin = PICTURES[content.kind]
-    rows = len(content.picture)
-    extent = (float(content.edges[0]), float(content.edges[-1]), *((0, rows) if origin == "lower" else (rows, 0)))
-    axis.imshow(content.picture, cmap=colors, origin=origin, extent=extent, aspect="auto", interpolation="nearest")
-    axis.set_yticks([*content.heights.values()], [*content.heights], fontsize=SMALLEST)
-    axis.tick_params(axis="y", length=3 if content.heights else 0)
-    axis.spines[:].set_visible(False)
-    return axis
-
-
-def _strip(picture: np.ndarray | None, kind: str, inner: float) -> float:
-    """Return how tall a picture is, in inches: an image keeps its form, within bounds."""
-    if picture is None:
-        return 0.0
-    return 1.8 if kind == "audio" else float(np.clip(inner * picture.shape[0] / picture.shape[1], 0.6, 6.0))
-
-
 def _points(inches: float) -> float:
     """Return the size of a label that has so much room, across the direction it is read in."""
     return min(16.0, 72 * inches * 0.62)
-
-
-def _label(text: str, families: list[str]) -> str:
-    return _short(fonts.drawable(text.replace(" ", "␣") or "∅", families), 24)
 
 
 def _short(text: str, most: int) -> str:

@@ -4,7 +4,6 @@ What float32 cannot hold is drawn at a marked floor or ceiling, or in a color of
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -23,27 +22,22 @@ COLOR_MAP = "viridis"
 SPECIAL = {"0: underflow": "#BDBDBD", "inf: overflow": "#E8112D"}
 
 
-@dataclass(frozen=True)
 class Scale:
     """The log axis of a panel in decades, with a strip below for what underflows and one above for what overflows."""
 
-    low: float
-    high: float
-    strip: float
-
-    @classmethod
-    def of(cls, norms: np.ndarray) -> "Scale":
-        """Return the range of all that float32 holds of the norms, and 1."""
+    def __init__(self, norms: np.ndarray) -> None:
         decades = measures.logarithm(norms[(norms > 0) & np.isfinite(norms)])
         low, high = min(decades.min(), 0), max(decades.max(), 0)
         margin = max(0.25, 0.03 * (high - low))
-        return cls(low - margin, high + margin, 0.13 * (high - low + 2 * margin))
+        self.low, self.high, self.strip = low - margin, high + margin, 0.13 * (high - low + 2 * margin)
+        self.bottom = self.low - self.strip * bool((norms == 0).any())
+        self.top = self.high + self.strip * bool(np.isinf(norms).any())
 
     def place(self, norms: np.ndarray, lane: float) -> np.ndarray:
         """Return decades of the norms; 0 and inf go to a lane (0..1) within their strip."""
-        decades = measures.logarithm(norms)
-        decades = np.where(norms == 0, self.low - self.strip * (0.25 + 0.6 * lane), decades)
-        return np.where(np.isinf(norms), self.high + self.strip * (0.25 + 0.6 * lane), decades)
+        depth = self.strip * (0.25 + 0.6 * lane)
+        decades = np.where(norms == 0, self.low - depth, measures.logarithm(norms))
+        return np.where(np.isinf(norms), self.high + depth, decades)
 
 
 def gradient_profiles(comparison: Comparison, part: str = "", when: When = "first") -> Figure | None:
@@ -112,40 +106,39 @@ def gradient_heatmaps(comparison: Comparison) -> Figure | None:
 
 def _profile_panel(axis: Axes, lines: dict[str, Profile], looks: style.Looks) -> None:
     norms = np.concatenate([line.norms.to_numpy().ravel() for line in lines.values()])
-    scale = Scale.of(norms)
-    under = [label for label, line in lines.items() if (line.norms["middle"] == 0).any()]
-    over = [label for label, line in lines.items() if np.isinf(line.norms["middle"]).any()]
+    scale = Scale(norms)
+    beyond = [
+        [label for label, line in lines.items() if (line.norms["middle"] == value).any()] for value in (0, np.inf)
+    ]
     ends = {}
     for label, line in lines.items():
-        lanes = under if label in under else over
+        lanes = next((labels for labels in beyond if label in labels), [])
         lane = lanes.index(label) / max(1, len(lanes) - 1) if label in lanes else 0.5
         color, dashes = looks[label]
         times = np.arange(len(line.norms))
         low, middle, high = (scale.place(line.norms[column].to_numpy(), lane) for column in ("low", "middle", "high"))
         axis.fill_between(times, low, high, color=color, alpha=0.16, lw=0)
         axis.plot(times, middle, color=color, ls=dashes)
-        for mark, hits in (("v", line.norms["middle"] == 0), ("^", np.isinf(line.norms["middle"]))):
-            at = np.flatnonzero(hits)
+        for mark, value in (("v", 0), ("^", np.inf)):
+            at = np.flatnonzero(line.norms["middle"] == value)
             if len(at):
                 at = at[np.linspace(0, len(at) - 1, max(1, 8 * len(at) // len(times))).astype(int)]
                 axis.plot(at, middle[at], ls="", marker=mark, ms=9, color=color, clip_on=False)
         ends[label] = (0.0, float(middle[0]))
-    bottom = scale.low - scale.strip * bool((norms == 0).any())
-    top = scale.high + scale.strip * bool(np.isinf(norms).any())
-    for edge, end, words in ((scale.low, bottom, "▼ underflow to 0"), (scale.high, top, "▲ overflow")):
+    strips = ((scale.low, scale.bottom, "▼ underflow to 0"), (scale.high, scale.top, "▲ overflow"))
+    for edge, end, words in strips:
         if edge != end:
             axis.axhspan(*sorted((edge, end)), color="#F0F0F0", zorder=0, lw=0)
             axis.text(0.985, (edge + end) / 2, words, transform=axis.get_yaxis_transform(), ha="right", va="center",
                       fontsize=15, color="#555555")  # fmt: skip
-    axis.set_ylim(bottom, top)
-    axis.set_xlim(0, max(1, *(len(line.norms) - 1 for line in lines.values())))
-    axis.yaxis.tick_right()
-    axis.spines["left"].set_visible(False)
-    axis.spines["right"].set_visible(True)
     span = scale.high - scale.low
     every = next(step for step in (1, 2, 5, 10, 20) if span / step <= 8 or step == 20)
     ticks = [tick for tick in range(-400, 401, every) if scale.low <= tick <= scale.high]
+    axis.set(ylim=(scale.bottom, scale.top), xlim=(0, max(1, *(len(line.norms) - 1 for line in lines.values()))))
     axis.set_yticks(ticks, [_power(tick) for tick in ticks])
+    axis.yaxis.tick_right()
+    axis.spines["left"].set_visible(False)
+    axis.spines["right"].set_visible(True)
     axis.grid(axis="y", color="#DDDDDD", lw=0.8)
     axis.axhline(0, color="#999999", lw=1.2, zorder=1)
     style.labels(axis, ends, {label: color for label, (color, _) in looks.items()}, right=False)

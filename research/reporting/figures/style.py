@@ -42,18 +42,16 @@ def panels(
     comparison: Comparison, measure: Callable[[pd.DataFrame], Mapping[str, Line] | None]
 ) -> list[tuple[pd.DataFrame, dict[str, Line]]]:
     """Return the settings that have something to draw: their trials, and what is measured of each row that has it."""
-    measured = [
-        (section, dict(measure(section) or {})) for _, section in comparison.trials.groupby("setting", sort=False)
-    ]
-    return [(section, lines) for section, lines in measured if lines]
+    sections = [section for _, section in comparison.trials.groupby("setting", sort=False)]
+    return [(section, dict(lines)) for section in sections if (lines := measure(section))]
 
 
 def of_rows(measure: Callable[[pd.DataFrame], Line | None]) -> Callable[[pd.DataFrame], dict[str, Line]]:
     """Return what measures the rows of a section, by label, from what measures a row."""
 
     def measured(section: pd.DataFrame) -> dict[str, Line]:
-        lines = {str(label): measure(row) for label, row in section.groupby("row", sort=False)}
-        return {label: line for label, line in lines.items() if line is not None}
+        lines = ((str(label), measure(row)) for label, row in section.groupby("row", sort=False))
+        return {label: line for label, line in lines if line is not None}
 
     return measured
 
