@@ -56,11 +56,7 @@ class Experiment:
     """Names of figures of `research.reporting.figures`."""
 
     def config(self, setting: str = "", variant: str = "") -> Config:
-        """Return the base config with a setting's and a variant's options, the variant's over the setting's.
-
-        Raises:
-            UserError: for a setting or a variant that the experiment does not have.
-        """
+        """Return the base config with a setting's and a variant's options, the variant's over the setting's."""
         layers: list[Mapping[str, Any]] = []
         for key, name, named in (("setting", setting, self.settings), ("variant", variant, self.variants)):
             if name and name not in named:
@@ -77,11 +73,7 @@ def names() -> tuple[str, ...]:
 
 
 def load(name: str) -> Experiment:
-    """Return the experiment of that name, or of the Python file at that path.
-
-    Raises:
-        UserError: if there is none, or its file declares none.
-    """
+    """Return the experiment of that name, or of the Python file at that path."""
     declared = getattr(_module(name), "EXPERIMENT", None)
     if not isinstance(declared, Experiment):
         raise UserError(f"experiment {name!r}: must set EXPERIMENT to an Experiment")

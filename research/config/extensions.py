@@ -9,11 +9,7 @@ from research.errors import UserError
 
 
 def import_modules(args: Sequence[str]) -> list[str]:
-    """Import the modules that `--import` names, also from the working directory; returns the other words.
-
-    Raises:
-        UserError: if there is no such module.
-    """
+    """Import the modules that `--import` names, also from the working directory; return the other words."""
     others: list[str] = []
     words = list(args)
     while words:
@@ -29,8 +25,7 @@ def import_modules(args: Sequence[str]) -> list[str]:
         try:
             importlib.import_module(name)
         except (ModuleNotFoundError, ValueError) as error:
-            missing = getattr(error, "name", None)
-            if missing is not None and not f"{name}.".startswith(f"{missing}."):  # one that the module itself imports
+            if not f"{name}.".startswith(f"{getattr(error, 'name', None) or name}."):  # one that it imports itself
                 raise
             raise UserError(f"--import={name}: must be a module that Python finds") from error
     return others

@@ -1,10 +1,11 @@
 """A config as flat dotted keys, which are its flags, its keys in a sweep file, in `config.json` and in W&B.
 
-`research.options.flatten` writes them; this module reads them back.
+`research.options.flatten` writes them; this module reads them back. An unknown key, and a value of the wrong type or
+outside its range, are a `UserError` of one line.
 """
 
 import difflib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from typing import Any, Literal, get_args, get_origin
 
@@ -18,41 +19,28 @@ KINDS = {int: "a whole number", float: "a number", bool: "true or false", str: "
 
 
 def unflatten(flat: Mapping[str, Any]) -> Config:
-    """Return the config with these dotted keys; an absent key takes its default. The inverse of `flatten`.
-
-    Raises:
-        UserError: for an unknown key, or a value of the wrong type or outside its range.
-    """
-    structure = _merge(Config(), _names(flat), "", _unchecked)
+    """Return the config with these dotted keys; an absent key takes its default. The inverse of `flatten`."""
+    structure = _merge(Config(), _names(flat), checked=False)
     _check_keys(flat, structure)
-    return _merge(structure, flat, "", _checked)
+    return _merge(structure, flat)
 
 
 def override(config: Config, *layers: Mapping[str, Any]) -> Config:
     """Return the config with some dotted keys changed, and without what they replace.
 
     Another `name` of a choice replaces all of the former one's options by its own defaults. Of `model.hidden_size` and
-    `model.parameter_budget`, each replaces the other.
-
-    Args:
-        config: what is changed.
-        layers: changes, later ones over earlier ones; only what all of them lead to is checked.
-
-    Raises:
-        UserError: for an unknown key, a value of the wrong type or outside its range, or both widths in a layer.
+    `model.parameter_budget`, each replaces the other; both in a layer are an error. Later layers go over earlier ones;
+    only what all of them lead to is checked.
     """
     for changes in layers:
-        config = _merge(draft(config, changes), changes, "", _unchecked)
-    return _merge(config, {}, "", _checked)
+        config = _merge(draft(config, changes), changes, checked=False)
+    return _merge(config, {})
 
 
 def draft(config: Config, changes: Mapping[str, Any]) -> Config:
     """Return an unchecked config with the choices that the changes name and without what they replace.
 
     It has the fields that the changes may set, and may contradict itself until they do.
-
-    Raises:
-        UserError: for an unknown key, an unknown name of a choice, or both widths.
     """
     widths = [key for key in WIDTHS if str(changes.get(key, 0)) != "0"]
     if len(widths) == len(WIDTHS):
@@ -60,7 +48,7 @@ def draft(config: Config, changes: Mapping[str, Any]) -> Config:
         raise UserError(f"{WIDTHS[0]}={size}: must be absent, as {WIDTHS[1]}={budget} decides it")
     default = flatten(Config())
     replaced = {key: default[key] for key in WIDTHS if widths and key not in changes}
-    structure = _merge(config, _names(changes) | replaced, "", _unchecked)
+    structure = _merge(config, _names(changes) | replaced, checked=False)
     _check_keys(changes, structure)
     return structure
 
@@ -78,23 +66,28 @@ def _names(changes: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in changes.items() if key.endswith(".name") and key[: -len(".name")] in CHOICES}
 
 
-def _merge(base: Any, changes: Mapping[str, Any], prefix: str, make: Callable[[type, dict[str, Any]], Any]) -> Any:
+def _merge(base: Any, changes: Mapping[str, Any], prefix: str = "", checked: bool = True) -> Any:
     """Return the options of one section, and of those in it, with their changes.
 
     Args:
         base: the section's options.
         changes: values by dotted key, of this and other sections.
         prefix: of the section's keys.
-        make: a class and the values of all of its fields to an instance.
+        checked: whether options check themselves as they are made.
     """
     values: dict[str, Any] = {}
     for item in fields(base):
         key, value = prefix + item.name, getattr(base, item.name)
         if is_dataclass(value):
-            values[item.name] = _merge(_chosen(key, value, changes), changes, f"{key}.", make)
+            values[item.name] = _merge(_chosen(key, value, changes), changes, f"{key}.", checked)
         else:
             values[item.name] = _typed(key, changes[key], item.type) if key in changes else value
-    return make(type(base), values)
+    if checked:
+        return type(base)(**values)
+    options = object.__new__(type(base))
+    for name, value in values.items():
+        object.__setattr__(options, name, value)
+    return options
 
 
 def _chosen(section: str, options: Any, changes: Mapping[str, Any]) -> Any:
@@ -107,17 +100,6 @@ def _chosen(section: str, options: Any, changes: Mapping[str, Any]) -> Any:
     return registry[name]()
 
 
-def _checked(kind: type, values: Mapping[str, Any]) -> Any:
-    return kind(**values)
-
-
-def _unchecked(kind: type, values: Mapping[str, Any]) -> Any:
-    options = object.__new__(kind)
-    for name, value in values.items():
-        object.__setattr__(options, name, value)
-    return options
-
-
 def _check_keys(changes: Mapping[str, Any], config: Config) -> None:
     known = flatten(config)
     for key, value in changes.items():
@@ -128,9 +110,8 @@ def _check_keys(changes: Mapping[str, Any], config: Config) -> None:
 def suggestion(key: str, config: Config) -> str:
     """Return the end of the line about an unknown key: who has it, the nearest key, or where to find them all."""
     section, _, name = key.rpartition(".")
-    choices = [
-        other for other, kind in CHOICES.get(section, {}).items() if name in [item.name for item in fields(kind)]
-    ]
+    registry = CHOICES.get(section, {})
+    choices = [other for other, kind in registry.items() if name in {item.name for item in fields(kind)}]
     if choices:
         chosen = getattr(config, section).name
         return f" of {section}.name={chosen}; it is one of {section}.name={', '.join(choices)}"
@@ -144,10 +125,8 @@ def _typed(key: str, value: Any, kind: Any) -> Any:
     if get_origin(kind) is Literal:
         require(value in get_args(kind), key, value, f"one of {', '.join(map(str, get_args(kind)))}")
         return value
-    if kind is float and isinstance(value, int | float) and not isinstance(value, bool):
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if kind is float and (number or value in ("inf", "-inf", "nan")):  # as strict JSON spells them
         return float(value)
-    if kind is float and value in ("inf", "-inf", "nan"):  # as strict JSON spells them
-        return float(value)
-    valid = isinstance(value, kind) and (kind is bool or not isinstance(value, bool))
-    require(valid, key, repr(value), KINDS[kind])
+    require(type(value) is kind, key, repr(value), KINDS[kind])
     return value

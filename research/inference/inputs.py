@@ -44,16 +44,17 @@ def are_named(words: Sequence[str], kind: Kind) -> bool:
 def read(words: Sequence[str], kind: Kind, folder: Path) -> Iterator[Input]:
     """Yield all inputs, in the order of the words; files of a folder are sorted by path.
 
-    Args:
-        words: of the command line.
-        kind: of the processor's inputs.
-        folder: for what comes as bytes.
+    The bytes of a file that comes on the standard input go into `folder`.
     """
     for word in words:
         if kind == "text":
             yield from _lines() if word == "-" else [Input(word, word)]
         elif word == "-":
-            yield _standard_file(folder)
+            path = folder / "standard_input"
+            if path.write_bytes(_standard_input().read()):
+                yield Input("-", str(path))
+            else:
+                yield Input("-", "-", fault="nothing came on the standard input; must be the bytes of a file")
         elif os.path.isdir(word):
             yield from _files(word, SUFFIXES[kind])
         elif not word:
@@ -82,15 +83,6 @@ def _lines() -> Iterator[Input]:
         yield Input("-", "-", fault="nothing came on the standard input; must be lines of text")
 
 
-def _standard_file(folder: Path) -> Input:
-    content = _standard_input().read()
-    if not content:
-        return Input("-", "-", fault="nothing came on the standard input; must be the bytes of a file")
-    path = folder / "standard_input"
-    path.write_bytes(content)
-    return Input("-", str(path))
-
-
 def _standard_input() -> BinaryIO:
     return sys.stdin.buffer if sys.stdin else io.BytesIO()  # there is none if it was closed
 
@@ -100,8 +92,9 @@ def _files(top: str, suffixes: tuple[str, ...]) -> Iterator[Input]:
     paths: list[str] = []
     for folder, folders, names in os.walk(top):
         folders[:] = [name for name in folders if not name.startswith(".")]
-        paths += [os.path.join(folder, name) for name in names if not name.startswith(".")]
-    paths = sorted(path for path in paths if path.lower().endswith(suffixes))
+        files = [name for name in names if not name.startswith(".") and name.lower().endswith(suffixes)]
+        paths += [os.path.join(folder, name) for name in files]
+    paths.sort()
     if not paths:
         yield Input(top, top, fault=f"has no file in it that ends in one of {', '.join(suffixes)}")
     yield from map(_file, paths)

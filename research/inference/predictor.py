@@ -51,11 +51,7 @@ class Predictor:
     def __init__(self, model: TrainedModel, decoding: Decoding, n_best: int = 1, seed: int = 0) -> None:
         """Fix what is compiled.
 
-        Args:
-            model: to predict with.
-            decoding: how outputs are found.
-            n_best: outputs of each input; where outputs are drawn, the number of draws.
-            seed: of all draws.
+        Where outputs are drawn, `n_best` is the number of draws, and `seed` decides all of them.
 
         Raises:
             UserError: if the decoding's lengths do not fit each other.
@@ -65,7 +61,9 @@ class Predictor:
         self.draws = isinstance(decoding, Sample)
         self.key = jax.random.key(seed)
         self._decode = jax.jit(self._decode_batch)
-        self._align = jax.jit(self._align_batch)
+        self._align = jax.jit(
+            lambda params, rates, inputs, lengths, tokens: model.merge(params).alignment(inputs, lengths, tokens, rates)
+        )
 
     @property
     def max_length(self) -> int:
@@ -81,10 +79,8 @@ class Predictor:
         outputs: dict[int, list[Output]] = {}
         hypotheses = self.n_best if self.draws else self.decoding.num_hypotheses
         for places, padded, lengths in batches(inputs, MAX_STEPS // hypotheses):
-            hashes = np.array(
-                [zlib.crc32(padded[row, :length].tobytes()) for row, length in enumerate(lengths)], np.uint32
-            )
-            model = self.model
+            model, rows = self.model, zip(padded, lengths, strict=True)
+            hashes = np.array([zlib.crc32(row[:length].tobytes()) for row, length in rows], np.uint32)
             predicted = jax.device_get(self._decode(model.params, model.rates, padded, lengths, hashes, self.key))
             outputs |= {place: _outputs(predicted, row)[: self.n_best] for row, place in enumerate(places)}
         return [outputs[place] for place in range(len(inputs))]
@@ -117,11 +113,6 @@ class Predictor:
 
         keys = jax.vmap(lambda number: jax.random.split(jax.random.fold_in(key, number), self.n_best))(hashes)
         return jax.vmap(jax.vmap(draw, (None, None, 0)))(inputs, lengths, keys)
-
-    def _align_batch(
-        self, params: Any, rates: Any, inputs: Array, lengths: Array, tokens: Array
-    ) -> Float[Array, "B U S"]:
-        return self.model.merge(params).alignment(inputs, lengths, tokens, rates)
 
 
 def batches(
