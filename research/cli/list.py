@@ -28,11 +28,9 @@ def run(args: Sequence[str]) -> None:
     for section, registry in {**CHOICES, "probes": PROBES}.items():
         title, prefix = ("probes", "probes.{}") if section == "probes" else (f"{section}.name", section)
         _print_section(title, {name: _describe(kind, prefix.format(name)) for name, kind in registry.items()})
-    sweeps = {
-        path.name: path.read_text(encoding="utf-8") for path in sorted((experiment.ROOT / "sweeps").glob("*.yaml"))
-    }
-    first_lines = {f"sweeps/{name}": text.partition("\n")[0].removeprefix("# ") for name, text in sweeps.items()}
-    _print_section("sweeps", first_lines)
+    paths = sorted((experiment.ROOT / "sweeps").glob("*.yaml"))
+    first_lines = [path.read_text(encoding="utf-8").partition("\n")[0].removeprefix("# ") for path in paths]
+    _print_section("sweeps", {f"sweeps/{path.name}": line for path, line in zip(paths, first_lines, strict=True)})
 
 
 def _print_experiment(name: str) -> None:

@@ -1,6 +1,6 @@
 """`train`: one trial of an experiment."""
 
-import os
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -42,15 +42,10 @@ def run(args: Sequence[str]) -> None:
 
 
 def writable(directory: Path) -> Path:
-    """Return the directory for runs, created.
-
-    Raises:
-        UserError: if that is not possible.
-    """
+    """Return the directory for runs, created; refuse one that cannot be."""
     try:
         directory.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=directory).close()
     except OSError as error:
-        raise UserError(f"--runs-dir={directory}: cannot be created: {error.strerror}") from error
-    if not os.access(directory, os.W_OK):
-        raise UserError(f"--runs-dir={directory}: must be a directory that can be written to")
+        raise UserError(f"--runs-dir={directory}: cannot be written to: {error.strerror}") from error
     return directory

@@ -46,5 +46,4 @@ def folder_name(text: str) -> str:
 
 
 def _rank(key: str) -> int:
-    """Return where the key stands among others; those of equal rank keep their order."""
     return next((rank for rank, prefix in enumerate(FIRST) if key.startswith(prefix)), len(FIRST))

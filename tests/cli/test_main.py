@@ -224,7 +224,7 @@ def test_report_hands_on_its_options(page, tmp_path):
         (["sweep", ATTENTION, "--lim=1"], "sweep: --lim: no such option; did you mean --limit?"),
         (["sweep", ATTENTION, "--limit=1", "--limit=2"], "--limit: given twice"),
         (["sweep", ATTENTION, "--executor=cloud"], "sweep: executor=cloud: must be one of local"),
-        (["sweep", ATTENTION, f"--runs-dir={ATTENTION}"], "attention.yaml: cannot be created: File exists"),
+        (["sweep", ATTENTION, f"--runs-dir={ATTENTION}"], "attention.yaml: cannot be written to: File exists"),
         (["report"], "report: PATH must be given"),
         (["report", "absent"], "absent: no such directory"),
         (["report", ".", "--format=pdf"], "report: format=pdf: must be one of terminal, markdown, latex, html"),
