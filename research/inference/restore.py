@@ -33,13 +33,11 @@ class TrainedModel:
     processor: Processor
     graphdef: Any
     params: Any
-    """Parameters: their moving average where the run has one, as in evaluation."""
+    """Their moving average where the run has one, as in evaluation."""
     rates: Rates
-    """Rates of dropout and zoneout; the expectation of zoneout applies in evaluation, too."""
+    """The expectation of zoneout applies in evaluation, too."""
     step: int
-    """Number of updates."""
     finished: bool
-    """Whether the run has ended."""
 
     def merge(self, params: Any = None) -> Seq2seq:
         """Return the model with its own or other parameters."""

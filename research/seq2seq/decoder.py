@@ -29,12 +29,12 @@ from research.cells.initializers import InitScheme
 from research.recurrence import dropout
 from research.recurrence.dropout import Rates, StackNoise
 from research.recurrence.kernels.blocks import over_blocks
-from research.recurrence.kernels.linear import linear
 from research.recurrence.stack import Stack
 from research.recurrence.unroll import remat_block
 from research.seq2seq.attention import Attention
 from research.seq2seq.attention.attention import Source, Trace
 from research.seq2seq.encoder import Memory
+from research.seq2seq.linear import linear
 from research.seq2seq.model_options import ModelOptions
 
 

@@ -14,11 +14,11 @@ from jaxtyping import Array, Bool, Float, Int
 from research.batch import NO_LABEL, Batch, Shard, TaskSpec
 from research.cells.initializers import InitScheme
 from research.recurrence.dropout import Rates
-from research.recurrence.kernels.cross_entropy import argmax, cross_entropy
-from research.recurrence.kernels.linear import linear
 from research.recurrence.stack import Stack
 from research.seq2seq.decoder import Decoder
 from research.seq2seq.encoder import Memory
+from research.seq2seq.linear import linear
+from research.seq2seq.loss import argmax, cross_entropy
 from research.seq2seq.options import Seq2seqOptions
 from research.seq2seq.step_options import StepOptions
 from research.seq2seq.teacher_forcing import Feedback, decoder_inputs, previous_tokens

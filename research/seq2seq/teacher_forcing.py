@@ -16,9 +16,9 @@ from jaxtyping import Array, Float, Int
 
 from research.batch import BOS, WHOLE, Shard
 from research.options import LARGE, require_between, require_default, traced
-from research.recurrence.kernels.cross_entropy import argmax
 from research.seq2seq.decoder import NO_NOISE, Decoder, DecoderNoise
 from research.seq2seq.encoder import Memory
+from research.seq2seq.loss import argmax
 from research.seq2seq.step_options import StepOptions
 
 FALLING = ("linear", "exponential", "inverse_sigmoid")

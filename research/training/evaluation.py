@@ -5,7 +5,7 @@ import numpy as np
 
 from research.tasks.task import Evaluation, HeldOut, Predictions, Task
 from research.training.pack import Pack
-from research.training.step import TrialState
+from research.training.state import TrialState
 
 
 def evaluate(pack: Pack, state: TrialState, task: Task, held_out: HeldOut) -> list[Evaluation]:

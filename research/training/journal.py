@@ -1,4 +1,7 @@
-"""What a pack leaves behind: each trial's records in its run directory and, under the same names, in W&B."""
+"""Writes the metrics, checkpoints and results of a pack: in run directories and, under the same names, in W&B.
+
+What `result.json` holds is composed in `result`, what a checkpoint holds is in `state`.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -12,7 +15,9 @@ from research.tasks.task import Evaluation, Split
 from research.tracking.run_directory import METRICS
 from research.tracking.wandb import WandbRun
 from research.training import checkpoint, devices
-from research.training.step import Record, Sums, TrialState
+from research.training.result import Outcome, compose, count_parameters, summarize_probes
+from research.training.state import TrialState
+from research.training.step import Record, Sums
 from research.training.stopwatch import Stopwatch
 from research.training.trial import Trial
 
@@ -23,26 +28,7 @@ ERROR_NAMES: Mapping[str, str] = {
     "value": "absolute_error",
 }
 """What the training error is of, by the target of the task."""
-TABLES = ("by_length", "by_position", "signatures")
-"""Parts of an evaluation that `result.json` holds as they are."""
 NO_SUMS = Sums(*[np.float32(0)] * 7)  # pyright: ignore[reportArgumentType]
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What the whole training of a pack has come to."""
-
-    step: int
-    """Updates since the start of the training."""
-    states: Sequence[TrialState]
-    test: Sequence[Evaluation]
-    """Scores on the test split, one for each trial."""
-    seconds: float
-    """That the pack took, in this process."""
-    waited: float | None
-    """Seconds of them in which the device was idle for want of input; None: nothing is read."""
-    backend: str
-    """What ran the recurrence: scan, associative or cudnn."""
 
 
 class NullJournal:
@@ -128,40 +114,16 @@ class _TrialJournal:
 
     def finish(self, outcome: Outcome, state: TrialState, test: Evaluation, steps_per_second: float | None) -> None:
         """Write the result."""
-        trial, options = self.trial, self.trial.options
-        status = "finished" if state.ok else "diverged"
-        parameters = sum(leaf.size for leaf in jax.tree.leaves(state.params))
-        summary = {**self.summary, "model/parameters": parameters}
+        trial = self.trial
+        summary = {**self.summary, "model/parameters": count_parameters(state)}
         if steps_per_second is not None:
             summary["train/steps_per_second"] = steps_per_second
-        for name, probe in options.probes.enabled().items():
-            records = self.probe_records[name]
-            for when, record in zip(("initial", "final"), (records[:1] + records[-1:]), strict=False):
-                numbers = probe.summarize(record, options.state_profile)
-                summary |= {f"{probe.section}/{when}/{key}": value for key, value in numbers.items()}
-        environment = {
-            **devices.environment(),
-            "batch_shards": trial.run.batch_shards(),
-            "backend": outcome.backend,
-        }
-        result: dict[str, Any] = {
-            "status": status,
-            "steps": outcome.step,
-            "diverged_at": None if state.ok else int(state.step) + 1,
-            "seconds": outcome.seconds,
-            "hidden_size": options.model.hidden_size,
-            "parameters": parameters,
-            "padding": trial.task.padding,
-            "input_wait": None if outcome.waited is None else outcome.waited / outcome.seconds,
-        }
-        result = {key: value for key, value in result.items() if value is not None or key == "diverged_at"}
-        result |= {name: part for name in TABLES if (part := getattr(test, name))}
-        if profiled := [name for name, probe in options.probes.enabled().items() if probe.reads_profiles]:
-            result["profiles"] = dict.fromkeys(profiled, options.state_profile)
-        if "gradient_flow" in profiled:
-            self.wandb.gradient_flow(self.probe_records["gradient_flow"], options.state_profile)
-        self.wandb.finish(status, {**summary, "environment/backend": outcome.backend})
-        trial.run.finish({**result, "summary": summary, "environment": environment})
+        summary |= summarize_probes(trial, self.probe_records)
+        result = compose(trial, outcome, state, test)
+        if records := self.probe_records.get("gradient_flow"):
+            self.wandb.gradient_flow(records, trial.options.state_profile)
+        self.wandb.finish(result["status"], {**summary, "environment/backend": outcome.backend})
+        trial.run.finish({**result, "summary": summary})
 
     def _training_metrics(self, record: Record) -> dict[str, float]:
         training, sums = self.trial.options.training, self._sums

@@ -31,7 +31,8 @@ from research.data.streaming import Batches, Window
 from research.errors import UserError
 from research.training.options import LoaderOptions
 from research.training.pack import Pack
-from research.training.step import Record, TrialState, data_keys
+from research.training.state import TrialState
+from research.training.step import Record, data_keys
 
 WINDOW_BYTES = 2**26
 """The most that a window of one trial takes, if it is more than one batch: three windows are held at a time."""

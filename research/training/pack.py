@@ -6,7 +6,8 @@ stacked on a leading axis K, which is sharded over "trial". Each row of devices 
 that it is in. On GPU and TPU they are batched (`vmap`). The devices of a row share the batch of each update: each
 computes one part of it (`shards`).
 
-All first arguments have the placement and types of all later ones, so every program is compiled once.
+All first arguments have the placement and types of all later ones, so every program is compiled once. Which trials
+share a program is decided by their options (`research.options.static_key`): they may differ in traced numbers alone.
 """
 
 from collections.abc import Callable, Sequence
@@ -19,13 +20,25 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from research.batch import Batch, Tree
+from research.options import static_key
 from research.training import hparams as hp
 from research.training import shards
 from research.training.hparams import Hparams
-from research.training.step import Program, Record, TrialState
+from research.training.state import TrialState
+from research.training.step import Program, Record
+from research.training.trial import Trial
 
 PER_TRIAL, SHARED, PER_SHARD = PartitionSpec("trial"), PartitionSpec(), PartitionSpec(shards.AXIS)
 EVALUATION_BATCH = 100
+
+
+def group_by_program(trials: Sequence[Trial]) -> list[list[Trial]]:
+    """Return trials that are trained together, by one program, in the order of first appearance."""
+    groups: dict[Any, list[Trial]] = {}
+    for trial in trials:
+        alone = trial.name if trial.options.training.max_seconds else None
+        groups.setdefault((alone, static_key(trial.options)), []).append(trial)
+    return list(groups.values())
 
 
 class Pack:

@@ -25,27 +25,10 @@ from research.training.ema import update_average
 from research.training.hparams import Hparams
 from research.training.optimizers.optimizer import global_norm
 from research.training.options import TrialOptions
+from research.training.state import Params, TrialState
 
-Params = Any
 INIT, UPDATES, EVALUATION = range(3)
 """What a key of a trial is for."""
-
-
-@jax.tree_util.register_dataclass
-@dataclass(frozen=True)
-class TrialState:
-    """All that a trial carries from step to step: what a checkpoint holds."""
-
-    params: Params
-    optimizer: Any
-    step: Int[Array, ""]
-    """Updates so far."""
-    ok: Bool[Array, ""]
-    """False: the trial has diverged, in the update after `step`."""
-    average: Params | None = None
-    """Moving average of the weights, which is what is evaluated; None: the weights themselves are."""
-    schedule: Any = None
-    """State of the learning rate's schedule; None: it has none."""
 
 
 @jax.tree_util.register_dataclass

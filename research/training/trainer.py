@@ -17,13 +17,12 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple, get_args
+from typing import NamedTuple, get_args
 
 import jax
 import numpy as np
 
 from research.errors import UserError
-from research.options import static_key
 from research.recurrence.kernels import cudnn
 from research.tasks import task as tasks
 from research.tasks.task import Evaluation, HeldOut, Split
@@ -33,10 +32,11 @@ from research.tracking.wandb import wait_for_uploads
 from research.training import compilation, devices, loader, processes
 from research.training.evaluation import evaluate
 from research.training.hparams import Hparams
-from research.training.journal import Journal, NullJournal, Outcome
+from research.training.journal import Journal, NullJournal
 from research.training.loader import Loader
 from research.training.options import TrainingOptions, TrialOptions
-from research.training.pack import Pack
+from research.training.pack import Pack, group_by_program
+from research.training.result import Outcome
 from research.training.step import Program
 from research.training.stopwatch import Stopwatch
 from research.training.trial import Start, Trial, TrialResult, check, find_starts
@@ -116,7 +116,7 @@ def _resolve(entries: Sequence[_Entry], bar: ProgressBar) -> list[Trial]:
 
 def _train_all(trials: Sequence[Trial], bar: ProgressBar) -> None:
     bar.expect(sum(trial.options.training.steps for trial in trials))
-    groups = _groups(trials)
+    groups = group_by_program(trials)
     for number, group in enumerate(groups, start=1):
         what = f"{group[0].options.cell.name} on {group[0].task.name}"
         bar.part(f"{number}/{len(groups)} · ", f" · {len(group)} × {what}")
@@ -131,15 +131,6 @@ def _train_all(trials: Sequence[Trial], bar: ProgressBar) -> None:
 def _claim(trials: Sequence[Trial], claims: contextlib.ExitStack) -> None:
     for trial in trials:
         claims.enter_context(trial.run.claimed())
-
-
-def _groups(trials: Sequence[Trial]) -> list[list[Trial]]:
-    """Return trials that are trained together, by one program, in the order of first appearance."""
-    groups: dict[Any, list[Trial]] = {}
-    for trial in trials:
-        alone = trial.name if trial.options.training.max_seconds else None
-        groups.setdefault((alone, static_key(trial.options)), []).append(trial)
-    return list(groups.values())
 
 
 def _train_group(trials: Sequence[Trial], bar: ProgressBar) -> None:

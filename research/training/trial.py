@@ -23,7 +23,7 @@ from research.tasks.task import Task
 from research.tracking.run_directory import METRICS, RunDirectory
 from research.training import checkpoint, shards
 from research.training.options import TrialOptions
-from research.training.step import TrialState
+from research.training.state import TrialState
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ import pytest
 
 from research.errors import UserError
 from research.training import checkpoint
-from research.training.step import TrialState
+from research.training.state import TrialState
 from tests.training.trials import assert_equal
 
 ROOT = Path(__file__).parents[2]

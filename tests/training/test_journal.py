@@ -11,7 +11,8 @@ import pytest
 from research.probes.gradient_flow import summarize
 from research.tasks.task import Evaluation
 from research.training.journal import Journal, Outcome
-from research.training.step import Record, Sums, TrialState
+from research.training.state import TrialState
+from research.training.step import Record, Sums
 from research.training.stopwatch import Stopwatch
 from research.training.trial import Trial
 from tests.training.trials import WORDS, of, trial_of

@@ -8,7 +8,8 @@ import pytest
 
 from research.training import hparams
 from research.training.pack import PER_TRIAL, Pack
-from research.training.step import Record, TrialState
+from research.training.state import TrialState
+from research.training.step import Record
 from tests.training import trials
 from tests.training.trials import STEPS, TINY, WORDS, assert_equal, hparams_of
 

@@ -11,7 +11,8 @@ import pytest
 from research.config.config import Config
 from research.config.flat import override
 from research.training.pack import Pack
-from research.training.step import Record, TrialState
+from research.training.state import TrialState
+from research.training.step import Record
 from tests import quick
 from tests.training import trials
 from tests.training.trials import TINY, assert_equal, hparams_of

@@ -17,7 +17,8 @@ from research.options import static_key
 from research.tasks.corpus_task import InMemory, Prepared
 from research.training import checkpoint, hparams
 from research.training.pack import PER_TRIAL, Pack
-from research.training.step import Record, TrialState
+from research.training.state import TrialState
+from research.training.step import Record
 from tests import quick
 from tests.tasks.streams import OnDevice
 from tests.training import trials
@@ -248,8 +249,8 @@ def test_an_epoch_of_updates_trains_on_every_example():
     inputs = [*np.arange(3, 27).reshape(12, 2), *np.arange(27, 99).reshape(12, 6)]
 
     class Symbols(OnDevice):
-        spec = TaskSpec("tokens", 3 + 96, 6, "tokens", 5, 2)
-        prepared = Prepared(InMemory.of(Examples(inputs, [[3]] * 24)), "")
+        spec: Any = TaskSpec("tokens", 3 + 96, 6, "tokens", 5, 2)
+        prepared: Any = Prepared(InMemory.of(Examples(inputs, [[3]] * 24)), "")
 
     config = replace(override(WORDS, {"optimizer.name": "sgd"}), task=Symbols())
     program, numbers = trials.program(config), hparams_of(config)

@@ -50,8 +50,8 @@ class Words(Task):
     inputs: ClassVar[Any] = "tokens"
     target: ClassVar[Any] = "tokens"
     same_length: ClassVar[bool] = False
-    spec = TaskSpec("tokens", 9, 4, "tokens", 9, 5)
-    buckets = 2
+    spec: ClassVar[Any] = TaskSpec("tokens", 9, 4, "tokens", 9, 5)
+    buckets: ClassVar[Any] = 2
 
     def bucket(self, key, step, batch_size):
         return step % 2

@@ -30,8 +30,8 @@ from research.data.corpora import recordings
 from research.data.corpora.corpus import SPLITS, Examples, hash_split
 from research.data.corpora.fetch import scratch, wheel
 from research.data.corpora.recordings import Recording, SpeechCorpus
-from research.data.synthesis.espeak import Utterance
-from research.data.synthesis.speak import speak
+from research.data.speech_synthesis.espeak import Utterance
+from research.data.speech_synthesis.speak import speak
 from research.errors import UserError
 
 PACKAGE = "0.2.4"
@@ -176,12 +176,12 @@ def to_examples(
 ) -> Examples:
     """Return the examples of a voice's utterances: at `RATE`, with silence before and after."""
     silences = np.random.default_rng([seed(voice), 1]).integers(0, int(MAX_SILENCE * RATE) + 1, (len(texts), 2))
-    padded = [np.pad(resample(sound, rate), silence) for sound, silence in zip(sounds, silences, strict=True)]
+    padded = [np.pad(resample_to_int16(sound, rate), silence) for sound, silence in zip(sounds, silences, strict=True)]
     spoken = [Recording(samples, RATE, text, voice) for samples, text in zip(padded, texts, strict=True)]
     return [recordings.example(split, f"{voice}-{index:03}", recording) for index, recording in enumerate(spoken)]
 
 
-def resample(samples: Int16[np.ndarray, "_"], rate: int) -> Int16[np.ndarray, "_"]:
+def resample_to_int16(samples: Int16[np.ndarray, "_"], rate: int) -> Int16[np.ndarray, "_"]:
     """Return the samples at `RATE`; what the filter overshoots is clipped."""
     from scipy.signal import resample_poly
 

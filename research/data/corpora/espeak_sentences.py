@@ -26,8 +26,8 @@ from research.data.corpora.corpus import Examples
 from research.data.corpora.espeak import RATE
 from research.data.corpora.fetch import scratch
 from research.data.corpora.recordings import Recording, SpeechCorpus
-from research.data.synthesis.espeak import Utterance
-from research.data.synthesis.speak import LibraryDiedError, speak
+from research.data.speech_synthesis.espeak import Utterance
+from research.data.speech_synthesis.speak import LibraryDiedError, speak
 
 MAX_SENTENCES = 10_000
 """Sentences of a language."""
@@ -133,7 +133,7 @@ def synthesize(library: Path, accent: str, part: int, lines: Sequence[str]) -> l
     sounds, rate = _speak(library, utterances)
     results = []
     for sound, text, voice in zip(sounds, lines, voices, strict=True):
-        padded = np.pad(espeak.resample(sound, rate), rng.integers(0, int(MAX_SILENCE * RATE) + 1, 2))
+        padded = np.pad(espeak.resample_to_int16(sound, rate), rng.integers(0, int(MAX_SILENCE * RATE) + 1, 2))
         noise = rng.normal(0, np.exp(rng.uniform(0, np.log(MAX_NOISE))), len(padded))
         results.append(Recording(recordings.to_int16(padded + noise), RATE, text, voice))
     return results

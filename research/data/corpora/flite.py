@@ -22,8 +22,8 @@ from research.data.corpora import espeak
 from research.data.corpora.corpus import Examples
 from research.data.corpora.fetch import debian, scratch, unpacked
 from research.data.corpora.recordings import Recording, SpeechCorpus
-from research.data.synthesis.flite import Utterance
-from research.data.synthesis.speak import speak
+from research.data.speech_synthesis.flite import Utterance
+from research.data.speech_synthesis.speak import speak
 from research.errors import UserError
 
 MAX_STRINGS = 500

@@ -10,8 +10,8 @@ from flax import nnx
 from jaxtyping import Array, Float
 
 from research.recurrence.kernels import additive
-from research.recurrence.kernels.linear import linear
 from research.seq2seq.attention.attention import AttentionModule, Source, WeightedAttention
+from research.seq2seq.linear import linear
 
 
 @dataclass(frozen=True)

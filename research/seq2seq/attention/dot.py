@@ -13,8 +13,8 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float
 
-from research.recurrence.kernels.linear import linear
 from research.seq2seq.attention.attention import AttentionModule, Source, WeightedAttention
+from research.seq2seq.linear import linear
 
 
 @dataclass(frozen=True)

@@ -15,9 +15,9 @@ from flax import nnx
 from jaxtyping import Array, Float
 
 from research.options import require_between
-from research.recurrence.kernels.linear import linear
 from research.seq2seq.attention.attention import Source, WeightedAttention
 from research.seq2seq.attention.dot import DotModule
+from research.seq2seq.linear import linear
 
 
 @dataclass(frozen=True)

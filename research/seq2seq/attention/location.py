@@ -11,9 +11,9 @@ from flax import nnx
 from jaxtyping import Array, Float
 
 from research.options import require, require_between
-from research.recurrence.kernels.linear import linear
 from research.seq2seq.attention.additive import AdditiveModule
 from research.seq2seq.attention.attention import Trace, WeightedAttention
+from research.seq2seq.linear import linear
 
 
 @dataclass(frozen=True)

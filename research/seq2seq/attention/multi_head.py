@@ -12,8 +12,8 @@ from flax import nnx
 from jaxtyping import Array, Float
 
 from research.options import require, require_between
-from research.recurrence.kernels.linear import linear
 from research.seq2seq.attention.attention import AttentionModule, Source, WeightedAttention
+from research.seq2seq.linear import linear
 
 
 @dataclass(frozen=True)

@@ -13,10 +13,10 @@ from jaxtyping import Array, Float, Int
 
 from research.batch import BOS, EOS, PAD
 from research.options import LARGE, require_between
-from research.recurrence.kernels.cross_entropy import argmax
 from research.seq2seq.decoder import NO_NOISE, Decoder, DecoderNoise
 from research.seq2seq.decoding.decoding import Decoding, Hypotheses
 from research.seq2seq.encoder import Memory
+from research.seq2seq.loss import argmax
 
 
 @dataclass(frozen=True)

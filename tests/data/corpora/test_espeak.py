@@ -9,7 +9,7 @@ from research.data.corpora import espeak
 from research.data.corpora.espeak import STRINGS, TEST, VALIDATION, WORDS, EspeakDigits, may_say, split_of
 from research.data.corpora.fetch import data_folder
 from research.errors import UserError
-from tests.data.synthesis.libraries import own_wheel
+from tests.data.speech_synthesis.libraries import own_wheel
 
 CHOSEN = ("Alex", "f1", "steph")  # one voice of each split
 STEMS = {"anxiousandy": "andy", "whisperf": "whisper", "robert": "rob", "anikarobot": "anika"}

@@ -11,9 +11,9 @@ from research.data.corpora.espeak_sentences import CORPORA, MAX_CHARACTERS, MAX_
 from research.data.corpora.fetch import data_folder
 from research.data.corpora.libreoffice import Pair
 from research.data.corpora.recordings import Recording
-from research.data.synthesis.espeak import Utterance
-from research.data.synthesis.speak import LibraryDiedError, speak
-from tests.data.synthesis.libraries import own_wheel
+from research.data.speech_synthesis.espeak import Utterance
+from research.data.speech_synthesis.speak import LibraryDiedError, speak
+from tests.data.speech_synthesis.libraries import own_wheel
 
 TRAIN = ["press one to hear it", "press two", "the number is wrong", "extension four", "please hold on"]
 HELD_OUT = ["press four", "extension", "weasels", "is not", "hold"]

@@ -8,8 +8,8 @@ import pytest
 
 from research.data.corpora import espeak, flite
 from research.data.corpora.flite import MAX_STRINGS, PITCH
-from research.data.synthesis.flite import Utterance
-from research.data.synthesis.speak import speak
+from research.data.speech_synthesis.flite import Utterance
+from research.data.speech_synthesis.speak import speak
 from research.errors import UserError
 
 NUMBER = Utterance("zero one nine", "slt", pitch=170.0)

@@ -3,7 +3,7 @@
 Their state is global and lasts from one utterance to the next, so `speak` starts a process for each call, which makes
 the same sounds of the same utterances:
 
-    python -m research.data.synthesis.speak LIBRARY FOLDER PARENT < utterances > sounds
+    python -m research.data.speech_synthesis.speak LIBRARY FOLDER PARENT < utterances > sounds
 
 PARENT is the process that waits for the sounds: the new process ends with it, however it ends.
 """
@@ -23,7 +23,7 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Int16
 
-from research.data.synthesis import espeak, flite
+from research.data.speech_synthesis import espeak, flite
 from research.errors import UserError
 
 ROOT = Path(__file__).parents[3]
@@ -56,7 +56,7 @@ def speak(
         UserError: if the library cannot be loaded here, or does not know a voice; `LibraryDiedError` if it crashes.
     """
     arguments = [library, str(folder.absolute()), str(os.getpid())]
-    command = [sys.executable, "-m", "research.data.synthesis.speak", *arguments]
+    command = [sys.executable, "-m", "research.data.speech_synthesis.speak", *arguments]
     request = json.dumps([asdict(utterance) for utterance in utterances])
     done = subprocess.run(command, input=request.encode(), capture_output=True, cwd=ROOT, check=False)
     lines = done.stderr.decode(errors="replace").strip().splitlines()

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from research.recurrence.kernels.cross_entropy import argmax, cross_entropy
+from research.seq2seq.loss import argmax, cross_entropy
 
 CLASSES = 5
 

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from research.data.corpora import espeak
-from research.data.synthesis.espeak import Utterance
-from research.data.synthesis.speak import ROOT, LibraryDiedError, speak
+from research.data.speech_synthesis.espeak import Utterance
+from research.data.speech_synthesis.speak import ROOT, LibraryDiedError, speak
 from research.errors import UserError
-from tests.data.synthesis.libraries import own_wheel
+from tests.data.speech_synthesis.libraries import own_wheel
 
 NUMBER = Utterance("zero one nine", "en-us+Alicia")  # with breath, which is drawn at random
 
@@ -65,7 +65,7 @@ def test_the_same_utterances_make_the_same_sound_in_each_call(
 
 
 def test_what_the_library_dies_of_is_named(library: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    main = "import os\nfrom research.data.synthesis import speak\n"
+    main = "import os\nfrom research.data.speech_synthesis import speak\n"
     main += "class Deadly(speak.espeak.Library):\n"
     main += "    def say(self, one):\n        return os.abort() if one.pitch == 17 else super().say(one)\n"
     main += "speak.espeak.Library = Deadly\nimport sys\nspeak.main(*sys.argv[1:])\n"
@@ -94,7 +94,8 @@ def test_a_synthesis_that_nobody_waits_for_ends(library: Path) -> None:
     (reading, kept_open), (ended, writing) = os.pipe(), os.pipe()
     starting = f"""
 import os, subprocess, sys
-command = [sys.executable, "-m", "research.data.synthesis.speak", "espeak-ng", {str(library)!r}, str(os.getpid())]
+program = [sys.executable, "-m", "research.data.speech_synthesis.speak"]
+command = [*program, "espeak-ng", {str(library)!r}, str(os.getpid())]
 subprocess.Popen(command, stdin={reading}, stdout={writing})
 os.kill(os.getpid(), 9)
 """

@@ -1,0 +1,67 @@
+"""What `result.json` holds: how a trial ended, its summary, and the environment that it ran in."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+
+from research.tasks.task import Evaluation
+from research.training import devices
+from research.training.state import TrialState
+from research.training.trial import Trial
+
+TABLES = ("by_length", "by_position", "signatures")
+"""Parts of an evaluation that `result.json` holds unchanged."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What the whole training of a pack has come to."""
+
+    step: int
+    """Updates since the start of the training."""
+    states: Sequence[TrialState]
+    test: Sequence[Evaluation]
+    """Scores on the test split, one for each trial."""
+    seconds: float
+    """That the pack took, in this process."""
+    waited: float | None
+    """Seconds of them in which the device was idle for want of input; None: nothing is read."""
+    backend: str
+    """What ran the recurrence: scan, associative or cudnn."""
+
+
+def compose(trial: Trial, outcome: Outcome, state: TrialState, test: Evaluation) -> dict[str, Any]:
+    """Return the result of a trial of the pack, without its summary."""
+    result = {
+        "status": "finished" if state.ok else "diverged",
+        "steps": outcome.step,
+        "seconds": outcome.seconds,
+        "hidden_size": trial.options.model.hidden_size,
+        "parameters": count_parameters(state),
+        "padding": trial.task.padding,
+        "input_wait": None if outcome.waited is None else outcome.waited / outcome.seconds,
+        **{name: getattr(test, name) for name in TABLES},
+    }
+    result = {key: value for key, value in result.items() if value is not None and value != {}}
+    result["diverged_at"] = None if state.ok else int(state.step) + 1
+    if profiled := [name for name, probe in trial.options.probes.enabled().items() if probe.reads_profiles]:
+        result["profiles"] = dict.fromkeys(profiled, trial.options.state_profile)
+    shards = {"batch_shards": trial.run.batch_shards(), "backend": outcome.backend}
+    return {**result, "environment": {**devices.environment(), **shards}}
+
+
+def count_parameters(state: TrialState) -> int:
+    """Return the number of weights."""
+    return sum(leaf.size for leaf in jax.tree.leaves(state.params))
+
+
+def summarize_probes(trial: Trial, records: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, float]:
+    """Return what each probe makes of its first and its last record: `section/initial/…` and `section/final/…`."""
+    summary: dict[str, float] = {}
+    for name, probe in trial.options.probes.enabled().items():
+        for when, record in zip(("initial", "final"), (*records[name][:1], *records[name][-1:]), strict=False):
+            numbers = probe.summarize(record, trial.options.state_profile)
+            summary |= {f"{probe.section}/{when}/{key}": value for key, value in numbers.items()}
+    return summary
