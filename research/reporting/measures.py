@@ -121,8 +121,7 @@ def errors(section: pd.DataFrame, by: By, kind: Kind, least: int = 20) -> dict[s
 def curve(row: pd.DataFrame, key: str) -> pd.DataFrame | None:
     """Return the row's metric at the evaluations that all its seeds have; None if there are none.
 
-    `minutes` is the time of training before each, a trial's share of its pack's, the mean over the seeds; `middle` is
-    the mean as well.
+    `minutes` is the mean time of training before each, a trial's share of its pack's; `middle` is the mean as well.
     """
     seeds = []
     for run in row.dropna(subset="result")["run"]:

@@ -66,9 +66,8 @@ def _log_mean(values: np.ndarray) -> str:
     factor = high / center
     if math.isnan(factor):
         return number(center)
-    return f"{number(center)} ×/÷ " + (
-        number(factor) if factor >= 10 else f"{factor:.2f}" if factor >= 1.01 or factor == 1 else f"{factor:.4f}"
-    )
+    digits = number(factor) if factor >= 10 else f"{factor:.2f}" if factor >= 1.01 or factor == 1 else f"{factor:.4f}"
+    return f"{number(center)} ×/÷ {digits}"
 
 
 def _mean(values: np.ndarray) -> str:

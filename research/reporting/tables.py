@@ -182,8 +182,4 @@ def _escape_markdown(plain: str) -> str:
     return re.sub(r"([|<>`])", r"\\\1", plain).replace("_", r"\_")
 
 
-RENDERERS: dict[Format, Callable[[Table], str]] = {
-    "markdown": _markdown,
-    "latex": _latex,
-    "html": _html,
-}
+RENDERERS: dict[Format, Callable[[Table], str]] = {"markdown": _markdown, "latex": _latex, "html": _html}

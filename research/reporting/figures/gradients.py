@@ -107,9 +107,8 @@ def gradient_heatmaps(comparison: Comparison) -> Figure | None:
 def _profile_panel(axis: Axes, lines: dict[str, Profile], looks: style.Looks) -> None:
     norms = np.concatenate([line.norms.to_numpy().ravel() for line in lines.values()])
     scale = Scale(norms)
-    beyond = [
-        [label for label, line in lines.items() if (line.norms["middle"] == value).any()] for value in (0, np.inf)
-    ]
+    marks = {"v": 0, "^": np.inf}
+    beyond = [[label for label in lines if (lines[label].norms["middle"] == value).any()] for value in marks.values()]
     ends = {}
     for label, line in lines.items():
         lanes = next((labels for labels in beyond if label in labels), [])
@@ -119,7 +118,7 @@ def _profile_panel(axis: Axes, lines: dict[str, Profile], looks: style.Looks) ->
         low, middle, high = (scale.place(line.norms[column].to_numpy(), lane) for column in ("low", "middle", "high"))
         axis.fill_between(times, low, high, color=color, alpha=0.16, lw=0)
         axis.plot(times, middle, color=color, ls=dashes)
-        for mark, value in (("v", 0), ("^", np.inf)):
+        for mark, value in marks.items():
             at = np.flatnonzero(line.norms["middle"] == value)
             if len(at):
                 at = at[np.linspace(0, len(at) - 1, max(1, 8 * len(at) // len(times))).astype(int)]
