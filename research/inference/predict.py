@@ -75,7 +75,7 @@ def predict(options: PredictOptions) -> int:
             faults += len(answers) - len(readable)
             cut += sum(not answer.outputs[0].finished for answer in readable)
     if cut:
-        more = f"{predictor.max_length} tokens; --max-length=N allows more"
+        more = f"{predictor.decoding.max_length} tokens; --max-length=N allows more"
         print(f"note: {cut} of the outputs had not ended after {more}", file=sys.stderr)
     return 2 if faults else 0
 
@@ -164,9 +164,7 @@ def _to_dict(answer: Answer, processor: Processor) -> dict[str, object]:
 
 def _escape(text: str) -> str:
     """Return the text on one line and in one column."""
-    for char, written in (("\t", "\\t"), ("\r", "\\r"), ("\n", "\\n")):
-        text = text.replace(char, written)
-    return _unicode(text)
+    return _unicode(text.translate(str.maketrans({"\t": r"\t", "\r": r"\r", "\n": r"\n"})))
 
 
 def _unicode(text: str) -> str:

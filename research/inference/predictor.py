@@ -65,11 +65,6 @@ class Predictor:
             lambda params, rates, inputs, lengths, tokens: model.merge(params).alignment(inputs, lengths, tokens, rates)
         )
 
-    @property
-    def max_length(self) -> int:
-        """Most tokens of an output, the end mark included; one that does not end has as many."""
-        return self.decoding.max_length
-
     def outputs(self, inputs: Sequence[np.ndarray]) -> list[list[Output]]:
         """Return the outputs of each input, the best first; fewer than `n_best` where there are no more.
 
@@ -90,7 +85,7 @@ class Predictor:
         alignments: dict[int, np.ndarray] = {}
         model, factor = self.model, shortening(self.model.config.model)
         for places, padded, lengths in batches(inputs, MAX_STEPS):
-            tokens = np.zeros((len(padded), self.max_length), np.int32)
+            tokens = np.zeros((len(padded), self.decoding.max_length), np.int32)
             for row, place in enumerate(places):
                 tokens[row, : len(outputs[place].sequence)] = outputs[place].sequence
             weights = jax.device_get(self._align(model.params, model.rates, padded, lengths, tokens))
