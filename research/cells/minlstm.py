@@ -35,7 +35,7 @@ class MinLSTM(LinearCell):
         # f / (f + i) = p / (p + q), p = 1 + exp(-i), q = 1 + exp(-f), both scaled so that they do not overflow: where
         # both gates are shut, f / (f + i) would be 0 / 0. The scale cancels, so its derivative is left out.
         scale = jax.lax.stop_gradient(jnp.minimum(jnp.minimum(f, i), 0))
-        one = jnp.exp(scale)
-        p, q = one + jnp.exp(scale - i), one + jnp.exp(scale - f)
+        unit = jnp.exp(scale)
+        p, q = unit + jnp.exp(scale - i), unit + jnp.exp(scale - f)
         keep = p / (p + q)
         return keep, (1 - keep) * n

@@ -6,6 +6,7 @@ An experiment is a file that sets `EXPERIMENT`: one of `experiments/`, known by 
 import fnmatch
 import importlib.util
 import sys
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -91,7 +92,8 @@ def folder(name: str) -> str:
 
 
 def _module(name: str) -> ModuleType:
-    path, title = Path(name).resolve(), Path(name).stem
+    path = Path(name).resolve()
+    title = f"user_experiment_{path.stem}_{zlib.crc32(bytes(path)):08x}"  # no name of another module
     if not name.endswith(".py"):
         if name not in names():
             raise UserError(f"experiment {name!r}: must be the path of a Python file, or one of {', '.join(names())}")

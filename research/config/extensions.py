@@ -24,7 +24,7 @@ def import_modules(args: Sequence[str]) -> list[str]:
             sys.path.append(os.getcwd())
         try:
             importlib.import_module(name)
-        except (ModuleNotFoundError, ValueError) as error:
+        except (ModuleNotFoundError, ValueError, TypeError) as error:
             if not f"{name}.".startswith(f"{getattr(error, 'name', None) or name}."):  # one that it imports itself
                 raise
             raise UserError(f"--import={name}: must be a module that Python finds") from error

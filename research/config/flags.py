@@ -7,6 +7,7 @@ underscores. Every mistake is a `UserError` of one line. `research.cli.parser` r
 import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import astuple, make_dataclass
+from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
 
 import tyro
@@ -103,7 +104,8 @@ def config_of(name: str, flags: Mapping[str, str]) -> Config:
     if flags.get("experiment", name) != name:
         raise UserError(f"experiment={flags['experiment']}: must be {name}, the experiment that is trained")
     base = experiment.load(name).config(flags.get("setting", ""), flags.get("variant", ""))
-    return parse(override(base, {"experiment": name}), flags)
+    recorded = str(Path(name).resolve()) if name.endswith(".py") else name  # so that it is found from any folder
+    return parse(override(base, {"experiment": recorded}), {key: flags[key] for key in flags if key != "experiment"})
 
 
 def print_help(name: str, flags: Mapping[str, str]) -> None:

@@ -49,7 +49,8 @@ class SpeechTask(SpeechOptions, CorpusTask):
 
     @functools.cached_property
     def prepared(self) -> Prepared:
-        return self.prepare(self.splits["train"], text.most_frequent([one.text for one in self.splits["train"]]))
+        train = self.splits["train"]
+        return self.prepare(train, text.most_frequent([recording.text for recording in train]))
 
     def symbols(self, transcript: str) -> Sequence[str]:
         """Return the symbols of a recording's text."""

@@ -69,10 +69,10 @@ class Hparams:
             step: updates before it.
             gradient_regularizer: the weight of Omega, apart from the other numbers as it is differentiated.
         """
-        forcing = self.teacher_forcing
+        schedule = self.teacher_forcing
         return StepOptions(
-            teacher_forcing=None if forcing is None else forcing.probability(step),
-            per_sequence=None if forcing is None else forcing.per_sequence,
+            teacher_forcing=None if schedule is None else schedule.probability(step),
+            per_sequence=None if schedule is None else schedule.per_sequence,
             label_smoothing=self.number("training", "label_smoothing"),
             rates=self.rates,
             gradient_regularizer=gradient_regularizer,

@@ -28,6 +28,8 @@ class Outcome:
     """That the pack took, in this process."""
     waited: float | None
     """Seconds of them in which the device was idle for want of input; None: nothing is read."""
+    batch_shards: int
+    """Parts that a batch was computed in."""
     backend: str
     """What ran the recurrence: scan, associative or cudnn."""
 
@@ -48,7 +50,7 @@ def compose(trial: Trial, outcome: Outcome, state: TrialState, test: Evaluation)
     result["diverged_at"] = None if state.ok else int(state.step) + 1
     if profiled := [name for name, probe in trial.options.probes.enabled().items() if probe.reads_profiles]:
         result["profiles"] = dict.fromkeys(profiled, trial.options.state_profile)
-    shards = {"batch_shards": trial.run.batch_shards(), "backend": outcome.backend}
+    shards = {"batch_shards": outcome.batch_shards, "backend": outcome.backend}
     return {**result, "environment": {**devices.environment(), **shards}}
 
 

@@ -204,7 +204,10 @@ def _train_pack(pack: Pack, source: Loader, trials: Sequence[Trial], starts: Seq
         journal.log_evaluations(step, evaluations)
         journal.save(step, fetched)
     seconds = time.monotonic() - started
-    journal.finish(Outcome(step, fetched, evaluations["test"], seconds, source.waited, pack.program.kernel))
+    program = pack.program
+    journal.finish(
+        Outcome(step, fetched, evaluations["test"], seconds, source.waited, program.batch_shards, program.kernel)
+    )
     progress.finish()
 
 

@@ -189,7 +189,7 @@ def test_train_and_sweep_take_experiments_and_modules_of_the_users(trainer, tmp_
     finally:
         CHOICES["cell"].pop("mine", None)  # pyright: ignore[reportAttributeAccessIssue]
     ((name, config),) = trainer.trials
-    assert (name, config.experiment, config.cell.name) == ("variant=a", "question.py", "mine")
+    assert (name, config.experiment, config.cell.name) == ("variant=a", str(tmp_path / "question.py"), "mine")
     assert trainer.directory == Path("runs/question")
     assert list(swept) == list(trainer.trials)
 

@@ -52,6 +52,12 @@ def test_trials_that_differ_in_more_than_the_seed_are_no_seeds_of_one_row(tmp_pa
     }
 
 
+def test_rows_of_several_cells_are_told_apart_by_the_name_and_not_by_options_that_one_of_them_lacks(tmp_path, grouped):
+    for cell in ("gru", "lstm"):
+        write(tmp_path / cell, config(cell__name=cell))
+    assert list(grouped(tmp_path, EXPERIMENT).trials["row"]) == ["base (cell.name=gru)", "base (cell.name=lstm)"]
+
+
 def test_tracking_does_not_split_a_row(tmp_path, grouped):
     write(tmp_path / "0", config(variant="a", seed=0, wandb__mode="offline"))
     write(tmp_path / "1", config(variant="a", seed=1, wandb__mode="disabled"))

@@ -35,7 +35,7 @@ def state(ok: bool, step: int) -> TrialState:
 
 
 def outcome(step: int, states: list[TrialState], test: list[Evaluation], waited: float | None = None) -> Outcome:
-    return Outcome(step, states, test, seconds=4.0, waited=waited, backend="scan")
+    return Outcome(step, states, test, seconds=4.0, waited=waited, batch_shards=1, backend="scan")
 
 
 def opened(config: Any, directory: Path) -> Trial:
@@ -193,3 +193,25 @@ def test_what_an_option_adds_is_recorded_where_it_is_on(tmp_path):
     assert (line["train/loss"], line["train/objective"], line["train/token_error_rate"]) == (1.0, 2.0, 0.5)
     names = {"train/gradient_regularizer", "train/teacher_forcing", "train/objective", "train/token_error_rate"}
     assert not names & set(other)
+
+
+def test_w_and_b_gets_the_backend_and_the_profile_of_the_state(trials, monkeypatch):
+    calls: dict[str, Any] = {}
+
+    class Recorder:
+        def __init__(self, *args: Any) -> None: ...
+
+        def log(self, step: int, metrics: Any) -> None: ...
+
+        def gradient_flow(self, records: Any, profile: str) -> None:
+            calls["profile"] = profile
+
+        def finish(self, status: str, summary: Any) -> None:
+            calls["summary"] = summary
+
+    monkeypatch.setattr("research.training.journal.WandbRun", Recorder)
+    journal = Journal(trials[:1], 0, Stopwatch(0))
+    write(journal, 0, 8, record(8, num_updates=8))
+    journal.finish(outcome(8, [state(True, 8)], [Evaluation({})]))
+    assert calls["profile"] == C
+    assert calls["summary"]["environment/backend"] == "scan"

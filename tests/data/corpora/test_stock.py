@@ -8,7 +8,6 @@ import pickle
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
 import numpy as np
@@ -128,13 +127,11 @@ def test_an_archive_that_is_none_is_one_line(manual):
 def test_what_cannot_be_downloaded_is_one_line_that_says_what_to_put_where(manual, monkeypatch, capfd):
     module = importlib.import_module(f"tensorflow_datasets.{CORPORA['ted_hrlr_translate'].module}")
     monkeypatch.setattr(module, "_DATA_URL", "http://127.0.0.1:9/qi18naacl-dataset.tar.gz")  # where nobody listens
-    started = time.monotonic()
     with pytest.raises(
         UserError, match="http://127.0.0.1:9/.* cannot be reached; archives that are put into"
     ) as raised:
         prepare("ted_hrlr_translate", "pt_to_en")
     assert str(raised.value).endswith(f"{manual} by hand are taken from there: qi18naacl-dataset.tar.gz")
-    assert time.monotonic() - started < 20
     assert "Retrying" not in capfd.readouterr().err
 
 
