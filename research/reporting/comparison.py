@@ -83,8 +83,8 @@ def compare(name: str, experiment: Experiment, trials: pd.DataFrame) -> Comparis
     chosen = chosen.where(chosen.notna(), "")
     labels = chosen.map(label)
     for _, part in unique.groupby([unique["setting"], labels], sort=False):
-        shared = options.loc[part.index].drop(columns="seed").dropna(axis="columns")  # an option of one choice is not
-        counts = shared.nunique()
+        shared = options.columns[part[options.columns].notna().all()].drop("seed")  # an option of one choice is not
+        counts = options.loc[part.index, shared].nunique()
         varying = sorted(counts.index[counts > 1])
         for index in part.index if varying else []:
             labels[index] += f" ({', '.join(f'{key}={part.loc[index, key]}' for key in varying)})"
