@@ -15,7 +15,7 @@ demo: $(VENV)/.installed  ## the main job: train the gradient-norm sweep (it goe
 	$(BIN)/python -m research sweep sweeps/gradient_norms.yaml
 	$(BIN)/python -m research report runs/gradient_norms
 
-test: $(VENV)/.installed-dev  ## the tests, on all cores
+test: $(VENV)/.installed-dev  ## the tests, on all cores: about 10 minutes on 2 of them
 	$(PYTEST) -m "not slow"
 
 test-all: $(VENV)/.installed-dev  ## the slow tests as well, which confirm at length what others show
