@@ -18,7 +18,7 @@ demo: $(VENV)/.installed  ## the main job: train the gradient-norm sweep (it goe
 test: $(VENV)/.installed-dev  ## the tests, on all cores: about 10 minutes on 2 of them
 	$(PYTEST) -m "not slow"
 
-test-all: $(VENV)/.installed-dev  ## the slow tests as well, which confirm at length what others show
+test-all: $(VENV)/.installed-dev  ## the slow tests as well, which confirm at length what others show: one minute more
 	$(PYTEST)
 
 lint: $(VENV)/.installed-dev  ## format, lint and types
