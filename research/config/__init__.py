@@ -1,4 +1,4 @@
-"""The config of a trial: all rooms' options side by side, their flat form, the command line's text, and experiments."""
+"""The config of a trial: options of all packages, their flat form, the text of the command line, and experiments."""
 
 from research.config.config import CHOICES, Config
 from research.config.experiment import Column, Experiment

@@ -1,4 +1,4 @@
-"""All options of a trial, composed of the rooms' own, and the registries of what is chosen by name.
+"""All options of a trial, composed of each package's options, and the registries of what is chosen by name.
 
 The dotted name of a field is its command-line flag, its key in a sweep file, in `config.json` and in W&B (see `flat`).
 """

@@ -22,10 +22,13 @@ def import_modules(args: Sequence[str]) -> list[str]:
             name = words.pop(0) if words else ""
         if "" not in sys.path and os.getcwd() not in sys.path:
             sys.path.append(os.getcwd())
+        fault = UserError(f"--import={name}: must be a module that Python finds")
+        if not name or name.startswith("."):
+            raise fault
         try:
             importlib.import_module(name)
-        except (ModuleNotFoundError, ValueError, TypeError) as error:
-            if not f"{name}.".startswith(f"{getattr(error, 'name', None) or name}."):  # one that it imports itself
+        except ModuleNotFoundError as error:
+            if not f"{name}.".startswith(f"{error.name}."):  # one that it imports itself
                 raise
-            raise UserError(f"--import={name}: must be a module that Python finds") from error
+            raise fault from error
     return others

@@ -1,5 +1,8 @@
 """Experiments declare trials that exist."""
 
+import copy
+import sys
+
 import pytest
 
 from research.config import Config, Experiment, experiment
@@ -70,6 +73,12 @@ def test_a_file_anywhere_is_an_experiment(tmp_path):
     (tmp_path / "empty.py").write_text("")
     with pytest.raises(UserError, match="must set EXPERIMENT"):
         experiment.load(str(tmp_path / "empty.py"))
+
+
+def test_a_file_with_the_name_of_a_module_does_not_replace_it(tmp_path):
+    (tmp_path / "copy.py").write_text(OUTSIDE)
+    assert list(experiment.load(str(tmp_path / "copy.py")).variants) == ["a"]
+    assert sys.modules.get("copy") is copy
 
 
 def test_files_of_one_name_are_told_apart(tmp_path):

@@ -23,10 +23,18 @@ def test_a_module_of_the_working_directory_is_imported_and_taken_from_the_words(
     assert (sys.modules["my_first"].VALUE, sys.modules["my_second"].VALUE) == (1, 2)
 
 
-@pytest.mark.parametrize("words", [["--import=no_such_module_x"], ["--import=no_such_module_x.y"], ["--import"]])
+@pytest.mark.parametrize(
+    "words", [["--import=no_such_module_x"], ["--import=no_such_module_x.y"], ["--import"], ["--import=.."]]
+)
 def test_a_module_that_is_not_found_is_one_line(folder, words):
     with pytest.raises(UserError, match=r"^--import=.*: must be a module that Python finds$"):
         import_modules(words)
+
+
+def test_an_error_within_the_module_is_not_blamed_on_the_flag(folder):
+    (folder / "my_wrong.py").write_text("1 + 'a'\n")
+    with pytest.raises(TypeError, match="unsupported operand"):
+        import_modules(["--import=my_wrong"])
 
 
 def test_what_the_module_itself_lacks_is_not_blamed_on_the_flag(folder):
