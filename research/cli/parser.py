@@ -29,7 +29,7 @@ def parse_command(kind: type[OptionsT], args: Sequence[str], command: str) -> Op
     try:
         if any(word in HELP for word in args):
             run_tyro_help(kind, command)
-        flags, others = split(args)
+        flags, others = split(args, switches={name for name, hint in hints.items() if hint is bool})
         for key in flags:
             if key not in hints or key in positionals:
                 close = difflib.get_close_matches(key, hints.keys() - positionals, n=1, cutoff=0.5)

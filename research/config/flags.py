@@ -5,7 +5,7 @@ underscores. Every mistake is a `UserError` of one line. `research.cli.parser` r
 """
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import astuple, make_dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
@@ -66,8 +66,11 @@ def read_flags(args: Sequence[str]) -> dict[str, str]:
     return flags
 
 
-def split(args: Sequence[str]) -> tuple[dict[str, str], list[str]]:
-    """Return the text of each flag by its key, and the words that belong to no flag; after `--` no word does."""
+def split(args: Sequence[str], switches: Container[str] = ()) -> tuple[dict[str, str], list[str]]:
+    """Return the text of each flag by its key, and the words that belong to no flag; after `--` no word does.
+
+    Switches are the keys of flags that need no value: `--strict` alone means `--strict=true`.
+    """
     flags: dict[str, str] = {}
     others: list[str] = []
     words = list(args)
@@ -80,7 +83,9 @@ def split(args: Sequence[str]) -> tuple[dict[str, str], list[str]]:
             continue
         key, equals, text = word[2:].partition("=")
         key = key.replace("-", "_")
-        if not equals:
+        if not equals and key in switches:
+            text = "true"
+        elif not equals:
             if not words or words[0].startswith("--"):
                 raise UserError(f"{word}: needs a value, as in {word}=VALUE")
             text = words.pop(0)

@@ -191,12 +191,17 @@ class RunDirectory:
 
 
 def find(root: Path | str) -> list[RunDirectory]:
-    """Return all run directories at or under `root`, at any depth, sorted by path."""
-    runs = []
-    for folder, folders, files in os.walk(root):
-        if "config.json" in files:
-            runs.append(RunDirectory(Path(folder)))
+    """Return all run directories at or under `root`, at any depth, sorted by path; links are followed, each run once."""
+    runs: list[RunDirectory] = []
+    visited: set[str] = set()
+    for folder, folders, files in os.walk(root, followlinks=True):
+        folders.sort()
+        place = os.path.realpath(folder)
+        if place in visited or "config.json" in files:
             folders.clear()  # a run holds no runs, but may hold large checkpoint and W&B folders
+        if "config.json" in files and place not in visited:
+            runs.append(RunDirectory(Path(folder)))
+        visited.add(place)
     return sorted(runs)
 
 

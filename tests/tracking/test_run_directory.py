@@ -250,6 +250,19 @@ def test_runs_are_found_at_any_depth_and_not_within_a_run(tmp_path):
     assert find(tmp_path / "absent") == []
 
 
+def test_links_are_followed_and_each_run_is_found_once(tmp_path):
+    for name in ("a/deep/er", "a/x"):
+        RunDirectory.create(tmp_path / name, CONFIG)
+    (tmp_path / "links").mkdir()
+    for name in ("one", "two"):
+        (tmp_path / "links" / name).symlink_to(tmp_path / "a")
+    (tmp_path / "links" / "cycle").symlink_to(tmp_path / "links")
+    assert [str(run.path.relative_to(tmp_path)) for run in find(tmp_path / "links")] == [
+        "links/one/deep/er",
+        "links/one/x",
+    ]
+
+
 def test_a_claimed_directory_cannot_be_claimed_again_until_it_is_free(tmp_path):
     run = RunDirectory.create(tmp_path / "trial", CONFIG)
     with run.claimed(), pytest.raises(UserError, match="trial: another process is training this trial"), run.claimed():
