@@ -191,7 +191,7 @@ class RunDirectory:
 
 
 def find(root: Path | str) -> list[RunDirectory]:
-    """Return all run directories at or under `root`, at any depth, sorted by path; links are followed, each run once."""
+    """Return all run directories at or under `root`, at any depth and behind links, each once, sorted by path."""
     runs: list[RunDirectory] = []
     visited: set[str] = set()
     for folder, folders, files in os.walk(root, followlinks=True):
