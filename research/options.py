@@ -10,6 +10,7 @@ values, and `bind` puts them (or tracers) back in the place of the fields.
 """
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any, TypeVar, get_args, get_origin
 
 import numpy as np
@@ -62,6 +63,18 @@ def require_default(options: Any, section: str, name: str, used: bool, by: str) 
     (default,) = (item.default for item in dataclasses.fields(options) if item.name == name)
     value = getattr(options, name)
     require(used or value == default, f"{section}.{name}", value, f"{default}, as {by} does not use it")
+
+
+def find_class(registry: Mapping[str, type[OptionsT]], name: str, key: str) -> type[OptionsT]:
+    """Return the class that a registry has under a name.
+
+    Raises:
+        UserError: if there is none, or if the class sets another `name` than the one it is registered under.
+    """
+    require(name in tuple(registry), key, name, f"one of {', '.join(registry)}")
+    kind: Any = registry[name]
+    require(kind.name == name, key, name, f"{kind.name!r}, the `name` that its class {kind.__name__} sets")
+    return kind
 
 
 def traced(default: Any, off: Any = None) -> Any:

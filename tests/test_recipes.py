@@ -95,7 +95,7 @@ def test_the_new_cell_trains(copy):
     run(copy, "-m", "research", "train", "gradient_norms", *options, *QUICK)
     record = result(copy, "gradient_norms")
     assert record["status"] == "finished"
-    assert 0 < record["summary"]["gradient/initial/first_last_ratio"] < 1
+    assert 0 < record["summary"]["gradient/initial/encoder/layer_1/forward/h/first_last_ratio"] < 1
 
 
 @pytest.mark.slow

@@ -25,6 +25,7 @@ from jaxtyping import Array, Float
 
 from research.cells import initializers
 from research.cells.initializers import InitScheme, Layout, Matrix, Vector
+from research.options import require
 
 Carry = tuple[Float[Array, "..."], ...]
 Activation = Literal["sigmoid", "tanh"]
@@ -157,6 +158,18 @@ class Cell:
         matrices = () if self.matrices(1) else ("recurrent", "sparse_fan_in")
         return (*gain, *matrices, *(() if self.keep_gate else ("bias", "forget_bias", "chrono_max_length")))
 
+    @final
+    def gate_index(self, role: Literal["keep_gate", "write_gate"]) -> int | None:
+        """Return the index in `gates` of the gate that has this role; None if none has.
+
+        Raises:
+            UserError: if the attribute does not name one of the gates.
+        """
+        gate = getattr(self, role)
+        allowed = f"None or one of the gates of the cell {self.name}: {', '.join(self.gates)}"
+        require(gate is None or gate in self.gates, role, gate, allowed)
+        return None if gate is None else self.gates.index(gate)
+
 
 class Weights(nnx.Module):
     """The weights of one layer and direction: `w` [D, G·H], `b` [G·H], the matrices and the vectors of the cell.
@@ -167,7 +180,7 @@ class Weights(nnx.Module):
     def __init__(self, cell: Cell, inputs: int, hidden_size: int, init: InitScheme, key: Array, *, length: int) -> None:
         """Draw the weights; `length`: of the longest sequence that the layer reads, for chrono and the IndRNN."""
         matrices, vectors = cell.matrices(hidden_size), cell.vectors(hidden_size)
-        keep, write = (None if gate is None else cell.gates.index(gate) for gate in (cell.keep_gate, cell.write_gate))
+        keep, write = cell.gate_index("keep_gate"), cell.gate_index("write_gate")
         blocks = len(cell.gates)
         layout = Layout(inputs, hidden_size, blocks, keep, write, tuple(matrices.items()), tuple(vectors.items()))
         self.names = ("w", "b", *matrices, *vectors)

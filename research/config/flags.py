@@ -135,8 +135,9 @@ def print_help(name: str, flags: Mapping[str, str]) -> None:
 
 
 def summary(kind: type) -> str:
-    """Return the first line of a class's docstring: what `list` and `--help` say of a choice."""
-    return (kind.__doc__ or "").strip().partition("\n")[0]
+    """Return the first line of a class's docstring, which `list` and `--help` show; "" if it has none."""
+    line = (kind.__doc__ or "").strip().partition("\n")[0]
+    return "" if line.startswith(f"{kind.__name__}(") else line  # the signature that `dataclass` puts in its place
 
 
 def run_tyro(

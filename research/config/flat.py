@@ -11,7 +11,7 @@ from typing import Any, Literal, get_args, get_origin
 
 from research.config.config import CHOICES, Config
 from research.errors import UserError
-from research.options import flatten, require
+from research.options import find_class, flatten, require
 
 WIDTHS = ("model.hidden_size", "model.parameter_budget")
 """Two ways to set the width of a model: each replaces the other."""
@@ -95,9 +95,7 @@ def _chosen(section: str, options: Any, changes: Mapping[str, Any]) -> Any:
     name = changes.get(f"{section}.name")
     if name is None or section not in CHOICES or name == options.name:
         return options
-    registry = CHOICES[section]
-    require(name in tuple(registry), f"{section}.name", name, f"one of {', '.join(registry)}")
-    return registry[name]()
+    return find_class(CHOICES[section], name, f"{section}.name")()
 
 
 def _check_keys(changes: Mapping[str, Any], config: Config) -> None:

@@ -7,6 +7,7 @@ import functools
 from dataclasses import field, make_dataclass
 from typing import Any
 
+from research.options import find_class
 from research.probes.gradient_flow import GradientFlow
 from research.probes.probe import Observed, Probe, Probes
 
@@ -27,5 +28,6 @@ def probes_of(options: dict[str, Any]) -> Probes:
 
 @functools.cache
 def _probes_type(entries: tuple[tuple[str, type[Probe]], ...]) -> type[Probes]:
-    fields = [(name, probe, field(default_factory=probe)) for name, probe in entries]
+    kinds = [find_class(dict(entries), name, "probes") for name, _ in entries]
+    fields = [(kind.name, kind, field(default_factory=kind)) for kind in kinds]
     return make_dataclass("Probes", fields, bases=(Probes,), frozen=True, namespace={"__doc__": Probes.__doc__})

@@ -61,7 +61,7 @@ class GradientFlow(Probe):
         return observed.profiles
 
     def summarize(self, record: Mapping[str, Any], state_profile: str) -> dict[str, float]:
-        return summarize(record[state_profile])
+        return {f"{state_profile}/{key}": value for key, value in summarize(record[state_profile]).items()}
 
 
 def summarize(norms: ArrayLike) -> dict[str, float]:

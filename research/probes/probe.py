@@ -4,6 +4,8 @@ A new probe is a subclass in a file of its own and a line in `PROBES`:
 
     @dataclass(frozen=True)
     class WeightNorms(Probe):
+        '''Norm of every weight array.'''
+
         name: ClassVar[str] = "weight_norms"
         section: ClassVar[str] = "weights"
 

@@ -11,6 +11,7 @@ import pytest
 from research.cells import CELLS, LSTM
 from research.cells.cell import Activation, Carry, Tape, Weights, activate
 from research.cells.initializers import InitOptions, InitScheme
+from research.errors import UserError
 from research.options import flatten
 from research.recurrence.unroll import step
 from tests.cells import reference
@@ -85,6 +86,13 @@ def test_a_subclass_of_a_cell_is_a_cell_with_the_options_of_both():
     (h, c), (plain_h, plain_c) = step(cell, weights, x, carry), step(plain, same, x, carry)
     np.testing.assert_array_equal(h, 2 * plain_h)
     np.testing.assert_array_equal(c, plain_c)
+
+
+@pytest.mark.parametrize("role", ["keep_gate", "write_gate"])
+def test_a_role_of_what_is_no_gate_is_refused_in_a_line(role):
+    cell = dataclass(frozen=True)(type("Wrong", (LSTM,), {role: "z"}))()
+    with pytest.raises(UserError, match=f"^{role}=z: must be None or one of the gates of the cell lstm: i, f, g, o$"):
+        Weights(cell, 2, 3, InitScheme.of(InitOptions()), jax.random.key(0), length=1)
 
 
 @pytest.mark.parametrize("gates", [1, 4])

@@ -1,5 +1,7 @@
 """What a user types becomes the config that it says, or one line that tells what is wrong."""
 
+from dataclasses import make_dataclass
+
 import pytest
 
 from research.cells import GRU
@@ -163,3 +165,7 @@ def test_help_shows_the_choices_and_the_values_of_the_experiment_and_of_the_othe
         assert f"--{key} " in shown
     for summary in ("gru Gated recurrent unit", "--cell.name (now rnn; its options follow)", "dyck Well nested"):
         assert summary in shown
+
+
+def test_a_choice_without_a_docstring_has_no_summary():
+    assert flags.summary(make_dataclass("Mine", [("size", int)])) == ""

@@ -83,6 +83,8 @@ def test_a_class_of_the_users_is_a_choice_once_it_is_in_the_registry(monkeypatch
     assert config.cell == Mine(sharpness=3.0, peephole=True)
     assert unflatten(flatten(config)) == config
     assert refusal(cell__sharpness=1).endswith("no such option of cell.name=lstm; it is one of cell.name=mine")
+    monkeypatch.setitem(CELLS, "other", Mine)
+    assert refusal(cell__name="other") == "cell.name=other: must be 'mine', the `name` that its class Mine sets"
 
 
 @pytest.mark.parametrize(

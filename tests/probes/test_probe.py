@@ -62,6 +62,13 @@ def test_probes_are_off_by_default_and_their_options_can_be_copied_and_sent():
         assert same == TINY
 
 
+@pytest.mark.usefixtures("registered")
+def test_a_probe_under_another_name_than_its_own_is_refused(monkeypatch):
+    monkeypatch.setitem(PROBES, "other", Norms)
+    with pytest.raises(UserError, match=r"^probes=other: must be 'norms', the `name` that its class Norms sets$"):
+        default_probes()
+
+
 def test_a_negative_period_is_one_line():
     with pytest.raises(UserError, match=r"^probes\.gradient_flow\.every=-1: must be between 0"):
         of(probes__gradient_flow__every=-1)

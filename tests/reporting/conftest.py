@@ -48,7 +48,7 @@ def gradient_runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 diverged = (setting, variant, seed) == ("mnist_196", "rnn gain 1.2", 1)
                 if diverged:
                     run.append("gradient_flow", {"step": 150, H: np.full(150, np.nan), C: np.full(150, np.nan)})
-                numbers = {f"gradient/initial/{key}": v for key, v in summarize(profile(factor, seed)).items()}
+                numbers = {f"gradient/initial/{H}/{key}": v for key, v in summarize(profile(factor, seed)).items()}
                 summary = numbers | {"test/accuracy": 0.9 + 0.01 * seed}
                 status = "diverged" if diverged else "finished"
                 run.finish({"status": status, "summary": summary, "profiles": {"gradient_flow": H}})

@@ -84,9 +84,9 @@ def test_a_profile_is_recorded_where_it_is_due_whatever_it_holds(trials):
     assert math.inf in flow[0][H] and 0.0 in flow[0][H]
     metrics = records(trials[0])
     assert [line["gradient/profile_step"] for line in metrics] == [0, 7]
-    expected = {f"gradient/{key}": value for key, value in summarize(PROFILE[:, 1]).items()}
+    expected = {f"gradient/{C}/{key}": value for key, value in summarize(PROFILE[:, 1]).items()}
     assert str({key: metrics[0][key] for key in expected}) == str(expected)  # nan is equal to nan as text
-    assert (metrics[0]["gradient/overflow_fraction"], metrics[0]["gradient/first_last_ratio"]) == (0, 1 / 3)
+    assert [expected[f"gradient/{C}/{key}"] for key in ("overflow_fraction", "first_last_ratio")] == [0, 1 / 3]
 
 
 def test_the_update_that_fails_is_recorded_at_once_and_at_its_own_step(trials):
@@ -120,7 +120,7 @@ def test_the_result_tells_how_a_trial_ended(trials):
     assert summary["train/steps_per_second"] == 8 * 2 / 4.0
     assert (sound["hidden_size"], sound["parameters"], summary["model/parameters"]) == (4, 9, 9)
     assert sound["profiles"] == {"gradient_flow": C}  # the cell's state, and not its output
-    assert summary["gradient/initial/first_last_ratio"] == summary["gradient/final/first_last_ratio"] == 1 / 3
+    assert summary[f"gradient/initial/{C}/first_last_ratio"] == summary[f"gradient/final/{C}/first_last_ratio"] == 1 / 3
     assert "step" not in summary
     assert {"git_commit", "source"} <= set(sound["environment"]) and sound["environment"]["backend"] == "scan"
 
@@ -177,7 +177,7 @@ def test_a_resumed_journal_sums_up_what_it_reads_once_and_what_it_writes(trials,
     resumed.finish(outcome(8, [state(True, 8)] * 2, [Evaluation({})] * 2))
     result = trials[1].run.result()
     assert result is not None and result["summary"]["train/loss"] == 0.0
-    assert {"gradient/initial/half_life", "gradient/final/half_life"} <= set(result["summary"])
+    assert {f"gradient/{when}/{C}/half_life" for when in ("initial", "final")} <= set(result["summary"])
 
 
 def test_what_an_option_adds_is_recorded_where_it_is_on(tmp_path):
