@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from research.config import experiment, flags
-from research.config.naming import name_trial
+from research.config.naming import folder_name, name_trial
 from research.errors import UserError
 
 USAGE = """\
@@ -33,7 +33,7 @@ def run(args: Sequence[str]) -> None:
     trial = name_trial(name, texts)
     from research.training.trainer import train_trials  # wandb, orbax: `--help` need not wait for them
 
-    (result,) = train_trials([trial], directory=writable(directory) / experiment.folder(name))
+    (result,) = train_trials([trial], directory=writable(directory) / folder_name(Path(name).stem))
     for key, value in result.summary.items():
         print(f"{key:<40} {value:.6g}" if isinstance(value, int | float) else f"{key:<40} {value}")
     for metric, signature in result.signatures.items():

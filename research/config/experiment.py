@@ -86,20 +86,25 @@ def describe(name: str) -> str:
     return (_module(name).__doc__ or "").strip().partition("\n")[0]
 
 
-def folder(name: str) -> str:
-    """Return the name of the folder for the experiment's runs."""
-    return Path(name).stem
+def recorded_name(name: str) -> str:
+    """Return what a run records of its experiment: the name of one of `experiments/`, or the full path of a file."""
+    if not name.endswith(".py"):
+        return name
+    path = Path(name).resolve()
+    return path.stem if path.parent == ROOT / "experiments" else str(path)
 
 
 def _module(name: str) -> ModuleType:
-    path = Path(name).resolve()
-    title = f"user_experiment_{path.stem}_{zlib.crc32(bytes(path)):08x}"  # no name of another module
-    if not name.endswith(".py"):
-        if name not in names():
+    known = recorded_name(name)
+    if not known.endswith(".py"):
+        if known not in names():
             raise UserError(f"experiment {name!r}: must be the path of a Python file, or one of {', '.join(names())}")
-        path, title = ROOT / "experiments" / f"{name}.py", f"experiments.{name}"
-    if not path.is_file():
-        raise UserError(f"experiment {name!r}: no such file")
+        path, title = ROOT / "experiments" / f"{known}.py", f"experiments.{known}"
+    else:
+        path = Path(known)
+        title = f"user_experiment_{path.stem}_{zlib.crc32(bytes(path)):08x}"  # no name of another module
+        if not path.is_file():
+            raise UserError(f"experiment {name!r}: no such file")
     module = sys.modules.get(title)
     if module is None or module.__file__ != str(path):
         spec = importlib.util.spec_from_file_location(title, path)

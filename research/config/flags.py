@@ -7,16 +7,16 @@ underscores. Every mistake is a `UserError` of one line. `research.cli.parser` r
 import functools
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import astuple, make_dataclass
-from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
 
 import tyro
 from tyro import _errors as tyro_errors  # private, but the only way to tyro's parse errors; tyro is pinned
 
 from research.config import experiment
-from research.config.config import CHOICES, Config
-from research.config.flat import draft, field_types, override
+from research.config.config import Config
+from research.config.flat import draft, field_types, merge, override
 from research.errors import UserError
+from research.options import LABELS
 
 MARKERS = (tyro.conf.AvoidSubcommands, tyro.conf.FlagConversionOff)
 POSITIONAL = (*MARKERS, tyro.conf.PositionalRequiredArgs)
@@ -97,41 +97,33 @@ def split(args: Sequence[str], switches: Container[str] = ()) -> tuple[dict[str,
 
 def parse(base: Config, flags: Mapping[str, str]) -> Config:
     """Return the config with the options that the flags name changed; another name of a choice takes its defaults."""
-    types = field_types(draft(base, flags))
-    # tyro reads those that stand in the flags alone: for all options it takes a tenth of a second, for each trial
-    items = [(f"field_{i}", Annotated[types[key], tyro.conf.arg(name=key)]) for i, key in enumerate(flags)]
-    values = run_tyro(make_dataclass("Flags", items), flags, use_underscores=True)
-    return override(base, dict(zip(flags, astuple(values), strict=True)))
+    config = draft(base, flags)
+    types = field_types(config)
+    return merge(config, {key: _read_value(key, types[key], text) for key, text in flags.items()})
 
 
 def config_of(name: str, flags: Mapping[str, str]) -> Config:
     """Return the config of a trial of an experiment: its base, the setting, the variant, then the other flags."""
-    if flags.get("experiment", name) != name:
+    recorded = experiment.recorded_name(name)
+    if experiment.recorded_name(flags.get("experiment", name)) != recorded:
         raise UserError(f"experiment={flags['experiment']}: must be {name}, the experiment that is trained")
-    base = experiment.load(name).config(flags.get("setting", ""), flags.get("variant", ""))
-    recorded = str(Path(name).resolve()) if name.endswith(".py") else name  # so that it is found from any folder
-    return parse(override(base, {"experiment": recorded}), {key: flags[key] for key in flags if key != "experiment"})
+    base = _base(recorded, flags.get("setting", ""), flags.get("variant", ""))
+    return parse(base, {key: text for key, text in flags.items() if key not in LABELS})
 
 
-def print_help(name: str, flags: Mapping[str, str]) -> None:
-    """Print what can be chosen by name, and all options with their values in this experiment and by these flags.
+@functools.lru_cache(maxsize=1000)
+def _base(experiment_name: str, setting: str, variant: str) -> Config:
+    """Return the config that the trials of a setting and a variant share, of which a sweep has many."""
+    declared = experiment.load(experiment_name)
+    return override(declared.config(setting, variant), {"experiment": experiment_name})
 
-    Raises:
-        SystemExit: after that.
-    """
-    declared = experiment.load(name)
-    base = declared.config(flags.get("setting", ""), flags.get("variant", ""))
-    config = draft(base, {key: text for key, text in flags.items() if key != "experiment"})
-    # tyro keeps the end of a line before what is no letter, and adds an empty one there to any that stands before
-    lines = [declared.claim, "", "Run directories go to --runs-dir DIR (default: runs)."]
-    for key, named in (("setting", declared.settings), ("variant", declared.variants)):
-        if named:
-            lines.append(f"--{key}: {', '.join(repr(choice) if ' ' in choice else choice for choice in named)}.")
-    for section, registry in CHOICES.items():
-        width = max(map(len, registry))
-        lines += ["", f"Choices of --{section}.name (now {getattr(config, section).name}; its options follow):"]
-        lines += [f"  {choice:<{width}}  {summary(kind)}" for choice, kind in registry.items()]
-    run_tyro_help(Config, f"train {name}", use_underscores=True, default=config, description="\n".join(lines))
+
+@functools.lru_cache(maxsize=10_000)
+def _read_value(key: str, kind: Any, text: str) -> Any:
+    """Return the value of one flag; tyro takes milliseconds for each, and the trials of a sweep share most."""
+    options = make_dataclass("Flag", [("value", Annotated[kind, tyro.conf.arg(name=key)])])
+    (value,) = astuple(run_tyro(options, {key: text}, use_underscores=True))
+    return value
 
 
 def summary(kind: type) -> str:

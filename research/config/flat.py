@@ -5,6 +5,7 @@ outside its range, are a `UserError` of one line.
 """
 
 import difflib
+import functools
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from typing import Any, Literal, get_args, get_origin
@@ -20,9 +21,9 @@ KINDS = {int: "a whole number", float: "a number", bool: "true or false", str: "
 
 def unflatten(flat: Mapping[str, Any]) -> Config:
     """Return the config with these dotted keys; an absent key takes its default. The inverse of `flatten`."""
-    structure = _merge(Config(), _names(flat), checked=False)
+    structure = merge(Config(), _names(flat), checked=False)
     _check_keys(flat, structure)
-    return _merge(structure, flat)
+    return merge(structure, flat)
 
 
 def override(config: Config, *layers: Mapping[str, Any]) -> Config:
@@ -33,8 +34,8 @@ def override(config: Config, *layers: Mapping[str, Any]) -> Config:
     only what all of them lead to is checked.
     """
     for changes in layers:
-        config = _merge(draft(config, changes), changes, checked=False)
-    return _merge(config, {})
+        config = merge(draft(config, changes), changes, checked=False)
+    return merge(config, {})
 
 
 def draft(config: Config, changes: Mapping[str, Any]) -> Config:
@@ -46,11 +47,36 @@ def draft(config: Config, changes: Mapping[str, Any]) -> Config:
     if len(widths) == len(WIDTHS):
         size, budget = (changes[key] for key in WIDTHS)
         raise UserError(f"{WIDTHS[0]}={size}: must be absent, as {WIDTHS[1]}={budget} decides it")
-    default = flatten(Config())
-    replaced = {key: default[key] for key in WIDTHS if widths and key not in changes}
-    structure = _merge(config, _names(changes) | replaced, checked=False)
+    replaced = {key: _defaults()[key] for key in WIDTHS if widths and key not in changes}
+    structure = merge(config, _names(changes) | replaced, checked=False)
     _check_keys(changes, structure)
     return structure
+
+
+def merge(base: Any, changes: Mapping[str, Any], prefix: str = "", checked: bool = True) -> Any:
+    """Return the options of one section, and of those in it, with their changes.
+
+    Args:
+        base: the section's options.
+        changes: values by dotted key, of this and other sections.
+        prefix: what the section's keys start with.
+        checked: whether options check themselves as they are made.
+    """
+    if not checked and not any(key.startswith(prefix) for key in changes):
+        return base
+    values: dict[str, Any] = {}
+    for item in fields(base):
+        key, value = prefix + item.name, getattr(base, item.name)
+        if is_dataclass(value):
+            values[item.name] = merge(_chosen(key, value, changes), changes, f"{key}.", checked)
+        else:
+            values[item.name] = _typed(key, changes[key], item.type) if key in changes else value
+    if checked:
+        return type(base)(**values)
+    options = object.__new__(type(base))
+    for name, value in values.items():
+        object.__setattr__(options, name, value)
+    return options
 
 
 def field_types(options: Any, prefix: str = "") -> dict[str, Any]:
@@ -62,32 +88,13 @@ def field_types(options: Any, prefix: str = "") -> dict[str, Any]:
     return types
 
 
+@functools.cache
+def _defaults() -> Mapping[str, Any]:
+    return flatten(Config())
+
+
 def _names(changes: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in changes.items() if key.endswith(".name") and key[: -len(".name")] in CHOICES}
-
-
-def _merge(base: Any, changes: Mapping[str, Any], prefix: str = "", checked: bool = True) -> Any:
-    """Return the options of one section, and of those in it, with their changes.
-
-    Args:
-        base: the section's options.
-        changes: values by dotted key, of this and other sections.
-        prefix: of the section's keys.
-        checked: whether options check themselves as they are made.
-    """
-    values: dict[str, Any] = {}
-    for item in fields(base):
-        key, value = prefix + item.name, getattr(base, item.name)
-        if is_dataclass(value):
-            values[item.name] = _merge(_chosen(key, value, changes), changes, f"{key}.", checked)
-        else:
-            values[item.name] = _typed(key, changes[key], item.type) if key in changes else value
-    if checked:
-        return type(base)(**values)
-    options = object.__new__(type(base))
-    for name, value in values.items():
-        object.__setattr__(options, name, value)
-    return options
 
 
 def _chosen(section: str, options: Any, changes: Mapping[str, Any]) -> Any:
@@ -102,21 +109,49 @@ def _check_keys(changes: Mapping[str, Any], config: Config) -> None:
     known = flatten(config)
     for key, value in changes.items():
         if key not in known:
-            raise UserError(f"{key}={value}: no such option{suggestion(key, config)}")
+            raise _unknown(key, value, config)
 
 
-def suggestion(key: str, config: Config) -> str:
-    """Return the end of the line about an unknown key: who has it, the nearest key, or where to find them all."""
+def _unknown(key: str, value: Any, config: Config) -> UserError:
+    """Return the error of an unknown key: which choices have the option, or which option is probably meant."""
+    options = {f"{section}.name": section for section in CHOICES}
+    options |= {other: other.rpartition(".")[2] for other in flatten(config) if other not in options}
+    known = set(options)
+    for section, registry in CHOICES.items():
+        names = (item.name for kind in registry.values() for item in fields(kind))
+        options |= {f"{section}.{name}": name for name in names if f"{section}.{name}" not in options}
+    nearest = _nearest(key, options)
+    if nearest is None:
+        return UserError(f"{key}={value}: no such option; `python -m research train EXPERIMENT --help all` names them")
+    if nearest in known:
+        return UserError(f"{key}={value}: no such option; did you mean {nearest}?")
+    section, _, name = nearest.partition(".")
+    names = [choice for choice, kind in CHOICES[section].items() if name in {item.name for item in fields(kind)}]
+    has = f"{', '.join(names)} {'have' if len(names) > 1 else 'has'} it (--{section}.name={names[0]})"
+    return UserError(f"{nearest}: {getattr(config, section).name} has no such option; {has}")
+
+
+def _nearest(key: str, options: Mapping[str, str]) -> str | None:
+    """Return the option that is probably meant.
+
+    Args:
+        key: what was written.
+        options: last part of the key of each option, by key.
+    """
     section, _, name = key.rpartition(".")
-    registry = CHOICES.get(section, {})
-    choices = [other for other, kind in registry.items() if name in {item.name for item in fields(kind)}]
-    if choices:
-        chosen = getattr(config, section).name
-        return f" of {section}.name={chosen}; it is one of {section}.name={', '.join(choices)}"
-    known = list(flatten(config))
-    same_name = [f"{name}.name"] if name in CHOICES else [other for other in known if other.rpartition(".")[2] == name]
-    close = same_name or difflib.get_close_matches(key, known, n=1, cutoff=0.5)
-    return f"; did you mean {close[0]}?" if close else "; `python -m research train EXPERIMENT --help` names them"
+    words = set(name.split("_"))
+    if key not in CHOICES and (inside := [other for other in options if other.startswith(f"{key}.")]):
+        return inside[0]
+    same_section = sorted(options, key=lambda other: other.rpartition(".")[0] != section)
+    for matches in (
+        lambda last: last == name,
+        lambda last: "".join(word[:1] for word in last.split("_")) == name,  # lr of learning_rate
+        lambda last: words <= set(last.split("_")) or set(last.split("_")) <= words,
+        lambda last: bool(difflib.get_close_matches(name, [last], cutoff=0.75)),
+    ):
+        if meant := next((other for other in same_section if matches(options[other])), None):
+            return meant
+    return next(iter(difflib.get_close_matches(key, options, n=1, cutoff=0.7)), None)
 
 
 def _typed(key: str, value: Any, kind: Any) -> Any:

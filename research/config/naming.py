@@ -1,49 +1,79 @@
-"""What a trial is called: the flags that it was started with."""
+"""Names of run directories: LABEL-ID, such as `adding_50-gru_chrono-seed0-3f9a01c7`.
+
+The label is for people: the values that the trial was given. The ID is a hash of them and of the experiment, so that two
+trials never share a name, and the same command finds its directory again.
+"""
 
 import hashlib
-import re
-from collections import Counter
+import json
+import unicodedata
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from research.config.config import Config
 from research.config.flags import config_of
 from research.options import LABELS, NEUTRAL_KEYS, flatten
 
-MAX_NAME = 200
-"""Letters of a folder's name before it is cut off and told apart by a hash; file systems allow 255."""
-FIRST = (*LABELS, "seed", "task.")
-"""Prefixes of the keys that a name starts with, in this order."""
+MAX_LETTERS = 80
+MAX_BYTES = 240
+"""Bounds of a label; with the ID it stays below the 255 bytes that file systems allow."""
 
 
 class NamedConfig(NamedTuple):
-    """A trial, and the name of its folder."""
+    """A trial, and the name of its run directory."""
 
     name: str
     config: Config
 
 
 def name_trial(experiment: str, flags: Mapping[str, str]) -> NamedConfig:
-    """Return the trial of these flags; its name tells the flags, in the order of the config's keys."""
+    """Return the trial of an experiment with these flags."""
     config = config_of(experiment, flags)
-    flat = flatten(config)
-    keys = [
-        key for key in sorted(flat, key=_rank) if key in flags and not key.startswith(("experiment", *NEUTRAL_KEYS))
-    ]
-    short = {key: key.removesuffix(".name").rpartition(".")[2] for key in flat}
-    times = Counter(short.values())
-    labels = [short[key] if times[short[key]] == 1 or key.endswith(".name") else key for key in keys]
-    parts = [f"{label}={folder_name(str(flat[key]))}" for label, key in zip(labels, keys, strict=True)]
-    name = ",".join(parts) or "base"
-    if len(name) > MAX_NAME:
-        name = f"{name[:MAX_NAME]},{hashlib.sha256(name.encode()).hexdigest()[:8]}"
-    return NamedConfig(name, config)
+    values = {
+        key: value
+        for key, value in flatten(config).items()
+        if key in flags and key != "experiment" and not key.startswith(NEUTRAL_KEYS)
+    }
+    words = [_word(key, values[key]) for key in sorted(values, key=_place)]
+    label = "-".join(_safe(word).lstrip(".") for word in words if word) or "default"
+    return NamedConfig(f"{_cut(label)}-{_id([config.experiment, values])}", config)
 
 
-def folder_name(text: str) -> str:
-    """Return the text with all that is not safe in a file name replaced by underscores."""
-    return re.sub(r"[^A-Za-z0-9_.+-]", "_", text)
+def folder_name(name: str) -> str:
+    """Return the name of the folder for the runs of a sweep or an experiment.
+
+    It is the name of the sweep, or the stem of the experiment's file; if that does not do as a folder, what does with an
+    ID, so that two names never become one folder.
+    """
+    folder = _cut(_safe(name, "-").lstrip(".-"))
+    return folder if folder == name else f"{folder}-{_id(name)}"
 
 
-def _rank(key: str) -> int:
-    return next((rank for rank, prefix in enumerate(FIRST) if key.startswith(prefix)), len(FIRST))
+def _place(key: str) -> int:
+    """Return the place of a key in a label: setting, variant, task, other keys in the order of the config, seed."""
+    if key in LABELS:
+        return LABELS.index(key)
+    return 5 if key == "seed" else 3 if key.startswith("task.") else 4
+
+
+def _word(key: str, value: Any) -> str:
+    if key in LABELS or key.endswith(".name"):
+        return str(value)
+    if key == "seed":
+        return f"seed{value}"
+    text = f"{value:g}" if isinstance(value, float) else str(value).lower() if isinstance(value, bool) else str(value)
+    return f"{key.rpartition('.')[2]}_{text}"
+
+
+def _safe(text: str, others: str = "") -> str:
+    """Return the text with `_` for all but letters, marks and digits of any script, `.`, `_`, `+` and some others."""
+    letters = unicodedata.normalize("NFC", text)
+    return "".join(x if x in f"._+{others}" or unicodedata.category(x)[0] in "LMN" else "_" for x in letters)
+
+
+def _cut(text: str) -> str:
+    return text[:MAX_LETTERS].encode()[:MAX_BYTES].decode(errors="ignore")
+
+
+def _id(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:8]

@@ -67,12 +67,18 @@ def test_a_file_anywhere_is_an_experiment(tmp_path):
     path.write_text(OUTSIDE)
     assert list(experiment.load(str(path)).variants) == ["a"]
     assert experiment.describe(str(path)) == "A question of mine."
-    assert experiment.folder(str(path)) == "mine"
+    assert experiment.recorded_name(str(path)) == str(path)
     with pytest.raises(UserError, match=r"absent.py': no such file"):
         experiment.load(str(tmp_path / "absent.py"))
     (tmp_path / "empty.py").write_text("")
     with pytest.raises(UserError, match="must set EXPERIMENT"):
         experiment.load(str(tmp_path / "empty.py"))
+
+
+def test_a_file_of_the_project_is_known_by_its_name_however_it_is_written():
+    path = experiment.ROOT / "experiments/attention.py"
+    assert experiment.recorded_name(str(path)) == experiment.recorded_name("attention") == "attention"
+    assert experiment.load(str(path)) is experiment.load("attention")
 
 
 def test_a_file_with_the_name_of_a_module_does_not_replace_it(tmp_path):

@@ -111,8 +111,8 @@ def test_flags_override_the_variant_which_overrides_the_setting_which_overrides_
     [
         ("--sed=1", "sed=1: no such option; did you mean seed?"),
         ("--cell=gru", "did you mean cell.name?"),
-        ("--task.length=3", "task.length=3: no such option of task.name=pixels"),
-        ("--cell.reset=before", "cell.reset=before: no such option of cell.name=lstm; it is one of cell.name=gru"),
+        ("--task.length=3", "task.length: pixels has no such option; adding, "),
+        ("--cell.reset=before", "cell.reset: lstm has no such option; gru has it (--cell.name=gru)"),
         ("--seed=1.5", "seed=1.5: must be a whole number"),
         ("--seed=", "seed=: must be a whole number"),
         ("--seed=-1", "seed=-1: must be between 0 and 2**31 - 1"),

@@ -11,7 +11,7 @@ import pytest
 
 from research.cells import CELLS, GRU, LSTM
 from research.config import CHOICES, Config
-from research.config.flat import draft, field_types, override, suggestion, unflatten
+from research.config.flat import draft, field_types, override, unflatten
 from research.errors import UserError
 from research.options import flatten
 from research.tasks import TASKS
@@ -82,7 +82,7 @@ def test_a_class_of_the_users_is_a_choice_once_it_is_in_the_registry(monkeypatch
     config = override(Config(), {"cell.name": "mine", "cell.sharpness": 3, "cell.peephole": True})
     assert config.cell == Mine(sharpness=3.0, peephole=True)
     assert unflatten(flatten(config)) == config
-    assert refusal(cell__sharpness=1).endswith("no such option of cell.name=lstm; it is one of cell.name=mine")
+    assert refusal(cell__sharpness=1).endswith("lstm has no such option; mine has it (--cell.name=mine)")
     monkeypatch.setitem(CELLS, "other", Mine)
     assert refusal(cell__name="other") == "cell.name=other: must be 'mine', the `name` that its class Mine sets"
 
@@ -137,20 +137,34 @@ def test_an_unknown_key_is_named(key):
 
 
 @pytest.mark.parametrize(
-    ("key", "line"),
+    ("keys", "line"),
     [
-        ("sed", "; did you mean seed?"),
-        ("gain", "; did you mean init.gain?"),
-        ("traning.steps", "; did you mean training.steps?"),
-        ("training.clip_norm", "; did you mean optimizer.clip_norm?"),
-        ("model.cell", "; did you mean cell.name?"),
-        ("cell.reset", " of cell.name=lstm; it is one of cell.name=gru"),
-        ("schedule.patience", " of schedule.name=constant; it is one of schedule.name=plateau"),
-        ("zzzz", "; `python -m research train EXPERIMENT --help` names them"),
+        ("sed", "no such option; did you mean seed?"),
+        ("lr optimizer.lr training.learning-rate", "no such option; did you mean optimizer.learning_rate?"),
+        ("batch_size bs training.batchsize model.batch_size", "no such option; did you mean training.batch_size?"),
+        ("model hidden_size modl.hidden_size", "no such option; did you mean model.hidden_size?"),
+        ("gain", "no such option; did you mean init.gain?"),
+        ("traning.steps training max_steps", "no such option; did you mean training.steps?"),
+        ("model.cell cell", "no such option; did you mean cell.name?"),
+        ("optimiser", "no such option; did you mean optimizer.name?"),
+        ("layers", "no such option; did you mean model.num_layers?"),
+        ("probes.every", "no such option; did you mean probes.gradient_flow.every?"),
+        ("zzzz", "no such option; `python -m research train EXPERIMENT --help all` names them"),
+        ("cell.reset reset", "cell.reset: lstm has no such option; gru has it (--cell.name=gru)"),
+        ("momentum", "optimizer.momentum: adam has no such option; sgd, rmsprop have it (--optimizer.name=sgd)"),
+        ("heads", "attention.num_heads: none has no such option; multi_head has it (--attention.name=multi_head)"),
+        ("patience", "schedule.patience: constant has no such option; plateau has it (--schedule.name=plateau)"),
     ],
 )
-def test_the_nearest_key_is_suggested_or_the_choice_that_has_it(key, line):
-    assert suggestion(key, Config()) == line
+def test_an_unknown_key_suggests_the_nearest_or_the_choices_that_have_it(keys, line):
+    for key in keys.split():
+        assert refusal(**{key: 1}) == (f"{key}=1: {line}" if line.startswith("no") else line)
+
+
+def test_an_option_of_other_tasks_is_said_with_all_that_have_it():
+    names = [name for name, kind in TASKS.items() if "length" in {item.name for item in dataclasses.fields(kind)}]
+    expected = f"task.length: pixels has no such option; {', '.join(names)} have it (--task.name={names[0]})"
+    assert {refusal(**{key: 5}) for key in ("task.length", "length", "task.lenght")} == {expected}
 
 
 def test_width_and_budget_of_weights_replace_each_other():

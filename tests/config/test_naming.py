@@ -1,50 +1,85 @@
-"""A trial is named by its flags."""
+"""A run directory is named by what its trial was given."""
+
+import re
 
 import pytest
 
-from research.config import naming
 from research.config.flags import read_flags
 from research.config.naming import folder_name, name_trial
 
 
-def trial_name(*args: str) -> str:
-    return name_trial("gradient_norms", read_flags(args)).name
+def trial_name(*args: str, experiment: str = "gradient_norms") -> str:
+    return name_trial(experiment, read_flags(args)).name
 
 
-def test_a_trial_is_named_by_its_flags_in_the_order_of_the_config():
-    assert trial_name("--init.gain=2", "--seed=0", "--variant=rnn gain 1.2", "--setting=mnist_784") == (
-        "setting=mnist_784,variant=rnn_gain_1.2,seed=0,gain=2.0"
+def label(*args: str) -> str:
+    text, _, number = trial_name(*args).rpartition("-")
+    assert re.fullmatch("[0-9a-f]{8}", number)
+    return text
+
+
+@pytest.mark.parametrize(
+    ("args", "expected"),
+    [
+        ((), "default"),
+        (("--setting=", "--seed=1"), "seed1"),
+        (("--seed=0", "--variant=gru chrono", "--setting=adding_50"), "adding_50-gru_chrono-seed0"),
+        (("--seed=3", "--init.gain=0.9", "--cell.name=gru"), "gru-gain_0.9-seed3"),
+        (("--cell.name=gru", "--task.length=9", "--task.name=adding"), "length_9-adding-gru"),
+        (("--task.permuted=True", "--optimizer.learning_rate=1e-05"), "permuted_true-learning_rate_1e_05"),
+        (("--wandb.mode=disabled", "--training.checkpoint_seconds=1", "--init.gain=2"), "gain_2"),
+        (("--experiment=gradient_norms",), "default"),
+    ],
+)
+def test_the_label_is_the_values_that_were_given(args, expected):
+    assert label(*args) == expected
+
+
+def test_the_same_trial_has_the_same_name_however_its_flags_are_written():
+    first = trial_name("--optimizer.learning_rate", "1e-3", "--seed=1", "--wandb.mode=offline")
+    assert first == trial_name("--seed=01", "--optimizer.learning-rate=.001")
+
+
+def test_different_trials_have_different_names_also_where_the_label_is_the_same():
+    names = {
+        trial_name(),
+        trial_name(experiment="attention"),
+        trial_name("--optimizer.learning_rate=0.12345678"),
+        trial_name("--optimizer.learning_rate=0.12345679"),
+        trial_name("--dropout.output=0.5"),
+        trial_name("--dropout.recurrent=0.5"),
+        *(trial_name(f"--training.{key}=1") for key in ("log_every", "eval_every")),
+    }
+    assert len(names) == 8
+
+
+def test_names_are_stable():
+    """A change of this name would hide all runs so far from the commands that made them."""
+    assert trial_name("--setting=adding_50", "--variant=gru chrono", "--seed=0") == "adding_50-gru_chrono-seed0-70dc7c36"
+
+
+@pytest.mark.parametrize("letter", ["a", "语", "𠀀"])
+def test_long_names_are_cut_to_what_a_file_system_takes(tmp_path, letter):
+    path = tmp_path / "mine.py"
+    path.write_text(
+        '"""Mine."""\nfrom research.config import Config, Experiment\n'
+        f'EXPERIMENT = Experiment("c", Config(), variants={{"{letter}" * 200 + end: {{}} for end in "xy"}})\n'
     )
-    assert trial_name() == "base"
+    names = {trial_name(f"--variant={letter * 200}{end}", experiment=str(path)) for end in "xy"}
+    assert len(names) == 2
+    for name in (*names, folder_name(letter * 200)):
+        assert len(name) <= 89
+        (tmp_path / name).mkdir()
 
 
-def test_a_name_does_not_depend_on_how_a_value_is_spelt():
-    assert trial_name("--optimizer.learning_rate", "1e-3") == trial_name("--optimizer.learning-rate=.001")
-    assert trial_name("--task.permuted=true") == trial_name("--task.permuted=True") == "permuted=True"
+@pytest.mark.parametrize("name", ["rnn", "two-words_1.5", "中文", "हिन्दी", "über"])
+def test_letters_of_any_script_are_kept(name):
+    assert folder_name(name) == name
 
 
-def test_flags_that_do_not_touch_what_is_computed_are_not_in_the_name():
-    assert trial_name("--wandb.mode=disabled", "--training.checkpoint_seconds=1", "--seed=1") == "seed=1"
-    assert trial_name("--experiment=gradient_norms", "--seed=1") == "seed=1"
-
-
-def test_a_choice_is_named_by_its_section_and_keys_of_one_name_are_told_apart():
-    assert trial_name("--task.name=adding", "--task.length=9") == "task=adding,length=9"
-    assert trial_name("--cell.name=gru", "--zoneout.cell=0") == "cell=gru,zoneout.cell=0.0"
-    assert trial_name("--init.input=normal") == "init.input=normal"  # dropout.input, too
-
-
-def test_long_names_are_cut_and_still_differ(monkeypatch):
-    monkeypatch.setattr(naming, "MAX_NAME", 14)
-    first, second = (trial_name("--variant=rnn gain 1", f"--seed={seed}") for seed in (1, 2))
-    assert first != second
-    assert first[:15] == second[:15] == "variant=rnn_ga,"
-    assert len(first) == 23
-
-
-@pytest.mark.parametrize("text", ["rnn gain 1", "a/b", "../x", "ü", "a,b=c", "$(x)\n"])
-def test_folder_names_hold_no_letter_that_is_special_to_a_file_system_or_shell(text):
-    safe = folder_name(text)
-    assert len(safe) == len(text)
-    assert safe.isascii()
-    assert not set(safe) & set("/ ,=$()\n\\:*?\"<>|'&;")
+def test_two_sweeps_never_share_a_folder():
+    names = ["a b", "a_b", "a/b", "../a", "..", "-a", "a", "a\n", "ü", "u\u0308", "中 文", "中/文", "x" * 80, "x" * 81]
+    folders = [folder_name(name) for name in names]
+    assert len(set(folders)) == len(names)
+    assert not any(folder.startswith((".", "-")) for folder in folders)
+    assert not set("".join(folders)) & set("/ ,=$()\n\\:*?\"<>|'&;")
