@@ -8,6 +8,7 @@ from research.cli.parser import Positional, parse_command
 from research.config import CHOICES, experiment
 from research.config.flags import summary
 from research.probes import PROBES
+from research.sweep import spec
 
 
 @dataclass(frozen=True)
@@ -24,13 +25,25 @@ def run(args: Sequence[str]) -> None:
     if options.experiment:
         _print_experiment(options.experiment)
         return
-    _print_section("experiments", {name: experiment.describe(name) for name in experiment.names()})
-    for section, registry in {**CHOICES, "probes": PROBES}.items():
-        title, prefix = ("probes", "probes.{}") if section == "probes" else (f"{section}.name", section)
-        _print_section(title, {name: _describe(kind, prefix.format(name)) for name, kind in registry.items()})
-    paths = sorted((experiment.ROOT / "sweeps").glob("*.yaml"))
-    first_lines = [path.read_text(encoding="utf-8").partition("\n")[0].removeprefix("# ") for path in paths]
-    _print_section("sweeps", {f"sweeps/{path.name}": line for path, line in zip(paths, first_lines, strict=True)})
+    print(table("experiments", experiment.summaries()))
+    for section, registry in CHOICES.items():
+        print(table(f"{section}.name", {name: describe_choice(kind, section) for name, kind in registry.items()}))
+    print(table("probes", {name: describe_choice(kind, f"probes.{name}") for name, kind in PROBES.items()}))
+    print(table("sweeps", {name: spec.describe(path) for name, path in spec.files().items()}))
+
+
+def describe_choice(kind: type, section: str) -> str:
+    """Return the summary of a choice and, in other lines, the names of its options."""
+    names = [item.name for item in fields(kind) if item.name != "name"]
+    options = textwrap.fill(f"{section}.*: {', '.join(names)}", 100, break_on_hyphens=False)
+    return summary(kind) + (f"\n{options}" if names else "")
+
+
+def table(title: str, lines: Mapping[str, str]) -> str:
+    """Return a title and, under it, texts next to their names."""
+    width = max((len(name) for name in lines), default=0)
+    rows = [f"  {name:<{width}}  {text}".rstrip() for name, text in lines.items()]
+    return "\n".join([title, *(row.replace("\n", "\n" + " " * (width + 4)) for row in rows)])
 
 
 def _print_experiment(name: str) -> None:
@@ -41,18 +54,4 @@ def _print_experiment(name: str) -> None:
             label: " ".join(f"--{key}={value}" for key, value in changes.items()) for label, changes in named.items()
         }
         if options:
-            print()
-            _print_section(kind, options)
-
-
-def _describe(kind: type, section: str) -> str:
-    names = [item.name for item in fields(kind) if item.name != "name"]
-    options = textwrap.fill(f"{section}.*: {', '.join(names)}", 100, break_on_hyphens=False)
-    return summary(kind) + (f"\n{options}" if names else "")
-
-
-def _print_section(title: str, lines: Mapping[str, str]) -> None:
-    print(title)
-    width = max((len(name) for name in lines), default=0)
-    for name, text in lines.items():
-        print(f"  {name:<{width}}  {text}".rstrip().replace("\n", "\n" + " " * (width + 4)))
+            print(f"\n{table(kind, options)}")

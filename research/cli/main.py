@@ -18,8 +18,8 @@ usage: python -m research COMMAND ... [--import MODULE]
   list [EXPERIMENT]            what can be chosen: experiments, tasks, cells, attentions, ..., sweeps
   train EXPERIMENT [--KEY=VALUE ...] [--runs-dir DIR]
                                train one trial of an experiment: a name, or the path of a Python file
-  sweep FILE [--limit N] [--runs-dir DIR]
-                               train all trials of a sweep file; run again, it resumes
+  sweep SWEEP [--experiment EXPERIMENT] [--limit N] [--runs-dir DIR]
+                               train all trials of a sweep: a name, or the path of a file; again, it resumes
   report RUNS [--format FORMAT] [--output DIR]
                                table and figures of the trials under a directory
   data list | fetch NAME ... | info NAME ...
@@ -28,7 +28,7 @@ usage: python -m research COMMAND ... [--import MODULE]
                                what a trained model predicts for a word, a sentence, a recording
 
 `COMMAND --help` explains the options of a command. --import MODULE, for any command, imports a module of your own
-first, which may add to the registries (cells, tasks, probes, ...); it may stand several times."""
+first, which may register cells, tasks, probes, ...; it may be given several times."""
 
 
 def main(args: Sequence[str] | None = None) -> int:
@@ -74,6 +74,8 @@ def _dispatch(args: list[str]) -> int:
     if not args or args[0] in ("-h", "--help", "help"):
         print(USAGE)
         return 0
+    if any(word.partition("=")[0] == "--experiment" for word in args) and args[0].startswith("--"):
+        args = ["train", *args]  # what W&B's default command starts: flags alone
     if args[0] not in COMMANDS:
         close = difflib.get_close_matches(args[0], COMMANDS, n=1)
         hint = f"did you mean {close[0]}?" if close else f"must be one of {', '.join(COMMANDS)}"

@@ -1,5 +1,6 @@
 """`sweep`: all trials of a sweep file, on this machine, packed by shape, in one process."""
 
+import shlex
 import sys
 from collections import Counter
 from collections.abc import Sequence
@@ -18,8 +19,10 @@ from research.sweep.duplicates import describe_duplicates
 class Sweep:
     """Train all trials of a sweep file; run again, it resumes."""
 
-    file: Path
-    """a sweep in W&B's format, such as sweeps/gradient_norms.yaml"""
+    sweep: Path
+    """path of a file in W&B's sweep format, or the name of one in sweeps/, such as gradient_norms"""
+    experiment: str = ""
+    """name or path of the experiment, for a file that does not name one"""
     runs_dir: Path = Path("runs")
     """where run directories go"""
     limit: int = 0
@@ -34,8 +37,10 @@ class Sweep:
 def run(args: Sequence[str]) -> None:
     """Warn of trials that compute the same, train all, then print how they ended and how to report on them."""
     options = parse_command(Sweep, args, "sweep")
-    sweep = spec.read(options.file)
-    directory = writable(options.runs_dir) / sweep.name
+    file = spec.find(options.sweep)
+    sweep = spec.read(file, options.experiment)
+    directory = writable(options.runs_dir / sweep.name)
+    spec.save_copy(file, directory)
     trials = sweep.trials[: options.limit or None]
     for line in describe_duplicates(trials):
         print(f"warning: {line}", file=sys.stderr)
@@ -44,4 +49,4 @@ def run(args: Sequence[str]) -> None:
     results = train_trials(trials, directory=directory)
     count = Counter("skipped" if result.skipped else result.status for result in results)
     print(f"{count['finished']} finished, {count['diverged']} diverged, {count['skipped']} skipped (done before)")
-    print(f"python -m research report {directory}")
+    print(f"python -m research report {shlex.quote(str(directory))}")

@@ -1,35 +1,29 @@
 """`train`: one trial of an experiment."""
 
+import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from research.config import experiment, flags
+from research.cli import train_help
+from research.config import flags
 from research.config.naming import folder_name, name_trial
 from research.errors import UserError
 
-USAGE = """\
-usage: python -m research train EXPERIMENT [--KEY=VALUE ...] [--runs-dir DIR] [--import MODULE]
 
-Train one trial of an experiment: a name of `list`, or the path of a Python file that sets EXPERIMENT.
-`train EXPERIMENT --help` shows all keys with the experiment's values; --setting and --variant select the experiment's
-named options (`list EXPERIMENT`). Run again, it resumes, or shows the result.
-
-  --runs-dir DIR  where run directories go (default: runs)"""
-
-
-def run(args: Sequence[str]) -> None:
-    """Train a trial, then print its summary and its place."""
-    if args and args[0] in flags.HELP:
-        print(USAGE)
-        return
-    name, *words = args or ["-"]
-    if name.startswith("-"):
-        raise UserError(f"train: the experiment comes first, one of {', '.join(experiment.names())}")
-    texts = flags.read_flags([word for word in words if word not in flags.HELP])
+def run(args: Sequence[str]) -> int:
+    """Train a trial, then print its summary and its place; without an experiment, print those there are."""
+    words, topic = _without_help(args)
+    name = words.pop(0) if words and not words[0].startswith("-") else ""
+    texts = flags.read_flags(words)
     directory = Path(texts.pop("runs_dir", "runs"))  # no key of the config
-    if any(word in flags.HELP for word in words):
-        flags.print_help(name, texts)
+    name = name or texts.get("experiment", "")
+    if not name:
+        print(train_help.usage(), file=sys.stderr if topic is None else sys.stdout)
+        return 2 if topic is None else 0
+    if topic is not None:
+        train_help.print_help(name, texts, topic)
+        return 0
     trial = name_trial(name, texts)
     from research.training.trainer import train_trials  # wandb, orbax: `--help` need not wait for them
 
@@ -39,6 +33,7 @@ def run(args: Sequence[str]) -> None:
     for metric, signature in result.signatures.items():
         print(f"{metric:<40} {signature}")
     print(f"{result.status}: {result.path}")
+    return 0
 
 
 def writable(directory: Path) -> Path:
@@ -49,3 +44,15 @@ def writable(directory: Path) -> Path:
     except OSError as error:
         raise UserError(f"--runs-dir={directory}: cannot be written to: {error.strerror}") from error
     return directory
+
+
+def _without_help(args: Sequence[str]) -> tuple[list[str], str | None]:
+    """Return the words without `--help TOPIC`, and the topic: "" if none is named, None without `--help`."""
+    words = list(args)
+    for place, word in enumerate(words):
+        flag, _, topic = word.partition("=")
+        if flag in flags.HELP:
+            following = words[place + 1 : place + 2]
+            named = [] if topic or not following or following[0].startswith("-") else following
+            return words[:place] + words[place + 1 + len(named) :], topic or "".join(named)
+    return words, None

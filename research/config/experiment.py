@@ -86,6 +86,11 @@ def describe(name: str) -> str:
     return (_module(name).__doc__ or "").strip().partition("\n")[0]
 
 
+def summaries() -> dict[str, str]:
+    """Return what each experiment of `experiments/` asks, in a line, by name."""
+    return {name: describe(name) for name in names()}
+
+
 def recorded_name(name: str) -> str:
     """Return what a run records of its experiment: the name of one of `experiments/`, or the full path of a file."""
     if not name.endswith(".py"):

@@ -107,15 +107,14 @@ def config_of(name: str, flags: Mapping[str, str]) -> Config:
     recorded = experiment.recorded_name(name)
     if experiment.recorded_name(flags.get("experiment", name)) != recorded:
         raise UserError(f"experiment={flags['experiment']}: must be {name}, the experiment that is trained")
-    base = _base(recorded, flags.get("setting", ""), flags.get("variant", ""))
+    base = base_config(recorded, flags.get("setting", ""), flags.get("variant", ""))
     return parse(base, {key: text for key, text in flags.items() if key not in LABELS})
 
 
 @functools.lru_cache(maxsize=1000)
-def _base(experiment_name: str, setting: str, variant: str) -> Config:
+def base_config(name: str, setting: str = "", variant: str = "") -> Config:
     """Return the config that the trials of a setting and a variant share, of which a sweep has many."""
-    declared = experiment.load(experiment_name)
-    return override(declared.config(setting, variant), {"experiment": experiment_name})
+    return override(experiment.load(name).config(setting, variant), {"experiment": experiment.recorded_name(name)})
 
 
 @functools.lru_cache(maxsize=10_000)

@@ -1,6 +1,6 @@
 """Names of run directories: LABEL-ID, such as `adding_50-gru_chrono-seed0-3f9a01c7`.
 
-The label is for people: the values that the trial was given. The ID is a hash of them and of the experiment, so that two
+The label is for people: the values that the trial was given. The ID is a hash of them and of the experiment. So two
 trials never share a name, and the same command finds its directory again.
 """
 
@@ -42,11 +42,11 @@ def name_trial(experiment: str, flags: Mapping[str, str]) -> NamedConfig:
 def folder_name(name: str) -> str:
     """Return the name of the folder for the runs of a sweep or an experiment.
 
-    It is the name of the sweep, or the stem of the experiment's file; if that does not do as a folder, what does with an
-    ID, so that two names never become one folder.
+    It is the name itself. A name that is too long, or has letters that a folder's name must not have, is changed and
+    gets an ID, so that two names never become one folder.
     """
     folder = _cut(_safe(name, "-").lstrip(".-"))
-    return folder if folder == name else f"{folder}-{_id(name)}"
+    return folder if folder == name else f"{folder}-{_id(name)}".lstrip("-")
 
 
 def _place(key: str) -> int:

@@ -1,12 +1,14 @@
 """W&B's sweep format to a list of trials, without W&B: https://docs.wandb.ai/guides/sweeps/sweep-config-keys.
 
-`wandb sweep` takes the same files. A trial's config is made from the very flags that W&B's agent would write for it,
+`wandb sweep` takes the same files. A trial's config is made from the flags that W&B's agent would write for it,
 `--key=value` for each parameter, so that the two ways of running a sweep cannot differ.
 """
 
+import contextlib
 import difflib
 import itertools
 import math
+import os
 import random
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -14,6 +16,7 @@ from typing import Any, NamedTuple
 
 import yaml
 
+from research.config import experiment as experiments
 from research.config.extensions import import_modules
 from research.config.flags import read_flags
 from research.config.naming import NamedConfig, folder_name, name_trial
@@ -23,12 +26,15 @@ from research.sweep import parameters
 from research.sweep.parameters import Parameter
 
 METHODS = ("grid", "random")
-USED = ("command", "method", "name", "parameters", "project", "run_cap")
-UNUSED = ("program", "description", "entity", "metric")  # W&B's; they do not change the trials
+USED = ("command", "method", "name", "parameters", "program", "project", "run_cap")
+UNUSED = ("description", "entity", "metric")  # W&B's; they do not change the trials
 COMMAND = '["${env}", "${interpreter}", "-m", "research", "train", EXPERIMENT, "${args}"]'
+DEFAULT_COMMAND = ("${env}", "${interpreter}", "${program}", "${args}")  # W&B's
+COPY = "sweep.yaml"
+"""The copy of a sweep file next to its runs."""
 MAX_TRIALS = 10_000
-SEED = 0  # of the draws of a random sweep
-REDRAWS = 1000  # before a random sweep is held to have no more different trials
+SEED = 0  # of the samples of a random sweep
+REDRAWS = 1000  # before a random sweep is said to have no more different trials
 
 
 class Sweep(NamedTuple):
@@ -38,8 +44,37 @@ class Sweep(NamedTuple):
     trials: tuple[NamedConfig, ...]
 
 
-def read(path: Path | str) -> Sweep:
+def files() -> dict[str, Path]:
+    """Return the sweep files by name: those in `sweeps/` of the project and, before them, of the working directory."""
+    folders = (experiments.ROOT / "sweeps", Path("sweeps"))
+    return {path.stem: path for folder in folders for path in sorted(folder.glob("*.yaml"))}
+
+
+def find(path: Path) -> Path:
+    """Return the path, or that of the sweep file in `sweeps/` with this name."""
+    if path.suffix or path.is_file():
+        return path
+    known = files()
+    if str(path) not in known:
+        close = difflib.get_close_matches(str(path), known, n=1)
+        hint = f"did you mean {close[0]}?" if close else f"must be the path of a file, or one of {', '.join(known)}"
+        raise UserError(f"{path}: no such sweep; {hint}")
+    return known[str(path)]
+
+
+def describe(path: Path) -> str:
+    """Return the description of a sweep file, "" if it has none or cannot be read."""
+    with contextlib.suppress(UserError):
+        return str(_load(path).get("description") or "").strip().partition("\n")[0]
+    return ""
+
+
+def read(path: Path | str, experiment: str = "") -> Sweep:
     """Return the sweep that the file describes, after importing the modules that its command imports.
+
+    Args:
+        path: of the file.
+        experiment: name or path of the experiment, for a file that does not name one.
 
     Raises:
         UserError: for whatever is wrong with the file or with any of its trials, naming the file and the key.
@@ -48,13 +83,24 @@ def read(path: Path | str) -> Sweep:
     try:
         content = _load(path)
         _check_keys(content)
-        experiment, fixed = _command(content)
+        named, fixed = _command(content, path)
+        if experiment:
+            fixed = [f"--experiment={experiment}", *fixed]
         if "project" in content and not any(word.startswith("--wandb.project") for word in fixed):
             fixed = [f"--wandb.project={content['project']}", *fixed]
-        trials = tuple(_trials(content, experiment, fixed))
+        trials = tuple(_trials(content, named, fixed))
     except UserError as error:
         raise UserError(f"{path}: {error}") from error
     return Sweep(folder_name(str(content.get("name", path.stem))), trials)
+
+
+def save_copy(path: Path, directory: Path) -> None:
+    """Copy the sweep file next to its runs, for reports; a crash leaves the old copy or the new one."""
+    content, copy = path.read_bytes(), directory / COPY
+    if not copy.exists() or copy.read_bytes() != content:
+        temporary = directory / f".{COPY}.{os.getpid()}"
+        temporary.write_bytes(content)
+        os.replace(temporary, copy)
 
 
 def _trials(content: dict[str, Any], experiment: str, fixed: Sequence[str]) -> Iterator[NamedConfig]:
@@ -62,9 +108,13 @@ def _trials(content: dict[str, Any], experiment: str, fixed: Sequence[str]) -> I
     seen: set[str] = set()
     for values in _combinations(content, varied):
         args = [f"--{parameter.key}={value}" for parameter, value in zip(varied, values, strict=True)]
-        trial = name_trial(experiment, read_flags([*fixed, *args]))
+        flags = read_flags([*fixed, *args])
+        name = experiment or flags.get("experiment")
+        if not name:
+            raise UserError("experiment: must be named by --experiment, by a parameter, or by `program: PATH.py`")
+        trial = name_trial(name, flags)
         if trial.name in seen:
-            raise UserError(f"parameters: two trials have the name {trial.name}")
+            raise UserError(f"parameters: two trials are the same, {trial.name}")
         seen.add(trial.name)
         yield trial
 
@@ -106,33 +156,47 @@ def _check_keys(content: dict[str, Any]) -> None:
             close = difflib.get_close_matches(str(key), USED + UNUSED, n=1)
             hint = f"did you mean {close[0]}?" if close else f"must be one of {', '.join(sorted(USED + UNUSED))}"
             raise UserError(f"{key}: no such key; {hint}")
-    for key in ("command", "method", "parameters"):
+    for key in ("method", "parameters"):
         if content.get(key) is None:
             raise UserError(f"{key}: must be set")
     require(content["method"] in METHODS, "method", content["method"], f"one of {', '.join(METHODS)}")
     if not isinstance(content["parameters"], dict) or not content["parameters"]:
         raise UserError("parameters: must map config keys to value, values, or a distribution")
-    for key in ("name", "project"):
+    for key in ("name", "program", "project"):
         value = content.get(key, "x")
         require(isinstance(value, str) and bool(value.strip(" .")), key, value, "a word")
     cap = content.get("run_cap", 1)
     require(type(cap) is int and cap >= 1, "run_cap", cap, "a whole number, at least 1")
 
 
-def _command(content: dict[str, Any]) -> tuple[str, list[str]]:
-    """Return the experiment that the command trains, and the flags that it fixes."""
-    command = content["command"]
-    words = [str(word) for word in command] if isinstance(command, list) else []
-    starts = [at for at in range(len(words) - 2) if words[at : at + 2] == ["research", "train"]]
-    if not starts or "${args}" not in words[starts[0] + 3 :] or words[starts[0] + 2].startswith(("-", "$")):
+def _command(content: dict[str, Any], path: Path) -> tuple[str, list[str]]:
+    """Return the experiment that the command names, "" if it names none, and the flags that it fixes."""
+    command = content.get("command", DEFAULT_COMMAND)
+    words = [str(word) for word in command] if isinstance(command, list | tuple) else []
+    starts = [
+        at for at, word in enumerate(words) if word == "${program}" or words[at : at + 2] == ["research", "train"]
+    ]
+    rest = words[starts[0] + 1 :] if starts else []
+    if "${args}" not in rest:
         raise UserError(f"command: must be {COMMAND}, with any fixed flags before or after the last")
-    fixed = import_modules([word for word in words[starts[0] + 3 :] if word != "${args}"])
+    program = str(content.get("program", "")) if words[starts[0]] == "${program}" else ""
+    name = "" if program.endswith("__main__.py") else _locate(program, path)
+    if rest[0] == "train" and not name:
+        rest = rest[1:]
+        name = rest.pop(0) if not rest[0].startswith(("-", "$")) else ""
+    fixed = import_modules([word for word in rest if word != "${args}"])
     for word in fixed:
         if "${" in word:
             raise UserError(f"command: {word} is not known; {COMMAND} is")
         if word.startswith(("--runs-dir", "--runs_dir")):
             raise UserError("command: --runs-dir must be absent; it is an option of `sweep`")
-    return words[starts[0] + 2], fixed
+    return name, fixed
+
+
+def _locate(program: str, path: Path) -> str:
+    """Return the path of an experiment file that is given relative to the working directory or to the sweep file."""
+    beside = path.parent / program
+    return str(beside) if program and not Path(program).exists() and beside.exists() else program
 
 
 class _Loader(yaml.SafeLoader):
@@ -158,5 +222,5 @@ def _load(path: Path) -> dict[str, Any]:
     except (yaml.YAMLError, ValueError, AttributeError, TypeError, LookupError, RecursionError) as error:  # PyYAML's
         raise UserError(f"is not YAML: {' '.join(str(error).split())}") from error
     if not isinstance(content, dict):
-        raise UserError("must be a mapping with method, command and parameters")
+        raise UserError("must be a mapping with method and parameters")
     return content

@@ -1,6 +1,7 @@
 """Commands answer at once, hand on what they were told, and say a mistake in one line with exit code 2."""
 
 import importlib
+import os
 import signal
 import subprocess
 import sys
@@ -64,11 +65,6 @@ def page(monkeypatch):
     return calls
 
 
-def run(*args: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "research", *args]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-
-
 def test_without_arguments_the_help_is_printed(capsys):
     assert cli.main([]) == 0
     bare = capsys.readouterr().out
@@ -98,8 +94,7 @@ def test_list_names_all_there_is(capsys):
     for name in experiment.names():
         assert f"  {name} " in out
         assert experiment.describe(name) in out
-    for path in (ROOT / "sweeps").glob("*.yaml"):
-        assert f"sweeps/{path.name}" in out
+    assert "  gradient_norms     Norms of dL/dh_t for every t, by cell and initialization\n" in out  # the sweep
 
 
 def test_list_of_an_experiment_shows_what_its_names_stand_for(capsys):
@@ -113,7 +108,7 @@ def test_train_trains_the_trial_of_the_flags(trainer, tmp_path, capsys):
     args = ["train", "gradient_norms", "--seed", "3", f"--runs-dir={tmp_path}", "--variant=rnn gain 0.9"]
     assert cli.main(args) == 0
     ((name, config),) = trainer.trials
-    assert (name, trainer.directory) == ("variant=rnn_gain_0.9,seed=3", tmp_path / "gradient_norms")
+    assert (name[:-8], trainer.directory) == ("rnn_gain_0.9-seed3-", tmp_path / "gradient_norms")
     assert (config.seed, config.init.gain) == (3, 0.9)
     out = capsys.readouterr().out
     assert "test/loss" in out
@@ -122,11 +117,28 @@ def test_train_trains_the_trial_of_the_flags(trainer, tmp_path, capsys):
     assert f"finished: {tmp_path}/gradient_norms/{name}\n" in out
 
 
-def test_train_help_of_an_experiment_shows_its_values(capsys):
-    assert cli.main(["train", "gradient_norms", "--variant=rnn gain 0.9", "-h"]) == 0
-    out = capsys.readouterr().out
-    assert "(default: 0.9)" in out
-    assert "--runs-dir" in out
+def test_train_without_an_experiment_prints_its_usage_and_the_experiments(trainer, capsys):
+    assert cli.main(["train", "--help"]) == 0
+    text = capsys.readouterr().out
+    assert text.startswith("usage: python -m research train EXPERIMENT") and "\n  attention " in text
+    for args in (["train"], ["train", "--seed=1"]):
+        assert cli.main(args) == 2
+        assert capsys.readouterr() == ("", text)
+
+
+@pytest.mark.parametrize(
+    ("words", "shown"),
+    [
+        (["--help"], "\n  training  "),
+        (["-h", "--variant=rnn gain 0.9"], "\n  training  "),
+        (["--help", "init", "--variant=rnn gain 0.9"], "(default: 0.9)"),
+        (["--variant=rnn gain 0.9", "--help=init"], "(default: 0.9)"),
+        (["--variant=rnn gain 0.9", "--help", "all"], "(default: 0.9)"),
+    ],
+)
+def test_train_help_of_an_experiment_is_short_or_about_a_section_or_all(words, shown, capsys):
+    assert cli.main(["train", "gradient_norms", *words]) == 0
+    assert shown in capsys.readouterr().out
 
 
 def test_sweep_trains_all_trials_and_counts_how_they_ended(trainer, tmp_path, capsys):
@@ -153,7 +165,8 @@ def test_sweep_warns_of_trials_that_compute_the_same(trainer, tmp_path, capsys):
         "method: grid\nparameters: {init.gain: {values: [1, 2]}}\n"
     )
     assert cli.main(["sweep", str(tmp_path / "same.yaml"), f"--runs-dir={tmp_path}"]) == 0
-    warning = "cell=mingru,gain=2.0 computes the same as cell=mingru,gain=1.0: init.gain does nothing for mingru"
+    (first, _), (second, _) = trainer.trials
+    warning = f"{second} computes the same as {first}: init.gain does nothing for mingru"
     assert capsys.readouterr().err == f"warning: {warning}\n"
 
 
@@ -189,9 +202,29 @@ def test_train_and_sweep_take_experiments_and_modules_of_the_users(trainer, tmp_
     finally:
         CHOICES["cell"].pop("mine", None)  # pyright: ignore[reportAttributeAccessIssue]
     ((name, config),) = trainer.trials
-    assert (name, config.experiment, config.cell.name) == ("variant=a", str(tmp_path / "question.py"), "mine")
+    assert (name[:-8], config.experiment, config.cell.name) == ("a-", str(tmp_path / "question.py"), "mine")
     assert trainer.directory == Path("runs/question")
     assert list(swept) == list(trainer.trials)
+
+
+def test_a_sweep_is_found_by_its_name_in_the_working_directory_and_in_the_project(trainer, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["sweep", "attention", "--limit=1"]) == 0
+    assert (tmp_path / "runs/attention/sweep.yaml").read_bytes() == Path(ATTENTION).read_bytes()
+    (tmp_path / "sweeps").mkdir()
+    (tmp_path / "sweeps/attention.yaml").write_text("method: grid\nname: mine\nparameters: {seed: {value: 7}}\n")
+    (tmp_path / "attention").mkdir()  # no sweep
+    assert cli.main(["sweep", "attention", "--experiment=gradient_norms"]) == 0
+    ((_, config),) = trainer.trials
+    assert (config.experiment, config.seed, trainer.directory) == ("gradient_norms", 7, Path("runs/mine"))
+
+
+def test_flags_that_name_an_experiment_are_trained(trainer, tmp_path):
+    """W&B's default command starts the program of the sweep with the parameters alone."""
+    assert cli.main(["--variant=none", "--experiment=attention", f"--runs-dir={tmp_path}"]) == 0
+    started = trainer.trials
+    assert cli.main(["train", "attention", "--variant=none", f"--runs-dir={tmp_path}"]) == 0
+    assert trainer.trials == started
 
 
 def test_report_hands_on_its_options(page, tmp_path):
@@ -207,10 +240,8 @@ def test_report_hands_on_its_options(page, tmp_path):
         (["--seed=1"], "must be one of list, train, sweep, report, data, predict"),
         (["list", "nothing"], "experiment 'nothing': must be the path of a Python file, or one of"),
         (["list", "a", "b"], "list: b: not expected"),
-        (["train"], "train: the experiment comes first, one of "),
-        (["train", "--seed=1"], "train: the experiment comes first"),
         (["train", "nothing"], "experiment 'nothing': must be the path"),
-        (["train", "nothing.py"], "experiment 'nothing.py': no such file"),
+        (["train", "nothing.py"], "nothing.py': no such file"),
         (["train", "attention", "--sed=1"], "did you mean seed?"),
         (["train", "attention", "--task.name=x", "--help"], "task.name=x: must be one of"),
         (["train", "attention", "--runs-dir"], "--runs-dir: needs a value"),
@@ -218,13 +249,15 @@ def test_report_hands_on_its_options(page, tmp_path):
         (["train", "attention", "--seed=1\n2"], "error: seed=1 2: must be a whole number"),
         (["train", "attention", "--import=no_such_module_x"], "--import=no_such_module_x: must be a module"),
         (["sweep"], "sweep: PATH must be given"),
+        (["sweep", "attentio"], "attentio: no such sweep; did you mean attention?"),
+        (["sweep", "research"], "research: no such sweep; must be the path of a file, or one of attention"),
         (["sweep", "absent.yaml"], "absent.yaml: cannot be read: No such file"),
         (["sweep", ATTENTION, "--limit=-1"], "sweep: limit=-1: must be at least 0"),
         (["sweep", ATTENTION, "--limit=x"], "sweep: limit=x: must be a whole number"),
         (["sweep", ATTENTION, "--lim=1"], "sweep: --lim: no such option; did you mean --limit?"),
         (["sweep", ATTENTION, "--limit=1", "--limit=2"], "--limit: given twice"),
         (["sweep", ATTENTION, "--executor=cloud"], "sweep: executor=cloud: must be one of local"),
-        (["sweep", ATTENTION, f"--runs-dir={ATTENTION}"], "attention.yaml: cannot be written to: File exists"),
+        (["sweep", ATTENTION, f"--runs-dir={ATTENTION}"], "attention: cannot be written to: Not a directory"),
         (["report"], "report: PATH must be given"),
         (["report", "absent"], "absent: no such directory"),
         (["report", ".", "--format=pdf"], "report: format=pdf: must be one of terminal, markdown, latex, html"),
@@ -300,8 +333,11 @@ def test_the_package_gives_the_command_research():
     assert (ROOT / project["tool"]["setuptools"]["dynamic"]["dependencies"]["file"][0]).exists()
 
 
-def test_the_module_is_the_command_line():
-    done = run("nothing")
+@pytest.mark.parametrize("start", [["-m", "research"], [str(ROOT / "research/__main__.py")]])
+def test_the_module_and_its_file_are_the_command_line(start, tmp_path):
+    env = {**os.environ, "PYTHONPATH": str(ROOT)} if "-m" in start else None
+    command = [sys.executable, *start, "nothing"]
+    done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert done.stderr.startswith("error: nothing: no such command")
 

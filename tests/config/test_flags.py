@@ -83,7 +83,7 @@ def test_the_name_of_a_choice_switches_the_options_wherever_it_stands():
 
 
 @pytest.mark.parametrize("last", [True, False])
-def test_another_task_may_come_with_what_it_needs_of_other_sections(last, capsys):
+def test_another_task_may_come_with_what_it_needs_of_other_sections(last):
     """The experiment's options may contradict the new task, as long as the flags together do not."""
     options = ["--attention.name=none", "--training.steps=7"]
     args = [*options, "--task.name=adding"] if last else ["--task.name=adding", *options]
@@ -93,9 +93,6 @@ def test_another_task_may_come_with_what_it_needs_of_other_sections(last, capsys
     assert flags.config_of("gradient_norms", every).task.name == "pronunciation"
     with pytest.raises(UserError, match=r"^attention\.name=additive: must be none"):
         flags.config_of("attention", {"task.name": "adding"})
-    with pytest.raises(SystemExit):
-        flags.print_help("attention", {"task.name": "adding"})
-    assert "--task.definition" in capsys.readouterr().out
 
 
 def test_flags_override_the_variant_which_overrides_the_setting_which_overrides_the_base():
@@ -144,27 +141,6 @@ def test_a_flag_that_stands_twice_is_an_error_in_either_spelling():
 
 def test_a_flag_does_not_swallow_the_next_one():
     assert "--seed: needs a value" in complaint("--seed", "--init.gain=1")
-
-
-def test_help_with_an_unknown_flag_is_refused():
-    with pytest.raises(UserError, match=r"^bogus=1: no such option"):
-        flags.print_help("attention", {"bogus": "1"})
-
-
-def test_help_shows_the_choices_and_the_values_of_the_experiment_and_of_the_other_flags(capsys):
-    changes = {"task.name": "adding", "variant": "rnn gain 1.2"}
-    with pytest.raises(SystemExit):
-        flags.print_help("gradient_norms", changes)
-    printed = capsys.readouterr().out
-    assert "\n\nChoices of --cell.name" in printed and "\n\n\n" not in printed
-    shown = " ".join(printed.replace("│", " ").split())
-    assert "--task.length INT" in shown and "(default: 100)" in shown
-    assert "--task.permuted" not in shown
-    assert "(default: 1.2)" in shown  # init.gain
-    for key in flatten(flags.config_of("gradient_norms", changes)):
-        assert f"--{key} " in shown
-    for summary in ("gru Gated recurrent unit", "--cell.name (now rnn; its options follow)", "dyck Well nested"):
-        assert summary in shown
 
 
 def test_a_choice_without_a_docstring_has_no_summary():

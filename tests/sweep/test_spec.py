@@ -35,8 +35,8 @@ def read(tmp_path):
     return write_and_read
 
 
-def names(sweep: Sweep) -> list[str]:
-    return [trial.name for trial in sweep.trials]
+def seeds(sweep: Sweep) -> list[int]:
+    return [trial.config.seed for trial in sweep.trials]
 
 
 @functools.cache
@@ -92,6 +92,43 @@ def test_the_agent_starts_the_same_trials_for_every_kind_of_value(tmp_path):
     assert {(trial.config.model.hidden_size, trial.config.seed) for trial in sweep.trials} == {(8, 3)}
 
 
+@pytest.mark.parametrize(
+    ("changes", "flag"),
+    [
+        ({"program": "research/__main__.py"}, "attention"),
+        (
+            {"program": "research/__main__.py", "command": ["${interpreter}", "${program}", "train", "${args}"]},
+            "attention",
+        ),
+        ({"command": ["research", "train", "${args}"]}, "attention"),
+        ({"program": "experiments/attention.py"}, ""),
+        ({"program": "mine.py"}, ""),  # next to the sweep file
+        ({"program": "research/__main__.py", "parameters": {"experiment": {"value": "attention"}}}, ""),
+    ],
+)
+def test_the_experiment_is_named_by_the_program_a_parameter_or_the_caller(tmp_path, monkeypatch, changes, flag):
+    monkeypatch.chdir(experiment.ROOT)
+    text = (experiment.ROOT / "experiments/attention.py").read_text(encoding="utf-8")
+    (tmp_path / "mine.py").write_text(text, encoding="utf-8")
+    path = tmp_path / "some.yaml"
+    path.write_text(yaml.safe_dump(content(command=...) | changes))
+    expected = str(tmp_path / "mine.py") if changes.get("program") == "mine.py" else "attention"
+    assert {trial.config.experiment for trial in spec.read(path, flag).trials} == {expected}
+
+
+def test_the_copy_next_to_the_runs_is_the_file_of_the_last_sweep(tmp_path):
+    file, copy = tmp_path / "some.yaml", tmp_path / "runs" / "sweep.yaml"
+    copy.parent.mkdir()
+    times = []
+    for text in ("a: 1", "a: 1", "a: 2"):
+        file.write_text(text)
+        spec.save_copy(file, copy.parent)
+        times.append(copy.stat().st_ino)
+        assert copy.read_text() == text
+    assert times[0] == times[1] != times[2]  # replaced as a whole, and only if it differs
+    assert list(copy.parent.iterdir()) == [copy]
+
+
 def test_the_sweep_of_gradient_norms_is_every_setting_with_every_arm_and_three_seeds():
     declared = experiment.load("gradient_norms")
     configs = [trial.config for trial in shipped(experiment.ROOT / "sweeps/gradient_norms.yaml").trials]
@@ -110,12 +147,12 @@ def test_a_grid_is_all_combinations_the_last_parameter_changing_fastest(read):
 
 
 def test_a_run_cap_takes_the_first_trials_of_a_grid(read):
-    assert names(read(content(run_cap=1))) == ["seed=0"]
+    assert seeds(read(content(run_cap=1))) == [0]
 
 
 def test_the_name_of_the_file_stands_in_for_a_name_and_is_safe_in_a_path(read):
     assert read(content()).name == "some"
-    assert read(content(name="../two words")).name == ".._two_words"
+    assert read(content(name="два слова")).name.startswith("два_слова-")
 
 
 def test_the_project_is_that_of_the_file(read):
@@ -151,7 +188,7 @@ def test_random_trials_lie_in_their_ranges_and_are_drawn_again_alike(read):
 
 def test_random_trials_differ_until_there_are_no_more(read):
     few = {"seed": {"min": 0, "max": 3}}
-    assert sorted(names(read(random_content(4, **few)))) == ["seed=0", "seed=1", "seed=2", "seed=3"]
+    assert sorted(seeds(read(random_content(4, **few)))) == [0, 1, 2, 3]
     with pytest.raises(UserError, match="run_cap=5: must be at most 4"):
         read(random_content(5, **few))
 
@@ -181,7 +218,7 @@ def one(entry: Any) -> dict[str, Any]:
             "early_terminate and method=bayes: need W&B's server; use `wandb sweep`",
         ),
         (content(method=...), "method: must be set"),
-        (content(command=...), "command: must be set"),
+        (content(command=...), "experiment: must be named by --experiment, by a parameter, or by `program: PATH.py`"),
         ({"method": "grid", "command": COMMAND}, "parameters: must be set"),
         (content(method="bayes"), "method=bayes: need W&B's server; use `wandb sweep`"),
         (content(method="gird"), "method=gird: must be one of grid, random"),
@@ -195,7 +232,10 @@ def one(entry: Any) -> dict[str, Any]:
         (content(method="random"), "run_cap: must be set, as the method is random"),
         (content(command="python -m research train x"), "command: must be ["),
         (content(command=COMMAND[:-1]), "command: must be ["),
-        (content(command=["research", "train", "${args}"]), "command: must be ["),
+        (content(command=["research", "train", "${args}"]), "experiment: must be named"),
+        (content(program=3), "program=3: must be a word"),
+        (content(program="absent.py", command=...), "absent.py': no such file"),
+        (content({"experiment": {"value": "attention"}}), "experiment=attention: must be gradient_norms"),
         (content(command=[*COMMAND[:-1], "${args_no_hyphens}", "${args}"]), "command: ${args_no_hyphens} is not known"),
         (content(command=[*COMMAND, "--runs-dir=x"]), "command: --runs-dir must be absent"),
         (content(command=[*COMMAND, "--seed=1"]), "--seed: given twice"),
@@ -205,8 +245,8 @@ def one(entry: Any) -> dict[str, Any]:
         (content({"seed": {"values": [0, "x"]}}), "seed=x: must be a whole number"),
         (content({"variant": {"values": ["nobody"]}}), "variant=nobody: must be one of"),
         (content({"seed": {"values": [True]}}), "seed=True: must be a whole number"),
-        (content({"seed": {"values": [0, "00"]}}), "parameters: two trials have the name seed=0"),
-        (content({"wandb.mode": {"values": ["auto", "disabled"]}}), "two trials have the name base"),
+        (content({"seed": {"values": [0, "00"]}}), "parameters: two trials are the same, seed0-"),
+        (content({"wandb.mode": {"values": ["auto", "disabled"]}}), "parameters: two trials are the same, default-"),
         (
             content({key: {"values": list(range(101))} for key in ("seed", "training.eval_every")}),
             "parameters: make 10201 trials; must be at most 10000",

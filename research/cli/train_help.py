@@ -1,0 +1,84 @@
+"""The help of `train`: what an experiment can be trained with, in short, by section, or all of it."""
+
+import textwrap
+from collections.abc import Mapping
+from dataclasses import field, is_dataclass, make_dataclass
+from typing import Any
+
+from research.cli.list import describe_choice, table
+from research.config import CHOICES, Config, experiment
+from research.config.flags import base_config, run_tyro_help, summary
+from research.config.flat import draft
+from research.errors import UserError
+
+USAGE = """\
+usage: python -m research train EXPERIMENT [--KEY=VALUE ...] [--runs-dir DIR] [--import MODULE]
+
+Train one trial of an experiment: a name, or the path of a Python file that sets EXPERIMENT.
+The same command again resumes the trial, or shows its result.
+
+  --KEY=VALUE      an option of the trial: `train EXPERIMENT --help` shows them
+  --runs-dir DIR   where run directories go (default: runs)
+  --import MODULE  import a module of your own first, which may register cells, tasks, probes, ...
+"""
+
+
+def usage() -> str:
+    """Return how `train` is called, and the experiments of the project."""
+    return f"{USAGE}\n{table('experiments', experiment.summaries())}"
+
+
+def print_help(name: str, flags: Mapping[str, str], topic: str = "") -> None:
+    """Print the options of an experiment, with their values in it and by the other flags.
+
+    Args:
+        name: the experiment.
+        flags: text of the other flags by key.
+        topic: a section, such as "cell", for its choices and options; "all" for all of them; "" for an overview.
+
+    Raises:
+        SystemExit: with code 0, after the options of a section or all.
+    """
+    base = base_config(experiment.recorded_name(name), flags.get("setting", ""), flags.get("variant", ""))
+    config = draft(base, {key: text for key, text in flags.items() if key != "experiment"})
+    sections = {key: value for key, value in vars(config).items() if is_dataclass(value)}
+    if topic == "all":
+        text = _choices(config, *CHOICES)
+        run_tyro_help(Config, f"train {name}", default=config, description=text, use_underscores=True)
+    if topic in sections:
+        kind = make_dataclass("Section", [(topic, type(sections[topic]), field(default=sections[topic]))])
+        text = _choices(config, *CHOICES.keys() & {topic})
+        run_tyro_help(kind, f"train {name}", description=text, use_underscores=True)
+    if topic:
+        raise UserError(f"train: --help {topic}: must be followed by all or one of {', '.join(sections)}")
+    _print_overview(name, sections)
+
+
+def _print_overview(name: str, sections: Mapping[str, Any]) -> None:
+    declared = experiment.load(name)
+    print(f"usage: python -m research train {name} [--KEY=VALUE ...] [--runs-dir DIR]\n\n{experiment.describe(name)}\n")
+    for key, named in (("setting", declared.settings), ("variant", declared.variants)):
+        if named:
+            names = [f'"{label}"' if " " in label else label for label in named]
+            text = ", ".join(label.replace(" ", "\0") for label in names)  # no break within a name
+            print(textwrap.fill(f"--{key}: {text}", 100, subsequent_indent="  ").replace("\0", " "))
+    if declared.settings or declared.variants:
+        print(f"`list {name}` shows what they stand for.\n")
+    lines = {
+        section: f"{options.name}: {summary(type(options))}" if section in CHOICES else summary(type(options))
+        for section, options in sections.items()
+    }
+    print(table("sections of options (--training.steps=100), with what is chosen now:", lines))
+    print("\n--help SECTION  the choices and options of a section; --help all: of all sections")
+    print("--seed N        decides the initial weights and all random draws")
+    print("--runs-dir DIR  where run directories go (default: runs)")
+
+
+def _choices(config: Config, *sections: str) -> str:
+    """Return what can be chosen in these sections, as text."""
+    tables = []
+    for section in sections:
+        lines = {name: describe_choice(kind, section) for name, kind in CHOICES[section].items()}
+        chosen = getattr(config, section).name
+        tables.append(table(f"Choices of --{section}.name (now {chosen}; its options follow):", lines))
+    return "\n\n".join(tables)
