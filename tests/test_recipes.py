@@ -79,7 +79,6 @@ def test_what_the_recipes_add_is_listed(copy):
         "janet LSTM with a forget gate only",
         "sort Random symbols, to be put in their order. task.*: length, symbols",
         "sorting How long a word",
-        "sweeps/sorting.yaml",
     ):
         assert line in listed
 
