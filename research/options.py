@@ -10,6 +10,7 @@ values, and `bind` puts them (or tracers) back in the place of the fields.
 """
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from typing import Any, TypeVar, get_args, get_origin
 
@@ -47,7 +48,8 @@ def require_between(options: object, section: str, **ranges: tuple[float, float]
     """
     for name, (least, most) in ranges.items():
         value = getattr(options, name)
-        require(least <= value <= most, f"{section}.{name}", value, f"between {least:g} and {most:g}")
+        allowed = f"between {least:.10g} and {most:.10g}" if most < math.inf else f"at least {least:g}"
+        require(least <= value <= most, f"{section}.{name}", value, allowed)
 
 
 def require_default(options: Any, section: str, name: str, used: bool, by: str) -> None:

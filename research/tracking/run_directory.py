@@ -164,15 +164,18 @@ class RunDirectory:
         for path in self._record_files():
             self.records(path.stem)
 
-    def truncate(self, step: int) -> None:
-        """Drop what a run resumed from the state after `step` updates will record again, and half a last line.
+    def truncate(self, step: int) -> dict[str, list[dict[str, Any]]]:
+        """Drop what a run resumed from the state after `step` updates will record again; return the rest by file stem.
 
         Metrics of step n are written after n updates and stay; a probe's record of step n is of the weights after n
         updates, taken in the update that follows, and will be recorded again. -1 drops everything.
         """
+        kept = {}
         for path in self._record_files():
             last = step if path.stem == METRICS else step - 1
-            strict_json.write_records(path, [record for record in self.records(path.stem) if record["step"] <= last])
+            kept[path.stem] = [record for record in self.records(path.stem) if record["step"] <= last]
+            strict_json.write_records(path, kept[path.stem])
+        return kept
 
     def _file(self, stem: str) -> Path:
         return self.path / f"{stem}.jsonl"

@@ -15,11 +15,11 @@ from research.tasks.task import Evaluation, Split
 from research.tracking.run_directory import METRICS
 from research.tracking.wandb import WandbRun
 from research.training import checkpoint, devices
-from research.training.result import Outcome, compose, count_parameters, summarize_probes
+from research.training.result import PackResult, compose, summarize_probes
 from research.training.state import TrialState
 from research.training.step import Record, Sums
 from research.training.stopwatch import Stopwatch
-from research.training.trial import Trial
+from research.training.trial import Trial, TrialResult
 
 ERROR_NAMES: Mapping[str, str] = {
     "tokens": "token_error_rate",
@@ -52,8 +52,9 @@ class NullJournal:
     def save(self, step: int, states: Sequence[TrialState]) -> None:
         """Write checkpoints: the trials can be resumed from this step."""
 
-    def finish(self, outcome: Outcome) -> None:
-        """Write each trial's result: the trial is done."""
+    def finish(self, pack: PackResult) -> list[TrialResult]:
+        """Write and return the result of each trial; the trial is then finished."""
+        return []
 
 
 @dataclass(frozen=True)
@@ -73,11 +74,11 @@ class _TrialJournal:
 
     def __init__(self, trial: Trial, start: int) -> None:
         self.trial = trial
-        trial.run.truncate(start if start else -1)
+        records = trial.run.truncate(start if start else -1)
         self.summary: dict[str, Any] = {}
-        for record in trial.run.records(METRICS) if start else ():
+        for record in records.get(METRICS, ()):
             self._summarize(record)
-        self.probe_records = {name: trial.run.records(name) if start else [] for name in trial.options.probes.enabled()}
+        self.probe_records = {name: records.get(name, []) for name in trial.options.probes.enabled()}
         config = {**flatten(trial.config), **{f"environment/{k}": v for k, v in devices.environment().items()}}
         group = trial.run.path.parent.name
         self.wandb = WandbRun(trial.run.path, trial.name, trial.config.wandb, config, group, start)
@@ -112,18 +113,19 @@ class _TrialJournal:
         self.trial.run.append(METRICS, record)
         self.wandb.log(step, metrics)
 
-    def finish(self, outcome: Outcome, state: TrialState, test: Evaluation, steps_per_second: float | None) -> None:
-        """Write the result."""
+    def finish(self, pack: PackResult, state: TrialState, test: Evaluation) -> TrialResult:
+        """Write and return the result."""
         trial = self.trial
-        summary = {**self.summary, "model/parameters": count_parameters(state)}
-        if steps_per_second is not None:
-            summary["train/steps_per_second"] = steps_per_second
+        result = compose(trial, pack, state, test)
+        summary = {**self.summary, "model/parameters": result["parameters"]}
+        if seconds := summary.get("train/seconds"):
+            summary["train/steps_per_second"] = pack.step / seconds
         summary |= summarize_probes(trial, self.probe_records)
-        result = compose(trial, outcome, state, test)
         if records := self.probe_records.get("gradient_flow"):
             self.wandb.gradient_flow(records, trial.options.state_profile)
-        self.wandb.finish(result["status"], {**summary, "environment/backend": outcome.backend})
+        self.wandb.finish(result["status"], {**summary, "environment/backend": pack.backend})
         trial.run.finish({**result, "summary": summary})
+        return TrialResult(trial.name, trial.run.path, result["status"], summary, signatures=test.signatures or {})
 
     def _training_metrics(self, record: Record) -> dict[str, float]:
         training, sums = self.trial.options.training, self._sums
@@ -157,12 +159,14 @@ class Journal(NullJournal):
         Args:
             trials: of the pack.
             start: updates before this process trains them.
-            watch: runs while the pack trains; a trial's `train/seconds` are its part.
+            watch: of the pack, set here to the seconds of training so far. Each trial's `train/seconds` is an equal
+                share.
         """
         super().__init__()
-        self._start, self._watch = start, watch
+        self._watch = watch
         self._held: _Held | None = None
         self._trials = [_TrialJournal(trial, start) for trial in trials]
+        watch.seconds = sum(journal.summary.get("train/seconds", 0.0) for journal in self._trials)
 
     def hold(self, start: int, stop: int, record: Record, last: bool = False) -> None:
         assert self._held is None, "collect first"
@@ -193,8 +197,8 @@ class Journal(NullJournal):
         for journal, state in zip(self._trials, states, strict=True):
             checkpoint.save(journal.trial.checkpoints, step, state)
 
-    def finish(self, outcome: Outcome) -> None:
-        updates = (outcome.step - self._start) * len(self._trials)
-        steps_per_second = updates / outcome.seconds if updates else None
-        for journal, state, test in zip(self._trials, outcome.states, outcome.test, strict=True):
-            journal.finish(outcome, state, test, steps_per_second)
+    def finish(self, pack: PackResult) -> list[TrialResult]:
+        return [
+            journal.finish(pack, state, test)
+            for journal, state, test in zip(self._trials, pack.states, pack.test, strict=True)
+        ]

@@ -14,7 +14,7 @@ from research.tasks.task import Task
 from research.tracking.wandb import WandbOptions
 from research.training.optimizers import Adam, Optimizer
 from research.training.optimizers.optimizer import MAX_DECAY
-from research.training.schedules import Constant, Schedule
+from research.training.schedules import SCHEDULES, Constant, Schedule
 
 MAX_COUNT = 2**31 - 1
 
@@ -56,7 +56,7 @@ class TrainingOptions:
         require_between(self, "training", ema_decay=(0, MAX_DECAY), gradient_regularizer=(0, LARGE))
         require_between(self, "training", checkpoint_seconds=(0, math.inf))
         loss = self.divergence_loss
-        require(0 < loss < math.inf, "training.divergence_loss", loss, "greater than 0")
+        require(0 < loss < math.inf, "training.divergence_loss", loss, "greater than 0 and finite")
         smoothing = self.label_smoothing
         require(0 <= smoothing < 1, "training.label_smoothing", smoothing, "at least 0 and less than 1")
         shards = self.batch_shards
@@ -93,15 +93,16 @@ class TrialOptions(Seq2seqOptions):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require(0 <= self.seed <= MAX_COUNT, "seed", self.seed, "between 0 and 2**31 - 1")
+        require(0 <= self.seed <= MAX_COUNT, "seed", self.seed, f"between 0 and {MAX_COUNT}")
         self.check_task(self.task.inputs, self.task.target, self.task.same_length)
         training = self.training
         smoothing, reason = training.label_smoothing, f"0, as the targets of {self.task.name} are values"
         require(smoothing == 0 or self.task.target != "value", "training.label_smoothing", smoothing, reason)
-        allowed = f"a schedule without a last step with training.max_seconds={training.max_seconds:g}"
+        timeless = ", ".join(name for name, schedule in SCHEDULES.items() if not schedule.needs_last_step)
         known = not (self.schedule.needs_last_step and training.max_seconds)
+        allowed = f"one of {timeless} with training.max_seconds={training.max_seconds:g}"
         require(known, "schedule.name", self.schedule.name, allowed)
-        weight, reason = training.gradient_regularizer, "0.0 with model.backend=cudnn, or the backend auto or scan"
+        weight, reason = training.gradient_regularizer, "0 with model.backend=cudnn (auto and scan allow it)"
         require(weight == 0 or self.model.backend != "cudnn", "training.gradient_regularizer", weight, reason)
         for probe in self.probes.enabled().values():
             probe.check(self)

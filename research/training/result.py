@@ -16,8 +16,8 @@ TABLES = ("by_length", "by_position", "signatures")
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What the whole training of a pack has come to."""
+class PackResult:
+    """How the training of a pack ended."""
 
     step: int
     """Updates since the start of the training."""
@@ -25,32 +25,32 @@ class Outcome:
     test: Sequence[Evaluation]
     """Scores on the test split, one for each trial."""
     seconds: float
-    """That the pack took, in this process."""
+    """Duration in this process, with evaluation and saving."""
     waited: float | None
-    """Seconds of them in which the device was idle for want of input; None: nothing is read."""
+    """Seconds in which the devices were idle because they waited for batches; None: the task reads none."""
     batch_shards: int
-    """Parts that a batch was computed in."""
+    """Shards of each batch."""
     backend: str
-    """What ran the recurrence: scan, associative or cudnn."""
+    """Implementation of the recurrence: scan, associative or cudnn."""
 
 
-def compose(trial: Trial, outcome: Outcome, state: TrialState, test: Evaluation) -> dict[str, Any]:
+def compose(trial: Trial, pack: PackResult, state: TrialState, test: Evaluation) -> dict[str, Any]:
     """Return the result of a trial of the pack, without its summary."""
     result = {
         "status": "finished" if state.ok else "diverged",
-        "steps": outcome.step,
-        "seconds": outcome.seconds,
+        "steps": pack.step,
+        "seconds": pack.seconds,
         "hidden_size": trial.options.model.hidden_size,
         "parameters": count_parameters(state),
         "padding": trial.task.padding,
-        "input_wait": None if outcome.waited is None else outcome.waited / outcome.seconds,
+        "input_wait": None if pack.waited is None else pack.waited / pack.seconds,
         **{name: getattr(test, name) for name in TABLES},
     }
     result = {key: value for key, value in result.items() if value is not None and value != {}}
     result["diverged_at"] = None if state.ok else int(state.step) + 1
     if profiled := [name for name, probe in trial.options.probes.enabled().items() if probe.reads_profiles]:
         result["profiles"] = dict.fromkeys(profiled, trial.options.state_profile)
-    shards = {"batch_shards": outcome.batch_shards, "backend": outcome.backend}
+    shards = {"batch_shards": pack.batch_shards, "backend": pack.backend}
     return {**result, "environment": {**devices.environment(), **shards}}
 
 

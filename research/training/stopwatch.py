@@ -1,4 +1,4 @@
-"""The time that trials have trained, of the time that they may."""
+"""How long trials have trained."""
 
 import time
 from collections.abc import Callable
@@ -10,16 +10,15 @@ T = TypeVar("T")
 
 
 class Stopwatch:
-    """Seconds of training; with a budget, evaluations and whatever else a process does between updates do not count."""
+    """Seconds of updates; compiling, evaluating and saving do not count."""
 
-    def __init__(self, budget: float, seconds: float = 0.0) -> None:
-        """Start from the seconds of the run that is resumed.
+    def __init__(self, budget: float) -> None:
+        """Start at 0.
 
         Args:
-            budget: in seconds; 0: there is none.
-            seconds: trained so far.
+            budget: in seconds; 0: no limit.
         """
-        self.budget, self.seconds = budget, seconds
+        self.budget, self.seconds = budget, 0.0
         self._since: float | None = None
 
     @property
@@ -29,13 +28,13 @@ class Stopwatch:
 
     @property
     def elapsed(self) -> float:
-        """The seconds until now; while it is stopped, `seconds`."""
+        """Seconds until now, also while the stopwatch runs."""
         return self.seconds + (0.0 if self._since is None else time.monotonic() - self._since)
 
     def time(self, call: Callable[..., T], *arguments: Any) -> T:
-        """Return the result of a call: with a budget after it is computed, as that time counts; else at once.
+        """Call a function that starts updates, and return its result.
 
-        Without a budget the time runs on until `pause`.
+        With a budget, wait until the result is computed, then stop. Without one, return at once and run until `pause`.
         """
         if self._since is None:
             self._since = time.monotonic()
@@ -46,5 +45,5 @@ class Stopwatch:
         return result
 
     def pause(self) -> None:
-        """Stop until the next call; the result of the last one must be computed."""
+        """Stop until the next call. The caller must have waited for the last result."""
         self.seconds, self._since = self.elapsed, None

@@ -36,7 +36,7 @@ from research.training.journal import Journal, NullJournal
 from research.training.loader import Loader
 from research.training.options import TrainingOptions, TrialOptions
 from research.training.pack import Pack, group_by_program
-from research.training.result import Outcome
+from research.training.result import PackResult
 from research.training.step import Program
 from research.training.stopwatch import Stopwatch
 from research.training.trial import Start, Trial, TrialResult, check, find_starts
@@ -48,8 +48,8 @@ class _Entry(NamedTuple):
     name: str
     config: TrialOptions
     run: RunDirectory
-    skipped: bool = False
-    """It is finished already."""
+    result: TrialResult | None
+    """Set if it was finished before."""
 
 
 def train_trials(trials: Sequence[tuple[str, TrialOptions]], directory: Path) -> list[TrialResult]:
@@ -66,13 +66,13 @@ def train_trials(trials: Sequence[tuple[str, TrialOptions]], directory: Path) ->
     devices.require()
     compilation.enable_cache()
     entries, new = processes.from_first(lambda: _open(trials, directory))
-    waiting = [entry for entry in entries if not entry.skipped]
-    if waiting:
+    results = {entry.name: entry.result for entry in entries if entry.result}
+    if waiting := [entry for entry in entries if not entry.result]:
         with _one_line_for_lack_of_space(directory), ProgressBar(shown=processes.is_first()) as bar:
             with _forget_if_rejected(new):
                 resolved = _resolve(waiting, bar)
-            _train_all(resolved, bar)
-    return processes.from_first(lambda: [TrialResult.of(entry.name, entry.run, entry.skipped) for entry in entries])
+            results |= {result.name: result for result in _train_all(resolved, bar)}
+    return processes.from_first(lambda: [results[entry.name] for entry in entries])
 
 
 def _open(trials: Sequence[tuple[str, TrialOptions]], directory: Path) -> tuple[list[_Entry], list[RunDirectory]]:
@@ -86,9 +86,9 @@ def _open(trials: Sequence[tuple[str, TrialOptions]], directory: Path) -> tuple[
     with _forget_if_rejected(new):
         for name, config in trials:
             run = RunDirectory.create(directory / name, config)
-            entries.append(_Entry(name, config, run, skipped=bool(run.result())))
+            entries.append(_Entry(name, config, run, TrialResult.read(name, run)))
         for entry in entries:
-            if not entry.skipped:
+            if not entry.result:
                 check(entry.config, entry.run)
                 with entry.run.claimed():  # fail now, not after hours, if another process trains it
                     pass
@@ -114,7 +114,8 @@ def _resolve(entries: Sequence[_Entry], bar: ProgressBar) -> list[Trial]:
     return [Trial.resolve(entry.name, entry.config, entry.run) for entry in entries]
 
 
-def _train_all(trials: Sequence[Trial], bar: ProgressBar) -> None:
+def _train_all(trials: Sequence[Trial], bar: ProgressBar) -> list[TrialResult]:
+    results: list[TrialResult] = []
     bar.expect(sum(trial.options.training.steps for trial in trials))
     groups = group_by_program(trials)
     for number, group in enumerate(groups, start=1):
@@ -122,10 +123,11 @@ def _train_all(trials: Sequence[Trial], bar: ProgressBar) -> None:
         bar.part(f"{number}/{len(groups)} · ", f" · {len(group)} × {what}")
         with contextlib.ExitStack() as claims:
             processes.from_first(lambda group=group, claims=claims: _claim(group, claims))
-            _train_group(group, bar)
+            results += _train_group(group, bar)
     bar.part()
     bar.doing("uploading to W&B")
     wait_for_uploads()
+    return results
 
 
 def _claim(trials: Sequence[Trial], claims: contextlib.ExitStack) -> None:
@@ -133,13 +135,13 @@ def _claim(trials: Sequence[Trial], claims: contextlib.ExitStack) -> None:
         claims.enter_context(trial.run.claimed())
 
 
-def _train_group(trials: Sequence[Trial], bar: ProgressBar) -> None:
+def _train_group(trials: Sequence[Trial], bar: ProgressBar) -> list[TrialResult]:
     """Train trials of the same static options; those that stand at the same step form a pack."""
     options, task = trials[0].options, trials[0].task
     bar.doing("preparing")
     template = jax.eval_shape(Program(options, task).init, Hparams.of(options))
-    starts = processes.from_first(lambda: find_starts(trials, template))
-    bar.advance(options.training.steps * (len(trials) - len(starts)))
+    starts, results = processes.from_first(lambda: find_starts(trials, template))
+    bar.advance(options.training.steps * len(results))
     packs: dict[tuple[int, int], list[Trial]] = {}
     for member in trials:
         if start := starts.get(member.name):
@@ -150,15 +152,18 @@ def _train_group(trials: Sequence[Trial], bar: ProgressBar) -> None:
         program = Program(replace(options, model=replace(options.model, backend=backend)), task, batch_shards)
         pack = Pack(program, [Hparams.of(member.options) for member in members])
         with contextlib.closing(loader.create(pack, step)) as source:
-            _train_pack(pack, source, members, [starts[member.name] for member in members], bar)
+            results += _train_pack(pack, source, members, [starts[member.name] for member in members], bar)
+    return results
 
 
-def _train_pack(pack: Pack, source: Loader, trials: Sequence[Trial], starts: Sequence[Start], bar: ProgressBar) -> None:
+def _train_pack(
+    pack: Pack, source: Loader, trials: Sequence[Trial], starts: Sequence[Start], bar: ProgressBar
+) -> list[TrialResult]:
     """Train from where the trials stand to the end, and finish their run directories."""
     training, task = pack.program.options.training, pack.program.task
     step = start = starts[0].step
     held_out: dict[Split, HeldOut] = {split: task.held_out(split, training.eval_examples) for split in get_args(Split)}
-    watch = Stopwatch(training.max_seconds, sum(start.seconds for start in starts))
+    watch = Stopwatch(training.max_seconds)
     journal = Journal(trials, start, watch) if processes.is_first() else NullJournal()
     states = [start.state for start in starts if start.state is not None]
     state = pack.place(states) if states else pack.init()
@@ -193,6 +198,7 @@ def _train_pack(pack: Pack, source: Loader, trials: Sequence[Trial], starts: Seq
         due = time.monotonic() - saved > training.checkpoint_seconds
         if due and step % training.log_every == 0:  # at complete records only, so that a resumed run writes the same
             journal.collect()
+            watch.pause()
             journal.save(step, pack.fetch(state))
             saved = time.monotonic()
     journal.collect()
@@ -205,10 +211,10 @@ def _train_pack(pack: Pack, source: Loader, trials: Sequence[Trial], starts: Seq
         journal.save(step, fetched)
     seconds = time.monotonic() - started
     program = pack.program
-    journal.finish(
-        Outcome(step, fetched, evaluations["test"], seconds, source.waited, program.batch_shards, program.kernel)
-    )
     progress.finish()
+    return journal.finish(
+        PackResult(step, fetched, evaluations["test"], seconds, source.waited, program.batch_shards, program.kernel)
+    )
 
 
 def _stops(options: TrialOptions, start: int, span: int = 0) -> Iterator[int]:

@@ -20,7 +20,7 @@ from research.recurrence.kernels import cudnn
 from research.seq2seq.budget import resolve_hidden_size
 from research.tasks import task as tasks
 from research.tasks.task import Task
-from research.tracking.run_directory import METRICS, RunDirectory
+from research.tracking.run_directory import RunDirectory
 from research.training import checkpoint, shards
 from research.training.options import TrialOptions
 from research.training.state import TrialState
@@ -71,8 +71,6 @@ class Start:
     state: TrialState | None
     """None: at initialization."""
     batch_shards: int
-    seconds: float = 0.0
-    """Of training so far, if it has a budget of time."""
 
 
 @dataclass(frozen=True)
@@ -90,11 +88,11 @@ class TrialResult:
     """Exact definition of metrics that have several, by the metric's name."""
 
     @classmethod
-    def of(cls, name: str, run: RunDirectory, skipped: bool) -> "TrialResult":
-        """Read the result of a run."""
-        result = run.result()
-        assert result is not None
-        return cls(name, run.path, result["status"], result["summary"], skipped, result.get("signatures", {}))
+    def read(cls, name: str, run: RunDirectory) -> "TrialResult | None":
+        """Return the result that a run directory holds already; None if it holds none."""
+        if not (result := run.result()):
+            return None
+        return cls(name, run.path, result["status"], result["summary"], True, result.get("signatures", {}))
 
 
 def check(options: TrialOptions, run: RunDirectory) -> None:
@@ -119,14 +117,16 @@ def check(options: TrialOptions, run: RunDirectory) -> None:
     require(divides, "training.batch_size", size, f"a multiple of {devices}, the devices of all processes")
 
 
-def find_starts(trials: Sequence[Trial], template: TrialState) -> dict[str, Start]:
-    """Return where trials start, by name, without those that another process has finished meanwhile.
+def find_starts(trials: Sequence[Trial], template: TrialState) -> tuple[dict[str, Start], list[TrialResult]]:
+    """Return where trials start, by name, and the results of those that another process has finished meanwhile.
 
     Args:
         trials: of one program.
         template: shapes and types of a trial's state.
     """
-    unfinished = [trial for trial in trials if not trial.run.result()]
+    results = [result for trial in trials if (result := TrialResult.read(trial.name, trial.run))]
+    finished = {result.name for result in results}
+    unfinished = [trial for trial in trials if trial.name not in finished]
     new = sum(trial.run.batch_shards() is None for trial in unfinished)
     starts = {}
     for trial in unfinished:
@@ -135,14 +135,8 @@ def find_starts(trials: Sequence[Trial], template: TrialState) -> dict[str, Star
         if processor := trial.task.processor():
             trial.run.save_processor({"spec": asdict(trial.spec), "processor": processor.to_dict()})
         step, state = checkpoint.restore(trial.checkpoints, template) or (0, None)
-        starts[trial.name] = Start(step, state, parts, _trained_seconds(trial.run, step))
-    return starts
-
-
-def _trained_seconds(run: RunDirectory, step: int) -> float:
-    """Return the seconds of training until this step, from the records: checkpoints are saved at complete ones only."""
-    known = [record.get("train/seconds", 0.0) for record in run.records(METRICS) if record["step"] <= step]
-    return max(known, default=0.0)
+        starts[trial.name] = Start(step, state, parts)
+    return starts, results
 
 
 def _decide_shards(options: TrialOptions, trials: int) -> int:

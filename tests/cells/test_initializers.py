@@ -308,8 +308,8 @@ def test_a_cell_names_the_options_that_do_nothing_for_it(name):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"gain": -1.0}, "init.gain=-1.0: must be between 0 and 1e+06"),
-        ({"input_gain": float("nan")}, "init.input_gain=nan: must be between 0 and 1e+06"),
+        ({"gain": -1.0}, "init.gain=-1.0: must be between 0 and 1000000"),
+        ({"input_gain": float("nan")}, "init.input_gain=nan: must be between 0 and 1000000"),
         ({"sparse_fan_in": 3}, "init.sparse_fan_in=3: must be 15, as init.recurrent=orthogonal does not use it"),
         ({"recurrent": "sparse", "sparse_fan_in": 0}, "init.sparse_fan_in=0: must be at least 1, less than 2**31"),
         ({"bias": "chrono", "chrono_max_length": 2}, "init.chrono_max_length=2: must be 0 or at least 3"),

@@ -112,7 +112,7 @@ def test_flags_override_the_variant_which_overrides_the_setting_which_overrides_
         ("--cell.reset=before", "cell.reset: lstm has no such option; gru has it (--cell.name=gru)"),
         ("--seed=1.5", "seed=1.5: must be a whole number"),
         ("--seed=", "seed=: must be a whole number"),
-        ("--seed=-1", "seed=-1: must be between 0 and 2**31 - 1"),
+        ("--seed=-1", "seed=-1: must be between 0 and 2147483647"),
         ("--init.gain=much", "init.gain=much: must be a number"),
         ("--init.gain=nan", "init.gain=nan: must be between"),
         ("--init.bias=high", "init.bias=high: must be one of constant, chrono"),

@@ -265,7 +265,7 @@ def one(entry: Any) -> dict[str, Any]:
         (one({"values": [1], "min": 0}), "parameters.init.gain.min: must be absent; categorical takes values"),
         (one({"values": [1, 2], "probabilities": [1]}), "parameters.init.gain.probabilities=[1]: must be 2 numbers"),
         (one({"values": [1, 2], "probabilities": [1, 1]}), "must be 2 numbers that add up to 1"),
-        (one({"value": float("nan")}), "init.gain=nan: must be between 0 and 1e"),
+        (one({"value": float("nan")}), "init.gain=nan: must be between 0 and 1000000"),
         (one({"min": 0, "max": 1}), "parameters.init.gain: must hold value or values, as the method is grid"),
         (one({"min": 0}), "parameters.init.gain.max: must be set"),
         (one({"min": 1.0, "max": 0}), "parameters.init.gain.max=0: must be at least min=1.0"),

@@ -10,11 +10,12 @@ import pytest
 
 from research.probes.gradient_flow import summarize
 from research.tasks.task import Evaluation
-from research.training.journal import Journal, Outcome
+from research.training.journal import Journal
+from research.training.result import PackResult
 from research.training.state import TrialState
 from research.training.step import Record, Sums
 from research.training.stopwatch import Stopwatch
-from research.training.trial import Trial
+from research.training.trial import Trial, TrialResult
 from tests.training.trials import WORDS, of, trial_of
 
 CONFIG = of(cell__name="sru", training__steps=8, training__log_every=4)
@@ -34,8 +35,8 @@ def state(ok: bool, step: int) -> TrialState:
     return TrialState({"w": np.zeros((2, 3)), "b": np.zeros(3)}, {}, np.int32(step), np.bool_(ok))  # pyright: ignore[reportArgumentType]
 
 
-def outcome(step: int, states: list[TrialState], test: list[Evaluation], waited: float | None = None) -> Outcome:
-    return Outcome(step, states, test, seconds=4.0, waited=waited, batch_shards=1, backend="scan")
+def pack_result(step: int, states: list[TrialState], test: list[Evaluation], waited: float | None = None) -> PackResult:
+    return PackResult(step, states, test, seconds=10.0, waited=waited, batch_shards=1, backend="scan")
 
 
 def opened(config: Any, directory: Path) -> Trial:
@@ -102,22 +103,25 @@ def test_the_update_that_fails_is_recorded_at_once_and_at_its_own_step(trials):
 
 
 def test_the_result_tells_how_a_trial_ended(trials):
-    journal = Journal(trials, 0, Stopwatch(0.0))
+    watch = Stopwatch(0.0)
+    journal = Journal(trials, 0, watch)
+    watch.seconds = 4.0
     write(journal, 0, 8, record(1, ok=False, num_updates=0), record(8))
     by_length = {"length": [1.0], "count": [2.0], "teacher_forced": [0.5], "free_running": [1.0]}
     by_position = {"position": [1.0], "references": [2.0], **{k: v for k, v in by_length.items() if k != "length"}}
     test = [Evaluation({"loss": n}, by_length, by_position, {"x": "v:1"}) for n in (1.0, 2.0)]
     journal.log_evaluations(8, {"validation": [Evaluation({"loss": 3.0})] * 2, "test": test})
-    journal.finish(outcome(8, [state(False, 0), state(True, 8)], test, waited=1.0))
+    results = journal.finish(pack_result(8, [state(False, 0), state(True, 8)], test, waited=1.0))
     diverged, sound = (trial.run.result() for trial in trials)
     assert diverged is not None and sound is not None
+    assert results[1] == TrialResult("second", trials[1].run.path, "finished", sound["summary"], False, {"x": "v:1"})
     assert (diverged["status"], diverged["diverged_at"]) == ("diverged", 1)
-    assert (sound["status"], sound["diverged_at"], sound["seconds"]) == ("finished", None, 4.0)
+    assert (sound["status"], sound["diverged_at"], sound["seconds"]) == ("finished", None, 10.0)
     assert (sound["by_length"], sound["by_position"]) == (by_length, by_position)
-    assert sound["signatures"] == {"x": "v:1"} and sound["input_wait"] == 0.25 and "padding" not in sound
+    assert sound["signatures"] == {"x": "v:1"} and sound["input_wait"] == 0.1 and "padding" not in sound
     summary = sound["summary"]
     assert (summary["validation/loss"], summary["test/loss"]) == (3.0, 2.0)
-    assert summary["train/steps_per_second"] == 8 * 2 / 4.0
+    assert (summary["train/seconds"], summary["train/steps_per_second"]) == (2.0, 8 / 2.0)  # not 10 with evaluation
     assert (sound["hidden_size"], sound["parameters"], summary["model/parameters"]) == (4, 9, 9)
     assert sound["profiles"] == {"gradient_flow": C}  # the cell's state, and not its output
     assert summary[f"gradient/initial/{C}/first_last_ratio"] == summary[f"gradient/final/{C}/first_last_ratio"] == 1 / 3
@@ -136,7 +140,7 @@ def test_the_last_record_is_where_the_training_ends_with_the_seconds_that_it_too
         journal.collect()
     assert [(line["step"], line["train/seconds"]) for line in records(trials[0])] == [(4, 2.0), (6, 3.0)]
     assert [line["step"] for line in records(trials[0], "gradient_flow")] == [0, 4, 5]
-    journal.finish(outcome(6, [state(True, 6)] * 2, [Evaluation({})] * 2))
+    journal.finish(pack_result(6, [state(True, 6)] * 2, [Evaluation({})] * 2))
     result = trials[0].run.result()
     assert (
         result is not None
@@ -157,11 +161,15 @@ def test_seconds_are_shared_among_the_trials_of_a_pack(trials):
     assert [line["train/seconds"] for line in records(trials[1])] == [1.5, 2.5]
 
 
-def test_a_continuation_drops_what_it_will_record_again(trials):
-    journal = Journal(trials, 0, Stopwatch(0.0))
+def test_a_resumed_run_drops_what_it_will_record_again_and_counts_on_from_the_seconds_of_its_checkpoint(trials):
+    watch = Stopwatch(0.0)
+    journal = Journal(trials, 0, watch)
     for start, stop in ((0, 4), (4, 7), (7, 8)):
+        watch.seconds += 3.0
         write(journal, start, stop, record(stop - start), record(stop - start))
-    Journal(trials, 4, Stopwatch(0.0))
+    watch = Stopwatch(0.0)
+    Journal(trials, 4, watch)
+    assert watch.seconds == 3.0  # and not 9
     assert [line["step"] for line in records(trials[0])] == [4]
     assert [line["step"] for line in records(trials[0], "gradient_flow")] == [0]
     Journal(trials, 0, Stopwatch(0.0))
@@ -171,10 +179,14 @@ def test_a_continuation_drops_what_it_will_record_again(trials):
 def test_a_resumed_journal_sums_up_what_it_reads_once_and_what_it_writes(trials, monkeypatch):
     journal = Journal(trials, 0, Stopwatch(0.0))
     write(journal, 0, 4, record(4, loss=4), record(4, loss=8))
+    reads = []
+    real = type(trials[0].run).records
+    monkeypatch.setattr(type(trials[0].run), "records", lambda run, stem: reads.append(stem) or real(run, stem))
     resumed = Journal(trials, 4, Stopwatch(0.0))
+    assert sorted(reads) == ["gradient_flow", "gradient_flow", "metrics", "metrics"]  # once for each trial
     monkeypatch.setattr(type(trials[0].run), "records", lambda *_: pytest.fail("reads what it has written"))
     write(resumed, 4, 8, record(4), record(4))
-    resumed.finish(outcome(8, [state(True, 8)] * 2, [Evaluation({})] * 2))
+    resumed.finish(pack_result(8, [state(True, 8)] * 2, [Evaluation({})] * 2))
     result = trials[1].run.result()
     assert result is not None and result["summary"]["train/loss"] == 0.0
     assert {f"gradient/{when}/{C}/half_life" for when in ("initial", "final")} <= set(result["summary"])
@@ -212,6 +224,6 @@ def test_w_and_b_gets_the_backend_and_the_profile_of_the_state(trials, monkeypat
     monkeypatch.setattr("research.training.journal.WandbRun", Recorder)
     journal = Journal(trials[:1], 0, Stopwatch(0))
     write(journal, 0, 8, record(8, num_updates=8))
-    journal.finish(outcome(8, [state(True, 8)], [Evaluation({})]))
+    journal.finish(pack_result(8, [state(True, 8)], [Evaluation({})]))
     assert calls["profile"] == C
     assert calls["summary"]["environment/backend"] == "scan"

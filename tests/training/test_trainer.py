@@ -23,12 +23,14 @@ from research.config.config import Config
 from research.config.flat import unflatten
 from research.errors import UserError
 from research.recurrence.kernels import cudnn
+from research.tracking import strict_json
 from research.tracking.progress import ProgressBar
 from research.tracking.run_directory import RunDirectory
 from research.training import checkpoint, stopwatch, trainer
+from research.training.loader import Loader
 from research.training.stopwatch import Stopwatch
 from research.training.trainer import train_trials
-from research.training.trial import TrialResult
+from research.training.trial import Trial, TrialResult
 from tests.training.trials import (
     STEPS,
     assert_equal,
@@ -65,12 +67,17 @@ class Sweep:
     directory: Path
     results: dict[str, TrialResult]
     compilations: int
+    reads: list[str]
+    """Files that were read and hold one object."""
 
 
 def train(directory: Path, names: list[str]) -> Sweep:
-    with counting_compilations() as compilations:
+    reads: list[str] = []
+    real = strict_json.read
+    with counting_compilations() as compilations, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(strict_json, "read", lambda path, *args, **kw: reads.append(path.name) or real(path, *args, **kw))
         results = train_trials([(name, TRIALS[name]) for name in names], directory)
-    return Sweep(directory, {result.name: result for result in results}, len(compilations))
+    return Sweep(directory, {result.name: result for result in results}, len(compilations), reads)
 
 
 @pytest.fixture(scope="module")
@@ -100,6 +107,10 @@ def resumed(tmp_path_factory) -> tuple[Sweep, Sweep]:
     assert before == {"rnn0": ["2", "4"], "rnn1": ["2"]}
     assert record_lines(directory / "rnn1", "metrics") == [2, 4]  # beyond its checkpoint: to be written again
     return train(directory, ["rnn0", "rnn1", "rnn2"]), train(directory, ["rnn0", "rnn1", "rnn2"])
+
+
+def finished(trials: list[Trial]) -> list[TrialResult]:
+    return [TrialResult(trial.name, trial.run.path, "finished", {}) for trial in trials]
 
 
 def record_lines(directory: Path, stem: str) -> list[int]:
@@ -148,6 +159,7 @@ def test_finished_trials_are_skipped(resumed):
     assert not any(result.skipped for result in first.results.values())
     assert all(result.skipped for result in second.results.values())
     assert second.compilations == 0
+    assert first.reads.count("result.json") == 0 and second.reads.count("result.json") == len(second.results)
     assert [result.summary for result in second.results.values()] == [r.summary for r in first.results.values()]
 
 
@@ -198,9 +210,8 @@ def test_the_metrics_of_the_first_two_steps_are_what_they_were(straight):
 
 def test_uploads_are_waited_for_once_all_trials_are_done(tmp_path, monkeypatch):
     calls: list[str] = []
-    monkeypatch.setattr(trainer, "_train_group", lambda trials, _: calls.extend(trial.name for trial in trials))
+    monkeypatch.setattr(trainer, "_train_group", lambda trials, _: calls.append(trials[0].name) or finished(trials))
     monkeypatch.setattr(trainer, "wait_for_uploads", lambda: calls.append("uploads"))
-    monkeypatch.setattr(TrialResult, "of", lambda name, run, _: TrialResult(name, run.path, "finished", {}))
     train_trials([("gru0", of()), ("rnn0", of(cell__name="rnn"))], tmp_path)
     assert calls == ["gru0", "rnn0", "uploads"]
 
@@ -223,10 +234,9 @@ def test_two_trials_of_one_name_are_a_users_mistake(tmp_path):
     ],
 )
 def test_a_damaged_record_is_one_line_before_anything_is_trained(file, content, said, tmp_path, monkeypatch):
-    monkeypatch.setattr(trainer, "_train_all", lambda *_: None)
+    monkeypatch.setattr(trainer, "_train_all", lambda trials, _: finished(trials))
     trials = [("new", of(seed=1)), ("begun", of())]
-    with pytest.raises(AssertionError):  # nothing was trained, so there is no result
-        train_trials(trials, tmp_path)
+    train_trials(trials, tmp_path)  # creates the directories
     (tmp_path / "begun" / file).write_text(content)
     with pytest.raises(UserError, match=said) as raised:
         train_trials(trials, tmp_path)
@@ -341,18 +351,29 @@ def test_to_compile_does_not_count_as_training(tmp_path):
     assert compiled and sum(compiled) == 0
 
 
-def test_to_evaluate_does_not_count_as_training(tmp_path, monkeypatch):
-    clock, real = [0.0], trainer.evaluate
+def test_seconds_and_speed_of_training_are_of_updates_without_evaluating_and_saving(tmp_path, monkeypatch):
+    clock, calls = [0.0], []
 
-    def slow(*arguments: Any) -> Any:
-        clock[0] += 100
-        return real(*arguments)
+    def slow(owner: Any, name: str, seconds: float) -> None:
+        real = getattr(owner, name)
+
+        def call(*arguments: Any) -> Any:
+            clock[0] += seconds
+            calls.append(name)
+            return real(*arguments)
+
+        monkeypatch.setattr(owner, name, call)
 
     monkeypatch.setattr(stopwatch, "time", types.SimpleNamespace(monotonic=lambda: clock[0]))
-    monkeypatch.setattr(trainer, "evaluate", slow)
+    slow(Loader, "run", 1.0)
+    slow(trainer, "evaluate", 100.0)
+    slow(checkpoint, "save", 100.0)
     train_trials([("trial", of(TIMED, training__steps=4, training__eval_every=2, training__max_seconds=0.0))], tmp_path)
     lines = [json.loads(line) for line in (tmp_path / "trial" / "metrics.jsonl").read_text().splitlines()]
-    assert clock[0] == 300 and {line["train/seconds"] for line in lines} == {0.0}
+    assert calls == ["run", "run", "evaluate", "save", "run", "run", "evaluate", "evaluate", "save"]
+    assert [line["train/seconds"] for line in lines] == [1.0, 1.0, 3.0, 3.0]
+    result = RunDirectory(tmp_path / "trial").result()
+    assert result is not None and result["summary"]["train/steps_per_second"] == 4 / 3
 
 
 @pytest.mark.usefixtures("ticking")
@@ -395,8 +416,12 @@ def test_a_diverged_trial_does_not_sit_out_its_time(tmp_path, shown):
 
 def test_trials_with_a_budget_of_time_are_trained_one_after_the_other(tmp_path, monkeypatch):
     groups: list[list[str]] = []
-    monkeypatch.setattr(trainer, "_train_group", lambda trials, _: groups.append([trial.name for trial in trials]))
-    monkeypatch.setattr(TrialResult, "of", lambda name, run, _: TrialResult(name, run.path, "finished", {}))
+
+    def train_group(trials: Any, _: Any) -> list[TrialResult]:
+        groups.append([trial.name for trial in trials])
+        return finished(trials)
+
+    monkeypatch.setattr(trainer, "_train_group", train_group)
     timed = [(f"timed{seed}", of(TIMED, seed=seed)) for seed in (0, 1)]
     train_trials([*timed, *((name, TRIALS[name]) for name in ("rnn0", "rnn1"))], tmp_path)
     assert groups == [["timed0"], ["timed1"], ["rnn0", "rnn1"]]

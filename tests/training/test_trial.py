@@ -12,7 +12,6 @@ import pytest
 from research.batch import TaskSpec
 from research.errors import UserError
 from research.tracking.run_directory import RunDirectory
-from research.training import checkpoint
 from research.training.trainer import train_trials
 from research.training.trial import Start, Trial, find_starts
 from tests.training.trials import assert_same_run, counting_compilations, hparams_of, of, program, trial_of
@@ -30,7 +29,7 @@ def trial_in(directory: Path, **changes) -> Trial:
 
 def starts(*trials: Trial) -> list[Start]:
     template = jax.eval_shape(program(AUTO).init, hparams_of(AUTO))
-    return list(find_starts(trials, template).values())
+    return list(find_starts(trials, template)[0].values())
 
 
 def begun_with(*trials: Trial) -> list[int]:
@@ -70,16 +69,6 @@ def test_the_processor_of_the_task_is_saved_with_a_run(tmp_path):
     saved = trial.run.processor()
     assert TaskSpec(**saved["spec"]) == trial.spec
     assert saved["processor"] == {"symbols": ["nan", "ö"]}
-
-
-def test_a_trial_goes_on_with_the_seconds_that_it_had_trained_by_its_checkpoint(tmp_path):
-    trial = trial_in(tmp_path / "timed", training__max_seconds=60.0)
-    for step, seconds in ((2, 1.5), (4, 3.0)):
-        trial.run.append("metrics", {"step": step, "train/seconds": seconds})
-        trial.run.append("metrics", {"step": step, "validation/loss": 9.0})
-    assert [start.seconds for start in starts(trial)] == [0.0]
-    checkpoint.save(trial.checkpoints, 2, program(AUTO).init(hparams_of(AUTO)))
-    assert [start.seconds for start in starts(trial)] == [1.5]
 
 
 def test_trials_that_are_finished_meanwhile_do_not_start(tmp_path):

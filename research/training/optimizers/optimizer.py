@@ -44,7 +44,7 @@ class Optimizer:
 
     def __post_init__(self) -> None:
         rate = self.learning_rate
-        require(0 < rate < math.inf, "optimizer.learning_rate", rate, "greater than 0")
+        require(0 < rate < math.inf, "optimizer.learning_rate", rate, "greater than 0 and finite")
         require(self.clip_norm > 0, "optimizer.clip_norm", self.clip_norm, "greater than 0 (inf: never clip)")
         require(self.clip_value > 0, "optimizer.clip_value", self.clip_value, "greater than 0 (inf: never clip)")
 
