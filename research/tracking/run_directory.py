@@ -120,7 +120,7 @@ class RunDirectory:
             raise UserError(f"{self.path / SHARDS}: batch_shards: must be a whole number, at least 1")
         return count
 
-    def decide_batch_shards(self, count: int) -> None:
+    def save_batch_shards(self, count: int) -> None:
         """Record the number of parts: a resumed run keeps to it, and so to the last bit."""
         strict_json.write(self.path / SHARDS, {"batch_shards": count})
 

@@ -10,16 +10,16 @@ Tree = TypeVar("Tree")
 
 
 def update_average(decay: Float[Array, ""], average: Tree, params: Tree, step: Int[Array, ""]) -> Tree:
-    """Return the average after update number `step` (from 0), without bias towards the start.
+    """Return the bias-corrected average after update number `step`, from 0.
 
-        a_i = sum_j d^(i-j) w_j / sum_j d^(i-j)        weights w_j after update j = 1 ... i, decay d
+        a_i = sum_j d^(i-j) w_j / sum_j d^(i-j) = a_{i-1} + (1 - d) / (1 - d^i) (w_i - a_{i-1})
 
-    So the initial weights have no part in it. It is also a_i = a_{i-1} + (1 - d) / (1 - d^i) (w_i - a_{i-1}), which
-    holds where float32 cannot tell d^i from 1.
+    with decay d and the weights w_j after update j = 1 ... i: the initial weights do not contribute. `expm1` keeps
+    1 - d^i accurate where d^i is close to 1.
 
     Args:
         decay: greater than 0 and less than 1.
-        average: before the update; anything before the first.
+        average: before the update. Its value before the first update does not matter.
         params: weights after the update.
         step: updates before this one.
     """

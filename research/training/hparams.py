@@ -1,4 +1,4 @@
-"""The arguments of a compiled program that tell its trials apart: every traced number of a trial's options."""
+"""Hyperparameters: the traced numbers of a trial's options, which are arguments of the compiled program."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,24 +19,24 @@ from research.training.options import TrialOptions
 from research.training.schedules import Schedule
 
 SECTIONS = ("optimizer", "schedule", "training", "dropout", "zoneout")
-"""Sections whose traced numbers are passed on as they are."""
+"""Sections whose traced numbers are passed unchanged."""
 
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class Hparams:
-    """Arrays: those of one trial are scalars, those of a pack have a leading axis K."""
+    """Scalars for one trial; arrays with a leading axis K for a pack."""
 
     seed: Int[Array, "*K"]
     init: InitScheme
     teacher_forcing: TeacherForcing | None
-    """None: always."""
+    """None: always on."""
     numbers: dict[str, dict[str, Array]]
-    """By section and option; an option that is off has none."""
+    """By section and option. Options that are off are absent."""
 
     @classmethod
     def of(cls, options: TrialOptions) -> "Hparams":
-        """Return one trial's numbers, as NumPy scalars of the types that a program is compiled for."""
+        """Return one trial's numbers as NumPy scalars of the compiled types."""
         seed: Any = np.int32(options.seed)
         by_section: Any = {section: numbers(getattr(options, section)) for section in SECTIONS}
         return cls(seed, InitScheme.of(options.init), TeacherForcing.of(options.teacher_forcing), by_section)
@@ -46,11 +46,11 @@ class Hparams:
         return self.numbers[section].get(name)
 
     def optimizer(self, options: TrialOptions) -> Optimizer:
-        """Return the update rule with this trial's numbers in place of those of the options."""
+        """Return the optimizer with this trial's numbers."""
         return bind(options.optimizer, self.numbers["optimizer"])
 
     def schedule(self, options: TrialOptions) -> Schedule:
-        """Return the schedule of the learning rate with this trial's numbers in place of those of the options."""
+        """Return the learning rate schedule with this trial's numbers."""
         return bind(options.schedule, self.numbers["schedule"])
 
     @property
@@ -59,15 +59,15 @@ class Hparams:
         return Rates.of(self.numbers["dropout"], self.numbers["zoneout"])
 
     def forcing_probability(self, step: Int[Array, ""]) -> Float[Array, ""]:
-        """Return the probability of the true token as the decoder's input in update number `step`, from 0."""
+        """Return the probability of teacher forcing in update number `step`, from 0."""
         return jnp.float32(1) if self.teacher_forcing is None else self.teacher_forcing.probability(step)
 
     def step_options(self, step: Int[Array, ""], gradient_regularizer: Array | None) -> StepOptions:
-        """Return what update number `step`, from 0, is run with.
+        """Return the options of update number `step`, from 0.
 
         Args:
             step: updates before it.
-            gradient_regularizer: the weight of Omega, apart from the other numbers as it is differentiated.
+            gradient_regularizer: weight of Omega, an argument of its own because the loss is differentiated by it.
         """
         schedule = self.teacher_forcing
         return StepOptions(

@@ -1,6 +1,6 @@
-"""Writes the metrics, checkpoints and results of a pack: in run directories and, under the same names, in W&B.
+"""Write the metrics, checkpoints and results of a pack to run directories and, under the same names, to W&B.
 
-What `result.json` holds is composed in `result`, what a checkpoint holds is in `state`.
+`result` defines the content of `result.json`, and `state` that of a checkpoint.
 """
 
 from collections.abc import Mapping, Sequence
@@ -27,50 +27,50 @@ ERROR_NAMES: Mapping[str, str] = {
     "class": "error_rate",
     "value": "absolute_error",
 }
-"""What the training error is of, by the target of the task."""
+"""Name of the training error by kind of target."""
 NO_SUMS = Sums(*[np.float32(0)] * 7)  # pyright: ignore[reportArgumentType]
 
 
 class NullJournal:
-    """The journal of a process that only computes: it keeps step with the devices and writes nothing."""
+    """The journal of a process that writes nothing: it only waits for the devices."""
 
     def __init__(self) -> None:
-        """Hold nothing."""
+        """Start without a record."""
         self._record: Record | None = None
 
     def hold(self, start: int, stop: int, record: Record, last: bool = False) -> None:
-        """Hold the record of updates `start` to `stop`, which may still be computed; `last`: no update follows."""
+        """Keep the record of updates `start` to `stop`, which may not be computed yet; `last`: no update follows."""
         self._record = record
 
     def collect(self) -> None:
-        """Wait for the held record and write it."""
+        """Wait for the record that was kept and write it."""
         jax.block_until_ready(self._record)
 
     def log_evaluations(self, step: int, evaluations: Mapping[Split, Sequence[Evaluation]]) -> None:
-        """Write the metrics of evaluations on some splits, one for each trial."""
+        """Write the metrics of one evaluation per split and trial."""
 
     def save(self, step: int, states: Sequence[TrialState]) -> None:
-        """Write checkpoints: the trials can be resumed from this step."""
+        """Write a checkpoint of each trial."""
 
     def finish(self, pack: PackResult) -> list[TrialResult]:
-        """Write and return the result of each trial; the trial is then finished."""
+        """Write and return the result of each trial."""
         return []
 
 
 @dataclass(frozen=True)
 class _Held:
-    """What a call of the program reports."""
+    """The record of one call of the program."""
 
     start: int
     stop: int
     record: Record
     last: bool
     seconds: float
-    """Of training until `stop`; 0 where only waiting for the record can tell."""
+    """Seconds of training until `stop`; 0: known only when the record is computed."""
 
 
 class _TrialJournal:
-    """The records of one trial, on disk and in W&B."""
+    """Records of one trial."""
 
     def __init__(self, trial: Trial, start: int) -> None:
         self.trial = trial
@@ -84,13 +84,13 @@ class _TrialJournal:
         self.wandb = WandbRun(trial.run.path, trial.name, trial.config.wandb, config, group, start)
         self._sums: Any = NO_SUMS
         self._measured: dict[str, float] = {}
-        """Metrics of probes, for the next record."""
+        """Metrics of probes since the last record."""
 
     def write(self, held: _Held) -> None:
-        """Write the record of a call: what probes measured, and training metrics where they are due."""
+        """Write what probes measured, and training metrics if they are due."""
         options, record = self.trial.options, held.record
         if record.sums.updates == 0:
-            return  # it had diverged before
+            return  # diverged in an earlier call
         for name, probe in options.probes.enabled().items():
             if held.start % probe.every == 0 or held.last:
                 measured = {"step": held.start, **record.probes[name]}
@@ -103,11 +103,11 @@ class _TrialJournal:
         if held.stop % options.training.log_every == 0 or held.last or not record.ok:
             metrics = {**self._measured, **self._training_metrics(record), "train/seconds": held.seconds}
             self._sums, self._measured = NO_SUMS, {}
-            # The update that failed counts.
+            # A trial that diverges is recorded at the step of the failed update.
             self.log(held.stop if record.ok else int(record.num_updates) + 1, metrics)
 
     def log(self, step: int, metrics: Mapping[str, float]) -> None:
-        """Write metrics of a step."""
+        """Write the metrics of a step."""
         record = {"step": step, **metrics}
         self._summarize(record)
         self.trial.run.append(METRICS, record)
@@ -151,16 +151,16 @@ class _TrialJournal:
 
 
 class Journal(NullJournal):
-    """Writes a pack's records; what is held is fetched from the device only when it is collected."""
+    """The journal of the process that writes. `collect` fetches the record from the devices, `hold` does not wait."""
 
     def __init__(self, trials: Sequence[Trial], start: int, watch: Stopwatch) -> None:
-        """Continue the records of trials that stand at a step.
+        """Start or continue the records of a pack.
 
         Args:
             trials: of the pack.
-            start: updates before this process trains them.
-            watch: of the pack, set here to the seconds of training so far. Each trial's `train/seconds` is an equal
-                share.
+            start: step of the checkpoints that the trials resume from; 0: they start.
+            watch: of the pack. Its seconds are set to those of the records; each trial's `train/seconds` is an equal
+                share of them.
         """
         super().__init__()
         self._watch = watch

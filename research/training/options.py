@@ -1,7 +1,6 @@
-"""Options of one training, and of a trial as a whole: the model's options beside those of how it is trained.
+"""Options of the training loop, and `TrialOptions`: all options of a trial, of the model and of its training.
 
-A trial's options are all that training reads. `research.config` adds what a trial is called and which experiment it
-belongs to.
+`research.config.Config` adds the experiment, setting and variant that a trial belongs to.
 """
 
 import math
@@ -21,34 +20,34 @@ MAX_COUNT = 2**31 - 1
 
 @dataclass(frozen=True)
 class TrainingOptions:
-    """How long the model is trained, on what batches, and what is recorded."""
+    """Length of the training, batches, logging, evaluation and checkpoints."""
 
     steps: int = 1000
     """Updates of the weights."""
     batch_size: int = 32
     """Sequences in a batch."""
     batch_shards: int = 0
-    """Parts of a batch, each computed by a device of its own; 0: as many as other trials leave devices idle."""
+    """Shards of each batch, one for each device that computes it; 0: as many as there are idle devices per trial."""
     max_seconds: float = 0.0
-    """Seconds after which training ends, after at most `steps` updates; each trial then has the machine alone. 0: no
-    limit."""
+    """Time limit of the updates, in seconds, in addition to `steps`. Trials with a limit train one after the other. 0:
+    no limit."""
     divergence_loss: float = traced(1e6)
-    """Loss above which a trial has diverged, as has one with a loss, gradient or weight that is not finite."""
+    """Loss above which a trial counts as diverged. A loss, gradient or weight that is not finite always does."""
     label_smoothing: float = traced(0.0, off=0.0)
-    """Fraction of the target's probability that is spread evenly over all tokens or classes (Szegedy et al. 2016)."""
+    """Probability that is spread evenly over all tokens or classes of the target (Szegedy et al. 2016)."""
     gradient_regularizer: float = traced(0.0, off=0.0)
-    """Weight of Omega on the encoder, which keeps the norm of the gradient over a step back in time (Pascanu, Mikolov,
-    Bengio 2013)."""
+    """Weight of Omega, which keeps the norm of the encoder's gradient constant over time (Pascanu, Mikolov, Bengio
+    2013)."""
     ema_decay: float = traced(0.0, off=0.0)
-    """Decay of an exponential moving average of the weights, which is then what is evaluated; 0: no average."""
+    """Decay of an exponential moving average of the weights, used in evaluation; 0: no average."""
     log_every: int = 50
     """Updates between two records of the training metrics."""
     eval_every: int = 0
     """Updates between two evaluations on validation data; 0: only after the last update."""
     eval_examples: int = 1000
-    """Examples of a split to evaluate on, at most."""
+    """Largest number of examples of a split to evaluate on."""
     checkpoint_seconds: float = 60.0
-    """Least time between two checkpoints, in seconds; one more is always written at the end."""
+    """Least time between two checkpoints, in seconds. The last state is always saved."""
 
     def __post_init__(self) -> None:
         counts = dict.fromkeys(("steps", "batch_size", "log_every", "eval_examples"), (1, MAX_COUNT))
@@ -66,12 +65,12 @@ class TrainingOptions:
 
 @dataclass(frozen=True)
 class LoaderOptions:
-    """How training examples are read that do not fit on the device; none of it changes a number."""
+    """How training examples that do not fit on the device are read. No option changes a result."""
 
     num_threads: int = 4
-    """Threads that read them, in each process that does."""
+    """Threads in each process that reads."""
     num_workers: int = 0
-    """Processes that read them; 0: threads of the training process."""
+    """Processes that read; 0: the training process reads."""
 
     def __post_init__(self) -> None:
         require_between(self, "loader", num_threads=(1, 256), num_workers=(0, 256))
@@ -79,10 +78,10 @@ class LoaderOptions:
 
 @dataclass(frozen=True)
 class TrialOptions(Seq2seqOptions):
-    """All options that the training of one trial reads."""
+    """All options that decide the result of a trial."""
 
     seed: int = traced(0)
-    """Decides the initial weights and every random draw of the training."""
+    """Seed of the initial weights, the batches and all noise."""
     task: Task = field(kw_only=True)
     optimizer: Optimizer = field(default_factory=Adam)
     schedule: Schedule = field(default_factory=Constant)

@@ -1,13 +1,12 @@
 """Many trials in one compiled program.
 
-The devices (on a CPU, one XLA device a core) form a mesh with the axes "trial" and "batch". The trials' states are
-stacked on a leading axis K, which is sharded over "trial". Each row of devices runs its trials one after the other
-(`lax.map`), which on a CPU is as fast as a batched program and bit-exact: a trial's numbers do not depend on the pack
-that it is in. On GPU and TPU they are batched (`vmap`). The devices of a row share the batch of each update: each
-computes one part of it (`shards`).
+The devices (on a CPU, one XLA device per core) form a mesh with the axes "trial" and "batch". The trials' states are
+stacked on a leading axis K, which is sharded over "trial". On a CPU, each row of devices runs its trials one after the
+other (`lax.map`). This is as fast as a batched program, and a trial gives the same bits in every pack. On GPU and TPU
+the trials are batched (`vmap`). The devices of a row split the batch of each update into shards (`shards`).
 
-All first arguments have the placement and types of all later ones, so every program is compiled once. Which trials
-share a program is decided by their options (`research.options.static_key`): they may differ in traced numbers alone.
+Arguments always have the same types and placement, so every program is compiled once. Trials share a program if they
+differ only in traced numbers (`research.options.static_key`).
 """
 
 from collections.abc import Callable, Sequence
@@ -33,7 +32,7 @@ EVALUATION_BATCH = 100
 
 
 def group_by_program(trials: Sequence[Trial]) -> list[list[Trial]]:
-    """Return trials that are trained together, by one program, in the order of first appearance."""
+    """Group trials that one program trains, in the order of first appearance."""
     groups: dict[Any, list[Trial]] = {}
     for trial in trials:
         alone = trial.name if trial.options.training.max_seconds else None
@@ -42,15 +41,15 @@ def group_by_program(trials: Sequence[Trial]) -> list[list[Trial]]:
 
 
 class Pack:
-    """K trials with the same static options. Trials are padded to a multiple of the rows; the padding never runs."""
+    """K trials with the same static options, padded to a multiple of the rows. Padding makes no updates."""
 
     def __init__(self, program: Program, trials: Sequence[Hparams], batched: bool | None = None) -> None:
         """Place the trials on the devices.
 
         Args:
-            program: what they have in common.
-            trials: what tells them apart.
-            batched: whether a device runs its trials as one batch; by default on anything but a CPU.
+            program: of all trials.
+            trials: hyperparameters of each.
+            batched: whether a device runs its trials as one batch; by default everywhere but on a CPU.
         """
         self.program = program
         self.size = len(trials)
@@ -58,7 +57,7 @@ class Pack:
         self.columns = program.batch_shards
         rows = min(self.size, len(jax.devices()) // self.columns)
         if self.columns == 1 and not self.batched:
-            # XLA optimizes a program for one device differently, so a trial alone takes two to keep its bits.
+            # XLA optimizes a program for one device differently: use two, so that a trial alone gives the same bits.
             rows = min(max(rows, 2), len(jax.devices()))
         devices = np.array(jax.devices()[: rows * self.columns])
         self.mesh = Mesh(devices.reshape(rows, self.columns), ("trial", shards.AXIS))
@@ -76,18 +75,18 @@ class Pack:
         return self._retire_padding(self._init(self.hparams))
 
     def run(self, state: TrialState, count: int, window: Any = None) -> tuple[TrialState, Record]:
-        """Start `count` updates of each trial in one call; return at once, the results follow. `state` is consumed.
+        """Start `count` updates of each trial and return without waiting for them.
 
         Args:
-            state: of all trials.
-            count: updates.
-            window: of `place_window`, where batches are read while the pack is trained.
+            state: of all trials; its buffers are donated.
+            count: number of updates.
+            window: result of `place_window`, for tasks that stream their batches.
         """
         data = self.data if window is None else window
         return self._run(self.hparams, state, data, self._put(np.int32(count), SHARED))
 
     def place_window(self, window: Tree) -> Tree:
-        """Put arrays whose leading axis holds what each trial is trained on on the devices."""
+        """Put arrays with a leading axis K on the devices."""
 
         def padded(x: np.ndarray) -> np.ndarray:
             return np.concatenate([x, np.repeat(x[:1], self.padding, axis=0)]) if self.padding else x
@@ -95,11 +94,11 @@ class Pack:
         return self._put(jax.tree.map(padded, window), PER_TRIAL)
 
     def predict(self, state: TrialState, held_out: Batch) -> tuple[Any, np.ndarray]:
-        """Return a `Score` and outputs on held-out examples, [K, N, ...] as NumPy arrays."""
+        """Return a `Score` and outputs on validation or test examples, as NumPy arrays [K, N, ...]."""
         count = len(held_out.targets)
         turns = -(-count // (EVALUATION_BATCH * self.columns))
         shape = (turns, self.columns, EVALUATION_BATCH)
-        # Tasks put examples that end together next to each other, so the devices take batches alternately.
+        # Tasks sort examples by length, so batches alternate between the devices.
         rows = np.resize(np.arange(count), shape).swapaxes(0, 1)
         numbers = np.arange(turns * self.columns, dtype=np.int32).reshape(turns, self.columns).T
         batches = self._put((jax.tree.map(lambda x: x[rows], held_out), numbers), PER_SHARD)
@@ -107,17 +106,17 @@ class Pack:
         return jax.tree.map(lambda x: x.swapaxes(1, 2).reshape(len(x), -1, *x.shape[4:])[: self.size, :count], results)
 
     def fetch(self, state: TrialState) -> list[TrialState]:
-        """Return each trial's state as NumPy arrays."""
+        """Return the state of each trial as NumPy arrays."""
         host = jax.device_get(state)
         return [jax.tree.map(lambda x, k=k: x[k], host) for k in range(self.size)]
 
     def place(self, states: Sequence[TrialState]) -> TrialState:
-        """Put fetched states on the devices, the inverse of `fetch`."""
+        """Put states on the devices: the inverse of `fetch`."""
         padded = [*states, *[states[0]] * self.padding]
         return self._retire_padding(self._put(jax.tree.map(lambda *x: np.stack(x), *padded), PER_TRIAL))
 
     def _predict_trial(self, hparams: Hparams, state: TrialState, batches: tuple[Batch, Any]) -> Any:
-        """Return predictions on all batches, [columns, turns, ...], of which this device computes one column."""
+        """Return predictions on all batches, [columns, turns, ...]; this device computes one column."""
         column = jax.tree.map(lambda x: x[0], batches)
         predict = partial(self.program.predict, hparams, state)
         return jax.lax.all_gather(jax.lax.map(lambda batch: predict(*batch), column), shards.AXIS)
@@ -130,7 +129,7 @@ class Pack:
         return replace(state, ok=ok)
 
     def _compile(self, function: Callable, specs: tuple, donate: tuple[int, ...] = ()) -> Callable:
-        """Compile a trial's function for all trials: over the leading axis of arguments whose spec is PER_TRIAL."""
+        """Compile a function of one trial for all trials: map it over the arguments whose spec is PER_TRIAL."""
 
         def one_after_the_other(*arguments: Any) -> Any:
             stacked = tuple(a for a, spec in zip(arguments, specs, strict=True) if spec == PER_TRIAL)
@@ -145,12 +144,12 @@ class Pack:
 
         axes = tuple(0 if spec == PER_TRIAL else None for spec in specs)
         local = jax.vmap(function, in_axes=axes) if self.batched else one_after_the_other
-        # What is summed over devices is summed explicitly, so nothing is gained by tracking which values differ.
+        # check_vma tracks which values differ between devices; sums over devices here are explicit.
         mapped = jax.shard_map(local, mesh=self.mesh, in_specs=specs, out_specs=PER_TRIAL, check_vma=False)
         return jax.jit(mapped, donate_argnums=donate)
 
     def _put(self, tree: Any, spec: PartitionSpec) -> Any:
-        """Put arrays that every process has on the devices of all."""
+        """Put arrays, equal in every process, on the devices of all processes."""
         place = NamedSharding(self.mesh, spec)
 
         def put(x: Any) -> jax.Array:

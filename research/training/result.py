@@ -1,4 +1,4 @@
-"""What `result.json` holds: how a trial ended, its summary, and the environment that it ran in."""
+"""The content of `result.json`: how a trial ended, its summary, tables of errors and environment."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from research.training.state import TrialState
 from research.training.trial import Trial
 
 TABLES = ("by_length", "by_position", "signatures")
-"""Parts of an evaluation that `result.json` holds unchanged."""
+"""Fields of an evaluation that are copied unchanged."""
 
 
 @dataclass(frozen=True)
@@ -20,10 +20,10 @@ class PackResult:
     """How the training of a pack ended."""
 
     step: int
-    """Updates since the start of the training."""
+    """Number of updates."""
     states: Sequence[TrialState]
     test: Sequence[Evaluation]
-    """Scores on the test split, one for each trial."""
+    """Evaluation of each trial on test data."""
     seconds: float
     """Duration in this process, with evaluation and saving."""
     waited: float | None
@@ -35,7 +35,7 @@ class PackResult:
 
 
 def compose(trial: Trial, pack: PackResult, state: TrialState, test: Evaluation) -> dict[str, Any]:
-    """Return the result of a trial of the pack, without its summary."""
+    """Return the result of one trial, without its summary."""
     result = {
         "status": "finished" if state.ok else "diverged",
         "steps": pack.step,
@@ -55,12 +55,12 @@ def compose(trial: Trial, pack: PackResult, state: TrialState, test: Evaluation)
 
 
 def count_parameters(state: TrialState) -> int:
-    """Return the number of weights."""
+    """Return the number of parameters."""
     return sum(leaf.size for leaf in jax.tree.leaves(state.params))
 
 
 def summarize_probes(trial: Trial, records: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, float]:
-    """Return what each probe makes of its first and its last record: `section/initial/…` and `section/final/…`."""
+    """Return each probe's summary of its first and last record: `section/initial/…` and `section/final/…`."""
     summary: dict[str, float] = {}
     for name, probe in trial.options.probes.enabled().items():
         for when, record in zip(("initial", "final"), (*records[name][:1], *records[name][-1:]), strict=False):

@@ -1,4 +1,4 @@
-"""The state of a trial: what a checkpoint holds."""
+"""The training state of a trial."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -12,15 +12,15 @@ Params = Any
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class TrialState:
-    """All that a trial carries from step to step: what a checkpoint holds."""
+    """The values that each update changes, and that a checkpoint stores."""
 
     params: Params
     optimizer: Any
     step: Int[Array, ""]
     """Updates so far."""
     ok: Bool[Array, ""]
-    """False: the trial has diverged, in the update after `step`."""
+    """False: the trial diverged in the update after `step`."""
     average: Params | None = None
-    """Moving average of the weights, which is what is evaluated; None: the weights themselves are."""
+    """Moving average of the weights, used in evaluation; None: evaluation uses `params`."""
     schedule: Any = None
-    """State of the learning rate's schedule; None: it has none."""
+    """State of the learning rate schedule; None: it has none."""

@@ -1,8 +1,8 @@
-"""The training of one trial, as pure functions: initial state, n updates, predictions.
+"""The training of one trial as pure functions: initial state, n updates, predictions.
 
-`Program` holds what is compiled in (model, task, batch size, optimizer); hyperparameters, state and data are
-arguments. A trial whose loss, gradient or weights stop being finite, or whose loss exceeds its bound, freezes at its
-last finite state and takes no further step.
+Model, task, batch size and optimizer are compiled into a `Program`; hyperparameters, state and data are arguments. A
+trial diverges when its loss, gradient or weights are not finite, or when its loss exceeds `training.divergence_loss`.
+It then keeps its last finite state and skips all further updates.
 """
 
 from dataclasses import dataclass, replace
@@ -28,7 +28,7 @@ from research.training.options import TrialOptions
 from research.training.state import Params, TrialState
 
 INIT, UPDATES, EVALUATION = range(3)
-"""What a key of a trial is for."""
+"""Uses of a trial's random keys."""
 
 
 @jax.tree_util.register_dataclass
@@ -37,48 +37,48 @@ class Sums:
     """Sums over the updates of a record."""
 
     updates: Float[Array, ""]
-    """Number of them, one that diverged included."""
+    """Number of updates, including one that diverged."""
     loss: Float[Array, ""]
     """Without label smoothing."""
     objective: Float[Array, ""]
-    """What is minimized: with label smoothing."""
+    """The minimized loss: with label smoothing."""
     error: Float[Array, ""]
     grad_norm: Float[Array, ""]
     clipped: Float[Array, ""]
     """Updates whose gradient was clipped."""
     gradient_regularizer: Float[Array, ""]
-    """Omega, the mean over the sequences; 0 without it."""
+    """Omega, averaged over the sequences; 0 if it is off."""
 
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class Record:
-    """What n updates report."""
+    """The metrics of n updates."""
 
     ok: Bool[Array, ""]
     """Whether the trial continues."""
     num_updates: Int[Array, ""]
-    """Updates since the start of the training."""
+    """Successful updates since the start of the training."""
     sums: Sums
     learning_rate: Float[Array, ""]
-    """Of the last update."""
+    """Learning rate of the last update."""
     teacher_forcing: Float[Array, ""]
-    """Probability of the true token in the last update."""
+    """Probability of teacher forcing in the last update."""
     probes: dict[str, dict[str, Array]]
-    """What each probe measured in the first update."""
+    """Measurements of each probe in the first update."""
 
 
 class Program:
-    """One trial's training, for static options; every method can be traced."""
+    """The training of one trial with given static options. Every method can be traced."""
 
     def __init__(self, options: TrialOptions, task: Task, batch_shards: int = 1) -> None:
-        """Fix what is compiled.
+        """Set what is compiled.
 
         Args:
-            options: of any trial of the program, with resolved sizes; their traced numbers are ignored.
-            task: loaded.
-            batch_shards: parts of a batch; if more than one, `run` must be mapped over as many devices on
-                `shards.AXIS`, all of which get the same results.
+            options: of any trial of the program, with resolved sizes. Traced numbers are ignored.
+            task: with loaded data.
+            batch_shards: shards of each batch. With more than one, map `run` over as many devices along `shards.AXIS`;
+                all devices get the same results.
         """
         self.options, self.task, self.batch_shards = options, task, batch_shards
         self.probes = options.probes.enabled()
@@ -87,7 +87,7 @@ class Program:
 
     @property
     def kernel(self) -> str:
-        """What runs the encoder's recurrence on this machine: scan, associative or cudnn."""
+        """Implementation of the encoder's recurrence on this machine: scan, associative or cudnn."""
         options, model = self.options, self.options.model
         stepwise = bool(
             model.remat_every or model.tbptt_steps or numbers(options.zoneout) or options.training.gradient_regularizer
@@ -108,7 +108,7 @@ class Program:
         )
 
     def run(self, hparams: Hparams, state: TrialState, data: Any, count: Int[Array, ""]) -> tuple[TrialState, Record]:
-        """Return the state after `count` updates, none for a trial that has diverged, and what they report."""
+        """Return the state and the metrics after `count` updates. A trial that has diverged skips them."""
 
         def update(index: Array, loop: tuple[TrialState, Record]) -> tuple[TrialState, Record]:
             return jax.lax.cond(loop[0].ok, lambda: self._update(hparams, data, *loop), lambda: loop)
@@ -116,13 +116,13 @@ class Program:
         return jax.lax.fori_loop(0, count, update, (state, self._empty_record(state)))
 
     def predict(self, hparams: Hparams, state: TrialState, batch: Batch, number: Int[Array, ""]) -> tuple[Score, Array]:
-        """Return teacher-forced scores and free-running outputs, by the average of the weights where there is one.
+        """Return teacher-forced scores and free-running outputs, with the averaged weights if there are any.
 
         Args:
             hparams: of the trial.
             state: of the trial.
-            batch: held-out examples.
-            number: of the batch, which decides what is drawn where decoding draws.
+            batch: validation or test examples.
+            number: index of the batch, which seeds decoding that samples.
         """
         params = state.params if state.average is None else state.average
         key = jax.random.fold_in(_key(hparams.seed, EVALUATION), number)
@@ -145,7 +145,7 @@ class Program:
         return {name: probe.measure(observed) for name, probe in self.probes.items()}
 
     def _update(self, hparams: Hparams, data: Any, state: TrialState, record: Record) -> tuple[TrialState, Record]:
-        training, step, parts = self.options.training, state.step, self.batch_shards
+        training, step, count = self.options.training, state.step, self.batch_shards
         optimizer, schedule = hparams.optimizer(self.options), hparams.schedule(self.options)
 
         batch_key, model_key = data_keys(hparams.seed)
@@ -155,8 +155,8 @@ class Program:
         ]
         chosen = self.task.bucket(batch_key, step, training.batch_size)
         scalars, grads, profile = jax.lax.switch(chosen, branches)
-        objective, loss, error, omega = shards.total(scalars, parts)
-        grads, profile = shards.total(grads, parts), shards.total_norm(profile, parts)
+        objective, loss, error, omega = shards.total(scalars, count)
+        grads, profile = shards.total(grads, count), shards.total_norm(profile, count)
 
         grad_norm = global_norm(grads)
         clipped_grads, clipped = optimizer.clip(grads, grad_norm)
@@ -189,7 +189,7 @@ class Program:
     def _gradient(
         self, hparams: Hparams, data: Any, state: TrialState, batch_key: Array, model_key: Array, bucket: int
     ) -> tuple[Float[Array, "4"], Params, Float[Array, "S P"]]:
-        """Return (objective, loss, error, Omega) and the gradient, to be summed over the parts, and profile norms."""
+        """Return this shard's (objective, loss, error, Omega), its gradient, and its norms of dL/dh_t."""
         batch = self.task.batch(data, batch_key, state.step, self.options.training.batch_size, bucket)
         parts = len(self.profile_names)
         probe = jnp.zeros((batch.inputs.shape[1], parts)) if parts else None
@@ -203,13 +203,13 @@ class Program:
         differentiated = jax.value_and_grad(objective, argnums=(0, 1, 2), has_aux=True)
         weight = hparams.number("training", "gradient_regularizer")
         (value, (loss, error)), gradients = differentiated(state.params, probe, weight)
-        grads, profile, omega = gradients  # the last two are defined by the backward pass: see `kernels.backward`
+        grads, profile, omega = gradients  # `kernels.backward` defines the last two
         omega = jnp.float32(0) if omega is None else omega
         return jnp.stack([value, loss, error, omega]), grads, jnp.zeros((0, 0)) if profile is None else profile
 
 
 def data_keys(seed: Int[Array, ""] | np.int32) -> tuple[Array, Array]:
-    """Return the key of a trial's batches, and that of all else that its updates draw."""
+    """Return the key of a trial's batches, and the key of all other randomness in its updates."""
     batch_key, model_key = jax.random.split(_key(seed, UPDATES))
     return batch_key, model_key
 

@@ -1,14 +1,12 @@
-"""The training loop: trials to finished run directories.
+"""The training loop: train trials and write their run directories.
 
-Trials with the same static options are trained as a pack; the devices that they leave idle take parts of their batches.
-Between two calls of the compiled program the loop does what is due: writes records, evaluates, saves checkpoints. Calls
-end where any of these is due, at the same steps whether a run is resumed or not. While one call computes, the records
-of the call before are fetched and written.
+Trials with the same static options train together, as a pack; idle devices compute shards of their batches. Each call
+of the compiled program runs the updates until the next record, evaluation or checkpoint. These steps do not depend on
+whether a run is resumed. While one call computes, the loop fetches and writes the records of the previous call.
 
-A trial with a budget of time has the machine to itself. It ends with the first complete record after its time is over;
-only the calls of its program count, and they are waited for.
+A trial with a time limit trains alone. It ends with the first complete record after the limit; only updates count.
 
-Validation data are evaluated while a trial trains and at its end, test data at its end alone.
+The loop evaluates on validation data during training and at the end, on test data only at the end.
 """
 
 import contextlib
@@ -43,23 +41,26 @@ from research.training.trial import Start, Trial, TrialResult, check, find_start
 
 
 class _Entry(NamedTuple):
-    """A trial with its directory, before its data are read."""
+    """A trial before its data are loaded."""
 
     name: str
     config: TrialOptions
     run: RunDirectory
     result: TrialResult | None
-    """Set if it was finished before."""
+    """Of a run that was finished before; None: it must be trained."""
 
 
 def train_trials(trials: Sequence[tuple[str, TrialOptions]], directory: Path) -> list[TrialResult]:
     """Train each (name, config) in `directory/name`; skip finished trials, resume started ones.
 
-    Where several processes train together, the first one's trials count, and only it touches the directory.
+    Of several processes that train together, only the first one writes; the others use its trials.
+
+    Returns:
+        How each trial ended, in the order of `trials`.
 
     Raises:
-        UserError: if two trials have the same name, if a directory holds a run of another config, if there are too few
-            devices, or if a file cannot be read or written.
+        UserError: if two trials have the same name, a directory holds a run of another config, there are too few
+            devices, or a file cannot be read or written.
     """
     processes.start()
     devices.use_all_cores()
@@ -76,7 +77,7 @@ def train_trials(trials: Sequence[tuple[str, TrialOptions]], directory: Path) ->
 
 
 def _open(trials: Sequence[tuple[str, TrialOptions]], directory: Path) -> tuple[list[_Entry], list[RunDirectory]]:
-    """Return all trials, and the directories that did not exist before."""
+    """Create the run directories; return all trials, and the directories that are new."""
     for name, count in Counter(name for name, _ in trials).items():
         if count > 1:
             raise UserError(f"{directory / name}: {count} trials of this name; names must differ")
@@ -90,14 +91,14 @@ def _open(trials: Sequence[tuple[str, TrialOptions]], directory: Path) -> tuple[
         for entry in entries:
             if not entry.result:
                 check(entry.config, entry.run)
-                with entry.run.claimed():  # fail now, not after hours, if another process trains it
+                with entry.run.claimed():  # fails at once if another process trains it
                     pass
     return entries, new
 
 
 @contextlib.contextmanager
 def _forget_if_rejected(runs: Sequence[RunDirectory]) -> Iterator[None]:
-    """Leave none of these directories behind if a trial cannot be trained."""
+    """Remove new directories if a trial is rejected."""
     try:
         yield
     except UserError:
@@ -107,10 +108,10 @@ def _forget_if_rejected(runs: Sequence[RunDirectory]) -> Iterator[None]:
 
 
 def _resolve(entries: Sequence[_Entry], bar: ProgressBar) -> list[Trial]:
-    """Read the data of all trials and decide their sizes now, not after hours, so that all can be trained."""
+    """Load the data and resolve the sizes of all trials, so that mistakes are found before any training."""
     for task in dict.fromkeys(entry.config.task for entry in entries):
         bar.doing(f"reading the data of {task.name}")
-        processes.from_first(lambda task=task: bool(tasks.load(task).spec))  # the first prepares the data, once
+        processes.from_first(lambda task=task: bool(tasks.load(task).spec))  # the first process prepares the data
     return [Trial.resolve(entry.name, entry.config, entry.run) for entry in entries]
 
 
@@ -136,7 +137,7 @@ def _claim(trials: Sequence[Trial], claims: contextlib.ExitStack) -> None:
 
 
 def _train_group(trials: Sequence[Trial], bar: ProgressBar) -> list[TrialResult]:
-    """Train trials of the same static options; those that stand at the same step form a pack."""
+    """Train trials with the same static options; those at the same step form a pack."""
     options, task = trials[0].options, trials[0].task
     bar.doing("preparing")
     template = jax.eval_shape(Program(options, task).init, Hparams.of(options))
@@ -159,7 +160,7 @@ def _train_group(trials: Sequence[Trial], bar: ProgressBar) -> list[TrialResult]
 def _train_pack(
     pack: Pack, source: Loader, trials: Sequence[Trial], starts: Sequence[Start], bar: ProgressBar
 ) -> list[TrialResult]:
-    """Train from where the trials stand to the end, and finish their run directories."""
+    """Train from the current step to the end and write the results."""
     training, task = pack.program.options.training, pack.program.task
     step = start = starts[0].step
     held_out: dict[Split, HeldOut] = {split: task.held_out(split, training.eval_examples) for split in get_args(Split)}
@@ -169,7 +170,7 @@ def _train_pack(
     state = pack.place(states) if states else pack.init()
     progress = _Progress(bar, training, len(trials), start, watch.seconds)
     if start < training.steps:
-        state, _ = source.run(state, start, start)  # compiles the program, which does not count
+        state, _ = source.run(state, start, start)  # 0 updates: compiles the program outside the measured time
     started = saved = time.monotonic()
 
     def evaluate_on(split: Split) -> list[Evaluation]:
@@ -177,7 +178,7 @@ def _train_pack(
         return evaluate(pack, state, task, held_out[split])
 
     def over() -> bool:
-        """Return whether the time is over or no trial continues, as the first process sees it."""
+        """Return whether the time limit is reached or all trials have diverged, as the first process decides."""
         if not training.max_seconds:
             return False
         return processes.from_first(lambda: watch.over or not np.any(jax.device_get(state.ok)))
@@ -196,7 +197,7 @@ def _train_pack(
             watch.pause()
             journal.log_evaluations(step, {"validation": evaluate_on("validation")})
         due = time.monotonic() - saved > training.checkpoint_seconds
-        if due and step % training.log_every == 0:  # at complete records only, so that a resumed run writes the same
+        if due and step % training.log_every == 0:  # only with complete records: resumed runs write the same
             journal.collect()
             watch.pause()
             journal.save(step, pack.fetch(state))
@@ -206,7 +207,7 @@ def _train_pack(
     evaluations: dict[Split, list[Evaluation]] = {split: evaluate_on(split) for split in held_out}
     fetched = pack.fetch(state)
     progress.doing("saving")
-    if start < step:  # else the run was interrupted after this, and resumes here
+    if start < step:  # otherwise an earlier process saved this step and was interrupted before the result
         journal.log_evaluations(step, evaluations)
         journal.save(step, fetched)
     seconds = time.monotonic() - started
@@ -218,17 +219,17 @@ def _train_pack(
 
 
 def _stops(options: TrialOptions, start: int, span: int = 0) -> Iterator[int]:
-    """Yield the steps after `start` where calls of the program end: wherever something is due.
+    """Yield the steps after `start` at which calls of the program end.
 
     Args:
         options: of any trial of the pack.
         start: updates before the first call.
-        span: of a window of batches, which a call does not go beyond; 0: there are none.
+        span: updates per window of batches, which a call must not exceed; 0: there are no windows.
     """
     training = options.training
     probes = [probe.every for probe in options.probes.enabled().values()]
     periods = [every for every in (training.log_every, training.eval_every, span, *probes) if every]
-    once = [training.steps, training.steps - 1] if probes else [training.steps]  # probes measure the last update
+    once = [training.steps, training.steps - 1] if probes else [training.steps]  # probes measure the last update too
     step = start
     while step < training.steps:
         due = [step - step % every + every for every in periods] + [stop for stop in once if stop > step]
@@ -239,14 +240,14 @@ def _stops(options: TrialOptions, start: int, span: int = 0) -> Iterator[int]:
 
 
 class _Progress:
-    """The part of the bar that a pack advances: updates of all trials, or with a budget of time the part of it used."""
+    """Progress of one pack: updates of all trials or, with a time limit, the fraction of the time used."""
 
     def __init__(self, bar: ProgressBar, training: TrainingOptions, trials: int, step: int, seconds: float) -> None:
         self._bar, self._training, self._trials, self._done = bar, training, trials, 0.0
         self.to(step, seconds)
 
     def to(self, step: float, seconds: float) -> None:
-        """Advance to a step."""
+        """Advance to a step, or to the fraction of the time limit."""
         training = self._training
         self._place = f"step {step}/{training.steps}"
         if training.max_seconds:
@@ -257,7 +258,7 @@ class _Progress:
         self.doing()
 
     def doing(self, what: str = "") -> None:
-        """Show what is done at this step."""
+        """Show the current activity next to the step."""
         self._bar.doing(f"{self._place}, {what}" if what else self._place)
 
     def finish(self) -> None:
@@ -267,7 +268,7 @@ class _Progress:
 
 @contextlib.contextmanager
 def _one_line_for_lack_of_space(directory: Path) -> Iterator[None]:
-    """Turn a full disk or memory into a one-line error: neither is a mistake of the program."""
+    """Report a full disk or memory as a one-line error."""
     try:
         yield
     except jax.errors.JaxRuntimeError as error:

@@ -1,9 +1,8 @@
-"""A trial, resolved once: its options, its task with data, the sizes of its model, and its run directory.
+"""A trial with its data, sizes and run directory; where its training starts, and how it ended.
 
-Also where a trial starts from: its checkpoint, and what is written into its run directory before it is trained. One is
-its task's processor, for `predict`. The other is the number of parts that its batches are computed in, which decides
-how sums are rounded. So it is decided once, when a trial starts, and kept: a run resumes to the last bit as it started,
-whatever trials are trained next to it then.
+A trial writes two files before training. `processor.json` serves `predict`. `shards.json` holds the number of batch
+shards, which decides how sums are rounded: a resumed run keeps it and gives the same bits as an uninterrupted run,
+whichever trials train next to it.
 """
 
 from collections.abc import Sequence
@@ -28,28 +27,28 @@ from research.training.state import TrialState
 
 @dataclass(frozen=True)
 class Trial:
-    """All that training, evaluation and records need to know of one trial."""
+    """One trial, resolved once and passed to training, evaluation and records."""
 
     name: str
     config: TrialOptions
-    """As the user wrote it, and as it is recorded."""
+    """As written by the user and recorded in `config.json`."""
     options: TrialOptions
-    """With the hidden size that a parameter budget stands for."""
+    """With the hidden size that meets the parameter budget."""
     task: Task
-    """Loaded."""
+    """With loaded data."""
     run: RunDirectory
 
     @classmethod
     def resolve(cls, name: str, config: TrialOptions, run: RunDirectory) -> "Trial":
-        """Load the data and decide every size.
+        """Load the data and resolve all sizes.
 
         Raises:
-            UserError: if the data cannot be read, or no model or output has the sizes that the options name.
+            UserError: if the data cannot be read, or no model meets the parameter budget.
         """
         task = tasks.load(config.task)
         options = resolve_hidden_size(config, task.spec)
         if task.target == "tokens":
-            options.decoding.resolve(task.spec.target_length)  # a bad length fails now
+            options.decoding.resolve(task.spec.target_length)  # checks the lengths
         return cls(name, config, options, task, run)
 
     @property
@@ -65,11 +64,11 @@ class Trial:
 
 @dataclass(frozen=True)
 class Start:
-    """The state that a trial is trained from."""
+    """Where the training of a trial starts."""
 
     step: int
     state: TrialState | None
-    """None: at initialization."""
+    """None: the initial state."""
     batch_shards: int
 
 
@@ -83,23 +82,23 @@ class TrialResult:
     """finished, or diverged."""
     summary: dict[str, Any]
     skipped: bool = False
-    """The run directory held a result already."""
+    """Whether the run was finished before."""
     signatures: dict[str, str] = field(default_factory=dict)
-    """Exact definition of metrics that have several, by the metric's name."""
+    """Definitions of metrics with several variants (sacrebleu), by metric."""
 
     @classmethod
     def read(cls, name: str, run: RunDirectory) -> "TrialResult | None":
-        """Return the result that a run directory holds already; None if it holds none."""
+        """Return the result of a run that was finished before; None if it is unfinished."""
         if not (result := run.result()):
             return None
         return cls(name, run.path, result["status"], result["summary"], True, result.get("signatures", {}))
 
 
 def check(options: TrialOptions, run: RunDirectory) -> None:
-    """Check before any training that a run can start or resume on this machine.
+    """Check that a run can start or resume on this machine.
 
     Raises:
-        UserError: if a record cannot be read, or there are too few devices, or they cannot share its batches.
+        UserError: if a record cannot be read, there are too few devices, or the shards do not fit them.
     """
     run.check_records()
     if options.model.backend == "cudnn":
@@ -107,18 +106,18 @@ def check(options: TrialOptions, run: RunDirectory) -> None:
     devices, processes = jax.device_count(), jax.process_count()
     training, decided = options.training, run.batch_shards()
     if decided and (decided > devices or (processes > 1 and decided != devices)):
-        needs = f"the run was started with its batches in {decided} parts and needs as many devices"
-        raise UserError(f"{run.path}: {needs}, not {devices}; resume it where they are, or remove the directory")
-    parts, size = training.batch_shards, training.batch_size
-    fits = processes == 1 or parts in (0, devices)
-    require(fits, "training.batch_shards", parts, f"0 or {devices}, the devices of all processes")
-    require(parts <= devices, "training.batch_shards", parts, f"at most {devices}, the number of devices")
+        needs = f"the run was started with {decided} batch shards and needs as many devices"
+        raise UserError(f"{run.path}: {needs}, not {devices}; resume it where they exist, or remove the directory")
+    count, size = training.batch_shards, training.batch_size
+    fits = processes == 1 or count in (0, devices)
+    require(fits, "training.batch_shards", count, f"0 or {devices}, the devices of all processes")
+    require(count <= devices, "training.batch_shards", count, f"at most {devices}, the number of devices")
     divides = processes == 1 or size % devices == 0
     require(divides, "training.batch_size", size, f"a multiple of {devices}, the devices of all processes")
 
 
 def find_starts(trials: Sequence[Trial], template: TrialState) -> tuple[dict[str, Start], list[TrialResult]]:
-    """Return where trials start, by name, and the results of those that another process has finished meanwhile.
+    """Return where unfinished trials start, by name, and the results of those that other processes finished meanwhile.
 
     Args:
         trials: of one program.
@@ -130,17 +129,17 @@ def find_starts(trials: Sequence[Trial], template: TrialState) -> tuple[dict[str
     new = sum(trial.run.batch_shards() is None for trial in unfinished)
     starts = {}
     for trial in unfinished:
-        parts = trial.run.batch_shards() or _decide_shards(trial.options, new)
-        trial.run.decide_batch_shards(parts)
+        count = trial.run.batch_shards() or _decide_shards(trial.options, new)
+        trial.run.save_batch_shards(count)
         if processor := trial.task.processor():
             trial.run.save_processor({"spec": asdict(trial.spec), "processor": processor.to_dict()})
         step, state = checkpoint.restore(trial.checkpoints, template) or (0, None)
-        starts[trial.name] = Start(step, state, parts)
+        starts[trial.name] = Start(step, state, count)
     return starts, results
 
 
 def _decide_shards(options: TrialOptions, trials: int) -> int:
-    """Return the number of parts for each of so many trials; in several processes a trial has all devices."""
+    """Return the number of batch shards of each new trial. With several processes, each trial uses all devices."""
     training = options.training
     at_once = 1 if jax.process_count() > 1 else trials
     return training.batch_shards or shards.spare_devices(at_once, jax.device_count(), training.batch_size)

@@ -101,7 +101,7 @@ def test_a_trial_has_no_result_until_it_is_finished(run):
 
 def test_the_parts_of_its_batches_are_settled_once(run):
     assert run.batch_shards() is None
-    run.decide_batch_shards(2)
+    run.save_batch_shards(2)
     assert RunDirectory.create(run.path, CONFIG).batch_shards() == 2
 
 
@@ -273,7 +273,7 @@ def test_a_claimed_directory_cannot_be_claimed_again_until_it_is_free(tmp_path):
 
 def test_a_run_that_has_not_started_is_forgotten_with_the_folder_that_held_nothing_else(tmp_path):
     started, first, other = (RunDirectory.create(tmp_path / "runs" / name, CONFIG) for name in "abc")
-    started.decide_batch_shards(1)
+    started.save_batch_shards(1)
     for run in (started, first, other):
         run.forget()
     assert [path.name for path in (tmp_path / "runs").iterdir()] == ["a"]

@@ -474,7 +474,7 @@ def test_a_killed_process_goes_on_with_the_same_command_to_the_same_bits(tmp_pat
 def test_a_trial_that_cannot_be_trained_is_refused_before_others_are_and_leaves_nothing(changes, line, tmp_path):
     sound = of(task__name="reverse", probes__gradient_flow__every=0)
     begun = RunDirectory.create(tmp_path / "begun", sound)
-    begun.decide_batch_shards(1)
+    begun.save_batch_shards(1)
     RunDirectory.create(tmp_path / "waiting", of(sound, seed=2))  # perhaps for another process
     trials = [("begun", sound), ("new", of(sound, seed=1)), ("waiting", of(sound, seed=2))]
     trials.append(("impossible", of(sound, **changes)))

@@ -87,7 +87,7 @@ def test_trials_that_are_finished_meanwhile_do_not_start(tmp_path):
 def test_too_few_devices_are_told_before_anything_is_trained(begun, changes, said, tmp_path):
     trial = trial_in(tmp_path / "trial", **changes)
     if begun:
-        trial.run.decide_batch_shards(begun)
+        trial.run.save_batch_shards(begun)
     with pytest.raises(UserError, match=said) as raised:
         train_trials([("trial", trial.config)], tmp_path)
     assert "\n" not in str(raised.value)

@@ -1,4 +1,4 @@
-"""Update rules of the weights, by name; a module outside the project may add its own."""
+"""Registry of optimizers. A module outside the project may add its own."""
 
 from research.training.optimizers.adam import Adam
 from research.training.optimizers.adamw import AdamW

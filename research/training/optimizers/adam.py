@@ -12,15 +12,15 @@ from research.training.optimizers.optimizer import MAX_DECAY, Optimizer
 
 @dataclass(frozen=True)
 class Adam(Optimizer):
-    """Adam: steps of the mean gradient over the root of its mean square (Kingma, Ba 2015)."""
+    """Adam: mean gradient divided by the root of the mean squared gradient (Kingma, Ba 2015)."""
 
     name: Literal["adam"] = "adam"
     beta1: float = traced(0.9)
     """Decay of the mean of the gradient."""
     beta2: float = traced(0.999)
-    """Decay of the mean of its square."""
+    """Decay of the mean of the squared gradient."""
     eps: float = traced(1e-8)
-    """Added to the root of the mean square."""
+    """Added to the denominator."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

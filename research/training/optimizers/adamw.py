@@ -13,11 +13,11 @@ from research.training.optimizers.adam import Adam
 
 @dataclass(frozen=True)
 class AdamW(Adam):
-    """Adam with weight decay on matrices, beside the gradient (Loshchilov, Hutter 2019)."""
+    """Adam, with weight decay of matrices that bypasses the moments (Loshchilov, Hutter 2019)."""
 
     name: Literal["adamw"] = "adamw"  # pyright: ignore[reportIncompatibleVariableOverride]
     weight_decay: float = traced(0.0)
-    """Fraction of a matrix, times the learning rate, that each update takes off; vectors such as biases keep theirs."""
+    """Each update multiplies matrices by 1 - learning rate * weight_decay. Vectors, such as biases, do not decay."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

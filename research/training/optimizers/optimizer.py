@@ -1,16 +1,19 @@
-"""What every update rule has: a learning rate, gradient clipping, and an optax transformation.
+"""The base class of optimizers: learning rate, gradient clipping, and an optax transformation.
 
-A new rule is a subclass in a file of its own and a line in `OPTIMIZERS`:
+To add an optimizer, write a subclass in a file of its own and register it in `OPTIMIZERS`:
 
     @dataclass(frozen=True)
     class Lion(Optimizer):
+        "Sign of the momentum (Chen et al. 2023)."
+
         name: Literal["lion"] = "lion"
         beta1: float = traced(0.9)
+        "Decay of the momentum."
 
         def transform(self, rate):
             return optax.chain(optax.scale_by_lion(b1=self.beta1), optax.scale_by_learning_rate(rate))
 
-Its numbers are traced, so that trials of one compiled program can differ in them.
+`list` and `--help` show the docstrings. Numbers are traced, so trials that differ in them share a compiled program.
 """
 
 import math
@@ -27,20 +30,20 @@ from research.recurrence.kernels.backward import norm
 
 Tree = TypeVar("Tree")
 MAX_DECAY = 1 - 1e-6
-"""The largest decay of a moving average: float32 still tells it from 1."""
+"""The largest decay of a moving average that float32 distinguishes from 1 with a margin."""
 
 
 @dataclass(frozen=True)
 class Optimizer:
-    """The base of all update rules."""
+    """The base of all optimizers."""
 
     name: str = ""
     learning_rate: float = traced(1e-3)
     """Peak learning rate."""
     clip_norm: float = traced(1.0)
-    """Global gradient norm above which the gradient is scaled down; inf: never."""
+    """Largest global norm of the gradient, to which larger ones are scaled down; inf: no clipping."""
     clip_value: float = traced(math.inf, off=math.inf)
-    """Magnitude beyond which each entry of the gradient is cut, before its norm is taken; inf: never."""
+    """Largest magnitude of an entry of the gradient, clipped before `clip_norm`; inf: no clipping."""
 
     def __post_init__(self) -> None:
         rate = self.learning_rate
@@ -49,18 +52,18 @@ class Optimizer:
         require(self.clip_value > 0, "optimizer.clip_value", self.clip_value, "greater than 0 (inf: never clip)")
 
     def transform(self, rate: Float[Array, ""] | float) -> optax.GradientTransformation:
-        """Return the update rule at one learning rate; all numbers may be traced."""
+        """Return the optax transformation at one learning rate. All numbers may be traced."""
         raise NotImplementedError
 
     def clip(self, grads: Tree, grad_norm: Float[Array, ""]) -> tuple[Tree, Bool[Array, ""]]:
-        """Cut each entry to ±`clip_value`, then scale the gradient down to `clip_norm`.
+        """Clip each entry to ±`clip_value`, then scale the gradient down to `clip_norm`.
 
         Args:
             grads: gradient.
             grad_norm: its global norm.
 
         Returns:
-            The gradient, and whether either step has changed it.
+            The clipped gradient, and whether it differs from `grads`.
         """
         if self.clip_value is None:  # off
             return _scale_to(grads, grad_norm, self.clip_norm), jnp.asarray(grad_norm > self.clip_norm)
@@ -72,7 +75,7 @@ class Optimizer:
 
 
 def global_norm(tree: object) -> Float[Array, ""]:
-    """Return the norm over all leaves; unlike optax's, it is finite also where its square is not."""
+    """Return the norm over all leaves. Unlike optax's, it does not overflow where its square does."""
     return norm(jnp.stack([norm(leaf) for leaf in jax.tree.leaves(tree)]))
 
 

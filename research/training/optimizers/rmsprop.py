@@ -12,15 +12,15 @@ from research.training.optimizers.optimizer import MAX_DECAY, Optimizer
 
 @dataclass(frozen=True)
 class RMSProp(Optimizer):
-    """RMSProp, as in PyTorch: the gradient over the root of its mean square (Hinton 2012)."""
+    """RMSProp as in PyTorch: gradient divided by the root of the mean squared gradient (Hinton 2012)."""
 
     name: Literal["rmsprop"] = "rmsprop"
     decay: float = traced(0.9)
-    """Decay of the mean of the gradient's square."""
+    """Decay of the mean of the squared gradient."""
     eps: float = traced(1e-8)
-    """Added to the root of that mean."""
+    """Added to the denominator."""
     momentum: float = traced(0.0, off=0.0)
-    """Fraction of the last update, learning rate included, in the next; 0: none."""
+    """Fraction of the last update that is added to the next one; 0: none."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

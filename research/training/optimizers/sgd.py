@@ -12,11 +12,11 @@ from research.training.optimizers.optimizer import Optimizer
 
 @dataclass(frozen=True)
 class SGD(Optimizer):
-    """Stochastic gradient descent, with or without momentum (Polyak 1964)."""
+    """Stochastic gradient descent with optional momentum (Polyak 1964)."""
 
     name: Literal["sgd"] = "sgd"
     momentum: float = traced(0.0, off=0.0)
-    """Fraction of the last direction in the next; 0: none."""
+    """Fraction of the last direction that is added to the gradient; 0: none."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

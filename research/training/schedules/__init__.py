@@ -1,4 +1,4 @@
-"""Learning rate schedules, by name; a module outside the project may add its own."""
+"""Registry of learning rate schedules. A module outside the project may add its own."""
 
 from research.training.schedules.constant import Constant
 from research.training.schedules.cosine import Cosine

@@ -10,7 +10,7 @@ from research.training.schedules.schedule import Schedule
 
 @dataclass(frozen=True)
 class Constant(Schedule):
-    """The peak learning rate after the warm-up."""
+    """Constant learning rate after the warmup."""
 
     name: Literal["constant"] = "constant"
 

@@ -11,10 +11,10 @@ from research.training.schedules.schedule import Schedule
 
 @dataclass(frozen=True)
 class Cosine(Schedule):
-    """Half a cosine from the peak, after the warm-up, to 0, which the update after the last would have.
+    """Half a cosine from the peak, after the warmup, to 0 (Loshchilov, Hutter 2017).
 
-    Loshchilov, Hutter 2017, as in optax: with n updates in all and w of warm-up, update i (from 1) has the factor
-    (1 + cos(pi (i - 1 - w) / (n - w))) / 2.
+    As in optax: the factor of update i, from 1, is (1 + cos(pi (i - 1 - w) / (n - w))) / 2, with n updates in total and
+    w warmup updates.
     """
 
     needs_last_step: ClassVar[bool] = True

@@ -1,4 +1,4 @@
-"""Decay with the inverse square root of the updates (Vaswani et al. 2017)."""
+"""Inverse square root decay (Vaswani et al. 2017)."""
 
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -11,7 +11,7 @@ from research.training.schedules.schedule import Schedule
 
 @dataclass(frozen=True)
 class InverseSqrt(Schedule):
-    """The peak times sqrt(warmup_steps / updates) after the warm-up (Vaswani et al. 2017)."""
+    """Peak times sqrt(warmup_steps / updates) after the warmup (Vaswani et al. 2017)."""
 
     name: Literal["inverse_sqrt"] = "inverse_sqrt"
 

@@ -1,6 +1,6 @@
-"""A learning rate that falls when the training loss no longer does.
+"""Lower the learning rate when the training loss stops falling.
 
-The loss is that of training: validation data decide nothing while a model is trained.
+Only the training loss decides: no schedule uses validation data.
 """
 
 from dataclasses import dataclass
@@ -14,35 +14,35 @@ from research.options import require, require_between, traced
 from research.training.schedules.schedule import Schedule
 
 THRESHOLD = 1e-4
-"""A mean of the loss is lower than another if it is so by this fraction of it, as in torch and optax."""
+"""Least relative decrease of the mean loss that counts as lower, as in PyTorch and optax."""
 
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class PlateauState:
-    """What the schedule knows of the loss."""
+    """Statistics of the training loss."""
 
     factor: Float[Array, ""]
     lowest: Float[Array, ""]
-    """The lowest mean."""
+    """Lowest mean loss so far."""
     total: Float[Array, ""]
-    """Sum of the losses that the next mean is of."""
+    """Sum of the losses since the last mean."""
     count: Int[Array, ""]
     """Number of these losses."""
     waited: Int[Array, ""]
-    """Means since the lowest, or since the rate fell."""
+    """Means since the lowest one, or since the learning rate fell."""
 
 
 @dataclass(frozen=True)
 class Plateau(Schedule):
-    """The peak times `factor` for each plateau of the training loss so far."""
+    """Peak times `factor` for each plateau of the training loss so far."""
 
     name: Literal["plateau"] = "plateau"
     steps: int = traced(200)
-    """Updates, after the warm-up, over which the training loss is averaged and compared with the lowest mean so far;
-    lower is what is lower by 1 in 10,000 at least."""
+    """Updates over which the training loss is averaged, after the warmup. A mean is lower than the lowest so far if it
+    is lower by at least 0.01%."""
     patience: int = traced(2)
-    """Means that are no lower, one after the other, with the last of which the rate falls."""
+    """Number of successive means that are not lower, after which the learning rate falls."""
     factor: float = traced(0.5)
     """Factor on the learning rate at a plateau."""
 
