@@ -18,14 +18,13 @@ from research.terminal import STDERR
 
 SECONDS_BETWEEN_LINES = 10.0
 BAR_WIDTH = 16
-SPEED_WINDOW = 60.0  # seconds of progress that the remaining time is estimated from
+SPEED_WINDOW = 60.0  # the remaining time is estimated from the last minute
 
 
 class ProgressBar:
-    """A bar over a whole sweep, next to what is being done; lines instead where stderr is no terminal.
+    """A progress bar for a whole sweep with the current activity; log lines if stderr is not a terminal.
 
-    A thread writes the lines, so that a long call does not look like a standstill. Not `shown`, there is neither, for a
-    process that another one speaks for.
+    A thread writes the lines, so that they appear during long calls too. With `shown=False` nothing is displayed.
     """
 
     def __init__(self, shown: bool = True) -> None:
@@ -39,7 +38,7 @@ class ProgressBar:
             TimeRemainingColumn(),
             TextColumn("{task.description}", markup=False, table_column=Column(ratio=1, no_wrap=True)),
             console=STDERR,
-            expand=True,  # the description gets the rest of the line, and is cut where that is too short
+            expand=True,  # the description fills the rest of the line
             speed_estimate_period=SPEED_WINDOW,
             disable=not (shown and person),
         )
@@ -57,7 +56,7 @@ class ProgressBar:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        """Stop the display, at 100% unless there was an error."""
+        """Stop the display, at 100% unless an error occurred."""
         if kind is None:
             self._progress.update(self._task.id, description="done", total=1, completed=1)
         self._progress.stop()
@@ -67,22 +66,22 @@ class ProgressBar:
             self._write_line()
 
     def expect(self, total: float) -> None:
-        """Set how much there is to do, in any unit."""
+        """Set the total amount of work, in any unit."""
         self._progress.update(self._task.id, total=total)
 
     def part(self, before: str = "", after: str = "") -> None:
-        """Set the words before and after what is being done, such as which part of the whole it is of."""
+        """Set the text before and after the current activity."""
         self._before, self._after = before, after
 
     def doing(self, what: str) -> None:
-        """Show what is being done."""
+        """Show the current activity."""
         first = not self._task.description
         self._progress.update(self._task.id, description=f"{self._before}{what}{self._after}")
         if first and self._lines:
             self._write_line()
 
     def advance(self, amount: float) -> None:
-        """Count this much as done."""
+        """Add to the work that is done."""
         self._progress.advance(self._task.id, amount)
 
     def _write_lines(self) -> None:

@@ -1,15 +1,15 @@
-"""The run directory: the record of one trial, and all that reports read.
+"""The run directory: the record of one trial. Reports read nothing else.
 
-config.json     flat, dotted, complete: reproduces the run; `schema` is the version of these files
-shards.json     the number of parts that its batches are computed in, as decided when it started
-processor.json  the sizes of inputs and outputs, and what encodes inputs and decodes outputs for `predict`
-metrics.jsonl   one record a line, appended during training
-PROBE.jsonl     one record a line: arrays that a probe measured, such as the norms of dL/dh_t in gradient_flow.jsonl
+config.json     all options, flat and dotted; `schema` is the version of the files
+shards.json     number of batch shards, chosen when the trial starts
+processor.json  sizes of inputs and outputs, and the tokenizers and features that `predict` needs
+metrics.jsonl   one record per line, appended during training
+PROBE.jsonl     one record per line: arrays that a probe measured, such as norms of dL/dh_t in gradient_flow.jsonl
 result.json     written once, at the end: status, summary, tables of errors, environment
-checkpoint/     the newest states of the trial
+checkpoint/     the newest two states of the trial
 wandb/          W&B's files
 
-What is absent, broken, of an older version or of another shape is a UserError of one line that names the file.
+A file that is missing, damaged, of another version or malformed raises a one-line UserError that names it.
 """
 
 import contextlib
@@ -26,11 +26,11 @@ from research.tracking import strict_json
 from research.tracking.strict_json import is_number
 
 SCHEMA = 2
-"""The version of the files. Older ones have other keys."""
+"""The version of the files. Older versions have other keys."""
 METRICS = "metrics"
 LOCK, SHARDS = ".lock", "shards.json"
 PLACES = {"by_length": "length", "by_position": "position"}
-"""The tables of `result.json`, and the column that says what a row is about."""
+"""The tables of `result.json`, and the column that indexes their rows."""
 
 
 @dataclass(frozen=True, order=True)
@@ -45,10 +45,14 @@ class RunDirectory:
 
     @classmethod
     def create(cls, path: Path | str, config: Any) -> "RunDirectory":
-        """Create the folder and write `config.json`, or return to a run of the same config.
+        """Create the folder and write `config.json`, or open a run of the same config.
 
-        The config is a dataclass of options, or its flat dotted keys and values. A UserError says that the folder holds
-        a run of another config, or cannot be created.
+        Args:
+            path: of the folder.
+            config: a dataclass of options, or its flat dotted keys and values.
+
+        Raises:
+            UserError: if the folder holds a run of another config, or cannot be created.
         """
         run = cls(Path(path))
         flat = dict(config) if isinstance(config, Mapping) else options.flatten(config)
@@ -62,7 +66,7 @@ class RunDirectory:
         return run
 
     def forget(self) -> None:
-        """Remove the folder if the trial has not started, and its parent if nothing else is in it."""
+        """Remove the folder if the trial has not started, and its parent if that is empty then."""
         with contextlib.suppress(OSError):
             files = [self.config_file, self.path / LOCK]
             if set(self.path.iterdir()) <= set(files):
@@ -73,21 +77,21 @@ class RunDirectory:
 
     @property
     def config_file(self) -> Path:
-        """Path of the flat config."""
+        """Path of `config.json`."""
         return self.path / "config.json"
 
     @property
     def result_file(self) -> Path:
-        """Path of the result."""
+        """Path of `result.json`."""
         return self.path / "result.json"
 
     @property
     def processor_file(self) -> Path:
-        """Path of what `predict` needs besides the weights."""
+        """Path of `processor.json`."""
         return self.path / "processor.json"
 
     def options(self) -> dict[str, Any]:
-        """Return the flat dotted keys of `config.json` as written, known or not: words, numbers and booleans."""
+        """Return the flat dotted keys and values of `config.json`, including unknown ones."""
         flat = strict_json.read(self.config_file)
         schema = flat.pop("schema", 1)
         if schema != SCHEMA:
@@ -108,11 +112,11 @@ class RunDirectory:
         return result
 
     def finish(self, result: Mapping[str, Any]) -> None:
-        """Write `result.json`: a trial with this file is done."""
+        """Write `result.json`, which marks the trial as finished."""
         strict_json.write(self.result_file, result)
 
     def batch_shards(self) -> int | None:
-        """Return the number of parts that its batches are computed in; None as long as that is not decided."""
+        """Return the number of batch shards; None before the trial starts."""
         if not (self.path / SHARDS).exists():
             return None
         count = strict_json.read(self.path / SHARDS).get("batch_shards")
@@ -121,22 +125,23 @@ class RunDirectory:
         return count
 
     def save_batch_shards(self, count: int) -> None:
-        """Record the number of parts: a resumed run keeps to it, and so to the last bit."""
+        """Write the number of batch shards. A resumed run keeps it, so that it gives the same bits."""
         strict_json.write(self.path / SHARDS, {"batch_shards": count})
 
     def processor(self) -> dict[str, Any]:
-        """Return what `save_processor` has written. A symbol such as "nan" is no float here."""
+        """Return the content of `processor.json`. Strings such as "nan" remain strings."""
         return strict_json.read(self.processor_file)
 
     def save_processor(self, saved: Mapping[str, Any]) -> None:
-        """Write what `predict` needs besides the weights; all plain JSON."""
+        """Write `processor.json`, what `predict` needs besides the weights."""
         strict_json.write(self.processor_file, saved, indent=None)
 
     @contextlib.contextmanager
     def claimed(self) -> Iterator[None]:
-        """Hold the directory while it is written to; the system frees it should the process die.
+        """Lock the directory; the operating system releases the lock if the process dies.
 
-        A UserError says that another process holds it.
+        Raises:
+            UserError: if another process holds the lock.
         """
         with (self.path / LOCK).open("w") as file:
             try:
@@ -146,11 +151,11 @@ class RunDirectory:
             yield
 
     def append(self, stem: str, record: Mapping[str, Any]) -> None:
-        """Add a record with a `step`: numbers to "metrics", numbers and arrays to the file named after a probe."""
+        """Append a record with a `step`: numbers to "metrics", numbers and arrays to the file of a probe."""
         strict_json.append(self._file(stem), record)
 
     def records(self, stem: str) -> list[dict[str, Any]]:
-        """Return all records in the order of writing; [] if there is no file. Half a line at the end is skipped."""
+        """Return all records in the order of writing; [] if there is no file. An incomplete last line is skipped."""
         path, records = self._file(stem), []
         lengths: dict[str, int] = {}
         for number, record in strict_json.read_records(path):
@@ -160,15 +165,15 @@ class RunDirectory:
         return records
 
     def check_records(self) -> None:
-        """Read every record now: an error after hours of training is too late."""
+        """Check every record, so that errors appear before training."""
         for path in self._record_files():
             self.records(path.stem)
 
     def truncate(self, step: int) -> dict[str, list[dict[str, Any]]]:
-        """Drop what a run resumed from the state after `step` updates will record again; return the rest by file stem.
+        """Remove the records that a run resumed after `step` updates will write again; return the others by file stem.
 
-        Metrics of step n are written after n updates and stay; a probe's record of step n is of the weights after n
-        updates, taken in the update that follows, and will be recorded again. -1 drops everything.
+        Metrics of step n are written after n updates, so those of `step` stay. A probe measures step n in the next
+        update, so its record of `step` is removed. -1 removes everything.
         """
         kept = {}
         for path in self._record_files():
@@ -201,7 +206,7 @@ def find(root: Path | str) -> list[RunDirectory]:
         folders.sort()
         place = os.path.realpath(folder)
         if place in visited or "config.json" in files:
-            folders.clear()  # a run holds no runs, but may hold large checkpoint and W&B folders
+            folders.clear()  # run directories are not nested; checkpoint and W&B folders may be large
         if "config.json" in files and place not in visited:
             runs.append(RunDirectory(Path(folder)))
         visited.add(place)
@@ -223,7 +228,7 @@ def _record_fault(record: Mapping[str, Any], lengths: dict[str, int], only_numbe
 
 
 def _result_fault(result: Mapping[str, Any]) -> str | None:
-    """Return what is wrong with a result, in words that follow the name of the file."""
+    """Return what is wrong with a result, to follow the name of the file in an error."""
     summary = result.get("summary")
     if not (
         isinstance(result.get("status"), str) and isinstance(summary, dict) and all(map(is_number, summary.values()))

@@ -1,9 +1,8 @@
-"""Checkpoints of one trial (orbax), with a digest of their own: orbax restores a flipped byte without complaint.
+"""Checkpoints of one trial: orbax, plus the SHA-256 of its files, as orbax restores flipped bytes without an error.
 
-The state is written as a flat dictionary, from the path of each leaf to its array, so that a checkpoint can be read
-without the classes that made it. When orbax is done, the SHA-256 of all its files is put beside them. A checkpoint
-counts if it has one and it is right, so neither an interrupted save nor a damaged file does any harm: the checkpoint
-before it is taken.
+The state is saved as a flat dictionary, from the path of each leaf to its array, so that reading it does not need the
+classes that wrote it. The digest is written last. A checkpoint without its digest, or with a wrong one, is not used:
+after an interrupted save or damage to a file, training resumes from the previous checkpoint. SHARE
 """
 
 import hashlib
@@ -25,12 +24,12 @@ Tree = TypeVar("Tree")
 MAX_TO_KEEP = 2
 DIGEST = "sha256"
 FIRST_PROCESS = ocp.options.MultiprocessingOptions(active_processes={0}, barrier_sync_key_prefix="first")
-"""Of several processes only the first saves and restores: orbax must not wait for the others."""
-logging.getLogger("absl").setLevel(logging.ERROR)  # orbax narrates each save
+"""Only the first process saves and restores, so orbax must not wait for the others."""
+logging.getLogger("absl").setLevel(logging.ERROR)  # orbax logs each save
 
 
 def save(directory: Path, step: int, state: Any) -> None:
-    """Write the state after `step` updates and keep the newest two; return when it is on disk."""
+    """Save the state after `step` updates, keep the newest two, and return when the files are complete."""
     leaves = {name: np.asarray(leaf) for name, leaf in _flatten(state).items()}
     directory.mkdir(parents=True, exist_ok=True)
     with _manager(directory) as manager:
@@ -42,19 +41,21 @@ def save(directory: Path, step: int, state: Any) -> None:
 
 
 def restore(directory: Path, template: Tree) -> tuple[int, Tree] | None:
-    """Return the newest sound checkpoint as (step, state); None if there is none.
+    """Return the newest valid checkpoint as (step, state); None if there is none.
 
-    One that is not sound gets a line on stderr and is set aside next to the folder, so that its step can be saved
-    again.
+    An invalid checkpoint is moved next to the folder, with a warning, so that its step can be saved again.
 
     Args:
         directory: of the checkpoints.
         template: shapes and types of the state.
+
+    Raises:
+        UserError: if the directory is a file.
     """
     if not directory.exists():
         return None
     if not directory.is_dir():
-        raise UserError(f"{directory}: is no folder of checkpoints; remove it")
+        raise UserError(f"{directory}: must be a folder of checkpoints; remove the file")
     for folder in directory.iterdir():
         if folder.is_dir() and not (folder / DIGEST).exists():  # the save was interrupted
             shutil.rmtree(folder)
@@ -72,14 +73,14 @@ def restore(directory: Path, template: Tree) -> tuple[int, Tree] | None:
 
 
 def read(directory: Path, template: Tree) -> tuple[int, Tree]:
-    """Return the newest complete checkpoint as (step, state) and change no file: the run may still be training.
+    """Return the newest complete checkpoint as (step, state). Change no file, as the run may still be training.
 
     Args:
         directory: of the checkpoints.
-        template: shapes and types of the wanted part of the state.
+        template: shapes and types of the part of the state to read.
 
     Raises:
-        UserError: if there is none, if it is damaged, or if it is of another model.
+        UserError: if there is no checkpoint, or it is damaged or of another model.
     """
     folders = directory.iterdir() if directory.is_dir() else ()
     steps = [int(folder.name) for folder in folders if folder.name.isdecimal() and (folder / DIGEST).exists()]
@@ -94,21 +95,21 @@ def read(directory: Path, template: Tree) -> tuple[int, Tree]:
 
 
 def _read(manager: ocp.CheckpointManager, folder: Path, template: Tree, only_part: bool = False) -> Tree:
-    """Return the state of a checkpoint in the shape of the template.
+    """Return the state of a checkpoint, with the structure of the template.
 
     Args:
         manager: of all checkpoints.
-        folder: of this one; its name is the step.
+        folder: of this checkpoint; its name is the step.
         template: shapes and types.
         only_part: whether the checkpoint may hold more than the template.
 
     Raises:
-        ValueError: if its digest is wrong, or it holds something else.
+        ValueError: if the digest is wrong, or the names, shapes or types of the arrays differ.
     """
     if (folder / DIGEST).read_text(errors="replace").strip() != _digest(folder):
-        raise ValueError("damaged: is not as it was written")  # before orbax's threads complain loudly
+        raise ValueError("damaged: the files have changed since they were written")
     wanted = _flatten(template)
-    # A template given to orbax would cast types and ignore shapes.
+    # Given a template, orbax would cast types and ignore shapes.
     leaves = manager.restore(int(folder.name), args=ocp.args.StandardRestore())
     for name in wanted if only_part else {**wanted, **leaves}:
         kinds = [

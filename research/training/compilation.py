@@ -1,7 +1,7 @@
-"""Compiled programs that outlive their process.
+"""JAX's persistent cache of compiled programs.
 
-JAX's persistent cache holds what XLA has compiled, by a key of the program, the versions of JAX and XLA, the compiler's
-options and the instructions that the machine has; a later process loads it, and gets the same bits.
+The key of a program includes the versions of JAX and XLA, the compiler's options and the machine's instruction set. A
+later process loads the same binary and gets the same bits.
 """
 
 import contextlib
@@ -11,32 +11,33 @@ from pathlib import Path
 
 import jax
 
-MIN_COMPILE_SECONDS = 0.2  # a program that compiles faster is not worth a file
+MIN_COMPILE_SECONDS = 0.2  # faster programs are not cached
 MAX_BYTES = 2**30
 
 
 def enable_cache() -> None:
-    """Keep compiled programs in the user's cache folder, and load those that are in it.
+    """Cache compiled programs in the user's cache folder.
 
-    Nothing happens where the caller has set JAX's cache, to a folder or to nothing, or where the folder cannot be
-    written to.
+    Do nothing if the caller has configured JAX's cache, or if the folder is not writable.
     """
     if jax.config.values["jax_compilation_cache_dir"] is not None:
         return
-    with contextlib.suppress(OSError, RuntimeError):  # no permission, no space; no home
+    with contextlib.suppress(OSError, RuntimeError):  # no permission, space or home folder
         folder = user_cache() / "recurrent-research" / "jax"
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # who can write to it decides which programs run
+        folder.mkdir(
+            mode=0o700, parents=True, exist_ok=True
+        )  # private: whoever can write to it decides which programs run
         if not os.access(folder, os.W_OK):
             return
         _drop_oldest(folder, MAX_BYTES)
         jax.config.update("jax_compilation_cache_dir", str(folder))
         jax.config.update("jax_persistent_cache_min_compile_time_secs", MIN_COMPILE_SECONDS)
-        # A process that was ended while it wrote leaves half a file, a full disk none: the program is compiled again.
+        # After an interrupted write or on a full disk, JAX warns and compiles the program again.
         warnings.filterwarnings("ignore", "Error (reading|writing) persistent compilation cache", UserWarning)
 
 
 def user_cache() -> Path:
-    """Return `$XDG_CACHE_HOME` where it is an absolute path, else `~/.cache`.
+    """Return `$XDG_CACHE_HOME` if it is an absolute path, else `~/.cache`.
 
     Raises:
         RuntimeError: if the user has no home.
@@ -46,7 +47,7 @@ def user_cache() -> Path:
 
 
 def _drop_oldest(folder: Path, most: int) -> None:
-    """Remove the oldest programs until all take `most` bytes at most; JAX's own limit needs one more package."""
+    """Remove the oldest programs until the rest take at most `most` bytes. JAX's own limit needs another package."""
     files = [(path.stat(), path) for path in folder.glob("*-cache")]
     size = sum(stat.st_size for stat, _ in files)
     for stat, path in sorted(files, key=lambda file: file[0].st_mtime):

@@ -1,4 +1,4 @@
-"""The devices that a program runs on, and the facts that a result depends on besides its options."""
+"""The devices that programs run on, and the environment that results depend on."""
 
 import contextlib
 import functools
@@ -18,13 +18,13 @@ SOURCES = Path(__file__).parents[1]
 
 
 def use_all_cores() -> None:
-    """Make each core of a CPU an XLA device, so that trials run at the same time.
+    """Make each core of a CPU an XLA device, so that trials run in parallel.
 
-    Nothing happens where the caller has set a number of devices, or has computed something already.
+    Do nothing if the caller has set the number of devices, or if JAX is already initialized.
     """
     if jax.config.values["jax_num_cpu_devices"] >= 0 or DEVICE_COUNT_FLAG in os.environ.get("XLA_FLAGS", ""):
         return
-    with contextlib.suppress(RuntimeError):  # jax has its devices already
+    with contextlib.suppress(RuntimeError):  # JAX is already initialized
         jax.config.update("jax_num_cpu_devices", cores())
 
 
@@ -32,12 +32,12 @@ def require() -> None:
     """Check that JAX finds a device.
 
     Raises:
-        UserError: if it does not, as where `JAX_PLATFORMS` names one that does not exist.
+        UserError: if it finds none, for example because `JAX_PLATFORMS` names a platform that does not exist.
     """
     try:
         jax.devices()
-    except (RuntimeError, AssertionError) as error:  # the latter where a platform is known and has no plugin
-        reason = str(error).partition("\n")[0] or "there is no such device"
+    except (RuntimeError, AssertionError) as error:  # AssertionError: a known platform without its plugin
+        reason = str(error).partition("\n")[0] or "no such device"
         raise UserError(f"JAX_PLATFORMS={os.environ.get('JAX_PLATFORMS', '')}: {reason}") from error
 
 
@@ -47,7 +47,7 @@ def cores() -> int:
 
 
 def environment() -> dict[str, Any]:
-    """Return what numbers may depend on besides options and seed: equal environments give equal bits."""
+    """Return what results depend on besides options and seed. Equal environments give equal bits."""
     device = jax.devices()[0]
     return {
         "platform": device.platform,
@@ -66,7 +66,7 @@ def environment() -> dict[str, Any]:
 
 @functools.cache
 def source_fingerprint(folder: Path = SOURCES) -> str:
-    """Return the SHA-256 of the names and contents of all Python files under the folder, this package by default."""
+    """Return the SHA-256 of the names and contents of all Python files under a folder, by default this package."""
     digest = hashlib.sha256()
     for path in sorted(folder.rglob("*.py")):
         digest.update(f"{path.relative_to(folder).as_posix()}\0".encode() + path.read_bytes() + b"\0")
@@ -75,21 +75,21 @@ def source_fingerprint(folder: Path = SOURCES) -> str:
 
 @functools.cache
 def git_commit(folder: Path = SOURCES) -> str:
-    """Return the commit that the sources are checked out at, "-dirty" after it where they differ; or "unknown"."""
+    """Return the commit of the sources, with "-dirty" if they have changed; "unknown" outside a Git repository."""
 
     def git(*arguments: str) -> str:
         command = ["git", "-C", str(folder), *arguments]
         return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
 
     try:
-        git("ls-files", "--error-unmatch", "__init__.py")  # else the folder lies in somebody's repository
+        git("ls-files", "--error-unmatch", "__init__.py")  # fails if the folder is not part of the repository around it
         return git("describe", "--always", "--abbrev=40", "--exclude=*", "--dirty")
     except (OSError, subprocess.SubprocessError):
         return "unknown"
 
 
 def _instructions() -> str:
-    """Return the widest vector extension that the processor names; XLA compiles for it."""
+    """Return the widest vector extension of the CPU, which XLA compiles for."""
     try:
         with open("/proc/cpuinfo", encoding="utf-8") as file:
             flags = next((line.split() for line in file if line.startswith(("flags", "Features"))), [])

@@ -1,11 +1,10 @@
-"""Where the updates of a pack get their batches: from data on the device, or from windows of batches read meanwhile.
+"""Batches for a pack: from data on the device, or streamed in windows of batches.
 
-Grain reads batches ahead, in threads or worker processes; a thread stacks them into a window and puts it on the device
-while the device trains on the window before. A batch is a pure function of (seed, step), so reading starts at any step
-without a state. Windows begin at multiples of their span, whatever the pack and wherever it resumes.
+Grain reads batches ahead, in threads or worker processes. A thread stacks them into a window and puts it on the device
+while the device trains on the previous window. A batch is a pure function of (seed, step), so reading can start at any
+step. Windows start at multiples of their span, in every pack and after every resume.
 
-Worker processes end with the training process: at its end, at its Ctrl-C, which is kept from them, and where it is
-killed.
+Worker processes end with the training process, even if it is killed. They ignore Ctrl-C.
 """
 
 import contextlib
@@ -35,24 +34,24 @@ from research.training.state import TrialState
 from research.training.step import Record, data_keys
 
 WINDOW_BYTES = 2**26
-"""The most that a window of one trial takes, if it is more than one batch: three windows are held at a time."""
+"""Largest size of one trial's window, unless one batch is larger. Three windows exist at a time."""
 MAX_SPAN = 64
 POLL_SECONDS = 0.001
 
 
 class Loader:
-    """Gives a pack the data that lie on the device, or are drawn on it."""
+    """Runs a pack whose data are on the device, or are generated there."""
 
     span = 0
-    """Steps of a window; 0: there are none."""
+    """Updates per window; 0: there are no windows."""
     waited: float | None = None
-    """Seconds that the device was idle for want of input, at the start as well; None: nothing is read."""
+    """Seconds in which the device was idle because it waited for batches; None: nothing is read."""
 
     def __init__(self, pack: Pack) -> None:
         self.pack = pack
 
     def run(self, state: TrialState, start: int, stop: int) -> tuple[TrialState, Record]:
-        """Start the updates from `start` to `stop`; return at once, the results follow."""
+        """Start the updates from `start` to `stop` and return without waiting for them."""
         return self.pack.run(state, stop - start)
 
     def close(self) -> None:
@@ -60,10 +59,10 @@ class Loader:
 
 
 class StreamingLoader(Loader):
-    """Reads batches while the pack trains: a call must not go beyond a window's end."""
+    """Reads batches while the pack trains. A call must not exceed a window."""
 
     def __init__(self, pack: Pack, start: int) -> None:
-        """Start reading the window that `start` is in."""
+        """Start to read at the window that contains the step `start`."""
         super().__init__(pack)
         options = pack.program.options
         stream, training = pack.program.task.stream, options.training
@@ -84,7 +83,7 @@ class StreamingLoader(Loader):
 
     def run(self, state: TrialState, start: int, stop: int) -> tuple[TrialState, Record]:
         number = self._number(start)
-        assert start <= stop <= (number + 1) * self.span, "a call goes beyond its window"
+        assert start <= stop <= (number + 1) * self.span, "a call must not exceed its window"
         if self._window is None or (number == self._next and not self._all_diverged()):
             self._window = self._take()
         state, self._running = self.pack.run(state, stop - start, self._window)
@@ -95,16 +94,16 @@ class StreamingLoader(Loader):
         self._reader.shutdown(cancel_futures=True)
 
     def _number(self, step: int) -> int:
-        """Return the number of the window that a step is in; after the last step, that of the last window."""
+        """Return the index of the window that contains a step, at most that of the last window."""
         return min(step // self.span, self._last)
 
     def _all_diverged(self) -> bool:
-        """Return whether it is known that no trial continues, so that nothing needs to be read."""
+        """Return whether all trials are known to have diverged, so that no more batches are needed."""
         ok: Any = self._running and self._running.ok
         return ok is not None and ok.is_ready() and not np.any(jax.device_get(ok))
 
     def _take(self) -> Window:
-        """Return the next window; count the time in which there is none and the device is idle."""
+        """Return the next window; add the time in which the device is idle to `waited`."""
         assert self.waited is not None
         running: Any = self._running and self._running.ok
         while not self._ahead.done():
@@ -125,17 +124,17 @@ class StreamingLoader(Loader):
         shape = (len(self.pack.seeds), self.span)
         stacked = [np.stack(arrays).reshape(*shape, *arrays[0].shape) for arrays in zip(*parts, strict=True)]
         window = self.pack.place_window(Window(np.full(shape[0], number * self.span, np.int32), Batch(*stacked)))
-        return jax.block_until_ready(window)  # the device would wait for what is on its way
+        return jax.block_until_ready(window)  # so that the device does not wait for the transfer
 
 
 def create(pack: Pack, start: int) -> Loader:
-    """Return the loader of a pack from this step on; close it after use."""
+    """Return the loader of a pack that starts at a step. The caller closes it."""
     return Loader(pack) if pack.program.task.stream is None else StreamingLoader(pack, start)
 
 
 @dataclass(frozen=True)
 class _Interleaved:
-    """The batches of all trials, window by window; in a window, those of one trial after the other."""
+    """Batches of all trials, window by window; within a window, trial by trial."""
 
     trials: Sequence[Batches]
     span: int
@@ -152,13 +151,13 @@ class _Interleaved:
 
 
 def _read_ahead(source: _Interleaved, window: int, options: LoaderOptions) -> Any:
-    """Return an iterator over the batches from the beginning of a window on, which are read before they are needed."""
+    """Return an iterator over the batches that starts at a window and reads ahead."""
     per_window = len(source.trials) * source.span
     buffer_size = max(per_window, options.num_threads)
     reading = grain.ReadOptions(num_threads=options.num_threads, prefetch_buffer_size=buffer_size)
     batches = grain.MapDataset.source(source)[window * per_window :].to_iter_dataset(reading)
     if options.num_workers:
-        if not flags.FLAGS.is_parsed():  # Grain reads its options from absl's flags, which nobody sets
+        if not flags.FLAGS.is_parsed():  # Grain requires parsed absl flags
             flags.FLAGS.mark_as_parsed()
         ahead = -(-per_window // options.num_workers)
         processes = grain.MultiprocessingOptions(options.num_workers, per_worker_buffer_size=ahead)
@@ -170,7 +169,7 @@ def _read_ahead(source: _Interleaved, window: int, options: LoaderOptions) -> An
 def _deaths_in_one_line() -> Iterator[None]:
     try:
         yield
-    except RuntimeError as error:  # that Grain raises has no type of its own
+    except RuntimeError as error:  # Grain has no error type for it
         if "Worker process was terminated" not in str(error):
             raise
         needs = "fewer loader.num_workers need less memory; the same command resumes from the last checkpoint"
@@ -178,8 +177,8 @@ def _deaths_in_one_line() -> Iterator[None]:
 
 
 def _without_interrupts() -> None:
-    """Keep Ctrl-C from the processes that this thread starts, each of which would report it."""
-    resource_tracker.ensure_running()  # else it is started later, and lets interrupts through again
+    """Block Ctrl-C in the processes that this thread starts; each would print a traceback."""
+    resource_tracker.ensure_running()  # started later, it would unblock the signal
     signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
 
 

@@ -1,11 +1,10 @@
-"""Several processes that train one trial together (`jax.distributed`): each computes its devices' parts of a batch.
+"""Several processes that train one trial together (`jax.distributed`): each computes its devices' batch shards.
 
-The first process decides what is done, reads and writes; the others follow it and compute. The environment names them,
-as JAX does:
+The first process decides, reads and writes; the others only compute. JAX's environment variables describe them:
 
-    JAX_COORDINATOR_ADDRESS    HOST:PORT at which the first process waits for the others
-    JAX_NUM_PROCESSES          number of processes                    (Slurm and Open MPI set these two themselves)
-    JAX_PROCESS_ID             index of this process, from 0
+    JAX_COORDINATOR_ADDRESS    HOST:PORT on which the first process listens
+    JAX_NUM_PROCESSES          number of processes                    (not needed with Slurm or Open MPI)
+    JAX_PROCESS_ID             index of this process, from 0          (not needed with Slurm or Open MPI)
 """
 
 import contextlib
@@ -24,15 +23,15 @@ from jax.experimental import multihost_utils
 from research.errors import UserError
 
 ADDRESS, COUNT, ID = "JAX_COORDINATOR_ADDRESS", "JAX_NUM_PROCESSES", "JAX_PROCESS_ID"
-CONNECT_SECONDS, SHUTDOWN_SECONDS = 120, 10  # they shut down together, unless one has failed
+CONNECT_SECONDS, SHUTDOWN_SECONDS = 120, 10  # processes wait for each other at the end
 T = TypeVar("T")
 
 
 def start() -> None:
-    """Connect with the other processes, if the environment names any; call it before anything is computed.
+    """Connect to the other processes, if the environment names any. Call this before JAX is initialized.
 
     Raises:
-        UserError: if the environment does not say who they are, or they do not come.
+        UserError: if a variable is missing or wrong, or the processes do not connect in time.
     """
     if jax.distributed.is_initialized():
         return
@@ -55,7 +54,7 @@ def start() -> None:
                 initialization_timeout=2 * CONNECT_SECONDS,
                 shutdown_timeout_seconds=SHUTDOWN_SECONDS,
             )
-    except (ValueError, RuntimeError) as error:  # not all are known, or they do not connect
+    except (ValueError, RuntimeError) as error:  # a missing variable, or no connection
         missing = [name for name, value in ((COUNT, count), (ID, index)) if value is None]
         reason = f"{' and '.join(missing)} must be set" if missing else str(error).strip().partition("\n")[0]
         raise UserError(f"{ADDRESS}={settings[ADDRESS]}: {reason}") from error
@@ -63,10 +62,10 @@ def start() -> None:
 
 @contextlib.contextmanager
 def _ended_in_time(address: str) -> Iterator[None]:
-    """End this process in one line if the others do not come: JAX would abort it with a stack trace."""
+    """Exit with a one-line error if the processes do not connect in time; JAX would print a stack trace."""
 
     def end() -> None:
-        wanted = f"must be where all {COUNT} processes meet; not all came in {CONNECT_SECONDS} seconds"
+        wanted = f"not all {COUNT} processes connected within {CONNECT_SECONDS} seconds"
         print(f"error: {ADDRESS}={address}: {wanted}", file=sys.stderr, flush=True)
         os._exit(2)
 
@@ -80,12 +79,12 @@ def _ended_in_time(address: str) -> Iterator[None]:
 
 
 def is_first() -> bool:
-    """Return whether this process reads and writes; a process alone does."""
+    """Return whether this is the first process, or the only one."""
     return jax.process_index() == 0
 
 
 def from_first(make: Callable[[], T]) -> T:
-    """Call `make` in the first process and return its result in all of them; where it fails, all fail."""
+    """Call `make` in the first process and return its result in all; if it raises an error, all do."""
     if jax.process_count() == 1:
         return make()
     if not is_first():

@@ -1,7 +1,6 @@
-"""The parts of a batch that devices compute at the same time: how many, and how their results become one.
+"""Batch shards, which devices compute in parallel: their number, and the sum of their results.
 
-Sums are taken in the order of the parts, so that they are the same to the last bit in every run, whatever connects the
-devices.
+Results are summed in the order of the shards, so every run gives the same bits, whatever connects the devices.
 """
 
 import functools
@@ -15,35 +14,34 @@ from research.batch import WHOLE, Shard
 from research.recurrence.kernels.backward import norm
 
 AXIS = "batch"
-"""The axis of the mesh that the parts lie along."""
+"""The axis of the mesh along which batches are sharded."""
 Tree = TypeVar("Tree")
 
 
 def spare_devices(trials: int, devices: int, batch_size: int) -> int:
-    """Return how many devices each of so many trials can have: what the others leave, if that divides a batch."""
+    """Return the number of devices per trial: the largest divisor of the batch size that leaves enough for all."""
     most = max(1, devices // trials)
     return max(count for count in range(1, min(most, batch_size) + 1) if batch_size % count == 0)
 
 
 def this_shard(count: int) -> Shard:
-    """Return the part of this device, in a program over `count` of them."""
+    """Return the shard of this device, one of `count`."""
     return WHOLE if count == 1 else Shard(jax.lax.axis_index(AXIS), count)
 
 
 def total(tree: Tree, count: int) -> Tree:
-    """Return the sum of all parts' arrays; every device gets the same bits."""
+    """Return the sum of the shards' arrays; every device gets the same bits."""
     if count == 1:
         return tree
 
     def add(x: Array) -> Array:
-        parts = jax.lax.all_gather(x, AXIS)
-        return functools.reduce(jnp.add, [parts[index] for index in range(count)])
+        return functools.reduce(jnp.add, list(jax.lax.all_gather(x, AXIS)))
 
     return jax.tree.map(add, tree)
 
 
 def total_norm(norms: Float[Array, "*shape"], count: int) -> Float[Array, "*shape"]:
-    """Return the norm of a vector, element by element, from the norms of what its parts hold of it."""
+    """Return the norm over all shards, element by element, from the norms of each shard."""
     if count == 1:
         return norms
     gathered = jax.lax.all_gather(norms, AXIS)
