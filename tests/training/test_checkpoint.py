@@ -152,7 +152,7 @@ def test_a_kill_in_mid_save_leaves_nothing_that_counts(folder):
 
 def test_a_file_in_the_place_of_the_checkpoints_is_said_before_the_training(tmp_path):
     (tmp_path / "checkpoint").write_text("")
-    with pytest.raises(UserError, match="checkpoint: is no folder of checkpoints"):
+    with pytest.raises(UserError, match="checkpoint: must be a folder of checkpoints"):
         checkpoint.restore(tmp_path / "checkpoint", {})
 
 

@@ -81,7 +81,7 @@ def test_trials_that_are_finished_meanwhile_do_not_start(tmp_path):
     ("begun", "changes", "said"),
     [
         (None, {"training__batch_size": 8, "training__batch_shards": 4}, "batch_shards=4: must be at most 2, the numb"),
-        (4, {}, "trial: the run was started with its batches in 4 parts and needs as many devices, not 2"),
+        (4, {}, "trial: the run was started with 4 batch shards and needs as many devices, not 2"),
     ],
 )
 def test_too_few_devices_are_told_before_anything_is_trained(begun, changes, said, tmp_path):
