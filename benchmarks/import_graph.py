@@ -1,9 +1,9 @@
-"""Who imports whom: the rooms of `research` as a drawing, from the import statements of their files.
+"""Draw the import graph of the packages of `research`, from the import statements of their files.
 
     python -m benchmarks.import_graph [FILE.svg]
 
-A room stands above all that it imports. Solid arrows are the imports that no chain of others implies; the implied ones
-are drawn faintly.
+A package is drawn above all packages that it imports. Dark arrows are direct imports that no chain of others implies;
+implied ones are pale.
 """
 
 import ast
@@ -22,7 +22,7 @@ Imports = Mapping[str, set[str]]
 
 @dataclass(frozen=True)
 class Module:
-    """A file of the project and the dotted names that it imports anywhere."""
+    """A file and the dotted names that it imports."""
 
     path: str
     """Relative to the root of the project."""
@@ -30,19 +30,19 @@ class Module:
     lines: int
 
     @property
-    def room(self) -> str:
-        """The folder below `research` that it is in, or its own name where it is in none."""
+    def package(self) -> str:
+        """The package of `research` that contains the file; its own name for a file outside of packages."""
         return self.path.split("/")[1].removesuffix(".py")
 
     @property
-    def rooms(self) -> set[str]:
-        """The other rooms of `research` that it imports."""
+    def packages(self) -> set[str]:
+        """The other packages of `research` that it imports."""
         parts = (name.split(".") for name in self.names)
-        return {part[1] for part in parts if part[0] == "research" and len(part) > 1} - {self.room}
+        return {part[1] for part in parts if part[0] == "research" and len(part) > 1} - {self.package}
 
 
 def imported(tree: ast.Module, package: str) -> Iterator[str]:
-    """Yield the dotted names that a module of a package imports anywhere; `from a import b` gives a.b."""
+    """Yield the dotted names that a module of a package imports; `from a import b` gives a.b."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -63,77 +63,77 @@ def modules(folder: str) -> list[Module]:
 
 
 def graph(files: list[Module]) -> dict[str, set[str]]:
-    """Return the rooms that each room imports."""
-    rooms: dict[str, set[str]] = {file.room: set() for file in files if file.room != "__init__"}
+    """Return the packages that each package imports."""
+    packages: dict[str, set[str]] = {file.package: set() for file in files if file.package != "__init__"}
     for file in files:
-        if file.room in rooms:
-            rooms[file.room] |= file.rooms & rooms.keys()
-    return rooms
+        if file.package in packages:
+            packages[file.package] |= file.packages & packages.keys()
+    return packages
 
 
-def reachable(rooms: Imports, start: str) -> set[str]:
-    """Return all that a room imports, whether itself or through others."""
+def reachable(packages: Imports, start: str) -> set[str]:
+    """Return all packages that a package imports, directly or through others."""
     seen: set[str] = set()
     waiting = [start]
     while waiting:
-        new = rooms[waiting.pop()] - seen
+        new = packages[waiting.pop()] - seen
         seen |= new
         waiting += new
     return seen
 
 
-def rows(rooms: Imports) -> dict[str, int]:
-    """Return the row of each room: one more than the highest of those that it imports.
+def rows(packages: Imports) -> dict[str, int]:
+    """Return the row of each package: one above the highest package that it imports.
 
     Raises:
-        ValueError: if rooms import one another in a circle.
+        ValueError: if packages import each other in a cycle.
     """
-    circle = sorted(room for room in rooms if room in reachable(rooms, room))
-    if circle:
-        raise ValueError(f"{', '.join(circle)}: import one another in a circle")
+    cycle = sorted(package for package in packages if package in reachable(packages, package))
+    if cycle:
+        raise ValueError(f"{', '.join(cycle)}: import each other in a cycle")
     placed: dict[str, int] = {}
-    while len(placed) < len(rooms):
-        for room in rooms.keys() - placed.keys():
-            if rooms[room] <= placed.keys():
-                placed[room] = max((placed[other] + 1 for other in rooms[room]), default=0)
+    while len(placed) < len(packages):
+        for package in packages.keys() - placed.keys():
+            if packages[package] <= placed.keys():
+                placed[package] = max((placed[other] + 1 for other in packages[package]), default=0)
     return placed
 
 
-def draw(rooms: Imports, labels: Mapping[str, str], path: Path) -> None:
-    """Draw the rooms by rows, the lowest of which imports none.
+def draw(packages: Imports, labels: Mapping[str, str], path: Path) -> None:
+    """Draw the packages in rows. Those in the lowest row import no other.
 
     Args:
-        rooms: what each imports.
-        labels: what stands below the name in a room's box.
-        path: of the figure, whose suffix is its format.
+        packages: imports of each package.
+        labels: text below the name of a package.
+        path: of the figure; the suffix decides the format.
     """
     import matplotlib
 
     matplotlib.use("agg")
     from matplotlib import patches, pyplot
 
-    row = rows(rooms)
-    heights = {height: sorted(room for room in rooms if row[room] == height) for height in row.values()}
+    row = rows(packages)
+    heights = {height: sorted(package for package in packages if row[package] == height) for height in row.values()}
     place = {
-        room: (WIDTH * 1.25 * (k - (len(line) - 1) / 2 + 0.25 * (height % 2)), SPACING * height)
+        package: (WIDTH * 1.25 * (k - (len(line) - 1) / 2 + 0.25 * (height % 2)), SPACING * height)
         for height, line in heights.items()
-        for k, room in enumerate(line)
+        for k, package in enumerate(line)
     }
     pyplot.rcParams["svg.hashsalt"] = "imports"  # the same drawing has the same bytes
     figure, axes = pyplot.subplots(figsize=(9, 0.8 * len(heights) + 1))
-    for room, others in rooms.items():
-        implied = set().union(*(reachable(rooms, other) for other in others))
+    for package, others in packages.items():
+        implied = set().union(*(reachable(packages, other) for other in others))
         for other in others:
-            (x, y), (to_x, to_y) = place[room], place[other]
+            (x, y), (to_x, to_y) = place[package], place[other]
             strong = other not in implied
             style = {"color": "0.25", "zorder": 2} if strong else {"color": "0.88", "zorder": 1}
             arrow = {"arrowstyle": "-|>", "shrinkA": 0, "shrinkB": 0, "linewidth": 1.0 if strong else 0.6, **style}
             axes.annotate("", (to_x, to_y + HEIGHT / 2), (x, y - HEIGHT / 2), arrowprops=arrow, zorder=style["zorder"])
-    for room, (x, y) in place.items():
+    for package, (x, y) in place.items():
         box = patches.Rectangle((x - WIDTH / 2, y - HEIGHT / 2), WIDTH, HEIGHT, fc="#eef3fa", ec="#34527a", zorder=3)
         axes.add_patch(box)
-        axes.text(x, y + 0.12, room, ha="center", va="center", fontsize=9, weight="bold", zorder=4)
-        axes.text(x, y - 0.2, labels.get(room, ""), ha="center", va="center", fontsize=6.5, color="0.35", zorder=4)
+        axes.text(x, y + 0.12, package, ha="center", va="center", fontsize=9, weight="bold", zorder=4)
+        axes.text(x, y - 0.2, labels.get(package, ""), ha="center", va="center", fontsize=6.5, color="0.35", zorder=4)
     axes.autoscale_view()
     axes.set_axis_off()
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -143,18 +143,18 @@ def draw(rooms: Imports, labels: Mapping[str, str], path: Path) -> None:
 
 
 def main() -> None:
-    """Draw the rooms of `research` and print how large they are."""
+    """Draw the packages of `research` and print their sizes."""
     path = Path(sys.argv[1]) if sys.argv[1:] else FIGURE
     files = modules("research")
-    rooms = graph(files)
+    packages = graph(files)
     labels = {}
-    for room in rooms:
-        within = [file for file in files if file.room == room]
+    for package in packages:
+        within = [file for file in files if file.package == package]
         count = len(within)
-        labels[room] = f"{count} file{'s' * (count > 1)}, {sum(file.lines for file in within):,} lines"
-        print(f"{room}: {labels[room]}; imports {', '.join(sorted(rooms[room])) or 'none'}")
+        labels[package] = f"{count} file{'s' * (count > 1)}, {sum(file.lines for file in within):,} lines"
+        print(f"{package}: {labels[package]}; imports {', '.join(sorted(packages[package])) or 'none'}")
     print(f"all: {len(files)} files, {sum(file.lines for file in files):,} lines")
-    draw(rooms, labels, path)
+    draw(packages, labels, path)
     print(f"written to {path}")
 
 

@@ -1,4 +1,4 @@
-"""The import direction of the rooms: who may import whom, and one home for each outside library."""
+"""Imports between packages go in one direction, and each external library is imported in one place."""
 
 import ast
 import subprocess
@@ -11,7 +11,7 @@ from benchmarks.import_graph import ROOT, Module, graph, imported, modules, rows
 BASE = {"errors", "options", "batch"}
 MODEL = BASE | {"cells", "recurrence", "seq2seq"}
 TRAINING = MODEL | {"data", "tasks", "probes", "tracking", "training"}
-ALLOWED = {  # the rooms that a room (a folder of `research`, or a module in none) may import
+ALLOWED = {  # the packages of `research`, or files outside of packages, that each may import
     "errors": set(),
     "options": {"errors"},
     "batch": set(),
@@ -32,7 +32,7 @@ ALLOWED = {  # the rooms that a room (a folder of `research`, or a module in non
     "__main__": {"cli"},
 }
 REGISTRIES = {"config", "cells", "seq2seq", "tasks", "data", "training", "recurrence", "probes", "tracking"}
-"""What a declaration in `experiments` may name: the config, and the options that it is composed of."""
+"""What a file of `experiments` may import: the config and the options that it contains."""
 HOMES = {
     "tyro": ("research/config/flags.py", "research/cli/parser.py"),
     "wandb": ("research/tracking/wandb.py",),
@@ -61,37 +61,37 @@ FILES = modules("research")
 
 def violations(file: Module) -> list[str]:
     """Return the names that a module of `research` must not import."""
-    if file.room == "__init__":
+    if file.package == "__init__":
         return sorted(name for name in file.names if name.startswith("research"))
     return sorted(
         name
         for name in file.names
         if (parts := name.split("."))[0] in ("experiments", "benchmarks", "tests")
-        or (parts[0] == "research" and (len(parts) < 2 or parts[1] not in ALLOWED[file.room] | {file.room}))
+        or (parts[0] == "research" and (len(parts) < 2 or parts[1] not in ALLOWED[file.package] | {file.package}))
     )
 
 
-@pytest.mark.parametrize("room", ALLOWED)
-def test_imports_point_one_way(room):
-    wrong = {file.path: violations(file) for file in FILES if file.room == room}
-    assert wrong, f"{room}: holds no file"
+@pytest.mark.parametrize("package", ALLOWED)
+def test_imports_point_one_way(package):
+    wrong = {file.path: violations(file) for file in FILES if file.package == package}
+    assert wrong, f"{package}: contains no file"
     assert not any(wrong.values()), {path: names for path, names in wrong.items() if names}
 
 
-def test_every_room_has_its_place():
-    assert {file.room for file in FILES} - {"__init__"} == set(ALLOWED)
-    rows(graph(FILES))  # no circle
+def test_every_package_has_its_imports_declared():
+    assert {file.package for file in FILES} - {"__init__"} == set(ALLOWED)
+    rows(graph(FILES))  # no cycle
 
 
 def test_experiments_are_declarations():
     for file in modules("experiments"):
-        outside = {name for name in file.names if name.split(".")[0] not in ("research", "typing", "dataclasses")}
-        assert not outside, (file.path, outside)
-        assert file.rooms <= REGISTRIES, (file.path, file.rooms - REGISTRIES)
+        external = {name for name in file.names if name.split(".")[0] not in ("research", "typing", "dataclasses")}
+        assert not external, (file.path, external)
+        assert file.packages <= REGISTRIES, (file.path, file.packages - REGISTRIES)
 
 
 @pytest.mark.parametrize("library", HOMES)
-def test_an_outside_library_has_one_home(library):
+def test_an_external_library_is_imported_in_one_place(library):
     users = [file.path for file in FILES if any(name.split(".")[0] == library for name in file.names)]
     assert all(path.startswith(HOMES[library]) for path in users), users
 
@@ -113,6 +113,6 @@ def test_a_wrong_import_would_be_seen():
     assert not violations(Module("research/cells/cell.py", legal, 4))
 
 
-def test_a_circle_would_be_seen():
-    with pytest.raises(ValueError, match="a, b: import one another"):
+def test_a_cycle_would_be_seen():
+    with pytest.raises(ValueError, match="a, b: import each other"):
         rows({"a": {"b"}, "b": {"a"}, "c": {"a"}})

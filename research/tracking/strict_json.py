@@ -1,7 +1,6 @@
-"""Strict JSON on disk, replaced atomically; floats that are not finite are the strings "inf", "-inf" and "nan".
+"""Strict JSON files, replaced atomically. Floats that are not finite are the strings "inf", "-inf" and "nan".
 
-A file of records, one a line, may end in half a line after a crash: readers skip it, and a run that resumes rewrites
-the file without it before it appends.
+After a crash, a file of records may end in an incomplete line. Readers skip it, and a resumed run removes it.
 """
 
 import json
@@ -14,18 +13,18 @@ from typing import Any
 from research.errors import UserError
 
 NON_FINITE = {"inf": math.inf, "-inf": -math.inf, "nan": math.nan}
-LARGEST_STEP = 2**53  # beyond it floats, and so the axes of figures, cannot hold a step
+LARGEST_STEP = 2**53  # a float holds no larger step exactly
 
 
 def is_number(value: Any) -> bool:
-    """Return whether it is an int or float that a float can hold; inf and nan are numbers, true and false are not."""
+    """Return whether a value is a float, or an int in the range of a float. Booleans are not numbers."""
     if isinstance(value, int) and not isinstance(value, bool):
         return value.bit_length() <= 1023
     return isinstance(value, float)
 
 
 def encode(value: Any) -> Any:
-    """Return plain values that strict JSON can hold; arrays and scalars of NumPy and JAX become lists and numbers."""
+    """Return plain values for strict JSON. Arrays and scalars of NumPy and JAX become lists and numbers."""
     if isinstance(value, float):
         return value if math.isfinite(value) else str(value)
     if isinstance(value, Mapping):
@@ -36,7 +35,7 @@ def encode(value: Any) -> Any:
 
 
 def decode(value: Any) -> Any:
-    """Return the value with the floats that `encode` wrote as strings."""
+    """Return the value with "inf", "-inf" and "nan" as floats: the inverse of `encode`."""
     if isinstance(value, str):
         return NON_FINITE.get(value, value)
     if isinstance(value, dict):
@@ -45,16 +44,16 @@ def decode(value: Any) -> Any:
 
 
 def write(path: Path, value: Mapping[str, Any], indent: int | None = 1) -> None:
-    """Replace the file by this object."""
+    """Write an object to the file."""
     _replace(path, json.dumps(encode(value), indent=indent, allow_nan=False) + "\n")
 
 
 def read(path: Path, decoded: bool = False) -> dict[str, Any]:
-    """Return the object in the file as it stands there, or with its floats restored; UserError for anything else."""
+    """Return the object in the file, `decoded` or unchanged; raise a UserError if there is none."""
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
         value = decode(value) if decoded else value
-    except (ValueError, RecursionError) as error:  # also not UTF-8, too long a number, lists nested too deeply
+    except (ValueError, RecursionError) as error:  # not UTF-8, a number too long, lists nested too deeply
         raise UserError(f"{path}:{getattr(error, 'lineno', 1)}: not JSON: {error}") from error
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {error.strerror}") from error
@@ -64,20 +63,21 @@ def read(path: Path, decoded: bool = False) -> dict[str, Any]:
 
 
 def append(path: Path, record: Mapping[str, Any]) -> None:
-    """Add a record, an object with a `step`, as a line of its own."""
+    """Append a record, an object with a `step`, as one line."""
     with path.open("a", encoding="utf-8") as file:
         file.write(_line(record))
 
 
 def write_records(path: Path, records: Iterable[Mapping[str, Any]]) -> None:
-    """Replace the file by these records."""
+    """Replace the content of the file by these records."""
     _replace(path, "".join(map(_line, records)))
 
 
 def read_records(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Yield the number of the line and the decoded record of each line; nothing if there is no file.
+    """Yield the line number and the decoded record of each line; nothing if there is no file.
 
-    A UserError names a line that holds no record, unless it is the last one and not complete.
+    Raises:
+        UserError: if a line is not a record, unless it is an incomplete last line.
     """
     try:
         lines = path.read_bytes().split(b"\n") if path.exists() else []
@@ -96,7 +96,7 @@ def _line(record: Mapping[str, Any]) -> str:
 
 
 def _record(line: bytes) -> dict[str, Any] | None:
-    """Return the decoded object of a line; None if it is none with a step."""
+    """Return the decoded object of a line; None if it is not an object with a step."""
     try:
         value = decode(json.loads(line))
     except (ValueError, RecursionError):
@@ -106,7 +106,7 @@ def _record(line: bytes) -> dict[str, Any] | None:
 
 
 def _replace(path: Path, text: str) -> None:
-    """Write the file so that a crash at any moment leaves the old or the new content, never a part."""
+    """Replace the file atomically: after a crash it has the old or the new content."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     with temporary.open("w", encoding="utf-8") as file:
         file.write(text)

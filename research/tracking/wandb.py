@@ -1,8 +1,8 @@
-"""W&B: one run for each trial, also within a pack, with the metrics of the run directory under the same names.
+"""W&B: one run per trial, with the metrics of the run directory under the same names.
 
-The only module that imports wandb and plotly, and not before a run needs them. W&B's files lie in `wandb/` of the run
-directory. It never asks for a login, prints nothing, and no failure of W&B ends a training: one line says what went
-wrong, and the trial continues without. The run directory is the record; W&B is a view of it.
+Only this module imports wandb and plotly, and only when a run needs them. W&B writes its files to `wandb/` in the run
+directory, prints nothing and never asks for a login. If W&B fails, a one-line warning gives the reason and the training
+continues without it. The run directory is the record; W&B is a view of it.
 """
 
 import contextlib
@@ -29,11 +29,11 @@ HEATMAP_ROWS, HEATMAP_COLUMNS = 24, 256
 SETTINGS: dict[str, Any] = {
     "silent": True,
     "console": "off",
-    "init_timeout": 30.0,  # seconds until an unreachable server is given up
-    "finish_timeout": 60.0,  # seconds for the last uploads; `wandb sync` brings the rest
+    "init_timeout": 30.0,  # seconds to wait for the server
+    "finish_timeout": 60.0,  # seconds for the last uploads; `wandb sync` uploads the rest
     "symlink": False,
     "x_transaction_log_flush_interval": 1.0,  # seconds of records that a killed process may lose
-    # What a run of W&B gathers about its machine costs more than a short trial's metrics; result.json has it.
+    # Collecting data about the machine takes longer than logging a short trial; result.json has them.
     "x_disable_stats": True,
     "x_disable_meta": True,
     "x_disable_machine_info": True,
@@ -47,18 +47,18 @@ SETTINGS: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class WandbOptions:
-    """Options of the run of W&B that mirrors a trial."""
+    """Options of the W&B run of a trial."""
 
     mode: Literal["auto", "online", "offline", "disabled"] = "auto"
-    """auto: what WANDB_MODE says, else online where a key is found, else offline."""
+    """auto: the mode of WANDB_MODE; if it is not set, online if you are logged in, else offline."""
     project: str = "recurrent-research"
-    """Project that the run belongs to."""
+    """Project of the run."""
     entity: str = ""
-    """User or team that owns the project; empty: the default of the login."""
+    """User or team that owns the project; empty: the default entity of the login."""
     group: str = ""
     """Group of the run; empty: the name of the sweep or experiment."""
     tags: str = ""
-    """Tags of the run, with commas between them."""
+    """Tags of the run, separated by commas."""
     notes: str = ""
     """Description of the run."""
 
@@ -66,7 +66,7 @@ class WandbOptions:
 class WandbRun:
     """The W&B run of one trial.
 
-    Online, all calls return at once and are carried out in order in the background: call `wait_for_uploads` at the end.
+    Online, a background thread performs all calls in order. Call `wait_for_uploads` at the end.
     """
 
     _unreachable: ClassVar[bool] = False
@@ -81,10 +81,18 @@ class WandbRun:
         group: str,
         resumed_from: int = 0,
     ) -> None:
-        """Open a run, or continue the one that the run directory holds from the step of a checkpoint on (0: the start).
+        """Start a run, or resume the one in the run directory.
 
-        `config` is the flat one, and whatever else is known at the start; `group` counts if the options name none. A
-        UserError says that the options ask for online runs, and nobody is logged in.
+        Args:
+            directory: the run directory.
+            name: of the run.
+            options: of the trial.
+            config: flat options and environment of the trial.
+            group: of the run, if the options name none.
+            resumed_from: step of the checkpoint that the trial resumes from; 0: it starts.
+
+        Raises:
+            UserError: if the mode is online and the user is not logged in.
         """
         self._directory, self._name, self._options, self._config = directory, name, options, dict(config)
         self._group, self._resumed_from = options.group or group, resumed_from
@@ -94,19 +102,19 @@ class WandbRun:
         self._do(self._start)
 
     def log(self, step: int, metrics: Mapping[str, Any]) -> None:
-        """Record the metrics of a step; steps must not decrease. The run already has those up to the checkpoint."""
+        """Log the metrics of a step, unless the run has them already. Steps must not decrease."""
         record = dict(metrics)
         if step > self._resumed_from or self._resumed_from == 0:
             self._do(lambda: self._run.log(record, step=step))
 
     def gradient_flow(self, records: Sequence[Mapping[str, Any]], profile: str) -> None:
-        """Draw a profile, such as "encoder/layer_1/forward/h", from the records of `gradient_flow.jsonl`."""
+        """Log charts of a profile, such as "encoder/layer_1/forward/h", of `gradient_flow.jsonl`."""
         if any(profile in record for record in records):
             charts = {"gradient/time_profile": time_profile, "gradient/heatmap": heatmap}
             self._do(lambda: self._run.log({key: chart(records, profile) for key, chart in charts.items()}))
 
     def finish(self, status: str, summary: Mapping[str, Any]) -> None:
-        """Close the run. A diverged trial is a result, not a failure: only its `status` tells."""
+        """Finish the run. The exit code is 0 for diverged trials too; `status` tells them apart."""
         final = {**summary, "status": status}
         self._do(lambda: self._run.summary.update(final))
         self._do(lambda: self._run.finish(exit_code=0))
@@ -123,9 +131,9 @@ class WandbRun:
         try:
             with _files_in(self._directory / "wandb"):
                 action()
-        except Exception as error:  # whatever it is, a training must not end for it
+        except Exception as error:  # no failure of W&B may end a training
             self._mode = "disabled"
-            _warn(f"W&B failed, training goes on without it: {_first_line(error)}")
+            _warn(f"W&B failed, training continues without it: {_first_line(error)}")
 
     def _start(self) -> None:
         try:
@@ -135,11 +143,11 @@ class WandbRun:
                 raise
             WandbRun._unreachable = True
             _warn(f"W&B cannot be reached, runs stay offline until `wandb sync`: {_first_line(error)}")
-            self._run = self._init("offline", secrets.token_hex(4))  # the attempt has used up the former id
+            self._run = self._init("offline", secrets.token_hex(4))  # the failed attempt has used the id
 
     def _init(self, mode: str, run_id: str) -> Any:
         wandb = _wandb()
-        # An agent has created the run already: W&B takes id and project from its environment and ignores these.
+        # A sweep agent has created the run: W&B uses the id and project of the agent.
         by_agent = bool(os.environ.get("WANDB_SWEEP_ID"))
         return wandb.init(
             id=run_id,
@@ -159,13 +167,13 @@ class WandbRun:
 
 
 def wait_for_uploads() -> None:
-    """Return once W&B has done all that it was told; offline it always has."""
+    """Wait until W&B has performed all calls."""
     if WandbRun._last_upload:
         WandbRun._last_upload.result()
 
 
 def time_profile(records: Sequence[Mapping[str, Any]], profile: str) -> Any:
-    """Return a line chart of log10 ||dL/dh_t|| over t: a few training steps, the first and the last among them."""
+    """Return a line chart of log10 ||dL/dh_t|| over t at a few training steps, including the first and the last."""
     steps, norms = heatmap_rows(records, profile, most=PROFILE_LINES)
     times = _spread(norms.shape[1], PROFILE_POINTS)
     decades, title = _drawable(norms, profile)
@@ -174,7 +182,7 @@ def time_profile(records: Sequence[Mapping[str, Any]], profile: str) -> Any:
 
 
 def heatmap(records: Sequence[Mapping[str, Any]], profile: str) -> Any:
-    """Return a Plotly heat map of log10 ||dL/dh_t||: t across, steps upwards; norms beyond the colors are counted."""
+    """Return a Plotly heat map of log10 ||dL/dh_t|| over t and training steps."""
     import plotly.graph_objects as go
 
     steps, norms = heatmap_rows(records, profile, most=HEATMAP_ROWS)
@@ -184,22 +192,22 @@ def heatmap(records: Sequence[Mapping[str, Any]], profile: str) -> Any:
     low, high = color_scale(decades[regular])
     beyond = regular & ((decades < low) | (decades > high))
     if beyond.any():
-        title += f"; {beyond.sum()} of {beyond.size} beyond the colors, {low} to {high}"
+        title += f"; {beyond.sum()} of {beyond.size} outside the color scale, {low} to {high}"
     bar = {"title": {"text": _quantity(profile), "side": "right"}}
     z = decades[:, times].tolist()
-    rows = [str(step) for step in steps]  # as categories: steps need not be evenly spaced
+    rows = [str(step) for step in steps]  # categories, as steps need not be evenly spaced
     mesh = go.Heatmap(x=times.tolist(), y=rows, z=z, zmin=low, zmax=high, colorscale="Viridis", colorbar=bar)
     layout = {"title": title, "xaxis_title": "t", "yaxis": {"title": "training step", "type": "category"}}
     return go.Figure(mesh, layout)
 
 
 def _quantity(profile: str) -> str:
-    """Return what is drawn of a profile such as "encoder/layer_1/forward/c"."""
+    """Return the label of a profile such as "encoder/layer_1/forward/c"."""
     return f"log10 ‖∂L/∂{profile.rpartition('/')[2]}_t‖"
 
 
 def _drawable(norms: np.ndarray, profile: str) -> tuple[np.ndarray, str]:
-    """Return log10 of norms [rows, T] within the limits of float32, and a title that counts those beyond."""
+    """Return log10 of norms [rows, T], clipped to the range of float32, and a title that counts the clipped ones."""
     overflow = ~np.isfinite(norms)
     underflow = ~overflow & (norms < TINY)
     decades = np.log10(np.where(overflow, HUGE, np.where(underflow, TINY, norms)))
@@ -211,12 +219,12 @@ def _drawable(norms: np.ndarray, profile: str) -> tuple[np.ndarray, str]:
 
 
 def _spread(length: int, most: int) -> np.ndarray:
-    """Return at most so many of 0 .. length - 1, evenly spread, both ends among them."""
+    """Return at most `most` evenly spaced indices of 0 .. length - 1, including both ends."""
     return np.unique(np.linspace(0, length - 1, min(length, most)).round().astype(int))
 
 
 def _mode(mode: str) -> str:
-    """Return online, offline or disabled; WANDB_MODE decides for auto, else whether a key is found, without network."""
+    """Return online, offline or disabled. auto is WANDB_MODE if set, else online if the user is logged in."""
     if mode == "auto":
         mode = os.environ.get("WANDB_MODE", "auto")
     if mode in ("disabled", "offline"):
@@ -236,21 +244,21 @@ def _logged_in() -> bool:
     try:
         host = wandb.setup(wandb.Settings(silent=True)).settings.base_url
         return wbauth.authenticate_session(host=host, source="", prompt=False, update_session=False) is not None
-    except Exception as error:  # a key that is no key
+    except Exception as error:  # a malformed key
         _warn(f"W&B login cannot be used, runs stay offline: {_first_line(error)}")
         return False
 
 
 def _wandb() -> ModuleType:
-    os.environ.setdefault("WANDB_ERROR_REPORTING", "false")  # reports of its crashes would go over the network
+    os.environ.setdefault("WANDB_ERROR_REPORTING", "false")  # no crash reports over the network
     import wandb
 
     return wandb
 
 
 def _run_id(directory: Path) -> str:
-    """Return the id of the W&B run that a run directory holds, so that it is continued; otherwise a new one."""
-    # run-20260102_030405-ID, offline-run-20260102_030405-ID, and -1 behind it for a second start in one second
+    """Return the id of the W&B run in the run directory, so that it is resumed; otherwise a new id."""
+    # run-20260102_030405-ID, offline-run-20260102_030405-ID; ends in -1 if two runs start within a second
     folders = [re.search(r"run-(\d+_\d+)-(\w+)", path.name) for path in (directory / "wandb").glob("*run-*")]
     starts = sorted(match.groups() for match in folders if match)
     return starts[-1][1] if starts else secrets.token_hex(4)
@@ -258,7 +266,7 @@ def _run_id(directory: Path) -> str:
 
 @contextlib.contextmanager
 def _files_in(folder: Path) -> Iterator[None]:
-    """Keep W&B's logs and tables in the run directory instead of the home folder, unless the user has set a place."""
+    """Keep W&B's logs and tables in the run directory, unless the user has set another folder."""
     places = {"WANDB_CACHE_DIR": folder / "cache", "WANDB_DATA_DIR": folder / "data"}
     changed = [name for name in places if name not in os.environ]
     os.environ.update({name: str(places[name]) for name in changed})

@@ -157,7 +157,7 @@ def test_one_exploding_row_does_not_set_the_colours_of_all_others() -> None:
     (trace,) = figure.data
     assert trace.zmin == pytest.approx(-8, abs=0.5) and trace.zmax == 4
     assert trace.colorbar.title.text == "log10 ‖∂L/∂h_t‖"
-    assert "50 of 1000 beyond the colors" in figure.layout.title.text
+    assert "50 of 1000 outside the color scale" in figure.layout.title.text
     assert np.max(trace.z) == 21  # what the pointer shows
 
 
@@ -298,7 +298,7 @@ def test_a_failure_of_w_and_b_is_told_once_and_ends_no_training(
         run.log(0, {"train/loss": 1.0})
         run.gradient_flow([record(0)], STATE)
         run.finish("finished", {})
-    assert capfd.readouterr().err == "warning: W&B failed, training goes on without it: no such service\n"
+    assert capfd.readouterr().err == "warning: W&B failed, training continues without it: no such service\n"
 
 
 @pytest.mark.parametrize("sweep", sorted((ROOT / "sweeps").glob("*.yaml")), ids=lambda path: path.stem)
