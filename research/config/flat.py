@@ -16,6 +16,20 @@ from research.options import find_class, flatten, require
 
 WIDTHS = ("model.hidden_size", "model.parameter_budget")
 """Two ways to set the width of a model: each replaces the other."""
+ALIASES = {
+    "dropout": "dropout.output",
+    "epochs": "training.steps",
+    "max_epochs": "training.steps",
+    "num_train_epochs": "training.steps",
+    "hidden": "model.hidden_size",
+    "hidden_dim": "model.hidden_size",
+    "d_model": "model.hidden_size",
+    "grad_clip": "optimizer.clip_norm",
+    "max_grad_norm": "optimizer.clip_norm",
+    "logging_steps": "training.log_every",
+    "eval_steps": "training.eval_every",
+}
+"""Names of PyTorch, Lightning and Hugging Face that resemble none of ours, or the wrong ones, for suggestions."""
 KINDS = {int: "a whole number", float: "a number", bool: "true or false", str: "a word"}
 
 
@@ -140,6 +154,8 @@ def _nearest(key: str, options: Mapping[str, str]) -> str | None:
     """
     section, _, name = key.rpartition(".")
     words = set(name.split("_"))
+    if name in ALIASES:
+        return ALIASES[name]
     if key not in CHOICES and (inside := [other for other in options if other.startswith(f"{key}.")]):
         return inside[0]
     same_section = sorted(options, key=lambda other: other.rpartition(".")[0] != section)
