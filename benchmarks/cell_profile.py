@@ -1,13 +1,12 @@
-"""Where the time of a recurrent layer goes: the operations of one forward and backward pass, by kind.
+"""Time of a recurrent layer by kind of operation, for one forward and backward pass.
 
     python -m benchmarks.cell_profile [CELL T B D H]
 
-From JAX's own profiler, on all cores and by several passes in a program as in `cell_speed`; milliseconds of one core,
-means over the passes. Products are what XLA has a library do: matrix products, and sums over an axis, which are few;
-buffers are large arrays that are filled with zeros; the sum over cores includes waiting for the slower one; other
-traced operations are elementwise arithmetic and copies. What is left of the time of a pass is not traced: what lies
-between operations, and the largest products, those of the gradients of wide weights, which XLA leaves to Eigen's
-threads.
+JAX's profiler measures several passes per call on all cores, as in `cell_speed`; times are milliseconds of one core,
+averaged over the passes. Products are the operations that XLA delegates to a library: matrix products and a few sums
+over an axis. Buffers are large arrays that are filled with zeros. The sum over cores includes waiting for the slowest.
+All other traced operations are elementwise arithmetic and copies. Two things are not traced: the time between
+operations, and the largest products, gradients of wide weights, which run in Eigen's threads.
 """
 
 import statistics

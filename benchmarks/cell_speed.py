@@ -1,14 +1,13 @@
-"""How fast a recurrent layer is: ours, torch's, flax's, and the matrix products alone.
+"""Speed of a recurrent layer: ours, PyTorch's, Flax's, and the matrix products alone.
 
     python -m benchmarks.cell_speed
 
-Forward and backward pass with respect to weights and inputs, float32, on all cores. Ours has its batch split over the
-XLA devices of the cores, as training has; torch is `torch.nn` with a thread for each core (oneDNN), flax is
-`flax.nnx.RNN` with its own cell under `jax.jit`, on one XLA device that has all cores. The limit is the time of the
-products that no implementation can do without, split as ours and in scans of the same length: x W, h U, and for the
-backward pass the gradients of h, U, x and W, each over all of time. The four run alternately, round after round; the
-rows are medians. A call makes some passes, one after the other: those of JAX in one program, as in training, which
-between two of them moves weights and inputs by their gradients, too.
+Forward and backward pass with respect to weights and inputs, float32, on all cores. Ours shards the batch over one XLA
+device per core, as in training; PyTorch is `torch.nn` with one thread per core (oneDNN); Flax is `flax.nnx.RNN` with
+its own cell under `jax.jit`, on one XLA device with all cores. The limit is the time of the matrix products that every
+implementation needs, sharded like ours and in scans of the same length: x W, h U, and the gradients of h, U, x and W.
+The four run alternately, and the table shows medians. A call makes several passes. Those of JAX run in one program, as
+in training, and each updates weights and inputs by their gradients.
 """
 
 import math

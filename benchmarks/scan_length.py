@@ -1,14 +1,16 @@
-"""What length costs: the time of a layer and the memory of its gradient against T.
+"""Time of a layer and memory of its gradient as functions of the length T.
 
     python -m benchmarks.scan_length
 
-Forward and backward pass with respect to weights and inputs, float32, on the default device. Time: minGRU and minLSTM,
-whose state is a linear recurrence, as associative scans and step by step, next to the LSTM, which can only go step by
-step: with all that the backward pass needs kept, which from some length on is more than the processor's cache holds,
-and with checkpoints every sqrt(T) steps; the LSTM in two sizes, of which the larger outgrows the cache at any length.
-As in training, a program makes many updates, one after the other: what a call costs by itself is spread over them.
-Memory: what XLA sets aside for the program of one gradient, besides its arguments and results, without and with these
-checkpoints, of one layer and of three, for a loss that reads the last state and for one that reads all of them.
+Forward and backward pass with respect to weights and inputs, float32, on the default device.
+
+Time: minGRU and minLSTM, whose state is a linear recurrence, run as associative scans and step by step; the LSTM only
+step by step. Each runs without checkpoints and with checkpoints every sqrt(T) steps. Without them, the values that the
+backward pass needs exceed the processor's cache from some length on; for the larger LSTM they do at every length. As in
+training, one call makes many updates, so that the overhead of a call does not matter.
+
+Memory: the temporary arrays that XLA allocates for one gradient, without and with checkpoints, for one and three
+layers, and for losses that read the last state or all states.
 """
 
 from collections.abc import Callable, Mapping

@@ -3,14 +3,14 @@
     python -m benchmarks.seq2seq_speed
 
 A bidirectional LSTM encoder and an LSTM decoder of 2 layers each, additive attention, Adam, gradients clipped to norm
-1; random tokens, all sentences of full length. Ours is what a trial alone runs: packs of `research.training`, the batch
-shared by all cores. Both have the same weights, and their first loss and gradient norm must agree. Greedy decoding is
-of 500 sentences, by 32 as in training, and by 250, as a user who only decodes would: so many at a time on each of our
-devices, and by torch's threads together. Random weights end hardly any, so both take all steps. Torch's decoder is a
-loop over steps with all of a step within it; a second one computes embedding and readout once for all steps.
+1; random tokens, all sentences of full length. Our model trains as a single trial does: a pack of `research.training`
+whose batch is sharded over all cores. Both models have the same weights; their first loss and gradient norm must agree.
+Greedy decoding processes 500 sentences in batches of 32, as in training, and of 250, as for decoding alone. A batch
+runs on each of our devices, or on all threads of PyTorch. With random weights hardly any sentence ends early, so both
+models make all steps. PyTorch's decoder computes everything step by step; a second version computes embeddings and
+readout for all steps at once.
 
-The limit is the train step's matrix products alone, of the same shapes, on as many devices: those of weights forward
-and backward, one by one where they are recurrent, and the attention's.
+The limit is the time of the matrix products of the train step alone, with the same shapes and number of devices.
 """
 
 import functools

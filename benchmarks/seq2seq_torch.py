@@ -79,7 +79,7 @@ class Twin:
         return torch.nn.functional.cross_entropy(logits.flatten(0, 1), targets.flatten())
 
     def greedy(self, inputs: Any, max_length: int) -> Any:
-        """Return the likeliest tokens; stop when all sentences have ended."""
+        """Return the most likely tokens; stop when all sentences have ended."""
         torch, parts = self.torch, self.parts
         with torch.inference_mode():
             states, carry = self._encode(inputs)

@@ -1,4 +1,4 @@
-"""Fair timing on a noisy machine: the candidates run alternately, round after round, and medians are compared."""
+"""Timing on a noisy machine: run the candidates alternately and compare medians."""
 
 import importlib
 import json
@@ -14,7 +14,7 @@ import jax
 from research.training.devices import cores
 
 PAUSE = 0.02
-"""Seconds before each call: threads of the call before may still be spinning for more work, as those of OpenMP do."""
+"""Seconds before each call: threads of the previous call (OpenMP) may still be waiting actively for work."""
 
 RATE = 1e-6
 """Learning rate of updates: so low that the numbers hardly change."""

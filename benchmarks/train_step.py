@@ -1,10 +1,9 @@
-"""What a train step costs besides its arithmetic: compiling it, and recording the gradient's profile.
+"""The cost of compiling a train step and of recording the gradient's profile.
 
     python -m benchmarks.train_step
 
-Compiling: forward and backward pass of a 3-layer LSTM, by a process that has to, and by the next one, which finds the
-program in JAX's persistent cache. Profile: updates of a whole trial with the norm of dL/dh_t of every t recorded and
-without, alternately; medians.
+Compiling: forward and backward pass of a 3-layer LSTM in a first process, and in a second one that finds the program in
+JAX's persistent cache. Profile: updates of a trial with and without the norms of dL/dh_t, run alternately; medians.
 """
 
 import json

@@ -99,21 +99,21 @@ def test_a_trial_has_no_result_until_it_is_finished(run):
     assert {path.name for path in run.path.iterdir()} == {"config.json", "result.json"}
 
 
-def test_the_parts_of_its_batches_are_settled_once(run):
+def test_the_number_of_batch_shards_is_decided_once(run):
     assert run.batch_shards() is None
     run.save_batch_shards(2)
     assert RunDirectory.create(run.path, CONFIG).batch_shards() == 2
 
 
 @pytest.mark.parametrize("content", ["{}", '{"batch_shards": 0}', '{"batch_shards": true}', '{"batch_shards": "2"}'])
-def test_parts_that_are_no_number_are_refused_in_one_line(run, content):
+def test_batch_shards_that_are_no_number_are_refused_in_one_line(run, content):
     (run.path / "shards.json").write_text(content)
     with pytest.raises(UserError, match=r"shards\.json: batch_shards: must be a whole number"):
         run.batch_shards()
 
 
 @pytest.mark.parametrize("half", ["{", '{"step": 2, "h": [1.0, 2', '"x"', "\x00\x00"])
-def test_half_a_last_line_is_passed_over_and_dropped_by_a_run_that_resumes(run, half):
+def test_an_incomplete_last_line_is_ignored_and_dropped_by_a_run_that_resumes(run, half):
     run.append("metrics", {"step": 1})
     with (run.path / "metrics.jsonl").open("a") as file:
         file.write(half)
@@ -136,7 +136,7 @@ def test_a_broken_line_in_the_middle_is_named(run):
         run.records("metrics")
 
 
-def test_what_predict_needs_is_read_back_with_its_words_as_they_are(run):
+def test_what_predict_needs_is_read_back_with_its_words_unchanged(run):
     saved = {"spec": {"inputs": "tokens"}, "processor": {"symbols": ["a", "nan"]}}
     run.save_processor(saved)
     assert run.processor() == saved

@@ -151,7 +151,7 @@ def test_the_heat_map_is_a_small_plotly_chart_over_all_of_training(written: Writ
     assert path.stat().st_size < 100_000
 
 
-def test_one_exploding_row_does_not_set_the_colours_of_all_others() -> None:
+def test_one_exploding_row_does_not_set_the_colors_of_all_others() -> None:
     rows = [*({"step": step, "h": np.geomspace(1e-8, 1, 50)} for step in range(19)), {"step": 19, "h": [1e21] * 50}]
     figure = heatmap(rows, "h")
     (trace,) = figure.data

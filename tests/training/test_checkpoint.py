@@ -1,4 +1,4 @@
-"""A checkpoint is whole or it is passed over; whatever happens to it, a wrong state never comes back."""
+"""A checkpoint is complete or ignored; no damage restores a wrong state."""
 
 import shutil
 import signal
@@ -89,8 +89,8 @@ def test_no_damage_to_any_file_gives_a_wrong_state(how, written, tmp_path, capsy
         assert not (folder / "15").exists()
         cut_off = path.name == checkpoint.DIGEST and how == "remove"  # so a save looks that was killed before its end
         assert folder.with_name("damaged_checkpoint_15").is_dir() != cut_off
-        said = capsys.readouterr().err
-        assert cut_off or (said.startswith(f"warning: {folder / '15'}: ") and said.count("\n") == 1)
+        warning = capsys.readouterr().err
+        assert cut_off or (warning.startswith(f"warning: {folder / '15'}: ") and warning.count("\n") == 1)
 
 
 def test_each_damaged_one_is_set_aside_and_its_step_can_be_saved_again(folder, capsys):
@@ -177,12 +177,12 @@ def test_a_damaged_checkpoint_is_not_read_and_no_older_one_in_its_place(how, fol
     assert files(folder) == before
 
 
-def test_of_another_model_nothing_is_read(folder):
+def test_a_checkpoint_of_another_model_is_not_read(folder):
     weights = {"u": np.zeros((50, 41), np.float32)}
     with pytest.raises(UserError, match="checkpoint/15: not of this model: "):
         checkpoint.read(folder, replace(state_of(0), params=weights))
 
 
-def test_where_there_is_no_checkpoint_that_is_said(tmp_path):
+def test_a_missing_checkpoint_is_an_error(tmp_path):
     with pytest.raises(UserError, match="checkpoint: holds no checkpoint"):
         checkpoint.read(tmp_path / "checkpoint", state_of(0))

@@ -113,7 +113,7 @@ def test_what_surrounds_the_recurrence_is_lowered_too(options):
     lower_decoding(pack)
 
 
-def test_the_initialisers_are_lowered_with_the_platforms_own_decomposition():
+def test_the_initializers_are_lowered_with_the_platforms_own_decomposition():
     """Orthogonal matrices come from a QR decomposition: cuSOLVER's on a GPU, XLA's own on a TPU."""
     pack = pack_of(TOKENS)
     text = lowered(pack._init, pack.hparams).mlir_module()

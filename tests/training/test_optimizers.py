@@ -132,7 +132,7 @@ def test_values_that_are_not_finite_stay_so_where_they_are_cut():
 @pytest.mark.parametrize("decay", [0.5, 0.999, 1e-9, 1 - 1e-6])
 def test_the_average_of_weights_has_no_bias_towards_the_start(decay):
     weights = np.random.default_rng(0).normal(size=(5, 3))
-    average: Any = jnp.full(3, 10.0)  # the initial weights have no part in it
+    average: Any = jnp.full(3, 10.0)  # the initial weights do not contribute
     for step in range(5):
         new = jnp.asarray(weights[step], jnp.float32)
         average = update_average(jnp.float32(decay), average, new, jnp.int32(step))

@@ -114,7 +114,7 @@ def test_a_diverged_trial_stands_at_its_last_finite_state_and_records_no_more(na
     assert (later.ok, later.num_updates, later.sums.updates) == (False, steps, 0)
 
 
-def test_trials_beside_the_diverged_ones_are_whole(together):
+def test_trials_next_to_diverged_ones_are_complete(together):
     assert all(together[name][0].ok and together[name][0].step == STEPS for name in CHANGES if name not in DIVERGING)
 
 
@@ -147,5 +147,5 @@ def test_the_teacher_forcing_ratio_differs_between_trials_of_a_pack():
 
 
 def test_a_trial_alone_is_compiled_for_as_many_devices_as_a_pack():
-    """XLA optimises a program for one device differently: at 128 features a loss then differs in its seventh digit."""
+    """XLA optimizes a program for one device differently: at 128 features a loss then differs in its seventh digit."""
     assert Pack(trials.program(), [hparams_of(TINY)]).mesh.size == jax.device_count() == 2

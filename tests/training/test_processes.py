@@ -23,7 +23,7 @@ PROGRAM = """
 import pathlib, sys
 from research.training.trainer import train_trials
 from tests.training.test_processes import CONFIG
-train_trials([(name, CONFIG) for name in ("new", "begun")], pathlib.Path(sys.argv[1]))
+train_trials([(name, CONFIG) for name in ("new", "started")], pathlib.Path(sys.argv[1]))
 """
 CLOCKS = """
 import itertools, os, pathlib, sys, types
@@ -60,8 +60,8 @@ def two_processes(*commands: list[str]) -> list[tuple[int, str]]:
         for number, command in enumerate(commands)
     ]
     try:
-        said = [process.communicate(timeout=90)[1] for process in started]
-        return [(process.returncode, text) for process, text in zip(started, said, strict=True)]
+        errors = [process.communicate(timeout=90)[1] for process in started]
+        return [(process.returncode, text) for process, text in zip(started, errors, strict=True)]
     finally:
         for process in started:
             process.kill()
@@ -71,16 +71,16 @@ def two_processes(*commands: list[str]) -> list[tuple[int, str]]:
 def test_two_processes_train_to_the_bits_of_one_and_the_first_alone_writes(tmp_path):
     train_trials([("trial", CONFIG)], tmp_path / "one")
     straight = tmp_path / "one" / "trial"
-    begun = Path(shutil.copytree(straight, tmp_path / "two" / "begun"))
-    (begun / "result.json").unlink()
-    shutil.rmtree(begun / "checkpoint" / "8")
+    run = Path(shutil.copytree(straight, tmp_path / "two" / "started"))
+    (run / "result.json").unlink()
+    shutil.rmtree(run / "checkpoint" / "8")
 
     ended = two_processes(["-c", PROGRAM, str(tmp_path / "two")], ["-c", PROGRAM, str(tmp_path / "other")])
     assert [code for code, _ in ended] == [0, 0], ended
     assert not (tmp_path / "other").exists()
     wanted = record_of(straight)
     assert wanted["result"]["environment"].pop("processes") == 1
-    for name in ("new", "begun"):
+    for name in ("new", "started"):
         found = record_of(tmp_path / "two" / name)
         assert found["result"]["environment"].pop("processes") == 2
         assert found == wanted
@@ -97,14 +97,14 @@ def test_the_clock_of_the_first_process_ends_the_training_of_both(tmp_path):
 
 def test_a_batch_that_the_devices_cannot_share_is_one_line_in_each_process(tmp_path):
     flags = ["--task.name=adding", "--task.length=8", "--training.batch_size=5", f"--runs-dir={tmp_path}"]
-    for code, said in two_processes(*(["-m", "research", "train", "gradient_norms", *flags],) * 2):
+    for code, error in two_processes(*(["-m", "research", "train", "gradient_norms", *flags],) * 2):
         assert code == 2
         line = "error: training.batch_size=5: must be a multiple of 2, the devices of all processes"
-        assert [text for text in said.splitlines() if not text.startswith("[Gloo]")] == [line]
+        assert [text for text in error.splitlines() if not text.startswith("[Gloo]")] == [line]
 
 
 @pytest.mark.parametrize(
-    ("environment", "said"),
+    ("environment", "message"),
     [
         ({"ADDRESS": "host"}, "ADDRESS=host: must be HOST:PORT"),
         ({"ADDRESS": "host:99999"}, "ADDRESS=host:99999: must be HOST:PORT"),
@@ -119,16 +119,16 @@ def test_a_batch_that_the_devices_cannot_share_is_one_line_in_each_process(tmp_p
         ({"ADDRESS": "host:1", "NUM_PROCESSES": "2"}, "ADDRESS=host:1: JAX_PROCESS_ID must be set"),
     ],
 )
-def test_an_environment_that_does_not_say_who_is_there_is_one_line(environment, said, monkeypatch, capsys, tmp_path):
+def test_an_incomplete_environment_is_a_one_line_error(environment, message, monkeypatch, capsys, tmp_path):
     for name in (processes.ADDRESS, processes.COUNT, processes.ID):
         key = name.removeprefix("JAX_").removeprefix("COORDINATOR_")
         monkeypatch.setenv(name, environment[key]) if key in environment else monkeypatch.delenv(name, raising=False)
     assert cli.main(["train", "gradient_norms", f"--runs-dir={tmp_path}"]) == 2
     error = capsys.readouterr().err
-    assert said in error and error.count("\n") == 1
+    assert message in error and error.count("\n") == 1
 
 
-def test_nobody_is_met_unless_asked_for(monkeypatch):
+def test_without_an_environment_a_process_is_alone(monkeypatch):
     for name in (processes.ADDRESS, processes.COUNT, processes.ID):
         monkeypatch.delenv(name, raising=False)
     processes.start()
@@ -136,7 +136,7 @@ def test_nobody_is_met_unless_asked_for(monkeypatch):
     assert processes.is_first() and processes.from_first(lambda: 3) == 3
 
 
-def test_what_goes_wrong_in_a_process_alone_is_raised_as_it_is():
+def test_an_error_in_a_single_process_is_raised_unchanged():
     def fail() -> None:
         raise UserError("no such file")
 

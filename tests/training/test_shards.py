@@ -1,4 +1,4 @@
-"""How many parts a batch gets, and that their sums and norms are those of the whole."""
+"""The number of batch shards; sums and norms over the shards equal those of the whole batch."""
 
 import jax
 import jax.numpy as jnp

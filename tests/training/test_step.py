@@ -1,4 +1,4 @@
-"""The parts of an update in a pack: their numbers differ between its trials, and each trial trains as if alone."""
+"""An update in a pack: hyperparameters differ between trials, and each trial trains as if alone."""
 
 import functools
 from dataclasses import replace

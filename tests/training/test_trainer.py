@@ -87,7 +87,7 @@ def straight(tmp_path_factory) -> Sweep:
 
 @pytest.fixture(scope="module")
 def resumed(tmp_path_factory) -> tuple[Sweep, Sweep]:
-    """A sweep that dies while it saves: one trial is at step 4, one at step 2; then it goes on, with one trial more."""
+    """A sweep that dies while it saves: one trial is at step 4, one at step 2; then it resumes, with one more trial."""
     directory = tmp_path_factory.mktemp("resumed")
     saves = 0
 
@@ -117,7 +117,7 @@ def record_lines(directory: Path, stem: str) -> list[int]:
     return [json.loads(line)["step"] for line in (directory / f"{stem}.jsonl").read_text().splitlines()]
 
 
-def test_a_program_is_compiled_once_to_initialise_once_to_train_and_once_to_predict(straight):
+def test_a_program_is_compiled_once_to_initialize_once_to_train_and_once_to_predict(straight):
     assert straight.compilations == PROGRAMS * len(["init", "run", "predict"])
 
 
@@ -149,7 +149,7 @@ def test_a_resumed_run_equals_a_straight_one(straight, resumed):
         assert_same_run(resumed[0].directory / name, straight.directory / name, TRIALS[name])
 
 
-def test_to_resume_compiles_no_initialisation(resumed):
+def test_to_resume_compiles_no_initialization(resumed):
     packs = [("rnn0", 4), ("rnn1", 2), ("rnn2", 0)]  # each at a step of its own
     assert resumed[0].compilations == sum(2 if step else 3 for _, step in packs)
 
@@ -203,7 +203,7 @@ def test_the_metrics_of_the_first_two_steps_are_what_they_were(straight):
     assert first["step"] == 2
     found = {key: first[key] for key in GOLDEN}
     assert found == pytest.approx(GOLDEN, rel=1e-5), (
-        "The first two steps of a tiny training give other numbers. If that is meant (another initialisation, order of "
+        "The first two steps of a tiny training give other numbers. If that is meant (another initialization, order of "
         f"random draws, loss or update rule), put these into GOLDEN and say so in the commit: {found}"
     )
 
@@ -223,7 +223,7 @@ def test_two_trials_of_one_name_are_a_users_mistake(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("file", "content", "said"),
+    ("file", "content", "message"),
     [
         ("config.json", "{", "config.json:1: not JSON"),
         ("result.json", "{", "result.json:1: not JSON"),
@@ -233,12 +233,12 @@ def test_two_trials_of_one_name_are_a_users_mistake(tmp_path):
         ("gradient_flow.jsonl", "[]\n", "gradient_flow.jsonl:1: not a record"),
     ],
 )
-def test_a_damaged_record_is_one_line_before_anything_is_trained(file, content, said, tmp_path, monkeypatch):
+def test_a_damaged_record_is_one_line_before_anything_is_trained(file, content, message, tmp_path, monkeypatch):
     monkeypatch.setattr(trainer, "_train_all", lambda trials, _: finished(trials))
-    trials = [("new", of(seed=1)), ("begun", of())]
+    trials = [("new", of(seed=1)), ("started", of())]
     train_trials(trials, tmp_path)  # creates the directories
-    (tmp_path / "begun" / file).write_text(content)
-    with pytest.raises(UserError, match=said) as raised:
+    (tmp_path / "started" / file).write_text(content)
+    with pytest.raises(UserError, match=message) as raised:
         train_trials(trials, tmp_path)
     assert "\n" not in str(raised.value)
 
@@ -445,7 +445,7 @@ def command(directory: Path) -> list[str]:
     return [sys.executable, "-m", "research", "train", "gradient_norms", *(f"--{k}={v}" for k, v in flags.items())]
 
 
-def test_a_killed_process_goes_on_with_the_same_command_to_the_same_bits(tmp_path):
+def test_a_killed_process_resumes_with_the_same_command_to_the_same_bits(tmp_path):
     env = {**os.environ, "JAX_DISABLE_MOST_OPTIMIZATIONS": "true"}
     quiet: dict[str, Any] = {"cwd": ROOT, "env": env, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     whole = subprocess.Popen(command(tmp_path / "whole"), **quiet)
@@ -473,15 +473,15 @@ def test_a_killed_process_goes_on_with_the_same_command_to_the_same_bits(tmp_pat
 )
 def test_a_trial_that_cannot_be_trained_is_refused_before_others_are_and_leaves_nothing(changes, line, tmp_path):
     sound = of(task__name="reverse", probes__gradient_flow__every=0)
-    begun = RunDirectory.create(tmp_path / "begun", sound)
-    begun.save_batch_shards(1)
+    started = RunDirectory.create(tmp_path / "started", sound)
+    started.save_batch_shards(1)
     RunDirectory.create(tmp_path / "waiting", of(sound, seed=2))  # perhaps for another process
-    trials = [("begun", sound), ("new", of(sound, seed=1)), ("waiting", of(sound, seed=2))]
+    trials = [("started", sound), ("new", of(sound, seed=1)), ("waiting", of(sound, seed=2))]
     trials.append(("impossible", of(sound, **changes)))
     with counting_compilations() as seconds, pytest.raises(UserError) as refused:
         train_trials(trials, tmp_path)
     assert str(refused.value).startswith(line)
-    assert not seconds and {path.name for path in tmp_path.iterdir()} == {"begun", "waiting"}
+    assert not seconds and {path.name for path in tmp_path.iterdir()} == {"started", "waiting"}
 
 
 @pytest.mark.skipif(cudnn.obstacle() is None, reason="needs a machine without an NVIDIA GPU")

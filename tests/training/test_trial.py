@@ -1,4 +1,4 @@
-"""The parts of a batch are settled when a run begins, and kept, whatever trials stand beside it later."""
+"""The number of batch shards is decided when a run starts and kept, whichever trials train next to it later."""
 
 import shutil
 from dataclasses import fields, replace
@@ -32,38 +32,38 @@ def starts(*trials: Trial) -> list[Start]:
     return list(find_starts(trials, template)[0].values())
 
 
-def begun_with(*trials: Trial) -> list[int]:
+def shards_of(*trials: Trial) -> list[int]:
     return [start.batch_shards for start in starts(*trials)]
 
 
 def test_a_trial_alone_gets_the_devices_that_others_leave(tmp_path):
-    assert begun_with(trial_in(tmp_path / "alone")) == [2]
-    assert begun_with(*(trial_in(tmp_path / name) for name in "ab")) == [1, 1]
-    assert begun_with(trial_in(tmp_path / "odd", training__batch_size=5)) == [1]
+    assert shards_of(trial_in(tmp_path / "alone")) == [2]
+    assert shards_of(*(trial_in(tmp_path / name) for name in "ab")) == [1, 1]
+    assert shards_of(trial_in(tmp_path / "odd", training__batch_size=5)) == [1]
 
 
-def test_what_is_asked_for_is_done(tmp_path):
-    assert begun_with(*(trial_in(tmp_path / name, training__batch_shards=2) for name in "abc")) == [2, 2, 2]
-    assert begun_with(trial_in(tmp_path / "alone", training__batch_shards=1)) == [1]
+def test_the_option_decides_the_number_of_shards(tmp_path):
+    assert shards_of(*(trial_in(tmp_path / name, training__batch_shards=2) for name in "abc")) == [2, 2, 2]
+    assert shards_of(trial_in(tmp_path / "alone", training__batch_shards=1)) == [1]
 
 
-def test_what_was_settled_stays(tmp_path):
+def test_the_number_of_shards_is_kept(tmp_path):
     alone, *others = (trial_in(tmp_path / name) for name in "abc")
-    assert begun_with(alone) == [2]
-    assert begun_with(alone, *others) == [2, 1, 1]
-    assert begun_with(others[1]) == [1]
+    assert shards_of(alone) == [2]
+    assert shards_of(alone, *others) == [2, 1, 1]
+    assert shards_of(others[1]) == [1]
 
 
 def test_the_processor_of_the_task_is_saved_with_a_run(tmp_path):
     trial = trial_in(tmp_path / "trial")
-    begun_with(trial)
+    shards_of(trial)
     assert not trial.run.processor_file.exists()  # the task has none
 
     class Spelled(type(trial.task)):
         def processor(self) -> Any:
             return SimpleNamespace(to_dict=lambda: {"symbols": ["nan", "ö"]})
 
-    begun_with(
+    shards_of(
         replace(trial, task=Spelled(**{item.name: getattr(trial.task, item.name) for item in fields(trial.task)}))
     )
     saved = trial.run.processor()
@@ -74,21 +74,21 @@ def test_the_processor_of_the_task_is_saved_with_a_run(tmp_path):
 def test_trials_that_are_finished_meanwhile_do_not_start(tmp_path):
     done, other = (trial_in(tmp_path / name) for name in "ab")
     done.run.finish({"status": "finished", "summary": {}})
-    assert begun_with(done, other) == [2]
+    assert shards_of(done, other) == [2]
 
 
 @pytest.mark.parametrize(
-    ("begun", "changes", "said"),
+    ("started_with", "changes", "message"),
     [
         (None, {"training__batch_size": 8, "training__batch_shards": 4}, "batch_shards=4: must be at most 2, the numb"),
         (4, {}, "trial: the run was started with 4 batch shards and needs as many devices, not 2"),
     ],
 )
-def test_too_few_devices_are_told_before_anything_is_trained(begun, changes, said, tmp_path):
+def test_too_few_devices_are_an_error_before_training(started_with, changes, message, tmp_path):
     trial = trial_in(tmp_path / "trial", **changes)
-    if begun:
-        trial.run.save_batch_shards(begun)
-    with pytest.raises(UserError, match=said) as raised:
+    if started_with:
+        trial.run.save_batch_shards(started_with)
+    with pytest.raises(UserError, match=message) as raised:
         train_trials([("trial", trial.config)], tmp_path)
     assert "\n" not in str(raised.value)
 
@@ -112,13 +112,13 @@ def cut_off(straight: Path, directory: Path, *names: str) -> None:
         shutil.rmtree(directory / name / "checkpoint" / "8")
 
 
-def test_a_trial_begun_in_a_pack_goes_on_alone_to_the_same_bits(straight, tmp_path):
+def test_a_trial_that_started_in_a_pack_resumes_alone_to_the_same_bits(straight, tmp_path):
     cut_off(straight, tmp_path, "first")
     train_trials([("first", AUTO)], tmp_path)
     assert_same_run(tmp_path / "first", straight / "first", AUTO)
 
 
-def test_a_trial_begun_alone_goes_on_beside_others_to_the_same_bits(straight, tmp_path):
+def test_a_trial_that_started_alone_resumes_in_a_pack_to_the_same_bits(straight, tmp_path):
     cut_off(straight, tmp_path, "alone", "first")
     train_trials([("alone", AUTO), ("first", AUTO)], tmp_path)
     for name, count in (("alone", 2), ("first", 1)):
