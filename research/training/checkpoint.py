@@ -68,7 +68,8 @@ def restore(directory: Path, template: Tree) -> tuple[int, Tree] | None:
             try:
                 return step, _read(manager, folder, template)
             except Exception as error:  # orbax raises ValueError, KeyError, FileNotFoundError and bare Exceptions
-                names = (f"damaged_checkpoint_{step}{suffix}" for suffix in _suffixes())
+                suffixes = itertools.chain([""], (f"_{number}" for number in itertools.count(2)))
+                names = (f"damaged_checkpoint_{step}{suffix}" for suffix in suffixes)
                 aside = next(path for name in names if not (path := directory.with_name(name)).exists())
                 folder.rename(aside)
                 print(f"warning: {folder}: {_reason(error)}; set aside as {aside.name}", file=sys.stderr)
@@ -131,10 +132,6 @@ def _digest(folder: Path) -> str:
             content = hashlib.sha256(path.read_bytes()).hexdigest()
             digest.update(f"{path.relative_to(folder).as_posix()}\0{content}\0".encode())
     return digest.hexdigest()
-
-
-def _suffixes() -> itertools.chain[str]:
-    return itertools.chain([""], (f"_{number}" for number in itertools.count(2)))
 
 
 def _reason(error: Exception) -> str:

@@ -123,17 +123,13 @@ def _train_all(trials: Sequence[Trial], bar: ProgressBar) -> list[TrialResult]:
         what = f"{group[0].options.cell.name} on {group[0].task.name}"
         bar.part(f"{number}/{len(groups)} · ", f" · {len(group)} × {what}")
         with contextlib.ExitStack() as claims:
-            processes.from_first(lambda group=group, claims=claims: _claim(group, claims))
+            runs = [trial.run for trial in group]
+            processes.from_first(lambda runs=runs, claims=claims: [claims.enter_context(run.claimed()) for run in runs])
             results += _train_group(group, bar)
     bar.part()
     bar.doing("uploading to W&B")
     wait_for_uploads()
     return results
-
-
-def _claim(trials: Sequence[Trial], claims: contextlib.ExitStack) -> None:
-    for trial in trials:
-        claims.enter_context(trial.run.claimed())
 
 
 def _train_group(trials: Sequence[Trial], bar: ProgressBar) -> list[TrialResult]:

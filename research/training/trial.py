@@ -12,7 +12,6 @@ from typing import Any
 
 import jax
 
-from research.batch import TaskSpec
 from research.errors import UserError
 from research.options import require
 from research.recurrence.kernels import cudnn
@@ -50,11 +49,6 @@ class Trial:
         if task.target == "tokens":
             options.decoding.resolve(task.spec.target_length)  # checks the lengths
         return cls(name, config, options, task, run)
-
-    @property
-    def spec(self) -> TaskSpec:
-        """Kinds and sizes of the task's inputs and targets."""
-        return self.task.spec
 
     @property
     def checkpoints(self) -> Path:
@@ -132,7 +126,7 @@ def find_starts(trials: Sequence[Trial], template: TrialState) -> tuple[dict[str
         count = trial.run.batch_shards() or _decide_shards(trial.options, new)
         trial.run.save_batch_shards(count)
         if processor := trial.task.processor():
-            trial.run.save_processor({"spec": asdict(trial.spec), "processor": processor.to_dict()})
+            trial.run.save_processor({"spec": asdict(trial.task.spec), "processor": processor.to_dict()})
         step, state = checkpoint.restore(trial.checkpoints, template) or (0, None)
         starts[trial.name] = Start(step, state, count)
     return starts, results

@@ -67,7 +67,7 @@ def test_the_processor_of_the_task_is_saved_with_a_run(tmp_path):
         replace(trial, task=Spelled(**{item.name: getattr(trial.task, item.name) for item in fields(trial.task)}))
     )
     saved = trial.run.processor()
-    assert TaskSpec(**saved["spec"]) == trial.spec
+    assert TaskSpec(**saved["spec"]) == trial.task.spec
     assert saved["processor"] == {"symbols": ["nan", "ö"]}
 
 

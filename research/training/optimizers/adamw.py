@@ -24,8 +24,7 @@ class AdamW(Adam):
         require_between(self, "optimizer", weight_decay=(0, LARGE))
 
     def transform(self, rate: Float[Array, ""] | float) -> optax.GradientTransformation:
-        return optax.adamw(rate, self.beta1, self.beta2, self.eps, weight_decay=self.weight_decay, mask=_is_matrix)
+        def matrices(params: Any) -> Any:
+            return jax.tree.map(lambda leaf: leaf.ndim >= 2, params)
 
-
-def _is_matrix(params: Any) -> Any:
-    return jax.tree.map(lambda leaf: leaf.ndim >= 2, params)
+        return optax.adamw(rate, self.beta1, self.beta2, self.eps, weight_decay=self.weight_decay, mask=matrices)
