@@ -1,4 +1,4 @@
-"""The recipes of README.md, to the letter: they are followed in a copy of the source, and their commands run there."""
+"""The recipes of docs/extending.md, to the letter: they are followed in a copy of the source, and run there."""
 
 import os
 import re
@@ -10,9 +10,8 @@ from pathlib import Path
 import pytest
 
 from research.tracking.run_directory import RunDirectory
+from tests.pages import ROOT, blocks
 
-ROOT = Path(__file__).parent.parent
-BLOCK = re.compile(r"^```(python|yaml|diff)\n# ([\w/]+\.(?:py|yaml))\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 QUICK = (
     *("--model.hidden_size=4", "--training.steps=4", "--training.batch_size=4", "--training.log_every=2"),
     *("--training.eval_examples=8", "--wandb.mode=disabled"),
@@ -20,9 +19,8 @@ QUICK = (
 
 
 def recipes(*kinds: str) -> dict[str, str]:
-    """Return the text of README's files, or what its lines of others become, by path."""
-    blocks = BLOCK.findall((ROOT / "README.md").read_text(encoding="utf-8"))
-    return {path: text for kind, path, text in blocks if kind in kinds}
+    """Return the text of the recipes' files, or the lines that they add to others, by path."""
+    return {b.file: b.text for b in blocks() if b.page == "docs/extending.md" and b.kind in kinds and b.file}
 
 
 def patched(text: str, diff: str) -> str:
@@ -69,16 +67,19 @@ def result(copy: Path, experiment: str) -> dict:
 
 def test_a_recipe_is_one_file_and_the_lines_of_a_registry():
     folders = [str(Path(name).parent) for name in recipes("python", "yaml")]
-    assert sorted(folders) == ["experiments", "research/cells", "research/tasks", "sweeps"]
+    assert sorted(folders) == [".", ".", "experiments", "research/cells", "research/tasks", "sweeps"]
     assert sorted(recipes("diff")) == ["research/cells/__init__.py", "research/tasks/__init__.py"]
 
 
 def test_what_the_recipes_add_is_listed(copy):
-    listed = " ".join(run(copy, "-m", "research", "list").split())
+    modules = ("--import=my_probes", "--import=my_optimizers")
+    listed = " ".join(run(copy, "-m", "research", "list", *modules).split())
     for line in (
         "janet LSTM with a forget gate only",
         "sort Random symbols, to be put in their order. task.*: length, symbols",
         "sorting How long a word",
+        "weight_norms Norm of each weight.",
+        "lion Lion (Chen et al. 2023).",
     ):
         assert line in listed
 
@@ -89,17 +90,19 @@ def test_the_recipes_obey_the_linter(copy):
     run(copy, "-m", "ruff", "format", "--check", *paths)
 
 
-def test_the_new_cell_trains(copy):
+def test_the_new_cell_trains_and_the_new_probe_measures_it(copy):
     options = ("--setting=adding_50", "--cell.name=janet", "--init.forget_bias=1", "--task.length=8")
-    run(copy, "-m", "research", "train", "gradient_norms", *options, *QUICK)
+    probe = ("--import=my_probes", "--probes.weight_norms.every=2")
+    run(copy, "-m", "research", "train", "gradient_norms", *options, *probe, *QUICK)
     record = result(copy, "gradient_norms")
     assert record["status"] == "finished"
     assert 0 < record["summary"]["gradient/initial/encoder/layer_1/forward/h/first_last_ratio"] < 1
+    assert record["summary"]["weights/final/largest_norm"] > 0
 
 
 @pytest.mark.slow
 def test_the_new_cell_and_task_are_tested_with_the_others(copy):
-    """The README's command, and what else runs for all that is registered, but for the slowest."""
+    """The command of the page, and what else runs for all that is registered, but for the slowest."""
     paths = ("tests/cells", "tests/recurrence", "tests/tasks", "tests/config", "tests/sweep")
     names = "(janet or sort) and not second and not chunks"
     tested = run(copy, "-m", "pytest", "-q", "-m", "not slow", *paths, "-k", names)
