@@ -1,12 +1,11 @@
-"""Options as frozen dataclasses: how they are checked, flattened to dotted keys, and traced.
+"""Options as frozen dataclasses: checks, dotted keys, and numbers that are arguments of a compiled program.
 
-A choice among named things (cell, attention, task, optimizer, ...) is a base class whose subclasses each set a `name`
-and have options of their own; a plain dict next to them, the registry, maps names to classes. So no option can be given
-to a thing that does not read it.
+A choice by name (cell, attention, task, optimizer, ...) is a base class. Each subclass sets a `name` and has its own
+options, and a dict, the registry, maps names to subclasses.
 
-Most options are compiled into the program. A number declared with `traced` is an argument of it instead, so that trials
-which differ in such numbers alone share one compiled program: `static_key` tells which do, `numbers` gives one trial's
-values, and `bind` puts them (or tracers) back in the place of the fields.
+Most options are compiled into the program. A field declared with `traced` is an argument of the program instead, so
+trials that differ only in such fields share a compiled program. Trials with equal `static_key` share one; `numbers`
+returns the values of a trial, and `bind` replaces the fields by such values or by tracers.
 """
 
 import dataclasses
@@ -19,32 +18,28 @@ import numpy as np
 from research.errors import UserError
 
 LARGE = 1e6
-"""A bound beyond any use, and far from where float32 ends."""
+"""Upper bound of numbers that need none: far beyond useful values, far below the largest float32."""
 LABELS = ("experiment", "setting", "variant")
-"""Keys that only name a trial."""
+"""Keys that only label a trial."""
 NEUTRAL_KEYS = ("wandb.", "loader.", "training.checkpoint_seconds")
-"""Prefixes of keys that may change between a run and its continuation: they do not touch what is computed."""
+"""Prefixes of keys that do not affect what is computed, so they may change when a run is resumed."""
 
 OptionsT = TypeVar("OptionsT")
 
 
 def require(condition: bool, key: str, value: object, allowed: str) -> None:
-    """Reject a value that no type can rule out.
-
-    Raises:
-        UserError: in one line that names the key, the value and what is allowed.
-    """
+    """Raise a `UserError` that names the key, the value and what is allowed, unless the condition holds."""
     if not condition:
         raise UserError(f"{key}={value}: must be {allowed}")
 
 
 def require_between(options: object, section: str, **ranges: tuple[float, float]) -> None:
-    """Reject numbers outside their ranges, both ends included; NaN is outside any.
+    """Reject numbers outside their ranges; NaN is outside every range.
 
     Args:
         options: the dataclass that holds the numbers.
-        section: what its keys start with, such as "task".
-        ranges: the least and the greatest value by field name.
+        section: prefix of its keys, such as "task".
+        ranges: the least and the greatest allowed value by field name.
     """
     for name, (least, most) in ranges.items():
         value = getattr(options, name)
@@ -53,14 +48,14 @@ def require_between(options: object, section: str, **ranges: tuple[float, float]
 
 
 def require_default(options: Any, section: str, name: str, used: bool, by: str) -> None:
-    """Reject a value of an option that nothing uses under the other options.
+    """Reject a value other than the default if the other options leave this one unused.
 
     Args:
         options: the dataclass that holds the option.
-        section: what its keys start with, such as "task".
-        name: of the option.
-        used: whether something uses it.
-        by: what does not, as a key and its value.
+        section: prefix of its keys, such as "task".
+        name: field name of the option.
+        used: whether the option is used.
+        by: the key and value that leave it unused.
     """
     (default,) = (item.default for item in dataclasses.fields(options) if item.name == name)
     value = getattr(options, name)
@@ -83,14 +78,14 @@ def traced(default: Any, off: Any = None) -> Any:
     """Declare a field that is an argument of the compiled program.
 
     Args:
-        default: of the option.
-        off: the value with which nothing of it is in the program; None: it always is. A bound copy then holds None.
+        default: default value of the field.
+        off: value that leaves the feature out of the program; a bound copy then holds None. None: it is never left out.
     """
     return dataclasses.field(default=default, metadata={"traced": True, "off": off})
 
 
 def flatten(options: Any, prefix: str = "") -> dict[str, Any]:
-    """Return the dotted keys and plain values of nested options, in the order of the fields."""
+    """Return the values of nested options by dotted key, in the order of the fields."""
     flat: dict[str, Any] = {}
     for item in dataclasses.fields(options):
         value, key = getattr(options, item.name), f"{prefix}{item.name}"
@@ -99,7 +94,7 @@ def flatten(options: Any, prefix: str = "") -> dict[str, Any]:
 
 
 def static_key(options: Any, prefix: str = "") -> tuple[tuple[str, Any], ...]:
-    """Return what decides the compiled program: trials that agree in it are trained by one."""
+    """Return what is compiled into the program: trials with equal keys share one program."""
     pairs: list[tuple[str, Any]] = []
     for item in dataclasses.fields(options):
         value, key = getattr(options, item.name), f"{prefix}{item.name}"
@@ -113,10 +108,7 @@ def static_key(options: Any, prefix: str = "") -> tuple[tuple[str, Any], ...]:
 
 
 def numbers(options: Any) -> dict[str, np.generic]:
-    """Return the traced fields that are on, by name, as NumPy scalars of the types that a program is compiled for.
-
-    A choice of words (a `Literal`) becomes its place in the list of them.
-    """
+    """Return the traced fields that are on, by name, as NumPy scalars; a `Literal` as its index."""
     return {
         item.name: _scalar(getattr(options, item.name), item.type)
         for item in dataclasses.fields(options)
@@ -125,7 +117,7 @@ def numbers(options: Any) -> dict[str, np.generic]:
 
 
 def bind(options: OptionsT, values: dict[str, Any]) -> OptionsT:
-    """Return a copy that holds these values (arrays or tracers) in the place of its traced fields, None where off."""
+    """Return a copy whose traced fields hold these values, arrays or tracers; None where a field is off."""
     bound = object.__new__(type(options))
     for item in dataclasses.fields(options):  # pyright: ignore[reportArgumentType]
         value = values.get(item.name) if item.metadata.get("traced") else getattr(options, item.name)

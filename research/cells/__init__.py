@@ -1,4 +1,4 @@
-"""The recurrent cells by name. A cell of a user's module is entered in the same way: `CELLS["mine"] = Mine`."""
+"""Recurrent cells by name. A module of yours registers a cell by `CELLS["mine"] = Mine`."""
 
 from research.cells.cell import Cell
 from research.cells.gru import GRU

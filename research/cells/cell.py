@@ -1,14 +1,14 @@
 """The contract of a recurrent cell.
 
-    x_gates_t = x_t W + b                       many t in one product
-    carry_t = step(carry_{t-1}, x_gates_t)      elementwise, but for products with the state
+    x_gates_t = x_t W + b                       for many t in one product
+    carry_t = step(carry_{t-1}, x_gates_t)      elementwise, except for products with the state
 
-Most cells are a pointwise function of the former carry and of the gates, x_gates_t + h_{t-1} U: such a cell is a class
-that sets `name` and `gates` and writes `pointwise`. Others write `step`. Scan, backward pass, probes, dropout, packing
-and tests are written once for all of them.
+Most cells compute the new carry elementwise from the previous carry and the sum x_gates_t + h_{t-1} U: such a cell sets
+`name` and `gates` and defines `pointwise`. Other cells define `step`. The scan, the backward pass, probes, dropout,
+packing and the tests work with every cell.
 
-A cell is a frozen dataclass: its fields are its options, with the defaults that `cell.name=...` starts from, and their
-docstrings are the text of `--help`. To add one, write a file of this folder and enter the class in `CELLS`.
+A cell is a frozen dataclass: its fields are its options, and the docstrings of the fields are the text of `--help`. To
+add a cell, write a file in this folder and enter the class in `CELLS`.
 
 Axes: `B` batch, `T` time, `D` input features, `H` hidden features, `G` gates.
 """
@@ -30,14 +30,14 @@ from research.options import require
 Carry = tuple[Float[Array, "..."], ...]
 Activation = Literal["sigmoid", "tanh"]
 EPSILON = 1e-5
-"""What is added to the variance in a normalization."""
+"""Added to the variance in layer normalization."""
 
 
 class Tape:
-    """What a step does beyond elementwise arithmetic.
+    """Products and bookkeeping of one step.
 
-    This is the plain tape: values pass unchanged, and JAX differentiates the step as it stands. The tapes of
-    `recurrence.kernels.tape` record a step and replay it for the backward pass.
+    With this tape JAX differentiates the step. The subclasses in `recurrence.kernels.tape` record the step and replay
+    it in the backward pass.
     """
 
     def __init__(
@@ -50,80 +50,80 @@ class Tape:
         """Start a tape for one step.
 
         Args:
-            weights: by the cell's names: the matrices of its products, and vectors.
-            mask: factors on a state that enters a recurrent product: variational dropout, the same for all steps.
-            eps: what is added to each part of the carry as it is computed, to differentiate with respect to it.
-            compute_dtype: the type that the factors of products are rounded to.
+            weights: matrices and vectors by name.
+            mask: variational dropout: factors on the state in recurrent products, the same at all steps.
+            eps: zeros added to each part of the carry, to differentiate with respect to them.
+            compute_dtype: type to which the factors of products are rounded.
         """
         self.weights, self.mask, self.eps, self.compute_dtype = weights, mask, eps, compute_dtype
 
     def recur(self, name: str, h: Float[Array, "B M"]) -> Float[Array, "B N"]:
-        """Return the recurrent product of a state with the matrix of that name; dropout of the state comes first."""
+        """Return the product of a state, after dropout, with a recurrent matrix."""
         return self.project(name, self.dropped(h))
 
     def project(self, name: str, x: Float[Array, "B M"]) -> Float[Array, "B N"]:
-        """Return the product with the matrix of that name; each matrix may be used once a step."""
+        """Return the product with a matrix; use each matrix once per step."""
         return matmul(x, self.weights[name], self.compute_dtype)
 
     def vector(self, name: str) -> Float[Array, "1 N"]:
-        """Return the vector of that name, to be used elementwise."""
+        """Return a vector of weights, for elementwise use."""
         return self.weights[name][None, :]
 
     def dropped(self, h: Float[Array, "B M"]) -> Float[Array, "B M"]:
-        """Apply dropout to a state that enters the recurrence."""
+        """Return the state after recurrent dropout."""
         return h if self.mask is None else h * self.mask
 
     def keep(self, value: Array) -> Array:
-        """Keep the value for the backward pass: to be called on what is then read other than linearly.
+        """Keep a value for the backward pass, which then does not compute it again.
 
-        What is in front of it is not computed again. The carry before the step is kept in any case; the gates of the
-        input are not, so `x_gates` is to be kept, or a sum that it is in.
+        Call this on every value that a nonlinear function reads. The backward pass has the carry before the step, but
+        not `x_gates`: keep `x_gates`, or a sum that contains it.
         """
         return value
 
     def part(self, name: str, value: Float[Array, "B N"]) -> Float[Array, "B N"]:
-        """Return the value of a part of the carry; to be called on each but the first, before the first is formed.
+        """Mark where a part of the carry is computed: the gradient profile takes dL/d(part) there.
 
-        Gradients of the loss with respect to that part are read at this point.
+        Call this on every part except the first, before computing the first from it.
         """
         return value if self.eps is None else value + self.eps[name]
 
 
 @dataclass(frozen=True)
 class Cell:
-    """A recurrent cell: equations and options. The weights are in `Weights`, the state is in the carry."""
+    """Options and equations of a recurrent cell. `Weights` holds the weights, the carry holds the state."""
 
     name: str = ""
 
     gates: ClassVar[tuple[str, ...]]
-    """Names of the G gate blocks; the last axis of `w`, `u` and `b` is G blocks of H in this order."""
+    """Names of the G gate blocks, in their order along the last axis of `w`, `u` and `b`."""
     parts: ClassVar[tuple[str, ...]] = ("h",)
-    """Names of the parts of the carry; `h`, which the layer above reads, comes first."""
+    """Names of the parts of the carry. The first is `h`, which the layer above reads."""
     state: ClassVar[str] = "h"
-    """The part that the next step reads, so that the gradient travels in it; its profile is the one summed up."""
+    """The part that carries the gradient through time; metrics summarize its gradient profile."""
     averages: ClassVar[bool] = True
-    """Whether the parts besides h of two steps can be averaged, as zoneout does in evaluation."""
+    """Whether the parts other than h can be averaged over two steps, as zoneout does in evaluation."""
     keep_gate: ClassVar[str | None] = None
-    """The gate whose bias `init.forget_bias` and chrono set: open, it keeps the state."""
+    """The gate that keeps the state when it is open; `init.forget_bias` and chrono set its bias."""
     write_gate: ClassVar[str | None] = None
-    """The gate that lets the input in, where it is not the complement of `keep_gate`; chrono closes it."""
+    """The gate that lets the input in, unless it is 1 - `keep_gate`; chrono sets its bias, too."""
     bias_in_step: ClassVar[bool] = False
-    """Whether the step adds `b` itself, as `tape.vector("b")`, and `x_gates` are without it."""
+    """Whether the step adds the bias, `tape.vector("b")`; `x_gates` then does not contain it."""
 
     def pointwise(self, carry: Carry, gates: Float[Array, "B GH"], tape: Tape) -> Carry:
-        """Return the carry after a step, elementwise, from x_gates + h_gates before any activation.
+        """Return the carry after a step, computed elementwise from the gates before their activations.
 
-        `tape.part("c", c)` is to be called on each part other than `h`, before `h` is formed from it.
+        Call `tape.part("c", c)` on each part other than `h`, before computing `h` from it.
         """
         raise NotImplementedError
 
     def step(self, carry: Carry, x_gates: Float[Array, "B GH"], tape: Tape) -> Carry:
-        """Return the carry after a step; by default `pointwise` of the one sum of both products."""
+        """Return the carry after a step; by default `pointwise` of x_gates_t + h_{t-1} U."""
         return self.pointwise(carry, tape.keep(x_gates + tape.recur("u", carry[0])), tape)
 
     @final
     def input_gates(self, weights: Mapping[str, Array], xs: Float[Array, "*B D"], compute_dtype: Any = None) -> Array:
-        """Return `x_gates`: x W + b, [*B, G·H]."""
+        """Return `x_gates` = x W + b, [*B, G·H]."""
         products = matmul(xs, weights["w"], compute_dtype)
         return products if self.bias_in_step else products + weights["b"].reshape((1,) * (xs.ndim - 1) + (-1,))
 
@@ -132,28 +132,28 @@ class Cell:
         return (hidden_size,) * len(self.parts)
 
     def matrices(self, hidden_size: int) -> dict[str, Matrix]:
-        """Return the matrices besides `w` by name, and which are recurrent; by default `u` [H, G·H], which is."""
+        """Return the matrices other than `w` by name; by default the recurrent `u` [H, G·H]."""
         return {"u": Matrix(self.widths(hidden_size)[0], hidden_size, len(self.gates))}
 
     def vectors(self, hidden_size: int) -> dict[str, Vector]:
-        """Return the weights that are used elementwise, by name."""
+        """Return the elementwise weights by name."""
         return {}
 
     def initial_carry(self, batch: int, hidden_size: int, dtype: Any = jnp.float32) -> Carry:
-        """Return zeros, [B, width] for each part."""
+        """Return zeros [B, width] for each part."""
         return tuple(jnp.zeros((batch, width), dtype) for width in self.widths(hidden_size))
 
     def split(self, gates: Float[Array, "*B GH"]) -> tuple[Float[Array, "*B H"], ...]:
-        """Return the gate blocks, in their order."""
+        """Return the blocks of the gates."""
         return tuple(jnp.split(gates, len(self.gates), axis=-1))
 
     @property
     def has_recurrent_weights(self) -> bool:
-        """Whether a step reads the state through weights: what `init.gain` scales and `dropout.recurrent` drops."""
+        """Whether a step multiplies the state by weights, which `init.gain` scales and `dropout.recurrent` drops."""
         return any(weight.recurrent for weight in (*self.matrices(1).values(), *self.vectors(1).values()))
 
     def unused_init_options(self) -> tuple[str, ...]:
-        """Return the options of `init` that do nothing for this cell, whatever the others are."""
+        """Return the options of `init` that have no effect on this cell."""
         gain = () if self.has_recurrent_weights else ("gain",)
         matrices = () if self.matrices(1) else ("recurrent", "sparse_fan_in")
         return (*gain, *matrices, *(() if self.keep_gate else ("bias", "forget_bias", "chrono_max_length")))
@@ -174,11 +174,11 @@ class Cell:
 class Weights(nnx.Module):
     """The weights of one layer and direction: `w` [D, G·H], `b` [G·H], the matrices and the vectors of the cell.
 
-    They may be set from outside: `weights.u[...] = array`.
+    Set them by `weights.u[...] = array`.
     """
 
     def __init__(self, cell: Cell, inputs: int, hidden_size: int, init: InitScheme, key: Array, *, length: int) -> None:
-        """Draw the weights; `length`: of the longest sequence that the layer reads, for chrono and the IndRNN."""
+        """Sample the weights; `length` is the longest sequence that the layer reads, used by chrono and the IndRNN."""
         matrices, vectors = cell.matrices(hidden_size), cell.vectors(hidden_size)
         keep, write = cell.gate_index("keep_gate"), cell.gate_index("write_gate")
         blocks = len(cell.gates)
@@ -193,16 +193,16 @@ class Weights(nnx.Module):
 
 
 def matmul(a: Float[Array, "*B M"], b: Float[Array, "M N"], compute_dtype: Any = None) -> Float[Array, "*B N"]:
-    """Return `a @ b`, with factors rounded to the type `compute_dtype` and a sum in the type of `a`."""
+    """Return `a @ b`, with factors rounded to `compute_dtype` and sums in the type of `a`."""
     if compute_dtype is None or compute_dtype == a.dtype:
         return a @ b
     return jnp.matmul(a.astype(compute_dtype), b.astype(compute_dtype), preferred_element_type=a.dtype)
 
 
 def activate(gates: Float[Array, "*B GH"], *activations: Activation) -> tuple[Array, ...]:
-    """Apply one activation to each gate block, with one tanh over the whole block.
+    """Apply an activation to each gate block, by one tanh over all blocks: sigmoid(z) = tanh(z/2)/2 + 1/2.
 
-    sigmoid(z) = tanh(z/2)/2 + 1/2. Splitting first would break the vectorized elementwise kernel into G pieces.
+    Splitting first would split XLA's vectorized kernel as well.
     """
     hidden_size = gates.shape[-1] // len(activations)
     half = np.array([0.5 if kind == "sigmoid" else 1.0 for kind in activations], gates.dtype)
@@ -211,6 +211,6 @@ def activate(gates: Float[Array, "*B GH"], *activations: Activation) -> tuple[Ar
 
 
 def normalize(z: Float[Array, "B N"]) -> Float[Array, "B N"]:
-    """Return `z` with mean 0 and variance 1 over the features: layer normalization without its gain and shift."""
+    """Return `z` with mean 0 and variance 1 over the features: layer normalization without gain and shift."""
     centered = z - jnp.mean(z, axis=-1, keepdims=True)
     return centered * jax.lax.rsqrt(jnp.mean(jnp.square(centered), axis=-1, keepdims=True) + EPSILON)

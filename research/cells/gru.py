@@ -1,11 +1,11 @@
-"""Gated recurrent unit, with the reset gate applied after the recurrent product or before it.
+"""Gated recurrent unit, with the reset gate after or before the recurrent product.
 
     r, z = sigmoid(W x_t + U h_{t-1} + b)
     n = tanh(W x_t + b + r * (U h_{t-1} + b_n))  after
     n = tanh(W x_t + b + U (r * h_{t-1}))        before
     h_t = (1 - z) * n + z * h_{t-1}
 
-Before: Cho et al. 2014. After: the variant of cuDNN, which needs one recurrent product instead of two.
+"before" is Cho et al. 2014; "after" is cuDNN's variant, which needs one recurrent product instead of two.
 """
 
 from dataclasses import dataclass
@@ -25,15 +25,15 @@ class GRU(Cell):
 
     Gate blocks of `w` [D, 3H], `u` [H, 3H], `b` [3H]: r, z, n. The carry is h.
 
-    reset=before: `u` [H, 2H] has r, z; `u_n` [H, H] takes r * h.
-    recurrent_bias: `b_n` [H], at first 0; the other recurrent biases of cuDNN and torch are added to `b`.
+    reset=before: `u` [H, 2H] has r, z; `u_n` [H, H] multiplies r * h.
+    recurrent_bias: `b_n` [H], initially 0. `b` is the sum of the other two biases that cuDNN and torch have.
     """
 
     name: Literal["gru"] = "gru"
     reset: Literal["after", "before"] = "after"
     """Whether the reset gate acts on the recurrent product (cuDNN) or on the state before it (Cho et al. 2014)."""
     recurrent_bias: bool = False
-    """A bias of the recurrent product that the reset gate acts on, as cuDNN and torch have."""
+    """Add a bias to the recurrent product that the reset gate multiplies, as cuDNN and torch do."""
 
     gates = ("r", "z", "n")
     keep_gate = "z"

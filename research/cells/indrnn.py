@@ -1,12 +1,12 @@
-"""Independently recurrent network: each unit sees no unit's past but its own.
+"""Independently recurrent network: each unit reads its own previous state and no other unit's.
 
     h_t = relu(W x_t + u * h_{t-1} + b)
 
-Li, Li, Cook, Zhu, Gao, Independently recurrent neural network: building a longer and deeper RNN, 2018. A gradient
-decays or grows by the factor u a step, unit by unit. u starts uniform in (0, 2^(1/T)), T the length of what the
-layer reads: there are units for short and for long memory, and none whose gradient more than doubles over the sequence.
-The paper also clips |u| to that range throughout training, and in most experiments normalizes over the batch; this
-implementation does neither. As units meet in the layer above only, the paper uses at least two layers.
+Li, Li, Cook, Zhu, Gao, Independently recurrent neural network: building a longer and deeper RNN, 2018. In each unit the
+gradient is multiplied by u at every step. u is initialized uniformly in (0, 2^(1/T)), where T is the length that the
+layer reads: some units have short memory and some long, and no gradient more than doubles over the sequence. The paper
+also clips |u| to that range during training, and in most experiments uses batch normalization; this cell does neither.
+Units interact only in the layer above, so the paper uses at least two layers.
 """
 
 from dataclasses import dataclass

@@ -1,21 +1,21 @@
 """Initial weights: one policy for all cells.
 
-A comparison of cells must not be one of libraries' defaults, so every matrix of every cell is drawn in this module,
-from an `InitScheme`, and each gate's block separately. The kind of initializer is compiled in; the numbers may be
-traced and differ between the trials of one program.
+A comparison of cells must not compare the defaults of libraries, so this module samples the matrices of all cells, one
+gate block at a time, as an `InitScheme` says. The kind of initializer is compiled in; its numbers may be traced and
+differ between the trials of one program.
 
     orthogonal  Q, uniform over the orthogonal matrices (Saxe, McClelland, Ganguli 2014)
     glorot      U(-s, s), s = sqrt(6 / (rows + columns)) (Glorot, Bengio 2010)
     normal      N(0, 1 / rows)
-    sparse      a few N(0, 1) weights into each unit, scaled to the spectral radius 1 (Martens, Sutskever 2011; Pascanu,
-                Mikolov, Bengio 2013)
+    sparse      a few N(0, 1) weights into each unit, scaled to a spectral radius of 1 (Martens, Sutskever 2011;
+                Pascanu, Mikolov, Bengio 2013)
     identity    I (Le, Jaitly, Hinton 2015)
 
-`init.gain` scales what is recurrent, matrices and vectors, and nothing else; other matrices than the input's are drawn
-by the recurrent initializer with gain 1.
+`init.gain` scales recurrent matrices and vectors only. Matrices that are neither recurrent nor the input's use the
+recurrent initializer with gain 1.
 
-All of a layer's weights come from a single draw of uniform noise. A draw of JAX's generator, or a split of its keys,
-takes XLA 0.05 to 0.2 s to compile; the arithmetic that turns the noise into weights takes next to nothing.
+One call of JAX's generator samples the noise of all weights of a layer, as XLA takes 0.05 to 0.2 s to compile each call
+or split of a key. Turning the noise into weights compiles in much less.
 """
 
 import math
@@ -32,7 +32,7 @@ from jaxtyping import Array, Float
 from research.options import LARGE, numbers, require, require_between, require_default, traced
 
 SQUARINGS = 15
-"""Of a matrix for its spectral radius: what 2^15 steps make of a state, which brings the error below 1e-3."""
+"""Number of squarings that compute a spectral radius, with an error below 1e-3."""
 
 RecurrentInit = Literal["orthogonal", "glorot", "normal", "sparse", "identity"]
 InputInit = Literal["glorot", "normal", "orthogonal"]
@@ -42,26 +42,26 @@ InputInit = Literal["glorot", "normal", "orthogonal"]
 class InitOptions:
     """Initial weights, one policy for all cells.
 
-    An option that does nothing for a cell (a forget bias for the RNN, recurrent matrices for minGRU) is ignored, so
-    that one sweep can span several cells; `Cell.unused_init_options` names these.
+    A cell ignores options that do not apply to it, such as a forget bias for the RNN, so one sweep can span several
+    cells; see `Cell.unused_init_options`.
     """
 
     recurrent: RecurrentInit = "orthogonal"
     """Recurrent matrices: uniform orthogonal, Glorot uniform, N(0, 1/rows), sparse with spectral radius 1, identity."""
     gain: float = traced(1.0)
-    """Factor on the recurrent weights alone: their standard deviation (normal), their spectral radius (sparse)."""
+    """Factor on the recurrent weights: with normal, on their standard deviation; with sparse, the spectral radius."""
     sparse_fan_in: int = traced(15)
-    """Nonzero weights into each unit with init.recurrent=sparse."""
+    """Number of nonzero weights into each unit with init.recurrent=sparse."""
     input: InputInit = "glorot"
     """Input matrices: Glorot uniform, N(0, 1/inputs), or with orthonormal rows or columns."""
     input_gain: float = traced(1.0)
     """Factor on the input matrices."""
     bias: Literal["constant", "chrono"] = traced("constant")
-    """Bias of the gate that keeps the state (LSTM f, GRU z): a constant, or chrono (Tallec, Ollivier 2018)."""
+    """Bias of the gate that keeps the state (LSTM f, GRU z): forget_bias, or chrono (Tallec, Ollivier 2018)."""
     forget_bias: float = traced(0.0)
-    """The constant; unused with init.bias=chrono."""
+    """Bias of the gate that keeps the state; unused with init.bias=chrono."""
     chrono_max_length: int = traced(0)
-    """Longest dependency that chrono provides for, in steps; 0: the length of the sequences that the layer reads."""
+    """Longest dependency for chrono, in steps; 0: the length of the sequences that the layer reads."""
 
     def __post_init__(self) -> None:
         require_between(self, "init", gain=(0, LARGE), input_gain=(0, LARGE), forget_bias=(-LARGE, LARGE))
@@ -77,48 +77,48 @@ class InitOptions:
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class InitScheme:
-    """`InitOptions` as the arguments of a program, and the length that a layer reads."""
+    """`InitOptions` as arguments of a program, and the length that a layer reads."""
 
     gain: Float[Array, ""]
     forget_bias: Float[Array, ""]
     chrono: Any = field(default=np.int32(0))
-    """1: the bias of the gate that keeps the state is chrono; 0: it is `forget_bias`."""
+    """1: chrono bias; 0: `forget_bias`."""
     chrono_max_length: Any = field(default=np.int32(0))
     input_gain: Any = field(default=np.float32(1))
     sparse_fan_in: Any = field(default=np.int32(InitOptions.sparse_fan_in))
     length: Any = None
-    """Steps of the sequences that the layer reads, which `Weights` sets."""
+    """Longest sequence that the layer reads, in steps; `Weights` sets it."""
     recurrent: RecurrentInit = field(default="orthogonal", metadata={"static": True})
     input: InputInit = field(default="glorot", metadata={"static": True})
 
     @classmethod
     def of(cls, options: InitOptions) -> "InitScheme":
-        """Return the scheme of these options, its numbers as NumPy scalars of the types that a program takes."""
+        """Return the scheme of these options, with numbers as NumPy scalars."""
         values: dict[str, Any] = numbers(options)
         return cls(chrono=values.pop("bias"), recurrent=options.recurrent, input=options.input, **values)
 
 
 VectorInit = Callable[[InitScheme, Float[Array, " N"]], Float[Array, " N"]]
-"""Weights that are used elementwise, from noise: independent numbers, uniform in (-1, 1)."""
+"""Makes elementwise weights from independent noise, uniform in (-1, 1)."""
 
 
 class Matrix(NamedTuple):
-    """The shape of a matrix [rows, blocks·columns], each block of which is drawn separately."""
+    """Shape of a matrix [rows, blocks·columns] whose blocks are initialized separately."""
 
     rows: int
     columns: int
     blocks: int = 1
     recurrent: bool = True
-    """Whether the state passes through it on its way to the next step, so that `init.gain` scales it."""
+    """Whether the next step reads the state through it, so that `init.gain` scales it."""
 
 
 class Vector(NamedTuple):
-    """The size and the initializer of weights that are used elementwise."""
+    """Size and initializer of elementwise weights."""
 
     size: int
     init: VectorInit
     recurrent: bool = False
-    """Whether the state passes through it on its way to the next step, so that `init.gain` scales it."""
+    """As in `Matrix`."""
 
 
 @dataclass(frozen=True)
@@ -131,14 +131,14 @@ class Layout:
     keep: int | None = None
     """Index of the gate that keeps the state."""
     write: int | None = None
-    """Index of the gate that lets the input in, where it is not the complement of `keep`."""
+    """Index of the gate that lets the input in, unless it is 1 - `keep`."""
     matrices: tuple[tuple[str, Matrix], ...] = ()
-    """The matrices besides that of the inputs, by name."""
+    """Matrices other than the input's, by name."""
     vectors: tuple[tuple[str, Vector], ...] = ()
 
     def noise(self, scheme: InitScheme) -> dict[str, tuple[int, ...]]:
-        """Return the shape of the noise that each weight is made of."""
-        layers = 2 if scheme.recurrent == "sparse" else 1  # which weights, and their values
+        """Return the shape of the noise for each array of weights."""
+        layers = 2 if scheme.recurrent == "sparse" else 1  # one selects the nonzero weights, one gives their values
         matrices = {name: (layers, m.blocks, m.rows, m.columns) for name, m in self.matrices}
         vectors = {name: (vector.size,) for name, vector in self.vectors}
         return {"w": (self.gates, self.inputs, self.hidden_size), **matrices, "b": (self.hidden_size,), **vectors}
@@ -146,7 +146,7 @@ class Layout:
 
 @partial(jax.jit, static_argnames="layout")  # layers of equal layout are traced once
 def draw(scheme: InitScheme, layout: Layout, key: Array) -> dict[str, Array]:
-    """Return a layer's weights by name: `w` [D, G·H], `b` [G·H], matrices [rows, blocks·columns], vectors [size]."""
+    """Sample a layer's weights by name: `w` [D, G·H], `b` [G·H], matrices [rows, blocks·columns], vectors [size]."""
     shapes = layout.noise(scheme)
     sizes = [math.prod(shape) for shape in shapes.values()]
     parts = jnp.split(_uniform(key, sum(sizes)), np.cumsum(sizes)[:-1].tolist())
@@ -163,13 +163,13 @@ def draw(scheme: InitScheme, layout: Layout, key: Array) -> dict[str, Array]:
 
 
 def input_matrices(scheme: InitScheme, noise: Float[Array, "G D H"]) -> Float[Array, "G D H"]:
-    """Return the input matrix of each gate, with gain 1."""
+    """Return the input matrix of each gate, before the gain."""
     kinds = {"glorot": _glorot, "normal": _normal, "orthogonal": _orthogonal}
     return kinds[scheme.input](noise)
 
 
 def recurrent_matrices(scheme: InitScheme, noise: Float[Array, "N G D H"]) -> Float[Array, "G D H"]:
-    """Return the blocks of a recurrent matrix, with gain 1, from a block of noise, or from two if they are sparse."""
+    """Return the blocks of a recurrent matrix, before the gain. N is 2 for sparse matrices, else 1."""
     kinds = {"glorot": _glorot, "normal": _normal, "orthogonal": _orthogonal, "identity": _identity}
     if scheme.recurrent == "sparse":
         return _sparse(noise[0], noise[1], scheme.sparse_fan_in)
@@ -177,31 +177,34 @@ def recurrent_matrices(scheme: InitScheme, noise: Float[Array, "N G D H"]) -> Fl
 
 
 def bias(scheme: InitScheme, layout: Layout, noise: Float[Array, " H"]) -> Float[Array, " GH"]:
-    """Return zeros, but for the gate that keeps the state: the forget bias, or chrono, log U[1, T_max - 1]."""
+    """Return zeros, except for the gate that keeps the state: the forget bias, or chrono, log U[1, T_max - 1].
+
+    Chrono sets the gate that lets the input in to the negative.
+    """
     blocks = [jnp.zeros_like(noise)] * layout.gates
     if layout.keep is not None:
         length = jnp.where(scheme.chrono_max_length > 0, scheme.chrono_max_length, scheme.length)
         longest = jnp.maximum(length.astype(noise.dtype) - 1, 1)
-        drawn = jnp.log((noise + 1) / 2 * (longest - 1) + 1)
-        blocks[layout.keep] = jnp.where(scheme.chrono, drawn, scheme.forget_bias)
+        values = jnp.log((noise + 1) / 2 * (longest - 1) + 1)
+        blocks[layout.keep] = jnp.where(scheme.chrono, values, scheme.forget_bias)
         if layout.write is not None:
-            blocks[layout.write] = jnp.where(scheme.chrono, -drawn, 0.0)
+            blocks[layout.write] = jnp.where(scheme.chrono, -values, 0.0)
     return jnp.concatenate(blocks)
 
 
 def gate_vector(_: InitScheme, noise: Float[Array, " N"]) -> Float[Array, " N"]:
-    """Return a gate's weights on its own unit's state (peepholes, SRU's v): U(-s, s), s = sqrt(3 / N).
+    """Return weights of gates on the state of their own unit (peepholes, SRU's v): U(-s, s), s = sqrt(3 / N).
 
-    The variance is 1 / N, that of an entry of an orthogonal recurrent matrix.
+    The variance is 1 / N, as in an orthogonal recurrent matrix.
     """
     return math.sqrt(3 / noise.size) * noise
 
 
 def bounded_vector(scheme: InitScheme, noise: Float[Array, " N"]) -> Float[Array, " N"]:
-    """Return a unit's weight on its own state in place of a recurrent matrix: U(0, 2^(1/T)) (IndRNN, Li et al. 2018).
+    """Return recurrent weights of units on their own state: U(0, 2^(1/T)) (IndRNN, Li et al. 2018).
 
-    With gain 1, a gradient through T relu steps, the length that the layer reads, at most doubles. Where matrices are
-    identities, the weights are 1.
+    T is the length that the layer reads. With gain 1, a gradient through T relu steps at most doubles. With
+    `init.recurrent=identity` the weights are 1.
     """
     if scheme.recurrent == "identity":
         return jnp.ones_like(noise)
@@ -209,21 +212,20 @@ def bounded_vector(scheme: InitScheme, noise: Float[Array, " N"]) -> Float[Array
 
 
 def zeros(_: InitScheme, noise: Float[Array, " N"]) -> Float[Array, " N"]:
-    """Return 0 for each unit: the shift of a normalization."""
+    """Return zeros, for the shift of a normalization."""
     return jnp.zeros_like(noise)
 
 
 def ones(_: InitScheme, noise: Float[Array, " N"]) -> Float[Array, " N"]:
-    """Return 1 for each unit: the scale of a normalization."""
+    """Return ones, for the gain of a normalization."""
     return jnp.ones_like(noise)
 
 
 def spectral_radius(matrices: Float[Array, "*B H H"]) -> Float[Array, "*B"]:
     """Return the largest |eigenvalue|, as the limit of |A^n|^(1/n) (Gelfand), by repeated squaring.
 
-    Products only, so it runs wherever a program does (JAX has eigenvalues of such matrices on a CPU only), and neither
-    a complex pair nor equal absolute values disturb it. Too large by a factor of at most (sqrt(H) * condition of the
-    eigenvectors)^(2^-15).
+    JAX computes eigenvalues of such matrices on a CPU only; these are products alone, so they run on any device. The
+    result is too large by a factor of at most (sqrt(H) * condition of the eigenvectors)^(2^-15).
     """
 
     def square(index: Any, state: tuple[Array, Array]) -> tuple[Array, Array]:
@@ -259,7 +261,7 @@ def _identity(noise: Array) -> Array:
 
 
 def _orthogonal(noise: Array) -> Array:
-    """Return orthonormal rows or columns, whichever are fewer."""
+    """Return matrices with orthonormal rows or columns, whichever are fewer."""
     wide = noise.shape[1] < noise.shape[2]
     q = jax.vmap(_orthonormal)(jnp.swapaxes(_gaussian(noise), 1, 2) if wide else _gaussian(noise))
     return jnp.swapaxes(q, 1, 2) if wide else q
@@ -269,17 +271,17 @@ def _orthogonal(noise: Array) -> Array:
 def _orthonormal(gaussian: Float[Array, "M N"]) -> Float[Array, "M N"]:
     """Return Q of QR with a positive diagonal of R, which is uniform (Mezzadri 2007).
 
-    One matrix at a time, also under vmap. On a CPU, a QR of several takes a thread of XLA's pool, where it waits for
-    the pool to do its parts: with as many devices as threads, all of them come to wait, and the program hangs for good.
+    It factors one matrix at a time, also under vmap. On a CPU a batched QR occupies a thread of XLA's pool and waits
+    for other threads of the pool: with as many devices as threads, the program deadlocks.
     """
     q, r = jnp.linalg.qr(gaussian)
     return q * jnp.where(jnp.diagonal(r) < 0, -1, 1)[None, :].astype(q.dtype)
 
 
 def _sparse(choice: Array, value: Array, fan_in: Array) -> Array:
-    """Return matrices with `fan_in` weights into each unit, all where there are no more, and spectral radius 1.
+    """Return matrices with at most `fan_in` weights into each unit, and spectral radius 1.
 
-    A matrix that is not square has no eigenvalues: its largest singular value is 1.
+    For matrices that are not square, the largest singular value is 1.
     """
     rank = jnp.argsort(jnp.argsort(choice, axis=1), axis=1)
     matrices = jnp.where(rank < fan_in, _gaussian(value), 0)

@@ -5,9 +5,8 @@
     LN(a) = gamma * (a - mean) / sqrt(variance + 1e-5), over the features of both gates together
 
 Ravanelli, Brakel, Omologo, Bengio, Light gated recurrent units for speech recognition, 2018. The paper normalizes W x
-over the batch; in this project a result must not depend on batch neighbors nor on padding, so it is normalized over the
-features, which SpeechBrain's LiGRU offers, too. It is needed: with relu, nothing else bounds the state. b is the
-paper's beta.
+over the batch. Results of this project do not depend on batch neighbors or padding, so this cell normalizes over the
+features, as SpeechBrain's LiGRU can. With relu, nothing but the normalization bounds the state. b is the paper's beta.
 """
 
 from dataclasses import dataclass
@@ -30,7 +29,7 @@ class LiGRU(Cell):
     name: Literal["ligru"] = "ligru"
     gates = ("z", "n")
     keep_gate = "z"
-    bias_in_step = True  # the normalization would take a constant bias away
+    bias_in_step = True  # normalization removes a constant
 
     def vectors(self, hidden_size: int) -> dict[str, Vector]:
         return {"gamma": Vector(2 * hidden_size, ones)}

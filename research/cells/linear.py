@@ -2,11 +2,11 @@
 
     s_t = a_t * s_{t-1} + b_t
 
-where a_t and b_t do not depend on the state, so that all states can be computed by an associative scan (see
+a_t and b_t do not depend on the state, so an associative scan computes all states (see
 `recurrence.kernels.associative`).
 
-A cell tells a, b and how h is read from s, for any number of rows: of one step in the sequential form, of all steps of
-all sequences in the associative one. So its equations stand once.
+A cell defines a, b and how to compute h from s, for any number of rows. The sequential form calls it with the rows of
+one step, the associative form with the rows of all steps of all sequences.
 """
 
 from dataclasses import dataclass
@@ -18,19 +18,19 @@ from research.cells.cell import Carry, Cell, Tape
 from research.cells.initializers import Matrix
 
 COMPLEX = ("h", "re", "im")
-"""The parts of a complex state's carry; `h` is read from the state and not by the next step."""
+"""Parts of the carry of a complex state; the next step reads the state, not `h`."""
 
 
 @dataclass(frozen=True)
 class LinearCell(Cell):
-    """A cell with a linear recurrence. Its state is `h` itself, or complex where `parts` is `COMPLEX`."""
+    """A cell with a linear recurrence. Its state is `h`, or complex if `parts` is `COMPLEX`."""
 
     def coefficients(self, x_gates: Float[Array, "B GH"], tape: Tape) -> tuple[Array, Array]:
-        """Return the coefficients a [B or 1, H] and b [B, H], of the type of the state."""
+        """Return the coefficients a [B or 1, H] and b [B, H], real or complex like the state."""
         raise NotImplementedError
 
     def read(self, state: Inexact[Array, "B H"], x_gates: Float[Array, "B GH"], tape: Tape) -> Float[Array, "B H"]:
-        """Return h, where the state is not h itself."""
+        """Return h, computed from a complex state."""
         raise NotImplementedError
 
     def matrices(self, hidden_size: int) -> dict[str, Matrix]:

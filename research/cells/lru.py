@@ -5,18 +5,17 @@
 
 Orvieto, Smith, Gu, Fernando, Gulcehre, Pascanu, De, Resurrecting recurrent neural networks for long sequences, 2023.
 
-B and D are blocks of `w`: `re` and `im` give B x_t, `skip` gives D x_t, which the paper has elementwise and which is a
-matrix in this cell, as inputs may have another width. Each block has a bias, 0 at first, that the paper does not have.
-C is `c_re` + i `c_im`. There are as many states as hidden features. Matrices are drawn by the policy of all cells.
+B and D are blocks of `w`: `re` and `im` compute B x_t, `skip` computes D x_t. The paper's D is elementwise; this D is a
+matrix, as inputs may have another width. Each block has a bias, initially 0, which the paper does not have. C is
+`c_re` + i `c_im`. There are as many states as hidden features. Matrices are initialized as in all cells.
 
-At first |lambda|^2 is spread evenly over [0.9^2, 0.999^2], in equal steps and not at random, so that the normalization
-gamma = sqrt(1 - |lambda|^2) is known with it; the phase is uniform in [0, pi/10]. The paper starts from the whole
-disc and narrows the ring and the phase in this way where sequences are long.
+Initially |lambda|^2 is spread over [0.9^2, 0.999^2] in equal steps, not at random, and gamma = sqrt(1 - |lambda|^2);
+the phase is uniform in [0, pi/10]. The paper starts from the whole disc and uses such a ring for long sequences.
 
-This is the recurrence alone, and h is linear in the inputs. What the paper puts around it, normalization, a gated or
-multilayer map of h and a residual connection, is structure of a stack of layers and not of a cell; without such a map
-no number of layers can multiply two inputs, as the adding task asks. As the next step reads s and not h, the gradient
-that reaches back through time is that of the parts `re` and `im`; that of `h` comes from the loss alone.
+This cell is the recurrence alone, so h is linear in the inputs. The paper's block also has normalization, a gated or
+multilayer map of h and a residual connection, which belong to a stack of layers. Without such a map no number of layers
+can multiply two inputs. The next step reads s, so the gradient travels through time in the parts `re` and `im`; the
+gradient of `h` comes from the loss alone.
 """
 
 import math
@@ -37,7 +36,7 @@ MAX_PHASE = math.pi / 10
 
 @dataclass(frozen=True)
 class LRU(LinearCell):
-    """Linear recurrent unit, an associative scan (Orvieto et al. 2023).
+    """Linear recurrent unit, computed by an associative scan (Orvieto et al. 2023).
 
     Gate blocks of `w` [D, 3·H], `b` [3·H]: re, im, skip. `c_re`, `c_im` [H, H], from states to h; `nu_log`,
     `theta_log`, `gamma_log` [H]. The carry is h, re, im.
@@ -59,9 +58,8 @@ class LRU(LinearCell):
         re, im, _ = self.split(x_gates)
         radius, phase = jnp.exp(-jnp.exp(tape.vector("nu_log"))), jnp.exp(tape.vector("theta_log"))
         gamma = jnp.exp(tape.vector("gamma_log"))
-        return jax.lax.complex(radius * jnp.cos(phase), radius * jnp.sin(phase)), jax.lax.complex(
-            gamma * re, gamma * im
-        )
+        decay = jax.lax.complex(radius * jnp.cos(phase), radius * jnp.sin(phase))
+        return decay, jax.lax.complex(gamma * re, gamma * im)
 
     def read(self, state: Array, x_gates: Array, tape: Tape) -> Array:
         skip = self.split(x_gates)[2]
@@ -69,7 +67,7 @@ class LRU(LinearCell):
 
 
 def _squared_radii(noise: Float[Array, " H"]) -> Float[Array, " H"]:
-    """Return the middles of H equal parts of the range of |lambda|^2."""
+    """Return the centers of H equal parts of the range of |lambda|^2."""
     low, high = (radius**2 for radius in RADII)
     return low + (high - low) * (jnp.arange(noise.size, dtype=noise.dtype) + 0.5) / noise.size
 

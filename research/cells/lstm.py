@@ -1,24 +1,24 @@
-"""Long short-term memory, with the gates and connections that Greff et al. 2017 remove or add.
+"""Long short-term memory, with options that remove or add gates and connections.
 
     i, f, o = sigmoid(W x_t + U h_{t-1} + b)        g = tanh(W x_t + U h_{t-1} + b)
     c_t = f * c_{t-1} + i * g
     h_t = o * tanh(c_t)
 
-Hochreiter & Schmidhuber 1997; Gers, Schmidhuber, Cummins 2000. The options combine freely unless refused:
+Hochreiter & Schmidhuber 1997; Gers, Schmidhuber, Cummins 2000. The options:
 
-    no input, forget or output gate    i = 1, f = 1 or o = 1 (Greff et al. 2017)
-    no output activation    h_t = o * c_t (Greff et al. 2017)
+    input_gate, forget_gate, output_gate=false    i = 1, f = 1, o = 1 (Greff et al. 2017)
+    output_activation=false    h_t = o * c_t (Greff et al. 2017)
     coupled_gates    i = 1 - f (Greff et al. 2017)
     peephole    + p_i * c_{t-1}, + p_f * c_{t-1}, + p_o * c_t in the sigmoids (Gers, Schraudolph, Schmidhuber 2002)
-    layer_norm    LN(W x_t) + LN(U h_{t-1}) + b for W x_t + U h_{t-1} + b, and LN(c_t) for c_t in the last line
-                  (Ba, Kiros, Hinton 2016)
+    layer_norm    LN(W x_t) + LN(U h_{t-1}) + b replaces W x_t + U h_{t-1} + b, and LN(c_t) replaces c_t in the last
+                  line (Ba, Kiros, Hinton 2016)
     projection_size    h_t = (o * tanh(c_t)) R (Sak, Senior, Beaufays 2014)
 
-LN(z) = gain * (z - mean) / sqrt(variance + 1e-5), over all gates of a product together, as in the paper, so without b:
-a forget bias stays what it is. Of the paper's shifts only that of LN(c_t) exists, as b does for the others.
+LN(z) = gain * (z - mean) / sqrt(variance + 1e-5), over all gates of a product together, as in the paper. b is added
+after the normalization, so the forget bias keeps its effect and LN(W x_t) and LN(U h_{t-1}) need no shift.
 """
 
-# Options decide what the class attributes of other cells declare:
+# Properties replace class attributes, as they depend on options:
 # pyright: reportIncompatibleVariableOverride=false
 
 from dataclasses import dataclass
@@ -36,30 +36,30 @@ from research.options import require, require_between
 class LSTM(Cell):
     """Long short-term memory (Gers et al. 2000), with the options of Greff et al. 2017.
 
-    Gate blocks of `w` [D, G·H], `u` [H, G·H], `b` [G·H]: i, f, g, o; one that is removed is left out, as is i where it
-    is coupled to f. The carry is h, c.
+    Gate blocks of `w` [D, G·H], `u` [H, G·H], `b` [G·H]: i, f, g, o, without the gates that are removed, and without i
+    if it is coupled to f. The carry is h, c.
 
     projection_size: `projection` [H, P] is R; h has P features and `u` is [P, G·H].
-    peephole: `peephole_i`, `peephole_f`, `peephole_o` [H], of those gates that exist.
+    peephole: `peephole_i`, `peephole_f`, `peephole_o` [H].
     layer_norm: `gain_x`, `gain_h` [G·H], `gain_c`, `shift_c` [H].
     """
 
     name: Literal["lstm"] = "lstm"
     input_gate: bool = True
-    """Without it, i = 1 (this and the next four: Greff et al. 2017)."""
+    """False: i = 1 (Greff et al. 2017)."""
     forget_gate: bool = True
-    """Without it, f = 1."""
+    """False: f = 1 (Greff et al. 2017)."""
     output_gate: bool = True
-    """Without it, o = 1."""
+    """False: o = 1 (Greff et al. 2017)."""
     output_activation: bool = True
-    """Without it, h = o * c."""
+    """False: h = o * c (Greff et al. 2017)."""
     coupled_gates: bool = False
-    """Couple the input gate to the forget gate: i = 1 - f."""
+    """Couple the input gate to the forget gate: i = 1 - f (Greff et al. 2017)."""
     peephole: bool = False
-    """Let the gates see the cell state, through one weight for each unit (Gers, Schraudolph, Schmidhuber 2002)."""
+    """Let the gates read the cell state, by one weight per unit (Gers, Schraudolph, Schmidhuber 2002)."""
     projection_size: int = 0
-    """Features of h, a linear map of what the cell puts out (Sak, Senior, Beaufays 2014); 0: no map. It is drawn by
-    the recurrent initializer, with gain 1."""
+    """Features of h after a linear projection (Sak, Senior, Beaufays 2014), initialized by `init.recurrent` with gain
+    1; 0: no projection."""
     layer_norm: bool = False
     """Layer normalization of both products and of the cell state (Ba, Kiros, Hinton 2016)."""
 
@@ -69,7 +69,7 @@ class LSTM(Cell):
         require_between(self, "cell", projection_size=(0, 2**20))
         for name in ("input_gate", "forget_gate"):
             exists = getattr(self, name) or not self.coupled_gates
-            allowed = f"False with cell.{name}=False, as it makes a single gate of both"
+            allowed = f"False with cell.{name}=False, as coupling needs both gates"
             require(exists, "cell.coupled_gates", self.coupled_gates, allowed)
         gated = self.input_gate or self.forget_gate or self.output_gate or not self.peephole
         require(gated, "cell.peephole", self.peephole, "False without input, forget and output gate")
@@ -111,7 +111,7 @@ class LSTM(Cell):
 
         shown = normalize(c) * tape.vector("gain_c") + tape.vector("shift_c") if self.layer_norm else c
         h = jnp.tanh(shown) if self.output_activation else shown
-        if self.output_gate and self.peephole:  # it sees c_t
+        if self.output_gate and self.peephole:  # the output gate reads c_t
             h = activate(self.split(z)[-1] + tape.vector("peephole_o") * c, "sigmoid")[0] * h
         elif self.output_gate:
             h = gate["o"] * h
@@ -143,7 +143,7 @@ class LSTM(Cell):
         return x_part + h_part + tape.vector("b")
 
     def _peephole_sums(self, c: Float[Array, "B H"], tape: Tape) -> Float[Array, "B GH"]:
-        """Return what c_{t-1} adds to i and f through peepholes, in one block, which one tanh then takes."""
+        """Return the peephole terms of c_{t-1} for all gates: zeros except for i and f."""
         early = ("i", "f")
         sums = [tape.vector(f"peephole_{gate}") * c if gate in early else jnp.zeros_like(c) for gate in self.gates]
         return jnp.concatenate(sums, axis=-1)

@@ -1,12 +1,12 @@
-"""Minimal gated unit: a GRU whose one gate is both reset and update gate.
+"""Minimal gated unit: a GRU with one gate in place of the reset and the update gate.
 
     f = sigmoid(W_f x_t + U_f h_{t-1} + b_f)
     n = tanh(W_n x_t + U_n ((1 - f) * h_{t-1}) + b_n)
     h_t = f * h_{t-1} + (1 - f) * n
 
-Zhou, Wu, Zhang, Zhou, Minimal gated unit for recurrent neural networks, 2016. f is the share that is kept, as in an
-LSTM, so that `init.forget_bias` and chrono mean the same for all cells; the paper's f is 1 - f. As
-sigmoid(-a) = 1 - sigmoid(a), the paper's W_f, U_f and b_f are ours with the sign changed: it is the same network.
+Zhou, Wu, Zhang, Zhou, Minimal gated unit for recurrent neural networks, 2016. The paper's f is 1 - f. Here an open f
+keeps the state, as in an LSTM, so `init.forget_bias` and chrono mean the same for all cells. As
+sigmoid(-a) = 1 - sigmoid(a), changing the signs of W_f, U_f and b_f gives the paper's network.
 """
 
 from dataclasses import dataclass

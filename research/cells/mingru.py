@@ -1,16 +1,15 @@
-"""Minimal gated recurrent unit: a GRU whose gate does not see the state, so that it is a linear recurrence.
+"""Minimal gated recurrent unit: a GRU whose gate does not read the state, and so a linear recurrence.
 
     z = sigmoid(W x_t + b)
     n = W x_t + b
     h_t = z * h_{t-1} + (1 - z) * n
 
-Feng, Tung, Ahmed, Bengio, Hajimirsadeghi, Were RNNs all we needed?, 2024. The paper's z is our 1 - z: as in our GRU, z
-keeps the state.
+Feng, Tung, Ahmed, Bengio, Hajimirsadeghi, Were RNNs all we needed?, 2024. The paper's z is 1 - z; here z keeps the
+state, as in the GRU.
 
-The paper's log-space form, for which it makes n positive by another activation, is needed where prefix products are
-formed as sums of logarithms and divided by each other (Heinsen 2023). The associative scan only multiplies factors
-between 0 and 1 and never divides, so the plain form is stable for any n: a product that underflows is the share of a
-state that is forgotten.
+The paper works in log space, with a positive n, as its scan divides prefix products by each other (Heinsen 2023). The
+associative scan of this project only multiplies factors between 0 and 1, so it is stable for any n: where a product
+underflows, the state is forgotten.
 """
 
 from dataclasses import dataclass
@@ -25,7 +24,7 @@ from research.cells.linear import LinearCell
 
 @dataclass(frozen=True)
 class MinGRU(LinearCell):
-    """Minimal GRU, an associative scan (Feng et al. 2024).
+    """Minimal GRU, computed by an associative scan (Feng et al. 2024).
 
     Gate blocks of `w` [D, 2·H], `b` [2·H]: z, n. No recurrent weights. The carry is h.
     """

@@ -1,10 +1,10 @@
-"""Minimal long short-term memory: an LSTM whose gates do not see the state, so that it is a linear recurrence.
+"""Minimal long short-term memory: an LSTM whose gates do not read the state, and so a linear recurrence.
 
     f, i = sigmoid(W x_t + b)
     n = W x_t + b
     h_t = f / (f + i) * h_{t-1} + i / (f + i) * n
 
-Feng, Tung, Ahmed, Bengio, Hajimirsadeghi, Were RNNs all we needed?, 2024; see `mingru` for its log-space form.
+Feng, Tung, Ahmed, Bengio, Hajimirsadeghi, Were RNNs all we needed?, 2024. See `mingru` about log space.
 """
 
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ from research.cells.linear import LinearCell
 
 @dataclass(frozen=True)
 class MinLSTM(LinearCell):
-    """Minimal LSTM with normalized gates, an associative scan (Feng et al. 2024).
+    """Minimal LSTM with normalized gates, computed by an associative scan (Feng et al. 2024).
 
     Gate blocks of `w` [D, 3·H], `b` [3·H]: f, i, n. No recurrent weights. The carry is h.
     """
@@ -32,8 +32,8 @@ class MinLSTM(LinearCell):
 
     def coefficients(self, x_gates: Array, tape: Tape) -> tuple[Array, Array]:
         f, i, n = self.split(x_gates)
-        # f / (f + i) = p / (p + q), p = 1 + exp(-i), q = 1 + exp(-f), both scaled so that they do not overflow: where
-        # both gates are shut, f / (f + i) would be 0 / 0. The scale cancels, so its derivative is left out.
+        # f / (f + i) is 0 / 0 if both gates are closed, so compute p / (p + q), p = 1 + exp(-i), q = 1 + exp(-f), with
+        # p and q scaled to prevent overflow. The scale cancels and needs no derivative.
         scale = jax.lax.stop_gradient(jnp.minimum(jnp.minimum(f, i), 0))
         unit = jnp.exp(scale)
         p, q = unit + jnp.exp(scale - i), unit + jnp.exp(scale - f)

@@ -2,8 +2,7 @@
 
     h_t = tanh(W x_t + U h_{t-1} + b)        or relu
 
-Elman, Finding structure in time, 1990. The IRNN (Le, Jaitly, Hinton 2015) is relu with U = I at first
-(`init.recurrent=identity`).
+Elman, Finding structure in time, 1990.
 """
 
 from dataclasses import dataclass
@@ -25,7 +24,7 @@ class RNN(Cell):
 
     name: Literal["rnn"] = "rnn"
     activation: Literal["tanh", "relu"] = "tanh"
-    """What the state passes through; relu with init.recurrent=identity is the IRNN (Le, Jaitly, Hinton 2015)."""
+    """Activation of the state; relu with init.recurrent=identity is the IRNN (Le, Jaitly, Hinton 2015)."""
 
     gates = ("h",)
 

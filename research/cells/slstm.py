@@ -15,14 +15,14 @@ As i may overflow, the carry holds c = C / exp(m) and n = N / exp(m):
 Beck, Pöppel, Spanring, Auer, Prudnikova, Kopp, Klambauer, Brandstetter, Hochreiter, xLSTM: extended long short-term
 memory, 2024.
 
-Of i' and f' one is 1 and the other less, so nothing overflows. Where n = 0, the state is empty, and m_{t-1} counts as
--inf: m_t = a_i, n_t = 1, else i' could underflow and leave 0/0. (So of a learned initial state, which starts at zeros,
-only h is learned.) From there n_t >= 1, and the bound 1/2 is never met by a state that came about by these equations;
-it is for a carry that is set from outside, as by a decoder's bridge.
+The larger of i' and f' is 1, so nothing overflows. If n = 0, the state is empty and m_{t-1} is taken as -inf, which
+gives m_t = a_i and n_t = 1; otherwise i' could underflow and h_t be 0/0. (So a learned initial state, which starts at
+zeros, learns only h.) After the first step n_t >= 1. The bound 1/2 acts only on a carry that is set by something else,
+such as a decoder's bridge.
 
-Of the paper's two choices for f this is the sigmoid, as in the authors' code, so that a forget bias means what it
-means elsewhere. One head: U is a full matrix, not block-diagonal. This is the cell alone, without the convolution, the
-group normalization and the projections of the paper's block around it.
+The paper allows exp or sigmoid for f; this cell uses the sigmoid, as the authors' code does, so a forget bias means the
+same as in other cells. There is one head: U is a full matrix, not block-diagonal. The convolution, the group
+normalization and the projections of the paper's block are not part of the cell.
 """
 
 from dataclasses import dataclass
@@ -45,7 +45,7 @@ class SLSTM(Cell):
     name: Literal["slstm"] = "slstm"
     gates = ("i", "f", "z", "o")
     parts = ("h", "c", "n", "m")
-    averages = False  # c and n are in units of exp(m), which differ from step to step
+    averages = False  # the scale of c and n, exp(m), differs from step to step
     keep_gate = "f"
     write_gate = "i"
 

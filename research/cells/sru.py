@@ -1,13 +1,13 @@
-"""Simple recurrent unit: gates that see only their own unit's past, and a highway around the recurrence.
+"""Simple recurrent unit: each gate reads the state of its own unit only, and a highway bypasses the recurrence.
 
     f = sigmoid(W_f x_t + v_f * c_{t-1} + b_f)        r = sigmoid(W_r x_t + v_r * c_{t-1} + b_r)
     c_t = f * c_{t-1} + (1 - f) * (W_n x_t + b_n)
     h_t = r * c_t + (1 - r) * (W_s x_t + b_s)
 
-Lei, Zhang, Wang, Dai, Artzi, Simple recurrent units for highly parallelizable recurrence, 2018. The paper's highway
-takes x itself where it has H features and a projection elsewhere; this is a projection, W_s, at any size. So there
-is no scaling alpha of the highway: W_s can learn it. b_n and b_s, which start at 0, are not in the paper. The start of
-v_f and v_r is that of all gates' elementwise weights (`initializers.gate_vector`), smaller than in the authors' code.
+Lei, Zhang, Wang, Dai, Artzi, Simple recurrent units for highly parallelizable recurrence, 2018. The paper's highway is
+x, or a projection if x does not have H features; this cell always projects, by W_s, which can also learn the paper's
+scale alpha. The paper has no b_n and b_s, which are initially 0. v_f and v_r are initialized by
+`initializers.gate_vector`, smaller than in the authors' code.
 """
 
 from dataclasses import dataclass

@@ -1,10 +1,10 @@
-"""Update gate recurrent network: a simple recurrent network with one gate for what is kept.
+"""Update gate recurrent network: a simple recurrent network with one gate that keeps the state.
 
     g = sigmoid(W x_t + U h_{t-1} + b)        c = tanh(W x_t + U h_{t-1} + b)
     h_t = g * h_{t-1} + (1 - g) * c
 
 Collins, Sohl-Dickstein, Sussillo, Capacity and trainability in recurrent neural networks, 2017. The paper also tries
-relu for the candidate c; this is tanh. The paper's forget bias of 1 is `init.forget_bias=1`.
+relu for the candidate c. Its forget bias of 1 is `init.forget_bias=1`.
 """
 
 from dataclasses import dataclass

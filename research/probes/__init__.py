@@ -1,6 +1,6 @@
-"""What can be measured while a model trains, by name; a module outside the project may add its own.
+"""Probes by name: measurements of a model while it trains.
 
-The options of each probe are a section `probes.NAME` of a trial, with `every` among them.
+The options of a probe are the section `probes.NAME`. A module of yours registers a probe by `PROBES["mine"] = Mine`.
 """
 
 import functools
@@ -17,12 +17,12 @@ PROBES: dict[str, type[Probe]] = {"gradient_flow": GradientFlow}
 
 
 def default_probes() -> Probes:
-    """Return the options of all registered probes, each switched off."""
+    """Return the options of all registered probes, which are off by default."""
     return _probes_type(tuple(PROBES.items()))()
 
 
 def probes_of(options: dict[str, Any]) -> Probes:
-    """Return the options of all registered probes with these in their place."""
+    """Return the options of all registered probes, with these instead of the defaults."""
     return _probes_type(tuple(PROBES.items()))(**options)
 
 

@@ -1,18 +1,17 @@
-"""How the gradient fares on its way back through time: numbers and heat-map rows from the norms of dL/dh_t.
+"""The gradient profile: norms of dL/dh_t over time, numbers that summarize them, and rows of heat maps.
 
-A profile is ||dL/dh_t|| for t = 0 .. T-1; the loss is taken after the last step. Where it is A exp(s t), one step
-further from the loss multiplies it by d = exp(-s): it vanishes for d < 1 and explodes for d > 1 (Bengio, Simard,
-Frasconi 1994; Pascanu, Mikolov, Bengio 2013). The half-life is ln 2 / -ln d steps.
+A profile is ||dL/dh_t|| for t = 0 .. T-1, of a loss after the last step. If it is A exp(s t), one step further from the
+loss multiplies it by d = exp(-s): the gradient vanishes for d < 1 and explodes for d > 1 (Bengio, Simard, Frasconi
+1994; Pascanu, Mikolov, Bengio 2013). The half-life is ln 2 / -ln d steps.
 
-s is the least-squares slope of ln ||dL/dh_t|| against t, over all steps whose norm float32 can hold: every step
-has a say, so a steep stretch of k steps next to the loss that loses A nats shifts s by about 6 A k / T^2 at most,
-whereas the slope between the two ends would shift by A / T. The total loss along such a stretch shows in
-`first_last_ratio`. A profile that bends has no single rate; d is then the average over the sequence, and the figure
-tells more.
+s is the least-squares slope of ln ||dL/dh_t|| against t, over all steps whose norm float32 can represent. It depends
+little on the steps next to the loss: k steps that lose A nats more shift s by at most about 6 A k / T^2, but the slope
+between the two ends by A / T. `first_last_ratio` includes such a loss in full. If a profile is not exponential, d is
+the average over the sequence, and the figure shows more.
 
-Where the loss has terms at many steps, gradient enters the recurrence at all of them, and the profile says nothing of
-decay: the probe is rejected there. Below about 1e-35 norms are too small, since entries below 1e-38 are flushed to zero
-before the norm is taken; below the smallest normal float32 they count as underflow.
+If the loss has terms at many steps, gradient enters the recurrence at all of them and the profile does not measure
+decay, so the probe is rejected. Norms below about 1e-35 are too small, as entries below 1e-38 are flushed to zero
+before the norm is computed; norms below the smallest normal float32 count as underflow.
 """
 
 import math
@@ -28,7 +27,7 @@ from research.errors import UserError
 from research.probes.probe import Observed, Probe
 
 TINY = float(np.finfo(np.float32).tiny)
-"""Smallest normal float32. Below it the digits run out and XLA flushes to zero, so it counts as underflow."""
+"""Smallest normal float32. Norms below count as underflow, as XLA flushes smaller numbers to zero."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +47,7 @@ class GradientFlow(Probe):
                 options.attention.has_weights
             ),
             f"with model.subsampling={model.subsampling}, which leaves fewer steps": model.subsampling != "none",
-            "with zoneout, as the profile is of what a step computes, not of what is held": (
+            "with zoneout, as the profile would ignore the kept state": (
                 options.zoneout.hidden > 0 or options.zoneout.cell > 0
             ),
             "with model.backend=cudnn, or the backend auto or scan": model.backend == "cudnn",
@@ -65,13 +64,13 @@ class GradientFlow(Probe):
 
 
 def summarize(norms: ArrayLike) -> dict[str, float]:
-    """Sum up the shape of one profile, norms [T] with T >= 1, in five numbers; nan where it does not determine one.
+    """Summarize a profile, norms [T] with T >= 1, in five numbers; nan where it does not determine one.
 
-    decay_per_step: factor on the norm for one step further from the loss; nan when fewer than two steps can be fitted.
-    half_life: steps in which the norm halves on its way back; inf when it does not decay.
-    first_last_ratio: norms[0] / norms[T-1]; 0 when the first underflowed, inf when it overflowed.
-    underflow_fraction: fraction of the steps whose norm is 0 or below the smallest normal float32.
-    overflow_fraction: fraction of the steps whose norm is inf or nan (a nan is an inf that met a zero).
+    decay_per_step: factor on the norm for one step further from the loss; nan if fewer than two steps can be fitted.
+    half_life: steps after which the norm halves; inf if it does not decay.
+    first_last_ratio: norms[0] / norms[T-1]; 0 if the first underflows, inf if it overflows.
+    underflow_fraction: fraction of the steps whose norm is below the smallest normal float32.
+    overflow_fraction: fraction of the steps whose norm is inf or nan (from inf times 0).
     """
     profile = np.asarray(norms, np.float64)
     if profile.ndim != 1 or not profile.size:
@@ -91,14 +90,14 @@ def summarize(norms: ArrayLike) -> dict[str, float]:
 def heatmap_rows(
     records: Sequence[Mapping[str, Any]], profile: str, most: int = 24
 ) -> tuple[list[int], NDArray[np.float64]]:
-    """Return the training steps and norms [rows, T] of at most `most` records, evenly from the first to the last.
+    """Return the training steps and norms [rows, T] of at most `most` records, evenly spaced from first to last.
 
-    Zeros and infinities stay. Records without that profile are ignored; ([], [0, 0]) if none has it.
+    Zeros and infinities are kept. Records without the profile are ignored; without any, the norms are [0, 0].
 
     Args:
-        records: of `gradient_flow.jsonl`.
-        profile: its name, such as "encoder/layer_1/forward/h".
-        most: rows.
+        records: records of `gradient_flow.jsonl`.
+        profile: name of the profile, such as "encoder/layer_1/forward/h".
+        most: largest number of rows.
     """
     chosen = [record for record in records if profile in record]
     if len(chosen) > most:
@@ -110,9 +109,9 @@ def heatmap_rows(
 
 
 def color_scale(decades: NDArray[np.float64]) -> tuple[int, int]:
-    """Return the range of a heat map's colors, from log10 of norms of any shape; infinities and nan are ignored.
+    """Return the color range of a heat map, in whole decades, from log10 of norms; infinities and nan are ignored.
 
-    Whole decades of what is finite, at most 14 and none above 10^4: more would hide the differences near 1.
+    The range is at most 14 decades and ends at 10^4, to keep differences near 1 visible.
     """
     finite = decades[np.isfinite(decades)]
     if not finite.size:
@@ -128,12 +127,12 @@ def _slope(profile: NDArray[np.float64], usable: NDArray[np.bool_]) -> float:
         return math.nan
     centered = steps - steps.mean()
     logarithms = np.log(profile[usable])
-    return float(centered @ (logarithms - logarithms[0]) / (centered @ centered))  # exactly 0 for a constant
+    return float(centered @ (logarithms - logarithms[0]) / (centered @ centered))  # exactly 0 for a constant profile
 
 
 def _ratio(first: float, last: float) -> float:
     if not (math.isfinite(last) and last >= TINY):
-        return math.nan  # nothing arrived at the end next to the loss, so there is nothing to compare with
+        return math.nan  # no gradient at the step next to the loss
     if not math.isfinite(first):
         return math.inf
     return float(first / last) if first >= TINY else 0.0

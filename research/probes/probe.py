@@ -1,6 +1,6 @@
-"""What every probe has: options, what it reads of an update, and how its records are summarized.
+"""The contract of a probe: its options, its measurements of an update, and the summary of its records.
 
-A new probe is a subclass in a file of its own and a line in `PROBES`:
+To add a probe, write a subclass in a file of its own and enter it in `PROBES`:
 
     @dataclass(frozen=True)
     class WeightNorms(Probe):
@@ -15,8 +15,9 @@ A new probe is a subclass in a file of its own and a line in `PROBES`:
         def summarize(self, record, state_profile):
             return {"largest_norm": max(record["norm"])}
 
-It is on with `--probes.weight_norms.every=100`. What it measures is written to `weight_norms.jsonl`; its summaries are
-metrics `weights/largest_norm`, and `weights/initial/…` and `weights/final/…` in the result.
+`--probes.weight_norms.every=100` switches it on. Its measurements are written to `weight_norms.jsonl`. Its summaries
+are the metric `weights/largest_norm`, and `weights/initial/largest_norm` and `weights/final/largest_norm` in the
+result.
 """
 
 from collections.abc import Mapping
@@ -32,72 +33,65 @@ from research.options import require_between
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class Observed:
-    """What one update offers to probes."""
+    """Arrays of one update that probes may read."""
 
     loss: Float[Array, ""]
-    """What is minimized."""
+    """The objective."""
     params: Any
     """Weights before the update."""
     grads: Any
-    """Gradient of the loss, before it is clipped."""
+    """Gradient of the objective, before clipping."""
     updates: Any
-    """What the update adds to the weights."""
+    """Change of the weights."""
     profiles: dict[str, Float[Array, " T"]]
-    """Norm of dL/d(state) after every step of the encoder's top layer, by the names of its parts, such as
-    "encoder/layer_1/forward/h"; {} unless a probe `reads_profiles`."""
+    """Norm of dL/d(state) after every step of the encoder's top layer, by names such as "encoder/layer_1/forward/h"; {}
+    unless a probe `reads_profiles`."""
 
 
 @dataclass(frozen=True)
 class Probe:
-    """The base of all probes."""
+    """Base class of all probes."""
 
     name: ClassVar[str]
-    """Name in the registry, of its section of options, and of its file of records."""
+    """Name in `PROBES`, of the section of options, and of the file of records."""
     section: ClassVar[str]
-    """First part of the names of its metrics."""
+    """First part of the names of the metrics."""
     reads_profiles: ClassVar[bool] = False
-    """Whether it needs `Observed.profiles`, which make the backward pass a little slower."""
+    """Whether the probe reads `Observed.profiles`, which make the backward pass a little slower."""
 
     every: int = 0
-    """Updates between two records, the first before the first update; 0: none."""
+    """Record every n updates, starting before the first update; 0: never."""
 
     def __post_init__(self) -> None:
         require_between(self, f"probes.{self.name}", every=(0, 2**31 - 1))
 
     def check(self, options: Any) -> None:
-        """Reject options under which the records would not mean what they say.
-
-        Args:
-            options: of the trial (`research.training.options.TrialOptions`).
-
-        Raises:
-            UserError: naming the option.
-        """
+        """Raise a UserError if the records would be misleading with these options of a trial (`TrialOptions`)."""
 
     def measure(self, observed: Observed) -> dict[str, Array]:
-        """Return vectors of fixed length by name; runs in the compiled program."""
+        """Return vectors of fixed length by name; this runs inside the compiled program."""
         raise NotImplementedError
 
     def summarize(self, record: Mapping[str, Any], state_profile: str) -> dict[str, float]:
-        """Return numbers that sum up a record, by the last part of their names.
+        """Return metrics that summarize a record; their full names start with `section`.
 
         Args:
-            record: what `measure` gave, with `step`, the updates before it.
-            state_profile: name of the profile of the cell's own state.
+            record: results of `measure`, and `step`, the number of updates before them.
+            state_profile: name of the profile of the part that carries the gradient through time.
         """
         raise NotImplementedError
 
 
 @dataclass(frozen=True)
 class Probes:
-    """The options of all probes: a subclass has a field for each entry of the registry."""
+    """Options of all probes; a subclass has a field for each entry of `PROBES`."""
 
     def enabled(self) -> dict[str, Probe]:
         """Return the probes that are on, by name."""
         return {item.name: probe for item in fields(self) if (probe := getattr(self, item.name)).every}
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Let the options be copied and sent to other processes: the subclass has no module that pickle could name."""
+        """Let pickle copy the options, although their class is in no module."""
         from research import probes
 
         return probes.probes_of, ({item.name: getattr(self, item.name) for item in fields(self)},)

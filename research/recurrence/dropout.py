@@ -1,11 +1,11 @@
-"""Dropout and zoneout in stacked layers: the noise of an update, and what takes its place in evaluation.
+"""Dropout and zoneout in stacked layers: the noise of an update, and its expectation for evaluation.
 
     variational dropout    x <- m * x / (1 - p)           m ~ Bernoulli(1 - p), one mask for all steps of a sequence
     recurrent dropout      the same on h_{t-1} where it enters a recurrent product
-    zoneout                h_t = d_t * h_{t-1} + (1 - d_t) * h'_t       d_t ~ Bernoulli(z), drawn anew at every step
+    zoneout                h_t = d_t * h_{t-1} + (1 - d_t) * h'_t       d_t ~ Bernoulli(z), sampled at every step
 
-Gal, Ghahramani 2016; Krueger et al. 2017. In evaluation nothing is dropped, and zoneout holds the share z of each
-unit, its expectation.
+Gal, Ghahramani 2016; Krueger et al. 2017. In evaluation nothing is dropped, and zoneout replaces d_t by its expectation
+z.
 """
 
 from collections.abc import Callable, Mapping
@@ -25,14 +25,14 @@ class DropoutOptions:
     """Probabilities of dropout in training, with one mask for all steps of a sequence; 0: none."""
 
     input: float = traced(0.0, off=0.0)
-    """Share to drop of what enters the first layer (Gal, Ghahramani 2016): embeddings; in a decoder also the context
-    and the readout, where they enter. Input features are spared."""
+    """Dropout of the first layer's inputs (Gal, Ghahramani 2016): embeddings, and in a decoder also the context and the
+    readout if it reads them. Input features are never dropped."""
     output: float = traced(0.0, off=0.0)
-    """Share of a layer's output to drop."""
+    """Dropout of each layer's output."""
     recurrent: float = traced(0.0, off=0.0)
-    """Share of the state to drop where it enters a recurrent product."""
+    """Dropout of the state in recurrent products."""
     attention: float = traced(0.0, off=0.0)
-    """Share of the attention's weights to drop, drawn for each of them."""
+    """Dropout of the attention weights, sampled for each weight."""
 
     def __post_init__(self) -> None:
         _require_probabilities(self, "dropout")
@@ -40,47 +40,45 @@ class DropoutOptions:
 
 @dataclass(frozen=True)
 class ZoneoutOptions:
-    """Probabilities that a unit of the state keeps its value, drawn at every step (Krueger et al. 2017); 0: none."""
+    """Probabilities that a unit of the state keeps its value, sampled at every step (Krueger et al. 2017); 0: none."""
 
     hidden: float = traced(0.0, off=0.0)
-    """Share of h to hold."""
+    """Zoneout of the hidden state h."""
     cell: float = traced(0.0, off=0.0)
-    """Share of the rest of the state to hold, such as the cell state c of the LSTM."""
+    """Zoneout of the other parts of the state, such as the cell state c of the LSTM."""
 
     def __post_init__(self) -> None:
         _require_probabilities(self, "zoneout")
 
 
 def check_cell(cell: Cell, dropout: DropoutOptions, zoneout: ZoneoutOptions) -> None:
-    """Reject rates of what the cell does not have."""
+    """Reject dropout and zoneout that do not apply to the cell."""
     recurrent, allowed = dropout.recurrent, f"0, as {cell.name} has no recurrent weights"
     require(recurrent == 0 or cell.has_recurrent_weights, "dropout.recurrent", recurrent, allowed)
     has_parts = len(cell.parts) > 1 and cell.averages
-    allowed = f"0, as the state of {cell.name} is h alone, or its parts have a scale of their own at each step"
+    allowed = f"0, as the state of {cell.name} is h alone, or its parts change their scale from step to step"
     require(zoneout.cell == 0 or has_parts, "zoneout.cell", zoneout.cell, allowed)
 
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class Rates:
-    """Probabilities as arguments of a program; None: off, and then nothing of it is in the program."""
+    """Probabilities as arguments of a program; None: off and not in the program."""
 
     input: Float[Array, "*K"] | None = None
     output: Float[Array, "*K"] | None = None
     recurrent: Float[Array, "*K"] | None = None
     attention: Float[Array, "*K"] | None = None
     zoneout_hidden: Float[Array, "*K"] | None = None
-    """Of h."""
     zoneout_cell: Float[Array, "*K"] | None = None
-    """Of the other parts of the carry (the LSTM's c), the same in all of them."""
 
     @classmethod
     def of(cls, dropout: Mapping[str, Any], zoneout: Mapping[str, Any]) -> "Rates":
-        """Return the rates from what `options.numbers` tells of `DropoutOptions` and `ZoneoutOptions`."""
+        """Return the rates from the `options.numbers` of `DropoutOptions` and `ZoneoutOptions`."""
         return cls(**dropout, **{f"zoneout_{name}": rate for name, rate in zoneout.items()})
 
     def of_part(self, part: int) -> Array | None:
-        """Return the zoneout of that part of the carry."""
+        """Return the zoneout of a part of the carry."""
         return self.zoneout_cell if part else self.zoneout_hidden
 
     @property
@@ -94,14 +92,14 @@ NO_DROPOUT = Rates()
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class LayerNoise:
-    """Noise of a layer, its directions side by side, as in its carry; None: none. `B` and `T` may be 1."""
+    """Noise of a layer, with its directions concatenated as in its carry; None: none. `B` and `T` may be 1."""
 
     output: Float[Array, "B M"] | None = None
-    """Factors on the layer's output, wherever it is read."""
+    """Factors on the layer's output."""
     state: Float[Array, "B M"] | None = None
-    """Factors on the state that enters recurrent products."""
+    """Factors on the state in recurrent products."""
     hold: tuple[Float[Array, "B T M"], ...] | None = None
-    """Share of the former carry in the new one, for each part."""
+    """Zoneout: fraction of the previous carry in the new one, for each part."""
 
 
 @jax.tree_util.register_dataclass
@@ -111,7 +109,7 @@ class StackNoise:
 
     layers: tuple[LayerNoise, ...]
     inputs: Float[Array, "B D"] | None = None
-    """Factors on what the stack reads."""
+    """Factors on the inputs of the stack."""
 
     def steps(self, start: Any, count: int = 1) -> "StackNoise":
         """Return the noise of `count` steps from `start` on."""
@@ -130,14 +128,14 @@ class Widths:
     inputs: int
     num_layers: int
     parts: tuple[int, ...]
-    """Of each part of a layer's carry, directions side by side; the first is that of its output, too."""
+    """Width of each part of a layer's carry, directions concatenated; the first is also the width of the output."""
 
 
 def sample(widths: Widths, rates: Rates, key: Array, batch: int, steps: int, inputs: bool = True) -> StackNoise | None:
-    """Draw the noise of one update; None if there is none.
+    """Sample the noise of one update; None if there is none.
 
-    What a sequence meets depends on its place in the batch, but neither on its neighbors nor on the padding. `inputs`:
-    whether dropout acts on what the stack reads: on embeddings, not on data.
+    The noise of a sequence depends on its index in the batch, but not on its neighbors or on the padding. `inputs` is
+    whether dropout acts on the inputs of the stack: True for embeddings, False for features.
     """
     if not jax.tree.leaves(replace(rates, attention=None)):
         return None
@@ -148,7 +146,7 @@ def sample(widths: Widths, rates: Rates, key: Array, batch: int, steps: int, inp
         def held(part: int, rate: Array | None, width: int) -> Array:
             if rate is None:
                 return jnp.zeros((batch, 1, width))
-            # Time comes first, as JAX's bits depend on the place in the array: more steps leave those before unchanged.
+            # JAX's bits depend on the index: with time first, more padding leaves the noise of earlier steps unchanged.
             draw = jax.random.bernoulli(hold_keys[min(part, 1)], rate, (steps, batch, width))
             return jnp.swapaxes(draw, 0, 1).astype(rate.dtype)
 
@@ -164,7 +162,7 @@ def sample(widths: Widths, rates: Rates, key: Array, batch: int, steps: int, inp
 
 
 def expected(widths: Widths, rates: Rates) -> StackNoise | None:
-    """Return what takes the place of the noise in evaluation; None if nothing does."""
+    """Return the expectation of the noise, for evaluation; None without zoneout."""
     if not rates.has_zoneout:
         return None
 
@@ -175,7 +173,7 @@ def expected(widths: Widths, rates: Rates) -> StackNoise | None:
 
 
 def drop(x: Array, mask: Float[Array, "B M"] | None) -> Array:
-    """Apply a mask to `x` [B, M] or [B, T, M], the same at all steps; where `x` is N steps side by side, to each."""
+    """Multiply `x` [B, M] or [B, T, M] by a mask, the same at all steps, and tiled if `x` is N steps concatenated."""
     if mask is None:
         return x
     mask = jnp.tile(mask, (1, x.shape[-1] // mask.shape[1]))
@@ -183,7 +181,7 @@ def drop(x: Array, mask: Float[Array, "B M"] | None) -> Array:
 
 
 def zone_out(new: Carry, old: Carry, hold: Carry | None) -> Carry:
-    """Return the new carry with this share of the old one in it."""
+    """Return the carry after zoneout: `hold * old + (1 - hold) * new`."""
     if hold is None:
         return new
     return tuple(share * b + (1 - share) * a for a, b, share in zip(new, old, hold, strict=True))
@@ -202,5 +200,5 @@ def _hold(widths: Widths, rates: Rates, share: Callable[[int, Array | None, int]
 
 
 def _mask(key: Array, rate: Array | None, shape: tuple[int, ...]) -> Array | None:
-    """Return 0 with the probability `rate`, otherwise what keeps the mean."""
+    """Sample 0 with probability `rate`, else 1 / (1 - rate); None if the rate is."""
     return None if rate is None else jnp.where(jax.random.bernoulli(key, rate, shape), 0, 1 / (1 - rate))

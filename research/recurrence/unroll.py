@@ -1,7 +1,7 @@
-"""A layer over time.
+"""Run a layer over time.
 
-Public arrays are batch-major [B, T, D]; time-major order exists only within this package. A step past a sequence's
-length holds the carry and yields zeros, in both directions: in reverse, a shorter sequence starts at its last step.
+Public arrays are batch-major [B, T, D]; only this package uses time-major order. Steps past the length of a sequence
+keep the carry and output zeros. In reverse, a sequence starts at its last valid step.
 """
 
 import math
@@ -19,13 +19,12 @@ from research.recurrence.kernels.associative import associative
 from research.recurrence.kernels.backward import Noise, Plan, plain_recurrence, recurrence
 from research.recurrence.kernels.cudnn import Backend
 
-Form = Literal["auto", "sequential"]
 Kernel = Literal["scan", "associative", "cudnn"]
 CACHED = 2**19
-"""Bytes of a block's gates: so that they stay in a core's cache between two stages."""
+"""Bytes of a block's gates that stay in a core's cache between two stages."""
 ROWS = 256
-"""Least rows of a block's products with weights, steps times batch, or as many as a matrix has, if that is more: with
-fewer, reading the matrices and their gradients once a block would cost more than the block's gates."""
+"""Fewest rows (steps times batch) of a block's products with weights, unless the matrix has more rows. With fewer rows,
+reading the matrices and their gradients for each block would cost more than the gates."""
 
 
 def unroll(
@@ -45,35 +44,32 @@ def unroll(
     compute_dtype: Any = None,
     block: int = 0,
     plain: bool = False,
-    form: Form = "auto",
     backend: Backend = "scan",
 ) -> tuple[Float[Array, "B T H"], Carry]:
     """Return the hidden states at all steps, and the last carry.
 
     Args:
-        cell: the equations.
-        weights: those of the layer and direction.
-        xs: what the layer reads.
-        carry: the state before the first step; zeros by default.
+        cell: options and equations.
+        weights: weights of the layer and direction.
+        xs: inputs of the layer.
+        carry: carry before the first step; zeros by default.
         lengths: valid steps of each sequence; all by default.
         reverse: read from the last valid step to the first.
-        mask: factors on the state that enters recurrent products, the same at all steps (variational dropout).
-        hold: share of the former carry in the new one, [B, T, H] or what broadcasts to it, for each part (zoneout).
+        mask: variational dropout: factors on the state in recurrent products, the same at all steps.
+        hold: zoneout: fraction of the previous carry in the new one, broadcast to [B, T, H], for each part.
         probe: zeros; its gradient is the norm of dL/dcarry_t for each step and part (see `kernels.backward`).
-        omega: weight of Omega, the regularizer of the gradient, which is added to the gradient of the weights; its own
-            gradient is the sum of Omega over steps and sequences (see `kernels.regularizer`).
-        remat_every: keep one carry in so many steps for the backward pass, and compute the steps between again; -1: in
-            as many as is best for memory, √T; 0: keep all.
-        tbptt_steps: the gradient does not flow from a block of so many steps to the one before; 0: it flows.
-        compute_dtype: type of the factors in matrix products (bfloat16); sums, carries and weights keep theirs.
+        omega: weight of the gradient regularizer Omega, which is added to the gradient of the weights; its own gradient
+            is the sum of Omega over steps and sequences (see `kernels.regularizer`).
+        remat_every: keep every n-th carry for the backward pass, which recomputes the steps between; -1: n = √T, the
+            best for memory; 0: keep all.
+        tbptt_steps: stop the gradient every n steps; 0: never.
+        compute_dtype: type to which factors of matrix products are rounded; None: no rounding.
         block: steps that share the products with weights (see `kernels.backward`); 0: as many as fit the cache.
-        plain: differentiate the scan itself: needed for forward-mode derivatives, slower. Without `probe` and `omega`,
-            and all states are kept.
-        form: of a linear recurrence (see `kernels.associative`): an associative scan where possible, or sequential.
-        backend: what runs the steps of an LSTM (see `kernels.cudnn`).
+        plain: let JAX differentiate the scan, as forward-mode derivatives need; slower, and keeps all states.
+        backend: implementation of the LSTM (see `kernels.cudnn`).
 
     Raises:
-        ValueError: if `plain` is to have a `probe` or an `omega`, whose gradients it would not fill.
+        ValueError: for `plain` with `probe` or `omega`, which need the hand-written backward pass.
     """
     if plain and not (probe is None and omega is None):
         raise ValueError("unroll(plain=True): must have neither probe nor omega")
@@ -86,11 +82,11 @@ def unroll(
         return jnp.zeros((batch, 0, carry[0].shape[1]), xs.dtype), carry
     stepwise = plain or bool(remat_every or tbptt_steps) or hold is not None or omega is not None
     only_scan = stepwise or mask is not None or probe is not None or compute_dtype is not None
-    kernel = kernel_of(cell, backend, xs.dtype, stepwise=stepwise or form == "sequential", only_scan=only_scan)
+    kernel = kernel_of(cell, backend, xs.dtype, stepwise=stepwise, only_scan=only_scan)
     if kernel == "cudnn":
         return cudnn.lstm(arrays["w"], arrays["u"], arrays["b"], xs, (carry[0], carry[1]), lengths, reverse)
     valid = None if lengths is None else jnp.arange(steps)[:, None] < lengths[None, :]
-    if valid is not None:  # what is not finite past a sequence's end must not meet the zeros of a gradient
+    if valid is not None:  # inf or nan in the padding times a zero gradient would be nan
         xs = jnp.where(valid.T[:, :, None], xs, 0)
     if kernel == "associative":
         assert isinstance(cell, LinearCell)
@@ -114,10 +110,14 @@ def unroll(
 def kernel_of(
     cell: Cell, backend: Backend = "auto", dtype: Any = jnp.float32, *, stepwise: bool = False, only_scan: bool = False
 ) -> Kernel:
-    """Return what runs a layer of this cell on this machine.
+    """Return the kernel that runs a layer of this cell on this machine.
 
-    `stepwise`: an option is on that needs the steps one after the other: zoneout, Omega, rematerialization, truncated
-    backpropagation. `only_scan`: one that cuDNN does not have: those, recurrent dropout, a probe, a type of products.
+    Args:
+        cell: the cell of the layer.
+        backend: `model.backend`.
+        dtype: type of the arrays.
+        stepwise: whether zoneout, Omega, rematerialization or truncation need the steps one after the other.
+        only_scan: whether recurrent dropout, a probe or a compute type is used, which cuDNN does not support.
     """
     if cudnn.runs(backend, cell, dtype, only_scan or stepwise):
         return "cudnn"
@@ -134,9 +134,9 @@ def step(
     hold: tuple[Float[Array, "..."], ...] | None = None,
     compute_dtype: Any = None,
 ) -> Carry:
-    """Take one step from `carry`; the first part of what it returns is the output.
+    """Return the carry after one step from `carry`; its first part is the output.
 
-    The arguments are those of `unroll`, without the axis of time.
+    The arguments are those of `unroll`, without the time axis.
     """
     arrays = weights.arrays()
     x_gates = cell.input_gates(arrays, x, compute_dtype)
@@ -144,10 +144,9 @@ def step(
 
 
 def block_length(steps: int, batch: int, row_bytes: int, inputs: int) -> int:
-    """Return the steps of a block: their gates fit a cache, if they are not too few; a divisor of T, if one is near.
+    """Return the steps of a block: on an accelerator all steps, on a CPU as many as fit the cache or `ROWS` requires.
 
-    All steps on an accelerator, where large products count and caches are not a core's. `row_bytes` are those of the
-    gates of one step of one sequence.
+    A nearby divisor of T is preferred. `row_bytes` is the size of the gates of one step of one sequence.
     """
     if jax.default_backend() != "cpu":
         return steps
@@ -157,7 +156,7 @@ def block_length(steps: int, batch: int, row_bytes: int, inputs: int) -> int:
 
 
 def remat_block(steps: int, every: int) -> int:
-    """Return the steps of a block of `model.remat_every`; 0: none."""
+    """Return the steps of a block for `remat_every`; 0: no blocks."""
     return math.isqrt(steps - 1) + 1 if every < 0 else min(every, steps)
 
 

@@ -1,6 +1,7 @@
-"""Comparable models: the hidden size with which a model has a given number of weights.
+"""Models of comparable size: find the hidden size for a given number of weights.
 
-The number of weights grows with the hidden size, so a binary search finds it; models are counted, not built.
+The number of weights grows with the hidden size, so a binary search finds it. Weights are counted without creating
+them.
 """
 
 import bisect
@@ -21,30 +22,33 @@ from research.seq2seq.model import Seq2seq
 from research.seq2seq.options import Seq2seqOptions
 
 TOLERANCE = 0.05
-"""How far from the budget the number of weights may be, as a fraction of it."""
+"""Largest relative difference between the number of weights and the budget."""
 MAX_HIDDEN_SIZE = 2**20
-"""The largest hidden size that the options allow."""
+"""Largest hidden size that the options allow."""
 CHEAP = InitScheme.of(InitOptions(recurrent="identity"))
-"""An initialization that is traced in no time; shapes do not depend on it."""
+"""An initialization that traces fast; shapes do not depend on it."""
 OptionsT = TypeVar("OptionsT", bound=Seq2seqOptions)
 
 
 def resolve_hidden_size(options: OptionsT, spec: TaskSpec) -> OptionsT:
     """Return the options with the hidden size whose number of weights is nearest to the budget, and no budget.
 
-    Options without a budget are returned unchanged. A number further from the budget than `TOLERANCE` is a UserError.
+    Options without a budget are returned unchanged.
+
+    Raises:
+        UserError: if the number of weights differs from the budget by more than `TOLERANCE`.
     """
     budget = options.model.parameter_budget
     if not budget:
         return options
-    # What a count does not depend on is left out, so that trials of a sweep share the search.
+    # The cached search depends on these options only, so trials of a sweep share it.
     hidden_size = _nearest(Seq2seqOptions(options.model, options.cell, options.attention), spec)
     return replace(options, model=replace(options.model, hidden_size=hidden_size, parameter_budget=0))
 
 
 @functools.cache
 def count_parameters(options: Seq2seqOptions, spec: TaskSpec) -> int:
-    """Return the number of weights of the model, of encoder and head; the options are without a budget."""
+    """Return the number of weights of a model whose options have no budget."""
 
     def build() -> Seq2seq:
         return Seq2seq(options, spec, CHEAP, nnx.Rngs(params=jax.random.key(0)))
@@ -58,17 +62,17 @@ def _nearest(options: Seq2seqOptions, spec: TaskSpec) -> int:
     budget = options.model.parameter_budget
 
     def sized(hidden_size: int) -> Seq2seqOptions | None:
-        """Return the options with this hidden size; None if they do not allow it, as heads that must divide it."""
+        """Return the options with this hidden size; None if it is not allowed, for instance by `num_heads`."""
         with contextlib.suppress(UserError):
             return replace(options, model=replace(options.model, hidden_size=hidden_size, parameter_budget=0))
 
     def count(hidden_size: int) -> float:
-        """Return the weights of the smallest allowed size from this one on."""
+        """Return the number of weights at the smallest allowed size from this one on."""
         allowed = (sized(size) for size in range(hidden_size, MAX_HIDDEN_SIZE + 1))
         smallest = next(filter(None, allowed), None)
         return math.inf if smallest is None else count_parameters(smallest, spec)
 
-    above = 1 + math.isqrt(budget) // 16  # less than the size that is sought, but for small budgets
+    above = 1 + math.isqrt(budget) // 16  # below the result, except for small budgets
     while count(above) < budget:
         above *= 2
     above = bisect.bisect_left(range(above + 1), budget, lo=1, key=count)

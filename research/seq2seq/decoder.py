@@ -1,18 +1,18 @@
-"""The decoder: a recurrent language model over the target, which reads the source through attention.
+"""The decoder: a recurrent language model of the target that attends to the source.
 
-    after the recurrence (Luong et al. 2015)          before it (Bahdanau et al. 2015)
+    after the recurrence (Luong et al. 2015)          before the recurrence (Bahdanau et al. 2015)
     h_u = cell([E y_{u-1}], h_{u-1})                  c_u = attention(h_{u-1}, memory)
     c_u = attention(h_u, memory)                      h_u = cell([E y_{u-1}; c_u], h_{u-1})
 
-    r_u = tanh(C [h_u; c_u])        logits_u = V r_u + b        V = E where tied (Press & Wolf 2017)
+    r_u = tanh(C [h_u; c_u])        logits_u = V r_u + b        V = E if tied (Press & Wolf 2017)
 
-With input feeding the cell also reads r_{u-1}, zeros at first. A context that is the same at all steps enters the
-recurrence and C. Before the first step h is the encoder's last state, or zeros, depending on the kind of attention.
+r is the readout. With input feeding the cell also reads r_{u-1}, initially zeros. Without weights over the source, the
+context is constant, and both the recurrence and C read it. The initial h is the encoder's last state or zeros,
+depending on the kind of attention.
 
-Predictions that the model reads carry no gradient, so in training all decoder inputs are known before the loss is
-computed (see `teacher_forcing`): embeddings and the map to the vocabulary are computed for all positions at once; so
-are the recurrence, unless it waits for the attention (before it, or input feeding), and the attention, unless it reads
-the weights of the step before.
+In training all decoder inputs are known before the loss is computed (see `teacher_forcing`), so embeddings and the
+output layer run for all positions at once. So does the recurrence, unless it reads a result of the attention, and the
+attention, unless it reads the weights of the previous step.
 """
 
 from dataclasses import dataclass, replace
@@ -41,19 +41,19 @@ from research.seq2seq.model_options import ModelOptions
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class DecoderState:
-    """State of a decoder between two tokens; all arrays have the batch first."""
+    """State of a decoder between two tokens; all arrays are batch-major."""
 
     carries: tuple[Carry, ...]
     source: Source | None
-    """What is attended to; it does not change."""
+    """Keys and values, the same at all steps."""
     constant: Float[Array, "B M"] | None
-    """The context where it is the same at all steps."""
+    """The context if it is the same at all steps."""
     trace: Trace | None = None
     readout: Float[Array, "B R"] | None = None
-    """r of the last step, where the next step reads it."""
+    """The previous readout, with input feeding."""
 
     def take(self, rows: Int[Array, " B"]) -> "DecoderState":
-        """Return the states of these rows, which share their source with those that they replace."""
+        """Return the state with these rows of all arrays but the source."""
         changing = (self.carries, self.trace, self.readout)
         carries, trace, readout = jax.tree.map(lambda x: x[rows], changing)
         return replace(self, carries=carries, trace=trace, readout=readout)
@@ -62,13 +62,13 @@ class DecoderState:
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class DecoderNoise:
-    """Noise of the recurrence, and factors on the weights of the attention; None: none."""
+    """Noise of the recurrence, and factors on the attention weights; None: none."""
 
     stack: StackNoise | None
     weights: Float[Array, "B U N S"] | None = None
 
     def step(self, u: Any) -> "DecoderNoise":
-        """Return the noise of one step; the axis of time stays, with length 1."""
+        """Return the noise of one step, with a time axis of length 1."""
         weights = None if self.weights is None else jax.lax.dynamic_slice_in_dim(self.weights, u, 1, axis=1)
         return DecoderNoise(None if self.stack is None else self.stack.steps(u), weights)
 
@@ -77,7 +77,7 @@ NO_NOISE = DecoderNoise(None)
 
 
 class Decoder(nnx.Module):
-    """Previous tokens to logits over the target vocabulary, for all positions at once or one by one."""
+    """Maps previous tokens to logits over the target vocabulary, for all positions or for one."""
 
     def __init__(
         self,
@@ -89,7 +89,7 @@ class Decoder(nnx.Module):
         init: InitScheme,
         rngs: nnx.Rngs,
     ) -> None:
-        """Draw the weights of a decoder that reads the states of these layers of the encoder."""
+        """Sample the weights of a decoder for the states of this encoder."""
         width = options.hidden_size
         self.options, self.attention_options = options, attention
         self.readout_size = options.readout_size or width
@@ -113,7 +113,7 @@ class Decoder(nnx.Module):
         self.bias = nnx.Param(jnp.zeros(spec.target_size)) if tied else None
 
     def start(self, memory: Memory) -> DecoderState:
-        """Return the state before the first token; a memory of another width passes through one linear map a part."""
+        """Return the state before the first token, with a linear map for each part of a carry of another width."""
         carries, attention = memory.carries, self.attention_options
         batch, dtype = len(memory.states), memory.states.dtype
         if not attention.initializes_decoder:
@@ -137,7 +137,7 @@ class Decoder(nnx.Module):
         lengths: Int[Array, " B"] | None,
         noise: DecoderNoise = NO_NOISE,
     ) -> tuple[Float[Array, "B U V"], Float[Array, "B U S"]]:
-        """Return logits and attention weights at all positions; `tokens` are those before each position."""
+        """Return logits and attention weights at all positions, from the token before each position."""
         state, embedded = self.start(memory), self.embed(tokens)
         if self.waits:
             readout, weights = self._scan(state, embedded, noise)
@@ -156,30 +156,30 @@ class Decoder(nnx.Module):
     def step(
         self, memory: Memory, state: DecoderState, tokens: Int[Array, " B"], noise: DecoderNoise = NO_NOISE
     ) -> tuple[Float[Array, "B V"], Float[Array, "B S"], DecoderState]:
-        """Return logits, attention weights and state after one more token, with the noise of one step."""
+        """Return logits, attention weights and the state after one more token, with the noise of one step."""
         readout, weights, state = self._advance(state, self.embed(tokens), noise)
         return self._logits(readout), _weights(weights, memory, readout), state
 
     def noise(self, rates: Rates, key: Array, batch: int, steps: int, source: int) -> DecoderNoise:
-        """Draw the noise of one update, for `batch` sequences and so many steps of target and source."""
+        """Sample the noise of one update, for `batch` targets of `steps` tokens and sources of `source` states."""
         stack = dropout.sample(self.stack.widths, rates, key, batch, steps)
         rate = rates.attention
         if rate is None or self.attention is None:
             return DecoderNoise(stack)
-        # Time comes first, as in the noise of layers: what is past the end leaves earlier draws unchanged.
+        # One key a step, so that padding leaves the noise of earlier steps unchanged.
         keys = jax.random.split(jax.random.fold_in(key, 1), steps)
         shape = (source, batch, self.attention.num_heads)
         kept = jax.vmap(lambda key: jax.random.bernoulli(key, 1 - rate, shape))(keys)
         return DecoderNoise(stack, jnp.transpose(jnp.where(kept, 1 / (1 - rate), 0), (2, 0, 3, 1)))
 
     def expected(self, rates: Rates) -> DecoderNoise:
-        """Return what replaces the noise in evaluation."""
+        """Return the expectation of the noise, for evaluation."""
         return DecoderNoise(dropout.expected(self.stack.widths, rates))
 
     def _advance(
         self, state: DecoderState, embedded: Float[Array, "B E"], noise: DecoderNoise
     ) -> tuple[Float[Array, "B R"], Float[Array, "B S"] | None, DecoderState]:
-        """Return what the logits are computed from, the weights, and the state after one step."""
+        """Return the readout, the attention weights, and the state after one step."""
         factors = None if noise.weights is None else noise.weights[:, 0]
         context, weights, trace = state.constant, None, state.trace
 
@@ -204,7 +204,7 @@ class Decoder(nnx.Module):
     def _scan(
         self, state: DecoderState, embedded: Float[Array, "B U E"], noise: DecoderNoise
     ) -> tuple[Float[Array, "B U R"], Float[Array, "B U S"]]:
-        """Return what logits are computed from and the weights, of a recurrence that waits for the attention."""
+        """Return readouts and attention weights of a recurrence that reads results of the attention."""
         every = self.options.tbptt_steps
 
         def step(changing: Any, inputs: tuple[Array, Array]) -> tuple[Any, tuple[Array, Array | None]]:
@@ -240,5 +240,5 @@ class Decoder(nnx.Module):
 
 
 def _weights(weights: Array | None, memory: Memory, like: Array) -> Array:
-    """Return the weights, zeros where there are none; `like` has the axes in front of theirs."""
+    """Return the weights, or zeros [*axes of `like` but the last, S] if there are none."""
     return jnp.zeros((*like.shape[:-1], memory.states.shape[1]), like.dtype) if weights is None else weights

@@ -1,7 +1,7 @@
-"""The encoder: stacked recurrent layers, in one direction or both, or from the end of the source alone.
+"""The encoder: stacked recurrent layers that read the source forward, in reverse, or in both directions.
 
-From the end (Sutskever, Vinyals, Le 2014), the source's first words are read last, next to the target's first words.
-The states keep the order of the source. See `subsampling` for states that are fewer than the source's steps.
+In reverse (Sutskever, Vinyals, Le 2014), the first words of the source are read last, just before the first words of
+the target. States have the order of the source. With subsampling there are fewer states than steps of the source.
 """
 
 from dataclasses import dataclass, replace
@@ -23,26 +23,26 @@ from research.seq2seq.model_options import ModelOptions
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class Memory:
-    """What a decoder may read of the source."""
+    """Results of the encoder, for a decoder or another head."""
 
     states: Float[Array, "B S M"]
-    """States of the layers at each step, in the order of the source; M = H for layers in one direction."""
+    """States at each step, in the order of the source; M = H for one layer in one direction."""
     lengths: Int[Array, " B"] | None
-    """Number of valid states of each sequence; None: all are."""
+    """Number of valid states of each sequence; None: all are valid."""
     carries: tuple[Carry, ...]
-    """Last carry of each layer, both directions side by side."""
+    """Last carry of each layer, with directions concatenated."""
     last: Float[Array, "B M"]
     """State at the step that each direction reads last."""
 
 
 class Encoder(nnx.Module):
-    """Tokens or feature vectors to a memory."""
+    """Maps tokens or feature vectors to a memory."""
 
     def __init__(self, options: ModelOptions, cell: Cell, spec: TaskSpec, init: InitScheme, rngs: nnx.Rngs) -> None:
         tokens = spec.inputs == "tokens"
         self.embed = nnx.Embed(spec.input_size, options.hidden_size, rngs=rngs) if tokens else None
         self.input_size = options.hidden_size if tokens else spec.input_size
-        """Features of an embedding or of an input."""
+        """Features of an embedding or an input."""
         directions = 2 if options.bidirectional else 1
         layer_outputs = directions * cell.widths(options.hidden_size)[0]
         self.front, between = subsampling.create(options, self.input_size, layer_outputs, rngs)
@@ -67,17 +67,17 @@ class Encoder(nnx.Module):
         noise: StackNoise | None = None,
         omega: Float[Array, ""] | None = None,
     ) -> Memory:
-        """Encode.
+        """Return the memory of the inputs.
 
         Args:
             inputs: tokens [B, S] or features [B, S, D].
-            lengths: valid steps of each sequence; None: all are.
-            probe: zeros; its gradient is the norm of dL/dcarry_t of the top layer's first direction (see `Stack`).
-            noise: of the layers (see `recurrence.dropout`).
-            omega: weight of Omega in the gradient; its gradient is the sum over all layers (see `Stack`).
+            lengths: valid steps of each sequence; None: all are valid.
+            probe: see `Stack`.
+            noise: see `recurrence.dropout`.
+            omega: see `Stack`.
         """
         xs = inputs if self.embed is None else self.embed(inputs)
-        if noise is not None:  # on embeddings, in front of a convolution
+        if noise is not None:  # dropout of embeddings comes before a convolution
             xs, noise = drop(xs, noise.inputs), replace(noise, inputs=None)
         xs, lengths = self.front(xs, lengths)
         states, carries = self.stack(xs, lengths=lengths, noise=noise, probe=probe, omega=omega)
@@ -85,6 +85,6 @@ class Encoder(nnx.Module):
         return Memory(states, lengths, carries, self.stack.last(carries, noise, states, lengths))
 
     def noise(self, rates: Rates, key: Array, batch: int, steps: int) -> StackNoise | None:
-        """Draw the noise of one update, for `batch` sequences; dropout spares inputs that are not embeddings."""
+        """Sample the noise of one update; dropout of the inputs acts on embeddings only."""
         widths = replace(self.stack.widths, inputs=self.input_size)
         return dropout.sample(widths, rates, key, batch, steps, inputs=self.embed is not None)

@@ -1,7 +1,7 @@
-"""Heads: what turns the encoder's memory into the task's target, and scores it.
+"""Heads: predict the target from the encoder's memory, and score the prediction.
 
-The decoder predicts a sequence of tokens; a linear map of each state predicts labels, of the last state a class or a
-value.
+A decoder predicts a sequence of tokens. A linear map of each state predicts labels; a linear map of the last state
+predicts a class or a value.
 """
 
 from dataclasses import dataclass
@@ -27,18 +27,18 @@ from research.seq2seq.teacher_forcing import Feedback, decoder_inputs, previous_
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class Score:
-    """Losses and errors of all tokens or labels, zeros where there are none; U = 1 where the target is no sequence."""
+    """Losses and errors of tokens or labels, zeros on padding; U = 1 for a class or a value."""
 
     objective: Float[Array, "B U"]
     """The loss that is minimized: with label smoothing."""
     loss: Float[Array, "B U"]
     """The loss without label smoothing."""
     errors: Float[Array, "B U"]
-    """1 for a token, label or class that is not the target; for a value, its absolute error."""
+    """1 for a wrong token, label or class, else 0; for a value, the absolute error."""
     count: Float[Array, " B"]
     """Number of valid tokens or labels."""
     predictions: Int[Array, "B U"] | None = None
-    """The likeliest token at each position, in evaluation; None where the target is no sequence."""
+    """The likeliest token at each position, in evaluation; None for other targets."""
 
     @classmethod
     def of(
@@ -49,14 +49,14 @@ class Score:
         smoothing: Float[Array, ""] | None = None,
         predictions: Int[Array, "B U"] | None = None,
     ) -> "Score":
-        """Return the score of logits; targets that are not valid may be any class."""
+        """Return the score of logits; invalid targets may be any class."""
         losses = cross_entropy(logits, targets, smoothing)
         objective, loss, errors = (jnp.where(valid, value, 0) for value in losses)
         return cls(objective, loss, errors, jnp.sum(valid, axis=1).astype(logits.dtype), predictions)
 
 
 class TokenHead(nnx.Module):
-    """A sequence of tokens, from the decoder."""
+    """Predicts a sequence of tokens by a decoder."""
 
     def __init__(
         self, options: Seq2seqOptions, spec: TaskSpec, encoder: Stack, init: InitScheme, rngs: nnx.Rngs
@@ -66,7 +66,7 @@ class TokenHead(nnx.Module):
         self.feedback: Feedback = options.teacher_forcing.feedback
 
     def training_score(self, memory: Memory, batch: Batch, options: StepOptions, key: Array, shard: Shard) -> Score:
-        """Return the score on the decoder inputs of an update."""
+        """Return the score of an update, with its decoder inputs and noise."""
         inputs_key, noise_key = jax.random.split(key)
         count, steps = batch.targets.shape
         sizes = (shard.count * count, steps, memory.states.shape[1])
@@ -76,7 +76,7 @@ class TokenHead(nnx.Module):
         return Score.of(logits, batch.targets, valid_tokens(batch), options.label_smoothing)
 
     def predict(self, memory: Memory, batch: Batch, rates: Rates, key: Array | None) -> tuple[Score, Array]:
-        """Return the score with teacher forcing, and the best output without targets [B, U]."""
+        """Return the score with teacher forcing, and the best output of free-running decoding [B, U]."""
         noise = self.decoder.expected(rates)
         logits, _ = self.decoder(memory, previous_tokens(batch.targets), batch.target_lengths, noise)
         outputs = self.decoding(self.decoder, memory, key, noise)
@@ -85,7 +85,7 @@ class TokenHead(nnx.Module):
 
 
 class LinearHead(nnx.Module):
-    """Labels, from the state at each step; a class or a value, from the last state."""
+    """Predicts labels from the state at each step, a class or a value from the last state."""
 
     def __init__(self, spec: TaskSpec, memory_size: int, rngs: nnx.Rngs) -> None:
         self.target = spec.target
@@ -108,7 +108,7 @@ class LinearHead(nnx.Module):
         return Score(loss, loss, errors, jnp.ones_like(loss[:, 0]))
 
     def training_score(self, memory: Memory, batch: Batch, options: StepOptions, key: Array, shard: Shard) -> Score:
-        """Return the score of an update, in which nothing is drawn."""
+        """Return the score of an update; nothing is sampled."""
         return self.score(self(memory), batch, options.label_smoothing)
 
     def predict(self, memory: Memory, batch: Batch, rates: Rates, key: Array | None) -> tuple[Score, Array]:
@@ -118,6 +118,6 @@ class LinearHead(nnx.Module):
 
 
 def valid_tokens(batch: Batch) -> Bool[Array, "B U"]:
-    """Return which tokens are targets."""
-    assert batch.target_lengths is not None, "targets that are sequences have lengths"
+    """Return which tokens are not padding."""
+    assert batch.target_lengths is not None, "targets of tokens have lengths"
     return jnp.arange(batch.targets.shape[1])[None, :] < batch.target_lengths[:, None]

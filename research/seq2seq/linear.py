@@ -1,7 +1,6 @@
-"""Linear maps (`flax.nnx.Linear`) as all of a model are drawn.
+"""The linear map (`flax.nnx.Linear`) of all models.
 
-A backward pass by two products of plain matrices, without the transposed copy of the gradient that JAX takes on a CPU,
-makes a whole update with a vocabulary of 4,000 about 4% faster, and one with 70 about 2%.
+A hand-written backward pass would make an update on a CPU 4% faster with a vocabulary of 4,000, and 2% with 70.
 """
 
 from flax import nnx

@@ -1,4 +1,4 @@
-"""The model that every task trains: an encoder and a head. The trainer uses `loss` and `predict` only."""
+"""The model of all tasks: an encoder and a head. The trainer calls `loss` and `predict` only."""
 
 import jax
 import jax.numpy as jnp
@@ -18,11 +18,11 @@ from research.seq2seq.teacher_forcing import previous_tokens
 
 
 class Seq2seq(nnx.Module):
-    """Encoder and head."""
+    """An encoder and a head."""
 
     def __init__(self, options: Seq2seqOptions, spec: TaskSpec, init: InitScheme, rngs: nnx.Rngs) -> None:
-        """Draw the weights; numbers of `init` may be traced."""
-        assert not options.model.parameter_budget, "the hidden size is to be resolved first (see `budget`)"
+        """Sample the weights; numbers of `init` may be traced."""
+        assert not options.model.parameter_budget, "call resolve_hidden_size() first"
         self.encoder = Encoder(options.model, options.cell, spec, init, rngs)
         if spec.target == "tokens":
             self.head = TokenHead(options, spec, self.encoder.stack, init, rngs)
@@ -37,20 +37,20 @@ class Seq2seq(nnx.Module):
         probe: Float[Array, "S P"] | None = None,
         shard: Shard = WHOLE,
     ) -> tuple[Float[Array, ""], tuple[Float[Array, ""], Float[Array, ""]]]:
-        """Return means over valid tokens, on the decoder inputs of an update.
+        """Return the losses of an update, as means over valid tokens.
 
-        The gradient of `options.gradient_regularizer` is Omega; the objective is without it, the gradient of the
-        weights is not.
+        `options.gradient_regularizer` adds Omega to the gradient of the weights, but not to the objective; its own
+        gradient is Omega.
 
         Args:
             batch: the whole batch.
-            key: of all draws, which are made for the whole batch.
-            options: of this update.
-            probe: zeros; its gradient is the norm of dL/dcarry_t of the parts named `Seq2seqOptions.profile_names`.
-            shard: the part of the batch that is computed; the results of all parts add up to those of the whole.
+            key: key of all samples, which are made for the whole batch.
+            options: numbers of this update.
+            probe: zeros; its gradient is the norm of dL/dcarry_t of the parts in `Seq2seqOptions.profile_names`.
+            shard: part of the batch to compute; results of all parts sum to those of the whole batch.
 
         Returns:
-            The objective, with label smoothing; and the loss without it and the error.
+            The objective, with label smoothing; and the loss without label smoothing and the error.
         """
         part = shard.rows(batch)
         encoder_key, head_key = jax.random.split(key)
@@ -64,10 +64,14 @@ class Seq2seq(nnx.Module):
         return objective, (jax.lax.stop_gradient(loss), error)
 
     def predict(self, batch: Batch, rates: Rates = NO_DROPOUT, key: Array | None = None) -> tuple[Score, Array]:
-        """Return the score of each example with teacher forcing, and what the model predicts without.
+        """Return the score of each example with teacher forcing, and the predictions without it.
 
-        Predictions are tokens or labels [B, U], logits or values [B, V]. Of the rates of training, zoneout has an
-        expectation in evaluation. The key is that of decoding's draws, if any.
+        Predictions are tokens or labels [B, U], or logits or values [B, V].
+
+        Args:
+            batch: inputs and targets.
+            rates: rates of training; zoneout takes its expectation, dropout is ignored.
+            key: key for decodings that sample.
         """
         return self.head.predict(self._memory(batch.inputs, batch.input_lengths, rates), batch, rates, key)
 
@@ -79,9 +83,9 @@ class Seq2seq(nnx.Module):
         rates: Rates = NO_DROPOUT,
         key: Array | None = None,
     ) -> Hypotheses:
-        """Return outputs without targets, n-best with scores, for tokens [B, S] or features [B, S, D].
+        """Return the n-best outputs with scores, for tokens [B, S] or features [B, S, D].
 
-        The decoding is a resolved one, by default that of the model's options.
+        `decoding` is resolved; by default it is that of the model's options.
         """
         head = self._token_head()
         decoding = decoding or head.decoding
@@ -90,9 +94,9 @@ class Seq2seq(nnx.Module):
     def alignment(
         self, inputs: Array, lengths: Int[Array, " B"] | None, tokens: Int[Array, "B U"], rates: Rates = NO_DROPOUT
     ) -> Float[Array, "B U S"]:
-        """Return the attention's weights as these tokens are predicted: zero on padding, with sum 1 at each position.
+        """Return the attention weights at each of these tokens: zero on padding, with sum 1; zeros without attention.
 
-        S are the encoder's states, which are fewer than the inputs with `model.subsampling`; zeros without attention.
+        S is the number of the encoder's states, which is less than that of the inputs with `model.subsampling`.
         """
         head = self._token_head()
         memory = self._memory(inputs, lengths, rates)
@@ -103,5 +107,5 @@ class Seq2seq(nnx.Module):
         return self.encoder(inputs, lengths, noise=noise)
 
     def _token_head(self) -> TokenHead:
-        assert isinstance(self.head, TokenHead), "the target is no sequence"
+        assert isinstance(self.head, TokenHead), "the target is not a sequence of tokens"
         return self.head

@@ -1,4 +1,4 @@
-"""Options of the encoder and the decoder that decide shapes, besides those of their layers."""
+"""Options of the encoder and the decoder that decide shapes."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -7,7 +7,7 @@ from research.options import require, require_between, require_default
 from research.recurrence.stack import StackOptions
 
 BETWEEN_LAYERS = ("pyramid", "mean", "max")
-"""Kinds of subsampling that stand between two layers; a convolution stands in front of the first."""
+"""Kinds of subsampling between two layers; a convolution is in front of the first layer."""
 
 
 @dataclass(frozen=True)
@@ -15,22 +15,22 @@ class ModelOptions(StackOptions):
     """The sequence-to-sequence model; all options are compiled in."""
 
     bidirectional: bool = False
-    """Encode in both directions."""
+    """Encode the source in both directions."""
     subsampling: Literal["none", "pyramid", "mean", "max", "convolution"] = "none"
-    """Shortening of the source in the encoder: between layers, neighboring states side by side (Chan et al. 2016),
-    their mean or their maximum; or a convolution in front of the first layer."""
+    """Shorten the source in the encoder: between two layers, concatenate neighboring states (pyramid, Chan et al. 2016)
+    or take their mean or maximum; or convolve the inputs of the first layer."""
     subsampling_factor: int = 2
-    """Number of steps that become one step: before each layer from the second on, or through the convolution."""
+    """Number of steps that become one: in front of each layer from the second on, or by the convolution."""
     reverse_source: bool = False
     """Read the source from its end (Sutskever et al. 2014)."""
     tie_embeddings: bool = False
-    """Use the target's embedding as the map to the target vocabulary (Press & Wolf 2017)."""
+    """Use the target's embedding as the output layer (Press & Wolf 2017)."""
     readout_size: int = 0
-    """Features that the map to the target vocabulary reads; 0: `hidden_size`."""
+    """Features that the output layer reads; 0: hidden_size."""
     parameter_budget: int = 0
-    """Choose the `hidden_size` whose model's number of weights is nearest to this one; 0: use `hidden_size`."""
+    """Choose the hidden_size whose number of weights is nearest to this number; 0: use hidden_size."""
     initial_state: Literal["zeros", "learned"] = "zeros"
-    """State before the first step, of the encoder's layers and of a decoder that does not start from the encoder's."""
+    """Initial state of the encoder's layers, and of a decoder whose attention does not initialize it."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -1,4 +1,4 @@
-"""Options of the sequence-to-sequence model and of what its updates and outputs depend on, and their cross checks."""
+"""Options of the sequence-to-sequence model, its noise and its decoding, and checks across them."""
 
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal
@@ -18,7 +18,7 @@ __all__ = ["ModelOptions", "Seq2seqOptions"]
 
 @dataclass(frozen=True)
 class Seq2seqOptions:
-    """What decides a model, its noise and its outputs."""
+    """Options of a model, its noise and its decoding."""
 
     model: ModelOptions = field(default_factory=ModelOptions)
     cell: Cell = field(default_factory=LSTM)
@@ -31,7 +31,7 @@ class Seq2seqOptions:
 
     def __post_init__(self) -> None:
         model, cell, attention = self.model, self.cell, self.attention
-        # With a budget of weights the size is unknown, so it is checked when sizes are tried.
+        # With a parameter budget the size is not known yet: `resolve_hidden_size` checks it.
         if not model.parameter_budget or cell.widths(1)[0] == cell.widths(2)[0]:
             layers = model.num_layers if model.skip_connections else 1
             attention.check_query_size(layers * cell.widths(model.hidden_size)[0])
@@ -40,7 +40,7 @@ class Seq2seqOptions:
         weighted = attention.has_weights or rate == 0
         require(weighted, "dropout.attention", rate, f"0, as attention.name={attention.name} has no weights")
         check_cell(cell, self.dropout, self.zoneout)
-        if model.backend == "cudnn":  # what only the scan can do
+        if model.backend == "cudnn":  # reject options that need the scan
             reason = " with model.backend=cudnn, or the backend auto or scan"
             _require_defaults(self, "cell", reason)
             _require_defaults(self, "zoneout", reason)
@@ -53,9 +53,9 @@ class Seq2seqOptions:
         target: Literal["tokens", "labels", "class", "value"],
         same_length: bool,
     ) -> None:
-        """Raise a UserError for options that a task of this kind has no use for."""
+        """Raise a UserError for options that a task of this kind does not use."""
         subsampling = self.model.subsampling
-        reason = "none, as the task's labels stand at the steps of its input"
+        reason = "none, as the task has a label for each step of its input"
         require(subsampling == "none" or target != "labels", "model.subsampling", subsampling, reason)
         if target == "tokens":
             return
@@ -67,22 +67,22 @@ class Seq2seqOptions:
 
     @property
     def profile_names(self) -> tuple[str, ...]:
-        """Names of the parts of the encoder's state whose gradient norms the probe of a model gives.
+        """Names of the gradient profiles, one for each part of the carry of the encoder's top layer.
 
-        They are those of the top layer's first direction: `encoder/layer_2/forward/c` is the cell state of the second
-        of two layers; the direction is `reverse` where the source is read from its end.
+        For instance, `encoder/layer_2/forward/c` is the cell state of the top layer of two. The direction is `reverse`
+        only with `model.reverse_source`.
         """
         direction = "reverse" if self.model.reverse_source else "forward"
         return tuple(f"encoder/layer_{self.model.num_layers}/{direction}/{part}" for part in self.cell.parts)
 
     @property
     def state_profile(self) -> str:
-        """Name of the part in which the gradient travels through time."""
+        """Name of the profile of the part that carries the gradient through time."""
         return self.profile_names[self.cell.parts.index(self.cell.state)]
 
 
 def _require_defaults(options: Seq2seqOptions, section: str, reason: str, *names: str) -> None:
-    """Reject options of a section, by default all of them, that differ from the default section."""
+    """Reject options of a section, by default all of them, that differ from their defaults."""
     default: Any = getattr(Seq2seqOptions(), section)
     for name in names or [item.name for item in fields(default)]:
         value, allowed = getattr(getattr(options, section), name), getattr(default, name)

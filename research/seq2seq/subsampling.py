@@ -1,18 +1,18 @@
-"""Subsampling: f steps of the source become one within the encoder, so that attention and layers above have fewer.
+"""Subsampling: the encoder joins f steps into one, so that attention and the layers above process fewer steps.
 
-    group_s = x_{fs} .. x_{fs+f-1}      S = ceil(T / f) groups, counted from the start; steps past the end hold zeros
+    group_s = x_{fs} .. x_{fs+f-1}      S = ceil(T / f) groups, counted from the start; padding is zeros
 
     pyramid        [x_{fs}; ..; x_{fs+f-1}]                           Chan, Jaitly, Le, Vinyals 2016 (LAS)
     mean, max      over the valid steps of the group, for each feature
     convolution    relu(W [x_{fs-f+1}; ..; x_{fs+f-1}] + b)           over time, with all features as channels
 
-Pyramid, mean and max stand between two layers, before every layer from the second on: L layers shorten by f^(L-1).
-The convolution stands in front of the first layer and shortens by f in all. A factor that is a power of two is that
-many layers of stride 2 and width 3, each with `model.hidden_size` outputs, as in speech recognition (Dong, Xu, Xu 2018;
-Watanabe et al. 2018, ESPnet, which convolves over frequencies, too); another is one layer of that stride.
+Pyramid, mean and max are in front of every layer from the second on: L layers shorten by f^(L-1). The convolution is in
+front of the first layer and shortens by f in total. If f is a power of two, it is log2(f) layers of stride 2 and width
+3, each with `model.hidden_size` outputs, as in speech recognition (Dong, Xu, Xu 2018; Watanabe et al. 2018, ESPnet,
+which also convolves over frequencies); otherwise it is one layer of stride f.
 
-A window ends with the group whose state it makes, and looks back f - 1 steps: as with all kinds, state s depends on no
-step from f(s + 1) on. Nothing depends on what the steps past a sequence's length hold, nor on how many they are.
+The window of a convolution ends with its group and starts f - 1 steps before it. So, as in the other kinds, state s
+does not depend on steps from f(s + 1) on. Results do not depend on the padding.
 """
 
 from typing import Any
@@ -28,36 +28,36 @@ Lengths = Int[Array, " B"] | None
 
 
 class Subsampling(nnx.Module):
-    """Groups of `factor` steps to one step each."""
+    """Joins groups of `factor` steps into one step each."""
 
     def __init__(self, factor: int, output_size: int) -> None:
         self.factor = factor
         self.output_size = output_size
-        """Features of a step that comes out."""
+        """Features of an output step."""
 
     def __call__(self, xs: Float[Array, "B T D"], lengths: Lengths) -> tuple[Float[Array, "B S M"], Lengths]:
-        """Return the shorter sequences, zeros past their lengths, and their lengths; None: all are of full length."""
+        """Return the shortened sequences, with zeros past their lengths, and their lengths; None: all are full."""
         batch, steps, features = xs.shape
         groups = self.shortened(steps)
         xs = jnp.pad(xs, ((0, 0), (0, groups * self.factor - steps), (0, 0)))
         ends = jnp.array([steps]) if lengths is None else lengths
         valid = jnp.arange(groups * self.factor)[None, :] < ends[:, None]
-        xs = jnp.where(valid[:, :, None], xs, 0)  # so that what is not finite there meets no zeros of a gradient
+        xs = jnp.where(valid[:, :, None], xs, 0)  # inf or nan in the padding times a zero gradient would be nan
         valid = valid.reshape(len(valid), groups, self.factor)
         ys = self.join(xs.reshape(batch, groups, self.factor, features), valid)
         return jnp.where(valid[:, :, :1], ys, 0), self.shortened(lengths)
 
     def shortened(self, lengths: Any) -> Any:
-        """Return the lengths that come out: of an array, of one length as an int, or of None (all are full)."""
+        """Return the shortened lengths, of an array, an int, or None (full length)."""
         return None if lengths is None else -(-lengths // self.factor)
 
     def join(self, groups: Float[Array, "B S F D"], valid: Bool[Array, "_ S F"]) -> Float[Array, "B S M"]:
-        """Return what each group becomes; anything where none of its steps is valid. Invalid steps hold zeros."""
+        """Join the steps of each group; invalid steps are zeros, and groups without valid steps may be anything."""
         raise NotImplementedError
 
 
 class Grouping(Subsampling):
-    """Pyramid, mean or max: what stands between two layers."""
+    """Pyramid, mean or max, between two layers."""
 
     def __init__(self, kind: str, factor: int, inputs: int) -> None:
         super().__init__(factor, factor * inputs if kind == "pyramid" else inputs)
@@ -73,10 +73,7 @@ class Grouping(Subsampling):
 
 
 class Strided(Subsampling):
-    """One layer of the convolution; its products keep the type of the arrays, also with `model.compute_dtype=bfloat16`.
-
-    Initial weights are those of He et al. 2015 for relu, with zeros for the bias.
-    """
+    """One layer of the convolution, initialized for relu (He et al. 2015); it ignores `model.compute_dtype`."""
 
     def __init__(self, stride: int, inputs: int, outputs: int, rngs: nnx.Rngs) -> None:
         super().__init__(stride, outputs)
@@ -90,7 +87,7 @@ class Strided(Subsampling):
 
 
 class Convolution(Subsampling):
-    """Strided layers, one on the other; for a factor of 1 there are none, and sequences stay unchanged."""
+    """Stacked strided layers; with a factor of 1 there are none, and sequences stay unchanged."""
 
     def __init__(self, factor: int, inputs: int, outputs: int, rngs: nnx.Rngs) -> None:
         super().__init__(factor, inputs if factor == 1 else outputs)
@@ -109,7 +106,7 @@ class Convolution(Subsampling):
 def create(
     options: ModelOptions, inputs: int, layer_outputs: int, rngs: nnx.Rngs
 ) -> tuple[Convolution, list[Grouping]]:
-    """Return what stands in front of the first layer, and what between each two, which put out `layer_outputs`."""
+    """Return the convolution in front of the first layer, and the subsampling between layers of `layer_outputs`."""
     kind, factor = options.subsampling, options.subsampling_factor
     front = Convolution(factor if kind == "convolution" else 1, inputs, options.hidden_size, rngs)
     gaps = options.num_layers - 1 if kind in BETWEEN_LAYERS else 0

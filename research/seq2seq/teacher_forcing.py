@@ -1,9 +1,9 @@
-"""Teacher forcing: which token the decoder reads at each position in training.
+"""Teacher forcing: the tokens that the decoder reads in training.
 
-With a probability that may change over the training, drawn for each token or once a target, it is the true previous
-token; otherwise the model's prediction given its inputs so far: its likeliest token, or one sampled from its
-distribution (Bengio et al. 2015). A prediction is discrete, so no gradient passes through it: the decoder's inputs are
-chosen first, without gradient, and the loss is then computed on them as it is on true tokens.
+The decoder reads the true previous token with a probability that may change during training, sampled for each token or
+once for each target. Otherwise it reads its own prediction: the likeliest token, or one sampled from its distribution
+(Bengio et al. 2015). No gradient passes through a discrete prediction, so the decoder's inputs are computed first,
+without gradient, and the loss is then computed on these inputs.
 """
 
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ from research.seq2seq.loss import argmax
 from research.seq2seq.step_options import StepOptions
 
 FALLING = ("linear", "exponential", "inverse_sigmoid")
-"""Schedules whose probability falls with the updates."""
+"""Schedules whose probability decreases during training."""
 Feedback = Literal["argmax", "sample"]
 
 
@@ -33,18 +33,17 @@ class TeacherForcingOptions:
     schedule: Literal["always", "never", "constant", "linear", "exponential", "inverse_sigmoid"] = traced(
         "always", off="always"
     )
-    """Schedule of the probability of the true token: 1, 0, constant, or falling with the updates (Bengio et al.
-    2015)."""
+    """Schedule of the probability of the true token: 1, 0, constant, or decreasing (Bengio et al. 2015)."""
     ratio: float = traced(1.0)
-    """constant: the probability."""
+    """Probability with schedule constant."""
     half_life: float = traced(1000.0)
-    """linear, exponential, inverse_sigmoid: updates after which the probability is one half."""
+    """Updates after which a decreasing probability is one half."""
     min_ratio: float = traced(0.0)
-    """linear, exponential, inverse_sigmoid: the least probability."""
+    """Lower bound of a decreasing probability."""
     granularity: Literal["token", "sequence"] = traced("token")
-    """What one draw decides: a token, or all tokens of a target."""
+    """Choose between truth and prediction for each token, or once for all tokens of a target."""
     feedback: Feedback = "argmax"
-    """Which prediction the decoder reads: the likeliest token, or one sampled from its distribution."""
+    """Prediction that the decoder reads: the likeliest token, or one sampled from its distribution."""
 
     def __post_init__(self) -> None:
         require_between(self, "teacher_forcing", ratio=(0, 1), min_ratio=(0, 1), half_life=(1, LARGE))
@@ -63,28 +62,28 @@ class TeacherForcingOptions:
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class TeacherForcing:
-    """The schedule of teacher forcing, as numbers that trials of one program may differ in.
+    """The schedule of teacher forcing, as numbers that may differ between trials of one program.
 
         linear            max(min_ratio, 1 - i / (2 n))
         exponential       max(min_ratio, k^i)                     k = 2^(-1/n)
         inverse sigmoid   max(min_ratio, k / (k + exp(i / k)))    k ln k = n
 
-    with update i (from 0) and half-life n: the three of Bengio et al. 2015, each of which is 1/2 at i = n.
+    for update i (from 0) and half-life n: the schedules of Bengio et al. 2015, which are 1/2 at i = n.
     """
 
     falling: Int[Array, "*K"]
-    """Index in `FALLING`; -1: the probability is constant."""
+    """Index in `FALLING`; -1: constant."""
     ratio: Float[Array, "*K"]
     half_life: Float[Array, "*K"]
     min_ratio: Float[Array, "*K"]
     steepness: Float[Array, "*K"]
     """k of the inverse sigmoid."""
     per_sequence: Float[Array, "*K"]
-    """1: one draw for all tokens of a target; 0: one for each."""
+    """1: sample the inputs of a whole target at once; 0: sample each token."""
 
     @classmethod
     def of(cls, options: TeacherForcingOptions) -> "TeacherForcing | None":
-        """Return the numbers of these options as NumPy scalars; None where the true token is always read."""
+        """Return the numbers of these options as NumPy scalars; None if the decoder always reads the true token."""
         from scipy.special import lambertw  # k ln k = n  <=>  k = n / W(n)
 
         schedule, half_life = options.schedule, options.half_life
@@ -98,7 +97,7 @@ class TeacherForcing:
         return cls(*scalars)
 
     def probability(self, step: Int[Array, ""]) -> Float[Array, ""]:
-        """Return the probability of the true token in update number `step`, from 0."""
+        """Return the probability of the true token at update `step`, from 0."""
         i, k = step.astype(self.ratio.dtype), self.steepness
         linear, exponential = 1 - i / (2 * self.half_life), jnp.exp2(-i / self.half_life)
         inverse_sigmoid = 1 / (1 + jnp.exp(jnp.minimum(i / k, 80.0)) / k)
@@ -108,7 +107,7 @@ class TeacherForcing:
 
 
 def previous_tokens(targets: Int[Array, "B U"]) -> Int[Array, "B U"]:
-    """Return the begin mark, then the targets without their last token."""
+    """Return BOS, then the targets without their last token."""
     return jnp.pad(targets[:, :-1], ((0, 0), (1, 0)), constant_values=BOS)
 
 
@@ -122,9 +121,9 @@ def decoder_inputs(
     noise: DecoderNoise = NO_NOISE,
     feedback: Feedback = "argmax",
 ) -> Int[Array, "B U"]:
-    """Return the tokens that the decoder reads in training; nothing is drawn where all of them are true.
+    """Return the tokens that the decoder reads in training.
 
-    Targets and noise are those of a shard of a batch; the draws of `key` are made for the whole batch.
+    `targets` and `noise` are those of a shard of the batch; `key` samples for the whole batch.
     """
     true, ratio = previous_tokens(targets), options.teacher_forcing
     if ratio is None:
@@ -133,7 +132,7 @@ def decoder_inputs(
     whole = shard.count * count
 
     def choose() -> Array:
-        # Time comes first, so that what is past the end of a target leaves earlier draws unchanged.
+        # JAX's bits depend on the index: with time first, more padding leaves earlier samples unchanged.
         draws = jax.random.uniform(key, (steps, whole)).T
         if options.per_sequence is not None:
             draws = jnp.where(options.per_sequence > 0, draws[:, :1], draws)

@@ -1,4 +1,4 @@
-"""The cells under test: every entry of `CELLS`, variants that options make of them, and a cell of the tests' own."""
+"""The cells under test: all of `CELLS`, variants by options, and a cell defined here."""
 
 import itertools
 from collections.abc import Container
@@ -15,7 +15,7 @@ from research.cells.cell import Carry, Cell, Tape, activate
 
 @dataclass(frozen=True)
 class CFN(Cell):
-    """Chaos-free network (Laurent, von Brecht 2017): h = f * tanh(h) + i * tanh(x), which is no interpolation."""
+    """Chaos-free network (Laurent, von Brecht 2017): h = f * tanh(h) + i * tanh(x), not an interpolation."""
 
     name: Literal["cfn"] = "cfn"
     gates = ("f", "i", "x")
@@ -48,19 +48,19 @@ VARIANTS: dict[str, Cell] = {
 }
 CASES: dict[str, Cell] = {name: kind() for name, kind in CELLS.items()} | VARIANTS
 EVERY_WAY = ("lstm", "lru")
-"""Cases that run with and without lengths, forward and in reverse: a scan, and an associative scan."""
+"""Cases that run with and without lengths, forward and in reverse: one scan and one associative scan."""
 WAYS: dict[str, Any] = {"masked": ("full", "lengths"), "reverse": ("forward", "reverse")}
 
 
 def each_case(*ways: str, variants: bool = True, cells: Container[str] | None = None) -> pytest.MarkDecorator:
     """Parametrize by `name`, and by `masked` and `reverse` if named in `ways`.
 
-    Most cases run with lengths and in reverse only: what differs by these ways is the same code for all cells.
+    Most cases run with lengths and in reverse only, as the other ways run the same code for all cells.
 
     Args:
         ways: the other parameters.
-        variants: False is for what does not depend on the equations of a step.
-        cells: the names of the cells to take; all by default.
+        variants: whether to include variants; False if the test does not depend on the equations of a step.
+        cells: names of the cells to include; all by default.
     """
     parameters = []
     for name, cell in CASES.items():

@@ -1,9 +1,7 @@
-"""Cells and their unrolling in float64 NumPy, from the equations alone: one sequence and one step at a time.
+"""Cells and their unrolling in float64 NumPy, one sequence and one step at a time.
 
-A reference takes x [D], the carry, the weights by name, the cell, whose options it reads, and
-`nudge`. Cells that have none are tested by everything else.
-
-`nudge` is added to each part of the carry when it is computed, before anything is formed from it.
+A reference takes x [D], the carry, the weights by name, the cell with its options, and `nudge`, which it adds to each
+part of the carry as soon as it has computed the part. A cell without a reference is tested by all other tests.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -24,7 +22,7 @@ def sigmoid(z: np.ndarray) -> np.ndarray:
 
 
 def normalize(z: np.ndarray) -> np.ndarray:
-    """Layer normalization before its gain and shift."""
+    """Return layer normalization without gain and shift."""
     return (z - np.mean(z)) / np.sqrt(np.var(z) + 1e-5)
 
 
@@ -89,7 +87,7 @@ def unroll(
     reverse: bool,
     nudges: Sequence[np.ndarray] | None = None,
 ) -> tuple[np.ndarray, Parts]:
-    """Hidden states [B, T, H] and the last carry; nudges are [T, B, H] for each part."""
+    """Return the hidden states [B, T, H] and the last carry; nudges are [T, B, H] for each part."""
     batch, steps, _ = xs.shape
     cell = CASES[case]
     if nudges is None:

@@ -1,4 +1,4 @@
-"""The gated and the elementwise cells in float64 NumPy, as their papers write them (see `reference`)."""
+"""References of the gated and elementwise cells (see `reference`)."""
 
 from collections.abc import Callable, Mapping
 
@@ -16,7 +16,7 @@ def blocks(array: np.ndarray, count: int) -> list[np.ndarray]:
 
 
 def mgu(x: np.ndarray, carry: Parts, weights: Weights, cell: Cell, nudge: Parts) -> Parts:
-    """In the paper's orientation: its gate `forget` is open where ours, of the opposite sign, is closed."""
+    """Use the paper's gate, which is 1 - f."""
     (h,) = carry
     (w_f, w_n), (b_f, b_n) = blocks(weights["w"], 2), blocks(weights["b"], 2)
     forget = sigmoid(x @ -w_f + h @ -weights["u"] - b_f)
@@ -34,8 +34,8 @@ def ugrnn(x: np.ndarray, carry: Parts, weights: Weights, cell: Cell, nudge: Part
 def ligru(x: np.ndarray, carry: Parts, weights: Weights, cell: Cell, nudge: Parts) -> Parts:
     (h,) = carry
     wx = x @ weights["w"]
-    normalised = weights["gamma"] * (wx - wx.mean()) / np.sqrt(wx.var() + 1e-5) + weights["b"]
-    (x_z, x_n), (u_z, u_n) = blocks(normalised, 2), blocks(weights["u"], 2)
+    normalized = weights["gamma"] * (wx - wx.mean()) / np.sqrt(wx.var() + 1e-5) + weights["b"]
+    (x_z, x_n), (u_z, u_n) = blocks(normalized, 2), blocks(weights["u"], 2)
     z = sigmoid(x_z + h @ u_z)
     return (z * h + (1 - z) * np.maximum(x_n + h @ u_n, 0) + nudge[0],)
 

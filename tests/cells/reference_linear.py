@@ -1,4 +1,4 @@
-"""The cells with a linear recurrence, in NumPy, from their papers' equations, one step at a time."""
+"""References of the cells with a linear recurrence (see `reference`)."""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,4 @@
-"""What the attributes of a cell promise about its equations, and how a user's own cell comes to be."""
+"""The attributes of a cell agree with its equations, and a subclass of a cell is a cell."""
 
 from dataclasses import dataclass, fields
 from typing import Any, Literal
@@ -49,7 +49,7 @@ def test_a_cell_that_interpolates_holds_its_state_where_the_keep_gate_is_open_an
     rng = np.random.default_rng(0)
     x, *carry = (jnp.asarray(rng.normal(size=(2, size)), jnp.float32) for size in (INPUTS, *[HIDDEN] * len(cell.parts)))
     kept = step(cell, weights_of(cell, arrays), x, tuple(carry))
-    inner = slice(1, None) if len(carry) > 1 else slice(0, 1)  # what h is read from, or else h
+    inner = slice(1, None) if len(carry) > 1 else slice(0, 1)  # the cell state, or h if there is none
     for part, former in zip(kept[inner], carry[inner], strict=True):
         np.testing.assert_allclose(part, former, rtol=0, atol=1e-6)
 
@@ -68,7 +68,7 @@ class Scaled(LSTM):
 
     name: Literal["scaled"] = "scaled"  # pyright: ignore[reportIncompatibleVariableOverride]
     factor: float = 2.0
-    """Of h."""
+    """Factor on h."""
 
     def step(self, carry: Carry, x_gates: Any, tape: Tape) -> Carry:
         h, *others = super().step(carry, x_gates, tape)

@@ -1,4 +1,4 @@
-"""One initializer policy for every cell: each kind has the distribution that its source gives it."""
+"""All cells share one initializer policy, and each initializer has the distribution of its paper."""
 
 import dataclasses
 import functools
@@ -37,7 +37,7 @@ def draw(layout: Layout = LAYOUT, seed: int = 0, **options: Any) -> dict[str, np
 
 
 def blocks(matrix: np.ndarray, count: int = GATES) -> np.ndarray:
-    """Gate blocks [G, D, H]."""
+    """Return the gate blocks [G, D, H]."""
     return np.stack(np.split(matrix, count, axis=-1))
 
 
@@ -47,7 +47,7 @@ def radius(matrix: np.ndarray) -> float:
 
 @functools.cache
 def _weights(name: str):
-    """Compiled once a cell: the numbers of the policy are arguments, so trials of one program can differ in them."""
+    """Compile once for each cell: the numbers of the policy are arguments of the program."""
 
     def weights(init: InitScheme, seed: Any) -> dict[str, Any]:
         return Weights(CASES[name], INPUTS, HIDDEN, init, jax.random.key(seed), length=STEPS).arrays()
@@ -65,9 +65,9 @@ def of_cell(name: str, seed: int = 0, **options: Any) -> dict[str, np.ndarray]:
 
 @cells
 def test_the_matrices_of_each_gate_of_each_cell_are_orthogonal_times_the_gain_if_they_are_recurrent(name):
-    drawn = of_cell(name, gain=1.2)
+    sampled = of_cell(name, gain=1.2)
     for key, matrix in CASES[name].matrices(HIDDEN).items():
-        for u in drawn[key]:
+        for u in sampled[key]:
             np.testing.assert_allclose(u.T @ u, (1.44 if matrix.recurrent else 1) * np.eye(HIDDEN), atol=1e-5)
 
 
@@ -82,7 +82,6 @@ def test_the_matrices_of_each_gate_of_each_cell_are_orthogonal_times_the_gain_if
     ],
 )
 def test_the_gain_is_that_of_the_recurrence_and_of_nothing_else(case, scaled):
-    """Not of what the LRU and the projection of an LSTM read from a state."""
     plain, half = (
         Weights(CASES[case], 3, 4, InitScheme.of(InitOptions(gain=gain)), jax.random.key(0), length=STEPS).arrays()
         for gain in (1.0, 0.5)
@@ -120,8 +119,8 @@ def test_the_forget_bias_stands_on_the_gate_that_keeps_the_state_and_nowhere_els
 def test_chrono_replaces_the_forget_bias_by_times_drawn_up_to_the_longest(name):
     cell, longest = CASES[name], 784
     options = {"forget_bias": 9.0, "bias": "chrono", "chrono_max_length": longest}
-    drawn = np.stack([of_cell(name, seed=seed, **options)["b"] for seed in range(40)], axis=1)
-    for gate, b in zip(cell.gates, drawn, strict=True):
+    sampled = np.stack([of_cell(name, seed=seed, **options)["b"] for seed in range(40)], axis=1)
+    for gate, b in zip(cell.gates, sampled, strict=True):
         if gate == cell.keep_gate:
             times = np.exp(b.astype(np.float64))
             assert 1 <= np.min(times) < 10 and 0.99 * (longest - 1) < np.max(times) <= 1.00001 * (longest - 1)
@@ -129,13 +128,13 @@ def test_chrono_replaces_the_forget_bias_by_times_drawn_up_to_the_longest(name):
             assert np.mean(times) == pytest.approx(longest / 2, abs=4 * width / np.sqrt(times.size))
             assert np.std(times) == pytest.approx(width, rel=4 * np.sqrt(0.2 / times.size))
         elif gate == cell.write_gate:
-            np.testing.assert_array_equal(b, -drawn[cell.gates.index(cell.keep_gate)])
+            np.testing.assert_array_equal(b, -sampled[cell.gates.index(cell.keep_gate)])
         else:
             assert np.all(b == 0)
 
 
 def test_orthogonal_matrices_are_uniform():
-    """Haar: the trace has mean 0 and variance 1; Q of LAPACK's QR, without the signs of R, has another mean."""
+    """Under the Haar measure the trace has mean 0 and variance 1; Q without the signs of R has another mean."""
     size, count = 6, 2000
     layout = Layout(1, size, 1, matrices=(("u", Matrix(size, size, count)),))
     traces = np.trace(blocks(draw(layout)["u"], count), axis1=1, axis2=2)
@@ -151,15 +150,15 @@ def test_a_matrix_that_is_not_square_has_orthonormal_rows_or_columns(rows, colum
 
 
 @pytest.mark.parametrize(
-    ("drawn", "rows"),
+    ("sampled", "rows"),
     [
         (lambda: draw(recurrent="normal", gain=1.5)["u"] / 1.5, HIDDEN),
         (lambda: draw(input="normal", input_gain=0.1)["w"] / 0.1, INPUTS),
     ],
     ids=["recurrent", "input"],
 )
-def test_normal_has_variance_one_over_rows(drawn, rows):
-    values = drawn().ravel() * np.sqrt(rows)
+def test_normal_has_variance_one_over_rows(sampled, rows):
+    values = sampled().ravel() * np.sqrt(rows)
     noise = 4 / np.sqrt(values.size)
     assert abs(np.mean(values)) < noise
     assert np.var(values) == pytest.approx(1, abs=np.sqrt(2) * noise)
@@ -205,9 +204,9 @@ def test_a_sparse_matrix_that_is_not_square_has_the_gain_for_largest_singular_va
 @pytest.mark.parametrize("kind", ["glorot", "identity"])
 def test_the_kind_of_the_recurrent_matrix_leaves_the_other_weights_unchanged(kind):
     layout = dataclasses.replace(LAYOUT, keep=0)
-    one, other = draw(layout, bias="chrono"), draw(layout, recurrent=kind, bias="chrono")
-    np.testing.assert_array_equal(one["w"], other["w"])
-    np.testing.assert_array_equal(one["b"], other["b"])
+    orthogonal, changed = draw(layout, bias="chrono"), draw(layout, recurrent=kind, bias="chrono")
+    np.testing.assert_array_equal(orthogonal["w"], changed["w"])
+    np.testing.assert_array_equal(orthogonal["b"], changed["b"])
 
 
 def _named() -> dict[str, np.ndarray]:
@@ -246,10 +245,10 @@ def test_the_spectral_radius_of_many_is_that_of_each():
 def test_vectors_are_drawn_by_their_initializers():
     vectors = {"v": Vector(20_000, initializers.gate_vector, recurrent=True), "one": Vector(2, initializers.ones)}
     vectors["zero"] = Vector(2, initializers.zeros)
-    drawn = draw(Layout(1, 1, 1, vectors=tuple(vectors.items())), gain=0.5)
-    assert np.std(drawn["v"]) == pytest.approx(0.5 / np.sqrt(20_000), rel=0.02)
-    assert abs(np.mean(drawn["v"])) < 0.03 * np.std(drawn["v"])
-    assert (drawn["one"].tolist(), drawn["zero"].tolist()) == ([1, 1], [0, 0])
+    sampled = draw(Layout(1, 1, 1, vectors=tuple(vectors.items())), gain=0.5)
+    assert np.std(sampled["v"]) == pytest.approx(0.5 / np.sqrt(20_000), rel=0.02)
+    assert abs(np.mean(sampled["v"])) < 0.03 * np.std(sampled["v"])
+    assert (sampled["one"].tolist(), sampled["zero"].tolist()) == ([1, 1], [0, 0])
 
 
 def test_a_bounded_vector_at_most_doubles_a_gradient_over_the_steps():
@@ -292,11 +291,11 @@ def test_changes_are_of_all_options():
 
 @cells
 def test_a_cell_names_the_options_that_do_nothing_for_it(name):
-    drawn = quick.jit(lambda init: Weights(CASES[name], 2, 3, init, jax.random.key(0), length=STEPS).arrays())
+    sampled = quick.jit(lambda init: Weights(CASES[name], 2, 3, init, jax.random.key(0), length=STEPS).arrays())
 
     def weights(options: dict[str, Any]) -> dict[str, np.ndarray]:
         options = {"recurrent": "glorot", **options}
-        return jax.device_get(drawn(InitScheme.of(InitOptions(**options))))
+        return jax.device_get(sampled(InitScheme.of(InitOptions(**options))))
 
     def unused(option: str) -> bool:
         before, after = (weights(options) for options in CHANGES[option])
@@ -325,14 +324,14 @@ def test_wrong_options_are_refused_in_a_line(options, message):
 def test_types_are_those_of_the_program(recurrent):
     assert {x.dtype for x in draw(recurrent=recurrent).values()} == {np.dtype(np.float32)}
     with jax.enable_x64(True):
-        drawn = initializers.draw(
+        sampled = initializers.draw(
             scheme(recurrent=recurrent), Layout(2, 3, 1, 0, matrices=(("u", Matrix(3, 3)),)), jax.random.key(0)
         )
-        assert {x.dtype for x in drawn.values()} == {np.dtype(np.float64)}
+        assert {x.dtype for x in sampled.values()} == {np.dtype(np.float64)}
 
 
 def test_a_layer_takes_one_random_draw():
-    """Each draw, and each split of a key, takes XLA as long to compile as all the arithmetic around it."""
+    """XLA takes as long to compile each call or split of a key as all the arithmetic around it."""
     text = str(
         jax.make_jaxpr(initializers.draw, static_argnums=1)(
             scheme(), dataclasses.replace(LAYOUT, keep=0), jax.random.key(0)

@@ -1,4 +1,4 @@
-"""The stabilizer of the sLSTM changes no result, and keeps it finite where the paper's definition overflows."""
+"""The stabilizer of the sLSTM changes no result, and prevents the overflow of the paper's definition."""
 
 import jax
 import jax.numpy as jnp
@@ -20,7 +20,7 @@ XS = RNG.normal(size=(BATCH, STEPS, INPUTS))
 
 
 def by_definition(weights: dict[str, np.ndarray], xs: np.ndarray) -> np.ndarray:
-    """By C and N as they are in the paper before it comes to the stabilizer."""
+    """Return h by the paper's definition, without stabilizer."""
     h = c = n = np.zeros((len(xs), HIDDEN))
     ys = []
     for x in np.swapaxes(xs, 0, 1):
@@ -33,7 +33,7 @@ def by_definition(weights: dict[str, np.ndarray], xs: np.ndarray) -> np.ndarray:
 
 
 def by_averages(weights: dict[str, np.ndarray], xs: np.ndarray) -> np.ndarray:
-    """C / N as what it is, an average of all z, each with the weight i * (product of all later f)."""
+    """Return h from C / N as the average of all z, with weights i * (product of all later f)."""
     h, log_weights, every_z = np.zeros((len(xs), HIDDEN)), np.zeros((0, len(xs), HIDDEN)), []
     ys = []
     for x in np.swapaxes(xs, 0, 1):

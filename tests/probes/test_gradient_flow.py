@@ -1,4 +1,4 @@
-"""The numbers that stand for a profile are right where the answer is known, and honest where there is none."""
+"""The summary of a profile is right where the answer is known, and nan where there is none."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""A probe of a module of its own: options, what it measures in an update, and its records."""
+"""A registered probe: its options, its measurements of an update, and its records."""
 
 import copy
 import pickle

@@ -1,4 +1,4 @@
-"""A small float64 problem for any case, and its solution by the code under test, compiled once for each case."""
+"""A small float64 problem for each case, and its solution by `unroll`, compiled once for each case."""
 
 import dataclasses
 import functools
@@ -21,11 +21,11 @@ from tests.cells.cases import cell_of
 
 BATCH, STEPS, INPUTS, HIDDEN = 4, 6, 2, 3
 LENGTHS = (STEPS, 3, 0, 5)
-BLOCK = 4  # so that there is a whole block, and a rest
+BLOCK = 4  # one full block and a shorter one
 
 
 class Arguments(NamedTuple):
-    """What `unroll` can be differentiated with respect to, or the gradients."""
+    """Differentiable arguments of `unroll`, or their gradients."""
 
     weights: Any
     xs: Any
@@ -35,7 +35,7 @@ class Arguments(NamedTuple):
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class Problem:
-    """The arguments of `unroll`, and the weights with which its results are summed to a loss."""
+    """Arguments of `unroll`, and factors that sum its results to a loss."""
 
     arguments: Arguments
     lengths: Any
@@ -43,19 +43,19 @@ class Problem:
     last_share: Any
 
     def replace(self, **changes: Any) -> "Problem":
-        """With other arguments of either kind."""
+        """Return the problem with other fields or differentiable arguments."""
         arguments = {key: changes.pop(key) for key in Arguments._fields if key in changes}
         return dataclasses.replace(self, arguments=self.arguments._replace(**arguments), **changes)
 
     def loss(self, ys: Any, last: Any) -> Any:
-        """Works on NumPy and JAX arrays; reads padded steps, too."""
+        """Return the loss of NumPy or JAX arrays, which depends on padded steps as well."""
         return (ys * self.ys_share).sum() + sum((x * y).sum() for x, y in zip(last, self.last_share, strict=True))
 
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class Solution:
-    """Results and gradients; `norms` [T, P] are those of dL/dcarry_t."""
+    """Results and gradients; `norms` [T, P] are the norms of dL/dcarry_t."""
 
     ys: Any
     last: Any
@@ -84,7 +84,7 @@ def _drawn(cell: Cell) -> Weights:
 
 
 def weights_of(cell: Cell, arrays: dict[str, Array]) -> Weights:
-    """`Weights` that hold these arrays."""
+    """Return `Weights` that hold these arrays."""
     weights = nnx.eval_shape(lambda: _drawn(cell))
     for name, value in arrays.items():
         setattr(weights, name, nnx.Param(value))
@@ -92,7 +92,7 @@ def weights_of(cell: Cell, arrays: dict[str, Array]) -> Weights:
 
 
 def solve(case: str, problem: Problem, *, masked: bool, reverse: bool, plain: bool = False, **options: Any) -> Solution:
-    """By the custom backward pass, or by differentiating the plain scan with respect to an added eps."""
+    """Solve by the hand-written backward pass, or `plain`: by differentiating the scan with respect to an added eps."""
     with jax.enable_x64(True):
         return jax.device_get(_solver(case, masked, reverse, plain, tuple(options.items()))(problem))
 

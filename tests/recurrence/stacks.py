@@ -1,4 +1,4 @@
-"""Small float64 stacks of layers in many combinations, with noise from NumPy, and what they give."""
+"""Small float64 stacks of layers, with noise from NumPy, and their solutions."""
 
 import functools
 from collections.abc import Callable
@@ -23,12 +23,12 @@ LENGTHS = (STEPS, 3, 0, 5)
 
 @dataclass(frozen=True)
 class Case:
-    """A combination of what a stack can be."""
+    """A stack under test."""
 
     cell: Cell
     directions: int = 1
     options: tuple[tuple[str, Any], ...] = ()
-    """Of `StackOptions`."""
+    """Fields of `StackOptions`."""
     noise: bool = True
     learned: bool = False
 
@@ -37,7 +37,7 @@ class Case:
 
 
 class Halves(nnx.Module):
-    """Every second state: what shortens the sequences between two layers."""
+    """A module between two layers that keeps every second state."""
 
     def __init__(self, output_size: int) -> None:
         self.output_size = output_size
@@ -50,14 +50,14 @@ class Halves(nnx.Module):
 
 
 class Arguments(NamedTuple):
-    """What a stack can be differentiated with respect to, or the gradients."""
+    """Differentiable arguments of a stack, or their gradients."""
 
     weights: Any
     xs: Any
 
 
 class Problem(NamedTuple):
-    """Arguments, and the weights with which the results are summed to a loss."""
+    """Arguments, and factors that sum the results to a loss."""
 
     arguments: Arguments
     lengths: Any
@@ -67,19 +67,19 @@ class Problem(NamedTuple):
     last_share: Any
 
     def rows(self, rows: slice, other: "Problem") -> "Problem":
-        """With these rows of the batch, and the rest of another problem."""
+        """Return these rows of the batch, and the other rows of another problem."""
 
-        def choose(own: Any, others: Any) -> Any:
+        def choose(x: Any, y: Any) -> Any:
             inside = np.zeros(BATCH, bool)
             inside[rows] = True
-            return np.where(inside.reshape(-1, *(1,) * (np.ndim(own) - 1)), own, others)
+            return np.where(inside.reshape(-1, *(1,) * (np.ndim(x) - 1)), x, y)
 
-        own, others = (each._replace(arguments=each.arguments._replace(weights=None)) for each in (self, other))
-        chosen = jax.tree.map(choose, own, others)
+        unweighted = (p._replace(arguments=p.arguments._replace(weights=None)) for p in (self, other))
+        chosen = jax.tree.map(choose, *unweighted)
         return chosen._replace(arguments=chosen.arguments._replace(weights=self.arguments.weights))
 
     def steps(self, start: int, stop: int) -> "Problem":
-        """Return the problem of these steps alone."""
+        """Return the problem of these steps only."""
         cut = slice(start, stop)
         return self._replace(
             arguments=self.arguments._replace(xs=self.arguments.xs[:, cut]),
@@ -100,7 +100,7 @@ class Solution(NamedTuple):
 
 @functools.cache
 def stack(case: Case) -> Stack:
-    """Abstract: its weights are shapes."""
+    """Return the stack with shapes instead of weights."""
     options = StackOptions(HIDDEN, **{"num_layers": 2, **dict(case.options)})
     scheme = InitScheme.of(InitOptions())
     return nnx.eval_shape(
@@ -118,9 +118,9 @@ def stack(case: Case) -> Stack:
 
 
 def make(case: Case, seed: int = 0) -> Problem:
-    own, rng = stack(case), np.random.default_rng(seed)
-    weights = jax.tree.map(lambda x: np.random.default_rng(9).normal(size=x.shape), nnx.state(own))
-    parts = own.widths.parts
+    module, rng = stack(case), np.random.default_rng(seed)
+    weights = jax.tree.map(lambda x: np.random.default_rng(9).normal(size=x.shape), nnx.state(module))
+    parts = module.widths.parts
 
     def kept(rate: float, *shape: int) -> Any:
         return (rng.random(shape) >= rate) / (1 - rate)
@@ -129,15 +129,15 @@ def make(case: Case, seed: int = 0) -> Problem:
         hold: Any = tuple(0.0 + (rng.random((BATCH, STEPS, width)) < 0.3) for width in parts)
         return LayerNoise(kept(0.4, BATCH, parts[0]), kept(0.3, BATCH, parts[0]), hold)
 
-    layers = own.widths.num_layers
+    layers = module.widths.num_layers
     noise = StackNoise(tuple(layer() for _ in range(layers)), kept(0.4, BATCH, INPUTS)) if case.noise else None
     return Problem(
         Arguments(weights, rng.normal(size=(BATCH, STEPS, INPUTS))),
         np.array(LENGTHS, np.int32),
         noise,
-        rng.normal(size=(BATCH, STEPS, own.output_size)),
+        rng.normal(size=(BATCH, STEPS, module.output_size)),
         tuple(tuple(rng.normal(size=(BATCH, width)) for width in parts) for _ in range(layers)),
-        rng.normal(size=(BATCH, own.output_size)),
+        rng.normal(size=(BATCH, module.output_size)),
     )
 
 
@@ -146,14 +146,14 @@ def merged(case: Case, arguments: Arguments) -> Stack:
 
 
 def results(case: Case, arguments: Arguments, problem: Problem, carries: Any = None) -> tuple[Array, Any, Array]:
-    """States, last carries, last states."""
-    own = merged(case, arguments)
-    states, carries = own(arguments.xs, carries, problem.lengths, problem.noise)
-    return states, carries, own.last(carries, problem.noise)
+    """Return states, last carries and last states."""
+    module = merged(case, arguments)
+    states, carries = module(arguments.xs, carries, problem.lengths, problem.noise)
+    return states, carries, module.last(carries, problem.noise)
 
 
 def loss(problem: Problem, states: Any, carries: Any, last: Any) -> Any:
-    """Works on NumPy and JAX arrays; reads padded steps, too."""
+    """Return the loss of NumPy or JAX arrays, which depends on padded steps as well."""
     total = (states * problem.states_share).sum() + (last * problem.last_share).sum()
     shares = zip(jax.tree.leaves(carries), jax.tree.leaves(problem.carries_share), strict=True)
     return total + sum((x * share).sum() for x, share in shares)

@@ -1,4 +1,4 @@
-"""Dropout and zoneout have the distributions that they promise, and evaluation takes their expectation."""
+"""Dropout and zoneout have the right distributions, and evaluation uses their expectation."""
 
 import functools
 from contextlib import nullcontext
@@ -28,7 +28,7 @@ def rates(**values: float) -> Rates:
 ALL = rates(input=0.2, output=0.2, recurrent=0.3, zoneout_hidden=0.1, zoneout_cell=0.5)
 
 
-def drawn(rates: Rates = ALL, seed: int = 0, steps: int = STEPS, inputs: bool = True):
+def sampled(rates: Rates = ALL, seed: int = 0, steps: int = STEPS, inputs: bool = True):
     return jax.device_get(draw(rates, jax.random.key(seed), steps, inputs))
 
 
@@ -53,7 +53,7 @@ def test_a_rate_that_is_no_probability_is_refused(rate):
 
 
 def test_masks_drop_their_share_and_keep_the_mean():
-    noise = drawn()
+    noise = sampled()
     for rate, masks in (
         (0.2, [noise.inputs, *(x.output for x in noise.layers)]),
         (0.3, [x.state for x in noise.layers]),
@@ -67,7 +67,7 @@ def test_masks_drop_their_share_and_keep_the_mean():
 
 
 def test_zoneout_is_drawn_anew_at_every_step_and_the_parts_besides_h_hold_the_same_units():
-    for layer in drawn().layers:
+    for layer in sampled().layers:
         h, c, other = layer.hold
         assert h.shape == (BATCH, STEPS, 6) and c.shape == (BATCH, STEPS, 10)
         assert set(np.unique(h)) == {0, 1}
@@ -77,42 +77,38 @@ def test_zoneout_is_drawn_anew_at_every_step_and_the_parts_besides_h_hold_the_sa
 
 
 def test_layers_sequences_and_keys_draw_separately():
-    noise, other = drawn(), drawn(seed=1)
+    noise, other = sampled(), sampled(seed=1)
     for name in ("output", "state"):
         below, above = (getattr(layer, name) for layer in noise.layers)
         assert np.any(below != above) and np.any(below[0] != below[1])
         assert np.any(below != getattr(other.layers[0], name))
-    np.testing.assert_array_equal(noise.layers[0].state, drawn().layers[0].state)
+    np.testing.assert_array_equal(noise.layers[0].state, sampled().layers[0].state)
 
 
 def test_dropout_of_outputs_and_of_states_and_zoneout_of_h_and_of_c_draw_separately():
     widths = Widths(inputs=7, num_layers=1, parts=(6, 6))
     noise = dropout.sample(
-        widths,
-        rates(output=0.5, recurrent=0.5, zoneout_hidden=0.5, zoneout_cell=0.5),
-        jax.random.key(0),
-        500,
-        9,
+        widths, rates(output=0.5, recurrent=0.5, zoneout_hidden=0.5, zoneout_cell=0.5), jax.random.key(0), 500, 9
     )
     assert noise is not None
     (layer,) = jax.device_get(noise.layers)
-    for one, other in ((layer.output > 0, layer.state > 0), layer.hold):
-        assert np.mean(one == other) == pytest.approx(0.5, abs=0.05)
+    for first, other in ((layer.output > 0, layer.state > 0), layer.hold):
+        assert np.mean(first == other) == pytest.approx(0.5, abs=0.05)
 
 
 def test_more_steps_leave_the_noise_of_those_before_unchanged():
-    whole = jax.tree.map(jnp.asarray, drawn())
-    jax.tree.map(np.testing.assert_array_equal, whole.steps(0, 15), drawn(steps=15))
+    whole = jax.tree.map(jnp.asarray, sampled())
+    jax.tree.map(np.testing.assert_array_equal, whole.steps(0, 15), sampled(steps=15))
 
 
 def test_what_is_off_is_none():
-    assert drawn(NO_DROPOUT) is None and dropout.expected(WIDTHS, NO_DROPOUT) is None
+    assert sampled(NO_DROPOUT) is None and dropout.expected(WIDTHS, NO_DROPOUT) is None
     assert dropout.expected(WIDTHS, rates(input=0.2, output=0.2, recurrent=0.3)) is None
-    only = drawn(rates(zoneout_hidden=0.5), inputs=False)
+    only = sampled(rates(zoneout_hidden=0.5), inputs=False)
     assert only.inputs is None and only.layers[0].output is None and only.layers[0].state is None
     assert np.any(only.layers[0].hold[0]) and not np.any(only.layers[0].hold[1])
-    assert drawn(rates(output=0.5)).layers[0].hold is None
-    assert drawn(rates(input=0.5), inputs=False).inputs is None
+    assert sampled(rates(output=0.5)).layers[0].hold is None
+    assert sampled(rates(input=0.5), inputs=False).inputs is None
 
 
 def test_evaluation_holds_the_expected_share():

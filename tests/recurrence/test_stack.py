@@ -1,4 +1,4 @@
-"""What holds of stacked layers in all combinations of structure and noise, and their equations anew in NumPy."""
+"""Stacked layers in combinations of structure and noise: invariances, and their equations in NumPy."""
 
 from typing import Any
 
@@ -38,7 +38,7 @@ one_way = pytest.mark.parametrize(
 
 
 def same(x, y, atol: float = 1e-12) -> None:
-    """Equal up to the order of a sum."""
+    """Assert equality up to rounding."""
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=0, atol=atol), x, y)
 
 
@@ -74,13 +74,13 @@ def test_nothing_depends_on_how_much_padding_there_is(case):
 
 
 @cases
-def test_a_sequence_does_not_depend_on_its_neighbours_in_the_batch(case):
-    problem, own = stacks.make(case), slice(0, 2)
+def test_a_sequence_does_not_depend_on_its_neighbors_in_the_batch(case):
+    problem, kept_rows = stacks.make(case), slice(0, 2)
     other = stacks.make(case, seed=5)._replace(lengths=np.array([1, 2, 4, 6], np.int32))
-    actual, wanted = solve(case, problem.rows(own, other)), solve(case, problem)
+    actual, wanted = solve(case, problem.rows(kept_rows, other)), solve(case, problem)
     for x, y in zip(actual[:3], wanted[:3], strict=True):
-        same(jax.tree.map(lambda x: x[own], x), jax.tree.map(lambda x: x[own], y))
-    same(actual.gradients.xs[own], wanted.gradients.xs[own])
+        same(jax.tree.map(lambda x: x[kept_rows], x), jax.tree.map(lambda x: x[kept_rows], y))
+    same(actual.gradients.xs[kept_rows], wanted.gradients.xs[kept_rows])
 
 
 @cases
@@ -94,7 +94,7 @@ def test_an_empty_sequence_ends_as_it_starts(case):
 
 
 def halves(case: Case, problem: Problem, arguments: Arguments, stop: bool):
-    """Return the two halves of time, with the carry passed on, with its gradient or without."""
+    """Return the results of the two halves of time; `stop` stops the gradient of the carry between them."""
     first, second = problem.steps(0, HALF), problem.steps(HALF, STEPS)
     states, carries, _ = stacks.results(case, arguments._replace(xs=arguments.xs[:, :HALF]), first)
     carries = jax.lax.stop_gradient(carries) if stop else carries
@@ -107,10 +107,9 @@ def halves(case: Case, problem: Problem, arguments: Arguments, stop: bool):
     [("rnn-residual", False), ("gru-skip", False), ("lstm-projection-all", False), ("gru-skip", True)],
 )
 def test_chunks_of_time_that_pass_on_the_carry_give_what_the_whole_gives_and_its_gradient(name, truncated):
-    """Truncated, the carry is passed on without its gradient."""
     case = CASES[name]
     problem = stacks.make(case)
-    if truncated:  # a sequence that has ended would lose the gradient of its last carry, too
+    if truncated:  # the cut would also stop the gradient of the last carry of a shorter sequence
         problem = problem._replace(lengths=np.maximum(problem.lengths, HALF + 1))
 
     @quick.jit
@@ -133,15 +132,15 @@ def test_single_steps_give_what_the_whole_gives(case):
 
     @quick.jit
     def stepwise(problem):
-        own = stacks.merged(case, problem.arguments)
+        stack = stacks.merged(case, problem.arguments)
 
         def step(carries, inputs):
             t, x = inputs
-            state, carries = own.step(x, carries, None if problem.noise is None else problem.noise.steps(t))
+            state, carries = stack.step(x, carries, None if problem.noise is None else problem.noise.steps(t))
             return carries, state
 
         return jax.lax.scan(
-            step, own.start(BATCH, jnp.float64), (jnp.arange(STEPS), jnp.swapaxes(problem.arguments.xs, 0, 1))
+            step, stack.start(BATCH, jnp.float64), (jnp.arange(STEPS), jnp.swapaxes(problem.arguments.xs, 0, 1))
         )
 
     with jax.enable_x64(True):
@@ -184,13 +183,13 @@ def test_remat_across_layers_changes_neither_the_profile_nor_omega(reverse):
     same(actual, wanted)
 
 
-def layer_by_hand(cell: Cell, arrays: dict, xs: np.ndarray, own, reverse: bool) -> tuple[np.ndarray, tuple]:
-    """One layer in one direction and one sequence, step by step: states, and the last carry."""
-    mask, hold = own
+def layer_by_hand(cell: Cell, arrays: dict, xs: np.ndarray, noise, reverse: bool) -> tuple[np.ndarray, tuple]:
+    """Return the states and the last carry of one layer, direction and sequence, step by step."""
+    mask, hold = noise
     carry = tuple(np.zeros(part.shape[1]) for part in hold)
     ys = np.zeros((len(xs), len(carry[0])))
     for t in range(len(xs))[:: -1 if reverse else 1]:
-        seen = (mask * carry[0], *carry[1:])  # h enters the products of these cells and nothing else
+        seen = (mask * carry[0], *carry[1:])  # in these cells h is in products only
         new = reference.CELLS[cell.name](xs[t], seen, arrays, cell, tuple(np.zeros_like(part) for part in carry))
         carry = tuple(share[t] * old + (1 - share[t]) * part for share, old, part in zip(hold, carry, new, strict=True))
         ys[t] = carry[0]
@@ -198,7 +197,7 @@ def layer_by_hand(cell: Cell, arrays: dict, xs: np.ndarray, own, reverse: bool) 
 
 
 def stack_by_hand(cell: Cell, weights, problem: Problem) -> tuple[np.ndarray, list, np.ndarray]:
-    """Two residual layers in both directions, with dropout and zoneout: states, last carries, last states."""
+    """Return states, last carries and last states of two residual bidirectional layers with dropout and zoneout."""
     states = np.zeros((BATCH, STEPS, 2 * HIDDEN))
     carries = [[np.zeros_like(part) for part in carry] for carry in problem.carries_share]
     last = np.zeros((BATCH, 2 * HIDDEN))
@@ -208,12 +207,12 @@ def stack_by_hand(cell: Cell, weights, problem: Problem) -> tuple[np.ndarray, li
         for depth, noise in enumerate(problem.noise.layers):
             actual = []
             for direction in range(2):
-                mine = slice(direction * HIDDEN, (direction + 1) * HIDDEN)
-                own = noise.state[row, mine], tuple(share[row, :length, mine] for share in noise.hold)
-                ys, carry = layer_by_hand(cell, weights["layers"][depth][direction], below, own, direction == 1)
+                columns = slice(direction * HIDDEN, (direction + 1) * HIDDEN)
+                layer_noise = noise.state[row, columns], tuple(share[row, :length, columns] for share in noise.hold)
+                ys, carry = layer_by_hand(cell, weights["layers"][depth][direction], below, layer_noise, direction == 1)
                 actual.append(ys)
                 for part, value in zip(carries[depth], carry, strict=True):
-                    part[row, mine] = value
+                    part[row, columns] = value
             y = np.concatenate(actual, axis=1)
             x = y if x is None else x + y
             below = x * noise.output[row]
@@ -264,7 +263,6 @@ def test_with_remat_ten_thousand_steps_of_three_layers_take_an_eighth_of_the_mem
 
 @pytest.mark.parametrize("directions", [1, 2])
 def test_chrono_takes_the_length_that_each_layer_reads(directions):
-    """A layer behind what shortens the sequences reads fewer steps than the first."""
     options, init = StackOptions(200, num_layers=2), InitScheme.of(InitOptions(bias="chrono"))
     between = [Halves(directions * 200)]
     stack = Stack(MinGRU(), options, 2, init, nnx.Rngs(params=0), length=101, directions=directions, between=between)

@@ -1,4 +1,4 @@
-"""What holds of a layer over time, for every cell: the equations written anew in NumPy, flax's cells, invariances."""
+"""A layer over time, for every cell: equations in NumPy, flax's cells, and invariances."""
 
 import jax
 import jax.numpy as jnp
@@ -19,7 +19,7 @@ VALID = np.arange(STEPS)[None, :] < np.array(LENGTHS)[:, None]
 
 
 def same(x, y) -> None:
-    """Equal up to the order of a sum."""
+    """Assert equality up to rounding."""
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=0, atol=1e-13), x, y)
 
 
@@ -40,7 +40,7 @@ def test_past_its_length_a_sequence_yields_zeros_and_holds_the_carry(name, rever
 @each_case("reverse")
 def test_nothing_depends_on_what_the_padding_holds(name, reverse):
     problem = problems.make(name)
-    filled = problem.replace(xs=np.where(VALID[:, :, None], problem.arguments.xs, np.nan))  # also what is not finite
+    filled = problem.replace(xs=np.where(VALID[:, :, None], problem.arguments.xs, np.nan))
     same(solve(name, filled, masked=True, reverse=reverse), solve(name, problem, masked=True, reverse=reverse))
 
 
@@ -48,7 +48,7 @@ def test_nothing_depends_on_what_the_padding_holds(name, reverse):
 def test_nothing_depends_on_how_much_padding_there_is(name, reverse):
     problem = problems.make(name, lengths=(HALF, 1, 0, 2))
     short = problem.replace(xs=problem.arguments.xs[:, :HALF], ys_share=problem.ys_share[:, :HALF])
-    actual, wanted = (solve(name, each, masked=True, reverse=reverse) for each in (problem, short))
+    actual, wanted = (solve(name, variant, masked=True, reverse=reverse) for variant in (problem, short))
     same(actual.ys[:, :HALF], wanted.ys)
     same(actual.last, wanted.last)
     same(actual.norms[:HALF], wanted.norms)
@@ -56,22 +56,22 @@ def test_nothing_depends_on_how_much_padding_there_is(name, reverse):
 
 
 @each_case("reverse")
-def test_a_sequence_does_not_depend_on_its_neighbours_in_the_batch(name, reverse):
+def test_a_sequence_does_not_depend_on_its_neighbors_in_the_batch(name, reverse):
     problem, other = problems.make(name), problems.make(name, seed=5)
-    own, rest = slice(0, 2), slice(2, BATCH)
+    kept_rows, rest = slice(0, 2), slice(2, BATCH)
     mixed = problem.replace(
-        xs=np.concatenate([problem.arguments.xs[own], other.arguments.xs[rest]]),
+        xs=np.concatenate([problem.arguments.xs[kept_rows], other.arguments.xs[rest]]),
         carry=tuple(
-            np.concatenate([x[own], y[rest]])
+            np.concatenate([x[kept_rows], y[rest]])
             for x, y in zip(problem.arguments.carry, other.arguments.carry, strict=True)
         ),
-        lengths=np.array([*LENGTHS[own], 4, 6], np.int32),
+        lengths=np.array([*LENGTHS[kept_rows], 4, 6], np.int32),
     )
-    actual, wanted = (solve(name, each, masked=True, reverse=reverse) for each in (mixed, problem))
+    actual, wanted = (solve(name, variant, masked=True, reverse=reverse) for variant in (mixed, problem))
     for x, y in ((actual.ys, wanted.ys), (actual.gradients.xs, wanted.gradients.xs)):
-        same(x[own], y[own])
+        same(x[kept_rows], y[kept_rows])
     for x, y in ((actual.last, wanted.last), (actual.gradients.carry, wanted.gradients.carry)):
-        same([part[own] for part in x], [part[own] for part in y])
+        same([part[kept_rows] for part in x], [part[kept_rows] for part in y])
 
 
 @each_case(variants=False)
@@ -129,9 +129,9 @@ def test_single_steps_give_what_the_whole_gives(name):
     with jax.enable_x64(True):
         arrays, xs, carry = jax.tree.map(jnp.asarray, problem.arguments)
         weights = weights_of(cell_of(name), arrays)
-        one = quick.jit(lambda x, carry: step(cell_of(name), weights, x, carry))
+        one_step = quick.jit(lambda x, carry: step(cell_of(name), weights, x, carry))
         for t in reversed(range(STEPS)):
-            carry = one(xs[:, t], carry)
+            carry = one_step(xs[:, t], carry)
             same(carry[0], whole.ys[:, t])
     same(carry, whole.last)
 
@@ -185,20 +185,18 @@ def test_results_over_time_are_those_of_the_equations(name, masked, reverse):
 
 
 @each_case("reverse", cells=reference.CELLS)
-@pytest.mark.parametrize("argument", Arguments._fields)
-def test_gradients_are_the_finite_differences_of_the_equations(name, argument, reverse):
+def test_gradients_are_the_finite_differences_of_the_equations(name, reverse):
     problem = problems.make(name)
     rng, small = np.random.default_rng(1), 2e-6
-    value = getattr(problem.arguments, argument)
-    direction = jax.tree.map(lambda x: rng.normal(size=x.shape), value)
+    direction = jax.tree.map(lambda x: rng.normal(size=x.shape), problem.arguments)
 
     def at(distance: float) -> float:
-        moved = jax.tree.map(lambda x, d: x + distance * d, value, direction)
-        return reference_loss(name, problem.replace(**{argument: moved}), reverse)
+        moved = jax.tree.map(lambda x, d: x + distance * d, problem.arguments, direction)
+        return reference_loss(name, problem.replace(**moved._asdict()), reverse)
 
-    gradient = getattr(solve(name, problem, masked=True, reverse=reverse).gradients, argument)
-    slope = sum(jax.tree.leaves(jax.tree.map(lambda g, d: np.sum(g * d), gradient, direction)))
-    assert slope == pytest.approx((at(small) - at(-small)) / (2 * small), abs=1e-8)
+    gradients = solve(name, problem, masked=True, reverse=reverse).gradients
+    slope = sum(jax.tree.leaves(jax.tree.map(lambda g, d: np.sum(g * d), gradients, direction)))
+    assert slope == pytest.approx((at(small) - at(-small)) / (2 * small), abs=1e-7)
 
 
 @each_case("reverse", variants=False, cells=reference.CELLS)
@@ -218,7 +216,7 @@ def test_the_probe_reads_the_gradient_of_every_part_including_the_way_from_c_thr
 
 
 def flax_cell(name: str, arguments: Arguments) -> nnx.RNNCellBase:
-    """Flax's cell with our weights: its gates stand in the same order, its one bias with the input or the state."""
+    """Return flax's cell with these weights; its gates have the same order, its bias is with the input or the state."""
     kind = {"rnn": nnx.SimpleCell, "lstm": nnx.OptimizedLSTMCell, "gru": nnx.GRUCell}[name]
     cell = nnx.eval_shape(lambda: kind(INPUTS, HIDDEN, dtype=jnp.float64, rngs=nnx.Rngs(0)))
     with_bias = cell.dense_h if name == "lstm" else cell.dense_i
@@ -245,5 +243,5 @@ def test_results_and_gradients_are_those_of_flax_with_the_same_weights(name):
         gradients, (ys, last) = quick.jit(jax.grad(loss, has_aux=True))(problem.arguments)
     actual = solve(name, problem, masked=False, reverse=False)
     pairs = (actual.ys, ys), (actual.last, last), (actual.gradients, gradients)
-    for own, wanted in pairs:
-        jax.tree.map(lambda x, y: np.testing.assert_allclose(x, y, rtol=0, atol=1e-12), own, wanted)
+    for kept_rows, wanted in pairs:
+        jax.tree.map(lambda x, y: np.testing.assert_allclose(x, y, rtol=0, atol=1e-12), kept_rows, wanted)

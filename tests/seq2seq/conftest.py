@@ -6,6 +6,6 @@ import pytest
 
 @pytest.fixture(autouse=True)
 def double_precision() -> Iterator[None]:
-    """So that equal means equal to 1e-12, and not merely close."""
+    """Use float64, so that tests compare to 1e-12."""
     with jax.enable_x64(True):
         yield

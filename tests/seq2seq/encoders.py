@@ -1,4 +1,4 @@
-"""Small float64 encoders of every kind, in every direction, and what they read."""
+"""Small float64 encoders of every kind and direction, and their inputs."""
 
 import functools
 from typing import Any
@@ -23,7 +23,7 @@ KINDS: dict[str, dict[str, Any]] = {
     "max": {"subsampling": "max", "residual": True},
     "convolution": {"subsampling": "convolution"},
 }
-"""Of `ModelOptions`, each with something that must go along."""
+"""Fields of `ModelOptions` for each kind, with another option that must work with it."""
 ways, kinds = pytest.mark.parametrize("way", WAYS), pytest.mark.parametrize("kind", KINDS)
 
 

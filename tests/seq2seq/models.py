@@ -1,4 +1,4 @@
-"""Small models for the tests of the sequence-to-sequence parts, and what they read."""
+"""Small models and batches for the tests of `seq2seq`."""
 
 import functools
 from collections.abc import Callable
@@ -48,24 +48,24 @@ WAYS: dict[str, Attention] = {
     "additive, smoothed": attention("additive", smoothing=True, temperature=0.5),
     "local_p, near": attention("local_p", window=1),
 }
-"""The kinds of attention, and each of their options with one kind or another."""
+"""All kinds of attention, and each of their options with some kind."""
 ways = pytest.mark.parametrize("way", WAYS)
 
 
 @functools.cache
 def model(cell: str = "gru", kind: str | Attention = "additive", **options: Any) -> Seq2seq:
-    """Return a model of tokens to tokens; the options are those of the model."""
+    """Return a model from tokens to tokens, with these options of the model."""
     return build(TOKENS, cell, kind, **options)
 
 
 def build(spec: TaskSpec, cell: str | Cell, kind: str | Attention = "none", **options: Any) -> Seq2seq:
-    """Return a model with weights from NumPy, which takes no compilation.
+    """Return a model with weights from NumPy, without compilation.
 
     Args:
-        spec: of the task.
-        cell: of all layers.
-        kind: of attention.
-        options: of the model, and sections such as `decoding`.
+        spec: inputs and targets of the task.
+        cell: cell of all layers.
+        kind: kind of attention.
+        options: options of the model, and sections such as `decoding`.
     """
     sections = {name: options.pop(name) for name in ("decoding", "teacher_forcing") if name in options}
     model = ModelOptions(**{"hidden_size": FEATURES, **options})
@@ -76,17 +76,17 @@ def build(spec: TaskSpec, cell: str | Cell, kind: str | Attention = "none", **op
 
 
 def filled(create: Callable[[], M]) -> M:
-    """Return the module with all its weights drawn anew, in double precision."""
+    """Return the module with new random weights in double precision."""
     rng, abstract = np.random.default_rng(0), nnx.eval_shape(create)
     for _, module in nnx.iter_modules(abstract):
         if isinstance(module, nnx.Embed):
-            module.dtype = jnp.float64  # the one layer whose results are not of its weights' type
+            module.dtype = jnp.float64  # otherwise its results have another type than its weights
     graphdef, state = nnx.split(abstract)
     return nnx.merge(graphdef, jax.tree.map(lambda x: jnp.asarray(rng.normal(size=x.shape)), state))
 
 
 def altered(module: M, weight: Array, *path: str) -> M:
-    """Return the module with another weight in this place."""
+    """Return the module with the weight at this path replaced."""
     graphdef, state = nnx.split(module)
     place: Any = state
     for name in path[:-1]:
@@ -105,7 +105,7 @@ def encoded(model: Seq2seq, batch: Batch) -> Memory:
 
 
 def batch(seed: int = 0, source: int = SOURCE, target: int = TARGET) -> Batch[Array]:
-    """Return random tokens, padded to these widths with random tokens, which must make no difference."""
+    """Return random tokens, padded to these widths by random tokens."""
     rng = np.random.default_rng(seed)
     inputs = rng.integers(FIRST_SYMBOL, LETTERS, (BATCH, source))
     targets = rng.integers(FIRST_SYMBOL, PHONEMES, (BATCH, target))

@@ -1,4 +1,4 @@
-"""A budget of weights decides the hidden size; models are counted, none is built."""
+"""A parameter budget decides the hidden size, without creating models."""
 
 from typing import Any
 
@@ -23,7 +23,7 @@ PRONUNCIATION = TaskSpec("tokens", 29, 22, "tokens", 42, 20)
 
 @pytest.fixture(autouse=True)
 def clear_cache():
-    """Sizes are searched anew, as tests put other counts in the place of a model's."""
+    """Clear the cached searches, as tests replace the counts."""
     yield
     budget._nearest.cache_clear()
 
@@ -50,9 +50,9 @@ def test_the_hidden_size_is_the_allowed_one_with_the_nearest_count(weights, head
     sizes = range(heads, 300, heads)
     for wanted in range(1, weights(30 * heads), 1 + weights(30 * heads) // 50):
         options = Seq2seqOptions(ModelOptions(parameter_budget=wanted), attention=MultiHeadAttention(num_heads=heads))
-        found = resolve_hidden_size(options, PRONUNCIATION).model
-        assert found.hidden_size == min(sizes, key=lambda size: abs(weights(size) - wanted)), wanted
-        assert found.parameter_budget == 0
+        sized = resolve_hidden_size(options, PRONUNCIATION).model
+        assert sized.hidden_size == min(sizes, key=lambda size: abs(weights(size) - wanted)), wanted
+        assert sized.parameter_budget == 0
 
 
 @pytest.mark.parametrize(

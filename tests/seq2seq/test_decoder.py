@@ -1,4 +1,4 @@
-"""The decoder's parallel path is its single steps, it cannot look ahead, and it sees of the source what it should."""
+"""The decoder's parallel path equals its single steps, is causal, and reads the source."""
 
 import dataclasses
 import functools
@@ -37,16 +37,17 @@ VALID_SOURCE = np.arange(SOURCE)[None, :] < np.array(SOURCE_LENGTHS)[:, None]
 VALID_TARGET = np.arange(TARGET)[None, :] < np.array(TARGET_LENGTHS)[:, None]
 
 
-def stepwise(decoder: Decoder, memory: Memory, fed, noise=NO_NOISE):
-    """Logits and weights, one token at a time."""
+def stepwise(decoder: Decoder, memory: Memory, previous, noise=NO_NOISE):
+    """Return logits and weights, one token at a time."""
 
     def step(state, inputs):
-        u, fed_u = inputs
-        logits, weights, state = decoder.step(memory, state, fed_u, noise.step(u))
+        u, token = inputs
+        logits, weights, state = decoder.step(memory, state, token, noise.step(u))
         return state, (logits, weights)
 
     return [
-        jnp.swapaxes(x, 0, 1) for x in jax.lax.scan(step, decoder.start(memory), (jnp.arange(fed.shape[1]), fed.T))[1]
+        jnp.swapaxes(x, 0, 1)
+        for x in jax.lax.scan(step, decoder.start(memory), (jnp.arange(previous.shape[1]), previous.T))[1]
     ]
 
 
@@ -63,8 +64,8 @@ def test_all_positions_at_once_give_what_single_steps_give(cell, options):
 
     @quick.jit
     def both(batch):
-        memory, fed = encoded(model, batch), previous_tokens(batch.targets)
-        return decoder(memory, fed, None), stepwise(decoder, memory, fed)
+        memory, previous = encoded(model, batch), previous_tokens(batch.targets)
+        return decoder(memory, previous, None), stepwise(decoder, memory, previous)
 
     (logits, weights), (logits_1, weights_1) = both(batch)
     assert logits.shape == (BATCH, TARGET, PHONEMES) and weights.shape == (BATCH, TARGET, SOURCE)
@@ -86,10 +87,10 @@ def test_with_all_structure_and_noise_single_steps_give_what_all_positions_at_on
 
     @quick.jit
     def both(batch, key):
-        memory, fed = encoded(model, batch), previous_tokens(batch.targets)
+        memory, previous = encoded(model, batch), previous_tokens(batch.targets)
         noise = decoder.noise(Rates(*[rate] * 6), key, BATCH, TARGET, SOURCE)
-        at_once = decoder(memory, fed, None, noise)[0]
-        return at_once, stepwise(decoder, memory, fed, noise)[0], decoder(memory, fed, None)[0]
+        at_once = decoder(memory, previous, None, noise)[0]
+        return at_once, stepwise(decoder, memory, previous, noise)[0], decoder(memory, previous, None)[0]
 
     at_once, one_by_one, without = both(batch, jax.random.key(0))
     np.testing.assert_allclose(at_once, one_by_one, rtol=0, atol=1e-12)
@@ -100,13 +101,15 @@ def test_with_all_structure_and_noise_single_steps_give_what_all_positions_at_on
 def test_a_position_depends_on_the_tokens_fed_so_far_and_on_no_later_one(way):
     model, batch = models.model("gru", WAYS[way], num_layers=2, bidirectional=True), models.batch()
     decoder = decoder_of(model)
-    fed = jnp.tile(jnp.arange(TARGET, dtype=jnp.int32)[None, :], (BATCH, 1))  # row v of the table is fed at v alone
+    previous = jnp.tile(
+        jnp.arange(TARGET, dtype=jnp.int32)[None, :], (BATCH, 1)
+    )  # row v of the table is fed at v alone
 
     @quick.jit
     def jacobian(table):
         def logits(table):
-            own = altered(decoder, table, "embed", "embedding")
-            return jnp.sum(jnp.square(own(encoded(model, batch), fed, None)[0]), axis=(0, 2))
+            changed = altered(decoder, table, "embed", "embedding")
+            return jnp.sum(jnp.square(changed(encoded(model, batch), previous, None)[0]), axis=(0, 2))
 
         return jnp.sum(jnp.abs(jax.jacobian(logits)(table)), axis=2)
 
@@ -139,24 +142,24 @@ def test_without_attention_the_source_is_seen_through_the_last_state_alone(atten
 
 @pytest.mark.parametrize("layers", [1, 2])
 def test_a_context_before_the_recurrence_enters_it_and_input_feeding_brings_back_what_was_read(layers):
-    """Two steps written out; the second layer adds to what it reads, and so does what is asked of the attention."""
+    """Two steps of a residual decoder, written out in NumPy."""
     batch = models.batch()
     kind = models.attention("dot", placement="before", input_feeding=True)
     model = models.build(TOKENS, "rnn", kind, num_layers=layers, residual=layers > 1)
     decoder = decoder_of(model)
     logits = quick.jit(lambda: decoder(encoded(model, batch), previous_tokens(batch.targets), None)[0])()
     memory = jax.device_get(quick.jit(lambda: encoded(model, batch))())
-    arrays = [[np.asarray(x) for x in (own.w[...], own.u[...], own.b[...])] for (own,) in decoder.stack.layers]
+    arrays = [[np.asarray(x) for x in (layer.w[...], layer.u[...], layer.b[...])] for (layer,) in decoder.stack.layers]
     combine, vocabulary = decoder.combine, decoder.vocabulary
     assert vocabulary is not None and combine.bias is not None and vocabulary.bias is not None
     embedding = np.asarray(decoder.embed.embedding[...])
-    fed = np.asarray(previous_tokens(batch.targets))
+    previous = np.asarray(previous_tokens(batch.targets))
     for row, length in enumerate(SOURCE_LENGTHS):
         hidden, read = [memory.carries[layer][0][row] for layer in range(layers)], np.zeros(FEATURES)
         for step in range(2):
             scores = np.exp(memory.states[row, :length] @ sum(hidden))
             context = (scores / scores.sum() if length else scores) @ memory.states[row, :length]
-            entering = np.concatenate([embedding[fed[row, step]], context, read])
+            entering = np.concatenate([embedding[previous[row, step]], context, read])
             above = np.zeros(FEATURES)
             for layer, (w, u, b) in enumerate(arrays):
                 hidden[layer] = np.tanh((above if layer else entering) @ w + hidden[layer] @ u + b)
@@ -183,22 +186,24 @@ def test_checkpoints_of_a_decoder_that_waits_change_no_number(way, every):
         graphdef, weights = nnx.split(model)
         return jax.value_and_grad(lambda w: nnx.merge(graphdef, w).loss(batch, jax.random.key(0))[0])(weights)
 
-    (loss, found), (plain_loss, wanted) = gradients(every), gradients(0)
+    (loss, actual), (plain_loss, wanted) = gradients(every), gradients(0)
     assert loss == pytest.approx(float(plain_loss), rel=1e-14)
-    jax.tree.map(lambda x, y: np.testing.assert_allclose(x, y, rtol=0, atol=1e-13), found, wanted)
+    jax.tree.map(lambda x, y: np.testing.assert_allclose(x, y, rtol=0, atol=1e-13), actual, wanted)
 
 
 @pytest.mark.parametrize("way", WAITING)
 def test_the_gradient_of_a_decoder_that_waits_ends_where_it_is_truncated(way):
     model, batch = models.build(TOKENS, "gru", WAITING[way], tbptt_steps=3), models.batch()
     memory = quick.jit(encoded, static_argnums=0)(model, batch)
-    fed = jnp.tile(jnp.arange(TARGET, dtype=jnp.int32)[None, :], (BATCH, 1))  # row v of the table is fed at v alone
+    previous = jnp.tile(
+        jnp.arange(TARGET, dtype=jnp.int32)[None, :], (BATCH, 1)
+    )  # row v of the table is fed at v alone
 
     @quick.jit
     def jacobian(table):
         def logits(table):
-            own = altered(decoder_of(model), table, "embed", "embedding")
-            return jnp.sum(jnp.square(own(memory, fed, None)[0]), axis=(0, 2))
+            changed = altered(decoder_of(model), table, "embed", "embedding")
+            return jnp.sum(jnp.square(changed(memory, previous, None)[0]), axis=(0, 2))
 
         return logits(table), jnp.sum(jnp.abs(jax.jacobian(logits)(table)), axis=2)
 
@@ -208,7 +213,7 @@ def test_the_gradient_of_a_decoder_that_waits_ends_where_it_is_truncated(way):
     np.testing.assert_array_equal(np.asarray(reads)[:, :TARGET] > 0, within)
     whole = models.model("gru", WAITING[way])
     np.testing.assert_allclose(
-        values, jnp.sum(jnp.square(decoder_of(whole)(memory, fed, None)[0]), axis=(0, 2)), rtol=1e-12
+        values, jnp.sum(jnp.square(decoder_of(whole)(memory, previous, None)[0]), axis=(0, 2)), rtol=1e-12
     )
 
 
@@ -217,22 +222,24 @@ def test_sources_without_a_step_are_as_sources_of_length_0(attention):
     model, batch = models.model("gru", attention, bidirectional=True), models.batch()
     none = jnp.zeros(BATCH, jnp.int32)
     empty = dataclasses.replace(batch, inputs=batch.inputs[:, :0], input_lengths=none)
-    found, wanted = (quick.jit(model.predict)(each) for each in (empty, dataclasses.replace(batch, input_lengths=none)))
-    jax.tree.map(lambda x, y: np.testing.assert_allclose(x, y, rtol=0, atol=1e-13), found, wanted)
+    actual, wanted = (
+        quick.jit(model.predict)(example) for example in (empty, dataclasses.replace(batch, input_lengths=none))
+    )
+    jax.tree.map(lambda x, y: np.testing.assert_allclose(x, y, rtol=0, atol=1e-13), actual, wanted)
 
 
 def test_a_tied_vocabulary_is_the_embedding():
     model, plain = (models.build(TOKENS, "gru", tie_embeddings=tied) for tied in (True, False))
     decoder, batch = decoder_of(model), models.batch()
     assert decoder.vocabulary is None and decoder.bias is not None
-    sizes = [sum(x.size for x in jax.tree.leaves(nnx.state(each, nnx.Param))) for each in (model, plain)]
+    sizes = [sum(x.size for x in jax.tree.leaves(nnx.state(example, nnx.Param))) for example in (model, plain)]
     assert sizes[1] - sizes[0] == FEATURES * PHONEMES
 
     @quick.jit
     def run():
-        memory, fed = encoded(model, batch), previous_tokens(batch.targets)
-        hidden, _ = decoder.stack(decoder.embed(fed), decoder.start(memory).carries)
-        return decoder(memory, fed, None)[0], jnp.tanh(decoder.combine(hidden))
+        memory, previous = encoded(model, batch), previous_tokens(batch.targets)
+        hidden, _ = decoder.stack(decoder.embed(previous), decoder.start(memory).carries)
+        return decoder(memory, previous, None)[0], jnp.tanh(decoder.combine(hidden))
 
     logits, read = run()
     wanted = np.asarray(read) @ np.asarray(decoder.embed.embedding[...]).T + np.asarray(decoder.bias[...])
@@ -259,15 +266,15 @@ def test_a_memory_of_the_decoders_width_is_its_first_state_and_another_passes_a_
         cell, options = LSTM(projection_size=projection), {"num_layers": 2, "skip_connections": True}
         model = models.build(TOKENS, cell, bidirectional=bidirectional, **options)
         memory, decoder = quick.jit(encoded, static_argnums=0)(model, batch), decoder_of(model)
-        found, given = jax.tree.leaves(decoder.start(memory).carries), jax.tree.leaves(memory.carries)
-        assert len(decoder.bridges) == (len(given) if bidirectional else 0)
+        actual, expected = jax.tree.leaves(decoder.start(memory).carries), jax.tree.leaves(memory.carries)
+        assert len(decoder.bridges) == (len(expected) if bidirectional else 0)
         if bidirectional:
-            given = [bridge(part) for bridge, part in zip(decoder.bridges, given, strict=True)]
-        for part, wanted in zip(found, given, strict=True):
+            expected = [bridge(part) for bridge, part in zip(decoder.bridges, expected, strict=True)]
+        for part, wanted in zip(actual, expected, strict=True):
             np.testing.assert_allclose(part, wanted, rtol=0, atol=1e-12)
 
 
-def test_the_read_out_has_a_width_of_its_own():
+def test_the_readout_size_is_an_option():
     model = models.build(TOKENS, "gru", readout_size=9)
     decoder, batch = decoder_of(model), models.batch()
     assert decoder.combine.out_features == 9 and decoder.vocabulary is not None

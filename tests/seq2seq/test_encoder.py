@@ -1,4 +1,4 @@
-"""The encoder is unrolled layers, whatever shortens the source between them, in any direction and with any cell."""
+"""The encoder equals layers unrolled one by one, with any subsampling, direction and cell."""
 
 import functools
 from typing import Any
@@ -26,12 +26,12 @@ def encoder(cell: str = "lstm", layers: int = 2, bidirectional: bool = True) -> 
     return models.build(FEATURES, cell, num_layers=layers, bidirectional=bidirectional).encoder
 
 
-def by_hand(own: Encoder, xs, lengths, probe=None, noise: StackNoise | None = None) -> Memory:
-    """Run the layers one by one, from zeros; the last states are read off the states of each row."""
-    stack, x, carries = own.stack, jnp.zeros(0), []
-    read, lengths = own.front(xs, lengths)
+def by_hand(module: Encoder, xs, lengths, probe=None, noise: StackNoise | None = None) -> Memory:
+    """Run the layers one by one from zeros; the last states are those of each row."""
+    stack, x, carries = module.stack, jnp.zeros(0), []
+    read, lengths = module.front(xs, lengths)
     for depth, directions in enumerate(stack.layers):
-        given = LayerNoise() if noise is None else noise.layers[depth]
+        layer_noise = LayerNoise() if noise is None else noise.layers[depth]
         if depth:
             x, lengths = stack.between[depth - 1](x, lengths) if len(stack.between) else (x, lengths)
             read = stack.norms[depth - 1](x) if len(stack.norms) else x
@@ -39,20 +39,20 @@ def by_hand(own: Encoder, xs, lengths, probe=None, noise: StackNoise | None = No
             mask = noise.layers[depth - 1].output
             assert mask is not None and read.shape[2] % mask.shape[1] == 0
             read = read * jnp.concatenate([mask] * (read.shape[2] // mask.shape[1]), axis=1)[:, None, :]
-        found = []
+        actual = []
         for direction, weights in enumerate(directions):
             half = slice(direction * H, (direction + 1) * H)
-            hold = None if given.hold is None else tuple(x[:, : read.shape[1], half] for x in given.hold)
+            hold = None if layer_noise.hold is None else tuple(x[:, : read.shape[1], half] for x in layer_noise.hold)
             options: dict[str, Any] = {"reverse": stack.reverse[direction], "hold": hold}
             options["probe"] = probe if depth == len(stack.layers) - 1 and direction == 0 else None
-            found.append(unroll(stack.cell, weights, read, lengths=lengths, **options))
-        y = jnp.concatenate([states for states, _ in found], axis=-1)
+            actual.append(unroll(stack.cell, weights, read, lengths=lengths, **options))
+        y = jnp.concatenate([states for states, _ in actual], axis=-1)
         carries.append(
-            tuple(jnp.concatenate(part, axis=-1) for part in zip(*(carry for _, carry in found), strict=True))
+            tuple(jnp.concatenate(part, axis=-1) for part in zip(*(carry for _, carry in actual), strict=True))
         )
         x = x + y if depth and stack.options.residual else y
-        if depth == len(stack.layers) - 1 and given.output is not None:
-            x = x * given.output[:, None, :]
+        if depth == len(stack.layers) - 1 and layer_noise.output is not None:
+            x = x * layer_noise.output[:, None, :]
     assert lengths is not None
     last = [x[:, 0] if reverse else x[jnp.arange(len(x)), lengths - 1] for reverse in stack.reverse]
     last = [part[:, slice(d * H, (d + 1) * H)] for d, part in enumerate(last)]
@@ -61,48 +61,48 @@ def by_hand(own: Encoder, xs, lengths, probe=None, noise: StackNoise | None = No
 
 
 def test_layers_read_the_layer_below_and_directions_are_put_side_by_side():
-    own, (xs, lengths) = encoder(), inputs()
-    found, wanted = quick.jit(lambda: (own(xs, lengths), by_hand(own, xs, lengths)))()
-    assert found.states.shape == (4, STEPS, 2 * H) and own.stack.output_size == 2 * H
-    close(found, wanted)
+    module, (xs, lengths) = encoder(), inputs()
+    actual, wanted = quick.jit(lambda: (module(xs, lengths), by_hand(module, xs, lengths)))()
+    assert actual.states.shape == (4, STEPS, 2 * H) and module.stack.output_size == 2 * H
+    close(actual, wanted)
 
 
 def test_in_one_direction_the_memory_ends_with_the_last_hidden_state():
-    own, (xs, lengths) = encoder(layers=1, bidirectional=False), inputs()
-    memory = jax.device_get(quick.jit(lambda: own(xs, lengths))())
-    assert memory.states.shape == (4, STEPS, H) == (4, STEPS, own.stack.output_size)
+    module, (xs, lengths) = encoder(layers=1, bidirectional=False), inputs()
+    memory = jax.device_get(quick.jit(lambda: module(xs, lengths))())
+    assert memory.states.shape == (4, STEPS, H) == (4, STEPS, module.stack.output_size)
     for row, length in enumerate(LENGTHS):
         last = memory.states[row, length - 1] if length else np.zeros(H)
         np.testing.assert_array_equal(memory.carries[0][0][row], last)
 
 
 def test_the_probe_reads_the_forward_direction_of_the_top_layer():
-    own, (xs, lengths) = encoder(), inputs()
+    module, (xs, lengths) = encoder(), inputs()
     share = jnp.asarray(np.random.default_rng(1).normal(size=(4, STEPS, 2 * H)))
-    encoders = (lambda probe: own(xs, lengths, probe)), (lambda probe: by_hand(own, xs, lengths, probe))
+    encoders = ((lambda probe: module(xs, lengths, probe)), (lambda probe: by_hand(module, xs, lengths, probe)))
 
     @quick.jit
     def gradients():
         return [jax.grad(lambda probe, e=e: jnp.sum(e(probe).states * share))(jnp.zeros((STEPS, 2))) for e in encoders]
 
-    found, wanted = gradients()
-    assert np.all(np.asarray(found) > 0.1)
-    close(found, wanted)
+    actual, wanted = gradients()
+    assert np.all(np.asarray(actual) > 0.1)
+    close(actual, wanted)
 
 
 def test_tokens_are_embedded():
-    own = models.model(bidirectional=True).encoder
+    module = models.model(bidirectional=True).encoder
     tokens = models.batch()
-    assert own.embed is not None
-    embedded, (layer,) = own.embed.embedding[...][tokens.inputs], own.stack.layers
+    assert module.embed is not None
+    embedded, (layer,) = module.embed.embedding[...][tokens.inputs], module.stack.layers
 
     @quick.jit
     def both():
         states = [
-            unroll(own.stack.cell, weights, embedded, lengths=tokens.input_lengths, reverse=reverse)[0]
+            unroll(module.stack.cell, weights, embedded, lengths=tokens.input_lengths, reverse=reverse)[0]
             for weights, reverse in zip(layer, (False, True), strict=True)
         ]
-        return own(tokens.inputs, tokens.input_lengths).states, jnp.concatenate(states, axis=-1)
+        return module(tokens.inputs, tokens.input_lengths).states, jnp.concatenate(states, axis=-1)
 
     close(*both())
 
@@ -111,8 +111,8 @@ def test_tokens_are_embedded():
 def test_what_a_head_reads_is_the_state_at_the_step_that_each_direction_reads_last(skip, bidirectional):
     options = {"num_layers": 2, "residual": True, "layer_norm": True}
     model = models.build(FEATURES, "gru", bidirectional=bidirectional, skip_connections=skip, **options)
-    own, (xs, lengths) = model.encoder, inputs()
-    memory = jax.device_get(quick.jit(lambda: own(xs, lengths))())
+    module, (xs, lengths) = model.encoder, inputs()
+    memory = jax.device_get(quick.jit(lambda: module(xs, lengths))())
     width = (2 if skip else 1) * (2 if bidirectional else 1) * H
     assert memory.states.shape == (4, STEPS, width) and memory.last.shape == (4, width)
     blocks = np.arange(width) // H
@@ -124,24 +124,24 @@ def test_what_a_head_reads_is_the_state_at_the_step_that_each_direction_reads_la
 
 def test_a_learned_initial_state_is_where_the_first_step_starts_from_and_starts_at_zero():
     options = ModelOptions(H, bidirectional=True, initial_state="learned")
-    own = models.build(FEATURES, "lstm", bidirectional=True, initial_state="learned").encoder
+    module = models.build(FEATURES, "lstm", bidirectional=True, initial_state="learned").encoder
     xs, lengths = inputs()
-    (parts,) = own.stack.initial
+    (parts,) = module.stack.initial
     carry = tuple(jnp.tile(part[...][None, :], (4, 1)) for part in parts)
-    found, wanted = quick.jit(lambda: (own(xs, lengths), by_hand_one_layer(own, xs, lengths, carry)))()
-    close(found, wanted)
-    for part, last in zip(carry, found.carries[0], strict=True):
+    actual, wanted = quick.jit(lambda: (module(xs, lengths), by_hand_one_layer(module, xs, lengths, carry)))()
+    close(actual, wanted)
+    for part, last in zip(carry, actual.carries[0], strict=True):
         close(last[LENGTHS.index(0)], part[0])
     rngs = nnx.Rngs(params=jax.random.key(0))
     fresh = Stack(LSTM(), options, INPUTS, models.INIT, rngs, length=STEPS, learn_initial=True)
     assert all(np.all(np.asarray(part[...]) == 0) for part in fresh.initial[0])
 
 
-def by_hand_one_layer(own: Encoder, xs, lengths, carry) -> Memory:
-    (layer,) = own.stack.layers
+def by_hand_one_layer(module: Encoder, xs, lengths, carry) -> Memory:
+    (layer,) = module.stack.layers
     halves = [tuple(part[:, cut] for part in carry) for cut in (slice(0, H), slice(H, 2 * H))]
     read = [
-        unroll(own.stack.cell, weights, xs, carry=half, lengths=lengths, reverse=reverse)
+        unroll(module.stack.cell, weights, xs, carry=half, lengths=lengths, reverse=reverse)
         for weights, half, reverse in zip(layer, halves, (False, True), strict=True)
     ]
     states = jnp.concatenate([hidden for hidden, _ in read], axis=-1)
@@ -151,7 +151,7 @@ def by_hand_one_layer(own: Encoder, xs, lengths, carry) -> Memory:
 
 def test_dropout_spares_data_and_acts_on_embeddings():
     rates, key = Rates(input=jnp.asarray(0.5), output=jnp.asarray(0.5)), jax.random.key(0)
-    of_data, of_tokens = (own.noise(rates, key, 4, STEPS) for own in (encoder(), models.model().encoder))
+    of_data, of_tokens = (module.noise(rates, key, 4, STEPS) for module in (encoder(), models.model().encoder))
     assert of_data is not None and of_data.inputs is None and of_data.layers[0].output is not None
     assert of_tokens is not None and of_tokens.inputs is not None
 
@@ -170,37 +170,39 @@ BY_HAND = {
 )
 def test_an_encoder_that_shortens_the_source_is_layers_and_what_stands_between_them(case, noisy):
     kind, way, cell, options = BY_HAND[case]
-    own, (xs, lengths) = variant(kind, way, cell, **options), inputs()
-    rng, widths = np.random.default_rng(2), own.stack.widths
+    module, (xs, lengths) = variant(kind, way, cell, **options), inputs()
+    rng, widths = np.random.default_rng(2), module.stack.widths
 
     def layer() -> LayerNoise:
         hold = tuple(jnp.asarray(1.0 * (rng.random((4, STEPS, width)) < 0.3)) for width in widths.parts)
         return LayerNoise(output=jnp.asarray(2.0 * (rng.random((4, widths.parts[0])) < 0.5)), hold=hold)
 
     noise = StackNoise(tuple(layer() for _ in range(widths.num_layers))) if noisy else None
-    found, wanted = quick.jit(lambda: (own(xs, lengths, noise=noise), by_hand(own, xs, lengths, noise=noise)))()
+    actual, wanted = quick.jit(lambda: (module(xs, lengths, noise=noise), by_hand(module, xs, lengths, noise=noise)))()
     factor = options.get("subsampling_factor", 2) ** (1 if kind == "convolution" else widths.num_layers - 1)
-    np.testing.assert_array_equal(found.lengths, [-(-length // factor) for length in LENGTHS])
-    assert found.states.shape == (4, -(-STEPS // factor), own.stack.output_size) and np.any(np.asarray(found.last) != 0)
-    close(found, wanted)
+    np.testing.assert_array_equal(actual.lengths, [-(-length // factor) for length in LENGTHS])
+    assert actual.states.shape == (4, -(-STEPS // factor), module.stack.output_size) and np.any(
+        np.asarray(actual.last) != 0
+    )
+    close(actual, wanted)
 
 
 def flipped(xs: Any, lengths: Any) -> Any:
-    """Each sequence from its last valid step to its first, and zeros after it."""
-    found = np.zeros_like(xs)
+    """Return each sequence reversed within its length, then zeros."""
+    actual = np.zeros_like(xs)
     for row, length in enumerate(lengths):
-        found[row, :length] = np.asarray(xs)[row, :length][::-1]
-    return jnp.asarray(found)
+        actual[row, :length] = np.asarray(xs)[row, :length][::-1]
+    return jnp.asarray(actual)
 
 
 def test_to_read_the_source_from_its_end_is_to_read_it_flipped_and_states_keep_the_order_of_the_source():
     (backward, forward), (xs, lengths) = (variant("none", way, "gru") for way in ("reverse", "forward")), inputs()
     encode = quick.jit(lambda xs: (backward(xs, lengths), forward(flipped_xs, lengths)))
     flipped_xs = flipped(xs, LENGTHS)
-    found, wanted = encode(xs)
-    close(found.states, flipped(wanted.states, LENGTHS))
-    close((found.lengths, found.carries, found.last), (wanted.lengths, wanted.carries, wanted.last))
-    assert np.any(np.asarray(found.states) != np.asarray(wanted.states))
+    actual, wanted = encode(xs)
+    close(actual.states, flipped(wanted.states, LENGTHS))
+    close((actual.lengths, actual.carries, actual.last), (wanted.lengths, wanted.carries, wanted.last))
+    assert np.any(np.asarray(actual.states) != np.asarray(wanted.states))
 
 
 def test_the_profile_of_a_source_that_is_read_from_its_end_is_in_the_order_of_reading():
@@ -212,9 +214,9 @@ def test_the_profile_of_a_source_that_is_read_from_its_end_is_in_the_order_of_re
         cases = (backward, xs), (forward, xs[:, ::-1])
         return [jax.grad(lambda p, e=e, x=x: jnp.sum(jnp.sin(e(x, None, p).last)))(probe) for e, x in cases]
 
-    found, wanted = profiles()
-    assert np.all(np.asarray(found) > 0) and not np.allclose(found, found[::-1])
-    close(found, wanted)
+    actual, wanted = profiles()
+    assert np.all(np.asarray(actual) > 0) and not np.allclose(actual, actual[::-1])
+    close(actual, wanted)
 
 
 @kinds
@@ -227,22 +229,22 @@ def test_a_source_shorter_than_a_group_is_one_state(kind):
 
 
 def test_where_states_are_shortened_and_added_to_an_empty_sequence_ends_with_the_sum_of_the_initial_states():
-    own, (xs, lengths) = variant("mean", "both", initial_state="learned"), inputs()
-    memory = quick.jit(lambda: own(xs, lengths))()
-    (first,), (second,) = own.stack.initial
+    module, (xs, lengths) = variant("mean", "both", initial_state="learned"), inputs()
+    memory = quick.jit(lambda: module(xs, lengths))()
+    (first,), (second,) = module.stack.initial
     close(memory.last[LENGTHS.index(0)], first[...] + second[...])
 
 
 def test_dropout_of_embeddings_comes_before_the_convolution():
-    own, tokens = models.build(models.TOKENS, "rnn", subsampling="convolution").encoder, models.batch()
-    assert own.embed is not None
+    module, tokens = models.build(models.TOKENS, "rnn", subsampling="convolution").encoder, models.batch()
+    assert module.embed is not None
     mask = jnp.asarray(2.0 * (np.random.default_rng(0).random((4, H)) < 0.5))
-    noise, embedded = StackNoise((LayerNoise(),), mask), own.embed.embedding[...][tokens.inputs]
+    noise, embedded = StackNoise((LayerNoise(),), mask), module.embed.embedding[...][tokens.inputs]
 
     @quick.jit
     def both():
-        wanted = by_hand(own, embedded * mask[:, None, :], tokens.input_lengths)
-        return own(tokens.inputs, tokens.input_lengths, noise=noise), wanted
+        wanted = by_hand(module, embedded * mask[:, None, :], tokens.input_lengths)
+        return module(tokens.inputs, tokens.input_lengths, noise=noise), wanted
 
     close(*both())
 
@@ -256,27 +258,29 @@ def test_any_cell_can_be_that_of_a_pyramid(cell):
 
 @pytest.mark.parametrize("kind", ["pyramid", "convolution"])
 def test_checkpoints_change_nothing_and_truncation_only_gradients(kind):
-    found = []
+    actual = []
     for option in ("remat_every", "tbptt_steps"):
-        own, (xs, lengths) = variant(kind, "both", **{option: 1}), inputs()
-        gradient = quick.jit(jax.value_and_grad(lambda xs, e=own, n=lengths: jnp.sum(jnp.sin(e(xs, n).states))))(xs)
-        found.append(gradient)
-    own, (xs, lengths) = variant(kind, "both"), inputs()
-    wanted = quick.jit(jax.value_and_grad(lambda xs: jnp.sum(jnp.sin(own(xs, lengths).states))))(xs)
-    close(found[0], wanted)
-    close(found[1][0], wanted[0])
-    assert not np.allclose(found[1][1], wanted[1])
+        module, (xs, lengths) = variant(kind, "both", **{option: 1}), inputs()
+        gradient = quick.jit(jax.value_and_grad(lambda xs, e=module, n=lengths: jnp.sum(jnp.sin(e(xs, n).states))))(xs)
+        actual.append(gradient)
+    module, (xs, lengths) = variant(kind, "both"), inputs()
+    wanted = quick.jit(jax.value_and_grad(lambda xs: jnp.sum(jnp.sin(module(xs, lengths).states))))(xs)
+    close(actual[0], wanted)
+    close(actual[1][0], wanted[0])
+    assert not np.allclose(actual[1][1], wanted[1])
 
 
 def test_in_bfloat16_the_layers_products_are_rounded_and_the_convolution_is_not():
     xs, lengths = inputs()
-    exact, rounded = (variant("convolution", "both", compute_dtype=each) for each in ("float32", "bfloat16"))
-    single = [nnx.split(own) for own in (exact, rounded)]
+    exact, rounded = (variant("convolution", "both", compute_dtype=dtype) for dtype in ("float32", "bfloat16"))
+    single = [nnx.split(module) for module in (exact, rounded)]
 
     @quick.jit
     def encode(xs):
-        own = [nnx.merge(graph, jax.tree.map(lambda x: x.astype(jnp.float32), weights)) for graph, weights in single]
-        return [(each.front(xs, lengths)[0], each(xs, lengths).states) for each in own]
+        encoders = [
+            nnx.merge(graph, jax.tree.map(lambda x: x.astype(jnp.float32), weights)) for graph, weights in single
+        ]
+        return [(layers.front(xs, lengths)[0], layers(xs, lengths).states) for layers in encoders]
 
     (front, states), (same, near) = encode(xs.astype(jnp.float32))
     np.testing.assert_array_equal(front, same)
@@ -301,7 +305,7 @@ def test_the_gradient_of_a_loss_reaches_the_embeddings_of_the_source(kind):
 
         return jax.value_and_grad(loss)(weights)
 
-    loss, gradients = solve(jax.tree.map(lambda x: 0.2 * jnp.abs(x), weights))  # no unit of the convolution is off
+    loss, gradients = solve(jax.tree.map(lambda x: 0.2 * jnp.abs(x), weights))  # no relu of the convolution is 0
     read = {
         int(token) for row, n in zip(models.batch().inputs, models.SOURCE_LENGTHS, strict=True) for token in row[:n]
     }

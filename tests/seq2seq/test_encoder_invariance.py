@@ -1,4 +1,4 @@
-"""A memory and its gradients: padding and neighbours make no difference, and no state sees what is yet to be read."""
+"""A memory and its gradients do not depend on padding or neighbors, and no state depends on later steps."""
 
 import functools
 from typing import Any, NamedTuple
@@ -25,7 +25,7 @@ cases = pytest.mark.parametrize(("kind", "way"), CASES)
 
 
 class Solution(NamedTuple):
-    """Results, and gradients of a sum that reads all of them, padded states included."""
+    """Results, and gradients of a sum over all of them, with padded states."""
 
     memory: Any
     d_xs: Any
@@ -65,21 +65,21 @@ def test_a_memory_and_its_gradients_do_not_depend_on_what_the_padding_holds(kind
 @cases
 def test_a_memory_and_its_gradients_do_not_depend_on_how_much_padding_there_is(kind, way):
     (xs, lengths), solve = inputs(), solver(kind, way)
-    found, wanted = solve(jnp.concatenate([xs, xs[:, :4]], axis=1), lengths), solve(xs, lengths)
-    states, steps = found.memory.states, wanted.memory.states.shape[1]
-    assert np.all(np.asarray(states[:, steps:]) == 0) and np.all(np.asarray(found.d_xs[:, STEPS:]) == 0)
-    close(found.d_weights, wanted.d_weights)
-    close((states[:, :steps], found.d_xs[:, :STEPS]), (wanted.memory.states, wanted.d_xs))
+    actual, wanted = solve(jnp.concatenate([xs, xs[:, :4]], axis=1), lengths), solve(xs, lengths)
+    states, steps = actual.memory.states, wanted.memory.states.shape[1]
+    assert np.all(np.asarray(states[:, steps:]) == 0) and np.all(np.asarray(actual.d_xs[:, STEPS:]) == 0)
+    close(actual.d_weights, wanted.d_weights)
+    close((states[:, :steps], actual.d_xs[:, :STEPS]), (wanted.memory.states, wanted.d_xs))
     for name in ("lengths", "carries", "last"):
-        close(getattr(found.memory, name), getattr(wanted.memory, name))
+        close(getattr(actual.memory, name), getattr(wanted.memory, name))
 
 
 @cases
-def test_a_memory_and_its_gradients_do_not_depend_on_neighbours(kind, way):
+def test_a_memory_and_its_gradients_do_not_depend_on_neighbors(kind, way):
     (xs, lengths), (other, _), solve = inputs(), inputs(seed=1), solver(kind, way)
     mixed = solve(jnp.concatenate([xs[:2], other[2:]]), jnp.array([*LENGTHS[:2], 5, 5], jnp.int32))
     wanted = solve(xs, lengths)
-    close(*(jax.tree.map(lambda x: x[:2], (each.memory, each.d_xs)) for each in (mixed, wanted)))
+    close(*(jax.tree.map(lambda x: x[:2], (solved.memory, solved.d_xs)) for solved in (mixed, wanted)))
 
 
 @pytest.mark.parametrize(
@@ -87,33 +87,36 @@ def test_a_memory_and_its_gradients_do_not_depend_on_neighbours(kind, way):
     [*((kind, "forward") for kind in ("none", "pyramid", "mean", "max", "convolution")), ("convolution", "reverse")],
 )
 def test_a_state_depends_on_what_has_been_read_alone_and_on_all_of_it(kind, way):
-    """By the gradient of each state, and by the value of those that have been made before a change."""
-    own, steps, factor = variant(kind, way), 7, 1 if kind == "none" else 2
+    """Check the gradient of each state, and the values of the states before a change."""
+    encoder, steps, factor = variant(kind, way), 7, 1 if kind == "none" else 2
     xs = jnp.asarray(np.random.default_rng(3).normal(size=(1, steps, INPUTS)))
 
     @quick.jit
     def states_and_slopes(xs):
         def states(xs):
-            return own(xs, None).states[0]
+            return encoder(xs, None).states[0]
 
-        share = jnp.cos(jnp.arange(own.stack.output_size))[None, :]
+        share = jnp.cos(jnp.arange(encoder.stack.output_size))[None, :]
         return states(xs), jax.jacrev(lambda xs: jnp.sum(states(xs) * share, axis=1))(xs)[:, 0]
 
     s, t = np.arange(-(-steps // factor))[:, None], np.arange(steps)[None, :]
     back = 1 if kind == "convolution" else 0
     seen = t >= factor * s - back if way == "reverse" else t < factor * (s + 1)
-    found, slopes = states_and_slopes(xs)
+    actual, slopes = states_and_slopes(xs)
     np.testing.assert_array_equal(np.any(np.asarray(slopes) != 0, axis=-1), seen)
     for step in range(steps):
         moved, _ = states_and_slopes(xs.at[:, step].add(1.0))
-        np.testing.assert_array_equal(np.any(np.asarray(moved != found), axis=-1), seen[:, step])
+        np.testing.assert_array_equal(np.any(np.asarray(moved != actual), axis=-1), seen[:, step])
 
 
 @cases
 def test_without_a_step_there_is_the_initial_state_and_nothing_to_learn(kind, way):
-    (xs, _), own = inputs(), variant(kind, way)
-    found = solver(kind, way)(xs, jnp.zeros(4, jnp.int32))
-    assert all(np.all(np.asarray(leaf) == 0) for leaf in jax.tree.leaves((found.memory, found.d_xs)))
-    assert all(np.all(np.isfinite(leaf)) for leaf in jax.tree.leaves(found.d_weights))
-    blank = jax.eval_shape(lambda: own(xs[:, :0], jnp.zeros(4, jnp.int32)))
-    assert blank.states.shape == (4, 0, own.stack.output_size) and blank.last.shape == (4, own.stack.output_size)
+    (xs, _), encoder = inputs(), variant(kind, way)
+    actual = solver(kind, way)(xs, jnp.zeros(4, jnp.int32))
+    assert all(np.all(np.asarray(leaf) == 0) for leaf in jax.tree.leaves((actual.memory, actual.d_xs)))
+    assert all(np.all(np.isfinite(leaf)) for leaf in jax.tree.leaves(actual.d_weights))
+    blank = jax.eval_shape(lambda: encoder(xs[:, :0], jnp.zeros(4, jnp.int32)))
+    assert blank.states.shape == (4, 0, encoder.stack.output_size) and blank.last.shape == (
+        4,
+        encoder.stack.output_size,
+    )

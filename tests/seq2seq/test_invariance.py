@@ -1,7 +1,7 @@
-"""What holds of every encoder with every attention, however the decoder is forced.
+"""Invariances of every encoder with every attention and every kind of teacher forcing.
 
 Causality, by value: a position's logits depend neither on its own target nor on what is fed later (by gradient: see
-`test_decoder`). Padding and neighbours: the loss of a sequence, its gradients and what the model says on its own depend
+`test_decoder`). Padding and neighbors: the loss of a sequence, its gradients and what the model says on its own depend
 on neither, in double precision.
 """
 
@@ -42,7 +42,7 @@ FORCING: dict[str, tuple[float, float, bool]] = {
     "by token, sampled": (0.5, 0.0, True),
     "by sequence, sampled": (0.5, 1.0, True),
 }
-"""The ratio, whether a draw is for a whole sequence, and whether what is fed is sampled."""
+"""The ratio, whether a choice is for a whole sequence, and whether feedback is sampled."""
 VALID_SOURCE = np.arange(SOURCE)[None, :] < np.array(SOURCE_LENGTHS)[:, None]
 VALID_TARGET = np.arange(TARGET)[None, :] < np.array(TARGET_LENGTHS)[:, None]
 PADDING = 3
@@ -54,71 +54,71 @@ def model_of(encoder: str, way: str) -> Seq2seq:
 
 PAIRS = [*((encoder, "additive") for encoder in ENCODERS), *(("pyramid", way) for way in WAYS if way != "additive")]
 ALIKE = ("forward", "both ways", "mean", "scaled_dot", "general", "dot before", "additive, smoothed")
-"""Encoders and ways whose code is that of others."""
+"""Encoders and ways that run the same code as others."""
 CASES = [
     pytest.param(encoder, way, marks=pytest.mark.slow if encoder in ALIKE or way in ALIKE else ())
     for encoder, way in PAIRS
 ]
-"""An attention reads states and lengths only, which the pyramid changes as much as any encoder."""
+"""Attention reads states and lengths only, which the pyramid changes as much as any encoder."""
 
 
 @pytest.mark.parametrize(("encoder", "way"), CASES)
-def test_neither_what_comes_later_nor_padding_nor_neighbours_matter(encoder, way):
+def test_neither_what_comes_later_nor_padding_nor_neighbors_matter(encoder, way):
     model = model_of(encoder, way)
     graphdef, weights = nnx.split(model)
 
     @quick.jit
     def run(batch, used, ratio, whole, sampled):
-        """Return scores, decoder inputs, weights and gradients of the sequences that are used, and predictions."""
+        """Return scores, decoder inputs, weights and gradients of the used sequences, and predictions."""
         conditions = StepOptions(ratio, whole)
 
         def loss(weights, onto):
-            own: Any = nnx.merge(graphdef, weights)
-            memory = own.encoder(batch.inputs, batch.input_lengths)
+            merged: Any = nnx.merge(graphdef, weights)
+            memory = merged.encoder(batch.inputs, batch.input_lengths)
             feeds = [
                 decoder_inputs(
-                    own.head.decoder, memory, batch.targets, conditions, jax.random.key(0), feedback=feedback
+                    merged.head.decoder, memory, batch.targets, conditions, jax.random.key(0), feedback=feedback
                 )
-                for feedback in ("argmax", "sample")  # in one program, as it takes its time to compile
+                for feedback in ("argmax", "sample")  # in one program, as compiling takes long
             ]
-            fed = jnp.where(sampled, feeds[1], feeds[0])
-            logits, attended = own.head.decoder(memory, fed, batch.target_lengths)
+            previous = jnp.where(sampled, feeds[1], feeds[0])
+            logits, attended = merged.head.decoder(memory, previous, batch.target_lengths)
             score = Score.of(logits + onto, batch.targets, valid_tokens(batch))
-            return jnp.sum(score.loss * used[:, None]), (score, fed, attended, logits)
+            return jnp.sum(score.loss * used[:, None]), (score, previous, attended, logits)
 
         onto = jnp.zeros((*batch.targets.shape, models.PHONEMES))
-        (_, found), gradients = jax.value_and_grad(loss, argnums=(0, 1), has_aux=True)(weights, onto)
-        score, said = nnx.merge(graphdef, weights).predict(batch)
-        return found, gradients, (score, said)
+        (_, actual), gradients = jax.value_and_grad(loss, argnums=(0, 1), has_aux=True)(weights, onto)
+        score, predicted = nnx.merge(graphdef, weights).predict(batch)
+        return actual, gradients, (score, predicted)
 
-    narrow, everyone = models.batch(), jnp.ones(BATCH)
+    narrow, all_rows = models.batch(), jnp.ones(BATCH)
     batch, padded = longer(narrow, PAD, PAD), longer(narrow, 1, 2)
     first = jnp.asarray(np.arange(BATCH) < 3, jnp.float64)
     other = longer(models.batch(seed=1), PAD, PAD)
-    neighbours = jax.tree.map(lambda x, y: jnp.concatenate([x[:3], y[3:]]), batch, other)
-    middle = np.maximum(np.array(TARGET_LENGTHS) - 2, 0)  # the target here is fed at the next position, if at any
+    neighbors = jax.tree.map(lambda x, y: jnp.concatenate([x[:3], y[3:]]), batch, other)
+    middle = np.maximum(np.array(TARGET_LENGTHS) - 2, 0)  # the decoder reads this target next, if at all
     later = dataclasses.replace(batch, targets=batch.targets.at[np.arange(BATCH), middle].set(5))
 
     for name, (ratio, whole, sampled) in FORCING.items():
         forcing = jnp.asarray(ratio), jnp.asarray(whole), jnp.asarray(sampled)
-        plain = jax.device_get(run(batch, everyone, *forcing))
+        plain = jax.device_get(run(batch, all_rows, *forcing))
         assert np.all(plain[0][0].loss[:, TARGET:] == 0) and np.any(plain[0][0].loss[3] != 0)
-        for each in (padded, narrow):
-            found = jax.device_get(run(each, everyone, *forcing))
-            same(plain[0][0].loss, found[0][0].loss, name)
-            same(plain[1], found[1], name)
-            same(plain[2][0].loss, found[2][0].loss, name)
-            np.testing.assert_array_equal(found[2][1], plain[2][1])
+        for example in (padded, narrow):
+            actual = jax.device_get(run(example, all_rows, *forcing))
+            same(plain[0][0].loss, actual[0][0].loss, name)
+            same(plain[1], actual[1], name)
+            same(plain[2][0].loss, actual[2][0].loss, name)
+            np.testing.assert_array_equal(actual[2][1], plain[2][1])
 
-        mine, theirs = (jax.device_get(run(each, first, *forcing)) for each in (batch, neighbours))
-        same(theirs[0][0].loss[:3], mine[0][0].loss[:3], name)
-        same(theirs[1], mine[1], name)
-        np.testing.assert_array_equal(theirs[2][1][:3], mine[2][1][:3])
+        actual_rows, theirs = (jax.device_get(run(example, first, *forcing)) for example in (batch, neighbors))
+        same(theirs[0][0].loss[:3], actual_rows[0][0].loss[:3], name)
+        same(theirs[1], actual_rows[1], name)
+        np.testing.assert_array_equal(theirs[2][1][:3], actual_rows[2][1][:3])
 
-        changed = jax.device_get(run(later, everyone, *forcing))
+        changed = jax.device_get(run(later, all_rows, *forcing))
         for row, place in enumerate(middle):
             same(changed[0][3][row, : place + 1], plain[0][3][row, : place + 1], name)
-        if ratio == 1:  # else what is fed next may be the same guess
+        if ratio == 1:  # otherwise the next input may be the same prediction
             assert np.any(changed[0][3][3, middle[3] + 1] != plain[0][3][3, middle[3] + 1])
 
 
@@ -133,9 +133,9 @@ def longer(batch: Batch, within: int, beyond: int) -> Batch:
     )
 
 
-def same(found: Any, wanted: Any, case: str) -> None:
+def same(actual: Any, wanted: Any, case: str) -> None:
     def compare(x: np.ndarray, y: np.ndarray) -> None:
         x = x[tuple(slice(size) for size in y.shape)]
         np.testing.assert_allclose(x, y, rtol=1e-10, atol=1e-11, err_msg=case)
 
-    jax.tree.map(compare, found, wanted)
+    jax.tree.map(compare, actual, wanted)

@@ -1,4 +1,4 @@
-"""The cross entropy is NumPy's, and the arg-max decides the error."""
+"""The cross entropy equals NumPy's, and the argmax decides the error."""
 
 import jax
 import jax.numpy as jnp
@@ -28,7 +28,7 @@ def test_the_loss_is_that_of_the_smoothed_target_beside_the_plain_one(shape, smo
 
 
 def test_only_the_loss_to_train_on_has_a_gradient():
-    """That of softmax minus target."""
+    """The gradient is softmax minus target."""
     logits, targets = (jnp.asarray(x) for x in example())
     gradients = [
         jax.grad(lambda x, k=k: jnp.sum(cross_entropy(x, targets, jnp.float32(0.1))[k]))(logits) for k in range(3)

@@ -1,4 +1,4 @@
-"""The model's loss and errors are those of NumPy, over valid tokens only."""
+"""The model's loss and errors, over valid tokens only, equal those of NumPy."""
 
 import dataclasses
 
@@ -20,16 +20,7 @@ from research.seq2seq.step_options import StepOptions
 from research.seq2seq.teacher_forcing import previous_tokens
 from tests import quick
 from tests.seq2seq import models
-from tests.seq2seq.models import (
-    BATCH,
-    SOURCE,
-    SOURCE_LENGTHS,
-    TARGET,
-    TARGET_LENGTHS,
-    TOKENS,
-    decoder_of,
-    encoded,
-)
+from tests.seq2seq.models import BATCH, SOURCE, SOURCE_LENGTHS, TARGET, TARGET_LENGTHS, TOKENS, decoder_of, encoded
 
 STEPS, INPUTS = 4, 3
 
@@ -40,7 +31,7 @@ def cross_entropy(logits: np.ndarray, target: int) -> float:
 
 @pytest.fixture(scope="module")
 def tokens():
-    """Return a function of a batch to the model's results, the logits and the decoding; compiled once."""
+    """Return a compiled function from a batch to the results, the logits and the decoding."""
     with jax.enable_x64(True):
         model = models.model("gru", "additive")
 
@@ -56,7 +47,7 @@ def tokens():
 
 def test_the_loss_is_the_cross_entropy_of_each_valid_token(tokens):
     batch = models.batch()
-    logits, said, (score, outputs), (objective, (loss, error)) = tokens(batch)
+    logits, predicted, (score, outputs), (objective, (loss, error)) = tokens(batch)
     targets, losses, errors = np.asarray(batch.targets), *np.zeros((2, BATCH, TARGET))
     for row, length in enumerate(TARGET_LENGTHS):
         for u in range(length):
@@ -66,7 +57,7 @@ def test_the_loss_is_the_cross_entropy_of_each_valid_token(tokens):
     np.testing.assert_array_equal(score.errors, errors)
     np.testing.assert_array_equal(score.predictions, np.argmax(logits, axis=-1))
     np.testing.assert_array_equal(score.count, TARGET_LENGTHS)
-    np.testing.assert_array_equal(outputs, said)
+    np.testing.assert_array_equal(outputs, predicted)
     assert loss == objective == pytest.approx(np.sum(losses) / np.sum(TARGET_LENGTHS), rel=1e-12)
     assert error == pytest.approx(np.sum(errors) / np.sum(TARGET_LENGTHS), rel=1e-12)
     assert np.sum(errors) > 0
@@ -98,8 +89,8 @@ def test_with_all_structure_and_noise_loss_errors_and_gradients_do_not_depend_on
     plain = run(state, batch)
     assert all(np.any(np.asarray(gradient) != 0) for gradient in jax.tree.leaves(plain[1]))
     for padded in (filled, wider):
-        found = run(state, padded)
-        jax.tree.map(lambda x, y: np.testing.assert_allclose(x, y, rtol=0, atol=1e-12), found, plain)
+        actual = run(state, padded)
+        jax.tree.map(lambda x, y: np.testing.assert_allclose(x, y, rtol=0, atol=1e-12), actual, plain)
 
 
 def test_at_ratio_0_the_loss_is_that_of_the_tokens_which_the_model_feeds_itself():
@@ -108,10 +99,10 @@ def test_at_ratio_0_the_loss_is_that_of_the_tokens_which_the_model_feeds_itself(
     @quick.jit
     def run(ratio):
         memory, decoder = encoded(model, batch), decoder_of(model)
-        state, fed, losses = decoder.start(memory), previous_tokens(batch.targets)[:, 0], []
+        state, previous, losses = decoder.start(memory), previous_tokens(batch.targets)[:, 0], []
         for _ in range(TARGET):
-            logits, _, state = decoder.step(memory, state, fed)
-            fed = jnp.argmax(logits, axis=1).astype(fed.dtype)
+            logits, _, state = decoder.step(memory, state, previous)
+            previous = jnp.argmax(logits, axis=1).astype(previous.dtype)
             losses.append(logits)
         return model.loss(batch, jax.random.key(0), StepOptions(ratio)), jnp.stack(losses, axis=1)
 
@@ -159,13 +150,13 @@ LENGTHS = (4, 2, 0, 3)
 
 
 def labelled() -> Batch:
-    """Labels at some of the steps within the lengths; the second sequence has none."""
+    """Return labels at some valid steps; the second sequence has none."""
     rng = np.random.default_rng(3)
-    asked = rng.random((BATCH, STEPS)) < 0.6
-    asked[1] = False
-    asked &= np.arange(STEPS)[None, :] < np.array(LENGTHS)[:, None]
-    targets = np.where(asked, rng.integers(0, 2, (BATCH, STEPS)), NO_LABEL)
-    inputs, counts = jnp.asarray(rng.normal(size=(BATCH, STEPS, INPUTS))), np.sum(asked, axis=1, dtype=np.int32)
+    labeled = rng.random((BATCH, STEPS)) < 0.6
+    labeled[1] = False
+    labeled &= np.arange(STEPS)[None, :] < np.array(LENGTHS)[:, None]
+    targets = np.where(labeled, rng.integers(0, 2, (BATCH, STEPS)), NO_LABEL)
+    inputs, counts = jnp.asarray(rng.normal(size=(BATCH, STEPS, INPUTS))), np.sum(labeled, axis=1, dtype=np.int32)
     return Batch(inputs, jnp.array(LENGTHS, jnp.int32), jnp.asarray(targets, jnp.int32), jnp.asarray(counts))
 
 
@@ -182,7 +173,7 @@ def test_a_label_is_read_from_the_state_at_its_step():
     def run(batch):
         return encoded(model, batch).states, model.predict(batch), model.loss(batch, jax.random.key(0))
 
-    states, (score, said), (_, (loss, error)) = jax.device_get(run(batch))
+    states, (score, predicted), (_, (loss, error)) = jax.device_get(run(batch))
     logits = states @ np.asarray(head.linear.kernel[...]) + np.asarray(head.linear.bias[...])
     targets, losses, errors = np.asarray(batch.targets), *np.zeros((2, BATCH, STEPS))
     for row, step in np.argwhere(targets != NO_LABEL):
@@ -191,7 +182,7 @@ def test_a_label_is_read_from_the_state_at_its_step():
     np.testing.assert_allclose(score.loss, losses, rtol=1e-12)
     np.testing.assert_array_equal(score.errors, errors)
     np.testing.assert_array_equal(score.count, batch.target_lengths)
-    np.testing.assert_array_equal(said, np.argmax(logits, axis=2))
+    np.testing.assert_array_equal(predicted, np.argmax(logits, axis=2))
     count = np.sum(targets != NO_LABEL)
     assert (loss, error) == pytest.approx((np.sum(losses) / count, np.sum(errors) / count), rel=1e-12)
     assert 0 < np.sum(errors) < count
@@ -271,35 +262,35 @@ def test_the_config_says_how_the_model_writes_and_whoever_asks_may_say_otherwise
 
     @quick.jit
     def run(key):
-        beams, said = model.decode(batch.inputs, batch.input_lengths), model.predict(batch)[1]
+        beams, predicted = model.decode(batch.inputs, batch.input_lengths), model.predict(batch)[1]
         sampled = model.decode(batch.inputs, batch.input_lengths, Sample().resolve(4), key=key)
-        return beams, said, sampled
+        return beams, predicted, sampled
 
-    beams, said, sampled = run(jax.random.key(0))
+    beams, predicted, sampled = run(jax.random.key(0))
     assert beams.tokens.shape == (BATCH, 2, 4) and sampled.tokens.shape == (BATCH, 1, 4)
-    np.testing.assert_array_equal(said, beams.tokens[:, 0])
+    np.testing.assert_array_equal(predicted, beams.tokens[:, 0])
     assert np.any(np.asarray(sampled.tokens) != np.asarray(run(jax.random.key(1))[2].tokens))
 
 
-def test_the_alignment_is_that_of_the_tokens_that_are_said():
+def test_the_alignment_is_that_of_the_predicted_tokens():
     model, batch = models.model("gru", "additive"), models.batch()
 
     @quick.jit
     def run():
-        said = model.decode(batch.inputs, batch.input_lengths).tokens[:, 0]
-        found = model.alignment(batch.inputs, batch.input_lengths, said)
+        predicted = model.decode(batch.inputs, batch.input_lengths).tokens[:, 0]
+        actual = model.alignment(batch.inputs, batch.input_lengths, predicted)
         decoder, memory = decoder_of(model), encoded(model, batch)
-        state, fed, wanted = decoder.start(memory), jnp.full((BATCH,), BOS, jnp.int32), []
+        state, previous, wanted = decoder.start(memory), jnp.full((BATCH,), BOS, jnp.int32), []
         for u in range(TARGET):
-            _, weights, state = decoder.step(memory, state, fed)
-            fed = said[:, u]
+            _, weights, state = decoder.step(memory, state, previous)
+            previous = predicted[:, u]
             wanted.append(weights)
-        return found, jnp.stack(wanted, axis=1)
+        return actual, jnp.stack(wanted, axis=1)
 
-    found, wanted = run()
-    np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-12)
-    sums = np.broadcast_to(np.array(SOURCE_LENGTHS)[:, None] > 0, found.shape[:2])
-    np.testing.assert_allclose(np.sum(found, axis=2), sums, atol=1e-12)
+    actual, wanted = run()
+    np.testing.assert_allclose(actual, wanted, rtol=0, atol=1e-12)
+    sums = np.broadcast_to(np.array(SOURCE_LENGTHS)[:, None] > 0, actual.shape[:2])
+    np.testing.assert_allclose(np.sum(actual, axis=2), sums, atol=1e-12)
 
 
 def test_a_tie_of_logits_is_decided_by_the_arg_max_of_decoding():
@@ -312,7 +303,7 @@ def test_the_reported_loss_is_without_label_smoothing_and_the_objective_with_it(
     rng = np.random.default_rng(0)
     logits, targets = jnp.asarray(rng.normal(size=(2, 3, 5))), jnp.asarray(rng.integers(0, 5, (2, 3)))
     valid = jnp.array([[True, True, False], [True, True, True]])
-    plain, smoothed = (Score.of(logits, targets, valid, each) for each in (None, jnp.asarray(0.25)))
+    plain, smoothed = (Score.of(logits, targets, valid, smoothing) for smoothing in (None, jnp.asarray(0.25)))
     np.testing.assert_array_equal(plain.objective, plain.loss)
     np.testing.assert_array_equal(smoothed.loss, plain.loss)
     spread = -np.mean(np.asarray(jax.nn.log_softmax(logits)), axis=2)
@@ -321,7 +312,7 @@ def test_the_reported_loss_is_without_label_smoothing_and_the_objective_with_it(
 
 
 def test_chrono_provides_for_the_length_that_each_layer_reads():
-    """The biases are logarithms of numbers up to T - 1, of 300 units about that many."""
+    """The biases are logarithms of numbers up to T - 1; 300 units come close to it."""
     spec = TaskSpec("features", INPUTS, 4000, "tokens", 5, 8)
     options = Seq2seqOptions(ModelOptions(300, subsampling="convolution", subsampling_factor=4), LSTM())
     with jax.enable_x64(False):

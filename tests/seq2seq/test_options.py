@@ -1,4 +1,4 @@
-"""Options that contradict one another, or that nothing uses, are one line that names the key."""
+"""Options that contradict each other or are unused are refused in one line that names the key."""
 
 from typing import Any
 
@@ -44,10 +44,7 @@ def refused(kind: Any, options: dict[str, Any], line: str) -> None:
             {"reverse_source": True, "bidirectional": True},
             "model.reverse_source=True: must be False with model.bidirectional=True",
         ),
-        (
-            {"readout_size": 5, "tie_embeddings": True},
-            "model.readout_size=5: must be 0 with model.tie_embeddings=True",
-        ),
+        ({"readout_size": 5, "tie_embeddings": True}, "model.readout_size=5: must be 0 with model.tie_embeddings=True"),
         ({"readout_size": -1}, "model.readout_size=-1: must be between 0 and"),
         ({"parameter_budget": -1}, "model.parameter_budget=-1: must be between 0 and"),
         (
@@ -181,7 +178,7 @@ def test_dropout_of_inputs_is_for_tokens_and_labels_are_for_sources_that_are_not
     Seq2seqOptions(dropout=DropoutOptions(input=0.1)).check_task("tokens", "labels", True)
     shortened = Seq2seqOptions(ModelOptions(subsampling="convolution"))
     shortened.check_task("features", "class", True)
-    with pytest.raises(UserError, match=r"^model\.subsampling=convolution: must be none, as the task's labels stand"):
+    with pytest.raises(UserError, match=r"^model\.subsampling=convolution: must be none, as the task has a label"):
         shortened.check_task("features", "labels", True)
 
 

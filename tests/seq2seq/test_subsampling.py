@@ -1,4 +1,4 @@
-"""Each kind of subsampling against a loop over its groups; what a group sees, and what makes no difference to it."""
+"""Each kind of subsampling compared with a loop over its groups, and its invariances."""
 
 import functools
 from typing import Any, NamedTuple
@@ -23,13 +23,13 @@ cases = pytest.mark.parametrize(("kind", "factor"), CASES)
 
 @functools.cache
 def module(kind: str, factor: int) -> Subsampling:
-    def made() -> Subsampling:
+    def build() -> Subsampling:
         options: Any = {"subsampling": kind, "subsampling_factor": factor}
         config = ModelOptions(hidden_size=H, num_layers=2, **options)
         front, between = subsampling.create(config, INPUTS, INPUTS, nnx.Rngs(params=jax.random.key(0)))
         return between[0] if between else front
 
-    return models.filled(made)
+    return models.filled(build)
 
 
 def inputs(seed: int = 0, steps: int = STEPS) -> np.ndarray:
@@ -60,16 +60,16 @@ def solver(kind: str, factor: int):
 
 
 def solve(kind: str, factor: int, xs: np.ndarray, lengths: Any = LENGTHS) -> Solution:
-    given = None if lengths is None else jnp.array(lengths, jnp.int32)
-    return jax.device_get(solver(kind, factor)(jnp.asarray(xs), given))
+    device_lengths = None if lengths is None else jnp.array(lengths, jnp.int32)
+    return jax.device_get(solver(kind, factor)(jnp.asarray(xs), device_lengths))
 
 
-def by_hand(own: Subsampling, kind: str, xs: np.ndarray, length: int) -> np.ndarray:
-    """One sequence, group by group."""
-    xs, found = xs[:length], []
-    if isinstance(own, Convolution):
-        for layer in own.layers:
-            found, p = [], layer.factor
+def by_hand(subsampler: Subsampling, kind: str, xs: np.ndarray, length: int) -> np.ndarray:
+    """Return the output for one sequence, group by group."""
+    xs, actual = xs[:length], []
+    if isinstance(subsampler, Convolution):
+        for layer in subsampler.layers:
+            actual, p = [], layer.factor
             assert layer.linear.bias is not None
             kernel = np.asarray(layer.linear.kernel[...]).reshape(2 * p - 1, xs.shape[1], H)
             bias = np.asarray(layer.linear.bias[...])
@@ -78,15 +78,15 @@ def by_hand(own: Subsampling, kind: str, xs: np.ndarray, length: int) -> np.ndar
                 for place in range(2 * p - 1):
                     t = s * p - (p - 1) + place
                     z += xs[t] @ kernel[place] if 0 <= t < len(xs) else 0
-                found.append(np.maximum(z, 0))
-            xs = np.array(found).reshape(-1, H)
+                actual.append(np.maximum(z, 0))
+            xs = np.array(actual).reshape(-1, H)
         return xs
-    for start in range(0, len(xs), own.factor):
-        group = list(xs[start : start + own.factor])
-        blank = [np.zeros(INPUTS)] * (own.factor - len(group))
-        made = {"pyramid": np.concatenate(group + blank), "mean": np.mean(group, axis=0), "max": np.max(group, axis=0)}
-        found.append(made[kind])
-    return np.array(found).reshape(-1, own.output_size)
+    for start in range(0, len(xs), subsampler.factor):
+        group = list(xs[start : start + subsampler.factor])
+        blank = [np.zeros(INPUTS)] * (subsampler.factor - len(group))
+        build = {"pyramid": np.concatenate(group + blank), "mean": np.mean(group, axis=0), "max": np.max(group, axis=0)}
+        actual.append(build[kind])
+    return np.array(actual).reshape(-1, subsampler.output_size)
 
 
 def same(x, y) -> None:
@@ -95,24 +95,24 @@ def same(x, y) -> None:
 
 @cases
 def test_each_group_of_valid_steps_becomes_one_and_zeros_follow(kind, factor):
-    xs, own = inputs(), module(kind, factor)
-    found = solve(kind, factor, xs)
-    np.testing.assert_array_equal(found.lengths, [-(-length // factor) for length in LENGTHS])
-    assert found.ys.shape == (len(LENGTHS), -(-STEPS // factor), own.output_size)
-    for row, (length, shorter) in enumerate(zip(LENGTHS, found.lengths, strict=True)):
-        same(found.ys[row, :shorter], by_hand(own, kind, xs[row], length))
-        assert np.all(found.ys[row, shorter:] == 0)
-    assert np.any(found.ys != 0)
+    xs, subsampler = inputs(), module(kind, factor)
+    actual = solve(kind, factor, xs)
+    np.testing.assert_array_equal(actual.lengths, [-(-length // factor) for length in LENGTHS])
+    assert actual.ys.shape == (len(LENGTHS), -(-STEPS // factor), subsampler.output_size)
+    for row, (length, shorter) in enumerate(zip(LENGTHS, actual.lengths, strict=True)):
+        same(actual.ys[row, :shorter], by_hand(subsampler, kind, xs[row], length))
+        assert np.all(actual.ys[row, shorter:] == 0)
+    assert np.any(actual.ys != 0)
 
 
 @pytest.mark.parametrize("steps", [0, 1, STEPS])
 @cases
 def test_without_lengths_all_steps_are_valid(kind, factor, steps):
-    own, xs = module(kind, factor), inputs(steps=steps)
-    found = solve(kind, factor, xs, None)
-    assert found.lengths is None and found.ys.shape == (len(LENGTHS), -(-steps // factor), own.output_size)
+    subsampler, xs = module(kind, factor), inputs(steps=steps)
+    actual = solve(kind, factor, xs, None)
+    assert actual.lengths is None and actual.ys.shape == (len(LENGTHS), -(-steps // factor), subsampler.output_size)
     for row in range(len(LENGTHS)):
-        same(found.ys[row], by_hand(own, kind, xs[row], steps))
+        same(actual.ys[row], by_hand(subsampler, kind, xs[row], steps))
 
 
 @pytest.mark.parametrize("garbage", [1e3, np.nan, -np.inf])
@@ -128,23 +128,23 @@ def test_values_and_gradients_do_not_depend_on_what_the_padding_holds(kind, fact
 @cases
 def test_values_and_gradients_do_not_depend_on_how_much_padding_there_is(kind, factor):
     xs = inputs()
-    found = solve(kind, factor, np.concatenate([xs, inputs(seed=1, steps=4)], axis=1))
+    actual = solve(kind, factor, np.concatenate([xs, inputs(seed=1, steps=4)], axis=1))
     wanted = solve(kind, factor, xs)
     groups = wanted.ys.shape[1]
-    assert np.all(found.ys[:, groups:] == 0) and np.all(found.d_xs[:, STEPS:] == 0)
-    same(found._replace(ys=found.ys[:, :groups], d_xs=found.d_xs[:, :STEPS]), wanted)
+    assert np.all(actual.ys[:, groups:] == 0) and np.all(actual.d_xs[:, STEPS:] == 0)
+    same(actual._replace(ys=actual.ys[:, :groups], d_xs=actual.d_xs[:, :STEPS]), wanted)
 
 
 @cases
 def test_a_group_sees_itself_alone_and_a_window_of_the_convolution_looks_back_and_never_ahead(kind, factor):
-    """By the gradient of each state with positive weights and rising inputs, so that no unit is off."""
+    """Check the gradient of each state; weights are positive and inputs increase, so that no relu is 0."""
     graphdef, weights = nnx.split(module(kind, factor))
-    own, steps = nnx.merge(graphdef, jax.tree.map(jnp.abs, weights)), 13
+    subsampler, steps = nnx.merge(graphdef, jax.tree.map(jnp.abs, weights)), 13
     rising = jnp.broadcast_to(jnp.arange(1.0, steps + 1)[None, :, None], (1, steps, INPUTS))
 
     @quick.jit
     def slopes(xs):
-        return jax.jacrev(lambda xs: own(xs, None)[0].sum(axis=(0, 2)))(xs)[:, 0].sum(axis=-1)
+        return jax.jacrev(lambda xs: subsampler(xs, None)[0].sum(axis=(0, 2)))(xs)[:, 0].sum(axis=-1)
 
     back = {2: 1, 3: 2, 4: 3, 6: 5}[factor] if kind == "convolution" else 0
     t, s = np.arange(steps)[None, :], np.arange(-(-steps // factor))[:, None]
@@ -155,15 +155,14 @@ def test_a_group_sees_itself_alone_and_a_window_of_the_convolution_looks_back_an
 
 
 @pytest.mark.parametrize(
-    ("factor", "layers"),
-    [(2, [(3, 2)]), (3, [(5, 3)]), (4, [(3, 2)] * 2), (6, [(11, 6)]), (8, [(3, 2)] * 3)],
+    ("factor", "layers"), [(2, [(3, 2)]), (3, [(5, 3)]), (4, [(3, 2)] * 2), (6, [(11, 6)]), (8, [(3, 2)] * 3)]
 )
 def test_the_convolution_has_layers_of_stride_2_or_one_layer_of_another_stride(factor, layers):
-    own = nnx.eval_shape(lambda: Convolution(factor, INPUTS, H, nnx.Rngs(params=jax.random.key(0))))
+    subsampler = nnx.eval_shape(lambda: Convolution(factor, INPUTS, H, nnx.Rngs(params=jax.random.key(0))))
     reads = [INPUTS] + [H] * (len(layers) - 1)
     wanted = [(width * read, H) for (width, _), read in zip(layers, reads, strict=True)]
-    assert [layer.linear.kernel.shape for layer in own.layers] == wanted
-    assert [layer.factor for layer in own.layers] == [stride for _, stride in layers]
+    assert [layer.linear.kernel.shape for layer in subsampler.layers] == wanted
+    assert [layer.factor for layer in subsampler.layers] == [stride for _, stride in layers]
 
 
 def test_the_states_of_the_convolution_keep_the_scale_of_its_inputs_at_the_start():
@@ -180,7 +179,7 @@ def test_the_states_of_the_convolution_keep_the_scale_of_its_inputs_at_the_start
 )
 def test_it_stands_in_front_of_the_first_layer_or_between_each_two(kind, layers, front, between):
     config = ModelOptions(hidden_size=H, num_layers=layers, subsampling=kind)
-    found = subsampling.create(config, INPUTS, 2 * H, nnx.Rngs(params=jax.random.key(0)))
-    assert len(found[0].layers) == front and found[0].output_size == (H if front else INPUTS)
-    assert len(found[1]) == between
-    assert all(each.output_size == (4 * H if kind == "pyramid" else 2 * H) for each in found[1])
+    actual = subsampling.create(config, INPUTS, 2 * H, nnx.Rngs(params=jax.random.key(0)))
+    assert len(actual[0].layers) == front and actual[0].output_size == (H if front else INPUTS)
+    assert len(actual[1]) == between
+    assert all(grouping.output_size == (4 * H if kind == "pyramid" else 2 * H) for grouping in actual[1])

@@ -1,4 +1,4 @@
-"""What the decoder is fed in training: the truth, its own guesses, or each token one or the other."""
+"""The decoder's inputs in training: true tokens, its own predictions, or a mix."""
 
 import dataclasses
 
@@ -29,17 +29,17 @@ MODEL = {"cell": "gru", "kind": "dot"}
 
 @pytest.fixture(scope="module")
 def feed():
-    """Tokens that are fed, the model's guess after each of them, and what it says on its own; compiled once."""
+    """Return the decoder's inputs, its prediction after each, and its free-running output; compiled once."""
     with jax.enable_x64(True):
         model = models.model(**MODEL)
 
     @quick.jit
     def run(batch, ratio, key):
         decoder, memory = decoder_of(model), encoded(model, batch)
-        fed = decoder_inputs(decoder, memory, batch.targets, StepOptions(ratio), key)
+        previous = decoder_inputs(decoder, memory, batch.targets, StepOptions(ratio), key)
         return (
-            fed,
-            jnp.argmax(decoder(memory, fed, None)[0], axis=-1),
+            previous,
+            jnp.argmax(decoder(memory, previous, None)[0], axis=-1),
             Greedy().resolve(TARGET)(decoder, memory).tokens[:, 0],
         )
 
@@ -51,7 +51,7 @@ def test_the_previous_tokens_tokens_are_the_targets_one_step_late():
     assert previous_tokens(targets).tolist() == [[BOS, 5, 6], [BOS, 7, EOS]]
 
 
-def test_at_ratio_1_the_true_tokens_are_fed(feed):
+def test_at_ratio_1_the_decoder_reads_the_true_tokens(feed):
     batch = models.batch()
     np.testing.assert_array_equal(feed(batch, 1.0)[0], previous_tokens(batch.targets))
 
@@ -78,30 +78,30 @@ def test_nothing_is_drawn_unless_the_ratio_is_below_1(ratio, steps, monkeypatch)
     assert len(calls) == steps
 
 
-def test_at_ratio_0_the_decoder_is_fed_what_it_says_on_its_own(feed):
+def test_at_ratio_0_the_decoder_reads_its_free_running_output(feed):
     for seed in range(5):
-        fed, guesses, said = feed(models.batch(seed), 0.0)
-        np.testing.assert_array_equal(fed[:, 0], BOS)
-        np.testing.assert_array_equal(fed[:, 1:], guesses[:, :-1])
-        for own_fed, own_said in zip(fed, said, strict=True):
-            until = own_said.tolist().index(EOS) + 1 if EOS in own_said else TARGET
-            assert own_fed[1 : until + 1].tolist() == own_said[: min(until, TARGET - 1)].tolist()
+        previous, guesses, predicted = feed(models.batch(seed), 0.0)
+        np.testing.assert_array_equal(previous[:, 0], BOS)
+        np.testing.assert_array_equal(previous[:, 1:], guesses[:, :-1])
+        for row_inputs, row_output in zip(previous, predicted, strict=True):
+            until = row_output.tolist().index(EOS) + 1 if EOS in row_output else TARGET
+            assert row_inputs[1 : until + 1].tolist() == row_output[: min(until, TARGET - 1)].tolist()
 
 
-def test_between_each_token_is_the_true_one_or_the_guess_that_follows_from_what_was_fed(feed):
+def test_between_each_input_is_the_true_token_or_the_prediction_from_the_inputs_before(feed):
     true_share, mixed, count = 0, 0, 0
     for seed in range(50):
         batch = models.batch(seed)
-        fed, guesses, _ = feed(batch, 0.5, seed)
+        previous, guesses, _ = feed(batch, 0.5, seed)
         true, guess = np.asarray(previous_tokens(batch.targets))[:, 1:], guesses[:, :-1]
-        assert np.all((fed[:, 1:] == true) | (fed[:, 1:] == guess))
+        assert np.all((previous[:, 1:] == true) | (previous[:, 1:] == guess))
         differ = true != guess
-        is_true = (fed[:, 1:] == true) & differ
+        is_true = (previous[:, 1:] == true) & differ
         true_share, count = true_share + np.sum(is_true), count + np.sum(differ)
         mixed += np.sum(np.any(is_true, axis=1) & np.any(differ & ~is_true, axis=1))
     assert count > 800
     assert true_share / count == pytest.approx(0.5, abs=0.06)  # 3.4 standard deviations
-    assert mixed > 0.8 * 50 * BATCH  # drawn for each token, not for each sequence
+    assert mixed > 0.8 * 50 * BATCH  # sampled for each token, not for each sequence
 
 
 def test_the_guesses_are_made_with_the_noise_that_the_loss_is_computed_with():
@@ -111,11 +111,14 @@ def test_the_guesses_are_made_with_the_noise_that_the_loss_is_computed_with():
     def run(batch, key):
         decoder, memory = decoder_of(model), encoded(model, batch)
         noise = decoder.noise(Rates(*[rate] * 6), key, BATCH, TARGET, SOURCE)
-        fed = decoder_inputs(decoder, memory, batch.targets, StepOptions(jnp.asarray(0.0)), key, noise=noise)
-        return fed, *(jnp.argmax(decoder(memory, fed, None, each)[0], axis=-1) for each in (noise, NO_NOISE))
+        previous = decoder_inputs(decoder, memory, batch.targets, StepOptions(jnp.asarray(0.0)), key, noise=noise)
+        return previous, *(
+            jnp.argmax(decoder(memory, previous, None, decoder_noise)[0], axis=-1)
+            for decoder_noise in (noise, NO_NOISE)
+        )
 
-    fed, noisy, without = jax.device_get(run(batch, jax.random.key(0)))
-    np.testing.assert_array_equal(fed[:, 1:], noisy[:, :-1])
+    previous, noisy, without = jax.device_get(run(batch, jax.random.key(0)))
+    np.testing.assert_array_equal(previous[:, 1:], noisy[:, :-1])
     assert np.any(noisy != without)
 
 
@@ -132,62 +135,64 @@ def test_no_gradient_passes_through_the_tokens_that_are_drawn():
     @quick.jit
     def gradients(ratio, key):
         memory = encoded(model, batch)
-        fed = decoder_inputs(decoder_of(model), memory, batch.targets, StepOptions(ratio), key)
+        previous = decoder_inputs(decoder_of(model), memory, batch.targets, StepOptions(ratio), key)
 
         def as_drawn(states, table):
-            own = altered(decoder_of(model), table, "embed", "embedding")
+            changed = altered(decoder_of(model), table, "embed", "embedding")
             seen = dataclasses.replace(memory, states=states)
             return jnp.sum(
-                jnp.square(own(seen, decoder_inputs(own, seen, batch.targets, StepOptions(ratio), key), None)[0])
+                jnp.square(
+                    changed(seen, decoder_inputs(changed, seen, batch.targets, StepOptions(ratio), key), None)[0]
+                )
             )
 
         def as_given(states, table):
-            own = altered(decoder_of(model), table, "embed", "embedding")
-            return jnp.sum(jnp.square(own(dataclasses.replace(memory, states=states), fed, None)[0]))
+            changed = altered(decoder_of(model), table, "embed", "embedding")
+            return jnp.sum(jnp.square(changed(dataclasses.replace(memory, states=states), previous, None)[0]))
 
         arguments = memory.states, decoder_of(model).embed.embedding[...]
         return [jax.grad(loss, argnums=(0, 1))(*arguments) for loss in (as_drawn, as_given)]
 
-    found, wanted = gradients(jnp.asarray(0.5), jax.random.key(0))
-    assert np.any(np.asarray(found[0]) != 0)
-    jax.tree.map(lambda x, y: np.testing.assert_allclose(x, y, rtol=0, atol=1e-12), found, wanted)
+    actual, wanted = gradients(jnp.asarray(0.5), jax.random.key(0))
+    assert np.any(np.asarray(actual[0]) != 0)
+    jax.tree.map(lambda x, y: np.testing.assert_allclose(x, y, rtol=0, atol=1e-12), actual, wanted)
 
 
-def drawn(ratio: float, count: int = 50, unit: float = 0.0, feedback: Feedback = "argmax"):
-    """Of so many batches: what was fed from the second token on, what was true, and the logits that it follows from."""
+def sampled_inputs(ratio: float, count: int = 50, unit: float = 0.0, feedback: Feedback = "argmax"):
+    """Return, for `count` batches, the inputs from the second on, the true tokens, and the logits before them."""
     model = models.model(**MODEL)
 
     @quick.jit
     def run(batch, key):
         decoder, memory = decoder_of(model), encoded(model, batch)
         options = StepOptions(jnp.asarray(ratio), jnp.asarray(unit))
-        fed = decoder_inputs(decoder, memory, batch.targets, options, key, feedback=feedback)
-        return fed[:, 1:], previous_tokens(batch.targets)[:, 1:], decoder(memory, fed, None)[0][:, :-1]
+        previous = decoder_inputs(decoder, memory, batch.targets, options, key, feedback=feedback)
+        return previous[:, 1:], previous_tokens(batch.targets)[:, 1:], decoder(memory, previous, None)[0][:, :-1]
 
-    found = [jax.device_get(run(models.batch(seed), jax.random.key(seed))) for seed in range(count)]
-    return [np.concatenate(each) for each in zip(*found, strict=True)]
+    actual = [jax.device_get(run(models.batch(seed), jax.random.key(seed))) for seed in range(count)]
+    return [np.concatenate(arrays) for arrays in zip(*actual, strict=True)]
 
 
 def test_by_sequence_all_tokens_of_a_target_are_true_or_none_is():
-    fed, true, logits = drawn(0.5, unit=1.0)
+    previous, true, logits = sampled_inputs(0.5, unit=1.0)
     guess = np.argmax(logits, axis=-1)
-    all_true, all_guessed = np.all(fed == true, axis=1), np.all(fed == guess, axis=1)
+    all_true, all_guessed = np.all(previous == true, axis=1), np.all(previous == guess, axis=1)
     assert np.all(np.logical_or(all_true, all_guessed))
     assert np.mean(all_true) == pytest.approx(0.5, abs=0.12)  # 3.4 standard deviations
 
 
 def test_samples_follow_the_distribution_of_the_model():
-    fed, _, logits = drawn(0.0, 200, feedback="sample")
+    previous, _, logits = sampled_inputs(0.0, 200, feedback="sample")
     shares = np.exp(logits - np.max(logits, axis=-1, keepdims=True))
     shares /= shares.sum(axis=-1, keepdims=True)
     likely = np.argmax(logits, axis=-1)
     of_best = np.take_along_axis(shares, likely[..., None], axis=-1)[..., 0]
     spread = np.sqrt(np.sum(of_best * (1 - of_best)))
-    assert abs(np.sum(fed == likely) - np.sum(of_best)) < 3.5 * spread
-    of_fed = np.take_along_axis(shares, fed[..., None], axis=-1)[..., 0]
-    wanted = np.sum(shares**2, axis=-1)  # the mean probability of a token drawn
-    assert abs(np.mean(of_fed - wanted)) < 3.5 * np.std(of_fed - wanted) / np.sqrt(of_fed.size)
-    assert np.mean(fed != likely) > 0.02
+    assert abs(np.sum(previous == likely) - np.sum(of_best)) < 3.5 * spread
+    of_inputs = np.take_along_axis(shares, previous[..., None], axis=-1)[..., 0]
+    wanted = np.sum(shares**2, axis=-1)  # the mean probability of a sampled token
+    assert abs(np.mean(of_inputs - wanted)) < 3.5 * np.std(of_inputs - wanted) / np.sqrt(of_inputs.size)
+    assert np.mean(previous != likely) > 0.02
 
 
 @pytest.mark.parametrize("feedback", ["argmax", "sample"])
@@ -198,9 +203,9 @@ def test_draws_do_not_depend_on_how_the_batch_is_shared_or_padded(feedback):
     @quick.jit
     def run(batch, key):
         def of(shard):
-            own = shard.rows(batch)
+            part = shard.rows(batch)
             return decoder_inputs(
-                decoder_of(model), encoded(model, own), own.targets, options, key, shard, feedback=feedback
+                decoder_of(model), encoded(model, part), part.targets, options, key, shard, feedback=feedback
             )
 
         return of(WHOLE), jnp.concatenate([of(Shard(k, 2)) for k in range(2)])
@@ -213,7 +218,7 @@ def test_draws_do_not_depend_on_how_the_batch_is_shared_or_padded(feedback):
 
 @pytest.mark.parametrize("changes", [{"granularity": "sequence"}, {"feedback": "sample"}, {"ratio": 0.25}])
 def test_the_options_decide_what_the_decoder_reads_in_training(changes, monkeypatch):
-    """From the options to the tokens that the loss of an update is computed on."""
+    """The options determine the tokens that the loss of an update reads."""
     forcing = TeacherForcingOptions(**{"schedule": "constant", "ratio": 0.5, **changes})
     model, batch, key = models.build(TOKENS, "gru", "dot", teacher_forcing=forcing), models.batch(), jax.random.key(5)
     numbers = TeacherForcing.of(forcing)
@@ -273,9 +278,9 @@ def test_a_constant_probability_does_not_move(options, ratio):
 @pytest.mark.parametrize("schedule", FALLING)
 def test_a_falling_probability_is_one_half_at_its_half_life_and_ends_at_the_least(schedule, half_life):
     options = TeacherForcingOptions(schedule, half_life=half_life)
-    found = probabilities(options, np.array([0, int(half_life), 100 * int(half_life)]))
-    assert found[1] == pytest.approx(0.5, abs=1e-6) and found[2] < 1e-6
-    assert found[0] == pytest.approx(1, abs=0.5 if schedule == "inverse_sigmoid" else 0)
+    actual = probabilities(options, np.array([0, int(half_life), 100 * int(half_life)]))
+    assert actual[1] == pytest.approx(0.5, abs=1e-6) and actual[2] < 1e-6
+    assert actual[0] == pytest.approx(1, abs=0.5 if schedule == "inverse_sigmoid" else 0)
     floored = probabilities(
         TeacherForcingOptions(schedule, half_life=half_life, min_ratio=0.25), np.arange(0, 100, 7) * int(half_life)
     )
@@ -298,5 +303,5 @@ def test_the_decays_are_those_of_the_paper():
     )
     k = 7.0
     half_life = float(k * np.log(k))
-    found = probabilities(TeacherForcingOptions("inverse_sigmoid", half_life=half_life), steps)
-    np.testing.assert_allclose(found, k / (k + np.exp(steps / k)), rtol=1e-5)
+    actual = probabilities(TeacherForcingOptions("inverse_sigmoid", half_life=half_life), steps)
+    np.testing.assert_allclose(actual, k / (k + np.exp(steps / k)), rtol=1e-5)

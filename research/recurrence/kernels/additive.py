@@ -1,12 +1,12 @@
-"""Scores of additive attention, whose hidden layer never exists as a whole.
+"""Scores of additive attention, without storing the hidden layer m.
 
     e_us = v . m_us        m_us = tanh(q_u + k_s)
 
     dL/dv = sum_us g_us m_us        dL/dq_u = v * sum_s g_us (1 - m_us^2)        dL/dk_s = v * sum_u g_us (1 - m_us^2)
 
-with g = dL/de. m has U S H numbers for each sequence, more than any other array of a model. On a CPU it is formed in
-blocks that stay in a core's cache, and once more in the backward pass, which thereby takes a quarter of the time of the
-one that JAX derives: that one writes m and its gradient to memory.
+with g = dL/de. m has U S H numbers for each sequence, more than any other array of a model. On a CPU, blocks of m stay
+in a core's cache, and the backward pass computes m again. It takes a quarter of the time of the backward pass that JAX
+derives, which writes m and its gradient to memory.
 """
 
 import jax
@@ -14,8 +14,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 BLOCK = 2**15
-"""Numbers of m in a block, on a CPU: so few that XLA does not split them over threads, which other parts of the batch
-need. An accelerator takes all at once."""
+"""Numbers of m in a block on a CPU: few enough that XLA does not split a block over threads. An accelerator computes
+all of m at once."""
 
 
 @jax.custom_vjp
@@ -68,7 +68,7 @@ scores.defvjp(_forward, _backward)
 
 
 def block_size(batch: int, queries: int, size: int) -> tuple[int, int]:
-    """Return the sequences of a block, a divisor of the batch, and the queries of each; `size`: of m for one query."""
+    """Return the sequences in a block, a divisor of the batch, and the queries of each; `size` is m for one query."""
     if jax.default_backend() != "cpu":
         return batch, queries
     most = max(BLOCK // max(size, 1), 1)
@@ -86,12 +86,12 @@ def _rows(x: Float[Array, "B S H"], row: int) -> Float[Array, "N R S H"]:
 
 
 def _cut(x: Float[Array, "B U X"], row: int, column: int) -> Float[Array, "N P R C X"]:
-    """Return blocks; zeros fill up the last of a row."""
+    """Cut into blocks, the last padded by zeros."""
     filled = jnp.pad(x, ((0, 0), (0, -x.shape[1] % column), (0, 0)))
     return jnp.swapaxes(filled.reshape(-1, row, filled.shape[1] // column, column, x.shape[2]), 1, 2)
 
 
 def _joined(blocks: Float[Array, "N P R C X"], queries: int) -> Float[Array, "B U X"]:
-    """Return the inverse of `_cut`."""
+    """Join blocks: the inverse of `_cut`."""
     _, pieces, _, column, width = blocks.shape
     return jnp.swapaxes(blocks, 1, 2).reshape(-1, pieces * column, width)[:, :queries]

@@ -2,14 +2,13 @@
 
     s_t = a_t * s_{t-1} + b_t
 
-where a_t and b_t do not depend on the state (see `cells.linear`). Two steps are one of the same form:
-(a_2 a_1, a_2 b_1 + b_2). So all states are the prefixes of an associative operation, and a tree computes them in
-O(log T) steps that each work on all of time at once (Blelloch 1990; Martin, Cundy 2018) instead of in T steps. The
-gradient is the same recurrence in the other direction,
+where a_t and b_t do not depend on the state (see `cells.linear`). Two steps combine into one of the same form:
+(a_2 a_1, a_2 b_1 + b_2). So the states are prefixes of an associative operation, and a tree computes them in O(log T)
+parallel steps instead of T (Blelloch 1990; Martin, Cundy 2018). The gradient is the same recurrence in reverse,
 
     ds_t = g_t + a_{t+1} ds_{t+1}        da_t = ds_t * s_{t-1}        db_t = ds_t
 
-where g_t is the gradient of what reads s_t, and the norms of ds_t, which it yields, are the gradient profile.
+where g_t is the gradient with respect to s_t as an output. The norms of ds_t are the gradient profile.
 """
 
 import functools
@@ -25,8 +24,8 @@ from research.cells.linear import COMPLEX, LinearCell, state_of
 from research.recurrence.kernels.backward import former, norm
 
 FAN = 4
-"""Steps that become one at each level of the tree. On a CPU, 2 to 8 are alike; `jax.lax.associative_scan`, a tree of
-pairs, takes 1.5 to 3 times as long, forward and backward, and three times as long to compile."""
+"""Steps that each level of the tree combines. On a CPU, 2 to 8 are equally fast; `jax.lax.associative_scan`, a tree of
+pairs, takes 1.5 to 3 times as long to run and three times as long to compile."""
 
 
 def associative(
@@ -39,7 +38,7 @@ def associative(
     reverse: bool = False,
     compute_dtype: Any = None,
 ) -> tuple[Float[Array, "T B H"], Carry]:
-    """Return what `backward.recurrence` returns, in O(log T) steps forward and backward."""
+    """Return the same as `backward.recurrence`, in O(log T) steps forward and backward."""
     steps, batch, _ = xs.shape
     tape = Tape(weights, compute_dtype=compute_dtype)
     x_gates = cell.input_gates(weights, xs.reshape(steps * batch, -1), compute_dtype)
@@ -67,8 +66,8 @@ def scan(
 ) -> Inexact[Array, "T B H"]:
     """Return the states s_t = a_t * s_{t-1} + b_t, real or complex, from the state before the first step.
 
-    `a` is [T, 1, H] where sequences do not differ in it. The gradient of `probe`, zeros, is the norm of dL/ds_t at the
-    valid steps: of its real and imaginary part where it is complex.
+    `a` is [T, 1, H] if all sequences share it. `probe` is zeros; its gradient is the norm of dL/ds_t at valid steps,
+    for the real and imaginary parts if the states are complex.
     """
     del valid, probe
     return _prefixes(a, b, first, reverse)
@@ -94,10 +93,9 @@ scan.defvjp(_scan_forward, _scan_backward)
 
 
 def _prefixes(a: Array, b: Array, first: Array, reverse: bool) -> Array:
-    """Return all s_t = a_t * s_{t-1} + b_t by a tree: `FAN` steps make one, until there are no more than that.
+    """Return all s_t = a_t * s_{t-1} + b_t: combine groups of `FAN` steps, recur, then compute the steps of each group.
 
-    Up the tree, the steps below a node become one; down, each node's state is handed to the steps below it. All nodes
-    of a level are computed at once.
+    All groups of a level are computed at once.
     """
     steps, turn = len(b), -1 if reverse else 1
     if steps <= FAN:
@@ -121,7 +119,7 @@ def _one_by_one(a: list[Array], b: list[Array], state: Array, turn: int) -> list
 
 
 def _in_groups(x: Array, reverse: bool) -> list[Array]:
-    """Return the first, second ... step of each group, [ceil(T / FAN), ...]; padded where time is read last."""
+    """Return the first, second, ... step of each group, [ceil(T / FAN), ...]; padding comes last in reading order."""
     missing = -len(x) % FAN
     padding = [((missing, 0) if reverse else (0, missing))] + [(0, 0)] * (x.ndim - 1)
     grouped = jnp.pad(x, padding).reshape(-1, FAN, *x.shape[1:])
@@ -130,7 +128,7 @@ def _in_groups(x: Array, reverse: bool) -> list[Array]:
 
 @jax.custom_vjp
 def _probed(h: Float[Array, "T B H"], probe: Float[Array, "T 1"] | None) -> Float[Array, "T B H"]:
-    """Return `h`; the gradient of `probe` is the norm of that of `h`."""
+    """Return `h`; the gradient of `probe` is the norm of dL/dh."""
     del probe
     return h
 
@@ -144,7 +142,7 @@ def _norms(d: Inexact[Array, "T B H"]) -> Float[Array, "T P"]:
 
 
 def _timed(x: Array, steps: int) -> Array:
-    """Return [T, B, H] of rows for all steps of all sequences, or [T, 1, H] of one row for all."""
+    """Reshape rows of all steps and sequences to [T, B, H], or broadcast one row to [T, 1, H]."""
     if len(x) == 1:
         return jnp.broadcast_to(x[None], (steps, *x.shape))
     return x.reshape(steps, -1, x.shape[-1])
@@ -155,7 +153,7 @@ def _masked(valid: Bool[Array, "T B"] | None, x: Inexact[Array, "T B H"]) -> Ine
 
 
 def _last(x: Inexact[Array, "T B H"], first: Array, valid: Bool[Array, "T B"] | None, reverse: bool) -> Array:
-    """Return the value of the last valid step that is read, to the bit; `first` where no step is valid."""
+    """Return the value at the valid step that is read last; `first` if no step is valid."""
     if valid is None:
         return x[0 if reverse else -1]
     index = jnp.zeros_like(valid[0], int) if reverse else jnp.maximum(jnp.sum(valid, axis=0) - 1, 0)

@@ -1,19 +1,19 @@
-"""The recurrence over time and its backward pass, written once for all cells.
+"""The recurrence over time and its backward pass, for all cells.
 
-Time is cut into blocks. Forward, block by block: one product gives the input gates of all its steps, then a scan takes
-the steps. Backward, block by block from the last: a scan in reverse over the vjp of `step`, replayed from what the
-cell kept, emits the gradients of the products; then every weight gradient is one matrix product for the whole block,
-not an accumulation at each step. Blocks are so short that what passes between these stages stays in the cache.
-With `remat`, only the carries between blocks are kept, and a block's forward pass is repeated in the backward one.
+Time is cut into blocks. The forward pass of a block computes the input gates of all its steps by one product, then
+scans over the steps. The backward pass of a block scans in reverse over the vjp of `step`, which it replays from the
+values that the cell kept, and returns the gradients of the products. Each weight gradient is then one matrix product
+for the whole block instead of a sum over steps. Blocks are short, so arrays stay in the cache between these stages.
+With `remat`, only the carries between blocks are kept, and the backward pass repeats the forward pass of each block.
 
 `plain_recurrence` is the same function differentiated by JAX: the reference, and the path for forward-mode
 derivatives.
 
-The norm of dL/dcarry_t is at hand in the reverse scan. It leaves as the "gradient" of the zero argument `probe` [T, P],
-which enters nothing: one small extra output, no extra pass.
+The reverse scan also computes the norm of dL/dcarry_t, at no extra pass. It is returned as the "gradient" of `probe`
+[T, P], an argument of zeros that nothing reads.
 
-The same pass adds the gradient of Omega (see `regularizer`) to that of the weights, as if its sum times the argument
-`omega` were part of the loss; the "gradient" of `omega` is that sum.
+With `omega`, the backward pass adds the gradient of Omega (see `regularizer`) to that of the weights, as if the loss
+contained `omega` times the sum of Omega; the "gradient" of `omega` is that sum.
 """
 
 import functools
@@ -38,41 +38,41 @@ Weights = Mapping[str, Float[Array, "..."]]
 
 @dataclass(frozen=True)
 class Plan:
-    """What is compiled into a recurrence."""
+    """Static arguments of a recurrence."""
 
     cell: Cell
     block: int
     """Steps of a block."""
     reverse: bool = False
     remat: bool = False
-    """Keep no more than the carries between blocks for the backward pass."""
+    """Keep only the carries between blocks for the backward pass."""
     tbptt_steps: int = 0
-    """Steps after which the gradient does not go further back, counted from the first step read; 0: never."""
+    """Stop the gradient every n steps, counted from the first step read; 0: never."""
     compute_dtype: Any = None
-    """Type that the factors of matrix products are rounded to; None: that of the arrays."""
+    """Type to which factors of matrix products are rounded; None: no rounding."""
 
 
 class Noise(NamedTuple):
-    """Random or masking factors that enter a step; each may be None."""
+    """Masks and random factors of the steps; each may be None."""
 
     valid: Bool[Array, "T B"] | None = None
-    """A step that is not valid holds the carry and yields zeros."""
+    """Invalid steps keep the carry and output zeros."""
     hold: tuple[Float[Array, "T B _"], ...] | None = None
-    """Zoneout: the share of the former carry in the new one, for each part."""
+    """Zoneout: fraction of the previous carry in the new one, for each part."""
     mask: Float[Array, "B H"] | None = None
-    """Variational dropout of the state that enters recurrent products."""
+    """Variational dropout of the state in recurrent products."""
 
 
 def norm(x: Float[Array, "..."], axis: int | None = None) -> Float[Array, "..."]:
-    """Return the Euclidean norm, over all axes or one, whose squares neither overflow nor underflow."""
+    """Return the Euclidean norm over all axes or one, without overflow or underflow of squares."""
     limits = jnp.finfo(x.dtype)
-    # XLA may multiply by the reciprocal of the scale, which has to be a normal number, too.
+    # XLA may multiply by the reciprocal of the scale, so it must be a normal number as well.
     scale = jnp.clip(jnp.max(jnp.abs(x), axis=axis, keepdims=True), limits.tiny, limits.max / 16)
     return jnp.squeeze(scale, axis) * jnp.sqrt(jnp.sum(jnp.square(x / scale), axis=axis))
 
 
 def former(x: Inexact[Array, "T *N"], first: Inexact[Array, "*N"], reverse: bool) -> Inexact[Array, "T *N"]:
-    """Return the value of the step read before each step; `first` for the first that is read."""
+    """Return the value at the step read before each step; `first` at the step read first."""
     return jnp.concatenate([x[1:], first[None]] if reverse else [first[None], x[:-1]])
 
 
@@ -112,18 +112,14 @@ def recurrence(
     probe: Float[Array, "T P"] | None,
     omega: Float[Array, ""] | None = None,
 ) -> tuple[Float[Array, "T B H"], Carry]:
-    """Return what `plain_recurrence` returns, with the hand-written backward pass.
-
-    The gradient of `probe` is the norm of dL/dcarry_t, that of `omega`, the weight of Omega, is the sum of Omega over
-    steps and sequences.
-    """
+    """Return the same as `plain_recurrence`, with the hand-written backward pass (see the module for the arguments)."""
     del probe, omega
     hidden, last, _ = _forward(plan, weights, xs, carry, noise)
     return hidden, last
 
 
 class _Saved(NamedTuple):
-    """What a block leaves for the backward pass: the carries it started from and, without `remat`, all else."""
+    """Values of a block for the backward pass: its first carry and, without `remat`, all carries and kept values."""
 
     first: Carry
     carries: Carry | None
@@ -143,7 +139,9 @@ def _forward(plan: Plan, weights: Weights, xs: Array, carry: Carry, noise: Noise
 def _block_forward(plan, weights, carry, mask, xs, valid, hold):
     """Return the last carry, the hidden states, all carries and all kept values of a block's steps."""
     products = matmul(xs.reshape(-1, xs.shape[-1]), weights["w"], plan.compute_dtype)
-    bias = 0 if plan.cell.bias_in_step else weights["b"][None]  # added where the sum is read: no pass of its own
+    bias = (
+        0 if plan.cell.bias_in_step else weights["b"][None]
+    )  # added inside the scan, to save a pass over the products
 
     def step(carry, inputs):
         products_t, valid_t, hold_t = inputs
@@ -227,7 +225,7 @@ def _block_backward(plan, weights, transposed, mask, probing, omega, d_last, xs,
         _, pullback, operands = jax.vjp(replayed, d_nothing, former_t, x_nothing, offsets, vectors, has_aux=True)
         d_new = _select(valid_t, d_total, d_nothing)
         d_eps, d_former, d_x, d_products, d_now = pullback(d_new)
-        if valid_t is not None:  # a held carry passes its gradient on
+        if valid_t is not None:  # an invalid step passes the gradient to the previous carry
             d_former = jax.tree.map(jnp.add, d_former, _select(valid_t, d_nothing, d_total))
         if cut_t is not None:
             d_former = jax.tree.map(lambda d: jnp.where(cut_t[:, None], 0, d), d_former)
@@ -253,13 +251,13 @@ def _block_backward(plan, weights, transposed, mask, probing, omega, d_last, xs,
         arguments = (plan.cell, weights, xs, starts, d_news, mask, hold, plan.compute_dtype)
         total_omega, d_omega = regularizer.omega(*arguments)
         d_weights = {name: d + omega * d_omega[name] for name, d in d_weights.items()}
-    # First over the batch, which takes vector instructions, then over the features.
+    # Reduce over the batch first, which XLA vectorizes.
     norms = jnp.stack([norm(norm(d, axis=1), axis=1) for d in d_carries], axis=1) if d_carries else None
     return d_first, d_weights, d_x, norms, total_omega
 
 
 def _take(cell: Cell, carry: Carry, x_gates: Array, tape: Tape) -> Carry:
-    """Take a step, with `eps` added to the first part, too."""
+    """Take a step, and add `eps` to the first part, which `tape.part` does not see."""
     new = cell.step(carry, x_gates, tape)
     return new if tape.eps is None else (new[0] + tape.eps[cell.parts[0]], *new[1:])
 
@@ -279,7 +277,7 @@ def _named(cell: Cell, eps: Carry | None) -> Mapping[str, Array] | None:
 
 
 def _cuts(plan: Plan, steps: int, valid: Bool[Array, "T B"] | None) -> Array | np.ndarray | None:
-    """Return whether the gradient ends at a step, [T, B or 1]: at every `tbptt_steps`th that is read but the first."""
+    """Return at which steps the gradient stops, [T, B or 1]: every `tbptt_steps`-th read, except the first."""
     if not plan.tbptt_steps:
         return None
     at = np.arange(steps)[:, None]
@@ -287,7 +285,7 @@ def _cuts(plan: Plan, steps: int, valid: Bool[Array, "T B"] | None) -> Array | n
         read = at[::-1] if plan.reverse else at
         return (read > 0) & (read % plan.tbptt_steps == 0)
     read = jnp.sum(valid, axis=0)[None, :] - 1 - at if plan.reverse else at
-    return valid & (read > 0) & (read % plan.tbptt_steps == 0)  # past its end a sequence passes its gradient on
+    return valid & (read > 0) & (read % plan.tbptt_steps == 0)  # padding passes the gradient on
 
 
 def _matrices(cell: Cell) -> tuple[str, ...]:
@@ -308,10 +306,10 @@ def _instantiate(d: Any) -> Array:
 
 
 def _input_gradient(d: Float[Array, "T B N"], w: Float[Array, "D N"], compute_dtype: Any) -> Float[Array, "T B D"]:
-    """Return `d @ w.T` by plain matrices: on a CPU, faster than with the transposed matrix formed beforehand."""
+    """Return `d @ w.T` by one product of matrices, on a CPU faster than with a matrix transposed beforehand."""
     return matmul(d.reshape(-1, d.shape[-1]), w.T, compute_dtype).reshape(*d.shape[:2], -1)
 
 
 def _weight_gradient(xs: Float[Array, "T B D"], d: Float[Array, "T B N"], compute_dtype: Any) -> Float[Array, "D N"]:
-    """Return the sum over time of `xs.T @ d` by plain matrices: up to ten times faster than what JAX derives."""
+    """Return the sum over time of `xs.T @ d` by one product of matrices, up to ten times faster than JAX's gradient."""
     return matmul(xs.reshape(-1, xs.shape[-1]).T, d.reshape(-1, d.shape[-1]), compute_dtype)

@@ -1,4 +1,4 @@
-"""Time in blocks: a scan over blocks of steps, each of which is computed as a whole."""
+"""A scan over blocks of time steps."""
 
 from collections.abc import Callable
 from typing import Any
@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 Block = Callable[[Any, Array, Any, Any], tuple[Any, Any, Any]]
-"""`block(carry, xs, timed, saved)` -> carry, outputs [steps, ...], what it saves for another pass."""
+"""`block(carry, xs, timed, saved)` returns the carry, outputs [steps, ...], and values to save for another pass."""
 
 
 def over_blocks(
@@ -22,23 +22,23 @@ def over_blocks(
     into: Float[Array, "B T M"] | None = None,
     unroll: bool = False,
 ) -> tuple[Any, Any, tuple[Any, Any]]:
-    """Scan `block` over time; what does not fill a block at the end of time is a shorter one.
+    """Scan `block` over time; the last block may be shorter.
 
     Args:
         length: steps of a block.
-        block: gets a block of `xs` as [steps, B, D], and what the same block saved in another pass.
-        carry: what the first block starts from.
-        xs: batch-major, so that no copy of them in another order is held.
-        timed: other arrays [T, ...] that are cut into blocks.
-        reverse: from the last block to the first.
-        saved: as returned by another pass.
-        into: is filled with the first of a block's outputs, [steps, B, M], and takes its place among the outputs, so
-            that no copy of that in another order is held either.
-        unroll: unroll scans of two blocks: a carry of zeros that is as large as the weights is then never made. What
-            they need meanwhile is held for both.
+        block: reads a block of `xs` as [steps, B, D], and the values that the same block saved in another pass.
+        carry: carry of the first block.
+        xs: batch-major inputs, which are not copied to time-major order as a whole.
+        timed: other arrays [T, ...] to cut into blocks.
+        reverse: scan from the last block to the first.
+        saved: saved values of another pass.
+        into: array to write the first output of each block to, [steps, B, M], in batch-major order; it replaces that
+            output.
+        unroll: unroll scans of two blocks, which saves a carry of zeros as large as the weights, but needs the memory
+            of both blocks.
 
     Returns:
-        The last carry, the outputs [T, ...], and what the blocks saved.
+        The last carry, the outputs [T, ...], and the saved values.
     """
     steps = xs.shape[1]
     whole = steps // length

@@ -1,16 +1,15 @@
-"""Omega, the regularizer against vanishing gradients: a step back in time should keep the norm of the gradient.
+"""Omega, a regularizer against vanishing gradients: a step back in time should preserve the norm of the gradient.
 
     Omega = sum_t (|d_t J_t| / |d_t| - 1)^2        d_t = dL/dx_t        J_t = dx_t/dx_{t-1}
 
-Pascanu, Mikolov, Bengio, On the difficulty of training recurrent neural networks, 2013, section 3.3. x_t is the whole
-carry of a layer, all parts side by side, of one sequence. As in the paper, only the immediate derivative is followed:
-the weights act through J_t, while x_{t-1}, the inputs and d_t are constants. (The paper's x is in front of the
-activation, where J_t = W_rec diag(sigma'(x_{t-1})) depends on the recurrent matrix alone; in this module it is behind
-it, so that the input matrix and the bias act as well, through the slopes of the activations.) Steps that no gradient
-reaches are skipped, among them those past a sequence's end.
+Pascanu, Mikolov, Bengio, On the difficulty of training recurrent neural networks, 2013, section 3.3. x_t is the carry
+of a layer for one sequence, all parts concatenated. As in the paper, the derivative is immediate: the weights act
+through J_t, while x_{t-1}, the inputs and d_t are constants. The paper's x_t is before the activation, where
+J_t = W_rec diag(sigma'(x_{t-1})) depends on the recurrent matrix only. Here x_t is after the activation, so the input
+matrix and the bias have a gradient as well. Steps that no gradient reaches, such as padding, are skipped.
 
-Omega is not part of the loss: the backward pass of a layer (`vjp`), which meets each d_t anyway, adds its gradient to
-that of the weights, for all steps of a block at once.
+Omega is not part of the loss. The backward pass of a layer (`backward`), which has each d_t, adds the gradient of Omega
+to that of the weights, for all steps of a block at once.
 """
 
 from collections.abc import Mapping
@@ -36,12 +35,12 @@ def omega(
 ) -> tuple[Float[Array, ""], dict[str, Array]]:
     """Return Omega, summed over steps and sequences, and its immediate gradient with respect to the weights.
 
-    `former` is the carry that each step started from, [T, B, _] for each part, and `d` is dL/dcarry after it, zeros
-    past a sequence's end. The other arguments are those of `unroll`, with time first.
+    `former` is the carry before each step, [T, B, _] for each part, and `d` is dL/dcarry after it, zeros for padding.
+    The other arguments are those of `unroll`, time-major.
     """
 
     def rows(x: Array) -> Array:
-        """Return a row for each step of each sequence."""
+        """Return one row for each step of each sequence."""
         return jnp.broadcast_to(x, (*xs.shape[:2], x.shape[-1])).reshape(-1, x.shape[-1])
 
     inputs, carry, directions, held = jax.tree.map(rows, (xs, former, d, hold))
@@ -63,11 +62,11 @@ def omega(
 
 
 def _normalized(d: Carry) -> tuple[Array, Carry]:
-    """Return which rows [N, 1] are not zero, and all rows scaled to norm 1, whatever their size."""
+    """Return which rows [N, 1] are not zero, and the rows scaled to norm 1."""
     limits = jnp.finfo(d[0].dtype)
     largest = _over_parts(jnp.max, tuple(jnp.abs(part) for part in d))
     reached = largest >= limits.tiny
-    largest = jnp.clip(largest, limits.tiny, limits.max / 16)  # its reciprocal must be a normal number, too
+    largest = jnp.clip(largest, limits.tiny, limits.max / 16)  # its reciprocal must be a normal number as well
     scaled = tuple(part / largest for part in d)
     norms = jnp.sqrt(_over_parts(jnp.sum, tuple(jnp.square(part) for part in scaled)))
     return reached, tuple(part / jnp.where(reached, norms, 1) for part in scaled)

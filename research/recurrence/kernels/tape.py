@@ -1,7 +1,6 @@
-"""The tapes of the backward pass: the forward pass records what a cell keeps, the backward pass replays the step.
+"""Tapes of the hand-written backward pass: the forward pass records kept values, the backward pass replays the step.
 
-Nothing is computed twice, and both sides of every matrix product are collected, so that weight gradients are formed
-for many steps at once. The plain tape, which a cell's step is written to, is `cells.cell.Tape`.
+The replay computes nothing twice, and collects both factors of every weight gradient, for many steps at once.
 """
 
 import functools
@@ -15,7 +14,7 @@ from research.cells.cell import Tape, matmul
 
 
 class Recorder(Tape):
-    """The tape of the forward pass: `kept` lists what is kept, in order."""
+    """Tape of the forward pass, which lists the kept values in `kept`."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -27,10 +26,9 @@ class Recorder(Tape):
 
 
 class Replay(Tape):
-    """The tape of the backward pass: kept values return unchanged, products yield their gradients.
+    """Tape of the backward pass, which returns kept values and adds `offsets` to the products.
 
-    Differentiate with respect to `offsets`, which are added to the products: the gradient of a matrix is then
-    `operands[name].T @ d_offsets[name]`, summed over the steps.
+    The gradient of a matrix is `operands[name].T @ d_offsets[name]`, summed over the steps.
     """
 
     def __init__(
@@ -57,7 +55,7 @@ class Replay(Tape):
 
 @jax.custom_vjp
 def _kept(value: Array, kept: Array) -> Array:
-    """Return `kept` with the derivative of `value`, which is thereby not computed."""
+    """Return `kept` with the derivative of `value`, so that `value` need not be computed."""
     del value
     return kept
 
@@ -67,7 +65,7 @@ _kept.defvjp(lambda value, kept: (kept, None), lambda _, d: (d, None))
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(3,))
 def _linked_product(x: Array, matrix: Array, transposed: Array, compute_dtype: Any) -> Array:
-    """Return `x @ matrix`, with a gradient for x alone, by a product with the matrix transposed beforehand."""
+    """Return `x @ matrix`, with a gradient for x only, by a product with the transposed matrix."""
     del transposed
     return matmul(x, matrix, compute_dtype)
 

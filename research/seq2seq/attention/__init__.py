@@ -1,4 +1,4 @@
-"""How the decoder sees the encoder's states."""
+"""Kinds of attention by name."""
 
 from research.seq2seq.attention.additive import AdditiveAttention
 from research.seq2seq.attention.attention import Attention, AttentionModule, WeightedAttention

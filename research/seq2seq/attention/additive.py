@@ -16,7 +16,7 @@ from research.seq2seq.linear import linear
 
 @dataclass(frozen=True)
 class AdditiveAttention(WeightedAttention):
-    """A hidden layer of state and query (Bahdanau et al. 2015)."""
+    """Additive scores, by a hidden layer of query and state (Bahdanau et al. 2015)."""
 
     name: Literal["additive"] = "additive"
 
@@ -25,7 +25,7 @@ class AdditiveAttention(WeightedAttention):
 
 
 class AdditiveModule(AttentionModule):
-    """Scores from a hidden layer of H features."""
+    """Weights of additive attention, with a hidden layer of H features."""
 
     def __init__(self, options: WeightedAttention, query_size: int, memory_size: int, rngs: nnx.Rngs) -> None:
         super().__init__(options, query_size)

@@ -1,17 +1,17 @@
-"""The contract of attention: how the decoder sees the encoder's states.
+"""The contract of attention over the encoder's states.
 
     e_us = score(q_u, k_s) / temperature        a_us = exp(e_us) / sum over valid s        context_u = sum_s a_us m_s
 
-With smoothing, sigmoid stands for exp (Chorowski et al. 2015). A kind whose keys depend on the weights of earlier steps
-shifts them at each step:
+With smoothing, sigmoid replaces exp (Chorowski et al. 2015). Some kinds shift the keys at each step, depending on the
+weights of earlier steps:
 
     k_us = k_s + w_c sum_{v<u} a_vs             coverage (See, Liu, Manning 2017; Tu et al. 2016)
     k_us = k_s + U (F * a_{u-1})_s              location (Chorowski et al. 2015)
 
-Kinds whose keys do not can take any number of queries at once, so that with teacher forcing the whole target attends
-in one product.
+Other kinds take any number of queries at once, so with teacher forcing one product computes the attention of the whole
+target.
 
-A kind is a dataclass of options, and the module of weights that it creates.
+A kind is a dataclass of options, which creates a module of weights.
 """
 
 from dataclasses import dataclass
@@ -29,11 +29,11 @@ from research.seq2seq.encoder import Memory
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class Source:
-    """What attention reads of the encoder, computed once for each sequence."""
+    """Keys and values of the encoder's states, computed once for each sequence."""
 
     keys: Float[Array, "B S K"]
     values: Float[Array, "B N S C"]
-    """Terms of the contexts' sums, for each of N heads."""
+    """Values for each of N heads."""
     lengths: Int[Array, " B"] | None
 
     def valid(self) -> Bool[Array, "B S"]:
@@ -47,12 +47,12 @@ class Source:
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class Trace:
-    """Weights of earlier steps, which shift the keys."""
+    """Weights of earlier steps, for kinds whose keys depend on them."""
 
     last: Float[Array, "B S"]
     """Weights of the last step; zeros before the first."""
     total: Float[Array, "B S"]
-    """Sum of the weights over all steps so far."""
+    """Sum of the weights of all steps so far."""
 
 
 @dataclass(frozen=True)
@@ -62,9 +62,9 @@ class Attention:
     name: str = ""
 
     has_weights: ClassVar[bool] = False
-    """Whether there are weights over the source; otherwise the context, if there is one, is the same at all steps."""
+    """Whether there are weights over the source; without weights a context is the same at all steps."""
     has_context: ClassVar[bool] = False
-    """Whether there is a context, as wide as the encoder's states."""
+    """Whether the decoder reads a context, as wide as the encoder's states."""
     initializes_decoder: ClassVar[bool] = True
     """Whether the decoder starts from the encoder's last state; otherwise from zeros."""
 
@@ -75,36 +75,36 @@ class Attention:
 
     @property
     def precedes_cell(self) -> bool:
-        """Whether the weights are computed before the recurrence, from the state of the step before."""
+        """Whether attention runs before the recurrence, with the previous state as the query."""
         return False
 
     @property
     def feeds_readout(self) -> bool:
-        """Whether each step also reads what the last token was predicted from."""
+        """Whether each step reads the previous readout."""
         return False
 
     def check_query_size(self, query_size: int) -> None:
-        """Raise a UserError if the kind cannot read states of that width."""
+        """Raise a UserError if the kind does not support queries of this width."""
 
     def create(self, query_size: int, memory_size: int, rngs: nnx.Rngs) -> "AttentionModule":
-        """Draw the weights of a kind that has any, for states of widths H (decoder) and M (encoder)."""
+        """Sample the weights, for states of H features (decoder) and M features (encoder)."""
         raise NotImplementedError
 
 
 @dataclass(frozen=True)
 class WeightedAttention(Attention):
-    """Options of all kinds with weights over the source."""
+    """Options of the kinds with weights over the source."""
 
     placement: Literal["after", "before"] = "after"
     """Where the context enters: after the recurrence (Luong et al. 2015) or before it (Bahdanau et al. 2015)."""
     input_feeding: bool = False
-    """Feed what the last token was predicted from to the next step (Luong et al. 2015)."""
+    """Feed the previous readout to the next step (Luong et al. 2015)."""
     temperature: float = 1.0
-    """Divisor of the scores: below 1, weights are sharper (Chorowski et al. 2015)."""
+    """Divisor of the scores; below 1 it sharpens the weights (Chorowski et al. 2015)."""
     smoothing: bool = False
-    """Replace the exponential function of the softmax by a sigmoid (Chorowski et al. 2015)."""
+    """Replace the softmax's exp by a sigmoid (Chorowski et al. 2015)."""
     coverage: bool = False
-    """Shift the keys by the weight that a state has had so far (Tu et al. 2016; See et al. 2017)."""
+    """Shift each key by the sum of its state's weights so far (Tu et al. 2016; See et al. 2017)."""
 
     has_weights: ClassVar[bool] = True
     has_context: ClassVar[bool] = True
@@ -126,7 +126,7 @@ class WeightedAttention(Attention):
 
 
 class AttentionModule(nnx.Module):
-    """Weights and equations of one kind: a subclass defines `keys` and `score`, and may override the rest."""
+    """Weights and equations of a kind; a subclass defines `keys` and `score`."""
 
     num_heads: int = 1
 
@@ -135,7 +135,7 @@ class AttentionModule(nnx.Module):
         self.coverage = nnx.Param(jnp.zeros(query_size)) if options.coverage else None
 
     def source(self, memory: Memory) -> Source:
-        """Return keys and values of the encoder's states."""
+        """Return the keys and values of the encoder's states."""
         return Source(self.keys(memory.states), self.values(memory.states), memory.lengths)
 
     def keys(self, states: Float[Array, "B S M"]) -> Float[Array, "B S K"]:
@@ -143,25 +143,25 @@ class AttentionModule(nnx.Module):
         raise NotImplementedError
 
     def values(self, states: Float[Array, "B S M"]) -> Float[Array, "B N S C"]:
-        """Return the values of states; by default the states, for one head."""
+        """Return the values of states; by default the states, with one head."""
         return states[:, None]
 
     def score(self, queries: Float[Array, "B U H"], source: Source) -> Float[Array, "B N U S"]:
-        """Return the scores; -inf where a state is out of reach."""
+        """Return the scores; -inf excludes a state."""
         raise NotImplementedError
 
     def output(self, contexts: Float[Array, "B U NC"]) -> Float[Array, "B U M"]:
-        """Return the context that the decoder sees, from those of all heads side by side."""
+        """Return the context for the decoder, from the concatenated contexts of all heads."""
         return contexts
 
     def shift(self, trace: Trace) -> Float[Array, "B S K"] | Float[Array, ""]:
-        """Return what is added to the keys."""
+        """Return the shift of the keys."""
         if self.coverage is None:
             return jnp.zeros((), trace.total.dtype)
         return trace.total[:, :, None] * self.coverage[...][None, None, :]
 
     def trace(self, source: Source) -> Trace | None:
-        """Return the trace before the first step; None where no key depends on it."""
+        """Return the trace before the first step; None if no key depends on it."""
         if not self.options.has_memory:
             return None
         zeros = jnp.zeros(source.keys.shape[:2], source.keys.dtype)
@@ -170,12 +170,13 @@ class AttentionModule(nnx.Module):
     def __call__(
         self, queries: Float[Array, "B U H"], source: Source, dropout: Float[Array, "B U N S"] | None = None
     ) -> tuple[Float[Array, "B U M"], Float[Array, "B U S"]]:
-        """Return contexts, and weights that are zero on padding and sum to 1 (to 0 where a source is empty).
+        """Return contexts and weights.
 
-        The weights returned are the mean of all heads, without the factors `dropout` on those of the contexts.
+        The weights are zero on padding and sum to 1, or to 0 for an empty source. They are the mean of all heads,
+        before the factors `dropout`.
         """
         batch, heads, steps, width = source.values.shape
-        if not steps:  # of all sequences, so that there is nothing to score
+        if not steps:  # all sequences are empty
             empty = jnp.zeros((batch, queries.shape[1], heads * width), queries.dtype)
             return self.output(empty), empty[:, :, :0]
         scores = self.score(queries, source) / self.options.temperature
@@ -201,7 +202,7 @@ class AttentionModule(nnx.Module):
     def scan(
         self, queries: Float[Array, "B U H"], source: Source, dropout: Float[Array, "B U N S"] | None = None
     ) -> tuple[Float[Array, "B U M"], Float[Array, "B U S"]]:
-        """Return what a call does, but with the keys of each step shifted by the weights of the steps before."""
+        """Return the same as a call, with the keys of each step shifted by the weights of earlier steps."""
 
         def step(trace: Trace | None, inputs: tuple[Array, Array | None]) -> tuple[Trace | None, tuple[Array, Array]]:
             context, weights, trace = self.step(inputs[0], source, trace, inputs[1])
@@ -215,12 +216,12 @@ class AttentionModule(nnx.Module):
 def normalize_scores(
     scores: Float[Array, "B N U S"], valid: Bool[Array, "B 1 1 S"], smoothing: bool = False
 ) -> Float[Array, "B N U S"]:
-    """Return weights over the valid states that are in reach (scores of -inf are not), zeros on the rest.
+    """Return weights over the valid states with scores above -inf, and zeros elsewhere.
 
-    With smoothing, sigmoids of the scores are normalized instead of exponentials.
+    Smoothing normalizes sigmoids of the scores instead of exponentials.
     """
     valid = valid & (scores != -jnp.inf)
-    if smoothing:  # exp(log sigmoid), from which the largest is subtracted as from any other: no mass underflows
+    if smoothing:  # exp(log sigmoid), so that subtracting the largest score prevents underflow here as well
         scores = jax.nn.log_sigmoid(jnp.where(valid, scores, 0))
     lowest = jnp.finfo(scores.dtype).min
     largest = jax.lax.stop_gradient(jnp.max(scores, axis=3, keepdims=True, initial=lowest, where=valid))

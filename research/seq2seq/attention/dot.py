@@ -1,6 +1,6 @@
 """Attention by dot products.
 
-dot           e_us = q_u . k_s              k_s = m_s, or W m_s where encoder and decoder differ in width
+dot           e_us = q_u . k_s              k_s = m_s, or W m_s if encoder and decoder differ in width
 scaled_dot    e_us = q_u . k_s / sqrt(H)    k_s as in `dot`
 general       e_us = q_u . W m_s
 """
@@ -49,7 +49,7 @@ class GeneralAttention(WeightedAttention):
 
 
 class DotModule(AttentionModule):
-    """Dot products of queries and keys, which are a linear map of the states or, without `project`, the states."""
+    """Dot products of queries and keys; the keys are the states, or a linear map of them with `project`."""
 
     def __init__(
         self,

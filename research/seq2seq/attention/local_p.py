@@ -1,9 +1,9 @@
-"""Local attention with a predicted place (Luong, Pham, Manning 2015, local-p).
+"""Local attention with a predicted position (Luong, Pham, Manning 2015, local-p).
 
     e_us = q_u . W m_s - (s - p_u)^2 / (2 sigma^2)  where |s - p_u| <= window        sigma = window / 2
     p_u = (length - 1) sigmoid(v . tanh(W' q_u))
 
-Luong et al. multiply by the Gaussian after the softmax; this one comes before it, so that the weights sum to 1.
+Luong et al. multiply by the Gaussian after the softmax; here it is inside the softmax, so the weights sum to 1.
 """
 
 from dataclasses import dataclass
@@ -22,11 +22,11 @@ from research.seq2seq.linear import linear
 
 @dataclass(frozen=True)
 class LocalAttention(WeightedAttention):
-    """A window around a place that the query predicts (Luong et al. 2015)."""
+    """A window around a position that the query predicts (Luong et al. 2015)."""
 
     name: Literal["local_p"] = "local_p"
     window: int = 10
-    """Largest distance, in states, from the predicted place."""
+    """Largest distance, in states, from the predicted position."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

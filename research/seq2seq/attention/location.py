@@ -1,4 +1,4 @@
-"""Location-based attention: additive, and aware of where the last step looked (Chorowski et al. 2015).
+"""Location-based attention: additive, with features of the previous step's weights (Chorowski et al. 2015).
 
 e_us = v . tanh(W q_u + U m_s + V (F * a_{u-1})_s)        F: `num_filters` filters over `kernel_size` states
 """
@@ -18,13 +18,13 @@ from research.seq2seq.linear import linear
 
 @dataclass(frozen=True)
 class LocationAttention(WeightedAttention):
-    """Additive, with a convolution of the last step's weights (Chorowski et al. 2015)."""
+    """Additive scores that read a convolution of the previous step's weights (Chorowski et al. 2015)."""
 
     name: Literal["location"] = "location"
     num_filters: int = 10
-    """Number of filters of the convolution over the last step's weights."""
+    """Number of filters of the convolution."""
     kernel_size: int = 15
-    """Number of states that a filter covers; an odd number."""
+    """Width of a filter in states; an odd number."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -40,7 +40,7 @@ class LocationAttention(WeightedAttention):
 
 
 class LocationModule(AdditiveModule):
-    """Additive attention whose keys are shifted by a convolution of the last step's weights."""
+    """Additive attention whose keys are shifted by a convolution of the previous step's weights."""
 
     def __init__(self, options: LocationAttention, query_size: int, memory_size: int, rngs: nnx.Rngs) -> None:
         super().__init__(options, query_size, memory_size, rngs)

@@ -18,11 +18,11 @@ from research.seq2seq.linear import linear
 
 @dataclass(frozen=True)
 class MultiHeadAttention(WeightedAttention):
-    """Several scaled dot products side by side, each of its own linear maps (Vaswani et al. 2017)."""
+    """Several scaled dot products in parallel, each with its own linear maps (Vaswani et al. 2017)."""
 
     name: Literal["multi_head"] = "multi_head"
     num_heads: int = 4
-    """Number of heads, which share the decoder's features."""
+    """Number of heads; each has `hidden_size / num_heads` features."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -37,7 +37,7 @@ class MultiHeadAttention(WeightedAttention):
 
 
 class MultiHeadModule(AttentionModule):
-    """Linear maps of queries, keys, values and contexts for N heads."""
+    """Linear maps of queries, keys, values and contexts of N heads."""
 
     def __init__(self, options: MultiHeadAttention, query_size: int, memory_size: int, rngs: nnx.Rngs) -> None:
         super().__init__(options, query_size)

@@ -1,10 +1,10 @@
-"""Kinds without weights over the source, from z, the state that the encoder read last.
+"""Kinds without weights over the source; z is the encoder's last state.
 
     none       h_0 = z
-    context    h_0 = z, and z is an input of every step and of the map to the vocabulary
-    input      h_0 = 0, and z is an input as with `context`
+    context    h_0 = z, and z is an input of every step and of the readout
+    input      h_0 = 0, and z is an input as in `context`
 
-Where encoder and decoder differ in width, h_0 is a linear map of z.
+If encoder and decoder differ in width, h_0 is a linear map of z.
 """
 
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ class NoAttention(Attention):
 
 @dataclass(frozen=True)
 class ContextAttention(Attention):
-    """No attention: the decoder starts from the encoder's last state and sees it at every step (Cho et al. 2014)."""
+    """No attention: the decoder starts from the encoder's last state and reads it at every step (Cho et al. 2014)."""
 
     name: Literal["context"] = "context"
 
@@ -31,7 +31,7 @@ class ContextAttention(Attention):
 
 @dataclass(frozen=True)
 class InputAttention(Attention):
-    """No attention: the decoder starts from zeros, sees the encoder's last state at every step (Britz et al. 2017)."""
+    """No attention: the decoder starts from zeros, reads the encoder's last state at every step (Britz et al. 2017)."""
 
     name: Literal["input"] = "input"
 

@@ -1,4 +1,4 @@
-"""How a model writes outputs without targets."""
+"""Kinds of decoding by name."""
 
 from research.seq2seq.decoding.beam import Beam
 from research.seq2seq.decoding.decoding import Decoding, Hypotheses

@@ -1,14 +1,13 @@
 """Beam search with a length and a coverage penalty (Sutskever, Vinyals, Le 2014; Wu et al. 2016).
 
-    score(Y) = log p(Y) / ((5 + |Y|) / 6)^alpha + beta sum_s log min(sum_u a_us, 1)        |Y|, u: the end mark included
+    score(Y) = log p(Y) / ((5 + |Y|) / 6)^alpha + beta sum_s log min(sum_u a_us, 1)        |Y|, u: with EOS
 
-Of all continuations of the N hypotheses in the beam, the N likeliest are kept; those that end leave the beam, and the N
-best by score of all that have left are the result. The penalties decide between hypotheses that have left the beam (or
-have U tokens); within it all are of the same length.
+Each step keeps the N likeliest continuations of the N hypotheses in the beam. Hypotheses that end leave the beam, and
+the result is the N best by score of those that have left. So the penalties act on hypotheses that have ended (or have U
+tokens); all hypotheses in the beam have the same length.
 
-A sequence is done when its N-th best score is at least what the likeliest hypothesis in the beam would get if nothing
-that follows cost anything: tokens of probability 1 up to U, where the length penalty helps most, and no coverage
-penalty.
+The search of a sequence ends when its N-th best score is at least the best score that the beam could still reach: that
+of its likeliest hypothesis continued to U tokens with probability 1 and without coverage penalty.
 """
 
 from dataclasses import dataclass, replace
@@ -27,23 +26,23 @@ from research.seq2seq.decoding.decoding import Decoding, Hypotheses
 from research.seq2seq.encoder import Memory
 
 MIN_COVERAGE = 1e-30
-"""Least attention that a source state counts with, so that one without any costs 69 beta and not everything."""
+"""Lower bound of a source state's attention, so that a state without attention costs 69 beta and not infinity."""
 
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class Beams:
-    """What is still in the beam: N hypotheses of each sequence, all of one length."""
+    """The beam: N hypotheses of each sequence, all of the same length."""
 
     state: DecoderState
-    """State of the decoder, of B * N rows."""
+    """State of the decoder, with B * N rows."""
     last: Int[Array, "B N"]
     """Last tokens."""
     tokens: Int[Array, "B N U"]
     log_probability: Float[Array, "B N"]
-    """-inf: there is no hypothesis in this place."""
+    """-inf: this slot is empty."""
     coverage: Float[Array, "B N S"] | None
-    """Sum of each source state's attention so far; None where it is unused."""
+    """Sum of each source state's attention so far; None without coverage penalty."""
 
 
 @dataclass(frozen=True)
@@ -52,11 +51,11 @@ class Beam(Decoding):
 
     name: Literal["beam"] = "beam"
     beam_size: int = 4
-    """Number of hypotheses that are kept at each step."""
+    """Number of hypotheses kept at each step."""
     length_penalty: float = 0.0
-    """alpha of ((5 + length) / 6)^alpha, the divisor of the log-probability (Wu et al. 2016); the end mark counts."""
+    """Divide the log-probability by ((5 + length) / 6)^length_penalty, length with EOS (Wu et al. 2016)."""
     coverage_penalty: float = 0.0
-    """beta of beta * sum_s log(min(attention of s, 1)), which is added to the score (Wu et al. 2016)."""
+    """Add coverage_penalty * sum_s log(min(attention of s, 1)) to the score (Wu et al. 2016)."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -76,7 +75,7 @@ class Beam(Decoding):
     def __call__(
         self, decoder: Decoder, memory: Memory, key: Array | None = None, noise: DecoderNoise = NO_NOISE
     ) -> Hypotheses:
-        assert self.max_length, "decoding is to be resolved first"
+        assert self.max_length, "call resolve() first"
         (batch, steps, _), size = memory.states.shape, self.beam_size
         dtype = memory.states.dtype
         repeated = _repeat(memory, size)
@@ -100,7 +99,7 @@ class Beam(Decoding):
             lengths = jnp.broadcast_to(position + 1, score.shape)
             new = Hypotheses(beams.tokens, lengths, beams.log_probability, score, ended)
             both = jax.tree.map(lambda x, y: jnp.concatenate([x, y], axis=1), best, new)
-            best = _gather(both, jax.lax.top_k(both.score, size)[1])  # of equals the earlier, in their order
+            best = _gather(both, jax.lax.top_k(both.score, size)[1])  # ties keep their order
             remaining = jnp.where(leaving, -jnp.inf, beams.log_probability)
             done = best.score[:, -1] >= jnp.max(remaining, axis=1) / divisors[-1]
             remaining = jnp.where(done[:, None], -jnp.inf, remaining)
@@ -131,7 +130,7 @@ class Beam(Decoding):
 
 
 def _extend(beams: Beams, state: DecoderState, gains: Float[Array, "B N V"], position: Int[Array, ""]) -> Beams:
-    """Return the N likeliest of all hypotheses that are one token longer, from the state before it and its log p."""
+    """Return the N likeliest continuations by one token; `gains` are the log-probabilities of the next token."""
     batch, size, vocabulary = gains.shape
     totals = (beams.log_probability[:, :, None] + gains).reshape(batch, -1)
     log_probability, places = jax.lax.top_k(totals, size)
@@ -143,11 +142,11 @@ def _extend(beams: Beams, state: DecoderState, gains: Float[Array, "B N V"], pos
 
 
 def _gather(tree: Tree, places: Int[Array, "B N"]) -> Tree:
-    """Return these places of each row of arrays [B, M, ...]."""
+    """Return the entries at these indices of each row of arrays [B, M, ...]."""
     rows = jnp.arange(len(places))[:, None]
     return jax.tree.map(lambda x: x[rows, places], tree)
 
 
 def _repeat(tree: Tree, count: int) -> Tree:
-    """Return arrays whose rows each stand `count` times."""
+    """Return arrays with each row repeated `count` times."""
     return jax.tree.map(lambda x: jnp.repeat(x, count, axis=0), tree)

@@ -1,16 +1,16 @@
-"""The contract of decoding: how a model writes outputs without targets.
+"""The contract of decoding: how a model predicts outputs without targets.
 
-What holds for all kinds:
+All kinds have these properties:
 
-- No token is masked, except the end mark before `min_length` tokens. The marks of padding and of the beginning are
-  tokens like any other should the model predict them: `Hypotheses.lengths` tells the output from its padding.
-- An output has at most U = `max_length` tokens, the end mark included. None is forced to end: one that has not ended by
-  then is returned and scored unchanged, and has `finished` = False.
-- Log-probabilities are those of the model's distribution: without temperature, top_k, mask and penalties.
-- Steps are taken until no step could change the result, or U of them. The result for a sequence depends neither on its
-  neighbors in the batch nor on the padding of its source.
+- No token is masked, except EOS before `min_length` tokens. If the model predicts PAD or BOS, they are tokens like any
+  other; `Hypotheses.lengths` tells the output from its padding.
+- An output has at most U = `max_length` tokens, with EOS. An output that has not ended by then is returned and scored
+  unchanged, with `finished` = False.
+- Log-probabilities are those of the model, without temperature, top_k, mask and penalties.
+- Decoding stops after U steps, or when no further step can change the result. The result for a sequence does not depend
+  on its neighbors in the batch or on the padding of its source.
 
-A kind is a dataclass of options that is called with a decoder and what it reads.
+A kind is a dataclass of options, called with a decoder and the encoder's memory.
 """
 
 from dataclasses import dataclass, replace
@@ -30,21 +30,21 @@ from research.seq2seq.encoder import Memory
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class Hypotheses:
-    """The N outputs of each sequence, no two the same, the best first.
+    """The N different outputs of each sequence, the best first.
 
-    Where a beam search has fewer (there are no more), the rest have no tokens and a score of -inf.
+    If a beam search finds fewer than N, the others have no tokens and a score of -inf.
     """
 
     tokens: Int[Array, "B N U"]
-    """Tokens, the end mark included, then padding."""
+    """Tokens with EOS, then padding."""
     lengths: Int[Array, "B N"]
-    """Number of tokens, the end mark included."""
+    """Number of tokens, with EOS."""
     log_probability: Float[Array, "B N"]
     """Sum of the model's log p of the tokens."""
     score: Float[Array, "B N"]
-    """What outputs are ranked by: log_probability, except for a beam with penalties."""
+    """Score that ranks the outputs: log_probability, except for a beam search with penalties."""
     finished: Bool[Array, "B N"]
-    """Whether the last token is the end mark."""
+    """Whether the last token is EOS."""
 
     @classmethod
     def empty(cls, batch: int, count: int, max_length: int, dtype: Any, value: float) -> "Hypotheses":
@@ -60,15 +60,15 @@ class Decoding:
 
     name: str = ""
     min_length: int = 0
-    """Fewest tokens of an output, the end mark not counted."""
+    """Fewest tokens of an output, without EOS."""
     max_length: int = 0
-    """Most tokens of an output, the end mark counted; 0: as many as the longest target has. An output that has not
-    ended by then is returned unfinished."""
+    """Most tokens of an output, with EOS; 0: the length of the longest target. An output that has not ended by then is
+    returned unfinished."""
 
     def __post_init__(self) -> None:
         require_between(self, "decoding", min_length=(0, 2**20), max_length=(0, 2**20))
         ordered = self.max_length == 0 or self.min_length < self.max_length
-        allowed = f"less than decoding.max_length={self.max_length}, in which the end mark counts"
+        allowed = f"less than decoding.max_length={self.max_length}, which includes EOS"
         require(ordered, "decoding.min_length", self.min_length, allowed)
 
     @property
@@ -77,23 +77,24 @@ class Decoding:
         return 1
 
     def check_attention(self, attention: Attention) -> None:
-        """Raise a UserError if the attention has not what the kind reads."""
+        """Raise a UserError if the attention lacks something that the kind needs."""
 
     def resolve(self, longest_target: int) -> "Decoding":
-        """Return a copy whose `max_length` is the longest target's, the end mark included, unless it is set.
+        """Return a copy with `max_length` set, by default to the length of the longest target with EOS.
 
-        A `min_length` that leaves no place for the end mark is a UserError.
+        Raises:
+            UserError: if `min_length` leaves no room for EOS.
         """
         return self if self.max_length else replace(self, max_length=longest_target)
 
     def __call__(
         self, decoder: Decoder, memory: Memory, key: Array | None = None, noise: DecoderNoise = NO_NOISE
     ) -> Hypotheses:
-        """Decode with resolved options; the noise is its expectation, the same at all steps and in all rows."""
+        """Decode with resolved options; the noise is its expectation, equal at all steps and in all rows."""
         raise NotImplementedError
 
     def mask_end(self, scores: Float[Array, "*B V"], position: Int[Array, ""]) -> Float[Array, "*B V"]:
-        """Return the scores of tokens with -inf for the end mark where it would come too early."""
+        """Return the scores of tokens, with -inf for EOS before `min_length` tokens."""
         if self.min_length == 0:
             return scores
         early = position < self.min_length

@@ -1,7 +1,7 @@
-"""Decoding of one hypothesis, one token a step.
+"""Decoding of one hypothesis, one token per step.
 
 greedy    y_u = argmax p_u
-sample    y_u ~ softmax(logits_u / temperature), over the top_k likeliest tokens where top_k > 0
+sample    y_u ~ softmax(logits_u / temperature), over the top_k likeliest tokens if top_k > 0
 """
 
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ from research.seq2seq.loss import argmax
 
 @dataclass(frozen=True)
 class SingleDecoding(Decoding):
-    """Decoding of one hypothesis, one token a step; a subclass chooses the token."""
+    """Decoding of one hypothesis, one token per step; a subclass chooses the token."""
 
     def token(self, logits: Float[Array, "B V"], key: Array | None, position: Int[Array, ""]) -> Int[Array, " B"]:
         """Choose the next token of each sequence."""
@@ -31,7 +31,7 @@ class SingleDecoding(Decoding):
         self, decoder: Decoder, memory: Memory, key: Array | None = None, noise: DecoderNoise = NO_NOISE
     ) -> Hypotheses:
         batch, length = memory.states.shape[0], self.max_length
-        assert length, "decoding is to be resolved first"
+        assert length, "call resolve() first"
 
         def unfinished(loop: tuple) -> Array:
             position, _, _, outputs = loop
@@ -70,16 +70,16 @@ class Greedy(SingleDecoding):
 
 @dataclass(frozen=True)
 class Sample(SingleDecoding):
-    """A token sampled at each step, with a temperature, from all or from the likeliest (top-k: Fan et al. 2018).
+    """A token sampled at each step, with a temperature, from all or the top-k tokens (Fan et al. 2018).
 
-    The draws of a sequence depend on the key, on its row in the batch and on the position.
+    Samples depend on the key, the row in the batch and the position.
     """
 
     name: Literal["sample"] = "sample"
     temperature: float = 1.0
     """Divisor of the logits."""
     top_k: int = 0
-    """Sample from the k likeliest tokens; 0: from all."""
+    """Sample from the k likeliest tokens; 0: from all tokens."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -91,7 +91,7 @@ class Sample(SingleDecoding):
         keys = jax.vmap(jax.random.fold_in, (0, None))(rows, position)
         k = min(self.top_k, logits.shape[1])
         best, tokens = jax.lax.top_k(logits, k) if k else (logits, None)
-        # The largest is subtracted so that low temperatures make no infinity.
+        # Subtracting the largest logit prevents overflow at low temperatures.
         scaled = (best - jnp.max(best, axis=1, keepdims=True)) / self.temperature
         places = jax.vmap(jax.random.categorical)(keys, scaled)
         return places if tokens is None else jnp.take_along_axis(tokens, places[:, None], axis=1)[:, 0]

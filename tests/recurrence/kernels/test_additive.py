@@ -1,4 +1,4 @@
-"""Scores of additive attention against their formula."""
+"""Scores of additive attention compared with their formula."""
 
 import jax
 import jax.numpy as jnp
@@ -22,8 +22,8 @@ def plain(queries, keys, weight):
     return jnp.tanh(queries[:, :, None, :] + keys[:, None, :, :]) @ weight
 
 
-def drawn():
-    """Draw queries, keys, the weight, and the gradient of the scores."""
+def samples():
+    """Sample queries, keys, the weight, and the gradient of the scores."""
     rng = np.random.default_rng(0)
     shapes = (BATCH, QUERIES, HIDDEN), (BATCH, KEYS, HIDDEN), (HIDDEN,), (BATCH, QUERIES, KEYS)
     return [jnp.asarray(rng.normal(size=shape)) for shape in shapes]
@@ -37,7 +37,7 @@ def test_scores_and_gradients_are_those_of_the_formula_in_blocks_of_any_size(num
         actual, pull = jax.vjp(score, queries, keys, weight)
         return actual, pull(d_scores)
 
-    actual, expected = jit(lambda *arguments: (both(additive.scores, *arguments), both(plain, *arguments)))(*drawn())
+    actual, expected = jit(lambda *arguments: (both(additive.scores, *arguments), both(plain, *arguments)))(*samples())
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-12), actual, expected)
 
 
@@ -61,7 +61,7 @@ def test_the_hidden_layer_is_no_array_of_the_program(monkeypatch):
 
     def sizes(score):
         step = jax.make_jaxpr(jax.grad(lambda *arguments: jnp.sum(score(*arguments)), argnums=(0, 1, 2)))
-        return {value.aval.size for value in _values(step(*drawn()[:3]).jaxpr)}
+        return {value.aval.size for value in _values(step(*samples()[:3]).jaxpr)}
 
     assert whole in sizes(plain)
     assert whole not in sizes(additive.scores)

@@ -1,7 +1,8 @@
-"""The associative form of a linear recurrence is its sequential form, and it is O(log T) deep."""
+"""The associative form of a linear recurrence equals its sequential form, and is O(log T) deep."""
 
 import functools
 import math
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -15,13 +16,13 @@ from research.cells.initializers import InitOptions, InitScheme
 from research.cells.linear import LinearCell
 from research.cells.lru import RADII
 from research.recurrence.kernels import associative
-from research.recurrence.unroll import Form, step, unroll
+from research.recurrence.unroll import step, unroll
 from tests import quick
 from tests.recurrence import problem as problems
 from tests.recurrence.problem import BATCH, HIDDEN, INPUTS, Arguments, solve, weights_of
 
 SCHEME = InitScheme.of(InitOptions())
-LONG = 23  # more than one level of the tree, and no whole number of groups at any
+LONG = 23  # a tree of several levels, each with an incomplete group
 CELLS = [name for name, kind in ALL_CELLS.items() if issubclass(kind, LinearCell)]
 
 cells = pytest.mark.parametrize("name", CELLS)
@@ -44,19 +45,8 @@ def long_problem(name: str) -> problems.Problem:
 def test_the_associative_form_is_the_sequential_form_with_all_gradients_and_the_probe(name, reverse):
     problem, masked = long_problem(name), reverse or name == "lru"
     actual = solve(name, problem, masked=masked, reverse=reverse)
-    close(actual, solve(name, problem, masked=masked, reverse=reverse, form="sequential"))
+    close(actual, solve(name, problem, masked=masked, reverse=reverse, plain=True))
     assert all(np.linalg.norm(part) > 0.1 for part in jax.tree.leaves(actual.gradients.weights))
-
-
-@cells
-@pytest.mark.parametrize("option", ["remat_every", "tbptt_steps"])
-def test_what_only_the_sequential_form_can_do_takes_it(name, option):
-    problem, options = long_problem(name), {option: 5}
-    actual, wanted = (
-        solve(name, problem, masked=True, reverse=False, plain=False, form=form, **options)
-        for form in ("auto", "sequential")
-    )
-    jax.tree.map(np.testing.assert_array_equal, actual, wanted)
 
 
 def states_one_by_one(a, b, first, reverse):
@@ -88,34 +78,34 @@ def primitives(jaxpr) -> list[str]:
             list(equation.params.values()), is_leaf=lambda x: hasattr(x, "eqns") or hasattr(x, "jaxpr")
         )
         inner = [getattr(x, "jaxpr", x) for x in inner if hasattr(x, "eqns") or hasattr(x, "jaxpr")]
-        actual += [equation.primitive.name, *(name for each in inner for name in primitives(each))]
+        actual += [equation.primitive.name, *(name for program in inner for name in primitives(program))]
     return actual
 
 
 def depth(jaxpr) -> int:
-    """Operations on the longest way from an input to an output."""
+    """Return the number of operations on the longest path from an input to an output."""
     levels: dict = {}
     deepest = 0
     for equation in jaxpr.eqns:
         before = max((levels.get(x, 0) for x in equation.invars if not hasattr(x, "val")), default=0)
-        own = [
+        inner_depths = [
             depth(getattr(x, "jaxpr", x)) for x in equation.params.values() if hasattr(x, "eqns") or hasattr(x, "jaxpr")
         ]
         for x in equation.outvars:
-            levels[x] = before + max(own, default=1)
-        deepest = max(deepest, before + max(own, default=1))
+            levels[x] = before + max(inner_depths, default=1)
+        deepest = max(deepest, before + max(inner_depths, default=1))
     return deepest
 
 
 @functools.cache
-def gradient(name: str, steps: int, form: Form):
-    """Return the program of the forward and backward pass."""
+def gradient(name: str, steps: int, **options: Any):
+    """Return the jaxpr of the forward and backward pass."""
     cell = ALL_CELLS[name]()
     weights = problems.make(name).arguments.weights
 
     def loss(arguments: Arguments):
         ys, _ = unroll(
-            cell, weights_of(cell, arguments.weights), arguments.xs, lengths=jnp.full(BATCH, steps), form=form
+            cell, weights_of(cell, arguments.weights), arguments.xs, lengths=jnp.full(BATCH, steps), **options
         )
         return jnp.sum(ys)
 
@@ -126,12 +116,13 @@ def gradient(name: str, steps: int, form: Form):
 @cells
 def test_forward_and_backward_pass_are_logarithmic_in_depth_and_have_no_loop(name):
     powers = range(3, 7)
-    actual = [gradient(name, 4**power, "auto") for power in powers]
+    actual = [gradient(name, 4**power) for power in powers]
     assert not {"scan", "while"} & set(primitives(actual[-1]))
-    assert "scan" in primitives(gradient(name, 64, "sequential"))  # so that the line above can fail
+    for option in ("remat_every", "tbptt_steps"):  # which need the sequential form
+        assert "scan" in primitives(gradient(name, 64, **{option: 5}))
     for measure in (depth, lambda jaxpr: len(primitives(jaxpr))):
         growth = np.diff([measure(jaxpr) for jaxpr in actual])
-        assert growth[0] > 0 and np.all(growth == growth[0])  # as much for each factor of 4 in T
+        assert growth[0] > 0 and np.all(growth == growth[0])  # linear in log T
     assert depth(actual[-1]) < 4**6 / 10
 
 
@@ -146,7 +137,7 @@ def test_the_normalized_gates_of_the_minlstm_stay_numbers_where_both_are_shut_or
     def h(arguments):
         return step(cell, weights_of(cell, arguments), jnp.ones((1, INPUTS)), (carry,))[0]
 
-    np.testing.assert_allclose(h(arguments), 2, rtol=1e-6)  # f = i: half of what was, half of what is new
+    np.testing.assert_allclose(h(arguments), 2, rtol=1e-6)  # f = i: the mean of the old and the new state
     gradient = quick.jit(jax.grad(lambda arguments: jnp.sum(h(arguments))))(arguments)
     assert all(np.all(np.isfinite(x)) for x in jax.tree.leaves(gradient))
 
@@ -167,8 +158,8 @@ def test_a_state_that_is_forgotten_at_every_step_leaves_numbers_over_a_long_time
 
 def test_the_eigenvalues_of_the_lru_start_on_the_ring_and_its_states_have_the_size_of_its_inputs():
     features, steps = 32, 2000
-    drawn = Weights(LRU(), 1, features, SCHEME, jax.random.key(0), length=1).arrays()
-    radius, phase = (np.exp(np.asarray(drawn[name], np.float64)) for name in ("nu_log", "theta_log"))
+    initial = Weights(LRU(), 1, features, SCHEME, jax.random.key(0), length=1).arrays()
+    radius, phase = (np.exp(np.asarray(initial[name], np.float64)) for name in ("nu_log", "theta_log"))
     radius = np.exp(-radius)
     low, high = RADII
     assert np.all((low < radius) & (radius < high))
@@ -176,8 +167,8 @@ def test_the_eigenvalues_of_the_lru_start_on_the_ring_and_its_states_have_the_si
     assert np.min(phase) > 0 and np.max(phase) < math.pi / 10 and np.std(phase) > math.pi / 10 / 4
     phases = np.exp(np.asarray(Weights(LRU(), 1, 400, SCHEME, jax.random.key(0), length=1).arrays()["theta_log"]))
     assert math.pi / 10 * 0.98 < np.max(phases) < math.pi / 10 and np.mean(phases) == pytest.approx(math.pi / 20, 0.05)
-    np.testing.assert_allclose(np.exp(drawn["gamma_log"]), np.sqrt(1 - radius**2), rtol=1e-4)
-    weights = weights_of(LRU(), drawn | {"w": jnp.ones_like(drawn["w"])})
+    np.testing.assert_allclose(np.exp(initial["gamma_log"]), np.sqrt(1 - radius**2), rtol=1e-4)
+    weights = weights_of(LRU(), initial | {"w": jnp.ones_like(initial["w"])})
     noise = jax.random.normal(jax.random.key(1), (16, steps, 1))
     _, (_, re, im) = quick.jit(lambda noise: unroll(LRU(), weights, noise))(noise)
     power = np.mean(np.square(re) + np.square(im))

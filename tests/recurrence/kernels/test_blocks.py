@@ -1,4 +1,4 @@
-"""Blocks of any length, and what does not fill one, are time itself: nothing is lost, doubled or out of its place."""
+"""A scan over blocks of any length takes each step once and in order."""
 
 import functools
 
@@ -16,7 +16,7 @@ directions = pytest.mark.parametrize("reverse", [False, True], ids=["forward", "
 
 
 def decaying(reverse, carry, xs, timed, saved):
-    """s_t = s_{t-1} / 2 + x_t + k_t within a block; saves its inputs, and says whether it was handed the same."""
+    """Compute s_t = s_{t-1} / 2 + x_t + k_t in a block; save the inputs, and check those saved before."""
     outputs = []
     for t in sorted(range(len(xs)), reverse=reverse):
         carry = carry / 2 + xs[t] + timed[t]
@@ -69,5 +69,5 @@ def test_what_is_written_into_a_batch_major_array_is_what_comes_out_else(length,
 @pytest.mark.parametrize("block", [1, 5])
 def test_results_and_gradients_do_not_depend_on_the_length_of_a_block(block, reverse):
     problem = problems.make("lstm")
-    actual, whole = (solve("lstm", problem, masked=True, reverse=reverse, block=each) for each in (block, STEPS))
+    actual, whole = (solve("lstm", problem, masked=True, reverse=reverse, block=steps) for steps in (block, STEPS))
     jax.tree.map(lambda x, y: np.testing.assert_allclose(x, y, rtol=0, atol=1e-13), actual, whole)

@@ -1,4 +1,4 @@
-"""Omega and its immediate gradient against explicit Jacobians and finite differences."""
+"""Omega and its immediate gradient compared with explicit Jacobians and finite differences."""
 
 import functools
 from typing import Any
@@ -39,9 +39,9 @@ def gradients_of(case: str, reverse: bool, regularized: bool = True, **options: 
 
     def gradients(arguments: Problem, noise: dict[str, Any]) -> Any:
         def loss(weights: Any, xs: Any, carry: Any, probe: Any, omega: Any) -> Array:
-            own: dict[str, Any] = {"block": BLOCK, **options, **noise}
-            own |= {"carry": carry, "lengths": arguments.lengths, "reverse": reverse, "probe": probe, "omega": omega}
-            return arguments.loss(*unroll(cell, problem.weights_of(cell, weights), xs, **own))
+            settings: dict[str, Any] = {"block": BLOCK, **options, **noise, "probe": probe, "omega": omega}
+            settings |= {"carry": carry, "lengths": arguments.lengths, "reverse": reverse}
+            return arguments.loss(*unroll(cell, problem.weights_of(cell, weights), xs, **settings))
 
         weights, xs, carry = arguments.arguments
         probe = jnp.zeros((STEPS, len(cell.parts)))
@@ -54,7 +54,7 @@ def gradients_of(case: str, reverse: bool, regularized: bool = True, **options: 
 def omega_of(
     case: str, arguments: Problem, reverse: bool = False, noise: dict[str, Any] | None = None, **options: Any
 ) -> Any:
-    """Omega, and what it adds to the gradient of the weights, by its weight."""
+    """Return Omega and its gradient with respect to the weights."""
     weights, *_, omega = gradients_of(case, reverse, **options)(arguments, noise or {})
     plain, *_ = gradients_of(case, reverse, False, **options)(arguments, noise or {})
     return omega, jax.tree.map(lambda a, b: (a - b) / WEIGHT, weights, plain)
@@ -62,11 +62,11 @@ def omega_of(
 
 @functools.cache
 def reference_of(case: str, reverse: bool) -> Any:
-    """Omega with each Jacobian written out; d_t from zeros that are added to each carry."""
+    """Compile Omega with explicit Jacobians; d_t is the gradient of zeros added to each carry."""
     cell = cell_of(case)
 
     def step(weights: Any, x: Any, mask: Any, hold: Any, carry: Any) -> Any:
-        """Of one sequence."""
+        """Take a step of one sequence."""
         old = tuple(part[None] for part in carry)
         tape = Tape(weights, None if mask is None else mask[None])
         new = zone_out(cell.step(old, cell.input_gates(weights, x[None]), tape), old, hold)
@@ -75,13 +75,13 @@ def reference_of(case: str, reverse: bool) -> Any:
     def reference(arguments: Problem, mask: Any, hold: Any) -> Any:
         weights, xs, carry = arguments.arguments
         hold = None if hold is None else tuple(share[0] for share in hold)
-        each = jax.vmap(step, (None, 0, None if mask is None else 0, None, 0))
+        step_of_batch = jax.vmap(step, (None, 0, None if mask is None else 0, None, 0))
 
         def loss(added: Any) -> Any:
             def over_time(carry: Any, inputs: Any) -> Any:
                 x, t, eps = inputs
                 valid = (t < arguments.lengths)[:, None]
-                new = each(weights, x, mask, hold, carry)
+                new = step_of_batch(weights, x, mask, hold, carry)
                 after = tuple(jnp.where(valid, a, b) + e for a, b, e in zip(new, carry, eps, strict=True))
                 return after, (jnp.where(valid, after[0], 0), carry)
 
@@ -93,9 +93,9 @@ def reference_of(case: str, reverse: bool) -> Any:
         d, formers = jax.grad(loss, has_aux=True)(zeros)
         widths = np.cumsum(cell.widths(HIDDEN))[:-1]
 
-        def omega_of_step(weights: Any, x: Any, own: Any, t: Any, length: Any, former: Any, d: Any) -> Any:
+        def omega_of_step(weights: Any, x: Any, mask: Any, t: Any, length: Any, former: Any, d: Any) -> Any:
             def flat(state: Any) -> Any:
-                return jnp.concatenate(step(weights, x, own, hold, tuple(jnp.split(state, widths))))
+                return jnp.concatenate(step(weights, x, mask, hold, tuple(jnp.split(state, widths))))
 
             ratio = jnp.linalg.norm(d @ jax.jacfwd(flat)(former)) / jnp.linalg.norm(d)
             return jnp.where(t < length, (ratio - 1) ** 2, 0)
@@ -131,7 +131,7 @@ def test_recurrent_dropout_and_zoneout_are_part_of_a_step():
 
 
 def rnn_by_hand(arguments: Problem) -> tuple[float, dict[str, np.ndarray]]:
-    """Of a tanh RNN over full lengths, from the equations; the gradient by differences with all else constant."""
+    """Return Omega of a tanh RNN over full lengths, and its gradient by finite differences."""
     weights, xs, (first,) = arguments.arguments
     h = [first]
     for t in range(STEPS):
@@ -207,7 +207,7 @@ def test_omega_does_not_depend_on_how_time_is_cut(options):
 
 
 def test_truncation_leaves_steps_that_no_gradient_reaches_out():
-    """Only the last state is read, so that the gradient reaches the steps of the last block only."""
+    """The loss reads the last state only, so the gradient reaches the last block only."""
     arguments = problem.make("gru", lengths=(STEPS,) * BATCH).replace(ys_share=np.zeros((BATCH, STEPS, HIDDEN)))
     omega, _ = omega_of("gru", arguments, tbptt_steps=2)
     weights, xs, carry = jax.tree.map(jnp.asarray, arguments.arguments)
@@ -232,7 +232,7 @@ def test_omega_does_not_depend_on_the_size_of_the_gradient_and_is_0_without_one(
 
 
 def test_a_step_that_stops_the_gradient_has_omega_1_and_no_gradient():
-    """A relu below 0 in all units: the norm that comes out is 0, where its root has no derivative."""
+    """All units of a relu are below 0: the norm is 0, where the root has no derivative."""
     cell = cell_of("rnn-relu")
     weights = {"w": jnp.ones((1, 2)), "u": jnp.ones((2, 2)), "b": jnp.full(2, -9.0)}
     ones = (jnp.ones((1, 1, 2)),)

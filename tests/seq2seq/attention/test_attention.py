@@ -1,4 +1,4 @@
-"""Each kind of attention against NumPy, and what holds of all: padding has no weight, no say and no gradient."""
+"""Each kind of attention compared with NumPy; padding has no weight, no effect and no gradient."""
 
 from typing import Any
 
@@ -35,47 +35,47 @@ def arrays(memory: int = MEMORY):
     return jnp.asarray(queries), jnp.asarray(states), jnp.array(LENGTHS, jnp.int32)
 
 
-def source(own: AttentionModule, states, lengths) -> Source:
-    return own.source(Memory(states, lengths, (), states[:, 0]))
+def source(module: AttentionModule, states, lengths) -> Source:
+    return module.source(Memory(states, lengths, (), states[:, 0]))
 
 
-def attend(own: AttentionModule, queries, states, lengths):
-    return quick.jit(lambda queries, states: own(queries, source(own, states, lengths)))(queries, states)
+def attend(module: AttentionModule, queries, states, lengths):
+    return quick.jit(lambda queries, states: module(queries, source(module, states, lengths)))(queries, states)
 
 
 def weight(layer: nnx.Linear) -> np.ndarray:
     return np.asarray(layer.kernel[...])
 
 
-def numpy_scores(own: Any, query: np.ndarray, states: np.ndarray) -> np.ndarray:
-    """Scores [N, S] of one query on the valid states of one source."""
-    name = own.options.name
+def numpy_scores(module: Any, query: np.ndarray, states: np.ndarray) -> np.ndarray:
+    """Return the scores [N, S] of one query on the valid states of one source."""
+    name = module.options.name
     if name in ("dot", "scaled_dot", "general"):
-        keys = states if own.project is None else states @ weight(own.project)
+        keys = states if module.project is None else states @ weight(module.project)
         return (keys @ query / (2.0 if name == "scaled_dot" else 1.0))[None]
     if name in ("additive", "location"):
-        return (np.tanh(query @ weight(own.query) + states @ weight(own.memory)) @ weight(own.weight)).T
+        return (np.tanh(query @ weight(module.query) + states @ weight(module.memory)) @ weight(module.weight)).T
     if name == "multi_head":
-        queries, keys = query @ weight(own.query), states @ weight(own.key)
-        width = FEATURES // own.num_heads
-        parts = [slice(n * width, (n + 1) * width) for n in range(own.num_heads)]
+        queries, keys = query @ weight(module.query), states @ weight(module.key)
+        width = FEATURES // module.num_heads
+        parts = [slice(n * width, (n + 1) * width) for n in range(module.num_heads)]
         return np.stack([keys[:, part] @ queries[part] / np.sqrt(width) for part in parts])
     assert name == "local_p"
-    place = (np.tanh(query @ weight(own.hidden)) @ weight(own.place))[0]
+    place = (np.tanh(query @ weight(module.hidden)) @ weight(module.place))[0]
     away = np.arange(len(states)) - (len(states) - 1) / (1 + np.exp(-place))
-    window = own.window
-    scores = states @ weight(own.project) @ query - away**2 / (2 * (window / 2) ** 2)
+    window = module.window
+    scores = states @ weight(module.project) @ query - away**2 / (2 * (window / 2) ** 2)
     return np.where(np.abs(away) <= window, scores, -np.inf)[None]
 
 
-def numpy_context(own: Any, weights: np.ndarray, states: np.ndarray) -> np.ndarray:
+def numpy_context(module: Any, weights: np.ndarray, states: np.ndarray) -> np.ndarray:
     """Return the context [M] of weights [N, S]."""
-    if own.options.name != "multi_head":
+    if module.options.name != "multi_head":
         return weights[0] @ states
-    width = FEATURES // own.num_heads
-    values = states @ weight(own.value)
-    contexts = [weights[n] @ values[:, n * width : (n + 1) * width] for n in range(own.num_heads)]
-    return np.concatenate(contexts) @ weight(own.context)
+    width = FEATURES // module.num_heads
+    values = states @ weight(module.value)
+    contexts = [weights[n] @ values[:, n * width : (n + 1) * width] for n in range(module.num_heads)]
+    return np.concatenate(contexts) @ weight(module.context)
 
 
 @pytest.mark.parametrize(
@@ -85,51 +85,51 @@ def test_a_kind_weighs_and_sums_as_its_equations_say(name):
     smoothing = name.endswith("smoothed")
     near = {"window": 1} if name.endswith("near") else {}
     memory = FEATURES if name.endswith("wide") else MEMORY
-    own = create(name.split()[0], memory, smoothing=smoothing, temperature=0.7, **near)
+    module = create(name.split()[0], memory, smoothing=smoothing, temperature=0.7, **near)
     queries, states, lengths = arrays(memory)
-    contexts, weights = attend(own, queries, states, lengths)
+    contexts, weights = attend(module, queries, states, lengths)
     for row, length in enumerate(LENGTHS):
         for u in range(2):
             seen = np.asarray(states[row, :length])
-            scores = numpy_scores(own, np.asarray(queries[row, u]), seen) / 0.7
+            scores = numpy_scores(module, np.asarray(queries[row, u]), seen) / 0.7
             mass = 1 / (1 + np.exp(-scores)) if smoothing else np.exp(scores)
             wanted = mass / mass.sum(axis=1, keepdims=True) if length else mass
             np.testing.assert_allclose(weights[row, u, :length], wanted.mean(axis=0), rtol=0, atol=1e-12)
-            np.testing.assert_allclose(contexts[row, u], numpy_context(own, wanted, seen), rtol=0, atol=1e-12)
+            np.testing.assert_allclose(contexts[row, u], numpy_context(module, wanted, seen), rtol=0, atol=1e-12)
     assert not name.endswith("near") or np.any(np.asarray(weights)[0] == 0)
 
 
 @pytest.mark.parametrize("coverage", [False, True])
 @pytest.mark.parametrize("name", ["dot", "location"])
 def test_keys_are_shifted_by_what_was_looked_at(name, coverage):
-    own: Any = create(name, coverage=coverage)
+    module: Any = create(name, coverage=coverage)
     rng = np.random.default_rng(2)
     last, total = (jnp.asarray(rng.uniform(size=(3, SOURCE))) for _ in range(2))
     wanted = np.zeros((3, SOURCE, FEATURES))
     if coverage:
-        wanted = wanted + np.asarray(total)[:, :, None] * np.asarray(own.coverage[...])
+        wanted = wanted + np.asarray(total)[:, :, None] * np.asarray(module.coverage[...])
     if name == "location":
         for row in range(3):
-            taps = weight(own.convolution)  # [3, filters]
+            taps = weight(module.convolution)  # [3, filters]
             for k in range(taps.shape[1]):
-                found = np.convolve(np.asarray(last[row]), taps[::-1, k], mode="same")
-                wanted[row] += found[:, None] * weight(own.place)[k]
-    shift = np.broadcast_to(own.shift(Trace(last, total)), wanted.shape)
+                actual = np.convolve(np.asarray(last[row]), taps[::-1, k], mode="same")
+                wanted[row] += actual[:, None] * weight(module.place)[k]
+    shift = np.broadcast_to(module.shift(Trace(last, total)), wanted.shape)
     np.testing.assert_allclose(shift, wanted, rtol=0, atol=1e-12)
-    assert own.options.has_memory == (coverage or name == "location")
+    assert module.options.has_memory == (coverage or name == "location")
 
 
 @pytest.mark.parametrize("name", [name for name in KINDS if name != "location"])
 def test_without_a_shift_the_trace_changes_nothing(name):
-    own = create(name, coverage=True)
-    assert own.coverage is not None
-    own.coverage[...] = jnp.zeros(FEATURES)
+    module = create(name, coverage=True)
+    assert module.coverage is not None
+    module.coverage[...] = jnp.zeros(FEATURES)
     queries, states, lengths = arrays()
 
     @quick.jit
     def run():
-        seen = source(own, states, lengths)
-        return own(queries, seen), own.scan(queries, seen)
+        seen = source(module, states, lengths)
+        return module(queries, seen), module.scan(queries, seen)
 
     at_once, scanned = run()
     for x, y in zip(at_once, scanned, strict=True):
@@ -138,17 +138,17 @@ def test_without_a_shift_the_trace_changes_nothing(name):
 
 @looking
 def test_the_trace_is_the_last_weights_and_their_sum(name):
-    own = create(name, coverage=True)
+    module = create(name, coverage=True)
     queries, states, lengths = arrays()
 
     @quick.jit
     def run():
-        seen = source(own, states, lengths)
-        trace, found = own.trace(seen), []
+        seen = source(module, states, lengths)
+        trace, actual = module.trace(seen), []
         for u in range(2):
-            _, weights, trace = own.step(queries[:, u], seen, trace)
-            found.append(weights)
-        return found, trace
+            _, weights, trace = module.step(queries[:, u], seen, trace)
+            actual.append(weights)
+        return actual, trace
 
     (first, second), trace = run()
     np.testing.assert_array_equal(trace.last, second)
@@ -171,18 +171,20 @@ def test_weights_are_zero_on_padding_and_sum_to_one_or_to_zero_for_an_empty_sour
 def test_without_lengths_all_states_are_seen(name):
     queries, states, _ = arrays()
     full = jnp.full((3,), SOURCE, jnp.int32)
-    own = create(name)
-    for found, wanted in zip(attend(own, queries, states, None), attend(own, queries, states, full), strict=True):
-        np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-15)
+    module = create(name)
+    for actual, wanted in zip(
+        attend(module, queries, states, None), attend(module, queries, states, full), strict=True
+    ):
+        np.testing.assert_allclose(actual, wanted, rtol=0, atol=1e-15)
 
 
 @looking
 def test_padding_has_no_say_and_no_gradient(name):
-    own, (queries, states, lengths) = create(name), arrays()
+    module, (queries, states, lengths) = create(name), arrays()
     share = jnp.asarray(np.random.default_rng(1).normal(size=(3, 2, MEMORY)))
 
     def loss(queries, states):
-        return jnp.sum(own(queries, source(own, states, lengths))[0] * share)
+        return jnp.sum(module(queries, source(module, states, lengths))[0] * share)
 
     run = quick.jit(jax.value_and_grad(loss, argnums=(0, 1)))
     value, (d_queries, d_states) = run(queries, states)
@@ -194,18 +196,20 @@ def test_padding_has_no_say_and_no_gradient(name):
 
 @looking
 def test_dropped_weights_are_missed_by_the_context_and_come_back_whole(name):
-    own, (queries, states, lengths) = create(name), arrays()
-    kept = jnp.zeros((3, 2, own.num_heads, SOURCE)).at[..., 1].set(2.0)
+    module, (queries, states, lengths) = create(name), arrays()
+    kept = jnp.zeros((3, 2, module.num_heads, SOURCE)).at[..., 1].set(2.0)
 
     @quick.jit
     def run(states):
-        seen = source(own, states, lengths)
-        return own(queries, seen), own(queries, seen, kept)
+        seen = source(module, states, lengths)
+        return module(queries, seen), module(queries, seen, kept)
 
     (_, plain), (context, weights) = run(states)
     np.testing.assert_array_equal(weights, plain)
-    (_, _), (other, _) = run(states.at[:, 2:].multiply(-1.0))  # weights change, but values of state 1 alone are read
-    assert np.linalg.matrix_rank(np.stack([context[0, 0], other[0, 0]]), tol=1e-9) == (1 if own.num_heads == 1 else 2)
+    (_, _), (other, _) = run(states.at[:, 2:].multiply(-1.0))  # weights change, but only the values of state 1 are read
+    assert np.linalg.matrix_rank(np.stack([context[0, 0], other[0, 0]]), tol=1e-9) == (
+        1 if module.num_heads == 1 else 2
+    )
 
 
 def test_the_softmax_neither_overflows_nor_depends_on_a_shift():
@@ -220,7 +224,7 @@ def test_the_softmax_neither_overflows_nor_depends_on_a_shift():
 def test_an_empty_source_has_a_gradient_of_zero():
     nothing = jnp.zeros((1, 1, 1, 3), bool)
     for smoothing in (False, True):
-        gradient = jax.grad(lambda scores, own=smoothing: jnp.sum(normalize_scores(scores, nothing, own) * 1e30))
+        gradient = jax.grad(lambda scores, module=smoothing: jnp.sum(normalize_scores(scores, nothing, module) * 1e30))
         assert np.all(np.asarray(quick.jit(gradient)(jnp.ones((1, 1, 2, 3)))) == 0)
 
 

@@ -1,4 +1,4 @@
-"""Beam search finds what a search written in NumPy finds, and, wide enough, the best output there is."""
+"""Beam search equals a search in NumPy and, with a large beam, finds the best output."""
 
 import jax
 import jax.numpy as jnp
@@ -18,14 +18,14 @@ from tests.seq2seq.models import BATCH, decoder_of, encoded
 from tests.seq2seq.outputs import MOST, PENALTIES, VOCABULARY, Table, inclined
 
 ALL = sum((VOCABULARY - 1) ** length for length in range(MOST)) + (VOCABULARY - 1) ** MOST
-"""Outputs there can be: those that end, and those of U tokens that do not."""
+"""Number of possible outputs: those that end, and those of U tokens that do not."""
 LONG = {"length_penalty": 0.8}
 LONGEST = {"length_penalty": 3.0}
 COVERED = {"coverage_penalty": 0.4}
 
 
 def prepared(kind: str, by: float = 1.5):
-    """Return a decoder that tends to end and is not too sure, so that outputs differ in length; and a memory."""
+    """Return a decoder whose outputs differ in length, and a memory."""
     model = outputs.model(kind)
     return inclined(decoder_of(model), EOS, by, 0.5), quick.jit(lambda: encoded(model, models.batch()))()
 
@@ -38,42 +38,42 @@ def known(request):
         return request.param, decoder, memory, Table.of(decoder, memory)
 
 
-def found_by(decoder: Decoder, memory, configs, most: int = MOST):
-    """Return what each search finds; one program."""
+def search_all(decoder: Decoder, memory, configs, most: int = MOST):
+    """Return the result of each search, in one program."""
     run = quick.jit(lambda memory: [config.resolve(most)(decoder, memory) for config in configs])
     return jax.device_get(run(memory))
 
 
 def searches(kind: str, *options: dict) -> list[Beam]:
-    """With these options, those that this kind of attention allows."""
-    allowed = [each for each in options if kind != "none" or "coverage_penalty" not in each]
+    """Return the searches with these options that this kind of attention allows."""
+    allowed = [search for search in options if kind != "none" or "coverage_penalty" not in search]
     return [Beam(**options) for options in allowed]
 
 
 def test_a_wide_beam_finds_all_outputs_in_their_order(known):
     kind, decoder, memory, table = known
     options = [{}, LONG, COVERED, {**LONG, **COVERED}, {**LONG, "min_length": 2}]
-    configs = searches(kind, *({"beam_size": ALL + 3, **each} for each in options))
-    for config, found in zip(configs, found_by(decoder, memory, configs), strict=True):
+    configs = searches(kind, *({"beam_size": ALL + 3, **search} for search in options))
+    for config, actual in zip(configs, search_all(decoder, memory, configs), strict=True):
         for row in range(BATCH):
             wanted = outputs.exhaustive(table, row, config)
-            missing = 1 + (VOCABULARY - 1) if config.min_length else 0  # those that end before
+            missing = 1 + (VOCABULARY - 1) if config.min_length else 0  # the shorter outputs
             assert len(wanted) == ALL - missing
-            outputs.same(found, row, wanted)
+            outputs.same(actual, row, wanted)
 
 
 def test_a_narrow_beam_finds_what_the_search_in_numpy_finds_that_never_exits_early(known):
     kind, decoder, memory, table = known
     options = [{}, LONG, LONGEST, {**LONG, **COVERED}, {**LONG, "min_length": 2}]
-    configs = searches(kind, *({"beam_size": 2, **each} for each in options), {"beam_size": 7, **LONGEST})
-    found_best, lengths = [], set()
-    for config, found in zip(configs, found_by(decoder, memory, configs), strict=True):
+    configs = searches(kind, *({"beam_size": 2, **search} for search in options), {"beam_size": 7, **LONGEST})
+    is_best, lengths = [], set()
+    for config, actual in zip(configs, search_all(decoder, memory, configs), strict=True):
         for row in range(BATCH):
             wanted, _ = outputs.beam(table, row, config)
-            outputs.same(found, row, wanted)
-            found_best.append(wanted[0] == outputs.exhaustive(table, row, config)[0])
+            outputs.same(actual, row, wanted)
+            is_best.append(wanted[0] == outputs.exhaustive(table, row, config)[0])
             lengths |= {len(output.tokens) for output in wanted}
-    assert len(lengths) > 2 and any(found_best)
+    assert len(lengths) > 2 and any(is_best)
 
 
 def test_it_takes_the_steps_after_which_no_hypothesis_could_come_in_and_no_more(monkeypatch):
@@ -83,13 +83,13 @@ def test_it_takes_the_steps_after_which_no_hypothesis_could_come_in_and_no_more(
     for alpha in (0.0, 1.0, 4.0):
         config = Beam(beam_size=2, length_penalty=alpha)
         calls.clear()
-        found_by(decoder, memory, [config], most)
+        search_all(decoder, memory, [config], most)
         jax.effects_barrier()
         taken.append(len(calls))
         assert taken[-1] == max(outputs.beam(table, row, config, most)[1] for row in range(BATCH))
     assert (
         taken == sorted(set(taken)) and taken[-1] == most
-    )  # the longer an output may pay, the longer it is looked for
+    )  # a length penalty that favors long outputs takes more steps
 
 
 @pytest.mark.parametrize("kind", ATTENTIONS)
@@ -113,7 +113,7 @@ def test_a_coverage_penalty_is_refused_where_attention_has_no_weights(kind):
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_a_state_without_attention_costs_a_finite_penalty_and_padding_none(dtype):
     coverage = jnp.asarray([[[0, 0.5, 3, 0]], [[0, 0, 0, 0]]], dtype)
-    found = PENALTIES._penalty(coverage, jnp.asarray([3, 0]))
+    actual = PENALTIES._penalty(coverage, jnp.asarray([3, 0]))
     wanted = PENALTIES.coverage_penalty * (np.log(MIN_COVERAGE) + np.log(0.5))
-    np.testing.assert_allclose(found, [[wanted], [0]], rtol=1e-6)
+    np.testing.assert_allclose(actual, [[wanted], [0]], rtol=1e-6)
     np.testing.assert_allclose(PENALTIES._penalty(coverage[:1, :, :3], None), [[wanted]], rtol=1e-6)

@@ -1,4 +1,4 @@
-"""What holds of all ways to decode: whose probabilities they are, how long outputs are, what they depend on."""
+"""Properties of all kinds of decoding: probabilities, lengths, and invariances."""
 
 import dataclasses
 
@@ -28,7 +28,7 @@ VALID = np.arange(models.SOURCE)[None, :] < np.array(SOURCE_LENGTHS)[:, None]
 
 
 def decoded(known, configs, noise=NO_NOISE):
-    """Return what each search finds with this decoder and memory; one program."""
+    """Return the result of each search with this decoder and memory, in one program."""
     decoder, memory = known
 
     @quick.jit
@@ -49,30 +49,26 @@ def talking():
 @pytest.mark.parametrize("shift", [-9.0, 2.0, 99.0], ids=["nothing-ends", "one-by-one", "all-at-once"])
 def test_greedy_decoding_is_a_loop_of_best_tokens_that_stops_when_all_have_ended(shift, talking, monkeypatch):
     decoder, memory = inclined(talking[0], EOS, shift - 2.0), talking[1]
-    state, fed, said = decoder.start(memory), jnp.full((BATCH,), BOS), []
-    advance = quick.jit(lambda state, fed: decoder.step(memory, state, fed))
+    state, previous, predicted = decoder.start(memory), jnp.full((BATCH,), BOS), []
+    advance = quick.jit(lambda state, previous: decoder.step(memory, state, previous))
     for _ in range(MOST):
-        logits, _, state = advance(state, fed)
-        fed = jnp.argmax(logits, axis=-1)
-        said.append(np.asarray(fed))
-    wanted = np.stack(said, axis=1)
+        logits, _, state = advance(state, previous)
+        previous = jnp.argmax(logits, axis=-1)
+        predicted.append(np.asarray(previous))
+    wanted = np.stack(predicted, axis=1)
     lengths = [row.index(EOS) + 1 if EOS in row else MOST for row in wanted.tolist()]
     assert lengths == [MOST] * BATCH if shift < 0 else [1] * BATCH if shift == 99 else len(set(lengths)) > 1, lengths
     calls = outputs.counted_steps(monkeypatch)
-    (found,) = decoded((decoder, memory), [METHODS["greedy"]])
+    (actual,) = decoded((decoder, memory), [METHODS["greedy"]])
     jax.effects_barrier()
     wanted[np.arange(MOST)[None, :] >= np.array(lengths)[:, None]] = PAD
-    np.testing.assert_array_equal(found.tokens[:, 0], wanted)
-    np.testing.assert_array_equal(found.lengths[:, 0], lengths)
-    np.testing.assert_array_equal(found.finished[:, 0], np.any(wanted == EOS, axis=1))
+    np.testing.assert_array_equal(actual.tokens[:, 0], wanted)
+    np.testing.assert_array_equal(actual.lengths[:, 0], lengths)
+    np.testing.assert_array_equal(actual.finished[:, 0], np.any(wanted == EOS, axis=1))
     assert len(calls) == max(lengths)
 
 
-KINDS = [
-    ("gru", "none", {}),
-    ("lstm", "dot", {}),
-    ("lstm", "location", {"input_feeding": True, "coverage": True}),
-]
+KINDS = [("gru", "none", {}), ("lstm", "dot", {}), ("lstm", "location", {"input_feeding": True, "coverage": True})]
 
 
 @pytest.mark.parametrize(("cell", "attention", "options"), KINDS, ids=[kind[1] for kind in KINDS])
@@ -82,25 +78,25 @@ def test_log_probabilities_are_those_of_the_model_when_it_is_fed_the_output(cell
     noise = decoder.expected(Rates(zoneout_hidden=jnp.asarray(0.3)))
     covers = {} if attention != "none" else {"coverage_penalty": 0.0}
     configs = [METHODS["greedy"], METHODS["sample"], dataclasses.replace(METHODS["beam"], **covers)]
-    for config, found in zip(configs, decoded((decoder, memory), configs, noise), strict=True):
-        count = found.tokens.shape[1]
-        assert found.tokens.shape == (BATCH, config.num_hypotheses, MOST)
+    for config, actual in zip(configs, decoded((decoder, memory), configs, noise), strict=True):
+        count = actual.tokens.shape[1]
+        assert actual.tokens.shape == (BATCH, config.num_hypotheses, MOST)
 
         @quick.jit
         def teacher_forced(tokens, lengths, count=count):
             each = jax.tree.map(lambda x: jnp.repeat(x, count, axis=0), memory)
-            fed = jnp.concatenate([jnp.full_like(tokens[:, :1], BOS), tokens[:, :-1]], axis=1)
-            return jax.nn.log_softmax(decoder(each, fed, lengths, noise)[0])
+            previous = jnp.concatenate([jnp.full_like(tokens[:, :1], BOS), tokens[:, :-1]], axis=1)
+            return jax.nn.log_softmax(decoder(each, previous, lengths, noise)[0])
 
-        tokens, lengths = found.tokens.reshape(-1, MOST), found.lengths.reshape(-1)
+        tokens, lengths = actual.tokens.reshape(-1, MOST), actual.lengths.reshape(-1)
         log_p = np.take_along_axis(np.asarray(teacher_forced(tokens, lengths)), tokens[:, :, None], axis=2)[:, :, 0]
         valid = np.arange(MOST)[None, :] < lengths[:, None]
         total = np.sum(log_p, axis=1, where=valid)
-        np.testing.assert_allclose(found.log_probability.reshape(-1), total, rtol=1e-11)
-        np.testing.assert_array_equal(np.sum((tokens == EOS) & valid, axis=1), found.finished.reshape(-1))
-        assert np.all(tokens[~valid] == PAD) and np.all(lengths[~found.finished.reshape(-1)] == MOST)
+        np.testing.assert_allclose(actual.log_probability.reshape(-1), total, rtol=1e-11)
+        np.testing.assert_array_equal(np.sum((tokens == EOS) & valid, axis=1), actual.finished.reshape(-1))
+        assert np.all(tokens[~valid] == PAD) and np.all(lengths[~actual.finished.reshape(-1)] == MOST)
         if config.name != "beam":
-            np.testing.assert_array_equal(found.score, found.log_probability)
+            np.testing.assert_array_equal(actual.score, actual.log_probability)
 
 
 def test_a_beam_of_one_is_greedy_decoding_whatever_the_penalties(talking):
@@ -110,10 +106,10 @@ def test_a_beam_of_one_is_greedy_decoding_whatever_the_penalties(talking):
         configs = [Greedy(**limit)] + [Beam(beam_size=1, **limit, **each) for each in penalties]
         wanted, *beams = decoded(talking, configs)
         assert len(set(wanted.lengths[:, 0].tolist())) > 1
-        for found in beams:
+        for actual in beams:
             for name in ("tokens", "lengths", "finished"):
-                np.testing.assert_array_equal(getattr(found, name), getattr(wanted, name))
-            np.testing.assert_allclose(found.log_probability, wanted.log_probability, rtol=1e-12)
+                np.testing.assert_array_equal(getattr(actual, name), getattr(wanted, name))
+            np.testing.assert_allclose(actual.log_probability, wanted.log_probability, rtol=1e-12)
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -134,58 +130,58 @@ def test_a_least_length_that_leaves_no_place_for_the_end_is_refused():
 
 
 def test_the_mark_of_padding_is_a_token_like_any_other(talking):
-    """A decoder that says it where it said a symbol gets the same outputs, but for this token."""
+    """Swapping this token with a symbol in the decoder swaps them in the outputs and changes nothing else."""
     decoder, memory = talking
     methods = [METHODS["greedy"], METHODS["beam"]]
     plain = decoded(talking, methods)
-    said, times = np.unique(plain[0].tokens[plain[0].tokens > EOS], return_counts=True)
-    symbol = said[np.argmax(times)]
+    predicted, times = np.unique(plain[0].tokens[plain[0].tokens > EOS], return_counts=True)
+    symbol = predicted[np.argmax(times)]
     order = np.arange(models.PHONEMES)
     order[[PAD, symbol]] = symbol, PAD
     table, kernel, bias = decoder.embed.embedding, decoder.vocabulary.kernel, decoder.vocabulary.bias
     swapped = altered(decoder, table[...][order], "embed", "embedding")
     swapped = altered(swapped, kernel[...][:, order], "vocabulary", "kernel")
     swapped = altered(swapped, bias[...][order], "vocabulary", "bias")
-    for found, wanted in zip(decoded((swapped, memory), methods), plain, strict=True):
-        np.testing.assert_array_equal(found.lengths, wanted.lengths)
+    for actual, wanted in zip(decoded((swapped, memory), methods), plain, strict=True):
+        np.testing.assert_array_equal(actual.lengths, wanted.lengths)
         valid = np.arange(MOST)[None, None, :] < wanted.lengths[:, :, None]
         assert np.sum((wanted.tokens == symbol) & valid) > 2
-        np.testing.assert_array_equal(found.tokens, np.where(valid, order[wanted.tokens], PAD))
-        np.testing.assert_allclose(found.score, wanted.score, rtol=1e-12)
+        np.testing.assert_array_equal(actual.tokens, np.where(valid, order[wanted.tokens], PAD))
+        np.testing.assert_allclose(actual.score, wanted.score, rtol=1e-12)
 
 
-def test_what_a_sequence_gets_depends_on_neither_padding_nor_neighbours_nor_the_size_of_the_batch(talking):
+def test_what_a_sequence_gets_depends_on_neither_padding_nor_neighbors_nor_the_size_of_the_batch(talking):
     decoder, model, batch = talking[0], models.model("lstm", "additive"), models.batch()
     wider = jnp.pad(jnp.where(VALID, batch.inputs, 0), ((0, 0), (0, 3)))
     beside = models.batch(seed=1).inputs.at[:2].set(batch.inputs[:2])
     changed = {
         "padding": dataclasses.replace(batch, inputs=wider),
-        "neighbours": dataclasses.replace(batch, inputs=beside),
+        "neighbors": dataclasses.replace(batch, inputs=beside),
         "size": jax.tree.map(lambda x: x[:2], batch),
     }
     wanted = decoded(talking, METHODS.values())
     for name, each in changed.items():
-        found = decoded((decoder, quick.jit(encoded, static_argnums=0)(model, each)), METHODS.values())
+        actual = decoded((decoder, quick.jit(encoded, static_argnums=0)(model, each)), METHODS.values())
         rows = slice(None) if name == "padding" else slice(2)
-        for x, y in zip(jax.tree.leaves(found), jax.tree.leaves(wanted), strict=True):
+        for x, y in zip(jax.tree.leaves(actual), jax.tree.leaves(wanted), strict=True):
             np.testing.assert_allclose(x[rows], y[rows], rtol=1e-12, err_msg=name)
 
 
 def test_models_of_one_program_decode_as_each_alone(talking):
-    """Packs map over their trials on a CPU, and batch them on a GPU; one trial has ended long before the other."""
+    """Packs map over trials on a CPU and batch them on a GPU; one trial ends long before the other."""
     decoder, memory = talking
     graphdef, _ = nnx.split(decoder)
     states = [nnx.split(inclined(decoder, EOS, by))[1] for by in (0.0, 9.0, -9.0)]
 
-    def one(state):
-        own = nnx.merge(graphdef, state)
-        return [config.resolve(MOST)(own, memory, jax.random.key(0)) for config in METHODS.values()]
+    def decode_trial(state):
+        decoder_of_trial = nnx.merge(graphdef, state)
+        return [config.resolve(MOST)(decoder_of_trial, memory, jax.random.key(0)) for config in METHODS.values()]
 
     stacked = jax.tree.map(lambda *x: jnp.stack(x), *states)
-    together = quick.jit(lambda stacked: [jax.lax.map(one, stacked), jax.vmap(one)(stacked)])(stacked)
-    alone = quick.jit(one)
+    together = quick.jit(lambda stacked: [jax.lax.map(decode_trial, stacked), jax.vmap(decode_trial)(stacked)])(stacked)
+    alone = quick.jit(decode_trial)
     for k, state in enumerate(states):
         wanted = jax.tree.leaves(alone(state))
-        for found in together:
-            for x, y in zip(jax.tree.leaves(found), wanted, strict=True):
+        for actual in together:
+            for x, y in zip(jax.tree.leaves(actual), wanted, strict=True):
                 np.testing.assert_allclose(x[k], y, rtol=1e-12)

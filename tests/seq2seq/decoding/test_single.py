@@ -1,4 +1,4 @@
-"""Samples are drawn from the model's distribution, one token by one, each from randomness of its own."""
+"""Samples follow the model's distribution, with independent randomness for each token."""
 
 import jax
 import jax.numpy as jnp
@@ -25,29 +25,29 @@ def known():
         return decoder_of(model), memory, Table.of(decoder_of(model), memory)
 
 
-def drawn(known, config: Decoding, seed: int = 0, most: int = MOST, memory=None):
-    decoder, given, _ = known
+def sampled(known, config: Decoding, seed: int = 0, most: int = MOST, memory=None):
+    decoder, encoder_memory, _ = known
     method = config.resolve(most)
     run = quick.jit(lambda memory, key: method(decoder, memory, key))
-    return jax.device_get(run(given if memory is None else memory, jax.random.key(seed)))
+    return jax.device_get(run(encoder_memory if memory is None else memory, jax.random.key(seed)))
 
 
 @pytest.mark.parametrize(("temperature", "top_k"), [(1.0, 0), (2.5, 0), (0.5, 3), (1.0, 99)])
 def test_pairs_of_tokens_come_as_often_as_the_softmax_of_the_logits_says(temperature, top_k, known):
     row, config = 0, Sample(temperature=temperature, top_k=top_k)
     copies = jax.tree.map(lambda x: jnp.repeat(x[row : row + 1], DRAWS, axis=0), known[1])
-    found = drawn(known, config, most=2, memory=copies)
+    actual = sampled(known, config, most=2, memory=copies)
 
-    def p(said):
-        log_p = known[2].next(row, said) / temperature
+    def p(predicted):
+        log_p = known[2].next(row, predicted) / temperature
         kept = np.argsort(-log_p)[: top_k or VOCABULARY]
         odds = np.where(np.isin(np.arange(VOCABULARY), kept), np.exp(log_p - log_p.max()), 0)
         return odds / odds.sum()
 
     wanted = p(())[:, None] * np.stack([p((y,)) for y in range(VOCABULARY)])
-    wanted[EOS] = [p(())[EOS], *[0] * (VOCABULARY - 1)]  # nothing but padding comes after the end
+    wanted[EOS] = [p(())[EOS], *[0] * (VOCABULARY - 1)]  # after EOS there is padding only
     counts = np.zeros_like(wanted)
-    np.add.at(counts, tuple(found.tokens[:, 0].T), 1)
+    np.add.at(counts, tuple(actual.tokens[:, 0].T), 1)
     assert np.all(counts[wanted == 0] == 0)
     often = wanted * DRAWS >= 5
     pools = [np.append(x[often], x[~often].sum()) for x in (counts, wanted * DRAWS)]
@@ -58,17 +58,17 @@ def test_pairs_of_tokens_come_as_often_as_the_softmax_of_the_logits_says(tempera
 
 @pytest.mark.parametrize("options", [{"temperature": 1e-6}, {"temperature": 9.0, "top_k": 1}])
 def test_cold_samples_and_those_of_the_likeliest_token_alone_are_greedy(options, known):
-    wanted, found = drawn(known, Greedy()), drawn(known, Sample(**options))
-    for x, y in zip(jax.tree.leaves(found), jax.tree.leaves(wanted), strict=True):
+    wanted, actual = sampled(known, Greedy()), sampled(known, Sample(**options))
+    for x, y in zip(jax.tree.leaves(actual), jax.tree.leaves(wanted), strict=True):
         np.testing.assert_allclose(x, y, rtol=1e-12)
 
 
 def test_a_draw_is_decided_by_the_key_the_row_and_the_position(known):
     hot = Sample(temperature=1e6)  # all tokens are equally likely
     copies = jax.tree.map(lambda x: jnp.repeat(x[:1], 50, axis=0), known[1])
-    found = drawn(known, hot, memory=copies).tokens[:, 0]
-    np.testing.assert_array_equal(drawn(known, hot, memory=copies).tokens[:, 0], found)
-    shorter = drawn(known, hot, most=2, memory=copies).tokens[:, 0]
-    np.testing.assert_array_equal(shorter, found[:, :2])
-    assert len(np.unique(found, axis=0)) > 20
-    assert not np.array_equal(drawn(known, hot, seed=1, memory=copies).tokens[:, 0], found)
+    actual = sampled(known, hot, memory=copies).tokens[:, 0]
+    np.testing.assert_array_equal(sampled(known, hot, memory=copies).tokens[:, 0], actual)
+    shorter = sampled(known, hot, most=2, memory=copies).tokens[:, 0]
+    np.testing.assert_array_equal(shorter, actual[:, :2])
+    assert len(np.unique(actual, axis=0)) > 20
+    assert not np.array_equal(sampled(known, hot, seed=1, memory=copies).tokens[:, 0], actual)
