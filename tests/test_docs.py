@@ -14,6 +14,7 @@ import pytest
 from research.cells import CELLS
 from research.cli import data, parser, report, sweep
 from research.cli import list as list_command
+from research.cli.main import COMMANDS
 from research.config import CHOICES, experiment
 from research.config.config import Config
 from research.config.extensions import import_modules
@@ -224,7 +225,7 @@ def _check(words: list[str]) -> None:
     if [program, *args[:1]] == ["python", "-m"]:
         program, *args = args[1:]
     if program == "research":
-        _check_research(args or ["list"])
+        _check_research(args)
     elif program == "make":
         assert all(word in TARGETS for word in args if "=" not in word), "no such target"
     elif program == "pytest":
@@ -239,7 +240,10 @@ def _check(words: list[str]) -> None:
 
 
 def _check_research(args: list[str]) -> None:
-    command, *words = import_modules(args)
+    command, *words = import_modules(args) or ["list"]
+    assert command in COMMANDS, "no such command"
+    if not words:  # only mentioned
+        return
     if command == "train":
         words = [word for word in words if not word.startswith("--runs-dir")]
         topics = words[words.index("--help") + 1 :] if "--help" in words else []
