@@ -242,15 +242,14 @@ def _check(words: list[str]) -> None:
 def _check_research(args: list[str]) -> None:
     command, *words = import_modules(args) or ["list"]
     assert command in COMMANDS, "no such command"
-    if not words:  # only mentioned
+    if not words or words[0] in ("EXPERIMENT", "FILE", "FILE.py"):  # only mentioned
         return
     if command == "train":
         words = [word for word in words if not word.startswith("--runs-dir")]
         topics = words[words.index("--help") + 1 :] if "--help" in words else []
         assert set(topics) <= {"all", *vars(Config())}, "no such section"
         words = words[: words.index("--help")] if "--help" in words else words
-        if words and words[0] not in ("EXPERIMENT", "FILE.py"):
-            name_trial(words[0], read_flags(words[1:]))
+        name_trial(words[0], read_flags(words[1:]))
         return
     kinds = {"list": list_command.List, "sweep": sweep.Sweep, "report": report.Report, "data": data.Data}
     options = parser.parse_command({**kinds, "predict": PredictOptions}[command], words, command)
