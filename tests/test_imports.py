@@ -41,7 +41,7 @@ HOMES = {
     "matplotlib": ("research/reporting/figures/",),
     "pandas": ("research/reporting/",),
     "tabulate": ("research/reporting/",),
-    "yaml": ("research/sweep/spec.py",),
+    "yaml": ("research/sweep/spec.py", "research/reporting/runs.py"),
     "tensorflow_datasets": ("research/data/corpora/",),
     "tensorflow": ("research/data/corpora/",),
     "grain": ("research/training/loader.py",),

@@ -1,31 +1,65 @@
 """`report`: table and figures of trials."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from research.cli.parser import parse_command
+from research.config.experiment import Column
 from research.errors import UserError
+from research.options import require
 
 
 @dataclass(frozen=True)
 class Report:
-    """Print the table of trials, and write tables and figures."""
+    """Print the table of runs, and write tables (Markdown, LaTeX, HTML, CSV) and figures (PNG, PDF, SVG)."""
 
-    runs: Path
-    """a directory with run directories in it, such as runs/gradient_norms"""
+    runs: tuple[Path, ...]
+    """directories with runs in them, such as runs/gradient_norms, or single runs; several are reported together"""
     format: Literal["terminal", "markdown", "latex", "html"] = "terminal"
-    """of the table"""
+    """of the printed table"""
     output: Path | None = None
-    """where figures and pages go; None: RUNS/report"""
+    """where files go; None: report/ in the first of RUNS"""
+    caption: str = ""
+    """caption of the LaTeX table; empty: the claim of the experiment, or the description of the sweep"""
+    label: str = ""
+    """label of the LaTeX table; empty: tab:NAME"""
+    columns: str = ""
+    """columns of the table: METRIC or TITLE=METRIC, with commas between them; empty: those of the experiment"""
+    list_metrics: bool = False
+    """print the names of the metrics that the runs have, and nothing else"""
+    strict: bool = False
+    """exit code 2 if a run cannot be read; else such runs are named and left out"""
+
+    def __post_init__(self) -> None:
+        if not self.runs:
+            raise UserError("RUNS must be given: directories with runs in them, or single runs")
+        allowed = "of letters, digits and : . _ + / -"
+        require(re.fullmatch(r"[\w:.+/-]*", self.label) is not None, "label", self.label, allowed)
 
 
 def run(args: Sequence[str]) -> None:
     """Print the table and write the figures."""
     options = parse_command(Report, args, "report")
-    if not options.runs.is_dir():
-        raise UserError(f"{options.runs}: no such directory; `sweep` and `train` make runs/NAME")
-    from research.reporting import page  # pandas and matplotlib: `--help` need not wait for them
+    from research.reporting import comparison, page, runs  # pandas and matplotlib: `--help` need not wait for them
 
-    page.report(options.runs, options.format, options.output)
+    if options.list_metrics:
+        print(*comparison.metrics(runs.read(options.runs)[0]), sep="\n")
+        return
+    columns = [_column(text.strip()) for text in options.columns.split(",") if text.strip()]
+    page.report(
+        *options.runs,
+        format=options.format,
+        output=options.output,
+        caption=options.caption,
+        label=options.label,
+        columns=columns,
+        strict=options.strict,
+    )
+
+
+def _column(text: str) -> Column:
+    title, equals, key = text.rpartition("=")
+    return Column(title if equals else key, key)

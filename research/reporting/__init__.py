@@ -1,5 +1,5 @@
 """Tables, statistics and figures of runs; `load` gives the runs as a pandas DataFrame."""
 
-from research.reporting.comparison import load
+from research.reporting.runs import load
 
 __all__ = ["load"]

@@ -1,101 +1,136 @@
-"""Run directories as pandas tables: all of them, and grouped as reports show them by experiment, setting and row.
+"""Runs grouped as reports show them: a comparison per experiment or sweep, in it a section per task, in it rows.
 
-The trials of a row differ in their seed and in nothing else. Where they differ in another option, the row is split and
-its parts are told apart by that option; a config that was run twice counts once.
+The runs of a row differ in their seed and in nothing else: whatever other config keys differ within a section tell its
+rows apart. A config that was run twice counts once.
 """
 # pandas has no types of its own that a checker follows
 # pyright: reportArgumentType=false, reportAttributeAccessIssue=false, reportCallIssue=false, reportIndexIssue=false
+# pyright: reportReturnType=false
 
+import difflib
+import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, get_args
 
-import numpy as np
 import pandas as pd
 
 from research.config import experiment as experiments
 from research.config.config import CHOICES
-from research.config.experiment import Experiment
+from research.config.experiment import Column, Experiment
 from research.config.flat import unflatten
 from research.errors import UserError
-from research.options import NEUTRAL_KEYS
-from research.tasks.task import Task
-from research.tracking import strict_json
-from research.tracking.run_directory import RunDirectory, find
+from research.options import LABELS, NEUTRAL_KEYS
+from research.reporting import runs
+from research.reporting.runs import ADDED, SweepFile
+from research.reporting.statistics import DASH
 
-
-def load(runs: Path | str) -> pd.DataFrame:
-    """Return a table of the runs at or under a directory, one row a run.
-
-    Its columns are `path`, `status` ("finished", "diverged" or "unfinished"), the config's dotted keys and the keys of
-    the summary, which have slashes. What a run does not have is NaN, so a column of whole numbers may hold floats.
-
-        runs = research.reporting.load("runs/attention")
-        runs.groupby("attention.name")["test/free_running/phoneme_error_rate"].agg(["mean", "std", "count"])
-    """
-    trials = table_of(find(runs))
-    results = [result or {"status": "unfinished", "summary": {}} for result in trials["result"]]
-    first = pd.DataFrame(
-        {"path": trials["run"].map(lambda run: str(run.path)), "status": [r["status"] for r in results]}
-    )
-    summaries = pd.DataFrame([result["summary"] for result in results])
-    return pd.concat([first, trials.drop(columns=["run", "result"]).infer_objects(), summaries], axis=1)
+ALIKE = 0.9
+"""How similar to a metric of the runs an experiment's metric that none of them has must be to count as misspelled."""
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """All trials of one experiment."""
+    """All trials of one experiment, or of a sweep of its base config over other parameters."""
 
     name: str
     experiment: Experiment
+    """Of a sweep over other parameters, the claim is the description of the sweep."""
+    keys: tuple[str, ...]
+    """The config keys that tell rows apart."""
     trials: pd.DataFrame
-    """One row a trial, in the order of the report: `run` (RunDirectory), `result` (dict, or None while it is
-    unfinished), `row` (label) and the dotted keys of the config."""
+    """One row per trial, in the order of the report: `run` (RunDirectory), `result` (dict, or None while it is
+    unfinished), `task` (Task), `section` and `row` (labels), and the dotted keys of the config."""
     duplicates: int
-    """Run directories left out because another holds the same config."""
+    """Runs left out because another holds the same config."""
+
+    @property
+    def cells(self) -> pd.DataFrame:
+        """Values of the keys of each trial's row, in words."""
+        return key_cells(self.trials, self.keys)
+
+    @property
+    def sections(self) -> list[pd.DataFrame]:
+        """Trials of each section."""
+        return [section for _, section in self.trials.groupby("section", sort=False)]
 
 
 def values(trials: pd.DataFrame, key: str) -> list[float | None]:
-    """Return a number of the summary of each finished trial; None where it has no such key."""
+    """Return a metric of the summary of each finished trial; None where it has no such metric."""
     return [experiments.find_metric(result["summary"], key) for result in trials["result"].dropna()]
 
 
-def read(runs: Sequence[RunDirectory]) -> list[Comparison]:
-    """Read and group the runs: a comparison for each experiment, by name."""
+def metrics(trials: pd.DataFrame) -> list[str]:
+    """Return the names of all metrics that the summaries have."""
+    return sorted({name for result in trials["result"].dropna() for name in result["summary"]})
+
+
+def read(directories: Sequence[Path | str], columns: Sequence[Column] = ()) -> tuple[list[Comparison], list[str]]:
+    """Read and group runs.
+
+    Args:
+        directories: of runs, at any depth.
+        columns: of all tables; by default those of each experiment.
+
+    Returns:
+        A comparison per experiment, by name; sweeps over other parameters have their own. A line for each run, or
+        several runs, that cannot be read and are left out.
+    """
+    trials, faults = runs.read(directories)
+    _check_columns(columns, trials, 0.0)
+    folders = trials["run"].map(lambda run: run.path.resolve().parent)
+    sweeps = {folder: runs.sweep_of(folder) for folder in folders.unique()}
+    trials["task"] = rebuild_tasks(trials, faults)
     comparisons = []
-    for name, trials in table_of(runs).groupby("experiment"):
+    for name, part in trials.dropna(subset="task").groupby("experiment", sort=True):
         try:
             experiment = experiments.load(str(name))
         except UserError as error:
-            raise UserError(f"{trials['run'].iloc[0].config_file}: {error}") from error
-        comparisons.append(compare(Path(str(name)).stem, experiment, trials))
-    return comparisons
+            faults.append(_fault(part, error))
+            continue
+        own = {*LABELS, "seed", experiment.rows}
+        parameters = folders[part.index].map(lambda folder: ",".join(sorted({*sweeps[folder].values} - own)))  # noqa: B023
+        for _, group in part.groupby(parameters, sort=True):
+            of = [sweeps[folder] for folder in folders[group.index].unique() if sweeps[folder].name]
+            shown = replace(experiment, columns=tuple(columns)) if columns else experiment
+            _check_columns(experiment.columns, group, ALIKE)
+            comparisons.append(compare(Path(str(name)).stem, shown, group, of))
+    if not comparisons:
+        raise UserError("; ".join(faults))
+    return comparisons, faults
 
 
-def compare(name: str, experiment: Experiment, trials: pd.DataFrame) -> Comparison:
-    """Return the trials in the order in which the experiment declares its settings and variants."""
-    trials = trials.loc[trials["result"].isna().sort_values(kind="stable").index]  # of two equal ones the finished one
-    options = trials.drop(columns=["run", "result"]).astype(str)
-    options = options[[key for key in options if not str(key).startswith(NEUTRAL_KEYS)]]
-    unique = trials[~options.duplicated()]
-    chosen = unique[experiment.rows] if experiment.rows in unique else pd.Series("", unique.index)
-    chosen = chosen.where(chosen.notna(), "")
-    labels = chosen.map(label)
-    for _, part in unique.groupby([unique["setting"], labels], sort=False):
-        shared = options.columns[part[options.columns].notna().all()].drop("seed")  # an option of one choice is not
-        counts = options.loc[part.index, shared].nunique()
-        varying = sorted(counts.index[counts > 1])
-        for index in part.index if varying else []:
-            labels[index] += f" ({', '.join(f'{key}={part.loc[index, key]}' for key in varying)})"
-    ranks = [_ranks(unique["setting"], experiment.settings), _ranks(chosen, _declared(experiment))]
-    ranks = pd.concat([*ranks, _ranks(labels), _ranks(unique["seed"])], axis=1)
-    order = np.lexsort(ranks.to_numpy(int).T[::-1])
-    return Comparison(name, experiment, unique.assign(row=labels).iloc[order], len(trials) - len(unique))
+def compare(name: str, experiment: Experiment, trials: pd.DataFrame, sweeps: Sequence[SweepFile] = ()) -> Comparison:
+    """Return the trials in order: as the sweeps list their values, else as the experiment declares its own."""
+    trials, count = _distinct(trials), len(trials)
+    given: dict[str, list[Any]] = {key: [] for sweep in sweeps for key in sweep.values}
+    for key, listed in ((key, listed) for sweep in sweeps for key, listed in sweep.values.items()):
+        given[key] += listed
+    texts = _texts(trials)
+    varying = [key for key in texts if len(texts[key].unique()) > 1]
+    ranks = {key: _ranks(trials[key], [*given.get(key, ()), *_declared(experiment, key)]) for key in varying}
+    ranks = pd.DataFrame(ranks, trials.index)
+    in_rows = any(key.startswith("task.") for variant in experiment.variants.values() for key in variant)
+    tasks = trials["task"].map(lambda task: task.name if in_rows else task.describe())
+    task_keys = [key for key in ranks if key.startswith("task.")]
+    ranks["task"] = _ranks(tasks, tasks[ranks.sort_values(task_keys).index] if task_keys else ())
+    sections = trials["setting"] + ": " + tasks
+    keys = _row_keys(texts[varying], sections, list(given), experiment.rows)
+    trials = trials.assign(section=sections, row=_labels(trials, keys))
+    by = [key for key in ("setting", "task", *keys, "seed") if key in ranks]
+    trials = trials.loc[ranks.sort_values(by, kind="stable").index]
+    names = [sweep.name for sweep in sweeps]
+    unnamed = bool(experiment.variants) and not trials[keys].to_numpy().any()
+    if keys != [experiment.rows] or unnamed or (names and name not in names):
+        columns = _measured(experiment.columns, trials)
+        claim = " ".join(dict.fromkeys(sweep.description for sweep in sweeps))
+        name, experiment = "+".join(dict.fromkeys(names)) or name, replace(experiment, claim=claim, columns=columns)
+    return Comparison(name, experiment, tuple(keys), trials, count - len(trials))
 
 
 def describe(section: pd.DataFrame) -> str:
-    """Return what a setting is, from the configs: task, training, model. Options that vary stand with slashes."""
+    """Return the settings that a section's trials share, in words; options that vary stand with slashes."""
 
     def varying(key: str, trials: pd.DataFrame = section) -> str:
         return "/".join(trials[key].map(label).unique())
@@ -117,48 +152,124 @@ def describe(section: pd.DataFrame) -> str:
 
 
 def task_of(section: pd.DataFrame) -> str:
-    """Return the tasks of a setting and their sizes, in words."""
-    return " or ".join({task.describe(): None for task in tasks(section)})
-
-
-def tasks(section: pd.DataFrame) -> list[Task]:
-    """Return the distinct tasks of a setting, rebuilt from the configs."""
-    options = section[[key for key in section if str(key).startswith("task.")]]
-    rebuilt = []
-    for index, task in options[~options.astype(str).duplicated()].iterrows():
-        try:
-            rebuilt.append(unflatten(dict(task.dropna())).task)
-        except UserError as error:
-            raise UserError(f"{section.loc[index, 'run'].config_file}: {error}") from error
-    return rebuilt
+    """Return the task of a section and its size, in words; all tasks where variants change it."""
+    return " or ".join(dict.fromkeys(task.describe() for task in section["task"]))
 
 
 def label(value: Any) -> str:
-    """Return the value of an option in words; "base" for none."""
-    return f"{value:g}" if isinstance(value, float) else str(value) or "base"
+    """Return the value of an option in words: "base" for none, a dash for a choice that does not have the option."""
+    if isinstance(value, float):
+        return DASH if math.isnan(value) else f"{value:g}"
+    return str(value) or "base"
 
 
-def table_of(runs: Sequence[RunDirectory]) -> pd.DataFrame:
-    """Return a row a run: `run`, `result` and the dotted keys of the config, NaN where it has none."""
-    rows = [{"run": run, "result": run.result(), **strict_json.decode(run.options())} for run in runs]
-    return pd.DataFrame(rows, columns=None if rows else ["run", "result"], dtype=object)
+def key_titles(keys: Sequence[str]) -> list[str]:
+    """Return short names of config keys: "cell" of "cell.name", "gain" of "init.gain", the key itself of two alike."""
+    short = [key.removesuffix(".name").rpartition(".")[2].replace("_", " ") for key in keys]
+    return [key if short.count(name) > 1 else name for key, name in zip(keys, short, strict=True)]
 
 
-def _declared(experiment: Experiment) -> list[Any]:
-    """Return the values of the rows in the order of the variants, then of the choices that there are."""
-    key, variants = experiment.rows, experiment.variants
-    values = list(variants) if key == "variant" else [changes.get(key) for changes in variants.values()]
-    *sections, name = key.split(".")
-    options: Any = experiment.base
-    for section in sections:
-        options = getattr(options, section, None)
-    if name == "name" and sections and sections[0] in CHOICES:
-        return [*values, *CHOICES[sections[0]]]
-    types = {item.name: item.type for item in fields(options)} if options else {}
+def key_cells(trials: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
+    """Return the values of the keys in words, in full where short ones would be alike."""
+    full = trials[list(keys)]
+    short = full.map(label)
+    alike = [key for key in keys if short[key].nunique() < full[key].nunique(dropna=False)]
+    return short.assign(**{key: full[key].astype(str) for key in alike})
+
+
+def rebuild_tasks(trials: pd.DataFrame, faults: list[str]) -> pd.Series:
+    """Return the task of each trial, rebuilt from its config; None, and a line among the faults, where it cannot be."""
+    options = trials[[key for key in trials if str(key).startswith("task.")]]
+    tasks = pd.Series(None, trials.index, dtype=object)
+    for _, alike in trials.groupby(options.astype(str).agg("\n".join, axis=1), sort=False):
+        try:
+            tasks[alike.index] = unflatten(options.loc[alike.index[0]].dropna().to_dict()).task
+        except UserError as error:
+            faults.append(_fault(alike, error))
+    return tasks
+
+
+def _labels(trials: pd.DataFrame, keys: Sequence[str]) -> pd.Series:
+    """Return the label of each trial's row: words unchanged, numbers with the names of their keys: "lstm, gain 0.9"."""
+    cells = key_cells(trials, keys)
+    for key, title in zip(keys, key_titles(keys), strict=True):
+        is_word = trials[key].map(lambda value: isinstance(value, str))
+        cells[key] = cells[key].where(is_word, f"{title} " + cells[key]).where(trials[key].notna(), "")
+    return pd.Series([", ".join(filter(None, row)) for row in cells.to_numpy()], cells.index)
+
+
+def _row_keys(options: pd.DataFrame, sections: pd.Series, given: Sequence[str], rows: str) -> list[str]:
+    """Return the config keys that tell the rows of a section apart.
+
+    Args:
+        options: config values that differ, as texts; NaN where a trial does not have them.
+        sections: of the trials.
+        given: parameters of the sweeps, which come first.
+        rows: the experiment's own key, which comes next.
+
+    Returns:
+        Keys whose values differ among trials that agree in the others. The name of a choice goes before its options, so
+        that the different defaults of two cells are no keys.
+    """
+    first = [*given, rows, *options]
+    keys: list[str] = []
+    for key in sorted(
+        options, key=lambda key: (first.index(key) > len(given), not key.endswith(".name"), first.index(key))
+    ):
+        if key not in ("experiment", "setting", "seed"):
+            groups = options.groupby([sections, *keys], dropna=False)
+            keys += [key] if (groups[key].nunique() > 1).any() else []
+    return sorted(keys, key=first.index) or [rows]
+
+
+def _texts(trials: pd.DataFrame) -> pd.DataFrame:
+    """Return the options that decide what is computed, as texts; NaN where a trial does not have them."""
+    options = trials[[key for key in trials.columns.drop(ADDED, errors="ignore") if not key.startswith(NEUTRAL_KEYS)]]
+    return options.astype(str).where(options.notna())
+
+
+def _distinct(trials: pd.DataFrame) -> pd.DataFrame:
+    """Return the trials without those that repeat a config; of two equal ones the finished one stays."""
+    trials = trials.loc[trials["result"].isna().sort_values(kind="stable").index]
+    return trials[~_texts(trials).duplicated()]
+
+
+def _measured(columns: Sequence[Column], trials: pd.DataFrame) -> tuple[Column, ...]:
+    """Return the columns that the trials have a metric for; if they have none, a column for each metric of the test."""
+    measured = [column for column in columns if any(value is not None for value in values(trials, column.key))]
+    tested = [key for key in metrics(trials) if key.startswith("test/") and "/baseline/" not in key]
+    return tuple(measured or (Column(key.removeprefix("test/"), key) for key in tested))
+
+
+def _check_columns(columns: Sequence[Column], trials: pd.DataFrame, similarity: float) -> None:
+    """Reject a column that no finished trial has the metric of, if a metric that they have is similar."""
+    names, keys = metrics(trials), [column.key for column in columns]
+    for key in keys:
+        if names and experiments.find_metric(dict.fromkeys(names, 0), key) is None:
+            close = difflib.get_close_matches(key, [name for name in names if name not in keys], cutoff=similarity)
+            if close:
+                raise UserError(f"column {key}: no run has this metric; the nearest are {', '.join(close)}")
+
+
+def _fault(trials: pd.DataFrame, error: UserError) -> str:
+    more = f" (and of {len(trials) - 1} more runs)" if len(trials) > 1 else ""
+    return f"{trials['run'].iloc[0].config_file}: {error}{more}"
+
+
+def _declared(experiment: Experiment, key: str) -> list[Any]:
+    """Return the values of a key in the order of the settings or variants, then of the choices that there are."""
+    named = {"setting": experiment.settings, experiment.rows: experiment.variants}.get(key, {})
+    values = [name if key in LABELS else changes.get(key) for name, changes in named.items()]
+    section, _, name = key.rpartition(".")
+    if name == "name" and section in CHOICES:
+        return [*values, *CHOICES[section]]
+    options = getattr(experiment.base, section, experiment.base)
+    types = {item.name: item.type for item in fields(options)}
     return [*values, *get_args(types.get(name))]
 
 
 def _ranks(column: pd.Series, declared: Iterable[Any] = ()) -> pd.Series:
     """Return the place of each value: the declared ones first and in their order, then numbers, then words."""
+    column = column.where(column.notna(), "")
     others = sorted(column.unique(), key=lambda value: (isinstance(value, str), value))
     return column.map(list(dict.fromkeys([*declared, *others])).index)

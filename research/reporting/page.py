@@ -1,15 +1,18 @@
-"""The report on a directory of runs: its table on the standard output, and table, figures and page as files."""
+"""The report on runs: its table on the standard output, and table, figures and page as files."""
 
 import shutil
 import sys
 from base64 import b64encode
+from collections.abc import Sequence
+from dataclasses import replace
 from html import escape
 from pathlib import Path
 
+from research.config.experiment import Column
 from research.errors import UserError
 from research.reporting import measures, tables
 from research.reporting.comparison import Comparison, read
-from research.tracking.run_directory import find
+from research.reporting.runs import flatten
 
 SUFFIXES: dict[tables.Format, str] = {"markdown": "md", "latex": "tex", "html": "html"}
 
@@ -30,20 +33,44 @@ img {{ width: 100%; margin-top: 2rem }}
 """
 
 
-def report(runs: Path, format: tables.Format = "terminal", output: Path | None = None) -> None:
+def report(
+    *runs: Path,
+    format: tables.Format = "terminal",
+    output: Path | None = None,
+    caption: str = "",
+    label: str = "",
+    columns: Sequence[Column] = (),
+    strict: bool = False,
+) -> None:
     """Write the tables and figures of each experiment among the runs, print its table, and where the files are.
 
-    They go to `output`, by default RUNS/report, in a folder for each experiment if there are several. After a table
-    that is not for the terminal, the places are printed on the standard error: the output can be redirected.
+    After a table that is not for the terminal, the places are printed on the standard error: the output can be
+    redirected. Runs that cannot be read are named there, too.
+
+    Args:
+        runs: directories of runs, or single runs.
+        format: of the printed table.
+        output: where files go, in a folder per experiment if there are several; None: `report` in the first of `runs`.
+        caption: of the LaTeX table, instead of the claim.
+        label: of the LaTeX table, instead of tab:NAME.
+        columns: of the table, instead of the experiment's.
+        strict: whether a run that cannot be read is an error.
+
+    Raises:
+        UserError: for a directory without runs, for runs that cannot be read, or if the files cannot be written.
     """
-    directories = find(runs)
-    if not directories:
-        raise UserError(f"{runs}: no runs in it; `research sweep sweeps/NAME.yaml` creates runs/NAME")
     measures.records.cache_clear()
-    comparisons = read(directories)
-    for comparison in comparisons:
-        table = tables.table(comparison)
-        folder = (output or runs / "report") / (comparison.name if len(comparisons) > 1 else "")
+    comparisons, faults = read(runs, columns)
+    for fault in faults:
+        print(f"left out: {fault}", file=sys.stderr)
+    if strict and faults:
+        raise UserError("--strict: there are runs that cannot be read")
+    names = [comparison.name for comparison in comparisons]
+    for place, comparison in enumerate(comparisons):
+        table = replace(tables.table(comparison), caption=caption, label=label)
+        folder = output or runs[0] / "report"
+        if len(names) > 1:
+            folder /= f"{comparison.name}-{place + 1}" if names.count(comparison.name) > 1 else comparison.name
         try:
             folder.mkdir(parents=True, exist_ok=True)
             lines = _write(comparison, table, folder, page=format == "html")
@@ -60,18 +87,26 @@ def _write(comparison: Comparison, table: tables.Table, folder: Path, page: bool
 
     for form, suffix in SUFFIXES.items():
         (folder / f"table.{suffix}").write_text(tables.render(table, form), encoding="utf-8")
-    lines = [f"table     {folder / 'table'}.{{{','.join(SUFFIXES.values())}}}"]
+    tables.raw(comparison).to_csv(folder / "table.csv", index=False)
+    flatten(comparison.trials).to_csv(folder / "runs.csv", index=False)
+    lines = [f"table     {folder / 'table'}.{{{','.join(SUFFIXES.values())},csv}}", f"runs      {folder / 'runs.csv'}"]
     images = ""
     for name in comparison.experiment.figures:
         if name not in figures.FIGURES:
             allowed = ", ".join(figures.FIGURES)
             raise UserError(f"experiment {comparison.name}: figure {name!r}: must be one of {allowed}")
-        figure = figures.draw(name, comparison)
-        if figure is None:
-            lines.append(f"figure    {name}: not drawn, the runs have no record for it")
+        try:
+            figure = figures.draw(name, comparison)
+            if figure is None:
+                raise UserError("the runs have no record for it")
+            png = figures.save(figure, folder, name)
+        except OSError:
+            raise
+        except Exception as error:  # whatever it is, the other figures are drawn
+            kind = "" if isinstance(error, UserError) else f"{type(error).__name__}: "
+            lines.append(f"figure    {name}: not drawn, {kind}{' '.join(str(error).split())}")
             continue
-        png = figures.save(figure, folder, name)[0]
-        lines.append(f"figure    {folder / name}.{{png,svg}}")
+        lines.append(f"figure    {folder / name}.{{{','.join(figures.FORMATS)}}}")
         data = b64encode(png.read_bytes()).decode()  # within the page, so that it needs no other file
         images += f'<img alt="{escape(name)}" src="data:image/png;base64,{data}">\n'
     if page:

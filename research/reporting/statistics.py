@@ -1,4 +1,4 @@
-"""One number over the seeds of a row: its center, its 95% t-interval, and a count of what has no place in a mean.
+"""One number over the seeds of a row: its center, its t-interval, and a count of what has no place in a mean.
 
 Linear columns: arithmetic mean and half-width. Logarithmic columns: geometric mean and the interval as a factor. Zeros
 (of a logarithmic column), infinities and NaN are neither dropped nor averaged: they are counted next to the mean.
@@ -12,13 +12,14 @@ import numpy as np
 import pandas as pd
 
 CONFIDENCE = 0.95
+INTERVAL = f"{CONFIDENCE:.0%} t-interval"
 DASH = "—"
 
 Scale = Literal["linear", "log"]
 
 
 def interval(values: Sequence[float] | np.ndarray, scale: Scale = "linear") -> tuple[float, float, float]:
-    """Return mean, low and high end of the 95% t-interval of finite (log: positive) values; nan where too few."""
+    """Return mean, low and high end of the t-interval of finite (log: positive) values; nan where too few."""
     from scipy.special import stdtrit  # the quantile behind scipy.stats.t, at a fifth of the import time
 
     points = pd.Series(values, dtype=float)
@@ -31,6 +32,18 @@ def interval(values: Sequence[float] | np.ndarray, scale: Scale = "linear") -> t
     return mean, low, high
 
 
+def numbers(values: Sequence[float | None], scale: Scale = "linear") -> tuple[float, float, float, int]:
+    """Return mean, low and high end of the interval, and the number of values in them, for a file.
+
+    As in `text`, what has no place in a mean is left out; where nothing else is left, its mean stands alone: 0 or inf.
+    """
+    present = np.array([value for value in values if value is not None], np.float64)
+    regular = _regular(present, scale)
+    if len(regular) or not len(present):
+        return *interval(regular, scale), len(regular)
+    return float(np.mean(present)), math.nan, math.nan, len(present)
+
+
 def text(values: Sequence[float | None], scale: Scale = "linear", unit: Literal["", "%"] = "") -> str:
     """Return the statistic of one value a trial, None where it has none, as it stands in a table.
 
@@ -38,7 +51,7 @@ def text(values: Sequence[float | None], scale: Scale = "linear", unit: Literal[
     is the same for all seeds is a count: `491,562`.
     """
     present = np.array([value for value in values if value is not None], np.float64)
-    regular = present[np.isfinite(present) & ((scale == "linear") | (present > 0))]
+    regular = _regular(present, scale)
     zeros = present == 0 if scale == "log" else np.zeros(0)
     parts = []
     if len(regular):
@@ -59,6 +72,11 @@ def number(value: float) -> str:
         return f"{value:.{max(0, 2 - exponent)}f}"
     mantissa, _, power = f"{value:.1e}".partition("e")
     return f"{mantissa}e{int(power)}"
+
+
+def _regular(values: np.ndarray, scale: Scale) -> np.ndarray:
+    """Return the values that have a place in a mean."""
+    return values[np.isfinite(values) & ((scale == "linear") | (values > 0))]
 
 
 def _log_mean(values: np.ndarray) -> str:

@@ -1,6 +1,6 @@
 """The table of an experiment, built once in plain text and rendered for a terminal, Markdown, LaTeX or HTML."""
 # pandas has no types of its own that a checker follows
-# pyright: reportArgumentType=false, reportCallIssue=false
+# pyright: reportArgumentType=false, reportCallIssue=false, reportGeneralTypeIssues=false
 
 import functools
 import re
@@ -8,14 +8,15 @@ import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
-from typing import Any, Literal
+from typing import Literal
 
 import pandas as pd
 from rich.cells import cell_len  # of characters that take two places, too
 from tabulate import tabulate
 
-from research.reporting.comparison import Comparison, describe, values
-from research.reporting.statistics import DASH, text
+from research.config.experiment import Column
+from research.reporting.comparison import Comparison, describe, key_titles, task_of, values
+from research.reporting.statistics import DASH, INTERVAL, numbers, text
 
 Format = Literal["terminal", "markdown", "latex", "html"]
 
@@ -29,22 +30,50 @@ class Table:
 
     name: str
     claim: str
+    """Of the experiment, or the description of the sweep; may be empty."""
     header: tuple[str, ...]
     parts: Mapping[str, Sequence[tuple[str, ...]]]
     """The rows of each setting, by its heading."""
     notes: tuple[str, ...]
+    num_keys: int = 1
+    """Leading columns that name the row."""
+    caption: str = ""
+    """Replaces the claim in LaTeX."""
+    label: str = ""
+    """Of the float in LaTeX; empty: tab:NAME. Of several floats, each adds the name of its setting."""
 
 
 def table(comparison: Comparison) -> Table:
-    """Return the table of an experiment: a part a setting, a row a variant, a column a number over the seeds."""
-    experiment = comparison.experiment
-    rows = experiment.rows.removesuffix(".name").rpartition(".")[2].replace("_", " ")  # "attention" of "attention.name"
+    """Return the table of a comparison: a part per section, a row per variant, a column per metric over the seeds."""
+    experiment, keys = comparison.experiment, comparison.keys
     titles = [f"{column.title} ({column.unit})" if column.unit else column.title for column in experiment.columns]
-    parts = {}
-    for setting, section in comparison.trials.groupby("setting", sort=False):
+    parts, cells = {}, comparison.cells
+    for section in comparison.sections:
+        setting = section["setting"].iloc[0]
         heading = f"{setting}: {describe(section)}" if setting else describe(section)
-        parts[heading] = [_row(*row, comparison) for row in section.groupby("row", sort=False)]
-    return Table(comparison.name, experiment.claim, (rows, "seeds", *titles), parts, tuple(_notes(comparison, parts)))
+        parts[heading] = [
+            (*cells.loc[row.index[0]], *_row(row, experiment.columns)) for _, row in section.groupby("row", sort=False)
+        ]
+    notes = tuple(_notes(comparison, parts))
+    return Table(comparison.name, experiment.claim, (*key_titles(keys), "seeds", *titles), parts, notes, len(keys))
+
+
+def raw(comparison: Comparison) -> pd.DataFrame:
+    """Return the numbers of the table unrounded, a line per row.
+
+    Columns are the setting, the task, the keys of the row, the numbers of its trials, and for each metric the mean
+    (KEY), the ends of its interval (KEY/low, KEY/high) and the number of seeds in it (KEY/n).
+    """
+    lines = []
+    for _, row in comparison.trials.groupby(["section", "row"], sort=False):
+        first, done = row.iloc[0], row["result"].dropna()
+        line = {"setting": first["setting"], "task": task_of(row), **first[list(comparison.keys)]}
+        line |= {"trials": len(row), "finished": len(done), "diverged": _count_diverged(done)}
+        for column in comparison.experiment.columns:
+            mean, low, high, count = numbers(values(row, column.key), column.scale)
+            line |= {column.key: mean, f"{column.key}/low": low, f"{column.key}/high": high, f"{column.key}/n": count}
+        lines.append(line)
+    return pd.DataFrame(lines)
 
 
 def render(content: Table, form: Format, width: int | None = None) -> str:
@@ -52,19 +81,23 @@ def render(content: Table, form: Format, width: int | None = None) -> str:
     return _terminal(content, width) if form == "terminal" else RENDERERS[form](content)
 
 
-def _row(label: Any, row: pd.DataFrame, comparison: Comparison) -> tuple[str, ...]:
+def _row(row: pd.DataFrame, columns: Sequence[Column]) -> tuple[str, ...]:
+    """Return the number of seeds and the cells of a row."""
     done = row["result"].dropna()
-    diverged = sum(result["status"] == "diverged" for result in done)
+    diverged = _count_diverged(done)
     seeds = str(len(done)) if len(done) == len(row) else f"{len(done)} of {len(row)}"
-    columns = comparison.experiment.columns
-    numbers = [text(values(row, column.key), column.scale, column.unit) for column in columns]
-    return (label, f"{seeds} ({diverged} diverged)" if diverged else seeds, *numbers)
+    cells = [text(values(row, column.key), column.scale, column.unit) for column in columns]
+    return (f"{seeds} ({diverged} diverged)" if diverged else seeds, *cells)
+
+
+def _count_diverged(results: pd.Series) -> int:
+    return sum(result["status"] == "diverged" for result in results)
 
 
 def _notes(comparison: Comparison, parts: Mapping[str, Sequence[tuple[str, ...]]]) -> list[str]:
-    cells = [cell for rows in parts.values() for row in rows for cell in row[1:]]
+    cells = [cell for rows in parts.values() for row in rows for cell in row[len(comparison.keys) :]]
     factors = "; ×/÷: geometric mean and the interval as a factor" if any("×/÷" in cell for cell in cells) else ""
-    notes = [f"Mean ± 95% t-interval over seeds{factors}."]
+    notes = [f"Mean ± {INTERVAL} over seeds{factors}."]
     if any(re.search(r"\(\d+/\d+\)", cell) for cell in cells):
         notes.append(
             "0, inf or undefined (k/n): in k of the n seeds (0: underflow; inf: overflow, or no decay; undefined: "
@@ -84,8 +117,10 @@ def _notes(comparison: Comparison, parts: Mapping[str, Sequence[tuple[str, ...]]
         notes.append(f"{name}{where}: {signature}")
     unfinished = trials[trials["result"].isna()]
     if len(unfinished):
-        rows = unfinished.groupby(["setting", "row"], sort=False).size()
-        places = [f"{' / '.join(filter(None, pair))} ({count})" for pair, count in rows.items()]
+        rows = unfinished.groupby(["setting", "section", "row"], sort=False)["task"]
+        places = [
+            f"{setting or tasks.iloc[0].describe()} / {label} ({len(tasks)})" for (setting, _, label), tasks in rows
+        ]
         more = f" and {len(places) - 6} more rows" if len(places) > 6 else ""
         verb = "have" if len(unfinished) > 1 else "has"
         notes.append(f"{len(unfinished)} of {len(trials)} trials {verb} no result yet: {', '.join(places[:6])}{more}.")
@@ -98,14 +133,17 @@ def _terminal(content: Table, width: int | None = None) -> str:
     """Return columns as wide as their widest cell; where they do not fit next to each other, in blocks."""
     lines = [content.header, *(row for rows in content.parts.values() for row in rows)]
     widths = [max(map(cell_len, column)) + 3 for column in zip(*lines, strict=True)]
-    blocks = _blocks(widths, width or sum(widths))
+    names = range(content.num_keys)
+    blocks = _blocks(widths, width or sum(widths), content.num_keys)
     fill = functools.partial(textwrap.fill, width=min(width or 120, 120))
 
     def line(row: Sequence[str], block: list[int]) -> str:
-        cells = [" " * (widths[column] - cell_len(row[column])) + row[column] for column in block]
-        return row[0] + " " * (widths[0] - 3 - cell_len(row[0])) + "".join(cells)
+        left = [row[column] + " " * (widths[column] - cell_len(row[column])) for column in names]
+        return "".join(left).removesuffix("   ") + "".join(
+            " " * (widths[column] - cell_len(row[column])) + row[column] for column in block
+        )
 
-    texts = [fill(f"{content.name}: {content.claim}")]
+    texts = [fill(": ".join(filter(None, (content.name, content.claim))))]
     for heading, rows in content.parts.items():
         grids = []
         for block in blocks:
@@ -115,52 +153,58 @@ def _terminal(content: Table, width: int | None = None) -> str:
     return "\n\n".join([*texts, "\n".join(map(fill, content.notes))]) + "\n"
 
 
-def _blocks(widths: list[int], width: int) -> list[list[int]]:
-    """Return the columns after the first, in groups that fit next to it."""
+def _blocks(widths: list[int], width: int, num_keys: int) -> list[list[int]]:
+    """Return the columns after those that name the row, in groups that fit next to these."""
     blocks: list[list[int]] = [[]]
-    for column in range(1, len(widths)):
-        if blocks[-1] and widths[0] + sum(widths[c] for c in blocks[-1]) + widths[column] > width:
+    for column in range(num_keys, len(widths)):
+        if blocks[-1] and sum(widths[:num_keys]) + sum(widths[c] for c in blocks[-1]) + widths[column] > width:
             blocks.append([])
         blocks[-1].append(column)
     return blocks
 
 
 def _markdown(content: Table) -> str:
-    blocks = [_escape_markdown(f"**{content.name}**: {content.claim}")]
+    blocks = [_escape_markdown(": ".join(filter(None, (f"**{content.name}**", content.claim))))]
     for heading, rows in content.parts.items():
         escaped = [[_escape_markdown(cell) for cell in row] for row in rows]
-        blocks += [f"**{_escape_markdown(heading)}**", _tabulate(content.header, escaped, "pipe")]
+        blocks += [f"**{_escape_markdown(heading)}**", _tabulate(content, escaped, "pipe")]
     blocks += ["\n".join(f"- {_escape_markdown(note)}" for note in content.notes)]
     return "\n\n".join(blocks) + "\n"
 
 
 def _latex(content: Table) -> str:
-    """Return a float a setting, shrunk where wider than the page; the claim is in the first caption, notes are last."""
+    """Return a float per setting, shrunk where wider than the page; the claim is in the first caption."""
     blocks = ["% \\usepackage{booktabs,adjustbox}"]
-    for place, (heading, rows) in enumerate(content.parts.items()):
-        caption = f"{content.claim} {heading}" if place == 0 else heading
-        body = _latex_text(_tabulate(content.header, rows, "latex_booktabs"))
-        label = re.sub(r"\W+", "-", f"{content.name}-{heading.partition(':')[0]}")
-        notes = "" if place < len(content.parts) - 1 else _latex_line(" ".join(content.notes))
-        lines = ["\\begin{table}", "\\centering", f"\\caption{{{_latex_line(caption)}}}"]
-        lines += [f"\\label{{tab:{label}}}", "\\begin{adjustbox}{max width=\\textwidth}", body, "\\end{adjustbox}"]
-        lines += [f"\\par\\smallskip\\footnotesize {notes}"] if notes else []
+    names = [re.sub(r"\W+", "-", re.split("[:;]", heading)[0]) for heading in content.parts]
+    for place, ((heading, rows), name) in enumerate(zip(content.parts.items(), names, strict=True)):
+        claim = content.caption or content.claim * (place == 0)
+        words = f"{claim.removesuffix('.')}. {heading}" if claim else heading
+        label = content.label or f"tab:{content.name}"
+        if len(names) > 1:
+            label += f"-{name if names.count(name) == 1 else place + 1}"
+        else:
+            words = content.caption or words
+        lines = ["\\begin{table}", "\\centering", f"\\caption{{{_latex_line(words)}}}", f"\\label{{{label}}}"]
+        lines += ["\\begin{adjustbox}{max width=\\textwidth}", _latex_text(_tabulate(content, rows, "latex_booktabs"))]
+        lines += ["\\end{adjustbox}"]
+        if place == len(names) - 1:
+            lines.append(f"\\par\\smallskip\\footnotesize {_latex_line(' '.join(content.notes))}")
         blocks.append("\n".join([*lines, "\\end{table}"]))
     return "\n\n".join(blocks) + "\n"
 
 
 def _html(content: Table) -> str:
-    blocks = [f"<h2>{escape(content.name)}</h2>", f"<p>{escape(content.claim)}</p>"]
+    blocks = [f"<h2>{escape(content.name)}</h2>"] + [f"<p>{escape(content.claim)}</p>"] * bool(content.claim)
     for heading, rows in content.parts.items():
-        grid = str(_tabulate(content.header, rows, "html"))
+        grid = str(_tabulate(content, rows, "html"))
         blocks += [f"<h3>{escape(heading)}</h3>", f'<div style="overflow-x:auto">\n{grid}\n</div>']
     notes = "\n".join(f"<li>{escape(note)}</li>" for note in content.notes)
     return "\n".join([*blocks, f"<ul>\n{notes}\n</ul>"]) + "\n"
 
 
-def _tabulate(header: Sequence[str], rows: Sequence[Sequence[str]], form: str) -> str:
-    align = ("left", *("right" for _ in header[1:]))
-    return tabulate(rows, headers=header, tablefmt=form, colalign=align, disable_numparse=True)
+def _tabulate(content: Table, rows: Sequence[Sequence[str]], form: str) -> str:
+    align = ["left" if place < content.num_keys else "right" for place in range(len(content.header))]
+    return tabulate(rows, headers=content.header, tablefmt=form, colalign=align, disable_numparse=True)
 
 
 def _latex_line(plain: str) -> str:

@@ -15,9 +15,11 @@ import pytest
 
 from research.cli import main as cli
 from research.config import CHOICES, Config, experiment
+from research.config.experiment import Column
 from research.config.flags import summary
 from research.errors import UserError
 from research.probes import PROBES
+from research.tracking.run_directory import RunDirectory
 
 ROOT = experiment.ROOT
 ATTENTION = str(ROOT / "sweeps/attention.yaml")
@@ -59,7 +61,9 @@ def trainer(monkeypatch):
 def page(monkeypatch):
     calls: list[tuple[Any, ...]] = []
     stand_in: Any = ModuleType("research.reporting.page")
-    stand_in.report = lambda *args: calls.append(args)
+    stand_in.report = lambda *args, **options: calls.append(
+        (*args, {key: value for key, value in options.items() if value})
+    )
     monkeypatch.setitem(sys.modules, "research.reporting.page", stand_in)
     monkeypatch.setattr("research.reporting.page", stand_in, raising=False)
     return calls
@@ -229,8 +233,17 @@ def test_flags_that_name_an_experiment_are_trained(trainer, tmp_path):
 
 def test_report_hands_on_its_options(page, tmp_path):
     assert cli.main(["report", str(tmp_path)]) == 0
-    assert cli.main(["report", str(tmp_path), "--format=latex", "--output", "out"]) == 0
-    assert page == [(tmp_path, "terminal", None), (tmp_path, "latex", Path("out"))]
+    latex = ["--format=latex", "--output", "out", "--caption=50% of x", "--label=tab:x", "--columns=test/loss,a=b/c"]
+    assert cli.main(["report", "--strict", str(tmp_path), "other", *latex]) == 0
+    options = {"format": "latex", "output": Path("out"), "caption": "50% of x", "label": "tab:x", "strict": True}
+    options["columns"] = [Column("test/loss", "test/loss"), Column("a", "b/c")]
+    assert page == [(tmp_path, {"format": "terminal"}), (tmp_path, Path("other"), options)]
+
+
+def test_report_lists_the_metrics_of_runs(tmp_path, capsys):
+    RunDirectory.create(tmp_path / "run", {"seed": 0}).finish({"status": "finished", "summary": {"b": 1.0, "a": 2.0}})
+    assert cli.main(["report", "--list-metrics", str(tmp_path)]) == 0
+    assert capsys.readouterr().out == "a\nb\n"
 
 
 @pytest.mark.parametrize(
@@ -258,8 +271,9 @@ def test_report_hands_on_its_options(page, tmp_path):
         (["sweep", ATTENTION, "--limit=1", "--limit=2"], "--limit: given twice"),
         (["sweep", ATTENTION, "--executor=cloud"], "sweep: executor=cloud: must be one of local"),
         (["sweep", ATTENTION, f"--runs-dir={ATTENTION}"], "attention: cannot be written to: Not a directory"),
-        (["report"], "report: PATH must be given"),
+        (["report"], "report: RUNS must be given"),
         (["report", "absent"], "absent: no such directory"),
+        (["report", ".", "--label={x}"], "report: label={x}: must be of letters, digits"),
         (["report", ".", "--format=pdf"], "report: format=pdf: must be one of terminal, markdown, latex, html"),
         (["data"], "data: {list,fetch,info} must be given"),
         (["data", "lst"], "data: action=lst: must be one of list, fetch, info"),

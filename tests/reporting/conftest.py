@@ -1,6 +1,6 @@
 """Run directories as the trainer leaves them, with every way in which a trial can end."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,10 @@ from research.config.config import Config
 from research.config.experiment import Experiment, load
 from research.config.flat import override
 from research.probes.gradient_flow import summarize
-from research.tracking.run_directory import RunDirectory, find
+from research.reporting import runs
+from research.reporting.comparison import Comparison, compare, read, rebuild_tasks
+from research.reporting.runs import SweepFile
+from research.tracking.run_directory import RunDirectory
 
 FACTORS = {"rnn gain 0.9": 0.5, "rnn gain 1.2": 2.5, "lstm bias 1": 0.97, "gru chrono": 0.999}
 """Variants and what a step back multiplies the norm by: 0 after some steps, inf after some, and two that survive."""
@@ -99,12 +102,16 @@ def forcing_runs(tmp_path: Path) -> Path:
     return word_runs(tmp_path / "teacher_forcing", "teacher_forcing", named)
 
 
-@pytest.fixture
-def grouped() -> Callable[..., Any]:
+def compared(root: Path) -> Comparison:
+    """Return the one comparison of the runs in a directory, all of which can be read."""
+    (comparison,), faults = read([root])
+    assert not faults
+    return comparison
+
+
+def grouped(root: Path, experiment: Experiment, *sweeps: SweepFile) -> Comparison:
     """Group the runs of a directory under an experiment declared in the test."""
-    from research.reporting.comparison import compare, table_of
-
-    def of(root: Path, experiment: Experiment):
-        return compare("test", experiment, table_of(find(root)))
-
-    return of
+    trials, faults = runs.read([root])
+    trials["task"] = rebuild_tasks(trials, faults)
+    assert not faults
+    return compare("test", experiment, trials, sweeps)

@@ -1,16 +1,18 @@
 """The trials of a row differ in their seed and in nothing else."""
 
-import numpy as np
+import itertools
+
+import pandas as pd
 import pytest
 
-import research.reporting
 from research.config.config import Config
-from research.config.experiment import Experiment
+from research.config.experiment import Column, Experiment
 from research.config.flat import override
 from research.errors import UserError
-from research.reporting.comparison import describe, load, read, task_of, values
-from research.tracking.run_directory import RunDirectory, find
-from tests.reporting.conftest import write
+from research.reporting.comparison import ALIKE, _check_columns, describe, read, task_of, values
+from research.reporting.runs import SweepFile
+from research.tracking.run_directory import RunDirectory
+from tests.reporting.conftest import grouped, write
 
 VARIANTS = {"z": {"model.hidden_size": 8}, "a": {"model.hidden_size": 16}}
 EXPERIMENT = Experiment(claim="c", base=Config(), settings={"second": {}, "first": {}}, variants=VARIANTS)
@@ -20,7 +22,7 @@ def config(**changes) -> Config:
     return override(Config(), {key.replace("__", "."): value for key, value in changes.items()})
 
 
-def test_sections_and_rows_stand_in_the_order_of_the_experiment(tmp_path, grouped):
+def test_sections_and_rows_stand_in_the_order_of_the_experiment(tmp_path):
     for place, (setting, arm) in enumerate([("first", "a"), ("second", "a"), ("first", "z"), ("other", "z")]):
         write(tmp_path / str(place), config(setting=setting, variant=arm))
     trials = grouped(tmp_path, EXPERIMENT).trials
@@ -29,42 +31,95 @@ def test_sections_and_rows_stand_in_the_order_of_the_experiment(tmp_path, groupe
     ]
 
 
-def test_rows_of_an_option_stand_in_its_own_order(tmp_path, grouped):
+def test_rows_of_an_option_stand_in_its_own_order(tmp_path):
     for value in ("additive", "none", "dot"):
         write(tmp_path / value, config(task__name="pronunciation", attention__name=value))
     declared = Experiment(claim="", base=Config(), rows="attention.name")
     assert list(grouped(tmp_path, declared).trials["row"]) == ["none", "dot", "additive"]
 
 
-def test_rows_of_numbers_stand_in_numeric_order(tmp_path, grouped):
+def test_rows_of_numbers_stand_in_numeric_order(tmp_path):
     for value in (16, 8, 128):
         write(tmp_path / str(value), config(model__hidden_size=value))
     declared = Experiment(claim="", base=Config(), rows="model.hidden_size")
-    assert list(grouped(tmp_path, declared).trials["row"]) == ["8", "16", "128"]
+    comparison = grouped(tmp_path, declared)
+    assert list(comparison.trials["row"]) == ["hidden size 8", "hidden size 16", "hidden size 128"]
+    assert list(comparison.cells["model.hidden_size"]) == ["8", "16", "128"]
 
 
-def test_trials_that_differ_in_more_than_the_seed_are_no_seeds_of_one_row(tmp_path, grouped):
-    for place, (seed, rate) in enumerate([(0, 0.1), (1, 0.1), (0, 0.2)]):
-        write(tmp_path / str(place), config(variant="a", seed=seed, optimizer__learning_rate=rate))
-    assert dict(grouped(tmp_path, EXPERIMENT).trials["row"].value_counts()) == {
-        "a (optimizer.learning_rate=0.1)": 2,
-        "a (optimizer.learning_rate=0.2)": 1,
+def test_trials_that_differ_in_more_than_the_seed_are_no_seeds_of_one_row(tmp_path):
+    for place, (variant, seed, rate) in enumerate([("a", 0, 0.1), ("a", 1, 0.1), ("a", 0, 0.2), ("z", 0, 0.1)]):
+        write(tmp_path / str(place), config(variant=variant, seed=seed, optimizer__learning_rate=rate))
+    comparison = grouped(tmp_path, EXPERIMENT)
+    assert comparison.keys == ("variant", "optimizer.learning_rate")
+    assert dict(comparison.trials["row"].value_counts(sort=False)) == {
+        "z, learning rate 0.1": 1,
+        "a, learning rate 0.1": 2,
+        "a, learning rate 0.2": 1,
     }
 
 
-def test_rows_of_several_cells_are_told_apart_by_the_name_and_not_by_options_that_one_of_them_lacks(tmp_path, grouped):
-    for cell in ("gru", "lstm"):
-        write(tmp_path / cell, config(cell__name=cell))
-    assert list(grouped(tmp_path, EXPERIMENT).trials["row"]) == ["base (cell.name=gru)", "base (cell.name=lstm)"]
+def test_defaults_of_two_cells_are_no_rows_and_an_option_of_one_of_them_is(tmp_path):
+    write(tmp_path / "gru", config(cell__name="gru"))
+    for peephole in (False, True):
+        write(tmp_path / f"lstm-{peephole}", config(cell__name="lstm", cell__peephole=peephole))
+    comparison = grouped(tmp_path, EXPERIMENT)
+    assert comparison.keys == ("cell.name", "cell.peephole")
+    assert comparison.cells.to_numpy().tolist() == [["lstm", "False"], ["lstm", "True"], ["gru", "—"]]
+    assert list(comparison.trials["row"]) == ["lstm, peephole False", "lstm, peephole True", "gru"]
 
 
-def test_tracking_does_not_split_a_row(tmp_path, grouped):
+@pytest.mark.parametrize("swept", [True, False])
+def test_rows_of_other_parameters_stand_as_in_the_sweep_file_and_else_in_the_order_of_the_config(tmp_path, swept):
+    names, gains = ("lstm", "rnn"), (1.2, 0.9)
+    for place, (cell, gain, seed) in enumerate(itertools.product(names, gains, (1, 0))):
+        write(tmp_path / str(place), config(cell__name=cell, init__gain=gain, seed=seed))
+    listed = {"init.gain": gains, "cell.name": names, "seed": (1, 0)}
+    comparison = grouped(tmp_path, EXPERIMENT, *[SweepFile("mine", "What I ask", listed)] * swept)
+    assert comparison.keys == (("init.gain", "cell.name") if swept else ("cell.name", "init.gain"))
+    cells = list(dict.fromkeys(comparison.cells.itertuples(index=False, name=None)))
+    expected = itertools.product(("1.2", "0.9"), names) if swept else itertools.product(("rnn", "lstm"), ("0.9", "1.2"))
+    assert cells == list(expected)
+    assert list(comparison.trials["seed"]) == ([1, 0] if swept else [0, 1]) * 4
+    assert comparison.experiment.claim == ("What I ask" if swept else "")
+    assert comparison.name == ("mine" if swept else "test")
+
+
+def test_a_sweep_of_another_name_has_its_own_description_and_never_the_claim_of_its_base(tmp_path):
+    for variant in ("a", "z"):
+        write(tmp_path / variant, config(variant=variant))
+    listed = {"variant": ["z", "a"]}
+    assert grouped(tmp_path, EXPERIMENT).experiment.claim == "c"
+    assert grouped(tmp_path, EXPERIMENT, SweepFile("test", "d", listed)).experiment.claim == "c"
+    assert grouped(tmp_path, EXPERIMENT, SweepFile("mine", "d", listed)).experiment.claim == "d"
+
+
+def test_sections_never_mix_tasks(tmp_path):
+    for cell, length in itertools.product(("gru", "lstm"), (200, 50)):
+        write(tmp_path / f"{cell}{length}", config(cell__name=cell, task__name="adding", task__length=length))
+    write(tmp_path / "pixels", config(cell__name="gru"))
+    comparison = grouped(tmp_path, EXPERIMENT)
+    assert comparison.keys == ("cell.name",)
+    assert [(task_of(section), list(section["row"])) for section in comparison.sections] == [
+        ("MNIST, 784 steps of 1 pixel", ["gru"]),
+        ("adding problem, 50 steps", ["lstm", "gru"]),
+        ("adding problem, 200 steps", ["lstm", "gru"]),
+    ]
+
+
+def test_numbers_that_are_alike_when_rounded_are_two_rows(tmp_path):
+    for rate in (0.00123456789, 0.00123456799):
+        write(tmp_path / str(rate), config(optimizer__learning_rate=rate))
+    assert grouped(tmp_path, EXPERIMENT).trials["row"].nunique() == 2
+
+
+def test_tracking_does_not_split_a_row(tmp_path):
     write(tmp_path / "0", config(variant="a", seed=0, wandb__mode="offline"))
     write(tmp_path / "1", config(variant="a", seed=1, wandb__mode="disabled"))
     assert list(grouped(tmp_path, EXPERIMENT).trials["row"]) == ["a", "a"]
 
 
-def test_a_config_that_was_run_twice_counts_once_and_the_finished_run_counts(tmp_path, grouped):
+def test_a_config_that_was_run_twice_counts_once_and_the_finished_run_counts(tmp_path):
     RunDirectory.create(tmp_path / "0", config(variant="a"))
     write(tmp_path / "1", config(variant="a"), x=1.0)
     group = grouped(tmp_path, EXPERIMENT)
@@ -72,7 +127,7 @@ def test_a_config_that_was_run_twice_counts_once_and_the_finished_run_counts(tmp
     assert values(group.trials, "x") == [1.0]
 
 
-def test_a_setting_is_described_by_what_its_trials_did(tmp_path, grouped):
+def test_a_setting_is_described_by_what_its_trials_did(tmp_path):
     for seed, features in ((0, 8), (1, 8), (0, 16)):
         write(tmp_path / f"{seed}-{features}", config(variant=f"{features}", seed=seed, model__hidden_size=features))
     section = grouped(tmp_path, EXPERIMENT).trials
@@ -80,7 +135,7 @@ def test_a_setting_is_described_by_what_its_trials_did(tmp_path, grouped):
     assert describe(section) == f"MNIST, 784 steps of 1 pixel; {expected}"
 
 
-def test_a_setting_with_budgets_is_described_by_them(tmp_path, grouped):
+def test_a_setting_with_budgets_is_described_by_them(tmp_path):
     for seed, changes in enumerate(({"model__parameter_budget": 100_000}, {"model__hidden_size": 8})):
         write(tmp_path / f"{seed}", config(variant="a", seed=seed, training__max_seconds=60.0, **changes))
     section = grouped(tmp_path, EXPERIMENT).trials
@@ -90,32 +145,46 @@ def test_a_setting_with_budgets_is_described_by_them(tmp_path, grouped):
     assert describe(section) == f"MNIST, 784 steps of 1 pixel; {expected}"
 
 
-def test_a_setting_of_several_tasks_names_each(tmp_path, grouped):
-    write(tmp_path / "0", config(variant="a", task__name="pixels", task__pixels_per_step=28))
-    write(tmp_path / "1", config(variant="z", task__name="adding", task__length=50))
-    found = task_of(grouped(tmp_path, EXPERIMENT).trials)
-    assert found == "adding problem, 50 steps or MNIST, 28 steps of 28 pixels"
-
-
-def test_load_gives_a_row_for_each_run_with_its_config_and_its_summary(tmp_path):
-    write(tmp_path / "0", config(seed=1, task__name="adding", task__length=50), **{"test/loss": 0.5, "test/x": np.nan})
-    RunDirectory.create(tmp_path / "1", config(training__divergence_loss=2.0, optimizer__clip_value=np.inf))
-    frame = load(tmp_path)
-    assert list(frame["path"]) == [str(tmp_path / "0"), str(tmp_path / "1")]
-    assert list(frame["status"]) == ["finished", "unfinished"]
-    assert (frame["seed"].dtype, frame["task.length"].dtype, frame["test/loss"].dtype) == (np.int64, float, float)
-    assert frame["task.length"].isna().tolist() == frame["test/loss"].isna().tolist() == [False, True]
-    assert frame["optimizer.clip_value"].tolist()[1] == np.inf
-    assert research.reporting.load(tmp_path / "0").shape[0] == 1
-    assert load(tmp_path / "none").empty
+def test_variants_of_the_task_itself_are_rows_of_one_section(tmp_path):
+    variants = {"short": {"task.length": 50}, "long": {"task.length": 200}}
+    for variant, changes in variants.items():
+        write(tmp_path / variant, override(Config(), {"task.name": "adding", "variant": variant, **changes}))
+    (section,) = grouped(tmp_path, Experiment(claim="c", base=Config(), variants=variants)).sections
+    assert list(section["row"]) == ["short", "long"]
+    assert task_of(section) == "adding problem, 50 steps or adding problem, 200 steps"
 
 
 def test_runs_are_grouped_by_experiment(gradient_runs, attention_runs):
-    groups = read([*find(gradient_runs), *find(attention_runs)])
+    groups, faults = read([gradient_runs, attention_runs])
+    assert not faults
     assert [(group.name, len(group.trials)) for group in groups] == [("attention", 6), ("gradient_norms", 24)]
+
+
+def test_a_sweep_over_other_parameters_is_a_comparison_of_its_own(attention_runs, tmp_path):
+    for size in (8, 16):
+        options = {"experiment": "attention", "task.name": "pronunciation", "model.hidden_size": size}
+        write(tmp_path / "sizes" / str(size), override(Config(), options), x=1.0)
+    parameters = "parameters: {model.hidden_size: {values: [16, 8]}, seed: {values: [0]}}"
+    (tmp_path / "sizes" / "sweep.yaml").write_text(f"name: sizes\ndescription: How wide\n{parameters}\n")
+    groups, _ = read([tmp_path])
+    assert [(group.name, group.keys) for group in groups] == [
+        ("attention", ("attention.name",)),
+        ("sizes", ("model.hidden_size",)),
+    ]
+    assert list(groups[1].trials["row"]) == ["hidden size 16", "hidden size 8"]
+
+
+def test_a_metric_that_no_run_has_is_misspelled_if_one_of_theirs_is_nearly_the_same(attention_runs):
+    wrong = Column("error", "test/free_runing/phoneme_error_rate")
+    with pytest.raises(UserError, match="no run has this metric; the nearest are test/free_running/phoneme_error_rate"):
+        read([attention_runs], [wrong])
+    with pytest.raises(UserError, match=r"column test/los: .*test/loss"):
+        _check_columns([Column("", "test/los")], pd.DataFrame([{"result": {"summary": {"test/loss": 1.0}}}]), ALIKE)
+    (comparison,), _ = read([attention_runs], [Column("error", "test/free_running/phoneme_error_rate")])
+    assert [column.title for column in comparison.experiment.columns] == ["error"]
 
 
 def test_an_experiment_that_is_gone_is_named_with_the_file(tmp_path):
     write(tmp_path / "0", config(experiment="gone"))
     with pytest.raises(UserError, match=r"0/config\.json: experiment 'gone': must be"):
-        read(find(tmp_path))
+        read([tmp_path])

@@ -9,9 +9,8 @@ from research.config.config import Config
 from research.config.experiment import Column, Experiment, load, names
 from research.config.flat import override
 from research.reporting import figures
-from research.reporting.comparison import read
-from research.tracking.run_directory import RunDirectory, find
-from tests.reporting.conftest import write
+from research.tracking.run_directory import RunDirectory
+from tests.reporting.conftest import compared, grouped, write
 
 KEY = "free_running/phoneme_error_rate"
 
@@ -22,7 +21,7 @@ def config(experiment: str, changes: dict) -> Config:
 
 @pytest.fixture
 def gradient_group(gradient_runs):
-    return read(find(gradient_runs))[0]
+    return compared(gradient_runs)
 
 
 def words(figure) -> str:
@@ -82,20 +81,20 @@ def test_the_last_profiles_count_those_that_diverged(gradient_group):
     assert "100 updates" in figure.axes[0].get_title()
 
 
-def test_the_heat_map_has_colours_for_underflow_and_overflow(gradient_group):
+def test_the_heat_map_has_colors_for_underflow_and_overflow(gradient_group):
     figure = figures.draw("gradient_heatmaps", gradient_group)
     assert figure is not None
     assert "0: underflow" in words(figure) and "inf: overflow" in words(figure)
     panels = [axis for axis in figure.axes if len(axis.collections) == 3]
     assert len(panels) == 8
-    for axis in panels:  # every norm has exactly one of the three colours
+    for axis in panels:  # every norm has exactly one of the three colors
         colored = [np.ma.masked_invalid(np.ma.asarray(mesh.get_array())) for mesh in axis.collections]
         shown = [~np.ma.getmaskarray(values) for values in colored]
         assert (np.sum(shown, axis=0) == 1).all()
 
 
 def test_rare_lengths_are_named_as_joined(attention_runs):
-    figure = figures.draw("error_by_length", read(find(attention_runs))[0])
+    figure = figures.draw("error_by_length", compared(attention_runs))
     assert figure is not None
     (axis,) = figure.axes
     assert [label.get_text() for label in axis.get_xticklabels()] == ["≤4", "5", "14+"]
@@ -103,7 +102,7 @@ def test_rare_lengths_are_named_as_joined(attention_runs):
 
 
 def test_the_error_by_position_has_a_panel_a_row_with_both_errors_on_one_scale(attention_runs):
-    figure = figures.draw("error_by_position", read(find(attention_runs))[0])
+    figure = figures.draw("error_by_position", compared(attention_runs))
     assert figure is not None
     assert [axis.get_title() for axis in figure.axes] == ["none", "additive"]
     assert "free running" in words(figure) and "teacher forced" in words(figure)
@@ -116,7 +115,7 @@ def test_the_error_by_position_has_a_panel_a_row_with_both_errors_on_one_scale(a
 
 
 def test_the_gap_is_drawn_over_the_forcing_ratios_that_are_constant_and_alike_else(forcing_runs):
-    figure = figures.draw("exposure_bias_gap", read(find(forcing_runs))[0])
+    figure = figures.draw("exposure_bias_gap", compared(forcing_runs))
     assert figure is not None
     assert "free running" in words(figure) and "teacher forced" in words(figure)
     (axis,) = figure.axes
@@ -126,13 +125,13 @@ def test_the_gap_is_drawn_over_the_forcing_ratios_that_are_constant_and_alike_el
 
 
 def test_of_rows_with_one_forcing_ratio_the_gap_is_that_of_the_first(attention_runs):
-    figure = figures.draw("exposure_bias_gap", read(find(attention_runs))[0])
+    figure = figures.draw("exposure_bias_gap", compared(attention_runs))
     assert figure is not None
     np.testing.assert_allclose(np.asarray(figure.axes[0].lines[0].get_ydata(), float), [10.1])
 
 
 def test_every_way_to_force_has_its_two_errors_beside_its_name(forcing_runs):
-    figure = figures.draw("forced_and_free", read(find(forcing_runs))[0])
+    figure = figures.draw("forced_and_free", compared(forcing_runs))
     assert figure is not None
     (axis,) = figure.axes
     named = [label.get_text() for label in axis.get_yticklabels()]
@@ -146,14 +145,14 @@ def test_every_way_to_force_has_its_two_errors_beside_its_name(forcing_runs):
 
 @pytest.mark.parametrize("name", ["error_by_length", "error_by_position", "exposure_bias_gap", "forced_and_free"])
 def test_no_name_in_a_figure_of_errors_covers_another_or_leaves_the_figure(name, forcing_runs):
-    check_places(figures.draw(name, read(find(forcing_runs))[0]))
+    check_places(figures.draw(name, compared(forcing_runs)))
 
 
 def test_names_of_many_long_bins_are_thinned_and_the_last_is_kept(tmp_path):
     run = RunDirectory.create(tmp_path / "0", config("attention", {"attention.name": "none"}))
     table = {"length": list(range(1000, 2600)), "count": [2] * 1600, "free_running_error_rate": [0.1] * 1600}
     run.finish({"status": "finished", "summary": {}, "by_length": table})
-    figure = figures.draw("error_by_length", read(find(tmp_path))[0])
+    figure = figures.draw("error_by_length", compared(tmp_path))
     assert figure is not None
     assert figure.axes[0].get_xticklabels()[-1].get_text() == "2500+"
     check_places(figure)
@@ -166,7 +165,7 @@ def test_bleu_is_drawn_as_it_is_against_the_words_of_the_sentence(tmp_path):
         table["bleu"] = [10.0 * height, 20.0 * height, 15.0 * height]
         run = RunDirectory.create(tmp_path / variant, options)
         run.finish({"status": "finished", "summary": {}, "by_length": table})
-    figure = figures.draw("bleu_by_length", read(find(tmp_path))[0])
+    figure = figures.draw("bleu_by_length", compared(tmp_path))
     assert figure is not None
     (axis,) = figure.axes
     assert (axis.get_ylabel(), axis.get_xlabel()) == ("BLEU", "words in the sentence")
@@ -185,7 +184,7 @@ def test_a_metric_is_drawn_against_the_minutes_until_each_evaluation(tmp_path):
                 run.append("metrics", {"step": 100 * count, **metrics})
             baseline = "validation/baseline/most_frequent/phoneme_error_rate"
             run.finish({"status": "finished", "summary": {baseline: 0.9, f"test/{KEY}": 0.0}})
-    figure = figures.draw("metric_by_time", read(find(tmp_path))[0])
+    figure = figures.draw("metric_by_time", compared(tmp_path))
     assert figure is not None
     (axis,) = figure.axes
     assert (axis.get_xlabel(), axis.get_ylabel()) == ("minutes of training", "phoneme error (%)")
@@ -198,7 +197,7 @@ def test_a_metric_is_drawn_against_the_minutes_until_each_evaluation(tmp_path):
 
 
 @pytest.mark.parametrize("name", figures.FIGURES)
-def test_a_figure_without_data_is_none(name, tmp_path, grouped):
+def test_a_figure_without_data_is_none(name, tmp_path):
     write(tmp_path / "0", Config())
     declared = Experiment(claim="", base=Config(), columns=(Column("accuracy", "test/accuracy"),))
     assert figures.draw(name, grouped(tmp_path, declared)) is None
@@ -208,7 +207,7 @@ def test_a_figure_without_data_is_none(name, tmp_path, grouped):
 def test_one_setting_one_row_one_seed_one_record_is_enough(name, tmp_path):
     run = write(tmp_path / "0", config("gradient_norms", {}))
     run.append("gradient_flow", {"step": 0, "encoder/layer_1/forward/h": [0.5, 1.0]})
-    check_places(figures.draw(name, read(find(tmp_path))[0]))
+    check_places(figures.draw(name, compared(tmp_path)))
 
 
 def test_profiles_of_other_layers_and_parts_are_named(tmp_path):
@@ -216,21 +215,28 @@ def test_profiles_of_other_layers_and_parts_are_named(tmp_path):
         changes = {"variant": name, "cell.name": cell, "model.num_layers": layer}
         run = write(tmp_path / name, config("gradient_norms", changes))
         run.append("gradient_flow", {"step": 0, f"encoder/layer_{layer}/forward/h": [0.5, 1.0]})
-    text = words(figures.draw("gradient_profiles", read(find(tmp_path))[0]))
+    text = words(figures.draw("gradient_profiles", compared(tmp_path)))
     assert "Profile: encoder/layer_1/forward/h; of gru chrono: encoder/layer_3/forward/h." in text
 
 
-def test_a_figure_is_saved_as_png_and_svg_and_the_same_twice(forcing_runs, tmp_path):
-    group = read(find(forcing_runs))[0]
+def test_a_figure_is_saved_as_png_pdf_and_svg_and_the_same_twice(forcing_runs, tmp_path):
+    group = compared(forcing_runs)
+
+    (tmp_path / "out").mkdir()
 
     def saved() -> dict[str, bytes]:
         figure = figures.draw("exposure_bias_gap", group)
         assert figure is not None
-        return {path.name: path.read_bytes() for path in figures.save(figure, tmp_path, "exposure_bias_gap")}
+        figures.save(figure, tmp_path / "out", "exposure_bias_gap")
+        return {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()}
 
     first = saved()
     assert first == saved()
-    assert first["exposure_bias_gap.png"].startswith(b"\x89PNG") and b"free running" in first["exposure_bias_gap.svg"]
+    starts = {"png": b"\x89PNG", "pdf": b"%PDF", "svg": b"<?xml"}
+    assert {name: content[: len(starts[name[-3:]])] for name, content in first.items()} == {
+        f"exposure_bias_gap.{suffix}": start for suffix, start in starts.items()
+    }
+    assert b"free running" in first["exposure_bias_gap.svg"]
 
 
 @pytest.mark.parametrize("experiment", names())

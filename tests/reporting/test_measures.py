@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from research.errors import UserError
 from research.reporting.figures.style import spread
 from research.reporting.measures import MAX_BINS, errors, heatmap, median, profile
 from research.tracking.run_directory import RunDirectory
@@ -87,6 +88,12 @@ def test_first_and_last_are_the_first_and_the_last_record(tmp_path):
     assert last.norms["middle"][0] == pytest.approx(1e-7)
 
 
+def test_profiles_of_two_lengths_in_a_row_name_the_file(tmp_path):
+    trials = row(tmp_path, [{"step": 0, "h": [1.0, 1.0]}], [{"step": 0, "h": [1.0]}])
+    with pytest.raises(UserError, match=rf"1/gradient_flow.jsonl: {H}: has 1 numbers; must have 2, as in .*0/gradient"):
+        profile(trials)
+
+
 def test_a_part_that_is_not_recorded_is_no_profile(tmp_path):
     assert profile(row(tmp_path, [{"step": 0, "h": [1.0]}]), part="c") is None
 
@@ -103,7 +110,7 @@ def places(line: pd.DataFrame) -> list[tuple[int, int]]:
     return list(zip(line["first"], line["last"], strict=True))
 
 
-def test_rare_lengths_join_their_neighbours_weighted_by_words():
+def test_rare_lengths_join_their_neighbors_weighted_by_words():
     table = {"length": [1, 2, 3, 8, 9], "count": [4, 30, 50, 15, 5], FREE: [0.5, 0.1, 0.1, 0.2, 0.4]}
     found = errors(words(a=[table]), "length", FREE)["a"]
     assert places(found) == [(1, 2), (3, 3), (8, 9)]

@@ -1,16 +1,25 @@
 """One table, four formats, and nothing swept under it."""
 
+import itertools
+import re
+import shutil
+import subprocess
+from dataclasses import replace
 from html.parser import HTMLParser
 
+import numpy as np
+import pandas as pd
 import pytest
+from scipy import stats
 
 from research.config.config import Config
-from research.config.experiment import Column, Experiment
+from research.config.experiment import Column, Experiment, load, names
 from research.config.flat import override
-from research.reporting.comparison import read
-from research.reporting.tables import Table, render, table
-from research.tracking.run_directory import RunDirectory, find
-from tests.reporting.conftest import write
+from research.options import flatten
+from research.reporting.comparison import Comparison, compare
+from research.reporting.tables import Table, raw, render, table
+from research.tracking.run_directory import RunDirectory
+from tests.reporting.conftest import compared, grouped, write
 
 AWKWARD = Table(
     name="a_b",
@@ -23,8 +32,7 @@ AWKWARD = Table(
 
 @pytest.fixture
 def gradient_table(gradient_runs):
-    (group,) = read(find(gradient_runs))
-    return table(group)
+    return table(compared(gradient_runs))
 
 
 def row(content: Table, setting: str, variant: str) -> dict[str, str]:
@@ -57,14 +65,14 @@ def test_each_part_is_headed_by_what_the_setting_is(gradient_table):
     assert next(iter(gradient_table.parts)) == f"mnist_196: {expected}"
 
 
-def test_notes_are_only_about_what_is_there(tmp_path, grouped):
+def test_notes_are_only_about_what_is_there(tmp_path):
     for seed in (0, 1):
         write(tmp_path / str(seed), override(Config(), {"seed": seed}), x=0.5 + seed)
     content = table(grouped(tmp_path, Experiment(claim="c", base=Config(), columns=(Column("x", "x"),))))
     assert content.notes == ("Mean ± 95% t-interval over seeds.",)
 
 
-def test_signatures_are_noted_with_the_settings_that_have_them(tmp_path, grouped):
+def test_signatures_are_noted_with_the_settings_that_have_them(tmp_path):
     result = {"status": "finished", "summary": {"x": 1.0}}
     for seed, (setting, tokens) in enumerate((("de", "13a"), ("fr", "13a"), ("ja", "char"))):
         run = RunDirectory.create(tmp_path / setting, Config(setting=setting, seed=seed))
@@ -75,10 +83,38 @@ def test_signatures_are_noted_with_the_settings_that_have_them(tmp_path, grouped
     assert table(grouped(tmp_path, declared)).notes[1:] == ("bleu (de, fr): tok:13a", "bleu (ja): tok:char")
 
 
-def test_a_row_of_unfinished_trials_is_a_row(tmp_path, grouped):
+def test_a_row_of_unfinished_trials_is_a_row(tmp_path):
     RunDirectory.create(tmp_path / "0", Config())
     content = table(grouped(tmp_path, Experiment(claim="c", base=Config(), columns=(Column("x", "x"),))))
     assert list(content.parts.values()) == [[("base", "0 of 1", "—")]]
+
+
+def test_a_file_of_numbers_has_what_the_table_shows_unrounded(gradient_runs):
+    numbers = raw(compared(gradient_runs)).set_index(["setting", "variant"])
+    accuracy = numbers.loc[("mnist_196", "lstm bias 1"), "test/accuracy":"test/accuracy/n"]
+    np.testing.assert_allclose(
+        accuracy.astype(float), [0.91, *stats.t.interval(0.95, 2, 0.91, stats.sem([0.9, 0.91, 0.92])), 3]
+    )
+    assert numbers.loc[("mnist_196", "rnn gain 1.2"), "gradient/initial/half_life"] == np.inf
+    assert numbers.loc[("mnist_196", "rnn gain 0.9"), "gradient/initial/first_last_ratio"] == 0
+    mixed = numbers.loc[("mnist_196", "gru chrono")]
+    assert mixed["gradient/initial/half_life/n"] == 1 and np.isfinite(mixed["gradient/initial/half_life"])
+    assert list(numbers.loc[("adding_200", "gru chrono"), ["trials", "finished", "diverged"]]) == [3, 2, 0]
+    assert np.isnan(numbers["gradient/final/first_last_ratio"]).all()
+
+
+def test_several_keys_name_the_rows_in_every_format(tmp_path):
+    for cell, gain in itertools.product(("lstm", "rnn"), (0.9, 1.2)):
+        options = {"cell.name": cell, "init.gain": gain}
+        write(tmp_path / f"{cell}{gain}", override(Config(), options), **{"test/loss": gain, "train/x": 1.0})
+    declared = Experiment(claim="c", base=Config(), columns=(Column("other", "other"),))
+    content = table(grouped(tmp_path, declared))
+    assert (content.claim, content.header) == ("", ("cell", "gain", "seeds", "loss"))
+    (rows,) = content.parts.values()
+    assert [row[:2] for row in rows] == [("rnn", "0.9"), ("rnn", "1.2"), ("lstm", "0.9"), ("lstm", "1.2")]
+    assert "rnn    0.9" in render(content, "terminal", width=25)
+    assert "{llrr}" in render(content, "latex") and "test." not in render(content, "latex")
+    assert "| rnn    | 0.9    |" in render(content, "markdown")
 
 
 def test_the_terminal_aligns_the_parts_and_wraps_where_it_must(gradient_table):
@@ -113,6 +149,45 @@ def test_a_wide_table_is_shrunk_to_the_width_of_a_latex_page_and_a_narrow_one_le
     begin, end = r"\begin{adjustbox}{max width=\textwidth}", r"\end{adjustbox}"
     inner = found[found.index(begin) + len(begin) : found.index(end)].strip()
     assert inner.startswith(r"\begin{tabular}") and inner.endswith(r"\end{tabular}")
+
+
+def test_caption_and_label_of_a_latex_table_are_the_users_and_escaped():
+    content = replace(AWKWARD, caption="50% of h_t", label="tab:mine")
+    found = render(content, "latex")
+    assert r"\caption{50\% of h\_t}" in found and r"\label{tab:mine}" in found
+    several = render(replace(content, parts={f"{name}: x": [("a", "1")] for name in ("one", "two")}), "latex")
+    for name in ("one", "two"):
+        assert rf"\caption{{50\% of h\_t. {name}: x}}" in several and rf"\label{{tab:mine-{name}}}" in several
+
+
+def compare_all(name: str) -> Comparison:
+    """Return a run for each variant in each setting of an experiment, with a number for each of its columns."""
+    experiment, trials = load(name), []
+    metrics = {column.key.replace("*", "chance"): 10.0**-place for place, column in enumerate(experiment.columns)}
+    result = {"status": "finished", "summary": metrics, "signatures": {"bleu": "tok:13a|case:mixed"}}
+    for setting, variant in itertools.product(experiment.settings or ("",), experiment.variants or ("",)):
+        config = experiment.config(setting, variant)
+        trials.append({"run": None, "result": result, "task": config.task, **flatten(config)})
+    return compare(name, experiment, pd.DataFrame(trials))
+
+
+def test_the_latex_of_every_experiment_compiles_and_has_a_cell_per_column_and_nothing_unescaped(tmp_path):
+    document = [r"\documentclass{article}\usepackage{booktabs,adjustbox}\begin{document}"]
+    for name in names():
+        comparison = compare_all(name)
+        content = table(comparison)
+        assert content.claim == load(name).claim and len(comparison.keys) == 1
+        document.append(render(content, "latex"))
+        rows = [line for line in document[-1].splitlines() if line.endswith(r"\\")]
+        assert len(rows) == sum(len(rows) + 1 for rows in content.parts.values())
+        assert {len(re.findall(r"(?<!\\)&", row)) + 1 for row in rows} == {len(content.header)}
+        outside = re.sub(r"\$[^$]*\$|\\(label|begin|end|usepackage|smallskip)(\{[^}]*\})*", "", document[-1])
+        assert document[-1].isascii() and not re.search(r"(?<!\\)[#_^]", outside), name
+    if latex := shutil.which("pdflatex"):
+        (tmp_path / "table.tex").write_text("\n\\clearpage\n".join([*document, r"\end{document}"]))
+        command = [latex, "-interaction=nonstopmode", "-halt-on-error", "table.tex"]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout[-1000:]
 
 
 def test_a_wide_html_table_scrolls_by_itself():

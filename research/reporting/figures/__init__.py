@@ -7,6 +7,7 @@ cells are compared, the color says which cell and the line style which variant o
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 from matplotlib.figure import Figure
@@ -17,6 +18,10 @@ from research.reporting.figures.alignment import Alignment
 from research.reporting.figures.curves import metric_by_time
 from research.reporting.figures.gradients import gradient_heatmaps, gradient_profiles
 from research.reporting.figures.style import STYLE
+
+FORMATS = ("png", "pdf", "svg")
+TIMELESS: dict[str, dict[str, Any]] = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
+"""What is left out of the files, so that the same runs give the same bytes."""
 
 FIGURES: dict[str, Callable[[Comparison], Figure | None]] = {
     "gradient_profiles": gradient_profiles,
@@ -44,14 +49,13 @@ def draw_alignment(content: Alignment, path: Path) -> None:
         _write(alignment.draw(content), path)
 
 
-def save(figure: Figure, folder: Path, name: str) -> list[Path]:
-    """Write the figure as PNG (150 dpi) and SVG; return the paths."""
-    paths = [folder / f"{name}.png", folder / f"{name}.svg"]
+def save(figure: Figure, folder: Path, name: str) -> Path:
+    """Write the figure in all formats, PNG with 150 dpi; return the path of the PNG."""
     with matplotlib.rc_context(STYLE):
-        for path in paths:
-            _write(figure, path)
-    return paths
+        for suffix in FORMATS:
+            _write(figure, folder / f"{name}.{suffix}")
+    return folder / f"{name}.png"
 
 
 def _write(figure: Figure, path: Path) -> None:
-    figure.savefig(path, dpi=150, facecolor="white", metadata={"Date": None} if path.suffix == ".svg" else None)
+    figure.savefig(path, dpi=150, facecolor="white", metadata=TIMELESS.get(path.suffix))

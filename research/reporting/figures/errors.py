@@ -16,10 +16,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from research.reporting import measures
-from research.reporting.comparison import Comparison, tasks, values
+from research.reporting.comparison import Comparison, values
 from research.reporting.figures import style
 from research.reporting.measures import Kind
-from research.reporting.statistics import interval
+from research.reporting.statistics import INTERVAL, interval
 
 KINDS = {"free running": "free_running", "teacher forced": "teacher_forced"}
 COLORS = dict(zip(KINDS, style.COLORS, strict=False))
@@ -53,7 +53,8 @@ def by_length(comparison: Comparison, kind: Kind) -> Figure | None:
 def error_by_position(comparison: Comparison) -> Figure | None:
     """Draw both errors against the position in the target, a panel a row: when running free, errors cause errors."""
     panels = []
-    for setting, section in comparison.trials.groupby("setting", sort=False):
+    for section in comparison.sections:
+        setting = section["setting"].iloc[0]
         free, forced = (measures.errors(section, "position", f"{kind}_error_rate") for kind in KINDS.values())
         panels += [(setting, section, label, free[label], forced[label]) for label in free if label in forced]
     if not panels:
@@ -76,7 +77,7 @@ def error_by_position(comparison: Comparison) -> Figure | None:
 
 
 def exposure_bias_gap(comparison: Comparison) -> Figure | None:
-    """Draw both errors against the ratio of teacher forcing where it is constant, with 95% t-intervals over seeds."""
+    """Draw both errors, with their intervals over seeds, against the ratio of teacher forcing where it is constant."""
 
     def panel(axis: Axes, section: pd.DataFrame, points: dict[float, pd.DataFrame]) -> None:
         lines = {kind: pd.concat(points).xs(kind, level=1) for kind in KINDS}
@@ -90,13 +91,13 @@ def exposure_bias_gap(comparison: Comparison) -> Figure | None:
         ends = {kind: (max(points), line["middle"].iloc[-1]) for kind, line in lines.items()}
         style.labels(axis, ends, COLORS, right=True)
 
-    note = "Mean over seeds with 95% t-intervals (none for one seed); gray: the gap."
+    note = f"Mean over seeds with {INTERVAL}s (none for one seed); gray: the gap."
     words = ("Error by the ratio of teacher forcing in training", note)
     return style.draw(style.panels(comparison, _by_ratio), panel, words)
 
 
 def forced_and_free(comparison: Comparison) -> Figure | None:
-    """Draw both errors of each row, with 95% t-intervals over seeds: for what has no place on an axis, as schedules."""
+    """Draw both errors of each row, with their intervals over seeds: for what has no place on an axis, as schedules."""
 
     def panel(axis: Axes, section: pd.DataFrame, errors: dict[str, pd.DataFrame]) -> None:
         heights = np.arange(len(errors))
@@ -112,14 +113,14 @@ def forced_and_free(comparison: Comparison) -> Figure | None:
         axis.spines["left"].set_visible(False)
 
     panels = style.panels(comparison, style.of_rows(_errors))
-    note = "Mean over seeds with 95% t-intervals; gray: the gap; dotted: the first row, free running."
+    note = f"Mean over seeds with {INTERVAL}s; gray: the gap; dotted: the first row, free running."
     height = 1.7 + 0.52 * max((len(errors) for _, errors in panels), default=0)
     return style.draw(panels, panel, ("Error after the true prefix, and free running", note), COLORS, 11.0, height)
 
 
 def _units(section: pd.DataFrame) -> tuple[str, str]:
     """Return what the length of an input counts and what a token is, where the tasks of the section agree."""
-    units = {(task.length_unit, task.token_unit) for task in tasks(section)}
+    units = {(task.length_unit, task.token_unit) for task in section["task"]}
     return units.pop() if len(units) == 1 else ("length of the input", "token")
 
 
@@ -165,7 +166,7 @@ def _by_ratio(section: pd.DataFrame) -> dict[float, pd.DataFrame]:
 
 def _errors(row: pd.DataFrame) -> pd.DataFrame | None:
     """Return mean (middle), low and high of both errors on the test split, in percent; None where one is missing."""
-    name = tasks(row)[0].error_rate
+    name = row["task"].iloc[0].error_rate
     rates = {kind: np.array(values(row, f"test/{key}/{name}"), float) for kind, key in KINDS.items()}
     finite = {kind: rate[np.isfinite(rate)] for kind, rate in rates.items()}
     if not all(map(len, finite.values())):

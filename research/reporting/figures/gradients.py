@@ -3,6 +3,7 @@
 What float32 cannot hold is drawn at a marked floor or ceiling, or in a color of its own, and never left out.
 """
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -38,6 +39,16 @@ class Scale:
         depth = self.strip * (0.25 + 0.6 * lane)
         decades = np.where(norms == 0, self.low - depth, measures.logarithm(norms))
         return np.where(np.isinf(norms), self.high + depth, decades)
+
+    def ticks(self) -> dict[float, str]:
+        """Return the labels of the axis by their places: powers of ten; within two decades, multiples of them too."""
+        span = self.high - self.low
+        every = next(step for step in (1, 2, 5, 10, 20) if span / step <= 8 or step == 20)
+        ticks = {float(power): _power(power) for power in range(-400, 401, every)}
+        factors = () if span >= 2 else (2, 5) if span >= 1 else (1.5, 2, 3, 5, 7)
+        for power in (-2, -1, 0, 1):  # such a span is next to 1, the norm at the last step
+            ticks |= {power + math.log10(factor): f"{factor * 10.0**power:g}" for factor in factors}
+        return {place: label for place, label in ticks.items() if self.low <= place <= self.high}
 
 
 def gradient_profiles(comparison: Comparison, part: str = "", when: When = "first") -> Figure | None:
@@ -130,11 +141,9 @@ def _profile_panel(axis: Axes, lines: dict[str, Profile], looks: style.Looks) ->
             axis.axhspan(*sorted((edge, end)), color="#F0F0F0", zorder=0, lw=0)
             axis.text(0.985, (edge + end) / 2, words, transform=axis.get_yaxis_transform(), ha="right", va="center",
                       fontsize=15, color="#555555")  # fmt: skip
-    span = scale.high - scale.low
-    every = next(step for step in (1, 2, 5, 10, 20) if span / step <= 8 or step == 20)
-    ticks = [tick for tick in range(-400, 401, every) if scale.low <= tick <= scale.high]
     axis.set(ylim=(scale.bottom, scale.top), xlim=(0, max(1, *(len(line.norms) - 1 for line in lines.values()))))
-    axis.set_yticks(ticks, [_power(tick) for tick in ticks])
+    ticks = scale.ticks()
+    axis.set_yticks(list(ticks), labels=list(ticks.values()))
     axis.yaxis.tick_right()
     axis.spines["left"].set_visible(False)
     axis.spines["right"].set_visible(True)

@@ -27,6 +27,7 @@ STYLE: dict[Any, Any] = {
     "lines.solid_capstyle": "round",
     "svg.hashsalt": "research",  # the same runs give the same bytes
     "svg.fonttype": "none",
+    "pdf.fonttype": 42,  # TrueType: journals refuse the default
 }
 COLORS = ("#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 CELLS = ("rnn", "lstm", "gru")
@@ -42,8 +43,7 @@ def panels(
     comparison: Comparison, measure: Callable[[pd.DataFrame], Mapping[str, Line] | None]
 ) -> list[tuple[pd.DataFrame, dict[str, Line]]]:
     """Return the settings that have something to draw: their trials, and what is measured of each row that has it."""
-    sections = [section for _, section in comparison.trials.groupby("setting", sort=False)]
-    return [(section, dict(lines)) for section in sections if (lines := measure(section))]
+    return [(section, dict(lines)) for section in comparison.sections if (lines := measure(section))]
 
 
 def of_rows(measure: Callable[[pd.DataFrame], Line | None]) -> Callable[[pd.DataFrame], dict[str, Line]]:

@@ -1,0 +1,106 @@
+"""Runs on disk as rows of a pandas DataFrame, and the sweep files that they are of."""
+# pandas has no types of its own that a checker follows
+# pyright: reportArgumentType=false
+
+import re
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import yaml
+
+from research.errors import UserError
+from research.tracking import strict_json
+from research.tracking.run_directory import find
+
+ADDED = ["run", "result", "task", "section", "row"]
+"""What rows have besides config keys, here and in a comparison."""
+
+
+def load(*runs: Path | str) -> pd.DataFrame:
+    """Return a table of the runs at or under some directories, one row per run.
+
+    Its columns are `path`, `status` ("finished", "diverged" or "unfinished"), the config's dotted keys and the metrics
+    of the summary, which have slashes. What a run does not have is NaN, so a column of whole numbers may hold floats.
+
+        runs = research.reporting.load("runs/attention")
+        runs.groupby("attention.name")["test/free_running/phoneme_error_rate"].agg(["mean", "std", "count"])
+
+    A run that cannot be read is left out with a warning.
+
+    Raises:
+        UserError: for a directory without runs, or if no run can be read.
+    """
+    trials, faults = read(runs)
+    for fault in faults:
+        warnings.warn(f"left out: {fault}", stacklevel=2)
+    return flatten(trials)
+
+
+def read(directories: Sequence[Path | str]) -> tuple[pd.DataFrame, list[str]]:
+    """Return a row per run and a line for each run that cannot be read.
+
+    A row has `run` (RunDirectory), `result` (dict, or None while the run is unfinished) and the config's dotted keys,
+    NaN where it has none.
+    """
+    rows: dict[Path, dict[str, Any]] = {}
+    faults: list[str] = []
+    for directory in directories:
+        runs = find(directory)
+        if not runs:
+            what = "no runs in it" if Path(directory).is_dir() else "no such directory"
+            raise UserError(f"{directory}: {what}; `research train` and `research sweep` write runs/NAME/RUN")
+        for run in runs:
+            try:
+                row = {"run": run, "result": run.result(), **strict_json.decode(run.options())}
+                rows.setdefault(run.path.resolve(), row)
+            except UserError as error:
+                faults.append(str(error))
+    faults = list(dict.fromkeys(faults))
+    if not rows:
+        raise UserError(f"{faults[0]} (and {len(faults) - 1} more such runs)" if faults[1:] else faults[0])
+    return pd.DataFrame(list(rows.values()), dtype=object), faults
+
+
+def flatten(trials: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of `read`, or of a comparison, as `load` does."""
+    results = [result or {"status": "unfinished", "summary": {}} for result in trials["result"]]
+    columns = {"path": [str(run.path) for run in trials["run"]], "status": [result["status"] for result in results]}
+    config = trials.drop(columns=ADDED, errors="ignore").infer_objects().reset_index(drop=True)
+    return pd.concat([pd.DataFrame(columns), config, pd.DataFrame([result["summary"] for result in results])], axis=1)
+
+
+@dataclass(frozen=True)
+class SweepFile:
+    """What a report needs of the file of a sweep."""
+
+    name: str = ""
+    description: str = ""
+    values: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+    """Values of each parameter that varies, in the order of the file; none of a distribution."""
+
+
+def sweep_of(folder: Path) -> SweepFile:
+    """Return the sweep whose runs are in a folder, from the copy of its file there; an empty one without a copy."""
+    path = folder / "sweep.yaml"
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8")) if path.exists() else {}
+        entries = {str(key): entry for key, entry in content.get("parameters", {}).items() if "value" not in entry}
+        values = {key: [_number(value) for value in entry.get("values", ())] for key, entry in entries.items()}
+        name = re.sub(r"[^\w.+-]", "_", str(content.get("name", folder.name)))
+        description = str(content.get("description") or "")
+    except (yaml.YAMLError, ValueError, AttributeError, TypeError) as error:
+        raise UserError(f"{path}: is no sweep file: {' '.join(str(error).split())}") from error
+    varying = {key: listed for key, listed in values.items() if len(listed) != 1}
+    return SweepFile(name, description, varying) if content else SweepFile()
+
+
+def _number(value: Any) -> Any:
+    """Return the number that a word spells: YAML reads 1e-3 as a word, the command line as a number."""
+    try:
+        return float(value) if isinstance(value, str) else value
+    except ValueError:
+        return value
