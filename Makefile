@@ -1,4 +1,4 @@
-# Each target sets up what it needs in .venv; a second call finds it there.
+# Each target installs what it needs into .venv; a second call finds it there.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -6,37 +6,44 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 PYTEST := $(BIN)/python -m pytest --numprocesses logical --maxprocesses 8 --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all lint bench graph clean
+.PHONY: help install demo test test-one test-all lint bench graph clean
 
-help:  ## this list
+help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
 
-demo: $(VENV)/.installed  ## the main job: train the gradient-norm sweep (it goes on where it stopped), print its table, draw its figures
+install: $(VENV)/.installed-package  ## create .venv with all that users and developers need; activate it for the commands research and pytest
+	@echo "done; next: source $(VENV)/bin/activate"
+
+demo: $(VENV)/.installed  ## train the gradient-norm sweep, print its table and draw its figures; run again, it resumes
 	$(BIN)/python -m research sweep sweeps/gradient_norms.yaml
 	$(BIN)/python -m research report runs/gradient_norms
 
-test: $(VENV)/.installed-dev  ## the tests, on all cores: about 10 minutes on 2 of them
+test: $(VENV)/.installed-dev  ## run the tests on all cores: about 10 minutes on 2 of them
 	$(PYTEST) -m "not slow"
 
-test-all: $(VENV)/.installed-dev  ## the slow tests as well, which confirm at length what others show: one minute more
+test-one: $(VENV)/.installed-dev  ## run the tests whose names contain K: make test-one K=gru; K may also be the path of a file
+	@test -n "$(K)" || { echo "error: K must be set, as in make test-one K=gru" >&2; exit 2; }
+	$(BIN)/python -m pytest $(if $(wildcard $(K)),"$(K)",-k "$(K)")
+
+test-all: $(VENV)/.installed-dev  ## run the slow tests as well, which confirm at length what others show: one minute more
 	$(PYTEST)
 
-lint: $(VENV)/.installed-dev  ## format, lint and types
+lint: $(VENV)/.installed-dev  ## check format, style and types
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/basedpyright
 
-bench: $(VENV)/.installed-bench  ## speed of the cells next to torch's and flax's, time and memory against length, packs next to one process a trial
+bench: $(VENV)/.installed-bench  ## measure the speed of the cells versus torch and flax, time and memory by length, packs versus single trials
 	$(BIN)/python -m benchmarks.cell_speed
 	$(BIN)/python -m benchmarks.scan_length
 	$(BIN)/python -m benchmarks.train_step
 	$(BIN)/python -m benchmarks.seq2seq_speed
 	$(BIN)/python -m benchmarks.pack_speed
 
-graph: $(VENV)/.installed  ## draw who imports whom: docs/figures/imports.svg
+graph: $(VENV)/.installed  ## draw which folder imports which: docs/figures/imports.svg
 	$(BIN)/python -m benchmarks.import_graph
 
-clean:  ## remove the environment and caches; runs are kept
+clean:  ## remove .venv and caches, and keep runs
 	rm -rf $(VENV) .pytest_cache .ruff_cache
 	find research experiments benchmarks tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -49,6 +56,11 @@ $(VENV)/.installed-dev: requirements-dev.txt requirements.txt | $(BIN)/python
 	@echo "installing requirements-dev.txt into $(VENV)"
 	$(PIP) -r requirements-dev.txt
 	@touch $(VENV)/.installed $@
+
+$(VENV)/.installed-package: pyproject.toml $(VENV)/.installed-dev
+	@echo "installing the command research into $(VENV)"
+	$(PIP) --no-deps -e .
+	@touch $@
 
 $(VENV)/.installed-bench: requirements-bench.txt requirements.txt | $(BIN)/python
 	@echo "installing requirements-bench.txt into $(VENV)"
