@@ -1,1 +1,1 @@
-"""The command line: `main` dispatches, and each command is a file that is imported when it runs."""
+"""The command line: `main` starts a command, and each command is a module that is imported when it runs."""

@@ -11,22 +11,22 @@ from research.errors import UserError
 
 @dataclass(frozen=True)
 class Data:
-    """Show what there is of corpora, or prepare some."""
+    """List corpora, prepare some, or describe some."""
 
     action: Literal["list", "fetch", "info"]
-    """list: what there is, and what of it is prepared; fetch: get and prepare corpora (tasks do so themselves);
-    info: what is in a corpus, and where it is from"""
+    """list: all corpora, and which are prepared; fetch: download and prepare some (training does so, too);
+    info: what a corpus holds, and where it is from"""
     names: Positional[tuple[str, ...]] = ()
-    """for fetch and info: names of `data list`; of those of TFDS, NAME/CONFIG takes another config than the first"""
+    """for fetch and info: names of `data list`; NAME/CONFIG for another config of a TFDS corpus than the first"""
 
     def __post_init__(self) -> None:
         if bool(self.names) == (self.action == "list"):
-            allowed = "alone" if self.names else "followed by names of `data list`"
-            raise UserError(f"{self.action}: must stand {allowed}")
+            allowed = "take no name" if self.names else "be followed by names of `data list`"
+            raise UserError(f"{self.action}: must {allowed}")
 
 
 def run(args: Sequence[str]) -> None:
-    """Print what there is of corpora, or prepare some."""
+    """Run the action."""
     options = parse_command(Data, args, "data")
     if options.action == "list":
         catalog.print_list()

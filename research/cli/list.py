@@ -1,4 +1,4 @@
-"""`list`: what can be chosen, or what an experiment declares."""
+"""`list`: what can be chosen, or what an experiment consists of."""
 
 import textwrap
 from collections.abc import Mapping, Sequence
@@ -13,10 +13,10 @@ from research.sweep import spec
 
 @dataclass(frozen=True)
 class List:
-    """Show what can be chosen, or what an experiment declares."""
+    """List what can be chosen, or what an experiment consists of."""
 
     experiment: Positional[str] = ""
-    """show the claim, the settings and the variants of this one"""
+    """the experiment whose claim, settings and variants are shown"""
 
 
 def run(args: Sequence[str]) -> None:

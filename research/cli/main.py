@@ -1,4 +1,4 @@
-"""Dispatch a command, and turn what goes wrong into one line on stderr and an exit code."""
+"""Start a command, and turn its errors into one line on stderr and an exit code."""
 
 import difflib
 import errno
@@ -32,7 +32,7 @@ first, which may register cells, tasks, probes, ...; it may be given several tim
 
 
 def main(args: Sequence[str] | None = None) -> int:
-    """Run a command and return the exit code: 0, 2 for a user's mistake, 130 for Ctrl-C, 141 for a closed pipe."""
+    """Run a command and return the exit code: 0, 2 for a mistake of the user, 130 for Ctrl-C, 141 for a closed pipe."""
     words = list(sys.argv[1:] if args is None else args)
     try:
         code = _dispatch(words)
@@ -61,9 +61,9 @@ def main(args: Sequence[str] | None = None) -> int:
 
 
 def script() -> None:
-    """Run the command line of the process and leave it with its exit code."""
+    """Run the command of this process, and exit with its code."""
     code = main()
-    if code == INTERRUPTED:  # a compilation that is still under way would crash the interpreter as it shuts down
+    if code == INTERRUPTED:  # a compilation that still runs would crash the interpreter as it shuts down
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)
@@ -80,12 +80,12 @@ def _dispatch(args: list[str]) -> int:
         close = difflib.get_close_matches(args[0], COMMANDS, n=1)
         hint = f"did you mean {close[0]}?" if close else f"must be one of {', '.join(COMMANDS)}"
         raise UserError(f"{args[0]}: no such command; {hint}")
-    from research.config.extensions import import_modules  # imports jax, which the help above need not wait for
+    from research.config.extensions import import_modules  # imports jax, which the help above does not need
 
     words = import_modules(args[1:])
     return importlib.import_module(f"research.cli.{args[0]}").run(words) or 0
 
 
 def _stop_writing() -> None:
-    """Discard what is still to be written; Python would complain when it flushes at exit."""
+    """Discard the rest of the output, which Python would otherwise fail to flush at exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

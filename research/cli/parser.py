@@ -1,4 +1,4 @@
-"""The words of a command to a dataclass of its arguments: positional ones, and flags as those of `train`."""
+"""Parse the words of a command to a dataclass of its arguments: positional ones, and flags as in `train`."""
 
 import difflib
 from collections.abc import Sequence
@@ -15,13 +15,17 @@ OptionsT = TypeVar("OptionsT")
 
 
 def parse_command(kind: type[OptionsT], args: Sequence[str], command: str) -> OptionsT:
-    """Return the arguments of a command; where they ask for its help, print it and raise `SystemExit`.
+    """Return the arguments of a command, or print its help.
 
     Args:
-        kind: a dataclass of the arguments; its docstring and those of its fields are the help. Those without a default,
-            or marked as `Positional`, are told apart by their place.
+        kind: a dataclass of the arguments; its docstring and those of its fields are the help. Fields without a default
+            and those marked as `Positional` are positional arguments.
         args: the words after the command.
         command: its name.
+
+    Raises:
+        SystemExit: with code 0, after the help.
+        UserError: naming the command and the word that is wrong.
     """
     hints = get_type_hints(kind, include_extras=True)
     required = {item.name for item in fields(kind) if item.default is MISSING and item.default_factory is MISSING}  # pyright: ignore[reportArgumentType]

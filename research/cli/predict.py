@@ -1,4 +1,4 @@
-"""`predict`: what a trained model predicts of inputs."""
+"""`predict`: what a trained model predicts for inputs."""
 
 from collections.abc import Sequence
 
@@ -7,8 +7,8 @@ from research.inference.options import PredictOptions
 
 
 def run(args: Sequence[str]) -> int:
-    """Print what the model of a run predicts of each input; returns the exit code."""
+    """Print what the model of a run predicts for each input, and return the exit code."""
     options = parse_command(PredictOptions, args, "predict")
-    from research.inference.predict import predict  # `--help` need not wait for it
+    from research.inference.predict import predict  # `--help` does not need it
 
     return predict(options)

@@ -17,7 +17,7 @@ from research.sweep.duplicates import describe_duplicates
 
 @dataclass(frozen=True)
 class Sweep:
-    """Train all trials of a sweep file; run again, it resumes."""
+    """Train all trials of a sweep; the same command again resumes it."""
 
     sweep: Path
     """path of a file in W&B's sweep format, or the name of one in sweeps/, such as gradient_norms"""
@@ -35,7 +35,7 @@ class Sweep:
 
 
 def run(args: Sequence[str]) -> None:
-    """Warn of trials that compute the same, train all, then print how they ended and how to report on them."""
+    """Warn of trials that compute the same, train all trials, and print how they ended and how to report on them."""
     options = parse_command(Sweep, args, "sweep")
     file = spec.find(options.sweep)
     sweep = spec.read(file, options.experiment)
@@ -44,7 +44,7 @@ def run(args: Sequence[str]) -> None:
     trials = sweep.trials[: options.limit or None]
     for line in describe_duplicates(trials):
         print(f"warning: {line}", file=sys.stderr)
-    from research.training.trainer import train_trials  # wandb, orbax: `--help` need not wait for them
+    from research.training.trainer import train_trials  # imports wandb and orbax, which `--help` does not need
 
     results = train_trials(trials, directory=directory)
     count = Counter("skipped" if result.skipped else result.status for result in results)

@@ -12,7 +12,7 @@ from research.errors import UserError
 
 
 def run(args: Sequence[str]) -> int:
-    """Train a trial, then print its summary and its place; without an experiment, print those there are."""
+    """Train a trial, and print its summary and its run directory; without an experiment, print the known ones."""
     words, topic = _without_help(args)
     name = words.pop(0) if words and not words[0].startswith("-") else ""
     texts = flags.read_flags(words)
@@ -25,7 +25,7 @@ def run(args: Sequence[str]) -> int:
         train_help.print_help(name, texts, topic)
         return 0
     trial = name_trial(name, texts)
-    from research.training.trainer import train_trials  # wandb, orbax: `--help` need not wait for them
+    from research.training.trainer import train_trials  # imports wandb and orbax, which `--help` does not need
 
     (result,) = train_trials([trial], directory=writable(directory) / folder_name(Path(name).stem))
     for key, value in result.summary.items():
@@ -37,7 +37,11 @@ def run(args: Sequence[str]) -> int:
 
 
 def writable(directory: Path) -> Path:
-    """Return the directory for runs, created; refuse one that cannot be."""
+    """Create the directory for runs, and return it.
+
+    Raises:
+        UserError: if no file can be written there.
+    """
     try:
         directory.mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=directory).close()

@@ -1,4 +1,4 @@
-"""The config of a trial: options of all packages, their flat form, the text of the command line, and experiments."""
+"""The config of a trial: its options, their flat form, their flags, and experiments."""
 
 from research.config.config import CHOICES, Config
 from research.config.experiment import Column, Experiment

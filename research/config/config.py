@@ -1,4 +1,4 @@
-"""All options of a trial, composed of each package's options, and the registries of what is chosen by name.
+"""All options of a trial, composed of the options of each package, and the registries of choices.
 
 The dotted name of a field is its command-line flag, its key in a sweep file, in `config.json` and in W&B (see `flat`).
 """
@@ -32,9 +32,9 @@ class Config(TrialOptions):
     """One trial."""
 
     experiment: str = ""
-    """Experiment that the trial belongs to: a file of `experiments/`, or the path of one elsewhere."""
+    """The experiment: the name of a file in `experiments/`, or the path of a file elsewhere."""
     setting: str = ""
-    """Named options of the experiment that fix the task and the budget; flags override them."""
+    """A named set of the experiment's options that fixes the task and the budget; flags override it."""
     variant: str = ""
-    """Named options of the experiment that are compared; flags override them."""
+    """A named set of the experiment's options, which the experiment compares with others; flags override it."""
     task: Task = field(default_factory=TASKS["pixels"], kw_only=True)

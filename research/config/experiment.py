@@ -1,6 +1,7 @@
-"""What an experiment declares: its claim, its base config, what is compared, and how the comparison is shown.
+"""Experiments: a claim, a base config, what is compared, and how the comparison is shown.
 
-An experiment is a file that sets `EXPERIMENT`: one of `experiments/`, known by its name, or any other, by its path.
+An experiment is a Python file that sets `EXPERIMENT`. Those in `experiments/` are known by their names, others by their
+paths.
 """
 
 import fnmatch
@@ -22,18 +23,19 @@ ROOT = Path(__file__).parents[2]
 
 @dataclass(frozen=True)
 class Column:
-    """One column of the table: a key of the summary in `result.json`, over the seeds of a row."""
+    """One column of the table: mean and confidence interval of a metric over the seeds of a row."""
 
     title: str
     key: str
-    """May have a * in the place of a word that tasks differ in: test/baseline/*/loss."""
+    """Key of the metric in the summary of `result.json`. A `*` stands for any text, as in test/baseline/*/loss."""
     scale: Literal["linear", "log"] = "linear"
-    """log: geometric mean, and the interval as a factor; zero and infinite values are counted and shown as such."""
+    """log: the geometric mean, and the interval as a factor. Rows with a zero or an infinite value show that value and
+    the number of seeds that have it."""
     unit: Literal["", "%"] = ""
 
 
 def find_metric(summary: Mapping[str, Any], key: str) -> Any:
-    """Return the metric of a column's key, or the first that matches it; None where there is none."""
+    """Return the first metric whose name matches the key of a column; None if there is none."""
     if "*" not in key:
         return summary.get(key)
     return next((value for name, value in summary.items() if fnmatch.fnmatchcase(name, key)), None)
@@ -47,14 +49,14 @@ class Experiment:
     """What is tested, in a sentence or two."""
     base: Config
     settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    """Named options that fix the task and the budget: the sections of the table."""
+    """Options that fix the task and the budget, by name: one table each."""
     variants: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    """Named options that are compared: the rows of the table."""
+    """Options that are compared, by name: one row each."""
     rows: str = "variant"
-    """The config key that tells the rows of the table apart."""
+    """The config key whose values are the rows of the table."""
     columns: tuple[Column, ...] = ()
     figures: tuple[str, ...] = ()
-    """Names of figures of `research.reporting.figures`."""
+    """Names of figures in `research.reporting.figures`."""
 
     def config(self, setting: str = "", variant: str = "") -> Config:
         """Return the base config with a setting's and a variant's options, the variant's over the setting's."""
@@ -68,7 +70,7 @@ class Experiment:
 
 
 def names() -> tuple[str, ...]:
-    """Return the names of the experiments of `experiments/`."""
+    """Return the names of the experiments in `experiments/`."""
     paths = sorted((ROOT / "experiments").glob("*.py"))
     return tuple(path.stem for path in paths if path.stem != "__init__")
 
@@ -82,17 +84,17 @@ def load(name: str) -> Experiment:
 
 
 def describe(name: str) -> str:
-    """Return the first line of what the experiment's file says of itself."""
+    """Return the first line of the docstring of the experiment's file."""
     return (_module(name).__doc__ or "").strip().partition("\n")[0]
 
 
 def summaries() -> dict[str, str]:
-    """Return what each experiment of `experiments/` asks, in a line, by name."""
+    """Return the first line of the docstring of each experiment in `experiments/`, by name."""
     return {name: describe(name) for name in names()}
 
 
 def recorded_name(name: str) -> str:
-    """Return what a run records of its experiment: the name of one of `experiments/`, or the full path of a file."""
+    """Return what runs record of an experiment: its name if it is in `experiments/`, or else its full path."""
     if not name.endswith(".py"):
         return name
     path = Path(name).resolve()
@@ -107,7 +109,7 @@ def _module(name: str) -> ModuleType:
         path, title = ROOT / "experiments" / f"{known}.py", f"experiments.{known}"
     else:
         path = Path(known)
-        title = f"user_experiment_{path.stem}_{zlib.crc32(bytes(path)):08x}"  # no name of another module
+        title = f"user_experiment_{path.stem}_{zlib.crc32(bytes(path)):08x}"  # not that of another module
         if not path.is_file():
             raise UserError(f"experiment {name!r}: no such file")
     module = sys.modules.get(title)

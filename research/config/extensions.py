@@ -1,4 +1,4 @@
-"""Modules of a user that add to the registries: `--import MODULE` on any command."""
+"""`--import MODULE`, on any command: import a module of the user, which may register cells, tasks, probes, ..."""
 
 import importlib
 import os
@@ -9,7 +9,10 @@ from research.errors import UserError
 
 
 def import_modules(args: Sequence[str]) -> list[str]:
-    """Import the modules that `--import` names, also from the working directory; return the other words."""
+    """Import the modules that `--import` names, and return the other words.
+
+    Modules are also searched in the working directory.
+    """
     others: list[str] = []
     words = list(args)
     while words:
@@ -28,7 +31,7 @@ def import_modules(args: Sequence[str]) -> list[str]:
         try:
             importlib.import_module(name)
         except ModuleNotFoundError as error:
-            if not f"{name}.".startswith(f"{error.name}."):  # one that it imports itself
+            if not f"{name}.".startswith(f"{error.name}."):  # another module, which this one imports
                 raise
             raise fault from error
     return others

@@ -114,7 +114,7 @@ def test_flags_override_the_variant_which_overrides_the_setting_which_overrides_
         ("--seed=", "seed=: must be a whole number"),
         ("--seed=-1", "seed=-1: must be between 0 and 2147483647"),
         ("--init.gain=much", "init.gain=much: must be a number"),
-        ("--init.gain=nan", "init.gain=nan: must be between"),
+        ("--init.gain=nan", "init.gain=nan: must be between 0 and 1"),
         ("--init.bias=high", "init.bias=high: must be one of constant, chrono"),
         ("--task.permuted=yes", "task.permuted=yes: must be true or false"),
         ("--attention.name=some", "attention.name=some: must be one of none, context, input, dot, "),
