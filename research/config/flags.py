@@ -1,7 +1,7 @@
-"""Text to `Config`, by tyro: the flags of `train`, and the same text for each trial of a sweep.
+"""Parse flags to a `Config`, by tyro: those of `train`, and those that a sweep file makes for each trial.
 
-A flag is `--dotted.key=value` or `--dotted.key value`, for any key of the flat config; hyphens in a key count as
-underscores. Every mistake is a `UserError` of one line. `research.cli.parser` reads the other commands in the same way.
+A flag is `--dotted.key=value` or `--dotted.key value`, for any key of the flat config. A hyphen in a key counts as an
+underscore. Every mistake is a `UserError` of one line. `research.cli.parser` parses the other commands in the same way.
 """
 
 import functools
@@ -29,7 +29,7 @@ OptionsT = TypeVar("OptionsT")
 
 @REGISTRY.primitive_rule
 def _read_bool(info: tyro.constructors.PrimitiveTypeInfo) -> tyro.constructors.PrimitiveConstructorSpec[bool] | None:
-    """Read true and false as YAML and JSON write them, and as Python does."""
+    """Read booleans as YAML and JSON write them (true), and as Python does (True)."""
     if info.type is not bool:
         return None
     return tyro.constructors.PrimitiveConstructorSpec(
@@ -44,7 +44,7 @@ def _read_bool(info: tyro.constructors.PrimitiveTypeInfo) -> tyro.constructors.P
 
 @REGISTRY.primitive_rule
 def _read_name(info: tyro.constructors.PrimitiveTypeInfo) -> tyro.constructors.PrimitiveConstructorSpec[str] | None:
-    """Read the name of a choice, whose class has been selected by it before."""
+    """Read the name of a choice; the class that it selects has been looked up before."""
     if get_origin(info.type) is not Literal or len(get_args(info.type)) != 1:
         return None
     (name,) = get_args(info.type)
@@ -59,7 +59,7 @@ def _read_name(info: tyro.constructors.PrimitiveTypeInfo) -> tyro.constructors.P
 
 
 def read_flags(args: Sequence[str]) -> dict[str, str]:
-    """Return the text of each flag by its key, in the order of the words, which are flags alone."""
+    """Return the text of each flag by its key, in the order of the words; refuse words that are no flags."""
     flags, others = split(args)
     if others or "--" in args:
         raise UserError(f"{[*others, '--'][0]!r}: not a flag; flags are written --key=value")
@@ -67,9 +67,11 @@ def read_flags(args: Sequence[str]) -> dict[str, str]:
 
 
 def split(args: Sequence[str], switches: Container[str] = ()) -> tuple[dict[str, str], list[str]]:
-    """Return the text of each flag by its key, and the words that belong to no flag; after `--` no word does.
+    """Return the text of each flag by its key, and the words that belong to no flag, such as all words after `--`.
 
-    Switches are the keys of flags that need no value: `--strict` alone means `--strict=true`.
+    Args:
+        args: the words.
+        switches: keys of flags that need no value: `--strict` alone means `--strict=true`.
     """
     flags: dict[str, str] = {}
     others: list[str] = []
@@ -96,14 +98,14 @@ def split(args: Sequence[str], switches: Container[str] = ()) -> tuple[dict[str,
 
 
 def parse(base: Config, flags: Mapping[str, str]) -> Config:
-    """Return the config with the options that the flags name changed; another name of a choice takes its defaults."""
+    """Return the config with the options of the flags; a flag that names another choice selects its defaults."""
     config = draft(base, flags)
     types = field_types(config)
     return merge(config, {key: _read_value(key, types[key], text) for key, text in flags.items()})
 
 
 def config_of(name: str, flags: Mapping[str, str]) -> Config:
-    """Return the config of a trial of an experiment: its base, the setting, the variant, then the other flags."""
+    """Return the config of a trial: the experiment's base, then the setting, the variant and the other flags."""
     recorded = experiment.recorded_name(name)
     if experiment.recorded_name(flags.get("experiment", name)) != recorded:
         raise UserError(f"experiment={flags['experiment']}: must be {name}, the experiment that is trained")
@@ -113,13 +115,13 @@ def config_of(name: str, flags: Mapping[str, str]) -> Config:
 
 @functools.lru_cache(maxsize=1000)
 def base_config(name: str, setting: str = "", variant: str = "") -> Config:
-    """Return the config that the trials of a setting and a variant share, of which a sweep has many."""
+    """Return the config that the trials of a setting and a variant share; it is cached, as a sweep has many of them."""
     return override(experiment.load(name).config(setting, variant), {"experiment": experiment.recorded_name(name)})
 
 
 @functools.lru_cache(maxsize=10_000)
 def _read_value(key: str, kind: Any, text: str) -> Any:
-    """Return the value of one flag; tyro takes milliseconds for each, and the trials of a sweep share most."""
+    """Return the value of one flag; it is cached, as tyro takes milliseconds and the trials of a sweep share flags."""
     options = make_dataclass("Flag", [("value", Annotated[kind, tyro.conf.arg(name=key)])])
     (value,) = astuple(run_tyro(options, {key: text}, use_underscores=True))
     return value
@@ -134,7 +136,7 @@ def summary(kind: type) -> str:
 def run_tyro(
     kind: type[OptionsT], flags: Mapping[str, str], others: Sequence[str] | None = None, **options: Any
 ) -> OptionsT:
-    """Return the dataclass that the flags set, and the other words the fields without a default; None: flags alone."""
+    """Return the dataclass with the values of flags and, if there are `others`, of positional arguments."""
     words, markers = [f"--{key}={text}" for key, text in flags.items()], MARKERS
     if others is not None:
         words, markers = [*words, "--", *others], POSITIONAL
@@ -150,7 +152,7 @@ def run_tyro_help(kind: type, command: str, **options: Any) -> None:
 
 
 def _refuse(flags: Mapping[str, str], event: tyro_errors.ParseErrorEvent) -> None:
-    """Raise what is wrong with the words, in one line: the key, the value and what is allowed."""
+    """Raise an error of one line that names the key, the value and what is allowed."""
     if isinstance(event, tyro_errors.MissingArgs):
         names = [str(argument.arg.lowered.metavar) for argument in event.missing_arguments]
         raise UserError(f"{', '.join(names)} must be given")

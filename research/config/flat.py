@@ -1,7 +1,7 @@
-"""A config as flat dotted keys, which are its flags, its keys in a sweep file, in `config.json` and in W&B.
+"""A config as flat dotted keys: its flags, and its keys in a sweep file, in `config.json` and in W&B.
 
-`research.options.flatten` writes them; this module reads them back. An unknown key, and a value of the wrong type or
-outside its range, are a `UserError` of one line.
+`research.options.flatten` makes them; this module makes a config of them. An unknown key, a value of the wrong type and
+a value outside its range are a `UserError` of one line.
 """
 
 import difflib
@@ -15,7 +15,7 @@ from research.errors import UserError
 from research.options import find_class, flatten, require
 
 WIDTHS = ("model.hidden_size", "model.parameter_budget")
-"""Two ways to set the width of a model: each replaces the other."""
+"""Two ways to set the width of a model; each replaces the other."""
 ALIASES = {
     "dropout": "dropout.output",
     "epochs": "training.steps",
@@ -41,11 +41,10 @@ def unflatten(flat: Mapping[str, Any]) -> Config:
 
 
 def override(config: Config, *layers: Mapping[str, Any]) -> Config:
-    """Return the config with some dotted keys changed, and without what they replace.
+    """Return the config with some dotted keys changed, layer by layer.
 
-    Another `name` of a choice replaces all of the former one's options by its own defaults. Of `model.hidden_size` and
-    `model.parameter_budget`, each replaces the other; both in a layer are an error. Later layers go over earlier ones;
-    only what all of them lead to is checked.
+    Another `name` of a choice replaces its options by the defaults of the new choice. `model.hidden_size` and
+    `model.parameter_budget` replace each other; a layer must not have both. Only the final config is checked.
     """
     for changes in layers:
         config = merge(draft(config, changes), changes, checked=False)
@@ -53,10 +52,7 @@ def override(config: Config, *layers: Mapping[str, Any]) -> Config:
 
 
 def draft(config: Config, changes: Mapping[str, Any]) -> Config:
-    """Return an unchecked config with the choices that the changes name and without what they replace.
-
-    It has the fields that the changes may set, and may contradict itself until they do.
-    """
+    """Return an unchecked config with the choices that the changes name, and with all fields that they may set."""
     widths = [key for key in WIDTHS if str(changes.get(key, 0)) != "0"]
     if len(widths) == len(WIDTHS):
         size, budget = (changes[key] for key in WIDTHS)
@@ -68,13 +64,13 @@ def draft(config: Config, changes: Mapping[str, Any]) -> Config:
 
 
 def merge(base: Any, changes: Mapping[str, Any], prefix: str = "", checked: bool = True) -> Any:
-    """Return the options of one section, and of those in it, with their changes.
+    """Return the options of a section and of its subsections, with some changed.
 
     Args:
         base: the section's options.
         changes: values by dotted key, of this and other sections.
         prefix: what the section's keys start with.
-        checked: whether options check themselves as they are made.
+        checked: whether options check themselves when they are created.
     """
     if not checked and not any(key.startswith(prefix) for key in changes):
         return base
@@ -112,7 +108,7 @@ def _names(changes: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _chosen(section: str, options: Any, changes: Mapping[str, Any]) -> Any:
-    """Return the options, or the defaults of the choice that the changes name in their place."""
+    """Return the options, or the defaults of another choice that the changes name."""
     name = changes.get(f"{section}.name")
     if name is None or section not in CHOICES or name == options.name:
         return options

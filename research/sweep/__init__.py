@@ -1,0 +1,1 @@
+"""Sweeps: a sweep file to the trials that it describes."""

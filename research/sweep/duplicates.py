@@ -1,4 +1,4 @@
-"""Trials of a sweep that would be trained twice, as what they differ in does nothing."""
+"""Find trials of a sweep that compute the same, because the options that they differ in do nothing."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -9,7 +9,7 @@ from research.options import LABELS, NEUTRAL_KEYS, flatten
 
 
 def describe_duplicates(trials: Sequence[NamedConfig]) -> Iterator[str]:
-    """Yield a line for each reason why trials compute, bit for bit, what earlier ones do."""
+    """Yield a line for each reason why trials compute exactly what an earlier trial computes."""
     first: dict[tuple[tuple[str, Any], ...], NamedConfig] = {}
     pairs: dict[str, list[str]] = {}
     for trial in trials:

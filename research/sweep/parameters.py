@@ -1,4 +1,4 @@
-"""One parameter of a sweep file: the values that it takes, or the distribution that it is sampled from."""
+"""A parameter of a sweep file: its values, or the distribution that it is sampled from."""
 
 import math
 import random
@@ -15,7 +15,7 @@ KEYS = {
     "int_uniform": ("min", "max"),
     "log_uniform_values": ("min", "max"),
 }
-"""What is set beside each distribution; only probabilities may be absent."""
+"""The keys of each distribution; all but `probabilities` are required."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ def read(key: str, entry: Any) -> Parameter:
     """Return the parameter that an entry of `parameters:` describes.
 
     Raises:
-        UserError: naming the key, what stands there and what is allowed.
+        UserError: naming the key, the value and what is allowed.
     """
     place = f"parameters.{key}"
     if isinstance(entry, dict) and "parameters" in entry:
@@ -67,7 +67,7 @@ def read(key: str, entry: Any) -> Parameter:
     if not isinstance(values, list) or not all(isinstance(value, str | int | float) for value in values) or not values:
         raise UserError(f"{place}.values={values}: must be a list of numbers, words, true or false, at least one")
     if len({str(value) for value in values}) < len(values):
-        raise UserError(f"{place}.values={values}: one stands twice")
+        raise UserError(f"{place}.values={values}: must differ from one another")
     weights = entry.get("probabilities", [1 / len(values)] * len(values))
     numbers = isinstance(weights, list) and all(_is_number(weight) and weight >= 0 for weight in weights)
     valid = numbers and len(weights) == len(values) and math.isclose(sum(weights), 1)
@@ -76,7 +76,7 @@ def read(key: str, entry: Any) -> Parameter:
 
 
 def _default_distribution(entry: dict[str, Any]) -> str:
-    """Return that of W&B for what is set."""
+    """Return W&B's default distribution for the keys of an entry."""
     if "value" in entry or "values" in entry:
         return "constant" if "value" in entry else "categorical"
     return "int_uniform" if all(type(entry.get(name)) is int for name in ("min", "max")) else "uniform"

@@ -1,4 +1,6 @@
-"""W&B's sweep format to a list of trials, without W&B: https://docs.wandb.ai/guides/sweeps/sweep-config-keys.
+"""Read a sweep file in W&B's format to a list of trials, without W&B.
+
+The format: https://docs.wandb.ai/guides/sweeps/sweep-config-keys.
 
 `wandb sweep` takes the same files. A trial's config is made from the flags that W&B's agent would write for it,
 `--key=value` for each parameter, so that the two ways of running a sweep cannot differ.
@@ -70,14 +72,14 @@ def describe(path: Path) -> str:
 
 
 def read(path: Path | str, experiment: str = "") -> Sweep:
-    """Return the sweep that the file describes, after importing the modules that its command imports.
+    """Return the sweep of a file, after importing the modules that its command imports.
 
     Args:
         path: of the file.
         experiment: name or path of the experiment, for a file that does not name one.
 
     Raises:
-        UserError: for whatever is wrong with the file or with any of its trials, naming the file and the key.
+        UserError: for a mistake in the file or in any of its trials, naming the file and the key.
     """
     path = Path(path)
     try:
@@ -136,7 +138,7 @@ def _combinations(content: dict[str, Any], varied: Sequence[Parameter]) -> Itera
 
 
 def _sample(varied: Sequence[Parameter], count: int) -> Iterator[tuple[Any, ...]]:
-    """Yield different random values; a greater count adds to those of a smaller one, which extends a sweep."""
+    """Yield different random values; those of a smaller count come first, so that a greater one extends the sweep."""
     rng = random.Random(SEED)
     seen: set[tuple[Any, ...]] = set()
     for _ in range(count):
@@ -200,13 +202,13 @@ def _locate(program: str, path: Path) -> str:
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML in which a key cannot silently replace an equal one before it."""
+    """A loader that refuses a key that is set twice; PyYAML keeps the last value."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: set[str] = set()
         for key, _ in node.value:
             if key.value in seen:
-                raise UserError(f"line {key.start_mark.line + 1}: {key.value} stands twice")
+                raise UserError(f"line {key.start_mark.line + 1}: {key.value} is set twice")
             seen.add(key.value)
         return super().construct_mapping(node, deep)
 

@@ -1,4 +1,4 @@
-"""A sweep file means the same here as to W&B's agent, and what is wrong with it is said in one line."""
+"""A sweep file means the same here as for W&B's agent, and a mistake in it is reported in one line."""
 
 import functools
 import math
@@ -129,7 +129,7 @@ def test_the_copy_next_to_the_runs_is_the_file_of_the_last_sweep(tmp_path):
     assert list(copy.parent.iterdir()) == [copy]
 
 
-def test_the_sweep_of_gradient_norms_is_every_setting_with_every_arm_and_three_seeds():
+def test_the_sweep_of_gradient_norms_is_every_setting_with_every_variant_and_three_seeds():
     declared = experiment.load("gradient_norms")
     configs = [trial.config for trial in shipped(experiment.ROOT / "sweeps/gradient_norms.yaml").trials]
     asked = [
@@ -163,7 +163,7 @@ def random_content(count: int, **parameters: Any) -> dict[str, Any]:
     return content(parameters, method="random", run_cap=count)
 
 
-def test_random_trials_lie_in_their_ranges_and_are_drawn_again_alike(read):
+def test_random_trials_lie_in_their_ranges_and_are_sampled_again_alike(read):
     asked = random_content(
         25,
         **{
@@ -204,7 +204,7 @@ def one(entry: Any) -> dict[str, Any]:
         ("a: \x07", "is not YAML"),
         ("", "must be a mapping"),
         ("- 1", "must be a mapping"),
-        ("method: grid\nmethod: random", "line 2: method stands twice"),
+        ("method: grid\nmethod: random", "line 2: method is set twice"),
         ("seed:\n  values: [2001-13-45]", "is not YAML: month must be in 1..12"),
         *((f"a: [!!{tag} foo]", "is not YAML: ") for tag in ("int", "bool", "timestamp")),
         ("a: !!map 3", "is not YAML: "),
@@ -260,7 +260,7 @@ def one(entry: Any) -> dict[str, Any]:
         (one({"values": None}), "parameters.init.gain.values: must be set"),
         (one({"values": [None]}), "parameters.init.gain.values=[None]: must be a list of numbers"),
         (one({"values": [[1]]}), "parameters.init.gain.values=[[1]]: must be a list of numbers"),
-        (one({"values": [1, 2, 1]}), "parameters.init.gain.values=[1, 2, 1]: one stands twice"),
+        (one({"values": [1, 2, 1]}), "parameters.init.gain.values=[1, 2, 1]: must differ from one another"),
         (one({"value": 1, "values": [1]}), "parameters.init.gain.values: must be absent; constant takes value"),
         (one({"values": [1], "min": 0}), "parameters.init.gain.min: must be absent; categorical takes values"),
         (one({"values": [1, 2], "probabilities": [1]}), "parameters.init.gain.probabilities=[1]: must be 2 numbers"),
