@@ -16,6 +16,7 @@ import pytest
 import wandb
 import yaml
 from wandb.apis.public import sweeps as public_sweeps
+from wandb.util import get_core_path
 
 from research.errors import UserError
 from research.tracking import wandb as tracking
@@ -83,7 +84,8 @@ class Written:
 def inspect(directory: Path) -> Written:
     """Return the newest W&B run of a run directory."""
     file = max(directory.glob("wandb/*run-*/run-*.wandb"), key=lambda path: path.parent.name.split("run-")[1])
-    command = [sys.executable, "-m", "wandb", "leet", "inspect", "--json", str(file)]
+    command = [get_core_path(), "leet", "inspect", "--no-observability", "--json"]  # `wandb leet inspect --json`
+    command += ["--run-file", str(file), str(file.parents[1])]
     output = subprocess.run(command, capture_output=True, check=True, text=True).stdout
     return Written(file.parent, [json.loads(line) for line in output.splitlines()])
 

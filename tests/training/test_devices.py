@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import jax
 import pytest
 
 from research.training import devices
@@ -15,12 +16,8 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.mark.parametrize(
     ("environment", "expected"),
-    [
-        ({}, devices.cores()),
-        ({"JAX_NUM_CPU_DEVICES": "3"}, 3),
-        ({"XLA_FLAGS": "--xla_force_host_platform_device_count=3"}, 3),
-    ],
-    ids=["by default a device a core", "jax's own setting", "XLA's own setting"],
+    [({}, devices.cores()), ({"XLA_FLAGS": "--xla_force_host_platform_device_count=3"}, 3)],
+    ids=["by default a device a core", "XLA's own setting"],
 )
 def test_the_number_of_devices(environment, expected):
     program = "import jax; from research.training import devices; devices.use_all_cores(); print(jax.device_count())"
@@ -76,7 +73,12 @@ def test_the_commit_is_that_of_the_sources_and_says_whether_they_differ(tmp_path
     assert commit(tmp_path) == git("rev-parse", "HEAD") + "-dirty"
 
 
-@pytest.mark.parametrize("named", ["cuda", "nonsense"])
+def test_jaxs_own_setting_of_the_number_of_devices_stands(monkeypatch):
+    monkeypatch.setattr(jax.config, "update", lambda *_: pytest.fail("updated"))
+    devices.use_all_cores()  # 2, as tests/conftest.py sets it
+
+
+@pytest.mark.parametrize("named", ["cuda", pytest.param("nonsense", marks=pytest.mark.slow)])
 def test_a_platform_that_is_not_there_is_one_line(named):
     code = (
         "from research.training import devices\ntry: devices.require()\nexcept devices.UserError as error: print(error)"
