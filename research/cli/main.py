@@ -20,8 +20,8 @@ usage: python -m research COMMAND ... [--import MODULE]
                                train one trial of an experiment: a name, or the path of a Python file
   sweep SWEEP [--experiment EXPERIMENT] [--limit N] [--runs-dir DIR]
                                train all trials of a sweep: a name, or the path of a file; again, it resumes
-  report RUNS [--format FORMAT] [--output DIR]
-                               table and figures of the trials under a directory
+  report RUNS... [--format FORMAT] [--output DIR]
+                               table and figures of the trials under one or several directories
   data list | fetch NAME ... | info NAME ...
                                corpora: list them, fetch and prepare some, describe some
   predict RUN INPUT... [--method METHOD] [--n-best N] [--alignment FILE]
