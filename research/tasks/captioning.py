@@ -35,7 +35,7 @@ from research.data.text import Tokenizer, TokenizerName, fit_tokenizer, restore_
 from research.options import require, require_between, require_default
 from research.tasks.corpus_task import CorpusTask, InMemory, Prepared
 from research.tasks.metrics import edits, text
-from research.tasks.task import Evaluation, HeldOut, InputKind, Predictions
+from research.tasks.task import EvalExamples, Evaluation, InputKind, Predictions
 
 ScanOrder = Literal["rows", "columns", "patches"]
 Language = Literal["en", "de", "fr", "es", "it", "nl", "cs", "ru", "ja"]
@@ -145,10 +145,10 @@ class CaptioningTask(WarpOptions, CorpusTask):
             pixels = jnp.where(mirrored, pixels[:, :, ::-1], pixels)
         return processor.scan(pixels, jnp), lengths
 
-    def evaluate(self, predictions: Predictions, held_out: HeldOut) -> Evaluation:
+    def evaluate(self, predictions: Predictions, examples: EvalExamples) -> Evaluation:
         processor, most_frequent = self.prepared.processor, self.prepared.most_frequent
         tokens = processor.tokenizer.encode(most_frequent)
-        return evaluate_captions(predictions, held_out, processor, most_frequent, tokens, self.caption_language)
+        return evaluate_captions(predictions, examples, processor, most_frequent, tokens, self.caption_language)
 
     def fit(self, captions: Sequence[str]) -> ImageProcessor:
         """Return the processor of training captions."""
@@ -190,7 +190,7 @@ class ImageStamps(CaptioningTask):
 
 def evaluate_captions(
     predictions: Predictions,
-    held_out: HeldOut,
+    examples: EvalExamples,
     processor: Processor,
     most_frequent: str,
     most_frequent_tokens: Sequence[int],
@@ -204,6 +204,6 @@ def evaluate_captions(
     """
     outputs = [processor.decode(edits.symbols(tokens)) for tokens in predictions.outputs]
     texts = {"free_running": outputs, "baseline/most_frequent": [most_frequent] * len(outputs)}
-    evaluation = edits.evaluate(predictions, held_out.batch, lengths=lengths)
-    evaluation = text.with_translation_scores(evaluation, texts, held_out.references, language)
-    return edits.with_most_frequent(evaluation, most_frequent_tokens, edits.targets(held_out.batch))
+    evaluation = edits.evaluate(predictions, examples.batch, lengths=lengths)
+    evaluation = text.with_translation_scores(evaluation, texts, examples.references, language)
+    return edits.with_most_frequent(evaluation, most_frequent_tokens, edits.targets(examples.batch))

@@ -18,7 +18,7 @@ from research.batch import EOS, FIRST_SYMBOL, Batch, TaskSpec
 from research.options import require_between
 from research.tasks.metrics import edits
 from research.tasks.synthetic import MAX_STEPS, Draws, SyntheticTask, end_with_eos
-from research.tasks.task import Evaluation, HeldOut, InputKind, Predictions, TargetKind
+from research.tasks.task import EvalExamples, Evaluation, InputKind, Predictions, TargetKind
 
 
 @dataclass(frozen=True)
@@ -29,8 +29,8 @@ class TransductionTask(SyntheticTask):
     target: ClassVar[TargetKind] = "tokens"
     same_length: ClassVar[bool] = False
 
-    def evaluate(self, predictions: Predictions, held_out: HeldOut) -> Evaluation:
-        batch = held_out.batch
+    def evaluate(self, predictions: Predictions, examples: EvalExamples) -> Evaluation:
+        batch = examples.batch
         evaluation = edits.evaluate(predictions, batch)
         assert batch.target_lengths is not None
         same = np.full((len(batch.targets), int(np.max(batch.target_lengths))), FIRST_SYMBOL)

@@ -23,7 +23,7 @@ from research.options import require_between
 from research.tasks.metrics import classification
 from research.tasks.metrics.classification import Baseline
 from research.tasks.synthetic import MAX_STEPS, MAX_SYMBOLS, Draws, SyntheticTask, one_hot
-from research.tasks.task import Evaluation, HeldOut, InputKind, Predictions, TargetKind
+from research.tasks.task import EvalExamples, Evaluation, InputKind, Predictions, TargetKind
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class CopyingMemory(SyntheticTask):
         labels = numpy.full((count,), self.spec.input_length, numpy.int32)
         return Batch(one_hot(symbols, self.symbols + 2, numpy), None, targets, labels)
 
-    def evaluate(self, predictions: Predictions, held_out: HeldOut) -> Evaluation:
+    def evaluate(self, predictions: Predictions, examples: EvalExamples) -> Evaluation:
         steps = self.spec.input_length
         chance, fraction = Baseline.chance(self.symbols), self.num_memorized / steps
         baseline = Baseline("memoryless", fraction * chance.loss, 1 - fraction * (1 - chance.accuracy))

@@ -20,7 +20,7 @@ from research.data.batching import Buckets, Example, Examples, in_buckets
 from research.data.corpora.source import Source
 from research.data.order import AUGMENT, Order, stream
 from research.data.streaming import Records, Stream, Window
-from research.tasks.task import HeldOut, Split, TargetKind, Task
+from research.tasks.task import EvalExamples, Split, TargetKind, Task
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ class CorpusTask(Task, abc.ABC):
     def processor(self) -> Any:
         return self.prepared.processor
 
-    def held_out(self, split: Split, count: int) -> HeldOut:
+    def eval_examples(self, split: Split, count: int) -> EvalExamples:
         return sample(split, self.records(split), count, self.example)
 
     @functools.cached_property
@@ -151,8 +151,8 @@ def sample(
     records: Sequence[Any] | Source,
     count: int,
     example: Callable[[Any], tuple[np.ndarray, Sequence[int], Any]],
-) -> HeldOut:
-    """Return the first `count` records of a fixed random order as held-out examples.
+) -> EvalExamples:
+    """Return the first `count` records of a fixed random order as evaluation examples.
 
     Shorter inputs come first, so that those of a batch end together. `example` is as `CorpusTask.example`.
     """
@@ -160,7 +160,7 @@ def sample(
     inputs, targets, references = zip(*(example(records[row]) for row in rows), strict=True)
     examples = Examples(inputs, targets)
     order = np.argsort(examples.lengths[:, 0], kind="stable")
-    return HeldOut(split, examples.take(order).batch(), [references[row] for row in order])
+    return EvalExamples(split, examples.take(order).batch(), [references[row] for row in order])
 
 
 def spread(size: int, count: int) -> list[int]:

@@ -17,7 +17,7 @@ from research.options import require_between
 from research.tasks.metrics import classification
 from research.tasks.metrics.classification import Baseline
 from research.tasks.synthetic import MAX_STEPS, MAX_SYMBOLS, Draws, SyntheticTask, one_hot
-from research.tasks.task import Evaluation, HeldOut, InputKind, Predictions, TargetKind
+from research.tasks.task import EvalExamples, Evaluation, InputKind, Predictions, TargetKind
 
 CONTINUE = 0.9
 MAX_MORE = 43
@@ -59,7 +59,7 @@ class DelayedRecall(SyntheticTask):
         symbols = numpy.where(positions < last, symbols, numpy.where(positions == last, end, -1))
         return Batch(one_hot(symbols, self.spec.input_size, numpy), lengths, classes)
 
-    def evaluate(self, predictions: Predictions, held_out: HeldOut) -> Evaluation:
+    def evaluate(self, predictions: Predictions, examples: EvalExamples) -> Evaluation:
         return classification.classes(predictions, Baseline.chance(self.classes))
 
     def describe(self) -> str:

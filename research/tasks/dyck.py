@@ -28,7 +28,7 @@ from research.options import require_between
 from research.tasks.metrics import classification
 from research.tasks.metrics.classification import Baseline
 from research.tasks.synthetic import MAX_STEPS, MAX_SYMBOLS, Draws, SyntheticTask
-from research.tasks.task import Evaluation, HeldOut, InputKind, Predictions, TargetKind
+from research.tasks.task import EvalExamples, Evaluation, InputKind, Predictions, TargetKind
 
 
 @dataclass(frozen=True)
@@ -74,8 +74,8 @@ class Dyck(SyntheticTask):
         all_steps = numpy.full((count,), self.length, numpy.int32)
         return Batch(inputs.astype(numpy.int32), None, labels.astype(numpy.int32), all_steps)
 
-    def evaluate(self, predictions: Predictions, held_out: HeldOut) -> Evaluation:
-        batch = held_out.batch
+    def evaluate(self, predictions: Predictions, examples: EvalExamples) -> Evaluation:
+        batch = examples.batch
         closing = batch.inputs >= FIRST_SYMBOL + self.kinds
         frequencies = np.bincount(batch.targets[closing], minlength=self.kinds + 1) / max(np.sum(closing), 1)
         loss = -float(np.sum(frequencies * np.log(np.maximum(frequencies, 1e-300))))

@@ -32,7 +32,7 @@ from research.errors import UserError
 from research.options import require_between
 from research.tasks.captioning import evaluate_captions
 from research.tasks.synthetic import SEEDS
-from research.tasks.task import Evaluation, HeldOut, InputKind, Predictions, Split, TargetKind, Task
+from research.tasks.task import EvalExamples, Evaluation, InputKind, Predictions, Split, TargetKind, Task
 
 NAMES = Vocabulary(("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"))
 EXAMPLES, BUCKET = 1, 2
@@ -123,7 +123,7 @@ class ImageDigits(WarpOptions, Task):
         digits = warp((images[rows.ravel()].astype(jnp.float32) / 255)[..., None], warp_key, self)[..., 0]
         return _strips(digits.reshape(batch_size, count, DIGIT, DIGIT), labels[rows], gaps, self._widths[bucket], jnp)
 
-    def held_out(self, split: Split, count: int) -> HeldOut:
+    def eval_examples(self, split: Split, count: int) -> EvalExamples:
         images, labels = self._splits[split]
         count_rng, row_rng, gap_rng = (np.random.default_rng((SEEDS[split], n)) for n in range(3))
         counts = count_rng.integers(1, self.digits + 1, count)
@@ -143,16 +143,16 @@ class ImageDigits(WarpOptions, Task):
             lengths[chosen] = part.input_lengths
         references = [NAMES.decode(target.tolist()) for target in targets]
         batch = Batch(inputs, lengths, targets, (counts + 1).astype(np.int32))
-        return HeldOut(split, batch, [" ".join(names) for names in references])
+        return EvalExamples(split, batch, [" ".join(names) for names in references])
 
     def processor(self) -> StripProcessor:
         return StripProcessor(self._widths[-1], self.gap)
 
-    def evaluate(self, predictions: Predictions, held_out: HeldOut) -> Evaluation:
-        assert held_out.batch.target_lengths is not None
+    def evaluate(self, predictions: Predictions, examples: EvalExamples) -> Evaluation:
+        assert examples.batch.target_lengths is not None
         name = NAMES.symbols[int(np.argmax(np.bincount(self.data[1], minlength=10)))]
-        digits = held_out.batch.target_lengths - 1
-        return evaluate_captions(predictions, held_out, self.processor(), name, NAMES.encode([name]), "en", digits)
+        digits = examples.batch.target_lengths - 1
+        return evaluate_captions(predictions, examples, self.processor(), name, NAMES.encode([name]), "en", digits)
 
     def describe(self) -> str:
         return f"strips of 1 to {self.digits} digits"

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 from research.tasks.metrics import classification
 from research.tasks.synthetic import Draws, SyntheticTask
-from research.tasks.task import Evaluation, HeldOut, InputKind, Predictions, TargetKind
+from research.tasks.task import EvalExamples, Evaluation, InputKind, Predictions, TargetKind
 
 FIRST_MARK_WITHIN = 10  # pairs that the first mark may stand at
 TOLERANCE = 0.04  # absolute error below which an answer is right, in the paper
@@ -23,8 +23,8 @@ class MarkedTask(SyntheticTask):
     inputs: ClassVar[InputKind] = "features"
     target: ClassVar[TargetKind] = "value"
 
-    def evaluate(self, predictions: Predictions, held_out: HeldOut) -> Evaluation:
-        return classification.values(predictions, held_out.batch.targets, TOLERANCE)
+    def evaluate(self, predictions: Predictions, examples: EvalExamples) -> Evaluation:
+        return classification.values(predictions, examples.batch.targets, TOLERANCE)
 
 
 @dataclass(frozen=True)

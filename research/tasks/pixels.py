@@ -18,7 +18,7 @@ from research.data.corpora import mnist
 from research.data.corpora.mnist import PIXELS
 from research.data.order import Order
 from research.options import require
-from research.tasks.task import Evaluation, HeldOut, InputKind, Predictions, Split, TargetKind, Task
+from research.tasks.task import EvalExamples, Evaluation, InputKind, Predictions, Split, TargetKind, Task
 
 PERMUTATION_SEED = 92916
 """Seed of the one permutation of all runs."""
@@ -53,17 +53,17 @@ class Pixels(Task):
         rows = Order((len(images),), batch_size).rows(key, step, bucket)
         return Batch(self._sequence(images[rows], jnp), None, labels[rows])
 
-    def held_out(self, split: Split, count: int) -> HeldOut:
+    def eval_examples(self, split: Split, count: int) -> EvalExamples:
         images, labels = self._splits[split]
         rows = np.random.default_rng(0).permutation(len(images))[:count]  # the file is sorted by digit
-        return HeldOut(split, Batch(self._sequence(images[rows], np), None, labels[rows]))
+        return EvalExamples(split, Batch(self._sequence(images[rows], np), None, labels[rows]))
 
-    def evaluate(self, predictions: Predictions, held_out: HeldOut) -> Evaluation:
+    def evaluate(self, predictions: Predictions, examples: EvalExamples) -> Evaluation:
         most_frequent = np.argmax(np.bincount(self.data[1]))
         metrics = {
             "loss": float(np.mean(predictions.loss)),
             "accuracy": 1 - float(np.mean(predictions.errors)),
-            "baseline/most_frequent/accuracy": float(np.mean(held_out.batch.targets == most_frequent)),
+            "baseline/most_frequent/accuracy": float(np.mean(examples.batch.targets == most_frequent)),
         }
         return Evaluation(metrics)
 

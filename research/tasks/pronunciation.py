@@ -25,7 +25,7 @@ from research.data.text import Vocabulary
 from research.errors import UserError
 from research.tasks.corpus_task import CorpusTask, InMemory, Prepared
 from research.tasks.metrics import edits, text
-from research.tasks.task import Evaluation, HeldOut, InputKind, Predictions, Split
+from research.tasks.task import EvalExamples, Evaluation, InputKind, Predictions, Split
 
 BUCKETS = ((7, 8), (10, 11), (16, 17))
 """Longest source and target of each; the one training word in a thousand that fits none is left out of training."""
@@ -115,18 +115,18 @@ class Pronunciation(CorpusTask):
         word, references = record
         return np.array(self.prepared.processor.letters.encode(word), np.int32), references[0], references
 
-    def evaluate(self, predictions: Predictions, held_out: HeldOut) -> Evaluation:
-        lengths = held_out.batch.input_lengths
+    def evaluate(self, predictions: Predictions, examples: EvalExamples) -> Evaluation:
+        lengths = examples.batch.input_lengths
         assert lengths is not None
         evaluation = edits.evaluate(
             predictions,
-            held_out.batch,
-            held_out.references,
+            examples.batch,
+            examples.references,
             name=self.error_rate,
             subsets={"long_words": lengths >= LONG_WORD},
         )
         constant = [*map(ord, self.prepared.most_frequent)]
-        return edits.with_most_frequent(evaluation, constant, held_out.references, self.error_rate)
+        return edits.with_most_frequent(evaluation, constant, examples.references, self.error_rate)
 
     def describe(self) -> str:
         return "CMUdict, letters to phonemes" + (" with stress" if self.stress else "")

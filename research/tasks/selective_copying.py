@@ -15,7 +15,7 @@ from research.options import require_between
 from research.tasks.metrics import classification
 from research.tasks.metrics.classification import Baseline
 from research.tasks.synthetic import MAX_STEPS, MAX_SYMBOLS, Draws, SyntheticTask
-from research.tasks.task import Evaluation, HeldOut, InputKind, Predictions, TargetKind
+from research.tasks.task import EvalExamples, Evaluation, InputKind, Predictions, TargetKind
 
 NOISE, MARK, SYMBOLS = FIRST_SYMBOL, FIRST_SYMBOL + 1, FIRST_SYMBOL + 2
 
@@ -54,7 +54,7 @@ class SelectiveCopying(SyntheticTask):
         labels = numpy.full((count,), memorized, numpy.int32)
         return Batch(inputs, None, numpy.concatenate([unlabeled, remembered], axis=1), labels)
 
-    def evaluate(self, predictions: Predictions, held_out: HeldOut) -> Evaluation:
+    def evaluate(self, predictions: Predictions, examples: EvalExamples) -> Evaluation:
         return classification.labels(predictions, Baseline.chance(self.symbols))
 
     def describe(self) -> str:

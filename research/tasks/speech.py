@@ -27,7 +27,7 @@ from research.data.processor import Processor
 from research.data.text import Vocabulary
 from research.tasks.corpus_task import CorpusTask, InMemory, Prepared, sample
 from research.tasks.metrics import edits, text
-from research.tasks.task import Evaluation, HeldOut, InputKind, Predictions, Split
+from research.tasks.task import EvalExamples, Evaluation, InputKind, Predictions, Split
 
 
 class Transcript(NamedTuple):
@@ -76,7 +76,7 @@ class SpeechTask(SpeechOptions, CorpusTask):
         normalized = features.normalize(log_mel, lengths, self, self.prepared.processor.corpus)
         return features.stack_frames(augment.mask(normalized, lengths, mask_key, self), lengths, self.stack)
 
-    def held_out(self, split: Split, count: int) -> HeldOut:
+    def eval_examples(self, split: Split, count: int) -> EvalExamples:
         recordings = self.records(split)
         speakers = {}
         if self.normalize == "speaker":
@@ -92,10 +92,10 @@ class SpeechTask(SpeechOptions, CorpusTask):
         tokens = processor.vocabulary.encode(self.symbols(record.text))
         return processor.features(log_mel), tokens, Transcript(record.text, record.speaker)
 
-    def evaluate(self, predictions: Predictions, held_out: HeldOut) -> Evaluation:
+    def evaluate(self, predictions: Predictions, examples: EvalExamples) -> Evaluation:
         """Return the errors of tokens and of texts, and those of the most frequent text for all recordings."""
-        evaluation = edits.evaluate(predictions, held_out.batch, name=self.error_rate)
-        references = [recording.text for recording in held_out.references]
+        evaluation = edits.evaluate(predictions, examples.batch, name=self.error_rate)
+        references = [recording.text for recording in examples.references]
         decode = self.prepared.processor.decode
         outputs = {
             "free_running": [decode(edits.symbols(tokens)) for tokens in predictions.outputs],

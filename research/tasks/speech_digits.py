@@ -29,7 +29,7 @@ from research.data.corpora.recordings import Recording
 from research.options import require_between
 from research.tasks.metrics import edits
 from research.tasks.speech import SpeechTask
-from research.tasks.task import Evaluation, HeldOut, Predictions, Split
+from research.tasks.task import EvalExamples, Evaluation, Predictions, Split
 
 NUM_STRINGS = 200
 """Strings of real digits; some are drawn twice, most of them of two digits, so that 160 differ."""
@@ -66,11 +66,11 @@ class SpeechDigits(SpeechTask):
         real = strings_of(asterisk.digits()) if split == "test" else []
         return [*self.splits[split], *(replace(string, speaker=REAL) for string in real)]
 
-    def evaluate(self, predictions: Predictions, held_out: HeldOut) -> Evaluation:
-        real = np.array([recording.speaker == REAL for recording in held_out.references])
-        targets = edits.targets(held_out.batch)
+    def evaluate(self, predictions: Predictions, examples: EvalExamples) -> Evaluation:
+        real = np.array([recording.speaker == REAL for recording in examples.references])
+        targets = edits.targets(examples.batch)
         constant = self.prepared.processor.vocabulary.encode(self.symbols(self.prepared.most_frequent))
-        voices = jax.tree.map(lambda x: x[~real], (predictions, held_out.batch))
+        voices = jax.tree.map(lambda x: x[~real], (predictions, examples.batch))
         evaluation = edits.evaluate(*voices, name=self.error_rate)
         unseen = [reference for reference, is_real in zip(targets, real, strict=True) if not is_real]
         evaluation = edits.with_most_frequent(evaluation, constant, unseen, self.error_rate)

@@ -18,7 +18,7 @@ from research.data.corpora import gcin
 from research.data.corpora.recordings import Recording
 from research.tasks.metrics import edits
 from research.tasks.speech import SpeechTask
-from research.tasks.task import Evaluation, HeldOut, Predictions
+from research.tasks.task import EvalExamples, Evaluation, Predictions
 
 
 @dataclass(frozen=True)
@@ -35,14 +35,14 @@ class SpeechSyllables(SpeechTask):
     def splits(self) -> Mapping[str, Sequence[Recording]]:
         return gcin.load(self.split)
 
-    def evaluate(self, predictions: Predictions, held_out: HeldOut) -> Evaluation:
+    def evaluate(self, predictions: Predictions, examples: EvalExamples) -> Evaluation:
         processor = self.prepared.processor
-        evaluation = edits.evaluate(predictions, held_out.batch)
+        evaluation = edits.evaluate(predictions, examples.batch)
         constant = processor.vocabulary.encode(self.symbols(self.prepared.most_frequent))
-        targets = edits.targets(held_out.batch)
+        targets = edits.targets(examples.batch)
         evaluation = edits.with_most_frequent(evaluation, constant, targets)
         outputs = [processor.decode(edits.symbols(tokens)) for tokens in predictions.outputs]
-        references = [transcript.text for transcript in held_out.references]
+        references = [transcript.text for transcript in examples.references]
         pairs = list(zip(outputs, references, strict=True))
         tones = [output[-1:] != reference[-1] for output, reference in pairs]
         bases = [output[:-1] != reference[:-1] for output, reference in pairs]

@@ -16,7 +16,7 @@ import numpy as np
 from jaxtyping import Array, Int
 
 from research.batch import EOS, PAD, Batch
-from research.tasks.task import HeldOut, Split, Task
+from research.tasks.task import EvalExamples, Split, Task
 
 SEEDS: dict[Split, int] = {"test": 0, "validation": 1}
 MAX_DRAWS = 8  # of one definition
@@ -80,7 +80,7 @@ class SyntheticTask(Task):
     @functools.cached_property
     def padding(self) -> float | None:
         """The fraction that a thousand examples have."""
-        batch = self.held_out("test", 1000).batch
+        batch = self.eval_examples("test", 1000).batch
         if batch.input_lengths is None:
             return None
         sides = [(np.sum(batch.input_lengths), batch.inputs.shape[:2])]
@@ -91,8 +91,8 @@ class SyntheticTask(Task):
     def batch(self, data: Any, key: Array, step: Int[Array, ""], batch_size: int, bucket: int) -> Batch[Array]:
         return self.examples(DeviceDraws(jax.random.fold_in(key, step)), batch_size)
 
-    def held_out(self, split: Split, count: int) -> HeldOut:
-        return HeldOut(split, self.examples(HostDraws(SEEDS[split]), count))
+    def eval_examples(self, split: Split, count: int) -> EvalExamples:
+        return EvalExamples(split, self.examples(HostDraws(SEEDS[split]), count))
 
 
 def one_hot(symbols: Any, size: int, numpy: Any) -> Any:

@@ -1,4 +1,4 @@
-"""The contract of a task: its options, what it asks of a model, its batches, its held-out examples and its metrics.
+"""The contract of a task: its options, what it asks of a model, its batches, its evaluation examples and its metrics.
 
 A task is a frozen dataclass in one file of this folder and one line of `TASKS` in `research/tasks/__init__.py`.
 Creating it only checks its options; its corpus is read when `spec`, `data` or a batch is asked for. Everything that a
@@ -29,7 +29,7 @@ TaskT = TypeVar("TaskT", bound="Task")
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class Predictions:
-    """Losses, errors and outputs of a model on N held-out examples; all arrays are NumPy."""
+    """Losses, errors and outputs of a model on N evaluation examples; all arrays are NumPy."""
 
     loss: np.ndarray
     """Teacher-forced loss of each token or label, [N, U], zeros in padding; U = 1 if the target is no sequence."""
@@ -44,7 +44,7 @@ class Predictions:
 
 
 @dataclass(frozen=True)
-class HeldOut:
+class EvalExamples:
     """Examples of a split, and what they are scored against."""
 
     split: Split
@@ -118,11 +118,11 @@ class Task:
         """Return this step's batch, a pure function of key and step; `bucket` is static, and so are the shapes."""
         raise NotImplementedError
 
-    def held_out(self, split: Split, count: int) -> HeldOut:
+    def eval_examples(self, split: Split, count: int) -> EvalExamples:
         """Return the first `count` examples of the split's fixed random order, or all; the same in every run."""
         raise NotImplementedError
 
-    def evaluate(self, predictions: Predictions, held_out: HeldOut) -> Evaluation:
+    def evaluate(self, predictions: Predictions, examples: EvalExamples) -> Evaluation:
         """Return the metrics of predictions for these examples."""
         raise NotImplementedError
 

@@ -23,7 +23,7 @@ from research.options import require, require_between
 from research.tasks.metrics import classification
 from research.tasks.metrics.classification import Baseline
 from research.tasks.synthetic import MAX_STEPS, Draws, SyntheticTask, one_hot
-from research.tasks.task import Evaluation, HeldOut, InputKind, Predictions, TargetKind
+from research.tasks.task import EvalExamples, Evaluation, InputKind, Predictions, TargetKind
 
 DISTRACTORS = 4
 START, END = 2 + DISTRACTORS, 3 + DISTRACTORS  # behind the two symbols and the distractors
@@ -81,7 +81,7 @@ class TemporalOrder(SyntheticTask):
         classes = numpy.sum(symbols * weights, axis=1).astype(numpy.int32)
         return Batch(one_hot(sequence, self.spec.input_size, numpy), lengths, classes)
 
-    def evaluate(self, predictions: Predictions, held_out: HeldOut) -> Evaluation:
+    def evaluate(self, predictions: Predictions, examples: EvalExamples) -> Evaluation:
         return classification.classes(predictions, Baseline.chance(self.spec.target_size))
 
     def describe(self) -> str:

@@ -34,7 +34,7 @@ from research.errors import UserError
 from research.options import require_between, require_default
 from research.tasks.corpus_task import CorpusTask, InMemory, Prepared
 from research.tasks.metrics import edits, text
-from research.tasks.task import Evaluation, HeldOut, InputKind, Predictions, Split
+from research.tasks.task import EvalExamples, Evaluation, InputKind, Predictions, Split
 
 LEFT_OUT = 0.005
 """Fraction of the training pairs that are left out for a long source, and for a long target, to keep batches narrow."""
@@ -124,12 +124,12 @@ class TranslationTask(CorpusTask):
     def example(self, record: Pair) -> tuple[np.ndarray, list[int], Pair]:
         return *self.prepared.processor.tokens(record), record
 
-    def evaluate(self, predictions: Predictions, held_out: HeldOut) -> Evaluation:
-        pairs, processor = held_out.references, self.prepared.processor
+    def evaluate(self, predictions: Predictions, examples: EvalExamples) -> Evaluation:
+        pairs, processor = examples.references, self.prepared.processor
         words = np.array([word_count(pair) for pair in pairs], np.int32)
         references = [pair.translation for pair in pairs]
         outputs = [processor.decode(edits.symbols(tokens)) for tokens in predictions.outputs]
-        evaluation = edits.evaluate(predictions, held_out.batch, name=self.error_rate, lengths=words)
+        evaluation = edits.evaluate(predictions, examples.batch, name=self.error_rate, lengths=words)
         assert evaluation.by_length is not None
         for length in evaluation.by_length["length"]:
             rows = np.flatnonzero(words == length).tolist()
@@ -143,7 +143,7 @@ class TranslationTask(CorpusTask):
         }
         evaluation = text.with_translation_scores(evaluation, texts, references, self.target_language)
         constant = processor.target.encode(self.prepared.most_frequent)
-        return edits.with_most_frequent(evaluation, constant, edits.targets(held_out.batch))
+        return edits.with_most_frequent(evaluation, constant, edits.targets(examples.batch))
 
     def describe(self) -> str:
         sizes = "/".join(dict.fromkeys(map(str, (self.source_vocab_size, self.target_vocab_size))))

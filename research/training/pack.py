@@ -93,15 +93,15 @@ class Pack:
 
         return self._put(jax.tree.map(padded, window), PER_TRIAL)
 
-    def predict(self, state: TrialState, held_out: Batch) -> tuple[Any, np.ndarray]:
+    def predict(self, state: TrialState, batch: Batch) -> tuple[Any, np.ndarray]:
         """Return a `Score` and outputs on validation or test examples, as NumPy arrays [K, N, ...]."""
-        count = len(held_out.targets)
+        count = len(batch.targets)
         turns = -(-count // (EVALUATION_BATCH * self.columns))
         shape = (turns, self.columns, EVALUATION_BATCH)
         # Tasks sort examples by length, so batches alternate between the devices.
         rows = np.resize(np.arange(count), shape).swapaxes(0, 1)
         numbers = np.arange(turns * self.columns, dtype=np.int32).reshape(turns, self.columns).T
-        batches = self._put((jax.tree.map(lambda x: x[rows], held_out), numbers), PER_SHARD)
+        batches = self._put((jax.tree.map(lambda x: x[rows], batch), numbers), PER_SHARD)
         results = jax.device_get(self._predict(self.hparams, state, batches))
         return jax.tree.map(lambda x: x.swapaxes(1, 2).reshape(len(x), -1, *x.shape[4:])[: self.size, :count], results)
 

@@ -23,7 +23,7 @@ import numpy as np
 from research.errors import UserError
 from research.recurrence.kernels import cudnn
 from research.tasks import task as tasks
-from research.tasks.task import Evaluation, HeldOut, Split
+from research.tasks.task import EvalExamples, Evaluation, Split
 from research.tracking.progress import ProgressBar
 from research.tracking.run_directory import RunDirectory
 from research.tracking.wandb import wait_for_uploads
@@ -159,7 +159,9 @@ def _train_pack(
     """Train from the current step to the end and write the results."""
     training, task = pack.program.options.training, pack.program.task
     step = start = starts[0].step
-    held_out: dict[Split, HeldOut] = {split: task.held_out(split, training.eval_examples) for split in get_args(Split)}
+    examples: dict[Split, EvalExamples] = {
+        split: task.eval_examples(split, training.eval_examples) for split in get_args(Split)
+    }
     watch = Stopwatch(training.max_seconds)
     journal = Journal(trials, start, watch) if processes.is_first() else NullJournal()
     states = [start.state for start in starts if start.state is not None]
@@ -171,7 +173,7 @@ def _train_pack(
 
     def evaluate_on(split: Split) -> list[Evaluation]:
         progress.doing(f"evaluating on {split} data")
-        return evaluate(pack, state, task, held_out[split])
+        return evaluate(pack, state, task, examples[split])
 
     def over() -> bool:
         """Return whether the time limit is reached or all trials have diverged, as the first process decides."""
@@ -200,7 +202,7 @@ def _train_pack(
             saved = time.monotonic()
     journal.collect()
     watch.pause()
-    evaluations: dict[Split, list[Evaluation]] = {split: evaluate_on(split) for split in held_out}
+    evaluations: dict[Split, list[Evaluation]] = {split: evaluate_on(split) for split in examples}
     fetched = pack.fetch(state)
     progress.doing("saving")
     if start < step:  # otherwise an earlier process saved this step and was interrupted before the result

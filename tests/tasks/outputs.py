@@ -1,4 +1,4 @@
-"""Predictions of made-up models for held-out examples whose targets are tokens."""
+"""Predictions of made-up models for evaluation examples whose targets are tokens."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -6,12 +6,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from research.batch import EOS, FIRST_SYMBOL
-from research.tasks.task import HeldOut, Predictions
+from research.tasks.task import EvalExamples, Predictions
 
 
-def perfect(held_out: HeldOut, **changes: np.ndarray) -> Predictions:
+def perfect(examples: EvalExamples, **changes: np.ndarray) -> Predictions:
     """Return those of a model without an error or a loss, but for the changes."""
-    batch = held_out.batch
+    batch = examples.batch
     assert batch.target_lengths is not None
     none = np.zeros(batch.targets.shape)
     made = Predictions(none, none, batch.target_lengths, batch.targets, batch.targets)

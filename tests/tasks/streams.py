@@ -13,7 +13,7 @@ from research.data.batching import Examples, in_buckets
 from research.data.streaming import Records, Stream
 from research.tasks.corpus_task import CorpusTask, InMemory, Prepared, sample
 from research.tasks.metrics import edits
-from research.tasks.task import Evaluation, HeldOut, Predictions, Split
+from research.tasks.task import EvalExamples, Evaluation, Predictions, Split
 
 COUNT, LONGEST = 60, 12
 
@@ -62,12 +62,12 @@ class OnDevice(CorpusTask):
     def spec(self) -> TaskSpec:
         return TaskSpec(self.inputs, 2 if self.features else 3 + COUNT, LONGEST, "tokens", 12, 4)
 
-    def held_out(self, split: Split, count: int) -> HeldOut:
+    def eval_examples(self, split: Split, count: int) -> EvalExamples:
         pairs = list(zip(*vars(examples(self.features)).values(), strict=True))
         return sample(split, pairs, count, lambda pair: (*pair, None))
 
-    def evaluate(self, predictions: Predictions, held_out: HeldOut) -> Evaluation:
-        return edits.evaluate(predictions, held_out.batch)
+    def evaluate(self, predictions: Predictions, examples: EvalExamples) -> Evaluation:
+        return edits.evaluate(predictions, examples.batch)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import numpy as np
 from research import tasks
 from research.batch import Batch
 from research.tasks.synthetic import SyntheticTask
-from research.tasks.task import Evaluation, HeldOut, Predictions
+from research.tasks.task import EvalExamples, Evaluation, Predictions
 
 COUNT = 4000
 SMALL: dict[str, SyntheticTask] = {
@@ -31,19 +31,19 @@ SMALL: dict[str, SyntheticTask] = {
 
 
 @cache
-def held_out(task: SyntheticTask, count: int = COUNT) -> HeldOut:
-    return task.held_out("test", count)
+def eval_examples(task: SyntheticTask, count: int = COUNT) -> EvalExamples:
+    return task.eval_examples("test", count)
 
 
 def examples(task: SyntheticTask, count: int = COUNT) -> Batch[np.ndarray]:
     """Return examples of the test split."""
-    return held_out(task, count).batch
+    return eval_examples(task, count).batch
 
 
 def evaluate(task: SyntheticTask, errors: np.ndarray) -> Evaluation:
     """Return the metrics of predictions with these errors and a loss as large; the target is no sequence of tokens."""
     count = np.ones(len(errors)) if task.target != "labels" else counts(examples(task, len(errors)))
-    return task.evaluate(Predictions(errors, errors, count, errors), held_out(task, len(errors)))
+    return task.evaluate(Predictions(errors, errors, count, errors), eval_examples(task, len(errors)))
 
 
 def lengths(batch: Batch[np.ndarray]) -> np.ndarray:

@@ -17,11 +17,11 @@ def trained_on(length: int) -> Batch[np.ndarray]:
     return jax.device_get(quick.jit(lambda step: task.batch(None, jax.random.key(0), step, COUNT, 0))(jnp.int32(7)))
 
 
-def held_out(length: int) -> Batch[np.ndarray]:
+def eval_examples(length: int) -> Batch[np.ndarray]:
     return drawn.examples(Adding(length=length))
 
 
-examples = pytest.mark.parametrize("examples", [trained_on, held_out])
+examples = pytest.mark.parametrize("examples", [trained_on, eval_examples])
 
 
 @examples
@@ -46,9 +46,9 @@ def test_numbers_are_uniform_and_to_answer_1_has_an_error_of_one_sixth(examples)
     assert np.mean((batch.targets - 1) ** 2) == pytest.approx(1 / 6, abs=0.015)  # 5 standard deviations
 
 
-def test_held_out_examples_are_not_those_of_training():
+def test_eval_examples_are_not_those_of_training():
     trained = set(trained_on(11).targets[:, 0].tolist())
-    assert np.mean([target in trained for target in held_out(11).targets[:, 0].tolist()]) < 0.02  # chance: 24 bits
+    assert np.mean([target in trained for target in eval_examples(11).targets[:, 0].tolist()]) < 0.02  # chance: 24 bits
 
 
 def test_an_answer_is_right_within_four_hundredths():

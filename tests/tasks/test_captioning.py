@@ -13,7 +13,7 @@ from research.data.corpora import tuxpaint
 from research.data.text import Characters, Vocabulary
 from research.tasks.captioning import ImageProcessor, ImageStamps, evaluate_captions
 from research.tasks.pronunciation import SpellingProcessor
-from research.tasks.task import HeldOut
+from research.tasks.task import EvalExamples
 from tests import quick
 from tests.data.corpora.stamp_files import installed, png, text
 from tests.tasks.outputs import outputs, perfect
@@ -98,28 +98,28 @@ def test_distorted_pictures_have_white_around_them(collection):
     assert found[:, 0].min() == 0 and found[:, 8, 8].min() == pytest.approx(1)
 
 
-def test_held_out_pictures_are_all_of_the_test_and_none_of_training(task, collection):
-    held_out, own = task.held_out("test", 1000), task.processor()
-    batch = held_out.batch
+def test_eval_pictures_are_all_of_the_test_and_none_of_training(task, collection):
+    examples, own = task.eval_examples("test", 1000), task.processor()
+    batch = examples.batch
     assert batch.target_lengths is not None
     said = [
         own.decode(target[: end - 1].tolist()) for target, end in zip(batch.targets, batch.target_lengths, strict=True)
     ]
-    references = held_out.references
+    references = examples.references
     assert sorted(references) == sorted(one.caption for one in collection["test"])
     assert [len(one) for one in said] == [len(one) for one in references]  # what training did not have is ⁇
     train = {sequence.tobytes() for bucket in task.data for sequence in bucket.inputs}
     assert not train & {sequence.tobytes() for sequence in batch.inputs}
-    np.testing.assert_array_equal(task.held_out("test", 2).batch.inputs, batch.inputs[:2])
+    np.testing.assert_array_equal(task.eval_examples("test", 2).batch.inputs, batch.inputs[:2])
 
 
 def test_validation_pictures_are_those_of_their_split(task, collection):
-    assert task.held_out("validation", 99).references == [one.caption for one in collection["validation"]] != []
+    assert task.eval_examples("validation", 99).references == [one.caption for one in collection["validation"]] != []
 
 
 def test_a_perfect_model_and_the_most_frequent_caption_are_scored(task):
-    held_out = task.held_out("test", 1000)
-    metrics = task.evaluate(perfect(held_out), held_out).metrics
+    examples = task.eval_examples("test", 1000)
+    metrics = task.evaluate(perfect(examples), examples).metrics
     assert metrics["free_running/edit_error_rate"] == 0 == metrics["baseline/most_frequent/exact_match"]
     assert (
         metrics["baseline/most_frequent/edit_error_rate"] > 0
@@ -160,11 +160,11 @@ def test_the_model_and_the_most_frequent_caption_are_scored_against_the_same_tex
     words = Vocabulary(("a", "red", "cat", "dog", "and", "one", "more"))
     references = ["a red cat and a dog", "a red dog", "one more cat", "a red cat"]
     targets = [words.encode(caption.split()) for caption in references]
-    held_out = HeldOut("test", Examples([np.zeros((3, 2), np.float32)] * 4, targets).batch(), references)
+    examples = EvalExamples("test", Examples([np.zeros((3, 2), np.float32)] * 4, targets).batch(), references)
     said = [words.encode(text.split()) for text in ("a red cat and a dog", "a red cat", "one more cat", "a dog")]
-    made, decoder = perfect(held_out, outputs=outputs(said)), SpellingProcessor(words.symbols, words.symbols)
+    made, decoder = perfect(examples, outputs=outputs(said)), SpellingProcessor(words.symbols, words.symbols)
     most_frequent = "a red cat", words.encode(["a", "red", "cat"])
-    metrics = evaluate_captions(made, held_out, decoder, *most_frequent, "en").metrics
+    metrics = evaluate_captions(made, examples, decoder, *most_frequent, "en").metrics
     assert metrics["free_running/exact_match"] == 0.5 == metrics["free_running/sequence_error_rate"]
     assert metrics["free_running/edit_error_rate"] == pytest.approx(3 / 15)  # dog for cat; red is missing, dog for cat
     assert metrics["baseline/most_frequent/exact_match"] == 0.25

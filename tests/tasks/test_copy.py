@@ -4,7 +4,7 @@ import pytest
 from research.batch import EOS, FIRST_SYMBOL
 from research.tasks import Copy
 from research.tasks.task import Predictions
-from tests.tasks.synthetic_examples import COUNT, SMALL, counts, examples, held_out, lengths, rows
+from tests.tasks.synthetic_examples import COUNT, SMALL, counts, eval_examples, examples, lengths, rows
 
 OPTIONS = SMALL["copy"]
 
@@ -39,7 +39,7 @@ def test_costs_are_in_bits_and_the_baseline_says_one_symbol_throughout():
     valid = np.arange(batch.targets.shape[1])[None, :] < counts(batch)[:, None]
     loss = np.where(valid, np.log(8), 0)
     predictions = Predictions(loss, 0 * loss, counts(batch), batch.targets, batch.targets)
-    metrics = OPTIONS.evaluate(predictions, held_out(OPTIONS, 500)).metrics
+    metrics = OPTIONS.evaluate(predictions, eval_examples(OPTIONS, 500)).metrics
     assert metrics["teacher_forced/bits_per_sequence"] == pytest.approx(3 * np.mean(counts(batch)))
     assert metrics["free_running/edit_error_rate"] == 0
     wrong = sum(np.sum(target[:-1] != FIRST_SYMBOL) for _, target in rows(batch))

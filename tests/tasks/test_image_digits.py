@@ -32,9 +32,9 @@ def digits() -> dict[str, dict[bytes, int]]:
     }
 
 
-def held_out(task: ImageDigits, split: Split = "test") -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+def examples(task: ImageDigits, split: Split = "test") -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Columns, their numbers, targets, and their lengths."""
-    batch = task.held_out(split, COUNT).batch
+    batch = task.eval_examples(split, COUNT).batch
     assert batch.input_lengths is not None and batch.target_lengths is not None
     return batch.inputs, batch.input_lengths, batch.targets, batch.target_lengths
 
@@ -94,8 +94,8 @@ def test_distorted_digits_differ_among_themselves_and_keep_names_and_place(task)
 
 
 @pytest.mark.parametrize("split", ["validation", "test"])
-def test_held_out_strips_are_of_digits_of_their_split_only(split: Split, task, digits):
-    inputs, sizes, targets, ends = held_out(task, split)
+def test_eval_strips_are_of_digits_of_their_split_only(split: Split, task, digits):
+    inputs, sizes, targets, ends = examples(task, split)
     assert not set(digits["train"]) & set(digits[split])
     assert set(ends.tolist()) == {2, 3, 4} and np.all(np.diff(ends) >= 0)
     for strip, size, target, end in zip(inputs, sizes, targets, ends, strict=True):
@@ -115,8 +115,8 @@ def test_the_share_of_padding_is_that_of_the_batches(task):
 
 
 def test_exact_match_counts_strips_and_the_table_counts_digits(task):
-    _, _, targets, ends = held_out(task)
-    outputs, strips = targets.copy(), task.held_out("test", COUNT)
+    _, _, targets, ends = examples(task)
+    outputs, strips = targets.copy(), task.eval_examples("test", COUNT)
     outputs[[3, -1], 0] = FIRST_SYMBOL + (targets[[3, -1], 0] - FIRST_SYMBOL + 1) % 10
     found = task.evaluate(perfect(strips, outputs=outputs), strips)
     assert found.metrics["free_running/exact_match"] == pytest.approx(1 - 2 / COUNT)
@@ -127,7 +127,7 @@ def test_exact_match_counts_strips_and_the_table_counts_digits(task):
 
 
 def test_a_reader_made_anew_reads_a_strip_of_training_as_it_is(task, tmp_path):
-    inputs, sizes, targets, ends = held_out(task)
+    inputs, sizes, targets, ends = examples(task)
     reader = StripProcessor.from_dict(task.processor().to_dict())
     strip = inputs[-1, : sizes[-1]]
     Image.fromarray(np.rint(strip.T * 255).astype(np.uint8)).save(tmp_path / "one.png")

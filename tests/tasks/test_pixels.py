@@ -41,8 +41,8 @@ def test_a_batch_holds_images_of_the_training_split_scaled_to_one_with_their_dig
     assert seen == set(known)
 
 
-def test_held_out_digits_are_the_test_split_shuffled(plain, digits):
-    batch = plain.held_out("test", 5000).batch
+def test_eval_digits_are_the_test_split_shuffled(plain, digits):
+    batch = plain.eval_examples("test", 5000).batch
     images = np.rint(batch.inputs.reshape(-1, PIXELS) * 255).astype(np.uint8)
     known = {
         image.tobytes(): int(label)
@@ -50,8 +50,8 @@ def test_held_out_digits_are_the_test_split_shuffled(plain, digits):
     }
     assert {image.tobytes(): int(label) for image, label in zip(images, batch.targets, strict=True)} == known
     assert not set(known) & {image.tobytes() for image in digits["train"]["images"]}
-    assert len(np.unique(plain.held_out("test", 50).batch.targets)) > 5  # the file is sorted by digit
-    np.testing.assert_array_equal(plain.held_out("test", 50).batch.inputs, batch.inputs[:50])
+    assert len(np.unique(plain.eval_examples("test", 50).batch.targets)) > 5  # the file is sorted by digit
+    np.testing.assert_array_equal(plain.eval_examples("test", 50).batch.inputs, batch.inputs[:50])
 
 
 def test_training_and_held_out_digits_are_scaled_alike(plain, digits):
@@ -65,7 +65,7 @@ def test_permuted_digits_are_read_in_one_fixed_order(permuted, digits):
     def columns(train: np.ndarray, test: np.ndarray) -> list[bytes]:
         return [column.tobytes() for column in np.concatenate([train, test]).T]
 
-    test = np.rint(permuted.held_out("test", 1000).batch.inputs.reshape(-1, PIXELS) * 255).astype(np.uint8)
+    test = np.rint(permuted.eval_examples("test", 1000).batch.inputs.reshape(-1, PIXELS) * 255).astype(np.uint8)
     rows = np.random.default_rng(0).permutation(1000)
     plain = columns(digits["train"]["images"], digits["test"]["images"][rows])
     found = columns(permuted.data[0], test)
@@ -77,14 +77,14 @@ def test_permuted_digits_are_read_in_one_fixed_order(permuted, digits):
 
 def test_accuracy_is_the_share_of_right_digits(plain):
     predictions = Predictions(np.array([1.0, 2, 3, 6]), np.array([0.0, 1, 0, 0]), np.ones(4), np.zeros((4, 10)))
-    held_out = plain.held_out("test", 4)
-    metrics = plain.evaluate(predictions, held_out).metrics
-    baseline = float(np.mean(held_out.batch.targets == 0))  # all digits are equally frequent, so the first is taken
+    examples = plain.eval_examples("test", 4)
+    metrics = plain.evaluate(predictions, examples).metrics
+    baseline = float(np.mean(examples.batch.targets == 0))  # all digits are equally frequent, so the first is taken
     assert metrics == {"loss": 3.0, "accuracy": 0.75, "baseline/most_frequent/accuracy": baseline}
 
 
 def test_validation_digits_are_no_others(plain, digits):
-    batch = plain.held_out("validation", 5000).batch
+    batch = plain.eval_examples("validation", 5000).batch
     found = {image.tobytes() for image in np.rint(batch.inputs.reshape(-1, PIXELS) * 255).astype(np.uint8)}
     assert found == {image.tobytes() for image in digits["validation"]["images"]} and len(batch.inputs) == 500
     others = (image.tobytes() for split in ("train", "test") for image in digits[split]["images"])

@@ -12,7 +12,7 @@ from research.data.corpora import cmudict
 from research.errors import UserError
 from research.tasks import task as tasks
 from research.tasks.pronunciation import BUCKETS, Pronunciation, SpellingProcessor
-from research.tasks.task import HeldOut
+from research.tasks.task import EvalExamples
 from tests import quick
 from tests.tasks.outputs import perfect
 
@@ -64,9 +64,9 @@ def test_the_longest_word_and_the_longest_pronunciation_are_those_of_training(ta
     assert (task.spec.input_length, task.spec.target_length) == BUCKETS[-1] == task.longest
 
 
-def test_held_out_words_are_all_of_the_test_split_once_and_none_of_training(task, corpus):
+def test_eval_words_are_all_of_the_test_split_once_and_none_of_training(task, corpus):
     test = corpus.splits["test"]
-    batch = task.held_out("test", len(test.words) + 1000).batch
+    batch = task.eval_examples("test", len(test.words) + 1000).batch
     words = [spelled(source, length) for source, length in zip(batch.inputs, batch.input_lengths, strict=True)]
     assert sorted(words) == sorted(test.words)
     assert not set(words) & set(corpus.splits["train"].words)
@@ -75,17 +75,17 @@ def test_held_out_words_are_all_of_the_test_split_once_and_none_of_training(task
 
 def test_a_sample_of_held_out_words_is_random(task, corpus):
     test = corpus.splits["test"]
-    lengths = task.held_out("test", 500).batch.input_lengths
+    lengths = task.eval_examples("test", 500).batch.input_lengths
     assert len(lengths) == 500
     assert np.mean(lengths) == pytest.approx(np.mean(test.source_lengths), abs=0.4)
 
 
 @pytest.fixture(scope="module")
-def words(task) -> HeldOut:
-    return task.held_out("test", COUNT)
+def words(task) -> EvalExamples:
+    return task.eval_examples("test", COUNT)
 
 
-def arrays(words: HeldOut) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+def arrays(words: EvalExamples) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Letters, their numbers, targets, and their lengths."""
     batch = words.batch
     assert batch.input_lengths is not None and batch.target_lengths is not None
@@ -119,7 +119,7 @@ def test_the_baseline_says_one_frequent_pronunciation_of_every_word(task, corpus
 
 
 def test_validation_words_are_those_of_their_split(task, corpus):
-    batch = task.held_out("validation", 10_000).batch
+    batch = task.eval_examples("validation", 10_000).batch
     assert batch.input_lengths is not None
     words = [spelled(source, length) for source, length in zip(batch.inputs, batch.input_lengths, strict=True)]
     assert sorted(words) == sorted(corpus.splits["validation"].words)
@@ -173,7 +173,7 @@ def spelling(task) -> SpellingProcessor:
 
 
 def test_a_word_is_read_as_the_corpus_has_it(task, spelling, corpus):
-    held = task.held_out("test", 20).batch
+    held = task.eval_examples("test", 20).batch
     for source, length in zip(held.inputs, held.input_lengths, strict=True):
         read = spelling.encode(f" {spelled(source, length).title()} ")
         assert read.dtype == np.int32

@@ -71,16 +71,16 @@ def test_a_batch_holds_whole_recordings_and_what_is_said_in_them():
 
 def test_recordings_of_test_are_those_of_their_split_in_order_of_length_and_not_distorted():
     made = task(deltas=1, stack=3, noise=1.0, speed=0.2, frequency_masks=1)
-    held_out = made.held_out("test", 100)
-    batch = held_out.batch
+    examples = made.eval_examples("test", 100)
+    batch = examples.batch
     texts = [text(made, target).replace("<unk>", "x") for target in batch.targets]  # what no training text has
-    assert texts == [reference.text for reference in held_out.references]
+    assert texts == [reference.text for reference in examples.references]
     assert sorted(texts) == ["ene", "nnn", "nox", "oneee"]
     assert batch.inputs.dtype == np.float32 and batch.inputs.shape[2] == made.spec.input_size == 12 * 2 * 3
     assert batch.input_lengths is not None and np.all(np.diff(batch.input_lengths) >= 0)
-    plain = task(deltas=1, stack=3).held_out("test", 4)
+    plain = task(deltas=1, stack=3).eval_examples("test", 4)
     np.testing.assert_array_equal(batch.inputs, plain.batch.inputs)
-    assert {reference.text for reference in made.held_out("validation", 100).references} == {"non", "noon"}
+    assert {reference.text for reference in made.eval_examples("validation", 100).references} == {"non", "noon"}
 
 
 def test_sizes_are_those_of_training():
@@ -93,9 +93,9 @@ def test_sizes_are_those_of_training():
 def test_a_file_of_a_test_recording_is_read_as_in_evaluation(tmp_path):
     made = task()
     processor = AudioProcessor.from_dict(made.processor().to_dict())
-    held_out = made.held_out("test", 4)
-    assert held_out.batch.input_lengths is not None
-    rows = zip(held_out.references, held_out.batch.inputs, held_out.batch.input_lengths, strict=True)
+    examples = made.eval_examples("test", 4)
+    assert examples.batch.input_lengths is not None
+    rows = zip(examples.references, examples.batch.inputs, examples.batch.input_lengths, strict=True)
     for reference, features, length in rows:
         (one,) = [recording for recording in TEST if recording.text == reference.text]
         soundfile.write(tmp_path / "a.wav", one.samples, one.sample_rate)
@@ -147,21 +147,21 @@ def test_a_corpus_is_normalized_by_its_training_recordings_alone():
 
 def test_speakers_are_normalized_each_by_the_recordings_of_the_split():
     made = task(normalize="speaker")
-    held_out = made.held_out("test", 4)
-    assert held_out.batch.input_lengths is not None
+    examples = made.eval_examples("test", 4)
+    assert examples.batch.input_lengths is not None
     frames: dict[str, list] = {}
-    rows = zip(held_out.references, held_out.batch.inputs, held_out.batch.input_lengths, strict=True)
+    rows = zip(examples.references, examples.batch.inputs, examples.batch.input_lengths, strict=True)
     for reference, features, length in rows:
         frames.setdefault(reference.speaker, []).append(features[:length])
     for speaker in frames.values():
         np.testing.assert_allclose(np.concatenate(speaker).mean(0), 0, atol=1e-3)
-    loud = task(normalize="corpus").held_out("test", 4).batch.inputs
-    assert np.abs(loud - held_out.batch.inputs).max() > 0.3
-    few = made.held_out("test", 2)  # whose speakers are still those of the split
+    loud = task(normalize="corpus").eval_examples("test", 4).batch.inputs
+    assert np.abs(loud - examples.batch.inputs).max() > 0.3
+    few = made.eval_examples("test", 2)  # whose speakers are still those of the split
     assert few.batch.input_lengths is not None
     for reference, features, length in zip(few.references, few.batch.inputs, few.batch.input_lengths, strict=True):
-        row = held_out.references.index(reference)
-        np.testing.assert_array_equal(features[:length], held_out.batch.inputs[row, :length])
+        row = examples.references.index(reference)
+        np.testing.assert_array_equal(features[:length], examples.batch.inputs[row, :length])
 
 
 def test_the_share_of_padding_counts_the_room_for_slower_utterances():

@@ -12,7 +12,7 @@ from research.tasks import speech_digits
 from research.tasks.speech import log_mel_of
 from research.tasks.speech_digits import MAX_PAUSE, NUM_STRINGS, SpeechDigits
 from research.tasks.speech_digits import REAL as REAL_SPEAKER
-from research.tasks.task import HeldOut
+from research.tasks.task import EvalExamples
 from tests.data.recordings import RATE, spoken
 from tests.tasks.outputs import perfect
 
@@ -36,18 +36,18 @@ def task() -> Iterator[SpeechDigits]:
 
 
 @pytest.fixture(scope="module")
-def everything(task) -> HeldOut:
-    return task.held_out("test", EVERYTHING + 1000)
+def everything(task) -> EvalExamples:
+    return task.eval_examples("test", EVERYTHING + 1000)
 
 
 def test_validation_has_voices_of_its_own_and_not_the_real_one(task):
-    held_out = task.held_out("validation", 1000)
-    assert [(one.text, one.speaker) for one in held_out.references] == [("one one", "c")]
-    metrics = task.evaluate(perfect(held_out), held_out).metrics
+    examples = task.eval_examples("validation", 1000)
+    assert [(one.text, one.speaker) for one in examples.references] == [("one one", "c")]
+    metrics = task.evaluate(perfect(examples), examples).metrics
     assert metrics["free_running/word_error_rate"] == 0 and not any("real" in name for name in metrics)
 
 
-def without_last_word(task: SpeechDigits, everything: HeldOut, wrong: np.ndarray) -> dict[str, float]:
+def without_last_word(task: SpeechDigits, everything: EvalExamples, wrong: np.ndarray) -> dict[str, float]:
     """Return the metrics of a model that leaves out the last word of some examples."""
     targets = everything.batch.targets.copy()
     ends = np.argmax(targets == EOS, axis=1)
@@ -57,11 +57,11 @@ def without_last_word(task: SpeechDigits, everything: HeldOut, wrong: np.ndarray
     return task.evaluate(perfect(everything, outputs=targets), everything).metrics
 
 
-def is_real(everything: HeldOut) -> np.ndarray:
+def is_real(everything: EvalExamples) -> np.ndarray:
     return np.array([one.speaker == REAL_SPEAKER for one in everything.references])
 
 
-def words(everything: HeldOut) -> np.ndarray:
+def words(everything: EvalExamples) -> np.ndarray:
     return np.array([len(one.text.split()) for one in everything.references])
 
 
@@ -83,7 +83,7 @@ def test_voices_built_from_recordings_are_added_to_training_alone(task, monkeypa
     more = SpeechDigits(num_mels=12, flite_strings=30)
     counts = [sum(len(batch.inputs) for batch in one.data) for one in (task, more)]
     assert counts == [len(TRAIN), len(TRAIN) + 30]
-    assert more.held_out("test", 20).references == task.held_out("test", 20).references
+    assert more.eval_examples("test", 20).references == task.eval_examples("test", 20).references
     assert (task.prepared.most_frequent, more.prepared.most_frequent) == ("two", "six six")
 
 
@@ -178,5 +178,5 @@ def test_tables_are_of_the_unseen_voices(task, everything):
 
 
 def test_a_small_sample_can_be_scored(task):
-    few = task.held_out("test", 60)
+    few = task.eval_examples("test", 60)
     assert task.evaluate(perfect(few), few).metrics["baseline/most_frequent/real/word_error_rate"] > 0

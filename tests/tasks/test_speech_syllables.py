@@ -25,15 +25,15 @@ def task(monkeypatch) -> SpeechSyllables:
 
 
 def test_syllables_of_validation_are_those_of_their_split(task):
-    assert [one.text for one in task.held_out("validation", 9).references] == SPLITS["validation"]
+    assert [one.text for one in task.eval_examples("validation", 9).references] == SPLITS["validation"]
 
 
 def evaluated(task: SpeechSyllables, **said: str) -> dict[str, float]:
     """Return the metrics of a model that says these syllables in place of others."""
-    held_out = task.held_out("test", 100)
-    texts = [str(said.get(one.text, one.text)) for one in held_out.references]
+    examples = task.eval_examples("test", 100)
+    texts = [str(said.get(one.text, one.text)) for one in examples.references]
     tokens = [task.processor().vocabulary.encode(text) for text in texts]
-    return task.evaluate(perfect(held_out, outputs=outputs(tokens)), held_out).metrics
+    return task.evaluate(perfect(examples, outputs=outputs(tokens)), examples).metrics
 
 
 def test_a_syllable_without_errors_has_none_and_the_most_frequent_one_has(task):

@@ -78,7 +78,7 @@ def test_the_share_of_padding_is_that_of_the_steps(case):
 def test_validation_and_test_are_drawn_from_seeds_of_their_own(case):
     """The draws of test are pinned: figures that were measured on it stay comparable."""
     task = SMALL[case]
-    test, validation = (task.held_out(split, 20) for split in ("test", "validation"))
+    test, validation = (task.eval_examples(split, 20) for split in ("test", "validation"))
     assert (test.split, validation.split) == ("test", "validation")
     expected = task.examples(HostDraws(0), 20)
     jax.tree.map(np.testing.assert_array_equal, test.batch, expected)

@@ -166,13 +166,13 @@ def test_a_batch_is_a_pure_function_of_key_and_step(name):
 
 
 @every_task
-def test_held_out_examples_are_those_of_their_split_and_the_same_in_every_run(name):
+def test_eval_examples_are_those_of_their_split_and_the_same_in_every_run(name):
     task, again = created(name), TASKS[name](**FEWER.get(name, {}))
-    test, validation = (task.held_out(split, 40) for split in ("test", "validation"))
-    for split, held_out in (("test", test), ("validation", validation)):
-        assert held_out.split == split and len(held_out.references) in (0, 40)
-        check(held_out.batch, task.spec, 40, train=False)
-    jax.tree.map(np.testing.assert_array_equal, test.batch, again.held_out("test", 40).batch)
+    test, validation = (task.eval_examples(split, 40) for split in ("test", "validation"))
+    for split, examples in (("test", test), ("validation", validation)):
+        assert examples.split == split and len(examples.references) in (0, 40)
+        check(examples.batch, task.spec, 40, train=False)
+    jax.tree.map(np.testing.assert_array_equal, test.batch, again.eval_examples("test", 40).batch)
     inputs, others = test.batch.inputs, validation.batch.inputs
     assert inputs.shape != others.shape or np.any(inputs != others)
 
@@ -180,11 +180,11 @@ def test_held_out_examples_are_those_of_their_split_and_the_same_in_every_run(na
 @every_task
 def test_all_that_is_evaluated_is_a_number_without_the_name_of_a_split(name):
     task = created(name)
-    held_out = task.held_out("validation", 40)
-    sequence = held_out.batch.targets.shape[1:] if task.target in ("tokens", "labels") else (1,)
+    examples = task.eval_examples("validation", 40)
+    sequence = examples.batch.targets.shape[1:] if task.target in ("tokens", "labels") else (1,)
     outputs = np.zeros((40, *sequence), np.int32)
     loss, errors = (np.full((40, *sequence), value, np.float32) for value in (0.5, 1))
-    metrics = task.evaluate(Predictions(loss, errors, np.ones(40), outputs, outputs), held_out).metrics
+    metrics = task.evaluate(Predictions(loss, errors, np.ones(40), outputs, outputs), examples).metrics
     assert metrics and all(isinstance(value, float) for value in metrics.values())
     assert not any(key.startswith(("eval", "validation", "test")) for key in metrics)
     assert any(key.startswith("baseline/") for key in metrics)
@@ -216,6 +216,6 @@ def test_sizes_that_a_model_is_built_from_do_not_change_with_validation_and_test
     monkeypatch.setattr(corpus[name], "load", lambda *options: load(*options) | others)
     task = TASKS[name](**FEWER.get(name, {}))
     assert task.spec == spec
-    batch = task.held_out("test", 5).batch
+    batch = task.eval_examples("test", 5).batch
     check(batch, spec, 3, train=False)
     assert batch.targets.shape[1] > spec.target_length

@@ -39,20 +39,20 @@ def test_each_photograph_is_read_with_each_of_its_captions(task):
 
 
 def test_a_photograph_is_a_square_on_white(task):
-    pixels = task.processor().unscan(task.held_out("test", 1).batch.inputs, np)[0]
+    pixels = task.processor().unscan(task.eval_examples("test", 1).batch.inputs, np)[0]
     assert pixels.shape == (32, 32, 3)
     assert not np.any(pixels[:3]) and not np.any(pixels[-3:]) and np.all(pixels[5:27, :, 1] > 0.8)
 
 
 def test_any_caption_of_a_photograph_is_right(task):
-    held_out = task.held_out("test", 100)
-    assert [len(captions) for captions in held_out.references] == [2, 2]
-    assert [len(captions) for captions in task.held_out("validation", 100).references] == [2]
+    examples = task.eval_examples("test", 100)
+    assert [len(captions) for captions in examples.references] == [2, 2]
+    assert [len(captions) for captions in task.eval_examples("validation", 100).references] == [2]
     metrics = {}
     for wrong in ("", " not"):  # the second of one, the first of the other
-        texts = [captions[row] + wrong for row, captions in enumerate(held_out.references)]
+        texts = [captions[row] + wrong for row, captions in enumerate(examples.references)]
         tokens = outputs([task.processor().tokenizer.encode(text) for text in texts])
-        metrics[wrong] = task.evaluate(perfect(held_out, outputs=tokens), held_out).metrics
+        metrics[wrong] = task.evaluate(perfect(examples, outputs=tokens), examples).metrics
     assert metrics[""]["free_running/exact_match"] == 1 and metrics[""]["free_running/bleu"] == pytest.approx(100)
     assert metrics[""]["free_running/edit_error_rate"] > 0  # which knows the first alone
     assert metrics[" not"]["free_running/exact_match"] == 0 and metrics[" not"]["free_running/bleu"] < 99

@@ -58,20 +58,20 @@ def test_the_lengths_that_buckets_are_made_of_are_those_of_the_features(rate, ho
 
 @pytest.mark.parametrize(("split", "voice"), [("validation", "20"), ("test", "22")])
 def test_voices_of_validation_and_test_are_scored_as_text(split: Split, voice):
-    held_out = BOOKS.held_out(split, 100)
-    assert sorted(one.text for one in held_out.references) == sorted(text.lower() for text in archives.TEXTS)
-    assert {one.speaker for one in held_out.references} == {voice}
-    assert held_out.batch.inputs.shape[2] == BOOKS.spec.input_size == 24
-    metrics = BOOKS.evaluate(perfect(held_out), held_out).metrics
+    examples = BOOKS.eval_examples(split, 100)
+    assert sorted(one.text for one in examples.references) == sorted(text.lower() for text in archives.TEXTS)
+    assert {one.speaker for one in examples.references} == {voice}
+    assert examples.batch.inputs.shape[2] == BOOKS.spec.input_size == 24
+    metrics = BOOKS.evaluate(perfect(examples), examples).metrics
     assert metrics["free_running/word_error_rate"] == 0 < metrics["baseline/most_frequent/word_error_rate"]
 
 
 def test_commands_are_one_symbol_each_and_their_errors_are_those_of_the_recordings():
     task = SpeechCommands(num_mels=12)
     assert {text for _, text in heard(task)} == {"yes", "no", "_silence_", "_unknown_"} <= set(COMMANDS)
-    assert {one.text for one in task.held_out("validation", 9).references} == {"yes", "_silence_", "_unknown_"}
-    held_out = task.held_out("test", 100)
-    outputs = held_out.batch.targets.copy()
+    assert {one.text for one in task.eval_examples("validation", 9).references} == {"yes", "_silence_", "_unknown_"}
+    examples = task.eval_examples("test", 100)
+    outputs = examples.batch.targets.copy()
     outputs[0, 0] = task.vocabulary.encode(["down"])[0]
-    metrics = task.evaluate(perfect(held_out, outputs=outputs), held_out).metrics
+    metrics = task.evaluate(perfect(examples, outputs=outputs), examples).metrics
     assert metrics["free_running/word_error_rate"] == 1 / 4

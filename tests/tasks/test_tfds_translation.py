@@ -53,12 +53,12 @@ def test_an_epoch_reads_the_pairs_that_are_short_enough_and_have_two_sides():
 
 
 def test_validation_and_test_are_those_of_the_corpus_and_scored_as_texts():
-    held_out = TED.held_out("test", 100)
-    metrics = TED.evaluate(perfect(held_out), held_out).metrics
+    examples = TED.eval_examples("test", 100)
+    metrics = TED.evaluate(perfect(examples), examples).metrics
     assert metrics["free_running/bleu"] == pytest.approx(100) and metrics["baseline/copy_source/bleu"] < 60
     # Of seven lines, one lacks a side, and one is long.
-    assert len(held_out.references) == 5 and all("number 20" in pair.english for pair in held_out.references)
-    assert all("number 10" in pair.english for pair in TED.held_out("validation", 100).references)
+    assert len(examples.references) == 5 and all("number 20" in pair.english for pair in examples.references)
+    assert all("number 10" in pair.english for pair in TED.eval_examples("validation", 100).references)
 
 
 def test_another_run_takes_the_lengths_from_beside_the_records(monkeypatch):
@@ -79,5 +79,5 @@ def test_wmt14_is_trained_on_all_its_archives_and_scored_on_newstest2014():
     task = Wmt14Translate(tokenizer="characters")
     english = {pair.english.rpartition(" ")[0] for pair in read(task, 40)}
     assert english == {"word training/", "word commoncra"}
-    held_out = task.held_out("test", 100)
-    assert len(held_out.references) == 4 and all(pair.translation.startswith("Wort ") for pair in held_out.references)
+    examples = task.eval_examples("test", 100)
+    assert len(examples.references) == 4 and all(pair.translation.startswith("Wort ") for pair in examples.references)

@@ -12,7 +12,7 @@ from research.data.corpora import libreoffice
 from research.data.corpora.libreoffice import Pair
 from research.data.text import UNKNOWN
 from research.errors import UserError
-from research.tasks.task import HeldOut, Predictions
+from research.tasks.task import EvalExamples, Predictions
 from research.tasks.translation import Translation, TranslationProcessor
 from tests import quick
 from tests.data.corpora import help_pages
@@ -77,11 +77,11 @@ def test_training_pairs_are_held_once_without_the_longest_and_padding_is_that_of
     assert max(bucket.targets.shape[1] for bucket in task.data) <= task.spec.target_length
 
 
-def test_held_out_pairs_are_the_test_split_s_and_a_sample_is_part_of_them(task, corpus):
+def test_eval_pairs_are_the_test_split_s_and_a_sample_is_part_of_them(task, corpus):
     test = fitting(corpus["test"], task)
-    whole = spelled(task, task.held_out("test", 1000).batch)
+    whole = spelled(task, task.eval_examples("test", 1000).batch)
     assert sorted(map(str, whole)) == sorted(map(str, test))
-    sample = spelled(task, task.held_out("test", 10).batch)
+    sample = spelled(task, task.eval_examples("test", 10).batch)
     assert len(sample) == 10 and set(sample) < set(whole)
     assert {len(pair.english.split()) for pair in sample} > {3}  # drawn, not the first of all
 
@@ -90,14 +90,14 @@ def test_sentences_of_the_most_words_are_taken_and_longer_ones_are_not(corpus):
     words = [len(pair.english.split()) for pair in corpus["test"]]
     assert 6 in words and 7 in words
     made = dataclasses.replace(CHARACTERS, max_words=6)
-    taken = [len(pair.english.split()) for pair in spelled(made, made.held_out("test", 1000).batch)]
+    taken = [len(pair.english.split()) for pair in spelled(made, made.eval_examples("test", 1000).batch)]
     assert sorted(taken) == sorted(count for count in words if count < 7)
 
 
 def test_validation_pairs_are_those_of_their_split(task, corpus):
-    held_out = task.held_out("validation", 1000)
-    assert sorted(map(str, spelled(task, held_out.batch))) == sorted(map(str, fitting(corpus["validation"], task)))
-    assert held_out.references == spelled(task, held_out.batch)
+    examples = task.eval_examples("validation", 1000)
+    assert sorted(map(str, spelled(task, examples.batch))) == sorted(map(str, fitting(corpus["validation"], task)))
+    assert examples.references == spelled(task, examples.batch)
 
 
 def test_vocabularies_come_of_training_text_alone(corpus):
@@ -107,7 +107,7 @@ def test_vocabularies_come_of_training_text_alone(corpus):
             libreoffice, "load", lambda language: corpus | {"test": only_held_out, "validation": only_held_out}
         )
         task = dataclasses.replace(PIECES)
-        batch = task.held_out("test", 5).batch
+        batch = task.eval_examples("test", 5).batch
     assert task.processor().source.unknown("☃") == ["☃"]
     assert UNKNOWN in batch.inputs and UNKNOWN in batch.targets
 
@@ -115,29 +115,29 @@ def test_vocabularies_come_of_training_text_alone(corpus):
 COUNT = 12
 
 
-def predictions(task: Translation, held_out: HeldOut, texts: list[str] | None = None) -> Predictions:
+def predictions(task: Translation, examples: EvalExamples, texts: list[str] | None = None) -> Predictions:
     """Those of a model that answers these texts, by default the references."""
-    texts = [pair.translation for pair in held_out.references] if texts is None else texts
-    return perfect(held_out, outputs=outputs([task.processor().target.encode(text) for text in texts]))
+    texts = [pair.translation for pair in examples.references] if texts is None else texts
+    return perfect(examples, outputs=outputs([task.processor().target.encode(text) for text in texts]))
 
 
 @pytest.fixture(scope="module")
-def held_out(task) -> HeldOut:
-    return task.held_out("test", COUNT)
+def examples(task) -> EvalExamples:
+    return task.eval_examples("test", COUNT)
 
 
-def test_translations_as_they_stand_score_100_at_every_length(task, held_out):
-    found = task.evaluate(predictions(task, held_out), held_out)
+def test_translations_as_they_stand_score_100_at_every_length(task, examples):
+    found = task.evaluate(predictions(task, examples), examples)
     assert found.metrics["free_running/bleu"] == pytest.approx(100) == found.metrics["free_running/chrf"]
     assert found.metrics["free_running/exact_match"] == 1 and found.metrics["free_running/edit_error_rate"] == 0
     assert found.by_length is not None
     assert found.by_length["exact_match"] == [1.0] * len(found.by_length["length"])
 
 
-def test_bleu_is_of_the_texts_in_all_and_by_the_words_of_the_source(task, held_out):
-    pairs = held_out.references
+def test_bleu_is_of_the_texts_in_all_and_by_the_words_of_the_source(task, examples):
+    pairs = examples.references
     said = [pair.translation if k % 3 else pair.translation.replace("das", "ein") for k, pair in enumerate(pairs)]
-    found = task.evaluate(predictions(task, held_out, said), held_out)
+    found = task.evaluate(predictions(task, examples, said), examples)
     expected = sacrebleu.corpus_bleu(said, [[pair.translation for pair in pairs]])
     assert found.metrics["free_running/bleu"] == pytest.approx(expected.score)
     assert 20 < found.metrics["free_running/bleu"] < 99
@@ -159,8 +159,8 @@ def test_an_unknown_symbol_in_a_reference_cannot_be_said(corpus):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(libreoffice, "load", lambda language: corpus | {"test": odd})
         task = dataclasses.replace(PIECES)
-        held_out = task.held_out("test", COUNT)
-    found = task.evaluate(predictions(task, held_out), held_out)
+        examples = task.eval_examples("test", COUNT)
+    found = task.evaluate(predictions(task, examples), examples)
     assert found.metrics["free_running/edit_error_rate"] == 0  # as tokens they are alike
     assert found.metrics["free_running/exact_match"] == 0 and found.metrics["free_running/bleu"] < 99
 
@@ -175,16 +175,16 @@ def test_baselines_are_the_most_frequent_translation_and_the_source_itself(corpu
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(libreoffice, "load", lambda language: {"train": corpus["train"] + often, "test": test})
         task = dataclasses.replace(PIECES)
-        held_out = task.held_out("test", 3)
-    metrics = task.evaluate(perfect(held_out), held_out).metrics
+        examples = task.eval_examples("test", 3)
+    metrics = task.evaluate(perfect(examples), examples).metrics
     exact = [metrics[f"baseline/{name}/exact_match"] for name in ("most_frequent", "copy_source")]
     assert exact == pytest.approx([1 / 3, 1 / 3])
     assert metrics["baseline/most_frequent/bleu"] > 0 and 0 < metrics["baseline/copy_source/chrf"] < 100
     assert 0 < metrics["baseline/most_frequent/edit_error_rate"] < 2
 
 
-def test_the_signatures_are_those_of_the_language(task, held_out):
-    found = task.evaluate(predictions(task, held_out), held_out).signatures
+def test_the_signatures_are_those_of_the_language(task, examples):
+    found = task.evaluate(predictions(task, examples), examples).signatures
     assert found is not None and "tok:13a" in found["bleu"] and set(found) == {"bleu", "chrf"}
 
 
@@ -198,8 +198,8 @@ def test_a_reader_reads_what_the_task_reads_and_is_restored_from_json(task):
     assert len(again.axis(text).labels or ()) == len(again.encode(text))
     tokens = reader.target.encode("Öffnet das Element Seite.")
     assert again.decode(tokens) == "Öffnet das Element Seite." and len(again.symbols(tokens)) == len(tokens)
-    pair = spelled(task, task.held_out("test", 1).batch)[0]
-    np.testing.assert_array_equal(task.held_out("test", 1).batch.inputs[0], again.encode(pair.english))
+    pair = spelled(task, task.eval_examples("test", 1).batch)[0]
+    np.testing.assert_array_equal(task.eval_examples("test", 1).batch.inputs[0], again.encode(pair.english))
 
 
 @pytest.mark.parametrize(

@@ -24,11 +24,11 @@ def test_the_metrics_of_a_trial_are_of_its_own_outputs_forced_and_free():
     program = trials.program(REVERSE)
     pack = Pack(program, [hparams_of(trials.of(REVERSE, seed=seed)) for seed in range(3)])
     task, state = program.task, pack.init()
-    held_out = task.held_out("test", 30)
-    targets, lengths = held_out.batch.targets, held_out.batch.target_lengths
+    examples = task.eval_examples("test", 30)
+    targets, lengths = examples.batch.targets, examples.batch.target_lengths
     assert lengths is not None
-    score, outputs = pack.predict(state, held_out.batch)
-    found = [evaluation.metrics for evaluation in evaluate(pack, state, task, held_out)]
+    score, outputs = pack.predict(state, examples.batch)
+    found = [evaluation.metrics for evaluation in evaluate(pack, state, task, examples)]
     for trial, metrics in enumerate(found):
         assert metrics["free_running/edit_error_rate"] == pytest.approx(edit_error_rate(outputs[trial], targets))
         forced = [tokens[:length] for tokens, length in zip(score.predictions[trial], lengths, strict=True)]

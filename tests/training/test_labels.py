@@ -23,9 +23,9 @@ CONFIG = trials.of(
 def test_what_is_memorized_is_learned():
     program = trials.program(CONFIG)
     pack = Pack(program, [trials.hparams_of(CONFIG)])
-    held_out, state = program.task.held_out("validation", 60), pack.init()
-    (before,) = evaluate(pack, state, program.task, held_out)
+    examples, state = program.task.eval_examples("validation", 60), pack.init()
+    (before,) = evaluate(pack, state, program.task, examples)
     state, _ = pack.run(state, CONFIG.training.steps)
-    (after,) = evaluate(pack, state, program.task, held_out)
+    (after,) = evaluate(pack, state, program.task, examples)
     assert after.metrics["loss"] < 0.1 * before.metrics["loss"]
     assert after.metrics["sequence_accuracy"] > 0.95

@@ -44,7 +44,7 @@ def lower_training(pack: Pack) -> None:
 def lower_decoding(pack: Pack) -> None:
     """What `Pack.predict` calls, with what it calls it with."""
     program, lengths = pack._predict, np.full(4, LONGEST, np.int32)
-    held_out = Batch(
+    examples = Batch(
         np.full((4, LONGEST), FIRST_SYMBOL, np.int32), lengths, np.full((4, LONGEST + 1), EOS, np.int32), lengths + 1
     )
 
@@ -54,7 +54,7 @@ def lower_decoding(pack: Pack) -> None:
 
     pack._predict = lower
     with pytest.raises(StopIteration):  # there is nothing to go on with
-        pack.predict(state_of(pack), held_out)
+        pack.predict(state_of(pack), examples)
 
 
 def state_of(pack: Pack) -> Any:

@@ -46,7 +46,7 @@ def test_trials_of_a_pack_differ_by_each_rate_and_a_draw_is_a_function_of_seed_a
 
 
 def test_evaluation_drops_nothing_and_holds_what_is_expected(pack):
-    state, batch = pack.init(), pack.program.task.held_out("test", 8).batch
+    state, batch = pack.init(), pack.program.task.eval_examples("test", 8).batch
     losses = dict(zip(RATES, pack.predict(state, batch)[0].loss, strict=True))
     dropped = losses["dropout.output"]
     np.testing.assert_array_equal(dropped, losses["dropout.recurrent"])  # all have the same weights

@@ -125,5 +125,5 @@ def test_a_batched_pack_is_split_as_one_trial_after_the_other_is():
 @pytest.mark.parametrize("count", [201, 30])
 def test_predictions_come_back_in_the_order_of_the_examples(count):
     whole, split = (pack_of("adding", columns) for columns in (1, 2))
-    held_out = whole.program.task.held_out("test", count).batch
-    assert_equal(whole.predict(whole.init(), held_out), split.predict(split.init(), held_out))
+    examples = whole.program.task.eval_examples("test", count).batch
+    assert_equal(whole.predict(whole.init(), examples), split.predict(split.init(), examples))

@@ -63,7 +63,7 @@ def evaluate(
     lengths: Int[np.ndarray, " N"] | None = None,
     subsets: Mapping[str, np.ndarray] | None = None,
 ) -> Evaluation:
-    """Return all metrics of predictions for held-out examples.
+    """Return all metrics of predictions for evaluation examples.
 
     References are without end marks, by default the targets; `lengths` are those of the inputs, in another unit than
     steps; `subsets` are masks of the examples. `name` is that of the error rate.

@@ -26,11 +26,11 @@ def batch(targets: list[tuple[int, ...]], lengths: list[int] | None = None) -> B
     return Batch(np.zeros((len(targets), 9), np.int32), lengths and np.array(lengths), padded(targets), sizes)  # pyright: ignore
 
 
-def predictions(held_out: Batch[np.ndarray], outputs: np.ndarray, **changes: np.ndarray) -> Predictions:
+def predictions(examples: Batch[np.ndarray], outputs: np.ndarray, **changes: np.ndarray) -> Predictions:
     """By default without an error given the true prefix."""
-    assert held_out.target_lengths is not None
-    none = np.zeros(held_out.targets.shape)
-    return dataclasses.replace(Predictions(none, none, held_out.target_lengths, outputs, held_out.targets), **changes)
+    assert examples.target_lengths is not None
+    none = np.zeros(examples.targets.shape)
+    return dataclasses.replace(Predictions(none, none, examples.target_lengths, outputs, examples.targets), **changes)
 
 
 def columns(found: Evaluation) -> dict[str, list[float]]:
