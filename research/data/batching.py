@@ -43,9 +43,10 @@ class Examples:
         """Return the examples of these rows."""
         return Examples([self.inputs[row] for row in rows], [self.targets[row] for row in rows])
 
-    def batch(self) -> Batch[np.ndarray]:
-        """Return all examples, padded to the longest."""
-        return pad(list(zip(self.inputs, self.targets, strict=True)), *self.lengths.max(axis=0).tolist())
+    def batch(self, *widths: int) -> Batch[np.ndarray]:
+        """Return all examples, padded to a source and a target width, by default to the longest."""
+        pairs = list(zip(self.inputs, self.targets, strict=True))
+        return pad(pairs, *(widths or self.lengths.max(axis=0).tolist()))
 
 
 def pad(examples: Sequence[Example], source_width: int, target_width: int) -> Batch[np.ndarray]:

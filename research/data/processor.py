@@ -1,68 +1,58 @@
-"""Processors turn what a user gives into a model's input, and a model's output into text.
+"""A processor turns a user's input into a model's input, and a model's output into text.
 
-A processor needs no corpus. Its symbols, statistics and settings are saved with the run, so that a run directory alone
-answers `research predict`.
+It consists of an input field and a target field, which are saved with a run: `research predict` reads the run directory
+alone, and no corpus.
 """
 
-import abc
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-Kind = Literal["audio", "text", "image"]
+from research.data.audio.field import AudioField
+from research.data.field import Axis, Field, Kind
+from research.data.images.patches import ImageField
+from research.data.images.strips import StripField
+from research.data.text import Subwords, Symbols, Text
+
+FIELDS: dict[str, type[Field]] = {kind.name: kind for kind in (AudioField, ImageField, StripField, Symbols, Subwords)}
 
 
 @dataclass(frozen=True)
-class Axis:
-    """What is drawn along the source of an alignment: a label for each step, or a picture as long as the source."""
+class Processor:
+    """The fields of a task."""
 
-    labels: Sequence[str] | None = None
-    picture: np.ndarray | None = None
-    """[rows, steps]: a spectrogram from low to high frequencies, or an image."""
-    heights: Mapping[str, float] = field(default_factory=dict)
-    """Marks beside the picture, and their place in rows: "2 kHz"."""
-    name: str = ""
-    """Name of the axis, with its unit: "time (s)"."""
-    extent: float | None = None
-    """Where the last step ends, in that unit; None: steps are counted."""
+    input: Field
+    target: Text
 
+    @property
+    def kind(self) -> Kind:
+        """What a user gives: a file of audio or an image, or a line of text."""
+        return self.input.kind
 
-class Processor(abc.ABC):
-    """The contract: a subclass sets `kind` and says how it is saved and restored."""
-
-    kind: ClassVar[Kind]
-    """audio and image: the user gives a file; text: a line."""
-
-    @abc.abstractmethod
     def to_dict(self) -> dict[str, Any]:
         """Return all that `from_dict` needs, as JSON."""
+        return {key: {"name": field.name, **field.to_dict()} for key, field in vars(self).items()}
 
     @classmethod
-    @abc.abstractmethod
     def from_dict(cls, saved: Mapping[str, Any]) -> "Processor":
         """Return the processor that `to_dict` saved."""
+        fields = {key: dict(options) for key, options in saved.items()}
+        return cls(**{key: FIELDS[options.pop("name")].from_dict(options) for key, options in fields.items()})
 
-    @abc.abstractmethod
     def encode(self, source: str) -> np.ndarray:
-        """Return the model's input: features [S, D], or tokens [S].
+        """Return the model's input, features [S, D] or tokens [S]; raises as `Field.load` does."""
+        return self.input.encode(self.input.load(source))
 
-        Args:
-            source: a file's path, or a line of text.
+    def axis(self, source: str) -> Axis:
+        """Return what an alignment shows along the source."""
+        return self.input.axis(self.input.load(source))
 
-        Raises:
-            UserError: if it cannot be read or the model does not know it, in one line that names it.
-        """
-
-    @abc.abstractmethod
     def decode(self, tokens: Sequence[int]) -> str:
         """Return the text of predicted tokens, which have no `EOS`."""
+        return self.target.decode(tokens)
 
-    @abc.abstractmethod
     def symbols(self, tokens: Sequence[int]) -> list[str]:
         """Return a label for each token, for the target's axis of an alignment."""
-
-    @abc.abstractmethod
-    def axis(self, source: str) -> Axis:
-        """Return what is drawn along the source."""
+        return self.target.symbols(tokens)

@@ -1,7 +1,7 @@
-"""Tokens of text: symbols and their ids, and tokenizers that cut text into characters or subwords.
+"""Text to tokens and back: characters, symbols that a separator stands between, or subwords.
 
-A tokenizer is fitted to training text alone; fitting is deterministic, and `to_dict` saves all of it. What is too rare
-in training to be a token becomes <unk>, the first symbol of its vocabulary, in training and in evaluation.
+A text field is fitted to training text alone; fitting is deterministic. What is too rare in training to be a token
+becomes <unk>, the first symbol of its vocabulary, in training and in evaluation.
 
 Subwords are those of byte pair encoding (Sennrich, Haddow, Birch 2016) as sentencepiece implements it (Kudo &
 Richardson 2018), on unchanged text, in which a space is part of the subword behind it.
@@ -9,16 +9,21 @@ Richardson 2018), on unchanged text, in which a space is part of the subword beh
 
 import abc
 import base64
+import functools
 import io
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
+import numpy as np
 import sentencepiece
+from jaxtyping import Int32
 
 from research.batch import FIRST_SYMBOL
+from research.data.field import Axis, Field, Kind
 from research.errors import UserError
 
 UNKNOWN = FIRST_SYMBOL
@@ -34,53 +39,23 @@ COVERAGE = 0.9995
 TokenizerName = Literal["subwords", "characters"]
 
 
-@dataclass(frozen=True)
-class Vocabulary:
-    """Symbols and their ids; symbol k has the id `FIRST_SYMBOL` + k, behind the marks."""
+@dataclass(frozen=True, kw_only=True)
+class Text(Field):
+    """A text to the ids of a vocabulary, which the marks are part of, and back."""
 
-    symbols: tuple[str, ...]
-
-    def __post_init__(self) -> None:
-        ids = {symbol: FIRST_SYMBOL + k for k, symbol in enumerate(self.symbols)}
-        assert len(ids) == len(self.symbols), "two symbols are equal"
-        object.__setattr__(self, "_ids", ids)
-
-    @classmethod
-    def fit(cls, sequences: Iterable[Iterable[str]], min_count: int = 1) -> "Vocabulary":
-        """Return <unk> and, sorted, the symbols that occur so often in training sequences."""
-        counts = Counter(symbol for sequence in sequences for symbol in sequence)
-        return cls((UNKNOWN_SYMBOL, *sorted(symbol for symbol, count in counts.items() if count >= min_count)))
+    kind: ClassVar[Kind] = "text"
+    lowercase: bool = False
+    """Whether a user's text is put into lower case, as the texts of training are."""
+    max_length: int | None = None
+    """Most tokens of a user's text; None: any number."""
 
     @property
+    @abc.abstractmethod
     def size(self) -> int:
-        """Number of ids, the marks included."""
-        return FIRST_SYMBOL + len(self.symbols)
-
-    def __contains__(self, symbol: str) -> bool:
-        return symbol in self._ids  # pyright: ignore[reportAttributeAccessIssue]
-
-    def encode(self, symbols: Sequence[str]) -> list[int]:
-        """Return the ids of symbols; an unknown symbol becomes <unk>.
-
-        Raises:
-            KeyError: for an unknown symbol, if the vocabulary has no <unk>.
-        """
-        ids: dict[str, int] = self._ids  # pyright: ignore[reportAttributeAccessIssue]
-        return [ids[symbol if symbol in ids else UNKNOWN_SYMBOL] for symbol in symbols]
-
-    def decode(self, ids: Sequence[int]) -> list[str]:
-        """Return the symbols of ids; marks are ignored."""
-        return [self.symbols[id - FIRST_SYMBOL] for id in ids if id >= FIRST_SYMBOL]
-
-
-class Tokenizer(abc.ABC):
-    """Text to the ids of a vocabulary, which the marks are part of, and back."""
-
-    size: int
-    """Size of the vocabulary, the marks included."""
+        """Size of the vocabulary, the marks included."""
 
     @abc.abstractmethod
-    def encode(self, text: str) -> list[int]:
+    def tokens(self, text: str) -> list[int]:
         """Return the tokens of a text, `UNKNOWN` for what is no token."""
 
     @abc.abstractmethod
@@ -93,52 +68,91 @@ class Tokenizer(abc.ABC):
 
     @abc.abstractmethod
     def unknown(self, text: str) -> list[str]:
-        """Return the characters of the text that no token covers, without repetition."""
+        """Return the parts of the text that no token covers, without repetition."""
 
-    @abc.abstractmethod
-    def to_dict(self) -> dict[str, Any]:
-        """Return what `restore_tokenizer` rebuilds the tokenizer from, as JSON."""
+    def load(self, source: str) -> str:
+        text = normalize(source.lower() if self.lowercase else source)
+        if not text:
+            raise UserError("an empty line: must be text")
+        if unknown := self.unknown(text):
+            raise UserError(f"{_short(text)}: must be of symbols that training had, not {_short(' '.join(unknown))}")
+        length = len(self.tokens(text))
+        if self.max_length is not None and length > self.max_length:
+            allowed = f"must be at most {self.max_length}, as in training"
+            raise UserError(f"{_short(text)}: is {length} tokens long; {allowed}")
+        return text
+
+    def encode(self, value: str) -> Int32[np.ndarray, " S"]:
+        return np.array(self.tokens(value), np.int32)
+
+    def axis(self, value: str) -> Axis:
+        return Axis(labels=self.symbols(self.tokens(value)))
 
 
-class Characters(Tokenizer):
-    """One token a character."""
+@dataclass(frozen=True)
+class Symbols(Text):
+    """Listed symbols; symbol k has the id `FIRST_SYMBOL` + k, behind the marks."""
 
-    def __init__(self, vocabulary: Vocabulary) -> None:
-        self._vocabulary = vocabulary
-        self.size = vocabulary.size
+    name: ClassVar[str] = "symbols"
+    vocabulary: tuple[str, ...]
+    separator: str = ""
+    """Text between two symbols; empty: each character is a symbol."""
+
+    def __post_init__(self) -> None:
+        if len(self._ids) < len(self.vocabulary):
+            raise ValueError("two symbols are equal")
 
     @classmethod
-    def fit(cls, texts: Iterable[str]) -> "Characters":
-        """Return the tokenizer of the characters of training texts."""
-        return cls(Vocabulary.fit(texts, MIN_COUNT))
+    def fit(cls, texts: Iterable[str], separator: str = "", min_count: int = 1) -> "Symbols":
+        """Return <unk> and, sorted, the symbols that occur so often in training texts."""
+        counts = Counter(symbol for text in texts for symbol in (text.split(separator) if separator else text))
+        kept = sorted(symbol for symbol, count in counts.items() if count >= min_count)
+        return cls((UNKNOWN_SYMBOL, *kept), separator)
 
-    def encode(self, text: str) -> list[int]:
-        return self._vocabulary.encode(text)
+    @classmethod
+    def from_dict(cls, saved: Mapping[str, Any]) -> "Symbols":
+        return cls(**{**saved, "vocabulary": tuple(saved["vocabulary"])})
+
+    @property
+    def size(self) -> int:
+        return FIRST_SYMBOL + len(self.vocabulary)
+
+    @functools.cached_property
+    def _ids(self) -> dict[str, int]:
+        return {symbol: FIRST_SYMBOL + k for k, symbol in enumerate(self.vocabulary)}
+
+    def tokens(self, text: str) -> list[int]:
+        """Return the ids of a text's symbols, `UNKNOWN` for others.
+
+        Raises:
+            KeyError: for another symbol, if the vocabulary has no <unk>.
+        """
+        return [self._ids[part if part in self._ids else UNKNOWN_SYMBOL] for part in self._parts(text)]
 
     def decode(self, ids: Sequence[int]) -> str:
-        return "".join(UNKNOWN_TEXT if symbol == UNKNOWN_SYMBOL else symbol for symbol in self.symbols(ids))
+        return self.separator.join(UNKNOWN_TEXT if part == UNKNOWN_SYMBOL else part for part in self.symbols(ids))
 
     def symbols(self, ids: Sequence[int]) -> list[str]:
-        return self._vocabulary.decode(ids)
+        return [self.vocabulary[id - FIRST_SYMBOL] for id in ids if id >= FIRST_SYMBOL]
 
     def unknown(self, text: str) -> list[str]:
-        return [character for character in dict.fromkeys(text) if character not in self._vocabulary]
+        return [part for part in dict.fromkeys(self._parts(text)) if part not in self._ids]
 
-    def to_dict(self) -> dict[str, Any]:
-        return {"characters": "".join(self._vocabulary.symbols[1:])}
+    def _parts(self, text: str) -> Sequence[str]:
+        return text.split(self.separator) if self.separator else text
 
 
-class Subwords(Tokenizer):
+@dataclass(frozen=True)
+class Subwords(Text):
     """Parts of words, by a model of sentencepiece."""
 
-    def __init__(self, model: bytes) -> None:
-        self._model = model
-        self._processor: Any = sentencepiece.SentencePieceProcessor(model_proto=model)
-        self.size = FIRST_SYMBOL + self._processor.vocab_size()
+    name: ClassVar[str] = "subwords"
+    model: str
+    """The model's file in base64."""
 
     @classmethod
     def fit(cls, texts: Iterable[str], vocab_size: int, key: str) -> "Subwords":
-        """Return the tokenizer of so many subwords of training texts.
+        """Return the field of so many subwords of training texts.
 
         Args:
             texts: texts of the training split.
@@ -168,9 +182,17 @@ class Subwords(Tokenizer):
             )
         except RuntimeError as error:
             raise UserError(f"{key}={vocab_size}: must be {_allowed(str(error))}") from error
-        return cls(model.getvalue())
+        return cls(base64.b64encode(model.getvalue()).decode())
 
-    def encode(self, text: str) -> list[int]:
+    @functools.cached_property
+    def _processor(self) -> Any:
+        return sentencepiece.SentencePieceProcessor(model_proto=base64.b64decode(self.model))
+
+    @property
+    def size(self) -> int:
+        return FIRST_SYMBOL + self._processor.vocab_size()
+
+    def tokens(self, text: str) -> list[int]:
         return [FIRST_SYMBOL + subword for subword in self._processor.encode(text)]
 
     def decode(self, ids: Sequence[int]) -> str:
@@ -181,33 +203,22 @@ class Subwords(Tokenizer):
 
     def unknown(self, text: str) -> list[str]:
         surfaces = self._processor.encode(text, return_type=str)
-        unknown = [surface for id, surface in zip(self.encode(text), surfaces, strict=True) if id == UNKNOWN]
+        unknown = [surface for id, surface in zip(self.tokens(text), surfaces, strict=True) if id == UNKNOWN]
         return list(dict.fromkeys("".join(unknown)))
 
-    def to_dict(self) -> dict[str, Any]:
-        return {"subwords": base64.b64encode(self._model).decode()}
+
+def fit_text(name: TokenizerName, texts: Iterable[str], vocab_size: int, key: str) -> Text:
+    """Return the characters of training texts, or `vocab_size` subwords; arguments and errors as `Subwords.fit`."""
+    return Symbols.fit(texts, min_count=MIN_COUNT) if name == "characters" else Subwords.fit(texts, vocab_size, key)
 
 
-def fit_tokenizer(name: TokenizerName, texts: Iterable[str], vocab_size: int, key: str) -> Tokenizer:
-    """Return a tokenizer of training texts.
-
-    Args:
-        name: kind of the tokenizer.
-        texts: texts of the training split.
-        vocab_size: number of subwords, <unk> included; characters are as many as there are.
-        key: the option that sets `vocab_size`.
-
-    Raises:
-        UserError: if there cannot be so many subwords.
-    """
-    return Characters.fit(texts) if name == "characters" else Subwords.fit(texts, vocab_size, key)
+def normalize(text: str) -> str:
+    """Return a text in composed characters (NFC), with one space for all white space."""
+    return " ".join(unicodedata.normalize("NFC", text).split())
 
 
-def restore_tokenizer(saved: Mapping[str, Any]) -> Tokenizer:
-    """Return the tokenizer that `to_dict` saved."""
-    if "characters" in saved:
-        return Characters(Vocabulary((UNKNOWN_SYMBOL, *saved["characters"])))
-    return Subwords(base64.b64decode(saved["subwords"]))
+def _short(message: str, most: int = 60) -> str:
+    return message if len(message) <= most else f"{message[: most - 1]}…"
 
 
 def _allowed(message: str) -> str:

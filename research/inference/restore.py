@@ -74,12 +74,12 @@ def restore(path: Path) -> TrainedModel:
 
 def _load_processor(run: RunDirectory, config: Config) -> tuple[TaskSpec, Processor]:
     """Return what was saved when the run started."""
-    kind = config.task.processor_type
-    if kind is None or config.task.target != "tokens":
-        raise UserError(f"{run.path}: its task, {config.task.name}, has no processor: it predicts nothing of a file")
+    if config.task.target != "tokens" or not run.processor_file.exists():
+        reason = f"its task, {config.task.name}, has no processor.json: it predicts nothing of a file"
+        raise UserError(f"{run.path}: {reason}")
     saved = run.processor()
     try:
-        spec, processor = TaskSpec(**saved["spec"]), kind.from_dict(saved["processor"])
+        spec, processor = TaskSpec(**saved["spec"]), Processor.from_dict(saved["processor"])
         processor.symbols([spec.target_size - 1])  # the last symbol that the model can predict
         return spec, processor
     except UserError:

@@ -11,8 +11,7 @@ likeliest strips, `most_frequent` is the most frequent, or the first.
 """
 
 import functools
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 import jax
@@ -22,55 +21,19 @@ from jaxtyping import Array, Int
 
 from research.batch import EOS, FIRST_SYMBOL, PAD, Batch, TaskSpec
 from research.data.corpora import mnist
-from research.data.images.files import load_image
-from research.data.images.strips import DIGIT, place_digits, read_strip
+from research.data.images.strips import DIGIT, StripField, place_digits
 from research.data.images.warp import WarpOptions, warp
 from research.data.order import stream
-from research.data.processor import Axis, Kind, Processor
-from research.data.text import Vocabulary
-from research.errors import UserError
+from research.data.processor import Processor
+from research.data.text import Symbols
 from research.options import require_between
 from research.tasks.captioning import evaluate_captions
 from research.tasks.synthetic import SEEDS
 from research.tasks.task import EvalExamples, Evaluation, InputKind, Predictions, Split, TargetKind, Task
 
-NAMES = Vocabulary(("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"))
+NAMES = Symbols(("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"), " ")
 EXAMPLES, BUCKET = 1, 2
 """Tags of the random streams of a batch's key."""
-
-
-@dataclass(frozen=True)
-class StripProcessor(Processor):
-    """An image of digits to its columns, tokens to the names of the digits."""
-
-    kind: ClassVar[Kind] = "image"
-    max_length: int
-    """Most columns of a strip."""
-    gap: int
-    """Most blank columns between two digits."""
-
-    def to_dict(self) -> dict[str, Any]:
-        return asdict(self)
-
-    @classmethod
-    def from_dict(cls, saved: Mapping[str, Any]) -> "StripProcessor":
-        return cls(**saved)
-
-    def encode(self, source: str) -> np.ndarray:
-        columns = read_strip(load_image(source), source, self.gap // 2)
-        if len(columns) > self.max_length:
-            size = f"is {len(columns)} columns wide at the height of the digits in training"
-            raise UserError(f"{source}: {size}; must be at most {self.max_length}, as there")
-        return columns
-
-    def decode(self, tokens: Sequence[int]) -> str:
-        return " ".join(self.symbols(tokens))
-
-    def symbols(self, tokens: Sequence[int]) -> list[str]:
-        return NAMES.decode(tokens)
-
-    def axis(self, source: str) -> Axis:
-        return Axis(picture=self.encode(source).T, name="columns")
 
 
 @dataclass(frozen=True)
@@ -80,7 +43,6 @@ class ImageDigits(WarpOptions, Task):
     inputs: ClassVar[InputKind] = "features"
     target: ClassVar[TargetKind] = "tokens"
     same_length: ClassVar[bool] = False
-    processor_type: ClassVar[type[Processor] | None] = StripProcessor
     length_unit: ClassVar[str] = "digits in the strip"
     token_unit: ClassVar[str] = "digit"
     name: Literal["image_digits"] = "image_digits"
@@ -141,18 +103,17 @@ class ImageDigits(WarpOptions, Task):
             part: Any = _strips(squares, labels[places], gaps[chosen, : digits + 1], self._widths[-1], np)
             inputs[chosen], targets[chosen, : digits + 1] = part.inputs, part.targets
             lengths[chosen] = part.input_lengths
-        references = [NAMES.decode(target.tolist()) for target in targets]
         batch = Batch(inputs, lengths, targets, (counts + 1).astype(np.int32))
-        return EvalExamples(split, batch, [" ".join(names) for names in references])
+        return EvalExamples(split, batch, [NAMES.decode(target.tolist()) for target in targets])
 
-    def processor(self) -> StripProcessor:
-        return StripProcessor(self._widths[-1], self.gap)
+    def processor(self) -> Processor:
+        return Processor(StripField(self._widths[-1], self.gap), NAMES)
 
     def evaluate(self, predictions: Predictions, examples: EvalExamples) -> Evaluation:
         assert examples.batch.target_lengths is not None
-        name = NAMES.symbols[int(np.argmax(np.bincount(self.data[1], minlength=10)))]
+        name = NAMES.vocabulary[int(np.argmax(np.bincount(self.data[1], minlength=10)))]
         digits = examples.batch.target_lengths - 1
-        return evaluate_captions(predictions, examples, self.processor(), name, NAMES.encode([name]), "en", digits)
+        return evaluate_captions(predictions, examples, NAMES, name, "en", digits)
 
     def describe(self) -> str:
         return f"strips of 1 to {self.digits} digits"

@@ -9,6 +9,7 @@ speaker in a split.
 import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, ClassVar, NamedTuple
 
 import jax
@@ -19,14 +20,14 @@ from research.batch import TaskSpec
 from research.data.audio import augment, features
 from research.data.audio.augment import SpeechOptions
 from research.data.audio.features import Statistics
+from research.data.audio.field import AudioField
 from research.data.audio.files import resample
-from research.data.audio.processor import AudioProcessor
 from research.data.batching import Examples
 from research.data.corpora.recordings import Recording
 from research.data.processor import Processor
-from research.data.text import Vocabulary
+from research.data.text import Symbols
 from research.tasks.corpus_task import CorpusTask, InMemory, Prepared, sample
-from research.tasks.metrics import edits, text
+from research.tasks.metrics import text
 from research.tasks.task import EvalExamples, Evaluation, InputKind, Predictions, Split
 
 
@@ -42,7 +43,6 @@ class SpeechTask(SpeechOptions, CorpusTask):
     """A task whose inputs are recordings. A subclass names the corpus; its recordings have samples, text, speaker."""
 
     inputs: ClassVar[InputKind] = "features"
-    processor_type: ClassVar[type[Processor] | None] = AudioProcessor
     length_unit: ClassVar[str] = "frames of audio"
     separator: ClassVar[str] = ""
     """Text between two symbols."""
@@ -52,10 +52,6 @@ class SpeechTask(SpeechOptions, CorpusTask):
         train = self.splits["train"]
         return self.prepare(train, text.most_frequent([recording.text for recording in train]))
 
-    def symbols(self, transcript: str) -> Sequence[str]:
-        """Return the symbols of a recording's text."""
-        return transcript.split(self.separator) if self.separator else list(transcript)
-
     @functools.cached_property
     def padding(self) -> float | None:
         """The fraction of padding, including the space for utterances that the distortion makes longer."""
@@ -64,7 +60,7 @@ class SpeechTask(SpeechOptions, CorpusTask):
     @functools.cached_property
     def spec(self) -> TaskSpec:
         steps = -(-augment.max_frames(self.longest[0], self) // self.stack)
-        size = self.prepared.processor.vocabulary.size
+        size = self.prepared.processor.target.size
         return TaskSpec("features", self.width, steps, "tokens", size, self.longest[1])
 
     def augment(
@@ -73,7 +69,7 @@ class SpeechTask(SpeechOptions, CorpusTask):
         """Return log-mel features distorted, normalized, masked and stacked, and their lengths."""
         distort_key, mask_key = jax.random.split(key)
         log_mel, lengths = augment.distort(inputs.astype(np.float32), lengths, distort_key, self)
-        normalized = features.normalize(log_mel, lengths, self, self.prepared.processor.corpus)
+        normalized = features.normalize(log_mel, lengths, self, self.prepared.processor.input.corpus)
         return features.stack_frames(augment.mask(normalized, lengths, mask_key, self), lengths, self.stack)
 
     def eval_examples(self, split: Split, count: int) -> EvalExamples:
@@ -84,24 +80,16 @@ class SpeechTask(SpeechOptions, CorpusTask):
         return sample(split, recordings, count, functools.partial(self.example, speakers=speakers))
 
     def example(
-        self, record: Any, speakers: Mapping[str, Statistics] | None = None
+        self, record: Any, speakers: Mapping[str, Statistics] = MappingProxyType({})
     ) -> tuple[np.ndarray, list[int], Transcript]:
-        processor, log_mel = self.prepared.processor, log_mel_of(record, self)
-        if speakers:
-            log_mel = features.match_corpus(log_mel, speakers[record.speaker], processor.corpus)
-        tokens = processor.vocabulary.encode(self.symbols(record.text))
-        return processor.features(log_mel), tokens, Transcript(record.text, record.speaker)
+        processor = self.prepared.processor
+        inputs = processor.input.encode(log_mel_of(record, self), speakers.get(record.speaker))
+        return inputs, processor.target.tokens(record.text), Transcript(record.text, record.speaker)
 
     def evaluate(self, predictions: Predictions, examples: EvalExamples) -> Evaluation:
-        """Return the errors of tokens and of texts, and those of the most frequent text for all recordings."""
-        evaluation = edits.evaluate(predictions, examples.batch, name=self.error_rate)
-        references = [recording.text for recording in examples.references]
-        decode = self.prepared.processor.decode
-        outputs = {
-            "free_running": [decode(edits.symbols(tokens)) for tokens in predictions.outputs],
-            "baseline/most_frequent": [self.prepared.most_frequent] * len(references),
-        }
-        return text.with_scores(evaluation, outputs, lambda texts: text.error_rates(texts, references))
+        target, texts = self.prepared.processor.target, [transcript.text for transcript in examples.references]
+        frequent = self.prepared.most_frequent
+        return text.evaluate(predictions, examples.batch, target, frequent, name=self.error_rate, texts=texts)
 
     def prepare(self, train: Sequence[Recording], most_frequent: str) -> Prepared:
         """Return training recordings as features in memory, with the statistics and the symbols that they have."""
@@ -111,12 +99,10 @@ class SpeechTask(SpeechOptions, CorpusTask):
             speakers = speaker_statistics(train, log_mels)
             pairs = zip(log_mels, train, strict=True)
             log_mels = [features.match_corpus(mels, speakers[recording.speaker], corpus) for mels, recording in pairs]
-        symbols = [self.symbols(recording.text) for recording in train]
-        vocabulary = Vocabulary.fit(symbols)
-        targets = [vocabulary.encode(sequence) for sequence in symbols]
-        examples = Examples([log_mel.astype(np.float16) for log_mel in log_mels], targets)
-        processor = AudioProcessor(self, corpus, vocabulary, self.separator)
-        return Prepared(InMemory.of(examples), most_frequent, processor)
+        texts = [recording.text for recording in train]
+        target = Symbols.fit(texts, self.separator)
+        examples = Examples([log_mel.astype(np.float16) for log_mel in log_mels], list(map(target.tokens, texts)))
+        return Prepared(InMemory.of(examples), most_frequent, Processor(AudioField(self, corpus), target))
 
 
 def speaker_statistics(recordings: Sequence[Recording], log_mels: Sequence[np.ndarray]) -> Mapping[str, Statistics]:

@@ -27,7 +27,7 @@ from research.data.corpora import asterisk, espeak, flite
 from research.data.corpora.flite import MAX_STRINGS
 from research.data.corpora.recordings import Recording
 from research.options import require_between
-from research.tasks.metrics import edits
+from research.tasks.metrics import edits, text
 from research.tasks.speech import SpeechTask
 from research.tasks.task import EvalExamples, Evaluation, Predictions, Split
 
@@ -68,16 +68,14 @@ class SpeechDigits(SpeechTask):
 
     def evaluate(self, predictions: Predictions, examples: EvalExamples) -> Evaluation:
         real = np.array([recording.speaker == REAL for recording in examples.references])
-        targets = edits.targets(examples.batch)
-        constant = self.prepared.processor.vocabulary.encode(self.symbols(self.prepared.most_frequent))
+        target, frequent = self.prepared.processor.target, self.prepared.most_frequent
         voices = jax.tree.map(lambda x: x[~real], (predictions, examples.batch))
-        evaluation = edits.evaluate(*voices, name=self.error_rate)
-        unseen = [reference for reference, is_real in zip(targets, real, strict=True) if not is_real]
-        evaluation = edits.with_most_frequent(evaluation, constant, unseen, self.error_rate)
+        evaluation = text.evaluate(*voices, target, frequent, name=self.error_rate)
         if not np.any(real):
             return evaluation
+        targets = edits.targets(examples.batch)
         free = edits.score(predictions.outputs, targets)
-        baseline = edits.score(np.array([constant] * len(targets)), targets)
+        baseline = edits.score(np.array([target.tokens(frequent)] * len(targets)), targets)
         single = real & (free.symbols == 1)
         metrics = {
             "free_running/real/word_error_rate": edits.rate(free.distance[real], free.symbols[real]),

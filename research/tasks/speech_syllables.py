@@ -16,7 +16,7 @@ import numpy as np
 
 from research.data.corpora import gcin
 from research.data.corpora.recordings import Recording
-from research.tasks.metrics import edits
+from research.tasks.metrics import edits, text
 from research.tasks.speech import SpeechTask
 from research.tasks.task import EvalExamples, Evaluation, Predictions
 
@@ -36,12 +36,9 @@ class SpeechSyllables(SpeechTask):
         return gcin.load(self.split)
 
     def evaluate(self, predictions: Predictions, examples: EvalExamples) -> Evaluation:
-        processor = self.prepared.processor
-        evaluation = edits.evaluate(predictions, examples.batch)
-        constant = processor.vocabulary.encode(self.symbols(self.prepared.most_frequent))
-        targets = edits.targets(examples.batch)
-        evaluation = edits.with_most_frequent(evaluation, constant, targets)
-        outputs = [processor.decode(edits.symbols(tokens)) for tokens in predictions.outputs]
+        target = self.prepared.processor.target
+        evaluation = text.evaluate(predictions, examples.batch, target, self.prepared.most_frequent)
+        outputs = [target.decode(edits.symbols(tokens)) for tokens in predictions.outputs]
         references = [transcript.text for transcript in examples.references]
         pairs = list(zip(outputs, references, strict=True))
         tones = [output[-1:] != reference[-1] for output, reference in pairs]

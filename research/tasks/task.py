@@ -76,8 +76,6 @@ class Task:
     target: ClassVar[TargetKind]
     same_length: ClassVar[bool] = True
     """Whether all inputs are equally long, so that a step is equally far from the loss in all of them."""
-    processor_type: ClassVar[type[Processor] | None] = None
-    """Class of `processor()`, which restores one that was saved with a run."""
     error_rate: ClassVar[str] = "edit_error_rate"
     """Name of the edits per token, in `teacher_forced/…` and `free_running/…`, where the target is of tokens."""
     length_unit: ClassVar[str] = "length of the input"

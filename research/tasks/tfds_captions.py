@@ -17,8 +17,9 @@ from research.data.batching import in_buckets
 from research.data.corpora import stock
 from research.data.corpora.source import Source
 from research.data.images.files import STAMP_SIZE, decode_image, fit_square
+from research.data.processor import Processor
 from research.data.streaming import Stream
-from research.tasks.captioning import CaptioningTask, ImageProcessor
+from research.tasks.captioning import CaptioningTask
 from research.tasks.corpus_task import Prepared, StoredRecords, spread
 
 SAMPLE = 20_000
@@ -50,10 +51,10 @@ class CocoCaptions(CaptioningTask):
         processor = self.fit(texts)
 
         def measure(photograph: Mapping[str, Any]) -> list[int]:
-            sizes = [len(processor.tokenizer.encode(text)) for text in captions(photograph)]
+            sizes = [len(processor.target.tokens(text)) for text in captions(photograph)]
             return sizes + [0] * (MAX_CAPTIONS - len(sizes))
 
-        tokens = train.measured(f"tokens of captions: {processor.tokenizer.to_dict()}", measure)
+        tokens = train.measured(f"tokens of captions: {processor.target.to_dict()}", measure)
         rows = np.argwhere(tokens > 0)  # photograph and caption of each example
         steps = np.full(len(rows), len(encode(processor, train[0], 0)[0]))
         records = StoredRecords(train, rows, functools.partial(encode, processor))
@@ -72,7 +73,7 @@ def captions(photograph: Mapping[str, Any]) -> list[str]:
     return [" ".join(text.decode().split()) for text in photograph["captions"]["text"][:MAX_CAPTIONS]]
 
 
-def encode(processor: ImageProcessor, photograph: Mapping[str, Any], caption: int) -> tuple[np.ndarray, list[int]]:
+def encode(processor: Processor, photograph: Mapping[str, Any], caption: int) -> tuple[np.ndarray, list[int]]:
     """Return a photograph as a sequence, and one of its captions as tokens."""
     image = fit_square(decode_image(photograph["image"]), STAMP_SIZE)
-    return processor.steps_of(image), processor.tokenizer.encode(captions(photograph)[caption])
+    return processor.input.encode(image), processor.target.tokens(captions(photograph)[caption])

@@ -12,20 +12,22 @@ import functools
 import string
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, ClassVar, Literal
 
 import numpy as np
 
 from research.data.audio.features import Statistics
+from research.data.audio.field import AudioField
 from research.data.audio.files import count_samples, decode_audio
-from research.data.audio.processor import AudioProcessor
 from research.data.batching import in_buckets
 from research.data.corpora import stock
 from research.data.corpora.corpus import SPLITS
 from research.data.corpora.recordings import Recording
 from research.data.corpora.source import Source
+from research.data.processor import Processor
 from research.data.streaming import Stream
-from research.data.text import Vocabulary
+from research.data.text import Symbols
 from research.options import require
 from research.tasks.corpus_task import Prepared, StoredRecords, spread
 from research.tasks.metrics import text
@@ -40,7 +42,6 @@ SUBSETS = {
     "960": "train_clean100+train_clean360+train_other500",
 }
 """TFDS's splits by the hours of speech."""
-LETTERS = (" ", "'", *string.ascii_lowercase)
 COMMANDS = ("down", "go", "left", "no", "off", "on", "right", "stop", "up", "yes", "_silence_", "_unknown_")
 
 
@@ -48,7 +49,7 @@ COMMANDS = ("down", "go", "left", "no", "off", "on", "right", "stop", "up", "yes
 class TfdsSpeech(SpeechTask):
     """A corpus of recordings of TFDS. A subclass names it."""
 
-    vocabulary: ClassVar[Vocabulary]
+    target_field: ClassVar[Symbols]
     sample_rate: int = SAMPLE_RATE
     """Samples a second; recordings of another rate are resampled."""
 
@@ -76,16 +77,16 @@ class TfdsSpeech(SpeechTask):
         corpus = Statistics.of(log_mel_of(recording, self) for recording in chosen)
         most_frequent = text.most_frequent([recording.text for recording in chosen])
         stream = Stream(records, in_buckets(np.stack([frames, sizes + 1], axis=1)))
-        return Prepared(stream, most_frequent, AudioProcessor(self, corpus, self.vocabulary))
+        return Prepared(stream, most_frequent, Processor(AudioField(self, corpus), self.target_field))
 
     def training_example(self, record: Mapping[str, Any], frames: int) -> tuple[np.ndarray, Sequence[int]]:
         """Return log-mel features and symbols; `frames` are those by the length, where resampling may make one more."""
         recording = self.recording(record)
         log_mel = log_mel_of(recording, self)[:frames].astype(np.float16)
-        return log_mel, self.vocabulary.encode(self.symbols(recording.text))
+        return log_mel, self.target_field.tokens(recording.text)
 
     def example(
-        self, record: Any, speakers: Mapping[str, Statistics] | None = None
+        self, record: Any, speakers: Mapping[str, Statistics] = MappingProxyType({})
     ) -> tuple[np.ndarray, list[int], Transcript]:
         return super().example(self.recording(record), speakers)
 
@@ -94,7 +95,7 @@ class TfdsSpeech(SpeechTask):
 class Librispeech(TfdsSpeech):
     """Read English books to their letters, other voices in validation and test (Panayotov et al. 2015), by TFDS."""
 
-    vocabulary: ClassVar[Vocabulary] = Vocabulary(LETTERS)
+    target_field: ClassVar[Symbols] = Symbols((" ", "'", *string.ascii_lowercase))
     token_unit: ClassVar[str] = "character"
     name: Literal["librispeech"] = "librispeech"
     num_mels: int = 80
@@ -128,12 +129,9 @@ class Librispeech(TfdsSpeech):
 class SpeechCommands(TfdsSpeech):
     """Single words of a second to one of ten words, silence or unknown (Warden 2018), through TFDS."""
 
-    vocabulary: ClassVar[Vocabulary] = Vocabulary(COMMANDS)
+    target_field: ClassVar[Symbols] = Symbols(COMMANDS, " ")
     token_unit: ClassVar[str] = "word"
     name: Literal["speech_commands"] = "speech_commands"
-
-    def symbols(self, transcript: str) -> Sequence[str]:
-        return (transcript,)
 
     @functools.cached_property
     def splits(self) -> Mapping[str, Source]:

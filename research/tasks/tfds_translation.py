@@ -18,17 +18,12 @@ from research.data.corpora import stock
 from research.data.corpora.corpus import SPLITS
 from research.data.corpora.libreoffice import Pair
 from research.data.corpora.source import Source
+from research.data.processor import Processor
 from research.data.streaming import Stream
+from research.data.text import normalize
 from research.tasks.corpus_task import Prepared, StoredRecords, spread
 from research.tasks.task import Split
-from research.tasks.translation import (
-    TranslationProcessor,
-    TranslationTask,
-    longest,
-    most_frequent,
-    normalize,
-    word_count,
-)
+from research.tasks.translation import TranslationTask, encode, limited, longest, most_frequent, word_count
 
 SAMPLE = 500_000
 
@@ -52,17 +47,18 @@ class TfdsTranslation(TranslationTask):
         processor = self.fit([pair for pair in pairs if word_count(pair)])
 
         def measure(record: Mapping[str, Any]) -> tuple[int, int, int]:
-            source, target = encode(processor, language, record)
-            return word_count(pair_of(record, language)), len(source), len(target)
+            pair = pair_of(record, language)
+            source, target = encode(processor, pair)
+            return word_count(pair), len(source), len(target)
 
-        tokenizers = json.dumps([processor.source.to_dict(), processor.target.to_dict()])
-        words, *sides = train.measured(f"words and tokens of en and {language}: {tokenizers}", measure).T
+        fields = json.dumps(processor.to_dict())
+        words, *sides = train.measured(f"words and tokens of en and {language}: {fields}", measure).T
         lengths = np.stack([sides[0], sides[1] + 1], axis=1)  # with the end mark
         usable = (words > 0) & (words <= self.max_words) & (sides[1] > 0)
         rows = np.flatnonzero(usable & np.all(lengths <= longest(lengths[usable]), axis=1))
-        processor.max_length = int(np.max(lengths[rows, 0]))
-        records = StoredRecords(train, rows[:, None], functools.partial(encode, processor, language))
-        return Prepared(Stream(records, in_buckets(lengths[rows])), most_frequent(pairs), processor)
+        records = StoredRecords(train, rows[:, None], functools.partial(encode_record, processor, language))
+        stream = Stream(records, in_buckets(lengths[rows]))
+        return Prepared(stream, most_frequent(pairs), limited(processor, lengths[rows]))
 
     def records(self, split: Split) -> list[Pair]:
         return self.short(pair_of(record, self.target_language) for record in self.splits[split])
@@ -97,6 +93,6 @@ def pair_of(record: Mapping[str, Any], language: str) -> Pair:
     return Pair(*(normalize(record[key].decode()) for key in ("en", language)))
 
 
-def encode(processor: TranslationProcessor, language: str, record: Mapping[str, Any]) -> tuple[np.ndarray, list[int]]:
+def encode_record(processor: Processor, language: str, record: Mapping[str, Any]) -> tuple[np.ndarray, list[int]]:
     """Return the tokens of a record's pair."""
-    return processor.tokens(pair_of(record, language))
+    return encode(processor, pair_of(record, language))

@@ -16,11 +16,10 @@ training.
 """
 
 import functools
-import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from dataclasses import dataclass, replace
+from typing import ClassVar, Literal
 
 import numpy as np
 
@@ -28,9 +27,8 @@ from research.batch import TaskSpec
 from research.data.batching import Examples
 from research.data.corpora import libreoffice
 from research.data.corpora.libreoffice import Pair
-from research.data.processor import Axis, Kind, Processor
-from research.data.text import Tokenizer, TokenizerName, fit_tokenizer, restore_tokenizer
-from research.errors import UserError
+from research.data.processor import Processor
+from research.data.text import TokenizerName, fit_text
 from research.options import require_between, require_default
 from research.tasks.corpus_task import CorpusTask, InMemory, Prepared
 from research.tasks.metrics import edits, text
@@ -43,56 +41,11 @@ LANGUAGES = {"de": "German", "fr": "French", "ja": "Japanese", "pt": "Portuguese
              "az": "Azerbaijani", "be": "Belarusian", "gl": "Galician"}  # fmt: skip
 
 
-@dataclass
-class TranslationProcessor(Processor):
-    """An English sentence to tokens; tokens to a translation."""
-
-    kind: ClassVar[Kind] = "text"
-    source: Tokenizer
-    target: Tokenizer
-    max_length: int = 0
-    """Tokens of the longest sentence of training; `encode` refuses a longer one."""
-
-    def to_dict(self) -> dict[str, Any]:
-        return {"source": self.source.to_dict(), "target": self.target.to_dict(), "max_length": self.max_length}
-
-    @classmethod
-    def from_dict(cls, saved: Mapping[str, Any]) -> "TranslationProcessor":
-        return cls(restore_tokenizer(saved["source"]), restore_tokenizer(saved["target"]), saved["max_length"])
-
-    def encode(self, source: str) -> np.ndarray:
-        sentence = normalize(source)
-        if not sentence:
-            raise UserError("an empty line: must be an English sentence")
-        if unknown := self.source.unknown(sentence):
-            allowed = f"of characters that training had, not {_short(' '.join(unknown))}"
-            raise UserError(f"{_short(sentence)}: must be {allowed}")
-        ids = self.source.encode(sentence)
-        if len(ids) > self.max_length:
-            allowed = f"at most {self.max_length}, as in training"
-            raise UserError(f"{_short(sentence)}: is {len(ids)} tokens long; must be {allowed}")
-        return np.array(ids, np.int32)
-
-    def decode(self, tokens: Sequence[int]) -> str:
-        return self.target.decode(tokens)
-
-    def symbols(self, tokens: Sequence[int]) -> list[str]:
-        return self.target.symbols(tokens)
-
-    def axis(self, source: str) -> Axis:
-        return Axis(labels=self.source.symbols(self.source.encode(normalize(source))))
-
-    def tokens(self, pair: Pair) -> tuple[np.ndarray, list[int]]:
-        """Return the tokens of a sentence and of its translation."""
-        return np.array(self.source.encode(pair.english), np.int32), self.target.encode(pair.translation)
-
-
 @dataclass(frozen=True)
 class TranslationTask(CorpusTask):
     """A task that translates English sentences. A subclass names the corpus."""
 
     inputs: ClassVar[InputKind] = "tokens"
-    processor_type: ClassVar[type[Processor] | None] = TranslationProcessor
     length_unit: ClassVar[str] = "words in the sentence"
     words_range: ClassVar[tuple[int, int]] = (3, 100)
     """Bounds of `max_words`."""
@@ -116,34 +69,37 @@ class TranslationTask(CorpusTask):
     @functools.cached_property
     def spec(self) -> TaskSpec:
         (source, target), processor = self.longest, self.prepared.processor
-        return TaskSpec("tokens", processor.source.size, source, "tokens", processor.target.size, target)
+        return TaskSpec("tokens", processor.input.size, source, "tokens", processor.target.size, target)
 
     def records(self, split: Split) -> list[Pair]:
         return self.short(self.splits[split])
 
     def example(self, record: Pair) -> tuple[np.ndarray, list[int], Pair]:
-        return *self.prepared.processor.tokens(record), record
+        return *encode(self.prepared.processor, record), record
 
     def evaluate(self, predictions: Predictions, examples: EvalExamples) -> Evaluation:
-        pairs, processor = examples.references, self.prepared.processor
+        pairs, target, language = examples.references, self.prepared.processor.target, self.target_language
         words = np.array([word_count(pair) for pair in pairs], np.int32)
         references = [pair.translation for pair in pairs]
-        outputs = [processor.decode(edits.symbols(tokens)) for tokens in predictions.outputs]
-        evaluation = edits.evaluate(predictions, examples.batch, name=self.error_rate, lengths=words)
+        evaluation = text.evaluate(
+            predictions,
+            examples.batch,
+            target,
+            self.prepared.most_frequent,
+            name=self.error_rate,
+            lengths=words,
+            texts=references,
+            score=functools.partial(text.translation_scores, language=language),
+            baselines={"baseline/copy_source": [pair.english for pair in pairs]},
+        )
         assert evaluation.by_length is not None
+        outputs = [target.decode(edits.symbols(tokens)) for tokens in predictions.outputs]
         for length in evaluation.by_length["length"]:
             rows = np.flatnonzero(words == length).tolist()
             of_length, right = [outputs[row] for row in rows], [references[row] for row in rows]
-            for name, value in text.translation_scores(of_length, right, self.target_language).items():
+            for name, value in text.translation_scores(of_length, right, language).items():
                 evaluation.by_length.setdefault(name, []).append(value)
-        texts = {
-            "free_running": outputs,
-            "baseline/most_frequent": [self.prepared.most_frequent] * len(pairs),
-            "baseline/copy_source": [pair.english for pair in pairs],
-        }
-        evaluation = text.with_translation_scores(evaluation, texts, references, self.target_language)
-        constant = processor.target.encode(self.prepared.most_frequent)
-        return edits.with_most_frequent(evaluation, constant, edits.targets(examples.batch))
+        return replace(evaluation, signatures=text.signatures(language))
 
     def describe(self) -> str:
         sizes = "/".join(dict.fromkeys(map(str, (self.source_vocab_size, self.target_vocab_size))))
@@ -154,12 +110,13 @@ class TranslationTask(CorpusTask):
         """Return the pairs whose English sentence has words, and not too many."""
         return [pair for pair in pairs if 0 < word_count(pair) <= self.max_words]
 
-    def fit(self, pairs: Sequence[Pair]) -> TranslationProcessor:
+    def fit(self, pairs: Sequence[Pair]) -> Processor:
         """Return the processor of training pairs, which knows no longest sentence yet."""
         english, translations = [pair.english for pair in pairs], [pair.translation for pair in pairs]
-        source = fit_tokenizer(self.tokenizer, english, self.source_vocab_size, "task.source_vocab_size")
-        target = fit_tokenizer(self.tokenizer, translations, self.target_vocab_size, "task.target_vocab_size")
-        return TranslationProcessor(source, target)
+        source = fit_text(self.tokenizer, english, self.source_vocab_size, "task.source_vocab_size")
+        return Processor(
+            source, fit_text(self.tokenizer, translations, self.target_vocab_size, "task.target_vocab_size")
+        )
 
 
 @dataclass(frozen=True)
@@ -185,12 +142,21 @@ class Translation(TranslationTask):
     def prepared(self) -> Prepared:
         train = self.short(self.splits["train"])
         processor = self.fit(train)
-        inputs, targets = zip(*map(processor.tokens, train), strict=True)
+        inputs, targets = zip(*(encode(processor, pair) for pair in train), strict=True)
         examples = Examples(inputs, targets)
         lengths = examples.lengths
         examples = examples.take(np.flatnonzero(np.all(lengths <= longest(lengths), axis=1)))
-        processor.max_length = int(np.max(examples.lengths[:, 0]))
-        return Prepared(InMemory.of(examples), most_frequent(train), processor)
+        return Prepared(InMemory.of(examples), most_frequent(train), limited(processor, examples.lengths))
+
+
+def encode(processor: Processor, pair: Pair) -> tuple[np.ndarray, list[int]]:
+    """Return the tokens of a sentence and of its translation."""
+    return processor.input.encode(pair.english), processor.target.tokens(pair.translation)
+
+
+def limited(processor: Processor, lengths: np.ndarray) -> Processor:
+    """Return the processor that refuses a sentence longer than all training examples, of lengths [N, 2]."""
+    return replace(processor, input=replace(processor.input, max_length=int(np.max(lengths[:, 0]))))
 
 
 def longest(lengths: np.ndarray) -> np.ndarray:
@@ -206,12 +172,3 @@ def most_frequent(pairs: Sequence[Pair]) -> str:
 def word_count(pair: Pair) -> int:
     """Return the words of the English sentence."""
     return len(pair.english.split())
-
-
-def normalize(sentence: str) -> str:
-    """Return a text in composed characters, with one space for all white space, as the corpus is."""
-    return " ".join(unicodedata.normalize("NFC", sentence).split())
-
-
-def _short(message: str, most: int = 60) -> str:
-    return message if len(message) <= most else f"{message[: most - 1]}…"

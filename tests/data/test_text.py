@@ -3,7 +3,7 @@ import json
 import pytest
 
 from research.batch import BOS, EOS, FIRST_SYMBOL, PAD
-from research.data.text import UNKNOWN, Characters, Subwords, Tokenizer, Vocabulary, fit_tokenizer, restore_tokenizer
+from research.data.text import UNKNOWN, Subwords, Symbols, Text, fit_text
 from research.errors import UserError
 
 TEXTS = [f"{verb} the {noun} (the {noun}s)." for verb in ("Opens", "Closes", "Löscht") for noun in ("file", "page")] * 3
@@ -11,19 +11,19 @@ KEY = "task.source_vocab_size"
 
 
 @pytest.fixture(params=["characters", "subwords"])
-def tokenizer(request: pytest.FixtureRequest) -> Tokenizer:
-    return fit_tokenizer(request.param, TEXTS, 40, KEY)
+def tokenizer(request: pytest.FixtureRequest) -> Text:
+    return fit_text(request.param, TEXTS, 40, KEY)
 
 
 def test_text_comes_back_from_its_ids_which_stand_behind_the_marks(tokenizer):
     for text in TEXTS:
-        ids = tokenizer.encode(text)
+        ids = tokenizer.tokens(text)
         assert tokenizer.decode(ids) == text
         assert min(ids) > UNKNOWN == FIRST_SYMBOL and max(ids) < tokenizer.size
 
 
 def test_marks_are_ignored_and_each_other_id_has_a_symbol(tokenizer):
-    ids = tokenizer.encode("Opens the file.")
+    ids = tokenizer.tokens("Opens the file.")
     assert tokenizer.decode([BOS, *ids, EOS, PAD, PAD]) == "Opens the file."
     assert tokenizer.symbols([BOS, *ids, EOS]) == tokenizer.symbols(ids)
     assert len(tokenizer.symbols(ids)) == len(ids)
@@ -31,7 +31,7 @@ def test_marks_are_ignored_and_each_other_id_has_a_symbol(tokenizer):
 
 
 def test_what_training_did_not_have_is_unknown_in_ids_in_text_and_by_symbol(tokenizer):
-    ids = tokenizer.encode("Opens ☃☃ the é")
+    ids = tokenizer.tokens("Opens ☃☃ the é")
     assert ids.count(UNKNOWN) >= 2
     assert tokenizer.decode(ids).startswith("Opens ⁇") and "☃" not in tokenizer.decode(ids)
     assert "<unk>" in tokenizer.symbols(ids)
@@ -39,33 +39,49 @@ def test_what_training_did_not_have_is_unknown_in_ids_in_text_and_by_symbol(toke
     assert tokenizer.unknown("Opens the file") == []
 
 
-def test_a_restored_tokenizer_is_the_same_and_so_is_one_that_is_fitted_again(tokenizer):
-    again = restore_tokenizer(json.loads(json.dumps(tokenizer.to_dict())))
-    assert type(again) is type(tokenizer) and again.size == tokenizer.size
-    assert again.encode("Löscht the page ☃.") == tokenizer.encode("Löscht the page ☃.")
+def test_a_restored_field_equals_the_first_and_so_does_one_that_is_fitted_again(tokenizer):
+    again = type(tokenizer).from_dict(json.loads(json.dumps(tokenizer.to_dict())))
+    assert again == tokenizer and again.size == tokenizer.size
+    assert again.tokens("Löscht the page ☃.") == tokenizer.tokens("Löscht the page ☃.")
     assert again.decode(range(again.size)) == tokenizer.decode(range(tokenizer.size))
-    name = "characters" if isinstance(tokenizer, Characters) else "subwords"
-    assert fit_tokenizer(name, TEXTS, 40, KEY).to_dict() == tokenizer.to_dict()
+    name = "characters" if isinstance(tokenizer, Symbols) else "subwords"
+    assert fit_text(name, TEXTS, 40, KEY) == tokenizer
 
 
 def test_a_character_that_training_has_once_is_unknown():
-    tokenizer = Characters.fit(["aab", "b c"])
-    assert tokenizer.encode("abc") == [UNKNOWN + 1, UNKNOWN + 2, UNKNOWN]
-    assert tokenizer.size == FIRST_SYMBOL + 3
+    text = fit_text("characters", ["aab", "b c"], 0, KEY)
+    assert text.tokens("abc") == [UNKNOWN + 1, UNKNOWN + 2, UNKNOWN]
+    assert text.size == FIRST_SYMBOL + 3
 
 
-def test_a_vocabulary_maps_unknown_symbols_to_unk_or_refuses_them():
-    vocabulary = Vocabulary.fit([["b", "a"], ["b"]])
-    assert vocabulary.symbols == ("<unk>", "a", "b") and vocabulary.size == FIRST_SYMBOL + 3
-    assert vocabulary.encode(["b", "x"]) == [UNKNOWN + 2, UNKNOWN]
+def test_symbols_stand_between_separators_and_unknown_ones_become_unk_or_are_refused():
+    text = Symbols.fit(["b a", "b"], " ")
+    assert text.vocabulary == ("<unk>", "a", "b") and text.size == FIRST_SYMBOL + 3
+    assert text.tokens("b x") == [UNKNOWN + 2, UNKNOWN] and text.decode([UNKNOWN + 2, UNKNOWN]) == "b ⁇"
     with pytest.raises(KeyError):
-        Vocabulary(("a", "b")).encode(["x"])
+        Symbols(("a", "b")).tokens("x")
+    with pytest.raises(ValueError, match="equal"):
+        Symbols(("a", "a"))
+
+
+def test_a_user_s_text_is_normalized_and_refused_in_one_line_where_the_model_does_not_know_it():
+    text = Symbols(("a", "é", " "), lowercase=True, max_length=3)
+    assert text.load("  A\t e\u0301 ") == "a é"
+    assert text.encode("é a").tolist() == [FIRST_SYMBOL + 1, FIRST_SYMBOL + 2, FIRST_SYMBOL]
+    assert text.axis("é a").labels == ["é", " ", "a"]
+    for source, line in {
+        " ": "an empty line: must be text",
+        "a☃b": "a☃b: must be of symbols that training had, not ☃ b",
+        "aaaa": "aaaa: is 4 tokens long; must be at most 3, as in training",
+    }.items():
+        with pytest.raises(UserError, match=f"^{line}$"):
+            text.load(source)
 
 
 def test_there_are_as_many_subwords_as_options_say_and_frequent_words_are_one():
     tokenizer = Subwords.fit(TEXTS, 60, KEY)
     assert tokenizer.size == FIRST_SYMBOL + 60
-    assert "▁the" in tokenizer.symbols(tokenizer.encode("Opens the file"))
+    assert "▁the" in tokenizer.symbols(tokenizer.tokens("Opens the file"))
 
 
 @pytest.mark.parametrize(("count", "allowed"), [(5, r"at least \d+, as each character"), (5000, r"at most \d+, as")])

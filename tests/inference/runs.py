@@ -2,7 +2,6 @@
 
 import functools
 import shutil
-from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -14,10 +13,11 @@ import numpy as np
 from research.batch import FIRST_SYMBOL, TaskSpec
 from research.config import Config
 from research.config.flat import override
-from research.data.processor import Axis, Processor
+from research.data.field import Axis, Field
+from research.data.processor import FIELDS, Processor
+from research.data.text import Symbols
 from research.errors import UserError
 from research.seq2seq.budget import resolve_hidden_size
-from research.tasks.pronunciation import SpellingProcessor
 from research.tasks.task import Task
 from research.tracking.run_directory import RunDirectory
 from research.training import checkpoint
@@ -27,7 +27,7 @@ from research.training.step import Program
 
 TEXT = TaskSpec("tokens", FIRST_SYMBOL + 4, 6, "tokens", FIRST_SYMBOL + 3, 8)
 FILES = TaskSpec("features", 2, 6, "tokens", FIRST_SYMBOL + 3, 8)
-SPELLING = SpellingProcessor("abcd", ("X", "Y", "Z"))
+SPELLING = Processor(Symbols(("a", "b", "c", "d"), lowercase=True), Symbols(("X", "Y", "Z"), " "))
 FACTOR = 3
 """How much larger than at initialization the weights are: outputs differ with the input."""
 BASE = override(
@@ -44,40 +44,34 @@ BASE = override(
 )
 
 
-class FileProcessor(Processor):
+class Numbers(Field):
     """A file of numbers, two a line, which are the steps of a recording or an image."""
 
-    def to_dict(self) -> dict[str, Any]:
-        return {}
-
-    @classmethod
-    def from_dict(cls, saved: Mapping[str, Any]) -> "FileProcessor":
-        return cls()
-
-    def encode(self, source: str) -> np.ndarray:
+    def load(self, source: str) -> np.ndarray:
         lines = Path(source).read_text().splitlines()
         try:
             return np.array([line.split() for line in lines], np.float32).reshape(-1, 2)
         except ValueError as error:
             raise UserError(f"{source}: holds no numbers\nbut something else") from error
 
-    def decode(self, tokens: Sequence[int]) -> str:
-        return "".join(self.symbols(tokens))
+    def encode(self, value: np.ndarray) -> np.ndarray:
+        return value
 
-    def symbols(self, tokens: Sequence[int]) -> list[str]:
-        return ["XYZ"[token - FIRST_SYMBOL] for token in tokens]
-
-    def axis(self, source: str) -> Axis:
-        steps = self.encode(source)
-        return Axis(picture=steps.T, name="time (s)", extent=0.5 * len(steps))
+    def axis(self, value: np.ndarray) -> Axis:
+        return Axis(picture=value.T, name="time (s)", extent=0.5 * len(value))
 
 
-class Recordings(FileProcessor):
-    kind = "audio"
+class Recording(Numbers):
+    name, kind = "numbers_of_audio", "audio"
 
 
-class Images(FileProcessor):
-    kind = "image"
+class Image(Numbers):
+    name, kind = "numbers_of_an_image", "image"
+
+
+FIELDS.update({field.name: field for field in (Recording, Image)})
+LETTERS = Symbols(("X", "Y", "Z"))
+RECORDINGS, IMAGES = Processor(Recording(), LETTERS), Processor(Image(), LETTERS)
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,6 @@ from research.data.corpora.cmudict import Pronunciations, Words
 from research.inference import predict as command
 from research.tasks import task as tasks
 from research.tasks.metrics.edits import score
-from research.tasks.pronunciation import Pronunciation
 from research.training.trainer import train_trials
 from tests.inference import runs
 
@@ -185,17 +184,8 @@ def test_inputs_are_answered_a_chunk_at_a_time(trained, monkeypatch, stdin, caps
     assert [name for name, _ in columns(capsys.readouterr().out)] == ["ab", "ab", "dd", "ab"]
 
 
-@pytest.fixture
-def processor(monkeypatch):
-    def put(kind: type[runs.FileProcessor]) -> runs.FileProcessor:
-        monkeypatch.setattr(Pronunciation, "processor_type", kind)
-        return kind()
-
-    return put
-
-
-def test_a_folder_and_files_are_answered_by_path(files, processor, tmp_path, capsys):
-    run = runs.write(tmp_path / "run", runs.FILES, processor(runs.Recordings)).path
+def test_a_folder_and_files_are_answered_by_path(files, tmp_path, capsys):
+    run = runs.write(tmp_path / "run", runs.FILES, runs.RECORDINGS).path
     assert predict(run, files) == 0
     lines = columns(capsys.readouterr().out)
     assert [Path(name).relative_to(files).as_posix() for name, _ in lines] == ["a.wav", "b.wav", "more/c.wav"]
@@ -203,8 +193,8 @@ def test_a_folder_and_files_are_answered_by_path(files, processor, tmp_path, cap
     assert capsys.readouterr().out == lines[1][1] + "\n"
 
 
-def test_a_file_on_the_standard_input_is_answered(files, processor, stdin, tmp_path, capsys):
-    run = runs.write(tmp_path / "run", runs.FILES, processor(runs.Images)).path
+def test_a_file_on_the_standard_input_is_answered(files, stdin, tmp_path, capsys):
+    run = runs.write(tmp_path / "run", runs.FILES, runs.IMAGES).path
     assert predict(run, files / "strip.png") == 0
     named = capsys.readouterr().out
     stdin((files / "strip.png").read_bytes())
@@ -215,8 +205,8 @@ def test_a_file_on_the_standard_input_is_answered(files, processor, stdin, tmp_p
     assert capsys.readouterr() == ("", "error: -: holds no numbers but something else\n")
 
 
-def test_files_that_cannot_be_read_are_told_and_the_others_answered(files, processor, tmp_path, capsys):
-    run = runs.write(tmp_path / "run", runs.FILES, processor(runs.Recordings)).path
+def test_files_that_cannot_be_read_are_told_and_the_others_answered(files, tmp_path, capsys):
+    run = runs.write(tmp_path / "run", runs.FILES, runs.RECORDINGS).path
     (files / "empty.wav").write_text("")
     (files / "text.wav").write_text("spoken words")
     assert predict(run, files, "absent.wav", files / "more" / "c.wav") == 2
@@ -272,9 +262,9 @@ def test_alignments_of_several_inputs_have_the_number_of_their_input(trained, tm
     assert places(figures) == ["out-1.png", "out-3.png"]
 
 
-def test_the_axis_fits_where_the_encoder_shortens(files, processor, tmp_path, figures):
+def test_the_axis_fits_where_the_encoder_shortens(files, tmp_path, figures):
     changes = {"model__subsampling": "convolution", "model__subsampling_factor": 2}
-    run = runs.write(tmp_path / "run", runs.FILES, processor(runs.Recordings), **changes).path
+    run = runs.write(tmp_path / "run", runs.FILES, runs.RECORDINGS, **changes).path
     assert predict(run, files, f"--alignment={tmp_path}/out.svg") == 0
     assert places(figures) == ["out-1.svg", "out-2.svg", "out-3.svg"]
     for item, _ in figures:

@@ -17,7 +17,6 @@ from research.inference.predictor import Output, Predictor, _outputs, batches, s
 from research.inference.restore import TrainedModel, restore
 from research.seq2seq.decoding import Beam, Decoding, Greedy, Hypotheses, Sample
 from research.seq2seq.options import ModelOptions
-from research.tasks.pronunciation import Pronunciation
 from tests import quick
 from tests.inference import runs
 from tests.training.trials import counting_compilations
@@ -29,7 +28,7 @@ def trained(tmp_path_factory) -> TrainedModel:
 
 
 def restored(folder: Path, spec=runs.TEXT, **changes) -> TrainedModel:
-    processor = runs.SPELLING if spec is runs.TEXT else runs.Recordings()
+    processor = runs.SPELLING if spec is runs.TEXT else runs.RECORDINGS
     return restore(runs.write(folder, spec, processor, zoneout__hidden=0.1, **changes).path)
 
 
@@ -149,8 +148,7 @@ def test_alignments_are_those_of_an_input_alone(changes, tmp_path):
         np.testing.assert_allclose(weights.sum(axis=1), 1, atol=1e-5)
 
 
-def test_features_go_the_same_way(tmp_path, monkeypatch):
-    monkeypatch.setattr(Pronunciation, "processor_type", runs.Recordings)
+def test_features_go_the_same_way(tmp_path):
     model = restored(tmp_path / "run", runs.FILES)
     rng = np.random.default_rng(0)
     recordings = [rng.normal(size=(steps, 2)).astype(np.float32) for steps in (3, 40)]

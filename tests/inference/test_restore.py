@@ -85,7 +85,7 @@ def test_what_is_no_run_is_said_with_the_runs_in_it(run, tmp_path):
 
 def test_a_task_without_a_processor_is_said(tmp_path):
     run = RunDirectory.create(tmp_path / "run", override(Config(), {"task.name": "adding"}))
-    assert "its task, adding, has no processor" in refused(run.path)
+    assert "its task, adding, has no processor.json" in refused(run.path)
 
 
 def test_a_run_of_an_older_version_is_said(run):
@@ -109,7 +109,16 @@ def test_a_broken_processor_file_is_said(content, message, run):
     assert message in refused(run.path)
 
 
-@pytest.mark.parametrize("saved", [None, [], {"letters": 3, "phonemes": []}, {"letters": "aa", "phonemes": []}])
+@pytest.mark.parametrize(
+    "saved",
+    [
+        None,
+        [],
+        {"input": {"name": "no_field"}, "target": {}},
+        {"input": {"name": "symbols", "vocabulary": 3}, "target": {}},
+        {"input": {"name": "symbols", "vocabulary": "aa"}, "target": {}},
+    ],
+)
 def test_what_is_no_processor_is_said(saved, run):
     run.processor_file.write_text(json.dumps(run.processor() | {"processor": saved}))
     assert "processor.json: is no processor of the task pronunciation" in refused(run.path)
@@ -117,8 +126,8 @@ def test_what_is_no_processor_is_said(saved, run):
 
 def test_a_processor_with_fewer_symbols_than_the_model_predicts_is_said(run):
     saved = run.processor()
-    fewer = saved["processor"] | {"phonemes": saved["processor"]["phonemes"][:-1]}
-    run.processor_file.write_text(json.dumps(saved | {"processor": fewer}))
+    saved["processor"]["target"]["vocabulary"].pop()
+    run.processor_file.write_text(json.dumps(saved))
     assert "processor.json: is no processor of the task pronunciation (IndexError" in refused(run.path)
 
 

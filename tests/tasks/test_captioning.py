@@ -6,13 +6,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from PIL import Image
 
 from research.data.batching import Examples
 from research.data.corpora import tuxpaint
-from research.data.text import Characters, Vocabulary
-from research.tasks.captioning import ImageProcessor, ImageStamps, evaluate_captions
-from research.tasks.pronunciation import SpellingProcessor
+from research.data.images.patches import ImageField
+from research.data.processor import Processor
+from research.data.text import Symbols
+from research.tasks.captioning import ImageStamps, evaluate_captions
 from research.tasks.task import EvalExamples
 from tests import quick
 from tests.data.corpora.stamp_files import installed, png, text
@@ -40,8 +40,8 @@ def task(collection) -> ImageStamps:
     return ImageStamps(**PLAIN)
 
 
-def reader(scan_order: str, patch: int) -> ImageProcessor:
-    return ImageProcessor(16, scan_order, patch, Characters.fit(["aabb"]))
+def reader(scan_order: str, patch: int) -> ImageField:
+    return ImageField(16, scan_order, patch)
 
 
 @pytest.mark.parametrize(("scan_order", "patch"), SCAN_ORDERS)
@@ -62,7 +62,7 @@ def test_a_step_is_a_row_a_column_or_a_square():
 
 def test_batches_hold_training_pictures_with_their_captions(task, collection):
     own = task.processor()
-    known = {own.steps_of(one.pixels).tobytes(): one.caption for one in collection["train"]}
+    known = {own.input.encode(one.pixels).tobytes(): one.caption for one in collection["train"]}
     assert len(known) == len(collection["train"])
     data = jax.device_put(task.data)
     seen = set()
@@ -80,8 +80,8 @@ def test_batches_hold_training_pictures_with_their_captions(task, collection):
 
 def test_half_of_the_pictures_are_mirrored(collection):
     task = ImageStamps(**PLAIN, mirror=True)
-    own = task.processor()
-    steps = own.steps_of(collection["train"][0].pixels)
+    own = task.processor().input
+    steps = own.encode(collection["train"][0].pixels)
     pixels = own.unscan(steps[None], np)[0]
     steps = jnp.asarray(np.repeat(steps[None], 200, axis=0))
     found = own.unscan(np.asarray(quick.jit(task.augment)(steps, jnp.full(200, 16), jax.random.key(0))[0]), np)
@@ -92,7 +92,7 @@ def test_half_of_the_pictures_are_mirrored(collection):
 
 def test_distorted_pictures_have_white_around_them(collection):
     task = ImageStamps(**PLAIN, shift=3.0)
-    own = task.processor()
+    own = task.processor().input
     steps = jnp.asarray(own.scan(np.ones((50, 16, 16, 3), np.float32), np))
     found = own.unscan(np.asarray(quick.jit(task.augment)(steps, jnp.full(50, 16), jax.random.key(0))[0]), np)
     assert found[:, 0].min() == 0 and found[:, 8, 8].min() == pytest.approx(1)
@@ -129,42 +129,40 @@ def test_a_perfect_model_and_the_most_frequent_caption_are_scored(task):
 
 def test_pieces_of_words_are_tokens_as_well(collection):
     task = ImageStamps(size=16, scan_order="rows", vocab_size=45)
-    own = ImageProcessor.from_dict(task.processor().to_dict())
+    own = Processor.from_dict(task.processor().to_dict())
     caption = collection["train"][0].caption
-    ids = task.processor().tokenizer.encode(caption)
+    ids = task.processor().target.tokens(caption)
     assert len(ids) < len(caption) and own.decode(ids) == caption
     assert task.spec.target_size == 48 and task.spec.input_size == 48
 
 
 @pytest.mark.parametrize(("scan_order", "patch"), SCAN_ORDERS)
 def test_a_reader_made_anew_reads_a_file_as_the_corpus_was_read(scan_order, patch, collection, tmp_path):
-    own = ImageProcessor.from_dict(reader(scan_order, patch).to_dict())
+    own = ImageField.from_dict(reader(scan_order, patch).to_dict())
     (tmp_path / "one.png").write_bytes(png(0, "RGBA"))
-    read = own.encode(str(tmp_path / "one.png"))
+    image = own.load(str(tmp_path / "one.png"))
     stamp = next(one for split in collection.values() for one in split if one.caption.startswith("A cat"))
-    np.testing.assert_array_equal(read, own.steps_of(stamp.pixels))
-    picture = own.axis(str(tmp_path / "one.png")).picture
+    np.testing.assert_array_equal(own.encode(image), own.encode(stamp.pixels))
+    picture = own.axis(image).picture
     assert picture is not None and picture.size == 256 and 0 <= picture.min() <= picture.max() <= 1
 
 
-def test_the_squares_of_an_alignment_stand_side_by_side(tmp_path):
+def test_the_squares_of_an_alignment_stand_side_by_side():
     image = np.full((96, 96, 3), 255, np.uint8)
     image[:24, 24:48] = 0  # the second of 16 squares
-    Image.fromarray(image).save(tmp_path / "one.png")
-    picture = reader("patches", 4).axis(str(tmp_path / "one.png")).picture
+    picture = reader("patches", 4).axis(image).picture
     assert picture is not None and picture.shape == (4, 64)
     assert picture[:, 4:8].max() == 0 and picture[:, :4].min() == 1 == picture[:, 8:].min()
 
 
 def test_the_model_and_the_most_frequent_caption_are_scored_against_the_same_texts():
-    words = Vocabulary(("a", "red", "cat", "dog", "and", "one", "more"))
+    words = Symbols(("a", "red", "cat", "dog", "and", "one", "more"), " ")
     references = ["a red cat and a dog", "a red dog", "one more cat", "a red cat"]
-    targets = [words.encode(caption.split()) for caption in references]
+    targets = [words.tokens(caption) for caption in references]
     examples = EvalExamples("test", Examples([np.zeros((3, 2), np.float32)] * 4, targets).batch(), references)
-    said = [words.encode(text.split()) for text in ("a red cat and a dog", "a red cat", "one more cat", "a dog")]
-    made, decoder = perfect(examples, outputs=outputs(said)), SpellingProcessor(words.symbols, words.symbols)
-    most_frequent = "a red cat", words.encode(["a", "red", "cat"])
-    metrics = evaluate_captions(made, examples, decoder, *most_frequent, "en").metrics
+    said = [words.tokens(text) for text in ("a red cat and a dog", "a red cat", "one more cat", "a dog")]
+    predictions = perfect(examples, outputs=outputs(said))
+    metrics = evaluate_captions(predictions, examples, words, "a red cat", "en").metrics
     assert metrics["free_running/exact_match"] == 0.5 == metrics["free_running/sequence_error_rate"]
     assert metrics["free_running/edit_error_rate"] == pytest.approx(3 / 15)  # dog for cat; red is missing, dog for cat
     assert metrics["baseline/most_frequent/exact_match"] == 0.25

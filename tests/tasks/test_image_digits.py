@@ -8,9 +8,10 @@ from PIL import Image
 
 from research.batch import EOS, FIRST_SYMBOL
 from research.data.corpora import mnist
+from research.data.processor import Processor
 from research.errors import UserError
 from research.tasks import task as tasks
-from research.tasks.image_digits import ImageDigits, StripProcessor
+from research.tasks.image_digits import ImageDigits
 from research.tasks.task import Split
 from tests import quick
 from tests.tasks.outputs import perfect
@@ -128,7 +129,7 @@ def test_exact_match_counts_strips_and_the_table_counts_digits(task):
 
 def test_a_reader_made_anew_reads_a_strip_of_training_as_it_is(task, tmp_path):
     inputs, sizes, targets, ends = examples(task)
-    reader = StripProcessor.from_dict(task.processor().to_dict())
+    reader = Processor.from_dict(task.processor().to_dict())
     strip = inputs[-1, : sizes[-1]]
     Image.fromarray(np.rint(strip.T * 255).astype(np.uint8)).save(tmp_path / "one.png")
     np.testing.assert_allclose(reader.encode(str(tmp_path / "one.png")), strip, atol=1e-6)

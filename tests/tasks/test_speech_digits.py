@@ -93,7 +93,7 @@ def test_test_has_unseen_voices_and_the_real_one(task, everything):
     unseen = [one for one, is_her in zip(everything.references, real, strict=True) if not is_her]
     assert sorted(one.text for one in unseen) == sorted(one.text for one in TEST)
     assert {one.speaker for one in unseen} == {"d"} and np.sum(real) == len(REAL) + NUM_STRINGS
-    assert task.processor().vocabulary.symbols == ("<unk>", *sorted(WORDS))
+    assert task.processor().target.vocabulary == ("<unk>", *sorted(WORDS))
 
 
 def test_real_digits_stand_alone_and_in_strings_that_training_does_not_have():

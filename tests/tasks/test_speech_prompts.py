@@ -47,13 +47,13 @@ def evaluated(task: SpeechPrompts, **said: str) -> dict[str, float]:
     """Return the metrics of a model that says these texts in place of those with a word as their first."""
     examples = task.eval_examples("test", 100)
     texts = [str(said.get(one.text.split()[0], one.text)) for one in examples.references]
-    tokens = [task.processor().vocabulary.encode(text) for text in texts]
+    tokens = [task.processor().target.tokens(text) for text in texts]
     return task.evaluate(perfect(examples, outputs=outputs(tokens)), examples).metrics
 
 
 def test_neither_validation_nor_test_is_trained_on(task):
     assert sorted(trained_on(task)) == sorted(SPLITS["train"])
-    assert set(task.processor().vocabulary.symbols) == {"<unk>", *"".join(SPLITS["train"])}
+    assert set(task.processor().target.vocabulary) == {"<unk>", *"".join(SPLITS["train"])}
     for split in ("validation", "test"):
         assert sorted(one.text for one in task.eval_examples(split, 99).references) == sorted(SPLITS[split])
 

@@ -32,7 +32,7 @@ def evaluated(task: SpeechSyllables, **said: str) -> dict[str, float]:
     """Return the metrics of a model that says these syllables in place of others."""
     examples = task.eval_examples("test", 100)
     texts = [str(said.get(one.text, one.text)) for one in examples.references]
-    tokens = [task.processor().vocabulary.encode(text) for text in texts]
+    tokens = [task.processor().target.tokens(text) for text in texts]
     return task.evaluate(perfect(examples, outputs=outputs(tokens)), examples).metrics
 
 

@@ -31,7 +31,7 @@ def test_each_photograph_is_read_with_each_of_its_captions(task):
         for steps, target, end in zip(batch.inputs, batch.targets, batch.target_lengths, strict=True):
             caption = task.processor().decode(target[: end - 1].tolist())
             number = caption.count("x")
-            red = 1 - task.processor().unscan(steps[None], np)[0, 16, 16, 0]
+            red = 1 - task.processor().input.unscan(steps[None], np)[0, 16, 16, 0]
             assert red * 255 == pytest.approx(40 * number, abs=4)  # JPEG rounds
             assert target[end - 1] == EOS
             seen.add(caption)
@@ -39,7 +39,7 @@ def test_each_photograph_is_read_with_each_of_its_captions(task):
 
 
 def test_a_photograph_is_a_square_on_white(task):
-    pixels = task.processor().unscan(task.eval_examples("test", 1).batch.inputs, np)[0]
+    pixels = task.processor().input.unscan(task.eval_examples("test", 1).batch.inputs, np)[0]
     assert pixels.shape == (32, 32, 3)
     assert not np.any(pixels[:3]) and not np.any(pixels[-3:]) and np.all(pixels[5:27, :, 1] > 0.8)
 
@@ -51,7 +51,7 @@ def test_any_caption_of_a_photograph_is_right(task):
     metrics = {}
     for wrong in ("", " not"):  # the second of one, the first of the other
         texts = [captions[row] + wrong for row, captions in enumerate(examples.references)]
-        tokens = outputs([task.processor().tokenizer.encode(text) for text in texts])
+        tokens = outputs([task.processor().target.tokens(text) for text in texts])
         metrics[wrong] = task.evaluate(perfect(examples, outputs=tokens), examples).metrics
     assert metrics[""]["free_running/exact_match"] == 1 and metrics[""]["free_running/bleu"] == pytest.approx(100)
     assert metrics[""]["free_running/edit_error_rate"] > 0  # which knows the first alone

@@ -37,7 +37,7 @@ def read(task: TfdsTranslation, steps: int) -> list[Pair]:
             batch.inputs, batch.input_lengths, batch.targets, batch.target_lengths, strict=True
         ):
             assert target[end - 1] == EOS and not np.any(target[end:]) and not np.any(source[length:])
-            texts = reader.source.decode(source[:length].tolist()), reader.target.decode(target[: end - 1].tolist())
+            texts = reader.input.decode(source[:length].tolist()), reader.target.decode(target[: end - 1].tolist())
             found.append(Pair(*texts))
     return found
 

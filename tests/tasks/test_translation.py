@@ -10,10 +10,11 @@ import sacrebleu
 from research.batch import EOS
 from research.data.corpora import libreoffice
 from research.data.corpora.libreoffice import Pair
-from research.data.text import UNKNOWN
+from research.data.processor import Processor
+from research.data.text import UNKNOWN, Symbols
 from research.errors import UserError
 from research.tasks.task import EvalExamples, Predictions
-from research.tasks.translation import Translation, TranslationProcessor
+from research.tasks.translation import Translation
 from tests import quick
 from tests.data.corpora import help_pages
 from tests.tasks.outputs import outputs, perfect
@@ -35,7 +36,7 @@ def task(request, corpus) -> Translation:
 
 
 def fitting(pairs: list[Pair], task: Translation) -> list[Pair]:
-    most = 5 if task.processor().source.to_dict().keys() == {"characters"} else 10
+    most = 5 if isinstance(task.processor().input, Symbols) else 10
     return [pair for pair in pairs if len(pair.english.split()) <= most]
 
 
@@ -47,7 +48,7 @@ def spelled(task: Translation, batch) -> list[Pair]:
     ):
         assert target[end - 1] == EOS and not np.any(target[end:]) and not np.any(source[length:])
         found.append(
-            Pair(reader.source.decode(source[:length].tolist()), reader.target.decode(target[: end - 1].tolist()))
+            Pair(reader.input.decode(source[:length].tolist()), reader.target.decode(target[: end - 1].tolist()))
         )
     return found
 
@@ -101,14 +102,14 @@ def test_validation_pairs_are_those_of_their_split(task, corpus):
 
 
 def test_vocabularies_come_of_training_text_alone(corpus):
-    only_held_out = [Pair("Opens the ☃ again.", "Öffnet ☃ erneut.")] * 5
+    only_evaluated = [Pair("Opens the ☃ again.", "Öffnet ☃ erneut.")] * 5
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(
-            libreoffice, "load", lambda language: corpus | {"test": only_held_out, "validation": only_held_out}
+            libreoffice, "load", lambda language: corpus | {"test": only_evaluated, "validation": only_evaluated}
         )
         task = dataclasses.replace(PIECES)
         batch = task.eval_examples("test", 5).batch
-    assert task.processor().source.unknown("☃") == ["☃"]
+    assert task.processor().input.unknown("☃") == ["☃"]
     assert UNKNOWN in batch.inputs and UNKNOWN in batch.targets
 
 
@@ -118,7 +119,7 @@ COUNT = 12
 def predictions(task: Translation, examples: EvalExamples, texts: list[str] | None = None) -> Predictions:
     """Those of a model that answers these texts, by default the references."""
     texts = [pair.translation for pair in examples.references] if texts is None else texts
-    return perfect(examples, outputs=outputs([task.processor().target.encode(text) for text in texts]))
+    return perfect(examples, outputs=outputs([task.processor().target.tokens(text) for text in texts]))
 
 
 @pytest.fixture(scope="module")
@@ -190,13 +191,13 @@ def test_the_signatures_are_those_of_the_language(task, examples):
 
 def test_a_reader_reads_what_the_task_reads_and_is_restored_from_json(task):
     reader = task.processor()
-    again = TranslationProcessor.from_dict(json.loads(json.dumps(reader.to_dict())))
+    again = Processor.from_dict(json.loads(json.dumps(reader.to_dict())))
     text = "Opens  the \t document.\n"
     np.testing.assert_array_equal(again.encode(text), reader.encode(text))
     assert again.encode(text).dtype == np.int32
     assert "".join(again.axis(text).labels or ()).replace("▁", " ").strip() == "Opens the document."
     assert len(again.axis(text).labels or ()) == len(again.encode(text))
-    tokens = reader.target.encode("Öffnet das Element Seite.")
+    tokens = reader.target.tokens("Öffnet das Element Seite.")
     assert again.decode(tokens) == "Öffnet das Element Seite." and len(again.symbols(tokens)) == len(tokens)
     pair = spelled(task, task.eval_examples("test", 1).batch)[0]
     np.testing.assert_array_equal(task.eval_examples("test", 1).batch.inputs[0], again.encode(pair.english))
@@ -205,8 +206,8 @@ def test_a_reader_reads_what_the_task_reads_and_is_restored_from_json(task):
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        (" \n", "an empty line: must be an English sentence"),
-        ("Opens the ☃ and ж.", r"Opens the ☃ and ж\.: must be of characters that training had, not ☃ ж"),
+        (" \n", "an empty line: must be text"),
+        ("Opens the ☃ and ж.", r"Opens the ☃ and ж\.: must be of symbols that training had, not ☃ ж"),
         ("Opens the page. " * 40, r"Opens the .*…: is \d+ tokens long; must be at most \d+, as in training"),
     ],
 )

@@ -10,15 +10,10 @@ one word may be in several splits, as is usual for this task.
 """
 
 import zipfile
-from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
-import numpy as np
-from jaxtyping import Int8, Int32
-
-from research.batch import FIRST_SYMBOL
-from research.data.corpora.corpus import SPLITS, Arrays, Example, Examples, PackageCorpus, hash_split
+from research.data.corpora.corpus import SPLITS, Examples, PackageCorpus, hash_split
 from research.data.corpora.fetch import wheel
 
 LETTERS = tuple("abcdefghijklmnopqrstuvwxyz")
@@ -31,31 +26,11 @@ PHONEMES = tuple(sorted(VOWELS + CONSONANTS))
 STRESSED_PHONEMES = tuple(sorted(tuple(vowel + stress for vowel in VOWELS for stress in "012") + CONSONANTS))
 
 
-CODES = bytes(range(ord("!"), ord("!") + len(STRESSED_PHONEMES)))
-"""A byte for each phoneme, none of them a space."""
+class Word(NamedTuple):
+    """A word and all its listed pronunciations: phonemes separated by spaces."""
 
-
-@dataclass(frozen=True)
-class Words:
-    """The words of a split. Ids are those of `Pronunciations`; rows are padded with 0 to the longest of any split."""
-
-    words: list[str]
-    source: Int8[np.ndarray, "N S"]
-    source_lengths: Int32[np.ndarray, " N"]
-    target: Int8[np.ndarray, "N U"]
-    """Phonemes of the first listed pronunciation, without `BOS` and `EOS`."""
-    target_lengths: Int32[np.ndarray, " N"]
-    references: list[list[tuple[int, ...]]]
-    """Phonemes of all listed pronunciations of each word, the target first."""
-
-
-@dataclass(frozen=True)
-class Pronunciations:
-    """The dictionary; symbol k of `letters` and of `phonemes` has the id `FIRST_SYMBOL` + k."""
-
-    letters: tuple[str, ...]
-    phonemes: tuple[str, ...]
-    splits: dict[str, Words]
+    letters: str
+    pronunciations: list[str]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,44 +65,16 @@ def split_of(word: str) -> str:
     return hash_split(word, test=0.05, validation=0.05)
 
 
-def load(stress: bool) -> Pronunciations:
-    """Return the words of all splits, as arrays.
+def load(stress: bool) -> dict[str, list[Word]]:
+    """Return the words of all splits; without stress, pronunciations that differ by it alone are one.
 
     Raises:
         UserError: if the corpus cannot be prepared or read.
     """
-    packed = {split: Cmudict().packed(split, _pack) for split in SPLITS}
-    phonemes = STRESSED_PHONEMES if stress else PHONEMES
-    ids = {symbol: FIRST_SYMBOL + index for index, symbol in enumerate(phonemes)}
-    plain = (symbol if stress else symbol.rstrip("012") for symbol in STRESSED_PHONEMES)
-    spell = bytes.maketrans(CODES, bytes(ids[symbol] for symbol in plain))
-    letters = bytes.maketrans("".join(LETTERS).encode(), bytes(range(FIRST_SYMBOL, FIRST_SYMBOL + len(LETTERS))))
-    ways = {
-        split: [list(dict.fromkeys(way.translate(spell) for way in row.split())) for row in arrays["ways"].tolist()]
-        for split, arrays in packed.items()
-    }
-    widest = max(arrays["words"].itemsize for arrays in packed.values())
-    longest = max(len(word[0]) for words in ways.values() for word in words)
+    digits = {} if stress else dict.fromkeys(map(ord, "012"))
     splits = {}
-    for split, arrays in packed.items():
-        source = _codes([word.translate(letters) for word in arrays["words"].tolist()], widest)
-        target = _codes([word[0] for word in ways[split]], longest)
-        references = [[tuple(way) for way in word] for word in ways[split]]
-        splits[split] = Words(arrays["words"].astype(str).tolist(), *source, *target, references)
-    return Pronunciations(LETTERS, phonemes, splits)
-
-
-def _pack(records: Iterable[Example]) -> Arrays:
-    """Return the words, and the pronunciations of each: a byte of `CODES` a phoneme, with spaces between the ways."""
-    code = {symbol.encode(): CODES[place : place + 1] for place, symbol in enumerate(STRESSED_PHONEMES)}
-    words, ways = [], []
-    for record in records:
-        words.append(record["word"])
-        ways.append(b" ".join(b"".join(code[symbol] for symbol in way.split()) for way in record["pronunciations"]))
-    return {"words": np.array(words, bytes), "ways": np.array(ways, bytes)}
-
-
-def _codes(texts: list[bytes], width: int) -> tuple[Int8[np.ndarray, "N W"], Int32[np.ndarray, " N"]]:
-    """Return the bytes of texts as numbers, padded with 0 to a width, and their lengths."""
-    codes = np.array(texts, f"S{width}").view(np.int8).reshape(-1, width)
-    return codes, np.count_nonzero(codes, axis=1).astype(np.int32)
+    for split in SPLITS:
+        columns = Cmudict().columns(split)
+        listed = [list(dict.fromkeys(way.translate(digits) for way in ways)) for ways in columns["pronunciations"]]
+        splits[split] = list(map(Word, columns["word"], listed))
+    return splits

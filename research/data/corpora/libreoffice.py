@@ -16,7 +16,6 @@ in the order of the paths.
 """
 
 import re
-import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from html.parser import HTMLParser
@@ -24,6 +23,7 @@ from typing import ClassVar
 
 from research.data.corpora.corpus import SPLITS, Examples, PackageCorpus, hash_split
 from research.data.corpora.fetch import debian, unpacked
+from research.data.text import normalize
 
 MIN_WORDS, MAX_WORDS = 3, 30
 """Words of an English side."""
@@ -83,11 +83,8 @@ def load(language: str) -> dict[str, list[Pair]]:
     Raises:
         UserError: if the corpus cannot be prepared or read.
     """
-    corpus = CORPORA[language]
-    return {
-        split: [Pair(record["english"].decode(), record["translation"].decode()) for record in corpus.records(split)]
-        for split in SPLITS
-    }
+    splits = {split: CORPORA[language].columns(split) for split in SPLITS}
+    return {split: list(map(Pair, columns["english"], columns["translation"])) for split, columns in splits.items()}
 
 
 def splits(
@@ -200,7 +197,7 @@ class _Page(HTMLParser):
             elif kind:
                 self._cases[-1][kind] = "".join(self._parts.pop()).strip()
         elif tag in BLOCKS and self._place:
-            text = " ".join(unicodedata.normalize("NFC", "".join(self._parts[0])).split())
+            text = normalize("".join(self._parts[0]))
             if text:
                 self.texts.setdefault(self._place, text)
             self._start("")

@@ -58,10 +58,5 @@ def load() -> dict[str, dict[str, UInt8[np.ndarray, "_ 784"] | Int32[np.ndarray,
     Raises:
         UserError: if the corpus cannot be prepared or read.
     """
-    arrays = {}
-    for split in SPLITS:
-        records = list(Mnist5k().records(split))
-        images = np.stack([record["image"] for record in records])
-        labels = np.array([record["label"] for record in records], np.int32)
-        arrays[split] = {"images": images, "labels": labels}
-    return arrays
+    splits = {split: Mnist5k().columns(split) for split in SPLITS}
+    return {split: {"images": columns["image"], "labels": columns["label"]} for split, columns in splits.items()}

@@ -1,6 +1,5 @@
 """Recorded speech with its text: what the corpora of speech share."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -9,9 +8,7 @@ import numpy as np
 import soundfile
 from jaxtyping import Int16
 
-from research.data.corpora.corpus import Arrays, Example, PackageCorpus
-
-TEXTS = ("name", "text", "speaker")
+from research.data.corpora.corpus import Example, PackageCorpus
 
 
 @dataclass(frozen=True)
@@ -29,7 +26,7 @@ class SpeechCorpus(PackageCorpus):
     """A corpus of recordings."""
 
     FEATURES: ClassVar = {
-        **dict.fromkeys(TEXTS, "text"),
+        **dict.fromkeys(("name", "text", "speaker"), "text"),
         "sound": (np.int16, (None,)),
         "rate": (np.int32, ()),
     }
@@ -40,10 +37,9 @@ class SpeechCorpus(PackageCorpus):
         Raises:
             UserError: if the corpus cannot be prepared or read.
         """
-        arrays = self.packed(split, _pack)
-        samples = np.split(arrays["sounds"], np.cumsum(arrays["lengths"])[:-1])
-        columns = (arrays[column].tolist() for column in ("rates", "texts", "speakers"))
-        return dict(zip(arrays["names"].tolist(), map(Recording, samples, *columns), strict=True))
+        columns = self.columns(split)
+        parts = (columns["sound"], columns["rate"].tolist(), columns["text"], columns["speaker"])
+        return dict(zip(columns["name"], map(Recording, *parts), strict=True))
 
 
 def example(split: str, name: str, recording: Recording) -> tuple[str, str, Example]:
@@ -61,15 +57,3 @@ def decode(path: Path) -> tuple[Int16[np.ndarray, " N"], int]:
 def to_int16(samples: np.ndarray) -> Int16[np.ndarray, " N"]:
     """Round samples to 16 bits; clip what is beyond them."""
     return np.clip(np.rint(samples), -(2**15), 2**15 - 1).astype(np.int16)
-
-
-def _pack(records: Iterable[Example]) -> Arrays:
-    rows = list(records)
-    texts = {f"{name}s": np.array([row[name].decode() for row in rows], str) for name in TEXTS}
-    sounds = [row["sound"] for row in rows]
-    return {
-        **texts,
-        "rates": np.array([row["rate"] for row in rows], np.int32),
-        "lengths": np.array([len(sound) for sound in sounds], np.int64),
-        "sounds": np.concatenate([np.zeros(0, np.int16), *sounds]),
-    }

@@ -17,8 +17,7 @@ validation, too); nothing is left out of training.
 
 import hashlib
 import io
-import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -27,10 +26,11 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image
 
-from research.data.corpora.corpus import SPLITS, Arrays, Example, Examples, PackageCorpus, hash_split
+from research.data.corpora.corpus import SPLITS, Example, Examples, PackageCorpus, hash_split
 from research.data.corpora.fetch import debian, unpacked
 from research.data.corpora.libreoffice import comparable
 from research.data.images.files import STAMP_SIZE, fit_square, load_image, to_rgb
+from research.data.text import normalize
 
 LANGUAGES = ("en", "de", "fr", "es", "it", "nl", "cs", "ru", "ja")
 MAX_WORDS = 12
@@ -77,8 +77,9 @@ def load(language: str) -> dict[str, list[Stamp]]:
     taken: set[str] = set()
     splits: dict[str, list[Stamp]] = {}
     for split in SPLITS:
-        arrays = Tuxpaint().packed(split, _pack)
-        stamps = map(Stamp, arrays["pictures"], arrays[language].tolist())
+        columns = Tuxpaint().columns(split)
+        order = sorted(range(len(columns["name"])), key=columns["name"].__getitem__)
+        stamps = [Stamp(columns["picture"][row], columns[language][row]) for row in order]
         splits[split] = [stamp for stamp in stamps if stamp.caption and comparable(stamp.caption) not in taken]
         taken |= {comparable(stamp.caption) for stamp in splits[split]}
     return splits
@@ -93,7 +94,7 @@ def captions(text: str) -> dict[str, str]:
     """Return the caption of each language, from a stamp's text file; empty where it has none."""
     first, *lines = text.removeprefix("\ufeff").splitlines() or [""]
     written = {name: caption for name, _, caption in (line.partition(".utf8=") for line in lines)}
-    return {language: _normalize(written.get(language, "") if language != "en" else first) for language in LANGUAGES}
+    return {language: normalize(written.get(language, "") if language != "en" else first) for language in LANGUAGES}
 
 
 def _stamps(folder: Path) -> Iterator[Example]:
@@ -122,14 +123,3 @@ def _pixels(path: Path) -> UInt8[np.ndarray, "96 96 3"] | None:
         drawn = resvg_py.svg_to_bytes(svg_path=str(drawing), skip_system_fonts=True, dpi=96)
         return fit_square(to_rgb(Image.open(io.BytesIO(drawn))), STAMP_SIZE)
     return None
-
-
-def _pack(records: Iterable[Example]) -> Arrays:
-    rows = sorted(records, key=lambda row: row["name"])
-    texts = {language: np.array([row[language].decode() for row in rows], str) for language in LANGUAGES}
-    pictures = np.array([row["picture"] for row in rows], np.uint8).reshape(-1, STAMP_SIZE, STAMP_SIZE, 3)
-    return {"pictures": pictures, **texts}
-
-
-def _normalize(text: str) -> str:
-    return " ".join(unicodedata.normalize("NFC", text).split())

@@ -1,11 +1,14 @@
 """Strips of handwritten digits: white ink, digits side by side, read column by column."""
 
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import numpy as np
 from jaxtyping import Float
 from PIL import Image, ImageOps
 
+from research.data.field import Axis, Field, Kind
+from research.data.images.files import load_image
 from research.errors import UserError
 
 DIGIT = 28
@@ -17,6 +20,31 @@ HEIGHT = 20
 MARGIN = (DIGIT - HEIGHT) // 2
 LIGHT = 128
 """An image whose border is lighter has dark ink."""
+
+
+@dataclass(frozen=True)
+class StripField(Field):
+    """An image of digits to its columns."""
+
+    name: ClassVar[str] = "strip"
+    kind: ClassVar[Kind] = "image"
+    max_length: int
+    """Most columns of a strip."""
+    gap: int
+    """Most blank columns between two digits."""
+
+    def load(self, source: str) -> Float[np.ndarray, "S 28"]:
+        columns = read_strip(load_image(source), source, self.gap // 2)
+        if len(columns) > self.max_length:
+            size = f"is {len(columns)} columns wide at the height of the digits in training"
+            raise UserError(f"{source}: {size}; must be at most {self.max_length}, as there")
+        return columns
+
+    def encode(self, value: Float[np.ndarray, "S 28"]) -> Float[np.ndarray, "S 28"]:
+        return value
+
+    def axis(self, value: Float[np.ndarray, "S 28"]) -> Axis:
+        return Axis(picture=value.T, name="columns")
 
 
 def place_digits(digits: Any, gaps: Any, width: int, numpy: Any) -> Any:
@@ -55,18 +83,18 @@ def read_strip(image: Image.Image, name: str, gap: int) -> Float[np.ndarray, "S 
     Raises:
         UserError: if there is no ink.
     """
-    grey = np.asarray(image.convert("L"))
-    if np.ptp(grey) <= 255 * INK:
+    gray = np.asarray(image.convert("L"))
+    if np.ptp(gray) <= 255 * INK:
         raise UserError(f"{name}: is blank; must be an image of digits")
-    border = np.median(np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]]))
-    if len(grey) == DIGIT and border <= 255 * INK:
-        return grey.T.astype(np.float32) / np.float32(255)
+    border = np.median(np.concatenate([gray[0], gray[-1], gray[:, 0], gray[:, -1]]))
+    if len(gray) == DIGIT and border <= 255 * INK:
+        return gray.T.astype(np.float32) / np.float32(255)
     if border > LIGHT:
-        grey = 255 - grey
-    grey = np.asarray(ImageOps.autocontrast(Image.fromarray(grey)))
-    rows = np.flatnonzero(np.any(grey > 255 * INK, axis=1))
-    columns = np.flatnonzero(np.any(grey > 255 * INK, axis=0))
-    ink = grey[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+        gray = 255 - gray
+    gray = np.asarray(ImageOps.autocontrast(Image.fromarray(gray)))
+    rows = np.flatnonzero(np.any(gray > 255 * INK, axis=1))
+    columns = np.flatnonzero(np.any(gray > 255 * INK, axis=0))
+    ink = gray[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
     width = max(1, round(ink.shape[1] * HEIGHT / ink.shape[0]))
     scaled = Image.fromarray(ink).resize((width, HEIGHT), Image.Resampling.LANCZOS)
     strip = np.pad(np.asarray(scaled).astype(np.float32) / np.float32(255), MARGIN)

@@ -27,7 +27,7 @@ free_running_error_rate * free_running_references over all positions is the sum 
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -88,21 +88,6 @@ def evaluate(
         steps = np.full(len(batch.inputs), batch.inputs.shape[1])
         lengths = steps if batch.input_lengths is None else batch.input_lengths
     return Evaluation(metrics, _by_length(predictions, forced, free, lengths), _by_position(predictions, forced, free))
-
-
-def with_most_frequent(
-    evaluation: Evaluation, output: Sequence[int], references: Sequence[Sequences], name: str = "edit_error_rate"
-) -> Evaluation:
-    """Add the errors of one output for all examples: `baseline/most_frequent/NAME` and `…/sequence_error_rate`.
-
-    Neither the output nor the references have end marks.
-    """
-    edits = score(np.tile(np.array([*output, EOS]), (len(references), 1)), references)
-    metrics = {
-        f"baseline/most_frequent/{name}": rate(edits.distance, edits.symbols),
-        "baseline/most_frequent/sequence_error_rate": float(np.mean(edits.distance > 0)),
-    }
-    return replace(evaluation, metrics=evaluation.metrics | metrics)
 
 
 def targets(batch: Batch[np.ndarray]) -> list[Sequences]:

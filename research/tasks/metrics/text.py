@@ -16,14 +16,19 @@ import itertools
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any, Literal
 
 import jiwer
 import numpy as np
+from jaxtyping import Int
 from rapidfuzz.distance import Levenshtein
 from rapidfuzz.process import cdist
 
-from research.tasks.task import Evaluation
+from research.batch import EOS, Batch
+from research.data.text import Text
+from research.tasks.metrics import edits
+from research.tasks.task import Evaluation, Predictions
 
 Tokenizer = Literal["13a", "char"]
 TOKENIZERS: Mapping[str, Tokenizer] = {"ja": "char"}
@@ -62,25 +67,49 @@ def signatures(language: str) -> dict[str, str]:
     return names
 
 
-def with_scores(
-    evaluation: Evaluation,
-    outputs: Mapping[str, Sequence[str]],
-    score: Callable[[Sequence[str]], Mapping[str, float]],
+def evaluate(
+    predictions: Predictions,
+    batch: Batch[np.ndarray],
+    target: Text,
+    most_frequent: str,
+    *,
+    name: str = "edit_error_rate",
+    references: Sequence[edits.Sequences] | None = None,
+    lengths: Int[np.ndarray, " N"] | None = None,
+    subsets: Mapping[str, np.ndarray] | None = None,
+    texts: Sequence[Any] | None = None,
+    score: Callable[[Sequence[str], Sequence[Any]], Mapping[str, float]] = error_rates,
+    baselines: Mapping[str, Sequence[str]] = MappingProxyType({}),
 ) -> Evaluation:
-    """Add the scores of several outputs, each under its prefix."""
-    scores = {f"{prefix}/{name}": value for prefix, texts in outputs.items() for name, value in score(texts).items()}
-    return replace(evaluation, metrics=evaluation.metrics | scores)
+    """Return the metrics of `edits.evaluate`, those of texts, and both of the most frequent training text for all.
 
-
-def with_translation_scores(
-    evaluation: Evaluation,
-    outputs: Mapping[str, Sequence[str]],
-    references: Sequence[str | Sequence[str]],
-    language: str,
-) -> Evaluation:
-    """Add bleu, chrf and exact_match of several outputs, each under its prefix, and their signatures."""
-    evaluation = with_scores(evaluation, outputs, lambda texts: translation_scores(texts, references, language))
-    return replace(evaluation, signatures=signatures(language))
+    Args:
+        predictions: predictions of a model for the examples.
+        batch: the examples.
+        target: turns predicted tokens into texts.
+        most_frequent: the most frequent text of training.
+        name: as in `edits.evaluate`.
+        references: as in `edits.evaluate`.
+        lengths: as in `edits.evaluate`.
+        subsets: as in `edits.evaluate`.
+        texts: reference or references of each text; None: texts are not scored.
+        score: metrics of texts, by name.
+        baselines: other texts to score, by the prefix of their metrics.
+    """
+    references = edits.targets(batch) if references is None else references
+    evaluation = edits.evaluate(predictions, batch, references, name=name, lengths=lengths, subsets=subsets)
+    constant = edits.score(np.tile(np.array([*target.tokens(most_frequent), EOS]), (len(references), 1)), references)
+    metrics = {
+        **evaluation.metrics,
+        f"baseline/most_frequent/{name}": edits.rate(constant.distance, constant.symbols),
+        "baseline/most_frequent/sequence_error_rate": float(np.mean(constant.distance > 0)),
+    }
+    if texts is not None:
+        free = [target.decode(edits.symbols(tokens)) for tokens in predictions.outputs]
+        scored = {"free_running": free, "baseline/most_frequent": [most_frequent] * len(texts), **baselines}
+        for prefix, outputs in scored.items():
+            metrics |= {f"{prefix}/{metric}": value for metric, value in score(outputs, texts).items()}
+    return replace(evaluation, metrics=metrics)
 
 
 def most_frequent(texts: Sequence[str]) -> str:

@@ -3,15 +3,15 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterable
 from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
 import pytest
 
-from research.data.corpora.corpus import Examples, PackageCorpus, hash_fraction, hash_split
-from research.data.corpora.source import counts
+from research.data.corpora import corpus
+from research.data.corpora.corpus import Examples, Feature, PackageCorpus, hash_fraction, hash_split
+from research.data.corpora.source import Source, counts
 from research.errors import UserError
 
 
@@ -54,7 +54,7 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def squares() -> list[int]:
-    return [int(record["square"]) for record in SQUARES.records("train")]
+    return [int(record["square"]) for record in Source(str(SQUARES.prepare()), "train")]
 
 
 def test_records_are_prepared_once_and_come_in_the_same_order_each_time() -> None:
@@ -111,27 +111,44 @@ def test_what_is_prepared_is_found_and_counted() -> None:
     assert SQUARES.prepared() == [folder] and counts(folder) == {"train": 10}
 
 
-def test_what_is_packed_is_read_from_its_copy_and_made_anew_where_that_is_damaged(data: Path) -> None:
-    packed = 0
-
-    def pack(records: Iterable) -> dict[str, np.ndarray]:
-        nonlocal packed
-        packed += 1
-        return {"squares": np.array([record["square"] for record in records])}
-
-    copy = data / "squares" / "1.0.0" / "packed-train.npz"
-    for expected in (1, 1):
-        assert sorted(SQUARES.packed("train", pack)["squares"].tolist()) == [index**2 for index in range(10)]
-        assert packed == expected
+def test_columns_are_read_from_their_copy_which_is_written_again_where_it_is_damaged(data: Path) -> None:
+    copy = data / "squares" / "1.0.0" / "columns-train.npz"
+    columns = SQUARES.columns("train")
     whole = copy.read_bytes()
-    flipped = whole.index(b"<i8")  # in the header of the array
-    damages = [whole[:100], whole[:flipped] + b">" + whole[flipped + 1 :], whole[:-20] + b"\xff" * 20]
-    for times, damaged in enumerate(damages, start=2):
+    for damaged in (whole, whole[:100], whole[:-20] + b"\xff" * 20):
         copy.write_bytes(damaged)
-        for _ in range(2):
-            assert sorted(SQUARES.packed("train", pack)["squares"].tolist()) == [index**2 for index in range(10)]
-            assert packed == times
-    assert not list(copy.parent.glob(".incomplete*"))
+        again = SQUARES.columns("train")
+        assert copy.read_bytes() == whole and not list(copy.parent.glob(".incomplete*"))
+        assert {name: list(map(str, column)) for name, column in again.items()} == {
+            name: list(map(str, column)) for name, column in columns.items()
+        }
+
+
+@pytest.mark.parametrize("rows", [0, 2])
+def test_columns_have_texts_lists_of_texts_and_arrays_of_any_shape(rows: int) -> None:
+    features: dict[str, Feature] = {
+        "text": "text",
+        "texts": "texts",
+        "sound": (np.int16, (None,)),
+        "image": (np.uint8, (2, 3)),
+        "number": (np.int32, ()),
+    }
+    examples = [
+        {
+            "text": "ä b".encode() * row,
+            "texts": [b"one", b"two"][: row + 1],
+            "sound": np.arange(row, dtype=np.int16),
+            "image": np.full((2, 3), row, np.uint8),
+            "number": np.int32(row),
+        }
+        for row in range(rows)
+    ]
+    arrays = corpus._pack(examples, features)
+    columns = {name: corpus._column(arrays, name, kind) for name, kind in features.items()}
+    assert {name: len(column) for name, column in columns.items()} == dict.fromkeys(features, rows)
+    assert columns["text"] == ["", "ä b"][:rows] and columns["texts"] == [["one"], ["one", "two"]][:rows]
+    assert [sound.tolist() for sound in columns["sound"]] == [[], [0]][:rows]
+    assert columns["image"].shape == (rows, 2, 3) and columns["number"].tolist() == list(range(rows))
 
 
 def test_the_hash_of_a_key_is_the_same_everywhere_and_evenly_spread() -> None:

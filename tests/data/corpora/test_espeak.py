@@ -8,6 +8,7 @@ import pytest
 from research.data.corpora import espeak
 from research.data.corpora.espeak import STRINGS, TEST, VALIDATION, WORDS, EspeakDigits, may_say, split_of
 from research.data.corpora.fetch import data_folder
+from research.data.corpora.source import Source
 from research.errors import UserError
 from tests.data.speech_synthesis.libraries import own_wheel
 
@@ -105,7 +106,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list]:
         patch.setattr(espeak, "voices", lambda library: list(CHOSEN))
         patch.setattr(espeak, "STRINGS", dict.fromkeys(STRINGS, 3))
         corpus = EspeakDigits()
-        records = {split: list(corpus.records(split)) for split in STRINGS}
+        records = {split: list(Source(str(corpus.prepare()), split)) for split in STRINGS}
         said = {split_of(voice): [text for text, _ in espeak.utterances(voice)] for voice in CHOSEN}
     for split, texts in said.items():
         assert sorted(record["text"].decode() for record in records[split]) == sorted(texts)

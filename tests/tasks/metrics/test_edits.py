@@ -193,13 +193,3 @@ def test_the_task_names_its_error_rate_and_counts_lengths_in_its_unit():
     assert found.metrics["free_running/phoneme_error_rate"] == 1 / 4 == found.metrics["exposure_bias_gap"]
     assert found.metrics["teacher_forced/phoneme_error_rate"] == 0 and not any("edit" in name for name in found.metrics)
     assert found.by_length is not None and found.by_length["length"] == [3]
-
-
-def test_one_output_for_all_is_scored_against_the_same_references():
-    references = [[(A, B)], [(A,), (C, C)], [(B,)]]
-    metrics = edits.with_most_frequent(Evaluation({"loss": 1.0}), (A,), references).metrics
-    assert metrics == {
-        "loss": 1.0,
-        "baseline/most_frequent/edit_error_rate": 2 / 4,
-        "baseline/most_frequent/sequence_error_rate": pytest.approx(2 / 3),
-    }

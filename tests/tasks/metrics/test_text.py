@@ -4,7 +4,6 @@ import pytest
 import sacrebleu
 
 from research.tasks.metrics import text
-from research.tasks.task import Evaluation
 
 OUTPUTS = ["Öffnet die Datei (neu).", "Wählen Sie ein Dokument aus.", "Etwas ganz anderes"]
 REFERENCES = ["Öffnet die Datei (neu).", "Wählen Sie das Dokument.", "Schließt das Fenster."]
@@ -60,15 +59,6 @@ def test_there_can_be_more_errors_than_words():
 def test_the_likeliest_output_is_the_most_frequent_and_else_the_one_nearest_to_all():
     assert text.most_frequent(["aaa", "zz", "zz"]) == "zz"
     assert text.most_frequent(["abcd", "abxd", "q", "abd"]) == "abd"
-
-
-def test_scores_of_several_outputs_stand_under_their_prefixes():
-    texts = {"free_running": REFERENCES, "baseline/most_frequent": OUTPUTS}
-    found = text.with_translation_scores(Evaluation({"loss": 1.0}), texts, REFERENCES, "de")
-    assert found.metrics["free_running/bleu"] == pytest.approx(100) == found.metrics["free_running/chrf"]
-    assert found.metrics["free_running/exact_match"] == 1.0 == found.metrics["loss"]
-    assert found.metrics["baseline/most_frequent/exact_match"] == pytest.approx(1 / 3)
-    assert found.signatures == text.signatures("de")
 
 
 def test_any_of_several_references_is_right():

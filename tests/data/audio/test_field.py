@@ -1,4 +1,4 @@
-"""A processor that was saved and restored, without a corpus, reads and writes as the first."""
+"""A processor of audio that was saved and restored, without a corpus, reads and writes as the first."""
 
 import json
 from pathlib import Path
@@ -11,19 +11,20 @@ from research.batch import FIRST_SYMBOL
 from research.data.audio import features
 from research.data.audio.augment import SpeechOptions
 from research.data.audio.features import Statistics
+from research.data.audio.field import AudioField
 from research.data.audio.files import load_audio
-from research.data.audio.processor import AudioProcessor
-from research.data.text import Vocabulary
+from research.data.processor import Processor
+from research.data.text import Symbols
 from research.errors import UserError
 from tests.data.recordings import spoken
 
 MELS = 12
 
 
-def processor(separator: str = "", **options) -> AudioProcessor:
+def processor(separator: str = "", **options) -> Processor:
     speech = SpeechOptions(num_mels=MELS, **options)
     log_mel = features.log_mel_filterbank(spoken("other", "b").samples.astype(np.float32) / 32768, speech)
-    return AudioProcessor(speech, Statistics.of([log_mel]), Vocabulary(("a", "b", "ch")), separator)
+    return Processor(AudioField(speech, Statistics.of([log_mel])), Symbols(("a", "b", "ch"), separator))
 
 
 def file(folder: Path, rate: int = 8000) -> str:
@@ -35,7 +36,7 @@ def file(folder: Path, rate: int = 8000) -> str:
 @pytest.mark.parametrize("normalize", ["none", "corpus", "speaker", "utterance"])
 def test_what_is_saved_is_json_and_all_that_is_needed(normalize, tmp_path):
     first = processor(normalize=normalize, deltas=1, stack=3)
-    again = AudioProcessor.from_dict(json.loads(json.dumps(first.to_dict())))
+    again = Processor.from_dict(json.loads(json.dumps(first.to_dict())))
     assert again.to_dict() == first.to_dict()
     encoded = first.encode(file(tmp_path))
     assert (encoded.dtype, encoded.shape) == (np.float32, (-(-70 // 3), MELS * 2 * 3))
@@ -49,9 +50,9 @@ def test_a_lone_sound_normalized_by_speaker_is_normalized_by_itself(tmp_path):
     assert np.abs(utterance - processor(normalize="corpus").encode(path)).mean() > 0.1
 
 
-def test_what_is_not_distorted_is_what_a_saved_processor_does_not_hold():
-    saved = AudioProcessor.from_dict(processor(speed=0.1, noise=0.5).to_dict())
-    assert not isinstance(saved.options, SpeechOptions)
+def test_options_of_distortion_are_not_saved():
+    saved = Processor.from_dict(processor(speed=0.1, noise=0.5).to_dict())
+    assert isinstance(saved.input, AudioField) and not isinstance(saved.input.options, SpeechOptions)
 
 
 def test_text_is_joined_by_the_separator():
@@ -64,7 +65,7 @@ def test_text_is_joined_by_the_separator():
 def test_the_picture_of_a_sound_is_as_long_as_what_the_model_reads(stack, tmp_path):
     path, one = file(tmp_path), processor(stack=stack)
     axis = one.axis(path)
-    log_mel = features.log_mel_filterbank(load_audio(path, 8000), one.options)
+    log_mel = features.log_mel_filterbank(load_audio(path, 8000), SpeechOptions(num_mels=MELS))
     assert axis.picture is not None and axis.picture.shape == (MELS, len(one.encode(path)))
     np.testing.assert_allclose(axis.picture[:, 0], log_mel[:stack].mean(0), rtol=1e-5)
     np.testing.assert_allclose(axis.picture[:, -1], log_mel[stack * (len(axis.picture[0]) - 1) :].mean(0), rtol=1e-5)

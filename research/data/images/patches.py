@@ -1,0 +1,55 @@
+"""Images in three colors as sequences: a step is a row, a column or a square patch of pixels, side by side."""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from jaxtyping import Float, UInt8
+
+from research.data.field import Axis, Field, Kind
+from research.data.images.files import STAMP_SIZE, fit_square, load_image, shrink
+
+
+@dataclass(frozen=True)
+class ImageField(Field):
+    """An image, scaled to `size` rows and columns, to steps of 1 - color: white is zero."""
+
+    name: ClassVar[str] = "image"
+    kind: ClassVar[Kind] = "image"
+    size: int
+    scan_order: str
+    """rows, columns or patches."""
+    patch: int
+    """patches: rows and columns of a patch."""
+
+    def load(self, source: str) -> UInt8[np.ndarray, "Y X 3"]:
+        """Return the image of a file in a square."""
+        return fit_square(load_image(source), STAMP_SIZE)
+
+    def encode(self, value: UInt8[np.ndarray, "Y X 3"]) -> Float[np.ndarray, "S D"]:
+        """Return an image, from 0 to 255, as a sequence."""
+        return self.scan(1 - shrink(value, self.size).astype(np.float32)[None] / np.float32(255), np)[0]
+
+    def axis(self, value: UInt8[np.ndarray, "Y X 3"]) -> Axis:
+        """Return the steps side by side: patches in a row; a row of pixels stands upright."""
+        steps = self.encode(value)
+        rows, columns = (self.patch, self.patch) if self.scan_order == "patches" else (self.size, 1)
+        gray = 1 - steps.reshape(len(steps), rows, columns, 3).mean(axis=3)
+        return Axis(picture=gray.transpose(1, 0, 2).reshape(rows, -1), name=self.scan_order)
+
+    @property
+    def step_shape(self) -> tuple[int, int]:
+        """Rows and columns of the pixels of a step."""
+        return {"rows": (1, self.size), "columns": (self.size, 1)}.get(self.scan_order, (self.patch, self.patch))
+
+    def scan(self, pixels: Any, numpy: Any) -> Any:
+        """Return images [B, Y, X, 3] as sequences [B, S, D]."""
+        rows, columns = self.step_shape
+        steps = pixels.reshape(len(pixels), self.size // rows, rows, self.size // columns, columns, 3)
+        return numpy.swapaxes(steps, 2, 3).reshape(len(pixels), -1, rows * columns * 3)
+
+    def unscan(self, steps: Any, numpy: Any) -> Any:
+        """Return the images of sequences, the inverse of `scan`."""
+        rows, columns = self.step_shape
+        pixels = steps.reshape(len(steps), self.size // rows, self.size // columns, rows, columns, 3)
+        return numpy.swapaxes(pixels, 2, 3).reshape(len(steps), self.size, self.size, 3)
