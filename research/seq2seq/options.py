@@ -48,10 +48,7 @@ class Seq2seqOptions:
             _require_defaults(self, "model", reason, "remat_every", "tbptt_steps", "compute_dtype")
 
     def check_task(
-        self,
-        inputs: Literal["features", "tokens"],
-        target: Literal["tokens", "labels", "class", "value"],
-        same_length: bool,
+        self, inputs: Literal["features", "tokens"], target: Literal["tokens", "labels", "class", "value"]
     ) -> None:
         """Raise a UserError for options that a task of this kind does not use."""
         subsampling = self.model.subsampling

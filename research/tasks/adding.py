@@ -40,10 +40,6 @@ class Adding(MarkedTask):
         shortest = {"arjovsky_2016": 2, "pascanu_2013": 10, "hochreiter_1997": 20}[self.definition]
         require_between(self, "task", length=(shortest, MAX_STEPS))
 
-    @property
-    def same_length(self) -> bool:  # pyright: ignore[reportIncompatibleVariableOverride]
-        return self.definition == "arjovsky_2016"
-
     @functools.cached_property
     def spec(self) -> TaskSpec:
         steps = {

@@ -17,7 +17,7 @@ import functools
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import ClassVar, Literal
+from typing import Literal
 
 import jax
 import jax.numpy as jnp
@@ -36,7 +36,7 @@ from research.data.text import Text, TokenizerName, fit_text
 from research.options import require, require_between, require_default
 from research.tasks.corpus_task import CorpusTask, InMemory, Prepared
 from research.tasks.metrics import text
-from research.tasks.task import EvalExamples, Evaluation, InputKind, Predictions
+from research.tasks.task import EvalExamples, Evaluation, Predictions
 
 ScanOrder = Literal["rows", "columns", "patches"]
 Language = Literal["en", "de", "fr", "es", "it", "nl", "cs", "ru", "ja"]
@@ -46,8 +46,6 @@ Language = Literal["en", "de", "fr", "es", "it", "nl", "cs", "ru", "ja"]
 class CaptioningTask(WarpOptions, CorpusTask):
     """A task that describes images in a language. A subclass names the corpus."""
 
-    inputs: ClassVar[InputKind] = "features"
-    same_length: ClassVar[bool] = True
     size: int = 32
     """Rows and columns of an image, in three colors."""
     scan_order: ScanOrder = "patches"
@@ -69,6 +67,10 @@ class CaptioningTask(WarpOptions, CorpusTask):
         if self.scan_order == "patches":
             fits = self.patch > 0 and self.size % self.patch == 0
             require(fits, "task.patch", self.patch, f"a divisor of task.size={self.size}")
+
+    @property
+    def same_length(self) -> bool:
+        return True
 
     @property
     def caption_language(self) -> str:

@@ -14,7 +14,7 @@ it answers blank until step T + 9 and then guesses, at a loss of 10 ln 8 / (T + 
 
 import functools
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -23,15 +23,13 @@ from research.options import require_between
 from research.tasks.metrics import classification
 from research.tasks.metrics.classification import Baseline
 from research.tasks.synthetic import MAX_STEPS, MAX_SYMBOLS, Draws, SyntheticTask, one_hot
-from research.tasks.task import EvalExamples, Evaluation, InputKind, Predictions, TargetKind
+from research.tasks.task import EvalExamples, Evaluation, Predictions
 
 
 @dataclass(frozen=True)
 class CopyingMemory(SyntheticTask):
     """Symbols at the start, to be recalled at the end, behind many blanks (Arjovsky, Shah, Bengio 2016)."""
 
-    inputs: ClassVar[InputKind] = "features"
-    target: ClassVar[TargetKind] = "labels"
     name: Literal["copying_memory"] = "copying_memory"
     delay: int = 100
     """T: steps between the symbols and their recall, including the mark that starts it."""

@@ -8,7 +8,7 @@ import abc
 import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -20,7 +20,7 @@ from research.data.batching import Buckets, Example, Examples, in_buckets
 from research.data.corpora.source import Source
 from research.data.order import AUGMENT, Order, stream
 from research.data.streaming import Records, Stream, Window
-from research.tasks.task import EvalExamples, Split, TargetKind, Task
+from research.tasks.task import EvalExamples, InputKind, Split, TargetKind, Task
 
 
 @dataclass(frozen=True)
@@ -71,8 +71,17 @@ class CorpusTask(Task, abc.ABC):
     A subclass says what its splits are, how their records become examples, and how the training split is prepared.
     """
 
-    target: ClassVar[TargetKind] = "tokens"
-    same_length: ClassVar[bool] = False
+    @property
+    def inputs(self) -> InputKind:
+        return "features"
+
+    @property
+    def target(self) -> TargetKind:
+        return "tokens"
+
+    @property
+    def same_length(self) -> bool:
+        return False
 
     @functools.cached_property
     def splits(self) -> Mapping[str, Any]:

@@ -8,7 +8,7 @@ left out.
 
 import functools
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Literal
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from research.options import require_between
 from research.tasks.metrics import classification
 from research.tasks.metrics.classification import Baseline
 from research.tasks.synthetic import MAX_STEPS, MAX_SYMBOLS, Draws, SyntheticTask, one_hot
-from research.tasks.task import EvalExamples, Evaluation, InputKind, Predictions, TargetKind
+from research.tasks.task import EvalExamples, Evaluation, Predictions
 
 CONTINUE = 0.9
 MAX_MORE = 43
@@ -27,9 +27,6 @@ MAX_MORE = 43
 class DelayedRecall(SyntheticTask):
     """A symbol at the start, to be recalled behind many others (Hochreiter & Schmidhuber 1997, experiment 2c)."""
 
-    inputs: ClassVar[InputKind] = "features"
-    target: ClassVar[TargetKind] = "class"
-    same_length: ClassVar[bool] = False
     name: Literal["delayed_recall"] = "delayed_recall"
     delay: int = 50
     """q: fewest distractors between the symbol and the end; more of them come at random, nine on average."""

@@ -17,7 +17,7 @@ label that is most frequent there.
 
 import functools
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Literal
 
 import jax
 import jax.numpy as jnp
@@ -28,15 +28,13 @@ from research.options import require_between
 from research.tasks.metrics import classification
 from research.tasks.metrics.classification import Baseline
 from research.tasks.synthetic import MAX_STEPS, MAX_SYMBOLS, Draws, SyntheticTask
-from research.tasks.task import EvalExamples, Evaluation, InputKind, Predictions, TargetKind
+from research.tasks.task import EvalExamples, Evaluation, Predictions
 
 
 @dataclass(frozen=True)
 class Dyck(SyntheticTask):
     """Well nested brackets of several kinds: which one may be closed, at each step (Hewitt et al. 2020)."""
 
-    inputs: ClassVar[InputKind] = "tokens"
-    target: ClassVar[TargetKind] = "labels"
     name: Literal["dyck"] = "dyck"
     length: int = 84
     """Brackets of a sequence."""

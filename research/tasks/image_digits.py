@@ -29,7 +29,7 @@ from research.data.text import Symbols
 from research.options import require_between
 from research.tasks.captioning import evaluate_captions
 from research.tasks.synthetic import SEEDS
-from research.tasks.task import EvalExamples, Evaluation, InputKind, Predictions, Split, TargetKind, Task
+from research.tasks.task import EvalExamples, Evaluation, Predictions, Split, Task
 
 NAMES = Symbols(("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"), " ")
 EXAMPLES, BUCKET = 1, 2
@@ -40,9 +40,6 @@ EXAMPLES, BUCKET = 1, 2
 class ImageDigits(WarpOptions, Task):
     """A strip of handwritten digits, column by column, to their names (MNIST)."""
 
-    inputs: ClassVar[InputKind] = "features"
-    target: ClassVar[TargetKind] = "tokens"
-    same_length: ClassVar[bool] = False
     length_unit: ClassVar[str] = "digits in the strip"
     token_unit: ClassVar[str] = "digit"
     name: Literal["image_digits"] = "image_digits"
@@ -54,6 +51,10 @@ class ImageDigits(WarpOptions, Task):
     def __post_init__(self) -> None:
         super().__post_init__()
         require_between(self, "task", digits=(1, 20), gap=(0, 100))
+
+    @property
+    def same_length(self) -> bool:
+        return False
 
     @functools.cached_property
     def spec(self) -> TaskSpec:

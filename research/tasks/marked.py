@@ -6,11 +6,11 @@ with 1, then one of the first T/2 - 1 that are still unmarked. The first and the
 """
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 from research.tasks.metrics import classification
 from research.tasks.synthetic import Draws, SyntheticTask
-from research.tasks.task import EvalExamples, Evaluation, InputKind, Predictions, TargetKind
+from research.tasks.task import EvalExamples, Evaluation, Predictions
 
 FIRST_MARK_WITHIN = 10  # pairs that the first mark may stand at
 TOLERANCE = 0.04  # absolute error below which an answer is right, in the paper
@@ -19,9 +19,6 @@ TOLERANCE = 0.04  # absolute error below which an answer is right, in the paper
 @dataclass(frozen=True)
 class MarkedTask(SyntheticTask):
     """A task whose target is a value computed from two marked numbers."""
-
-    inputs: ClassVar[InputKind] = "features"
-    target: ClassVar[TargetKind] = "value"
 
     def evaluate(self, predictions: Predictions, examples: EvalExamples) -> Evaluation:
         return classification.values(predictions, examples.batch.targets, TOLERANCE)

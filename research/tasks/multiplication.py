@@ -7,7 +7,7 @@ be 7/144. An answer counts as right within 0.04. Their net has a sigmoid output,
 
 import functools
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Literal
 
 from research.batch import Batch, TaskSpec
 from research.options import require_between
@@ -19,7 +19,6 @@ from research.tasks.synthetic import MAX_STEPS, Draws
 class Multiplication(MarkedTask):
     """Product of two marked numbers of a sequence (Hochreiter & Schmidhuber 1997)."""
 
-    same_length: ClassVar[bool] = False
     name: Literal["multiplication"] = "multiplication"
     length: int = 100
     """Fewest time steps of a sequence; up to a tenth is added."""

@@ -7,7 +7,7 @@ accuracies are not comparable with those on MNIST's 10,000 test digits. Metrics 
 
 import functools
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 import jax.numpy as jnp
 import numpy as np
@@ -18,7 +18,7 @@ from research.data.corpora import mnist
 from research.data.corpora.mnist import PIXELS
 from research.data.order import Order
 from research.options import require
-from research.tasks.task import EvalExamples, Evaluation, InputKind, Predictions, Split, TargetKind, Task
+from research.tasks.task import EvalExamples, Evaluation, Predictions, Split, Task
 
 PERMUTATION_SEED = 92916
 """Seed of the one permutation of all runs."""
@@ -28,8 +28,6 @@ PERMUTATION_SEED = 92916
 class Pixels(Task):
     """MNIST digits read as a sequence of pixels; the target is the digit (Le, Jaitly, Hinton 2015)."""
 
-    inputs: ClassVar[InputKind] = "features"
-    target: ClassVar[TargetKind] = "class"
     name: Literal["pixels"] = "pixels"
     pixels_per_step: int = 1
     """Neighboring pixels in one time step: 1 gives 784 steps, 4 gives 196, 28 one row a step."""

@@ -36,13 +36,16 @@ LETTERS = Symbols(cmudict.LETTERS, lowercase=True)
 class Pronunciation(CorpusTask):
     """Letters of an English word to its phonemes (CMUdict)."""
 
-    inputs: ClassVar[InputKind] = "tokens"
     error_rate: ClassVar[str] = "phoneme_error_rate"
     length_unit: ClassVar[str] = "letters in the word"
     token_unit: ClassVar[str] = "phoneme"
     name: Literal["pronunciation"] = "pronunciation"
     stress: bool = False
     """Keep the stress digit of vowels: 69 phoneme symbols instead of 39."""
+
+    @property
+    def inputs(self) -> InputKind:
+        return "tokens"
 
     @functools.cached_property
     def splits(self) -> Mapping[str, Sequence[Word]]:

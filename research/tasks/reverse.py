@@ -7,20 +7,18 @@ metrics are those of `copy`.
 
 import functools
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Literal
 
 from research.batch import FIRST_SYMBOL, PAD, Batch, TaskSpec
 from research.options import require_between
 from research.tasks.copy import TransductionTask
 from research.tasks.synthetic import MAX_STEPS, MAX_SYMBOLS, Draws, end_with_eos
-from research.tasks.task import InputKind
 
 
 @dataclass(frozen=True)
 class Reverse(TransductionTask):
     """Random symbols, to be repeated backwards (Grefenstette, Hermann, Suleyman, Blunsom 2015)."""
 
-    inputs: ClassVar[InputKind] = "tokens"
     name: Literal["reverse"] = "reverse"
     min_length: int = 8
     """Fewest symbols of a sequence; their number is uniform."""

@@ -8,14 +8,14 @@ vocabulary. To guess costs ln 14.
 
 import functools
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 from research.batch import FIRST_SYMBOL, NO_LABEL, Batch, TaskSpec
 from research.options import require_between
 from research.tasks.metrics import classification
 from research.tasks.metrics.classification import Baseline
 from research.tasks.synthetic import MAX_STEPS, MAX_SYMBOLS, Draws, SyntheticTask
-from research.tasks.task import EvalExamples, Evaluation, InputKind, Predictions, TargetKind
+from research.tasks.task import EvalExamples, Evaluation, Predictions
 
 NOISE, MARK, SYMBOLS = FIRST_SYMBOL, FIRST_SYMBOL + 1, FIRST_SYMBOL + 2
 
@@ -24,8 +24,6 @@ NOISE, MARK, SYMBOLS = FIRST_SYMBOL, FIRST_SYMBOL + 1, FIRST_SYMBOL + 2
 class SelectiveCopying(SyntheticTask):
     """Symbols at random places among noise, to be recalled at the end (Gu & Dao 2023; Feng et al. 2024)."""
 
-    inputs: ClassVar[InputKind] = "tokens"
-    target: ClassVar[TargetKind] = "labels"
     name: Literal["selective_copying"] = "selective_copying"
     noise: int = 4096
     """Steps of noise."""

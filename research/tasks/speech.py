@@ -28,7 +28,7 @@ from research.data.processor import Processor
 from research.data.text import Symbols
 from research.tasks.corpus_task import CorpusTask, InMemory, Prepared, sample
 from research.tasks.metrics import text
-from research.tasks.task import EvalExamples, Evaluation, InputKind, Predictions, Split
+from research.tasks.task import EvalExamples, Evaluation, Predictions, Split
 
 
 class Transcript(NamedTuple):
@@ -42,7 +42,6 @@ class Transcript(NamedTuple):
 class SpeechTask(SpeechOptions, CorpusTask):
     """A task whose inputs are recordings. A subclass names the corpus; its recordings have samples, text, speaker."""
 
-    inputs: ClassVar[InputKind] = "features"
     length_unit: ClassVar[str] = "frames of audio"
     separator: ClassVar[str] = ""
     """Text between two symbols."""

@@ -78,6 +78,10 @@ class SyntheticTask(Task):
         raise NotImplementedError
 
     @functools.cached_property
+    def same_length(self) -> bool:
+        return self.examples(HostDraws(0), 1).input_lengths is None
+
+    @functools.cached_property
     def padding(self) -> float | None:
         """The fraction that a thousand examples have."""
         batch = self.eval_examples("test", 1000).batch

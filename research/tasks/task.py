@@ -72,10 +72,6 @@ class Task:
 
     name: str = ""
 
-    inputs: ClassVar[InputKind]
-    target: ClassVar[TargetKind]
-    same_length: ClassVar[bool] = True
-    """Whether all inputs are equally long, so that a step is equally far from the loss in all of them."""
     error_rate: ClassVar[str] = "edit_error_rate"
     """Name of the edits per token, in `teacher_forced/…` and `free_running/…`, where the target is of tokens."""
     length_unit: ClassVar[str] = "length of the input"
@@ -87,6 +83,21 @@ class Task:
     def spec(self) -> TaskSpec:
         """The kinds and sizes that a model is built from; of training data alone."""
         raise NotImplementedError
+
+    @property
+    def inputs(self) -> InputKind:
+        """The kind of the inputs, known without reading a corpus."""
+        return self.spec.inputs
+
+    @property
+    def target(self) -> TargetKind:
+        """The kind of the targets, known without reading a corpus."""
+        return self.spec.target
+
+    @property
+    def same_length(self) -> bool:
+        """Whether all inputs are equally long, so that a step is equally far from the loss in all of them."""
+        return True
 
     @functools.cached_property
     def data(self) -> Any:

@@ -16,14 +16,14 @@ a sequence counts as right where the class is the likeliest, where they ask that
 
 import functools
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Literal
 
 from research.batch import Batch, TaskSpec
 from research.options import require, require_between
 from research.tasks.metrics import classification
 from research.tasks.metrics.classification import Baseline
 from research.tasks.synthetic import MAX_STEPS, Draws, SyntheticTask, one_hot
-from research.tasks.task import EvalExamples, Evaluation, InputKind, Predictions, TargetKind
+from research.tasks.task import EvalExamples, Evaluation, Predictions
 
 DISTRACTORS = 4
 START, END = 2 + DISTRACTORS, 3 + DISTRACTORS  # behind the two symbols and the distractors
@@ -34,8 +34,6 @@ Definition = Literal["hochreiter_1997", "pascanu_2013", "pascanu_2013_code"]
 class TemporalOrder(SyntheticTask):
     """Order of two or three symbols that stand far apart among others (Hochreiter & Schmidhuber 1997)."""
 
-    inputs: ClassVar[InputKind] = "features"
-    target: ClassVar[TargetKind] = "class"
     name: Literal["temporal_order"] = "temporal_order"
     length: int = 100
     """Time steps of a sequence; hochreiter_1997 adds up to a tenth."""
@@ -49,10 +47,6 @@ class TemporalOrder(SyntheticTask):
         require_between(self, "task", symbols=(2, 3), length=(20, MAX_STEPS))
         defined = self.symbols == 2 or self.definition != "pascanu_2013"
         require(defined, "task.definition", self.definition, "hochreiter_1997 or pascanu_2013_code with task.symbols=3")
-
-    @property
-    def same_length(self) -> bool:  # pyright: ignore[reportIncompatibleVariableOverride]
-        return not self.has_ends
 
     @property
     def has_ends(self) -> bool:

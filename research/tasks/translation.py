@@ -45,7 +45,6 @@ LANGUAGES = {"de": "German", "fr": "French", "ja": "Japanese", "pt": "Portuguese
 class TranslationTask(CorpusTask):
     """A task that translates English sentences. A subclass names the corpus."""
 
-    inputs: ClassVar[InputKind] = "tokens"
     length_unit: ClassVar[str] = "words in the sentence"
     words_range: ClassVar[tuple[int, int]] = (3, 100)
     """Bounds of `max_words`."""
@@ -65,6 +64,10 @@ class TranslationTask(CorpusTask):
         for name in ("source_vocab_size", "target_vocab_size"):
             require_between(self, "task", **{name: (1, MAX_VOCAB_SIZE)})
             require_default(self, "task", name, self.tokenizer == "subwords", f"task.tokenizer={self.tokenizer}")
+
+    @property
+    def inputs(self) -> InputKind:
+        return "tokens"
 
     @functools.cached_property
     def spec(self) -> TaskSpec:

@@ -93,7 +93,7 @@ class TrialOptions(Seq2seqOptions):
     def __post_init__(self) -> None:
         super().__post_init__()
         require(0 <= self.seed <= MAX_COUNT, "seed", self.seed, f"between 0 and {MAX_COUNT}")
-        self.check_task(self.task.inputs, self.task.target, self.task.same_length)
+        self.check_task(self.task.inputs, self.task.target)
         training = self.training
         smoothing, reason = training.label_smoothing, f"0, as the targets of {self.task.name} are values"
         require(smoothing == 0 or self.task.target != "value", "training.label_smoothing", smoothing, reason)

@@ -78,8 +78,6 @@ RECORDINGS, IMAGES = Processor(Recording(), LETTERS), Processor(Image(), LETTERS
 class Unknown(Task):
     """A task of which nothing but the spec is known, as on a machine without its data."""
 
-    inputs = "tokens"
-    target = "tokens"
     sizes: TaskSpec = TEXT
 
     @functools.cached_property

@@ -170,16 +170,16 @@ def test_cudnn_is_refused_with_what_only_the_scan_can_do(options):
 def test_options_of_a_decoder_are_refused_for_a_task_without_one(options, line):
     trial = Seq2seqOptions(**options)
     for target in ("class", "labels", "value"):
-        refused(trial.check_task, {"inputs": "features", "target": target, "same_length": True}, line)
-    trial.check_task("tokens", "tokens", True)
+        refused(trial.check_task, {"inputs": "features", "target": target}, line)
+    trial.check_task("tokens", "tokens")
 
 
 def test_dropout_of_inputs_is_for_tokens_and_labels_are_for_sources_that_are_not_shortened():
-    Seq2seqOptions(dropout=DropoutOptions(input=0.1)).check_task("tokens", "labels", True)
+    Seq2seqOptions(dropout=DropoutOptions(input=0.1)).check_task("tokens", "labels")
     shortened = Seq2seqOptions(ModelOptions(subsampling="convolution"))
-    shortened.check_task("features", "class", True)
+    shortened.check_task("features", "class")
     with pytest.raises(UserError, match=r"^model\.subsampling=convolution: must be none, as the task has a label"):
-        shortened.check_task("features", "labels", True)
+        shortened.check_task("features", "labels")
 
 
 def test_names_of_choices_are_those_of_their_registries_and_every_class_says_what_it_is():

@@ -51,7 +51,7 @@ class OnDevice(CorpusTask):
     features: bool = False
 
     @property
-    def inputs(self) -> Any:  # pyright: ignore[reportIncompatibleVariableOverride]
+    def inputs(self) -> Any:
         return "features" if self.features else "tokens"
 
     @functools.cached_property

@@ -47,9 +47,7 @@ class Words(Task):
     """Random symbols of random lengths, to be repeated: a task with a decoder and two buckets, without a corpus."""
 
     name: str = "words"
-    inputs: ClassVar[Any] = "tokens"
-    target: ClassVar[Any] = "tokens"
-    same_length: ClassVar[bool] = False
+    same_length: ClassVar[Any] = False
     spec: ClassVar[Any] = TaskSpec("tokens", 9, 4, "tokens", 9, 5)
     buckets: ClassVar[Any] = 2
 

@@ -17,6 +17,7 @@ from typing import BinaryIO
 
 from research.data.corpora import download
 from research.errors import UserError
+from research.terminal import STDERR
 
 
 def data_folder() -> Path:
@@ -100,16 +101,10 @@ def lock(path: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _emptied(folder: Path, salvage: Callable[[], None] = lambda: None) -> Iterator[None]:
-    """Make an empty temporary folder for one process at a time.
-
-    Args:
-        folder: the folder.
-        salvage: is called before the folder is emptied, as a killed process may have left something there.
-    """
+def _emptied(folder: Path) -> Iterator[None]:
+    """Make an empty temporary folder for one process at a time."""
     with lock(folder.parent / ".locks" / folder.name):
         try:
-            salvage()
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir()
             yield
@@ -123,17 +118,11 @@ def _archive(file: str, sha256: str, fetch: Callable[[Path], str]) -> Path:
     path = folder / file
     if not path.exists():
         incomplete = folder.parent / f".incomplete-{file}"
-
-        def take_if_complete() -> None:
-            """Take the file of a process that was killed: the apt that it started continues."""
-            fetched = incomplete / file
+        with writing(folder), _emptied(incomplete):
             folder.mkdir(exist_ok=True)
-            if not path.exists() and fetched.is_file() and _sha256(fetched) == sha256:
-                os.replace(fetched, path)
-
-        with writing(folder), _emptied(incomplete, take_if_complete):
             if not path.exists():  # while this process waited, another may have fetched it
-                problem = fetch(incomplete) or _difference(incomplete / file, sha256)
+                with STDERR.status(f"{file}: fetching"):
+                    problem = fetch(incomplete) or _difference(incomplete / file, sha256)
                 if problem:
                     advice = f"put {file} (sha256 {sha256}) into {folder} by hand, and it is taken from there"
                     raise UserError(f"{file} cannot be fetched: {problem}; {advice}")

@@ -58,9 +58,8 @@ class Source:
         """
         digest = hashlib.sha256(name.encode()).hexdigest()[:12]
         path = Path(self.folder) / f"measured-{self.split}-{digest}.npz"
-        return cached(path, lambda: {"measured": np.array([measure(example) for example in self], np.int32)})[
-            "measured"
-        ]
+        arrays = cached(path, lambda: {"measured": np.array([measure(example) for example in self], np.int32)})
+        return arrays["measured"]
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Source, (self.folder, self.split, self.raw)
@@ -96,7 +95,13 @@ def cached(path: Path, compute: Callable[[], Arrays]) -> dict[str, np.ndarray]:
                 return dict(arrays)
     arrays = dict(compute())
     with contextlib.suppress(OSError):  # a data folder that others share may be read-only
-        _write_atomically(path, arrays)
+        incomplete = path.with_name(f".incomplete-{os.getpid()}-{path.name}")
+        try:
+            with incomplete.open("wb") as file:
+                np.savez(file, allow_pickle=False, **arrays)
+            os.replace(incomplete, path)
+        finally:
+            incomplete.unlink(missing_ok=True)
     return arrays
 
 
@@ -112,22 +117,13 @@ def reading(folder: Any) -> Iterator[None]:
         raise UserError(f"{folder}: cannot be read ({reason}); delete this folder and try again") from error
 
 
-def _write_atomically(path: Path, arrays: Arrays) -> None:
-    incomplete = path.with_name(f".incomplete-{os.getpid()}-{path.name}")
-    try:
-        with incomplete.open("wb") as file:
-            np.savez(file, allow_pickle=False, **arrays)
-        os.replace(incomplete, path)
-    finally:
-        incomplete.unlink(missing_ok=True)
-
-
 def _builder(folder: str | Path) -> Any:
     """Return TFDS's reader of a folder."""
     import tensorflow_datasets as tfds
     from tensorflow_datasets.core.features import audio_feature
 
-    if importlib.util.find_spec("tensorflow") is None:  # audio names two of its types, though none is used to read
+    if importlib.util.find_spec("tensorflow") is None:  # audio names some of its types, though none is used to read
+        integers = {name: getattr(np, name) for name in ("uint8", "int16", "int32", "int64")}
         dtypes = types.SimpleNamespace(as_dtype=np.dtype)
-        audio_feature.tf = types.SimpleNamespace(string=np.object_, dtypes=dtypes)
+        audio_feature.tf = types.SimpleNamespace(string=np.object_, dtypes=dtypes, **integers)
     return tfds.builder_from_directory(folder)

@@ -1,7 +1,7 @@
 """Large corpora through the builders that TFDS brings: TFDS downloads, verifies and splits them with its own code.
 
 Preparing one needs TensorFlow (`requirements-tfds.txt`); reading a prepared one does not. Records lie where any user of
-TFDS has them, so a corpus that was prepared elsewhere as array_record is read as it is. An archive that lies in
+TFDS has them, so a corpus that was prepared elsewhere as array_record is read unchanged. An archive that lies in
 `downloads/manual` of the data folder is not downloaded. Images, and the audio of LibriSpeech, are kept as files and
 decoded by their reader. The builders download all archives of a corpus, whatever part of it a task trains on.
 """
@@ -9,11 +9,7 @@ decoded by their reader. The builders download all archives of a corpus, whateve
 import contextlib
 import importlib
 import importlib.util
-import logging
-import shutil
 import sys
-import threading
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,17 +19,14 @@ from research.data.corpora.fetch import data_folder, lock, manual_folder, writin
 from research.data.corpora.source import reading
 from research.errors import UserError
 
-RETRIES = 3
-"""Attempts to connect, with waits of up to a second between them."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class TfdsCorpus(Corpus):
     """A corpus whose builder is part of TFDS."""
 
     source: str = "TFDS"
-    module: str
-    """Where in TFDS its builder is defined."""
+    builder_class: str
+    """Module and name of its builder in TFDS."""
     archives: tuple[str, ...]
     """Names of the files that it is made of."""
 
@@ -49,6 +42,17 @@ class TfdsCorpus(Corpus):
         infos = sorted((data_folder() / self.name / config).rglob("dataset_info.json"))
         return [path.parent for path in infos if not path.parent.name.startswith("incomplete.")]
 
+    def builder(self, config: str | None) -> Any:
+        """Return TFDS's builder.
+
+        Raises:
+            UserError: if a prepared folder is damaged.
+        """
+        module, _, name = self.builder_class.rpartition(".")
+        builder = getattr(importlib.import_module(f"tensorflow_datasets.{module}"), name)
+        with reading(data_folder() / self.name):
+            return builder(config=config, data_dir=data_folder(), file_format="array_record")
+
     def _write(self, config: str | None) -> Path:
         require_tensorflow(self.name)
         builder = self.builder(config)
@@ -59,39 +63,20 @@ class TfdsCorpus(Corpus):
                 self._download_and_prepare(builder)
         return folder
 
-    def builder(self, config: str | None) -> Any:
-        """Return TFDS's builder.
-
-        Raises:
-            UserError: if a prepared folder is damaged.
-        """
-        import tensorflow_datasets as tfds
-
-        module = importlib.import_module(f"tensorflow_datasets.{self.module}")
-        classes: list[Any] = [value for value in vars(module).values() if isinstance(value, type)]
-        builder: Any = next(
-            kind
-            for kind in classes
-            if issubclass(kind, tfds.core.DatasetBuilder) and kind.__module__ == module.__name__
-        )
-        with reading(data_folder() / self.name):
-            return builder(config=config, data_dir=data_folder(), file_format="array_record")
-
     def _download_and_prepare(self, builder: Any) -> None:
         import tensorflow_datasets as tfds
 
-        manual = manual_folder()
-        for partial in (data_folder() / "downloads" / self.name).glob("*.tmp.*"):  # of an interrupted download
-            shutil.rmtree(partial, ignore_errors=True)
-        settings = tfds.download.DownloadConfig(manual_dir=manual)
+        settings = tfds.download.DownloadConfig(manual_dir=manual_folder())
         try:
-            with contextlib.redirect_stdout(sys.stderr), _brief_downloads():
+            with contextlib.redirect_stdout(sys.stderr):
                 builder.download_and_prepare(download_config=settings, file_format="array_record")
         except Exception as error:  # what downloads, archives and builders raise has no common type
             if isinstance(error, OSError) and error.errno:  # of the system, not of a download or of an archive's reader
                 raise
-            advice = f"archives that are put into {manual} by hand are taken from there: {', '.join(self.archives)}"
-            raise UserError(f"{self.name} cannot be prepared: {_reason(error)}; {advice}") from error
+            reason = " ".join(str(error).partition("\n")[0].split()).removesuffix(":") or type(error).__name__
+            names = ", ".join(self.archives)
+            advice = f"archives that are put into {manual_folder()} by hand are taken from there: {names}"
+            raise UserError(f"{self.name} cannot be prepared: {reason}; {advice}") from error
 
 
 def require_tensorflow(name: str) -> None:
@@ -99,44 +84,6 @@ def require_tensorflow(name: str) -> None:
     if importlib.util.find_spec("tensorflow") is None:
         advice = "pip install -r requirements-tfds.txt, or put records here that were prepared elsewhere"
         raise UserError(f"{name}: preparing it needs TensorFlow; {advice}")
-
-
-def _reason(error: Exception) -> str:
-    """Return what went wrong, without how often it was tried and where TFDS explains checksums."""
-    address = getattr(getattr(error, "request", None), "url", None)  # of a connection that fails
-    if address:
-        return f"{address} cannot be reached"
-    return " ".join(str(error).partition("\n")[0].split()).removesuffix(":") or type(error).__name__
-
-
-@contextlib.contextmanager
-def _brief_downloads() -> Iterator[None]:
-    """Let TFDS's downloads give up soon without a network, and end all when one fails or the user interrupts.
-
-    They run in threads that Python waits for at its end, however many gigabytes are missing.
-    """
-    from tensorflow_datasets.core.download import downloader
-
-    open_url, retries, over = downloader._open_url, downloader.MAX_RETRIES, threading.Event()
-
-    def until_over(blocks: Iterable[bytes]) -> Iterator[bytes]:
-        for block in blocks:
-            if over.is_set():
-                raise InterruptedError("the download was interrupted")
-            yield block
-
-    @contextlib.contextmanager
-    def open_until_over(url: str, **options: Any) -> Iterator[tuple[Any, Iterator[bytes]]]:
-        with open_url(url, **options) as (response, blocks):
-            yield response, until_over(blocks)
-
-    logging.getLogger("urllib3").setLevel(logging.ERROR)  # else it tells of each retry, in a few lines
-    downloader._open_url, downloader.MAX_RETRIES = open_until_over, RETRIES
-    try:
-        yield
-    finally:
-        over.set()
-        downloader._open_url, downloader.MAX_RETRIES = open_url, retries
 
 
 CORPORA = {
@@ -149,7 +96,7 @@ CORPORA = {
             megabytes=61358,
             citation="Panayotov et al., LibriSpeech: an ASR corpus based on public domain audio books, 2015",
             configs=("lazy_decode",),
-            module="datasets.librispeech.librispeech_dataset_builder",
+            builder_class="datasets.librispeech.librispeech_dataset_builder.Builder",
             archives=(
                 *("dev-clean.tar.gz", "dev-other.tar.gz", "test-clean.tar.gz", "test-other.tar.gz"),
                 *("train-clean-100.tar.gz", "train-clean-360.tar.gz", "train-other-500.tar.gz"),
@@ -161,7 +108,7 @@ CORPORA = {
             license="CC-BY-4.0",
             megabytes=2541,
             citation="Warden, Speech Commands: a dataset for limited-vocabulary speech recognition, 2018",
-            module="datasets.speech_commands.speech_commands_dataset_builder",
+            builder_class="datasets.speech_commands.speech_commands_dataset_builder.Builder",
             archives=("speech_commands_v0.02.tar.gz", "speech_commands_test_set_v0.02.tar.gz"),
         ),
         TfdsCorpus(
@@ -172,7 +119,7 @@ CORPORA = {
             citation="Qi et al., When and why are pre-trained word embeddings useful for neural machine translation?, "
             "2018",
             configs=tuple(f"{language}_to_en" for language in ("pt", "ru", "tr", "az", "be", "gl")),
-            module="datasets.ted_hrlr_translate.ted_hrlr_translate_dataset_builder",
+            builder_class="datasets.ted_hrlr_translate.ted_hrlr_translate_dataset_builder.Builder",
             archives=("qi18naacl-dataset.tar.gz",),
         ),
         TfdsCorpus(
@@ -182,7 +129,7 @@ CORPORA = {
             megabytes=1695,
             citation="Bojar et al., Findings of the 2014 workshop on statistical machine translation, 2014",
             configs=("de-en",),
-            module="translate.wmt14",
+            builder_class="translate.wmt14.Wmt14Translate",
             archives=(
                 *("training-parallel-europarl-v7.tgz", "training-parallel-commoncrawl.tgz"),
                 *("training-parallel-nc-v9.tgz", "dev.tgz"),
@@ -196,7 +143,7 @@ CORPORA = {
             citation="Lin et al., Microsoft COCO: common objects in context, 2014; Karpathy, Li, Deep visual-semantic "
             "alignments for generating image descriptions, 2015",
             configs=("2014",),
-            module="object_detection.coco_captions",
+            builder_class="object_detection.coco_captions.CocoCaptions",
             archives=(
                 *("train2014.zip", "val2014.zip", "test2014.zip", "test2015.zip"),
                 *("annotations_trainval2014.zip", "image_info_test2014.zip", "image_info_test2015.zip"),

@@ -3,20 +3,15 @@
 Their state is global and lasts from one utterance to the next, so `speak` starts a process for each call, which makes
 the same sounds of the same utterances:
 
-    python -m research.data.speech_synthesis.speak LIBRARY FOLDER PARENT < utterances > sounds
+    python -m research.data.speech_synthesis.speak LIBRARY FOLDER < utterances > sounds
 
-PARENT is the process that waits for the sounds: the new process ends with it, however it ends.
+Utterances and sounds are pickled.
 """
 
-import io
-import json
-import os
+import pickle
 import subprocess
 import sys
-import threading
-import time
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Literal
 
@@ -55,10 +50,8 @@ def speak(
     Raises:
         UserError: if the library cannot be loaded here, or does not know a voice; `LibraryDiedError` if it crashes.
     """
-    arguments = [library, str(folder.absolute()), str(os.getpid())]
-    command = [sys.executable, "-m", "research.data.speech_synthesis.speak", *arguments]
-    request = json.dumps([asdict(utterance) for utterance in utterances])
-    done = subprocess.run(command, input=request.encode(), capture_output=True, cwd=ROOT, check=False)
+    command = [sys.executable, "-m", "research.data.speech_synthesis.speak", library, str(folder.absolute())]
+    done = subprocess.run(command, input=pickle.dumps(utterances), capture_output=True, cwd=ROOT, check=False)
     lines = done.stderr.decode(errors="replace").strip().splitlines()
     if done.returncode < 0 and lines and lines[-1].isdecimal():
         number = int(lines[-1])
@@ -68,39 +61,24 @@ def speak(
     if done.returncode:
         reason = lines[-1] if lines else f"its process ended with code {done.returncode}"
         raise UserError(f"{library}: {reason}")
-    answer = io.BytesIO(done.stdout)
-    rate, lengths, sound = int(np.load(answer)), np.load(answer), np.load(answer)
-    return np.split(sound, np.cumsum(lengths)[:-1]), rate
+    return pickle.loads(done.stdout)
 
 
-def main(library: str, folder: str, parent: str) -> None:
-    """Say the utterances on standard input; write the rate, the number of samples of each utterance, then all samples.
+def main(library: str, folder: str) -> None:
+    """Say the utterances on standard input; write their samples, and how many there are a second.
 
     The number of each utterance is written to standard error before it is said.
     """
-    threading.Thread(target=_end_with, args=(int(parent),), daemon=True).start()
-    module = LIBRARIES[library]
+    sounds = []
     try:
-        loaded = module.Library(Path(folder))
-        utterances = [module.Utterance(**fields) for fields in json.load(sys.stdin)]
-        sounds = []
-        for number, utterance in enumerate(utterances):
+        loaded = LIBRARIES[library].Library(Path(folder))
+        for number, utterance in enumerate(pickle.load(sys.stdin.buffer)):
             print(number, file=sys.stderr, flush=True)
             sounds.append(loaded.say(utterance))
     except OSError as error:
         print(error, file=sys.stderr)
         sys.exit(MESSAGE)
-    answer = io.BytesIO()  # NumPy needs the position in a file, which a pipe does not have
-    for array in (loaded.rate, [len(sound) for sound in sounds], np.concatenate(sounds)):
-        np.save(answer, array)
-    sys.stdout.buffer.write(answer.getbuffer())
-
-
-def _end_with(parent: int) -> None:
-    """End this process when its parent has ended."""
-    while os.getppid() == parent:
-        time.sleep(0.2)
-    os._exit(MESSAGE)
+    sys.stdout.buffer.write(pickle.dumps((sounds, loaded.rate)))
 
 
 if __name__ == "__main__":

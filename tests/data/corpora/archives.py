@@ -82,7 +82,7 @@ def use_stand_ins(patch: pytest.MonkeyPatch) -> None:
         AudioSegment=_Audio, exceptions=types.SimpleNamespace(CouldntDecodeError=soundfile.LibsndfileError)
     )
     lazy = types.SimpleNamespace(lazy_imports=types.SimpleNamespace(pydub=pydub))
-    builders = [corpus.module for corpus in stock.CORPORA.values()]
+    builders = [corpus.builder_class.rpartition(".")[0] for corpus in stock.CORPORA.values()]
     core = [f"core.{name}" for name in ("features.feature", "features.audio_feature", "download.extractor")]
     for place in (*builders, "object_detection.coco", *core):
         module = importlib.import_module(f"tensorflow_datasets.{place}")

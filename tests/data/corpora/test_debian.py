@@ -165,19 +165,6 @@ def test_a_killed_fetch_leaves_nothing_that_is_taken_for_whole(
     assert os.listdir(manual_folder()) == [FILE] and not incomplete.exists()
 
 
-def test_the_size_of_what_has_come_is_shown(
-    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> None:
-    sha256 = write_deb(tmp_path / "whole", {"a": os.urandom(200_000)})
-    size = (tmp_path / "whole").stat().st_size
-    listed = f"'file:/tiny.deb' {FILE} {size} SHA256:0"
-    script = f'case "$*" in *--print-uris*) echo "{listed}"; exit 0;; esac; cp "{tmp_path}/whole" {FILE}'
-    fake_apt(tmp_path / "bin", monkeypatch, script)
-    debian("tinycorpus", VERSION, sha256)
-    said = capfd.readouterr().err
-    assert "tinycorpus: fetching" in said and f"{size / 1000:.1f}/{size / 1000:.1f} kB" in said
-
-
 def test_an_unpacked_package_has_its_files_none_outside_and_no_links(data: Path, tmp_path: Path) -> None:
     write_deb(tmp_path / FILE, FILES, link="usr/share/tinycorpus/link")
     with unpacked(tmp_path / FILE) as folder:

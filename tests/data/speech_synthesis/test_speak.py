@@ -1,7 +1,4 @@
-import os
-import select
 import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +8,7 @@ import pytest
 
 from research.data.corpora import espeak
 from research.data.speech_synthesis.espeak import Utterance
-from research.data.speech_synthesis.speak import ROOT, LibraryDiedError, speak
+from research.data.speech_synthesis.speak import LibraryDiedError, speak
 from research.errors import UserError
 from tests.data.speech_synthesis.libraries import own_wheel
 
@@ -87,23 +84,6 @@ def test_what_the_library_dies_of_is_named(library: Path, monkeypatch: pytest.Mo
 def test_an_unknown_voice_is_named(library: Path) -> None:
     with pytest.raises(UserError, match="espeak-ng: no voice xx"):
         speak("espeak-ng", library, [replace(NUMBER, voice="xx+nobody")])
-
-
-def test_a_synthesis_that_nobody_waits_for_ends(library: Path) -> None:
-    """The process that started it is killed; it would read on from a pipe that is kept open here."""
-    (reading, kept_open), (ended, writing) = os.pipe(), os.pipe()
-    starting = f"""
-import os, subprocess, sys
-program = [sys.executable, "-m", "research.data.speech_synthesis.speak"]
-command = [*program, "espeak-ng", {str(library)!r}, str(os.getpid())]
-subprocess.Popen(command, stdin={reading}, stdout={writing})
-os.kill(os.getpid(), 9)
-"""
-    with subprocess.Popen([sys.executable, "-c", starting], pass_fds=(reading, writing), cwd=ROOT):
-        os.close(writing)
-    ready, _, _ = select.select([ended], [], [], 30)  # at its end once nobody can write to it
-    os.close(kept_open)
-    assert ready and not os.read(ended, 1)
 
 
 def test_a_library_that_cannot_be_loaded_gives_one_line(tmp_path: Path) -> None:
