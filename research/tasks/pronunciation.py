@@ -29,7 +29,6 @@ from research.tasks.task import EvalExamples, Evaluation, InputKind, Predictions
 BUCKETS = ((7, 8), (10, 11), (16, 17))
 """Longest source and target of each; the one training word in a thousand that fits none is left out of training."""
 LONG_WORD = 12
-LETTERS = Symbols(cmudict.LETTERS, lowercase=True)
 
 
 @dataclass(frozen=True)
@@ -52,15 +51,21 @@ class Pronunciation(CorpusTask):
         return cmudict.load(self.stress)
 
     @functools.cached_property
+    def letters(self) -> Symbols:
+        """Letters of the training words."""
+        return Symbols(tuple(sorted(set().union(*(word.letters for word in self.splits["train"])))), lowercase=True)
+
+    @functools.cached_property
     def phonemes(self) -> Symbols:
-        """Phonemes, separated by spaces."""
-        return Symbols(cmudict.STRESSED_PHONEMES if self.stress else cmudict.PHONEMES, " ")
+        """Phonemes of the training words, separated by spaces."""
+        ways = (way.split() for word in self.splits["train"] for way in word.pronunciations)
+        return Symbols(tuple(sorted(set().union(*ways))), " ")
 
     @functools.cached_property
     def prepared(self) -> Prepared:
         train = self.splits["train"]
         targets = [self.phonemes.tokens(word.pronunciations[0]) for word in train]
-        examples = Examples([LETTERS.encode(word.letters) for word in train], targets)
+        examples = Examples([self.letters.encode(word.letters) for word in train], targets)
         lengths = examples.lengths
         fits = np.array([np.all(lengths <= widths, axis=1) for widths in BUCKETS])
         bucket = np.where(np.any(fits, axis=0), np.argmax(fits, axis=0), len(BUCKETS))
@@ -70,17 +75,17 @@ class Pronunciation(CorpusTask):
         padded = np.dot([len(rows) for rows in members], np.sum(BUCKETS, axis=1))
         frequent = text.most_frequent(["".join(map(chr, targets[row])) for row in rows])
         buckets = Buckets(members, BUCKETS, float(1 - np.sum(lengths[rows]) / padded))
-        processor = Processor(LETTERS, self.phonemes)
+        processor = Processor(self.letters, self.phonemes)
         return Prepared(InMemory(buckets, tuple(data)), self.phonemes.decode([*map(ord, frequent)]), processor)
 
     @functools.cached_property
     def spec(self) -> TaskSpec:
         source, target = self.longest
-        return TaskSpec("tokens", LETTERS.size, source, "tokens", self.phonemes.size, target)
+        return TaskSpec("tokens", self.letters.size, source, "tokens", self.phonemes.size, target)
 
     def example(self, record: Word) -> tuple[np.ndarray, Sequence[int], Any]:
         references = [tuple(self.phonemes.tokens(pronunciation)) for pronunciation in record.pronunciations]
-        return LETTERS.encode(record.letters), references[0], references
+        return self.letters.encode(record.letters), references[0], references
 
     def evaluate(self, predictions: Predictions, examples: EvalExamples) -> Evaluation:
         lengths = examples.batch.input_lengths

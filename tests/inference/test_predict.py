@@ -7,16 +7,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from rapidfuzz.distance import Levenshtein
 
-from research.batch import FIRST_SYMBOL
 from research.cli import main as cli
 from research.config import Config
 from research.config.flat import override
 from research.data.corpora import cmudict
-from research.data.corpora.cmudict import Pronunciations, Words
+from research.data.corpora.cmudict import Word
 from research.inference import predict as command
 from research.tasks import task as tasks
-from research.tasks.metrics.edits import score
 from research.training.trainer import train_trials
 from tests.inference import runs
 
@@ -40,19 +39,16 @@ CONFIG = override(
 )
 
 
-def lexicon() -> Pronunciations:
+def lexicon() -> dict[str, list[Word]]:
     """Return words of four letters, each of which has its own phoneme; some of each bucket."""
     rng = np.random.default_rng(0)
-    letters, phonemes = tuple("abcd"), ("AA", "B", "K", "D")
+    phonemes = {"a": "AA", "b": "B", "c": "D", "d": "K"}
 
-    def sample(count: int) -> Words:
-        lengths = rng.integers(2, 15, count).astype(np.int32)
-        source = rng.integers(FIRST_SYMBOL, FIRST_SYMBOL + 4, (count, 16)).astype(np.int8)
-        source[np.arange(16) >= lengths[:, None]] = 0
-        words = ["".join(letters[token - FIRST_SYMBOL] for token in row if token) for row in source]
-        return Words(words, source, lengths, source, lengths, [[tuple(map(int, row[row > 0]))] for row in source])
+    def sample(count: int) -> list[Word]:
+        words = ["".join(rng.choice(list(phonemes), rng.integers(2, 15))) for _ in range(count)]
+        return [Word(word, [" ".join(map(phonemes.__getitem__, word))]) for word in words]
 
-    return Pronunciations(letters, phonemes, {"train": sample(300), "validation": sample(40), "test": sample(40)})
+    return {"train": sample(300), "validation": sample(40), "test": sample(40)}
 
 
 @pytest.fixture(scope="module")
@@ -99,20 +95,16 @@ def columns(text: str) -> list[list[str]]:
 
 def test_the_test_words_give_the_error_of_the_runs_evaluation(trained, stdin, capsys):
     """The average of the weights is restored; padding and neighbors are of another kind."""
-    test = lexicon().splits["test"]
-    stdin("\n".join(test.words).encode())
+    test = lexicon()["test"]
+    stdin("\n".join(word.letters for word in test).encode())
     assert predict(trained, "-") == 0
     lines = columns(capsys.readouterr().out)
-    assert [word for word, _ in lines] == test.words
-    ids = {name: FIRST_SYMBOL + k for k, name in enumerate(lexicon().phonemes)}
-    outputs = np.zeros((40, 30), np.int32)
-    for row, (_, text) in enumerate(lines):
-        tokens = [ids[name] for name in text.split()]
-        outputs[row, : len(tokens) + 1] = [*tokens, 2]
-    free = score(outputs, test.references)
+    assert [word for word, _ in lines] == [word.letters for word in test]
+    pairs = [(text.split(), word.pronunciations[0].split()) for (_, text), word in zip(lines, test, strict=True)]
+    errors = sum(Levenshtein.distance(output, reference) for output, reference in pairs)
     wanted = json.loads((trained / "result.json").read_text())["summary"]["test/free_running/phoneme_error_rate"]
     assert wanted < 0.9
-    assert np.sum(free.distance) / np.sum(free.symbols) == pytest.approx(wanted)
+    assert errors / sum(len(reference) for _, reference in pairs) == pytest.approx(wanted)
 
 
 def test_one_text_is_answered_plainly_and_several_by_name(trained, capsys):
@@ -252,7 +244,7 @@ def test_the_alignment_of_one_input_is_drawn_where_it_is_asked_for(trained, tmp_
     ((item, path),) = figures
     assert path == tmp_path / "out.png"
     assert item.predicted == [*answer["outputs"][0]["text"].split(), "end"]
-    assert (item.labels, item.name, item.title) == (list("abcd"), "letters", "Abcd")
+    assert (item.labels, item.name, item.title) == (list("abcd"), "", "Abcd")
     assert item.edges.tolist() == [0, 1, 2, 3, 4]
     assert item.weights.shape == (len(item.predicted), 4)
 

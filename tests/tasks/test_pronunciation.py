@@ -18,6 +18,47 @@ from tests import quick
 from tests.tasks.outputs import perfect
 
 COUNT = 300
+PHONEMES = [
+    "AA",
+    "AE",
+    "AH",
+    "AO",
+    "AW",
+    "AY",
+    "B",
+    "CH",
+    "D",
+    "DH",
+    "EH",
+    "ER",
+    "EY",
+    "F",
+    "G",
+    "HH",
+    "IH",
+    "IY",
+    "JH",
+    "K",
+    "L",
+    "M",
+    "N",
+    "NG",
+    "OW",
+    "OY",
+    "P",
+    "R",
+    "S",
+    "SH",
+    "T",
+    "TH",
+    "UH",
+    "UW",
+    "V",
+    "W",
+    "Y",
+    "Z",
+    "ZH",
+]
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +69,7 @@ def task() -> Pronunciation:
 @pytest.fixture(scope="module")
 def corpus() -> dict[str, dict[str, list[tuple[int, ...]]]]:
     """Phonemes of all pronunciations of each word, by split."""
-    ids = {phoneme: FIRST_SYMBOL + k for k, phoneme in enumerate(cmudict.PHONEMES)}
+    ids = {phoneme: FIRST_SYMBOL + k for k, phoneme in enumerate(PHONEMES)}
     return {
         split: {word: [tuple(map(ids.__getitem__, way.split())) for way in ways] for word, ways in words}
         for split, words in cmudict.load(stress=False).items()
@@ -183,7 +224,7 @@ def test_a_word_is_read_as_the_corpus_has_it(task, spelling, corpus):
 
 def test_tokens_are_said_as_the_phonemes_of_the_corpus(spelling, corpus):
     tokens = next(iter(corpus["test"].values()))[0]
-    names = [cmudict.PHONEMES[token - FIRST_SYMBOL] for token in tokens]
+    names = [PHONEMES[token - FIRST_SYMBOL] for token in tokens]
     assert spelling.symbols(tokens) == names
     assert spelling.decode(tokens) == " ".join(names)
 

@@ -17,13 +17,6 @@ from research.data.corpora.corpus import SPLITS, Examples, PackageCorpus, hash_s
 from research.data.corpora.fetch import wheel
 
 LETTERS = tuple("abcdefghijklmnopqrstuvwxyz")
-VOWELS = ("AA", "AE", "AH", "AO", "AW", "AY", "EH", "ER", "EY", "IH", "IY", "OW", "OY", "UH", "UW")
-STOPS = ("B", "D", "G", "K", "P", "T", "CH", "JH")
-FRICATIVES = ("DH", "F", "HH", "S", "SH", "TH", "V", "Z", "ZH")
-SONORANTS = ("L", "M", "N", "NG", "R", "W", "Y")
-CONSONANTS = STOPS + FRICATIVES + SONORANTS
-PHONEMES = tuple(sorted(VOWELS + CONSONANTS))
-STRESSED_PHONEMES = tuple(sorted(tuple(vowel + stress for vowel in VOWELS for stress in "012") + CONSONANTS))
 
 
 class Word(NamedTuple):
