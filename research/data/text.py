@@ -75,7 +75,7 @@ class Text(Field):
         if not text:
             raise UserError("an empty line: must be text")
         if unknown := self.unknown(text):
-            raise UserError(f"{_short(text)}: must be of symbols that training had, not {_short(' '.join(unknown))}")
+            raise UserError(f"{_short(text)}: must be of symbols that training had, not {_short(' '.join(unknown))!r}")
         length = len(self.tokens(text))
         if self.max_length is not None and length > self.max_length:
             allowed = f"must be at most {self.max_length}, as in training"

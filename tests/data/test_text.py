@@ -71,7 +71,7 @@ def test_a_user_s_text_is_normalized_and_refused_in_one_line_where_the_model_doe
     assert text.axis("é a").labels == ["é", " ", "a"]
     for source, line in {
         " ": "an empty line: must be text",
-        "a☃b": "a☃b: must be of symbols that training had, not ☃ b",
+        "a☃b": "a☃b: must be of symbols that training had, not '☃ b'",
         "aaaa": "aaaa: is 4 tokens long; must be at most 3, as in training",
     }.items():
         with pytest.raises(UserError, match=f"^{line}$"):

@@ -122,8 +122,8 @@ def test_what_cannot_be_read_is_a_line_each_and_the_rest_is_answered(trained, st
     assert [name for name, _ in columns(out)] == ["ab", "ab", "dd"]
     assert len({text for name, text in columns(out) if name == "ab"}) == 1
     assert err.splitlines() == [
-        "error: 'a b': ' ' is no letter that the model knows: abcd",
-        "error: line 1: 'abx': 'x' is no letter that the model knows: abcd",
+        "error: a b: must be of symbols that training had, not ' '",
+        "error: line 1: abx: must be of symbols that training had, not 'x'",
         "error: line 2: an empty line: must be a word",
         "error: line 4: \\xff: is not UTF-8 text",
         "error: an empty line: must be a word",
@@ -153,7 +153,7 @@ def test_json_has_an_object_a_line_for_each_input(trained, capsys):
     out, err = capsys.readouterr()
     first, second, third = map(json.loads, out.splitlines())
     assert (first["input"], third["input"]) == ("abc", "dd")
-    assert second == {"input": "é", "error": "'é': 'é' is no letter that the model knows: abcd"}
+    assert second == {"input": "é", "error": "é: must be of symbols that training had, not 'é'"}
     assert err.count("\n") == 1
     best, next_best = first["outputs"]
     assert best["score"] == best["log_probability"] > next_best["score"]
