@@ -20,8 +20,8 @@ from jaxtyping import Array, Int, UInt, UInt32
 from research.batch import ArrayT
 
 ORDER, AUGMENT, SAMPLE = 1, 2, 3
-"""Tags that tell the random streams of a batch's key apart: the order of examples, their augmentation, and what else is
-sampled for a batch. A tag is folded into the key first, then the epoch or the step (`stream`)."""
+"""Tags of the random streams of a batch's key: the order of examples, their augmentation, other samples. `stream` folds
+the tag into the key first, then the epoch or the step."""
 ROUNDS = 6
 
 
@@ -114,7 +114,7 @@ def permute_on_host(index: Int[np.ndarray, " N"], size: int, keys: UInt32[np.nda
 
 
 def round_keys(key: Array) -> UInt32[Array, " R"]:
-    """Return what the rounds of a permutation take from its key."""
+    """Return the random numbers of a permutation's rounds."""
     return jax.random.bits(key, (ROUNDS,), jnp.uint32)
 
 

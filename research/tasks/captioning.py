@@ -57,7 +57,7 @@ class CaptioningTask(WarpOptions, CorpusTask):
     vocab_size: int = 400
     """subwords: size of the vocabulary."""
     mirror: bool = False
-    """Mirror half of the images, drawn anew at each update."""
+    """Mirror a random half of the images at each update."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -46,7 +46,7 @@ class ImageDigits(WarpOptions, Task):
     digits: int = 5
     """Most digits of a strip; the least is 1, and all numbers are equally frequent."""
     gap: int = 8
-    """Most blank columns in front of a digit and behind the last; drawn for each, from 0."""
+    """Most blank columns in front of a digit and behind the last; uniform from 0."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -32,7 +32,7 @@ from research.tasks.speech import SpeechTask
 from research.tasks.task import EvalExamples, Evaluation, Predictions, Split
 
 NUM_STRINGS = 200
-"""Strings of real digits; some are drawn twice, most of them of two digits, so that 160 differ."""
+"""Strings of real digits; 160 differ, as some short ones occur twice."""
 MAX_PAUSE = 0.1
 """Seconds of silence between two of them, in addition to that of the recordings."""
 SEED = 0

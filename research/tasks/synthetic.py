@@ -1,4 +1,4 @@
-"""Tasks whose examples are drawn at random, by one definition for device and host.
+"""Tasks whose examples are sampled at random, by one definition for device and host.
 
 On the device a batch of training is a pure function of key and step; on the host validation and test come from a fixed
 seed each. A definition asks for random numbers in a fixed order and computes arrays from them, with whichever library
@@ -55,7 +55,7 @@ class DeviceDraws(Draws):
 
 
 class HostDraws(Draws):
-    """Draws in NumPy. Rows do not depend on their number: the first examples of a thousand are those of ten."""
+    """Draws in NumPy. A row does not depend on the number of rows: the first ten of a thousand are those of ten."""
 
     numpy = np
 
@@ -71,7 +71,7 @@ class HostDraws(Draws):
 
 @dataclass(frozen=True)
 class SyntheticTask(Task):
-    """A task that is drawn at random. A subclass defines its examples."""
+    """A task whose examples are sampled at random. A subclass defines them."""
 
     def examples(self, draws: Draws, count: int) -> Batch:
         """Return `count` examples."""

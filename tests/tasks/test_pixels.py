@@ -54,7 +54,7 @@ def test_eval_digits_are_the_test_split_shuffled(plain, digits):
     np.testing.assert_array_equal(plain.eval_examples("test", 50).batch.inputs, batch.inputs[:50])
 
 
-def test_training_and_held_out_digits_are_scaled_alike(plain, digits):
+def test_digits_of_all_splits_are_scaled_alike(plain, digits):
     image = np.array([0, 1, 128, 255] * 196, np.uint8)[None, :]
     on_host, on_device = plain._sequence(image, np), plain._sequence(jnp.asarray(image), jnp)
     np.testing.assert_allclose(on_host, image.reshape(1, 196, 4) / 255, rtol=1e-6)

@@ -1,4 +1,4 @@
-"""Distortions of log-mel features, drawn anew for each utterance at each update: pure functions of a key.
+"""Random distortions of log-mel features, new for each utterance at each update: pure functions of a key.
 
 Before normalization, on the log of the power (`distort`):
 
@@ -10,7 +10,7 @@ Before normalization, on the log of the power (`distort`):
 
 After it (`mask`): spans of time and of frequency become the utterance's mean (SpecAugment, Park et al. 2019).
 
-Nothing depends on what stands past an utterance's length; the results are zero there.
+Values past an utterance's length have no influence; the results are zero there.
 """
 
 import math
@@ -94,7 +94,7 @@ class SpeechOptions(FeatureOptions):
 
 
 def max_frames(frames: int, options: SpeechOptions) -> int:
-    """Return the most frames that an utterance of so many can have after distortion."""
+    """Return the most frames that an utterance of `frames` frames can have after distortion."""
     return math.ceil(frames * (1 + options.speed))
 
 
@@ -191,7 +191,7 @@ def mask(
 
 
 def _spans(key: Array, number: int, longest: Lengths, lengths: Lengths, steps: int) -> Bool[Array, "B T"]:
-    """Return where any of so many random spans lies, of up to `longest` of `lengths` places."""
+    """Return a mask of `number` random spans, each at most `longest` long, within `lengths`."""
     size_key, start_key = jax.random.split(key)
     shape = (len(lengths), number)
     size = jax.random.randint(size_key, shape, 0, longest[:, None] + 1)

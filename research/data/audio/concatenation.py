@@ -1,8 +1,8 @@
 """Recordings concatenated to longer ones: more training examples for a model of few recordings.
 
-A concatenated recording is two or three recordings, each as often as any other, and its text is theirs with spaces
-between. They are drawn at random among those that do not make it too long. Of the silence that a recording begins and
-ends with, a random fraction is cut off where it meets another.
+A concatenated recording consists of two or three recordings; its text is their texts, separated by spaces. All
+recordings are used equally often, in random order, unless one would make the result too long. Where two recordings
+meet, a random fraction of the silence at their ends is cut off.
 """
 
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ SILENCE = 0.03
 
 
 def concatenate(recordings: Sequence[Recording], count: int, seed: int = 0) -> list[Recording]:
-    """Return so many concatenated recordings; all recordings have the same sample rate."""
+    """Return `count` concatenated recordings; all recordings have the same sample rate."""
     rng = np.random.default_rng(seed)
     seconds = np.array([len(recording.samples) / recording.sample_rate for recording in recordings])
     waiting: list[int] = []

@@ -9,8 +9,8 @@
     normalized    (x - mean) / deviation, for each filter
     d_t           sum_{n=1,2} n (x_{t+n} - x_{t-n}) / 10, the ends repeated; the second differences are those of these
 
-All but the filterbank itself works on NumPy arrays as on JAX arrays, and nothing depends on what stands past a
-sequence's length, so that a recording alone has the features that it has in a batch. Padding is zero.
+All functions but the filterbank take NumPy or JAX arrays. Values past a sequence's length have no influence, so a
+recording has the same features alone and in a batch. Padding is zero.
 """
 
 import math
@@ -141,7 +141,7 @@ def log_mel_filterbank(audio: Audio, options: FeatureOptions) -> Float32[np.ndar
 def normalize(
     features: Float[ArrayT, "B T M"], lengths: Int[ArrayT, " B"], options: FeatureOptions, corpus: Statistics
 ) -> Float[ArrayT, "B T D"]:
-    """Normalize log-mel features and add their differences; `stack_frames` is what is left to do.
+    """Normalize log-mel features and add their differences; `stack_frames` comes after it.
 
     Args:
         features: log-mel features; to be normalized by speaker, those of `match_corpus`.
@@ -180,7 +180,7 @@ def add_deltas(features: Float[ArrayT, "B T M"], lengths: Int[ArrayT, " B"], ord
 def stack_frames(
     features: Float[ArrayT, "B T M"], lengths: Int[ArrayT, " B"], count: int
 ) -> tuple[Float[ArrayT, "B S D"], Int[ArrayT, " B"]]:
-    """Put so many frames side by side into one step: S = ceil(T / count), D = M * count; zeros fill the last."""
+    """Concatenate `count` frames into one step: S = ceil(T / count), D = M * count; zeros fill the last."""
     batch, steps, width = features.shape
     groups = -(-steps // count)
     new_lengths: Any = -(-lengths // count)
@@ -217,5 +217,5 @@ def _differences(features: Any, lengths: Any) -> Any:
 
 
 def _numpy(array: Any) -> Any:
-    """Return the module of functions for such an array: `numpy` or `jax.numpy`."""
+    """Return the library of an array: `numpy` or `jax.numpy`."""
     return array.__array_namespace__()

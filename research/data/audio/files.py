@@ -37,7 +37,7 @@ Audio = Float32[np.ndarray, " N"]
 
 
 def load_audio(path: str | Path, sample_rate: int) -> Audio:
-    """Return the samples of a file, at so many a second.
+    """Return the samples of a file at a sample rate.
 
     Raises:
         UserError: if it is no audio file, damaged, silent, shorter than 0.05 s or longer than 60 s.
@@ -67,7 +67,7 @@ def load_audio(path: str | Path, sample_rate: int) -> Audio:
 
 
 def decode_audio(file: bytes) -> tuple[Int16[np.ndarray, " N"], int]:
-    """Return the samples of a corpus's file, which has one channel, and how many there are in a second."""
+    """Return the samples of a corpus's file, which has one channel, and their rate."""
     return soundfile.read(BytesIO(file), dtype="int16")
 
 

@@ -1,16 +1,20 @@
 """Recorded prompts of a telephone exchange in five languages, one voice each: Asterisk's core sounds, from Debian.
 
-8,000 samples a second. Left out are recordings without a text, without sound, or longer than 8 seconds; `silence/*`;
-texts with a remark in brackets, which may or may not be spoken; texts with numbers of several digits, with signs such
-as `*`, or with letters of another alphabet; and texts of more than 25 characters a second, which are no transcripts ("a
-beep"). Where a key is listed twice, its first text counts.
+The sample rate is 8,000 Hz. The corpus leaves out:
 
-Texts are in Unicode's composed form and in lower case. A digit is the word for it. Letters stay, and apostrophes within
-a word; all else is a space, and spaces are single. Spanish accents are taken off, for the texts have few of them, and
-Russian ё is е, for they mix the two.
+- recordings without text or sound, or longer than 8 seconds, and `silence/*`
+- texts with a remark in brackets, which may or may not be spoken
+- texts with numbers of several digits, with signs such as `*`, or with letters of another alphabet
+- texts of more than 25 characters a second, which are no transcripts ("a beep")
 
-Split by text, by its hash: about 80% train, 10% validation, 10% test, the same everywhere. A text may have been
-recorded twice; both are in one split.
+If a key is listed twice, its first text counts.
+
+Texts are in Unicode's composed form and in lower case. Digits are replaced by their words. Letters stay, and so do
+apostrophes within a word; all other characters become a space, and repeated spaces become one. Spanish texts lose their
+accents, as few of them have any. Russian ё becomes е, as the texts mix the two.
+
+The hash of the text decides the split: about 80% train, 10% validation, 10% test, the same everywhere. If a text was
+recorded twice, both recordings are in one split.
 """
 
 import gzip

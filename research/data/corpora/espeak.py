@@ -2,15 +2,15 @@
 
 One to seven digits, of which 0 is always "zero", never "oh". Each number of digits is equally frequent, and each digit
 in each place. A voice is one of the library's variants (pitch, formants, breath, roughness, or a glottal source as in
-Klatt 1980); it speaks each string in one of eight accents of English, at a speed, pitch, pitch range, word gap and
-punctuation that are drawn anew, with up to 0.3 s of silence before and after it. 8,000 samples a second.
+Klatt 1980); it speaks each string in one of eight accents of English, with a random speed, pitch, pitch range, word gap
+and punctuation, and up to 0.3 s of silence before and after it. The sample rate is 8,000 Hz.
 
 Split by voice: 74 train, 10 validate, 20 test. Variants with one stem in their names, or whose files set the same
 formants, are one family, and a family is never split. The strings are split, too: a string of two digits or more is in
 one split only, by its hash (10% test, 5% validation); the ten single digits are in all.
 
 Voices, strings and settings are the same everywhere. The samples are the same each time on one machine; on another
-operating system or processor the library's arithmetic, and its noise, which is drawn by the C library, may differ.
+operating system or processor the library's arithmetic, and its noise, which comes from the C library, may differ.
 """
 
 import hashlib
@@ -120,13 +120,13 @@ def may_say(split: str, string: Sequence[int]) -> bool:
 
 
 def utterances(voice: str) -> list[tuple[str, Utterance]]:
-    """Return the words of each string of a voice and how it says them: a pure function of its name."""
+    """Return the words and the utterance of each string of a voice: a pure function of its name."""
     rng, split = np.random.default_rng(seed(voice)), split_of(voice)
     return [_draw(rng, voice, split) for _ in range(STRINGS[split])]
 
 
 def draw_digits(rng: np.random.Generator, split: str, min_digits: int = 1) -> list[int]:
-    """Return a random string that may be in a split, of at least so many digits."""
+    """Return a random string of at least `min_digits` digits that may be in a split."""
     size = int(rng.integers(min_digits, MAX_DIGITS + 1))
     while not may_say(split, digits := rng.integers(0, len(WORDS), size).tolist()):
         pass

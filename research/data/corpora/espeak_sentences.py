@@ -5,10 +5,10 @@ others are one to eight words in a row: of these prompts, and twice as often of 
 any, in English and in French. All are in the form of the prompts. No text contains a prompt of the splits validation or
 test, unless a training prompt contains it, too.
 
-A voice is one of the library's variants, with an American accent in English; speed, pitch and pitch range are drawn
-anew for each text, as are the silences before and after it, of up to 0.2 s, and the level of a faint white noise. 8,000
-samples a second. At a few pitches the library crashes on some voices; there it speaks at its default pitch. Texts and
-settings are the same everywhere; `espeak.py` says how far the samples are.
+A voice is one of the library's variants, with an American accent in English; each text has a random speed, pitch and
+pitch range, silences of up to 0.2 s before and after it, and faint white noise of a random level. The sample rate is
+8,000 Hz. At a few pitches the library crashes on some voices; there it speaks at its default pitch. Texts and settings
+are the same everywhere; `espeak.py` says how far the samples are.
 """
 
 import os
@@ -50,7 +50,7 @@ class EspeakSentences(SpeechCorpus):
     citation: str = "eSpeak NG, by Reece H. Dunn, Jonathan Duddington and others"
     language: str
     accent: str
-    """The library's name for the language as it is spoken."""
+    """The library's name for the language and accent."""
 
     def examples(self) -> Examples:
         prompts = {split: [prompt.text for prompt in part] for split, part in asterisk.load(self.language).items()}
@@ -87,7 +87,7 @@ CORPORA = {
 
 
 def load(language: str, count: int) -> list[Recording]:
-    """Return the first so many, at most `MAX_SENTENCES`; they are in random order.
+    """Return the first `count` recordings, at most `MAX_SENTENCES`; they are in random order.
 
     Raises:
         UserError: if the corpus cannot be prepared or read.
@@ -96,19 +96,19 @@ def load(language: str, count: int) -> list[Recording]:
     return [sentences[name] for name in sorted(sentences)[:count]]
 
 
-def texts(train: Sequence[str], held_out: Sequence[str], sentences: Sequence[str], count: int) -> list[str]:
-    """Return what is said, in random order.
+def texts(train: Sequence[str], others: Sequence[str], sentences: Sequence[str], count: int) -> list[str]:
+    """Return the texts to synthesize, in random order.
 
     Args:
         train: texts of the training prompts.
-        held_out: texts of the validation and test prompts.
+        others: texts of the validation and test prompts.
         sentences: other sentences in the same form; there may be none.
         count: number of texts.
     """
     rng = np.random.default_rng(0)
     words = sorted({word for text in train for word in text.split()})
     trained = [f" {text} " for text in train]
-    barred = {held for held in (f" {text} " for text in held_out) if not any(held in text for text in trained)}
+    barred = {held for held in (f" {text} " for text in others) if not any(held in text for text in trained)}
     results: list[str] = []
     while len(results) < count:
         size, kind = int(rng.integers(1, MAX_WORDS + 1)), int(rng.integers(4))

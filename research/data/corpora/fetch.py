@@ -42,7 +42,7 @@ def wheel(name: str, version: str, sha256: str, tag: str = "py3-none-any") -> Pa
 def debian(package: str, version: str, sha256: str, architecture: str = "all") -> Path:
     """Return the .deb of a package, from the manual folder or else through apt; processes may call this at once.
 
-    Root is not needed, and the system is left as it is.
+    Root is not needed, and the system does not change.
 
     Raises:
         UserError: if apt cannot download it, or if the file is not the one with that checksum.

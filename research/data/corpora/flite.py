@@ -2,9 +2,9 @@
 
 More speech to train on, next to that of espeak-ng (`espeak.py`), whose sounds are computed from rules. The voices awb
 (a Scot), rms and slt (Americans, slt a woman) are statistical models of about an hour of CMU ARCTIC each; kal16 (an
-American) joins the halves of recorded phonemes. Strings are drawn as in `espeak.py`, for the split train only; tempo
-(0.75 to 1.6 times as long) and mean pitch (but of rms, which keeps its own) are drawn anew for each, as are the
-silences. 8,000 samples a second.
+American) joins the halves of recorded phonemes. Strings are sampled as in `espeak.py`, for the split train only; each
+has a random tempo (0.75 to 1.6 times as long), mean pitch (rms keeps its own) and silences. The sample rate is 8,000
+Hz.
 
 The samples are the same each time on one machine.
 """
@@ -77,7 +77,7 @@ def libraries(folder: Path) -> Path:
 
 
 def utterances(voice: str) -> list[tuple[str, Utterance]]:
-    """Return the words of each string of a voice and how it says them: a pure function of its name."""
+    """Return the words and the utterance of each string of a voice: a pure function of its name."""
     rng = np.random.default_rng(espeak.seed(voice))
     return [_draw(rng, voice) for _ in range(MAX_STRINGS)]
 

@@ -1,18 +1,18 @@
-"""Recorded Mandarin syllables, said by two speakers: the voices of the input method gcin, from Debian.
+"""Recorded Mandarin syllables by two speakers: the voices of the input method gcin, from Debian.
 
-44,100 samples a second, a third of a second each. The text of a recording is the syllable in zhuyin (bopomofo), then
-its tone as a digit: 1 to 4, or 5 for the neutral tone. (The package's digits differ: its 1 is the neutral tone, and no
-digit the first.) Left out are the names of letters, such as ㄅ alone, for some sound like a syllable that is written
-otherwise; ㄓㄔㄕㄖㄗㄘㄙ alone are syllables. Left out as well are damaged recordings, which never reach a twentieth of
-full scale.
+The sample rate is 44,100 Hz; a recording lasts a third of a second. Its text is the syllable in zhuyin (bopomofo), then
+its tone as a digit: 1 to 4, or 5 for the neutral tone. (The package writes the neutral tone as 1, and the first tone
+without a digit.) The corpus leaves out the names of letters, such as ㄅ alone, because some sound like a syllable with
+another spelling; ㄓㄔㄕㄖㄗㄘㄙ alone are syllables. It also leaves out damaged recordings, which never reach 5% of full
+scale.
 
-Speaker 3 is Edward Der-Hua Liu, speaker 5 is Chu Lo; they said 1,184 and 1,155 syllables. Of speaker 3, ㄓ5 and ㄓㄜ5
-are the same recording: split by syllable, the first is in training and the second in validation.
+Speaker 3 is Edward Der-Hua Liu (1,184 syllables), speaker 5 is Chu Lo (1,155). ㄓ5 and ㄓㄜ5 of speaker 3 are the same
+recording: split by syllable, the first is in training and the second in validation.
 
-Three ways to split, the same everywhere; by hash, about 85% train, 5% validation, 10% test:
+There are three ways to split, the same everywhere. Hashes give about 85% train, 5% validation, 10% test:
 
-    syllable    by syllable with its tone; most held-out syllables are in training with another tone
-    base        by syllable without its tone: a syllable is held out in all its tones
+    syllable    by syllable with its tone; training has most of the others' syllables with another tone
+    base        by syllable without its tone: all tones of a syllable are in one split
     speaker     speaker 5 is test; of speaker 3, 95% of the syllables train and 5% validate
 """
 

@@ -4,15 +4,15 @@ The help is one HTML page a topic, the same pages in all languages. A paragraph 
 translation by the page's path and by its id; both are then split into sentences, and left out where these are not
 equally many. Of text that differs by operating system or program, what holds for all others is taken. Left out as well:
 pairs with equal sides, Japanese sides without a kana or a kanji (nobody has translated these), and English sides of
-fewer than 3 words or more than 30 (words are what stands between spaces). A pair is there once in a split.
+fewer than 3 words or more than 30 (spaces separate words). A split has each pair once.
 
 Text is in Unicode's composed form (NFC) and all white space is one space; case and punctuation stay.
 
 Split by page, by the hash of its path: about 88% of the pages train, 4% validation, 8% test, the same everywhere and in
-all languages. Pages repeat each other, so what stands in training is not held out, and what is in validation is not in
-the test: a held-out pair is left out if its English side is there, whatever its translation. Letters and digits are
-compared, without case; all signs where there are none. An English sentence is held out with one translation, its first
-in the order of the paths.
+all languages. Pages repeat each other. So validation leaves out all pairs whose English side is in training, and test
+those whose English side is in training or validation, whatever the translation. The comparison is of letters and digits
+without case, or of all signs where there are none. In validation and test an English sentence has one translation, the
+first in the order of the paths.
 """
 
 import re

@@ -1,9 +1,9 @@
 """Images with captions: the stamps of the drawing program Tux Paint, from Debian's package tuxpaint-stamps-default.
 
-All images that have a caption: those in PNG, and those that are drawings in SVG only, which are drawn at their own
-size (resvg; without the fonts of the system, so that they are the same everywhere). Each is put on white where it is
-transparent, and scaled to fit the middle of a square of 96 × 96 pixels. Mirror images (`_mirror`) have no caption of
-their own and are left out, as is each image that repeats the pixels of an earlier one.
+All images that have a caption: PNG files, and drawings that are in SVG only, rendered at their own size (resvg; without
+the system's fonts, so that they are the same everywhere). Each is put on white where it is transparent, and scaled to
+fit the middle of a square of 96 × 96 pixels. Mirror images (`_mirror`) have no caption of their own and are left out,
+as is each image that repeats the pixels of an earlier one.
 
 A caption is the line of its language, in Unicode's composed form (NFC), all white space one space; case and
 punctuation stay. Captions of more than 12 words of the English line, which tell stories of coins and signs, are left

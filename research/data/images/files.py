@@ -18,7 +18,7 @@ from research.errors import UserError
 MAX_SIDE = 20_000
 """Most pixels of a side."""
 STAMP_SIZE = 96
-"""Rows and columns of the images with captions: those of the corpus tuxpaint, and of COCO as they are read."""
+"""Rows and columns of the images with captions: the corpora tuxpaint and COCO."""
 
 logging.getLogger("PIL").setLevel(logging.CRITICAL)  # Pillow raises whatever it logs of a damaged file
 
@@ -99,7 +99,7 @@ def to_rgb(image: Image.Image) -> Image.Image:
 
 
 def fit_square(image: Image.Image, side: int) -> UInt8[np.ndarray, "N N 3"]:
-    """Return a whole image in a square of so many pixels: as large as fits, in the middle, on white."""
+    """Scale an image to fit a square of `side` pixels, in the middle, on white."""
     width, height = image.size
     factor = side / max(width, height)
     inner = image.resize((max(1, round(width * factor)), max(1, round(height * factor))), Image.Resampling.LANCZOS)
@@ -109,7 +109,7 @@ def fit_square(image: Image.Image, side: int) -> UInt8[np.ndarray, "N N 3"]:
 
 
 def shrink(image: UInt8[np.ndarray, "Y X 3"], side: int) -> UInt8[np.ndarray, "N N 3"]:
-    """Return an image in so many rows and columns, each pixel the mean of those that it covers."""
+    """Scale an image to `side` rows and columns; each pixel is the mean of those that it covers."""
     return np.asarray(Image.fromarray(image).resize((side, side), Image.Resampling.BOX))
 
 

@@ -15,7 +15,7 @@ from research.options import require_between
 
 @dataclass(frozen=True)
 class WarpOptions:
-    """Random distortion of each image at each update: drawn evenly, by up to so much in either direction."""
+    """Random distortion of each image at each update: uniform, up to the option in either direction."""
 
     shift: float = 0.0
     """Pixels that an image moves, down and to the side."""

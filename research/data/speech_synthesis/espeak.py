@@ -1,7 +1,7 @@
 """The library espeak-ng, through ctypes.
 
-It seeds its noise with the clock, and keeps a state from one utterance to the next: a new process that is seeded and
-says the same utterances in the same order makes the same sound (`speak.py`).
+The library seeds its noise with the clock and keeps a state between utterances. So the sound of an utterance is
+reproducible only in a new process that sets the seed and speaks the same utterances in the same order (`speak.py`).
 """
 
 import ctypes
@@ -21,7 +21,7 @@ LOUDNESS = 50  # half the default, at which the loudest voices are cut off
 
 @dataclass(frozen=True)
 class Utterance:
-    """A text and how it is said, on the library's own scales."""
+    """A text and its settings, on the library's own scales."""
 
     text: str
     voice: str

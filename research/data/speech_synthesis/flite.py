@@ -1,7 +1,7 @@
 """The library flite, through ctypes.
 
-Files are those of Debian's package `libflite1`; flite is linked with ALSA, which it needs to be loaded, though nothing
-is played.
+Files are those of Debian's package `libflite1`; flite is linked with ALSA, which must be there to load it, although
+nothing is played.
 """
 
 import ctypes
@@ -20,7 +20,7 @@ STRETCH, PITCH = b"duration_stretch", b"int_f0_target_mean"  # the library keeps
 
 @dataclass(frozen=True)
 class Utterance:
-    """A text and how it is said."""
+    """A text and its settings."""
 
     text: str
     voice: str

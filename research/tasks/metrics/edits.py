@@ -1,28 +1,27 @@
-"""Errors of targets that are sequences of tokens: edits, given the true prefix and running free.
+"""Edit errors of targets that are sequences of tokens: teacher-forced and free-running.
 
-Teacher forced, the model reads the true prefix at each position; its most likely tokens, side by side, are its output.
-Running free, it reads its own output. Both outputs are scored alike: errors are the edits that turn the reference into
-the output and, where an example has several references, the nearest counts. So where both outputs are equal the gap is
-0. An end mark that is predicted too early is one wrong symbol to the teacher-forced model, which goes on, where the
-free-running one stops; a missing one is one symbol too many, where the free-running one goes on. Metrics, where
-`edit_error_rate` may have the task's own name (`Task.error_rate`):
+Teacher-forced, the model reads the true prefix at each position, and the most likely tokens of all positions form its
+output. Free-running, it reads its own output. Both outputs are scored alike: the errors are the edits that turn the
+reference into the output. If an example has several references, the nearest one counts. So the gap is 0 where both
+outputs are equal. A teacher-forced end mark that comes too early is one wrong symbol, as the output continues behind
+it; a missing one is one additional symbol. A task may rename `edit_error_rate` (`Task.error_rate`). Metrics:
 
-    teacher_forced/loss                   nats per token of the target, the end mark included
-    teacher_forced/edit_error_rate        edits per symbol of the reference, the end mark not included
-    free_running/edit_error_rate          the same of the free-running output
+    teacher_forced/loss                   nats per token of the target, with the end mark
+    teacher_forced/edit_error_rate        edits per symbol of the reference, without the end mark
+    free_running/edit_error_rate          the same for the free-running output
     free_running/edit_error_rate_SUBSET   the same on a subset of the examples
-    free_running/sequence_error_rate      fraction of the outputs that are no reference
+    free_running/sequence_error_rate      fraction of the outputs that equal no reference
     exposure_bias_gap                     free-running minus teacher-forced error rate
 
 `by_length` has the columns `length`, `count` (examples), `teacher_forced_loss`, `teacher_forced_error_rate`,
-`free_running_error_rate` and `exposure_bias_gap` of the examples of each input length, with the same denominators.
+`free_running_error_rate` and `exposure_bias_gap`, computed for the examples of each input length.
 
-`by_position` has them for each `position` of the target, from 1 to the longest one's end mark. A symbol that is
-replaced or missing is an error at its position in the reference; an additional one, at the position of the symbol
-behind it, be it the end mark (of the shortest ways to edit, one is taken). Here rates are per sequence that reaches the
-position, with its end mark if need be: the loss per target (`count`), the errors per reference
-(`teacher_forced_references` and `free_running_references`, as the nearest may differ). So the sum of
-free_running_error_rate * free_running_references over all positions is the sum of all edit distances.
+`by_position` has these columns for each `position` of the target, from 1 to the end mark of the longest one. A replaced
+or missing symbol is an error at its position in the reference. An additional symbol is an error at the position of the
+next symbol, or of the end mark. If several edit paths are shortest, one is taken. Rates here are per sequence that
+reaches the position: the loss per target (`count`), the errors per reference (`teacher_forced_references` and
+`free_running_references`, as the nearest references may differ). So the sum of free_running_error_rate *
+free_running_references over all positions is the sum of all edit distances.
 """
 
 import math
@@ -113,7 +112,7 @@ def rate(errors: np.ndarray, count: np.ndarray) -> float:
 
 
 def _forced_symbols(tokens: np.ndarray) -> tuple[int, ...]:
-    """Return the predicted tokens of a target without an end mark in the last place; another is a wrong symbol."""
+    """Return the predicted tokens without a final end mark; one in another place is a wrong symbol."""
     ids = tuple(tokens.tolist())
     return ids[:-1] if ids and ids[-1] == EOS else ids
 

@@ -59,7 +59,7 @@ ADDED = {
 
 
 def made_up() -> dict[str, dict[str, list[str]]]:
-    """160 sentences of 3 to 7 words and their translations, on 20 pages, 4 of which are held out for the test."""
+    """160 sentences of 3 to 7 words and their translations, on 20 pages, 4 of which are for the test."""
     pairs = [
         (f"{verb} the {noun}{added}.", f"{VERBS[verb]} das Element {NOUNS[noun]}{ADDED[added]}.")
         for added in ADDED

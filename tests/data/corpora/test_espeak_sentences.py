@@ -36,12 +36,12 @@ def within(text: str, other: str) -> bool:
     return f" {text} " in f" {other} "
 
 
-def test_no_text_holds_one_that_is_held_out_unless_training_does(drawn: list[str]) -> None:
+def test_no_text_contains_one_of_validation_or_test_unless_training_does(drawn: list[str]) -> None:
     for held in ("press four", "weasels", "is not"):
         assert not [text for text in drawn if within(held, text)]
     for both in ("extension", "hold"):
         assert [text for text in drawn if within(both, text)]
-    assert [text for text in drawn if within("it is nothing", text)]  # its letters hold one that is held out
+    assert [text for text in drawn if within("it is nothing", text)]  # its letters contain one of the test
 
 
 def test_words_are_those_of_training_and_of_the_other_sentences_in_the_promised_shares(drawn: list[str]) -> None:

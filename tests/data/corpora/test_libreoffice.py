@@ -74,7 +74,7 @@ def help_of(**texts: list[tuple[str, str]]) -> dict[str, list[Pair]]:
     return splits(english, german, "de")
 
 
-def test_a_held_out_sentence_whose_english_side_is_in_training_is_left_out_whatever_its_translation_and_case():
+def test_validation_and_test_have_no_english_side_of_training_in_any_case_or_translation():
     boiler = ("Choose the menu entry.", "Wählen Sie den Eintrag.")
     own = ("Only the test has this.", "Nur im Test.")
     found = help_of(
@@ -84,7 +84,7 @@ def test_a_held_out_sentence_whose_english_side_is_in_training_is_left_out_whate
     assert found["test"] == [Pair(*own)]
 
 
-def test_what_validation_has_is_not_in_the_test_and_an_english_sentence_is_held_out_once():
+def test_an_english_sentence_is_once_in_validation_and_test_together():
     found = help_of(
         train=[
             ("In training only.", "Training."),

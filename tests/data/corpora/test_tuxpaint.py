@@ -66,7 +66,7 @@ def test_pictures_with_a_caption_are_there_once_in_the_split_of_their_caption(lo
     }
 
 
-def test_captions_of_a_language_are_taken_and_none_of_training_is_held_out(loaded):
+def test_captions_are_of_one_language_and_in_one_split(loaded):
     found = {split: [one.caption for one in stamps] for split, stamps in loaded["de"].items()}
     assert found == {"train": ["Ein Ding."], "validation": ["Ein Dach."], "test": ["Zwei Dinge."]}
 
