@@ -1,10 +1,10 @@
 """Recorded Mandarin syllables by two speakers: the voices of the input method gcin, from Debian.
 
-The sample rate is 44,100 Hz; a recording lasts a third of a second. Its text is the syllable in zhuyin (bopomofo), then
-its tone as a digit: 1 to 4, or 5 for the neutral tone. (The package writes the neutral tone as 1, and the first tone
-without a digit.) The corpus leaves out the names of letters, such as ㄅ alone, because some sound like a syllable with
-another spelling; ㄓㄔㄕㄖㄗㄘㄙ alone are syllables. It also leaves out damaged recordings, which never reach 5% of full
-scale.
+The sample rate is 44,100 Hz; a recording lasts a third of a second. Its text is the syllable in zhuyin
+(bopomofo), then its tone as a digit: 1 to 4, or 5 for the neutral tone. (The package writes the neutral tone as
+1, and the first tone without a digit.) The corpus leaves out the names of letters, such as ㄅ alone, because
+some sound like a syllable with another spelling; ㄓㄔㄕㄖㄗㄘㄙ alone are syllables. It also leaves out damaged
+recordings, which never reach 5% of full scale.
 
 Speaker 3 is Edward Der-Hua Liu (1,184 syllables), speaker 5 is Chu Lo (1,155). ㄓ5 and ㄓㄜ5 of speaker 3 are the same
 recording: split by syllable, the first is in training and the second in validation.
