@@ -95,8 +95,8 @@ class Symbols(Text):
 
     name: ClassVar[str] = "symbols"
     vocabulary: tuple[str, ...]
-    separator: str = ""
-    """Text between two symbols; empty: each character is a symbol."""
+    separator: str | None = ""
+    """Text between two symbols; empty: each character is a symbol; None: a text is one symbol."""
 
     def __post_init__(self) -> None:
         if len(self._ids) < len(self.vocabulary):
@@ -130,7 +130,9 @@ class Symbols(Text):
         return [self._ids[part if part in self._ids else UNKNOWN_SYMBOL] for part in self._parts(text)]
 
     def decode(self, ids: Sequence[int]) -> str:
-        return self.separator.join(UNKNOWN_TEXT if part == UNKNOWN_SYMBOL else part for part in self.symbols(ids))
+        return (self.separator or "").join(
+            UNKNOWN_TEXT if part == UNKNOWN_SYMBOL else part for part in self.symbols(ids)
+        )
 
     def symbols(self, ids: Sequence[int]) -> list[str]:
         return [self.vocabulary[id - FIRST_SYMBOL] for id in ids if id >= FIRST_SYMBOL]
@@ -139,7 +141,7 @@ class Symbols(Text):
         return [part for part in dict.fromkeys(self._parts(text)) if part not in self._ids]
 
     def _parts(self, text: str) -> Sequence[str]:
-        return text.split(self.separator) if self.separator else text
+        return [text] if self.separator is None else text.split(self.separator) if self.separator else text
 
 
 @dataclass(frozen=True)

@@ -129,7 +129,7 @@ class Librispeech(TfdsSpeech):
 class SpeechCommands(TfdsSpeech):
     """Single words of a second to one of ten words, silence or unknown (Warden 2018), through TFDS."""
 
-    target_field: ClassVar[Symbols] = Symbols(COMMANDS, " ")
+    target_field: ClassVar[Symbols] = Symbols(COMMANDS, None)
     token_unit: ClassVar[str] = "word"
     name: Literal["speech_commands"] = "speech_commands"
 

@@ -58,6 +58,7 @@ def test_symbols_stand_between_separators_and_unknown_ones_become_unk_or_are_ref
     text = Symbols.fit(["b a", "b"], " ")
     assert text.vocabulary == ("<unk>", "a", "b") and text.size == FIRST_SYMBOL + 3
     assert text.tokens("b x") == [UNKNOWN + 2, UNKNOWN] and text.decode([UNKNOWN + 2, UNKNOWN]) == "b ⁇"
+    assert Symbols(("a b", "c"), None).tokens("a b") == [UNKNOWN]
     with pytest.raises(KeyError):
         Symbols(("a", "b")).tokens("x")
     with pytest.raises(ValueError, match="equal"):
