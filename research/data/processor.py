@@ -38,8 +38,10 @@ class Processor:
     @classmethod
     def from_dict(cls, saved: Mapping[str, Any]) -> "Processor":
         """Return the processor that `to_dict` saved."""
-        fields = {key: dict(options) for key, options in saved.items()}
-        return cls(**{key: FIELDS[options.pop("name")].from_dict(options) for key, options in fields.items()})
+        source, target = (_restore(saved[key]) for key in ("input", "target"))
+        if not isinstance(target, Text):
+            raise ValueError(f"{target.name} is no text")
+        return cls(source, target)
 
     def encode(self, source: str) -> np.ndarray:
         """Return the model's input, features [S, D] or tokens [S]; raises as `Field.load` does."""
@@ -56,3 +58,8 @@ class Processor:
     def symbols(self, tokens: Sequence[int]) -> list[str]:
         """Return a label for each token, for the target's axis of an alignment."""
         return self.target.symbols(tokens)
+
+
+def _restore(saved: Mapping[str, Any]) -> Field:
+    options = dict(saved)
+    return FIELDS[options.pop("name")].from_dict(options)

@@ -69,8 +69,8 @@ class SpeechDigits(SpeechTask):
     def evaluate(self, predictions: Predictions, examples: EvalExamples) -> Evaluation:
         real = np.array([recording.speaker == REAL for recording in examples.references])
         target, frequent = self.prepared.processor.target, self.prepared.most_frequent
-        voices = jax.tree.map(lambda x: x[~real], (predictions, examples.batch))
-        evaluation = text.evaluate(*voices, target, frequent, name=self.error_rate)
+        predicted, batch = jax.tree.map(lambda x: x[~real], (predictions, examples.batch))
+        evaluation = text.evaluate(predicted, batch, target, frequent, name=self.error_rate)
         if not np.any(real):
             return evaluation
         targets = edits.targets(examples.batch)

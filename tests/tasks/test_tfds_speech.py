@@ -72,6 +72,6 @@ def test_commands_are_one_symbol_each_and_their_errors_are_those_of_the_recordin
     assert {one.text for one in task.eval_examples("validation", 9).references} == {"yes", "_silence_", "_unknown_"}
     examples = task.eval_examples("test", 100)
     outputs = examples.batch.targets.copy()
-    outputs[0, 0] = task.vocabulary.encode(["down"])[0]
+    outputs[0, 0] = task.target_field.tokens("down")[0]
     metrics = task.evaluate(perfect(examples, outputs=outputs), examples).metrics
     assert metrics["free_running/word_error_rate"] == 1 / 4
