@@ -133,10 +133,11 @@ def test_prepared_records_are_read_without_tensorflow_and_preparing_says_that_it
     program = f"""
 import sys
 from research.data.corpora.source import Source
+from research.data.corpora.stock import prepare
 from research.errors import UserError
 print(Source({str(folder)!r}, "dev_clean", ("speech",))[0]["speech"][:4])
 try:
-    stock.prepare("speech_commands")
+    prepare("speech_commands")
 except UserError as error:
     print(error)
 print("tensorflow" in sys.modules)
