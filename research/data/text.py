@@ -15,7 +15,7 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -30,7 +30,7 @@ UNKNOWN = FIRST_SYMBOL
 """Id of <unk> in the vocabularies that have it."""
 UNKNOWN_SYMBOL = "<unk>"
 UNKNOWN_TEXT = "⁇"
-"""Stands for <unk> in decoded text."""
+"""Stands for <unk> in decoded text of subwords and characters."""
 MIN_COUNT = 2
 """Least number of times that a character occurs in training to be a symbol."""
 COVERAGE = 0.9995
@@ -97,6 +97,8 @@ class Symbols(Text):
     vocabulary: tuple[str, ...]
     separator: str | None = ""
     """Text between two symbols; empty: each character is a symbol; None: a text is one symbol."""
+    unknown_text: str = UNKNOWN_SYMBOL
+    """Stands for <unk> in decoded text."""
 
     def __post_init__(self) -> None:
         if len(self._ids) < len(self.vocabulary):
@@ -130,9 +132,8 @@ class Symbols(Text):
         return [self._ids[part if part in self._ids else UNKNOWN_SYMBOL] for part in self._parts(text)]
 
     def decode(self, ids: Sequence[int]) -> str:
-        return (self.separator or "").join(
-            UNKNOWN_TEXT if part == UNKNOWN_SYMBOL else part for part in self.symbols(ids)
-        )
+        parts = (self.unknown_text if part == UNKNOWN_SYMBOL else part for part in self.symbols(ids))
+        return (self.separator or "").join(parts)
 
     def symbols(self, ids: Sequence[int]) -> list[str]:
         return [self.vocabulary[id - FIRST_SYMBOL] for id in ids if id >= FIRST_SYMBOL]
@@ -211,7 +212,9 @@ class Subwords(Text):
 
 def fit_text(name: TokenizerName, texts: Iterable[str], vocab_size: int, key: str) -> Text:
     """Return the characters of training texts, or `vocab_size` subwords; arguments and errors as `Subwords.fit`."""
-    return Symbols.fit(texts, min_count=MIN_COUNT) if name == "characters" else Subwords.fit(texts, vocab_size, key)
+    if name == "subwords":
+        return Subwords.fit(texts, vocab_size, key)
+    return replace(Symbols.fit(texts, min_count=MIN_COUNT), unknown_text=UNKNOWN_TEXT)
 
 
 def normalize(text: str) -> str:
