@@ -104,9 +104,9 @@ def read(directories: Sequence[Path | str], columns: Sequence[Column] = ()) -> t
 def compare(name: str, experiment: Experiment, trials: pd.DataFrame, sweeps: Sequence[SweepFile] = ()) -> Comparison:
     """Return the trials in order: as the sweeps list their values, else as the experiment declares its own."""
     trials, count = _distinct(trials), len(trials)
-    given: dict[str, list[Any]] = {key: [] for sweep in sweeps for key in sweep.values}
-    for key, listed in ((key, listed) for sweep in sweeps for key, listed in sweep.values.items()):
-        given[key] += listed
+    given: dict[str, list[Any]] = {}
+    for sweep in sweeps:
+        given |= {key: [*given.get(key, ()), *listed] for key, listed in sweep.values.items()}
     texts = _texts(trials)
     varying = [key for key in texts if len(texts[key].unique()) > 1]
     ranks = {key: _ranks(trials[key], [*given.get(key, ()), *_declared(experiment, key)]) for key in varying}
@@ -208,18 +208,17 @@ def _row_keys(options: pd.DataFrame, sections: pd.Series, given: Sequence[str], 
         rows: the experiment's own key, which comes next.
 
     Returns:
-        Keys whose values differ among trials that agree in the others. The name of a choice goes before its options, so
-        that the different defaults of two cells are no keys.
+        Keys that differ within a section, without those that another key decides: what the variants of the experiment
+        stand for, and the options of a choice that its `name` brings.
     """
     first = [*given, rows, *options]
     keys: list[str] = []
-    for key in sorted(
-        options, key=lambda key: (first.index(key) > len(given), not key.endswith(".name"), first.index(key))
-    ):
-        if key not in ("experiment", "setting", "seed"):
-            groups = options.groupby([sections, *keys], dropna=False)
-            keys += [key] if (groups[key].nunique() > 1).any() else []
-    return sorted(keys, key=first.index) or [rows]
+    for key in sorted(options, key=first.index):
+        deciding = {rows, f"{key.rpartition('.')[0]}.name"} - {key}
+        groups = options[key].groupby([sections, *(options[other] for other in deciding & {*keys})], dropna=False)
+        if key not in ("experiment", "setting", "seed") and (groups.nunique() > 1).any():
+            keys.append(key)
+    return keys or [rows]
 
 
 def _texts(trials: pd.DataFrame) -> pd.DataFrame:

@@ -85,6 +85,14 @@ def test_rows_of_other_parameters_stand_as_in_the_sweep_file_and_else_in_the_ord
     assert comparison.name == ("mine" if swept else "test")
 
 
+def test_a_parameter_is_a_key_of_the_rows_also_where_others_tell_them_apart(tmp_path):
+    for place, (size, rate) in enumerate([(8, 0.1), (8, 0.2), (16, 0.3)]):
+        write(tmp_path / str(place), config(model__hidden_size=size, optimizer__learning_rate=rate))
+    assert grouped(tmp_path, EXPERIMENT).keys == ("model.hidden_size", "optimizer.learning_rate")
+    sweep = SweepFile("mine", "", {"optimizer.learning_rate": [], "model.hidden_size": [8, 16]})
+    assert grouped(tmp_path, EXPERIMENT, sweep).keys == ("optimizer.learning_rate", "model.hidden_size")
+
+
 def test_a_sweep_of_another_name_has_its_own_description_and_never_the_claim_of_its_base(tmp_path):
     for variant in ("a", "z"):
         write(tmp_path / variant, config(variant=variant))

@@ -204,6 +204,27 @@ def test_a_figure_without_data_is_none(name, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["gradient_profiles", "gradient_heatmaps"])
+def test_long_names_leave_room_for_what_is_drawn(name, tmp_path):
+    for end in "ab":
+        run = write(tmp_path / end, config("gradient_norms", {"variant": f"{'a long name ' * 6}{end}"}))
+        run.append("gradient_flow", {"step": 0, "encoder/layer_1/forward/h": [1e-3, 1.0]})
+    figure = figures.draw(name, compared(tmp_path))
+    assert figure is not None
+    figure.draw(FigureCanvasAgg(figure).get_renderer())  # warns where no layout is possible; warnings are errors
+    assert figure.axes[0].get_position().width > 0.25
+
+
+@pytest.mark.parametrize("first", [0.9, 1.3, 0.1, 3e-2])
+def test_an_axis_of_few_decades_has_several_ticks(first, tmp_path):
+    run = write(tmp_path / "0", config("gradient_norms", {}))
+    run.append("gradient_flow", {"step": 0, "encoder/layer_1/forward/h": [first, 1.0]})
+    figure = figures.draw("gradient_profiles", compared(tmp_path))
+    assert figure is not None
+    assert 3 <= len(figure.axes[0].get_yticks()) <= 8
+    check_places(figure)
+
+
+@pytest.mark.parametrize("name", ["gradient_profiles", "gradient_heatmaps"])
 def test_one_setting_one_row_one_seed_one_record_is_enough(name, tmp_path):
     run = write(tmp_path / "0", config("gradient_norms", {}))
     run.append("gradient_flow", {"step": 0, "encoder/layer_1/forward/h": [0.5, 1.0]})

@@ -60,7 +60,8 @@ def error_by_position(comparison: Comparison) -> Figure | None:
     if not panels:
         return None
     columns = min(4, math.ceil(math.sqrt(len(panels))))
-    figure, axes = style.grid(len(panels), columns, *((5.5, 4.3) if len(panels) > 1 else ()))
+    size = (5.5 + style.extra_width(label for _, _, label, *_ in panels), 4.3) if len(panels) > 1 else ()
+    figure, axes = style.grid(len(panels), columns, *size)
     top = 100 * max(line["high"].max() for *_, free, forced in panels for line in (free, forced)) * 1.08
     for place, (axis, (setting, section, label, free, forced)) in enumerate(zip(axes, panels, strict=True)):
         axis.fill_between(free.index, 100 * free["middle"], 100 * forced["middle"], color=GAP, lw=0, zorder=0)

@@ -41,12 +41,12 @@ class Scale:
         return np.where(np.isinf(norms), self.high + depth, decades)
 
     def ticks(self) -> dict[float, str]:
-        """Return the labels of the axis by their places: powers of ten; within two decades, multiples of them too."""
+        """Return the labels of the axis by their places: powers of ten; of few decades, multiples of them too."""
         span = self.high - self.low
         every = next(step for step in (1, 2, 5, 10, 20) if span / step <= 8 or step == 20)
         ticks = {float(power): _power(power) for power in range(-400, 401, every)}
-        factors = () if span >= 2 else (2, 5) if span >= 1 else (1.5, 2, 3, 5, 7)
-        for power in (-2, -1, 0, 1):  # such a span is next to 1, the norm at the last step
+        factors = () if span >= 2.5 else (2, 5) if span >= 1 else (1.5, 2, 3, 5, 7)
+        for power in range(-3, 3):  # so short an axis is next to 1, the norm at the last step
             ticks |= {power + math.log10(factor): f"{factor * 10.0**power:g}" for factor in factors}
         return {place: label for place, label in ticks.items() if self.low <= place <= self.high}
 
@@ -91,7 +91,8 @@ def gradient_heatmaps(comparison: Comparison) -> Figure | None:
     looks = style.looks(comparison)
     labels = [label for label in looks if any(label in lines for _, lines in panels)]
     scale = color_scale(np.concatenate([line.to_numpy().ravel() for _, lines in panels for line in lines.values()]))
-    width, height = max(4.8, 10 / len(panels)), max(1.7, 5 / len(labels))
+    width = max(4.8, (10 + style.extra_width(labels)) / len(panels))
+    height = max(1.7, 5 / len(labels))
     figure, axes = style.grid(len(labels) * len(panels), len(panels), width, height)
     for place, axis in enumerate(axes):
         down, across = divmod(place, len(panels))

@@ -1,7 +1,7 @@
 """How all figures look: type, colors, layout, bands over the seeds, labels at the lines."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
@@ -67,9 +67,14 @@ def grid(panels: int, columns: int = 0, width: float = 9.0, height: float = 5.8)
     return figure, list(axes[:panels])
 
 
+def extra_width(labels: Iterable[str]) -> float:
+    """Return the inches that a panel needs besides its usual width where labels next to it are long."""
+    return 0.135 * max(0, max(map(len, labels), default=0) - 20)
+
+
 def draw(
-    panels: Sequence[tuple[pd.DataFrame, Line]],
-    panel: Callable[[Axes, pd.DataFrame, Line], None],
+    panels: Sequence[tuple[pd.DataFrame, dict[Any, Line]]],
+    panel: Callable[[Axes, pd.DataFrame, dict[Any, Line]], None],
     words: tuple[str, str],
     colors: Mapping[str, str] | None = None,
     width: float = 9.0,
@@ -78,7 +83,9 @@ def draw(
     """Return a figure with a panel for each setting, headed by its task, a title and a note; None without any."""
     if not panels:
         return None
-    figure, axes = grid(len(panels), 0, width, height)
+    figure, axes = grid(
+        len(panels), 0, width + extra_width(str(label) for _, lines in panels for label in lines), height
+    )
     for axis, (section, lines) in zip(axes, panels, strict=True):
         axis.set_title(task_of(section))
         panel(axis, section, lines)
