@@ -8,6 +8,7 @@ rows apart. A config that was run twice counts once.
 # pyright: reportReturnType=false
 
 import difflib
+import fnmatch
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields, replace
@@ -57,7 +58,7 @@ class Comparison:
 
 
 def values(trials: pd.DataFrame, key: str) -> list[float | None]:
-    """Return a metric of the summary of each finished trial; None where it has no such metric."""
+    """Return a metric of each finished trial's summary; None where it has no such metric."""
     return [experiments.find_metric(result["summary"], key) for result in trials["result"].dropna()]
 
 
@@ -74,8 +75,8 @@ def read(directories: Sequence[Path | str], columns: Sequence[Column] = ()) -> t
         columns: of all tables; by default those of each experiment.
 
     Returns:
-        A comparison per experiment, by name; sweeps over other parameters have their own. A line for each run, or
-        several runs, that cannot be read and are left out.
+        The comparisons, by name: one per experiment, and one per set of other parameters that sweeps vary. And a line
+        for each cause why runs cannot be read and are left out.
     """
     trials, faults = runs.read(directories)
     _check_columns(columns, trials, 0.0)
@@ -164,7 +165,7 @@ def label(value: Any) -> str:
 
 
 def key_titles(keys: Sequence[str]) -> list[str]:
-    """Return short names of config keys: "cell" of "cell.name", "gain" of "init.gain", the key itself of two alike."""
+    """Return short names of config keys: "cell" for "cell.name", "gain" for "init.gain"; the key if two are alike."""
     short = [key.removesuffix(".name").rpartition(".")[2].replace("_", " ") for key in keys]
     return [key if short.count(name) > 1 else name for key, name in zip(keys, short, strict=True)]
 
@@ -178,7 +179,7 @@ def key_cells(trials: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
 
 
 def rebuild_tasks(trials: pd.DataFrame, faults: list[str]) -> pd.Series:
-    """Return the task of each trial, rebuilt from its config; None, and a line among the faults, where it cannot be."""
+    """Return the task of each trial, rebuilt from its config; None, with a new line in `faults`, where that fails."""
     options = trials[[key for key in trials if str(key).startswith("task.")]]
     tasks = pd.Series(None, trials.index, dtype=object)
     for _, alike in trials.groupby(options.astype(str).agg("\n".join, axis=1), sort=False):
@@ -242,12 +243,12 @@ def _measured(columns: Sequence[Column], trials: pd.DataFrame) -> tuple[Column, 
 
 def _check_columns(columns: Sequence[Column], trials: pd.DataFrame, similarity: float) -> None:
     """Reject a column that no finished trial has the metric of, if a metric that they have is similar."""
-    names, keys = metrics(trials), [column.key for column in columns]
-    for key in keys:
-        if names and experiments.find_metric(dict.fromkeys(names, 0), key) is None:
-            close = difflib.get_close_matches(key, [name for name in names if name not in keys], cutoff=similarity)
-            if close:
-                raise UserError(f"column {key}: no run has this metric; the nearest are {', '.join(close)}")
+    names = metrics(trials)
+    matches = {column.key: fnmatch.filter(names, column.key) for column in columns}
+    others = sorted({*names}.difference(*matches.values()))
+    for key in [key for key in matches if names and not matches[key]]:
+        if close := difflib.get_close_matches(key, others, cutoff=similarity):
+            raise UserError(f"column {key}: no run has this metric; the nearest are {', '.join(close)}")
 
 
 def _fault(trials: pd.DataFrame, error: UserError) -> str:

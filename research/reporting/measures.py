@@ -1,8 +1,8 @@
-"""What the figures draw, as tables: profiles and heat maps over seeds, errors in parts, learning curves.
+"""What the figures draw, as tables: profiles and heat maps over seeds, errors by length and position, learning curves.
 
 Lines are tables with the columns `low`, `middle` and `high` over the seeds. Profiles hold norms unchanged: 0 where
 float32 underflowed, inf where it overflowed (a NaN is an inf that met a zero). Their middle is the median of the
-logarithms, which has a place for both; no norm is left out.
+logarithms, where both have a place; no norm is left out.
 """
 # pandas has no types of its own that a checker follows
 # pyright: reportArgumentType=false, reportAttributeAccessIssue=false, reportCallIssue=false, reportIndexIssue=false

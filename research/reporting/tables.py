@@ -2,6 +2,7 @@
 # pandas has no types of its own that a checker follows
 # pyright: reportArgumentType=false, reportCallIssue=false, reportGeneralTypeIssues=false
 
+import fnmatch
 import functools
 import re
 import textwrap
@@ -15,7 +16,7 @@ from rich.cells import cell_len  # of characters that take two places, too
 from tabulate import tabulate
 
 from research.config.experiment import Column
-from research.reporting.comparison import Comparison, describe, key_titles, task_of, values
+from research.reporting.comparison import Comparison, describe, key_titles, metrics, task_of, values
 from research.reporting.statistics import DASH, INTERVAL, numbers, text
 
 Format = Literal["terminal", "markdown", "latex", "html"]
@@ -64,14 +65,16 @@ def raw(comparison: Comparison) -> pd.DataFrame:
     Columns are the setting, the task, the keys of the row, the numbers of its trials, and for each metric the mean
     (KEY), the ends of its interval (KEY/low, KEY/high) and the number of seeds in it (KEY/n).
     """
-    lines = []
+    lines, names = [], metrics(comparison.trials)
     for _, row in comparison.trials.groupby(["section", "row"], sort=False):
         first, done = row.iloc[0], row["result"].dropna()
         line = {"setting": first["setting"], "task": task_of(row), **first[list(comparison.keys)]}
         line |= {"trials": len(row), "finished": len(done), "diverged": _count_diverged(done)}
         for column in comparison.experiment.columns:
             mean, low, high, count = numbers(values(row, column.key), column.scale)
-            line |= {column.key: mean, f"{column.key}/low": low, f"{column.key}/high": high, f"{column.key}/n": count}
+            matches = fnmatch.filter(names, column.key)
+            key = matches[0] if len(matches) == 1 else column.key
+            line |= {key: mean, f"{key}/low": low, f"{key}/high": high, f"{key}/n": count}
         lines.append(line)
     return pd.DataFrame(lines)
 
@@ -117,9 +120,11 @@ def _notes(comparison: Comparison, parts: Mapping[str, Sequence[tuple[str, ...]]
         notes.append(f"{name}{where}: {signature}")
     unfinished = trials[trials["result"].isna()]
     if len(unfinished):
-        rows = unfinished.groupby(["setting", "section", "row"], sort=False)["task"]
+        rows = unfinished.groupby(["section", "row"], sort=False).size()
+        several = trials["section"].nunique() > 1
         places = [
-            f"{setting or tasks.iloc[0].describe()} / {label} ({len(tasks)})" for (setting, _, label), tasks in rows
+            (f"{next(filter(None, section.split(': ', 1)))} / " if several else "") + f"{label} ({count})"
+            for (section, label), count in rows.items()
         ]
         more = f" and {len(places) - 6} more rows" if len(places) > 6 else ""
         verb = "have" if len(unfinished) > 1 else "has"

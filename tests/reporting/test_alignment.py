@@ -1,4 +1,4 @@
-"""An alignment shows each weight where its token and its stretch of the source are, with names that can be read."""
+"""An alignment shows each weight at its token and its part of the source, with names that can be read."""
 
 from pathlib import Path
 
@@ -86,8 +86,8 @@ def test_what_is_drawn_is_within_the_figure():
         np.eye(3, 4), ["▁Verschlüsselung", "x", "end"], np.arange(5.0), "", "An entire sentence " * 9,
         labels=["▁internationalisation", "▁of", "the", "▁page"],
     )  # fmt: skip
-    for one in (WORD, SOUND, long):
-        figure = alignment.draw(one)
+    for content in (WORD, SOUND, long):
+        figure = alignment.draw(content)
         width, height = figure.get_size_inches() * figure.dpi
         box = figure.get_tightbbox()
         assert box.x0 >= -0.01 and box.y0 >= -0.01
@@ -102,8 +102,8 @@ def test_a_file_is_written_in_the_format_of_its_name(suffix, tmp_path):
 
 
 def test_what_no_font_has_is_named_by_its_code(tmp_path, monkeypatch):
-    own = [font for font in font_manager.fontManager.ttflist if font.name == fonts.USUAL]
-    monkeypatch.setattr(font_manager.fontManager, "ttflist", own)
+    usual = [font for font in font_manager.fontManager.ttflist if font.name == fonts.USUAL]
+    monkeypatch.setattr(font_manager.fontManager, "ttflist", usual)
     strange = Alignment(WEIGHTS, ["\U0001f9ea", " "], np.arange(4.0), "", "a\nb", labels=["é", "", "c"])
     (axis,) = alignment.draw(strange).axes
     assert names(axis.get_yticklabels()) == ["U+1F9EA", "␣"]
@@ -111,14 +111,14 @@ def test_what_no_font_has_is_named_by_its_code(tmp_path, monkeypatch):
     figures.draw_alignment(strange, tmp_path / "out.png")  # warnings are errors
 
 
-def test_a_font_of_the_machine_is_taken_for_what_the_own_one_lacks(monkeypatch):
-    own = font_manager.findfont(fonts.USUAL)
-    found = [
+def test_a_font_of_the_machine_is_taken_for_what_the_usual_one_lacks(monkeypatch):
+    usual = font_manager.findfont(fonts.USUAL)
+    others = [
         font_manager.FontEntry(fname="elsewhere.ttf", name=name, style="normal", weight=400)
         for name in ("Last Resort", "Other")
     ]
-    monkeypatch.setattr(font_manager.fontManager, "ttflist", found)
-    monkeypatch.setattr(fonts, "_codes", lambda path: {ord("a")} if path == own else {ord("a"), ord("ㄅ")})
+    monkeypatch.setattr(font_manager.fontManager, "ttflist", others)
+    monkeypatch.setattr(fonts, "_codes", lambda path: {ord("a")} if path == usual else {ord("a"), ord("ㄅ")})
     assert fonts.families("a") == [fonts.USUAL]
     assert fonts.families("aㄅ") == [fonts.USUAL, "Other"]
 

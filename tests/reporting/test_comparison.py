@@ -23,8 +23,8 @@ def config(**changes) -> Config:
 
 
 def test_sections_and_rows_stand_in_the_order_of_the_experiment(tmp_path):
-    for place, (setting, arm) in enumerate([("first", "a"), ("second", "a"), ("first", "z"), ("other", "z")]):
-        write(tmp_path / str(place), config(setting=setting, variant=arm))
+    for place, (setting, variant) in enumerate([("first", "a"), ("second", "a"), ("first", "z"), ("other", "z")]):
+        write(tmp_path / str(place), config(setting=setting, variant=variant))
     trials = grouped(tmp_path, EXPERIMENT).trials
     assert list(zip(trials["setting"], trials["row"], strict=True)) == [
         *(("second", "a"), ("first", "z"), ("first", "a"), ("other", "z")),
@@ -153,7 +153,7 @@ def test_a_setting_with_budgets_is_described_by_them(tmp_path):
     assert describe(section) == f"MNIST, 784 steps of 1 pixel; {expected}"
 
 
-def test_variants_of_the_task_itself_are_rows_of_one_section(tmp_path):
+def test_variants_of_a_task_are_rows_of_one_section(tmp_path):
     variants = {"short": {"task.length": 50}, "long": {"task.length": 200}}
     for variant, changes in variants.items():
         write(tmp_path / variant, override(Config(), {"task.name": "adding", "variant": variant, **changes}))

@@ -26,21 +26,21 @@ def gradient_group(gradient_runs):
 
 def words(figure) -> str:
     """All text of a figure that a reader sees."""
-    found = [text.get_text() for text in figure.texts]
+    texts = [text.get_text() for text in figure.texts]
     for axis in figure.axes:
-        found += [axis.get_title(), axis.get_xlabel(), axis.get_ylabel(), *(text.get_text() for text in axis.texts)]
-    return "\n".join(found)
+        texts += [axis.get_title(), axis.get_xlabel(), axis.get_ylabel(), *(text.get_text() for text in axis.texts)]
+    return "\n".join(texts)
 
 
 def seen(figure) -> list[Text]:
     """All text of a figure that is not empty, without ticks beyond the axes."""
-    found = list(figure.texts)
+    texts = list(figure.texts)
     for axis in figure.axes:
-        found += [axis.title, axis.xaxis.label, axis.yaxis.label, *axis.texts]
+        texts += [axis.title, axis.xaxis.label, axis.yaxis.label, *axis.texts]
         for along, limits in ((axis.xaxis, axis.get_xlim()), (axis.yaxis, axis.get_ylim())):
             ticks = zip(along.get_ticklocs(), along.get_ticklabels(), strict=True)
-            found += [label for place, label in ticks if min(limits) <= place <= max(limits)]
-    return [text for text in found if text.get_text()]
+            texts += [label for place, label in ticks if min(limits) <= place <= max(limits)]
+    return [text for text in texts if text.get_text()]
 
 
 def check_places(figure) -> None:

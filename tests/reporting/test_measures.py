@@ -47,8 +47,8 @@ def test_the_median_has_a_place_for_zero_and_for_infinity():
 def test_the_profile_is_that_of_the_state_that_the_result_names(tmp_path):
     record = {"step": 0, "h": [0.0, 1.0], "c": [0.5, 1.0]}
     trials = row(tmp_path, [record], state=f"{LAYER}/c")
-    found = profile(trials)
-    assert found is not None and (found.name, found.norms["middle"].tolist()) == (f"{LAYER}/c", [0.5, 1.0])
+    result = profile(trials)
+    assert result is not None and (result.name, result.norms["middle"].tolist()) == (f"{LAYER}/c", [0.5, 1.0])
     heat = heatmap(trials)
     assert heat is not None
     np.testing.assert_allclose(heat.to_numpy(), [[np.log10(0.5), 0]])
@@ -57,26 +57,26 @@ def test_the_profile_is_that_of_the_state_that_the_result_names(tmp_path):
 
 
 def test_an_unfinished_row_has_the_first_profile_of_its_records(tmp_path):
-    found = profile(row(tmp_path, [{"step": 0, "h": [0.5, 1.0], "c": [0.1, 1.0]}]).assign(result=None))
-    assert found is not None and found.name == H
+    result = profile(row(tmp_path, [{"step": 0, "h": [0.5, 1.0], "c": [0.1, 1.0]}]).assign(result=None))
+    assert result is not None and result.name == H
 
 
 def test_a_profile_is_relative_to_its_last_norm_and_keeps_what_float32_cannot_hold(tmp_path):
-    found = profile(row(tmp_path, [{"step": 0, "h": [0.0, 1e-42, NAN, 1.0, 2.0]}]))
-    assert found is not None
-    np.testing.assert_array_equal(found.norms["middle"], [0, 0, INF, 0.5, 1])
+    result = profile(row(tmp_path, [{"step": 0, "h": [0.0, 1e-42, NAN, 1.0, 2.0]}]))
+    assert result is not None
+    np.testing.assert_array_equal(result.norms["middle"], [0, 0, INF, 0.5, 1])
 
 
 def test_a_profile_spans_its_seeds_and_says_how_many(tmp_path):
-    found = profile(row(tmp_path, [{"step": 0, "h": [1e-2, 1.0]}], [{"step": 0, "h": [1e-4, 1.0]}], []))
-    assert found is not None
-    np.testing.assert_allclose(found.norms.loc[0, ["low", "middle", "high"]].tolist(), [1e-4, 1e-3, 1e-2])
-    assert (found.seeds, found.left_out) == (2, 0)
+    result = profile(row(tmp_path, [{"step": 0, "h": [1e-2, 1.0]}], [{"step": 0, "h": [1e-4, 1.0]}], []))
+    assert result is not None
+    np.testing.assert_allclose(result.norms.loc[0, ["low", "middle", "high"]].tolist(), [1e-4, 1e-3, 1e-2])
+    assert (result.seeds, result.left_out) == (2, 0)
 
 
 def test_a_profile_without_a_last_norm_is_counted_as_left_out(tmp_path):
-    found = profile(row(tmp_path, [{"step": 0, "h": [1.0, 1.0]}], [{"step": 0, "h": [1.0, NAN]}]))
-    assert found is not None and (found.seeds, found.left_out) == (1, 1)
+    result = profile(row(tmp_path, [{"step": 0, "h": [1.0, 1.0]}], [{"step": 0, "h": [1.0, NAN]}]))
+    assert result is not None and (result.seeds, result.left_out) == (1, 1)
     assert profile(row(tmp_path / "none", [{"step": 0, "h": [1.0, 0.0]}])) is None
 
 
@@ -100,10 +100,10 @@ def test_a_part_that_is_not_recorded_is_no_profile(tmp_path):
 
 def test_the_heat_map_takes_the_median_over_the_seeds_that_have_the_step(tmp_path):
     long = [{"step": 0, "h": [1e-3, 0.0]}, {"step": 4, "h": [1e-5, INF]}]
-    found = heatmap(row(tmp_path, long, [{"step": 0, "h": [1e-1, 0.0]}]))
-    assert found is not None
-    np.testing.assert_array_equal(found.index, [0, 4])
-    np.testing.assert_allclose(found.to_numpy(), [[-2, -INF], [-5, INF]])
+    result = heatmap(row(tmp_path, long, [{"step": 0, "h": [1e-1, 0.0]}]))
+    assert result is not None
+    np.testing.assert_array_equal(result.index, [0, 4])
+    np.testing.assert_allclose(result.to_numpy(), [[-2, -INF], [-5, INF]])
 
 
 def places(line: pd.DataFrame) -> list[tuple[int, int]]:
@@ -112,10 +112,10 @@ def places(line: pd.DataFrame) -> list[tuple[int, int]]:
 
 def test_rare_lengths_join_their_neighbors_weighted_by_words():
     table = {"length": [1, 2, 3, 8, 9], "count": [4, 30, 50, 15, 5], FREE: [0.5, 0.1, 0.1, 0.2, 0.4]}
-    found = errors(words(a=[table]), "length", FREE)["a"]
-    assert places(found) == [(1, 2), (3, 3), (8, 9)]
-    np.testing.assert_allclose(found["middle"], [(4 * 0.5 + 30 * 0.1) / 34, 0.1, (15 * 0.2 + 5 * 0.4) / 20])
-    np.testing.assert_array_equal(found["count"], [34, 50, 20])
+    result = errors(words(a=[table]), "length", FREE)["a"]
+    assert places(result) == [(1, 2), (3, 3), (8, 9)]
+    np.testing.assert_allclose(result["middle"], [(4 * 0.5 + 30 * 0.1) / 34, 0.1, (15 * 0.2 + 5 * 0.4) / 20])
+    np.testing.assert_array_equal(result["count"], [34, 50, 20])
 
 
 def test_a_rest_of_rare_lengths_joins_the_last_bin():
@@ -126,9 +126,9 @@ def test_a_rest_of_rare_lengths_joins_the_last_bin():
 def test_many_lengths_make_bins_of_like_weight_with_none_left_out():
     lengths = list(range(50, 1050))
     table = {"length": lengths, "count": [25] * 1000, FREE: [0.1] * 1000}
-    found = errors(words(a=[table]), "length", FREE)["a"]
-    assert len(found) == MAX_BINS and (found["first"].iloc[0], found["last"].iloc[-1]) == (50, 1049)
-    assert found["count"].sum() == 25_000 and found["count"].max() < 1.1 * found["count"].min()
+    result = errors(words(a=[table]), "length", FREE)["a"]
+    assert len(result) == MAX_BINS and (result["first"].iloc[0], result["last"].iloc[-1]) == (50, 1049)
+    assert result["count"].sum() == 25_000 and result["count"].max() < 1.1 * result["count"].min()
 
 
 def test_rows_share_their_bins_and_bands_span_the_seeds():
@@ -173,7 +173,7 @@ def test_labels_move_as_little_as_needed(wanted, expected):
 
 def test_labels_keep_their_order_and_their_distance_in_any_crowd():
     wanted = np.random.default_rng(0).uniform(0.4, 0.6, 8)
-    found = np.array(spread(list(wanted), 0.1, 0, 1))
+    result = np.array(spread(list(wanted), 0.1, 0, 1))
     order = np.argsort(wanted)
-    assert (np.diff(found[order]) > 0.1 - 1e-9).all() and found.min() >= 0 and found.max() <= 1
+    assert (np.diff(result[order]) > 0.1 - 1e-9).all() and result.min() >= 0 and result.max() <= 1
     assert max(spread([0.5] * 30, 0.1, 0, 1)) <= 1 + 1e-9

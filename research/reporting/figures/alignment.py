@@ -24,7 +24,7 @@ PICTURES: dict[str, tuple[str, Literal["lower", "upper"]]] = {"audio": ("magma",
 
 @dataclass(frozen=True)
 class Alignment:
-    """All that is drawn."""
+    """What an alignment figure shows."""
 
     weights: np.ndarray
     """[U, S]: at each predicted token, over the encoder's states."""

@@ -14,7 +14,7 @@ BASELINE = "#777777"
 
 
 def metric_by_time(comparison: Comparison) -> Figure | None:
-    """Draw the first metric of the table against the minutes of training, a line a row, and what needs no training."""
+    """Draw the first metric of the table against the minutes of training, a line per row, and the baselines."""
     columns = (column for column in comparison.experiment.columns if column.key.startswith(("test/", "validation/")))
     if not (column := next(columns, None)):
         return None
@@ -45,11 +45,11 @@ def metric_by_time(comparison: Comparison) -> Figure | None:
 
 
 def _baselines(section: pd.DataFrame, metric: str) -> dict[str, float]:
-    """Return what trivial answers reach, by the words of their names, where the task tells."""
+    """Return the metric of the task's baselines by their names in words."""
     baseline = re.compile(f"validation/baseline/([^/]+)/{re.escape(metric.removeprefix('free_running/'))}")
     keys = sorted({key for result in section["result"].dropna() for key in result["summary"]})
     return {
-        found[1].replace("_", " "): float(pd.Series(values(section, key), dtype=float).mean())
+        match[1].replace("_", " "): float(pd.Series(values(section, key), dtype=float).mean())
         for key in keys
-        if (found := baseline.fullmatch(key))
+        if (match := baseline.fullmatch(key))
     }

@@ -28,7 +28,7 @@ DOTS: dict[str, Any] = {"marker": "o", "ms": 9, "capsize": 6, "elinewidth": 2.4}
 
 
 def by_length(comparison: Comparison, kind: Kind) -> Figure | None:
-    """Draw an error or BLEU against the length of the input, a line a row, a band over the seeds."""
+    """Draw an error or BLEU against the length of the input, a line per row, a band over the seeds."""
     looks = style.looks(comparison)
     quantity, unit = ("BLEU", 1) if kind == "bleu" else ("Error", 100)
 
@@ -51,7 +51,7 @@ def by_length(comparison: Comparison, kind: Kind) -> Figure | None:
 
 
 def error_by_position(comparison: Comparison) -> Figure | None:
-    """Draw both errors against the position in the target, a panel a row: when running free, errors cause errors."""
+    """Draw both errors against the position in the target, a panel per row."""
     panels = []
     for section in comparison.sections:
         setting = section["setting"].iloc[0]
@@ -98,7 +98,7 @@ def exposure_bias_gap(comparison: Comparison) -> Figure | None:
 
 
 def forced_and_free(comparison: Comparison) -> Figure | None:
-    """Draw both errors of each row, with their intervals over seeds: for what has no place on an axis, as schedules."""
+    """Draw both errors of each row with their intervals over seeds, also for schedules, which have no ratio."""
 
     def panel(axis: Axes, section: pd.DataFrame, errors: dict[str, pd.DataFrame]) -> None:
         heights = np.arange(len(errors))
@@ -147,7 +147,7 @@ def _bars(line: pd.DataFrame) -> np.ndarray:
 
 
 def _by_ratio(section: pd.DataFrame) -> dict[float, pd.DataFrame]:
-    """Return the errors of the rows whose ratio is constant, by ratio in ascending order; of equal ones the first.
+    """Return the errors of the rows with a constant ratio, by ratio in ascending order; the first of equal ratios.
 
     Of rows that differ in how tokens are sampled or fed back, the most frequent kind: one curve is of one kind.
     """

@@ -52,9 +52,9 @@ class Scale:
 
 
 def gradient_profiles(comparison: Comparison, part: str = "", when: When = "first") -> Figure | None:
-    """Draw the norm of dL/dh_t against t, a panel a setting, a line a row; a band from the lowest to the highest seed.
+    """Draw the norm of dL/dh_t against t, a panel per section, a line per row, a band over the seeds.
 
-    Of a `part` of the carry; by default of the state of each cell.
+    `part` is a part of the carry, such as "c"; by default, the state of each cell.
     """
     panels = style.panels(comparison, style.of_rows(lambda row: measures.profile(row, part, when)))
     looks = style.looks(comparison)
@@ -84,7 +84,7 @@ def gradient_profiles(comparison: Comparison, part: str = "", when: When = "firs
 
 
 def gradient_heatmaps(comparison: Comparison) -> Figure | None:
-    """Draw the norm of dL/dh_t over t and training step, one panel a row and setting."""
+    """Draw the norm of dL/dh_t over t and training step, a panel per row and section."""
     panels = style.panels(comparison, style.of_rows(measures.heatmap))
     if not panels:
         return None

@@ -42,12 +42,12 @@ Line = TypeVar("Line")
 def panels(
     comparison: Comparison, measure: Callable[[pd.DataFrame], Mapping[str, Line] | None]
 ) -> list[tuple[pd.DataFrame, dict[str, Line]]]:
-    """Return the settings that have something to draw: their trials, and what is measured of each row that has it."""
+    """Return the trials of each section that has something to draw, and what is measured of its rows by label."""
     return [(section, dict(lines)) for section in comparison.sections if (lines := measure(section))]
 
 
 def of_rows(measure: Callable[[pd.DataFrame], Line | None]) -> Callable[[pd.DataFrame], dict[str, Line]]:
-    """Return what measures the rows of a section, by label, from what measures a row."""
+    """Return a function that measures all rows of a section, made of one that measures a row."""
 
     def measured(section: pd.DataFrame) -> dict[str, Line]:
         lines = ((str(label), measure(row)) for label, row in section.groupby("row", sort=False))
@@ -80,7 +80,7 @@ def draw(
     width: float = 9.0,
     height: float = 5.8,
 ) -> Figure | None:
-    """Return a figure with a panel for each setting, headed by its task, a title and a note; None without any."""
+    """Return a figure with a panel per section under its task, a title and a note; None without panels."""
     if not panels:
         return None
     figure, axes = grid(
@@ -94,7 +94,7 @@ def draw(
 
 
 def title(figure: Figure, title: str, note: str, colors: Mapping[str, str] | None = None) -> None:
-    """Write the title above, what colors are below it, and a note below all, as large as the width allows."""
+    """Write the title, under it what the colors are, and the note at the bottom, as large as the width allows."""
     width, height = figure.get_size_inches()
 
     def points(words: str, most: float, em: float) -> float:
