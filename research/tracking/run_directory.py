@@ -1,7 +1,6 @@
 """The run directory: the record of one trial. Reports read nothing else.
 
 config.json     all options, flat and dotted; `schema` is the version of the files
-shards.json     number of batch shards, chosen when the trial starts
 processor.json  sizes of inputs and outputs, and the tokenizers and features that `predict` needs
 metrics.jsonl   one record per line, appended during training
 PROBE.jsonl     one record per line: arrays that a probe measured, such as norms of dL/dh_t in gradient_flow.jsonl
@@ -14,8 +13,11 @@ A file that is missing, damaged, of another version or malformed raises a one-li
 
 import contextlib
 import fcntl
+import hashlib
+import json
 import os
-from collections.abc import Iterator, Mapping
+import shutil
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,7 +30,7 @@ from research.tracking.strict_json import is_number
 SCHEMA = 2
 """The version of the files. Older versions have other keys."""
 METRICS = "metrics"
-LOCK, SHARDS = ".lock", "shards.json"
+LOCK = ".lock"
 PLACES = {"by_length": "length", "by_position": "position"}
 """The tables of `result.json`, and the column that indexes their rows."""
 
@@ -66,9 +68,9 @@ class RunDirectory:
         return run
 
     def forget(self) -> None:
-        """Remove the folder if the trial has not started, and its parent if that is empty then."""
-        with contextlib.suppress(OSError):
-            files = [self.config_file, self.path / LOCK]
+        """Remove the folder if the trial has not started and no other process holds it; its parent if empty then."""
+        files = [self.config_file, self.path / LOCK]
+        with contextlib.suppress(OSError, UserError), self.claimed():
             if set(self.path.iterdir()) <= set(files):
                 for file in files:
                     file.unlink(missing_ok=True)
@@ -115,19 +117,6 @@ class RunDirectory:
         """Write `result.json`, which marks the trial as finished."""
         strict_json.write(self.result_file, result)
 
-    def batch_shards(self) -> int | None:
-        """Return the number of batch shards; None before the trial starts."""
-        if not (self.path / SHARDS).exists():
-            return None
-        count = strict_json.read(self.path / SHARDS).get("batch_shards")
-        if not isinstance(count, int) or isinstance(count, bool) or count < 1:
-            raise UserError(f"{self.path / SHARDS}: batch_shards: must be a whole number, at least 1")
-        return count
-
-    def save_batch_shards(self, count: int) -> None:
-        """Write the number of batch shards. A resumed run keeps it, so that it gives the same bits."""
-        strict_json.write(self.path / SHARDS, {"batch_shards": count})
-
     def processor(self) -> dict[str, Any]:
         """Return the content of `processor.json`. Strings such as "nan" remain strings."""
         return strict_json.read(self.processor_file)
@@ -143,7 +132,12 @@ class RunDirectory:
         Raises:
             UserError: if another process holds the lock.
         """
-        with (self.path / LOCK).open("w") as file:
+        lock = self.path / LOCK
+        try:
+            file = lock.open("w")
+        except OSError as error:  # of another user, or not a file
+            raise UserError(f"{lock}: cannot be opened: {error.strerror}") from error
+        with file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
@@ -164,29 +158,55 @@ class RunDirectory:
             records.append(record)
         return records
 
-    def check_records(self) -> None:
-        """Check every record, so that errors appear before training."""
-        for path in self._record_files():
-            self.records(path.stem)
+    def check_records(self, stems: Iterable[str]) -> None:
+        """Check every record of some files, so that errors appear before training."""
+        for stem in stems:
+            self.records(stem)
 
-    def truncate(self, step: int) -> dict[str, list[dict[str, Any]]]:
-        """Remove the records that a run resumed after `step` updates will write again; return the others by file stem.
+    def snapshot(self, stems: Iterable[str]) -> dict[str, Any]:
+        """Flush the records to disk; return what `mismatch` needs to recognize this run with these records."""
+        records = {}
+        for path in filter(Path.exists, map(self._file, stems)):
+            with path.open("rb") as file:
+                os.fsync(file.fileno())
+                records[path.name] = [os.fstat(file.fileno()).st_size, hashlib.file_digest(file, "sha256").hexdigest()]
+        return {"config_sha256": self._config_sha256(), "records": records}
 
-        Metrics of step n are written after n updates, so those of `step` stay. A probe measures step n in the next
-        update, so its record of `step` is removed. -1 removes everything.
-        """
+    def mismatch(self, snapshot: Mapping[str, Any]) -> str:
+        """Return why a snapshot is not of this run, or which of its records are lost; "" if it is and none is."""
+        if snapshot.get("config_sha256") != self._config_sha256():
+            return "of another run: its config differs"
+        for name, (size, digest) in snapshot["records"].items():
+            path = self.path / name
+            content = path.read_bytes()[:size] if path.exists() else b""
+            if hashlib.sha256(content).hexdigest() != digest:
+                return f"records are missing: {name} is not as it was"
+        return ""
+
+    def rewind(self, stems: Iterable[str], snapshot: Mapping[str, Any]) -> dict[str, list[dict[str, Any]]]:
+        """Remove the records that were written after a snapshot; return the others by file stem. {}: remove all."""
         kept = {}
-        for path in self._record_files():
-            last = step if path.stem == METRICS else step - 1
-            kept[path.stem] = [record for record in self.records(path.stem) if record["step"] <= last]
-            strict_json.write_records(path, kept[path.stem])
+        for stem in stems:
+            path = self._file(stem)
+            size, _ = snapshot.get("records", {}).get(path.name, (0, ""))
+            if path.exists():
+                os.truncate(path, size)
+            kept[stem] = self.records(stem)
         return kept
+
+    def clear(self, stems: Iterable[str]) -> None:
+        """Remove the result, the records and the checkpoints, so that the trial is trained anew."""
+        for path in (self.result_file, self.processor_file, *map(self._file, stems)):
+            path.unlink(missing_ok=True)
+        shutil.rmtree(self.path / "checkpoint", ignore_errors=True)
+        shutil.rmtree(self.path / "wandb", ignore_errors=True)
 
     def _file(self, stem: str) -> Path:
         return self.path / f"{stem}.jsonl"
 
-    def _record_files(self) -> list[Path]:
-        return sorted(self.path.glob("*.jsonl"))
+    def _config_sha256(self) -> str:
+        kept = {key: value for key, value in self.options().items() if not key.startswith(options.NEUTRAL_KEYS)}
+        return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()
 
     def _check_same(self, new: Mapping[str, Any]) -> None:
         old = self.options()

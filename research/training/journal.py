@@ -19,7 +19,7 @@ from research.training.result import PackResult, compose, summarize_probes
 from research.training.state import TrialState
 from research.training.step import Record, Sums
 from research.training.stopwatch import Stopwatch
-from research.training.trial import Trial, TrialResult
+from research.training.trial import Start, Trial, TrialResult
 
 ERROR_NAMES: Mapping[str, str] = {
     "tokens": "token_error_rate",
@@ -72,16 +72,16 @@ class _Held:
 class _TrialJournal:
     """Records of one trial."""
 
-    def __init__(self, trial: Trial, start: int) -> None:
-        self.trial = trial
-        records = trial.run.truncate(start if start else -1)
+    def __init__(self, trial: Trial, start: Start) -> None:
+        self.trial, self.batch_shards = trial, start.batch_shards
+        records = trial.run.rewind(trial.record_stems, start.snapshot)
         self.summary: dict[str, Any] = {}
         for record in records.get(METRICS, ()):
             self._summarize(record)
         self.probe_records = {name: records.get(name, []) for name in trial.options.probes.enabled()}
         config = {**flatten(trial.config), **{f"environment/{k}": v for k, v in devices.environment().items()}}
         group = trial.run.path.parent.name
-        self.wandb = WandbRun(trial.run.path, trial.name, trial.config.wandb, config, group, start)
+        self.wandb = WandbRun(trial.run.path, trial.name, trial.config.wandb, config, group, start.step)
         self._sums: Any = NO_SUMS
         self._measured: dict[str, float] = {}
         """Metrics of probes since the last record."""
@@ -112,6 +112,11 @@ class _TrialJournal:
         self._summarize(record)
         self.trial.run.append(METRICS, record)
         self.wandb.log(step, metrics)
+
+    def save(self, step: int, state: TrialState) -> None:
+        """Save a checkpoint that counts on the records so far, which are flushed to disk before."""
+        details = {"batch_shards": self.batch_shards, **self.trial.run.snapshot(self.trial.record_stems)}
+        checkpoint.save(self.trial.checkpoints, step, state, details)
 
     def finish(self, pack: PackResult, state: TrialState, test: Evaluation) -> TrialResult:
         """Write and return the result."""
@@ -153,19 +158,19 @@ class _TrialJournal:
 class Journal(NullJournal):
     """The journal of the process that writes. `collect` fetches the record from the devices, `hold` does not wait."""
 
-    def __init__(self, trials: Sequence[Trial], start: int, watch: Stopwatch) -> None:
+    def __init__(self, trials: Sequence[Trial], starts: Sequence[Start], watch: Stopwatch) -> None:
         """Start or continue the records of a pack.
 
         Args:
             trials: of the pack.
-            start: step of the checkpoints that the trials resume from; 0: they start.
+            starts: where each trial starts.
             watch: of the pack. Its seconds are set to those of the records; each trial's `train/seconds` is an equal
                 share of them.
         """
         super().__init__()
         self._watch = watch
         self._held: _Held | None = None
-        self._trials = [_TrialJournal(trial, start) for trial in trials]
+        self._trials = [_TrialJournal(trial, start) for trial, start in zip(trials, starts, strict=True)]
         watch.seconds = sum(journal.summary.get("train/seconds", 0.0) for journal in self._trials)
 
     def hold(self, start: int, stop: int, record: Record, last: bool = False) -> None:
@@ -195,7 +200,7 @@ class Journal(NullJournal):
 
     def save(self, step: int, states: Sequence[TrialState]) -> None:
         for journal, state in zip(self._trials, states, strict=True):
-            checkpoint.save(journal.trial.checkpoints, step, state)
+            journal.save(step, state)
 
     def finish(self, pack: PackResult) -> list[TrialResult]:
         return [

@@ -35,9 +35,14 @@ from research.training.loader import Loader
 from research.training.options import TrainingOptions, TrialOptions
 from research.training.pack import Pack, group_by_program
 from research.training.result import PackResult
+from research.training.signals import Signals, Stopped
 from research.training.step import Program
 from research.training.stopwatch import Stopwatch
 from research.training.trial import Start, Trial, TrialResult, check, find_starts
+
+RESUME = "the same command resumes from the last checkpoint"
+ORBAX_CODES = ("RESOURCE_EXHAUSTED", "NOT_FOUND", "PERMISSION_DENIED", "FAILED_PRECONDITION")
+"""Start of the messages of tensorstore, which writes for orbax."""
 
 
 class _Entry(NamedTuple):
@@ -50,15 +55,24 @@ class _Entry(NamedTuple):
     """Of a run that was finished before; None: it must be trained."""
 
 
-def train_trials(trials: Sequence[tuple[str, TrialOptions]], directory: Path) -> list[TrialResult]:
+def train_trials(
+    trials: Sequence[tuple[str, TrialOptions]], directory: Path, rerun: bool = False, restart: bool = False
+) -> list[TrialResult]:
     """Train each (name, config) in `directory/name`; skip finished trials, resume started ones.
 
     Of several processes that train together, only the first one writes; the others use its trials.
+
+    Args:
+        trials: name and options of each trial.
+        directory: of the run directories.
+        rerun: train finished trials anew.
+        restart: train unfinished trials anew from step 0, instead of from their last checkpoint.
 
     Returns:
         How each trial ended, in the order of `trials`.
 
     Raises:
+        Stopped: after a signal, when the checkpoints are saved.
         UserError: if two trials have the same name, a directory holds a run of another config, there are too few
             devices, or a file cannot be read or written.
     """
@@ -66,28 +80,33 @@ def train_trials(trials: Sequence[tuple[str, TrialOptions]], directory: Path) ->
     devices.use_all_cores()
     devices.require()
     compilation.enable_cache()
-    entries, new = processes.from_first(lambda: _open(trials, directory))
+    entries, new = processes.from_first(lambda: _open(trials, directory, rerun))
     results = {entry.name: entry.result for entry in entries if entry.result}
     if waiting := [entry for entry in entries if not entry.result]:
         with _one_line_for_lack_of_space(directory), ProgressBar(shown=processes.is_first()) as bar:
             with _forget_if_rejected(new):
                 resolved = _resolve(waiting, bar)
-            results |= {result.name: result for result in _train_all(resolved, bar)}
+            processes.from_first(lambda: _clear(resolved, restart))
+            with Signals().watching() as signals:
+                results |= {result.name: result for result in _train_all(resolved, signals, bar)}
     return processes.from_first(lambda: [results[entry.name] for entry in entries])
 
 
-def _open(trials: Sequence[tuple[str, TrialOptions]], directory: Path) -> tuple[list[_Entry], list[RunDirectory]]:
-    """Create the run directories; return all trials, and the directories that are new."""
+def _open(
+    trials: Sequence[tuple[str, TrialOptions]], directory: Path, rerun: bool
+) -> tuple[list[_Entry], list[RunDirectory]]:
+    """Create the run directories; return all trials, and the directories that this process created."""
     for name, count in Counter(name for name, _ in trials).items():
         if count > 1:
             raise UserError(f"{directory / name}: {count} trials of this name; names must differ")
-    runs = [RunDirectory(directory / name) for name, _ in trials]
-    new = [run for run in runs if not run.config_file.exists()]
-    entries = []
+    entries: list[_Entry] = []
+    new: list[RunDirectory] = []
     with _forget_if_rejected(new):
         for name, config in trials:
+            if _make_folder(directory / name):
+                new.append(RunDirectory(directory / name))
             run = RunDirectory.create(directory / name, config)
-            entries.append(_Entry(name, config, run, TrialResult.read(name, run)))
+            entries.append(_Entry(name, config, run, None if rerun else TrialResult.read(name, run)))
         for entry in entries:
             if not entry.result:
                 check(entry.config, entry.run)
@@ -96,15 +115,32 @@ def _open(trials: Sequence[tuple[str, TrialOptions]], directory: Path) -> tuple[
     return entries, new
 
 
+def _make_folder(path: Path) -> bool:
+    """Return whether this call created the folder, and no other process."""
+    with contextlib.suppress(OSError):  # `RunDirectory.create` tells of other errors
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.mkdir()
+        return True
+    return False
+
+
 @contextlib.contextmanager
 def _forget_if_rejected(runs: Sequence[RunDirectory]) -> Iterator[None]:
-    """Remove new directories if a trial is rejected."""
+    """Remove the directories that this process created if a trial is rejected."""
     try:
         yield
     except UserError:
         for run in runs if processes.is_first() else ():
             run.forget()
         raise
+
+
+def _clear(trials: Sequence[Trial], restart: bool) -> None:
+    """Remove the results of trials that are trained again, and on `restart` the states of the others."""
+    for trial in trials:
+        if restart or trial.run.result():
+            with trial.run.claimed():
+                trial.run.clear(trial.record_stems)
 
 
 def _resolve(entries: Sequence[_Entry], bar: ProgressBar) -> list[Trial]:
@@ -115,7 +151,7 @@ def _resolve(entries: Sequence[_Entry], bar: ProgressBar) -> list[Trial]:
     return [Trial.resolve(entry.name, entry.config, entry.run) for entry in entries]
 
 
-def _train_all(trials: Sequence[Trial], bar: ProgressBar) -> list[TrialResult]:
+def _train_all(trials: Sequence[Trial], signals: Signals, bar: ProgressBar) -> list[TrialResult]:
     results: list[TrialResult] = []
     bar.expect(sum(trial.options.training.steps for trial in trials))
     groups = group_by_program(trials)
@@ -123,16 +159,21 @@ def _train_all(trials: Sequence[Trial], bar: ProgressBar) -> list[TrialResult]:
         what = f"{group[0].options.cell.name} on {group[0].task.name}"
         bar.part(f"{number}/{len(groups)} · ", f" · {len(group)} × {what}")
         with contextlib.ExitStack() as claims:
-            runs = [trial.run for trial in group]
-            processes.from_first(lambda runs=runs, claims=claims: [claims.enter_context(run.claimed()) for run in runs])
-            results += _train_group(group, bar)
+            processes.from_first(lambda group=group, claims=claims: _claim(group, claims))
+            results += _train_group(group, signals, bar)
     bar.part()
     bar.doing("uploading to W&B")
     wait_for_uploads()
     return results
 
 
-def _train_group(trials: Sequence[Trial], bar: ProgressBar) -> list[TrialResult]:
+def _claim(trials: Sequence[Trial], claims: contextlib.ExitStack) -> None:
+    for trial in trials:
+        RunDirectory.create(trial.run.path, trial.config)  # a rejected launcher may have removed what it had created
+        claims.enter_context(trial.run.claimed())
+
+
+def _train_group(trials: Sequence[Trial], signals: Signals, bar: ProgressBar) -> list[TrialResult]:
     """Train trials with the same static options; those at the same step form a pack."""
     options, task = trials[0].options, trials[0].task
     bar.doing("preparing")
@@ -149,12 +190,14 @@ def _train_group(trials: Sequence[Trial], bar: ProgressBar) -> list[TrialResult]
         program = Program(replace(options, model=replace(options.model, backend=backend)), task, batch_shards)
         pack = Pack(program, [Hparams.of(member.options) for member in members])
         with contextlib.closing(loader.create(pack, step)) as source:
-            results += _train_pack(pack, source, members, [starts[member.name] for member in members], bar)
+            results += _train_pack(pack, source, members, [starts[member.name] for member in members], signals, bar)
+        if stop := processes.from_first(lambda: signals.stop):
+            raise Stopped(stop)
     return results
 
 
 def _train_pack(
-    pack: Pack, source: Loader, trials: Sequence[Trial], starts: Sequence[Start], bar: ProgressBar
+    pack: Pack, source: Loader, trials: Sequence[Trial], starts: Sequence[Start], signals: Signals, bar: ProgressBar
 ) -> list[TrialResult]:
     """Train from the current step to the end and write the results."""
     training, task = pack.program.options.training, pack.program.task
@@ -163,7 +206,7 @@ def _train_pack(
         split: task.eval_examples(split, training.eval_examples) for split in get_args(Split)
     }
     watch = Stopwatch(training.max_seconds)
-    journal = Journal(trials, start, watch) if processes.is_first() else NullJournal()
+    journal = Journal(trials, starts, watch) if processes.is_first() else NullJournal()
     states = [start.state for start in starts if start.state is not None]
     state = pack.place(states) if states else pack.init()
     progress = _Progress(bar, training, len(trials), start, watch.seconds)
@@ -194,12 +237,16 @@ def _train_pack(
             journal.collect()
             watch.pause()
             journal.log_evaluations(step, {"validation": evaluate_on("validation")})
-        due = time.monotonic() - saved > training.checkpoint_seconds
-        if due and step % training.log_every == 0:  # only with complete records: resumed runs write the same
+        if step % training.log_every:
+            continue  # saved only with complete records: resumed runs write the same
+        interrupted = processes.from_first(lambda: signals.stop)
+        if interrupted or signals.save or time.monotonic() - saved > training.checkpoint_seconds:
             journal.collect()
             watch.pause()
             journal.save(step, pack.fetch(state))
-            saved = time.monotonic()
+            saved, signals.save = time.monotonic(), False
+        if interrupted:
+            raise Stopped(interrupted)
     journal.collect()
     watch.pause()
     evaluations: dict[Split, list[Evaluation]] = {split: evaluate_on(split) for split in examples}
@@ -266,15 +313,22 @@ class _Progress:
 
 @contextlib.contextmanager
 def _one_line_for_lack_of_space(directory: Path) -> Iterator[None]:
-    """Report a full disk or memory as a one-line error."""
+    """Turn a full disk or memory into a one-line error: neither is a mistake of the program.
+
+    JAX raises JaxRuntimeError, NumPy MemoryError, and orbax ValueError for what the operating system reports.
+    """
     try:
         yield
-    except jax.errors.JaxRuntimeError as error:
-        if "RESOURCE_EXHAUSTED" not in str(error) and "Out of memory" not in str(error):
-            raise
-        needs = str(error).partition("\n")[0]
-        advice = "a smaller model.hidden_size, training.batch_size or sweep needs less"
-        raise UserError(f"out of memory: {needs}; {advice}") from error
+    except (jax.errors.JaxRuntimeError, MemoryError, ValueError) as error:
+        text = str(error).partition("\n")[0]
+        no_memory = isinstance(error, MemoryError) or "Out of memory" in text
+        no_space = isinstance(error, ValueError) and any(code in text for code in ORBAX_CODES)
+        if no_space:
+            raise UserError(f"{directory}: cannot be written ({text[:120]}); {RESUME}") from error
+        if no_memory or "RESOURCE_EXHAUSTED" in text:
+            advice = "a smaller model.hidden_size, training.batch_size or sweep needs less"
+            raise UserError(f"out of memory: {text[:120]}; {advice}") from error
+        raise
     except OSError as error:
         reason, place = error.strerror or error, error.filename or directory
-        raise UserError(f"{place}: {reason}; the same command resumes from the last checkpoint") from error
+        raise UserError(f"{place}: {reason}; {RESUME}") from error

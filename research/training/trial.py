@@ -1,11 +1,10 @@
 """A trial with its data, sizes and run directory; where its training starts, and how it ended.
 
-A trial writes two files before training. `processor.json` serves `predict`. `shards.json` holds the number of batch
-shards, which decides how sums are rounded: a resumed run keeps it and gives the same bits as an uninterrupted run,
-whichever trials train next to it.
+The number of batch shards decides how sums are rounded. Checkpoints hold it: a resumed run keeps it and gives the same
+bits as an uninterrupted run, whichever trials train next to it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ from research.recurrence.kernels import cudnn
 from research.seq2seq.budget import resolve_hidden_size
 from research.tasks import task as tasks
 from research.tasks.task import Task
-from research.tracking.run_directory import RunDirectory
+from research.tracking.run_directory import METRICS, RunDirectory
 from research.training import checkpoint, shards
 from research.training.options import TrialOptions
 from research.training.state import TrialState
@@ -53,7 +52,12 @@ class Trial:
     @property
     def checkpoints(self) -> Path:
         """Folder of the checkpoints."""
-        return self.run.path / "checkpoint"
+        return checkpoints(self.run)
+
+    @property
+    def record_stems(self) -> tuple[str, ...]:
+        """Names of the record files, without their suffix."""
+        return record_stems(self.options)
 
 
 @dataclass(frozen=True)
@@ -64,6 +68,8 @@ class Start:
     state: TrialState | None
     """None: the initial state."""
     batch_shards: int
+    snapshot: Mapping[str, Any] = field(default_factory=dict)
+    """The records that belong to the state (`RunDirectory.snapshot`)."""
 
 
 @dataclass(frozen=True)
@@ -88,17 +94,27 @@ class TrialResult:
         return cls(name, run.path, result["status"], result["summary"], True, result.get("signatures", {}))
 
 
+def checkpoints(run: RunDirectory) -> Path:
+    """Return the folder of a run's checkpoints."""
+    return run.path / "checkpoint"
+
+
+def record_stems(options: TrialOptions) -> tuple[str, ...]:
+    """Return the names of a run's record files, without their suffix."""
+    return METRICS, *options.probes.enabled()
+
+
 def check(options: TrialOptions, run: RunDirectory) -> None:
     """Check that a run can start or resume on this machine.
 
     Raises:
         UserError: if a record cannot be read, there are too few devices, or the shards do not fit them.
     """
-    run.check_records()
+    run.check_records(record_stems(options))
     if options.model.backend == "cudnn":
         cudnn.require_kernel()
     devices, processes = jax.device_count(), jax.process_count()
-    training, decided = options.training, run.batch_shards()
+    training, decided = options.training, checkpoint.newest_details(checkpoints(run)).get("batch_shards")
     if decided and (decided > devices or (processes > 1 and decided != devices)):
         needs = f"the run was started with {decided} batch shards and needs as many devices"
         raise UserError(f"{run.path}: {needs}, not {devices}; resume it where they exist, or remove the directory")
@@ -120,15 +136,16 @@ def find_starts(trials: Sequence[Trial], template: TrialState) -> tuple[dict[str
     results = [result for trial in trials if (result := TrialResult.read(trial.name, trial.run))]
     finished = {result.name for result in results}
     unfinished = [trial for trial in trials if trial.name not in finished]
-    new = sum(trial.run.batch_shards() is None for trial in unfinished)
+    found = {trial.name: checkpoint.restore(trial.checkpoints, template, trial.run.mismatch) for trial in unfinished}
+    new = sum(start is None for start in found.values())
     starts = {}
     for trial in unfinished:
-        count = trial.run.batch_shards() or _decide_shards(trial.options, new)
-        trial.run.save_batch_shards(count)
         if processor := trial.task.processor():
             trial.run.save_processor({"spec": asdict(trial.task.spec), "processor": processor.to_dict()})
-        step, state = checkpoint.restore(trial.checkpoints, template) or (0, None)
-        starts[trial.name] = Start(step, state, count)
+        if start := found[trial.name]:
+            starts[trial.name] = Start(start.step, start.state, start.details["batch_shards"], start.details)
+        else:
+            starts[trial.name] = Start(0, None, _decide_shards(trial.options, new))
     return starts, results
 
 

@@ -1,5 +1,6 @@
 """A run directory survives crashes and says exactly what was computed."""
 
+import contextlib
 import json
 import math
 from dataclasses import dataclass, field
@@ -99,35 +100,66 @@ def test_a_trial_has_no_result_until_it_is_finished(run):
     assert {path.name for path in run.path.iterdir()} == {"config.json", "result.json"}
 
 
-def test_the_number_of_batch_shards_is_decided_once(run):
-    assert run.batch_shards() is None
-    run.save_batch_shards(2)
-    assert RunDirectory.create(run.path, CONFIG).batch_shards() == 2
-
-
-@pytest.mark.parametrize("content", ["{}", '{"batch_shards": 0}', '{"batch_shards": true}', '{"batch_shards": "2"}'])
-def test_batch_shards_that_are_no_number_are_refused_in_one_line(run, content):
-    (run.path / "shards.json").write_text(content)
-    with pytest.raises(UserError, match=r"shards\.json: batch_shards: must be a whole number"):
-        run.batch_shards()
-
-
-@pytest.mark.parametrize("half", ["{", '{"step": 2, "h": [1.0, 2', '"x"', "\x00\x00"])
-def test_an_incomplete_last_line_is_ignored_and_dropped_by_a_run_that_resumes(run, half):
-    run.append("metrics", {"step": 1})
+def test_rewinding_keeps_the_records_of_the_snapshot(run):
+    stems = ("metrics", "gradient_flow")
+    run.append("metrics", {"step": 2})
+    run.append("gradient_flow", {"step": 0, "h": [1.0]})
+    snapshot = run.snapshot(stems)
+    run.append("metrics", {"step": 4})
+    run.append("gradient_flow", {"step": 2, "h": [1.0]})
     with (run.path / "metrics.jsonl").open("a") as file:
-        file.write(half)
-    assert run.records("metrics") == [{"step": 1}]
-    run.truncate(1)
-    run.append("metrics", {"step": 2})
-    assert run.records("metrics") == [{"step": 1}, {"step": 2}]
+        file.write('{"step"')  # a line that was interrupted
+    assert run.records("metrics") == [{"step": 2}, {"step": 4}]
+    assert run.mismatch(snapshot) == ""
+    kept = run.rewind(stems, snapshot)
+    assert kept == {"metrics": [{"step": 2}], "gradient_flow": [{"step": 0, "h": [1.0]}]}
+    run.append("metrics", {"step": 4})
+    assert run.records("metrics") == [{"step": 2}, {"step": 4}]
+    run.rewind(stems, {})
+    assert run.records("metrics") == run.records("gradient_flow") == []
 
 
-def test_a_whole_last_line_without_its_end_is_kept(run):
-    (run.path / "metrics.jsonl").write_text('{"step": 1}')
-    run.truncate(1)
+@pytest.mark.parametrize(
+    ("name", "content", "fault"),
+    [
+        ("gradient_flow.jsonl", "", "records are missing: gradient_flow.jsonl"),
+        ("gradient_flow.jsonl", None, "records are missing: gradient_flow.jsonl"),
+        ("metrics.jsonl", '{"step": 2}\n', "records are missing: metrics.jsonl"),
+        ("metrics.jsonl", '{"step": 2}\n{"step": 5}\n', "records are missing: metrics.jsonl"),
+        ("config.json", json.dumps({"schema": SCHEMA, **CONFIG, "seed": 2}), "of another run: its config differs"),
+        ("config.json", json.dumps({"schema": SCHEMA, **CONFIG, "wandb.mode": "disabled"}), ""),
+    ],
+)
+def test_a_snapshot_does_not_match_lost_records_or_another_config(run, name, content, fault):
     run.append("metrics", {"step": 2})
-    assert [record["step"] for record in run.records("metrics")] == [1, 2]
+    run.append("metrics", {"step": 4})
+    run.append("gradient_flow", {"step": 0, "h": [1.0]})
+    snapshot = run.snapshot(("metrics", "gradient_flow"))
+    (run.path / name).unlink() if content is None else (run.path / name).write_text(content)
+    assert run.mismatch(snapshot).startswith(fault) and bool(run.mismatch(snapshot)) == bool(fault)
+
+
+def test_clearing_leaves_only_the_config_and_files_of_others(run):
+    run.append("metrics", {"step": 2})
+    run.finish({"status": "finished", "summary": {}})
+    (run.path / "checkpoint" / "2").mkdir(parents=True)
+    (run.path / "notes.txt").write_text("")
+    run.clear(("metrics",))
+    assert {path.name for path in run.path.iterdir()} == {"config.json", "notes.txt"}
+
+
+@pytest.mark.parametrize("lock", ["folder", "held"])
+def test_a_folder_that_cannot_be_locked_is_told_in_one_line_and_not_removed(run, lock):
+    holder = contextlib.nullcontext()
+    if lock == "folder":
+        (run.path / ".lock").mkdir()
+    else:
+        holder = run.claimed()
+    with holder:
+        with pytest.raises(UserError, match=r"\.lock: cannot be opened|another process is training"), run.claimed():
+            pass
+        run.forget()
+        assert run.config_file.exists()
 
 
 def test_a_broken_line_in_the_middle_is_named(run):
@@ -224,20 +256,6 @@ def test_a_folder_in_the_place_of_the_records_is_a_users_mistake(run):
     (run.path / "metrics.jsonl").mkdir()
     with pytest.raises(UserError, match=r"metrics\.jsonl: cannot be read"):
         run.records("metrics")
-
-
-def test_truncating_leaves_what_a_continuation_will_not_record_again(run):
-    for step in (0, 2, 4, 6):
-        run.append("metrics", {"step": step})
-        run.append("gradient_flow", {"step": step, "h": [1.0]})
-    with (run.path / "metrics.jsonl").open("a") as file:
-        file.write('{"step"')
-    run.truncate(4)
-    assert [record["step"] for record in run.records("metrics")] == [0, 2, 4]
-    assert [record["step"] for record in run.records("gradient_flow")] == [0, 2]
-    assert (run.path / "metrics.jsonl").read_text().endswith("}\n")
-    run.truncate(-1)
-    assert run.records("metrics") == run.records("gradient_flow") == []
 
 
 def test_runs_are_found_at_any_depth_and_not_within_a_run(tmp_path):

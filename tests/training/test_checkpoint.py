@@ -45,9 +45,8 @@ def restored(folder: Path) -> int:
     """The step that is restored, whose state must be the one that was saved there."""
     found = checkpoint.restore(folder, state_of(0))
     assert found is not None
-    step, state = found
-    assert_equal(state, state_of(step))
-    return step
+    assert_equal(found.state, state_of(found.step))
+    return found.step
 
 
 def files(folder: Path) -> list[Path]:
@@ -74,8 +73,10 @@ def test_the_newest_of_the_last_two_comes_back_bit_for_bit(folder, capsys):
 def test_types_and_structure_come_back(folder):
     found = checkpoint.restore(folder, state_of(0))
     assert found is not None
-    assert jax.tree.structure(found[1]) == jax.tree.structure(state_of(0))
-    assert [leaf.dtype for leaf in jax.tree.leaves(found[1])] == [leaf.dtype for leaf in jax.tree.leaves(state_of(0))]
+    assert jax.tree.structure(found.state) == jax.tree.structure(state_of(0))
+    assert [leaf.dtype for leaf in jax.tree.leaves(found.state)] == [
+        leaf.dtype for leaf in jax.tree.leaves(state_of(0))
+    ]
 
 
 @pytest.mark.parametrize("how", DAMAGES)
@@ -87,7 +88,7 @@ def test_no_damage_to_any_file_gives_a_wrong_state(how, written, tmp_path, capsy
         damage(folder / path.relative_to(written), how)
         assert restored(folder) == 10
         assert not (folder / "15").exists()
-        cut_off = path.name == checkpoint.DIGEST and how == "remove"  # so a save looks that was killed before its end
+        cut_off = path.name == checkpoint.MANIFEST and how == "remove"  # so a save looks that was killed before its end
         assert folder.with_name("damaged_checkpoint_15").is_dir() != cut_off
         warning = capsys.readouterr().err
         assert cut_off or (warning.startswith(f"warning: {folder / '15'}: ") and warning.count("\n") == 1)
@@ -103,11 +104,45 @@ def test_each_damaged_one_is_set_aside_and_its_step_can_be_saved_again(folder, c
         assert restored(folder) == 15
 
 
-def test_if_all_are_damaged_there_is_none(folder, capsys):
+def test_if_all_are_damaged_that_is_an_error_and_nothing_is_moved(folder):
     for step in (10, 15):
         shutil.rmtree(folder / str(step) / "default")
-    assert checkpoint.restore(folder, state_of(0)) is None
-    assert capsys.readouterr().err.count("warning: ") == 2
+    before = sorted(folder.rglob("*"))
+    for _ in range(2):
+        with pytest.raises(UserError, match=r"no valid checkpoint is left \(15: damaged: .*; 10: damaged: .*--restart"):
+            checkpoint.restore(folder, state_of(0))
+    assert sorted(folder.rglob("*")) == before
+
+
+def test_files_of_others_in_the_folders_are_kept_and_ignored(folder, capsys):
+    others = [folder / "notes" / "note.txt", folder / "15" / ".DS_Store", folder / "15" / "default" / ".nfs01"]
+    for path in others:
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("")
+    assert restored(folder) == 15
+    assert all(path.exists() for path in others) and capsys.readouterr().err == ""
+
+
+def test_a_renamed_checkpoint_is_not_used(folder, capsys):
+    (folder / "15").rename(folder / "20")
+    assert restored(folder) == 10
+    assert "20: holds the state of step 15" in capsys.readouterr().err
+
+
+def test_details_come_back_and_can_reject_a_checkpoint(folder, capsys):
+    checkpoint.save(folder, 20, state_of(20), {"batch_shards": 2})
+    found = checkpoint.restore(folder, state_of(0))
+    assert found is not None and found.details == checkpoint.newest_details(folder) == {"batch_shards": 2}
+    older = checkpoint.restore(folder, state_of(0), lambda details: "of another run" if details else "")
+    assert older is not None and older.step == 15
+    assert "of another run; moved to damaged_checkpoint_20" in capsys.readouterr().err
+
+
+def test_too_little_free_space_is_one_line_before_anything_is_written(folder, monkeypatch):
+    monkeypatch.setattr(checkpoint, "SPARE_SPACE", 1e15)
+    with pytest.raises(UserError, match="MB are free, and a checkpoint needs"):
+        checkpoint.save(folder, 20, state_of(20))
+    assert sorted(path.name for path in folder.iterdir()) == ["10", "15"]
 
 
 def test_without_a_folder_there_is_none_and_none_is_made(tmp_path):
@@ -125,9 +160,9 @@ def test_without_a_folder_there_is_none_and_none_is_made(tmp_path):
     ],
     ids=["shape", "type", "name", "fewer"],
 )
-def test_the_state_of_another_model_is_not_restored(folder, weights, capsys):
-    assert checkpoint.restore(folder, replace(state_of(0), params=weights)) is None
-    assert "warning: " in capsys.readouterr().err
+def test_the_state_of_another_model_is_not_restored(folder, weights):
+    with pytest.raises(UserError, match="not of this model"):
+        checkpoint.restore(folder, replace(state_of(0), params=weights))
 
 
 def test_a_kill_in_mid_save_leaves_nothing_that_counts(folder):
@@ -140,7 +175,8 @@ def test_a_kill_in_mid_save_leaves_nothing_that_counts(folder):
     command = [sys.executable, "-c", program, str(folder)]
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None and process.stdout.readline() == "ready\n"
-    while not any(int(path.parent.name) > 15 for path in folder.glob(f"[0-9]*/{checkpoint.DIGEST}")):
+    while not any(int(path.parent.name) > 15 for path in folder.glob(f"[0-9]*/{checkpoint.MANIFEST}")):
+        assert process.poll() is None
         time.sleep(0.001)
     process.send_signal(signal.SIGKILL)
     process.communicate()
@@ -156,7 +192,7 @@ def test_a_file_in_the_place_of_the_checkpoints_is_said_before_the_training(tmp_
 
 def test_what_is_wanted_is_read_of_the_newest_whole_checkpoint_and_nothing_is_touched(folder):
     shutil.copytree(folder / "15", folder / "20")
-    (folder / "20" / checkpoint.DIGEST).unlink()  # as one that is being saved
+    (folder / "20" / checkpoint.MANIFEST).unlink()  # as one that is being saved
     (folder / "25.orbax-checkpoint-tmp").mkdir()
     before = sorted(path.relative_to(folder) for path in folder.rglob("*"))
     step, state = checkpoint.read(folder, replace(state_of(0), optimizer=None))

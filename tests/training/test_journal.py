@@ -15,7 +15,7 @@ from research.training.result import PackResult
 from research.training.state import TrialState
 from research.training.step import Record, Sums
 from research.training.stopwatch import Stopwatch
-from research.training.trial import Trial, TrialResult
+from research.training.trial import Start, Trial, TrialResult
 from tests.training.trials import WORDS, of, trial_of
 
 CONFIG = of(cell__name="sru", training__steps=8, training__log_every=4)
@@ -60,7 +60,7 @@ def records(trial: Trial, stem: Any = "metrics") -> list[dict[str, Any]]:
 
 
 def test_a_record_averages_over_the_updates_since_the_one_before(trials):
-    journal = Journal(trials, 0, Stopwatch(0.0))
+    journal = Journal(trials, [Start(0, None, 1)] * len(trials), Stopwatch(0.0))
     still = record(1)
     write(journal, 0, 1, record(1, loss=5, error=1, grad_norm=3, clipped=1), still)
     assert records(trials[0]) == []
@@ -76,7 +76,7 @@ def test_a_record_averages_over_the_updates_since_the_one_before(trials):
 
 
 def test_a_profile_is_recorded_where_it_is_due_whatever_it_holds(trials):
-    journal = Journal(trials, 0, Stopwatch(0.0))
+    journal = Journal(trials, [Start(0, None, 1)] * len(trials), Stopwatch(0.0))
     for start, stop in ((0, 2), (2, 4), (4, 7), (7, 8)):
         write(journal, start, stop, record(stop - start), record(stop - start))
     flow = records(trials[0], "gradient_flow")
@@ -91,7 +91,7 @@ def test_a_profile_is_recorded_where_it_is_due_whatever_it_holds(trials):
 
 
 def test_the_update_that_fails_is_recorded_at_once_and_at_its_own_step(trials):
-    journal = Journal(trials, 0, Stopwatch(0.0))
+    journal = Journal(trials, [Start(0, None, 1)] * len(trials), Stopwatch(0.0))
     write(journal, 0, 4, record(4), record(4))
     write(journal, 4, 6, record(1, ok=False, num_updates=4, loss=math.inf), record(2))
     write(journal, 6, 8, record(0, ok=False, num_updates=4), record(2, loss=4))
@@ -104,7 +104,7 @@ def test_the_update_that_fails_is_recorded_at_once_and_at_its_own_step(trials):
 
 def test_the_result_tells_how_a_trial_ended(trials):
     watch = Stopwatch(0.0)
-    journal = Journal(trials, 0, watch)
+    journal = Journal(trials, [Start(0, None, 1)] * len(trials), watch)
     watch.seconds = 4.0
     write(journal, 0, 8, record(1, ok=False, num_updates=0), record(8))
     by_length = {"length": [1.0], "count": [2.0], "teacher_forced": [0.5], "free_running": [1.0]}
@@ -131,7 +131,7 @@ def test_the_result_tells_how_a_trial_ended(trials):
 
 def test_the_last_record_is_where_the_training_ends_with_the_seconds_that_it_took(trials):
     watch = Stopwatch(9.0)
-    journal = Journal(trials, 0, watch)
+    journal = Journal(trials, [Start(0, None, 1)] * len(trials), watch)
     both = jax.tree.map(lambda *each: np.stack(each), record(1), record(1))
     for start, stop, last in ((0, 3, False), (3, 4, False), (4, 5, False), (5, 6, True)):
         watch.seconds = float(stop)
@@ -151,7 +151,7 @@ def test_the_last_record_is_where_the_training_ends_with_the_seconds_that_it_too
 
 def test_seconds_are_shared_among_the_trials_of_a_pack(trials):
     watch = Stopwatch(0.0)
-    journal = Journal(trials, 0, watch)
+    journal = Journal(trials, [Start(0, None, 1)] * len(trials), watch)
     both = jax.tree.map(lambda *each: np.stack(each), record(4), record(4))
     journal.hold(0, 4, both)
     watch.seconds = 3.0  # when the record is there
@@ -163,26 +163,29 @@ def test_seconds_are_shared_among_the_trials_of_a_pack(trials):
 
 def test_a_resumed_run_drops_what_it_will_record_again_and_counts_on_from_the_seconds_of_its_checkpoint(trials):
     watch = Stopwatch(0.0)
-    journal = Journal(trials, 0, watch)
+    journal = Journal(trials, [Start(0, None, 1)] * len(trials), watch)
+    snapshots = []
     for start, stop in ((0, 4), (4, 7), (7, 8)):
         watch.seconds += 3.0
         write(journal, start, stop, record(stop - start), record(stop - start))
+        snapshots.append([trial.run.snapshot(trial.record_stems) for trial in trials])
     watch = Stopwatch(0.0)
-    Journal(trials, 4, watch)
+    Journal(trials, [Start(4, None, 1, snapshot) for snapshot in snapshots[0]], watch)
     assert watch.seconds == 3.0  # and not 9
     assert [line["step"] for line in records(trials[0])] == [4]
     assert [line["step"] for line in records(trials[0], "gradient_flow")] == [0]
-    Journal(trials, 0, Stopwatch(0.0))
+    Journal(trials, [Start(0, None, 1)] * len(trials), Stopwatch(0.0))
     assert records(trials[0]) == records(trials[0], "gradient_flow") == []
 
 
 def test_a_resumed_journal_sums_up_what_it_reads_once_and_what_it_writes(trials, monkeypatch):
-    journal = Journal(trials, 0, Stopwatch(0.0))
+    journal = Journal(trials, [Start(0, None, 1)] * len(trials), Stopwatch(0.0))
     write(journal, 0, 4, record(4, loss=4), record(4, loss=8))
+    starts = [Start(4, None, 1, trial.run.snapshot(trial.record_stems)) for trial in trials]
     reads = []
     real = type(trials[0].run).records
     monkeypatch.setattr(type(trials[0].run), "records", lambda run, stem: reads.append(stem) or real(run, stem))
-    resumed = Journal(trials, 4, Stopwatch(0.0))
+    resumed = Journal(trials, starts, Stopwatch(0.0))
     assert sorted(reads) == ["gradient_flow", "gradient_flow", "metrics", "metrics"]  # once for each trial
     monkeypatch.setattr(type(trials[0].run), "records", lambda *_: pytest.fail("reads what it has written"))
     write(resumed, 4, 8, record(4), record(4))
@@ -196,7 +199,7 @@ def test_what_an_option_adds_is_recorded_where_it_is_on(tmp_path):
     config = of(WORDS, training__log_every=4, training__gradient_regularizer=0.1, training__label_smoothing=0.1)
     both, neither = opened(config, tmp_path / "both"), opened(CONFIG, tmp_path / "neither")
     for trial in (both, neither):
-        journal = Journal([trial], 0, Stopwatch(0.0))
+        journal = Journal([trial], [Start(0, None, 1)], Stopwatch(0.0))
         for start, ratio in ((0, 0.75), (2, 0.25)):
             sums = record(2, forcing=ratio, gradient_regularizer=3.0, loss=2.0, objective=4.0, error=1.0)
             write(journal, start, start + 2, sums)
@@ -222,7 +225,7 @@ def test_w_and_b_gets_the_backend_and_the_profile_of_the_state(trials, monkeypat
             calls["summary"] = summary
 
     monkeypatch.setattr("research.training.journal.WandbRun", Recorder)
-    journal = Journal(trials[:1], 0, Stopwatch(0))
+    journal = Journal(trials[:1], [Start(0, None, 1)], Stopwatch(0))
     write(journal, 0, 8, record(8, num_updates=8))
     journal.finish(pack_result(8, [state(True, 8)], [Evaluation({})]))
     assert calls["profile"] == C

@@ -187,6 +187,40 @@ def test_a_crash_after_the_last_checkpoint_repeats_no_record(straight, tmp_path,
 
 
 @pytest.mark.parametrize("name", ["huge", "ceiling"])
+@pytest.fixture
+def interrupted(straight, tmp_path) -> Path:
+    """A run as a kill after its last checkpoint leaves it."""
+    shutil.copytree(straight.directory / "rnn0", tmp_path / "rnn0")
+    (tmp_path / "rnn0" / "result.json").unlink()
+    return tmp_path / "rnn0"
+
+
+def test_where_the_last_records_are_lost_the_checkpoint_before_them_is_taken(straight, interrupted, capsys):
+    lines = (interrupted / "metrics.jsonl").read_text().splitlines(keepends=True)
+    (interrupted / "metrics.jsonl").write_text("".join(lines[:-1]))
+    train(interrupted.parent, ["rnn0"])
+    assert "records are missing: metrics.jsonl" in capsys.readouterr().err
+    assert_same_run(interrupted, straight.directory / "rnn0", TRIALS["rnn0"])
+
+
+def test_where_the_first_records_are_lost_nothing_is_trained_until_a_restart_is_asked_for(straight, interrupted):
+    (interrupted / "gradient_flow.jsonl").write_text("")
+    before = (interrupted / "metrics.jsonl").read_text()
+    trials = [("rnn0", TRIALS["rnn0"])]
+    with pytest.raises(UserError, match=r"records are missing: gradient_flow\.jsonl.*--restart"):
+        train_trials(trials, interrupted.parent)
+    assert (interrupted / "metrics.jsonl").read_text() == before
+    train_trials(trials, interrupted.parent, restart=True)
+    assert_same_run(interrupted, straight.directory / "rnn0", TRIALS["rnn0"])
+
+
+def test_a_finished_trial_is_trained_anew_where_that_is_asked_for(straight, tmp_path):
+    shutil.copytree(straight.directory / "rnn0", tmp_path / "rnn0")
+    (result,) = train_trials([("rnn0", TRIALS["rnn0"])], tmp_path, rerun=True)
+    assert not result.skipped
+    assert_same_run(tmp_path / "rnn0", straight.directory / "rnn0", TRIALS["rnn0"])
+
+
 def test_a_diverged_trial_says_so_and_keeps_its_last_finite_state(name, straight):
     result = json.loads((straight.directory / name / "result.json").read_text())
     state = final_state(straight.directory / name, TRIALS[name])
@@ -445,16 +479,18 @@ def command(directory: Path) -> list[str]:
     return [sys.executable, "-m", "research", "train", "gradient_norms", *(f"--{k}={v}" for k, v in flags.items())]
 
 
-def test_a_killed_process_resumes_with_the_same_command_to_the_same_bits(tmp_path):
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_a_stopped_process_resumes_with_the_same_command_to_the_same_bits(number, tmp_path):
     env = {**os.environ, "JAX_DISABLE_MOST_OPTIMIZATIONS": "true"}
     quiet: dict[str, Any] = {"cwd": ROOT, "env": env, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     whole = subprocess.Popen(command(tmp_path / "whole"), **quiet)
     with subprocess.Popen(command(tmp_path / "killed"), **quiet) as process:
         deadline = time.monotonic() + 600  # on a busy machine the start alone takes minutes
-        while not list(tmp_path.glob(f"killed/gradient_norms/*/checkpoint/*/{checkpoint.DIGEST}")):
+        while not list(tmp_path.glob(f"killed/gradient_norms/*/checkpoint/*/{checkpoint.MANIFEST}")):
             assert process.poll() is None and time.monotonic() < deadline
             time.sleep(0.002)
-        process.send_signal(signal.SIGKILL)
+        process.send_signal(number)
+    assert process.returncode == (128 + number if number == signal.SIGTERM else -number)
     (killed,) = tmp_path.glob("killed/gradient_norms/*")
     assert not (killed / "result.json").exists()
     assert 0 < record_lines(killed, "metrics")[-1] < 3000
@@ -474,7 +510,7 @@ def test_a_killed_process_resumes_with_the_same_command_to_the_same_bits(tmp_pat
 def test_a_trial_that_cannot_be_trained_is_refused_before_others_are_and_leaves_nothing(changes, line, tmp_path):
     sound = of(task__name="reverse", probes__gradient_flow__every=0)
     started = RunDirectory.create(tmp_path / "started", sound)
-    started.save_batch_shards(1)
+    started.append("metrics", {"step": 2})
     RunDirectory.create(tmp_path / "waiting", of(sound, seed=2))  # perhaps for another process
     trials = [("started", sound), ("new", of(sound, seed=1)), ("waiting", of(sound, seed=2))]
     trials.append(("impossible", of(sound, **changes)))

@@ -12,6 +12,7 @@ import pytest
 from research.batch import TaskSpec
 from research.errors import UserError
 from research.tracking.run_directory import RunDirectory
+from research.training import checkpoint
 from research.training.trainer import train_trials
 from research.training.trial import Start, Trial, find_starts
 from tests.training.trials import assert_same_run, counting_compilations, hparams_of, of, program, trial_of
@@ -32,6 +33,12 @@ def starts(*trials: Trial) -> list[Start]:
     return list(find_starts(trials, template)[0].values())
 
 
+def save_checkpoint(trial: Trial, batch_shards: int) -> None:
+    state = jax.jit(program(AUTO).init)(hparams_of(AUTO))
+    details = {"batch_shards": batch_shards, **trial.run.snapshot(trial.record_stems)}
+    checkpoint.save(trial.checkpoints, 2, state, details)
+
+
 def shards_of(*trials: Trial) -> list[int]:
     return [start.batch_shards for start in starts(*trials)]
 
@@ -47,11 +54,11 @@ def test_the_option_decides_the_number_of_shards(tmp_path):
     assert shards_of(trial_in(tmp_path / "alone", training__batch_shards=1)) == [1]
 
 
-def test_the_number_of_shards_is_kept(tmp_path):
+def test_the_number_of_shards_of_a_checkpoint_is_kept(tmp_path):
     alone, *others = (trial_in(tmp_path / name) for name in "abc")
-    assert shards_of(alone) == [2]
+    save_checkpoint(alone, 2)
     assert shards_of(alone, *others) == [2, 1, 1]
-    assert shards_of(others[1]) == [1]
+    assert shards_of(others[1]) == [2]
 
 
 def test_the_processor_of_the_task_is_saved_with_a_run(tmp_path):
@@ -87,7 +94,7 @@ def test_trials_that_are_finished_meanwhile_do_not_start(tmp_path):
 def test_too_few_devices_are_an_error_before_training(started_with, changes, message, tmp_path):
     trial = trial_in(tmp_path / "trial", **changes)
     if started_with:
-        trial.run.save_batch_shards(started_with)
+        save_checkpoint(trial, started_with)
     with pytest.raises(UserError, match=message) as raised:
         train_trials([("trial", trial.config)], tmp_path)
     assert "\n" not in str(raised.value)
@@ -123,4 +130,4 @@ def test_a_trial_that_started_alone_resumes_in_a_pack_to_the_same_bits(straight,
     train_trials([("alone", AUTO), ("first", AUTO)], tmp_path)
     for name, count in (("alone", 2), ("first", 1)):
         assert_same_run(tmp_path / name, straight / name, AUTO)
-        assert RunDirectory(tmp_path / name).batch_shards() == count
+        assert checkpoint.newest_details(tmp_path / name / "checkpoint")["batch_shards"] == count
