@@ -78,8 +78,8 @@ def test_the_weights_are_those_of_the_same_examples_on_the_device(straight, tmp_
 def test_a_run_that_dies_amid_a_window_goes_on_to_the_last_bit(straight, tmp_path, monkeypatch):
     real = checkpoint.save
 
-    def save(folder, step, state) -> None:
-        real(folder, step, state)
+    def save(folder, step, state, details) -> None:
+        real(folder, step, state, details)
         if step == 12 and folder.parent.name == "0":  # the other trial is left at step 8: they go on apart
             raise KeyboardInterrupt
 
