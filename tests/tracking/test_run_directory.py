@@ -291,7 +291,7 @@ def test_a_claimed_directory_cannot_be_claimed_again_until_it_is_free(tmp_path):
 
 def test_a_run_that_has_not_started_is_forgotten_with_the_folder_that_held_nothing_else(tmp_path):
     started, first, other = (RunDirectory.create(tmp_path / "runs" / name, CONFIG) for name in "abc")
-    started.save_batch_shards(1)
+    started.append("metrics", {"step": 2})
     for run in (started, first, other):
         run.forget()
     assert [path.name for path in (tmp_path / "runs").iterdir()] == ["a"]

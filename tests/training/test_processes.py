@@ -85,7 +85,7 @@ def test_two_processes_train_to_the_bits_of_one_and_the_first_alone_writes(tmp_p
         assert found["result"]["environment"].pop("processes") == 2
         assert found == wanted
         assert_equal(final_state(tmp_path / "two" / name, CONFIG), final_state(straight, CONFIG))
-        assert RunDirectory(tmp_path / "two" / name).batch_shards() == 2
+        assert checkpoint.newest_details(tmp_path / "two" / name / "checkpoint")["batch_shards"] == 2
 
 
 def test_the_clock_of_the_first_process_ends_the_training_of_both(tmp_path):
