@@ -13,7 +13,7 @@ import pytest
 from research.cli import main as cli
 from research.errors import UserError
 from research.tracking.run_directory import RunDirectory
-from research.training import processes
+from research.training import checkpoint, processes
 from research.training.trainer import train_trials
 from tests.training.trials import assert_equal, final_state, of, record_of
 
