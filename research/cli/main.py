@@ -4,21 +4,21 @@ import difflib
 import errno
 import importlib
 import os
+import signal
 import sys
 from collections.abc import Sequence
+from typing import Any
 
-from research.errors import UserError
-
-INTERRUPTED = 130
+from research.errors import Stopped, UserError
 
 COMMANDS = ("list", "train", "sweep", "report", "data", "predict")
 USAGE = """\
 usage: python -m research COMMAND ... [--import MODULE]
 
   list [EXPERIMENT]            what can be chosen: experiments, tasks, cells, attentions, ..., sweeps
-  train EXPERIMENT [--KEY=VALUE ...] [--runs-dir DIR]
+  train EXPERIMENT [--KEY=VALUE ...] [--runs-dir DIR] [--rerun] [--restart]
                                train one trial of an experiment: a name, or the path of a Python file
-  sweep SWEEP [--experiment EXPERIMENT] [--limit N] [--runs-dir DIR]
+  sweep SWEEP [--experiment EXPERIMENT] [--limit N] [--runs-dir DIR] [--rerun] [--restart]
                                train all trials of a sweep: a name, or the path of a file; again, it resumes
   report RUNS... [--format FORMAT] [--output DIR]
                                table and figures of the trials under one or several directories
@@ -32,7 +32,7 @@ first, which may register cells, tasks, probes, ...; it may be given several tim
 
 
 def main(args: Sequence[str] | None = None) -> int:
-    """Run a command and return the exit code: 0, 2 for a mistake of the user, 130 for Ctrl-C, 141 for a closed pipe."""
+    """Run a command and return the exit code: 0, 2 for a mistake of the user, 128 + N for signal N."""
     words = list(sys.argv[1:] if args is None else args)
     try:
         code = _dispatch(words)
@@ -45,10 +45,10 @@ def main(args: Sequence[str] | None = None) -> int:
     except UserError as error:
         print("error:", " ".join(str(error).split("\n")), file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as error:
         resumes = "; the same command resumes from the last checkpoint" if words[:1] in (["train"], ["sweep"]) else ""
         print(f"interrupted{resumes}", file=sys.stderr)
-        return INTERRUPTED
+        return error.exit_code if isinstance(error, Stopped) else 128 + signal.SIGINT
     except BrokenPipeError:
         _stop_writing()
         return 141
@@ -62,12 +62,18 @@ def main(args: Sequence[str] | None = None) -> int:
 
 def script() -> None:
     """Run the command of this process, and exit with its code."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _stop)
     code = main()
-    if code == INTERRUPTED:  # a compilation that still runs would crash the interpreter as it shuts down
+    if code > 128:  # a compilation that still runs would crash the interpreter as it shuts down
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)
     sys.exit(code)
+
+
+def _stop(number: int, _: Any) -> None:
+    raise Stopped(number)
 
 
 def _dispatch(args: list[str]) -> int:

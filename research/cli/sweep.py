@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from research.cli.parser import parse_command
-from research.cli.train import writable
+from research.cli.train import warn_of_finished, writable
 from research.options import require
 from research.sweep import spec
 from research.sweep.duplicates import describe_duplicates
@@ -27,6 +27,10 @@ class Sweep:
     """where run directories go"""
     limit: int = 0
     """train the first N trials only; 0: all"""
+    rerun: bool = False
+    """train finished trials anew"""
+    restart: bool = False
+    """start unfinished trials at step 0, instead of at their last checkpoint"""
     executor: Literal["local"] = "local"
     """where trials run"""
 
@@ -46,7 +50,8 @@ def run(args: Sequence[str]) -> None:
         print(f"warning: {line}", file=sys.stderr)
     from research.training.trainer import train_trials  # imports wandb and orbax, which `--help` does not need
 
-    results = train_trials(trials, directory=directory)
+    results = train_trials(trials, directory, rerun=options.rerun, restart=options.restart)
     count = Counter("skipped" if result.skipped else result.status for result in results)
     print(f"{count['finished']} finished, {count['diverged']} diverged, {count['skipped']} skipped (done before)")
+    warn_of_finished([result for result in results if result.outdated])
     print(f"python -m research report {shlex.quote(str(directory))}")

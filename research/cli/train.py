@@ -4,19 +4,26 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from research.cli import train_help
 from research.config import flags
 from research.config.naming import folder_name, name_trial
 from research.errors import UserError
 
+if TYPE_CHECKING:
+    from research.training.trial import TrialResult
+
+SWITCHES = ("rerun", "restart")
+
 
 def run(args: Sequence[str]) -> int:
     """Train a trial, and print its summary and its run directory; without an experiment, print the known ones."""
     words, topic = _without_help(args)
     name = words.pop(0) if words and not words[0].startswith("-") else ""
-    texts = flags.read_flags(words)
+    texts = flags.read_flags(words, SWITCHES)
     directory = Path(texts.pop("runs_dir", "runs"))  # no key of the config
+    rerun, restart = (texts.pop(switch, "false").lower() == "true" for switch in SWITCHES)
     name = name or texts.get("experiment", "")
     if not name:
         print(train_help.usage(), file=sys.stderr if topic is None else sys.stdout)
@@ -27,13 +34,30 @@ def run(args: Sequence[str]) -> int:
     trial = name_trial(name, texts)
     from research.training.trainer import train_trials  # imports wandb and orbax, which `--help` does not need
 
-    (result,) = train_trials([trial], directory=writable(directory) / folder_name(Path(name).stem))
+    directory = writable(directory) / folder_name(Path(name).stem)
+    (result,) = train_trials([trial], directory, rerun=rerun, restart=restart)
     for key, value in result.summary.items():
         print(f"{key:<40} {value:.6g}" if isinstance(value, int | float) else f"{key:<40} {value}")
     for metric, signature in result.signatures.items():
         print(f"{metric:<40} {signature}")
     print(f"{result.status}: {result.path}")
+    warn_of_finished([result])
     return 0
+
+
+def warn_of_finished(results: Sequence["TrialResult"]) -> None:
+    """Say on stderr which results are of earlier runs, and which of them other code has computed."""
+    for results_of_kind, what in (
+        ([result for result in results if result.skipped and not result.outdated], "finished before"),
+        ([result for result in results if result.outdated], "finished before, by other code than today's"),
+    ):
+        if results_of_kind:
+            name, more = results_of_kind[0].name, len(results_of_kind) - 1
+            names = f"{name} and {more} more" if more else name
+            print(
+                f"{'warning: ' if results_of_kind[0].outdated else ''}{names}: {what}; --rerun trains anew",
+                file=sys.stderr,
+            )
 
 
 def writable(directory: Path) -> Path:

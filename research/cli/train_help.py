@@ -12,13 +12,15 @@ from research.config.flat import draft
 from research.errors import UserError
 
 USAGE = """\
-usage: python -m research train EXPERIMENT [--KEY=VALUE ...] [--runs-dir DIR] [--import MODULE]
+usage: python -m research train EXPERIMENT [--KEY=VALUE ...] [--runs-dir DIR] [--rerun] [--restart] [--import MODULE]
 
 Train one trial of an experiment: a name, or the path of a Python file that sets EXPERIMENT.
 The same command again resumes the trial, or shows its result.
 
   --KEY=VALUE      an option of the trial: `train EXPERIMENT --help` shows them
   --runs-dir DIR   where run directories go (default: runs)
+  --rerun          train anew if the trial is finished
+  --restart        start at step 0 if the trial is unfinished, instead of at its last checkpoint
   --import MODULE  import a module of your own first, which may register cells, tasks, probes, ...
 """
 

@@ -58,9 +58,14 @@ def _read_name(info: tyro.constructors.PrimitiveTypeInfo) -> tyro.constructors.P
     )
 
 
-def read_flags(args: Sequence[str]) -> dict[str, str]:
-    """Return the text of each flag by its key, in the order of the words; refuse words that are no flags."""
-    flags, others = split(args)
+def read_flags(args: Sequence[str], switches: Container[str] = ()) -> dict[str, str]:
+    """Return the text of each flag by its key, in the order of the words; refuse words that are no flags.
+
+    Args:
+        args: the words.
+        switches: keys of flags that need no value.
+    """
+    flags, others = split(args, switches)
     if others or "--" in args:
         raise UserError(f"{[*others, '--'][0]!r}: not a flag; flags are written --key=value")
     return flags

@@ -71,7 +71,7 @@ def save(directory: Path, step: int, state: Any, details: Mapping[str, Any] | No
 
 
 def restore(
-    directory: Path, template: Tree, reject: Callable[[Mapping[str, Any]], str] = lambda details: ""
+    directory: Path, template: Any, reject: Callable[[Mapping[str, Any]], str] = lambda details: ""
 ) -> Checkpoint | None:
     """Return the newest valid checkpoint; None if there is none.
 
@@ -154,7 +154,7 @@ def _complete(directory: Path) -> list[Path]:
 def _read(
     manager: ocp.CheckpointManager,
     folder: Path,
-    template: Tree,
+    template: Any,
     reject: Callable[[Mapping[str, Any]], str] = lambda details: "",
     only_part: bool = False,
 ) -> Checkpoint:

@@ -6,6 +6,7 @@ import hashlib
 import os
 import platform
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ from research.errors import UserError
 
 DEVICE_COUNT_FLAG = "--xla_force_host_platform_device_count"
 SOURCES = Path(__file__).parents[1]
+NUMERIC = ("batch.py", "options.py", "cells", "data", "probes", "recurrence", "seq2seq", "tasks", "training")
+"""Sources that numbers depend on."""
 
 
 def use_all_cores() -> None:
@@ -46,8 +49,8 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def environment() -> dict[str, Any]:
-    """Return what results depend on besides options and seed. Equal environments give equal bits."""
+def environment(options: Any) -> dict[str, Any]:
+    """Return what results depend on besides the options of a trial. Equal environments give equal bits."""
     device = jax.devices()[0]
     return {
         "platform": device.platform,
@@ -59,17 +62,30 @@ def environment() -> dict[str, Any]:
         "instructions": _instructions(),
         "python": platform.python_version(),
         "jax": jax.__version__,
-        "source": source_fingerprint(),
+        "source": source_fingerprint(options),
         "git_commit": git_commit(),
     }
 
 
+def source_fingerprint(options: Any) -> str:
+    """Return the SHA-256 of the sources that a trial depends on, its own cells and tasks outside this package included.
+
+    Args:
+        options: dataclass of the trial's sections.
+    """
+    modules = {sys.modules[type(section).__module__].__file__ for section in vars(options).values()}
+    files = {Path(file) for file in modules if file}
+    return _sha256(frozenset(file for file in files if SOURCES not in file.parents and file.is_file()))
+
+
 @functools.cache
-def source_fingerprint(folder: Path = SOURCES) -> str:
-    """Return the SHA-256 of the names and contents of all Python files under a folder, by default this package."""
+def _sha256(others: frozenset[Path], folder: Path = SOURCES) -> str:
+    """Return the SHA-256 of the names and contents of the numeric sources under a folder, and of other files."""
     digest = hashlib.sha256()
-    for path in sorted(folder.rglob("*.py")):
-        digest.update(f"{path.relative_to(folder).as_posix()}\0".encode() + path.read_bytes() + b"\0")
+    paths = [path for name in NUMERIC for path in sorted({folder / name, *(folder / name).rglob("*.py")})]
+    for path in [*filter(Path.is_file, paths), *sorted(others)]:
+        name = path.relative_to(folder).as_posix() if folder in path.parents else path.name
+        digest.update(f"{name}\0".encode() + path.read_bytes() + b"\0")
     return digest.hexdigest()
 
 

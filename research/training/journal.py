@@ -79,7 +79,10 @@ class _TrialJournal:
         for record in records.get(METRICS, ()):
             self._summarize(record)
         self.probe_records = {name: records.get(name, []) for name in trial.options.probes.enabled()}
-        config = {**flatten(trial.config), **{f"environment/{k}": v for k, v in devices.environment().items()}}
+        config = {
+            **flatten(trial.config),
+            **{f"environment/{k}": v for k, v in devices.environment(trial.config).items()},
+        }
         group = trial.run.path.parent.name
         self.wandb = WandbRun(trial.run.path, trial.name, trial.config.wandb, config, group, start.step)
         self._sums: Any = NO_SUMS

@@ -51,7 +51,7 @@ def compose(trial: Trial, pack: PackResult, state: TrialState, test: Evaluation)
     if profiled := [name for name, probe in trial.options.probes.enabled().items() if probe.reads_profiles]:
         result["profiles"] = dict.fromkeys(profiled, trial.options.state_profile)
     shards = {"batch_shards": pack.batch_shards, "backend": pack.backend}
-    return {**result, "environment": {**devices.environment(), **shards}}
+    return {**result, "environment": {**devices.environment(trial.config), **shards}}
 
 
 def count_parameters(state: TrialState) -> int:

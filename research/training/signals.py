@@ -12,21 +12,9 @@ from collections.abc import Iterator
 from types import FrameType
 from typing import Any
 
+from research.errors import Stopped
+
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-
-
-class Stopped(KeyboardInterrupt):
-    """A signal has ended the training."""
-
-    def __init__(self, number: int) -> None:
-        super().__init__()
-        self.exit_code = 128 + number
-        """As shells report it: 130 for SIGINT, 143 for SIGTERM, 129 for SIGHUP."""
-
-
-def stop_at_once(number: int, _: FrameType | None = None) -> None:
-    """Raise `Stopped`, as a signal handler."""
-    raise Stopped(number)
 
 
 class Signals:

@@ -20,7 +20,7 @@ from typing import NamedTuple, get_args
 import jax
 import numpy as np
 
-from research.errors import UserError
+from research.errors import Stopped, UserError
 from research.recurrence.kernels import cudnn
 from research.tasks import task as tasks
 from research.tasks.task import EvalExamples, Evaluation, Split
@@ -35,7 +35,7 @@ from research.training.loader import Loader
 from research.training.options import TrainingOptions, TrialOptions
 from research.training.pack import Pack, group_by_program
 from research.training.result import PackResult
-from research.training.signals import Signals, Stopped
+from research.training.signals import Signals
 from research.training.step import Program
 from research.training.stopwatch import Stopwatch
 from research.training.trial import Start, Trial, TrialResult, check, find_starts
@@ -106,7 +106,7 @@ def _open(
             if _make_folder(directory / name):
                 new.append(RunDirectory(directory / name))
             run = RunDirectory.create(directory / name, config)
-            entries.append(_Entry(name, config, run, None if rerun else TrialResult.read(name, run)))
+            entries.append(_Entry(name, config, run, None if rerun else TrialResult.read(name, run, config)))
         for entry in entries:
             if not entry.result:
                 check(entry.config, entry.run)

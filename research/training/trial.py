@@ -18,7 +18,7 @@ from research.seq2seq.budget import resolve_hidden_size
 from research.tasks import task as tasks
 from research.tasks.task import Task
 from research.tracking.run_directory import METRICS, RunDirectory
-from research.training import checkpoint, shards
+from research.training import checkpoint, devices, shards
 from research.training.options import TrialOptions
 from research.training.state import TrialState
 
@@ -83,15 +83,19 @@ class TrialResult:
     summary: dict[str, Any]
     skipped: bool = False
     """Whether the run was finished before."""
+    outdated: bool = False
+    """Whether it was trained by other code of its cell, task, model or trainer than today's."""
     signatures: dict[str, str] = field(default_factory=dict)
     """Definitions of metrics with several variants (sacrebleu), by metric."""
 
     @classmethod
-    def read(cls, name: str, run: RunDirectory) -> "TrialResult | None":
+    def read(cls, name: str, run: RunDirectory, config: TrialOptions) -> "TrialResult | None":
         """Return the result of a run that was finished before; None if it is unfinished."""
         if not (result := run.result()):
             return None
-        return cls(name, run.path, result["status"], result["summary"], True, result.get("signatures", {}))
+        source = (result.get("environment") or {}).get("source", "unknown")
+        outdated = source != devices.source_fingerprint(config)
+        return cls(name, run.path, result["status"], result["summary"], True, outdated, result.get("signatures", {}))
 
 
 def checkpoints(run: RunDirectory) -> Path:
@@ -113,17 +117,17 @@ def check(options: TrialOptions, run: RunDirectory) -> None:
     run.check_records(record_stems(options))
     if options.model.backend == "cudnn":
         cudnn.require_kernel()
-    devices, processes = jax.device_count(), jax.process_count()
+    num_devices, processes = jax.device_count(), jax.process_count()
     training, decided = options.training, checkpoint.newest_details(checkpoints(run)).get("batch_shards")
-    if decided and (decided > devices or (processes > 1 and decided != devices)):
+    if decided and (decided > num_devices or (processes > 1 and decided != num_devices)):
         needs = f"the run was started with {decided} batch shards and needs as many devices"
-        raise UserError(f"{run.path}: {needs}, not {devices}; resume it where they exist, or remove the directory")
+        raise UserError(f"{run.path}: {needs}, not {num_devices}; resume it where they exist, or remove the directory")
     count, size = training.batch_shards, training.batch_size
-    fits = processes == 1 or count in (0, devices)
-    require(fits, "training.batch_shards", count, f"0 or {devices}, the devices of all processes")
-    require(count <= devices, "training.batch_shards", count, f"at most {devices}, the number of devices")
-    divides = processes == 1 or size % devices == 0
-    require(divides, "training.batch_size", size, f"a multiple of {devices}, the devices of all processes")
+    fits = processes == 1 or count in (0, num_devices)
+    require(fits, "training.batch_shards", count, f"0 or {num_devices}, the devices of all processes")
+    require(count <= num_devices, "training.batch_shards", count, f"at most {num_devices}, the number of devices")
+    divides = processes == 1 or size % num_devices == 0
+    require(divides, "training.batch_size", size, f"a multiple of {num_devices}, the devices of all processes")
 
 
 def find_starts(trials: Sequence[Trial], template: TrialState) -> tuple[dict[str, Start], list[TrialResult]]:
@@ -133,7 +137,7 @@ def find_starts(trials: Sequence[Trial], template: TrialState) -> tuple[dict[str
         trials: of one program.
         template: shapes and types of a trial's state.
     """
-    results = [result for trial in trials if (result := TrialResult.read(trial.name, trial.run))]
+    results = [result for trial in trials if (result := TrialResult.read(trial.name, trial.run, trial.config))]
     finished = {result.name for result in results}
     unfinished = [trial for trial in trials if trial.name not in finished]
     found = {trial.name: checkpoint.restore(trial.checkpoints, template, trial.run.mismatch) for trial in unfinished}

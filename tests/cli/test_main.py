@@ -17,7 +17,7 @@ from research.cli import main as cli
 from research.config import CHOICES, Config, experiment
 from research.config.experiment import Column
 from research.config.flags import summary
-from research.errors import UserError
+from research.errors import Stopped, UserError
 from research.probes import PROBES
 from research.tracking.run_directory import RunDirectory
 
@@ -36,16 +36,18 @@ class Trainer(ModuleType):
         self.directory = Path()
         self.raises: BaseException | None = None
 
-    def train_trials(self, trials: list[tuple[str, Config]], directory: Path) -> list[SimpleNamespace]:
+    def train_trials(
+        self, trials: list[tuple[str, Config]], directory: Path, rerun: bool, restart: bool
+    ) -> list[SimpleNamespace]:
         if self.raises:
             raise self.raises
-        self.trials, self.directory = trials, directory
+        self.trials, self.directory, self.anew = trials, directory, (rerun, restart)
         results = []
         for name, config in trials:
             status, done = "diverged" if config.seed == 1 else "finished", (directory / name).exists()
             (directory / name).mkdir(parents=True, exist_ok=True)
             result = SimpleNamespace(path=directory / name, status=status, skipped=done, summary={"test/loss": 0.25})
-            result.signatures = {"bleu": "tok:13a"}
+            result.signatures, result.name, result.outdated = {"bleu": "tok:13a"}, name, done and config.seed == 2
             results.append(result)
         return results
 
@@ -161,6 +163,17 @@ def test_sweep_takes_the_first_trials_and_counts_those_done_before(trainer, tmp_
     assert trainer.trials[:2] == first
     assert len(trainer.trials) == 5
     assert "2 finished, 1 diverged, 2 skipped" in capsys.readouterr().out
+
+
+def test_finished_trials_are_told_with_the_way_to_train_them_anew(trainer, tmp_path, capsys):
+    train = ["train", "attention", f"--runs-dir={tmp_path}", "--seed=2"]
+    assert cli.main(train) == 0 and trainer.anew == (False, False)
+    assert "finished before" not in capsys.readouterr().err
+    assert cli.main([*train, "--rerun"]) == 0 and trainer.anew == (True, False)
+    assert "finished before, by other code than today's; --rerun trains anew" in capsys.readouterr().err
+    assert cli.main(["sweep", ATTENTION, f"--runs-dir={tmp_path}", "--restart"]) == 0 and trainer.anew == (False, True)
+    assert cli.main(["sweep", ATTENTION, f"--runs-dir={tmp_path}"]) == 0
+    assert "and 4 more: finished before, by other code" in capsys.readouterr().err
 
 
 def test_sweep_warns_of_trials_that_compute_the_same(trainer, tmp_path, capsys):
@@ -301,9 +314,10 @@ def test_a_mistake_found_by_the_trainer_is_one_line_too(trainer, tmp_path, capsy
     assert capsys.readouterr().err == "error: seed=3: something else\n"
 
 
-def test_ctrl_c_is_one_line_and_exit_code_130(trainer, tmp_path, capsys):
-    trainer.raises = KeyboardInterrupt()
-    assert cli.main(["train", "attention", f"--runs-dir={tmp_path}"]) == 130
+@pytest.mark.parametrize(("error", "code"), [(KeyboardInterrupt(), 130), (Stopped(15), 143), (Stopped(1), 129)])
+def test_a_signal_is_one_line_and_its_exit_code(error, code, trainer, tmp_path, capsys):
+    trainer.raises = error
+    assert cli.main(["train", "attention", f"--runs-dir={tmp_path}"]) == code
     assert capsys.readouterr().err.count("\n") == 1
 
 

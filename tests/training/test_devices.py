@@ -4,12 +4,15 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import jax
 import pytest
 
+from research.cells import GRU
 from research.training import devices
+from tests.training.trials import of
 
 ROOT = Path(__file__).parents[2]
 
@@ -34,7 +37,7 @@ def test_the_number_of_devices(environment, expected):
 
 
 def test_the_environment_is_recorded_in_plain_values():
-    found = devices.environment()
+    found = devices.environment(of())
     assert json.loads(json.dumps(found)) == found
     assert (found["platform"], found["devices"]) == ("cpu", 2)  # as tests/conftest.py sets it
     assert found["cores"] == devices.cores() >= 1
@@ -45,13 +48,22 @@ def test_the_environment_is_recorded_in_plain_values():
 def test_the_source_fingerprint_changes_with_a_name_and_with_a_content(tmp_path):
     def fingerprint(name: str, content: str) -> str:
         folder = tmp_path / f"{name}{len(content)}"
-        (folder / "room").mkdir(parents=True)
-        (folder / "room" / f"{name}.py").write_text(content)
-        (folder / "notes.txt").write_text(name)
-        return devices.source_fingerprint(folder)
+        (folder / "cells").mkdir(parents=True)
+        (folder / "cells" / f"{name}.py").write_text(content)
+        (folder / "cells" / "notes.txt").write_text(name)
+        (folder / "main.py").write_text(name)
+        return devices._sha256(frozenset(), folder)
 
-    found = [fingerprint("a", ""), fingerprint("b", ""), fingerprint("a", "x = 1")]
-    assert len(set(found)) == 3
+    assert len({fingerprint("a", ""), fingerprint("b", ""), fingerprint("a", "x = 1")}) == 3
+
+
+def test_the_source_fingerprint_covers_a_cell_of_the_users_own():
+    @dataclass(frozen=True)
+    class Own(GRU):
+        """A cell that is defined here."""
+
+    assert devices.source_fingerprint(of()) == devices.source_fingerprint(of(seed=1))
+    assert devices.source_fingerprint(of()) != devices.source_fingerprint(replace(of(), cell=Own()))
 
 
 def test_the_commit_is_that_of_the_sources_and_says_whether_they_differ(tmp_path):

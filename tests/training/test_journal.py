@@ -114,7 +114,9 @@ def test_the_result_tells_how_a_trial_ended(trials):
     results = journal.finish(pack_result(8, [state(False, 0), state(True, 8)], test, waited=1.0))
     diverged, sound = (trial.run.result() for trial in trials)
     assert diverged is not None and sound is not None
-    assert results[1] == TrialResult("second", trials[1].run.path, "finished", sound["summary"], False, {"x": "v:1"})
+    assert results[1] == TrialResult(
+        "second", trials[1].run.path, "finished", sound["summary"], signatures={"x": "v:1"}
+    )
     assert (diverged["status"], diverged["diverged_at"]) == ("diverged", 1)
     assert (sound["status"], sound["diverged_at"], sound["seconds"]) == ("finished", None, 10.0)
     assert (sound["by_length"], sound["by_position"]) == (by_length, by_position)
