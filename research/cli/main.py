@@ -63,7 +63,8 @@ def main(args: Sequence[str] | None = None) -> int:
 def script() -> None:
     """Run the command of this process, and exit with its code."""
     for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _stop)
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup sets it
+            signal.signal(number, _stop)
     code = main()
     if code > 128:  # a compilation that still runs would crash the interpreter as it shuts down
         sys.stdout.flush()

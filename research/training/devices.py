@@ -73,7 +73,7 @@ def source_fingerprint(options: Any) -> str:
     Args:
         options: dataclass of the trial's sections.
     """
-    modules = {sys.modules[type(section).__module__].__file__ for section in vars(options).values()}
+    modules = {getattr(sys.modules[type(section).__module__], "__file__", None) for section in vars(options).values()}
     files = {Path(file) for file in modules if file}
     return _sha256(frozenset(file for file in files if SOURCES not in file.parents and file.is_file()))
 

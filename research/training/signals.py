@@ -33,7 +33,8 @@ class Signals:
         previous: dict[int, Any] = {}
         if threading.current_thread() is threading.main_thread():
             for number in (*STOPPING, signal.SIGUSR1):
-                previous[number] = signal.signal(number, self._note)
+                if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup sets it
+                    previous[number] = signal.signal(number, self._note)
         try:
             yield self
         finally:
