@@ -186,7 +186,6 @@ def test_a_crash_after_the_last_checkpoint_repeats_no_record(straight, tmp_path,
     assert_same_run(tmp_path / "huge", straight.directory / "huge", TRIALS["huge"])
 
 
-@pytest.mark.parametrize("name", ["huge", "ceiling"])
 @pytest.fixture
 def interrupted(straight, tmp_path) -> Path:
     """A run as a kill after its last checkpoint leaves it."""
@@ -221,6 +220,7 @@ def test_a_finished_trial_is_trained_anew_where_that_is_asked_for(straight, tmp_
     assert_same_run(tmp_path / "rnn0", straight.directory / "rnn0", TRIALS["rnn0"])
 
 
+@pytest.mark.parametrize("name", ["huge", "ceiling"])
 def test_a_diverged_trial_says_so_and_keeps_its_last_finite_state(name, straight):
     result = json.loads((straight.directory / name / "result.json").read_text())
     state = final_state(straight.directory / name, TRIALS[name])
