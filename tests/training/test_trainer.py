@@ -244,7 +244,7 @@ def test_the_metrics_of_the_first_two_steps_are_what_they_were(straight):
 
 def test_uploads_are_waited_for_once_all_trials_are_done(tmp_path, monkeypatch):
     calls: list[str] = []
-    monkeypatch.setattr(trainer, "_train_group", lambda trials, _: calls.append(trials[0].name) or finished(trials))
+    monkeypatch.setattr(trainer, "_train_group", lambda trials, *_: calls.append(trials[0].name) or finished(trials))
     monkeypatch.setattr(trainer, "wait_for_uploads", lambda: calls.append("uploads"))
     train_trials([("gru0", of()), ("rnn0", of(cell__name="rnn"))], tmp_path)
     assert calls == ["gru0", "rnn0", "uploads"]
@@ -268,7 +268,7 @@ def test_two_trials_of_one_name_are_a_users_mistake(tmp_path):
     ],
 )
 def test_a_damaged_record_is_one_line_before_anything_is_trained(file, content, message, tmp_path, monkeypatch):
-    monkeypatch.setattr(trainer, "_train_all", lambda trials, _: finished(trials))
+    monkeypatch.setattr(trainer, "_train_all", lambda trials, *_: finished(trials))
     trials = [("new", of(seed=1)), ("started", of())]
     train_trials(trials, tmp_path)  # creates the directories
     (tmp_path / "started" / file).write_text(content)
@@ -283,6 +283,24 @@ def test_trouble_with_the_disk_is_one_line(tmp_path, monkeypatch):
 
     monkeypatch.setattr(trainer, "_train_all", full)
     with pytest.raises(UserError, match="trial: No space left on device; the same command resumes"):
+        train_trials([("trial", of())], tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (MemoryError("Unable to allocate 9 GiB"), "out of memory: Unable to allocate"),
+        (jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: 9 GiB"), "out of memory: RESOURCE_EXHAUSTED"),
+        (ValueError("RESOURCE_EXHAUSTED: Disk quota exceeded"), "cannot be written .*Disk quota.*; the same command"),
+        (ValueError("NOT_FOUND: no folder"), "cannot be written .*no folder.*; the same command"),
+    ],
+)
+def test_trouble_that_libraries_report_in_their_ways_is_one_line(error, message, tmp_path, monkeypatch):
+    def fail(*_) -> None:
+        raise error
+
+    monkeypatch.setattr(trainer, "_train_all", fail)
+    with pytest.raises(UserError, match=message):
         train_trials([("trial", of())], tmp_path)
 
 
@@ -451,7 +469,7 @@ def test_a_diverged_trial_does_not_sit_out_its_time(tmp_path, shown):
 def test_trials_with_a_budget_of_time_are_trained_one_after_the_other(tmp_path, monkeypatch):
     groups: list[list[str]] = []
 
-    def train_group(trials: Any, _: Any) -> list[TrialResult]:
+    def train_group(trials: Any, *_: Any) -> list[TrialResult]:
         groups.append([trial.name for trial in trials])
         return finished(trials)
 
