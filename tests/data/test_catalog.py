@@ -78,11 +78,6 @@ def test_fetch_finds_that_what_is_prepared_is_damaged(folder: Path, capsys: pyte
     assert "\n" not in str(caught.value)
 
 
-def test_fetch_shows_how_far_it_is(capsys: pytest.CaptureFixture[str]) -> None:
-    catalog.fetch(["cubes"])
-    assert "cubes: preparing" in (shown := capsys.readouterr().err) and "3000/3000" in shown
-
-
 def test_info_says_all_there_is_and_prepares_nothing(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     text = said(capsys, "info", "cubes")
     for part in ("The cubes.", "CC0-1.0", "Python package cubes 1.0", "Nobody, Cubes, 1900", "3 MB to fetch"):

@@ -45,7 +45,8 @@ def lexicon() -> dict[str, list[Word]]:
     phonemes = {"a": "AA", "b": "B", "c": "D", "d": "K"}
 
     def sample(count: int) -> list[Word]:
-        words = ["".join(rng.choice(list(phonemes), rng.integers(2, 15))) for _ in range(count)]
+        lengths, letters = rng.integers(2, 15, count), rng.integers(0, 4, (count, 16))
+        words = ["".join("abcd"[k] for k in row[:length]) for row, length in zip(letters, lengths, strict=True)]
         return [Word(word, [" ".join(map(phonemes.__getitem__, word))]) for word in words]
 
     return {"train": sample(300), "validation": sample(40), "test": sample(40)}
@@ -124,9 +125,9 @@ def test_what_cannot_be_read_is_a_line_each_and_the_rest_is_answered(trained, st
     assert err.splitlines() == [
         "error: a b: must be of symbols that training had, not ' '",
         "error: line 1: abx: must be of symbols that training had, not 'x'",
-        "error: line 2: an empty line: must be a word",
+        "error: line 2: an empty line: must be text",
         "error: line 4: \\xff: is not UTF-8 text",
-        "error: an empty line: must be a word",
+        "error: an empty line: must be text",
     ]
 
 
