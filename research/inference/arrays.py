@@ -1,0 +1,63 @@
+"""Inputs that are arrays already: features [T, D] or tokens [T], given or in a file (.npy, .npz, JSON)."""
+
+import io
+import json
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from research.batch import TaskSpec
+from research.errors import UserError
+
+MAX_LENGTH = 2**17
+"""Most steps of an input: memory bounds them."""
+
+
+def read_array(path: str, spec: TaskSpec) -> np.ndarray:
+    """Return the array of a file as an input of the model.
+
+    Raises:
+        UserError: if it is no file of one array, or the array is no input of the model.
+        OSError: if the file cannot be read.
+    """
+    content = Path(path).read_bytes()
+    try:
+        if not content.startswith((b"\x93NUMPY", b"PK")):
+            array = np.asarray(json.loads(content))
+        else:
+            array = np.load(io.BytesIO(content), allow_pickle=False)
+        if isinstance(array, np.lib.npyio.NpzFile):
+            if len(array.files) != 1:
+                raise ValueError(f"it holds {len(array.files)} arrays")
+            array = array[array.files[0]]
+    except (ValueError, EOFError, zipfile.BadZipFile) as error:  # wrong JSON, and text that is no UTF-8, are ValueErrors
+        reason = f"{error}".partition("\n")[0]
+        raise UserError(f"{path}: must hold one array, as .npy, .npz or JSON ({reason})") from error
+    return check_array(array, spec, path)
+
+
+def check_array(array: Any, spec: TaskSpec, name: str) -> np.ndarray:
+    """Return an array as an input of the model: float32 features [T, D], or int32 tokens [T].
+
+    Args:
+        array: of numbers.
+        spec: of the model's task.
+        name: of the array, for errors.
+
+    Raises:
+        UserError: for another shape or type, and for numbers that are not finite or no tokens.
+    """
+    array = np.asarray(array)
+    tokens = spec.inputs == "tokens"
+    wanted = "tokens [steps]" if tokens else f"features [steps, {spec.input_size}]"
+    if array.dtype.kind not in "iub" + "f" * (not tokens) or array.shape[1:] != (() if tokens else (spec.input_size,)):
+        raise UserError(f"{name}: is an array of {array.dtype} {list(array.shape)}; must be {wanted}")
+    if not 0 < len(array) <= MAX_LENGTH:
+        raise UserError(f"{name}: has {len(array)} steps; must have 1 to {MAX_LENGTH}")
+    if tokens and not (np.min(array) >= 0 and np.max(array) < spec.input_size):
+        raise UserError(f"{name}: must be tokens from 0 to {spec.input_size - 1}")
+    if not np.all(np.isfinite(array)):
+        raise UserError(f"{name}: must be finite numbers")
+    return array.astype(np.int32 if tokens else np.float32)

@@ -1,0 +1,182 @@
+"""A trained model in Python: `load(run)` for predictions, alignments, parameters and scores of a run of any task."""
+
+import functools
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+from flax import nnx
+from jaxtyping import Float
+
+from research.config import Config
+from research.errors import UserError
+from research.inference.arrays import check_array
+from research.inference.predictor import Classifier, Output, Predictor
+from research.inference.restore import TrainedModel, restore
+from research.seq2seq.decoding import Decoding
+from research.tasks import task as tasks
+from research.tasks.task import Split
+from research.training.evaluation import evaluate
+from research.training.hparams import Hparams
+from research.training.pack import Pack
+from research.training.state import TrialState
+from research.training.step import Program
+
+
+def load(run: Path | str) -> "Model":
+    """Return the trained model of a run directory, of its last checkpoint; the corpus is not needed.
+
+    Raises:
+        UserError: if there is no run, if it has diverged or has no checkpoint, or if a file is broken.
+    """
+    return Model(restore(Path(run)))
+
+
+class Model:
+    """A trained model.
+
+    An input is what the command `predict` takes for the task, a text or the path of a file; or an array of what the
+    model reads, features [T, D] or tokens [T].
+    """
+
+    def __init__(self, trained: TrainedModel) -> None:
+        """Take a restored model."""
+        self._trained = trained
+
+    @property
+    def config(self) -> Config:
+        """The run's config, with the hidden size that a parameter budget stands for."""
+        return self._trained.config
+
+    @property
+    def step(self) -> int:
+        """Updates that the model was trained for."""
+        return self._trained.step
+
+    @property
+    def finished(self) -> bool:
+        """Whether the training is done."""
+        return self._trained.finished
+
+    def parameters(self) -> dict[str, Any]:
+        """Return the weights as nested dictionaries of NumPy arrays, their moving average where the run has one.
+
+        Those of a recurrent layer are `parameters()["encoder"]["layer_1"]["forward"]`, by the names of `research.Layer`;
+        a layer that reads from the end is "reverse", a decoder is "decoder".
+        """
+        nested: dict[str, Any] = {}
+        for path, value in jax.tree_util.tree_leaves_with_path(nnx.to_pure_dict(self._trained.params)):
+            *parts, name = self._readable(tuple(getattr(part, "key", None) for part in path))
+            section = nested
+            for part in parts:
+                section = section.setdefault(part, {})
+            section[name] = np.asarray(value)
+        return nested
+
+    def predict(
+        self,
+        inputs: Sequence[Any] | np.ndarray | str | Path,
+        lengths: Sequence[int] | None = None,
+        decoding: Decoding | None = None,
+    ) -> Any:
+        """Return what the model predicts for each input, by the task's target.
+
+        - tokens: a text for each input, or an array of tokens [U] where the task has no text;
+        - class: probabilities [N, classes];
+        - labels: the likeliest class at each step of each input, arrays [T];
+        - value: values [N, D].
+
+        Args:
+            inputs: a list of texts, paths or arrays; or one padded array [N, T, D] or [N, T]; or one text or path.
+            lengths: valid steps of each row of a padded array.
+            decoding: such as `research.seq2seq.decoding.Beam(beam_size=8)`; as in the run's evaluation by default.
+        """
+        encoded, target = self._encoded(inputs, lengths), self._trained.spec.target
+        if target == "tokens":
+            processor, outputs = self._trained.processor, self._decoded(encoded, decoding)
+            return [processor.decode(x.tokens) if processor else np.array(x.tokens, np.int32) for x in outputs]
+        if decoding is not None:
+            raise UserError(f"decoding: must be absent, as a model for {self.config.task.name} has no decoder")
+        outputs = self._classifier.outputs(encoded)
+        if target == "labels":
+            return [np.argmax(output, axis=1) for output in outputs]
+        return np.stack(outputs) if outputs else np.zeros((0, self._trained.spec.target_size), np.float32)
+
+    def alignments(
+        self,
+        inputs: Sequence[Any] | np.ndarray | str | Path,
+        lengths: Sequence[int] | None = None,
+        decoding: Decoding | None = None,
+    ) -> list[Float[np.ndarray, "U S"]]:
+        """Return the attention's weights for each input: a row for each predicted token, the end mark included.
+
+        A column is a state of the encoder, a step of the input unless the encoder shortens it. Arguments are those of
+        `predict`.
+        """
+        if not self.config.attention.has_weights:
+            raise UserError(f"alignments: attention.name={self.config.attention.name} has no weights over the input")
+        encoded = self._encoded(inputs, lengths)
+        return self._predictor(decoding).alignments(encoded, self._decoded(encoded, decoding))
+
+    def evaluate(self, split: Split = "test") -> dict[str, float]:
+        """Return the metrics on a split, "validation" or "test", as a training computes them; this needs the corpus."""
+        config, task = self.config, tasks.load(self.config.task)
+        pack = Pack(Program(config, task), [Hparams.of(config)])
+        unread: Any = None
+        params, step = jax.device_get(self._trained.params), np.int32(self.step)
+        state = pack.place([TrialState(params, unread, step, np.bool_(True))])  # pyright: ignore[reportArgumentType]
+        (evaluation,) = evaluate(pack, state, task, task.held_out(split, config.training.eval_examples))
+        return evaluation.metrics
+
+    def _encoded(self, inputs: Any, lengths: Sequence[int] | None) -> list[np.ndarray]:
+        """Return what the model reads, for each input."""
+        trained = self._trained
+        if isinstance(inputs, str | Path):
+            inputs = [inputs]
+        if lengths is not None and len(lengths) != len(inputs):
+            raise UserError(f"lengths: are {len(lengths)}; must be {len(inputs)}, one for each input")
+        encoded = []
+        for number, item in enumerate(inputs):
+            if not isinstance(item, str | Path):
+                array = np.asarray(item)
+                array = array if lengths is None else array[: lengths[number]]
+                encoded.append(check_array(array, trained.spec, f"inputs[{number}]"))
+            elif trained.processor is None:
+                task = self.config.task.name
+                raise UserError(f"inputs[{number}]: is a text; must be an array, as the task {task} reads neither texts nor files")
+            else:
+                encoded.append(trained.processor.encode(str(item)))
+        return encoded
+
+    def _decoded(self, encoded: list[np.ndarray], decoding: Decoding | None) -> list[Output]:
+        return [best for best, *_ in self._predictor(decoding).outputs(encoded)]
+
+    @functools.cache  # noqa: B019 - compiled programs live as long as the model
+    def _predictor(self, decoding: Decoding | None) -> Predictor:
+        return Predictor(self._trained, decoding or self.config.decoding)
+
+    @functools.cached_property
+    def _classifier(self) -> Classifier:
+        return Classifier(self._trained)
+
+    def _readable(self, path: tuple[Any, ...]) -> list[str]:
+        """Return a weight's names for people: layers and directions instead of places in lists."""
+        if path[:2] == ("head", "decoder"):
+            path = path[1:]
+        reverse = self.config.model.reverse_source and path[0] == "encoder"
+        match path:
+            case (part, "stack", "layers", int(depth), int(direction), name):
+                return [part, f"layer_{depth + 1}", "reverse" if direction or reverse else "forward", name]
+            case (part, "stack", "initial", int(depth), int(place)):
+                return [part, f"layer_{depth + 1}", "initial_carry", self.config.cell.parts[place]]
+            case (part, "stack", "norms", int(depth), name):  # the first layer has none
+                return [part, f"layer_{depth + 2}", "norm", name]
+        names: list[str] = []
+        for part in path:
+            if isinstance(part, int):
+                names[-1] += f"_{part + 1}"
+            else:
+                names.append(part)
+        return names
