@@ -12,11 +12,14 @@ import numpy as np
 
 from research.data.audio.field import AudioField
 from research.data.field import Axis, Field, Kind
+from research.data.images.digits import DigitField
 from research.data.images.patches import ImageField
 from research.data.images.strips import StripField
 from research.data.text import Subwords, Symbols, Text
 
-FIELDS: dict[str, type[Field]] = {kind.name: kind for kind in (AudioField, ImageField, StripField, Symbols, Subwords)}
+FIELDS: dict[str, type[Field]] = {
+    kind.name: kind for kind in (AudioField, DigitField, ImageField, StripField, Symbols, Subwords)
+}
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,11 @@ def read_array(path: str, spec: TaskSpec) -> np.ndarray:
             if len(array.files) != 1:
                 raise ValueError(f"it holds {len(array.files)} arrays")
             array = array[array.files[0]]
-    except (ValueError, EOFError, zipfile.BadZipFile) as error:  # wrong JSON, and text that is no UTF-8, are ValueErrors
+    except (
+        ValueError,
+        EOFError,
+        zipfile.BadZipFile,
+    ) as error:  # wrong JSON, and text that is no UTF-8, are ValueErrors
         reason = f"{error}".partition("\n")[0]
         raise UserError(f"{path}: must hold one array, as .npy, .npz or JSON ({reason})") from error
     return check_array(array, spec, path)

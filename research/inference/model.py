@@ -145,7 +145,9 @@ class Model:
                 encoded.append(check_array(array, trained.spec, f"inputs[{number}]"))
             elif trained.processor is None:
                 task = self.config.task.name
-                raise UserError(f"inputs[{number}]: is a text; must be an array, as the task {task} reads neither texts nor files")
+                raise UserError(
+                    f"inputs[{number}]: is a text; must be an array, as the task {task} reads neither texts nor files"
+                )
             else:
                 encoded.append(trained.processor.encode(str(item)))
         return encoded

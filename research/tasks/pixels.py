@@ -16,12 +16,12 @@ from jaxtyping import Array, Int
 from research.batch import Batch, TaskSpec
 from research.data.corpora import mnist
 from research.data.corpora.mnist import PIXELS
+from research.data.images.digits import DigitField
 from research.data.order import Order
+from research.data.processor import Processor
+from research.data.text import Symbols
 from research.options import require
 from research.tasks.task import EvalExamples, Evaluation, Predictions, Split, Task
-
-PERMUTATION_SEED = 92916
-"""Seed of the one permutation of all runs."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +65,9 @@ class Pixels(Task):
         }
         return Evaluation(metrics)
 
+    def processor(self) -> Processor:
+        return Processor(DigitField(self.pixels_per_step, self.permuted), Symbols(tuple("0123456789")))
+
     def describe(self) -> str:
         order = " in a fixed random order" if self.permuted else ""
         plural = "s" if self.pixels_per_step > 1 else ""
@@ -74,7 +77,7 @@ class Pixels(Task):
     @functools.cached_property
     def _splits(self) -> dict[str, tuple[np.ndarray, np.ndarray]]:
         """Images in the order of the pixels, and labels."""
-        order = np.random.default_rng(PERMUTATION_SEED).permutation(PIXELS) if self.permuted else np.arange(PIXELS)
+        order = DigitField(self.pixels_per_step, self.permuted).order()
         return {
             name: (np.ascontiguousarray(split["images"][:, order]), split["labels"].astype(np.int32))
             for name, split in mnist.load().items()

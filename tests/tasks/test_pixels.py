@@ -2,6 +2,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from PIL import Image
 
 from research.data.corpora import mnist
 from research.tasks.pixels import PIXELS, Pixels
@@ -39,6 +40,14 @@ def test_a_batch_holds_images_of_the_training_split_scaled_to_one_with_their_dig
             assert known[image] == target
             seen.add(image)
     assert seen == set(known)
+
+
+@pytest.mark.parametrize("options", [{"pixels_per_step": 4}, {"permuted": True}])
+def test_an_image_file_is_read_as_the_digits_of_training_are(options, digits, tmp_path):
+    task = Pixels(**options)
+    Image.fromarray(digits["train"]["images"][0].reshape(28, 28)).save(tmp_path / "digit.png")
+    read = task.processor().encode(str(tmp_path / "digit.png"))
+    np.testing.assert_array_equal(read, task._sequence(task.data[0][:1], np)[0])
 
 
 def test_eval_digits_are_the_test_split_shuffled(plain, digits):

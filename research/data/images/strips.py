@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 from PIL import Image, ImageOps
 
 from research.data.field import Axis, Field, Kind
@@ -83,22 +83,40 @@ def read_strip(image: Image.Image, name: str, gap: int) -> Float[np.ndarray, "S 
     Raises:
         UserError: if there is no ink.
     """
+    gray, has_black_border = white_on_black(image, name)
+    if len(gray) == DIGIT and has_black_border:
+        return gray.T.astype(np.float32) / np.float32(255)
+    ink = crop_ink(gray)
+    width = max(1, round(ink.shape[1] * HEIGHT / ink.shape[0]))
+    strip = np.pad(resize(ink, width, HEIGHT), MARGIN)
+    return _spaced(strip.T, gap)
+
+
+def white_on_black(image: Image.Image, name: str) -> tuple[UInt8[np.ndarray, "Y X"], bool]:
+    """Return an image with light ink, and whether it had that and a black border, as digits of MNIST have.
+
+    Raises:
+        UserError: if there is no ink.
+    """
     gray = np.asarray(image.convert("L"))
     if np.ptp(gray) <= 255 * INK:
         raise UserError(f"{name}: is blank; must be an image of digits")
     border = np.median(np.concatenate([gray[0], gray[-1], gray[:, 0], gray[:, -1]]))
-    if len(gray) == DIGIT and border <= 255 * INK:
-        return gray.T.astype(np.float32) / np.float32(255)
-    if border > LIGHT:
-        gray = 255 - gray
+    return 255 - gray if border > LIGHT else gray, bool(border <= 255 * INK)
+
+
+def crop_ink(gray: UInt8[np.ndarray, "Y X"]) -> UInt8[np.ndarray, "Z W"]:
+    """Return the part of an image that has ink, in full contrast."""
     gray = np.asarray(ImageOps.autocontrast(Image.fromarray(gray)))
     rows = np.flatnonzero(np.any(gray > 255 * INK, axis=1))
     columns = np.flatnonzero(np.any(gray > 255 * INK, axis=0))
-    ink = gray[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-    width = max(1, round(ink.shape[1] * HEIGHT / ink.shape[0]))
-    scaled = Image.fromarray(ink).resize((width, HEIGHT), Image.Resampling.LANCZOS)
-    strip = np.pad(np.asarray(scaled).astype(np.float32) / np.float32(255), MARGIN)
-    return _spaced(strip.T, gap)
+    return gray[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+
+
+def resize(ink: UInt8[np.ndarray, "Y X"], width: int, height: int) -> Float[np.ndarray, "Z W"]:
+    """Return an image of another size, from 0 to 1."""
+    scaled = Image.fromarray(ink).resize((width, height), Image.Resampling.LANCZOS)
+    return np.asarray(scaled).astype(np.float32) / np.float32(255)
 
 
 def _spaced(strip: Float[np.ndarray, "S 28"], gap: int) -> Float[np.ndarray, "R 28"]:
