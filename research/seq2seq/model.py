@@ -91,6 +91,13 @@ class Seq2seq(nnx.Module):
         decoding = decoding or head.decoding
         return decoding(head.decoder, self._memory(inputs, lengths, rates), key, head.decoder.expected(rates))
 
+    def output(
+        self, inputs: Array, lengths: Int[Array, " B"] | None, rates: Rates = NO_DROPOUT
+    ) -> Float[Array, "B *S V"]:
+        """Return logits or values of a model without a decoder: [B, S, V] for labels, [B, V] for a class or a value."""
+        assert isinstance(self.head, LinearHead), "the target is a sequence of tokens"
+        return self.head(self._memory(inputs, lengths, rates))
+
     def alignment(
         self, inputs: Array, lengths: Int[Array, " B"] | None, tokens: Int[Array, "B U"], rates: Rates = NO_DROPOUT
     ) -> Float[Array, "B U S"]:
