@@ -6,7 +6,7 @@ underscore. Every mistake is a `UserError` of one line. `research.cli.parser` pa
 
 import functools
 from collections.abc import Container, Mapping, Sequence
-from dataclasses import astuple, make_dataclass
+from dataclasses import astuple, make_dataclass, replace
 from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
 
 import tyro
@@ -17,6 +17,7 @@ from research.config.config import Config
 from research.config.flat import draft, field_types, merge, override
 from research.errors import UserError
 from research.options import LABELS
+from research.probes import registered
 
 MARKERS = (tyro.conf.AvoidSubcommands, tyro.conf.FlagConversionOff)
 POSITIONAL = (*MARKERS, tyro.conf.PositionalRequiredArgs)
@@ -115,6 +116,8 @@ def config_of(name: str, flags: Mapping[str, str]) -> Config:
     if experiment.recorded_name(flags.get("experiment", name)) != recorded:
         raise UserError(f"experiment={flags['experiment']}: must be {name}, the experiment that is trained")
     base = base_config(recorded, flags.get("setting", ""), flags.get("variant", ""))
+    probes = registered(base.probes)
+    base = base if probes is base.probes else replace(base, probes=probes)
     return parse(base, {key: text for key, text in flags.items() if key not in LABELS})
 
 

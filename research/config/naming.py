@@ -7,7 +7,7 @@ trials never share a name, and the same command finds its directory again.
 import hashlib
 import json
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple
 
 from research.config.config import Config
@@ -28,11 +28,15 @@ class NamedConfig(NamedTuple):
 
 def name_trial(experiment: str, flags: Mapping[str, str]) -> NamedConfig:
     """Return the trial of an experiment with these flags."""
-    config = config_of(experiment, flags)
+    return name_config(config_of(experiment, flags), flags)
+
+
+def name_config(config: Config, keys: Collection[str]) -> NamedConfig:
+    """Return the trial of a config in which these keys were given a value."""
     values = {
         key: value
         for key, value in flatten(config).items()
-        if key in flags and key != "experiment" and not key.startswith(NEUTRAL_KEYS)
+        if key in keys and key != "experiment" and not key.startswith(NEUTRAL_KEYS)
     }
     words = [_word(key, values[key]) for key in sorted(values, key=_place)]
     label = "-".join(_safe(word).lstrip(".") for word in words if word) or "default"

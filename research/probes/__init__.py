@@ -4,14 +4,14 @@ The options of a probe are the section `probes.NAME`. A module of yours register
 """
 
 import functools
-from dataclasses import field, make_dataclass
+from dataclasses import field, fields, make_dataclass
 from typing import Any
 
 from research.options import find_class
 from research.probes.gradient_flow import GradientFlow
 from research.probes.probe import Observed, Probe, Probes
 
-__all__ = ["PROBES", "Observed", "Probe", "Probes", "default_probes", "probes_of"]
+__all__ = ["PROBES", "Observed", "Probe", "Probes", "default_probes", "probes_of", "registered"]
 
 PROBES: dict[str, type[Probe]] = {"gradient_flow": GradientFlow}
 
@@ -26,8 +26,15 @@ def probes_of(options: dict[str, Any]) -> Probes:
     return _probes_type(tuple(PROBES.items()))(**options)
 
 
+def registered(probes: Probes) -> Probes:
+    """Return the options with those of all probes that are registered now: some may be newer than the options."""
+    options = {item.name: getattr(probes, item.name) for item in fields(probes) if item.name in PROBES}
+    current = probes_of(options)
+    return probes if type(current) is type(probes) else current
+
+
 @functools.cache
 def _probes_type(entries: tuple[tuple[str, type[Probe]], ...]) -> type[Probes]:
     kinds = [find_class(dict(entries), name, "probes") for name, _ in entries]
-    fields = [(kind.name, kind, field(default_factory=kind)) for kind in kinds]
-    return make_dataclass("Probes", fields, bases=(Probes,), frozen=True, namespace={"__doc__": Probes.__doc__})
+    sections = [(kind.name, kind, field(default_factory=kind)) for kind in kinds]
+    return make_dataclass("Probes", sections, bases=(Probes,), frozen=True, namespace={"__doc__": Probes.__doc__})

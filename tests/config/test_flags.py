@@ -9,6 +9,7 @@ from research.config import Config, flags
 from research.config.flat import override
 from research.errors import UserError
 from research.options import flatten
+from research.probes import PROBES, Probe
 from research.tasks import TASKS
 
 
@@ -145,3 +146,9 @@ def test_a_flag_does_not_swallow_the_next_one():
 
 def test_a_choice_without_a_docstring_has_no_summary():
     assert flags.summary(make_dataclass("Mine", [("size", int)])) == ""
+
+
+def test_a_probe_that_is_registered_later_has_options(monkeypatch):
+    assert "probes.late.every" not in flatten(flags.config_of("gradient_norms", {}))
+    monkeypatch.setitem(PROBES, "late", type("Late", (Probe,), {"name": "late", "section": "late"}))
+    assert flatten(flags.config_of("gradient_norms", {"probes.late.every": "5"}))["probes.late.every"] == 5
