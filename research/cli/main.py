@@ -24,7 +24,7 @@ usage: python -m research COMMAND ... [--import MODULE]
                                table and figures of the trials under one or several directories
   data list | fetch NAME ... | info NAME ...
                                corpora: list them, fetch and prepare some, describe some
-  predict RUN INPUT... [--method METHOD] [--n-best N] [--alignment FILE]
+  predict RUN INPUT... [--decoding NAME] [--n-best N] [--alignment FILE]
                                what a trained model predicts for a word, a sentence, a recording
 
 `COMMAND --help` explains the options of a command. --import MODULE, for any command, imports a module of your own

@@ -6,13 +6,14 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Literal
 
-from research.data.processor import Kind
-
+Kind = Literal["text", "audio", "image", "array"]
+"""What an input is: a text, or a file of one of the other kinds."""
 SUFFIXES = {
     "audio": (".wav", ".flac", ".ogg"),
     "image": (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp"),
+    "array": (".npy", ".npz", ".json"),
 }
 """Suffixes of the files that are taken out of a folder; a file that is named itself may have any."""
 

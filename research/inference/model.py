@@ -44,6 +44,7 @@ class Model:
     def __init__(self, trained: TrainedModel) -> None:
         """Take a restored model."""
         self._trained = trained
+        self._predictors: dict[Decoding, Predictor] = {}
 
     @property
     def config(self) -> Config:
@@ -63,8 +64,8 @@ class Model:
     def parameters(self) -> dict[str, Any]:
         """Return the weights as nested dictionaries of NumPy arrays, their moving average where the run has one.
 
-        Those of a recurrent layer are `parameters()["encoder"]["layer_1"]["forward"]`, by the names of `research.Layer`;
-        a layer that reads from the end is "reverse", a decoder is "decoder".
+        `parameters()["encoder"]["layer_1"]["forward"]` are those of a recurrent layer, by the names that `Layer` takes;
+        one that reads from the end is "reverse", and a decoder's are in "decoder".
         """
         nested: dict[str, Any] = {}
         for path, value in jax.tree_util.tree_leaves_with_path(nnx.to_pure_dict(self._trained.params)):
@@ -127,7 +128,7 @@ class Model:
         unread: Any = None
         params, step = jax.device_get(self._trained.params), np.int32(self.step)
         state = pack.place([TrialState(params, unread, step, np.bool_(True))])  # pyright: ignore[reportArgumentType]
-        (evaluation,) = evaluate(pack, state, task, task.held_out(split, config.training.eval_examples))
+        (evaluation,) = evaluate(pack, state, task, task.eval_examples(split, config.training.eval_examples))
         return evaluation.metrics
 
     def _encoded(self, inputs: Any, lengths: Sequence[int] | None) -> list[np.ndarray]:
@@ -155,9 +156,12 @@ class Model:
     def _decoded(self, encoded: list[np.ndarray], decoding: Decoding | None) -> list[Output]:
         return [best for best, *_ in self._predictor(decoding).outputs(encoded)]
 
-    @functools.cache  # noqa: B019 - compiled programs live as long as the model
     def _predictor(self, decoding: Decoding | None) -> Predictor:
-        return Predictor(self._trained, decoding or self.config.decoding)
+        """Return what decodes in this way; what it has compiled is kept."""
+        decoding = decoding or self.config.decoding
+        if decoding not in self._predictors:
+            self._predictors[decoding] = Predictor(self._trained, decoding)
+        return self._predictors[decoding]
 
     @functools.cached_property
     def _classifier(self) -> Classifier:

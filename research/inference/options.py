@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from research.batch import TaskSpec
 from research.config import Config
 from research.config.flat import override
 from research.errors import UserError
@@ -19,18 +20,19 @@ DECODING = ("beam_size", "length_penalty", "coverage_penalty", "temperature", "t
 
 @dataclass(frozen=True)
 class PredictOptions:
-    """What a trained model predicts of inputs: a word, a sentence, the file of a recording, as the run's task has it.
+    """Print what a trained model predicts for each input: a text, a class, a label for each step, or a value.
 
-    An input is a text, a file, a folder of files (all, at any depth), or - (texts: the lines of the standard input;
-    else: one file on it). Without options a model decodes as in its evaluation.
+    An input is what the run's task reads: a text, an audio or image file, or an array of features [T, D] or tokens [T]
+    in a .npy, .npz or JSON file. A folder stands for all such files in it, at any depth, and - for the standard input:
+    a text a line, or one file. Without options a model decodes as in its evaluation.
     """
 
     run: Path
     """Run directory, such as runs/attention/TRIAL."""
     inputs: tuple[str, ...]
     """Texts, files, folders, or -."""
-    method: Literal["greedy", "beam", "sample"] | None = None
-    """How outputs are found; None, here and below: as in the run's evaluation."""
+    decoding: Literal["greedy", "beam", "sample"] | None = None
+    """How outputs are found, the run's decoding.name; None, here and below: as in the run's evaluation."""
     beam_size: int | None = None
     """Beam: hypotheses kept at each step."""
     length_penalty: float | None = None
@@ -48,11 +50,11 @@ class PredictOptions:
     max_length: int | None = None
     """Most tokens of an output, with the end mark; 0: as the longest target in training."""
     n_best: int = 1
-    """Outputs of an input, with their scores."""
+    """Outputs for an input, with their scores; classes, with their probabilities."""
     alignment: Path | None = None
     """Draw the attention to this file (.png, .svg, .pdf); of several inputs to FILE-1.png, FILE-2.png, ..."""
     format: Literal["text", "json"] = "text"
-    """json: an object a line."""
+    """json: an object a line, with the scores or the probabilities of all classes."""
 
     def __post_init__(self) -> None:
         if not self.inputs:
@@ -69,12 +71,12 @@ class PredictOptions:
             require(self.alignment.suffix.lower() in IMAGES, "--alignment", self.alignment, images)
 
     def decoding_of(self, config: Config) -> Decoding:
-        """Return the run's decoding with the command's options; another method leaves the run's method's behind.
+        """Return the run's decoding with the command's options; another name leaves the run's other options behind.
 
         Raises:
-            UserError: for a value that is not allowed, or that the method or the model does not have.
+            UserError: for a value that is not allowed, or that the decoding or the model does not have.
         """
-        name = self.method or config.decoding.name
+        name = self.decoding or config.decoding.name
         changes: dict[str, Any] = {"decoding.name": name}
         if name != config.decoding.name:
             changes |= {f"decoding.{key}": getattr(config.decoding, key) for key in ("min_length", "max_length")}
@@ -88,3 +90,18 @@ class PredictOptions:
         if self.alignment and not config.attention.has_weights:
             raise UserError(f"--alignment: attention.name={config.attention.name} has no weights that could be drawn")
         return decoding
+
+    def check_without_decoder(self, task: str, spec: TaskSpec) -> None:
+        """Reject what only a decoder has, and more outputs than there are classes.
+
+        Raises:
+            UserError: naming the option.
+        """
+        for key in ("decoding", *DECODING, "seed", "alignment"):
+            value = getattr(self, key)
+            allowed = f"absent, as a model for {task} has no decoder"
+            require(value is None, f"--{key.replace('_', '-')}", value, allowed)
+        most = spec.target_size if spec.target == "class" else 1
+        require(
+            self.n_best <= most, "--n-best", self.n_best, f"at most {most}, as the target of {task} is a {spec.target}"
+        )

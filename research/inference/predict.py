@@ -14,22 +14,23 @@ from pathlib import Path
 
 import numpy as np
 
-from research.batch import EOS
-from research.data.processor import Processor
+from research.data.field import Axis
 from research.errors import UserError
 from research.inference import inputs
+from research.inference.answers import Answer, Texts, answer_of
+from research.inference.arrays import MAX_LENGTH, read_array
 from research.inference.inputs import Input
 from research.inference.options import PredictOptions
-from research.inference.predictor import Output, Predictor, shortening
-from research.inference.restore import restore
+from research.inference.predictor import Classifier, Predictor, shortening
+from research.inference.restore import TrainedModel, restore
 from research.training import compilation, devices
 
 CHUNK = 256
 
 
 @dataclass
-class Answer:
-    """An input and its outputs."""
+class Item:
+    """An input and what is found for it."""
 
     number: int
     """Number of the input, from 1."""
@@ -38,13 +39,13 @@ class Answer:
     """What the model reads."""
     fault: str
     """Why it reads nothing; empty: it does."""
-    outputs: Sequence[Output] = ()
+    answer: Answer | None = None
     alignment: Path | None = None
     """Path of its figure."""
 
 
 def predict(options: PredictOptions) -> int:
-    """Print what the model predicts of each input; return the exit code: 0, or 2 if an input could not be read.
+    """Print what the model predicts for each input; return the exit code: 0, or 2 if an input could not be read.
 
     Raises:
         UserError: if nothing can be predicted, for whatever reason.
@@ -52,41 +53,53 @@ def predict(options: PredictOptions) -> int:
     devices.require()
     compilation.enable_cache()
     model = restore(options.run)
-    predictor = Predictor(model, options.decoding_of(model.config), options.n_best, options.seed or 0)
+    predictor = _predictor(model, options)
     if not model.finished:
         steps = model.config.training.steps
         print(f"note: {options.run}: unfinished; uses its checkpoint of step {model.step} of {steps}", file=sys.stderr)
-    kind = model.processor.kind
+    kind = model.processor.kind if model.processor else "array"
     named = inputs.are_named(options.inputs, kind)
     faults = cut = 0
     with tempfile.TemporaryDirectory() as folder:
         numbered = enumerate(inputs.read(options.inputs, kind, Path(folder)), start=1)
         while chunk := list(itertools.islice(numbered, CHUNK)):
-            answers = [_encode(number, item, model.processor) for number, item in chunk]
-            readable = [answer for answer in answers if not answer.fault]
-            outputs = predictor.outputs([answer.encoded for answer in readable])
-            for answer, best_first in zip(readable, outputs, strict=True):
-                answer.outputs = best_first
-            if options.alignment:
+            items = [_encode(number, item, model) for number, item in chunk]
+            readable = [item for item in items if not item.fault]
+            outputs = predictor.outputs([item.encoded for item in readable])
+            for item, output in zip(readable, outputs, strict=True):
+                item.answer = answer_of(output, model)
+            if options.alignment and isinstance(predictor, Predictor):
                 _draw(readable, predictor, options.alignment, numbered=named)
-            for answer in answers:
-                _print(answer, model.processor, options, named)
+            for item in items:
+                _print(item, options, named)
             sys.stdout.flush()
-            faults += len(answers) - len(readable)
-            cut += sum(not answer.outputs[0].finished for answer in readable)
-    if cut:
+            faults += len(items) - len(readable)
+            cut += sum(isinstance(item.answer, Texts) and not item.answer.outputs[0].finished for item in readable)
+    if cut and isinstance(predictor, Predictor):
         more = f"{predictor.decoding.max_length} tokens; --max-length=N allows more"
         print(f"note: {cut} of the outputs had not ended after {more}", file=sys.stderr)
     return 2 if faults else 0
 
 
-def _encode(number: int, item: Input, processor: Processor) -> Answer:
+def _predictor(model: TrainedModel, options: PredictOptions) -> Predictor | Classifier:
+    """Return what answers inputs; refuse options that the model does not have."""
+    if model.spec.target == "tokens":
+        return Predictor(model, options.decoding_of(model.config), options.n_best, options.seed or 0)
+    options.check_without_decoder(model.config.task.name, model.spec)
+    return Classifier(model)
+
+
+def _encode(number: int, item: Input, model: TrainedModel) -> Item:
     """Return the input as the model reads it, or say on stderr in one line why it cannot."""
     encoded, fault = np.zeros(0), item.fault and f"{item.name}: {item.fault}"
     if not fault:
         try:
-            encoded = processor.encode(item.source)
-            fault = "" if len(encoded) else f"{item.name}: holds nothing that the model reads"
+            processor = model.processor
+            encoded = processor.encode(item.source) if processor else read_array(item.source, model.spec)
+            if not len(encoded):
+                fault = f"{item.name}: holds nothing that the model reads"
+            elif len(encoded) > MAX_LENGTH:
+                fault = f"{item.name}: has {len(encoded)} steps; must have at most {MAX_LENGTH}"
         except UserError as error:
             fault = str(error)
         except OSError as error:
@@ -94,72 +107,49 @@ def _encode(number: int, item: Input, processor: Processor) -> Answer:
     if fault:
         fault = " ".join(item.complaint(fault).split("\n"))
         print(f"error: {fault}", file=sys.stderr)
-    return Answer(number, item, encoded, fault)
+    return Item(number, item, encoded, fault)
 
 
-def _draw(answers: Sequence[Answer], predictor: Predictor, path: Path, numbered: bool) -> None:
+def _draw(items: Sequence[Item], predictor: Predictor, path: Path, numbered: bool) -> None:
     """Draw the alignment of the best output of each input."""
     from research.reporting import figures
     from research.reporting.figures.alignment import Alignment
 
     processor, factor = predictor.model.processor, shortening(predictor.model.config.model)
-    encoded, best = [answer.encoded for answer in answers], [answer.outputs[0] for answer in answers]
-    for answer, weights in zip(answers, predictor.alignments(encoded, best), strict=True):
-        axis, steps = processor.axis(answer.input.source), len(answer.encoded)
+    texts = [item.answer for item in items if isinstance(item.answer, Texts)]
+    encoded, best = [item.encoded for item in items], [text.outputs[0] for text in texts]
+    for item, text, weights in zip(items, texts, predictor.alignments(encoded, best), strict=True):
+        axis, steps = processor.axis(item.input.source) if processor else Axis(name="steps"), len(item.encoded)
         edges = np.minimum(np.arange(weights.shape[1] + 1) * factor, steps)
         scale = 1.0 if axis.extent is None else axis.extent / steps
-        place = path.with_stem(f"{path.stem}-{answer.number}") if numbered else path
+        place = path.with_stem(f"{path.stem}-{item.number}") if numbered else path
         alignment = Alignment(
             weights=weights,
-            predicted=_labels(answer.outputs[0], processor),
+            predicted=text.labels(),
             edges=edges * scale,
             name=axis.name,
-            title=answer.input.name,
+            title=item.input.name,
             labels=axis.labels,
             picture=axis.picture,
-            kind=processor.kind,
+            kind=processor.kind if processor else "text",
             heights=axis.heights,
         )
         try:
             figures.draw_alignment(alignment, place)
         except OSError as error:
             raise UserError(f"--alignment={place}: cannot be written: {error.strerror or error}") from error
-        answer.alignment = place
+        item.alignment = place
 
 
-def _labels(output: Output, processor: Processor) -> list[str]:
-    """Return a label for each predicted token, marks included."""
-    names = iter(processor.symbols(output.tokens))
-    symbols = set(output.tokens)
-    return [next(names) if token in symbols else "end" if token == EOS else "mark" for token in output.sequence]
-
-
-def _print(answer: Answer, processor: Processor, options: PredictOptions, named: bool) -> None:
+def _print(item: Item, options: PredictOptions, named: bool) -> None:
     if options.format == "json":
-        print(json.dumps(_to_dict(answer, processor), ensure_ascii=False))
-        return
-    name = [_escape(answer.input.name)] if named else []
-    for output in answer.outputs:
-        score = [f"{output.score:.4f}"] if options.n_best > 1 else []
-        print("\t".join([*name, *score, _escape(processor.decode(output.tokens))]))
-
-
-def _to_dict(answer: Answer, processor: Processor) -> dict[str, object]:
-    name = _unicode(answer.input.name)
-    if answer.fault:
-        return {"input": name, "error": answer.fault}
-    outputs = [
-        {
-            "text": processor.decode(output.tokens),
-            "score": output.score,
-            "log_probability": output.log_probability,
-            "tokens": len(output.sequence),
-            "finished": output.finished,
-        }
-        for output in answer.outputs
-    ]
-    figure = {"alignment": str(answer.alignment)} if answer.alignment else {}
-    return {"input": name, "outputs": outputs, **figure}
+        answer = {"error": _unicode(item.fault)} if item.answer is None else item.answer.to_dict()
+        figure = {"alignment": str(item.alignment)} if item.alignment else {}
+        print(json.dumps({"input": _unicode(item.input.name), **answer, **figure}, ensure_ascii=False))
+    elif item.answer is not None:
+        name = [item.input.name] if named else []
+        for columns in item.answer.columns(options.n_best):
+            print("\t".join(map(_escape, [*name, *columns])))
 
 
 def _escape(text: str) -> str:

@@ -45,8 +45,34 @@ class Output:
         return [token for token in self.sequence if token >= FIRST_SYMBOL]
 
 
+class Classifier:
+    """A trained model without a decoder: what it predicts are probabilities or values."""
+
+    def __init__(self, model: TrainedModel) -> None:
+        """Fix what is compiled."""
+        self.model = model
+        self._output = jax.jit(self._output_of_batch)
+
+    def outputs(self, inputs: Sequence[np.ndarray]) -> list[Float[np.ndarray, "..."]]:
+        """Return the output for each input: probabilities of classes [V], of labels at all steps [S, V], or values [V].
+
+        Args:
+            inputs: tokens [S] or features [S, D] of each.
+        """
+        outputs: dict[int, np.ndarray] = {}
+        for places, padded, lengths in batches(inputs, MAX_STEPS):
+            batch = jax.device_get(self._output(self.model.params, self.model.rates, padded, lengths))
+            for row, place in enumerate(places):
+                outputs[place] = batch[row, : lengths[row]] if self.model.spec.target == "labels" else batch[row]
+        return [outputs[place] for place in range(len(inputs))]
+
+    def _output_of_batch(self, params: Any, rates: Any, inputs: Array, lengths: Array) -> Array:
+        output = self.model.merge(params).output(inputs, lengths, rates)
+        return output if self.model.spec.target == "value" else jax.nn.softmax(output)
+
+
 class Predictor:
-    """A trained model and a way to decode."""
+    """A trained model with a decoder, and a way to decode."""
 
     def __init__(self, model: TrainedModel, decoding: Decoding, n_best: int = 1, seed: int = 0) -> None:
         """Fix what is compiled.

@@ -1,4 +1,7 @@
-"""A trained model from its run directory, which is all that is read: no corpus, no network."""
+"""A trained model from its run directory, which is all that is read: no corpus, no network.
+
+A task without a processor tells the sizes of its model itself.
+"""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -8,7 +11,7 @@ import jax
 import numpy as np
 from flax import nnx
 
-from research.batch import TaskSpec
+from research.batch import FIRST_SYMBOL, TaskSpec
 from research.cells.initializers import InitScheme
 from research.config import Config
 from research.config.flat import unflatten
@@ -18,6 +21,8 @@ from research.options import numbers
 from research.recurrence.dropout import Rates
 from research.seq2seq.budget import resolve_hidden_size
 from research.seq2seq.model import Seq2seq
+from research.tasks import task as tasks
+from research.tasks.task import Task
 from research.tracking.run_directory import RunDirectory, find
 from research.training import checkpoint
 from research.training.state import TrialState
@@ -30,7 +35,8 @@ class TrainedModel:
     config: Config
     """The run's config, with the hidden size that a parameter budget stands for."""
     spec: TaskSpec
-    processor: Processor
+    processor: Processor | None
+    """None: inputs are arrays, and outputs are numbers."""
     graphdef: Any
     params: Any
     """Their moving average where the run has one, as in evaluation."""
@@ -48,7 +54,7 @@ def restore(path: Path) -> TrainedModel:
     """Return the model of a run.
 
     Raises:
-        UserError: if there is no run, if nothing can be predicted with it, or if a file is broken.
+        UserError: if there is no run, if it has diverged or has no checkpoint, or if a file is broken.
     """
     run = RunDirectory(path)
     if not run.config_file.exists():
@@ -72,15 +78,17 @@ def restore(path: Path) -> TrainedModel:
     return TrainedModel(config, spec, processor, graphdef, params, rates, step, result is not None)
 
 
-def _load_processor(run: RunDirectory, config: Config) -> tuple[TaskSpec, Processor]:
+def _load_processor(run: RunDirectory, config: Config) -> tuple[TaskSpec, Processor | None]:
     """Return what was saved when the run started."""
-    if config.task.target != "tokens" or not run.processor_file.exists():
-        reason = f"its task, {config.task.name}, has no processor.json: it predicts nothing of a file"
-        raise UserError(f"{run.path}: {reason}")
+    task = config.task
+    if not run.processor_file.exists() and (type(task).processor is Task.processor or task.target != "tokens"):
+        task = tasks.load(task)
+        return task.spec, task.processor()
     saved = run.processor()
     try:
         spec, processor = TaskSpec(**saved["spec"]), Processor.from_dict(saved["processor"])
-        processor.symbols([spec.target_size - 1])  # the last symbol that the model can predict
+        last = spec.target_size - 1 + (0 if spec.target == "tokens" else FIRST_SYMBOL)
+        processor.symbols([last])  # the last symbol that the model can predict
         return spec, processor
     except UserError:
         raise

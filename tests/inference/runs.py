@@ -18,6 +18,7 @@ from research.data.processor import FIELDS, Processor
 from research.data.text import Symbols
 from research.errors import UserError
 from research.seq2seq.budget import resolve_hidden_size
+from research.tasks import TASKS
 from research.tasks.task import Task
 from research.tracking.run_directory import RunDirectory
 from research.training import checkpoint
@@ -88,7 +89,7 @@ class Unknown(Task):
 def write(
     folder: Path,
     spec: TaskSpec = TEXT,
-    processor: Processor = SPELLING,
+    processor: Processor | None = SPELLING,
     *,
     seed: int = 3,
     finished: bool = True,
@@ -99,18 +100,28 @@ def write(
     Args:
         folder: of the run.
         spec: of its task.
-        processor: that was saved with it.
+        processor: that was saved with it; None: its task has none.
         seed: of the weights.
         finished: whether it has a result.
         changes: of the config; `section__name` stands for the key `section.name`.
     """
     config = override(BASE, {"seed": seed, **{key.replace("__", "."): value for key, value in changes.items()}})
     run = RunDirectory.create(folder, config)
-    run.save_processor({"spec": asdict(spec), "processor": processor.to_dict()})
+    if processor:
+        run.save_processor({"spec": asdict(spec), "processor": processor.to_dict()})
     save(run, state(config, spec))
     if finished:
         run.finish({"status": "finished", "steps": config.training.steps, "summary": {}})
     return run
+
+
+def write_synthetic(folder: Path, task: str, **changes: Any) -> RunDirectory:
+    """Write a run of a task that has no processor; its sizes are those of the task."""
+    changes = {"task__name": task, **changes}
+    if TASKS[task].target != "tokens":
+        changes["attention__name"] = "none"
+    config = override(BASE, {key.replace("__", "."): value for key, value in changes.items()})
+    return write(folder, config.task.spec, None, **changes)
 
 
 @functools.cache

@@ -36,24 +36,24 @@ def test_options_change_those_of_the_run():
 
 
 def test_another_method_keeps_the_lengths_alone():
-    decoding = options(method="greedy").decoding_of(BEAM)
+    decoding = options(decoding="greedy").decoding_of(BEAM)
     assert (decoding.name, decoding.max_length) == ("greedy", 20)
-    assert options(method="sample", top_k=3).decoding_of(BEAM).max_length == 20
-    assert options(method="beam").decoding_of(BASE).num_hypotheses == 4
+    assert options(decoding="sample", top_k=3).decoding_of(BEAM).max_length == 20
+    assert options(decoding="beam").decoding_of(BASE).num_hypotheses == 4
 
 
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"beam_size": 3}, "decoding.beam_size=3: no such option"),
-        ({"method": "beam", "top_k": 3}, "decoding.top_k=3: no such option"),
-        ({"method": "beam", "beam_size": 0}, "decoding.beam_size=0: must be between 1 and"),
-        ({"method": "sample", "temperature": float("nan")}, "decoding.temperature=nan: must be between"),
+        ({"beam_size": 3}, "decoding.beam_size: greedy has no such option"),
+        ({"decoding": "beam", "top_k": 3}, "decoding.top_k: beam has no such option"),
+        ({"decoding": "beam", "beam_size": 0}, "decoding.beam_size=0: must be between 1 and"),
+        ({"decoding": "sample", "temperature": float("nan")}, "decoding.temperature=nan: must be between"),
         ({"seed": 1}, "--seed=1: must be absent with decoding.name=greedy, which draws nothing"),
-        ({"method": "sample", "seed": -1}, "--seed=-1: must be between 0 and"),
+        ({"decoding": "sample", "seed": -1}, "--seed=-1: must be between 0 and"),
         ({"n_best": 2}, "--n-best=2: must be at most 1 with decoding.name=greedy"),
-        ({"method": "beam", "n_best": 5}, "--n-best=5: must be at most 4 with decoding.name=beam"),
-        ({"method": "sample", "n_best": 9999}, "--n-best=9999: must be at most 1000"),
+        ({"decoding": "beam", "n_best": 5}, "--n-best=5: must be at most 4 with decoding.name=beam"),
+        ({"decoding": "sample", "n_best": 9999}, "--n-best=9999: must be at most 1000"),
         ({"n_best": 0}, "--n-best=0: must be at least 1"),
         ({"min_length": 5, "max_length": 4}, "decoding.min_length=5: must be less than decoding.max_length=4"),
         ({"inputs": ()}, "INPUT: must be at least one"),
@@ -70,4 +70,4 @@ def test_what_is_not_allowed_is_told(values, message):
 def test_without_weights_there_is_no_alignment(kind):
     config = override(BASE, {"attention.name": kind})
     assert f"attention.name={kind} has no weights" in refused(config, alignment=Path("out.png"))
-    assert "coverage_penalty=1.0: must be 0.0, as" in refused(config, method="beam", coverage_penalty=1.0)
+    assert "coverage_penalty=1.0: must be 0.0, as" in refused(config, decoding="beam", coverage_penalty=1.0)

@@ -1,12 +1,14 @@
 """From the command line to the text: every input is answered or reported, in its place; the exit code says which."""
 
 import json
+import re
 import socket
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 from rapidfuzz.distance import Levenshtein
 
 from research.cli import main as cli
@@ -15,7 +17,10 @@ from research.config.flat import override
 from research.data.corpora import cmudict
 from research.data.corpora.cmudict import Word
 from research.inference import predict as command
+from research.inference.answers import Texts
+from research.inference.predictor import Output
 from research.tasks import task as tasks
+from research.tasks.pixels import Pixels
 from research.training.trainer import train_trials
 from tests.inference import runs
 
@@ -39,10 +44,10 @@ CONFIG = override(
 )
 
 
-def lexicon() -> dict[str, list[Word]]:
-    """Return words of four letters, each of which has its own phoneme; some of each bucket."""
+def lexicon(alphabet: str = "abcd") -> dict[str, list[Word]]:
+    """Return words of some letters, each of which has its own phoneme; some of each bucket."""
     rng = np.random.default_rng(0)
-    phonemes = {"a": "AA", "b": "B", "c": "D", "d": "K"}
+    phonemes = dict(zip(alphabet, ("AA", "B", "D", "K", *alphabet[4:].upper()), strict=True))
 
     def sample(count: int) -> list[Word]:
         lengths, letters = rng.integers(2, 15, count), rng.integers(0, 4, (count, 16))
@@ -132,7 +137,7 @@ def test_what_cannot_be_read_is_a_line_each_and_the_rest_is_answered(trained, st
 
 
 def test_the_n_best_come_with_scores_the_best_first_and_no_worse_than_greedy(trained, capsys):
-    beam = ("--method=beam", "--beam-size=5")
+    beam = ("--decoding=beam", "--beam-size=5")
     assert predict(trained, "abcd", *beam, "--n-best=4") == 0
     lines = columns(capsys.readouterr().out)
     scores = [float(number) for number, _ in lines]
@@ -150,7 +155,7 @@ def test_the_n_best_come_with_scores_the_best_first_and_no_worse_than_greedy(tra
 
 
 def test_json_has_an_object_a_line_for_each_input(trained, capsys):
-    assert predict(trained, "abc", "é", "dd", "--format=json", "--method=beam", "--n-best=2") == 2
+    assert predict(trained, "abc", "é", "dd", "--format=json", "--decoding=beam", "--n-best=2") == 2
     out, err = capsys.readouterr()
     first, second, third = map(json.loads, out.splitlines())
     assert (first["input"], third["input"]) == ("abc", "dd")
@@ -162,12 +167,12 @@ def test_json_has_an_object_a_line_for_each_input(trained, capsys):
 
 
 def test_longer_words_than_any_of_the_training_are_answered(trained, capsys):
-    assert predict(trained, "abcd" * 50) == 0
+    assert predict(trained, "abcd" * 50, "--max-length=3") == 0
     out, err = capsys.readouterr()
-    assert len(out.split()) == 17
-    assert err == "note: 1 of the outputs had not ended after 17 tokens; --max-length=N allows more\n"
+    assert len(out.split()) == 3
+    assert err == "note: 1 of the outputs had not ended after 3 tokens; --max-length=N allows more\n"
     assert predict(trained, "abcd" * 50, "--max-length=90") == 0
-    assert len(capsys.readouterr().out.split()) > 17
+    assert len(capsys.readouterr().out.split()) > 3
 
 
 def test_inputs_are_answered_a_chunk_at_a_time(trained, monkeypatch, stdin, capsys):
@@ -267,8 +272,81 @@ def test_the_axis_fits_where_the_encoder_shortens(files, tmp_path, figures):
 
 
 def test_predicted_marks_have_a_row_and_no_name():
-    output = command.Output((3, 0, 5, 1, 2), 0.0, 0.0, True)
-    assert command._labels(output, runs.SPELLING) == ["X", "mark", "Z", "mark", "end"]
+    output = Output((3, 0, 5, 1, 2), 0.0, 0.0, True)
+    assert Texts([output], runs.SPELLING).labels() == ["X", "mark", "Z", "mark", "end"]
+
+
+@pytest.fixture(scope="module")
+def digits(tmp_path_factory) -> Path:
+    """Write a run of a classifier of images."""
+    changes = {"attention__name": "none", "task__pixels_per_step": 28, "model__hidden_size": 6}
+    task = Pixels(pixels_per_step=28)
+    folder = tmp_path_factory.mktemp("runs") / "digits"
+    return runs.write(folder, task.spec, task.processor(), task__name="pixels", **changes).path
+
+
+@pytest.fixture
+def digit(tmp_path) -> Path:
+    """Draw a digit."""
+    Image.fromarray(np.pad(np.full((40, 8), 255, np.uint8), 20)).save(tmp_path / "one.png")
+    return tmp_path / "one.png"
+
+
+def test_a_classifier_gives_its_class_and_all_probabilities(digits, digit, capsys):
+    assert predict(digits, digit) == 0
+    likeliest = capsys.readouterr().out.strip()
+    assert predict(digits, digit, "--n-best=3") == 0
+    lines = columns(capsys.readouterr().out)
+    assert [len(line) for line in lines] == [2, 2, 2] and lines[0][1] == likeliest
+    assert predict(digits, digit, "absent.png", "--format=json") == 2
+    answer, missing = map(json.loads, capsys.readouterr().out.splitlines())
+    assert (answer["input"], answer["class"]) == (str(digit), likeliest)
+    probabilities = answer["probabilities"]
+    assert list(probabilities) == list("0123456789") and sum(probabilities.values()) == pytest.approx(1)
+    best = sorted(probabilities, key=probabilities.get, reverse=True)[:3]
+    assert lines == [[f"{probabilities[name]:.4f}", name] for name in best]
+    assert missing == {"input": "absent.png", "error": "absent.png: no such file"}
+
+
+@pytest.mark.parametrize(
+    ("task", "content", "wanted"),
+    [
+        ("adding", [[0.5, 1], [0.25, 0]], r"-?[\d.]+(e-\d+)?"),
+        ("dyck", [1, 0, 0], r"\d+ \d+ \d+"),
+        ("reverse", [3, 4], r"(\d+ )*\d*"),
+    ],
+)
+def test_arrays_are_inputs_of_tasks_without_a_file_format(task, content, wanted, tmp_path, stdin, capsys):
+    run = runs.write_synthetic(tmp_path / "run", task, model__hidden_size=4).path
+    (tmp_path / "a.json").write_text(json.dumps(content))
+    np.save(tmp_path / "b.npy", np.array(content))
+    assert predict(run, tmp_path / "a.json", tmp_path / "b.npy") == 0
+    (first, text), (second, same) = columns(capsys.readouterr().out)
+    assert (Path(first).name, Path(second).name, text) == ("a.json", "b.npy", same)
+    assert re.fullmatch(wanted, text)
+    stdin((tmp_path / "b.npy").read_bytes())
+    assert predict(run, "-", "--format=json") == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert set(answer) - {"input", "probabilities"} == {{"adding": "value", "dyck": "labels"}.get(task, "outputs")}
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        ("--decoding=beam", "--decoding=beam: must be absent, as a model for pixels has no decoder"),
+        ("--max-length=3", "--max-length=3: must be absent, as a model for pixels has no decoder"),
+        ("--n-best=11", "--n-best=11: must be at most 10, as the target of pixels is a class"),
+    ],
+)
+def test_what_a_classifier_does_not_have_is_refused(option, message, digits, digit, capsys):
+    assert predict(digits, digit, option) == 2
+    assert capsys.readouterr().err == f"error: {message}\n"
+
+
+def test_an_input_longer_than_memory_allows_is_refused(trained, monkeypatch, capsys):
+    monkeypatch.setattr(command, "MAX_LENGTH", 3)
+    assert predict(trained, "abcd", "abc") == 2
+    assert capsys.readouterr().err == "error: abcd: has 4 steps; must have at most 3\n"
 
 
 def test_a_name_is_on_one_line_and_in_one_column():

@@ -9,8 +9,7 @@ import jax
 import numpy as np
 import pytest
 
-from research.config import Config
-from research.config.flat import override, unflatten
+from research.config.flat import unflatten
 from research.errors import UserError
 from research.inference.restore import restore
 from research.tracking.run_directory import RunDirectory
@@ -37,7 +36,7 @@ def refused(path: Path) -> str:
 def test_a_run_gives_its_config_spec_processor_and_weights(run):
     model = restore(run.path)
     assert (model.config, model.spec) == (unflatten(run.options()), runs.TEXT)
-    assert model.processor.to_dict() == runs.SPELLING.to_dict()
+    assert model.processor and model.processor.to_dict() == runs.SPELLING.to_dict()
     assert (model.step, model.finished) == (5, True)
     assert model.params["encoder"]["embed"]["embedding"][...].shape == (7, 6)
 
@@ -83,9 +82,10 @@ def test_what_is_no_run_is_said_with_the_runs_in_it(run, tmp_path):
     assert refused(tmp_path / "runs").endswith(f"is no run directory; runs in it: {run.path}")
 
 
-def test_a_task_without_a_processor_is_said(tmp_path):
-    run = RunDirectory.create(tmp_path / "run", override(Config(), {"task.name": "adding"}))
-    assert "its task, adding, has no processor.json" in refused(run.path)
+def test_a_task_without_a_processor_tells_its_sizes_itself(tmp_path):
+    run = runs.write_synthetic(tmp_path / "run", "adding", model__hidden_size=3, task__length=9)
+    model = restore(run.path)
+    assert (model.spec, model.processor) == (model.config.task.spec, None)
 
 
 def test_a_run_of_an_older_version_is_said(run):

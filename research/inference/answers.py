@@ -1,0 +1,118 @@
+"""The answer to one input of `predict`, as a line of columns or as JSON."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from research.batch import EOS, FIRST_SYMBOL
+from research.data.processor import Processor
+from research.inference.predictor import Output
+from research.inference.restore import TrainedModel
+
+
+class Answer(ABC):
+    """What the model predicts for one input."""
+
+    @abstractmethod
+    def columns(self, n_best: int) -> list[list[str]]:
+        """Return the columns of each line; with more than one line, the score comes first."""
+
+    @abstractmethod
+    def to_dict(self) -> dict[str, Any]:
+        """Return all that is known, as JSON."""
+
+
+@dataclass(frozen=True)
+class Texts(Answer):
+    """Sequences of tokens, the best first."""
+
+    outputs: Sequence[Output]
+    processor: Processor | None
+    """None: tokens are numbers."""
+
+    def columns(self, n_best: int) -> list[list[str]]:
+        return [[f"{output.score:.4f}", self._text(output)][n_best == 1 :] for output in self.outputs]
+
+    def to_dict(self) -> dict[str, Any]:
+        outputs = [
+            {
+                "text": self._text(output),
+                "score": output.score,
+                "log_probability": output.log_probability,
+                "tokens": len(output.sequence),
+                "finished": output.finished,
+            }
+            for output in self.outputs
+        ]
+        return {"outputs": outputs}
+
+    def labels(self) -> list[str]:
+        """Return a label for each token of the best output, marks included."""
+        output, names = self.outputs[0], iter(self._symbols(self.outputs[0]))
+        symbols = set(output.tokens)
+        return [next(names) if token in symbols else "end" if token == EOS else "mark" for token in output.sequence]
+
+    def _symbols(self, output: Output) -> list[str]:
+        return self.processor.symbols(output.tokens) if self.processor else [str(token) for token in output.tokens]
+
+    def _text(self, output: Output) -> str:
+        return self.processor.decode(output.tokens) if self.processor else " ".join(self._symbols(output))
+
+
+@dataclass(frozen=True)
+class Class(Answer):
+    """A class, from the probabilities of all of them."""
+
+    probabilities: Float[np.ndarray, " V"]
+    names: Sequence[str]
+
+    def columns(self, n_best: int) -> list[list[str]]:
+        best = np.argsort(-self.probabilities, kind="stable")[:n_best]
+        return [[f"{self.probabilities[k]:.4f}", self.names[k]][n_best == 1 :] for k in best]
+
+    def to_dict(self) -> dict[str, Any]:
+        probabilities = dict(zip(self.names, self.probabilities.tolist(), strict=True))
+        return {"class": self.names[int(np.argmax(self.probabilities))], "probabilities": probabilities}
+
+
+@dataclass(frozen=True)
+class Labels(Answer):
+    """A class at each step, from the probabilities of all classes."""
+
+    probabilities: Float[np.ndarray, "S V"]
+
+    def columns(self, n_best: int) -> list[list[str]]:
+        return [[" ".join(map(str, np.argmax(self.probabilities, axis=1)))]]
+
+    def to_dict(self) -> dict[str, Any]:
+        labels = np.argmax(self.probabilities, axis=1).tolist()
+        return {"labels": labels, "probabilities": self.probabilities.tolist()}
+
+
+@dataclass(frozen=True)
+class Value(Answer):
+    """Numbers."""
+
+    value: Float[np.ndarray, " V"]
+
+    def columns(self, n_best: int) -> list[list[str]]:
+        return [[" ".join(f"{number:.6g}" for number in self.value)]]
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"value": self.value.tolist()}
+
+
+def answer_of(output: Any, model: TrainedModel) -> Answer:
+    """Return the answer for one input, from what `Predictor` or `Classifier` gives for it."""
+    target, processor = model.spec.target, model.processor
+    if target == "tokens":
+        return Texts(output, processor)
+    if target == "class":
+        classes = range(model.spec.target_size)
+        names = processor.symbols([FIRST_SYMBOL + k for k in classes]) if processor else [str(k) for k in classes]
+        return Class(output, names)
+    return Labels(output) if target == "labels" else Value(output)
