@@ -48,7 +48,9 @@ VARIANTS: dict[str, Cell] = {
 }
 CASES: dict[str, Cell] = {name: kind() for name, kind in CELLS.items()} | VARIANTS
 EVERY_WAY = ("lstm", "lru")
-"""Cases that run with and without lengths, forward and in reverse: one scan and one associative scan."""
+"""Cells that run with and without lengths, forward and in reverse: one scan and one associative scan."""
+STRUCTURES = ("lstm", "slstm", "lru", "mingru")
+"""One cell of each structure, for what is the same code for all that share it."""
 WAYS: dict[str, Any] = {"masked": ("full", "lengths"), "reverse": ("forward", "reverse")}
 
 

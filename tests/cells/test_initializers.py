@@ -82,10 +82,8 @@ def test_the_matrices_of_each_gate_of_each_cell_are_orthogonal_times_the_gain_if
     ],
 )
 def test_the_gain_is_that_of_the_recurrence_and_of_nothing_else(case, scaled):
-    plain, half = (
-        Weights(CASES[case], 3, 4, InitScheme.of(InitOptions(gain=gain)), jax.random.key(0), length=STEPS).arrays()
-        for gain in (1.0, 0.5)
-    )
+    run = quick.jit(lambda init: Weights(CASES[case], 3, 4, init, jax.random.key(0), length=STEPS).arrays())
+    plain, half = (run(InitScheme.of(InitOptions(gain=gain))) for gain in (1.0, 0.5))
     for name, weight in plain.items():
         np.testing.assert_array_equal(half[name], (0.5 if name in scaled else 1) * weight)
 
@@ -232,7 +230,7 @@ def _named() -> dict[str, np.ndarray]:
 @pytest.mark.parametrize("name", _named())
 def test_the_spectral_radius_is_that_of_the_eigenvalues(name):
     matrix = _named()[name]
-    actual = initializers.spectral_radius(jnp.asarray(matrix, jnp.float32))
+    actual = quick.jit(initializers.spectral_radius)(jnp.asarray(matrix, jnp.float32))
     assert float(actual) == pytest.approx(0 if name == "nilpotent" else radius(matrix), rel=1e-3, abs=1e-30)
 
 
@@ -264,8 +262,8 @@ def test_chrono_and_the_indrnn_take_the_length_that_the_layer_reads(length):
     options = InitOptions(bias="chrono")
 
     def weights(case: str, options: InitOptions) -> dict[str, np.ndarray]:
-        init = InitScheme.of(options)
-        return jax.device_get(Weights(CASES[case], 2, 400, init, jax.random.key(0), length=length).arrays())
+        run = quick.jit(lambda init: Weights(CASES[case], 2, 400, init, jax.random.key(0), length=length).arrays())
+        return jax.device_get(run(InitScheme.of(options)))
 
     longest = np.exp(np.max(weights("mingru", options)["b"].astype(np.float64)))
     assert 0.98 * (length - 1) <= longest <= 1.00001 * (length - 1)
@@ -291,11 +289,8 @@ def test_changes_are_of_all_options():
 
 @cells
 def test_a_cell_names_the_options_that_do_nothing_for_it(name):
-    sampled = quick.jit(lambda init: Weights(CASES[name], 2, 3, init, jax.random.key(0), length=STEPS).arrays())
-
     def weights(options: dict[str, Any]) -> dict[str, np.ndarray]:
-        options = {"recurrent": "glorot", **options}
-        return jax.device_get(sampled(InitScheme.of(InitOptions(**options))))
+        return jax.device_get(_weights(name)(scheme(**{"recurrent": "glorot", **options}), jnp.int32(0)))
 
     def unused(option: str) -> bool:
         before, after = (weights(options) for options in CHANGES[option])

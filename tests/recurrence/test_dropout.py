@@ -126,7 +126,8 @@ def test_recurrent_dropout_is_refused_for_a_cell_without_recurrent_weights_and_a
     with jax.enable_x64(True):
         arrays, xs, carry = jax.tree.map(jnp.asarray, problem.make(name).arguments)
         weights, mask = problem.weights_of(cell, arrays), jnp.zeros((len(xs), cell.widths(problem.HIDDEN)[0]))
-        after, dropped = (step(cell, weights, xs[:, 0], carry, mask=m) for m in (None, mask))
+        run = quick.jit(lambda mask: [step(cell, weights, xs[:, 0], carry, mask=m) for m in (None, mask)])
+        after, dropped = run(mask)
     acts = any(np.any(x != y) for x, y in zip(after, dropped, strict=True))
     assert acts == cell.has_recurrent_weights
     with nullcontext() if acts else pytest.raises(UserError, match=f"^dropout.recurrent=0.5: must be 0, as {name}"):
