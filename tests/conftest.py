@@ -59,5 +59,5 @@ def release_programs() -> Iterator[None]:
     """Release compiled programs in time: each holds memory maps, of which Linux grants a process 65,530."""
     yield
     maps = Path("/proc/self/maps")
-    if not maps.exists() or maps.read_bytes().count(b"\n") > 20_000:
+    if not maps.exists() or maps.read_bytes().count(b"\n") > 10_000:
         jax.clear_caches()

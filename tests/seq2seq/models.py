@@ -49,7 +49,14 @@ WAYS: dict[str, Attention] = {
     "local_p, near": attention("local_p", window=1),
 }
 """All kinds of attention, and each of their options with some kind."""
-ways = pytest.mark.parametrize("way", WAYS)
+ALIKE = (
+    *("scaled_dot", "general", "multi_head", "local_p", "additive before", "dot before", "dot with input feeding"),
+    *("dot before with coverage", "additive, smoothed"),
+)
+"""Ways that the decoder treats as it does others: their own equations are in `attention/test_attention.py`."""
+ways = pytest.mark.parametrize(
+    "way", [pytest.param(way, marks=pytest.mark.slow if way in ALIKE else ()) for way in WAYS]
+)
 
 
 @functools.cache

@@ -19,6 +19,8 @@ from research.seq2seq.options import ModelOptions, Seq2seqOptions
 
 ADDING = TaskSpec("features", 2, 100, "value", 1)
 PRONUNCIATION = TaskSpec("tokens", 29, 22, "tokens", 42, 20)
+QUICK = ("lstm", "indrnn", "lru")
+"""Cells that stand for the others: recurrent weights that grow with the square of the size, by its size, and none."""
 
 
 @pytest.fixture(autouse=True)
@@ -28,7 +30,9 @@ def clear_cache():
     budget._nearest.cache_clear()
 
 
-@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize(
+    "cell", [pytest.param(name, marks=[] if name in QUICK else pytest.mark.slow) for name in CELLS]
+)
 def test_every_cell_gets_about_as_many_weights_as_the_budget(cell):
     resolved = resolve_hidden_size(Seq2seqOptions(ModelOptions(parameter_budget=50_000), CELLS[cell]()), ADDING)
     assert count_parameters(resolved, ADDING) == pytest.approx(50_000, rel=0.02)

@@ -22,7 +22,7 @@ from research.seq2seq.step_options import StepOptions
 from research.seq2seq.teacher_forcing import decoder_inputs
 from tests import quick
 from tests.seq2seq import models
-from tests.seq2seq.models import BATCH, SOURCE, SOURCE_LENGTHS, TARGET, TARGET_LENGTHS, WAYS
+from tests.seq2seq.models import ALIKE, BATCH, SOURCE, SOURCE_LENGTHS, TARGET, TARGET_LENGTHS, WAYS
 
 ENCODERS: dict[str, dict[str, Any]] = {
     "forward": {},
@@ -53,10 +53,10 @@ def model_of(encoder: str, way: str) -> Seq2seq:
 
 
 PAIRS = [*((encoder, "additive") for encoder in ENCODERS), *(("pyramid", way) for way in WAYS if way != "additive")]
-ALIKE = ("forward", "both ways", "mean", "scaled_dot", "general", "dot before", "additive, smoothed")
+SLOW = ("forward", "both ways", "mean", "max", "context", "location", *ALIKE)
 """Encoders and ways that run the same code as others."""
 CASES = [
-    pytest.param(encoder, way, marks=pytest.mark.slow if encoder in ALIKE or way in ALIKE else ())
+    pytest.param(encoder, way, marks=pytest.mark.slow if encoder in SLOW or way in SLOW else ())
     for encoder, way in PAIRS
 ]
 """Attention reads states and lengths only, which the pyramid changes as much as any encoder."""

@@ -32,7 +32,7 @@ def sampled(known, config: Decoding, seed: int = 0, most: int = MOST, memory=Non
     return jax.device_get(run(encoder_memory if memory is None else memory, jax.random.key(seed)))
 
 
-@pytest.mark.parametrize(("temperature", "top_k"), [(1.0, 0), (2.5, 0), (0.5, 3), (1.0, 99)])
+@pytest.mark.parametrize(("temperature", "top_k"), [(1.0, 0), (0.5, 3), (1.0, 99)])
 def test_pairs_of_tokens_come_as_often_as_the_softmax_of_the_logits_says(temperature, top_k, known):
     row, config = 0, Sample(temperature=temperature, top_k=top_k)
     copies = jax.tree.map(lambda x: jnp.repeat(x[row : row + 1], DRAWS, axis=0), known[1])
