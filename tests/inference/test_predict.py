@@ -50,8 +50,8 @@ def lexicon(alphabet: str = "abcd") -> dict[str, list[Word]]:
     phonemes = dict(zip(alphabet, ("AA", "B", "D", "K", *alphabet[4:].upper()), strict=True))
 
     def sample(count: int) -> list[Word]:
-        lengths, letters = rng.integers(2, 15, count), rng.integers(0, 4, (count, 16))
-        words = ["".join("abcd"[k] for k in row[:length]) for row, length in zip(letters, lengths, strict=True)]
+        lengths, letters = rng.integers(2, 15, count), rng.integers(0, len(alphabet), (count, 16))
+        words = ["".join(alphabet[k] for k in row[:length]) for row, length in zip(letters, lengths, strict=True)]
         return [Word(word, [" ".join(map(phonemes.__getitem__, word))]) for word in words]
 
     return {"train": sample(300), "validation": sample(40), "test": sample(40)}
