@@ -1,6 +1,6 @@
 """Which cell remembers what: symbols at the start, symbols among noise, marked numbers, and an order.
 
-Trains seven variants on four tasks that are drawn on the device, then makes the table, where each loss stands next to
+Trains seven variants on four tasks that are sampled on the device, then makes the table, where each loss stands next to
 the one that can be reached without memory, and the figure of the norm of dL/dh_t:
 
     python -m research train memory --setting=copying_memory --variant="gru chrono"

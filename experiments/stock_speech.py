@@ -13,8 +13,8 @@ from research.config import Column, Experiment, unflatten
 
 EXPERIMENT = Experiment(
     claim="With many hours to learn from, attention by content alone (additive: Chan et al. 2016) finds its way along "
-    "speech about as well as attention that sees where it looked last (location: Chorowski et al. 2015). Voices "
-    "are held out.",
+    "speech about as well as attention that sees where it looked last (location: Chorowski et al. 2015). The "
+    "voices of validation and test are not in training.",
     base=unflatten(
         {
             "task.name": "librispeech",

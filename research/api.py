@@ -1,5 +1,6 @@
 """Train in Python: `train(experiment, options)` does what the command `train` does, and returns the result."""
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,17 +35,25 @@ class TrainResult:
 
 
 def train(
-    experiment: str | Config, options: Mapping[str, Any] | None = None, runs_dir: Path | str = "runs"
+    experiment: str | Config,
+    options: Mapping[str, Any] | None = None,
+    runs_dir: Path | str = "runs",
+    *,
+    rerun: bool = False,
+    restart: bool = False,
 ) -> TrainResult:
     """Train one trial, as the command `train` does with the same options: a finished one is not trained again.
 
-    W&B is off unless the options, or the config, set `wandb.mode`.
+    A warning says if a finished trial was trained by other code than today's. W&B is off unless the options, or the
+    config, set `wandb.mode`.
 
     Args:
         experiment: name of an experiment, such as "attention", the path of an experiment file, or a `Config`.
         options: keys of the config and their values: `{"training.steps": 100, "attention.name": "additive"}`. The keys
             "setting" and "variant" stand for the experiment's named options.
         runs_dir: where run directories go.
+        rerun: train a finished trial anew.
+        restart: start an unfinished trial at step 0, not at its last checkpoint.
 
     Raises:
         UserError: for an unknown key, a value that is not allowed, or a run that cannot be trained here.
@@ -59,7 +68,11 @@ def train(
     if config.wandb.mode == "auto" and "wandb.mode" not in options:
         config = override(config, {"wandb.mode": "disabled"})
     folder = folder_name(Path(config.experiment or config.task.name).stem)
-    (result,) = train_trials([(name, config)], Path(runs_dir) / folder)
+    (result,) = train_trials([(name, config)], Path(runs_dir) / folder, rerun=rerun, restart=restart)
+    if result.outdated:
+        warnings.warn(
+            f"{result.path}: finished before, by other code than today's; rerun=True trains anew", stacklevel=2
+        )
     return TrainResult(result.path, result.status, result.summary)
 
 

@@ -46,7 +46,8 @@ def main(args: Sequence[str] | None = None) -> int:
         print("error:", " ".join(str(error).split("\n")), file=sys.stderr)
         return 2
     except KeyboardInterrupt as error:
-        resumes = "; the same command resumes from the last checkpoint" if words[:1] in (["train"], ["sweep"]) else ""
+        trains = words[:1] in (["train"], ["sweep"]) or words[0].startswith("--")
+        resumes = "; the same command resumes from the last checkpoint" if trains else ""
         print(f"interrupted{resumes}", file=sys.stderr)
         return error.exit_code if isinstance(error, Stopped) else 128 + signal.SIGINT
     except BrokenPipeError:
@@ -62,6 +63,7 @@ def main(args: Sequence[str] | None = None) -> int:
 
 def script() -> None:
     """Run the command of this process, and exit with its code."""
+    signal.signal(signal.SIGUSR1, lambda *_: None)  # asks for a checkpoint, and until training starts there is none
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup sets it
             signal.signal(number, _stop)

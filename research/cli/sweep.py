@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from research.cli.parser import parse_command
 from research.cli.train import warn_of_finished, writable
@@ -31,8 +30,6 @@ class Sweep:
     """train finished trials anew"""
     restart: bool = False
     """start unfinished trials at step 0, instead of at their last checkpoint"""
-    executor: Literal["local"] = "local"
-    """where trials run"""
 
     def __post_init__(self) -> None:
         require(self.limit >= 0, "limit", self.limit, "at least 0")

@@ -10,6 +10,7 @@ from research.cli import train_help
 from research.config import flags
 from research.config.naming import folder_name, name_trial
 from research.errors import UserError
+from research.options import require
 
 if TYPE_CHECKING:
     from research.training.trial import TrialResult
@@ -23,7 +24,7 @@ def run(args: Sequence[str]) -> int:
     name = words.pop(0) if words and not words[0].startswith("-") else ""
     texts = flags.read_flags(words, SWITCHES)
     directory = Path(texts.pop("runs_dir", "runs"))  # no key of the config
-    rerun, restart = (texts.pop(switch, "false").lower() == "true" for switch in SWITCHES)
+    rerun, restart = (_is_on(switch, texts.pop(switch, "false")) for switch in SWITCHES)
     name = name or texts.get("experiment", "")
     if not name:
         print(train_help.usage(), file=sys.stderr if topic is None else sys.stdout)
@@ -58,6 +59,11 @@ def warn_of_finished(results: Sequence["TrialResult"]) -> None:
                 f"{'warning: ' if results_of_kind[0].outdated else ''}{names}: {what}; --rerun trains anew",
                 file=sys.stderr,
             )
+
+
+def _is_on(switch: str, text: str) -> bool:
+    require(text.lower() in ("true", "false"), f"--{switch}", text, "true or false")
+    return text.lower() == "true"
 
 
 def writable(directory: Path) -> Path:

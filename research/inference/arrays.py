@@ -2,7 +2,6 @@
 
 import io
 import json
-import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -32,11 +31,7 @@ def read_array(path: str, spec: TaskSpec) -> np.ndarray:
             if len(array.files) != 1:
                 raise ValueError(f"it holds {len(array.files)} arrays")
             array = array[array.files[0]]
-    except (
-        ValueError,
-        EOFError,
-        zipfile.BadZipFile,
-    ) as error:  # wrong JSON, and text that is no UTF-8, are ValueErrors
+    except Exception as error:  # what NumPy, zipfile and the readers of JSON raise for damaged files has no common type
         reason = f"{error}".partition("\n")[0]
         raise UserError(f"{path}: must hold one array, as .npy, .npz or JSON ({reason})") from error
     return check_array(array, spec, path)
@@ -62,6 +57,8 @@ def check_array(array: Any, spec: TaskSpec, name: str) -> np.ndarray:
         raise UserError(f"{name}: has {len(array)} steps; must have 1 to {MAX_LENGTH}")
     if tokens and not (np.min(array) >= 0 and np.max(array) < spec.input_size):
         raise UserError(f"{name}: must be tokens from 0 to {spec.input_size - 1}")
+    with np.errstate(over="ignore"):
+        array = array.astype(np.int32 if tokens else np.float32)
     if not np.all(np.isfinite(array)):
-        raise UserError(f"{name}: must be finite numbers")
-    return array.astype(np.int32 if tokens else np.float32)
+        raise UserError(f"{name}: must be finite numbers in float32")
+    return array

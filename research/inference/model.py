@@ -111,7 +111,7 @@ class Model:
         lengths: Sequence[int] | None = None,
         decoding: Decoding | None = None,
     ) -> list[Float[np.ndarray, "U S"]]:
-        """Return the attention's weights for each input: a row for each predicted token, the end mark included.
+        """Return the attention's weights for each input: a row for each predicted token, EOS included.
 
         A column is a state of the encoder, a step of the input unless the encoder shortens it. Arguments are those of
         `predict`.
@@ -142,7 +142,10 @@ class Model:
         for number, item in enumerate(inputs):
             if not isinstance(item, str | Path):
                 array = np.asarray(item)
-                array = array if lengths is None else array[: lengths[number]]
+                if lengths is not None:
+                    if not 0 < lengths[number] <= len(array):
+                        raise UserError(f"lengths[{number}]={lengths[number]}: must be from 1 to {len(array)}")
+                    array = array[: lengths[number]]
                 encoded.append(check_array(array, trained.spec, f"inputs[{number}]"))
             elif trained.processor is None:
                 task = self.config.task.name

@@ -52,13 +52,13 @@ def text(values: Sequence[float | None], scale: Scale = "linear", unit: Literal[
     """
     present = np.array([value for value in values if value is not None], np.float64)
     regular = _regular(present, scale)
-    zeros = present == 0 if scale == "log" else np.zeros(0)
+    zeros, negative = (present == 0, present < 0) if scale == "log" else (np.zeros(0), np.isnan(present))
     parts = []
     if len(regular):
         mean = _log_mean(regular) if scale == "log" else _mean(regular * (100 if unit == "%" else 1))
         alone = len(regular) == 1 or len(regular) == len(present) < len(values)
         parts.append(f"{mean} (n={len(regular)})" if alone else mean)
-    for name, hits in {"0": zeros, "inf": np.isinf(present), "undefined": np.isnan(present)}.items():
+    for name, hits in {"0": zeros, "inf": np.isinf(present), "undefined": np.isnan(present) | negative}.items():
         parts += [f"{name} ({int(hits.sum())}/{len(values)})"] if hits.any() else []
     return "; ".join(parts) or DASH
 

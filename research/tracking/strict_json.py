@@ -6,7 +6,7 @@ After a crash, a file of records may end in an incomplete line. Readers skip it,
 import json
 import math
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -66,11 +66,6 @@ def append(path: Path, record: Mapping[str, Any]) -> None:
     """Append a record, an object with a `step`, as one line."""
     with path.open("a", encoding="utf-8") as file:
         file.write(_line(record))
-
-
-def write_records(path: Path, records: Iterable[Mapping[str, Any]]) -> None:
-    """Replace the content of the file by these records."""
-    _replace(path, "".join(map(_line, records)))
 
 
 def read_records(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:

@@ -1,10 +1,11 @@
 """Checkpoints of one trial: orbax, plus a manifest, as orbax restores flipped bytes without an error.
 
-The state is saved as a flat dictionary, from the path of each leaf to its array, so that reading it does not need the
-classes that wrote it. The manifest is written last. It holds the step, the SHA-256 of every file that orbax wrote, and
-details of the caller, such as the records that belong to the state. A checkpoint without its manifest is an interrupted
-save. A checkpoint that differs from its manifest is not used: training resumes from the previous checkpoint. Other
-files in the folder, such as notes of the user, are ignored and kept.
+`research/training/state.py` defines the state. It is saved as a flat dictionary, from the path of each leaf to its
+array, so that reading it does not need the classes that wrote it. The manifest is written last. It holds the step, the
+SHA-256 of every file that orbax wrote, and details of the caller, such as the records that belong to the state. A
+checkpoint without its manifest is an interrupted save. A checkpoint that differs from its manifest is not used:
+training resumes from the previous checkpoint. Other files in the folder, such as notes of the user, are ignored and
+kept.
 
 A save in the experiment `attention` (6.4 MB) takes 729 ms with the digests and 710 ms without. At one checkpoint per
 minute, they cost 0.03% of the training time.
@@ -185,11 +186,12 @@ def _read(
     # Given a template, orbax would cast types and ignore shapes.
     leaves = manager.restore(int(folder.name), args=ocp.args.StandardRestore())
     for name in wanted if only_part else {**wanted, **leaves}:
-        kinds = [
-            (leaf.dtype, leaf.shape) if leaf is not None else None for leaf in (wanted.get(name), leaves.get(name))
-        ]
-        if kinds[0] != kinds[1]:
-            raise ValueError(f"not of this model: {name} is {kinds[1]}, not {kinds[0]}")
+        leaf, saved = (
+            "missing" if array is None else f"{array.dtype}{list(array.shape)}"
+            for array in (wanted.get(name), leaves.get(name))
+        )
+        if leaf != saved:
+            raise ValueError(f"not of this model: {name} is {saved}, not {leaf}")
     state = jax.tree.unflatten(jax.tree.structure(template), [np.asarray(leaves[name]) for name in wanted])
     return Checkpoint(int(folder.name), state, details)
 

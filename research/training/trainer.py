@@ -86,7 +86,7 @@ def train_trials(
         with _one_line_for_lack_of_space(directory), ProgressBar(shown=processes.is_first()) as bar:
             with _forget_if_rejected(new):
                 resolved = _resolve(waiting, bar)
-            processes.from_first(lambda: _clear(resolved, restart))
+            processes.from_first(lambda: _clear(resolved, rerun, restart))
             with Signals().watching() as signals:
                 results |= {result.name: result for result in _train_all(resolved, signals, bar)}
     return processes.from_first(lambda: [results[entry.name] for entry in entries])
@@ -135,11 +135,11 @@ def _forget_if_rejected(runs: Sequence[RunDirectory]) -> Iterator[None]:
         raise
 
 
-def _clear(trials: Sequence[Trial], restart: bool) -> None:
-    """Remove the results of trials that are trained again, and on `restart` the states of the others."""
-    for trial in trials:
-        if restart or trial.run.result():
-            with trial.run.claimed():
+def _clear(trials: Sequence[Trial], rerun: bool, restart: bool) -> None:
+    """On `rerun`, remove what finished trials have written; on `restart`, what unfinished trials have written."""
+    for trial in trials if rerun or restart else ():
+        with trial.run.claimed():
+            if rerun if trial.run.result() else restart:
                 trial.run.clear(trial.record_stems)
 
 

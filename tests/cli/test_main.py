@@ -282,7 +282,7 @@ def test_report_lists_the_metrics_of_runs(tmp_path, capsys):
         (["sweep", ATTENTION, "--limit=x"], "sweep: limit=x: must be a whole number"),
         (["sweep", ATTENTION, "--lim=1"], "sweep: --lim: no such option; did you mean --limit?"),
         (["sweep", ATTENTION, "--limit=1", "--limit=2"], "--limit: given twice"),
-        (["sweep", ATTENTION, "--executor=cloud"], "sweep: executor=cloud: must be one of local"),
+        (["train", "attention", "--rerun=yes"], "--rerun=yes: must be true or false"),
         (["sweep", ATTENTION, f"--runs-dir={ATTENTION}"], "attention: cannot be written to: Not a directory"),
         (["report"], "report: RUNS must be given"),
         (["report", "absent"], "absent: no such directory"),

@@ -220,7 +220,7 @@ def caption(number: int, k: int) -> str:
 
 
 def picture(number: int) -> bytes:
-    """A JPEG file of 24 rows and 32 columns, of one colour."""
+    """A JPEG file of 24 rows and 32 columns, of one color."""
     buffer = io.BytesIO()
     Image.new("RGB", (32, 24), (40 * number, 20, 90)).save(buffer, "JPEG")
     return buffer.getvalue()

@@ -71,7 +71,7 @@ def test_captions_are_of_one_language_and_in_one_split(loaded):
     assert found == {"train": ["Ein Ding."], "validation": ["Ein Dach."], "test": ["Zwei Dinge."]}
 
 
-def test_pictures_are_squares_of_colours(loaded):
+def test_pictures_are_squares_of_colors(loaded):
     for stamps in loaded["en"].values():
         assert all(one.pixels.shape == (96, 96, 3) and one.pixels.dtype == np.uint8 for one in stamps)
     drawn = loaded["en"]["train"][3].pixels

@@ -26,14 +26,14 @@ from research.errors import UserError
         ("I;16", 257 * 100, (100, 100, 100)),
     ],
 )
-def test_any_mode_becomes_colours_on_white(mode, color, seen, tmp_path):
+def test_any_mode_becomes_colors_on_white(mode, color, seen, tmp_path):
     Image.new(mode, (3, 2), color).save(tmp_path / "one.png")
     read = files.load_image(tmp_path / "one.png")
     assert (read.mode, read.size) == ("RGB", (3, 2))
     assert np.all(np.abs(np.asarray(read).astype(int) - seen) <= 1)
 
 
-def test_a_palette_with_a_transparent_colour_is_put_on_white(tmp_path):
+def test_a_palette_with_a_transparent_color_is_put_on_white(tmp_path):
     image = Image.new("P", (2, 1), 0)
     image.putpalette([10, 20, 30, 40, 50, 60])
     image.putpixel((1, 0), 1)
@@ -41,7 +41,7 @@ def test_a_palette_with_a_transparent_colour_is_put_on_white(tmp_path):
     assert np.asarray(files.load_image(tmp_path / "one.png")).tolist() == [[[255, 255, 255], [40, 50, 60]]]
 
 
-def test_colours_for_print_and_jpg_are_read(tmp_path):
+def test_colors_for_print_and_jpg_are_read(tmp_path):
     Image.new("CMYK", (9, 9), (0, 255, 255, 0)).save(tmp_path / "one.jpg")
     red = np.asarray(files.load_image(tmp_path / "one.jpg"))[4, 4]
     assert red[0] > 200 and red[1] < 60 and red[2] < 60

@@ -40,7 +40,7 @@ def test_a_picture_like_those_of_training_is_taken_as_it_is(bars):
 
 @pytest.mark.parametrize("factor", [1, 3, 10])
 @pytest.mark.parametrize("dark", [True, False])
-def test_ink_of_any_colour_and_size_is_brought_to_that_of_training(bars, factor, dark):
+def test_ink_of_any_color_and_size_is_brought_to_that_of_training(bars, factor, dark):
     image = Image.fromarray(np.pad(bars, 7))
     image = image.resize((image.width * factor, image.height * factor), Image.Resampling.NEAREST)
     found = read(ImageOps.invert(image) if dark else image)

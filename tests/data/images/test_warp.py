@@ -23,7 +23,7 @@ def distort(images: np.ndarray, seed: int = 0, **options: float) -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def blobs() -> np.ndarray:
-    """Forty equal pictures: an upright bar in the middle, of two colours."""
+    """Forty equal pictures: an upright bar in the middle, of two colors."""
     images = np.zeros((40, 28, 28, 2), np.float32)
     images[:, 6:22, 12:16] = (1.0, 0.5)
     return images
@@ -62,7 +62,7 @@ def test_leaning_pictures_hold_their_rows_and_lean_to_both_sides(blobs):
     assert np.all(np.abs(top) <= 0.4 * 6.5 + 1e-3) and top.min() < -1 and top.max() > 1
 
 
-def test_all_colours_are_distorted_alike_and_nothing_comes_from_outside(blobs):
+def test_all_colors_are_distorted_alike_and_nothing_comes_from_outside(blobs):
     found = distort(blobs, shift=3.0, scale=0.2, shear=0.4)
     np.testing.assert_allclose(found[..., 1], found[..., 0] / 2, atol=1e-6)
     edge = np.ones_like(blobs)
