@@ -24,15 +24,15 @@ class Sweep:
     """name or path of the experiment, for a file that does not name one"""
     runs_dir: Path = Path("runs")
     """where run directories go"""
-    limit: int = 0
-    """train the first N trials only; 0: all"""
+    limit: int | None = None
+    """train the first N trials only"""
     rerun: bool = False
     """train finished trials anew"""
     restart: bool = False
     """start unfinished trials at step 0, instead of at their last checkpoint"""
 
     def __post_init__(self) -> None:
-        require(self.limit >= 0, "limit", self.limit, "at least 0")
+        require(self.limit is None or self.limit > 0, "limit", self.limit, "at least 1")
 
 
 def run(args: Sequence[str]) -> None:
@@ -42,7 +42,7 @@ def run(args: Sequence[str]) -> None:
     sweep = spec.read(file, options.experiment)
     directory = writable(options.runs_dir / sweep.name)
     spec.save_copy(file, directory)
-    trials = sweep.trials[: options.limit or None]
+    trials = sweep.trials[: options.limit]
     for line in describe_duplicates(trials):
         print(f"warning: {line}", file=sys.stderr)
     from research.training.trainer import train_trials  # imports wandb and orbax, which `--help` does not need

@@ -25,7 +25,7 @@ def import_modules(args: Sequence[str]) -> list[str]:
             name = words.pop(0) if words else ""
         if "" not in sys.path and os.getcwd() not in sys.path:
             sys.path.append(os.getcwd())
-        fault = UserError(f"--import={name}: must be a module that Python finds")
+        fault = UserError(f"--import={name}: must be a module in the current directory or on PYTHONPATH")
         if not name or name.startswith("."):
             raise fault
         try:

@@ -154,6 +154,9 @@ def _nearest(key: str, options: Mapping[str, str]) -> str | None:
         return ALIASES[name]
     if key not in CHOICES and (inside := [other for other in options if other.startswith(f"{key}.")]):
         return inside[0]
+    siblings = [other for other in options if other.rpartition(".")[0] == section]
+    if close := difflib.get_close_matches(key, siblings, n=1, cutoff=0.9):
+        return close[0]
     same_section = sorted(options, key=lambda other: other.rpartition(".")[0] != section)
     for matches in (
         lambda last: last == name,

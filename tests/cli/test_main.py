@@ -278,7 +278,7 @@ def test_report_lists_the_metrics_of_runs(tmp_path, capsys):
         (["sweep", "attentio"], "attentio: no such sweep; did you mean attention?"),
         (["sweep", "research"], "research: no such sweep; must be the path of a file, or one of attention"),
         (["sweep", "absent.yaml"], "absent.yaml: cannot be read: No such file"),
-        (["sweep", ATTENTION, "--limit=-1"], "sweep: limit=-1: must be at least 0"),
+        (["sweep", ATTENTION, "--limit=0"], "sweep: limit=0: must be at least 1"),
         (["sweep", ATTENTION, "--limit=x"], "sweep: limit=x: must be a whole number"),
         (["sweep", ATTENTION, "--lim=1"], "sweep: --lim: no such option; did you mean --limit?"),
         (["sweep", ATTENTION, "--limit=1", "--limit=2"], "--limit: given twice"),

@@ -27,7 +27,7 @@ def test_a_module_of_the_working_directory_is_imported_and_taken_from_the_words(
     "words", [["--import=no_such_module_x"], ["--import=no_such_module_x.y"], ["--import"], ["--import=.."]]
 )
 def test_a_module_that_is_not_found_is_one_line(folder, words):
-    with pytest.raises(UserError, match=r"^--import=.*: must be a module that Python finds$"):
+    with pytest.raises(UserError, match=r"^--import=.*: must be a module in the current directory or on PYTHONPATH$"):
         import_modules(words)
 
 

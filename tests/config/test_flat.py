@@ -140,6 +140,7 @@ def test_an_unknown_key_is_named(key):
     ("keys", "line"),
     [
         ("sed", "no such option; did you mean seed?"),
+        ("training.step training.stps", "no such option; did you mean training.steps?"),
         ("lr optimizer.lr training.learning-rate", "no such option; did you mean optimizer.learning_rate?"),
         ("batch_size bs training.batchsize model.batch_size", "no such option; did you mean training.batch_size?"),
         ("model hidden_size modl.hidden_size hidden_dim", "no such option; did you mean model.hidden_size?"),

@@ -213,6 +213,18 @@ def test_where_the_first_records_are_lost_nothing_is_trained_until_a_restart_is_
     assert_same_run(interrupted, straight.directory / "rnn0", TRIALS["rnn0"])
 
 
+def test_what_another_launcher_finishes_meanwhile_is_kept(straight, interrupted, monkeypatch):
+    result, resolve = (straight.directory / "rnn0" / "result.json").read_text(), trainer._resolve
+
+    def finish_and_resolve(*args):
+        (interrupted / "result.json").write_text(result)
+        return resolve(*args)
+
+    monkeypatch.setattr(trainer, "_resolve", finish_and_resolve)
+    (outcome,) = train_trials([("rnn0", TRIALS["rnn0"])], interrupted.parent, restart=True)
+    assert outcome.skipped and (interrupted / "result.json").read_text() == result
+
+
 def test_a_finished_trial_is_trained_anew_where_that_is_asked_for(straight, tmp_path):
     shutil.copytree(straight.directory / "rnn0", tmp_path / "rnn0")
     (result,) = train_trials([("rnn0", TRIALS["rnn0"])], tmp_path, rerun=True)
