@@ -18,7 +18,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
@@ -59,8 +59,6 @@ class Sentences(Task):
     name: Literal["sentences"] = "sentences"
     length: int = 10
     vocabulary: int = 70
-    inputs: ClassVar[Literal["tokens"]] = "tokens"
-    target: ClassVar[Literal["tokens"]] = "tokens"
 
     @functools.cached_property
     def spec(self) -> TaskSpec:
