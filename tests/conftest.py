@@ -48,7 +48,7 @@ jaxtyping.install_import_hook(CHECKED, f"{typechecking.__name__}.typechecker")
 
 
 def pytest_collection_finish() -> None:
-    """Look for garbage less often, and not among what is imported: it took an eighth of the time of the tests."""
+    """Look for garbage less often, and not among what is imported."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)
