@@ -150,6 +150,9 @@ def test_a_damaged_checkpoint_is_said(run):
 
 def test_a_finished_run_without_its_last_checkpoint_is_said(run):
     shutil.move(run.path / "checkpoint" / "5", run.path / "checkpoint" / "4")
+    assert "checkpoint/4: holds the state of step 5" in refused(run.path)
+    manifest = run.path / "checkpoint" / "4" / "manifest.json"
+    manifest.write_text(manifest.read_text().replace('"step": 5', '"step": 4'))  # as an older checkpoint
     assert "its last checkpoint, of step 5, is missing or incomplete" in refused(run.path)
 
 
