@@ -1,6 +1,5 @@
 """Start a command, and turn its errors into one line on stderr and an exit code."""
 
-import difflib
 import errno
 import importlib
 import os
@@ -9,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from research.errors import Stopped, UserError
+from research.errors import Stopped, UserError, suggest
 
 COMMANDS = ("list", "train", "sweep", "report", "data", "predict")
 USAGE = """\
@@ -86,9 +85,7 @@ def _dispatch(args: list[str]) -> int:
     if any(word.partition("=")[0] == "--experiment" for word in args) and args[0].startswith("--"):
         args = ["train", *args]  # what W&B's default command starts: flags alone
     if args[0] not in COMMANDS:
-        close = difflib.get_close_matches(args[0], COMMANDS, n=1)
-        hint = f"did you mean {close[0]}?" if close else f"must be one of {', '.join(COMMANDS)}"
-        raise UserError(f"{args[0]}: no such command; {hint}")
+        raise UserError(f"{args[0]}: no such command; {suggest(args[0], COMMANDS)}")
     from research.config.extensions import import_modules  # imports jax, which the help above does not need
 
     words = import_modules(args[1:])

@@ -1,6 +1,5 @@
 """What the command `data` prints and does: which corpora there are, preparing one, what is in it."""
 
-import difflib
 import sys
 import textwrap
 from collections.abc import Sequence
@@ -11,7 +10,7 @@ from research.data.corpora.corpus import Corpus
 from research.data.corpora.fetch import data_folder, manual_folder
 from research.data.corpora.source import Source, counts
 from research.data.corpora.stock import TfdsCorpus
-from research.errors import UserError
+from research.errors import UserError, suggest
 
 
 def print_list() -> None:
@@ -83,8 +82,8 @@ def _find(name: str) -> tuple[Corpus, str | None]:
             allowed = f"must be one of {', '.join(corpus.configs)}" if corpus.configs else f"{name} has none"
             raise UserError(f"data: {name}/{config}: no such config; {allowed}")
         return corpus, config or next(iter(corpus.configs), None)
-    close = [known for known in CORPORA if known.startswith(name)] or difflib.get_close_matches(name, CORPORA)
-    hint = f"did you mean {' or '.join(close)}?" if close else f"must be one of {', '.join(CORPORA)}"
+    starting = [known for known in CORPORA if known.startswith(name)]
+    hint = f"did you mean {' or '.join(starting)}?" if starting else suggest(name, CORPORA)
     raise UserError(f"data: {name}: no such corpus; {hint}")
 
 

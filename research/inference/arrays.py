@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from research.batch import TaskSpec
-from research.errors import UserError
+from research.errors import UserError, first_line
 
 MAX_LENGTH = 2**17
 """Most steps of an input: memory bounds them."""
@@ -32,8 +32,7 @@ def read_array(path: str, spec: TaskSpec) -> np.ndarray:
                 raise ValueError(f"it holds {len(array.files)} arrays")
             array = array[array.files[0]]
     except Exception as error:  # what NumPy, zipfile and the readers of JSON raise for damaged files has no common type
-        reason = f"{error}".partition("\n")[0]
-        raise UserError(f"{path}: must hold one array, as .npy, .npz or JSON ({reason})") from error
+        raise UserError(f"{path}: must hold one array, as .npy, .npz or JSON ({first_line(error)})") from error
     return check_array(array, spec, path)
 
 

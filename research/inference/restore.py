@@ -108,7 +108,7 @@ def _load_state(run: RunDirectory, config: Config, spec: TaskSpec) -> tuple[int,
     step, ok = jax.ShapeDtypeStruct((), np.int32), jax.ShapeDtypeStruct((), np.bool_)
     unread: Any = None
     template = TrialState(params, optimizer=unread, step=step, ok=ok, average=average, schedule=unread)  # pyright: ignore
-    number, state = checkpoint.read(run.path / "checkpoint", template)
+    number, state = checkpoint.read(run.checkpoints, template)
     return number, state, graphdef
 
 

@@ -11,7 +11,6 @@ the order of its gates: `help(research.cells.LSTM)`.
 A layer computes in the type of its weights: float32, or float64 where `jax_enable_x64` is on.
 """
 
-import difflib
 import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -26,7 +25,7 @@ from jaxtyping import Array, Float
 from research.cells import CELLS
 from research.cells.cell import Carry, Cell, Weights
 from research.cells.initializers import InitOptions, InitScheme
-from research.errors import UserError
+from research.errors import UserError, suggest
 from research.recurrence.kernels.backward import Noise, Plan, plain_recurrence
 from research.recurrence.unroll import unroll
 
@@ -196,9 +195,7 @@ def _cell_of(cell: Cell | str) -> Cell:
     if isinstance(cell, Cell):
         return cell
     if cell not in CELLS:
-        close = difflib.get_close_matches(cell, CELLS, n=1)
-        hint = f"did you mean {close[0]}?" if close else f"must be one of {', '.join(CELLS)}"
-        raise UserError(f"cell={cell}: no such cell; {hint}")
+        raise UserError(f"cell={cell}: no such cell; {suggest(cell, CELLS)}")
     return CELLS[cell]()
 
 

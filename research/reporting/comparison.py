@@ -90,13 +90,13 @@ def read(directories: Sequence[Path | str], columns: Sequence[Column] = ()) -> t
         except UserError as error:
             faults.append(_fault(part, error))
             continue
-        own = {*LABELS, "seed", experiment.rows}
-        parameters = folders[part.index].map(lambda folder: ",".join(sorted({*sweeps[folder].values} - own)))  # noqa: B023
-        for _, group in part.groupby(parameters, sort=True):
-            of = [sweeps[folder] for folder in folders[group.index].unique() if sweeps[folder].name]
+        declared = {*LABELS, "seed", experiment.rows}
+        varied = [",".join(sorted(sweeps[folder].values.keys() - declared)) for folder in folders[part.index]]
+        for _, group in part.groupby(pd.Series(varied, part.index), sort=True):
+            files = [sweeps[folder] for folder in folders[group.index].unique() if sweeps[folder].name]
             shown = replace(experiment, columns=tuple(columns)) if columns else experiment
             _check_columns(experiment.columns, group, ALIKE)
-            comparisons.append(compare(Path(str(name)).stem, shown, group, of))
+            comparisons.append(compare(Path(str(name)).stem, shown, group, files))
     if not comparisons:
         raise UserError("; ".join(faults))
     return comparisons, faults
@@ -105,19 +105,19 @@ def read(directories: Sequence[Path | str], columns: Sequence[Column] = ()) -> t
 def compare(name: str, experiment: Experiment, trials: pd.DataFrame, sweeps: Sequence[SweepFile] = ()) -> Comparison:
     """Return the trials in order: as the sweeps list their values, else as the experiment declares its own."""
     trials, count = _distinct(trials), len(trials)
-    given: dict[str, list[Any]] = {}
+    listed_values: dict[str, list[Any]] = {}
     for sweep in sweeps:
-        given |= {key: [*given.get(key, ()), *listed] for key, listed in sweep.values.items()}
+        listed_values |= {key: [*listed_values.get(key, ()), *listed] for key, listed in sweep.values.items()}
     texts = _texts(trials)
     varying = [key for key in texts if len(texts[key].unique()) > 1]
-    ranks = {key: _ranks(trials[key], [*given.get(key, ()), *_declared(experiment, key)]) for key in varying}
+    ranks = {key: _ranks(trials[key], [*listed_values.get(key, ()), *_declared(experiment, key)]) for key in varying}
     ranks = pd.DataFrame(ranks, trials.index)
     in_rows = any(key.startswith("task.") for variant in experiment.variants.values() for key in variant)
     tasks = trials["task"].map(lambda task: task.name if in_rows else task.describe())
     task_keys = [key for key in ranks if key.startswith("task.")]
     ranks["task"] = _ranks(tasks, tasks[ranks.sort_values(task_keys).index] if task_keys else ())
     sections = trials["setting"] + ": " + tasks
-    keys = _row_keys(texts[varying], sections, list(given), experiment.rows)
+    keys = _row_keys(texts[varying], sections, list(listed_values), experiment.rows)
     trials = trials.assign(section=sections, row=_labels(trials, keys))
     by = [key for key in ("setting", "task", *keys, "seed") if key in ranks]
     trials = trials.loc[ranks.sort_values(by, kind="stable").index]

@@ -7,7 +7,6 @@ The format: https://docs.wandb.ai/guides/sweeps/sweep-config-keys.
 """
 
 import contextlib
-import difflib
 import itertools
 import math
 import os
@@ -22,7 +21,7 @@ from research.config import experiment as experiments
 from research.config.extensions import import_modules
 from research.config.flags import read_flags
 from research.config.naming import NamedConfig, folder_name, name_trial
-from research.errors import UserError
+from research.errors import UserError, suggest
 from research.options import require
 from research.sweep import parameters
 from research.sweep.parameters import Parameter
@@ -58,8 +57,7 @@ def find(path: Path) -> Path:
         return path
     known = files()
     if str(path) not in known:
-        close = difflib.get_close_matches(str(path), known, n=1)
-        hint = f"did you mean {close[0]}?" if close else f"must be the path of a file, or one of {', '.join(known)}"
+        hint = suggest(str(path), known).replace("must be", "must be the path of a file, or")
         raise UserError(f"{path}: no such sweep; {hint}")
     return known[str(path)]
 
@@ -155,9 +153,7 @@ def _check_keys(content: dict[str, Any]) -> None:
         raise UserError("early_terminate and method=bayes: need W&B's server; use `wandb sweep`")
     for key in content:
         if key not in USED + UNUSED:
-            close = difflib.get_close_matches(str(key), USED + UNUSED, n=1)
-            hint = f"did you mean {close[0]}?" if close else f"must be one of {', '.join(sorted(USED + UNUSED))}"
-            raise UserError(f"{key}: no such key; {hint}")
+            raise UserError(f"{key}: no such key; {suggest(str(key), sorted(USED + UNUSED))}")
     for key in ("method", "parameters"):
         if content.get(key) is None:
             raise UserError(f"{key}: must be set")

@@ -92,6 +92,11 @@ class RunDirectory:
         """Path of `processor.json`."""
         return self.path / "processor.json"
 
+    @property
+    def checkpoints(self) -> Path:
+        """Folder of the checkpoints."""
+        return self.path / "checkpoint"
+
     def options(self) -> dict[str, Any]:
         """Return the flat dotted keys and values of `config.json`, including unknown ones."""
         flat = strict_json.read(self.config_file)
@@ -198,7 +203,7 @@ class RunDirectory:
         """Remove the result, the records and the checkpoints, so that the trial is trained anew."""
         for path in (self.result_file, self.processor_file, *map(self._file, stems)):
             path.unlink(missing_ok=True)
-        shutil.rmtree(self.path / "checkpoint", ignore_errors=True)
+        shutil.rmtree(self.checkpoints, ignore_errors=True)
         shutil.rmtree(self.path / "wandb", ignore_errors=True)
 
     def _file(self, stem: str) -> Path:

@@ -20,7 +20,7 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from research.errors import UserError
+from research.errors import UserError, first_line
 from research.probes.gradient_flow import TINY, color_scale, heatmap_rows
 
 HUGE = float(np.finfo(np.float32).max)
@@ -133,7 +133,7 @@ class WandbRun:
                 action()
         except Exception as error:  # no failure of W&B may end a training
             self._mode = "disabled"
-            _warn(f"W&B failed, training continues without it: {_first_line(error)}")
+            _warn(f"W&B failed, training continues without it: {first_line(error)}")
 
     def _start(self) -> None:
         try:
@@ -142,7 +142,7 @@ class WandbRun:
             if self._mode != "online" or self._unreachable:
                 raise
             WandbRun._unreachable = True
-            _warn(f"W&B cannot be reached, runs stay offline until `wandb sync`: {_first_line(error)}")
+            _warn(f"W&B cannot be reached, runs stay offline until `wandb sync`: {first_line(error)}")
             self._run = self._init("offline", secrets.token_hex(4))  # the failed attempt has used the id
 
     def _init(self, mode: str, run_id: str) -> Any:
@@ -245,7 +245,7 @@ def _logged_in() -> bool:
         host = wandb.setup(wandb.Settings(silent=True)).settings.base_url
         return wbauth.authenticate_session(host=host, source="", prompt=False, update_session=False) is not None
     except Exception as error:  # a malformed key
-        _warn(f"W&B login cannot be used, runs stay offline: {_first_line(error)}")
+        _warn(f"W&B login cannot be used, runs stay offline: {first_line(error)}")
         return False
 
 
@@ -286,7 +286,3 @@ def _background() -> ThreadPoolExecutor:
 def _warn(line: str) -> None:
     """Print the line, once."""
     print(f"warning: {line}", file=sys.stderr)
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]

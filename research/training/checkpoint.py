@@ -24,7 +24,7 @@ import jax
 import numpy as np
 import orbax.checkpoint as ocp
 
-from research.errors import UserError
+from research.errors import UserError, first_line
 from research.tracking import strict_json
 
 Tree = TypeVar("Tree")
@@ -102,7 +102,7 @@ def restore(
                 valid = _read(manager, folder, template, reject)
                 break
             except Exception as error:  # orbax raises ValueError, KeyError, FileNotFoundError and bare Exceptions
-                faults[folder] = _reason(error)
+                faults[folder] = first_line(error)[:120]
     if faults and valid is None:
         reasons = "; ".join(f"{folder.name}: {fault}" for folder, fault in faults.items())
         raise UserError(f"{directory}: no valid checkpoint is left ({reasons}); --restart trains anew from step 0")
@@ -132,7 +132,7 @@ def read(directory: Path, template: Tree) -> tuple[int, Tree]:
         with _manager(directory, read_only=True) as manager:
             return _read(manager, folder, template, only_part=True)[:2]
     except Exception as error:  # see `restore`
-        raise UserError(f"{folder}: {_reason(error)}") from error
+        raise UserError(f"{folder}: {first_line(error)[:120]}") from error
 
 
 def newest_details(directory: Path) -> Mapping[str, Any]:
@@ -199,10 +199,6 @@ def _read(
 def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _reason(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:120]
 
 
 def _manager(directory: Path, read_only: bool = False) -> ocp.CheckpointManager:

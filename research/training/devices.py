@@ -12,7 +12,7 @@ from typing import Any
 
 import jax
 
-from research.errors import UserError
+from research.errors import UserError, first_line
 
 DEVICE_COUNT_FLAG = "--xla_force_host_platform_device_count"
 SOURCES = Path(__file__).parents[1]
@@ -40,8 +40,7 @@ def require() -> None:
     try:
         jax.devices()
     except (RuntimeError, AssertionError) as error:  # AssertionError: a known platform without its plugin
-        reason = str(error).partition("\n")[0] or "no such device"
-        raise UserError(f"JAX_PLATFORMS={os.environ.get('JAX_PLATFORMS', '')}: {reason}") from error
+        raise UserError(f"JAX_PLATFORMS={os.environ.get('JAX_PLATFORMS', '')}: {first_line(error)}") from error
 
 
 def cores() -> int:

@@ -19,7 +19,7 @@ from research.training.result import PackResult, compose, summarize_probes
 from research.training.state import TrialState
 from research.training.step import Record, Sums
 from research.training.stopwatch import Stopwatch
-from research.training.trial import Start, Trial, TrialResult
+from research.training.trial import Start, Trial, TrialResult, record_stems
 
 ERROR_NAMES: Mapping[str, str] = {
     "tokens": "token_error_rate",
@@ -74,7 +74,7 @@ class _TrialJournal:
 
     def __init__(self, trial: Trial, start: Start) -> None:
         self.trial, self.batch_shards = trial, start.batch_shards
-        records = trial.run.rewind(trial.record_stems, start.snapshot)
+        records = trial.run.rewind(record_stems(trial.options), start.snapshot)
         self.summary: dict[str, Any] = {}
         for record in records.get(METRICS, ()):
             self._summarize(record)
@@ -118,8 +118,8 @@ class _TrialJournal:
 
     def save(self, step: int, state: TrialState) -> None:
         """Save a checkpoint that counts on the records so far, which are flushed to disk before."""
-        details = {"batch_shards": self.batch_shards, **self.trial.run.snapshot(self.trial.record_stems)}
-        checkpoint.save(self.trial.checkpoints, step, state, details)
+        details = {"batch_shards": self.batch_shards, **self.trial.run.snapshot(record_stems(self.trial.options))}
+        checkpoint.save(self.trial.run.checkpoints, step, state, details)
 
     def finish(self, pack: PackResult, state: TrialState, test: Evaluation) -> TrialResult:
         """Write and return the result."""

@@ -20,7 +20,7 @@ from typing import NamedTuple, get_args
 import jax
 import numpy as np
 
-from research.errors import Stopped, UserError
+from research.errors import Stopped, UserError, first_line
 from research.recurrence.kernels import cudnn
 from research.tasks import task as tasks
 from research.tasks.task import EvalExamples, Evaluation, Split
@@ -38,7 +38,7 @@ from research.training.result import PackResult
 from research.training.signals import Signals
 from research.training.step import Program
 from research.training.stopwatch import Stopwatch
-from research.training.trial import Start, Trial, TrialResult, check, find_starts
+from research.training.trial import Start, Trial, TrialResult, check, find_starts, record_stems
 
 RESUME = "the same command resumes from the last checkpoint"
 ORBAX_CODES = ("RESOURCE_EXHAUSTED", "NOT_FOUND", "PERMISSION_DENIED", "FAILED_PRECONDITION")
@@ -80,7 +80,7 @@ def train_trials(
     devices.use_all_cores()
     devices.require()
     compilation.enable_cache()
-    entries, new = processes.from_first(lambda: _open(trials, directory, rerun))
+    entries, new = processes.from_first(lambda: _open(trials, directory, rerun, restart))
     results = {entry.name: entry.result for entry in entries if entry.result}
     if waiting := [entry for entry in entries if not entry.result]:
         with _one_line_for_lack_of_space(directory), ProgressBar(shown=processes.is_first()) as bar:
@@ -93,7 +93,7 @@ def train_trials(
 
 
 def _open(
-    trials: Sequence[tuple[str, TrialOptions]], directory: Path, rerun: bool
+    trials: Sequence[tuple[str, TrialOptions]], directory: Path, rerun: bool, restart: bool
 ) -> tuple[list[_Entry], list[RunDirectory]]:
     """Create the run directories; return all trials, and the directories that this process created."""
     for name, count in Counter(name for name, _ in trials).items():
@@ -109,7 +109,7 @@ def _open(
             entries.append(_Entry(name, config, run, None if rerun else TrialResult.read(name, run, config)))
         for entry in entries:
             if not entry.result:
-                check(entry.config, entry.run)
+                check(entry.config, entry.run, restart)
                 with entry.run.claimed():  # fails at once if another process trains it
                     pass
     return entries, new
@@ -140,7 +140,7 @@ def _clear(trials: Sequence[Trial], rerun: bool, restart: bool) -> None:
     for trial in trials if rerun or restart else ():
         with trial.run.claimed():
             if rerun if trial.run.result() else restart:
-                trial.run.clear(trial.record_stems)
+                trial.run.clear(record_stems(trial.options))
 
 
 def _resolve(entries: Sequence[_Entry], bar: ProgressBar) -> list[Trial]:
@@ -169,7 +169,8 @@ def _train_all(trials: Sequence[Trial], signals: Signals, bar: ProgressBar) -> l
 
 def _claim(trials: Sequence[Trial], claims: contextlib.ExitStack) -> None:
     for trial in trials:
-        RunDirectory.create(trial.run.path, trial.config)  # a rejected launcher may have removed what it had created
+        if not trial.run.config_file.exists():  # another launcher has removed what it had created
+            RunDirectory.create(trial.run.path, trial.config)
         claims.enter_context(trial.run.claimed())
 
 
@@ -320,14 +321,14 @@ def _one_line_for_lack_of_space(directory: Path) -> Iterator[None]:
     try:
         yield
     except (jax.errors.JaxRuntimeError, MemoryError, ValueError) as error:
-        text = str(error).partition("\n")[0]
+        text = first_line(error)[:120]
         no_memory = isinstance(error, MemoryError) or "Out of memory" in text
         no_space = isinstance(error, ValueError) and any(code in text for code in ORBAX_CODES)
         if no_space:
-            raise UserError(f"{directory}: cannot be written ({text[:120]}); {RESUME}") from error
+            raise UserError(f"{directory}: cannot be written ({text}); {RESUME}") from error
         if no_memory or "RESOURCE_EXHAUSTED" in text:
             advice = "a smaller model.hidden_size, training.batch_size or sweep needs less"
-            raise UserError(f"out of memory: {text[:120]}; {advice}") from error
+            raise UserError(f"out of memory: {text}; {advice}") from error
         raise
     except OSError as error:
         reason, place = error.strerror or error, error.filename or directory

@@ -49,16 +49,6 @@ class Trial:
             options.decoding.resolve(task.spec.target_length)  # checks the lengths
         return cls(name, config, options, task, run)
 
-    @property
-    def checkpoints(self) -> Path:
-        """Folder of the checkpoints."""
-        return checkpoints(self.run)
-
-    @property
-    def record_stems(self) -> tuple[str, ...]:
-        """Names of the record files, without their suffix."""
-        return record_stems(self.options)
-
 
 @dataclass(frozen=True)
 class Start:
@@ -98,27 +88,24 @@ class TrialResult:
         return cls(name, run.path, result["status"], result["summary"], True, outdated, result.get("signatures", {}))
 
 
-def checkpoints(run: RunDirectory) -> Path:
-    """Return the folder of a run's checkpoints."""
-    return run.path / "checkpoint"
-
-
 def record_stems(options: TrialOptions) -> tuple[str, ...]:
     """Return the names of a run's record files, without their suffix."""
     return METRICS, *options.probes.enabled()
 
 
-def check(options: TrialOptions, run: RunDirectory) -> None:
-    """Check that a run can start or resume on this machine.
+def check(options: TrialOptions, run: RunDirectory, restart: bool) -> None:
+    """Check that a run can start or resume on this machine; on `restart`, whatever it has written so far.
 
     Raises:
         UserError: if a record cannot be read, there are too few devices, or the shards do not fit them.
     """
-    run.check_records(record_stems(options))
+    details = {} if restart else checkpoint.newest_details(run.checkpoints)
+    if not restart:
+        run.check_records(record_stems(options))
     if options.model.backend == "cudnn":
         cudnn.require_kernel()
     num_devices, processes = jax.device_count(), jax.process_count()
-    training, decided = options.training, checkpoint.newest_details(checkpoints(run)).get("batch_shards")
+    training, decided = options.training, details.get("batch_shards")
     if decided and (decided > num_devices or (processes > 1 and decided != num_devices)):
         needs = f"the run was started with {decided} batch shards and needs as many devices"
         raise UserError(f"{run.path}: {needs}, not {num_devices}; resume it where they exist, or remove the directory")
@@ -140,14 +127,16 @@ def find_starts(trials: Sequence[Trial], template: TrialState) -> tuple[dict[str
     results = [result for trial in trials if (result := TrialResult.read(trial.name, trial.run, trial.config))]
     finished = {result.name for result in results}
     unfinished = [trial for trial in trials if trial.name not in finished]
-    found = {trial.name: checkpoint.restore(trial.checkpoints, template, trial.run.mismatch) for trial in unfinished}
-    new = sum(start is None for start in found.values())
+    checkpoints = {
+        trial.name: checkpoint.restore(trial.run.checkpoints, template, trial.run.mismatch) for trial in unfinished
+    }
+    new = sum(saved is None for saved in checkpoints.values())
     starts = {}
     for trial in unfinished:
         if processor := trial.task.processor():
             trial.run.save_processor({"spec": asdict(trial.task.spec), "processor": processor.to_dict()})
-        if start := found[trial.name]:
-            starts[trial.name] = Start(start.step, start.state, start.details["batch_shards"], start.details)
+        if saved := checkpoints[trial.name]:
+            starts[trial.name] = Start(saved.step, saved.state, saved.details["batch_shards"], saved.details)
         else:
             starts[trial.name] = Start(0, None, _decide_shards(trial.options, new))
     return starts, results

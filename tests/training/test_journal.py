@@ -15,7 +15,7 @@ from research.training.result import PackResult
 from research.training.state import TrialState
 from research.training.step import Record, Sums
 from research.training.stopwatch import Stopwatch
-from research.training.trial import Start, Trial, TrialResult
+from research.training.trial import Start, Trial, TrialResult, record_stems
 from tests.training.trials import WORDS, of, trial_of
 
 CONFIG = of(cell__name="sru", training__steps=8, training__log_every=4)
@@ -170,7 +170,7 @@ def test_a_resumed_run_drops_what_it_will_record_again_and_counts_on_from_the_se
     for start, stop in ((0, 4), (4, 7), (7, 8)):
         watch.seconds += 3.0
         write(journal, start, stop, record(stop - start), record(stop - start))
-        snapshots.append([trial.run.snapshot(trial.record_stems) for trial in trials])
+        snapshots.append([trial.run.snapshot(record_stems(trial.options)) for trial in trials])
     watch = Stopwatch(0.0)
     Journal(trials, [Start(4, None, 1, snapshot) for snapshot in snapshots[0]], watch)
     assert watch.seconds == 3.0  # and not 9
@@ -183,7 +183,7 @@ def test_a_resumed_run_drops_what_it_will_record_again_and_counts_on_from_the_se
 def test_a_resumed_journal_sums_up_what_it_reads_once_and_what_it_writes(trials, monkeypatch):
     journal = Journal(trials, [Start(0, None, 1)] * len(trials), Stopwatch(0.0))
     write(journal, 0, 4, record(4, loss=4), record(4, loss=8))
-    starts = [Start(4, None, 1, trial.run.snapshot(trial.record_stems)) for trial in trials]
+    starts = [Start(4, None, 1, trial.run.snapshot(record_stems(trial.options))) for trial in trials]
     reads = []
     real = type(trials[0].run).records
     monkeypatch.setattr(type(trials[0].run), "records", lambda run, stem: reads.append(stem) or real(run, stem))

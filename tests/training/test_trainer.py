@@ -202,11 +202,20 @@ def test_where_the_last_records_are_lost_the_checkpoint_before_them_is_taken(str
     assert_same_run(interrupted, straight.directory / "rnn0", TRIALS["rnn0"])
 
 
-def test_where_the_first_records_are_lost_nothing_is_trained_until_a_restart_is_asked_for(straight, interrupted):
-    (interrupted / "gradient_flow.jsonl").write_text("")
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        ("", r"records are missing: gradient_flow\.jsonl.*--restart"),
+        ("[]\n", r"gradient_flow\.jsonl:1: not a record"),
+    ],
+)
+def test_where_the_first_records_are_lost_nothing_is_trained_until_a_restart_is_asked_for(
+    damage, message, straight, interrupted
+):
+    (interrupted / "gradient_flow.jsonl").write_text(damage)
     before = (interrupted / "metrics.jsonl").read_text()
     trials = [("rnn0", TRIALS["rnn0"])]
-    with pytest.raises(UserError, match=r"records are missing: gradient_flow\.jsonl.*--restart"):
+    with pytest.raises(UserError, match=message):
         train_trials(trials, interrupted.parent)
     assert (interrupted / "metrics.jsonl").read_text() == before
     train_trials(trials, interrupted.parent, restart=True)

@@ -14,7 +14,7 @@ from research.errors import UserError
 from research.tracking.run_directory import RunDirectory
 from research.training import checkpoint
 from research.training.trainer import train_trials
-from research.training.trial import Start, Trial, find_starts
+from research.training.trial import Start, Trial, find_starts, record_stems
 from tests.training.trials import assert_same_run, counting_compilations, hparams_of, of, program, trial_of
 
 AUTO = of(training__batch_shards=0, cell__name="rnn")
@@ -35,8 +35,8 @@ def starts(*trials: Trial) -> list[Start]:
 
 def save_checkpoint(trial: Trial, batch_shards: int) -> None:
     state = jax.jit(program(AUTO).init)(hparams_of(AUTO))
-    details = {"batch_shards": batch_shards, **trial.run.snapshot(trial.record_stems)}
-    checkpoint.save(trial.checkpoints, 2, state, details)
+    details = {"batch_shards": batch_shards, **trial.run.snapshot(record_stems(trial.options))}
+    checkpoint.save(trial.run.checkpoints, 2, state, details)
 
 
 def shards_of(*trials: Trial) -> list[int]:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Int
 
-from research.errors import UserError
+from research.errors import UserError, first_line
 
 BLOCK = 256
 """Examples that are read at once."""
@@ -113,8 +113,7 @@ def reading(folder: Any) -> Iterator[None]:
     except UserError:
         raise
     except Exception as error:  # what the readers of JSON, protocol buffers and array records raise has no common type
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise UserError(f"{folder}: cannot be read ({reason}); delete this folder and try again") from error
+        raise UserError(f"{folder}: cannot be read ({first_line(error)}); delete this folder and try again") from error
 
 
 def _builder(folder: str | Path) -> Any:

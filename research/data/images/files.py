@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from research.errors import UserError
+from research.errors import UserError, first_line
 
 MAX_SIDE = 20_000
 """Most pixels of a side."""
@@ -44,8 +44,7 @@ def load_image(path: str | Path) -> Image.Image:
     except FileNotFoundError as error:
         raise UserError(f"{path}: no such file") from error
     except (OSError, SyntaxError, ValueError, EOFError) as error:  # what Pillow raises has no common type
-        text = getattr(error, "strerror", None) or str(error)  # the latter repeats the path of a system's error
-        reason = (text.splitlines() or [type(error).__name__])[0]
+        reason = getattr(error, "strerror", None) or first_line(error)  # the latter repeats the path
         raise UserError(f"{path}: cannot be read as an image ({reason})") from error
     allowed = f"at most {MAX_SIDE} on each side" if too_long else "at least 1 on each side"
     raise UserError(f"{path}: is {file.size[0]} pixels wide and {file.size[1]} high; must be {allowed}")

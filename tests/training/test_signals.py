@@ -1,0 +1,64 @@
+"""A signal stops a training after a checkpoint, or asks for one; it never costs a record or a bit."""
+
+import contextlib
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from research.errors import Stopped
+from research.training import checkpoint, trainer
+from research.training.signals import Signals
+from tests.training.trials import assert_same_run, of
+
+CONFIG = of(cell__name="rnn", training__checkpoint_seconds=3600.0)
+
+pytestmark = pytest.mark.usefixtures("quick_compilation")
+
+
+def test_the_first_signal_is_noted_and_the_second_ends_at_once(capsys):
+    before = signal.getsignal(signal.SIGTERM)
+    with Signals().watching() as signals:
+        os.kill(os.getpid(), signal.SIGUSR1)
+        assert signals.save and not signals.stop
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert signals.stop == signal.SIGTERM and "saving" in capsys.readouterr().err
+        with pytest.raises(Stopped) as stopped:
+            os.kill(os.getpid(), signal.SIGHUP)
+    assert stopped.value.exit_code == 129
+    assert signal.getsignal(signal.SIGTERM) == before
+
+
+def test_what_is_ignored_stays_ignored():
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does
+    try:
+        with Signals().watching() as signals:
+            os.kill(os.getpid(), signal.SIGHUP)
+            assert not signals.stop
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def saved_steps(monkeypatch, directory: Path, **arrived) -> list[int]:
+    """Train while these signals have arrived, and return the steps of the checkpoints that are saved."""
+    steps, save = [], checkpoint.save
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoint, "save", lambda *args: steps.append(args[1]) or save(*args))
+        if arrived:
+            signals = Signals()
+            vars(signals).update(arrived)
+            patch.setattr(trainer.Signals, "watching", lambda self: contextlib.nullcontext(signals))
+        with contextlib.suppress(Stopped):
+            trainer.train_trials([("trial", CONFIG)], directory)
+    return steps
+
+
+def test_a_checkpoint_is_saved_at_the_first_record_after_a_signal(monkeypatch, tmp_path):
+    assert saved_steps(monkeypatch, tmp_path / "straight") == [8]
+    assert saved_steps(monkeypatch, tmp_path / "stopped", stop=signal.SIGTERM) == [2]
+    assert not (tmp_path / "stopped" / "trial" / "result.json").exists()
+    assert saved_steps(monkeypatch, tmp_path / "stopped") == [8]
+    assert saved_steps(monkeypatch, tmp_path / "warned", save=True) == [2, 8]
+    for name in ("stopped", "warned"):
+        assert_same_run(tmp_path / name / "trial", tmp_path / "straight" / "trial", CONFIG)
