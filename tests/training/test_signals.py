@@ -3,15 +3,23 @@
 import contextlib
 import os
 import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from research.config.config import Config
+from research.config.flat import unflatten
 from research.errors import Stopped
+from research.tracking.run_directory import RunDirectory
 from research.training import checkpoint, trainer
 from research.training.signals import Signals
-from tests.training.trials import assert_same_run, of
+from tests.training.trials import assert_same_run, of, record_lines
 
+ROOT = Path(__file__).parents[2]
 CONFIG = of(cell__name="rnn", training__checkpoint_seconds=3600.0)
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
@@ -62,3 +70,42 @@ def test_a_checkpoint_is_saved_at_the_first_record_after_a_signal(monkeypatch, t
     assert saved_steps(monkeypatch, tmp_path / "warned", save=True) == [2, 8]
     for name in ("stopped", "warned"):
         assert_same_run(tmp_path / name / "trial", tmp_path / "straight" / "trial", CONFIG)
+
+
+def command(directory: Path) -> list[str]:
+    config: Config = of()
+    flags = {
+        "task.name": "adding",
+        "task.length": 8,
+        "cell.name": "rnn",
+        "model.hidden_size": 4,
+        "training.steps": 3000,
+        "training.batch_size": 4,
+        "training.log_every": 50,
+        "training.checkpoint_seconds": 0.01,
+        "probes.gradient_flow.every": 500,
+        "wandb.mode": config.wandb.mode,
+        "runs-dir": directory,
+    }
+    return [sys.executable, "-m", "research", "train", "gradient_norms", *(f"--{k}={v}" for k, v in flags.items())]
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_a_stopped_process_resumes_with_the_same_command_to_the_same_bits(number, tmp_path):
+    env = {**os.environ, "JAX_DISABLE_MOST_OPTIMIZATIONS": "true"}
+    quiet: dict[str, Any] = {"cwd": ROOT, "env": env, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    whole = subprocess.Popen(command(tmp_path / "whole"), **quiet)
+    with subprocess.Popen(command(tmp_path / "killed"), **quiet) as process:
+        deadline = time.monotonic() + 600  # on a busy machine the start alone takes minutes
+        while not list(tmp_path.glob(f"killed/gradient_norms/*/checkpoint/*/{checkpoint.MANIFEST}")):
+            assert process.poll() is None and time.monotonic() < deadline
+            time.sleep(0.002)
+        process.send_signal(number)
+    assert process.returncode == (128 + number if number == signal.SIGTERM else -number)
+    (killed,) = tmp_path.glob("killed/gradient_norms/*")
+    assert not (killed / "result.json").exists()
+    assert 0 < record_lines(killed, "metrics")[-1] < 3000
+    subprocess.run(command(tmp_path / "killed"), **quiet, check=True)
+    assert whole.wait() == 0
+    (straight,) = tmp_path.glob("whole/gradient_norms/*")
+    assert_same_run(killed, straight, unflatten(RunDirectory(killed).options()))

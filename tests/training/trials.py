@@ -19,7 +19,7 @@ from research.tracking.run_directory import RunDirectory
 from research.training import checkpoint
 from research.training.hparams import Hparams
 from research.training.step import Program
-from research.training.trial import Trial
+from research.training.trial import Trial, TrialResult
 
 STEPS = 8
 TINY = override(
@@ -145,3 +145,22 @@ def counting_compilations() -> Iterator[list[float]]:
         yield seconds
     finally:
         counting = False  # jax has no public way to take a listener off
+
+
+TRIALS = {
+    "gru0": of(seed=0),
+    "gru1": of(seed=1),
+    "rnn0": of(cell__name="rnn"),
+    "rnn1": of(cell__name="rnn", seed=1),
+    "rnn2": of(cell__name="rnn", seed=2, init__gain=1.2),
+    "huge": of(cell__name="rnn", optimizer__learning_rate=1e38, training__divergence_loss=3e38),
+    "ceiling": of(optimizer__learning_rate=100.0, training__divergence_loss=10.0),
+}
+
+
+def finished(trials: list[Trial]) -> list[TrialResult]:
+    return [TrialResult(trial.name, trial.run.path, "finished", {}) for trial in trials]
+
+
+def record_lines(directory: Path, stem: str) -> list[int]:
+    return [json.loads(line)["step"] for line in (directory / f"{stem}.jsonl").read_text().splitlines()]
