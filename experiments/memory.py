@@ -54,9 +54,9 @@ EXPERIMENT = Experiment(
     rows="variant",
     columns=(
         Column("loss", "test/loss"),
-        Column("without memory", "test/baseline/*/loss"),
+        Column("loss without memory", "test/baseline/*/loss"),
         Column("accuracy", "test/accuracy", unit="%"),
-        Column("without memory", "test/baseline/*/accuracy", unit="%"),
+        Column("accuracy without memory", "test/baseline/*/accuracy", unit="%"),
         Column("symbols recalled", "test/accuracy_recalled", unit="%"),
         Column("parameters", "model/parameters"),
     ),
