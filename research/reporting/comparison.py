@@ -131,10 +131,10 @@ def compare(name: str, experiment: Experiment, trials: pd.DataFrame, sweeps: Seq
 
 
 def describe(section: pd.DataFrame) -> str:
-    """Return the settings that a section's trials share, in words; options that vary stand with slashes."""
+    """Return the settings that a section's trials share, in words; an option that varies stands as `1, 2 or 3`."""
 
     def varying(key: str, trials: pd.DataFrame = section) -> str:
-        return "/".join(trials[key].map(label).unique())
+        return _listed(trials[key].map(label))
 
     steps = f"{varying('training.steps')} steps of {varying('training.batch_size')} sequences"
     seconds, layers = varying("training.max_seconds"), varying("model.num_layers")
@@ -142,7 +142,7 @@ def describe(section: pd.DataFrame) -> str:
     parts = [task_of(section), f"trained for {steps}"]
     budgets = section["model.parameter_budget"]
     units = varying("model.hidden_size", section[budgets == 0])
-    counts = "/".join(budgets[budgets != 0].map("{:,}".format).unique())
+    counts = _listed(budgets[budgets != 0].map("{:,}".format))
     size = " or ".join([f"{units} hidden units"] * bool(units) + [f"{counts} parameters"] * bool(counts))
     parts.append(size if layers == "1" else f"{size} in {layers} layers")
     if varying("model.bidirectional") == "True":
@@ -150,6 +150,12 @@ def describe(section: pd.DataFrame) -> str:
     seeds = section["row"].value_counts()
     seeds = "–".join(str(count) for count in dict.fromkeys((seeds.min(), seeds.max())))
     return "; ".join([*parts, f"{seeds} seed{'' if seeds == '1' else 's'}"])
+
+
+def _listed(words: pd.Series) -> str:
+    """Return different words in their order: `1, 2 or 3`."""
+    *most, last = words.unique() if len(words) else ("",)
+    return f"{', '.join(most)} or {last}" if most else last
 
 
 def task_of(section: pd.DataFrame) -> str:

@@ -47,7 +47,7 @@ def numbers(values: Sequence[float | None], scale: Scale = "linear") -> tuple[fl
 def text(values: Sequence[float | None], scale: Scale = "linear", unit: Literal["", "%"] = "") -> str:
     """Return the statistic of one value a trial, None where it has none, as it stands in a table.
 
-    `0.974 ± 0.001`, `3.1e-7 ×/÷ 1.4`, `0 (4/4)`, `2.3e-30 (n=1); 0 (3/4)`, or a dash. A whole number from 1000 on that
+    `0.974 ± 0.001`, `3.1e-7 ×/÷ 1.4`, `0 (4/4)`, `2.3e-30 (n=1); 0 (3/4)`, or a dash. A whole number above 100 that
     is the same for all seeds is a count: `491,562`.
     """
     present = np.array([value for value in values if value is not None], np.float64)
@@ -91,7 +91,7 @@ def _log_mean(values: np.ndarray) -> str:
 def _mean(values: np.ndarray) -> str:
     center, low, high = interval(values)
     spread = (high - low) / 2
-    if not spread > 0 and center.is_integer() and abs(center) >= 1000:
+    if not spread > 0 and center.is_integer() and abs(center) > 100:
         return f"{center:,.0f}"  # a count, such as of weights, is shown to the last digit
     if not spread > 0:
         return number(center) + ("" if math.isnan(spread) else " ± 0")

@@ -139,7 +139,7 @@ def test_a_setting_is_described_by_what_its_trials_did(tmp_path):
     for seed, features in ((0, 8), (1, 8), (0, 16)):
         write(tmp_path / f"{seed}-{features}", config(variant=f"{features}", seed=seed, model__hidden_size=features))
     section = grouped(tmp_path, EXPERIMENT).trials
-    expected = "trained for 1000 steps of 32 sequences; 16/8 hidden units; 1–2 seeds"
+    expected = "trained for 1000 steps of 32 sequences; 16 or 8 hidden units; 1–2 seeds"
     assert describe(section) == f"MNIST, 784 steps of 1 pixel; {expected}"
 
 
