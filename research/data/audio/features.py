@@ -24,6 +24,7 @@ from jaxtyping import Float, Float32, Int
 
 from research.batch import ArrayT
 from research.data.audio.files import Audio
+from research.errors import UserError
 from research.options import require, require_between
 
 MIN_DEVIATION = 0.1
@@ -123,7 +124,7 @@ def log_mel_filterbank(audio: Audio, options: FeatureOptions) -> Float32[np.ndar
     """Return the filterbank of audio at `options.sample_rate`; at least one frame.
 
     Raises:
-        ValueError: if the audio is shorter than half a hop.
+        UserError: if the audio is shorter than half a hop.
     """
     settings = kaldi_native_fbank.FbankOptions()
     frame, bank = settings.frame_opts, settings.mel_opts
@@ -134,7 +135,8 @@ def log_mel_filterbank(audio: Audio, options: FeatureOptions) -> Float32[np.ndar
     computed.accept_waveform(options.sample_rate, audio)
     computed.input_finished()
     if not computed.num_frames_ready:
-        raise ValueError(f"{len(audio)} samples make no frame")
+        seconds, half = len(audio) / options.sample_rate, options.hop_ms / 2000
+        raise UserError(f"lasts {seconds:g} s; must be at least {half:g} s, half of task.hop_ms={options.hop_ms:g}")
     return np.stack([computed.get_frame(index) for index in range(computed.num_frames_ready)])
 
 

@@ -11,6 +11,7 @@ from research.data.audio import features
 from research.data.audio.features import FeatureOptions, Statistics
 from research.data.audio.files import load_audio
 from research.data.field import Axis, Field, Kind
+from research.errors import UserError
 
 SHOWN_HERTZ = (250, 500, 1000, 2000, 4000)
 """Frequencies that are marked at a spectrogram."""
@@ -39,7 +40,11 @@ class AudioField(Field):
 
     def load(self, source: str) -> Float32[np.ndarray, "T M"]:
         """Return the log-mel features of a file."""
-        return features.log_mel_filterbank(load_audio(source, self.options.sample_rate), self.options)
+        audio = load_audio(source, self.options.sample_rate)
+        try:
+            return features.log_mel_filterbank(audio, self.options)
+        except UserError as error:
+            raise UserError(f"{source}: {error}") from error
 
     def encode(self, value: Float[np.ndarray, "T M"], speaker: Statistics | None = None) -> Float32[np.ndarray, "S D"]:
         """Return the model's input of log-mel features; the speaker's statistics are by default of these alone."""

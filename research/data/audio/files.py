@@ -1,7 +1,7 @@
 """Audio files to arrays: wav, flac or ogg of any rate; the mean of all channels.
 
 Samples are floats; full scale is 1. What cannot be speech is refused in one line that names the file and the fault: an
-empty file, silence, samples that are not finite, and what is too short or too long.
+empty file, silence, channels that cancel one another, samples that are not finite, and what is too short or too long.
 """
 
 import os
@@ -21,8 +21,10 @@ RATES = (4000, 192_000)
 """Samples a second that a file may have."""
 MIN_SECONDS, MAX_SECONDS = 0.05, 60.0
 """Duration that a file may have."""
-MIN_AMPLITUDE = 1e-4
-"""Least amplitude that is not silence: -80 dB of full scale."""
+MIN_AMPLITUDE = 1e-3
+"""Least amplitude, -60 dB of full scale: of fainter speech, most is below the floor of the features."""
+MIN_COHERENCE = 0.1
+"""Least power of the mean of N channels, over the mean of their powers / N: 1 if they are unrelated, N if equal."""
 MAX_AMPLITUDE = 1e6
 """Largest amplitude, in full scales: above that of 16 bits that were taken for floats."""
 STREAM_SIZE = 2**31 - 2**16
@@ -40,7 +42,7 @@ def load_audio(path: str | Path, sample_rate: int) -> Audio:
     """Return the samples of a file at a sample rate.
 
     Raises:
-        UserError: if it is no audio file, damaged, silent, shorter than 0.05 s or longer than 60 s.
+        UserError: if it is no audio file, damaged, too faint, shorter than 0.05 s or longer than 60 s.
     """
     try:
         with Path(path).open("rb", buffering=0) as file:
@@ -60,9 +62,14 @@ def load_audio(path: str | Path, sample_rate: int) -> Audio:
         raise UserError(f"{path}: has samples that are no finite numbers; all must be")
     if np.max(np.abs(samples)) > MAX_AMPLITUDE:
         raise UserError(f"{path}: has samples beyond {MAX_AMPLITUDE:g} times full scale; must be within")
-    mono = np.mean(samples, axis=1)
-    if np.max(np.abs(mono - np.mean(mono))) < MIN_AMPLITUDE:
-        raise UserError(f"{path}: is silent; its amplitude must reach {MIN_AMPLITUDE:g} of full scale")
+    mono, centered = np.mean(samples, axis=1), samples - np.mean(samples, axis=0)
+    amplitude = np.max(np.abs(centered))
+    if amplitude < MIN_AMPLITUDE:
+        raise UserError(
+            f"{path}: has an amplitude of {amplitude:.2g} of full scale; must be at least {MIN_AMPLITUDE:g}"
+        )
+    if np.var(mono) < MIN_COHERENCE * np.mean(np.square(centered)) / samples.shape[1]:
+        raise UserError(f"{path}: its channels cancel one another (opposite phase); must be in phase, or one channel")
     return resample(mono, file_rate, sample_rate)
 
 
@@ -79,9 +86,12 @@ def count_samples(file: bytes) -> int:
 def resample(
     samples: Float32[np.ndarray, " N"] | Int16[np.ndarray, " N"], rate: int, new_rate: int
 ) -> Float32[np.ndarray, " R"]:
-    """Return the same audio at another rate, as floats; band-limited, so that nothing is folded back."""
+    """Return the same audio at another rate, as floats; band-limited, so that nothing is folded back.
+
+    Another rate takes away the mean, which would be a click at each end.
+    """
     floats = samples.astype(np.float32) / np.float32(32768) if samples.dtype == np.int16 else samples
-    return np.asarray(floats if rate == new_rate else soxr.resample(floats, rate, new_rate), np.float32)
+    return floats if rate == new_rate else soxr.resample(floats - np.mean(floats), rate, new_rate)
 
 
 class _Stream(soundfile.SoundFile):

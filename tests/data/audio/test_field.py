@@ -86,3 +86,10 @@ def test_a_file_that_is_no_sound_is_an_error_of_the_user(tmp_path):
     (tmp_path / "a.wav").write_text("text")
     with pytest.raises(UserError, match="is no sound"):
         processor().encode(str(tmp_path / "a.wav"))
+
+
+def test_a_sound_too_short_for_a_frame_is_an_error_that_names_it(tmp_path):
+    path = tmp_path / "a.wav"
+    soundfile.write(path, np.sin(np.arange(700)), 8000)
+    with pytest.raises(UserError, match=rf"^{path}: lasts 0.0875 s; must be at least 0.1 s, half of task.hop_ms=200$"):
+        processor(hop_ms=200.0, frame_ms=200.0).encode(str(path))

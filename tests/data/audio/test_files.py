@@ -50,6 +50,22 @@ def test_a_flac_stream_of_unknown_length_is_read_to_its_end(tmp_path):
     np.testing.assert_array_equal(load_audio(untold(known), RATE), expected)
 
 
+def test_a_constant_offset_makes_no_click_at_another_rate(tmp_path):
+    plain, shifted = (
+        load_audio(written(tmp_path / "a.wav", tone(44100) + offset, 44100, subtype="FLOAT"), RATE)
+        for offset in (0, 0.4)
+    )
+    np.testing.assert_allclose(shifted, plain, atol=1e-4)
+
+
+def test_channels_that_differ_are_averaged(tmp_path):
+    """One of them may be silent, and unrelated ones are no opposites, however many."""
+    unrelated = np.random.default_rng(0).normal(0, 0.1, (8000, 16)).astype(np.float32)
+    for samples in (unrelated, np.stack([tone(RATE), 0 * tone(RATE)], axis=1)):
+        path = written(tmp_path / "a.wav", samples, RATE, subtype="FLOAT")
+        np.testing.assert_allclose(load_audio(path, RATE), np.mean(samples, axis=1), atol=1e-6)
+
+
 def test_what_a_lower_rate_cannot_hold_is_left_out_and_not_folded_back(tmp_path):
     both = tone(44100, hertz=1000) + tone(44100, hertz=5000)
     found = load_audio(written(tmp_path / "a.wav", both, 44100, subtype="FLOAT"), RATE)
@@ -108,6 +124,9 @@ def faulty(kind: str, folder: Path) -> Path:
         "0 Hz": lambda: with_rate(written(folder / "a.wav", noise, RATE), 0),
         "100 Hz": lambda: with_rate(written(folder / "a.wav", noise, RATE), 100),
         "silence": lambda: written(folder / "a.wav", np.full(8000, 0.25), RATE),
+        "faint": lambda: written(folder / "a.wav", noise * 1e-3, RATE, subtype="FLOAT"),
+        "opposite": lambda: written(folder / "a.wav", np.stack([noise, -noise], 1), RATE),
+        "nearly opposite": lambda: written(folder / "a.wav", np.stack([noise + 0.2, -0.9 * noise], 1), RATE),
         "nan": lambda: written(folder / "a.wav", noise * np.nan, RATE, subtype="FLOAT"),
         "huge": lambda: written(folder / "a.wav", noise * 1e29, RATE, subtype="FLOAT"),
         "no samples": lambda: written(folder / "a.wav", noise[:0], RATE),
@@ -135,7 +154,10 @@ def faulty(kind: str, folder: Path) -> Path:
         ("header", "is no sound", "wav, flac or ogg"),
         ("0 Hz", "its header gives no rate", "between 4000 and 192000"),
         ("100 Hz", "has 100 samples a second", "between 4000 and 192000"),
-        ("silence", "is silent", "0.0001 of full scale"),
+        ("silence", "has an amplitude of 0 of full scale", "at least 0.001"),
+        ("faint", "has an amplitude of 0.000.. of full scale", "at least 0.001"),
+        ("opposite", "its channels cancel one another", "in phase"),
+        ("nearly opposite", "its channels cancel one another", "in phase"),
         ("nan", "no finite numbers", "all must be"),
         ("huge", "has samples beyond 1e.06 times full scale", "must be within"),
         ("no samples", "holds no samples", "at least 0.05 s"),
