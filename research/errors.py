@@ -13,6 +13,12 @@ def first_line(error: BaseException) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
+def shorten(value: object, most: int = 80) -> str:
+    """Return the text of a value, cut after `most` letters, for an error."""
+    text = str(value)
+    return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
 def suggest(word: str, known: Iterable[str]) -> str:
     """Return which known word is probably meant, or else all of them, to follow "no such ..."."""
     words = list(known)

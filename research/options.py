@@ -15,7 +15,7 @@ from typing import Any, TypeVar, get_args, get_origin
 
 import numpy as np
 
-from research.errors import UserError
+from research.errors import UserError, shorten
 
 LARGE = 1e6
 """Upper bound of numbers that need none: far beyond useful values, far below the largest float32."""
@@ -30,7 +30,7 @@ OptionsT = TypeVar("OptionsT")
 def require(condition: bool, key: str, value: object, allowed: str) -> None:
     """Raise a `UserError` that names the key, the value and what is allowed, unless the condition holds."""
     if not condition:
-        raise UserError(f"{key}={value}: must be {allowed}")
+        raise UserError(f"{shorten(key)}={shorten(value)}: must be {allowed}")
 
 
 def require_between(options: object, section: str, **ranges: tuple[float, float]) -> None:

@@ -42,7 +42,7 @@ HOMES = {
     "matplotlib": ("research/reporting/figures/",),
     "pandas": ("research/reporting/", "research/api.py"),
     "tabulate": ("research/reporting/",),
-    "yaml": ("research/sweep/spec.py", "research/reporting/runs.py"),
+    "yaml": ("research/config/strict_yaml.py",),
     "tensorflow_datasets": ("research/data/corpora/",),
     "tensorflow": ("research/data/corpora/",),
     "grain": ("research/training/loader.py",),

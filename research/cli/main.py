@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from research.errors import Stopped, UserError, suggest
+from research.errors import Stopped, UserError, shorten, suggest
 
 COMMANDS = ("list", "train", "sweep", "report", "data", "predict")
 USAGE = """\
@@ -85,7 +85,7 @@ def _dispatch(args: list[str]) -> int:
     if any(word.partition("=")[0] == "--experiment" for word in args) and args[0].startswith("--"):
         args = ["train", *args]  # what W&B's default command starts: flags alone
     if args[0] not in COMMANDS:
-        raise UserError(f"{args[0]}: no such command; {suggest(args[0], COMMANDS)}")
+        raise UserError(f"{shorten(args[0])}: no such command; {suggest(args[0], COMMANDS)}")
     from research.config.extensions import import_modules  # imports jax, which the help above does not need
 
     words = import_modules(args[1:])

@@ -8,7 +8,7 @@ from typing import Annotated, TypeVar, get_origin, get_type_hints
 import tyro
 
 from research.config.flags import HELP, run_tyro, run_tyro_help, split
-from research.errors import UserError
+from research.errors import UserError, shorten
 
 Positional = tyro.conf.Positional
 OptionsT = TypeVar("OptionsT")
@@ -38,7 +38,7 @@ def parse_command(kind: type[OptionsT], args: Sequence[str], command: str) -> Op
             if key not in hints or key in positionals:
                 close = difflib.get_close_matches(key, hints.keys() - positionals, n=1, cutoff=0.5)
                 hint = f"; did you mean --{_hyphens(close[0])}?" if close else ""
-                raise UserError(f"--{_hyphens(key)}: no such option{hint}")
+                raise UserError(f"--{_hyphens(shorten(key))}: no such option{hint}")
         return run_tyro(kind, flags, others)
     except UserError as error:
         raise UserError(f"{command}: {error}") from error

@@ -39,15 +39,14 @@ def run(args: Sequence[str]) -> None:
     """Warn of trials that compute the same, train all trials, and print how they ended and how to report on them."""
     options = parse_command(Sweep, args, "sweep")
     file = spec.find(options.sweep)
-    sweep = spec.read(file, options.experiment)
+    sweep = spec.read(file, options.experiment, options.limit)
     directory = writable(options.runs_dir / sweep.name)
     spec.save_copy(file, directory)
-    trials = sweep.trials[: options.limit]
-    for line in describe_duplicates(trials):
+    for line in describe_duplicates(sweep.trials):
         print(f"warning: {line}", file=sys.stderr)
     from research.training.trainer import train_trials  # imports wandb and orbax, which `--help` does not need
 
-    results = train_trials(trials, directory, rerun=options.rerun, restart=options.restart)
+    results = train_trials(sweep.trials, directory, rerun=options.rerun, restart=options.restart)
     count = Counter("skipped" if result.skipped else result.status for result in results)
     print(f"{count['finished']} finished, {count['diverged']} diverged, {count['skipped']} skipped (done before)")
     warn_of_finished([result for result in results if result.outdated])

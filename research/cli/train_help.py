@@ -9,7 +9,7 @@ from research.cli.list import describe_choice, table
 from research.config import CHOICES, Config, experiment
 from research.config.flags import base_config, run_tyro_help, summary
 from research.config.flat import draft
-from research.errors import UserError
+from research.errors import UserError, shorten
 
 USAGE = """\
 usage: python -m research train EXPERIMENT [--KEY=VALUE ...] [--runs-dir DIR] [--rerun] [--restart] [--import MODULE]
@@ -52,7 +52,7 @@ def print_help(name: str, flags: Mapping[str, str], topic: str = "") -> None:
         text = _choices(config, *CHOICES.keys() & {topic})
         run_tyro_help(kind, f"train {name}", description=text, use_underscores=True)
     if topic:
-        raise UserError(f"train: --help {topic}: must be followed by all or one of {', '.join(sections)}")
+        raise UserError(f"train: --help {shorten(topic)}: must be followed by all or one of {', '.join(sections)}")
     _print_overview(name, sections)
 
 

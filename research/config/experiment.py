@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 from research.config.config import Config
 from research.config.flat import override
-from research.errors import UserError
+from research.errors import UserError, shorten
 
 ROOT = Path(__file__).parents[2]
 
@@ -64,7 +64,7 @@ class Experiment:
         for key, name, named in (("setting", setting, self.settings), ("variant", variant, self.variants)):
             if name and name not in named:
                 allowed = f"one of {', '.join(named)}" if named else f"absent: the experiment has no {key}s"
-                raise UserError(f"{key}={name}: must be {allowed}")
+                raise UserError(f"{key}={shorten(name)}: must be {allowed}")
             layers.append({key: name, **(named[name] if name else {})})
         return override(self.base, *layers)
 
@@ -105,7 +105,9 @@ def _module(name: str) -> ModuleType:
     known = recorded_name(name)
     if not known.endswith(".py"):
         if known not in names():
-            raise UserError(f"experiment {name!r}: must be the path of a Python file, or one of {', '.join(names())}")
+            raise UserError(
+                f"experiment {shorten(name)!r}: must be the path of a Python file, or one of {', '.join(names())}"
+            )
         path, title = ROOT / "experiments" / f"{known}.py", f"experiments.{known}"
     else:
         path = Path(known)

@@ -14,9 +14,9 @@ from tyro import _errors as tyro_errors  # private, but the only way to tyro's p
 
 from research.config import experiment
 from research.config.config import Config
-from research.config.flat import draft, field_types, merge, override
-from research.errors import UserError
-from research.options import LABELS
+from research.config.flat import draft, find_option, merge, override
+from research.errors import UserError, shorten
+from research.options import LABELS, require
 from research.probes import registered
 
 MARKERS = (tyro.conf.AvoidSubcommands, tyro.conf.FlagConversionOff)
@@ -68,7 +68,7 @@ def read_flags(args: Sequence[str], switches: Container[str] = ()) -> dict[str, 
     """
     flags, others = split(args, switches)
     if others or "--" in args:
-        raise UserError(f"{[*others, '--'][0]!r}: not a flag; flags are written --key=value")
+        raise UserError(f"{shorten([*others, '--'][0])!r}: not a flag; flags are written --key=value")
     return flags
 
 
@@ -95,10 +95,10 @@ def split(args: Sequence[str], switches: Container[str] = ()) -> tuple[dict[str,
             text = "true"
         elif not equals:
             if not words or words[0].startswith("--"):
-                raise UserError(f"{word}: needs a value, as in {word}=VALUE")
+                raise UserError(f"{shorten(word)}: needs a value, as in {shorten(word)}=VALUE")
             text = words.pop(0)
         if key in flags:
-            raise UserError(f"--{key}: given twice, {flags[key]!r} and {text!r}")
+            raise UserError(f"--{shorten(key)}: given twice, {shorten(flags[key])!r} and {shorten(text)!r}")
         flags[key] = text
     return flags, others
 
@@ -106,15 +106,17 @@ def split(args: Sequence[str], switches: Container[str] = ()) -> tuple[dict[str,
 def parse(base: Config, flags: Mapping[str, str]) -> Config:
     """Return the config with the options of the flags; a flag that names another choice selects its defaults."""
     config = draft(base, flags)
-    types = field_types(config)
-    return merge(config, {key: _read_value(key, types[key], text) for key, text in flags.items()})
+    options = {key: find_option(config, key) for key in flags}
+    return merge(config, {key: _read_value(key, item.kind, flags[key]) for key, item in options.items() if item})
 
 
 def config_of(name: str, flags: Mapping[str, str]) -> Config:
     """Return the config of a trial: the experiment's base, then the setting, the variant and the other flags."""
+    for key, text in {"experiment": name, **flags}.items():
+        require(text == text.encode(errors="ignore").decode(), key, text, "UTF-8")
     recorded = experiment.recorded_name(name)
-    if experiment.recorded_name(flags.get("experiment", name)) != recorded:
-        raise UserError(f"experiment={flags['experiment']}: must be {name}, the experiment that is trained")
+    if "experiment" in flags and experiment.recorded_name(flags["experiment"]) != recorded:
+        raise UserError(f"experiment={shorten(flags['experiment'])}: must be {name}, the experiment that is trained")
     base = base_config(recorded, flags.get("setting", ""), flags.get("variant", ""))
     probes = registered(base.probes)
     base = base if probes is base.probes else replace(base, probes=probes)
@@ -165,7 +167,7 @@ def _refuse(flags: Mapping[str, str], event: tyro_errors.ParseErrorEvent) -> Non
         names = [str(argument.arg.lowered.metavar) for argument in event.missing_arguments]
         raise UserError(f"{', '.join(names)} must be given")
     if isinstance(event, tyro_errors.UnrecognizedArgs):
-        raise UserError(f"{' '.join(word for word in event.tokens if word != '--')}: not expected")
+        raise UserError(f"{shorten(' '.join(word for word in event.tokens if word != '--'))}: not expected")
     assert isinstance(event, tyro_errors.BadValue | tyro_errors.InvalidChoice | tyro_errors.InstantiationFailure)
     assert event.argument
     key = event.argument.lowered.name_or_flags[-1].removeprefix("--").replace("-", "_")
@@ -173,4 +175,4 @@ def _refuse(flags: Mapping[str, str], event: tyro_errors.ParseErrorEvent) -> Non
     allowed = next((text for known, text in ALLOWED.items() if known in (kind, *get_args(kind))), "a word")
     if isinstance(event, tyro_errors.InvalidChoice) and kind is not bool:
         allowed = f"one of {', '.join(event.choices)}"
-    raise UserError(f"{key}={getattr(event, 'value', flags.get(key, ''))}: must be {allowed}")
+    raise UserError(f"{key}={shorten(getattr(event, 'value', flags.get(key, '')))}: must be {allowed}")

@@ -8,10 +8,10 @@ import difflib
 import functools
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
-from typing import Any, Literal, get_args, get_origin
+from typing import Any, Literal, NamedTuple, get_args, get_origin
 
 from research.config.config import CHOICES, Config
-from research.errors import UserError
+from research.errors import UserError, shorten
 from research.options import find_class, flatten, require
 
 WIDTHS = ("model.hidden_size", "model.parameter_budget")
@@ -48,7 +48,7 @@ def override(config: Config, *layers: Mapping[str, Any]) -> Config:
     """
     for changes in layers:
         config = merge(draft(config, changes), changes, checked=False)
-    return merge(config, {})
+    return _checked(config)
 
 
 def draft(config: Config, changes: Mapping[str, Any]) -> Config:
@@ -56,7 +56,7 @@ def draft(config: Config, changes: Mapping[str, Any]) -> Config:
     widths = [key for key in WIDTHS if str(changes.get(key, 0)) != "0"]
     if len(widths) == len(WIDTHS):
         size, budget = (changes[key] for key in WIDTHS)
-        raise UserError(f"{WIDTHS[0]}={size}: must be absent, as {WIDTHS[1]}={budget} decides it")
+        raise UserError(f"{WIDTHS[0]}={shorten(size)}: must be absent, as {WIDTHS[1]}={shorten(budget)} decides it")
     replaced = {key: _defaults()[key] for key in WIDTHS if widths and key not in changes}
     structure = merge(config, _names(changes) | replaced, checked=False)
     _check_keys(changes, structure)
@@ -70,9 +70,9 @@ def merge(base: Any, changes: Mapping[str, Any], prefix: str = "", checked: bool
         base: the section's options.
         changes: values by dotted key, of this and other sections.
         prefix: what the section's keys start with.
-        checked: whether options check themselves when they are created.
+        checked: whether sections that change check themselves.
     """
-    if not checked and not any(key.startswith(prefix) for key in changes):
+    if not any(key.startswith(prefix) for key in changes):
         return base
     values: dict[str, Any] = {}
     for item in fields(base):
@@ -89,13 +89,38 @@ def merge(base: Any, changes: Mapping[str, Any], prefix: str = "", checked: bool
     return options
 
 
-def field_types(options: Any, prefix: str = "") -> dict[str, Any]:
-    """Return the types of the values of nested options by dotted key."""
-    types: dict[str, Any] = {}
-    for item in fields(options):
-        key, value = prefix + item.name, getattr(options, item.name)
-        types |= field_types(value, f"{key}.") if is_dataclass(value) else {key: item.type}
-    return types
+class Option(NamedTuple):
+    """What a dotted key stands for."""
+
+    place: tuple[int, ...]
+    """Numbers of the fields that lead to it: keys in this order are in the order of the config."""
+    kind: Any
+    """Type of the value."""
+    value: Any
+
+
+def find_option(options: Any, key: str) -> Option | None:
+    """Return the option of nested options with a dotted key; None if there is none."""
+    place, kind = (), None
+    for name in key.split("."):
+        index, kind = _fields(type(options)).get(name, (-1, None))
+        if index < 0:
+            return None
+        place, options = (*place, index), getattr(options, name)
+    return None if is_dataclass(options) else Option(place, kind, options)
+
+
+@functools.cache
+def _fields(kind: type) -> Mapping[str, tuple[int, Any]]:
+    """Return the number and the type of each field by name; none if the class is no dataclass."""
+    items = fields(kind) if is_dataclass(kind) else ()
+    return {item.name: (index, item.type) for index, item in enumerate(items)}
+
+
+def _checked(options: Any) -> Any:
+    """Return a copy of nested options in which each section has checked itself."""
+    values = {item.name: getattr(options, item.name) for item in fields(options)}
+    return type(options)(**{k: _checked(value) if is_dataclass(value) else value for k, value in values.items()})
 
 
 @functools.cache
@@ -116,9 +141,8 @@ def _chosen(section: str, options: Any, changes: Mapping[str, Any]) -> Any:
 
 
 def _check_keys(changes: Mapping[str, Any], config: Config) -> None:
-    known = flatten(config)
     for key, value in changes.items():
-        if key not in known:
+        if not find_option(config, key):
             raise _unknown(key, value, config)
 
 
@@ -130,11 +154,11 @@ def _unknown(key: str, value: Any, config: Config) -> UserError:
     for section, registry in CHOICES.items():
         names = (item.name for kind in registry.values() for item in fields(kind))
         options |= {f"{section}.{name}": name for name in names if f"{section}.{name}" not in options}
-    nearest = _nearest(key, options)
+    nearest, problem = _nearest(key, options), f"{shorten(key)}={shorten(value)}: no such option"
     if nearest is None:
-        return UserError(f"{key}={value}: no such option; `python -m research train EXPERIMENT --help all` names them")
+        return UserError(f"{problem}; `python -m research train EXPERIMENT --help all` names them")
     if nearest in known:
-        return UserError(f"{key}={value}: no such option; did you mean {nearest}?")
+        return UserError(f"{problem}; did you mean {nearest}?")
     section, _, name = nearest.partition(".")
     names = [choice for choice, kind in CHOICES[section].items() if name in {item.name for item in fields(kind)}]
     has = f"{', '.join(names)} {'have' if len(names) > 1 else 'has'} it (--{section}.name={names[0]})"

@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 
 from research.config.config import Config
 from research.config.flags import config_of
-from research.options import LABELS, NEUTRAL_KEYS, flatten
+from research.config.flat import find_option
+from research.options import LABELS, NEUTRAL_KEYS
 
 MAX_LETTERS = 80
 MAX_BYTES = 240
@@ -33,12 +34,10 @@ def name_trial(experiment: str, flags: Mapping[str, str]) -> NamedConfig:
 
 def name_config(config: Config, keys: Collection[str]) -> NamedConfig:
     """Return the trial of a config in which these keys were given a value."""
-    values = {
-        key: value
-        for key, value in flatten(config).items()
-        if key in keys and key != "experiment" and not key.startswith(NEUTRAL_KEYS)
-    }
-    words = [_word(key, values[key]) for key in sorted(values, key=_place)]
+    named = (key for key in keys if key != "experiment" and not key.startswith(NEUTRAL_KEYS))
+    options = {key: option for key in named if (option := find_option(config, key))}
+    values = {key: option.value for key, option in options.items()}
+    words = [_word(key, values[key]) for key in sorted(options, key=lambda key: (_place(key), options[key].place))]
     label = "-".join(_safe(word).lstrip(".") for word in words if word) or "default"
     return NamedConfig(f"{_cut(label)}-{_id([config.experiment, values])}", config)
 

@@ -61,7 +61,7 @@ def restore(path: Path) -> TrainedModel:
         within = ", ".join(str(other.path) for other in find(path)[:3])
         hint = f"runs in it: {within}" if within else "`train` and `sweep` write runs/NAME/TRIAL"
         raise UserError(f"{path}: is no run directory; {hint}")
-    config, result = unflatten(run.options()), run.result()
+    config, result = _config(run), run.result()
     if result and result["status"] == "diverged":
         raise _diverged(run, result.get("diverged_at"))
     spec, processor = _load_processor(run, config)
@@ -76,6 +76,14 @@ def restore(path: Path) -> TrainedModel:
     params = jax.device_put(state.params if state.average is None else state.average)
     rates = jax.device_put(Rates.of(numbers(config.dropout), numbers(config.zoneout)))
     return TrainedModel(config, spec, processor, graphdef, params, rates, step, result is not None)
+
+
+def _config(run: RunDirectory) -> Config:
+    options = run.options()
+    try:
+        return unflatten(options)
+    except UserError as error:  # a choice that was removed since
+        raise UserError(f"{run.config_file}: {error}") from error
 
 
 def _load_processor(run: RunDirectory, config: Config) -> tuple[TaskSpec, Processor | None]:

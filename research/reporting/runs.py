@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import yaml
 
+from research.config import strict_yaml
 from research.errors import UserError
 from research.tracking import strict_json
 from research.tracking.run_directory import find
@@ -87,13 +87,13 @@ def sweep_of(folder: Path) -> SweepFile:
     """Return the sweep whose runs are in a folder, from the copy of its file there; an empty one without a copy."""
     path = folder / "sweep.yaml"
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8")) if path.exists() else {}
+        content = strict_yaml.read(path) if path.exists() else {}
         entries = {str(key): entry for key, entry in content.get("parameters", {}).items() if "value" not in entry}
         values = {key: [_number(value) for value in entry.get("values", ())] for key, entry in entries.items()}
         name = re.sub(r"[^\w.+-]", "_", str(content.get("name", folder.name)))
         description = str(content.get("description") or "")
-    except (yaml.YAMLError, ValueError, AttributeError, TypeError) as error:
-        raise UserError(f"{path}: is no sweep file: {' '.join(str(error).split())}") from error
+    except (UserError, AttributeError, TypeError) as error:
+        raise UserError(f"{path}: is no sweep file: {error}") from error
     varying = {key: listed for key, listed in values.items() if len(listed) != 1}
     return SweepFile(name, description, varying) if content else SweepFile()
 

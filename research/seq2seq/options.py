@@ -1,7 +1,8 @@
 """Options of the sequence-to-sequence model, its noise and its decoding, and checks across them."""
 
+import functools
 from dataclasses import dataclass, field, fields
-from typing import Any, Literal
+from typing import Literal
 
 from research.cells.cell import Cell
 from research.cells.initializers import InitOptions
@@ -78,9 +79,14 @@ class Seq2seqOptions:
         return self.profile_names[self.cell.parts.index(self.cell.state)]
 
 
+@functools.cache
+def _defaults() -> Seq2seqOptions:
+    return Seq2seqOptions()
+
+
 def _require_defaults(options: Seq2seqOptions, section: str, reason: str, *names: str) -> None:
     """Reject options of a section, by default all of them, that differ from their defaults."""
-    default: Any = getattr(Seq2seqOptions(), section)
-    for name in names or [item.name for item in fields(default)]:
-        value, allowed = getattr(getattr(options, section), name), getattr(default, name)
+    default, chosen = getattr(_defaults(), section), getattr(options, section)
+    for name in () if chosen == default else names or [item.name for item in fields(default)]:
+        value, allowed = getattr(chosen, name), getattr(default, name)
         require(value == allowed, f"{section}.{name}", value, f"{allowed}{reason}")

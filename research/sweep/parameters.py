@@ -5,7 +5,7 @@ import random
 from dataclasses import dataclass
 from typing import Any
 
-from research.errors import UserError
+from research.errors import UserError, shorten
 from research.options import require
 
 KEYS = {
@@ -46,9 +46,11 @@ def read(key: str, entry: Any) -> Parameter:
     Raises:
         UserError: naming the key, the value and what is allowed.
     """
-    place = f"parameters.{key}"
+    place = f"parameters.{shorten(key)}"
     if isinstance(entry, dict) and "parameters" in entry:
-        raise UserError(f"{place}.parameters: nested parameters are written as dotted keys, such as {key}.name")
+        raise UserError(
+            f"{place}.parameters: nested parameters are written as dotted keys, such as {shorten(key)}.name"
+        )
     if not isinstance(entry, dict) or not entry.keys() & {"distribution", "value", "values", "min", "max"}:
         raise UserError(f"{place}: must hold value, values, or a distribution with min and max")
     distribution = entry.get("distribution", _default_distribution(entry))
@@ -56,7 +58,9 @@ def read(key: str, entry: Any) -> Parameter:
     require(distribution in tuple(KEYS), f"{place}.distribution", distribution, allowed)
     for name in entry:
         if name not in ("distribution", *KEYS[distribution]):
-            raise UserError(f"{place}.{name}: must be absent; {distribution} takes {', '.join(KEYS[distribution])}")
+            raise UserError(
+                f"{place}.{shorten(name)}: must be absent; {distribution} takes {', '.join(KEYS[distribution])}"
+            )
     for name in KEYS[distribution]:
         if entry.get(name) is None and name != "probabilities":
             raise UserError(f"{place}.{name}: must be set for the distribution {distribution}")
@@ -65,9 +69,11 @@ def read(key: str, entry: Any) -> Parameter:
         return Parameter(key, distribution, low=entry["min"], high=entry["max"])
     values = [entry["value"]] if distribution == "constant" else entry["values"]
     if not isinstance(values, list) or not all(isinstance(value, str | int | float) for value in values) or not values:
-        raise UserError(f"{place}.values={values}: must be a list of numbers, words, true or false, at least one")
+        raise UserError(
+            f"{place}.values={shorten(values)}: must be a list of numbers, words, true or false, at least one"
+        )
     if len({str(value) for value in values}) < len(values):
-        raise UserError(f"{place}.values={values}: must differ from one another")
+        raise UserError(f"{place}.values={shorten(values)}: must differ from one another")
     weights = entry.get("probabilities", [1 / len(values)] * len(values))
     numbers = isinstance(weights, list) and all(_is_number(weight) and weight >= 0 for weight in weights)
     valid = numbers and len(weights) == len(values) and math.isclose(sum(weights), 1)

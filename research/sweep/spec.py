@@ -15,13 +15,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import yaml
-
 from research.config import experiment as experiments
+from research.config import strict_yaml
 from research.config.extensions import import_modules
 from research.config.flags import read_flags
 from research.config.naming import NamedConfig, folder_name, name_trial
-from research.errors import UserError, suggest
+from research.errors import UserError, shorten, suggest
 from research.options import require
 from research.sweep import parameters
 from research.sweep.parameters import Parameter
@@ -58,7 +57,7 @@ def find(path: Path) -> Path:
     known = files()
     if str(path) not in known:
         hint = suggest(str(path), known).replace("must be", "must be the path of a file, or")
-        raise UserError(f"{path}: no such sweep; {hint}")
+        raise UserError(f"{shorten(path)}: no such sweep; {hint}")
     return known[str(path)]
 
 
@@ -69,15 +68,16 @@ def describe(path: Path) -> str:
     return ""
 
 
-def read(path: Path | str, experiment: str = "") -> Sweep:
+def read(path: Path | str, experiment: str = "", limit: int | None = None) -> Sweep:
     """Return the sweep of a file, after importing the modules that its command imports.
 
     Args:
         path: of the file.
         experiment: name or path of the experiment, for a file that does not name one.
+        limit: most trials; None: all.
 
     Raises:
-        UserError: for a mistake in the file or in any of its trials, naming the file and the key.
+        UserError: for a mistake in the file or in any of these trials, naming the file and the key.
     """
     path = Path(path)
     try:
@@ -88,7 +88,7 @@ def read(path: Path | str, experiment: str = "") -> Sweep:
             fixed = [f"--experiment={experiment}", *fixed]
         if "project" in content and not any(word.startswith("--wandb.project") for word in fixed):
             fixed = [f"--wandb.project={content['project']}", *fixed]
-        trials = tuple(_trials(content, named, fixed))
+        trials = tuple(itertools.islice(_trials(content, named, fixed), limit))
     except UserError as error:
         raise UserError(f"{path}: {error}") from error
     return Sweep(folder_name(str(content.get("name", path.stem))), trials)
@@ -128,7 +128,7 @@ def _combinations(content: dict[str, Any], varied: Sequence[Parameter]) -> Itera
         return _sample(varied, cap)
     for parameter in varied:
         if not parameter.values:
-            raise UserError(f"parameters.{parameter.key}: must hold value or values, as the method is grid")
+            raise UserError(f"parameters.{shorten(parameter.key)}: must hold value or values, as the method is grid")
     count = min(math.prod(len(parameter.values) for parameter in varied), cap or math.inf)
     if count > MAX_TRIALS:
         raise UserError(f"parameters: make {count} trials; must be at most {MAX_TRIALS}, or run_cap set")
@@ -153,7 +153,7 @@ def _check_keys(content: dict[str, Any]) -> None:
         raise UserError("early_terminate and method=bayes: need W&B's server; use `wandb sweep`")
     for key in content:
         if key not in USED + UNUSED:
-            raise UserError(f"{key}: no such key; {suggest(str(key), sorted(USED + UNUSED))}")
+            raise UserError(f"{shorten(key)}: no such key; {suggest(str(key), sorted(USED + UNUSED))}")
     for key in ("method", "parameters"):
         if content.get(key) is None:
             raise UserError(f"{key}: must be set")
@@ -185,7 +185,7 @@ def _command(content: dict[str, Any], path: Path) -> tuple[str, list[str]]:
     fixed = import_modules([word for word in rest if word != "${args}"])
     for word in fixed:
         if "${" in word:
-            raise UserError(f"command: {word} is not known; {COMMAND} is")
+            raise UserError(f"command: {shorten(word)} is not known; {COMMAND} is")
         if word.startswith(("--runs-dir", "--runs_dir")):
             raise UserError("command: --runs-dir must be absent; it is an option of `sweep`")
     return name, fixed
@@ -197,28 +197,8 @@ def _locate(program: str, path: Path) -> str:
     return str(beside) if program and not Path(program).exists() and beside.exists() else program
 
 
-class _Loader(yaml.SafeLoader):
-    """A loader that refuses a key that is set twice; PyYAML keeps the last value."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen: set[str] = set()
-        for key, _ in node.value:
-            if key.value in seen:
-                raise UserError(f"line {key.start_mark.line + 1}: {key.value} is set twice")
-            seen.add(key.value)
-        return super().construct_mapping(node, deep)
-
-
 def _load(path: Path) -> dict[str, Any]:
-    try:
-        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)
-    except OSError as error:
-        raise UserError(f"cannot be read: {error.strerror}") from error
-    except yaml.MarkedYAMLError as error:
-        line = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
-        raise UserError(f"{line}is not YAML: {error.problem}") from error
-    except (yaml.YAMLError, ValueError, AttributeError, TypeError, LookupError, RecursionError) as error:  # PyYAML's
-        raise UserError(f"is not YAML: {' '.join(str(error).split())}") from error
+    content = strict_yaml.read(path)
     if not isinstance(content, dict):
         raise UserError("must be a mapping with method and parameters")
     return content

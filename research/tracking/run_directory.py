@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from research import options
-from research.errors import UserError
+from research.errors import UserError, shorten
 from research.tracking import strict_json
 from research.tracking.strict_json import is_number
 
@@ -103,10 +103,10 @@ class RunDirectory:
         schema = flat.pop("schema", 1)
         if schema != SCHEMA:
             age = "an older" if is_number(schema) and schema < SCHEMA else "another"
-            raise UserError(f"{self.config_file}: written by {age} version: schema {schema}, not {SCHEMA}")
+            raise UserError(f"{self.config_file}: written by {age} version: schema {shorten(schema)}, not {SCHEMA}")
         for key, value in flat.items():
             if not (isinstance(value, str | bool) or is_number(value)):
-                raise UserError(f"{self.config_file}: {key}: must be a word, a number, true or false")
+                raise UserError(f"{self.config_file}: {shorten(key)}: must be a word, a number, true or false")
         return flat
 
     def result(self) -> dict[str, Any] | None:
@@ -218,7 +218,7 @@ class RunDirectory:
         for key in [*new, *(key for key in old if key not in new)]:
             if old.get(key) != new.get(key) and not key.startswith(options.NEUTRAL_KEYS):
                 raise UserError(
-                    f"{self.path}: holds a run with {key}={old.get(key)}, not {new.get(key)}; "
+                    f"{self.path}: holds a run with {key}={shorten(old.get(key))}, not {shorten(new.get(key))}; "
                     "choose another directory or remove this one"
                 )
 
@@ -244,7 +244,7 @@ def _record_fault(record: Mapping[str, Any], lengths: dict[str, int], only_numbe
         if is_number(value) and key not in lengths:
             continue
         if only_numbers:
-            return f"{key}: must be a number"
+            return f"{shorten(key)}: must be a number"
         if not (isinstance(value, list) and value and all(map(is_number, value))):
             return f"{key}: must be a list of at least one number"
         if len(value) != lengths.setdefault(key, len(value)):

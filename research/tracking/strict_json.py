@@ -10,17 +10,17 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from research.errors import UserError
+from research.errors import UserError, first_line, shorten
 
 NON_FINITE = {"inf": math.inf, "-inf": -math.inf, "nan": math.nan}
+NAMES = {"Infinity": "inf", "-Infinity": "-inf", "NaN": "nan"}
+"""What Python's `json` writes, which is not JSON, and what this module writes."""
 LARGEST_STEP = 2**53  # a float holds no larger step exactly
 
 
 def is_number(value: Any) -> bool:
-    """Return whether a value is a float, or an int in the range of a float. Booleans are not numbers."""
-    if isinstance(value, int) and not isinstance(value, bool):
-        return value.bit_length() <= 1023
-    return isinstance(value, float)
+    """Return whether a value is a float or an int. Booleans are not numbers."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def encode(value: Any) -> Any:
@@ -51,10 +51,10 @@ def write(path: Path, value: Mapping[str, Any], indent: int | None = 1) -> None:
 def read(path: Path, decoded: bool = False) -> dict[str, Any]:
     """Return the object in the file, `decoded` or unchanged; raise a UserError if there is none."""
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
+        value = _parse(path.read_bytes())
         value = decode(value) if decoded else value
-    except (ValueError, RecursionError) as error:  # not UTF-8, a number too long, lists nested too deeply
-        raise UserError(f"{path}:{getattr(error, 'lineno', 1)}: not JSON: {error}") from error
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{path}:{getattr(error, 'lineno', 1)}: not JSON: {first_line(error)}") from error
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {error.strerror}") from error
     if not isinstance(value, dict):
@@ -86,6 +86,30 @@ def read_records(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
             raise UserError(f"{path}:{number}: not a record: {line[:40].decode(errors='replace')!r}")
 
 
+def _parse(text: bytes) -> Any:
+    """Return the value of a JSON text.
+
+    Raises:
+        ValueError: if it is not strict JSON in UTF-8, or holds an integer beyond 64 bits or half a surrogate pair.
+        RecursionError: if it is nested too deeply.
+    """
+    value = json.loads(text.decode(), parse_constant=_refuse, parse_int=_integer)
+    if b"\\ud" in text.lower():
+        json.dumps(value, ensure_ascii=False).encode()
+    return value
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f'{constant} must be written as a string, "{NAMES[constant]}"')
+
+
+def _integer(digits: str) -> int:
+    value = int(digits)
+    if value.bit_length() > 63:
+        raise ValueError(f"{shorten(digits)} is beyond 64 bits")
+    return value
+
+
 def _line(record: Mapping[str, Any]) -> str:
     return json.dumps(encode(record), allow_nan=False) + "\n"
 
@@ -93,7 +117,7 @@ def _line(record: Mapping[str, Any]) -> str:
 def _record(line: bytes) -> dict[str, Any] | None:
     """Return the decoded object of a line; None if it is not an object with a step."""
     try:
-        value = decode(json.loads(line))
+        value = decode(_parse(line))
     except (ValueError, RecursionError):
         return None
     step = value.get("step") if isinstance(value, dict) else None

@@ -127,6 +127,7 @@ def test_flags_override_the_variant_which_overrides_the_setting_which_overrides_
         ("--model=gru", "model=gru: no such option; did you mean model."),
         ("--seed", "--seed: needs a value"),
         ("seed=1", "'seed=1': not a flag"),
+        ("--wandb.notes=\udcff", "wandb.notes=\udcff: must be UTF-8"),
         ("--", "'--': not a flag"),
         ("-s=1", "'-s=1': not a flag"),
     ],

@@ -93,6 +93,11 @@ def test_a_run_of_an_older_version_is_said(run):
     assert "written by an older version" in refused(run.path)
 
 
+def test_a_choice_that_is_no_more_is_named_with_the_file(run):
+    run.config_file.write_text(json.dumps({**json.loads(run.config_file.read_text()), "cell.name": "gone"}))
+    assert refused(run.path).startswith(f"{run.config_file}: cell.name=gone: must be one of ")
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [

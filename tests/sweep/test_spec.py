@@ -150,6 +150,13 @@ def test_a_run_cap_takes_the_first_trials_of_a_grid(read):
     assert seeds(read(content(run_cap=1))) == [0]
 
 
+def test_a_limit_reads_the_first_trials_alone(tmp_path, monkeypatch):
+    (tmp_path / "some.yaml").write_text(yaml.safe_dump(content({"seed": {"values": [*range(400), "x"]}})))
+    names, name_trial = [], spec.name_trial
+    monkeypatch.setattr(spec, "name_trial", lambda *args: names.append(args) or name_trial(*args))
+    assert seeds(spec.read(tmp_path / "some.yaml", limit=2)) == [0, 1] and len(names) == 2
+
+
 def test_the_name_of_the_file_stands_in_for_a_name_and_is_safe_in_a_path(read):
     assert read(content()).name == "some"
     assert read(content(name="два слова")).name.startswith("два_слова-")
@@ -193,6 +200,13 @@ def test_random_trials_differ_until_there_are_no_more(read):
         read(random_content(5, **few))
 
 
+def laughs(collection: str) -> str:
+    """Ten lines that stand for 10^10 values."""
+    lines = ["a0: &a0 {x: 1}"]
+    lines += [f"a{n + 1}: &a{n + 1} {collection.format(', '.join([f'*a{n}'] * 10))}" for n in range(9)]
+    return "\n".join(lines)
+
+
 def one(entry: Any) -> dict[str, Any]:
     return content({"init.gain": entry})
 
@@ -211,6 +225,15 @@ def one(entry: Any) -> dict[str, Any]:
         ("a: 1\n? [a, b]\n: 2", "is not YAML: "),
         ("? {a: b}\n: 2", "is not YAML: "),
         ("a: " + "[" * 5000 + "]" * 5000, "is not YAML: maximum recursion depth"),
+        (laughs("[{}]"), "line 6: aliases make it more than 100000 values"),
+        (laughs("{{<<: [{}]}}"), "line 6: aliases make it more than 100000 values"),
+        ("a: &a [*a]", "line 1: an alias stands for what contains it"),
+        ('name: "\\ud800"', "is not YAML: 'utf-8' codec can't encode character '\\ud800'"),
+        ("run_cap: -9223372036854775809", "line 1: -9223372036854775809 is beyond 64 bits"),
+        (f"run_cap: 0x{'f' * 9000}", "line 1: 0xfff"),
+        (f"run_cap: {'9' * 9000}", "is not YAML: Exceeds the limit"),
+        (one({"values": ["x" * 90] * 2}), f"parameters.init.gain.values=['{'x' * 77}…: must differ"),
+        (content({"x" * 9000: {"value": "y" * 9000}}), f"{'x' * 79}…={'y' * 79}…: no such option"),
         (content(parameter={}), "parameter: no such key; did you mean parameters?"),
         (content(zzz=1), "zzz: no such key; must be one of command, description"),
         (
@@ -288,7 +311,7 @@ def test_a_mistake_in_a_sweep_file_is_one_line_with_the_file_and_the_key(read, t
     message = str(caught.value)
     assert message.startswith(f"{tmp_path / 'some.yaml'}: ")
     assert line in message
-    assert "\n" not in message
+    assert "\n" not in message and len(message) < 1000
 
 
 def test_a_file_that_cannot_be_read_is_named(tmp_path):

@@ -182,12 +182,15 @@ def test_a_broken_config_is_a_users_mistake_that_names_the_file(run, content):
     assert "\n" not in str(caught.value) and str(caught.value).count("config.json") == 1
 
 
-@pytest.mark.parametrize("value", ['["l"]', "{}", "null", "1" + "0" * 400, "[" * 5000 + "]" * 5000])
+@pytest.mark.parametrize(
+    "value",
+    ['["l"]', "{}", "null", "1" + "0" * 400, "9" * 9000, str(2**63), "[" * 5000 + "]" * 5000, "NaN", '"\\udc80"'],
+)
 def test_an_option_that_is_no_word_or_number_is_a_users_mistake(run, value):
     run.config_file.write_text(f'{{"schema": {SCHEMA}, "seed": 1, "variant": {value}}}')
     with pytest.raises(UserError, match=r"config\.json:( variant: must be a word|1: not JSON)") as caught:
         run.options()
-    assert "\n" not in str(caught.value)
+    assert "\n" not in str(caught.value) and len(str(caught.value)) < 300
 
 
 COLUMNS = "by_length: must hold columns of numbers of one length"
@@ -234,6 +237,9 @@ def test_a_rate_without_words_behind_it_need_not_be_a_number_nor_a_loss_be_finit
         ("metrics", '{"step": true}', "not a record"),
         ("metrics", '{"step": -1}', "not a record"),
         ("metrics", '{"step": 9, "x": ' + "[" * 5000, "not a record"),
+        ("metrics", '{"step": 9, "x": NaN}', "not a record"),
+        ("metrics", f'{{"step": 9, "x": {2**63}}}', "not a record"),
+        ("metrics", '{"step": 9, "\\ud800": 1}', "not a record"),
         ("metrics", '{"step": 9, "x": [1]}', "x: must be a number"),
         ("gradient_flow", '{"step": 9, "h": "x"}', "h: must be a list of at least one number"),
         ("gradient_flow", '{"step": 9, "h": 1.0}', "h: must be a list"),
