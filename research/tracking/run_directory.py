@@ -17,6 +17,7 @@ import hashlib
 import json
 import os
 import shutil
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +32,8 @@ SCHEMA = 2
 """The version of the files. Older versions have other keys."""
 METRICS = "metrics"
 LOCK = ".lock"
+LOCK_SECONDS = 0.2
+"""How long to wait for another process that only looks whether a trial is locked."""
 PLACES = {"by_length": "length", "by_position": "position"}
 """The tables of `result.json`, and the column that indexes their rows."""
 
@@ -57,9 +60,7 @@ class RunDirectory:
             UserError: if the folder holds a run of another config, or cannot be created.
         """
         run = cls(Path(path))
-        flat = dict(config) if isinstance(config, Mapping) else options.flatten(config)
-        if run.config_file.exists():
-            run._check_same(strict_json.encode(flat))
+        flat = run.check_config(config)
         try:
             run.path.mkdir(parents=True, exist_ok=True)
             strict_json.write(run.config_file, {"schema": SCHEMA, **flat})
@@ -67,15 +68,19 @@ class RunDirectory:
             raise UserError(f"{run.path}: cannot be a run directory: {error.strerror}") from error
         return run
 
-    def forget(self) -> None:
-        """Remove the folder if the trial has not started and no other process holds it; its parent if empty then."""
-        files = [self.config_file, self.path / LOCK]
-        with contextlib.suppress(OSError, UserError), self.claimed():
-            if set(self.path.iterdir()) <= set(files):
-                for file in files:
-                    file.unlink(missing_ok=True)
-                self.path.rmdir()
-                self.path.parent.rmdir()
+    def check_config(self, config: Any) -> dict[str, Any]:
+        """Return the flat dotted keys and values of a config; refuse it if the folder holds a run of another one."""
+        flat = dict(config) if isinstance(config, Mapping) else options.flatten(config)
+        if not self.config_file.exists():
+            return flat
+        old, new = self.options(), strict_json.encode(flat)
+        for key in dict.fromkeys([*new, *old]):
+            if old.get(key) != new.get(key) and not key.startswith(options.NEUTRAL_KEYS):
+                raise UserError(
+                    f"{self.path}: holds a run with {key}={shorten(old.get(key))}, not {shorten(new.get(key))}; "
+                    "choose another directory or remove this one"
+                )
+        return flat
 
     @property
     def config_file(self) -> Path:
@@ -143,10 +148,15 @@ class RunDirectory:
         except OSError as error:  # of another user, or not a file
             raise UserError(f"{lock}: cannot be opened: {error.strerror}") from error
         with file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise UserError(f"{self.path}: another process is training this trial") from None
+            deadline = time.monotonic() + LOCK_SECONDS
+            while True:
+                try:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    break
+                except BlockingIOError:
+                    if time.monotonic() > deadline:
+                        raise UserError(f"{self.path}: another process is training this trial") from None
+                    time.sleep(0.01)
             yield
 
     def append(self, stem: str, record: Mapping[str, Any]) -> None:
@@ -212,15 +222,6 @@ class RunDirectory:
     def _config_sha256(self) -> str:
         kept = {key: value for key, value in self.options().items() if not key.startswith(options.NEUTRAL_KEYS)}
         return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()
-
-    def _check_same(self, new: Mapping[str, Any]) -> None:
-        old = self.options()
-        for key in [*new, *(key for key in old if key not in new)]:
-            if old.get(key) != new.get(key) and not key.startswith(options.NEUTRAL_KEYS):
-                raise UserError(
-                    f"{self.path}: holds a run with {key}={shorten(old.get(key))}, not {shorten(new.get(key))}; "
-                    "choose another directory or remove this one"
-                )
 
 
 def find(root: Path | str) -> list[RunDirectory]:

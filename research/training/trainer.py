@@ -80,67 +80,45 @@ def train_trials(
     devices.use_all_cores()
     devices.require()
     compilation.enable_cache()
-    entries, new = processes.from_first(lambda: _open(trials, directory, rerun, restart))
-    results = {entry.name: entry.result for entry in entries if entry.result}
-    if waiting := [entry for entry in entries if not entry.result]:
-        with _one_line_for_lack_of_space(directory), ProgressBar(shown=processes.is_first()) as bar:
-            with _forget_if_rejected(new):
+    with _one_line_for_lack_of_space(directory):
+        entries = processes.from_first(lambda: _open(trials, directory, rerun, restart))
+        results = {entry.name: entry.result for entry in entries if entry.result}
+        if waiting := [entry for entry in entries if not entry.result]:
+            with ProgressBar(shown=processes.is_first()) as bar:
                 resolved = _resolve(waiting, bar)
-            processes.from_first(lambda: _clear(resolved, rerun, restart))
-            with Signals().watching() as signals:
-                results |= {result.name: result for result in _train_all(resolved, signals, bar)}
-    return processes.from_first(lambda: [results[entry.name] for entry in entries])
+                processes.from_first(lambda: _create(resolved, rerun, restart))
+                with Signals().watching() as signals:
+                    results |= {result.name: result for result in _train_all(resolved, signals, bar)}
+        return processes.from_first(lambda: [results[entry.name] for entry in entries])
 
 
-def _open(
-    trials: Sequence[tuple[str, TrialOptions]], directory: Path, rerun: bool, restart: bool
-) -> tuple[list[_Entry], list[RunDirectory]]:
-    """Create the run directories; return all trials, and the directories that this process created."""
+def _open(trials: Sequence[tuple[str, TrialOptions]], directory: Path, rerun: bool, restart: bool) -> list[_Entry]:
+    """Return all trials, after a look at the run directories that exist. Write nothing."""
     for name, count in Counter(name for name, _ in trials).items():
         if count > 1:
             raise UserError(f"{directory / name}: {count} trials of this name; names must differ")
     entries: list[_Entry] = []
-    new: list[RunDirectory] = []
-    with _forget_if_rejected(new):
-        for name, config in trials:
-            if _make_folder(directory / name):
-                new.append(RunDirectory(directory / name))
-            run = RunDirectory.create(directory / name, config)
-            entries.append(_Entry(name, config, run, None if rerun else TrialResult.read(name, run, config)))
-        for entry in entries:
-            if not entry.result:
-                check(entry.config, entry.run, restart)
+    for name, config in trials:
+        run = RunDirectory(directory / name)
+        run.check_config(config)
+        entries.append(_Entry(name, config, run, None if rerun else TrialResult.read(name, run, config)))
+    for entry in entries:
+        if not entry.result:
+            check(entry.config, entry.run, restart)
+            if entry.run.config_file.exists():
                 with entry.run.claimed():  # fails at once if another process trains it
                     pass
-    return entries, new
+    return entries
 
 
-def _make_folder(path: Path) -> bool:
-    """Return whether this call created the folder, and no other process."""
-    with contextlib.suppress(OSError):  # `RunDirectory.create` tells of other errors
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.mkdir()
-        return True
-    return False
-
-
-@contextlib.contextmanager
-def _forget_if_rejected(runs: Sequence[RunDirectory]) -> Iterator[None]:
-    """Remove the directories that this process created if a trial is rejected."""
-    try:
-        yield
-    except UserError:
-        for run in runs if processes.is_first() else ():
-            run.forget()
-        raise
-
-
-def _clear(trials: Sequence[Trial], rerun: bool, restart: bool) -> None:
-    """On `rerun`, remove what finished trials have written; on `restart`, what unfinished trials have written."""
-    for trial in trials if rerun or restart else ():
-        with trial.run.claimed():
-            if rerun if trial.run.result() else restart:
-                trial.run.clear(record_stems(trial.options))
+def _create(trials: Sequence[Trial], rerun: bool, restart: bool) -> None:
+    """Create the run directories; on `rerun` clear those of finished trials, on `restart` those of unfinished ones."""
+    for trial in trials:
+        RunDirectory.create(trial.run.path, trial.config)
+        if rerun or restart:
+            with trial.run.claimed():
+                if rerun if trial.run.result() else restart:
+                    trial.run.clear(record_stems(trial.options))
 
 
 def _resolve(entries: Sequence[_Entry], bar: ProgressBar) -> list[Trial]:
@@ -169,8 +147,6 @@ def _train_all(trials: Sequence[Trial], signals: Signals, bar: ProgressBar) -> l
 
 def _claim(trials: Sequence[Trial], claims: contextlib.ExitStack) -> None:
     for trial in trials:
-        if not trial.run.config_file.exists():  # another launcher has removed what it had created
-            RunDirectory.create(trial.run.path, trial.config)
         claims.enter_context(trial.run.claimed())
 
 

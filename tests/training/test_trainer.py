@@ -17,7 +17,7 @@ from research.tracking import strict_json
 from research.tracking.run_directory import RunDirectory
 from research.training import checkpoint, trainer
 from research.training.trainer import train_trials
-from research.training.trial import TrialResult
+from research.training.trial import Trial, TrialResult
 from tests.training.trials import (
     STEPS,
     TRIALS,
@@ -352,17 +352,27 @@ def test_a_budget_that_no_width_meets_is_one_line_before_any_trial_is_trained(tm
         ({"model__parameter_budget": 40}, "model.parameter_budget=40: must be within 5%"),
     ],
 )
-def test_a_trial_that_cannot_be_trained_is_refused_before_others_are_and_leaves_nothing(changes, line, tmp_path):
+def test_a_trial_that_cannot_be_trained_is_refused_before_others_are_and_leaves_nothing_nor_removes_what_others_make(
+    changes, line, tmp_path, monkeypatch
+):
     sound = of(task__name="reverse", probes__gradient_flow__every=0)
     started = RunDirectory.create(tmp_path / "started", sound)
     started.append("metrics", {"step": 2})
     RunDirectory.create(tmp_path / "waiting", of(sound, seed=2))  # perhaps for another process
     trials = [("started", sound), ("new", of(sound, seed=1)), ("waiting", of(sound, seed=2))]
     trials.append(("impossible", of(sound, **changes)))
+    resolve = trainer.Trial.resolve
+
+    def resolve_late(name: str, *rest) -> Trial:
+        RunDirectory.create(tmp_path / "new", of(sound, seed=1))  # by another launcher of the same trials
+        return resolve(name, *rest)
+
+    monkeypatch.setattr(trainer.Trial, "resolve", resolve_late)
     with counting_compilations() as seconds, pytest.raises(UserError) as refused:
         train_trials(trials, tmp_path)
     assert str(refused.value).startswith(line)
-    assert not seconds and {path.name for path in tmp_path.iterdir()} == {"started", "waiting"}
+    assert not seconds and {path.name for path in tmp_path.iterdir()} == {"started", "waiting", "new"}
+    assert (tmp_path / "new" / "config.json").exists()
 
 
 @pytest.mark.skipif(cudnn.obstacle() is None, reason="needs a machine without an NVIDIA GPU")
