@@ -41,14 +41,15 @@ class DigitField(Field):
 def read_digit(image: Image.Image, name: str) -> Float[np.ndarray, "28 28"]:
     """Return a user's image of one digit as MNIST has them: ink in 20 × 20 pixels, its center of mass in the middle.
 
-    Ink may be dark on light or light on dark. An image of 28 × 28 pixels with a dark border is used unchanged.
+    Ink may be darker or lighter than paper, which the border shows. An image of 28 × 28 pixels with light ink and a
+    black border is used unchanged.
 
     Args:
         image: the image, of any mode.
         name: name of the file, for errors.
 
     Raises:
-        UserError: if there is no ink.
+        UserError: if there is no ink, or if it hardly differs from the paper.
     """
     gray, has_black_border = white_on_black(image, name)
     if gray.shape == (DIGIT, DIGIT) and has_black_border:

@@ -113,10 +113,18 @@ def shrink(image: UInt8[np.ndarray, "Y X 3"], side: int) -> UInt8[np.ndarray, "N
 
 
 def _eight_bits(image: Image.Image) -> Image.Image:
-    """Return the upper 8 of 16 bits; of numbers without bounds, scale from the least to the largest."""
-    values = np.asarray(image).astype(np.float64)
+    """Scale whole numbers by their range, that of the narrowest type for 32 bits; others from the least to the largest.
+
+    Pillow gives 32 bits for files of most types.
+    """
+    values = np.asarray(image)
     if not np.all(np.isfinite(values)):
         raise ValueError("pixels that are no finite numbers")
-    least, most = (0.0, 65535.0) if image.mode.startswith("I") else (float(values.min()), float(values.max()))
-    scaled = (values - least) / max(most - least, 1e-9)
+    least, most = float(values.min()), float(values.max())
+    if values.dtype.kind in "iu":
+        if least < 0:
+            raise ValueError("pixels below 0")
+        kinds = (np.uint8, np.uint16, np.int32) if values.dtype == np.int32 else (values.dtype,)
+        least, most = 0.0, float(next(np.iinfo(kind).max for kind in kinds if most <= np.iinfo(kind).max))
+    scaled = (values.astype(np.float64) - least) / max(most - least, 1e-9)
     return Image.fromarray(np.rint(255 * np.clip(scaled, 0, 1)).astype(np.uint8))

@@ -18,8 +18,6 @@ INK = 0.25
 HEIGHT = 20
 """Rows of the ink of a digit of MNIST."""
 MARGIN = (DIGIT - HEIGHT) // 2
-LIGHT = 128
-"""An image whose border is lighter has dark ink."""
 
 
 @dataclass(frozen=True)
@@ -72,8 +70,9 @@ def place_digits(digits: Any, gaps: Any, width: int, numpy: Any) -> Any:
 def read_strip(image: Image.Image, name: str, gap: int) -> Float[np.ndarray, "S 28"]:
     """Return a user's image as a strip.
 
-    Ink may be dark on light or light on dark. It is scaled to the height of the digits in training, and digits that do
-    not touch are moved as far apart as in training. An image of 28 rows with a dark border is used unchanged.
+    Ink may be darker or lighter than paper, which the border shows. It is scaled to the height of the digits in
+    training, and digits that do not touch are moved as far apart as in training. An image of 28 rows with light ink and
+    a black border is used unchanged.
 
     Args:
         image: the image, of any mode.
@@ -81,7 +80,7 @@ def read_strip(image: Image.Image, name: str, gap: int) -> Float[np.ndarray, "S 
         gap: blank columns between the squares of two digits.
 
     Raises:
-        UserError: if there is no ink.
+        UserError: if there is no ink, or if it hardly differs from the paper.
     """
     gray, has_black_border = white_on_black(image, name)
     if len(gray) == DIGIT and has_black_border:
@@ -95,14 +94,22 @@ def read_strip(image: Image.Image, name: str, gap: int) -> Float[np.ndarray, "S 
 def white_on_black(image: Image.Image, name: str) -> tuple[UInt8[np.ndarray, "Y X"], bool]:
     """Return an image with light ink, and whether it had that and a black border, as digits of MNIST have.
 
+    Paper is the median of the border. Ink is the darker pixels or the lighter ones, of which more differ more from it.
+
     Raises:
-        UserError: if there is no ink.
+        UserError: if there is no ink, or if it hardly differs from the paper.
     """
     gray = np.asarray(image.convert("L"))
-    if np.ptp(gray) <= 255 * INK:
-        raise UserError(f"{name}: is blank; must be an image of digits")
-    border = np.median(np.concatenate([gray[0], gray[-1], gray[:, 0], gray[:, -1]]))
-    return 255 - gray if border > LIGHT else gray, bool(border <= 255 * INK)
+    paper = np.median(np.concatenate([gray[0], gray[-1], gray[:, 0], gray[:, -1]]))
+    difference = gray - paper
+    is_dark = np.sum(difference**3) < 0
+    ink = np.maximum(-difference if is_dark else difference, 0)
+    if (contrast := np.max(ink)) <= 255 * INK:
+        fault = f"has a contrast of {contrast:.0f} of 255; must be more than {255 * INK:.0f}"
+        raise UserError(f"{name}: {fault if contrast else 'is blank; must be an image of digits'}")
+    if paper <= 255 * INK and not is_dark:
+        return gray, True
+    return ink.astype(np.uint8), False
 
 
 def crop_ink(gray: UInt8[np.ndarray, "Y X"]) -> UInt8[np.ndarray, "Z W"]:

@@ -132,6 +132,20 @@ def test_pixels_that_are_no_numbers_are_refused(tmp_path):
         files.load_image(tmp_path / "one.tiff")
 
 
+@pytest.mark.parametrize("most", [255, 65535, 2**31 - 1])
+def test_whole_numbers_of_32_bits_are_scaled_by_the_range_that_holds_them(most, tmp_path):
+    Image.fromarray(np.array([[0, most // 5, most]], np.int32)).save(tmp_path / "one.tiff")
+    assert np.asarray(files.load_image(tmp_path / "one.tiff"))[0, :, 0].tolist() == [0, 51, 255]
+
+
+def test_whole_numbers_of_16_bits_are_scaled_by_their_range_and_negative_ones_refused(tmp_path):
+    Image.fromarray(np.array([[0, 257, 514]], np.uint16)).save(tmp_path / "one.png")
+    assert np.asarray(files.load_image(tmp_path / "one.png"))[0, :, 0].tolist() == [0, 1, 2]
+    Image.fromarray(np.array([[-1, 255]], np.int32)).save(tmp_path / "one.tiff")
+    with pytest.raises(UserError, match="pixels below 0"):
+        files.load_image(tmp_path / "one.tiff")
+
+
 def test_the_most_pixels_are_told(tmp_path):
     path = tmp_path / "large.png"
     Image.new("1", (15_000, 15_000)).save(path)

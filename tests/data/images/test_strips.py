@@ -62,6 +62,22 @@ def test_faint_ink_is_made_as_strong_as_that_of_training(bars):
     assert read(255 - (bars * 0.4).astype(np.uint8)).max() == pytest.approx(1, abs=0.02)
 
 
+@pytest.mark.parametrize(("paper", "ink"), [(120, 10), (80, 0), (200, 90), (140, 250), (90, 200), (0, 80)])
+def test_ink_is_what_differs_from_the_paper_whatever_the_grays_of_both(bars, paper, ink):
+    image = np.pad(bars, 7).astype(float) / 255 * (ink - paper) + paper
+    image += np.random.default_rng(0).normal(0, 1, image.shape)
+    image[16:18, 60:62] = paper + 0.4 * (paper - ink)  # a blot on the other side of the paper's gray
+    found = read(np.clip(image, 0, 255).astype(np.uint8))
+    np.testing.assert_allclose(found, read(np.pad(bars, 7)), atol=0.1)
+
+
+@pytest.mark.parametrize("paper", [0, 100, 250])
+def test_a_low_contrast_is_named(bars, paper):
+    ink = (bars > 0) * np.uint8(50)
+    with pytest.raises(UserError, match=r"^one\.png: has a contrast of 50 of 255; must be more than 64$"):
+        read(paper - ink if paper > 50 else paper + ink)
+
+
 @pytest.mark.parametrize("color", [0, 128, 255])
 def test_a_blank_picture_is_refused(color):
     with pytest.raises(UserError, match=r"^one\.png: is blank; must be an image of digits$"):
