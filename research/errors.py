@@ -26,6 +26,30 @@ def suggest(word: str, known: Iterable[str]) -> str:
     return f"did you mean {close[0]}?" if close else f"must be one of {', '.join(words)}"
 
 
+DISK_CODES = ("RESOURCE_EXHAUSTED", "NOT_FOUND", "PERMISSION_DENIED", "FAILED_PRECONDITION")
+"""In the messages of tensorstore, which writes for orbax."""
+
+
+def system_fault(error: BaseException, place: object) -> str | None:
+    """Return in one line what the operating system refused; None if the error is of another kind.
+
+    NumPy and Python raise MemoryError, JAX JaxRuntimeError, threads RuntimeError, and orbax ValueError.
+
+    Args:
+        error: what was raised.
+        place: what was read or written, if the error does not say it.
+    """
+    text = shorten(first_line(error), 120)
+    if isinstance(error, OSError):
+        return f"{error.filename or place}: {error.strerror or text}"
+    if isinstance(error, ValueError):
+        return f"{place}: cannot be written ({text})" if any(code in text for code in DISK_CODES) else None
+    signs = ("RESOURCE_EXHAUSTED", "Out of memory", "can't start new thread")
+    if isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and any(sign in text for sign in signs)):
+        return f"out of memory: {text}"
+    return None
+
+
 class Stopped(KeyboardInterrupt):
     """A signal has ended the command."""
 

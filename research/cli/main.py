@@ -1,6 +1,5 @@
 """Start a command, and turn its errors into one line on stderr and an exit code."""
 
-import errno
 import importlib
 import os
 import signal
@@ -8,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from research.errors import Stopped, UserError, shorten, suggest
+from research.errors import Stopped, UserError, shorten, suggest, system_fault
 
 COMMANDS = ("list", "train", "sweep", "report", "data", "predict")
 USAGE = """\
@@ -52,11 +51,13 @@ def main(args: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         _stop_writing()
         return 141
-    except OSError as error:
-        if error.errno != errno.ENOSPC or error.filename:
+    except Exception as error:
+        fault = system_fault(error, "the output cannot be written")
+        if fault is None:
             raise
-        _stop_writing()
-        print(f"error: the output cannot be written: {error.strerror}", file=sys.stderr)
+        if isinstance(error, OSError) and not error.filename:
+            _stop_writing()
+        print("error:", fault, file=sys.stderr)
         return 2
 
 

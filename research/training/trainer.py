@@ -20,7 +20,7 @@ from typing import NamedTuple, get_args
 import jax
 import numpy as np
 
-from research.errors import Stopped, UserError, first_line
+from research.errors import Stopped, UserError, system_fault
 from research.recurrence.kernels import cudnn
 from research.tasks import task as tasks
 from research.tasks.task import EvalExamples, Evaluation, Split
@@ -39,10 +39,6 @@ from research.training.signals import Signals
 from research.training.step import Program
 from research.training.stopwatch import Stopwatch
 from research.training.trial import Start, Trial, TrialResult, check, find_starts, record_stems
-
-RESUME = "the same command resumes from the last checkpoint"
-ORBAX_CODES = ("RESOURCE_EXHAUSTED", "NOT_FOUND", "PERMISSION_DENIED", "FAILED_PRECONDITION")
-"""Start of the messages of tensorstore, which writes for orbax."""
 
 
 class _Entry(NamedTuple):
@@ -80,7 +76,7 @@ def train_trials(
     devices.use_all_cores()
     devices.require()
     compilation.enable_cache()
-    with _one_line_for_lack_of_space(directory):
+    with _one_line_for_system_faults(directory):
         entries = processes.from_first(lambda: _open(trials, directory, rerun, restart))
         results = {entry.name: entry.result for entry in entries if entry.result}
         if waiting := [entry for entry in entries if not entry.result]:
@@ -289,23 +285,13 @@ class _Progress:
 
 
 @contextlib.contextmanager
-def _one_line_for_lack_of_space(directory: Path) -> Iterator[None]:
-    """Turn a full disk or memory into a one-line error: neither is a mistake of the program.
-
-    JAX raises JaxRuntimeError, NumPy MemoryError, and orbax ValueError for what the operating system reports.
-    """
+def _one_line_for_system_faults(directory: Path) -> Iterator[None]:
+    """Turn a full disk or memory into a one-line error: neither is a mistake of the program."""
     try:
         yield
-    except (jax.errors.JaxRuntimeError, MemoryError, ValueError) as error:
-        text = first_line(error)[:120]
-        no_memory = isinstance(error, MemoryError) or "Out of memory" in text
-        no_space = isinstance(error, ValueError) and any(code in text for code in ORBAX_CODES)
-        if no_space:
-            raise UserError(f"{directory}: cannot be written ({text}); {RESUME}") from error
-        if no_memory or "RESOURCE_EXHAUSTED" in text:
-            advice = "a smaller model.hidden_size, training.batch_size or sweep needs less"
-            raise UserError(f"out of memory: {text}; {advice}") from error
-        raise
-    except OSError as error:
-        reason, place = error.strerror or error, error.filename or directory
-        raise UserError(f"{place}: {reason}; {RESUME}") from error
+    except Exception as error:
+        fault = system_fault(error, directory)
+        if fault is None:
+            raise
+        more = "; a smaller model.hidden_size, training.batch_size or sweep needs less" if "memory" in fault else ""
+        raise UserError(f"{fault}; the same command resumes from the last checkpoint{more}") from error

@@ -308,10 +308,25 @@ def test_a_mistake_is_one_line_on_stderr_and_exit_code_2(trainer, monkeypatch, c
     assert not trainer.trials
 
 
-def test_a_mistake_found_by_the_trainer_is_one_line_too(trainer, tmp_path, capsys):
-    trainer.raises = UserError("seed=3: something\nelse")
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (UserError("seed=3: something\nelse"), "seed=3: something else"),
+        (PermissionError(13, "Permission denied", "runs/x"), "runs/x: Permission denied"),
+        (MemoryError("Unable to allocate 9 GiB"), "out of memory: Unable to allocate 9 GiB"),
+        (RuntimeError("can't start new thread"), "out of memory: can't start new thread"),
+    ],
+)
+def test_a_mistake_and_what_the_system_refuses_are_one_line(error, line, trainer, tmp_path, capsys):
+    trainer.raises = error
     assert cli.main(["train", "attention", f"--runs-dir={tmp_path}"]) == 2
-    assert capsys.readouterr().err == "error: seed=3: something else\n"
+    assert capsys.readouterr().err == f"error: {line}\n"
+
+
+def test_a_mistake_of_the_program_keeps_its_traceback(trainer, tmp_path):
+    trainer.raises = ValueError("a bug")
+    with pytest.raises(ValueError, match="a bug"):
+        cli.main(["train", "attention", f"--runs-dir={tmp_path}"])
 
 
 @pytest.mark.parametrize(("error", "code"), [(KeyboardInterrupt(), 130), (Stopped(15), 143), (Stopped(1), 129)])
