@@ -152,4 +152,4 @@ def evaluate_captions(
     evaluation = text.evaluate(
         predictions, examples.batch, target, most_frequent, lengths=lengths, texts=texts, score=score
     )
-    return replace(evaluation, signatures=text.signatures(language))
+    return replace(evaluation, signatures=text.signatures(language, texts))

@@ -102,7 +102,7 @@ class TranslationTask(CorpusTask):
             of_length, right = [outputs[row] for row in rows], [references[row] for row in rows]
             for name, value in text.translation_scores(of_length, right, language).items():
                 evaluation.by_length.setdefault(name, []).append(value)
-        return replace(evaluation, signatures=text.signatures(language))
+        return replace(evaluation, signatures=text.signatures(language, references))
 
     def describe(self) -> str:
         sizes = "/".join(dict.fromkeys(map(str, (self.source_vocab_size, self.target_vocab_size))))

@@ -2,7 +2,8 @@
 
     character_error_rate   edits (replaced, missing, too many) per character of the references, spaces included (jiwer)
     word_error_rate        edits per word of the references; spaces separate words
-    bleu                   Papineni et al. 2002: n-grams up to 4 and brevity of the whole corpus, from 0 to 100
+    bleu                   Papineni et al. 2002: n-grams up to 4 and brevity of the whole corpus, from 0 to 100;
+                           NaN where no reference has 4 tokens, as no output could then have more than 0
     chrf                   Popović 2015: F-score of character n-grams up to 6, recall counting twice, from 0 to 100
     exact_match            fraction of the outputs that are a reference
 
@@ -13,6 +14,7 @@ signatures are equal.
 """
 
 import itertools
+import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -52,18 +54,20 @@ def translation_scores(
     candidates = [[texts] if isinstance(texts, str) else list(texts) for texts in references]
     columns = [list(column) for column in itertools.zip_longest(*candidates)]
     return {
-        "bleu": bleu.corpus_score(outputs, columns).score,
+        "bleu": bleu.corpus_score(outputs, columns).score if _is_measurable(bleu, references) else math.nan,
         "chrf": chrf.corpus_score(outputs, columns).score,
         "exact_match": float(np.mean([output in texts for output, texts in zip(outputs, candidates, strict=True)])),
     }
 
 
-def signatures(language: str) -> dict[str, str]:
+def signatures(language: str, references: Sequence[str | Sequence[str]]) -> dict[str, str]:
     """Return sacrebleu's names for the way in which bleu and chrf are computed, its version included."""
     names = {}
     for name, metric in zip(("bleu", "chrf"), _metrics(language), strict=True):
         metric.corpus_score([""], [[""]])  # it counts the references, so the signature is known after a score only
         names[name] = str(metric.get_signature())
+    if not _is_measurable(_metrics(language)[0], references):
+        names["bleu"] = f"not measurable, as no reference has 4 tokens; {names['bleu']}"
     return names
 
 
@@ -122,6 +126,11 @@ def most_frequent(texts: Sequence[str]) -> str:
     candidates = sorted(text for text, count in counts.items() if count == highest)
     edits = cdist(candidates, texts, scorer=Levenshtein.distance)
     return candidates[int(np.argmin(np.sum(edits, axis=1)))]
+
+
+def _is_measurable(bleu: Any, references: Sequence[str | Sequence[str]]) -> bool:
+    texts = itertools.chain.from_iterable([entry] if isinstance(entry, str) else entry for entry in references)
+    return any(len(bleu.tokenizer(text).split()) >= bleu.max_ngram_order for text in texts)
 
 
 def _metrics(language: str) -> tuple[Any, Any]:

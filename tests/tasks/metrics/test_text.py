@@ -1,5 +1,7 @@
 """The reference is sacrebleu itself; the tests see that it gets the right texts."""
 
+import math
+
 import pytest
 import sacrebleu
 
@@ -26,18 +28,29 @@ def test_japanese_is_scored_by_characters_and_not_as_one_word():
     outputs, references = ["ファイルを開きます。"], ["ファイルを閉じます。"]
     found = text.translation_scores(outputs, references, "ja")
     assert found["bleu"] == sacrebleu.corpus_bleu(outputs, [references], tokenize="char").score > 20
-    assert text.translation_scores(outputs, references, "de")["bleu"] < 20
+    assert math.isnan(text.translation_scores(outputs, references, "de")["bleu"])
 
 
 def test_a_signature_names_the_tokenizer_and_the_version():
     for language, tokens in (("de", "13a"), ("fr", "13a"), ("ja", "char")):
-        found = text.signatures(language)
+        found = text.signatures(language, ["ファイル"] if language == "ja" else ["one two three four"])
         assert found["bleu"] == f"nrefs:1|case:mixed|eff:no|tok:{tokens}|smooth:exp|version:{sacrebleu.__version__}"
         assert f"nc:6|nw:0|space:no|version:{sacrebleu.__version__}" in found["chrf"]
 
 
 def test_nothing_said_is_no_error():
-    assert text.translation_scores([""], ["Etwas."], "de") == {"bleu": 0.0, "chrf": 0.0, "exact_match": 0.0}
+    assert set(text.translation_scores([""], ["Etwas mit vier Wörtern."], "de").values()) == {0}
+
+
+def test_bleu_of_references_without_four_tokens_is_not_measurable_and_says_so():
+    """It would be 0 although all outputs are right."""
+    references = ["one", ["two three", "one two three"]]
+    found = text.translation_scores(["one", "one two three"], references, "en")
+    assert math.isnan(found["bleu"]) and found["chrf"] == 100 and found["exact_match"] == 1
+    assert text.signatures("en", references)["bleu"].startswith("not measurable, as no reference has 4 tokens; nrefs:1")
+    assert (
+        text.translation_scores(["one", "one two three"], [*references[:1], "two three four five"], "en")["bleu"] == 0
+    )
 
 
 def test_errors_are_edits_over_all_references():
