@@ -28,6 +28,8 @@ class Report:
     """label of the LaTeX table; empty: tab:NAME"""
     columns: str = ""
     """columns of the table: METRIC or TITLE=METRIC, with commas between them; empty: those of the experiment"""
+    figure: str = ""
+    """figures to draw, with commas between them; empty: those of the experiment; none: no figure"""
     list_metrics: bool = False
     """print the names of the metrics that the runs have, and nothing else"""
     strict: bool = False
@@ -56,6 +58,7 @@ def run(args: Sequence[str]) -> None:
         caption=options.caption,
         label=options.label,
         columns=columns,
+        figure=[name.strip() for name in options.figure.split(",") if name.strip()],
         strict=options.strict,
     )
 

@@ -7,8 +7,7 @@ logarithms, where both have a place; no norm is left out.
 # pandas has no types of its own that a checker follows
 # pyright: reportArgumentType=false, reportAttributeAccessIssue=false, reportCallIssue=false, reportIndexIssue=false
 
-import functools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -18,7 +17,8 @@ from numpy.typing import NDArray
 
 from research.errors import UserError
 from research.probes.gradient_flow import TINY
-from research.tracking.run_directory import RunDirectory
+from research.tracking.run_directory import METRICS
+from research.tracking.strict_json import ALL, FIRST, LAST
 
 Array = NDArray[np.float64]
 When = Literal["first", "last"]
@@ -47,16 +47,16 @@ class Profile:
 def profile(row: pd.DataFrame, part: str = "", when: When = "first") -> Profile | None:
     """Return the row's first or last profile, of a part of the carry or of the state; None if no trial has one."""
     name = _profile_name(row, part)
-    chosen = [trial[0 if when == "first" else -1] for trial in _trials(row, name)]
-    if not chosen:
+    taken = [records[-1] for records in _trials(row, name, FIRST if when == "first" else LAST)]
+    if not taken:
         return None
-    norms = np.array([_regular(record[name]) for record in chosen])
+    norms = _regular([record[name] for record in taken])
     usable = np.isfinite(norms[:, -1]) & (norms[:, -1] > 0)
     if not usable.any():
         return None
     norms = norms[usable] / norms[usable, -1:]
     lines = pd.DataFrame({"low": norms.min(0), "middle": median(norms), "high": norms.max(0)})
-    steps = {int(record["step"]) for record, used in zip(chosen, usable, strict=True) if used}
+    steps = {int(record["step"]) for record, used in zip(taken, usable, strict=True) if used}
     return Profile(name, lines, int(usable.sum()), int((~usable).sum()), tuple(sorted(steps)))
 
 
@@ -69,7 +69,7 @@ def heatmap(row: pd.DataFrame) -> pd.DataFrame | None:
     taken = [record for trial in _trials(row, name) for record in trial]
     if not taken:
         return None
-    norms = pd.DataFrame([_regular(record[name]) for record in taken], [int(record["step"]) for record in taken])
+    norms = pd.DataFrame(_regular([record[name] for record in taken]), [int(record["step"]) for record in taken])
     decades = {step: logarithm(median(seeds.to_numpy())) for step, seeds in norms.groupby(level=0)}
     return pd.DataFrame.from_dict(decades, orient="index")
 
@@ -125,31 +125,31 @@ def curve(row: pd.DataFrame, key: str) -> pd.DataFrame | None:
     """
     seeds = []
     for run in row.dropna(subset="result")["run"]:
-        metrics = pd.DataFrame(run.records("metrics"))
-        if {key, "train/seconds"} <= set(metrics):
-            evaluations = metrics.dropna(subset=[key, "train/seconds"]).drop_duplicates("step", keep="last")
-            seeds.append(evaluations.set_index("step")[["train/seconds", key]])
+        metrics = pd.DataFrame(run.records(METRICS, key), columns=["step", "train/seconds", key])
+        evaluations = metrics.dropna().drop_duplicates("step", keep="last")
+        if len(evaluations):
+            seeds.append(evaluations.set_index("step"))
     if not seeds:
         return None
     together = pd.concat(seeds, axis=1, join="inner").sort_index()
-    line = together[[key]].agg(["min", "mean", "max"], axis=1).set_axis(["low", "middle", "high"], axis=1)
-    return line.assign(minutes=together[["train/seconds"]].mean(axis=1) / 60) if len(together) else None
+    values, minutes = together[[key]], together[["train/seconds"]].mean(axis=1) / 60
+    line = {"low": values.min(axis=1), "middle": values.mean(axis=1), "high": values.max(axis=1), "minutes": minutes}
+    return pd.DataFrame(line) if len(together) else None
 
 
 def _profile_name(row: pd.DataFrame, part: str = "") -> str:
     """Return the name of the row's profiles of a part of the carry; by default of the state, which results tell."""
     named = [result.get("profiles", {}).get(PROBE) for result in row["result"].dropna()]
-    first = [item for run in row["run"] for record in records(run)[:1] for item in record.items()]
-    names = [key for key, value in first if isinstance(value, np.ndarray)]
-    name = next(filter(None, [*named, *names]), "")
+    first = (item for run in row["run"] for record in run.records(PROBE, chosen=FIRST) for item in record.items())
+    name = next(filter(None, named), "") or next((key for key, value in first if isinstance(value, list)), "")
     return f"{name.rpartition('/')[0]}/{part}" if part else name
 
 
-def _trials(row: pd.DataFrame, name: str) -> Iterator[list[dict[str, Any]]]:
-    """Yield the records of each trial that has that profile; all must be of one length."""
+def _trials(row: pd.DataFrame, name: str, chosen: slice = ALL) -> Iterator[list[dict[str, Any]]]:
+    """Yield the chosen records of each trial that has that profile; all must be of one length."""
     first: tuple[int, str] | None = None
     for run in row["run"]:
-        named = [record for record in records(run) if name in record]
+        named = [record for record in run.records(PROBE, name, chosen) if name in record]
         if named:
             length, place = len(named[0][name]), f"{run.path}/{PROBE}.jsonl"
             first = first or (length, place)
@@ -158,18 +158,10 @@ def _trials(row: pd.DataFrame, name: str) -> Iterator[list[dict[str, Any]]]:
             yield named
 
 
-@functools.lru_cache(maxsize=1024)
-def records(run: RunDirectory) -> list[dict[str, Any]]:
-    """Return the records of the probe, profiles as arrays: large, so read only for a figure, and once."""
-    return [
-        {key: np.asarray(value, np.float64) if isinstance(value, list) else value for key, value in record.items()}
-        for record in run.records(PROBE)
-    ]
-
-
-def _regular(values: Array) -> Array:
-    values = np.where(np.isfinite(values), values, np.inf)
-    return np.where(values < TINY, 0.0, values)
+def _regular(values: Sequence[Sequence[float]]) -> Array:
+    norms = np.asarray(values, np.float64)
+    norms = np.where(np.isfinite(norms), norms, np.inf)
+    return np.where(norms < TINY, 0.0, norms)
 
 
 def _bins(count: pd.Series, least: float) -> list[int]:

@@ -3,17 +3,20 @@
 import shutil
 import sys
 from base64 import b64encode
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from html import escape
 from pathlib import Path
 
 from research.config.experiment import Column
-from research.errors import UserError
-from research.reporting import measures, tables
+from research.errors import UserError, first_line, shorten, suggest
+from research.reporting import tables
 from research.reporting.comparison import Comparison, read
 from research.reporting.runs import flatten
 
+NO_FIGURE = "none"
+MAX_ROWS = 28
+"""Rows of a section that colors and line styles tell apart; figures of more are drawn only where they are asked for."""
 SUFFIXES: dict[tables.Format, str] = {"markdown": "md", "latex": "tex", "html": "html"}
 
 PAGE = """<!doctype html>
@@ -40,9 +43,10 @@ def report(
     caption: str = "",
     label: str = "",
     columns: Sequence[Column] = (),
+    figure: Sequence[str] = (),
     strict: bool = False,
 ) -> None:
-    """Write the tables and figures of each experiment among the runs, print its table, and where the files are.
+    """Print the table of each experiment among the runs, write its files, and print where they are.
 
     After a table that is not for the terminal, the places are printed on the standard error: the output can be
     redirected. Runs that cannot be read are named there, too.
@@ -54,12 +58,16 @@ def report(
         caption: of the LaTeX table, instead of the claim.
         label: of the LaTeX table, instead of tab:NAME.
         columns: of the table, instead of the experiment's.
+        figure: names of the figures, instead of the experiment's; "none": no figure.
         strict: whether a run that cannot be read is an error.
 
     Raises:
-        UserError: for a directory without runs, for runs that cannot be read, or if the files cannot be written.
+        UserError: for a directory without runs, for runs that cannot be read, or for a figure that there is not.
+        OSError: if the files cannot be written.
     """
-    measures.records.cache_clear()
+    for name in figure:
+        if name != NO_FIGURE:
+            _check_figure(name)
     comparisons, faults = read(runs, columns)
     for fault in faults:
         print(f"left out: {fault}", file=sys.stderr)
@@ -71,46 +79,60 @@ def report(
         folder = output or runs[0] / "report"
         if len(names) > 1:
             folder /= f"{comparison.name}-{place + 1}" if names.count(comparison.name) > 1 else comparison.name
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            lines = _write(comparison, table, folder, page=format == "html")
-        except OSError as error:
-            raise UserError(f"{folder}: cannot be written: {error.strerror}") from error
+        folder.mkdir(parents=True, exist_ok=True)
         width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
         print(tables.render(table, format, width), end="\n" if format == "terminal" else "", flush=True)
-        print(*lines, sep="\n", file=sys.stdout if format == "terminal" else sys.stderr)
+        for line in _write(comparison, table, folder, figure, page=format == "html"):
+            print(line, file=sys.stdout if format == "terminal" else sys.stderr, flush=True)
 
 
-def _write(comparison: Comparison, table: tables.Table, folder: Path, page: bool) -> list[str]:
-    """Write all files of one experiment; return a line for each kind, with its place."""
-    from research.reporting import figures
-
+def _write(
+    comparison: Comparison, table: tables.Table, folder: Path, figure: Sequence[str], page: bool
+) -> Iterator[str]:
+    """Write all files of one experiment; yield a line for each kind, with its place."""
     for form, suffix in SUFFIXES.items():
         (folder / f"table.{suffix}").write_text(tables.render(table, form), encoding="utf-8")
     tables.raw(comparison).to_csv(folder / "table.csv", index=False)
+    yield f"table     {folder / 'table'}.{{{','.join(SUFFIXES.values())},csv}}"
     flatten(comparison.trials).to_csv(folder / "runs.csv", index=False)
-    lines = [f"table     {folder / 'table'}.{{{','.join(SUFFIXES.values())},csv}}", f"runs      {folder / 'runs.csv'}"]
+    yield f"runs      {folder / 'runs.csv'}"
+    rows = max(section["row"].nunique() for section in comparison.sections)
     images = ""
-    for name in comparison.experiment.figures:
-        if name not in figures.FIGURES:
-            allowed = ", ".join(figures.FIGURES)
-            raise UserError(f"experiment {comparison.name}: figure {name!r}: must be one of {allowed}")
+    for name in figure or comparison.experiment.figures:
+        if name == NO_FIGURE:
+            continue
         try:
-            figure = figures.draw(name, comparison)
-            if figure is None:
-                raise UserError("the runs have no record for it")
-            png = figures.save(figure, folder, name)
+            if not figure and rows > MAX_ROWS:
+                raise UserError(f"{rows} rows are more than {MAX_ROWS}; --figure={name} draws it all the same")
+            paths = _draw(name, comparison, folder)
         except OSError:
             raise
         except Exception as error:  # whatever it is, the other figures are drawn
             kind = "" if isinstance(error, UserError) else f"{type(error).__name__}: "
-            lines.append(f"figure    {name}: not drawn, {kind}{' '.join(str(error).split())}")
+            yield f"figure    {name}: not drawn, {kind}{first_line(error)}"
             continue
-        lines.append(f"figure    {folder / name}.{{{','.join(figures.FORMATS)}}}")
-        data = b64encode(png.read_bytes()).decode()  # within the page, so that it needs no other file
+        yield f"figure    {folder / name}.{{{','.join(path.suffix[1:] for path in paths)}}}"
+        data = b64encode(paths[0].read_bytes()).decode()  # within the page, so that it needs no other file
         images += f'<img alt="{escape(name)}" src="data:image/png;base64,{data}">\n'
     if page:
         content = {"title": escape(table.name), "table": tables.render(table, "html"), "images": images}
         (folder / "report.html").write_text(PAGE.format(**content), encoding="utf-8")
-        lines.append(f"page      {folder / 'report.html'}")
-    return lines
+        yield f"page      {folder / 'report.html'}"
+
+
+def _draw(name: str, comparison: Comparison, folder: Path) -> list[Path]:
+    """Write a figure in all formats, PNG first; return their paths."""
+    from research.reporting import figures  # matplotlib, which takes a second: after the table is printed
+
+    _check_figure(name)
+    figure = figures.draw(name, comparison)
+    if figure is None:
+        raise UserError("the runs have no record for it")
+    return figures.save(figure, folder, name)
+
+
+def _check_figure(name: str) -> None:
+    from research.reporting.figures import FIGURES
+
+    if name not in FIGURES:
+        raise UserError(f"figure {shorten(name)!r}: no such figure; {suggest(name, FIGURES)}")

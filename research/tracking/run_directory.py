@@ -26,7 +26,7 @@ from typing import Any
 from research import options
 from research.errors import UserError, shorten
 from research.tracking import strict_json
-from research.tracking.strict_json import is_number
+from research.tracking.strict_json import ALL, is_number
 
 SCHEMA = 2
 """The version of the files. Older versions have other keys."""
@@ -163,11 +163,17 @@ class RunDirectory:
         """Append a record with a `step`: numbers to "metrics", numbers and arrays to the file of a probe."""
         strict_json.append(self._file(stem), record)
 
-    def records(self, stem: str) -> list[dict[str, Any]]:
-        """Return all records in the order of writing; [] if there is no file. An incomplete last line is skipped."""
+    def records(self, stem: str, key: str = "", chosen: slice = ALL) -> list[dict[str, Any]]:
+        """Return records in the order of writing; [] if there is no file. An incomplete last line is skipped.
+
+        Args:
+            stem: "metrics", or the name of a probe.
+            key: only records with this key are read; "": all.
+            chosen: only these of them are read, such as `strict_json.LAST`.
+        """
         path, records = self._file(stem), []
         lengths: dict[str, int] = {}
-        for number, record in strict_json.read_records(path):
+        for number, record in strict_json.read_records(path, key, chosen):
             if fault := _record_fault(record, lengths, only_numbers=stem == METRICS):
                 raise UserError(f"{path}:{number}: {fault}")
             records.append(record)
@@ -246,7 +252,7 @@ def _record_fault(record: Mapping[str, Any], lengths: dict[str, int], only_numbe
             continue
         if only_numbers:
             return f"{shorten(key)}: must be a number"
-        if not (isinstance(value, list) and value and all(map(is_number, value))):
+        if not (isinstance(value, list) and value and {*map(type, value)} <= {int, float}):
             return f"{key}: must be a list of at least one number"
         if len(value) != lengths.setdefault(key, len(value)):
             return f"{key}: has {len(value)} numbers; must have {lengths[key]}, as in the first record"

@@ -6,6 +6,7 @@ After a crash, a file of records may end in an incomplete line. Readers skip it,
 import json
 import math
 import os
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,11 @@ from typing import Any
 from research.errors import UserError, first_line, shorten
 
 NON_FINITE = {"inf": math.inf, "-inf": -math.inf, "nan": math.nan}
+NON_FINITE_TEXT = re.compile(rb'"(-?inf|nan)"')
 NAMES = {"Infinity": "inf", "-Infinity": "-inf", "NaN": "nan"}
 """What Python's `json` writes, which is not JSON, and what this module writes."""
+ALL, FIRST, LAST = slice(None), slice(1), slice(-2, None)
+"""Which lines of a file of records are read. LAST: two, as the last one may be incomplete."""
 LARGEST_STEP = 2**53  # a float holds no larger step exactly
 
 
@@ -68,17 +72,24 @@ def append(path: Path, record: Mapping[str, Any]) -> None:
         file.write(_line(record))
 
 
-def read_records(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+def read_records(path: Path, key: str = "", chosen: slice = ALL) -> Iterator[tuple[int, dict[str, Any]]]:
     """Yield the line number and the decoded record of each line; nothing if there is no file.
 
+    Args:
+        path: of the file.
+        key: only lines with this key are decoded; "": all.
+        chosen: of these lines, only those are decoded.
+
     Raises:
-        UserError: if a line is not a record, unless it is an incomplete last line.
+        UserError: if a decoded line is not a record, unless it is an incomplete last line.
     """
     try:
         lines = path.read_bytes().split(b"\n") if path.exists() else []
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {error.strerror}") from error
-    for number, line in enumerate(lines, start=1):
+    name = json.dumps(key).encode() if key else b""
+    numbered = [(number, line) for number, line in enumerate(lines, start=1) if name in line]
+    for number, line in numbered[chosen]:
         record = _record(line)
         if record is not None:
             yield number, record
@@ -117,7 +128,8 @@ def _line(record: Mapping[str, Any]) -> str:
 def _record(line: bytes) -> dict[str, Any] | None:
     """Return the decoded object of a line; None if it is not an object with a step."""
     try:
-        value = decode(_parse(line))
+        value = _parse(line)
+        value = decode(value) if NON_FINITE_TEXT.search(line) else value
     except (ValueError, RecursionError):
         return None
     step = value.get("step") if isinstance(value, dict) else None

@@ -247,8 +247,10 @@ def test_flags_that_name_an_experiment_are_trained(trainer, tmp_path):
 def test_report_hands_on_its_options(page, tmp_path):
     assert cli.main(["report", str(tmp_path)]) == 0
     latex = ["--format=latex", "--output", "out", "--caption=50% of x", "--label=tab:x", "--columns=test/loss,a=b/c"]
+    latex += ["--figure=metric_by_time, bleu_by_length"]
     assert cli.main(["report", "--strict", str(tmp_path), "other", *latex]) == 0
     options = {"format": "latex", "output": Path("out"), "caption": "50% of x", "label": "tab:x", "strict": True}
+    options["figure"] = ["metric_by_time", "bleu_by_length"]
     options["columns"] = [Column("test/loss", "test/loss"), Column("a", "b/c")]
     assert page == [(tmp_path, {"format": "terminal"}), (tmp_path, Path("other"), options)]
 

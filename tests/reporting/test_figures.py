@@ -3,12 +3,14 @@
 import numpy as np
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import to_rgba
 from matplotlib.text import Text
 
 from research.config.config import Config
 from research.config.experiment import Column, Experiment, load, names
 from research.config.flat import override
 from research.reporting import figures
+from research.reporting.figures.gradients import SPECIAL
 from research.tracking.run_directory import RunDirectory
 from tests.reporting.conftest import compared, grouped, write
 
@@ -85,12 +87,12 @@ def test_the_heat_map_has_colors_for_underflow_and_overflow(gradient_group):
     figure = figures.draw("gradient_heatmaps", gradient_group)
     assert figure is not None
     assert "0: underflow" in words(figure) and "inf: overflow" in words(figure)
-    panels = [axis for axis in figure.axes if len(axis.collections) == 3]
-    assert len(panels) == 8
-    for axis in panels:  # every norm has exactly one of the three colors
-        colored = [np.ma.masked_invalid(np.ma.asarray(mesh.get_array())) for mesh in axis.collections]
-        shown = [~np.ma.getmaskarray(values) for values in colored]
-        assert (np.sum(shown, axis=0) == 1).all()
+    panels = [np.asarray(image.get_array()) for axis in figure.axes for image in axis.images]
+    assert len(panels) == 8 and all(pixels.shape == (len(pixels), 150, 4) for pixels in panels)
+    assert all((pixels[..., 3] == 1).all() for pixels in panels)  # no norm is left out
+    for pixels, place in ((panels[0], 0), (panels[2], 1)):  # decays to 0, and explodes: that far from the loss
+        special = (pixels == to_rgba([*SPECIAL.values()][place])).all(axis=-1)
+        assert special[0, 0] and not special[0, -1]
 
 
 def test_rare_lengths_are_named_as_joined(attention_runs):

@@ -86,6 +86,10 @@ def test_first_and_last_are_the_first_and_the_last_record(tmp_path):
     assert first is not None and last is not None
     assert (first.norms["middle"][0], first.steps, last.steps) == (1, (0,), (7,))
     assert last.norms["middle"][0] == pytest.approx(1e-7)
+    with (tmp_path / "0" / "gradient_flow.jsonl").open("a") as file:
+        file.write(f'{{"step": 9, "{H}": [1')  # as a crash leaves it
+    last = profile(row(tmp_path, []), when="last")
+    assert last is not None and last.steps == (7,)
 
 
 def test_profiles_of_two_lengths_in_a_row_name_the_file(tmp_path):

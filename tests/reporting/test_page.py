@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from research.errors import UserError
+from research.reporting import page
 from research.reporting.page import report
 from tests.reporting.conftest import compared
 
@@ -33,11 +34,11 @@ def test_other_formats_leave_the_standard_output_to_the_table(attention_runs, tm
     assert out.startswith(start)
     assert out == (tmp_path / "out" / f"table.{suffix}").read_text()
     assert "error_by_length.{png,pdf,svg}" in err
-    page = tmp_path / "out" / "report.html"
-    assert page.exists() == (form == "html")
+    html = tmp_path / "out" / "report.html"
+    assert html.exists() == (form == "html")
     if form == "html":  # it needs no other file
-        assert "fixed-size state" in page.read_text() and "<table>" in page.read_text()
-        sources = re.findall(r'(?:src|href)="([^"]{0,30})', page.read_text())
+        assert "fixed-size state" in html.read_text() and "<table>" in html.read_text()
+        sources = re.findall(r'(?:src|href)="([^"]{0,30})', html.read_text())
         assert len(sources) == 2 and all(source.startswith("data:image/png;base64,") for source in sources)
 
 
@@ -54,16 +55,30 @@ def test_a_figure_without_a_record_is_said_to_be_missing(attention_runs, capsys)
     assert "error_by_length: not drawn" in out and "6 of 6 trials have no result yet" in out
 
 
-def test_an_output_that_cannot_be_written_is_a_users_mistake(attention_runs, tmp_path, capsys):
-    (tmp_path / "file").write_text("")
-    with pytest.raises(UserError, match="file: cannot be written"):
-        report(attention_runs, output=tmp_path / "file")
+def test_the_figures_that_are_asked_for_are_drawn_and_no_others(attention_runs, capsys):
+    report(attention_runs, figure=["error_by_length"])
+    assert "error_by_position" not in capsys.readouterr().out
+    report(attention_runs, figure=["none"])
+    assert "figure  " not in capsys.readouterr().out
+    with pytest.raises(UserError, match="figure 'eror_by_length': no such figure; did you mean error_by_length"):
+        report(attention_runs, figure=["eror_by_length"])
+    assert capsys.readouterr().out == ""
 
 
-def test_an_output_that_cannot_be_made_is_said_before_the_table(attention_runs, tmp_path, capsys):
+def test_more_rows_than_there_are_looks_are_drawn_only_where_that_is_asked_for(attention_runs, capsys, monkeypatch):
+    monkeypatch.setattr(page, "MAX_ROWS", 1)
+    report(attention_runs)
+    reason = "not drawn, 2 rows are more than 1; --figure=error_by_length draws it all the same"
+    assert f"figure    error_by_length: {reason}" in capsys.readouterr().out
+    report(attention_runs, figure=["error_by_length"])
+    assert "error_by_length.{png,pdf,svg}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("output", ["file", "file/out"])
+def test_an_output_that_cannot_be_made_is_said_before_the_table(attention_runs, tmp_path, capsys, output):
     (tmp_path / "file").write_text("")
-    with pytest.raises(UserError, match="file/out: cannot be written"):
-        report(attention_runs, output=tmp_path / "file" / "out")
+    with pytest.raises(OSError, match=output):
+        report(attention_runs, output=tmp_path / output)
     assert capsys.readouterr().out == ""
 
 

@@ -49,12 +49,16 @@ def draw_alignment(content: Alignment, path: Path) -> None:
         _write(alignment.draw(content), path)
 
 
-def save(figure: Figure, folder: Path, name: str) -> Path:
-    """Write the figure in all formats, PNG with 150 dpi; return the path of the PNG."""
+def save(figure: Figure, folder: Path, name: str) -> list[Path]:
+    """Write the figure in all formats, PNG with 150 dpi; return their paths in the order of `FORMATS`."""
+    paths = [folder / f"{name}.{suffix}" for suffix in FORMATS]
     with matplotlib.rc_context(STYLE):
-        for suffix in FORMATS:
-            _write(figure, folder / f"{name}.{suffix}")
-    return folder / f"{name}.png"
+        if engine := figure.get_layout_engine():  # once, not at each of the two times that a file is drawn
+            engine.execute(figure)
+            figure.set_layout_engine(None)
+        for path in paths:
+            _write(figure, path)
+    return paths
 
 
 def _write(figure: Figure, path: Path) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
-from matplotlib.colors import ListedColormap, Normalize
+from matplotlib.colors import Normalize, to_rgba
 from matplotlib.figure import Figure
 
 from research.probes.gradient_flow import color_scale
@@ -20,6 +20,7 @@ from research.reporting.figures import style
 from research.reporting.measures import Profile, When
 
 COLOR_MAP = "viridis"
+SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 SPECIAL = {"0: underflow": "#BDBDBD", "inf: overflow": "#E8112D"}
 
 
@@ -157,17 +158,16 @@ def _heatmap_panel(axis: Axes, decades: pd.DataFrame, scale: tuple[int, int]) ->
     steps = list(decades.index)
     edges = [*steps, steps[-1] + (steps[-1] - steps[-2] if len(steps) > 1 else 1)]
     across = np.arange(decades.shape[1] + 1)
-    finite = decades.where(np.isfinite(decades))
-    axis.pcolormesh(across, edges, finite, cmap=COLOR_MAP, vmin=scale[0], vmax=scale[1], rasterized=True)
+    pixels = ScalarMappable(Normalize(*scale), COLOR_MAP).to_rgba(decades.to_numpy())
     for value, color in zip((-np.inf, np.inf), SPECIAL.values(), strict=True):
-        special = np.where(decades == value, 1.0, np.nan)
-        axis.pcolormesh(across, edges, special, cmap=ListedColormap([color]), rasterized=True)
+        pixels[decades == value] = to_rgba(color)
+    axis.pcolorfast(across, edges, pixels)
     axis.set(yticks=sorted({steps[0], steps[-1]}), xticks=[0, decades.shape[1]])
     axis.spines[:].set_visible(False)
 
 
 def _power(exponent: int) -> str:
-    return rf"$10^{{{exponent}}}$" if exponent else "1"
+    return f"10{str(exponent).translate(SUPERSCRIPTS)}" if exponent else "1"
 
 
 def _range(values: Sequence[int]) -> str:
