@@ -1,6 +1,7 @@
 """`report`: table and figures of trials."""
 
 import re
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,7 +49,9 @@ def run(args: Sequence[str]) -> None:
     from research.reporting import comparison, page, runs  # pandas and matplotlib: `--help` need not wait for them
 
     if options.list_metrics:
-        print(*comparison.metrics(runs.read(options.runs)[0]), sep="\n")
+        trials, faults = runs.read(options.runs)
+        print(*(f"left out: {fault}" for fault in faults), sep="\n", end="\n" * bool(faults), file=sys.stderr)
+        print(*comparison.metrics(trials), sep="\n")
         return
     columns = [_column(text.strip()) for text in options.columns.split(",") if text.strip()]
     page.report(

@@ -21,7 +21,7 @@ from research.config import experiment as experiments
 from research.config.config import CHOICES
 from research.config.experiment import Column, Experiment
 from research.config.flat import unflatten
-from research.errors import UserError
+from research.errors import UserError, first_line
 from research.options import LABELS, NEUTRAL_KEYS
 from research.reporting import runs
 from research.reporting.runs import ADDED, SweepFile
@@ -29,6 +29,11 @@ from research.reporting.statistics import DASH
 
 ALIKE = 0.9
 """How similar to a metric of the runs an experiment's metric that none of them has must be to count as misspelled."""
+
+
+SIZES = ("training.steps", "training.batch_size", "training.max_seconds", "model.hidden_size", "model.parameter_budget")
+NEEDED = (*LABELS, "seed", "task.name", "cell.name", *SIZES, "model.num_layers", "model.bidirectional")
+"""The keys without which a run cannot be reported."""
 
 
 @dataclass(frozen=True)
@@ -81,13 +86,20 @@ def read(directories: Sequence[Path | str], columns: Sequence[Column] = ()) -> t
     trials, faults = runs.read(directories)
     _check_columns(columns, trials, 0.0)
     folders = trials["run"].map(lambda run: run.path.resolve().parent)
-    sweeps = {folder: runs.sweep_of(folder) for folder in folders.unique()}
+    sweeps = {}
+    for folder in folders.unique():
+        try:
+            sweeps[folder] = runs.sweep_of(folder)
+        except UserError as error:
+            faults.append(str(error))
+            sweeps[folder] = SweepFile()
+    trials = trials.reindex(columns=list(dict.fromkeys([*trials, *NEEDED])))
     trials["task"] = rebuild_tasks(trials, faults)
     comparisons = []
     for name, part in trials.dropna(subset="task").groupby("experiment", sort=True):
         try:
             experiment = experiments.load(str(name))
-        except UserError as error:
+        except Exception as error:  # the file of an experiment may raise anything
             faults.append(_fault(part, error))
             continue
         declared = {*LABELS, "seed", experiment.rows}
@@ -186,11 +198,16 @@ def key_cells(trials: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
 
 def rebuild_tasks(trials: pd.DataFrame, faults: list[str]) -> pd.Series:
     """Return the task of each trial, rebuilt from its config; None, with a new line in `faults`, where that fails."""
-    options = trials[[key for key in trials if str(key).startswith("task.")]]
+    options = trials[[key for key in trials if str(key).startswith("task.") or key in NEEDED]]
+    options = options.assign(seed=options["seed"].where(options["seed"].isna(), 0))  # any seed has the same task
     tasks = pd.Series(None, trials.index, dtype=object)
     for _, alike in trials.groupby(options.astype(str).agg("\n".join, axis=1), sort=False):
         try:
-            tasks[alike.index] = unflatten(options.loc[alike.index[0]].dropna().to_dict()).task
+            known = options.loc[alike.index[0]].dropna().to_dict()
+            if missing := [key for key in NEEDED if key not in known]:
+                raise UserError(f"{missing[0]}: is missing")
+            del known["cell.name"]  # which may have been removed
+            tasks[alike.index] = unflatten(known).task
         except UserError as error:
             faults.append(_fault(alike, error))
     return tasks
@@ -257,9 +274,10 @@ def _check_columns(columns: Sequence[Column], trials: pd.DataFrame, similarity: 
             raise UserError(f"column {key}: no run has this metric; the nearest are {', '.join(close)}")
 
 
-def _fault(trials: pd.DataFrame, error: UserError) -> str:
+def _fault(trials: pd.DataFrame, error: Exception) -> str:
     more = f" (and of {len(trials) - 1} more runs)" if len(trials) > 1 else ""
-    return f"{trials['run'].iloc[0].config_file}: {error}{more}"
+    kind = "" if isinstance(error, UserError) else f"{type(error).__name__}: "
+    return f"{trials['run'].iloc[0].config_file}: {kind}{first_line(error)}{more}"
 
 
 def _declared(experiment: Experiment, key: str) -> list[Any]:

@@ -2,7 +2,6 @@
 # pandas has no types of its own that a checker follows
 # pyright: reportArgumentType=false
 
-import re
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,6 +11,7 @@ from typing import Any
 import pandas as pd
 
 from research.config import strict_yaml
+from research.config.naming import folder_name
 from research.errors import UserError
 from research.tracking import strict_json
 from research.tracking.run_directory import find
@@ -55,7 +55,7 @@ def read(directories: Sequence[Path | str]) -> tuple[pd.DataFrame, list[str]]:
             raise UserError(f"{directory}: {what}; `research train` and `research sweep` write runs/NAME/RUN")
         for run in runs:
             try:
-                row = {"run": run, "result": run.result(), **strict_json.decode(run.options())}
+                row = {**strict_json.decode(run.options()), "run": run, "result": run.result()}
                 rows.setdefault(run.path.resolve(), row)
             except UserError as error:
                 faults.append(str(error))
@@ -90,7 +90,7 @@ def sweep_of(folder: Path) -> SweepFile:
         content = strict_yaml.read(path) if path.exists() else {}
         entries = {str(key): entry for key, entry in content.get("parameters", {}).items() if "value" not in entry}
         values = {key: [_number(value) for value in entry.get("values", ())] for key, entry in entries.items()}
-        name = re.sub(r"[^\w.+-]", "_", str(content.get("name", folder.name)))
+        name = folder_name(str(content.get("name", folder.name)))
         description = str(content.get("description") or "")
     except (UserError, AttributeError, TypeError) as error:
         raise UserError(f"{path}: is no sweep file: {error}") from error

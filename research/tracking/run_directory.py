@@ -31,6 +31,8 @@ from research.tracking.strict_json import ALL, is_number
 SCHEMA = 2
 """The version of the files. Older versions have other keys."""
 METRICS = "metrics"
+FILES = {"config.json", "result.json", f"{METRICS}.jsonl"}
+"""Files that make a folder a run directory."""
 LOCK = ".lock"
 LOCK_SECONDS = 0.2
 """How long to wait for another process that only looks whether a trial is locked."""
@@ -231,18 +233,25 @@ class RunDirectory:
 
 
 def find(root: Path | str) -> list[RunDirectory]:
-    """Return all run directories at or under `root`, at any depth and behind links, each once, sorted by path."""
-    runs: list[RunDirectory] = []
+    """Return all run directories at or under `root`, at any depth and behind links, each once, sorted by path.
+
+    Folders that cannot be read, or that have lost their `config.json`, are among them.
+    """
+    paths: list[str] = []
     visited: set[str] = set()
-    for folder, folders, files in os.walk(root, followlinks=True):
+
+    def refuse(error: OSError) -> None:
+        paths.extend([str(error.filename)] if isinstance(error, PermissionError) else [])
+
+    for folder, folders, files in os.walk(root, onerror=refuse, followlinks=True):
         folders.sort()
         place = os.path.realpath(folder)
         if place in visited or "config.json" in files:
             folders.clear()  # run directories are not nested; checkpoint and W&B folders may be large
-        if "config.json" in files and place not in visited:
-            runs.append(RunDirectory(Path(folder)))
+        if place not in visited and FILES & {*files}:
+            paths.append(folder)
         visited.add(place)
-    return sorted(runs)
+    return sorted(RunDirectory(Path(path)) for path in paths)
 
 
 def _record_fault(record: Mapping[str, Any], lengths: dict[str, int], only_numbers: bool) -> str | None:

@@ -1,6 +1,7 @@
 """`report` prints the table, writes the files, and says where they are."""
 
 import json
+import os
 import re
 from pathlib import Path
 
@@ -43,7 +44,7 @@ def test_other_formats_leave_the_standard_output_to_the_table(attention_runs, tm
 
 
 def test_several_experiments_have_a_folder_each(attention_runs, forcing_runs, tmp_path, capsys):
-    report(tmp_path)
+    report(tmp_path, figure=["none"])
     assert {path.name for path in (tmp_path / "report").iterdir()} == {"attention", "teacher_forcing"}
 
 
@@ -82,25 +83,75 @@ def test_an_output_that_cannot_be_made_is_said_before_the_table(attention_runs, 
     assert capsys.readouterr().out == ""
 
 
-def change(root: Path, name: str, **changes: object) -> Path:
-    """Change keys of a JSON file of the first run."""
-    path = min(root.glob(f"*/{name}"))
-    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
-    return path
+def damage(change: str, run: Path) -> None:
+    """Damage a run directory: set, remove or spoil something in it."""
+    config, result = run / "config.json", run / "result.json"
+    flat = json.loads(config.read_text())
+    if change == "no config":
+        config.unlink()
+    elif change == "a folder":
+        config.unlink()
+        config.mkdir()
+    elif change == "truncated":
+        result.write_text(result.read_text()[:100])
+    elif change == "nan":
+        result.write_text(result.read_text().replace("0.05", "NaN"))
+    elif "=" in change:
+        key, _, text = change.partition("=")
+        config.write_text(json.dumps(flat | {key: json.loads(text)}))
+    else:
+        config.write_text(json.dumps({key: value for key, value in flat.items() if key != change}))
 
 
 @pytest.mark.parametrize(
-    ("changes", "line"),
-    [({"task.stress": "x"}, "task.stress='x': must be true or false"), ({"schema": 1}, "written by an older version")],
+    ("change", "line"),
+    [
+        ("no config", "config.json: cannot be read: No such file"),
+        ("a folder", "config.json: cannot be read: Is a directory"),
+        ("truncated", "result.json:5: not JSON"),
+        ("nan", "result.json:1: not JSON: NaN must be written as a string"),
+        ("schema=1", "config.json: written by an older version"),
+        ("seed=" + "9" * 400, "config.json:1: not JSON: 9999"),
+        ("seed", "config.json: seed: is missing"),
+        ("experiment", "config.json: experiment: is missing"),
+        ('experiment="gone"', "config.json: experiment 'gone': must be"),
+        ("setting=5", "config.json: setting=5: must be a word"),
+        ('task.stress="x"', "config.json: task.stress='x': must be true or false"),
+        ('training.steps="x"', "config.json: training.steps='x': must be a whole number"),
+    ],
 )
-def test_a_run_that_cannot_be_read_is_left_out_unless_that_is_an_error(attention_runs, capsys, changes, line):
-    path = change(attention_runs, "config.json", **changes)
-    report(attention_runs)
+def test_a_run_that_cannot_be_read_is_named_and_the_others_are_reported(attention_runs, capsys, change, line):
+    damage(change, attention_runs / "none-0")
+    report(attention_runs, figure=["none"])
     out, err = capsys.readouterr()
-    assert f"left out: {path}: {line}" in err and err.count("\n") == 1
+    assert f"left out: {attention_runs}/none-0/{line}" in err and err.count("\n") == 1
     assert "2–3 seeds" in out
     with pytest.raises(UserError, match="--strict"):
         report(attention_runs, strict=True)
+
+
+def test_a_folder_that_may_not_be_read_is_named(attention_runs, capsys, monkeypatch):
+    scan, closed = os.scandir, attention_runs / "none-0"
+
+    def scandir(path: str) -> object:
+        if Path(path) == closed:
+            raise PermissionError(13, "Permission denied", path)
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    damage("no config", closed)
+    report(attention_runs, figure=["none"])
+    assert f"left out: {closed}/config.json: cannot be read" in capsys.readouterr().err
+
+
+def test_a_cell_that_is_gone_and_a_damaged_sweep_file_stop_no_report(attention_runs, capsys):
+    for run in attention_runs.glob("*-*"):
+        damage('cell.name="gone"', run)
+    (attention_runs / "sweep.yaml").write_text("parameters: [1")
+    report(attention_runs, figure=["none"])
+    out, err = capsys.readouterr()
+    assert "3 seeds" in out
+    assert err.startswith(f"left out: {attention_runs}/sweep.yaml: is no sweep file: line 1: is not YAML")
 
 
 def test_several_directories_are_one_report_in_the_first_of_them(attention_runs, tmp_path, capsys):
@@ -108,20 +159,20 @@ def test_several_directories_are_one_report_in_the_first_of_them(attention_runs,
     other.mkdir()
     for path in attention_runs.glob("none-*"):
         path.rename(other / path.name)
-    report(other, attention_runs)
+    report(other, attention_runs, figure=["none"])
     out = capsys.readouterr().out
     assert "none  " in out and "additive" in out
     assert len(pd.read_csv(other / "report" / "runs.csv")) == 6 and not (attention_runs / "report").exists()
 
 
 def test_seeds_of_words_and_of_numbers_stand_next_to_each_other(attention_runs):
-    change(attention_runs, "config.json", seed="x")
+    damage('seed="x"', attention_runs / "none-0")
     assert set(compared(attention_runs).trials["seed"]) == {"x", 0, 1, 2}
 
 
 def test_a_figure_that_cannot_be_drawn_says_why_and_the_others_are_drawn(forcing_runs, capsys):
-    for path in forcing_runs.glob("ratio 0.5-*/config.json"):
-        path.write_text(json.dumps(json.loads(path.read_text()) | {"teacher_forcing.ratio": "x"}))
+    for run in forcing_runs.glob("ratio 0.5-*"):
+        damage('teacher_forcing.ratio="x"', run)
     report(forcing_runs)
     out = capsys.readouterr().out
     assert "figure    exposure_bias_gap: not drawn, ValueError: could not convert string to float: 'x'\n" in out

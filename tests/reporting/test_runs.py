@@ -7,6 +7,7 @@ import pytest
 import research.reporting
 from research.config.config import Config
 from research.config.flat import override
+from research.config.naming import folder_name
 from research.errors import UserError
 from research.reporting.runs import flatten, load, read, sweep_of
 from research.tracking.run_directory import RunDirectory
@@ -68,7 +69,7 @@ def test_a_sweep_file_gives_what_varies_in_its_order(tmp_path):
         "  optimizer.learning_rate: {values: [1e-3, 1e-2]}\n  dropout.input: {min: 0.0, max: 0.5}\n"
     )
     sweep = sweep_of(tmp_path)
-    assert (sweep.name, sweep.description) == ("my_sweep", "d")
+    assert (sweep.name, sweep.description) == (folder_name("my sweep"), "d")
     expected = {"init.gain": [2, 1], "optimizer.learning_rate": [0.001, 0.01], "dropout.input": []}
     assert list(sweep.values.items()) == list(expected.items())
     (tmp_path / "sweep.yaml").write_text("parameters: [1")
