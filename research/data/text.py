@@ -24,7 +24,7 @@ from jaxtyping import Int32
 
 from research.batch import FIRST_SYMBOL
 from research.data.field import Axis, Field, Kind
-from research.errors import UserError
+from research.errors import UserError, shorten
 
 UNKNOWN = FIRST_SYMBOL
 """Id of <unk> in the vocabularies that have it."""
@@ -75,11 +75,13 @@ class Text(Field):
         if not text:
             raise UserError("an empty line: must be text")
         if unknown := self.unknown(text):
-            raise UserError(f"{_short(text)}: must be of symbols that training had, not {_short(' '.join(unknown))!r}")
+            raise UserError(
+                f"{shorten(text)}: must be of symbols that training had, not {shorten(' '.join(unknown))!r}"
+            )
         length = len(self.tokens(text))
         if self.max_length is not None and length > self.max_length:
             allowed = f"must be at most {self.max_length}, as in training"
-            raise UserError(f"{_short(text)}: is {length} tokens long; {allowed}")
+            raise UserError(f"{shorten(text)}: is {length} tokens long; {allowed}")
         return text
 
     def encode(self, value: str) -> Int32[np.ndarray, " S"]:
@@ -220,10 +222,6 @@ def fit_text(name: TokenizerName, texts: Iterable[str], vocab_size: int, key: st
 def normalize(text: str) -> str:
     """Return a text in composed characters (NFC), with one space for all white space."""
     return " ".join(unicodedata.normalize("NFC", text).split())
-
-
-def _short(message: str, most: int = 60) -> str:
-    return message if len(message) <= most else f"{message[: most - 1]}…"
 
 
 def _allowed(message: str) -> str:

@@ -10,8 +10,8 @@ import numpy as np
 from research.batch import TaskSpec
 from research.errors import UserError, first_line
 
-MAX_LENGTH = 2**17
-"""Most steps of an input: memory bounds them."""
+MAX_LENGTH_FACTOR = 10
+"""How many times as long as the longest input in training an input may be: memory is bounded."""
 
 
 def read_array(path: str, spec: TaskSpec) -> np.ndarray:
@@ -52,8 +52,7 @@ def check_array(array: Any, spec: TaskSpec, name: str) -> np.ndarray:
     wanted = "tokens [steps]" if tokens else f"features [steps, {spec.input_size}]"
     if array.dtype.kind not in "iub" + "f" * (not tokens) or array.shape[1:] != (() if tokens else (spec.input_size,)):
         raise UserError(f"{name}: is an array of {array.dtype} {list(array.shape)}; must be {wanted}")
-    if not 0 < len(array) <= MAX_LENGTH:
-        raise UserError(f"{name}: has {len(array)} steps; must have 1 to {MAX_LENGTH}")
+    check_length(array, spec, name)
     if tokens and not (np.min(array) >= 0 and np.max(array) < spec.input_size):
         raise UserError(f"{name}: must be tokens from 0 to {spec.input_size - 1}")
     with np.errstate(over="ignore"):
@@ -61,3 +60,11 @@ def check_array(array: Any, spec: TaskSpec, name: str) -> np.ndarray:
     if not np.all(np.isfinite(array)):
         raise UserError(f"{name}: must be finite numbers in float32")
     return array
+
+
+def check_length(encoded: np.ndarray, spec: TaskSpec, name: str) -> None:
+    """Reject an input that has no steps, or far more than the longest in training, which is saved with the run."""
+    most = MAX_LENGTH_FACTOR * spec.input_length
+    if not 0 < len(encoded) <= most:
+        allowed = f"must have 1 to {most}, {MAX_LENGTH_FACTOR} times the longest in training"
+        raise UserError(f"{name}: has {len(encoded)} steps; {allowed}")

@@ -153,7 +153,7 @@ class Model:
                     f"inputs[{number}]: is a text; must be an array, as the task {task} reads neither texts nor files"
                 )
             else:
-                encoded.append(trained.processor.encode(str(item)))
+                encoded.append(trained.encode(str(item)))
         return encoded
 
     def _decoded(self, encoded: list[np.ndarray], decoding: Decoding | None) -> list[Output]:

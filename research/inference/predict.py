@@ -15,10 +15,9 @@ from pathlib import Path
 import numpy as np
 
 from research.data.field import Axis
-from research.errors import UserError
+from research.errors import UserError, shorten
 from research.inference import inputs
 from research.inference.answers import Answer, Texts, answer_of
-from research.inference.arrays import MAX_LENGTH, read_array
 from research.inference.inputs import Input
 from research.inference.options import PredictOptions
 from research.inference.predictor import Classifier, Predictor, shortening
@@ -91,15 +90,10 @@ def _predictor(model: TrainedModel, options: PredictOptions) -> Predictor | Clas
 
 def _encode(number: int, item: Input, model: TrainedModel) -> Item:
     """Return the input as the model reads it, or say on stderr in one line why it cannot."""
-    encoded, fault = np.zeros(0), item.fault and f"{item.name}: {item.fault}"
+    encoded, fault = np.zeros(0), item.fault and f"{shorten(item.name) if item.line else item.name}: {item.fault}"
     if not fault:
         try:
-            processor = model.processor
-            encoded = processor.encode(item.source) if processor else read_array(item.source, model.spec)
-            if not len(encoded):
-                fault = f"{item.name}: holds nothing that the model reads"
-            elif len(encoded) > MAX_LENGTH:
-                fault = f"{item.name}: has {len(encoded)} steps; must have at most {MAX_LENGTH}"
+            encoded = model.encode(item.source)
         except UserError as error:
             fault = str(error)
         except OSError as error:

@@ -16,7 +16,8 @@ from research.cells.initializers import InitScheme
 from research.config import Config
 from research.config.flat import unflatten
 from research.data.processor import Processor
-from research.errors import UserError
+from research.errors import UserError, shorten
+from research.inference.arrays import check_length, read_array
 from research.options import numbers
 from research.recurrence.dropout import Rates
 from research.seq2seq.budget import resolve_hidden_size
@@ -44,6 +45,19 @@ class TrainedModel:
     """The expectation of zoneout applies in evaluation, too."""
     step: int
     finished: bool
+
+    def encode(self, source: str) -> np.ndarray:
+        """Return what the model reads of a text or a file, features [S, D] or tokens [S].
+
+        Raises:
+            UserError: if it cannot be read, or if it is far longer than those of training.
+            OSError: if a file cannot be read.
+        """
+        if self.processor is None:
+            return read_array(source, self.spec)
+        encoded = self.processor.encode(source)
+        check_length(encoded, self.spec, shorten(source) if self.processor.kind == "text" else source)
+        return encoded
 
     def merge(self, params: Any = None) -> Seq2seq:
         """Return the model with its own or other parameters."""

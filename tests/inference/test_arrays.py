@@ -7,7 +7,6 @@ import pytest
 
 from research.batch import TaskSpec
 from research.errors import UserError
-from research.inference import arrays
 from research.inference.arrays import read_array
 
 FEATURES = TaskSpec("features", 2, 6, "value", 1)
@@ -39,14 +38,17 @@ def test_numpy_and_json_files_hold_the_same_input(tmp_path):
         (b'[["a", "b"]]', FEATURES, "is an array of <U1"),
         (b"[1, 2]", FEATURES, r"is an array of int64 \[2\]; must be features \[steps, 2\]"),
         (b"[[1, NaN]]", FEATURES, "must be finite numbers"),
-        (b"[[1, 2], [3, 4], [5, 6]]", FEATURES, "has 3 steps; must have 1 to 2"),
+        (
+            json.dumps([[1, 2]] * 61).encode(),
+            FEATURES,
+            "has 61 steps; must have 1 to 60, 10 times the longest in train",
+        ),
         (b"[1.0]", TOKENS, r"is an array of float64 \[1\]; must be tokens \[steps\]"),
         (b"[5]", TOKENS, "must be tokens from 0 to 4"),
         (b"[-1]", TOKENS, "must be tokens from 0 to 4"),
     ],
 )
-def test_what_is_no_input_is_refused_in_one_line(content, spec, message, tmp_path, monkeypatch):
-    monkeypatch.setattr(arrays, "MAX_LENGTH", 2)
+def test_what_is_no_input_is_refused_in_one_line(content, spec, message, tmp_path):
     (tmp_path / "file").write_bytes(content)
     with pytest.raises(UserError, match=message) as raised:
         read_array(str(tmp_path / "file"), spec)

@@ -167,11 +167,11 @@ def test_json_has_an_object_a_line_for_each_input(trained, capsys):
 
 
 def test_longer_words_than_any_of_the_training_are_answered(trained, capsys):
-    assert predict(trained, "abcd" * 50, "--max-length=3") == 0
+    assert predict(trained, "abcd" * 40, "--max-length=3") == 0
     out, err = capsys.readouterr()
     assert len(out.split()) == 3
     assert err == "note: 1 of the outputs had not ended after 3 tokens; --max-length=N allows more\n"
-    assert predict(trained, "abcd" * 50, "--max-length=90") == 0
+    assert predict(trained, "abcd" * 40, "--max-length=90") == 0
     assert len(capsys.readouterr().out.split()) > 3
 
 
@@ -211,7 +211,7 @@ def test_files_that_cannot_be_read_are_told_and_the_others_answered(files, tmp_p
     out, err = capsys.readouterr()
     assert [Path(name).name for name, _ in columns(out)] == ["a.wav", "b.wav", "c.wav", "c.wav"]
     assert [line for line in err.splitlines() if not line.startswith("note: ")] == [
-        f"error: {files}/empty.wav: holds nothing that the model reads",
+        f"error: {files}/empty.wav: has 0 steps; must have 1 to 60, 10 times the longest in training",
         f"error: {files}/text.wav: holds no numbers but something else",
         "error: absent.wav: cannot be read: No such file or directory",
     ]
@@ -343,10 +343,13 @@ def test_what_a_classifier_does_not_have_is_refused(option, message, digits, dig
     assert capsys.readouterr().err == f"error: {message}\n"
 
 
-def test_an_input_longer_than_memory_allows_is_refused(trained, monkeypatch, capsys):
-    monkeypatch.setattr(command, "MAX_LENGTH", 3)
-    assert predict(trained, "abcd", "abc") == 2
-    assert capsys.readouterr().err == "error: abcd: has 4 steps; must have at most 3\n"
+def test_an_input_far_longer_than_those_of_training_is_refused_and_not_repeated(trained, stdin, capsys):
+    stdin(b"ab\n" + b"abcd" * 10_000 + b"\n")
+    assert predict(trained, "-") == 2
+    out, err = capsys.readouterr()
+    assert out.startswith("ab\t") and out.count("\n") == 1
+    allowed = "has 40000 steps; must have 1 to 160, 10 times the longest in training"
+    assert err == f"error: line 2: {('abcd' * 20)[:79]}…: {allowed}\n"
 
 
 def test_a_name_is_on_one_line_and_in_one_column():
