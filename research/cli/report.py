@@ -46,12 +46,13 @@ class Report:
 def run(args: Sequence[str]) -> None:
     """Print the table and write the figures."""
     options = parse_command(Report, args, "report")
-    from research.reporting import comparison, page, runs  # pandas and matplotlib: `--help` need not wait for them
+    from research.reporting import page, runs  # pandas and matplotlib: `--help` need not wait for them
+    from research.reporting.columns import metrics
 
     if options.list_metrics:
         trials, faults = runs.read(options.runs)
         print(*(f"left out: {fault}" for fault in faults), sep="\n", end="\n" * bool(faults), file=sys.stderr)
-        print(*comparison.metrics(trials), sep="\n")
+        print(*metrics(trials), sep="\n")
         return
     columns = [_column(text.strip()) for text in options.columns.split(",") if text.strip()]
     page.report(

@@ -7,8 +7,6 @@ rows apart. A config that was run twice counts once.
 # pyright: reportArgumentType=false, reportAttributeAccessIssue=false, reportCallIssue=false, reportIndexIssue=false
 # pyright: reportReturnType=false
 
-import difflib
-import fnmatch
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields, replace
@@ -24,12 +22,9 @@ from research.config.flat import unflatten
 from research.errors import UserError, first_line
 from research.options import LABELS, NEUTRAL_KEYS
 from research.reporting import runs
+from research.reporting.columns import ALIKE, check, expand, measured
 from research.reporting.runs import ADDED, SweepFile
 from research.reporting.statistics import DASH
-
-ALIKE = 0.9
-"""How similar to a metric of the runs an experiment's metric that none of them has must be to count as misspelled."""
-
 
 SIZES = ("training.steps", "training.batch_size", "training.max_seconds", "model.hidden_size", "model.parameter_budget")
 NEEDED = (*LABELS, "seed", "task.name", "cell.name", *SIZES, "model.num_layers", "model.bidirectional")
@@ -62,16 +57,6 @@ class Comparison:
         return [section for _, section in self.trials.groupby("section", sort=False)]
 
 
-def values(trials: pd.DataFrame, key: str) -> list[float | None]:
-    """Return a metric of each finished trial's summary; None where it has no such metric."""
-    return [experiments.find_metric(result["summary"], key) for result in trials["result"].dropna()]
-
-
-def metrics(trials: pd.DataFrame) -> list[str]:
-    """Return the names of all metrics that the summaries have."""
-    return sorted({name for result in trials["result"].dropna() for name in result["summary"]})
-
-
 def read(directories: Sequence[Path | str], columns: Sequence[Column] = ()) -> tuple[list[Comparison], list[str]]:
     """Read and group runs.
 
@@ -84,7 +69,7 @@ def read(directories: Sequence[Path | str], columns: Sequence[Column] = ()) -> t
         for each cause why runs cannot be read and are left out.
     """
     trials, faults = runs.read(directories)
-    _check_columns(columns, trials, 0.0)
+    check(columns, trials)
     folders = trials["run"].map(lambda run: run.path.resolve().parent)
     sweeps = {}
     for folder in folders.unique():
@@ -106,8 +91,9 @@ def read(directories: Sequence[Path | str], columns: Sequence[Column] = ()) -> t
         varied = [",".join(sorted(sweeps[folder].values.keys() - declared)) for folder in folders[part.index]]
         for _, group in part.groupby(pd.Series(varied, part.index), sort=True):
             files = [sweeps[folder] for folder in folders[group.index].unique() if sweeps[folder].name]
-            shown = replace(experiment, columns=tuple(columns)) if columns else experiment
-            _check_columns(experiment.columns, group, ALIKE)
+            if not columns:
+                check(experiment.columns, group, ALIKE)
+            shown = replace(experiment, columns=tuple(expand(columns or experiment.columns, group)))
             comparisons.append(compare(Path(str(name)).stem, shown, group, files))
     if not comparisons:
         raise UserError("; ".join(faults))
@@ -136,7 +122,7 @@ def compare(name: str, experiment: Experiment, trials: pd.DataFrame, sweeps: Seq
     names = [sweep.name for sweep in sweeps]
     unnamed = bool(experiment.variants) and not trials[keys].to_numpy().any()
     if keys != [experiment.rows] or unnamed or (names and name not in names):
-        columns = _measured(experiment.columns, trials)
+        columns = measured(experiment.columns, trials)
         claim = " ".join(dict.fromkeys(sweep.description for sweep in sweeps))
         name, experiment = "+".join(dict.fromkeys(names)) or name, replace(experiment, claim=claim, columns=columns)
     return Comparison(name, experiment, tuple(keys), trials, count - len(trials))
@@ -255,23 +241,6 @@ def _distinct(trials: pd.DataFrame) -> pd.DataFrame:
     """Return the trials without those that repeat a config; of two equal ones the finished one stays."""
     trials = trials.loc[trials["result"].isna().sort_values(kind="stable").index]
     return trials[~_texts(trials).duplicated()]
-
-
-def _measured(columns: Sequence[Column], trials: pd.DataFrame) -> tuple[Column, ...]:
-    """Return the columns that the trials have a metric for; if they have none, a column for each metric of the test."""
-    measured = [column for column in columns if any(value is not None for value in values(trials, column.key))]
-    tested = [key for key in metrics(trials) if key.startswith("test/") and "/baseline/" not in key]
-    return tuple(measured or (Column(key.removeprefix("test/"), key) for key in tested))
-
-
-def _check_columns(columns: Sequence[Column], trials: pd.DataFrame, similarity: float) -> None:
-    """Reject a column that no finished trial has the metric of, if a metric that they have is similar."""
-    names = metrics(trials)
-    matches = {column.key: fnmatch.filter(names, column.key) for column in columns}
-    others = sorted({*names}.difference(*matches.values()))
-    for key in [key for key in matches if names and not matches[key]]:
-        if close := difflib.get_close_matches(key, others, cutoff=similarity):
-            raise UserError(f"column {key}: no run has this metric; the nearest are {', '.join(close)}")
 
 
 def _fault(trials: pd.DataFrame, error: Exception) -> str:

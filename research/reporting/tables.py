@@ -16,7 +16,8 @@ from rich.cells import cell_len  # of characters that take two places, too
 from tabulate import tabulate
 
 from research.config.experiment import Column
-from research.reporting.comparison import Comparison, describe, key_titles, metrics, task_of, values
+from research.reporting.columns import metrics, values
+from research.reporting.comparison import Comparison, describe, key_titles, task_of
 from research.reporting.statistics import DASH, INTERVAL, numbers, text
 
 Format = Literal["terminal", "markdown", "latex", "html"]

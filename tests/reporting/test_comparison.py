@@ -2,14 +2,14 @@
 
 import itertools
 
-import pandas as pd
 import pytest
 
 from research.config.config import Config
-from research.config.experiment import Column, Experiment
+from research.config.experiment import Experiment
 from research.config.flat import override
 from research.errors import UserError
-from research.reporting.comparison import ALIKE, _check_columns, describe, read, task_of, values
+from research.reporting.columns import values
+from research.reporting.comparison import describe, read, task_of
 from research.reporting.runs import SweepFile
 from research.tracking.run_directory import RunDirectory
 from tests.reporting.conftest import grouped, write
@@ -180,16 +180,6 @@ def test_a_sweep_over_other_parameters_is_a_comparison_of_its_own(attention_runs
         ("sizes", ("model.hidden_size",)),
     ]
     assert list(groups[1].trials["row"]) == ["hidden size 16", "hidden size 8"]
-
-
-def test_a_metric_that_no_run_has_is_misspelled_if_one_of_theirs_is_nearly_the_same(attention_runs):
-    wrong = Column("error", "test/free_runing/phoneme_error_rate")
-    with pytest.raises(UserError, match="no run has this metric; the nearest are test/free_running/phoneme_error_rate"):
-        read([attention_runs], [wrong])
-    with pytest.raises(UserError, match=r"column test/los: .*test/loss"):
-        _check_columns([Column("", "test/los")], pd.DataFrame([{"result": {"summary": {"test/loss": 1.0}}}]), ALIKE)
-    (comparison,), _ = read([attention_runs], [Column("error", "test/free_running/phoneme_error_rate")])
-    assert [column.title for column in comparison.experiment.columns] == ["error"]
 
 
 def test_an_experiment_that_is_gone_is_named_with_the_file(tmp_path):

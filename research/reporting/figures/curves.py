@@ -7,7 +7,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from research.reporting import measures
-from research.reporting.comparison import Comparison, values
+from research.reporting.columns import metrics, values
+from research.reporting.comparison import Comparison
 from research.reporting.figures import style
 
 BASELINE = "#777777"
@@ -47,9 +48,8 @@ def metric_by_time(comparison: Comparison) -> Figure | None:
 def _baselines(section: pd.DataFrame, metric: str) -> dict[str, float]:
     """Return the metric of the task's baselines by their names in words."""
     baseline = re.compile(f"validation/baseline/([^/]+)/{re.escape(metric.removeprefix('free_running/'))}")
-    keys = sorted({key for result in section["result"].dropna() for key in result["summary"]})
     return {
         match[1].replace("_", " "): float(pd.Series(values(section, key), dtype=float).mean())
-        for key in keys
+        for key in metrics(section)
         if (match := baseline.fullmatch(key))
     }

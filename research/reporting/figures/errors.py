@@ -16,7 +16,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from research.reporting import measures
-from research.reporting.comparison import Comparison, values
+from research.reporting.columns import values
+from research.reporting.comparison import Comparison
 from research.reporting.figures import style
 from research.reporting.measures import Kind
 from research.reporting.statistics import INTERVAL, interval

@@ -1,0 +1,69 @@
+"""The columns of a table, and the metrics of the runs that they stand for."""
+
+import difflib
+import fnmatch
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+import pandas as pd
+
+from research.config.experiment import Column, find_metric
+from research.errors import UserError, shorten
+
+ALIKE = 0.9
+"""How similar to a metric of the runs an experiment's metric that none of them has must be to count as misspelled."""
+
+
+def values(trials: pd.DataFrame, key: str) -> list[float | None]:
+    """Return a metric of each finished trial's summary; None where it has no such metric."""
+    return [find_metric(result["summary"], key) for result in trials["result"].dropna()]
+
+
+def metrics(trials: pd.DataFrame) -> list[str]:
+    """Return the names of all metrics that the summaries have."""
+    return sorted({name for result in trials["result"].dropna() for name in result["summary"]})
+
+
+def check(columns: Sequence[Column], trials: pd.DataFrame, similarity: float = 0.0) -> None:
+    """Reject a column that no finished trial has the metric of.
+
+    Args:
+        columns: of a table.
+        trials: of which none may be finished; then there is nothing to check.
+        similarity: only a column that resembles a metric of the trials that much is rejected; 0: any.
+    """
+    names = metrics(trials)
+    for key in [column.key for column in columns if names and not fnmatch.filter(names, column.key)]:
+        close = difflib.get_close_matches(key, names, cutoff=similarity)
+        if close:
+            nearest = f"the nearest are {', '.join(close)}; --list-metrics names all"
+            raise UserError(f"column {shorten(key)}: no run has this metric; {nearest}")
+
+
+def expand(columns: Sequence[Column], trials: pd.DataFrame) -> Iterator[Column]:
+    """Yield the columns; for a `*` that stands for several metrics of one trial, a column for each of them.
+
+    A metric that has another name in each trial, such as that of the last layer, stays one column.
+    """
+    names = metrics(trials)
+    for column in columns:
+        matching = fnmatch.filter(names, column.key)
+        if (
+            max(
+                (sum(name in result["summary"] for name in matching) for result in trials["result"].dropna()), default=0
+            )
+            < 2
+        ):
+            yield column
+            continue
+        head, tail = column.key.index("*"), len(column.key) - column.key.rindex("*") - 1
+        for name in matching:
+            words = name if column.title == column.key else f"{column.title}, {name[head : len(name) - tail]}"
+            yield replace(column, title=words, key=name)
+
+
+def measured(columns: Sequence[Column], trials: pd.DataFrame) -> tuple[Column, ...]:
+    """Return the columns that the trials have a metric for; if they have none, a column for each metric of the test."""
+    present = [column for column in columns if any(value is not None for value in values(trials, column.key))]
+    tested = [key for key in metrics(trials) if key.startswith("test/") and "/baseline/" not in key]
+    return tuple(present or (Column(key.removeprefix("test/"), key) for key in tested))
