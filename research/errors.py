@@ -1,6 +1,7 @@
 """How a command ends before its time: a mistake of the user, shown as one line, exit code 2; or a signal."""
 
 import difflib
+import unicodedata
 from collections.abc import Iterable
 
 
@@ -17,6 +18,18 @@ def shorten(value: object, most: int = 80) -> str:
     """Return the text of a value, cut after `most` letters, for an error."""
     text = str(value)
     return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
+def escape(text: str) -> str:
+    r"""Return text that a terminal can be given: control characters as \x1b, bytes that are no UTF-8 as \xff."""
+    text = "".join(repr(x)[1:-1] if unicodedata.category(x) == "Cc" else x for x in text)
+    return text.encode(errors="surrogateescape").decode(errors="backslashreplace")
+
+
+def visible(text: str) -> str:
+    """Return an error's text on one line, with invisible characters as <U+200B>, so that a reader sees them."""
+    line = escape(" ".join(text.split("\n")))
+    return "".join(x if x.isprintable() else f"<U+{ord(x):04X}>" for x in line)
 
 
 def suggest(word: str, known: Iterable[str]) -> str:

@@ -1,13 +1,15 @@
 """Start a command, and turn its errors into one line on stderr and an exit code."""
 
+import codecs
 import importlib
+import io
 import os
 import signal
 import sys
 from collections.abc import Sequence
 from typing import Any
 
-from research.errors import Stopped, UserError, shorten, suggest, system_fault
+from research.errors import Stopped, UserError, shorten, suggest, system_fault, visible
 
 COMMANDS = ("list", "train", "sweep", "report", "data", "predict")
 USAGE = """\
@@ -29,9 +31,27 @@ usage: python -m research COMMAND ... [--import MODULE]
 first, which may register cells, tasks, probes, ...; it may be given several times."""
 
 
+LEGIBLE = str.maketrans({"…": "...", "–": "-", "—": "-", "×": "x", "±": "+/-", "→": "->", "≥": ">=", "≤": "<="})
+"""What stands for characters that the encoding of the output lacks."""
+
+
+def _spell(error: UnicodeError) -> tuple[str, int]:
+    r"""Return what stands for characters that cannot be written: lines of tables as - and |, others as \u4e2d."""
+    assert isinstance(error, UnicodeEncodeError)
+    text = error.object[error.start : error.end].translate(LEGIBLE)
+    text = "".join({"│": "|", "┃": "|"}.get(x, "-") if "─" <= x <= "╿" else x for x in text)
+    return text.encode("ascii", "backslashreplace").decode(), error.end
+
+
+codecs.register_error("legible", _spell)
+
+
 def main(args: Sequence[str] | None = None) -> int:
     """Run a command and return the exit code: 0, 2 for a mistake of the user, 128 + N for signal N."""
     words = list(sys.argv[1:] if args is None else args)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="legible")
     try:
         code = _dispatch(words)
         sys.stdout.flush()
@@ -41,7 +61,7 @@ def main(args: Sequence[str] | None = None) -> int:
             raise
         return 0  # tyro, after its help
     except UserError as error:
-        print("error:", " ".join(str(error).split("\n")), file=sys.stderr)
+        print("error:", visible(str(error)), file=sys.stderr)
         return 2
     except KeyboardInterrupt as error:
         trains = words[:1] in (["train"], ["sweep"]) or words[0].startswith("--")
@@ -57,7 +77,7 @@ def main(args: Sequence[str] | None = None) -> int:
             raise
         if isinstance(error, OSError) and not error.filename:
             _stop_writing()
-        print("error:", fault, file=sys.stderr)
+        print("error:", visible(fault), file=sys.stderr)
         return 2
 
 

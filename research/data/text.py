@@ -76,7 +76,7 @@ class Text(Field):
             raise UserError("an empty line: must be text")
         if unknown := self.unknown(text):
             raise UserError(
-                f"{shorten(text)}: must be of symbols that training had, not {shorten(' '.join(unknown))!r}"
+                f"{shorten(text)}: must be of symbols that training had, not '{shorten(' '.join(unknown))}'"
             )
         length = len(self.tokens(text))
         if self.max_length is not None and length > self.max_length:

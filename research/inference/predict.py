@@ -4,6 +4,7 @@ Inputs are taken a chunk at a time, so that the first outputs come before the la
 read is a line on stderr; the others are answered.
 """
 
+import codecs
 import itertools
 import json
 import sys
@@ -15,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from research.data.field import Axis
-from research.errors import UserError, shorten
+from research.errors import UserError, escape, shorten, visible
 from research.inference import inputs
 from research.inference.answers import Answer, Texts, answer_of
 from research.inference.inputs import Input
@@ -99,8 +100,8 @@ def _encode(number: int, item: Input, model: TrainedModel) -> Item:
         except OSError as error:
             fault = f"{item.name}: cannot be read: {error.strerror or error}"
     if fault:
-        fault = " ".join(item.complaint(fault).split("\n"))
-        print(f"error: {fault}", file=sys.stderr)
+        fault = item.complaint(fault)
+        print(f"error: {visible(fault)}", file=sys.stderr)
     return Item(number, item, encoded, fault)
 
 
@@ -137,20 +138,11 @@ def _draw(items: Sequence[Item], predictor: Predictor, path: Path, numbered: boo
 
 def _print(item: Item, options: PredictOptions, named: bool) -> None:
     if options.format == "json":
-        answer = {"error": _unicode(item.fault)} if item.answer is None else item.answer.to_dict()
+        answer = {"error": visible(item.fault)} if item.answer is None else item.answer.to_dict()
         figure = {"alignment": str(item.alignment)} if item.alignment else {}
-        print(json.dumps({"input": _unicode(item.input.name), **answer, **figure}, ensure_ascii=False))
+        ascii_only = codecs.lookup(sys.stdout.encoding or "utf-8").name != "utf-8"
+        print(json.dumps({"input": escape(item.input.name), **answer, **figure}, ensure_ascii=ascii_only))
     elif item.answer is not None:
         name = [item.input.name] if named else []
         for columns in item.answer.columns(options.n_best):
-            print("\t".join(map(_escape, [*name, *columns])))
-
-
-def _escape(text: str) -> str:
-    """Return the text on one line and in one column."""
-    return _unicode(text.translate(str.maketrans({"\t": r"\t", "\r": r"\r", "\n": r"\n"})))
-
-
-def _unicode(text: str) -> str:
-    """Return text that can be written; a path need not be UTF-8."""
-    return text.encode(errors="surrogateescape").decode(errors="backslashreplace")
+            print("\t".join(map(escape, [*name, *columns])))

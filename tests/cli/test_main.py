@@ -1,6 +1,7 @@
 """Commands answer at once, hand on what they were told, and say a mistake in one line with exit code 2."""
 
 import importlib
+import io
 import os
 import signal
 import subprocess
@@ -294,6 +295,7 @@ def test_report_lists_the_metrics_of_runs(tmp_path, capsys):
         (["data", "lst"], "data: action=lst: must be one of list, fetch, info"),
         (["data", "fetch"], "data: fetch: must be followed by names of `data list`"),
         (["data", "list", "gcin"], "data: list: must take no name"),
+        (["sweep", "a\x1b[31m\u200b\udcff"], r"a\x1b[31m<U+200B>\xff: no such sweep"),
         (["predict"], "predict: PATH"),
         (["predict", "absent"], "predict: INPUT: must be at least one text"),
         (["predict", "absent", "word", "--n-best=0"], "predict: --n-best=0: must be at least 1"),
@@ -329,6 +331,25 @@ def test_a_mistake_of_the_program_keeps_its_traceback(trainer, tmp_path):
     trainer.raises = ValueError("a bug")
     with pytest.raises(ValueError, match="a bug"):
         cli.main(["train", "attention", f"--runs-dir={tmp_path}"])
+
+
+@pytest.mark.parametrize(
+    ("args", "code", "shown"),
+    [
+        (["data", "list"], 0, "28 x 28 gray pixels"),
+        (["train", "attention", "--help", "all"], 0, r"\u221a"),
+        (["list", "中文"], 2, r"experiment '\u4e2d\u6587'"),
+    ],
+)
+def test_an_output_that_is_not_unicode_is_written_legibly(args, code, shown, monkeypatch):
+    streams = [io.TextIOWrapper(io.BytesIO(), "ascii") for _ in range(2)]
+    monkeypatch.setattr(sys, "stdout", streams[0])
+    monkeypatch.setattr(sys, "stderr", streams[1])
+    assert cli.main(args) == code
+    print("┃ 0.5 ± 0.1 │\n├──…", file=sys.stdout, flush=True)
+    sys.stderr.flush()
+    text = "".join(stream.buffer.getvalue().decode("ascii") for stream in streams)  # pyright: ignore
+    assert shown in text and "| 0.5 +/- 0.1 |\n---..." in text
 
 
 @pytest.mark.parametrize(("error", "code"), [(KeyboardInterrupt(), 130), (Stopped(15), 143), (Stopped(1), 129)])

@@ -1,5 +1,6 @@
 """From the command line to the text: every input is answered or reported, in its place; the exit code says which."""
 
+import io
 import json
 import re
 import socket
@@ -352,5 +353,14 @@ def test_an_input_far_longer_than_those_of_training_is_refused_and_not_repeated(
     assert err == f"error: line 2: {('abcd' * 20)[:79]}…: {allowed}\n"
 
 
-def test_a_name_is_on_one_line_and_in_one_column():
-    assert command._escape("a\tb\nc\udcff") == "a\\tb\\nc\\xff"
+@pytest.mark.parametrize("option", ["--format=text", "--format=json"])
+def test_names_of_files_are_written_for_a_terminal_of_any_encoding(option, files, tmp_path, monkeypatch):
+    """Control characters and bytes that are no UTF-8 are escaped; JSON stays JSON."""
+    run = runs.write(tmp_path / "run", runs.FILES, runs.RECORDINGS).path
+    (files / "more" / "c.wav").rename(files / "more" / "é\t\x1b[31m\udcff.wav")
+    output = io.TextIOWrapper(io.BytesIO(), "ascii")
+    monkeypatch.setattr("sys.stdout", output)
+    assert predict(run, files / "more", option) == 0
+    line = output.buffer.getvalue().decode("ascii")  # pyright: ignore
+    name = json.loads(line)["input"] if "json" in option else line.rpartition("\t")[0].replace(r"\xe9", "é")
+    assert Path(name).name == r"é\t\x1b[31m\xff.wav" and "\x1b" not in line and line.count("\n") == 1
