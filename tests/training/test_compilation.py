@@ -10,6 +10,7 @@ from pathlib import Path
 import jax
 import pytest
 
+from research.errors import UserError
 from research.training import compilation
 from tests.training.trials import assert_same_run
 
@@ -85,6 +86,23 @@ def test_where_no_folder_can_be_made_there_is_no_cache(tmp_path, monkeypatch):
     (tmp_path / "file").touch()
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
     assert chosen() is None
+
+
+@pytest.mark.usefixtures("no_cache")
+@pytest.mark.parametrize("open_to_all", ["programs/jax", "programs"])
+@pytest.mark.parametrize("configured", [True, False])
+def test_a_cache_that_all_users_can_write_to_is_refused(configured, open_to_all, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    (tmp_path / "programs" / "jax").mkdir(parents=True)
+    (tmp_path / "recurrent-research").symlink_to(tmp_path / "programs")
+    if configured:
+        jax.config.update("jax_compilation_cache_dir", str(tmp_path / "programs" / "jax"))
+    (tmp_path / open_to_all).chmod(0o777)
+    with pytest.raises(UserError, match="all users can write to this cache of compiled programs; run chmod o-w "):
+        chosen()
+    (tmp_path / open_to_all).chmod(0o1777)
+    if open_to_all == "programs":  # where all may write, but not replace
+        assert chosen()
 
 
 @pytest.mark.usefixtures("no_cache")
