@@ -11,6 +11,7 @@ from research.config import flags
 from research.config.naming import folder_name, name_trial
 from research.errors import UserError
 from research.options import require
+from research.sweep.duplicates import unused_options
 
 if TYPE_CHECKING:
     from research.training.trial import TrialResult
@@ -35,6 +36,8 @@ def run(args: Sequence[str]) -> int:
     trial = name_trial(name, texts)
     from research.training.trainer import train_trials  # imports wandb and orbax, which `--help` does not need
 
+    if unused := [key for key in unused_options(trial.config) if key in texts]:
+        print(f"warning: {trial.config.cell.name} does not use {', '.join(unused)}", file=sys.stderr)
     directory = writable(directory) / folder_name(Path(name).stem)
     (result,) = train_trials([trial], directory, rerun=rerun, restart=restart)
     for key, value in result.summary.items():

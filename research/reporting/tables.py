@@ -6,10 +6,10 @@ import fnmatch
 import functools
 import re
 import textwrap
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
-from typing import Literal
+from typing import Any, Literal
 
 import pandas as pd
 from rich.cells import cell_len  # of characters that take two places, too
@@ -119,6 +119,7 @@ def _notes(comparison: Comparison, parts: Mapping[str, Sequence[tuple[str, ...]]
     for (name, signature), settings in signatures.items():
         where = f" ({', '.join(settings)})" if any(settings) else ""
         notes.append(f"{name}{where}: {signature}")
+    notes += _identical(comparison)
     unfinished = trials[trials["result"].isna()]
     if len(unfinished):
         rows = unfinished.groupby(["section", "row"], sort=False).size()
@@ -133,6 +134,25 @@ def _notes(comparison: Comparison, parts: Mapping[str, Sequence[tuple[str, ...]]
     if comparison.duplicates:
         notes.append(f"Not counted, as they repeat the config and seed of another run: {comparison.duplicates}.")
     return notes
+
+
+def _identical(comparison: Comparison) -> Iterator[str]:
+    """Yield a note if rows have the same train loss and test metrics, bit for bit, with every seed."""
+    for section in comparison.sections:
+        rows: dict[tuple[Any, ...], list[str]] = {}
+        for label, row in section.dropna(subset="result").groupby("row", sort=False):
+            trials = zip(row["seed"], row["result"], strict=True)
+            results = {
+                (seed, key, value)
+                for seed, result in trials
+                for key, value in result["summary"].items()
+                if "train/loss" in result["summary"] and key.startswith(("train/loss", "test/"))
+            }
+            rows.setdefault(tuple(sorted(results, key=str)), []).append(str(label))
+        same = [" = ".join(labels) for results, labels in rows.items() if results and len(labels) > 1]
+        if same:
+            more = f" and {len(same) - 3} more" if len(same) > 3 else ""
+            yield f"Bit for bit the same results, so what they differ in does nothing: {'; '.join(same[:3])}{more}."
 
 
 def _terminal(content: Table, width: int | None = None) -> str:

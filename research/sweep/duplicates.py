@@ -13,7 +13,7 @@ def describe_duplicates(trials: Sequence[NamedConfig]) -> Iterator[str]:
     first: dict[tuple[tuple[str, Any], ...], NamedConfig] = {}
     pairs: dict[str, list[str]] = {}
     for trial in trials:
-        unused, flat = _unused(trial.config), flatten(trial.config)
+        unused, flat = unused_options(trial.config), flatten(trial.config)
         used = {key: value for key, value in flat.items() if key not in unused}
         computed = ((key, value) for key, value in used.items() if not key.startswith((*LABELS, *NEUTRAL_KEYS)))
         known = first.setdefault(tuple(computed), trial)
@@ -26,6 +26,7 @@ def describe_duplicates(trials: Sequence[NamedConfig]) -> Iterator[str]:
         yield f"{same[0]}{more}: {reason}"
 
 
-def _unused(config: Config) -> list[str]:
+def unused_options(config: Config) -> list[str]:
+    """Return the keys of options that do nothing for the cell of a trial."""
     unused = [f"init.{name}" for name in config.cell.unused_init_options()]
     return [*unused, "init.forget_bias"] if config.init.bias == "chrono" else unused

@@ -124,6 +124,15 @@ def test_train_trains_the_trial_of_the_flags(trainer, tmp_path, capsys):
     assert f"finished: {tmp_path}/gradient_norms/{name}\n" in out
 
 
+@pytest.mark.parametrize(
+    ("cell", "err"), [("mingru", "warning: mingru does not use init.gain, init.recurrent\n"), ("gru", "")]
+)
+def test_train_warns_of_an_option_that_does_nothing_for_the_cell(trainer, tmp_path, capsys, cell, err):
+    flags = [f"--cell.name={cell}", "--init.gain=2", "--init.recurrent=normal", f"--runs-dir={tmp_path}"]
+    assert cli.main(["train", "gradient_norms", *flags]) == 0
+    assert capsys.readouterr().err == err
+
+
 def test_train_without_an_experiment_prints_its_usage_and_the_experiments(trainer, capsys):
     assert cli.main(["train", "--help"]) == 0
     text = capsys.readouterr().out

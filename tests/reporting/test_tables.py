@@ -72,6 +72,21 @@ def test_notes_are_only_about_what_is_there(tmp_path):
     assert content.notes == ("Mean ± 95% t-interval over seeds.",)
 
 
+@pytest.mark.parametrize(
+    ("difference", "noted"), [(0.0, True), (1e-16, False)], ids=["bit for bit", "in the last digit"]
+)
+def test_rows_of_the_same_results_are_named(tmp_path, difference, noted):
+    for cell, gain, seed in itertools.product(("gru", "mingru"), (0.9, 1.1), (0, 1)):
+        loss = 0.1 + seed + (gain if cell == "gru" else difference * gain)
+        options = {"cell.name": cell, "init.gain": gain, "seed": seed}
+        write(
+            tmp_path / f"{cell}{gain}{seed}", override(Config(), options), **{"train/loss": loss, "test/accuracy": 1.0}
+        )
+    notes = table(grouped(tmp_path, Experiment(claim="c", base=Config()))).notes
+    line = "Bit for bit the same results, so what they differ in does nothing: mingru, gain 0.9 = mingru, gain 1.1."
+    assert (line in notes) == noted
+
+
 def test_signatures_are_noted_with_the_settings_that_have_them(tmp_path):
     result = {"status": "finished", "summary": {"x": 1.0}}
     for seed, (setting, tokens) in enumerate((("de", "13a"), ("fr", "13a"), ("ja", "char"))):
