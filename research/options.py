@@ -19,6 +19,8 @@ from research.errors import UserError, shorten
 
 LARGE = 1e6
 """Upper bound of numbers that need none: far beyond useful values, far below the largest float32."""
+FLOAT32 = np.finfo(np.float32)
+"""Bounds of the numbers that a program computes with: smaller ones become 0, larger ones infinite."""
 LABELS = ("experiment", "setting", "variant")
 """Keys that only label a trial."""
 NEUTRAL_KEYS = ("wandb.", "loader.", "training.checkpoint_seconds")

@@ -1,6 +1,7 @@
 """Parse the words of a command to a dataclass of its arguments: positional ones, and flags as in `train`."""
 
 import difflib
+import itertools
 from collections.abc import Sequence
 from dataclasses import MISSING, fields
 from typing import Annotated, TypeVar, get_origin, get_type_hints
@@ -33,12 +34,13 @@ def parse_command(kind: type[OptionsT], args: Sequence[str], command: str) -> Op
     try:
         if any(word in HELP for word in args):
             run_tyro_help(kind, command)
-        flags, others = split(args, switches={name for name, hint in hints.items() if hint is bool})
-        for key in flags:
-            if key not in hints or key in positionals:
+        for word in itertools.takewhile(lambda word: word != "--", args):
+            key = word.removeprefix("--").partition("=")[0].replace("-", "_")
+            if word.startswith("--") and (key not in hints or key in positionals):
                 close = difflib.get_close_matches(key, hints.keys() - positionals, n=1, cutoff=0.5)
-                hint = f"; did you mean --{_hyphens(close[0])}?" if close else ""
-                raise UserError(f"--{_hyphens(shorten(key))}: no such option{hint}")
+                hint = f"did you mean --{_hyphens(close[0])}?" if close else "words after -- are no options"
+                raise UserError(f"--{_hyphens(shorten(key))}: no such option; {hint}")
+        flags, others = split(args, switches={name for name, hint in hints.items() if hint is bool})
         return run_tyro(kind, flags, others)
     except UserError as error:
         raise UserError(f"{command}: {error}") from error

@@ -32,7 +32,7 @@ class Sweep:
     """start unfinished trials at step 0, instead of at their last checkpoint"""
 
     def __post_init__(self) -> None:
-        require(self.limit is None or self.limit > 0, "limit", self.limit, "at least 1")
+        require(self.limit is None or 0 < self.limit < 2**31, "limit", self.limit, f"between 1 and {2**31 - 1}")
 
 
 def run(args: Sequence[str]) -> None:

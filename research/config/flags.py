@@ -14,14 +14,13 @@ from tyro import _errors as tyro_errors  # private, but the only way to tyro's p
 
 from research.config import experiment
 from research.config.config import Config
-from research.config.flat import draft, find_option, merge, override
+from research.config.flat import KINDS, draft, find_option, merge, override
 from research.errors import UserError, shorten
 from research.options import LABELS, require
 from research.probes import registered
 
 MARKERS = (tyro.conf.AvoidSubcommands, tyro.conf.FlagConversionOff)
 POSITIONAL = (*MARKERS, tyro.conf.PositionalRequiredArgs)
-ALLOWED = {bool: "true or false", int: "a whole number", float: "a number"}
 REGISTRY = tyro.constructors.ConstructorRegistry()
 HELP = ("-h", "--help")
 
@@ -172,7 +171,7 @@ def _refuse(flags: Mapping[str, str], event: tyro_errors.ParseErrorEvent) -> Non
     assert event.argument
     key = event.argument.lowered.name_or_flags[-1].removeprefix("--").replace("-", "_")
     kind = event.argument.field.type_stripped
-    allowed = next((text for known, text in ALLOWED.items() if known in (kind, *get_args(kind))), "a word")
+    allowed = next((text for known, text in KINDS.items() if known in (kind, *get_args(kind))), "a word")
     if isinstance(event, tyro_errors.InvalidChoice) and kind is not bool:
         allowed = f"one of {', '.join(event.choices)}"
     raise UserError(f"{key}={shorten(getattr(event, 'value', flags.get(key, '')))}: must be {allowed}")

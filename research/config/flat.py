@@ -6,13 +6,14 @@ a value outside its range are a `UserError` of one line.
 
 import difflib
 import functools
+import math
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from typing import Any, Literal, NamedTuple, get_args, get_origin
 
 from research.config.config import CHOICES, Config
 from research.errors import UserError, shorten
-from research.options import find_class, flatten, require
+from research.options import FLOAT32, find_class, flatten, require
 
 WIDTHS = ("model.hidden_size", "model.parameter_budget")
 """Two ways to set the width of a model; each replaces the other."""
@@ -30,7 +31,7 @@ ALIASES = {
     "eval_steps": "training.eval_every",
 }
 """Names of PyTorch, Lightning and Hugging Face that resemble none of ours, or the wrong ones, for suggestions."""
-KINDS = {int: "a whole number", float: "a number", bool: "true or false", str: "a word"}
+KINDS = {int: "a whole number, such as 1000", float: "a number", bool: "true or false", str: "a word"}
 
 
 def unflatten(flat: Mapping[str, Any]) -> Config:
@@ -198,7 +199,12 @@ def _typed(key: str, value: Any, kind: Any) -> Any:
         require(value in get_args(kind), key, value, f"one of {', '.join(map(str, get_args(kind)))}")
         return value
     number = isinstance(value, int | float) and not isinstance(value, bool)
-    if kind is float and (number or value in ("inf", "-inf", "nan")):  # as strict JSON spells them
+    if kind is float and value in ("inf", "-inf", "nan"):  # as strict JSON spells them
+        return float(value)
+    if kind is float and number:
+        least, most = float(FLOAT32.tiny), float(FLOAT32.max)
+        allowed = f"a number that float32 holds, of a size from {least:.2g} to {most:.2g}"
+        require(value == 0 or not math.isfinite(value) or least <= abs(value) <= most, key, value, allowed)
         return float(value)
     require(type(value) is kind, key, repr(value), KINDS[kind])
     return value

@@ -91,12 +91,24 @@ def _default_distribution(entry: dict[str, Any]) -> str:
 def _check_range(place: str, entry: dict[str, Any], distribution: str) -> None:
     low, high = entry["min"], entry["max"]
     for name, value in (("min", low), ("max", high)):
-        if distribution == "int_uniform":
-            require(type(value) is int, f"{place}.{name}", value, "a whole number")
-        hint = "; YAML reads 1e-3 as text, 1.0e-3 as a number" if isinstance(value, str) else ""
+        whole, hint = distribution == "int_uniform", _spelling(value, distribution)
+        require(not whole or type(value) is int, f"{place}.{name}", value, f"a whole number{hint or ', such as 1000'}")
         require(_is_number(value), f"{place}.{name}", value, f"a finite number{hint}")
     require(low <= high, f"{place}.max", high, f"at least min={low}")
     require(low > 0 or distribution != "log_uniform_values", f"{place}.min", low, "greater than 0")
+
+
+def _spelling(value: Any, distribution: str) -> str:
+    """Return how to write a number that YAML reads as text or as no whole number, such as 1e3; "" for other values."""
+    try:
+        number = float(value)
+    except (ValueError, TypeError):
+        return ""
+    if number.is_integer():
+        return f"; write {int(number)}"
+    text = str(number)
+    fits = math.isfinite(number) and distribution != "int_uniform"
+    return f"; write {text if '.' in text else text.replace('e', '.0e')}" if fits else ""
 
 
 def _is_number(value: Any) -> bool:

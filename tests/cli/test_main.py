@@ -290,7 +290,8 @@ def test_report_lists_the_metrics_of_runs(tmp_path, capsys):
         (["sweep", "attentio"], "attentio: no such sweep; did you mean attention?"),
         (["sweep", "research"], "research: no such sweep; must be the path of a file, or one of attention"),
         (["sweep", "absent.yaml"], "absent.yaml: cannot be read: No such file"),
-        (["sweep", ATTENTION, "--limit=0"], "sweep: limit=0: must be at least 1"),
+        (["sweep", ATTENTION, "--limit=0"], "sweep: limit=0: must be between 1 and 2147483647"),
+        (["sweep", ATTENTION, "--limit=99999999999999999999"], "limit=99999999999999999999: must be between 1 and 2"),
         (["sweep", ATTENTION, "--limit=x"], "sweep: limit=x: must be a whole number"),
         (["sweep", ATTENTION, "--lim=1"], "sweep: --lim: no such option; did you mean --limit?"),
         (["sweep", ATTENTION, "--limit=1", "--limit=2"], "--limit: given twice"),
@@ -307,6 +308,7 @@ def test_report_lists_the_metrics_of_runs(tmp_path, capsys):
         (["sweep", "a\x1b[31m\u200b\udcff"], r"a\x1b[31m<U+200B>\xff: no such sweep"),
         (["predict"], "predict: PATH"),
         (["predict", "absent"], "predict: INPUT: must be at least one text"),
+        (["predict", "absent", "--ism"], "predict: --ism: no such option; words after -- are no options"),
         (["predict", "absent", "word", "--n-best=0"], "predict: --n-best=0: must be at least 1"),
     ],
 )
