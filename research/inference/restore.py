@@ -24,7 +24,7 @@ from research.seq2seq.budget import resolve_hidden_size
 from research.seq2seq.model import Seq2seq
 from research.tasks import task as tasks
 from research.tasks.task import Task
-from research.tracking.run_directory import RunDirectory, find
+from research.tracking.run_directory import RunDirectory, find_some
 from research.training import checkpoint
 from research.training.state import TrialState
 
@@ -71,10 +71,8 @@ def restore(path: Path) -> TrainedModel:
         UserError: if there is no run, if it has diverged or has no checkpoint, or if a file is broken.
     """
     run = RunDirectory(path)
-    if not run.config_file.exists():
-        within = ", ".join(str(other.path) for other in find(path)[:3])
-        hint = f"runs in it: {within}" if within else "`train` and `sweep` write runs/NAME/TRIAL"
-        raise UserError(f"{path}: is no run directory; {hint}")
+    if not run.config_file.exists() and (others := [str(other.path) for other in find_some(path) if other != run]):
+        raise UserError(f"{path}: is no run directory; runs in it: {', '.join(others[:3])}")
     config, result = _config(run), run.result()
     if result and result["status"] == "diverged":
         raise _diverged(run, result.get("diverged_at"))
@@ -97,7 +95,8 @@ def _config(run: RunDirectory) -> Config:
     try:
         return unflatten(options)
     except UserError as error:  # a choice that was removed since
-        raise UserError(f"{run.config_file}: {error}") from error
+        hint = "; one of your own needs --import, or its module imported" if ".name=" in str(error) else ""
+        raise UserError(f"{run.config_file}: {error}{hint}") from error
 
 
 def _load_processor(run: RunDirectory, config: Config) -> tuple[TaskSpec, Processor | None]:

@@ -202,14 +202,13 @@ def _cell_of(cell: Cell | str) -> Cell:
 def _check_weights(cell: Cell, weights: Mapping[str, Array]) -> None:
     """Refuse weights that are not those of a layer of this cell."""
     blocks = len(cell.gates)
-    size = weights["b"].size // blocks if "b" in weights else 1
+    size = weights["b"].size // blocks if "b" in weights and weights["b"].size % blocks == 0 else 0
+    size = size or (weights["u"].shape[0] if "u" in weights and weights["u"].ndim else 1)
     inputs = weights["w"].shape[0] if "w" in weights and weights["w"].ndim else 1
     matrices = {name: (rows, blocks * columns) for name, (rows, columns, blocks, _) in cell.matrices(size).items()}
     vectors = {name: (vector.size,) for name, vector in cell.vectors(size).items()}
     shapes = {"w": (inputs, blocks * size), **matrices, "b": (blocks * size,), **vectors}
-    if weights.keys() != shapes.keys():
-        raise UserError(f"weights: are {', '.join(weights)}; those of {cell.name} must be {', '.join(shapes)}")
-    for name, shape in shapes.items():
-        if weights[name].shape != shape:
-            allowed = f"{shape}, as b is of {blocks} gates with {size} units each"
-            raise UserError(f"weights: {name} has the shape {weights[name].shape}; must be {allowed}")
+    actual = {name: weight.shape for name, weight in weights.items()}
+    if actual != shapes:
+        has, wanted = (", ".join(f"{name} {shape}" for name, shape in named.items()) for named in (actual, shapes))
+        raise UserError(f"weights: are {has or 'none'}; those of {cell.name} with {size} units must be {wanted}")

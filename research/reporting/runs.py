@@ -14,7 +14,7 @@ from research.config import strict_yaml
 from research.config.naming import folder_name
 from research.errors import UserError
 from research.tracking import strict_json
-from research.tracking.run_directory import find
+from research.tracking.run_directory import find_some
 
 ADDED = ["run", "result", "task", "section", "row"]
 """What rows have besides config keys, here and in a comparison."""
@@ -49,11 +49,7 @@ def read(directories: Sequence[Path | str]) -> tuple[pd.DataFrame, list[str]]:
     rows: dict[Path, dict[str, Any]] = {}
     faults: list[str] = []
     for directory in directories:
-        runs = find(directory)
-        if not runs:
-            what = "no runs in it" if Path(directory).is_dir() else "no such directory"
-            raise UserError(f"{directory}: {what}; `research train` and `research sweep` write runs/NAME/RUN")
-        for run in runs:
+        for run in find_some(directory):
             try:
                 row = {**strict_json.decode(run.options()), "run": run, "result": run.result()}
                 rows.setdefault(run.path.resolve(), row)

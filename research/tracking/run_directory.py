@@ -254,6 +254,19 @@ def find(root: Path | str) -> list[RunDirectory]:
     return sorted(RunDirectory(Path(path)) for path in paths)
 
 
+def find_some(root: Path | str) -> list[RunDirectory]:
+    """Return what `find` does.
+
+    Raises:
+        UserError: if that is none.
+    """
+    runs = find(root)
+    if not runs:
+        what = "no runs in it" if Path(root).is_dir() else "no such directory"
+        raise UserError(f"{root}: {what}; `research train` and `research sweep` write runs/NAME/RUN")
+    return runs
+
+
 def _record_fault(record: Mapping[str, Any], lengths: dict[str, int], only_numbers: bool) -> str | None:
     """Return what is wrong with a record: a value is a number, or an array as long as in the first record."""
     for key, value in record.items():

@@ -136,5 +136,6 @@ def test_what_a_model_does_not_have_is_refused(tmp_path):
     ):
         with pytest.raises(UserError, match=message):
             call()
-    with pytest.raises(UserError, match="is no run directory"):
-        research.load(Path("absent"))
+    for read in (research.load, research.load_runs):
+        with pytest.raises(UserError, match="^absent: no such directory; `research train` and `research sweep` write"):
+            read(Path("absent"))

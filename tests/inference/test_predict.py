@@ -227,7 +227,7 @@ def test_an_unfinished_run_is_used_and_that_is_said(tmp_path, capsys):
 def test_a_run_that_cannot_be_used_is_one_line_and_exit_code_2(tmp_path, capsys):
     assert predict(tmp_path, "ab") == 2
     out, err = capsys.readouterr()
-    assert not out and err.startswith(f"error: {tmp_path}: is no run directory") and err.count("\n") == 1
+    assert not out and err.startswith(f"error: {tmp_path}: no runs in it") and err.count("\n") == 1
 
 
 @pytest.fixture

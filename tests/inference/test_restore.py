@@ -78,7 +78,9 @@ def test_an_unfinished_run_has_its_last_checkpoint(tmp_path):
 
 
 def test_what_is_no_run_is_said_with_the_runs_in_it(run, tmp_path):
-    assert refused(tmp_path / "absent").startswith(f"{tmp_path}/absent: is no run directory; `train`")
+    assert refused(tmp_path / "absent").startswith(f"{tmp_path}/absent: no such directory; `research train`")
+    (tmp_path / "empty").mkdir()
+    assert refused(tmp_path / "empty").startswith(f"{tmp_path}/empty: no runs in it; `research train`")
     assert refused(tmp_path / "runs").endswith(f"is no run directory; runs in it: {run.path}")
 
 
@@ -95,7 +97,8 @@ def test_a_run_of_an_older_version_is_said(run):
 
 def test_a_choice_that_is_no_more_is_named_with_the_file(run):
     run.config_file.write_text(json.dumps({**json.loads(run.config_file.read_text()), "cell.name": "gone"}))
-    assert refused(run.path).startswith(f"{run.config_file}: cell.name=gone: must be one of ")
+    message = refused(run.path)
+    assert message.startswith(f"{run.config_file}: cell.name=gone: must be one of ") and "needs --import" in message
 
 
 @pytest.mark.parametrize(

@@ -98,9 +98,15 @@ WEIGHTS = {"w": np.zeros((2, 12)), "u": np.zeros((3, 12)), "b": np.zeros(12)}
     ("call", "message"),
     [
         (lambda: Layer("lstn", WEIGHTS), "cell=lstn: no such cell; did you mean lstm?"),
-        (lambda: Layer("lstm", {"w": 1.0}), "weights: are w; those of lstm must be w, u, b"),
-        (lambda: Layer("lstm", WEIGHTS | {"u": np.zeros((12, 3))}), r"u has the shape \(12, 3\); must be \(3, 12\)"),
-        (lambda: Layer("gru", WEIGHTS | {"b": np.zeros(4)}), r"w has the shape \(2, 12\); must be \(2, 3\), as b is"),
+        (lambda: Layer("lstm", {"w": 1.0}), r"weights: are w \(\); those of lstm with 1 units must be w \(1, 4\), u"),
+        (
+            lambda: Layer("lstm", WEIGHTS | {"u": np.zeros((12, 3))}),
+            r"u \(12, 3\), .* with 3 units must be .*u \(3, 12\)",
+        ),
+        (
+            lambda: Layer("gru", WEIGHTS | {"b": np.zeros(4)}),
+            r"those of gru with 3 units must be w \(2, 9\), u \(3, 9\)",
+        ),
         (lambda: Layer("lstm", WEIGHTS)(np.zeros((4, 5))), r"xs: has the shape \(4, 5\); must be \[batch, steps, 2\]"),
         (lambda: Layer("lstm", WEIGHTS)(np.zeros((2, 5, 2)), [5, 6]), r"lengths=\[5, 6\]: must be 2 numbers from 0 to"),
         (
