@@ -47,6 +47,9 @@ def run(args: Sequence[str]) -> None:
     from research.training.trainer import train_trials  # imports wandb and orbax, which `--help` does not need
 
     results = train_trials(sweep.trials, directory, rerun=options.rerun, restart=options.restart)
+    for result in results:
+        if result.divergence:
+            print(f"{result.name}: {result.divergence}")
     count = Counter("skipped" if result.skipped else result.status for result in results)
     print(f"{count['finished']} finished, {count['diverged']} diverged, {count['skipped']} skipped (done before)")
     warn_of_finished([result for result in results if result.outdated])

@@ -44,7 +44,7 @@ def run(args: Sequence[str]) -> int:
         print(f"{key:<40} {value:.6g}" if isinstance(value, int | float) else f"{key:<40} {value}")
     for metric, signature in result.signatures.items():
         print(f"{metric:<40} {signature}")
-    print(f"{result.status}: {result.path}")
+    print(f"{result.divergence or result.status}: {result.path}")
     warn_of_finished([result])
     return 0
 

@@ -15,7 +15,7 @@ from research.tasks.task import Evaluation, Split
 from research.tracking.run_directory import METRICS
 from research.tracking.wandb import WandbRun
 from research.training import checkpoint, devices
-from research.training.result import PackResult, compose, summarize_probes
+from research.training.result import PackResult, compose, find_fault, summarize_probes
 from research.training.state import TrialState
 from research.training.step import Record, Sums
 from research.training.stopwatch import Stopwatch
@@ -28,7 +28,7 @@ ERROR_NAMES: Mapping[str, str] = {
     "value": "absolute_error",
 }
 """Name of the training error by kind of target."""
-NO_SUMS = Sums(*[np.float32(0)] * 7)  # pyright: ignore[reportArgumentType]
+NO_SUMS = Sums(*[np.float32(0)] * 8)  # pyright: ignore[reportArgumentType]
 
 
 class NullJournal:
@@ -85,6 +85,7 @@ class _TrialJournal:
         }
         group = trial.run.path.parent.name
         self.wandb = WandbRun(trial.run.path, trial.name, trial.config.wandb, config, group, start.step)
+        self._fault: dict[str, Any] = dict(start.snapshot.get("fault", {}))
         self._sums: Any = NO_SUMS
         self._measured: dict[str, float] = {}
         """Metrics of probes since the last record."""
@@ -103,6 +104,8 @@ class _TrialJournal:
                 self._measured[f"{probe.section}/profile_step"] = held.start
                 self._measured |= {f"{probe.section}/{key}": value for key, value in numbers.items()}
         self._sums = jax.tree.map(np.add, self._sums, record.sums)
+        if not record.ok:
+            self._fault = find_fault(record, self._sums, self.summary)
         if held.stop % options.training.log_every == 0 or held.last or not record.ok:
             metrics = {**self._measured, **self._training_metrics(record), "train/seconds": held.seconds}
             self._sums, self._measured = NO_SUMS, {}
@@ -119,12 +122,13 @@ class _TrialJournal:
     def save(self, step: int, state: TrialState) -> None:
         """Save a checkpoint that counts on the records so far, which are flushed to disk before."""
         details = {"batch_shards": self.batch_shards, **self.trial.run.snapshot(record_stems(self.trial.options))}
+        details |= {"fault": self._fault} if self._fault else {}
         checkpoint.save(self.trial.run.checkpoints, step, state, details)
 
     def finish(self, pack: PackResult, state: TrialState, test: Evaluation) -> TrialResult:
         """Write and return the result."""
         trial = self.trial
-        result = compose(trial, pack, state, test)
+        result = compose(trial, pack, state, test, self._fault)
         summary = {**self.summary, "model/parameters": result["parameters"]}
         if seconds := summary.get("train/seconds"):
             summary["train/steps_per_second"] = pack.step / seconds
@@ -132,8 +136,9 @@ class _TrialJournal:
         if records := self.probe_records.get("gradient_flow"):
             self.wandb.gradient_flow(records, trial.options.state_profile)
         self.wandb.finish(result["status"], {**summary, "environment/backend": pack.backend})
-        trial.run.finish({**result, "summary": summary})
-        return TrialResult(trial.name, trial.run.path, result["status"], summary, signatures=test.signatures or {})
+        result = {**result, "summary": summary}
+        trial.run.finish(result)
+        return TrialResult.of(trial.name, trial.run, result)
 
     def _training_metrics(self, record: Record) -> dict[str, float]:
         training, sums = self.trial.options.training, self._sums

@@ -17,13 +17,14 @@ from jaxtyping import Array, Bool, Float, Int
 from research.batch import Batch
 from research.options import numbers
 from research.probes import Observed
+from research.recurrence.kernels.backward import norm
 from research.recurrence.unroll import kernel_of
 from research.seq2seq.model import Score, Seq2seq
 from research.tasks.task import Task
 from research.training import shards
 from research.training.ema import update_average
 from research.training.hparams import Hparams
-from research.training.optimizers.optimizer import global_norm
+from research.training.optimizers.optimizer import leaf_norms
 from research.training.options import TrialOptions
 from research.training.state import Params, TrialState
 
@@ -48,6 +49,8 @@ class Sums:
     """Updates whose gradient was clipped."""
     gradient_regularizer: Float[Array, ""]
     """Omega, averaged over the sequences; 0 if it is off."""
+    good_loss: Float[Array, ""]
+    """The loss of the successful updates alone."""
 
 
 @jax.tree_util.register_dataclass
@@ -64,6 +67,12 @@ class Record:
     """Learning rate of the last update."""
     teacher_forcing: Float[Array, ""]
     """Probability of teacher forcing in the last update."""
+    objective: Float[Array, ""]
+    """The minimized loss of the last update, as is what follows: in case it failed."""
+    grad_norms: Float[Array, " L"]
+    """Norm of the gradient of each leaf of the weights."""
+    param_norms: Float[Array, " L"]
+    """Norm of each leaf of the weights after the update."""
     probes: dict[str, dict[str, Array]]
     """Measurements of each probe in the first update."""
 
@@ -134,12 +143,12 @@ class Program:
 
     def _empty_record(self, state: TrialState) -> Record:
         zero = jnp.float32(0)
-        sums = Sums(*[zero] * 7)
+        sums, norms = Sums(*[zero] * 8), jnp.zeros(len(jax.tree.leaves(state.params)))
         profile = jnp.zeros(self.task.spec.input_length)
         profiles = dict.fromkeys(self.profile_names, profile)
         shapes = jax.eval_shape(self._measure, Observed(zero, state.params, state.params, state.params, profiles))
         measured = jax.tree.map(lambda like: jnp.zeros(like.shape, like.dtype), shapes)
-        return Record(state.ok, state.step, sums, zero, zero, measured)
+        return Record(state.ok, state.step, sums, zero, zero, zero, norms, norms, measured)
 
     def _measure(self, observed: Observed) -> dict[str, dict[str, Array]]:
         return {name: probe.measure(observed) for name, probe in self.probes.items()}
@@ -158,14 +167,16 @@ class Program:
         objective, loss, error, omega = shards.total(scalars, count)
         grads, profile = shards.total(grads, count), shards.total_norm(profile, count)
 
-        grad_norm = global_norm(grads)
+        grad_norms = leaf_norms(grads)
+        grad_norm = norm(grad_norms)
         clipped_grads, clipped = optimizer.clip(grads, grad_norm)
         rate = schedule.rate(optimizer.learning_rate, step, training.steps, state.schedule)
         updates, optimizer_state = optimizer.transform(rate).update(clipped_grads, state.optimizer, state.params)
         params = jax.tree.map(jnp.add, state.params, updates)
 
         bounded = objective <= hparams.numbers["training"]["divergence_loss"]
-        ok = bounded & jnp.isfinite(grad_norm) & jnp.isfinite(global_norm(params))
+        param_norms = leaf_norms(params)
+        ok = bounded & jnp.isfinite(grad_norm) & jnp.isfinite(norm(param_norms))
         decay = hparams.number("training", "ema_decay")
         average = None if decay is None else update_average(decay, state.average, params, step)
         after = TrialState(
@@ -176,13 +187,17 @@ class Program:
         profiles = {name: profile[:, index] for index, name in enumerate(self.profile_names)}
         observed = Observed(objective, state.params, grads, updates, profiles)
         first = record.sums.updates == 0
-        terms = Sums(jnp.float32(1), loss, objective, error, grad_norm, clipped.astype(jnp.float32), omega)
+        flag, good_loss = clipped.astype(jnp.float32), jnp.where(ok, loss, 0.0)
+        terms = Sums(jnp.float32(1), loss, objective, error, grad_norm, flag, omega, good_loss)
         return replace(kept, ok=ok), Record(
             ok=ok,
             num_updates=kept.step,
             sums=jax.tree.map(jnp.add, record.sums, terms),
             learning_rate=rate,
             teacher_forcing=hparams.forcing_probability(step),
+            objective=objective,
+            grad_norms=grad_norms,
+            param_norms=param_norms,
             probes=jax.lax.cond(first, lambda: self._measure(observed), lambda: record.probes),
         )
 

@@ -78,6 +78,21 @@ class TrialResult:
     signatures: dict[str, str] = field(default_factory=dict)
     """Definitions of metrics with several variants (sacrebleu), by metric."""
 
+    divergence: str = ""
+    """In which update the trial has diverged, and why; "" if it has not."""
+
+    @classmethod
+    def of(cls, name: str, run: RunDirectory, result: Mapping[str, Any], **marks: bool) -> "TrialResult":
+        """Return the result that `result.json` holds."""
+        divergence = f"diverged in update {result.get('diverged_at')}" if result["status"] == "diverged" else ""
+        divergence += f": {reason}" if (reason := result.get("diverged_because")) else ""
+        loss = result.get("loss_before")
+        divergence += f"; the loss before was {loss:.4g}" if loss is not None else ""
+        signatures = result.get("signatures") or {}
+        return cls(
+            name, run.path, result["status"], result["summary"], signatures=signatures, divergence=divergence, **marks
+        )
+
     @classmethod
     def read(cls, name: str, run: RunDirectory, config: TrialOptions) -> "TrialResult | None":
         """Return the result of a run that was finished before; None if it is unfinished."""
@@ -85,7 +100,7 @@ class TrialResult:
             return None
         source = (result.get("environment") or {}).get("source", "unknown")
         outdated = source != devices.source_fingerprint(config)
-        return cls(name, run.path, result["status"], result["summary"], True, outdated, result.get("signatures", {}))
+        return cls.of(name, run, result, skipped=True, outdated=outdated)
 
 
 def record_stems(options: TrialOptions) -> tuple[str, ...]:

@@ -48,6 +48,7 @@ class Trainer(ModuleType):
             status, done = "diverged" if config.seed == 1 else "finished", (directory / name).exists()
             (directory / name).mkdir(parents=True, exist_ok=True)
             result = SimpleNamespace(path=directory / name, status=status, skipped=done, summary={"test/loss": 0.25})
+            result.divergence = "diverged in update 3: the loss is inf" if config.seed == 1 else ""
             result.signatures, result.name, result.outdated = {"bleu": "tok:13a"}, name, done and config.seed == 2
             results.append(result)
         return results
@@ -163,6 +164,7 @@ def test_sweep_trains_all_trials_and_counts_how_they_ended(trainer, tmp_path, ca
     assert trainer.directory == tmp_path / "attention"
     out = capsys.readouterr().out
     assert "10 finished, 5 diverged, 0 skipped" in out
+    assert out.count(": diverged in update 3: the loss is inf\n") == 5
     assert f"python -m research report {tmp_path}/attention" in out
 
 

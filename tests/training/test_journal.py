@@ -10,6 +10,7 @@ import pytest
 
 from research.probes.gradient_flow import summarize
 from research.tasks.task import Evaluation
+from research.training import checkpoint
 from research.training.journal import Journal
 from research.training.result import PackResult
 from research.training.state import TrialState
@@ -20,14 +21,24 @@ from tests.training.trials import WORDS, of, trial_of
 
 CONFIG = of(cell__name="sru", training__steps=8, training__log_every=4)
 PROFILE = np.array([[0.0, 1.0], [0.5, 2.0], [np.inf, 3.0]] * 2, np.float32)
+FINITE, NOT_FINITE = [1.0, 1.0], [math.nan, math.nan]
 H, C = "encoder/layer_1/forward/h", "encoder/layer_1/forward/c"
 
 
-def record(updates: float, ok: bool = True, num_updates: int = 0, forcing: float = 1.0, **sums: float) -> Record:
+def record(
+    updates: float,
+    ok: bool = True,
+    num_updates: int = 0,
+    forcing: float = 1.0,
+    norms: Any = (FINITE, FINITE),
+    **sums: float,
+) -> Record:
     """Return one trial's record, as `Program.run` gives it."""
-    zeros = dict.fromkeys(("loss", "objective", "error", "grad_norm", "clipped", "gradient_regularizer"), 0.0)
+    names = ("loss", "objective", "error", "grad_norm", "clipped", "gradient_regularizer", "good_loss")
+    zeros = dict.fromkeys(names, 0.0)
     values: Any = {key: np.float32(value) for key, value in {**zeros, "updates": updates, **sums}.items()}
     others: Any = (np.bool_(ok), np.int32(num_updates), Sums(**values), np.float32(0.1), np.float32(forcing))
+    others += (np.float32(sums.get("objective", 0.0)), *map(np.array, norms))
     return Record(*others, probes={"gradient_flow": {H: PROFILE[:, 0], C: PROFILE[:, 1]}})  # pyright: ignore
 
 
@@ -100,6 +111,37 @@ def test_the_update_that_fails_is_recorded_at_once_and_at_its_own_step(trials):
     assert diverged[1]["train/loss"] == math.inf
     assert [line["step"] for line in sound] == [4, 8]
     assert sound[1]["train/loss"] == 1.0
+
+
+@pytest.mark.parametrize(
+    ("values", "line"),
+    [
+        ({"objective": math.nan, "norms": (NOT_FINITE, NOT_FINITE)}, "the loss is nan"),
+        ({"objective": 2e6, "norms": (FINITE, NOT_FINITE)}, "the loss is 2e+06, above training.divergence_loss=1e+06"),
+        ({"norms": ([1, math.inf], NOT_FINITE)}, "the gradient of w is not finite"),
+        ({"norms": (FINITE, NOT_FINITE)}, "the new value of b and of 1 more weights is not finite"),
+    ],
+)
+def test_a_diverged_result_says_what_was_not_finite_first_and_the_loss_before(trials, values, line):
+    test = [Evaluation({"loss": 1.0})] * 2
+    for before, updates in ((0.5, 3), (2.0, 1)):  # of the updates since the record, or of the record before
+        start = Start(0, None, 1, trials[0].run.snapshot([]))
+        journal = Journal(trials, [start, start], Stopwatch(0.0))
+        write(journal, 0, 4, record(4, loss=8), record(4))
+        failed = record(updates, ok=False, num_updates=3 + updates, good_loss=0.5 * (updates - 1), **values)
+        write(journal, 4, 8, failed, record(4))
+        if updates == 1:  # as a resumed run has it
+            journal.save(8, [state(False, 4), state(True, 8)])
+            saved = checkpoint.newest_details(trials[0].run.checkpoints)
+            journal = Journal(
+                trials,
+                [Start(8, None, 1, saved), Start(8, None, 1, trials[1].run.snapshot(["metrics"]))],
+                Stopwatch(0.0),
+            )
+        result, _ = journal.finish(pack_result(8, [state(False, 3 + updates), state(True, 8)], test))
+        assert result.divergence == f"diverged in update {4 + updates}: {line}; the loss before was {before:g}"
+        found = trials[0].run.result()
+        assert found is not None and (found["diverged_because"], found["loss_before"]) == (line, before)
 
 
 def test_the_result_tells_how_a_trial_ended(trials):

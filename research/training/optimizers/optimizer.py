@@ -76,7 +76,12 @@ class Optimizer:
 
 def global_norm(tree: object) -> Float[Array, ""]:
     """Return the norm over all leaves. Unlike optax's, it does not overflow where its square does."""
-    return norm(jnp.stack([norm(leaf) for leaf in jax.tree.leaves(tree)]))
+    return norm(leaf_norms(tree))
+
+
+def leaf_norms(tree: object) -> Float[Array, " L"]:
+    """Return the norm of each leaf."""
+    return jnp.stack([norm(leaf) for leaf in jax.tree.leaves(tree)])
 
 
 def _scale_to(tree: Tree, size: Float[Array, ""], limit: Float[Array, ""] | float) -> Tree:
