@@ -184,7 +184,9 @@ def _train_pack(
     state = pack.place(states) if states else pack.init()
     progress = _Progress(bar, training, len(trials), start, watch.seconds)
     if start < training.steps:
+        progress.doing("compiling")
         state, _ = source.run(state, start, start)  # 0 updates: compiles the program outside the measured time
+        progress.doing()
     started = saved = time.monotonic()
 
     def evaluate_on(split: Split) -> list[Evaluation]:

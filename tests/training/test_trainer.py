@@ -14,6 +14,7 @@ from research.config.config import Config
 from research.errors import UserError
 from research.recurrence.kernels import cudnn
 from research.tracking import strict_json
+from research.tracking.progress import ProgressBar
 from research.tracking.run_directory import RunDirectory
 from research.training import checkpoint, trainer
 from research.training.trainer import train_trials
@@ -48,15 +49,18 @@ class Sweep:
     compilations: int
     reads: list[str]
     """Files that were read and hold one object."""
+    shown: list[str]
+    """Activities that the progress bar has shown."""
 
 
 def train(directory: Path, names: list[str]) -> Sweep:
-    reads: list[str] = []
+    reads, shown = [], []
     real = strict_json.read
     with counting_compilations() as compilations, pytest.MonkeyPatch.context() as patch:
         patch.setattr(strict_json, "read", lambda path, *args, **kw: reads.append(path.name) or real(path, *args, **kw))
+        patch.setattr(ProgressBar, "doing", lambda _, what: shown.append(what))
         results = train_trials([(name, TRIALS[name]) for name in names], directory)
-    return Sweep(directory, {result.name: result for result in results}, len(compilations), reads)
+    return Sweep(directory, {result.name: result for result in results}, len(compilations), reads, shown)
 
 
 @pytest.fixture(scope="module")
@@ -90,6 +94,12 @@ def resumed(tmp_path_factory) -> tuple[Sweep, Sweep]:
 
 def test_a_program_is_compiled_once_to_initialize_once_to_train_and_once_to_predict(straight):
     assert straight.compilations == PROGRAMS * len(["init", "run", "predict"])
+
+
+def test_a_compilation_is_shown_before_the_first_step(straight):
+    start = straight.shown.index("preparing")
+    shown = ["compiling", f"step 0/{STEPS}", f"step 0/{STEPS}, compiling", f"step 0/{STEPS}"]
+    assert straight.shown[start + 1 : start + 5] == shown
 
 
 def test_records_stand_at_their_steps(straight):
