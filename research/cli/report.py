@@ -9,7 +9,7 @@ from typing import Literal
 
 from research.cli.parser import parse_command
 from research.config.experiment import Column
-from research.errors import UserError
+from research.errors import UserError, visible
 from research.options import require
 
 
@@ -51,8 +51,9 @@ def run(args: Sequence[str]) -> None:
 
     if options.list_metrics:
         trials, faults = runs.read(options.runs)
-        print(*(f"left out: {fault}" for fault in faults), sep="\n", end="\n" * bool(faults), file=sys.stderr)
-        print(*metrics(trials), sep="\n")
+        for fault in faults:
+            print(visible(f"left out: {fault}"), file=sys.stderr)
+        print(*map(visible, metrics(trials)), sep="\n")
         return
     columns = [_column(text.strip()) for text in options.columns.split(",") if text.strip()]
     page.report(

@@ -9,7 +9,7 @@ from html import escape
 from pathlib import Path
 
 from research.config.experiment import Column
-from research.errors import UserError, first_line, shorten, suggest
+from research.errors import UserError, first_line, shorten, suggest, visible
 from research.reporting import tables
 from research.reporting.comparison import Comparison, read
 from research.reporting.runs import flatten
@@ -70,7 +70,7 @@ def report(
             _check_figure(name)
     comparisons, faults = read(runs, columns)
     for fault in faults:
-        print(f"left out: {fault}", file=sys.stderr)
+        print(visible(f"left out: {fault}"), file=sys.stderr)
     if strict and faults:
         raise UserError("--strict: there are runs that cannot be read")
     names = [comparison.name for comparison in comparisons]
@@ -83,7 +83,7 @@ def report(
         width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
         print(tables.render(table, format, width), end="\n" if format == "terminal" else "", flush=True)
         for line in _write(comparison, table, folder, figure, page=format == "html"):
-            print(line, file=sys.stdout if format == "terminal" else sys.stderr, flush=True)
+            print(visible(line), file=sys.stdout if format == "terminal" else sys.stderr, flush=True)
 
 
 def _write(

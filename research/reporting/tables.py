@@ -4,11 +4,11 @@
 
 import fnmatch
 import functools
+import html
 import re
 import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from html import escape
 from typing import Any, Literal
 
 import pandas as pd
@@ -16,6 +16,7 @@ from rich.cells import cell_len  # of characters that take two places, too
 from tabulate import tabulate
 
 from research.config.experiment import Column
+from research.errors import escape
 from research.reporting.columns import metrics, values
 from research.reporting.comparison import Comparison, describe, key_titles, task_of
 from research.reporting.statistics import DASH, INTERVAL, numbers, text
@@ -46,7 +47,10 @@ class Table:
 
 
 def table(comparison: Comparison) -> Table:
-    """Return the table of a comparison: a part per section, a row per variant, a column per metric over the seeds."""
+    """Return the table of a comparison: a part per section, a row per variant, a column per metric over the seeds.
+
+    Control characters of config values are escaped: they would do something on a terminal, or break a line.
+    """
     experiment, keys = comparison.experiment, comparison.keys
     titles = [f"{column.title} ({column.unit})" if column.unit else column.title for column in experiment.columns]
     parts, cells = {}, comparison.cells
@@ -56,8 +60,10 @@ def table(comparison: Comparison) -> Table:
         parts[heading] = [
             (*cells.loc[row.index[0]], *_row(row, experiment.columns)) for _, row in section.groupby("row", sort=False)
         ]
-    notes = tuple(_notes(comparison, parts))
-    return Table(comparison.name, experiment.claim, (*key_titles(keys), "seeds", *titles), parts, notes, len(keys))
+    header, claim = (*key_titles(keys), "seeds", *titles), " ".join(experiment.claim.split())
+    notes = tuple(map(escape, _notes(comparison, parts)))
+    parts = {escape(heading): [tuple(map(escape, row)) for row in rows] for heading, rows in parts.items()}
+    return Table(escape(comparison.name), escape(claim), tuple(map(escape, header)), parts, notes, len(keys))
 
 
 def raw(comparison: Comparison) -> pd.DataFrame:
@@ -190,7 +196,8 @@ def _blocks(widths: list[int], width: int, num_keys: int) -> list[list[int]]:
 
 
 def _markdown(content: Table) -> str:
-    blocks = [_escape_markdown(": ".join(filter(None, (f"**{content.name}**", content.claim))))]
+    name, claim = _escape_markdown(content.name), _escape_markdown(content.claim)
+    blocks = [": ".join(filter(None, (f"**{name}**", claim)))]
     for heading, rows in content.parts.items():
         escaped = [[_escape_markdown(cell) for cell in row] for row in rows]
         blocks += [f"**{_escape_markdown(heading)}**", _tabulate(content, escaped, "pipe")]
@@ -220,11 +227,11 @@ def _latex(content: Table) -> str:
 
 
 def _html(content: Table) -> str:
-    blocks = [f"<h2>{escape(content.name)}</h2>"] + [f"<p>{escape(content.claim)}</p>"] * bool(content.claim)
+    blocks = [f"<h2>{html.escape(content.name)}</h2>"] + [f"<p>{html.escape(content.claim)}</p>"] * bool(content.claim)
     for heading, rows in content.parts.items():
         grid = str(_tabulate(content, rows, "html"))
-        blocks += [f"<h3>{escape(heading)}</h3>", f'<div style="overflow-x:auto">\n{grid}\n</div>']
-    notes = "\n".join(f"<li>{escape(note)}</li>" for note in content.notes)
+        blocks += [f"<h3>{html.escape(heading)}</h3>", f'<div style="overflow-x:auto">\n{grid}\n</div>']
+    notes = "\n".join(f"<li>{html.escape(note)}</li>" for note in content.notes)
     return "\n".join([*blocks, f"<ul>\n{notes}\n</ul>"]) + "\n"
 
 
@@ -249,7 +256,8 @@ def _latex_text(escaped: str) -> str:
 
 
 def _escape_markdown(plain: str) -> str:
-    return re.sub(r"([|<>`])", r"\\\1", plain).replace("_", r"\_")
+    """Escape what would be markup, and the sign that makes a link of an address."""
+    return re.sub(r"([\\|<>`*_\[\]~]|:(?=//)|(?<=www)\.)", r"\\\1", plain)
 
 
 RENDERERS: dict[Format, Callable[[Table], str]] = {"markdown": _markdown, "latex": _latex, "html": _html}

@@ -143,6 +143,17 @@ def test_the_terminal_aligns_the_parts_and_wraps_where_it_must(gradient_table):
     assert all(cell in narrow for cell in cells) and "…" not in narrow  # not a digit is cut off
 
 
+def test_a_config_value_is_no_markup_no_link_and_no_control_character(tmp_path):
+    for place, variant in enumerate(("[x](http://a.b) *b* www.a.b", "<a href='x'>y</a>", "red \x1b[31m\n|line")):
+        write(tmp_path / str(place), override(Config(), {"variant": variant}), x=1.0)
+    content = table(grouped(tmp_path, Experiment(claim="c\nd", base=Config(), columns=(Column("x", "x"),))))
+    texts = {form: render(content, form) for form in ("terminal", "markdown", "latex", "html")}
+    assert not any("\x1b" in text for text in texts.values())
+    assert "red \\x1b[31m\\n|line   " in texts["terminal"] and ": c d\n" in texts["terminal"]
+    assert r"\[x\](http\://a.b) \*b\* www\.a.b" in texts["markdown"] and r"\<a href='x'\>" in texts["markdown"]
+    assert "<a" not in texts["html"] and "&lt;a href" in texts["html"]
+
+
 def test_markdown_keeps_the_columns_apart():
     lines = render(AWKWARD, "markdown").splitlines()
     cells = [line.replace("\\|", "").count("|") for line in lines if line.startswith("|")]
