@@ -7,8 +7,9 @@ rows apart. A config that was run twice counts once.
 # pyright: reportArgumentType=false, reportAttributeAccessIssue=false, reportCallIssue=false, reportIndexIssue=false
 # pyright: reportReturnType=false
 
+import contextlib
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, get_args
@@ -20,7 +21,7 @@ from research.config.config import CHOICES
 from research.config.experiment import Column, Experiment
 from research.config.flat import unflatten
 from research.errors import UserError, first_line
-from research.options import LABELS, NEUTRAL_KEYS
+from research.options import LABELS, NEUTRAL_KEYS, flatten
 from research.reporting import runs
 from research.reporting.columns import ALIKE, check, expand, measured
 from research.reporting.runs import ADDED, SweepFile
@@ -115,7 +116,8 @@ def compare(name: str, experiment: Experiment, trials: pd.DataFrame, sweeps: Seq
     task_keys = [key for key in ranks if key.startswith("task.")]
     ranks["task"] = _ranks(tasks, tasks[ranks.sort_values(task_keys).index] if task_keys else ())
     sections = trials["setting"] + ": " + tasks
-    keys = _row_keys(texts[varying], sections, list(listed_values), experiment.rows)
+    overridden = _overridden(trials, texts[varying], experiment)
+    keys = _row_keys(texts[varying], sections, list(listed_values), experiment.rows, overridden)
     trials = trials.assign(section=sections, row=_labels(trials, keys))
     by = [key for key in ("setting", "task", *keys, "seed") if key in ranks]
     trials = trials.loc[ranks.sort_values(by, kind="stable").index]
@@ -208,27 +210,40 @@ def _labels(trials: pd.DataFrame, keys: Sequence[str]) -> pd.Series:
     return pd.Series([", ".join(filter(None, row)) for row in cells.to_numpy()], cells.index)
 
 
-def _row_keys(options: pd.DataFrame, sections: pd.Series, given: Sequence[str], rows: str) -> list[str]:
+def _row_keys(
+    options: pd.DataFrame, sections: pd.Series, listed: Sequence[str], rows: str, overridden: Collection[str] = ()
+) -> list[str]:
     """Return the config keys that tell the rows of a section apart.
 
     Args:
         options: config values that differ, as texts; NaN where a trial does not have them.
         sections: of the trials.
-        given: parameters of the sweeps, which come first.
+        listed: parameters of the sweeps, which come first.
         rows: the experiment's own key, which comes next.
+        overridden: keys that the variants of the experiment do not decide.
 
     Returns:
         Keys that differ within a section, without those that another key decides: what the variants of the experiment
         stand for, and the options of a choice that its `name` brings.
     """
-    first = [*given, rows, *options]
+    first = [*listed, rows, *options]
     keys: list[str] = []
     for key in sorted(options, key=first.index):
-        deciding = {rows, f"{key.rpartition('.')[0]}.name"} - {key}
+        deciding = {f"{key.rpartition('.')[0]}.name", *([] if key in overridden else [rows])} - {key}
         groups = options[key].groupby([sections, *(options[other] for other in deciding & {*keys})], dropna=False)
         if key not in ("experiment", "setting", "seed") and (groups.nunique() > 1).any():
             keys.append(key)
     return keys or [rows]
+
+
+def _overridden(trials: pd.DataFrame, options: pd.DataFrame, experiment: Experiment) -> set[str]:
+    """Return which options some trials have otherwise than their setting and variant, by flags of their own."""
+    keys: set[str] = set()
+    for (setting, variant), alike in options.groupby([trials["setting"], trials["variant"]]):
+        with contextlib.suppress(UserError):  # the experiment has no such variant any more
+            declared = flatten(experiment.config(str(setting), str(variant)))
+            keys |= {key for key in options if (alike[key].dropna() != str(declared.get(key))).any()}
+    return keys
 
 
 def _texts(trials: pd.DataFrame) -> pd.DataFrame:
