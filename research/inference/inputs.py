@@ -2,8 +2,9 @@
 
 import io
 import os
+import select
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Literal
@@ -62,6 +63,25 @@ def read(words: Sequence[str], kind: Kind, folder: Path) -> Iterator[Input]:
             yield Input("''", word, fault="is no name; must be a file or a folder")
         else:
             yield _file(word)
+
+
+def in_chunks(inputs: Iterable[Input], size: int) -> Iterator[list[Input]]:
+    """Yield at most `size` inputs at a time; fewer where the next line of the standard input has not come yet."""
+    chunk: list[Input] = []
+    for item in inputs:
+        chunk.append(item)
+        if len(chunk) == size or (item.line and _must_wait()):
+            yield chunk
+            chunk = []
+    if chunk:
+        yield chunk
+
+
+def _must_wait() -> bool:
+    try:
+        return not select.select([_standard_input()], [], [], 0)[0]
+    except (OSError, ValueError):  # no file of the operating system
+        return False
 
 
 def _file(path: str) -> Input:

@@ -1,7 +1,7 @@
 """The command `predict`: a line of output for each input.
 
-Inputs are taken a chunk at a time, so that the first outputs come before the last inputs are read. One that cannot be
-read is a line on stderr; the others are answered.
+Inputs are taken a chunk at a time, so that the first outputs come before the last inputs are read, and lines of a pipe
+are answered as they come. One that cannot be read is a line on stderr; the others are answered.
 """
 
 import codecs
@@ -61,9 +61,9 @@ def predict(options: PredictOptions) -> int:
     named = inputs.are_named(options.inputs, kind)
     faults = cut = 0
     with tempfile.TemporaryDirectory() as folder:
-        numbered = enumerate(inputs.read(options.inputs, kind, Path(folder)), start=1)
-        while chunk := list(itertools.islice(numbered, CHUNK)):
-            items = [_encode(number, item, model) for number, item in chunk]
+        numbers = itertools.count(1)
+        for chunk in inputs.in_chunks(inputs.read(options.inputs, kind, Path(folder)), CHUNK):
+            items = [_encode(next(numbers), item, model) for item in chunk]
             readable = [item for item in items if not item.fault]
             outputs = predictor.outputs([item.encoded for item in readable])
             for item, output in zip(readable, outputs, strict=True):

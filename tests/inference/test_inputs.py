@@ -1,11 +1,12 @@
 """Every input is taken once, in order, under the name that the user knows."""
 
 import os
+import threading
 from pathlib import Path
 
 import pytest
 
-from research.inference.inputs import are_named, read
+from research.inference.inputs import are_named, in_chunks, read
 
 
 @pytest.fixture
@@ -30,6 +31,19 @@ def test_the_lines_of_the_standard_input_are_texts(stdin, tmp_path):
     items = list(read(["null", "-"], "text", tmp_path))
     assert [item.source for item in items] == ["null", "eins", "", " zwei ", "dreí"]
     assert [item.line for item in items] == ["", "line 1: ", "line 2: ", "line 3: ", "line 4: "]
+
+
+def test_lines_of_a_pipe_are_taken_as_they_come(monkeypatch, tmp_path):
+    output, end = os.pipe()
+    with open(output) as lines, open(end, "wb", buffering=0) as writer:
+        monkeypatch.setattr("sys.stdin", lines)
+        writer.write(b"a\n")
+        later = threading.Timer(0.3, lambda: (writer.write(b"b\nc\n"), writer.close()))
+        later.start()
+        first, *others = in_chunks(read(["-"], "text", tmp_path), 256)
+        assert [item.name for item in first] == ["a"]
+        assert [item.name for chunk in others for item in chunk] == ["b", "c"]
+        later.join()
 
 
 def test_a_line_that_is_no_text_is_told_and_the_next_one_is_read(stdin, tmp_path):
