@@ -3,10 +3,11 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+UV := 0.13.9
 PYTEST := $(BIN)/python -m pytest --numprocesses logical --maxprocesses 8 --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-one test-all lint bench graph clean
+.PHONY: help install demo test test-one test-all drill lint bench graph lock clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
@@ -28,6 +29,9 @@ test-one: $(VENV)/.installed-dev  ## run the tests whose names contain K: make t
 test-all: $(VENV)/.installed-dev  ## run the slow tests as well, which confirm at length what others show: one minute more
 	$(PYTEST)
 
+drill: $(VENV)/.installed-dev  ## kill, damage, starve and confuse the commands, and count what they do: about an hour; SIZE=small: minutes
+	$(BIN)/python -m drills --size=$(or $(SIZE),full)
+
 lint: $(VENV)/.installed-dev  ## check format, style and types
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
@@ -43,9 +47,14 @@ bench: $(VENV)/.installed-bench  ## measure the speed of the cells versus torch 
 graph: $(VENV)/.installed  ## draw which folder imports which: docs/figures/imports.svg
 	$(BIN)/python -m benchmarks.import_graph
 
+lock: | $(BIN)/python  ## write requirements.lock: all packages of requirements-dev.txt with their hashes
+	$(PIP) uv==$(UV)
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+		--no-emit-index-url --output-file requirements.lock requirements-dev.txt
+
 clean:  ## remove .venv and caches, and keep runs
 	rm -rf $(VENV) .pytest_cache .ruff_cache
-	find research experiments benchmarks tests -name __pycache__ -type d -prune -exec rm -rf {} +
+	find research experiments benchmarks drills tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/.installed: requirements.txt | $(BIN)/python
 	@echo "installing requirements.txt into $(VENV)"

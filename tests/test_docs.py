@@ -85,7 +85,10 @@ def test_links_lead_somewhere(page):
 def test_files_that_are_named_exist(page):
     recipes = {block.file for block in blocks()}
     for span in spans(page):
-        if re.fullmatch(r"(research|experiments|sweeps|tests|docs|benchmarks)/[\w/.-]*", span) and span not in recipes:
+        if (
+            re.fullmatch(r"(research|experiments|sweeps|tests|docs|benchmarks|drills)/[\w/.-]*", span)
+            and span not in recipes
+        ):
             assert (ROOT / span).exists(), f"{page}: {span}: no such file"
 
 
@@ -241,11 +244,14 @@ def _check(words: list[str]) -> None:
         assert all((ROOT / word).exists() for word in args if "/" in word), "no such file"
     elif program.startswith("benchmarks."):
         assert (ROOT / f"{program.replace('.', '/')}.py").exists(), "no such module"
+    elif program == "drills":
+        names = [word for word in args if not word.startswith("-")]
+        assert all((ROOT / "drills" / f"{name}.py").exists() for name in names), "no such drill"
     elif program in ("pip", "wandb", "."):
         files = [word for word in args if word.endswith((".txt", ".yaml"))]
         assert all((ROOT / word).exists() for word in files), "no such file"
     else:
-        assert program in ("export", "git", "cd"), "no known command"
+        assert program in ("export", "git", "cd", "python3"), "no known command"
 
 
 @functools.cache

@@ -11,6 +11,7 @@ from typing import Any
 
 from research.errors import Stopped, UserError, shorten, suggest, system_fault, visible
 
+STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 COMMANDS = ("list", "train", "sweep", "report", "data", "predict")
 USAGE = """\
 usage: python -m research COMMAND ... [--import MODULE]
@@ -84,10 +85,13 @@ def main(args: Sequence[str] | None = None) -> int:
 def script() -> None:
     """Run the command of this process, and exit with its code."""
     signal.signal(signal.SIGUSR1, lambda *_: None)  # asks for a checkpoint, and until training starts there is none
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup sets it
-            signal.signal(number, _stop)
+    stopping = [number for number in STOPPING if signal.getsignal(number) is not signal.SIG_IGN]  # as nohup sets it
+    for number in stopping:
+        signal.signal(number, _stop)
+    sys.unraisablehook = _end_or_print
     code = main()
+    for number in stopping:  # nothing is left to be stopped in an orderly way
+        signal.signal(number, signal.SIG_DFL)
     if code > 128:  # a compilation that still runs would crash the interpreter as it shuts down
         sys.stdout.flush()
         sys.stderr.flush()
@@ -97,6 +101,15 @@ def script() -> None:
 
 def _stop(number: int, _: Any) -> None:
     raise Stopped(number)
+
+
+def _end_or_print(unraisable: Any) -> None:
+    """End if a signal arrived in a destructor: Python would print and forget it. Print other errors, as Python does."""
+    error = unraisable.exc_value
+    if isinstance(error, Stopped):
+        os._exit(error.exit_code)
+    if str(error) != "Event loop is closed":  # orbax leaves coroutines behind when it cannot write
+        sys.__unraisablehook__(unraisable)
 
 
 def _dispatch(args: list[str]) -> int:

@@ -117,17 +117,36 @@ class RunDirectory:
         return flat
 
     def result(self) -> dict[str, Any] | None:
-        """Return `result.json` with its floats restored; None while the trial is unfinished."""
+        """Return `result.json` with its floats restored; None while the trial is unfinished.
+
+        Raises:
+            UserError: if it is damaged, or if the config, the records or the processor have changed since.
+        """
         if not self.result_file.exists():
             return None
-        result = strict_json.read(self.result_file, decoded=True)
-        if fault := _result_fault(result):
+        result = strict_json.read(self.result_file)
+        digest, digests = result.pop("sha256", None), result.pop("digests", {})
+        fault = "has changed since it was written" if digest not in (None, _sha256([result, digests])) else ""
+        result = strict_json.decode(result)
+        if fault := fault or _result_fault(result):
             raise UserError(f"{self.result_file}: {fault}; delete the file to finish the run again")
+        current = self._digests(digests)
+        for name, known in digests.items():
+            if current.get(name) != known:
+                problem = "has changed since the run was finished" if name in current else "is missing"
+                raise UserError(f"{self.path / name}: {problem}; --rerun trains anew")
         return result
 
-    def finish(self, result: Mapping[str, Any]) -> None:
-        """Write `result.json`, which marks the trial as finished."""
-        strict_json.write(self.result_file, result)
+    def finish(self, result: Mapping[str, Any], stems: Iterable[str] = ()) -> None:
+        """Write `result.json`, which marks the trial as finished, with digests of the files that belong to it.
+
+        Args:
+            result: what to write.
+            stems: of the files of records. Without any, there are digests of no file.
+        """
+        encoded, records = strict_json.encode(result), [f"{stem}.jsonl" for stem in stems]
+        digests = self._digests([self.config_file.name, self.processor_file.name, *records]) if records else {}
+        strict_json.write(self.result_file, {**encoded, "digests": digests, "sha256": _sha256([encoded, digests])})
 
     def processor(self) -> dict[str, Any]:
         """Return the content of `processor.json`. Strings such as "nan" remain strings."""
@@ -228,8 +247,16 @@ class RunDirectory:
         return self.path / f"{stem}.jsonl"
 
     def _config_sha256(self) -> str:
-        kept = {key: value for key, value in self.options().items() if not key.startswith(options.NEUTRAL_KEYS)}
-        return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()
+        flat = self.options()
+        return _sha256({key: value for key, value in flat.items() if not key.startswith(options.NEUTRAL_KEYS)})
+
+    def _digests(self, names: Iterable[str]) -> dict[str, str]:
+        """Return the SHA-256 of the files that exist, of the config without what may change."""
+        paths = {name: self.path / name for name in names if (self.path / name).exists()}
+        return {
+            name: self._config_sha256() if path == self.config_file else hashlib.sha256(path.read_bytes()).hexdigest()
+            for name, path in paths.items()
+        }
 
 
 def find(root: Path | str) -> list[RunDirectory]:
@@ -265,6 +292,10 @@ def find_some(root: Path | str) -> list[RunDirectory]:
         what = "no runs in it" if Path(root).is_dir() else "no such directory"
         raise UserError(f"{root}: {what}; `research train` and `research sweep` write runs/NAME/RUN")
     return runs
+
+
+def _sha256(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 
 def _record_fault(record: Mapping[str, Any], lengths: dict[str, int], only_numbers: bool) -> str | None:

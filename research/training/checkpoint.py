@@ -34,7 +34,8 @@ SPARE_SPACE = 2.0
 """Free space that a save asks for, in sizes of the state."""
 FIRST_PROCESS = ocp.options.MultiprocessingOptions(active_processes={0}, barrier_sync_key_prefix="first")
 """Only the first process saves and restores, so orbax must not wait for the others."""
-logging.getLogger("absl").setLevel(logging.ERROR)  # orbax logs each save
+for library in ("absl", "asyncio"):  # orbax logs each save, and errors that it also raises
+    logging.getLogger(library).setLevel(logging.CRITICAL)
 
 
 class Checkpoint(NamedTuple):
@@ -59,13 +60,16 @@ def save(directory: Path, step: int, state: Any, details: Mapping[str, Any] | No
         UserError: if the disk has too little free space.
     """
     leaves = {name: np.asarray(leaf) for name, leaf in _flatten(state).items()}
-    directory.mkdir(parents=True, exist_ok=True)
+    directory.mkdir(exist_ok=True)  # not the run directory, which may have been deleted
     needed, free = SPARE_SPACE * sum(leaf.nbytes for leaf in leaves.values()), shutil.disk_usage(directory).free
     if free < needed:
         space = f"{free / 1e6:.0f} MB are free, and a checkpoint needs {needed / 1e6:.0f} MB"
         raise UserError(f"{directory}: {space}; the same command resumes from the last checkpoint")
+    inode = directory.stat().st_ino
     with _manager(directory) as manager:
         manager.save(step, args=ocp.args.StandardSave(leaves))
+    if directory.stat().st_ino != inode:  # orbax creates folders that are missing
+        raise UserError(f"{directory}: was deleted while a checkpoint was saved")
     folder = directory / str(step)
     files = {path.relative_to(folder).as_posix(): _sha256(path) for path in sorted(folder.rglob("*")) if path.is_file()}
     strict_json.write(folder / MANIFEST, {"step": step, "details": details or {}, "files": files})

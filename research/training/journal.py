@@ -137,7 +137,7 @@ class _TrialJournal:
             self.wandb.gradient_flow(records, trial.options.state_profile)
         self.wandb.finish(result["status"], {**summary, "environment/backend": pack.backend})
         result = {**result, "summary": summary}
-        trial.run.finish(result)
+        trial.run.finish(result, record_stems(trial.options))
         return TrialResult.of(trial.name, trial.run, result)
 
     def _training_metrics(self, record: Record) -> dict[str, float]:

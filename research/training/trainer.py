@@ -100,7 +100,7 @@ def _open(trials: Sequence[tuple[str, TrialOptions]], directory: Path, rerun: bo
         entries.append(_Entry(name, config, run, None if rerun else TrialResult.read(name, run, config)))
     for entry in entries:
         if not entry.result:
-            check(entry.config, entry.run, restart)
+            check(entry.config, entry.run, restart or entry.run.result_file.exists())
             if entry.run.config_file.exists():
                 with entry.run.claimed():  # fails at once if another process trains it
                     pass
@@ -113,7 +113,7 @@ def _create(trials: Sequence[Trial], rerun: bool, restart: bool) -> None:
         RunDirectory.create(trial.run.path, trial.config)
         if rerun or restart:
             with trial.run.claimed():
-                if rerun if trial.run.result() else restart:
+                if rerun if trial.run.result_file.exists() else restart:
                     trial.run.clear(record_stems(trial.options))
 
 

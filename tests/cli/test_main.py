@@ -340,6 +340,17 @@ def test_a_mistake_and_what_the_system_refuses_are_one_line(error, line, trainer
     assert capsys.readouterr().err == f"error: {line}\n"
 
 
+def test_a_signal_in_a_destructor_ends_the_command():
+    program = (
+        "import os, signal, time; from research.cli import main as cli\n"
+        "class Late:\n    def __del__(self): os.kill(os.getpid(), signal.SIGTERM); time.sleep(9)\n"
+        "cli.main = lambda: bool(Late()) and time.sleep(9)\n"
+        "cli.script()"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (143, "")
+
+
 def test_a_mistake_of_the_program_keeps_its_traceback(trainer, tmp_path):
     trainer.raises = ValueError("a bug")
     with pytest.raises(ValueError, match="a bug"):

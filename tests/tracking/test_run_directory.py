@@ -1,5 +1,6 @@
 """A run directory survives crashes and says exactly what was computed."""
 
+import contextlib
 import json
 import math
 from dataclasses import dataclass, field
@@ -97,6 +98,27 @@ def test_a_trial_has_no_result_until_it_is_finished(run):
     result = run.result()
     assert result is not None and math.isnan(result["summary"]["test/loss"])
     assert {path.name for path in run.path.iterdir()} == {"config.json", "result.json"}
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "fault"),
+    [
+        ("result.json", lambda text: text.replace("0.25", "0.75"), "has changed since it was written; delete the file"),
+        ("config.json", lambda text: text.replace("1000", "2000"), "has changed since the run was finished; --rerun"),
+        ("metrics.jsonl", lambda text: text.replace("2", "3"), "has changed since the run was finished; --rerun"),
+        ("metrics.jsonl", None, "is missing; --rerun"),
+        ("processor.json", lambda text: text.replace("a", "b"), "has changed since the run was finished; --rerun"),
+        ("config.json", lambda text: text.replace("auto", "offline"), ""),
+    ],
+)
+def test_a_result_is_of_the_files_that_it_was_written_with(run, name, change, fault):
+    run.append("metrics", {"step": 2})
+    run.save_processor({"symbols": ["a"]})
+    run.finish({"status": "finished", "summary": {"test/loss": 0.25, "inf": math.inf}}, ["metrics"])
+    assert run.result() == {"status": "finished", "summary": {"test/loss": 0.25, "inf": math.inf}}
+    (run.path / name).write_text(change((run.path / name).read_text())) if change else (run.path / name).unlink()
+    with pytest.raises(UserError, match=f"{name}: {fault}") if fault else contextlib.nullcontext():
+        run.result()
 
 
 def test_rewinding_keeps_the_records_of_the_snapshot(run):
