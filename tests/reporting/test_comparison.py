@@ -61,8 +61,8 @@ def test_trials_that_differ_in_more_than_the_seed_are_no_seeds_of_one_row(tmp_pa
 
 def test_what_a_flag_changes_is_a_row_next_to_variants_and_what_a_variant_changes_is_none(tmp_path):
     """Runs of `train`, of which one has a flag of its own: its row was that of its variant before, or `base`."""
-    for place, changes in enumerate(({"variant": "z"}, {"variant": "a"}, {"init.gain": 2.0})):
-        write(tmp_path / str(place), override(EXPERIMENT.config("", changes.get("variant", "")), changes))
+    for variant, changes in {"z": {}, "a": {}, "": {"init.gain": 2.0}}.items():
+        write(tmp_path / f"run{variant}", override(EXPERIMENT.config("", variant), changes))
     comparison = grouped(tmp_path, EXPERIMENT)
     assert comparison.keys == ("variant", "init.gain")
     assert list(comparison.trials["row"]) == ["z, gain 1", "a, gain 1", "base, gain 2"]

@@ -124,12 +124,15 @@ def test_the_gap_is_drawn_over_the_forcing_ratios_that_are_constant_and_alike_el
     assert list(axis.get_xticks()) == [0, 0.5, 0.75, 1]
     free = np.asarray(axis.lines[0].get_ydata(), float)
     np.testing.assert_allclose(free, 1.01 * np.array([10, 7, 6, 5]))
+    hollow = [line for line in axis.lines if line.get_markerfacecolor() == "white"]
+    assert [float(np.asarray(line.get_ydata())[0]) for line in hollow] == pytest.approx([30.3, 15.15])  # sampled
 
 
-def test_of_rows_with_one_forcing_ratio_the_gap_is_that_of_the_first(attention_runs):
+def test_of_rows_with_one_forcing_ratio_the_first_makes_the_curve_and_all_are_drawn(attention_runs):
     figure = figures.draw("exposure_bias_gap", compared(attention_runs))
     assert figure is not None
-    np.testing.assert_allclose(np.asarray(figure.axes[0].lines[0].get_ydata(), float), [10.1])
+    middles = [float(np.asarray(line.get_ydata())[0]) for line in figure.axes[0].lines if line.get_marker() == "o"]
+    np.testing.assert_allclose(middles, [10.1, 5.05, 5.05, 2.525])
 
 
 def test_every_way_to_force_has_its_two_errors_beside_its_name(forcing_runs):

@@ -81,19 +81,23 @@ def error_by_position(comparison: Comparison) -> Figure | None:
 def exposure_bias_gap(comparison: Comparison) -> Figure | None:
     """Draw both errors, with their intervals over seeds, against the ratio of teacher forcing where it is constant."""
 
-    def panel(axis: Axes, section: pd.DataFrame, points: dict[float, pd.DataFrame]) -> None:
+    def panel(axis: Axes, section: pd.DataFrame, rows: dict[tuple[float, int], pd.DataFrame]) -> None:
+        points = {ratio: errors for (ratio, other), errors in rows.items() if not other}
         lines = {kind: pd.concat(points).xs(kind, level=1) for kind in KINDS}
         for kind, line in lines.items():
             axis.errorbar(line.index, line["middle"], yerr=_bars(line), color=COLORS[kind], ls="-", **DOTS)
+            for ratio, errors in [(ratio, errors.loc[[kind]]) for (ratio, other), errors in rows.items() if other]:
+                look = {"color": COLORS[kind], "mfc": "white", "ls": "", **DOTS}
+                axis.errorbar([ratio], errors["middle"], yerr=_bars(errors), **look)
         axis.fill_between(list(points), *(line["middle"] for line in lines.values()), color=GAP, zorder=0)
         axis.set(xlabel="teacher-forcing ratio in training", ylabel=f"{_units(section)[1]} error (%)")
-        axis.set_xticks(list(points))
+        axis.set_xticks(sorted({ratio for ratio, _ in rows}))
         axis.xaxis.set_major_formatter("{x:g}")
         axis.set_ylim(bottom=0)
         ends = {kind: (max(points), line["middle"].iloc[-1]) for kind, line in lines.items()}
         style.labels(axis, ends, COLORS, right=True)
 
-    note = f"Mean over seeds with {INTERVAL}s (none for one seed); gray: the gap."
+    note = f"Mean over seeds with {INTERVAL}s (none for one seed); gray: the gap; hollow: other rows with a ratio."
     words = ("Error by the ratio of teacher forcing in training", note)
     return style.draw(style.panels(comparison, _by_ratio), panel, words)
 
@@ -147,10 +151,11 @@ def _bars(line: pd.DataFrame) -> np.ndarray:
     return np.nan_to_num([line["middle"] - line["low"], line["high"] - line["middle"]])
 
 
-def _by_ratio(section: pd.DataFrame) -> dict[float, pd.DataFrame]:
-    """Return the errors of the rows with a constant ratio, by ratio in ascending order; the first of equal ratios.
+def _by_ratio(section: pd.DataFrame) -> dict[tuple[float, int], pd.DataFrame]:
+    """Return the errors of the rows with a constant ratio by (ratio, place), ratios in ascending order.
 
-    Of rows that differ in how tokens are sampled or fed back, the most frequent kind: one curve is of one kind.
+    The rows of place 0 make the curve. It is of one kind: of rows that differ in how tokens are sampled or fed back,
+    the most frequent kind, and the first of equal ratios. Places from 1 on are those of the other rows.
     """
     points = []
     for _, row in section.groupby("row", sort=False):
@@ -162,8 +167,13 @@ def _by_ratio(section: pd.DataFrame) -> dict[float, pd.DataFrame]:
             points.append((float(ratio), None if schedule == "always" else kind, errors))
     kinds = [kind for _, kind, _ in points if kind]
     common = max(kinds, key=kinds.count, default=None)
-    chosen = {ratio: errors for ratio, kind, errors in reversed(points) if kind in (None, common)}
-    return {ratio: chosen[ratio] for ratio in sorted(chosen)}
+    rows: dict[tuple[float, int], pd.DataFrame] = {}
+    for ratio, kind, errors in sorted(points, key=lambda point: (point[0], point[1] not in (None, common))):
+        place = 1 if kind not in (None, common) else 0
+        while (ratio, place) in rows:
+            place += 1
+        rows[ratio, place] = errors
+    return rows
 
 
 def _errors(row: pd.DataFrame) -> pd.DataFrame | None:
