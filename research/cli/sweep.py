@@ -9,6 +9,7 @@ from pathlib import Path
 
 from research.cli.parser import parse_command
 from research.cli.train import warn_of_finished, writable
+from research.errors import visible
 from research.options import require
 from research.sweep import spec
 from research.sweep.duplicates import describe_duplicates
@@ -53,4 +54,4 @@ def run(args: Sequence[str]) -> None:
     count = Counter("skipped" if result.skipped else result.status for result in results)
     print(f"{count['finished']} finished, {count['diverged']} diverged, {count['skipped']} skipped (done before)")
     warn_of_finished([result for result in results if result.outdated])
-    print(f"python -m research report {shlex.quote(str(directory))}")
+    print(visible(f"python -m research report {shlex.quote(str(directory))}"))

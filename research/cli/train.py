@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from research.cli import train_help
 from research.config import flags
 from research.config.naming import folder_name, name_trial
-from research.errors import UserError
+from research.errors import UserError, visible
 from research.options import require
 from research.sweep.duplicates import unused_options
 
@@ -44,7 +44,7 @@ def run(args: Sequence[str]) -> int:
         print(f"{key:<40} {value:.6g}" if isinstance(value, int | float) else f"{key:<40} {value}")
     for metric, signature in result.signatures.items():
         print(f"{metric:<40} {signature}")
-    print(f"{result.divergence or result.status}: {result.path}")
+    print(visible(f"{result.divergence or result.status}: {result.path}"))
     warn_of_finished([result])
     return 0
 

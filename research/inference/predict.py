@@ -56,7 +56,8 @@ def predict(options: PredictOptions) -> int:
     predictor = _predictor(model, options)
     if not model.finished:
         steps = model.config.training.steps
-        print(f"note: {options.run}: unfinished; uses its checkpoint of step {model.step} of {steps}", file=sys.stderr)
+        note = f"note: {options.run}: unfinished; uses its checkpoint of step {model.step} of {steps}"
+        print(visible(note), file=sys.stderr)
     kind = model.processor.kind if model.processor else "array"
     named = inputs.are_named(options.inputs, kind)
     faults = cut = 0

@@ -24,7 +24,7 @@ import jax
 import numpy as np
 import orbax.checkpoint as ocp
 
-from research.errors import UserError, first_line
+from research.errors import UserError, first_line, visible
 from research.tracking import strict_json
 
 Tree = TypeVar("Tree")
@@ -115,7 +115,7 @@ def restore(
         names = (f"damaged_checkpoint_{folder.name}{suffix}" for suffix in suffixes)
         aside = next(path for name in names if not (path := directory.with_name(name)).exists())
         folder.rename(aside)
-        print(f"warning: {folder}: {fault}; moved to {aside.name}", file=sys.stderr)
+        print(visible(f"warning: {folder}: {fault}; moved to {aside.name}"), file=sys.stderr)
     return valid
 
 

@@ -125,6 +125,13 @@ def test_train_trains_the_trial_of_the_flags(trainer, tmp_path, capsys):
     assert f"finished: {tmp_path}/gradient_norms/{name}\n" in out
 
 
+@pytest.mark.parametrize("words", [("train", "attention"), ("sweep", ATTENTION, "--limit=1")])
+def test_control_characters_of_a_folder_are_shown_escaped(words, trainer, tmp_path, capsys):
+    assert cli.main([*words, f"--runs-dir={tmp_path}/\x1b[31m"]) == 0
+    out = capsys.readouterr().out
+    assert r"\x1b[31m" in out and "\x1b" not in out
+
+
 @pytest.mark.parametrize(
     ("cell", "err"), [("mingru", "warning: mingru does not use init.gain, init.recurrent\n"), ("gru", "")]
 )
