@@ -32,7 +32,9 @@ usage: python -m research COMMAND ... [--import MODULE]
 first, which may register cells, tasks, probes, ...; it may be given several times."""
 
 
-LEGIBLE = str.maketrans({"…": "...", "–": "-", "—": "-", "×": "x", "±": "+/-", "→": "->", "≥": ">=", "≤": "<="})
+LEGIBLE = str.maketrans(
+    {"…": "...", "·": "-", "÷": "/", "–": "-", "—": "-", "×": "x", "±": "+/-", "→": "->", "≥": ">=", "≤": "<="}
+)
 """What stands for characters that the encoding of the output lacks."""
 
 

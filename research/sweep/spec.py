@@ -164,7 +164,7 @@ def _check_keys(content: dict[str, Any]) -> None:
         value = content.get(key, "x")
         require(isinstance(value, str) and bool(value.strip(" .")), key, value, "a word")
     cap = content.get("run_cap", 1)
-    require(type(cap) is int and cap >= 1, "run_cap", cap, "a whole number, at least 1")
+    require(type(cap) is int and cap >= 1, "run_cap", cap, "a whole number, at least 1, such as 10")
 
 
 def _command(content: dict[str, Any], path: Path) -> tuple[str, list[str]]:

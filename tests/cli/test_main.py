@@ -377,10 +377,10 @@ def test_an_output_that_is_not_unicode_is_written_legibly(args, code, shown, mon
     monkeypatch.setattr(sys, "stdout", streams[0])
     monkeypatch.setattr(sys, "stderr", streams[1])
     assert cli.main(args) == code
-    print("┃ 0.5 ± 0.1 │\n├──…", file=sys.stdout, flush=True)
+    print("┃ 0.5 ± 0.1 · 3 │\n├──…", file=sys.stdout, flush=True)
     sys.stderr.flush()
     text = "".join(stream.buffer.getvalue().decode("ascii") for stream in streams)  # pyright: ignore
-    assert shown in text and "| 0.5 +/- 0.1 |\n---..." in text
+    assert shown in text and "| 0.5 +/- 0.1 - 3 |\n---..." in text
 
 
 @pytest.mark.parametrize(("error", "code"), [(KeyboardInterrupt(), 130), (Stopped(15), 143), (Stopped(1), 129)])
