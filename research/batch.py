@@ -12,6 +12,9 @@ PAD, BOS, EOS = 0, 1, 2  # ids of the special tokens that start every vocabulary
 FIRST_SYMBOL = 3  # id of the first symbol of a vocabulary
 NO_LABEL = -1  # label of a step that the loss ignores
 
+InputKind = Literal["features", "tokens"]
+TargetKind = Literal["tokens", "labels", "class", "value"]
+
 ArrayT = TypeVar("ArrayT", bound=Array | np.ndarray)
 Tree = TypeVar("Tree")
 
@@ -20,12 +23,12 @@ Tree = TypeVar("Tree")
 class TaskSpec:
     """Kind and size of a task's inputs and targets."""
 
-    inputs: Literal["features", "tokens"]
+    inputs: InputKind
     input_size: int
     """Width of a feature vector, or size of the source vocabulary."""
     input_length: int
     """Longest input, in steps."""
-    target: Literal["tokens", "labels", "class", "value"]
+    target: TargetKind
     """labels: a class for each step of the input, or for some steps."""
     target_size: int
     """Size of the target vocabulary, number of classes, or width of the value."""

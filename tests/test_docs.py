@@ -14,13 +14,13 @@ from pathlib import Path
 import pytest
 
 from research.cells import CELLS
-from research.cli import data, parser, report, sweep
+from research.cli import data, evaluate, parser, report, sweep
 from research.cli import list as list_command
 from research.cli.main import COMMANDS
 from research.config import CHOICES, experiment
 from research.config.config import Config
 from research.config.extensions import import_modules
-from research.config.flags import read_flags
+from research.config.flags import config_of, read_flags
 from research.config.naming import name_trial
 from research.data.corpora import CORPORA
 from research.inference.options import PredictOptions
@@ -35,6 +35,8 @@ from tests.pages import PAGES, ROOT, anchors, blocks, commands, prose, spans, ta
 DOCS = [page for page in PAGES if page != "README.md"]
 HOME = {
     "task": "docs/tasks-and-data.md",
+    "task.input": "docs/your-data.md",
+    "task.target": "docs/your-data.md",
     "cell": "docs/cells.md",
     "attention": "docs/seq2seq.md",
     "decoding": "docs/seq2seq.md",
@@ -46,7 +48,7 @@ CLASSES = {section: tuple(registry.values()) for section, registry in CHOICES.it
 DEFAULTS = flatten(Config())
 KEYS = {*DEFAULTS} | {
     f"{section}.{item.name}" for section, kinds in CLASSES.items() for kind in kinds for item in fields(kind)
-}
+} - {*CHOICES}
 """All keys of a config, whatever is chosen."""
 RECIPES = {Path(block.file).stem for block in blocks() if block.file}
 """What a clone has besides, where the recipes were followed."""
@@ -132,6 +134,8 @@ def _defaults(key: str, names: list[str]) -> set[str]:
 def _text(value: object) -> str:
     if isinstance(value, bool):
         return str(value).lower()
+    if value == " ":
+        return "a space"
     assert value is not MISSING
     return f"{value:g}".replace("e-0", "e-").replace("e+0", "e") if isinstance(value, float | int) else str(value)
 
@@ -139,7 +143,7 @@ def _text(value: object) -> str:
 def test_every_choice_is_in_a_table_with_its_options():
     listed = {}
     for table in tables():
-        prefix = re.fullmatch(r"options, `--(\w+)\.`", table.head[-1])
+        prefix = re.fullmatch(r"options, `--([\w.]+)\.`", table.head[-1])
         if not prefix:
             continue
         for cells in table.rows:
@@ -272,6 +276,10 @@ def _check_research(args: list[str]) -> None:
         name_trial(words[0], read_flags(words[1:]))
         return
     kinds = {"list": list_command.List, "sweep": sweep.Sweep, "report": report.Report, "data": data.Data}
-    options = parser.parse_command({**kinds, "predict": PredictOptions}[command], words, command)
+    if words[0] == "check":
+        config_of("dataset", read_flags(words[2:]))
+        return
+    kinds |= {"predict": PredictOptions, "evaluate": evaluate.Evaluate}
+    options = parser.parse_command(kinds[command], words, command)
     if isinstance(options, sweep.Sweep):
         _read_sweep(spec.find(options.sweep), options.experiment)

@@ -12,7 +12,7 @@ from typing import Any
 from research.errors import Stopped, UserError, shorten, suggest, system_fault, visible
 
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-COMMANDS = ("list", "train", "sweep", "report", "data", "predict")
+COMMANDS = ("list", "train", "sweep", "report", "data", "evaluate", "predict")
 USAGE = """\
 usage: python -m research COMMAND ... [--import MODULE]
 
@@ -23,8 +23,10 @@ usage: python -m research COMMAND ... [--import MODULE]
                                train all trials of a sweep: a name, or the path of a file; again, it resumes
   report RUNS... [--format FORMAT] [--output DIR]
                                table and figures of the trials under one or several directories
-  data list | fetch NAME ... | info NAME ...
-                               corpora: list them, fetch and prepare some, describe some
+  data list | fetch NAME ... | info NAME ... | check SOURCE [--task.KEY=VALUE ...]
+                               corpora: list them, fetch and prepare some, describe some; check data of your own
+  evaluate RUN [--split SPLIT] [--source SOURCE] [--per-example FILE]
+                               the metrics of a trained model on a split, or on other data
   predict RUN INPUT... [--decoding NAME] [--n-best N] [--alignment FILE]
                                what a trained model predicts for a word, a sentence, a recording
 

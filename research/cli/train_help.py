@@ -7,6 +7,7 @@ from typing import Any
 
 from research.cli.list import describe_choice, table
 from research.config import CHOICES, Config, experiment
+from research.config.config import section_of
 from research.config.flags import base_config, run_tyro_help, summary
 from research.config.flat import draft
 from research.errors import UserError, shorten
@@ -45,11 +46,12 @@ def print_help(name: str, flags: Mapping[str, str], topic: str = "") -> None:
     config = draft(base, {key: text for key, text in flags.items() if key != "experiment"})
     sections = {key: value for key, value in vars(config).items() if is_dataclass(value)}
     if topic == "all":
-        text = _choices(config, *CHOICES)
+        text = _choices(config, *(section for section in CHOICES if section_of(config, section)))
         run_tyro_help(Config, f"train {name}", default=config, description=text, use_underscores=True)
     if topic in sections:
         kind = make_dataclass("Section", [(topic, type(sections[topic]), field(default=sections[topic]))])
-        text = _choices(config, *CHOICES.keys() & {topic})
+        inside = [section for section in CHOICES if section.partition(".")[0] == topic and section_of(config, section)]
+        text = _choices(config, *inside)
         run_tyro_help(kind, f"train {name}", description=text, use_underscores=True)
     if topic:
         raise UserError(f"train: --help {shorten(topic)}: must be followed by all or one of {', '.join(sections)}")
@@ -81,6 +83,6 @@ def _choices(config: Config, *sections: str) -> str:
     tables = []
     for section in sections:
         lines = {name: describe_choice(kind, section) for name, kind in CHOICES[section].items()}
-        chosen = getattr(config, section).name
+        chosen = section_of(config, section).name
         tables.append(table(f"Choices of --{section}.name (now {chosen}; its options follow):", lines))
     return "\n\n".join(tables)

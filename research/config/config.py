@@ -4,10 +4,11 @@ The dotted name of a field is its command-line flag, its key in a sweep file, in
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, is_dataclass
 from typing import Any
 
 from research.cells import CELLS
+from research.data.fields import INPUTS, TARGETS
 from research.seq2seq.attention import ATTENTIONS
 from research.seq2seq.decoding import DECODINGS
 from research.tasks import TASKS
@@ -18,6 +19,8 @@ from research.training.schedules import SCHEDULES
 
 CHOICES: Mapping[str, Mapping[str, type[Any]]] = {
     "task": TASKS,
+    "task.input": INPUTS,
+    "task.target": TARGETS,
     "cell": CELLS,
     "attention": ATTENTIONS,
     "decoding": DECODINGS,
@@ -38,3 +41,11 @@ class Config(TrialOptions):
     variant: str = ""
     """A named set of the experiment's options, which the experiment compares with others; flags override it."""
     task: Task = field(default_factory=TASKS["pixels"], kw_only=True)
+
+
+def section_of(config: Config, section: str) -> Any:
+    """Return the options of a section, such as "task.input"; None if the chosen task has no such section."""
+    options: Any = config
+    for name in section.split("."):
+        options = getattr(options, name, None)
+    return options if is_dataclass(options) else None

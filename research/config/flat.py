@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from typing import Any, Literal, NamedTuple, get_args, get_origin
 
-from research.config.config import CHOICES, Config
+from research.config.config import CHOICES, Config, section_of
 from research.errors import UserError, shorten
 from research.options import FLOAT32, find_class, flatten, require
 
@@ -160,10 +160,12 @@ def _unknown(key: str, value: Any, config: Config) -> UserError:
         return UserError(f"{problem}; `python -m research train EXPERIMENT --help all` names them")
     if nearest in known:
         return UserError(f"{problem}; did you mean {nearest}?")
-    section, _, name = nearest.partition(".")
+    section, _, name = nearest.rpartition(".")
+    if section_of(config, section) is None:  # an option of a field, and the task has no fields
+        section, _, name = section.rpartition(".")
     names = [choice for choice, kind in CHOICES[section].items() if name in {item.name for item in fields(kind)}]
     has = f"{', '.join(names)} {'have' if len(names) > 1 else 'has'} it (--{section}.name={names[0]})"
-    return UserError(f"{nearest}: {getattr(config, section).name} has no such option; {has}")
+    return UserError(f"{nearest}: {section_of(config, section).name} has no such option; {has}")
 
 
 def _nearest(key: str, options: Mapping[str, str]) -> str | None:

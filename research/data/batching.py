@@ -7,18 +7,19 @@ the length of the source or of the target, that saves the most padding is made, 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from jaxtyping import Int
 
-from research.batch import EOS, PAD, Batch
+from research.batch import EOS, NO_LABEL, PAD, Batch, TargetKind
 
 MAX_PADDING = 0.2
 MAX_BUCKETS = 12
 """With this many buckets there may be more padding than `MAX_PADDING`."""
 
-Example = tuple[np.ndarray, Sequence[int]]
-"""An input (tokens [S], or features [S, D]) and the tokens of its target without `EOS`."""
+Example = tuple[np.ndarray, Any]
+"""An input, tokens [S] or features [S, D], and its target: tokens without `EOS`, labels [S], a class, or values [D]."""
 
 
 @dataclass(frozen=True)
@@ -27,8 +28,9 @@ class Examples:
 
     inputs: Sequence[np.ndarray]
     """Tokens [S] or features [S, D] of each example."""
-    targets: Sequence[Sequence[int]]
-    """Tokens of each target, without `EOS`."""
+    targets: Sequence[Any]
+    """Target of each, as in `Example`."""
+    target_kind: TargetKind = "tokens"
 
     def __len__(self) -> int:
         return len(self.targets)
@@ -36,29 +38,43 @@ class Examples:
     @property
     def lengths(self) -> Int[np.ndarray, "N 2"]:
         """Steps of each source and of each target, `EOS` included."""
-        pairs = zip(self.inputs, self.targets, strict=True)
-        return np.array([(len(source), len(target) + 1) for source, target in pairs], np.int32).reshape(-1, 2)
+        targets = [target_steps(target, self.target_kind) for target in self.targets]
+        return np.array([list(map(len, self.inputs)), targets], np.int32).T
 
     def take(self, rows: np.ndarray) -> "Examples":
         """Return the examples of these rows."""
-        return Examples([self.inputs[row] for row in rows], [self.targets[row] for row in rows])
+        return Examples([self.inputs[row] for row in rows], [self.targets[row] for row in rows], self.target_kind)
 
     def batch(self, *widths: int) -> Batch[np.ndarray]:
         """Return all examples, padded to a source and a target width, by default to the longest."""
         pairs = list(zip(self.inputs, self.targets, strict=True))
-        return pad(pairs, *(widths or self.lengths.max(axis=0).tolist()))
+        source_width, target_width = widths or self.lengths.max(axis=0).tolist()
+        return pad(pairs, source_width, target_width, self.target_kind)
 
 
-def pad(examples: Sequence[Example], source_width: int, target_width: int) -> Batch[np.ndarray]:
-    """Return a batch as wide as given; targets are closed with `EOS`, which counts in their width."""
+def target_steps(target: Any, kind: TargetKind) -> int:
+    """Return the steps of a target, `EOS` included; a class and values have one."""
+    return len(target) + 1 if kind == "tokens" else len(target) if kind == "labels" else 1
+
+
+def pad(
+    examples: Sequence[Example], source_width: int, target_width: int, target_kind: TargetKind = "tokens"
+) -> Batch[np.ndarray]:
+    """Return a batch as wide as given; tokens are closed with `EOS`, which counts in their width."""
     first = np.asarray(examples[0][0])
     inputs = np.zeros((len(examples), source_width, *first.shape[1:]), first.dtype)
-    targets = np.full((len(examples), target_width), PAD, np.int32)
-    lengths, target_lengths = np.zeros((2, len(examples)), np.int32)
-    for row, (source, target) in enumerate(examples):
-        lengths[row], target_lengths[row] = len(source), len(target) + 1
+    lengths = np.zeros(len(examples), np.int32)
+    for row, (source, _) in enumerate(examples):
+        lengths[row] = len(source)
         inputs[row, : len(source)] = source
-        targets[row, : len(target) + 1] = [*target, EOS]
+    if target_kind in ("class", "value"):
+        dtype = np.int32 if target_kind == "class" else np.float32
+        return Batch(inputs, lengths, np.array([target for _, target in examples], dtype))
+    tokens = target_kind == "tokens"
+    targets = np.full((len(examples), target_width), PAD if tokens else NO_LABEL, np.int32)
+    target_lengths = np.array([target_steps(target, target_kind) for _, target in examples], np.int32)
+    for row, (_, target) in enumerate(examples):
+        targets[row, : target_lengths[row]] = [*target, EOS] if tokens else target
     return Batch(inputs, lengths, targets, target_lengths)
 
 

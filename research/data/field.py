@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 
-Kind = Literal["audio", "text", "image"]
+Kind = Literal["audio", "text", "image", "array"]
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Field(abc.ABC):
 
     name: ClassVar[str]
     kind: ClassVar[Kind]
-    """audio and image: the user gives a file; text: a line."""
+    """audio, image and array: the user gives a file; text: a line."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return all that `from_dict` needs, as JSON."""

@@ -15,10 +15,12 @@ from research.data.field import Axis, Field, Kind
 from research.data.images.digits import DigitField
 from research.data.images.patches import ImageField
 from research.data.images.strips import StripField
-from research.data.text import Subwords, Symbols, Text
+from research.data.numbers import Standardized
+from research.data.text import Subwords, Symbols, Tagged, Text
 
 FIELDS: dict[str, type[Field]] = {
-    kind.name: kind for kind in (AudioField, DigitField, ImageField, StripField, Symbols, Subwords)
+    kind.name: kind
+    for kind in (AudioField, DigitField, ImageField, Standardized, StripField, Symbols, Subwords, Tagged)
 }
 
 
@@ -27,7 +29,9 @@ class Processor:
     """The fields of a task."""
 
     input: Field
-    target: Text
+    target: Field
+    most_frequent: str = ""
+    """The most frequent text or label of training, which `evaluate` compares with; empty: not needed."""
 
     @property
     def kind(self) -> Kind:
@@ -36,15 +40,17 @@ class Processor:
 
     def to_dict(self) -> dict[str, Any]:
         """Return all that `from_dict` needs, as JSON."""
-        return {key: {"name": field.name, **field.to_dict()} for key, field in vars(self).items()}
+        fields = {key: getattr(self, key) for key in ("input", "target")}
+        saved: dict[str, Any] = {key: {"name": field.name, **field.to_dict()} for key, field in fields.items()}
+        return saved | ({"most_frequent": self.most_frequent} if self.most_frequent else {})
 
     @classmethod
     def from_dict(cls, saved: Mapping[str, Any]) -> "Processor":
         """Return the processor that `to_dict` saved."""
         source, target = (_restore(saved[key]) for key in ("input", "target"))
-        if not isinstance(target, Text):
-            raise ValueError(f"{target.name} is no text")
-        return cls(source, target)
+        if not isinstance(target, Text | Standardized):
+            raise ValueError(f"{target.name} is neither text nor numbers")
+        return cls(source, target, str(saved.get("most_frequent", "")))
 
     def encode(self, source: str) -> np.ndarray:
         """Return the model's input, features [S, D] or tokens [S]; raises as `Field.load` does."""
@@ -56,11 +62,21 @@ class Processor:
 
     def decode(self, tokens: Sequence[int]) -> str:
         """Return the text of predicted tokens, which have no `EOS`."""
-        return self.target.decode(tokens)
+        return self.text.decode(tokens)
 
     def symbols(self, tokens: Sequence[int]) -> list[str]:
         """Return a label for each token, for the target's axis of an alignment."""
-        return self.target.symbols(tokens)
+        return self.text.symbols(tokens)
+
+    def values(self, values: np.ndarray) -> np.ndarray:
+        """Return predicted values in the unit of the data."""
+        return self.target.decode(values) if isinstance(self.target, Standardized) else values
+
+    @property
+    def text(self) -> Text:
+        """The target, which is text or classes."""
+        assert isinstance(self.target, Text)
+        return self.target
 
 
 def _restore(saved: Mapping[str, Any]) -> Field:

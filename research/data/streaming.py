@@ -6,15 +6,14 @@ as much of its batch as its bucket is wide.
 """
 
 import abc
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import jax
 import numpy as np
 from jaxtyping import Array, Int
 
-from research.batch import Batch
-from research.data.batching import Buckets, pad
+from research.batch import Batch, TargetKind
+from research.data.batching import Buckets, Example, pad
 from research.data.order import HostOrder, Order
 
 
@@ -22,7 +21,7 @@ class Records(abc.ABC):
     """Examples by number, read on access. Worker processes get a copy, so a subclass can be pickled."""
 
     @abc.abstractmethod
-    def __getitem__(self, row: int) -> tuple[np.ndarray, Sequence[int]]:
+    def __getitem__(self, row: int) -> Example:
         """Return the input and the target of an example, as in `batching.Examples`."""
 
 
@@ -43,6 +42,7 @@ class Stream:
 
     records: Records
     buckets: Buckets
+    target_kind: TargetKind = "tokens"
 
     def batches(self, key: Array, steps: int, batch_size: int) -> "Batches":
         """Return the batches of the first steps, for the key that `Task.batch` gets."""
@@ -63,4 +63,4 @@ class Batches:
         _, places = self.order.at(step)
         examples = [self.stream.records[int(row)] for row in self.rows[places]]
         source_width, target_width = np.max(self.stream.buckets.widths, axis=0).tolist()
-        return pad(examples, source_width, target_width)
+        return pad(examples, source_width, target_width, self.stream.target_kind)

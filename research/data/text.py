@@ -48,6 +48,10 @@ class Text(Field):
     """Whether a user's text is put into lower case, as the texts of training are."""
     max_length: int | None = None
     """Most tokens of a user's text; None: any number."""
+    unicode: Literal["NFC", "NFKC"] = "NFC"
+    """Unicode normalization of a user's text."""
+    open: bool = False
+    """Whether a user's text may have what no token covers, as <unk>."""
 
     @property
     @abc.abstractmethod
@@ -71,10 +75,10 @@ class Text(Field):
         """Return the parts of the text that no token covers, without repetition."""
 
     def load(self, source: str) -> str:
-        text = normalize(source.lower() if self.lowercase else source)
+        text = normalize(source.lower() if self.lowercase else source, self.unicode)
         if not text:
             raise UserError("an empty line: must be text")
-        if unknown := self.unknown(text):
+        if not self.open and (unknown := self.unknown(text)):
             raise UserError(
                 f"{shorten(text)}: must be of symbols that training had, not '{shorten(' '.join(unknown))}'"
             )
@@ -212,6 +216,46 @@ class Subwords(Text):
         return list(dict.fromkeys("".join(unknown)))
 
 
+@dataclass(frozen=True)
+class Tagged(Field):
+    """A text behind symbols that say what is asked of it: V, PST, walk. A user gives TEXT, a tab, and TAGS."""
+
+    name: ClassVar[str] = "tagged"
+    kind: ClassVar[Kind] = "text"
+    text: Text
+    tags: Symbols
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"text": {"name": self.text.name, **self.text.to_dict()}, "tags": self.tags.to_dict()}
+
+    @classmethod
+    def from_dict(cls, saved: Mapping[str, Any]) -> "Tagged":
+        options = dict(saved["text"])
+        kind = {"symbols": Symbols, "subwords": Subwords}[options.pop("name")]
+        return cls(kind.from_dict(options), Symbols.from_dict(saved["tags"]))
+
+    @property
+    def size(self) -> int:
+        """Size of the vocabulary: that of the text, and behind it the tags."""
+        return self.text.size + len(self.tags.vocabulary)
+
+    def load(self, source: str) -> tuple[str, ...]:
+        text, tab, tags = source.partition("\t")
+        if not tab:
+            raise UserError(f"{shorten(source)}: must be a text, a tab and tags ({self.tags.separator!r} between them)")
+        return *(tag for tag in tags.strip().split(self.tags.separator) if tag), self.text.load(text)
+
+    def encode(self, value: Sequence[str]) -> Int32[np.ndarray, " S"]:
+        separator = self.tags.separator or ""
+        tags = self.tags.tokens(separator.join(value[:-1])) if len(value) > 1 else []
+        return np.array(
+            [*(self.text.size + tag - FIRST_SYMBOL for tag in tags), *self.text.tokens(value[-1])], np.int32
+        )
+
+    def axis(self, value: Sequence[str]) -> Axis:
+        return Axis(labels=[*value[:-1], *self.text.symbols(self.text.tokens(value[-1]))])
+
+
 def fit_text(name: TokenizerName, texts: Iterable[str], vocab_size: int, key: str) -> Text:
     """Return the characters of training texts, or `vocab_size` subwords; arguments and errors as `Subwords.fit`."""
     if name == "subwords":
@@ -219,9 +263,9 @@ def fit_text(name: TokenizerName, texts: Iterable[str], vocab_size: int, key: st
     return replace(Symbols.fit(texts, min_count=MIN_COUNT), unknown_text=UNKNOWN_TEXT)
 
 
-def normalize(text: str) -> str:
+def normalize(text: str, form: Literal["NFC", "NFKC"] = "NFC") -> str:
     """Return a text in composed characters (NFC), with one space for all white space."""
-    return " ".join(unicodedata.normalize("NFC", text).split())
+    return " ".join(unicodedata.normalize(form, text).split())
 
 
 def _allowed(message: str) -> str:

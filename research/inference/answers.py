@@ -84,13 +84,15 @@ class Labels(Answer):
     """A class at each step, from the probabilities of all classes."""
 
     probabilities: Float[np.ndarray, "S V"]
+    names: Sequence[str]
 
     def columns(self, n_best: int) -> list[list[str]]:
-        return [[" ".join(map(str, np.argmax(self.probabilities, axis=1)))]]
+        return [[" ".join(self.names[int(k)] for k in np.argmax(self.probabilities, axis=1))]]
 
     def to_dict(self) -> dict[str, Any]:
         labels = np.argmax(self.probabilities, axis=1).tolist()
-        return {"labels": labels, "probabilities": self.probabilities.tolist()}
+        names = {"names": [self.names[k] for k in labels]} if list(self.names) != _numbers(len(self.names)) else {}
+        return {"labels": labels, **names, "probabilities": self.probabilities.tolist()}
 
 
 @dataclass(frozen=True)
@@ -111,8 +113,12 @@ def answer_of(output: Any, model: TrainedModel) -> Answer:
     target, processor = model.spec.target, model.processor
     if target == "tokens":
         return Texts(output, processor)
-    if target == "class":
-        classes = range(model.spec.target_size)
-        names = processor.symbols([FIRST_SYMBOL + k for k in classes]) if processor else [str(k) for k in classes]
-        return Class(output, names)
-    return Labels(output) if target == "labels" else Value(output)
+    if target == "value":
+        return Value(processor.values(output) if processor else output)
+    size = model.spec.target_size
+    names = processor.symbols([FIRST_SYMBOL + k for k in range(size)]) if processor else _numbers(size)
+    return Class(output, names) if target == "class" else Labels(output, names)
+
+
+def _numbers(count: int) -> list[str]:
+    return [str(k) for k in range(count)]

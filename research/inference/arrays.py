@@ -1,14 +1,12 @@
 """Inputs that are arrays already: features [T, D] or tokens [T], given or in a file (.npy, .npz, JSON)."""
 
-import io
-import json
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from research.batch import TaskSpec
-from research.errors import UserError, first_line
+from research.data.arrays import load_array
+from research.errors import UserError
 
 MAX_LENGTH_FACTOR = 10
 """How many times as long as the longest input in training an input may be: memory is bounded."""
@@ -21,19 +19,7 @@ def read_array(path: str, spec: TaskSpec) -> np.ndarray:
         UserError: if it is no file of one array, or the array is no input of the model.
         OSError: if the file cannot be read.
     """
-    content = Path(path).read_bytes()
-    try:
-        if not content.startswith((b"\x93NUMPY", b"PK")):
-            array = np.asarray(json.loads(content))
-        else:
-            array = np.load(io.BytesIO(content), allow_pickle=False)
-        if isinstance(array, np.lib.npyio.NpzFile):
-            if len(array.files) != 1:
-                raise ValueError(f"it holds {len(array.files)} arrays")
-            array = array[array.files[0]]
-    except Exception as error:  # what NumPy, zipfile and the readers of JSON raise for damaged files has no common type
-        raise UserError(f"{path}: must hold one array, as .npy, .npz or JSON ({first_line(error)})") from error
-    return check_array(array, spec, path)
+    return check_array(load_array(path), spec, path)
 
 
 def check_array(array: Any, spec: TaskSpec, name: str) -> np.ndarray:

@@ -10,15 +10,18 @@ import numpy as np
 from flax import nnx
 from jaxtyping import Float
 
+from research.batch import TaskSpec
 from research.config import Config
+from research.data.processor import Processor
 from research.errors import UserError
 from research.inference.arrays import check_array
 from research.inference.predictor import Classifier, Output, Predictor
 from research.inference.restore import TrainedModel, restore
 from research.seq2seq.decoding import Decoding
 from research.tasks import task as tasks
-from research.tasks.task import Split
-from research.training.evaluation import evaluate
+from research.tasks.dataset import Dataset
+from research.tasks.task import EvalExamples, Evaluation, Predictions, Split
+from research.training.evaluation import predict
 from research.training.hparams import Hparams
 from research.training.pack import Pack
 from research.training.state import TrialState
@@ -50,6 +53,16 @@ class Model:
     def config(self) -> Config:
         """The run's config, with the hidden size that a parameter budget stands for."""
         return self._trained.config
+
+    @property
+    def spec(self) -> TaskSpec:
+        """Kind and size of inputs and targets."""
+        return self._trained.spec
+
+    @property
+    def processor(self) -> Processor | None:
+        """What encodes inputs and decodes outputs; None: inputs are arrays, and outputs are numbers."""
+        return self._trained.processor
 
     @property
     def step(self) -> int:
@@ -103,7 +116,9 @@ class Model:
         outputs = self._classifier.outputs(encoded)
         if target == "labels":
             return [np.argmax(output, axis=1) for output in outputs]
-        return np.stack(outputs) if outputs else np.zeros((0, self._trained.spec.target_size), np.float32)
+        stacked = np.stack(outputs) if outputs else np.zeros((0, self._trained.spec.target_size), np.float32)
+        processor = self._trained.processor
+        return processor.values(stacked) if target == "value" and processor else stacked
 
     def alignments(
         self,
@@ -121,15 +136,38 @@ class Model:
         encoded = self._encoded(inputs, lengths)
         return self._predictor(decoding).alignments(encoded, self._decoded(encoded, decoding))
 
-    def evaluate(self, split: Split = "test") -> dict[str, float]:
-        """Return the metrics on a split, "validation" or "test", as a training computes them; this needs the corpus."""
-        config, task = self.config, tasks.load(self.config.task)
+    def evaluate(self, split: Split = "test", source: str = "", count: int | None = None) -> dict[str, float]:
+        """Return the metrics on a split, "validation" or "test", as a training computes them; this needs the corpus.
+
+        Args:
+            split: the split.
+            source: for a run of the task `dataset`, other data to score; all rows, if it has no splits.
+            count: most examples; None: as the run's `training.eval_examples`.
+
+        Raises:
+            UserError: if the data cannot be read.
+        """
+        return self.score(split, source, count)[0].metrics
+
+    def score(
+        self, split: Split = "test", source: str = "", count: int | None = None
+    ) -> tuple[Evaluation, EvalExamples, Predictions]:
+        """Return the evaluation, the examples and the predictions for them; arguments are those of `evaluate`."""
+        config, task = self.config, self.config.task
+        if source and not isinstance(task, Dataset):
+            raise UserError(f"source={source}: must be absent, as the data of the task {task.name} are fixed")
+        if isinstance(task, Dataset):
+            assert self._trained.processor is not None
+            task = task.fitted(self._trained.processor, self._trained.spec, source)
+        else:
+            task = tasks.load(task)
+        examples = task.eval_examples(split, count or config.training.eval_examples)
         pack = Pack(Program(config, task), [Hparams.of(config)])
         unread: Any = None
         params, step = jax.device_get(self._trained.params), np.int32(self.step)
         state = pack.place([TrialState(params, unread, step, np.bool_(True))])  # pyright: ignore[reportArgumentType]
-        (evaluation,) = evaluate(pack, state, task, task.eval_examples(split, config.training.eval_examples))
-        return evaluation.metrics
+        (predictions,) = predict(pack, state, examples)
+        return task.evaluate(predictions, examples), examples, predictions
 
     def _encoded(self, inputs: Any, lengths: Sequence[int] | None) -> list[np.ndarray]:
         """Return what the model reads, for each input."""

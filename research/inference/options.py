@@ -31,6 +31,8 @@ class PredictOptions:
     """Run directory, such as runs/attention/TRIAL."""
     inputs: tuple[str, ...]
     """Texts, files, folders, or -."""
+    source: str = ""
+    """Instead of inputs, for a run of the task dataset: data as task.source takes; a line for each row."""
     decoding: Literal["greedy", "beam", "sample"] | None = None
     """How outputs are found, the run's decoding.name; None, here and below: as in the run's evaluation."""
     beam_size: int | None = None
@@ -57,8 +59,8 @@ class PredictOptions:
     """json: an object a line, with the scores or the probabilities of all classes."""
 
     def __post_init__(self) -> None:
-        if not self.inputs:
-            raise UserError("INPUT: must be at least one text, file or folder, or -")
+        if bool(self.inputs) == bool(self.source):
+            raise UserError("INPUT: must be at least one text, file or folder, or -; or else --source must be given")
         if self.inputs.count("-") > 1:
             raise UserError("-: must be given once, as there is one standard input")
         require(self.n_best >= 1, "--n-best", self.n_best, "at least 1")

@@ -9,13 +9,14 @@ import itertools
 import json
 import sys
 import tempfile
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from research.data.field import Axis
+from research.data.tables.table import Rows
 from research.errors import UserError, escape, shorten, visible
 from research.inference import inputs
 from research.inference.answers import Answer, Texts, answer_of
@@ -23,6 +24,7 @@ from research.inference.inputs import Input
 from research.inference.options import PredictOptions
 from research.inference.predictor import Classifier, Predictor, shortening
 from research.inference.restore import TrainedModel, restore
+from research.tasks.dataset import Dataset
 from research.training import compilation, devices
 
 CHUNK = 256
@@ -59,12 +61,12 @@ def predict(options: PredictOptions) -> int:
         note = f"note: {options.run}: unfinished; uses its checkpoint of step {model.step} of {steps}"
         print(visible(note), file=sys.stderr)
     kind = model.processor.kind if model.processor else "array"
-    named = inputs.are_named(options.inputs, kind)
+    named = bool(options.source) or inputs.are_named(options.inputs, kind)
     faults = cut = 0
     with tempfile.TemporaryDirectory() as folder:
-        numbers = itertools.count(1)
-        for chunk in inputs.in_chunks(inputs.read(options.inputs, kind, Path(folder)), CHUNK):
-            items = [_encode(next(numbers), item, model) for item in chunk]
+        numbers, given = itertools.count(1), inputs.read(options.inputs, kind, Path(folder))
+        chunks = ([_encode(next(numbers), item, model) for item in chunk] for chunk in inputs.in_chunks(given, CHUNK))
+        for items in _rows(options.source, model) if options.source else chunks:
             readable = [item for item in items if not item.fault]
             outputs = predictor.outputs([item.encoded for item in readable])
             for item, output in zip(readable, outputs, strict=True):
@@ -104,6 +106,28 @@ def _encode(number: int, item: Input, model: TrainedModel) -> Item:
         fault = item.complaint(fault)
         print(f"error: {visible(fault)}", file=sys.stderr)
     return Item(number, item, encoded, fault)
+
+
+def _rows(source: str, model: TrainedModel) -> Iterator[list[Item]]:
+    """Yield the inputs of the rows of a source of data, a chunk at a time."""
+    task, processor = model.config.task, model.processor
+    if not isinstance(task, Dataset) or processor is None:
+        raise UserError(f"--source={source}: must be absent, as the data of the task {task.name} are fixed")
+    numbers = itertools.count(1)
+
+    def encode(rows: Rows, row: int, columns: list[str]) -> Item:
+        encoded, fault, place = np.zeros(0), "", rows.place(row)
+        try:
+            encoded = processor.input.encode(task.input.load(task.input.read(rows[row], columns, rows.folder)))
+        except (UserError, ValueError) as error:
+            fault = f"{place}: {', '.join(columns)} {error}"
+            print(f"error: {fault}", file=sys.stderr)
+        return Item(next(numbers), Input(place, place), encoded, fault)
+
+    for rows in replace(task, source=source, train="", validation="", test="").read().values():
+        columns = task.input_columns(rows, source)
+        for start in range(0, len(rows), CHUNK):
+            yield [encode(rows, row, columns) for row in range(start, min(start + CHUNK, len(rows)))]
 
 
 def _draw(items: Sequence[Item], predictor: Predictor, path: Path, numbered: bool) -> None:

@@ -102,14 +102,17 @@ def _config(run: RunDirectory) -> Config:
 def _load_processor(run: RunDirectory, config: Config) -> tuple[TaskSpec, Processor | None]:
     """Return what was saved when the run started."""
     task = config.task
-    if not run.processor_file.exists() and (type(task).processor is Task.processor or task.target != "tokens"):
+    if not run.processor_file.exists() and (type(task).processor is Task.processor or task.target_kind != "tokens"):
         task = tasks.load(task)
         return task.spec, task.processor()
     saved = run.processor()
     try:
         spec, processor = TaskSpec(**saved["spec"]), Processor.from_dict(saved["processor"])
-        last = spec.target_size - 1 + (0 if spec.target == "tokens" else FIRST_SYMBOL)
-        processor.symbols([last])  # the last symbol that the model can predict
+        if spec.target == "value":
+            processor.values(np.zeros(spec.target_size))
+        else:
+            last = spec.target_size - 1 + (0 if spec.target == "tokens" else FIRST_SYMBOL)
+            processor.symbols([last])  # the last symbol that the model can predict
         return spec, processor
     except UserError:
         raise

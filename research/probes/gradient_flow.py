@@ -42,7 +42,7 @@ class GradientFlow(Probe):
         task, model = options.task, options.model
         reasons = {
             f"as inputs of {task.name} differ in length": not task.same_length,
-            f"as the loss of {task.name} has a term at many steps": task.target == "labels",
+            f"as the loss of {task.name} has a term at many steps": task.target_kind == "labels",
             f"as attention.name={options.attention.name} reads the encoder's states of all steps": (
                 options.attention.has_weights
             ),

@@ -4,6 +4,7 @@ from research.tasks.adding import Adding
 from research.tasks.captioning import ImageStamps
 from research.tasks.copy import Copy
 from research.tasks.copying_memory import CopyingMemory
+from research.tasks.dataset import Dataset
 from research.tasks.delayed_recall import DelayedRecall
 from research.tasks.dyck import Dyck
 from research.tasks.image_digits import ImageDigits
@@ -25,6 +26,7 @@ from research.tasks.translation import Translation
 
 TASKS: dict[str, type[Task]] = {
     "pixels": Pixels,
+    "dataset": Dataset,
     "pronunciation": Pronunciation,
     "translation": Translation,
     "ted_hrlr_translate": TedHrlrTranslate,

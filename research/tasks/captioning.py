@@ -123,12 +123,12 @@ class ImageStamps(CaptioningTask):
         captions = [stamp.caption for stamp in self.splits["train"]]
         processor = self.fit(captions)
         images = [processor.input.encode(stamp.pixels) for stamp in self.splits["train"]]
-        examples = Examples(images, list(map(processor.target.tokens, captions)))
+        examples = Examples(images, list(map(processor.text.tokens, captions)))
         return Prepared(InMemory.of(examples), Counter(captions).most_common(1)[0][0], processor)
 
     def example(self, record: Stamp) -> tuple[np.ndarray, Sequence[int], str]:
         processor = self.prepared.processor
-        return processor.input.encode(record.pixels), processor.target.tokens(record.caption), record.caption
+        return processor.input.encode(record.pixels), processor.text.tokens(record.caption), record.caption
 
     def describe(self) -> str:
         return "images to captions"

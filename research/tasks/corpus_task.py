@@ -15,12 +15,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Int
 
-from research.batch import Batch
+from research.batch import Batch, InputKind, TargetKind
 from research.data.batching import Buckets, Example, Examples, in_buckets
 from research.data.corpora.source import Source
 from research.data.order import AUGMENT, Order, stream
 from research.data.streaming import Records, Stream, Window
-from research.tasks.task import EvalExamples, InputKind, Split, TargetKind, Task
+from research.tasks.task import EvalExamples, Split, Task
 
 
 @dataclass(frozen=True)
@@ -72,11 +72,11 @@ class CorpusTask(Task, abc.ABC):
     """
 
     @property
-    def inputs(self) -> InputKind:
+    def input_kind(self) -> InputKind:
         return "features"
 
     @property
-    def target(self) -> TargetKind:
+    def target_kind(self) -> TargetKind:
         return "tokens"
 
     @property
@@ -142,7 +142,7 @@ class CorpusTask(Task, abc.ABC):
 
     def augment(self, inputs: Array, lengths: Int[Array, " B"], key: Array) -> tuple[Array, Int[Array, " B"]]:
         """Return the inputs of an update, of the types that a model reads, and their lengths."""
-        return inputs.astype(jnp.int32 if self.inputs == "tokens" else jnp.float32), lengths
+        return inputs.astype(jnp.int32 if self.input_kind == "tokens" else jnp.float32), lengths
 
     def _select(self, data: Any, key: Array, step: Int[Array, ""], batch_size: int, bucket: int) -> Batch[Array]:
         """Return this step's examples as they are stored, padded to the widths of their bucket."""
@@ -150,7 +150,9 @@ class CorpusTask(Task, abc.ABC):
         if isinstance(data, Window):
             batch: Any = jax.tree.map(lambda x: x[step - data.start], data.batches)
             source, target = buckets.widths[bucket]
-            return replace(batch, inputs=batch.inputs[:, :source], targets=batch.targets[:, :target])
+            sequence = self.target_kind in ("tokens", "labels")
+            targets = batch.targets[:, :target] if sequence else batch.targets
+            return replace(batch, inputs=batch.inputs[:, :source], targets=targets)
         rows = Order(buckets.sizes, batch_size).rows(key, step, bucket) - int(np.sum(buckets.sizes[:bucket]))
         return jax.tree.map(lambda x: x[rows], data[bucket])
 

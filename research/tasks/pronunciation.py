@@ -16,7 +16,7 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from research.batch import TaskSpec
+from research.batch import InputKind, TaskSpec
 from research.data.batching import Buckets, Examples
 from research.data.corpora import cmudict
 from research.data.corpora.cmudict import Word
@@ -24,7 +24,7 @@ from research.data.processor import Processor
 from research.data.text import Symbols
 from research.tasks.corpus_task import CorpusTask, InMemory, Prepared
 from research.tasks.metrics import text
-from research.tasks.task import EvalExamples, Evaluation, InputKind, Predictions
+from research.tasks.task import EvalExamples, Evaluation, Predictions
 
 BUCKETS = ((7, 8), (10, 11), (16, 17))
 """Longest source and target of each; the one training word in a thousand that fits none is left out of training."""
@@ -43,7 +43,7 @@ class Pronunciation(CorpusTask):
     """Keep the stress digit of vowels: 69 phoneme symbols instead of 39."""
 
     @property
-    def inputs(self) -> InputKind:
+    def input_kind(self) -> InputKind:
         return "tokens"
 
     @functools.cached_property

@@ -14,14 +14,11 @@ import jax
 import numpy as np
 from jaxtyping import Array, Int
 
-from research.batch import Batch, TaskSpec
+from research.batch import Batch, InputKind, TargetKind, TaskSpec
 from research.data.processor import Processor
 
 Split = Literal["validation", "test"]
 """validation: looked at while a model trains, and to choose options by; test: scored once, at the end."""
-
-InputKind = Literal["features", "tokens"]
-TargetKind = Literal["tokens", "labels", "class", "value"]
 
 TaskT = TypeVar("TaskT", bound="Task")
 
@@ -51,6 +48,8 @@ class EvalExamples:
     batch: Batch[np.ndarray]
     references: Sequence[Any] = ()
     """What the task's `evaluate` compares the output of each example with, where that is not in the batch."""
+    places: Sequence[str] = ()
+    """Where each example is from, such as "pairs.tsv:17"; empty: not known."""
 
 
 @dataclass(frozen=True)
@@ -85,12 +84,12 @@ class Task:
         raise NotImplementedError
 
     @property
-    def inputs(self) -> InputKind:
+    def input_kind(self) -> InputKind:
         """The kind of the inputs, known without reading a corpus."""
         return self.spec.inputs
 
     @property
-    def target(self) -> TargetKind:
+    def target_kind(self) -> TargetKind:
         """The kind of the targets, known without reading a corpus."""
         return self.spec.target
 

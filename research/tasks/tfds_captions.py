@@ -51,7 +51,7 @@ class CocoCaptions(CaptioningTask):
         processor = self.fit(texts)
 
         def measure(photograph: Mapping[str, Any]) -> list[int]:
-            sizes = [len(processor.target.tokens(text)) for text in captions(photograph)]
+            sizes = [len(processor.text.tokens(text)) for text in captions(photograph)]
             return sizes + [0] * (MAX_CAPTIONS - len(sizes))
 
         tokens = train.measured(f"tokens of captions: {processor.target.to_dict()}", measure)
@@ -76,4 +76,4 @@ def captions(photograph: Mapping[str, Any]) -> list[str]:
 def encode(processor: Processor, photograph: Mapping[str, Any], caption: int) -> tuple[np.ndarray, list[int]]:
     """Return a photograph as a sequence, and one of its captions as tokens."""
     image = fit_square(decode_image(photograph["image"]), STAMP_SIZE)
-    return processor.input.encode(image), processor.target.tokens(captions(photograph)[caption])
+    return processor.input.encode(image), processor.text.tokens(captions(photograph)[caption])

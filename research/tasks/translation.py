@@ -23,7 +23,7 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
-from research.batch import TaskSpec
+from research.batch import InputKind, TaskSpec
 from research.data.batching import Examples
 from research.data.corpora import libreoffice
 from research.data.corpora.libreoffice import Pair
@@ -32,7 +32,7 @@ from research.data.text import TokenizerName, fit_text
 from research.options import require_between, require_default
 from research.tasks.corpus_task import CorpusTask, InMemory, Prepared
 from research.tasks.metrics import edits, text
-from research.tasks.task import EvalExamples, Evaluation, InputKind, Predictions, Split
+from research.tasks.task import EvalExamples, Evaluation, Predictions, Split
 
 LEFT_OUT = 0.005
 """Fraction of the training pairs that are left out for a long source, and for a long target, to keep batches narrow."""
@@ -66,7 +66,7 @@ class TranslationTask(CorpusTask):
             require_default(self, "task", name, self.tokenizer == "subwords", f"task.tokenizer={self.tokenizer}")
 
     @property
-    def inputs(self) -> InputKind:
+    def input_kind(self) -> InputKind:
         return "tokens"
 
     @functools.cached_property
@@ -154,7 +154,7 @@ class Translation(TranslationTask):
 
 def encode(processor: Processor, pair: Pair) -> tuple[np.ndarray, list[int]]:
     """Return the tokens of a sentence and of its translation."""
-    return processor.input.encode(pair.english), processor.target.tokens(pair.translation)
+    return processor.input.encode(pair.english), processor.text.tokens(pair.translation)
 
 
 def limited(processor: Processor, lengths: np.ndarray) -> Processor:

@@ -10,6 +10,11 @@ from research.training.state import TrialState
 
 def evaluate(pack: Pack, state: TrialState, task: Task, examples: EvalExamples) -> list[Evaluation]:
     """Return one evaluation per trial: teacher-forced and free-running metrics."""
+    return [task.evaluate(predictions, examples) for predictions in predict(pack, state, examples)]
+
+
+def predict(pack: Pack, state: TrialState, examples: EvalExamples) -> list[Predictions]:
+    """Return the predictions of each trial."""
     score, outputs = pack.predict(state, examples.batch)
     predictions = Predictions(score.loss, score.errors, score.count, np.asarray(outputs), score.predictions)
-    return [task.evaluate(jax.tree.map(lambda array, k=k: array[k], predictions), examples) for k in range(pack.size)]
+    return [jax.tree.map(lambda array, k=k: array[k], predictions) for k in range(pack.size)]

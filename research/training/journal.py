@@ -145,7 +145,7 @@ class _TrialJournal:
         means = {key: float(value) / float(sums.updates) for key, value in asdict(sums).items()}
         metrics = {
             "train/loss": means["loss"],
-            f"train/{ERROR_NAMES[self.trial.task.target]}": means["error"],
+            f"train/{ERROR_NAMES[self.trial.task.target_kind]}": means["error"],
             "train/updates_averaged": float(sums.updates),
             "train/learning_rate": float(record.learning_rate),
             "gradient/global_norm": means["grad_norm"],
@@ -155,7 +155,7 @@ class _TrialJournal:
             metrics["train/objective"] = means["objective"]
         if training.gradient_regularizer:
             metrics["train/gradient_regularizer"] = means["gradient_regularizer"]
-        if self.trial.task.target == "tokens":
+        if self.trial.task.target_kind == "tokens":
             metrics["train/teacher_forcing"] = float(record.teacher_forcing)
         return metrics
 

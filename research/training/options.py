@@ -93,10 +93,10 @@ class TrialOptions(Seq2seqOptions):
     def __post_init__(self) -> None:
         super().__post_init__()
         require(0 <= self.seed <= MAX_COUNT, "seed", self.seed, f"between 0 and {MAX_COUNT}")
-        self.check_task(self.task.inputs, self.task.target)
+        self.check_task(self.task.input_kind, self.task.target_kind)
         training = self.training
         smoothing, reason = training.label_smoothing, f"0, as the targets of {self.task.name} are values"
-        require(smoothing == 0 or self.task.target != "value", "training.label_smoothing", smoothing, reason)
+        require(smoothing == 0 or self.task.target_kind != "value", "training.label_smoothing", smoothing, reason)
         timeless = ", ".join(name for name, schedule in SCHEDULES.items() if not schedule.needs_last_step)
         known = not (self.schedule.needs_last_step and training.max_seconds)
         allowed = f"one of {timeless} with training.max_seconds={training.max_seconds:g}"

@@ -45,7 +45,7 @@ class Trial:
         """
         task = tasks.load(config.task)
         options = resolve_hidden_size(config, task.spec)
-        if task.target == "tokens":
+        if task.target_kind == "tokens":
             options.decoding.resolve(task.spec.target_length)  # checks the lengths
         return cls(name, config, options, task, run)
 

@@ -284,7 +284,7 @@ def test_report_lists_the_metrics_of_runs(tmp_path, capsys):
     ("args", "line"),
     [
         (["lst"], "lst: no such command; did you mean list?"),
-        (["--seed=1"], "must be one of list, train, sweep, report, data, predict"),
+        (["--seed=1"], "must be one of list, train, sweep, report, data, evaluate, predict"),
         (["list", "nothing"], "experiment 'nothing': must be the path of a Python file, or one of"),
         (["list", "a", "b"], "list: b: not expected"),
         (["train", "nothing"], "experiment 'nothing': must be the path"),
@@ -310,7 +310,7 @@ def test_report_lists_the_metrics_of_runs(tmp_path, capsys):
         (["report", "absent"], "absent: no such directory"),
         (["report", ".", "--label={x}"], "report: label={x}: must be of letters, digits"),
         (["report", ".", "--format=pdf"], "report: format=pdf: must be one of terminal, markdown, latex, html"),
-        (["data"], "data: {list,fetch,info} must be given"),
+        (["data"], "data: {list,fetch,info,check} must be given"),
         (["data", "lst"], "data: action=lst: must be one of list, fetch, info"),
         (["data", "fetch"], "data: fetch: must be followed by names of `data list`"),
         (["data", "list", "gcin"], "data: list: must take no name"),

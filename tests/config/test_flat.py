@@ -11,6 +11,7 @@ import pytest
 
 from research.cells import CELLS, GRU, LSTM
 from research.config import CHOICES, Config
+from research.config.config import section_of
 from research.config.flat import draft, find_option, override, unflatten
 from research.errors import UserError
 from research.options import flatten
@@ -30,9 +31,10 @@ def refusal(**changes) -> str:
 @pytest.mark.parametrize(("section", "name"), [(section, name) for section in CHOICES for name in CHOICES[section]])
 def test_every_choice_has_its_name_and_survives_its_flat_form(section, name):
     needs = {} if section in ("task", "cell", "optimizer", "schedule") else {"task.name": "pronunciation"}
+    needs = {"task.name": "dataset"} if section.startswith("task.") else needs
     config = override(Config(), {**needs, f"{section}.name": name, "seed": 3, "init.gain": 0.5})
-    assert type(getattr(config, section)) is CHOICES[section][name]
-    assert getattr(config, section).name == name
+    assert type(section_of(config, section)) is CHOICES[section][name]
+    assert section_of(config, section).name == name
     flat = flatten(config)
     assert unflatten(flat) == config
     assert all(isinstance(value, bool | int | float | str) for value in flat.values())
@@ -171,6 +173,13 @@ def test_an_option_of_other_tasks_is_said_with_all_that_have_it():
     assert {refusal(**{key: 5}) for key in ("task.length", "length", "task.lenght")} == {expected}
 
 
+def test_an_option_of_a_field_names_the_fields_or_the_task_that_have_it():
+    line = refusal(**{"task.name": "dataset", "task.input.num_mels": 40})
+    assert line == "task.input.num_mels: text has no such option; audio has it (--task.input.name=audio)"
+    line = refusal(**{"task.input.column": "word"})
+    assert line == "task.input.column: pixels has no such option; dataset has it (--task.name=dataset)"
+
+
 def test_width_and_budget_of_weights_replace_each_other():
     wide = override(Config(), {"model.hidden_size": 128})
     budgeted = override(wide, {"model.parameter_budget": 1000})
@@ -195,7 +204,14 @@ def test_every_option_has_a_description():
                 for field, text in itertools.pairwise(node.body):  # pyright: ignore[reportAttributeAccessIssue]
                     if isinstance(field, ast.AnnAssign) and isinstance(text, ast.Expr):
                         described.add(ast.unparse(field.target))
-        options = {item.name for item in dataclasses.fields(kind)} - {"name", "probes", *CHOICES, *SECTIONS}
+        options = {item.name for item in dataclasses.fields(kind)} - {
+            "name",
+            "probes",
+            "input",
+            "target",
+            *CHOICES,
+            *SECTIONS,
+        }
         assert options <= described, (kind.__name__, options - described)
 
 

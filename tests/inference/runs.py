@@ -118,7 +118,7 @@ def write(
 def write_synthetic(folder: Path, task: str, **changes: Any) -> RunDirectory:
     """Write a run of a task that has no processor; its sizes are those of the task."""
     changes = {"task__name": task, **changes}
-    if TASKS[task].target != "tokens":
+    if TASKS[task]().target_kind != "tokens":
         changes["attention__name"] = "none"
     config = override(BASE, {key.replace("__", "."): value for key, value in changes.items()})
     return write(folder, config.task.spec, None, **changes)

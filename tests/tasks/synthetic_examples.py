@@ -42,7 +42,7 @@ def examples(task: SyntheticTask, count: int = COUNT) -> Batch[np.ndarray]:
 
 def evaluate(task: SyntheticTask, errors: np.ndarray) -> Evaluation:
     """Return the metrics of predictions with these errors and a loss as large; the target is no sequence of tokens."""
-    count = np.ones(len(errors)) if task.target != "labels" else counts(examples(task, len(errors)))
+    count = np.ones(len(errors)) if task.target_kind != "labels" else counts(examples(task, len(errors)))
     return task.evaluate(Predictions(errors, errors, count, errors), eval_examples(task, len(errors)))
 
 

@@ -28,7 +28,7 @@ FEWER: Mapping[str, Mapping[str, Any]] = {
 """Options for small corpora, and for short programs."""
 THROUGH_TFDS = {"librispeech", "speech_commands", "ted_hrlr_translate", "wmt14_translate", "coco_captions"}
 
-every_task = pytest.mark.parametrize("name", [name for name in TASKS if name not in THROUGH_TFDS])
+every_task = pytest.mark.parametrize("name", [name for name in TASKS if name not in {"dataset", *THROUGH_TFDS}])
 
 
 def splits(kind: Callable[[int], Any], train: int = 120, others: int = 40) -> dict[str, list[Any]]:
@@ -154,7 +154,7 @@ def test_batches_have_the_shapes_and_types_of_the_spec(name):
 @every_task
 def test_the_class_says_of_the_spec_what_it_is(name):
     task = created(name)
-    assert (task.spec.inputs, task.spec.target) == (task.inputs, task.target)
+    assert (task.spec.inputs, task.spec.target) == (task.input_kind, task.target_kind)
 
 
 @every_task
@@ -181,14 +181,14 @@ def test_eval_examples_are_those_of_their_split_and_the_same_in_every_run(name):
 def test_all_that_is_evaluated_is_a_number_without_the_name_of_a_split(name):
     task = created(name)
     examples = task.eval_examples("validation", 40)
-    sequence = examples.batch.targets.shape[1:] if task.target in ("tokens", "labels") else (1,)
+    sequence = examples.batch.targets.shape[1:] if task.target_kind in ("tokens", "labels") else (1,)
     outputs = np.zeros((40, *sequence), np.int32)
     loss, errors = (np.full((40, *sequence), value, np.float32) for value in (0.5, 1))
     metrics = task.evaluate(Predictions(loss, errors, np.ones(40), outputs, outputs), examples).metrics
     assert metrics and all(isinstance(value, float) for value in metrics.values())
     assert not any(key.startswith(("eval", "validation", "test")) for key in metrics)
     assert any(key.startswith("baseline/") for key in metrics)
-    assert task.target != "tokens" or {f"free_running/{task.error_rate}", "exposure_bias_gap"} <= set(metrics)
+    assert task.target_kind != "tokens" or {f"free_running/{task.error_rate}", "exposure_bias_gap"} <= set(metrics)
 
 
 def test_a_task_is_loaded_once_in_a_process():

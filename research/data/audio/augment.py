@@ -86,11 +86,11 @@ class SpeechOptions(FeatureOptions):
             "frequency_mask_mels": (1, self.num_mels),
         }  # fmt: skip
         used = {name for name in ranges if getattr(self, USED_WITH.get(name, name))}
-        require_between(self, "task", **{name: ends for name, ends in ranges.items() if name in used})
+        require_between(self, self.section, **{name: ends for name, ends in ranges.items() if name in used})
         for name, other in USED_WITH.items():
-            require_default(self, "task", name, getattr(self, other) > 0, f"task.{other}=0")
+            require_default(self, self.section, name, getattr(self, other) > 0, f"{self.section}.{other}=0")
         low, high = self.min_snr_db, self.max_snr_db
-        require(low <= high, "task.min_snr_db", low, f"at most task.max_snr_db={high:g}")
+        require(low <= high, f"{self.section}.min_snr_db", low, f"at most {self.section}.max_snr_db={high:g}")
 
 
 def max_frames(frames: int, options: SpeechOptions) -> int:

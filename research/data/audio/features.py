@@ -16,7 +16,7 @@ recording has the same features alone and in a batch. Padding is zero.
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import kaldi_native_fbank
 import numpy as np
@@ -39,6 +39,8 @@ MEL_HZ, MEL_FACTOR = 700, 1127
 class FeatureOptions:
     """From audio to features: log-mel filterbank, normalized, with differences, stacked. Saved with a run."""
 
+    section: ClassVar[str] = "task"
+    """Section of the options, for messages."""
     sample_rate: int = 8000
     """Samples a second; recordings of another rate are resampled."""
     num_mels: int = 40
@@ -61,15 +63,32 @@ class FeatureOptions:
 
     def __post_init__(self) -> None:
         require_between(
-            self, "task", sample_rate=(4000, 48000), num_mels=(4, 256), frame_ms=(5, 200), hop_ms=(1, 200),
+            self, self.section, sample_rate=(4000, 48000), num_mels=(4, 256), frame_ms=(5, 200), hop_ms=(1, 200),
             deltas=(0, 2), stack=(1, 16),
         )  # fmt: skip
-        require(self.hop_ms <= self.frame_ms, "task.hop_ms", self.hop_ms, f"at most task.frame_ms={self.frame_ms:g}")
+        require(
+            self.hop_ms <= self.frame_ms,
+            f"{self.section}.hop_ms",
+            self.hop_ms,
+            f"at most {self.section}.frame_ms={self.frame_ms:g}",
+        )
         half, high, top = self.sample_rate / 2, self.highest_hz, self.top_hz
-        require(high == 0 or 0 < high <= half, "task.highest_hz", high, f"0, or at most {half:g}, half the sample rate")
-        require(0 <= self.lowest_hz < top, "task.lowest_hz", self.lowest_hz, f"at least 0, less than {top:g}")
+        require(
+            high == 0 or 0 < high <= half,
+            f"{self.section}.highest_hz",
+            high,
+            f"0, or at most {half:g}, half the sample rate",
+        )
+        require(
+            0 <= self.lowest_hz < top, f"{self.section}.lowest_hz", self.lowest_hz, f"at least 0, less than {top:g}"
+        )
         fits = self._narrowest() > 0
-        require(fits, "task.num_mels", self.num_mels, "fewer: a filter would hold no frequency of a frame's spectrum")
+        require(
+            fits,
+            f"{self.section}.num_mels",
+            self.num_mels,
+            "fewer: a filter would hold no frequency of a frame's spectrum",
+        )
 
     @property
     def top_hz(self) -> float:

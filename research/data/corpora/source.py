@@ -73,6 +73,54 @@ class Source:
             return _builder(self.folder).as_data_source(self.split, decoders=skip)
 
 
+@dataclass(frozen=True)
+class Column:
+    """A feature of a prepared data set, and how its values are given."""
+
+    raw: bool = False
+    """Whether its values are the bytes of an image or audio file."""
+    names: tuple[str, ...] = ()
+    """Names of the classes of a class label."""
+    rate: int = 0
+    """Samples a second of audio that is no file; 0: unknown."""
+
+    def value(self, value: Any) -> Any:
+        """Return a value of the feature as plain data: texts as str, classes by name."""
+        if self.names:
+            return self.names[int(value)] if np.ndim(value) == 0 else [self.names[int(item)] for item in value]
+        if isinstance(value, bytes) and not self.raw:
+            return value.decode(errors="replace")
+        if (isinstance(value, np.ndarray) and value.dtype == object) or isinstance(value, list):
+            return [item.decode(errors="replace") if isinstance(item, bytes) else item for item in value]
+        return value
+
+
+def columns(folder: Path) -> dict[str, Column]:
+    """Return the features of a prepared data set; those of nested features by their path.
+
+    Raises:
+        UserError: if the folder cannot be read.
+    """
+    with reading(folder):
+        return _columns(_builder(folder).info.features)
+
+
+def _columns(features: Any, prefix: str = "") -> dict[str, Column]:
+    import tensorflow_datasets as tfds
+
+    found: dict[str, Column] = {}
+    for name, feature in features.items():
+        inner = getattr(feature, "feature", feature)
+        if isinstance(inner, Mapping | tfds.features.FeaturesDict):
+            found |= _columns(inner, f"{prefix}{name}/")
+            continue
+        lazy = isinstance(inner, tfds.features.Audio) and getattr(inner, "_lazy_decode", False)
+        raw = isinstance(inner, tfds.features.Image) or lazy
+        names = tuple(inner.names or ()) if isinstance(inner, tfds.features.ClassLabel) else ()
+        found[prefix + name] = Column(raw, names, getattr(inner, "_sample_rate", None) or 0)
+    return found
+
+
 def counts(folder: Path) -> dict[str, int]:
     """Return the number of examples of each split of a prepared corpus.
 

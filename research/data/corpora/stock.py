@@ -17,7 +17,7 @@ from typing import Any
 from research.data.corpora.corpus import Corpus, remove_incomplete
 from research.data.corpora.fetch import data_folder, lock, manual_folder, writing
 from research.data.corpora.source import reading
-from research.errors import UserError
+from research.errors import UserError, suggest
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,10 +25,10 @@ class TfdsCorpus(Corpus):
     """A corpus whose builder is part of TFDS."""
 
     source: str = "TFDS"
-    builder_class: str
-    """Module and name of its builder in TFDS."""
-    archives: tuple[str, ...]
-    """Names of the files that it is made of."""
+    builder_class: str = ""
+    """Module and name of its builder in TFDS; empty: TFDS finds it by the name of the corpus."""
+    archives: tuple[str, ...] = ()
+    """Names of the files that it is made of, where they may be put by hand."""
 
     def prepare(self, config: str | None = None) -> Path:
         folders = self._folders(config or next(iter(self.configs), ""))
@@ -48,13 +48,26 @@ class TfdsCorpus(Corpus):
         Raises:
             UserError: if a prepared folder is damaged.
         """
+        import tensorflow_datasets as tfds
+
         module, _, name = self.builder_class.rpartition(".")
-        builder = getattr(importlib.import_module(f"tensorflow_datasets.{module}"), name)
+        try:
+            builder = (
+                getattr(importlib.import_module(f"tensorflow_datasets.{module}"), name)
+                if name
+                else tfds.builder_cls(self.name)
+            )
+        except tfds.core.DatasetNotFoundError as error:
+            close = suggest(self.name, tfds.list_builders(with_community_datasets=False)).partition(", ")[0]
+            where = f"TFDS has no builder of that name, and {data_folder()} no prepared data; {close}"
+            raise UserError(f"tfds:{self.name}: {where}") from error
+        if builder.__module__.startswith("tensorflow_datasets."):  # not one that a user has registered
+            require_tensorflow(self.name)
+        make: Any = builder  # TFDS decorates the constructor in a way that hides its parameters
         with reading(data_folder() / self.name):
-            return builder(config=config, data_dir=data_folder(), file_format="array_record")
+            return make(config=config, data_dir=data_folder(), file_format="array_record")
 
     def _write(self, config: str | None) -> Path:
-        require_tensorflow(self.name)
         builder = self.builder(config)
         folder = Path(builder.data_path)
         with writing(data_folder()), lock(data_folder() / f".{self.name}.lock"):
@@ -74,7 +87,7 @@ class TfdsCorpus(Corpus):
             if isinstance(error, OSError) and error.errno:  # of the system, not of a download or of an archive's reader
                 raise
             reason = " ".join(str(error).partition("\n")[0].split()).removesuffix(":") or type(error).__name__
-            names = ", ".join(self.archives)
+            names = ", ".join(self.archives) or "those that the builder names"
             advice = f"archives that are put into {manual_folder()} by hand are taken from there: {names}"
             raise UserError(f"{self.name} cannot be prepared: {reason}; {advice}") from error
 

@@ -85,6 +85,11 @@ def decode_image(file: bytes) -> Image.Image:
         return to_rgb(image)
 
 
+def image_of(array: np.ndarray) -> Image.Image:
+    """Return the image of pixels [Y, X], [Y, X, 1] or [Y, X, 3] in RGB."""
+    return to_rgb(Image.fromarray(np.squeeze(array)))
+
+
 def to_rgb(image: Image.Image) -> Image.Image:
     """Return the image in RGB, on white where it is transparent."""
     if image.mode.startswith(("I", "F")):

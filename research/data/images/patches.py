@@ -21,10 +21,12 @@ class ImageField(Field):
     """rows, columns or patches."""
     patch: int
     """patches: rows and columns of a patch."""
+    side: int = STAMP_SIZE
+    """Rows and columns of the square that a file is scaled to first."""
 
     def load(self, source: str) -> UInt8[np.ndarray, "Y X 3"]:
         """Return the image of a file in a square."""
-        return fit_square(load_image(source), STAMP_SIZE)
+        return fit_square(load_image(source), self.side)
 
     def encode(self, value: UInt8[np.ndarray, "Y X 3"]) -> Float[np.ndarray, "S D"]:
         """Return an image, from 0 to 255, as a sequence."""

@@ -5,6 +5,7 @@ bilinear interpolation; past its edges there are zeros. So zero has to be the ba
 """
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -17,6 +18,8 @@ from research.options import require_between
 class WarpOptions:
     """Random distortion of each image at each update: uniform, up to the option in either direction."""
 
+    section: ClassVar[str] = "task"
+    """Section of the options, for messages."""
     shift: float = 0.0
     """Pixels that an image moves, down and to the side."""
     scale: float = 0.0
@@ -25,7 +28,7 @@ class WarpOptions:
     """Columns that a row moves to the side for each row that it is off the middle: images lean."""
 
     def __post_init__(self) -> None:
-        require_between(self, "task", shift=(0, 32), scale=(0, 0.5), shear=(0, 1))
+        require_between(self, self.section, shift=(0, 32), scale=(0, 0.5), shear=(0, 1))
 
 
 def warp(images: Float[Array, "N Y X C"], key: Array, options: WarpOptions) -> Float[Array, "N Y X C"]:

@@ -1,0 +1,54 @@
+"""`evaluate`: the metrics of a trained model on a split, or on other data."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from research.cli.parser import parse_command
+from research.errors import UserError
+from research.options import require
+
+EVERYTHING = 2**31 - 1
+
+
+@dataclass(frozen=True)
+class Evaluate:
+    """Print the metrics of a trained model on a split of its data, or on other data of the same form."""
+
+    run: Path
+    """run directory, such as runs/attention/TRIAL"""
+    split: Literal["validation", "test"] = "test"
+    """the split that is scored"""
+    source: str = ""
+    """other data, for a run of the task dataset: what task.source takes; all rows are scored if it has no splits"""
+    limit: int = 0
+    """most examples, by a fixed random order; 0: all"""
+    per_example: Path | None = None
+    """write a JSON object a line for each example: where it is from, its targets, the prediction, and its error"""
+
+    def __post_init__(self) -> None:
+        require(self.limit >= 0, "--limit", self.limit, "at least 0")
+
+
+def run(args: Sequence[str]) -> None:
+    """Print the metrics."""
+    options = parse_command(Evaluate, args, "evaluate")
+    from research.inference.model import load  # `--help` does not need it
+    from research.inference.per_example import lines
+
+    if options.per_example and not options.per_example.parent.is_dir():
+        raise UserError(f"--per-example={options.per_example}: must be a file in a folder that exists")
+    model = load(options.run)
+    evaluation, examples, predictions = model.score(options.split, options.source, options.limit or EVERYTHING)
+    width = max(map(len, evaluation.metrics))
+    print(f"{len(examples.batch.inputs):,} examples of {options.source or f'the {options.split} split'}")
+    for name, value in evaluation.metrics.items():
+        print(f"{name:<{width}}  {value:.6g}")
+    for name, signature in (evaluation.signatures or {}).items():
+        print(f"{name}: {signature}")
+    if options.per_example:
+        with options.per_example.open("w", encoding="utf-8") as file:
+            file.writelines(json.dumps(line, ensure_ascii=False) + "\n" for line in lines(model, examples, predictions))
+        print(f"written: {options.per_example}")

@@ -1,0 +1,120 @@
+"""Text: characters, words, subwords, or symbols that stand between separators."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+
+from research.batch import InputKind, TargetKind
+from research.data.fields.field_options import FieldOptions, InputOptions, TargetOptions, as_text, scalar
+from research.data.text import UNKNOWN_TEXT, Subwords, Symbols, Tagged, Text, normalize
+from research.options import require, require_between, require_default
+
+Tokenizer = Literal["characters", "words", "subwords", "symbols"]
+
+
+@dataclass(frozen=True)
+class TextOptions(FieldOptions):
+    """How text becomes tokens."""
+
+    tokenizer: Tokenizer = "characters"
+    """Tokens: characters, words between spaces, subwords of sentencepiece, or symbols between `separator`."""
+    separator: str = " "
+    """symbols: text between two symbols."""
+    vocab_size: int = 2000
+    """subwords: number of subwords."""
+    min_count: int = 1
+    """Tokens that occur fewer times in training are <unk>."""
+    lowercase: bool = False
+    """Whether texts are put into lower case."""
+    unicode: Literal["NFC", "NFKC"] = "NFC"
+    """Unicode normalization: composed characters, or compatible ones as well."""
+
+    def __post_init__(self) -> None:
+        require_between(self, self.section, vocab_size=(1, 2**20), min_count=(1, 2**31))
+        by = f"{self.section}.tokenizer={self.tokenizer}"
+        require_default(self, self.section, "separator", self.tokenizer == "symbols", by)
+        require_default(self, self.section, "vocab_size", self.tokenizer == "subwords", by)
+        require_default(self, self.section, "min_count", self.tokenizer != "subwords", by)
+        require(bool(self.separator), f"{self.section}.separator", "''", "text, such as a space or ;")
+
+    def clean(self, value: Any) -> str:
+        """Return a text as it is trained on: normalized, with one space for all white space.
+
+        Raises:
+            ValueError: if it is empty, or no text.
+        """
+        text = as_text(scalar(value))
+        text = normalize(text.lower() if self.lowercase else text, self.unicode)
+        if not text:
+            raise ValueError("is empty; must be text")
+        return text
+
+    def fit_text(self, texts: Sequence[str]) -> Text:
+        """Return the vocabulary of training texts."""
+        changes: dict[str, Any] = {"lowercase": self.lowercase, "unicode": self.unicode, "open": True}
+        if self.tokenizer == "subwords":
+            return replace(Subwords.fit(texts, self.vocab_size, f"{self.section}.vocab_size"), **changes)
+        separator = {"characters": "", "words": " "}.get(self.tokenizer, self.separator)
+        unknown = {"unknown_text": UNKNOWN_TEXT} if self.tokenizer == "characters" else {}
+        return replace(Symbols.fit(texts, separator, self.min_count), **changes, **unknown)
+
+
+@dataclass(frozen=True)
+class TextInput(TextOptions, InputOptions):
+    """Text: characters, words, subwords or symbols."""
+
+    kind: ClassVar[InputKind] = "tokens"
+    unit: ClassVar[str] = "tokens of the input"
+    usual: ClassVar = ("input", "source", "text", "word", "lemma")
+    name: Literal["text"] = "text"
+    tags_column: str = ""
+    """Column of symbols that are put in front of the text, each a token of its own, such as V;PST."""
+    tags_separator: str = ";"
+    """Text between two tags."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require_default(self, self.section, "tags_separator", bool(self.tags_column), "task.input.tags_column=''")
+        require(bool(self.tags_separator), "task.input.tags_separator", "''", "text, such as ;")
+
+    def read(self, row: Mapping[str, Any], columns: Sequence[str], folder: Path) -> str | tuple[str, ...]:
+        text = self.clean(row[columns[0]])
+        if not self.tags_column:
+            return text
+        tags = as_text(scalar(row[self.tags_column])).strip()
+        return *(tag for tag in tags.split(self.tags_separator) if tag), text
+
+    def fit(self, values: Sequence[Any]) -> Text | Tagged:
+        if not self.tags_column:
+            return self.fit_text(values)
+        tags = Symbols.fit((self.tags_separator.join(value[:-1]) for value in values), self.tags_separator)
+        return Tagged(self.fit_text([value[-1] for value in values]), tags)
+
+
+@dataclass(frozen=True)
+class TextTarget(TextOptions, TargetOptions):
+    """Text: characters, words, subwords or symbols."""
+
+    kind: ClassVar[TargetKind] = "tokens"
+    usual: ClassVar = ("target", "output", "text", "sentence", "transcript", "translation", "caption", "inflected")
+    name: Literal["text"] = "text"
+
+    def read(self, row: Mapping[str, Any], columns: Sequence[str], folder: Path) -> list[str]:
+        """Return the texts that are right, the first of them to train on."""
+        values: list[Any] = []
+        for column in columns:
+            value = row[column]
+            values += list(value) if isinstance(value, list | tuple | np.ndarray) else [value]
+        texts = [self.clean(value) for value in values if value is not None and value != ""]
+        if not texts:
+            raise ValueError("is empty; must be text")
+        return list(dict.fromkeys(texts))
+
+    def fit(self, values: Sequence[Any]) -> Text:
+        return self.fit_text([texts[0] for texts in values])
+
+    def encode(self, field: Text, value: list[str]) -> list[int]:
+        return field.tokens(value[0])

@@ -1,0 +1,39 @@
+"""What `task.source` names: a file, a folder, a data set of TFDS, or a corpus of `data list`."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from research.data.corpora import CORPORA
+from research.data.tables.files import Format, read_file
+from research.data.tables.folders import SPLIT_NAMES, read_folder
+from research.data.tables.table import Rows
+from research.data.tables.tfds import PREFIX, read_tfds
+from research.errors import UserError, suggest
+
+
+def read_source(source: str, names: Mapping[str, str], written: Format) -> Mapping[str, Rows]:
+    """Return the rows of a source by split; under "" where it has no splits.
+
+    Args:
+        source: path of a file or folder, tfds:NAME[/CONFIG], or the name of a corpus.
+        names: file of a split, or name of a split of TFDS, by our name of the split; "": the usual one.
+        written: how files of separated values are written.
+
+    Raises:
+        UserError: if there is no such source, or it cannot be read.
+    """
+    if not source:
+        raise UserError("task.source must be given: a file, a folder, tfds:NAME, or a corpus of `data list`")
+    path = Path(source).expanduser()
+    if source.startswith(PREFIX) or (source in CORPORA and not path.exists()):
+        return read_tfds(source, names)
+    given = {split: name for split in SPLIT_NAMES if (name := names.get(split))}
+    if path.is_dir() and not given:
+        return read_folder(path, written)
+    if path.is_dir():
+        return {split: read_file(path / name, written) for split, name in given.items()}
+    if not path.exists():
+        hint = "" if "/" in source or "." in source else f"; of the corpora, {suggest(source, CORPORA)}"
+        raise UserError(f"task.source={source}: no such file or folder{hint}")
+    whole = {"train" if given else "": read_file(path, written)}
+    return whole | {split: read_file(path.parent / name, written) for split, name in given.items()}

@@ -1,0 +1,44 @@
+"""Train, validation and test: those of the source, or made by a hash of a column, the same on every machine."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from research.data.corpora.corpus import SPLITS, hash_fraction
+from research.data.tables.table import Rows, Selection
+from research.errors import UserError
+
+FRACTION = 0.1
+"""Fraction of validation, and of test, where the source has no such split."""
+
+
+def split_rows(tables: Mapping[str, Rows], key: Callable[[Mapping[str, Any]], str], source: str) -> Mapping[str, Rows]:
+    """Return the rows of all three splits; those that the source lacks are a tenth of its keys each.
+
+    Rows with the same key are in the same split.
+
+    Args:
+        tables: rows by split; under "" where the source has no splits.
+        key: what decides the split of a row.
+        source: name of the source, for messages.
+    """
+    splits: dict[str, Rows] = {split: rows for split, rows in tables.items() if split}
+    if "train" not in splits and "" not in tables:
+        raise UserError(f"{source}: has {' and '.join(splits)}, but no training split; call it train")
+    whole = tables[""] if "" in tables else splits["train"]
+    missing = [split for split in ("test", "validation") if split not in splits]
+    if missing:
+        keys = [key(whole[row]) for row in range(len(whole))]
+        places = np.array([hash_fraction(text) for text in keys])
+        chosen = np.full(len(keys), "train", object)
+        for number, split in enumerate(missing):
+            chosen[(places >= FRACTION * number) & (places < FRACTION * (number + 1))] = split
+        made = {split: Selection(whole, np.flatnonzero(chosen == split)) for split in ("train", *missing)}
+        if empty := next((split for split in made if not len(made[split])), ""):
+            count = len(set(keys))
+            raise UserError(
+                f"{source}: {count} different keys are too few to split: {empty} has none; give files of splits"
+            )
+        splits |= made
+    return {split: splits[split] for split in SPLITS}

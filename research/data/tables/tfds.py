@@ -1,0 +1,87 @@
+"""Data sets in the format of TFDS, as rows: those that TFDS has builders for, and those that lie in the data folder.
+
+Features of features are columns by their path: captions/text. Texts are str, a class label is its name, images and
+compressed audio are the bytes of their files.
+"""
+
+import functools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from research.data.corpora import CORPORA
+from research.data.corpora.corpus import PackageCorpus
+from research.data.corpora.source import Column, Source, columns, counts
+from research.data.corpora.stock import TfdsCorpus
+from research.data.tables.folders import SPLIT_NAMES
+from research.data.tables.table import Rows, Table
+from research.errors import UserError, suggest
+
+PREFIX = "tfds:"
+
+
+@dataclass(frozen=True)
+class TfdsRows(Rows):
+    """Examples of a split of a prepared data set, read on access."""
+
+    source: Source
+    kinds: Mapping[str, Column]
+    in_memory: bool = False
+
+    @property
+    def columns(self) -> Sequence[str]:
+        return list(self.kinds)
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    def __getitem__(self, row: int) -> dict[str, Any]:
+        example = self.source[row]
+        return {name: kind.value(functools.reduce(lambda x, part: x[part], name.split("/"), example))
+                for name, kind in self.kinds.items()}  # fmt: skip
+
+    def place(self, row: int) -> str:
+        return f"{self.source.folder}: {self.source.split}, example {row + 1}"
+
+
+def read_tfds(name: str, names: Mapping[str, str]) -> Mapping[str, Rows]:
+    """Return the rows of a data set by split.
+
+    Args:
+        name: tfds:NAME[/CONFIG], or the name of a corpus of `data list`.
+        names: TFDS's name of a split, such as "train_clean100+train_clean360"; "": the usual one.
+
+    Raises:
+        UserError: if there is no such data set, or it cannot be prepared or read.
+    """
+    known = CORPORA.get(name)
+    if isinstance(known, PackageCorpus):
+        folder = known.prepare()
+        splits = _find_splits(name, counts(folder), names)
+        return {split: Table(known.columns(part), Path(f"{name}: {part}")) for split, part in splits.items()}
+    name, _, config = name.removeprefix(PREFIX).partition("/")
+    corpus = CORPORA.get(name)
+    if not isinstance(corpus, TfdsCorpus):
+        corpus = TfdsCorpus(name=name, summary="", license="", megabytes=0, citation="")
+    folder = corpus.prepare(config or None)
+    kinds = columns(folder)
+    raw = tuple(name for name, kind in kinds.items() if kind.raw and "/" not in name)
+    splits = _find_splits(name, counts(folder), names)
+    return {split: TfdsRows(Source(str(folder), part, raw), kinds) for split, part in splits.items()}
+
+
+def _find_splits(name: str, sizes: Mapping[str, int], names: Mapping[str, str]) -> dict[str, str]:
+    """Return the data set's name of each split that it has."""
+    splits = {}
+    for split, usual in SPLIT_NAMES.items():
+        if given := names.get(split):
+            for part in given.split("+"):
+                if part.partition("[")[0] not in sizes:
+                    raise UserError(f"task.{split}={given}: {name} has no split {part}; {suggest(part, sizes)}")
+            splits[split] = given
+        elif present := next((known for known in usual if sizes.get(known)), ""):
+            splits[split] = present
+    if not splits and len(sizes) == 1:
+        return {"": next(iter(sizes))}
+    return splits

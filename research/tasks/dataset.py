@@ -1,0 +1,331 @@
+"""Data of any source with an input and a target column: files, folders, TFDS, and the corpora of `data list`.
+
+The source says what its splits are, or they are made by a hash of a column (`research/data/tables/splits.py`). What is
+fitted (vocabulary, mean, classes, sizes of the model) is fitted to the training split alone. A row that cannot be used
+stops the program with one line, or is skipped and counted (`task.on_error`).
+
+A training set of at most `MEMORY` bytes is held on the device; a larger one is read while the model trains. A batch is
+the same function of key and step either way.
+"""
+
+import functools
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from jaxtyping import Array, Int
+
+from research.batch import FIRST_SYMBOL, InputKind, TargetKind, TaskSpec
+from research.data.batching import Buckets, Example, Examples, in_buckets, target_steps
+from research.data.corpora.corpus import SPLITS
+from research.data.fields import InputOptions, TargetOptions
+from research.data.fields.series import SeriesInput
+from research.data.fields.text import TextInput, TextTarget
+from research.data.processor import Processor
+from research.data.streaming import Records, Stream
+from research.data.tables.files import Format
+from research.data.tables.source import read_source
+from research.data.tables.splits import split_rows
+from research.data.tables.table import Rows, check_columns, group
+from research.data.tables.values import Fields, Values, columns_of
+from research.data.text import Text
+from research.errors import UserError
+from research.options import require, require_between
+from research.tasks.corpus_task import CorpusTask, InMemory, Prepared, spread
+from research.tasks.metrics import chosen, edits, text
+from research.tasks.task import EvalExamples, Evaluation, Predictions, Split
+
+MEMORY = 2**30
+"""Bytes of training examples that are held on the device."""
+SAMPLE, FILE_SAMPLE = 500_000, 1000
+"""Training examples, spread evenly, that fields are fitted to: of rows, and of files."""
+FEW = 5000
+"""Texts among which the best constant answer is looked for; of more, the most frequent is taken."""
+
+
+@dataclass(frozen=True)
+class Dataset(CorpusTask):
+    """Your own files, a data set of TFDS or a corpus: an input column to a target column."""
+
+    name: Literal["dataset"] = "dataset"
+    source: str = ""
+    """A file (.tsv, .csv, .jsonl, .npz, also .gz), a folder, tfds:NAME[/CONFIG], or a corpus of `data list`."""
+    train: str = ""
+    """File of the training split within the source, or TFDS's name of it; empty: found by its name."""
+    validation: str = ""
+    """The same of the validation split."""
+    test: str = ""
+    """The same of the test split."""
+    split_by: str = ""
+    """Column by whose hash rows are split where the source has no splits, such as speaker; empty: the input."""
+    delimiter: str = ""
+    """Character between two values of a row; empty: a tab in .tsv, a comma in .csv."""
+    quoting: Literal["auto", "none", "double"] = "auto"
+    """Whether values may stand in double quotes; auto: in .csv, not in .tsv."""
+    header: bool = True
+    """Whether the first row names the columns; otherwise their names are 1, 2, ..."""
+    on_error: Literal["stop", "skip"] = "stop"
+    """What a row that cannot be used does: stop with an error, or be skipped and counted."""
+    max_input_length: int = 0
+    """Training examples with a longer input are left out; 0: none."""
+    max_target_length: int = 0
+    """Training examples with a longer target are left out; 0: none."""
+    metrics: str = ""
+    """Metrics, separated by commas. Text: cer, wer, bleu, chrf, exact_match. Classes: accuracy, macro_f1. Numbers:
+    mse, mae. Empty: all, but for text cer, wer, exact_match."""
+    language: str = ""
+    """Language of the target as a two-letter code; it chooses the tokenizer of bleu."""
+    input: InputOptions = field(default_factory=TextInput)
+    target: TargetOptions = field(default_factory=TextTarget)
+
+    def __post_init__(self) -> None:
+        require_between(self, "task", max_input_length=(0, 2**31), max_target_length=(0, 2**31))
+        require(len(self.delimiter) <= 1, "task.delimiter", repr(self.delimiter), "one character")
+        chosen.names(self.metrics, self.target.kind)
+
+    @property
+    def input_kind(self) -> InputKind:
+        return self.input.kind
+
+    @property
+    def target_kind(self) -> TargetKind:
+        return self.target.kind
+
+    @property
+    def length_unit(self) -> str:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """What `by_length` counts."""
+        return self.input.unit
+
+    @property
+    def token_unit(self) -> str:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """What a token of the target is."""
+        return self.target.unit
+
+    @functools.cached_property
+    def tables(self) -> Mapping[str, Rows]:
+        """Rows of all splits."""
+        tables = self.read()
+        first = next(iter(tables.values()))
+        by = self.split_column(first)
+        check_columns(first, self.source, {"task.split_by": by})
+        return split_rows(tables, lambda row: str(row[by]), self.source)
+
+    def split_column(self, rows: Rows) -> str:
+        """Return the column whose hash decides the split of a row."""
+        identity = self.input.id if isinstance(self.input, SeriesInput) else ""
+        return self.split_by or identity or self.fields.columns(rows, self.source)[0][0]
+
+    def input_columns(self, rows: Rows, source: str) -> list[str]:
+        """Return the columns of the input, where the target may be missing."""
+        return columns_of(self.input, rows, source, [])
+
+    def read(self) -> Mapping[str, Rows]:
+        """Return the rows by split, under "" where the source has none; a series in a row."""
+        names = {"train": self.train, "validation": self.validation, "test": self.test}
+        tables = read_source(self.source, names, Format(self.delimiter, self.quoting, self.header))
+        if isinstance(self.input, SeriesInput) and (by := self.input.id):
+            order = {"task.input.time": self.input.time} if self.input.time else {}
+            for rows in tables.values():
+                check_columns(rows, self.source, {"task.input.id": by, **order})
+            grouped = {split: group(rows, by, self.input.time, Path(self.source)) for split, rows in tables.items()}
+            tables = grouped
+        if isinstance(self.input, TextInput) and (tags := self.input.tags_column):
+            check_columns(next(iter(tables.values())), self.source, {"task.input.tags_column": tags})
+        return tables
+
+    @functools.cached_property
+    def splits(self) -> Mapping[str, Values]:
+        """Usable pairs of each split."""
+        return {split: Values.of(rows, self.fields, self.source) for split, rows in self.tables.items()}
+
+    @functools.cached_property
+    def fields(self) -> Fields:
+        """The two fields."""
+        return Fields(self.input, self.target, self.on_error == "skip")
+
+    @functools.cached_property
+    def prepared(self) -> Prepared:
+        train = self.splits["train"]
+        rows = spread(len(train), FILE_SAMPLE if self.input.per_file else SAMPLE)
+        source = self.input.fit([value for _, value, _ in train.load(rows)])
+        targets = list(train.targets(spread(len(train), SAMPLE)).values())
+        if not targets:
+            raise UserError(f"{self.source}: no training row is usable; the first: {next(iter(train.skipped), 'none')}")
+        target: Any = self.target.fit(targets)
+        frequent = _most_frequent(self._texts(targets))
+        processor = Processor(source, target, frequent)
+        records = Encoded(train, self.target.kind, self.max_input_length, self.max_target_length, processor)
+        examples, lengths = records.measure()
+        kept = np.flatnonzero(lengths[:, 0] > 0)
+        if not len(kept):
+            raise UserError(f"{self.source}: no training example is left; task.max_input_length leaves out longer ones")
+        train.note()
+        if examples is not None:
+            return Prepared(InMemory.of(examples.take(kept)), frequent, processor)
+        return Prepared(
+            Stream(replace(records, numbers=kept), in_buckets(lengths[kept]), self.target.kind), frequent, processor
+        )
+
+    @functools.cached_property
+    def spec(self) -> TaskSpec:
+        longest, target_length = self.longest
+        size, steps = self.input.shape(self.prepared.processor.input, longest)
+        target = self.prepared.processor.target
+        classes = len(target.vocabulary) if self.target.kind in ("class", "labels") else target.size
+        return TaskSpec(self.input.kind, size, steps, self.target.kind, classes, target_length)
+
+    def augment(self, inputs: Array, lengths: Int[Array, " B"], key: Array) -> tuple[Array, Int[Array, " B"]]:
+        inputs, lengths = self.input.augment(self.prepared.processor.input, inputs, lengths, key)
+        return super().augment(inputs, lengths, key)
+
+    def eval_examples(self, split: Split, count: int) -> EvalExamples:
+        if split not in self.splits:
+            raise UserError(f"{self.source}: has no {split} split; it has {', '.join(self.splits)}")
+        values = self.splits[split]
+        records = Encoded(values, self.target.kind, 0, 0, self.prepared.processor)
+        rows = np.random.default_rng(0).permutation(len(values)).tolist()
+        usable: list[tuple[Any, Any, Any, str]] = []
+        while rows and len(usable) < count:
+            part, rows = rows[: count - len(usable)], rows[count - len(usable) :]
+            encoded = records.encode(part, stored=False)
+            usable += [(*example, values[row][1], values.rows.place(values.place(row))) for row, example in encoded]
+        if not usable:
+            raise UserError(f"{self.source}: the {split} split has no usable example; must have one")
+        values.note()
+        inputs, targets, references, places = zip(*usable, strict=True)
+        examples = Examples(inputs, targets, self.target.kind)
+        order = np.argsort(examples.lengths[:, 0], kind="stable")
+        references, places = ([items[row] for row in order] for items in (references, places))
+        return EvalExamples(split, examples.take(order).batch(), references, places)
+
+    def evaluate(self, predictions: Predictions, examples: EvalExamples) -> Evaluation:
+        names, processor = chosen.names(self.metrics, self.target.kind), self.prepared.processor
+        if self.target.kind == "tokens":
+            return self._evaluate_text(predictions, examples, names)
+        metrics, targets = {"loss": edits.rate(predictions.loss, predictions.count)}, examples.batch.targets
+        if self.target.kind == "value":
+            outputs, right = map(processor.values, (predictions.outputs, targets))
+            return Evaluation(metrics | chosen.values(names, outputs, right, np.array(processor.target.mean)))
+        valid = targets >= 0  # NO_LABEL is below
+        outputs = predictions.outputs if self.target.kind == "labels" else np.argmax(predictions.outputs, axis=1)
+        frequent = processor.target.tokens(self.prepared.most_frequent)[0] - FIRST_SYMBOL
+        return Evaluation(metrics | chosen.classes(names, outputs[valid], targets[valid], frequent))
+
+    def _evaluate_text(self, predictions: Predictions, examples: EvalExamples, names: Sequence[str]) -> Evaluation:
+        target: Text = self.prepared.processor.target
+        language = self.language or "en"
+        evaluation = text.evaluate(
+            predictions,
+            examples.batch,
+            target,
+            self.prepared.most_frequent,
+            references=[[tuple(target.tokens(known)) for known in texts] for texts in examples.references],
+            texts=examples.references,
+            score=chosen.text_score(names, language),
+        )
+        if not {"bleu", "chrf"} & set(names):
+            return evaluation
+        signatures = {
+            name: value for name, value in text.signatures(language, examples.references).items() if name in names
+        }
+        return replace(evaluation, signatures=signatures)
+
+    def _texts(self, targets: Sequence[Any]) -> Sequence[str]:
+        """Return the texts, classes or labels of targets; of several references the first."""
+        if self.target.kind == "labels":
+            return [label for labels in targets for label in labels]
+        if self.target.kind == "tokens":
+            return [texts[0] for texts in targets]
+        return targets if self.target.kind == "class" else []
+
+    def fitted(self, processor: Processor, spec: TaskSpec, source: str = "") -> "Dataset":
+        """Return a task to evaluate a trained model with: nothing is fitted, and no training data is read.
+
+        Args:
+            processor: the fields that the model was trained with.
+            spec: sizes of the model.
+            source: other data; all rows are scored where it has no splits. Empty: the splits of the run.
+        """
+        task = replace(self, source=source, train="", validation="", test="") if source else replace(self)
+        known: Any = vars(task)  # of cached properties
+        known["prepared"] = Prepared(InMemory(Buckets([], [], 0), ()), processor.most_frequent, processor)
+        known["spec"] = spec
+        if source:
+            tables = task.read()
+            known["tables"] = dict.fromkeys(SPLITS, tables[""]) if "" in tables else tables
+        return task
+
+    def describe(self) -> str:
+        return f"{Path(self.source).name or self.source}, {self.input.name} to {self.target.name}"
+
+
+@dataclass(frozen=True)
+class Encoded(Records):
+    """Training examples, encoded on access."""
+
+    values: Values
+    target_kind: TargetKind
+    max_input_length: int
+    """Longest input that is trained on; 0: any."""
+    max_target_length: int
+    processor: Processor
+    numbers: Int[np.ndarray, " N"] | None = None
+    """Number of each example in `values`; None: all."""
+
+    def __getitem__(self, row: int) -> Example:
+        assert self.numbers is not None
+        ((_, example),) = self.encode([int(self.numbers[row])])
+        return example
+
+    def encode(self, numbers: Sequence[int], stored: bool = True) -> Iterator[tuple[int, Example]]:
+        """Yield the usable ones of some examples by number: as stored for training, or as a model reads them."""
+        options, processor = self.values.fields, self.processor
+        for number, value, target in self.values.load(numbers):
+            with self.values.guarded(self.values.place(number)):
+                source = options.input.stored(processor.input, value) if stored else processor.input.encode(value)
+                encoded = options.target.encode(processor.target, target)
+                if self.target_kind == "labels" and len(encoded) != len(source):
+                    raise ValueError(f"has {len(encoded)} labels for {len(source)} steps; must have one for each step")
+                yield number, (source, encoded)
+
+    def measure(self) -> tuple[Examples | None, Int[np.ndarray, "N 2"]]:
+        """Return all examples, if they fit in memory, and their lengths: 0 of those that are not trained on."""
+        options, count = self.values.fields, len(self.values)
+        lengths = np.zeros((count, 2), np.int32)
+        if options.input.per_file:
+            (_, (first, _)), *_ = [*self.encode(spread(count, 1))] or [(0, (np.zeros((1, 1)), 0))]
+            size = first.nbytes // len(first)
+            for number, target in self.values.targets(range(count)).items():
+                with self.values.guarded(self.values.place(number)):
+                    encoded = options.target.encode(self.processor.target, target)
+                    lengths[number] = options.input.steps(self.values[number][0]), self._steps(encoded)
+            self._bound(lengths)
+            if int(np.sum(lengths[:, 0], dtype=np.int64)) * size > MEMORY:
+                return None, lengths
+        inputs: list[np.ndarray] = [np.zeros(0)] * count
+        targets: list[Any] = [()] * count
+        total = 0
+        for number, (source, target) in self.encode(range(count)):
+            total += source.nbytes
+            lengths[number] = len(source), self._steps(target)
+            if total <= MEMORY:
+                inputs[number], targets[number] = source, target
+        self._bound(lengths)
+        return Examples(inputs, targets, self.target_kind) if total <= MEMORY else None, lengths
+
+    def _steps(self, target: Any) -> int:
+        return target_steps(target, self.target_kind)
+
+    def _bound(self, lengths: np.ndarray) -> None:
+        bounds = [self.max_input_length or 2**31 - 1, self.max_target_length or 2**31 - 1]
+        lengths[np.any(lengths > bounds, axis=1)] = 0
+
+
+def _most_frequent(texts: Sequence[str]) -> str:
+    """Return the most frequent text, "" of none."""
+    if len(texts) > FEW or not texts:
+        return next((common for common, _ in Counter(texts).most_common(1)), "")
+    return text.most_frequent(texts)

@@ -1,0 +1,74 @@
+"""Files of rows: what is read, and a line that names the file and the row of what is wrong."""
+
+import gzip
+
+import numpy as np
+import pytest
+
+from research.data.tables.files import Format, read_file
+from research.errors import UserError
+
+
+def rows(table):
+    return [table[row] for row in range(len(table))]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "expected"),
+    [
+        ("a.tsv", 'word\tsays\na\t"x\n', [{"word": "a", "says": '"x'}]),
+        ("a.csv", 'word,says\r\na,"x, ""y"""\r\n', [{"word": "a", "says": 'x, "y"'}]),
+        ("a.csv", "\ufeffword,says\n\nä,b\n", [{"word": "ä", "says": "b"}]),
+        ("a.jsonl", '{"a": [1, 2]}\n\n{"b": "x"}\n', [{"a": [1, 2], "b": None}, {"a": None, "b": "x"}]),
+    ],
+)
+@pytest.mark.parametrize("zipped", [False, True])
+def test_rows_have_the_names_of_the_columns(tmp_path, name, content, expected, zipped):
+    path = tmp_path / (name + ".gz" * zipped)
+    path.write_bytes(gzip.compress(content.encode()) if zipped else content.encode())
+    assert rows(read_file(path)) == expected
+
+
+def test_a_file_without_a_header_has_numbered_columns(tmp_path):
+    (tmp_path / "metadata.csv").write_text('LJ001|He said "no"|x\n')
+    table = read_file(tmp_path / "metadata.csv", Format("|", "none", header=False))
+    assert rows(table) == [{"1": "LJ001", "2": 'He said "no"', "3": "x"}]
+    assert table.place(0).endswith("metadata.csv:1")
+
+
+def test_arrays_end_at_their_lengths(tmp_path):
+    x = np.arange(12).reshape(2, 3, 2)
+    np.savez(tmp_path / "a.npz", x=x, y=[1, 2], lengths=[3, 1])
+    first, second = rows(read_file(tmp_path / "a.npz"))
+    assert first["x"].tolist() == x[0].tolist() and second["x"].tolist() == x[1, :1].tolist()
+    assert (first["y"], second["y"]) == (1, 2)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "fault"),
+    [
+        ("a.tsv", b"", "is empty"),
+        ("a.tsv", b"word\tsays\n", "has a header and no rows"),
+        ("a.tsv", b"word\tsays\na\tb\na\n", "a.tsv:3: has 1 values; must have 2"),
+        ("a.tsv", b"word\tword\na\tb\n", "two columns are called 'word'"),
+        ("a.tsv", b"word\tsays\na\t\xff\n", "a.tsv:2: is not UTF-8"),
+        ("a.tsv", b"word\tsays\na\tb\0\n", "a.tsv:2: has a NUL"),
+        ("a.csv", b'word,says\na,"b"c\n', "a.csv:2: "),
+        ("a.jsonl", b'{"a": 1}\n[1]\n', "a.jsonl:2: is no JSON object"),
+        ("a.jsonl", b'{"a": 1}\n{"a"\n', "a.jsonl:2: is no JSON"),
+        ("a.npz", b"PK", "is no .npz file"),
+        ("a.tsv.gz", b"word", "cannot be read"),
+        ("a.txt", b"word", "must end in one of .tsv, .csv, .jsonl, .npz"),
+    ],
+)
+def test_a_damaged_file_is_one_line(tmp_path, name, content, fault):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(UserError) as raised:
+        read_file(tmp_path / name)
+    assert fault in str(raised.value) and "\n" not in str(raised.value)
+
+
+def test_arrays_of_different_numbers_of_rows_are_refused(tmp_path):
+    np.savez(tmp_path / "a.npz", x=np.zeros((2, 3)), y=[1])
+    with pytest.raises(UserError, match="x 2, y 1; must be equal"):
+        read_file(tmp_path / "a.npz")

@@ -1,0 +1,268 @@
+"""Data of any source: what is fitted, what a batch holds, what is scored, and rows that cannot be used."""
+
+import json
+import pickle
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+import pytest
+
+from research.batch import EOS, FIRST_SYMBOL
+from research.data.fields import INPUTS, TARGETS
+from research.data.processor import Processor
+from research.data.streaming import Stream, Window
+from research.errors import UserError
+from research.tasks import dataset
+from research.tasks.dataset import Dataset
+from research.tasks.task import Predictions
+from tests.tasks import sources
+
+every_source = pytest.mark.parametrize("kind", sources.SOURCES)
+
+
+def first_batch(task: Dataset, size: int = 4, step: int = 3) -> Any:
+    """The batch of a step on the device; the program is compiled without the data, as in training."""
+    key = jax.random.key(0)
+    bucket = int(task.bucket(key, jax.numpy.int32(step), size))
+    data: Any = task.data
+    if task.stream:
+        batches = task.stream.batches(key, step + 1, size)
+        data = Window(np.asarray(step, np.int32), jax.tree.map(lambda x: x[None], batches[step]))
+    data = jax.tree.map(jax.numpy.asarray, data)
+    return jax.device_get(task.batch(data, key, jax.numpy.int32(step), size, bucket))
+
+
+@every_source
+def test_a_batch_has_the_sizes_of_the_model(kind, tmp_path):
+    task = sources.create(kind, tmp_path)
+    spec, batch = task.spec, first_batch(task)
+    assert spec.inputs == task.input_kind and spec.target == task.target_kind
+    if spec.inputs == "tokens":
+        assert batch.inputs.dtype == np.int32 and batch.inputs.max() < spec.input_size
+    else:
+        assert batch.inputs.shape[2] == spec.input_size and np.all(np.isfinite(batch.inputs))
+    assert batch.inputs.shape[1] <= spec.input_length and len(batch.inputs) == 4
+    if spec.target == "tokens":
+        last = batch.targets[np.arange(4), batch.target_lengths - 1]
+        assert np.all(last == EOS) and batch.targets.max() < spec.target_size
+    elif spec.target == "labels":
+        assert np.all(batch.target_lengths == batch.input_lengths)
+        assert np.all((batch.targets >= 0) == (np.arange(batch.targets.shape[1]) < batch.target_lengths[:, None]))
+    else:
+        assert batch.targets.shape == (4,) + (spec.target_size,) * (spec.target == "value")
+    assert 0 <= (task.padding or 0) < 0.5
+
+
+@every_source
+def test_a_larger_set_is_read_while_the_model_trains_and_no_number_changes(kind, tmp_path, monkeypatch):
+    task = sources.create(kind, tmp_path)
+    in_memory = [first_batch(task, step=step) for step in (0, 5)]
+    monkeypatch.setattr(dataset, "MEMORY", 100)
+    (tmp_path / "again").mkdir()
+    streamed = sources.create(kind, tmp_path / "again")
+    assert isinstance(streamed.prepared.train, Stream) and streamed.data is None
+    stream: Any = streamed.stream
+    copy = pickle.loads(pickle.dumps(stream.records))  # as worker processes get it
+    np.testing.assert_array_equal(copy[3][0], stream.records[3][0])
+    for step, expected in zip((0, 5), in_memory, strict=True):
+        jax.tree.map(np.testing.assert_array_equal, first_batch(streamed, step=step), expected)
+
+
+@every_source
+def test_what_is_saved_encodes_as_the_task_does(kind, tmp_path):
+    task = sources.create(kind, tmp_path)
+    processor = Processor.from_dict(json.loads(json.dumps(processor_of(task).to_dict())))
+    examples = task.eval_examples("test", 5)
+    again = task.fitted(processor, task.spec).eval_examples("test", 5)
+    jax.tree.map(np.testing.assert_array_equal, again.batch, examples.batch)
+    assert again.places == examples.places and 1 < len(examples.batch.inputs) <= 5
+
+
+@every_source
+def test_the_test_split_decides_nothing_that_is_fitted(kind, tmp_path):
+    task = sources.create(kind, tmp_path)
+    seen = {"train": task.tables["train"]}
+    (tmp_path / "alone").mkdir()
+    alone = sources.create(kind, tmp_path / "alone")
+    vars(alone)["tables"] = seen
+    assert alone.spec == task.spec
+    assert alone.processor().to_dict() == processor_of(task).to_dict()
+
+
+def processor_of(task: Dataset) -> Processor:
+    processor = task.processor()
+    assert processor
+    return processor
+
+
+def perfect(task: Dataset, examples: Any) -> Predictions:
+    """Predictions that are right."""
+    batch, size = examples.batch, len(examples.batch.inputs)
+    targets = batch.targets
+    sequence = task.target_kind in ("tokens", "labels")
+    zeros = np.zeros(targets.shape if sequence else (size, 1))
+    count = batch.target_lengths if sequence else np.ones(size)
+    outputs = np.eye(task.spec.target_size)[targets] if task.target_kind == "class" else targets.copy()
+    return Predictions(zeros, zeros, count, outputs, targets if task.target_kind == "tokens" else None)
+
+
+@pytest.mark.parametrize(
+    ("kind", "metrics", "best"),
+    [
+        ("pairs", "cer,wer,bleu,chrf,exact_match", {"character_error_rate": 0, "word_error_rate": 0, "exact_match": 1}),
+        ("images", "", {"accuracy": 1, "macro_f1": 1}),
+        ("labels", "", {"accuracy": 1, "macro_f1": 1}),
+        ("numbers", "", {"mse": 0, "mae": 0}),
+    ],
+)
+def test_right_predictions_have_the_best_score_and_a_baseline_has_not(kind, metrics, best, tmp_path):
+    task = sources.create(kind, tmp_path, metrics=metrics)
+    examples = task.eval_examples("test", 50)
+    found = task.evaluate(perfect(task, examples), examples).metrics
+    prefix = "free_running/" if task.target_kind == "tokens" else ""
+    baseline = "baseline/mean/" if kind == "numbers" else "baseline/most_frequent/"
+    for name, value in best.items():
+        assert found[prefix + name] == pytest.approx(value, abs=1e-4)
+        assert abs(found[baseline + name] - value) > 0.2
+
+
+def test_any_reference_is_right(tmp_path):
+    task = sources.create("pairs", tmp_path)
+    examples = task.eval_examples("test", 30)
+    second = [row for row, texts in enumerate(examples.references) if len(texts) == 2]
+    right = perfect(task, examples)
+    outputs = np.pad(right.outputs, ((0, 0), (0, 1)))
+    for row in second:
+        tokens = [*processor_of(task).text.tokens(examples.references[row][1]), EOS]
+        outputs[row, : len(tokens)] = tokens
+    predictions = Predictions(right.loss, right.errors, right.count, outputs, right.teacher_forced)
+    metrics = task.evaluate(predictions, examples).metrics
+    assert second and metrics["free_running/exact_match"] == 1 and metrics["free_running/edit_error_rate"] == 0
+
+
+def test_values_are_scored_in_their_own_unit(tmp_path):
+    task = sources.create("numbers", tmp_path)
+    examples = task.eval_examples("test", 50)
+    y = np.load(tmp_path / "sums.npz")["y"]
+    values = processor_of(task).values(examples.batch.targets)
+    assert all(np.min(np.abs(y - value)) < 1e-3 for value in values)
+    predictions = perfect(task, examples)
+    shifted = Predictions(predictions.loss, predictions.errors, predictions.count, predictions.outputs + 1)
+    deviation = processor_of(task).target.deviation[0]  # pyright: ignore[reportAttributeAccessIssue]
+    assert task.evaluate(shifted, examples).metrics["mae"] == pytest.approx(deviation, rel=1e-4)
+
+
+def test_macro_f1_by_hand(tmp_path):
+    task = sources.create("images", tmp_path)
+    examples = task.eval_examples("test", 50)
+    right = perfect(task, examples)
+    wrong = Predictions(right.loss, right.errors, right.count, np.tile([1.0, 0.0], (len(right.outputs), 1)))
+    first = np.mean(examples.batch.targets == 0)
+    assert task.evaluate(wrong, examples).metrics["macro_f1"] == pytest.approx(2 * first / (1 + first) / 2)
+
+
+def test_tags_are_tokens_of_their_own(tmp_path):
+    task = sources.create("pairs", tmp_path)
+    field: Any = processor_of(task).input
+    tokens = field.encode(field.load("abc\tV;PST")).tolist()
+    assert len(tokens) == 5 and min(tokens[:2]) >= field.text.size and max(tokens[2:]) < field.text.size
+    assert field.axis(("V", "PST", "abc")).labels == ["V", "PST", "a", "b", "c"]
+    assert field.encode(("new", "abc"))[0] == field.text.size  # <unk>
+    with pytest.raises(UserError, match="must be a text, a tab and tags"):
+        field.load("abc")
+
+
+TSV = "word\tsays\n" + "".join(f"w{number}\ts{number % 3}\n" for number in range(60))
+
+
+def written(tmp_path: Path, text: str, **options: Any) -> Dataset:
+    (tmp_path / "a.tsv").write_text(text)
+    return Dataset(source=str(tmp_path / "a.tsv"), **options)
+
+
+@pytest.mark.parametrize(
+    ("row", "options", "fault"),
+    [
+        ("new\t", {}, r"a.tsv:62: says is empty; must be text"),
+        ("new\tx", {"target": {"name": "number"}}, r"says is 's0'; must be a number"),
+        ("new\tsay", {"input": {"name": "audio"}}, r"a.tsv:2: word is 'w0', and .*w0 is no file"),
+        ("../../etc/passwd\tx", {"input": {"name": "image", "suffix": ".png"}}, r"is no file"),
+        ("new\ts s", {"target": {"name": "labels"}}, r"has 1 labels for \d steps"),
+        ("new\tsay", {"input": {"name": "text", "column": "wrd"}}, r"task.input.column=wrd: .* did you mean word"),
+        ("new\tsay", {"split_by": "speaker"}, r"task.split_by=speaker: .* no such column"),
+        ("new\tsay", {"max_input_length": 1}, r"no training example is left"),
+    ],
+)
+def test_a_row_that_cannot_be_used_is_one_line(tmp_path, row, options, fault):
+    fields = {key: {"input": INPUTS, "target": TARGETS}[key][value["name"]](**value)
+              for key, value in options.items() if isinstance(value, dict)}  # fmt: skip
+    with pytest.raises(UserError, match=fault) as raised:
+        task = written(tmp_path, TSV + row + "\n", **{**options, **fields})
+        _ = task.spec
+    assert "\n" not in str(raised.value)
+
+
+def test_a_path_outside_of_the_folder_is_refused(tmp_path):
+    (tmp_path / "secret.wav").write_bytes(b"x")
+    (tmp_path / "data").mkdir()
+    task = written(
+        tmp_path / "data",
+        "audio\ttext\n" + "".join(f"../secret.wav\tx{n}\n" for n in range(60)),
+        input=INPUTS["audio"](),
+        split_by="text",
+    )
+    with pytest.raises(UserError, match=r"'../secret.wav', outside of .*data; must be within"):
+        _ = task.splits
+
+
+def test_skipped_rows_are_counted_and_told(tmp_path, capsys):
+    task = written(tmp_path, TSV + "new\t\n" + "more\t\n", on_error="skip")
+    splits = task.splits
+    assert sum(map(len, splits.values())) == 60
+    assert sum(len(values.skipped) for values in splits.values()) == 2
+    _ = task.spec
+    for split in ("validation", "test"):
+        task.eval_examples(split, 100)
+    assert "a.tsv:6" in capsys.readouterr().err
+
+
+def test_a_label_that_only_the_test_split_has_is_told(tmp_path):
+    for split, labels in {"train": "ab", "validation": "ab", "test": "abc"}.items():
+        rows = "".join(f"w{n}\t{labels[n % len(labels)]}\n" for n in range(12))
+        (tmp_path / f"{split}.tsv").write_text("text\tlabel\n" + rows)
+    options = {"source": str(tmp_path), "target": TARGETS["label"]()}
+    with pytest.raises(UserError, match=r"test.tsv:\d+: is 'c', which no training example has; --task.on_error=skip"):
+        Dataset(**options).eval_examples("test", 12)
+    assert len(Dataset(**options, on_error="skip").eval_examples("test", 12).batch.inputs) == 8
+
+
+def test_composed_and_decomposed_letters_are_one(tmp_path):
+    text = TSV.replace("s0", "caf\u00e9").replace("s1", "cafe\u0301")
+    task = written(tmp_path, text)
+    symbols = processor_of(task).text.vocabulary  # pyright: ignore[reportAttributeAccessIssue]
+    assert "\u00e9" in symbols and "\u0301" not in symbols
+
+
+def test_words_that_training_does_not_have_are_unknown_and_not_refused(tmp_path):
+    task = written(tmp_path, TSV, input=INPUTS["text"](tokenizer="words"))  # pyright: ignore[reportCallIssue]
+    encoded = processor_of(task).encode("something else").tolist()
+    assert encoded == [FIRST_SYMBOL, FIRST_SYMBOL]
+
+
+def test_a_metric_of_another_target_is_refused():
+    with pytest.raises(UserError, match="task.metrics=accuracy: must be of cer, wer, bleu, chrf, exact_match"):
+        Dataset(metrics="accuracy")
+
+
+def test_a_source_can_be_a_corpus(monkeypatch, tmp_path):
+    from tests.data.corpora.test_corpus import Squares
+
+    monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path))
+    squares = Squares(name="squares", summary="", license="", megabytes=0, source="", citation="")
+    squares.prepare()
+    task = Dataset(source="tfds:squares", train="train[:5]", test="train[5:]", target=TARGETS["number"]())
+    rows = task.read()
+    assert len(rows["test"]) == 5 and len(rows["train"]) == 5
+    assert rows["train"].columns == ["square"] and not rows["train"].in_memory
