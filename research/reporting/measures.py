@@ -7,6 +7,7 @@ logarithms, where both have a place; no norm is left out.
 # pandas has no types of its own that a checker follows
 # pyright: reportArgumentType=false, reportAttributeAccessIssue=false, reportCallIssue=false, reportIndexIssue=false
 
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 
 from research.errors import UserError
 from research.probes.gradient_flow import TINY
-from research.tracking.run_directory import METRICS
+from research.tracking.run_directory import METRICS, RunDirectory
 from research.tracking.strict_json import ALL, FIRST, LAST
 
 Array = NDArray[np.float64]
@@ -125,7 +126,7 @@ def curve(row: pd.DataFrame, key: str) -> pd.DataFrame | None:
     """
     seeds = []
     for run in row.dropna(subset="result")["run"]:
-        metrics = pd.DataFrame(run.records(METRICS, key), columns=["step", "train/seconds", key])
+        metrics = pd.DataFrame(_records(run, METRICS, key), columns=["step", "train/seconds", key])
         evaluations = metrics.dropna().drop_duplicates("step", keep="last")
         if len(evaluations):
             seeds.append(evaluations.set_index("step"))
@@ -140,7 +141,7 @@ def curve(row: pd.DataFrame, key: str) -> pd.DataFrame | None:
 def _profile_name(row: pd.DataFrame, part: str = "") -> str:
     """Return the name of the row's profiles of a part of the carry; by default of the state, which results tell."""
     named = [result.get("profiles", {}).get(PROBE) for result in row["result"].dropna()]
-    first = (item for run in row["run"] for record in run.records(PROBE, chosen=FIRST) for item in record.items())
+    first = (item for run in row["run"] for record in _records(run, PROBE, "", FIRST) for item in record.items())
     name = next(filter(None, named), "") or next((key for key, value in first if isinstance(value, list)), "")
     return f"{name.rpartition('/')[0]}/{part}" if part else name
 
@@ -149,13 +150,22 @@ def _trials(row: pd.DataFrame, name: str, chosen: slice = ALL) -> Iterator[list[
     """Yield the chosen records of each trial that has that profile; all must be of one length."""
     first: tuple[int, str] | None = None
     for run in row["run"]:
-        named = [record for record in run.records(PROBE, name, chosen) if name in record]
+        named = [record for record in _records(run, PROBE, name, chosen) if name in record]
         if named:
             length, place = len(named[0][name]), f"{run.path}/{PROBE}.jsonl"
             first = first or (length, place)
             if length != first[0]:
                 raise UserError(f"{place}: {name}: has {length} numbers; must have {first[0]}, as in {first[1]}")
             yield named
+
+
+def _records(run: RunDirectory, stem: str, key: str, chosen: slice = ALL) -> list[dict[str, Any]]:
+    """Return records of a run, as `RunDirectory.records` does; none, with a warning, if the file cannot be read."""
+    try:
+        return run.records(stem, key, chosen)
+    except UserError as error:
+        warnings.warn(f"left out: {error}", stacklevel=2)
+        return []
 
 
 def _regular(values: Sequence[Sequence[float]]) -> Array:

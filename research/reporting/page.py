@@ -2,6 +2,7 @@
 
 import shutil
 import sys
+import warnings
 from base64 import b64encode
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -101,34 +102,41 @@ def _write(
     for name in figure or comparison.experiment.figures:
         if name == NO_FIGURE:
             continue
-        try:
-            if not figure and rows > MAX_ROWS:
-                raise UserError(f"{rows} rows are more than {MAX_ROWS}; --figure={name} draws it all the same")
-            paths = _draw(name, comparison, folder)
-        except OSError:
-            raise
-        except Exception as error:  # whatever it is, the other figures are drawn
-            kind = "" if isinstance(error, UserError) else f"{type(error).__name__}: "
-            yield f"figure    {name}: not drawn, {kind}{first_line(error)}"
+        if not figure and rows > MAX_ROWS:
+            yield f"figure    {name}: not drawn, {rows} rows are more than {MAX_ROWS}; --figure={name} draws it"
             continue
-        yield f"figure    {folder / name}.{{{','.join(path.suffix[1:] for path in paths)}}}"
-        data = b64encode(paths[0].read_bytes()).decode()  # within the page, so that it needs no other file
-        images += f'<img alt="{escape(name)}" src="data:image/png;base64,{data}">\n'
+        lines, png = _draw(name, comparison, folder)
+        yield from lines
+        if png:  # within the page, so that it needs no other file
+            images += f'<img alt="{escape(name)}" src="data:image/png;base64,{b64encode(png).decode()}">\n'
     if page:
         content = {"title": escape(table.name), "table": tables.render(table, "html"), "images": images}
         (folder / "report.html").write_text(PAGE.format(**content), encoding="utf-8")
         yield f"page      {folder / 'report.html'}"
 
 
-def _draw(name: str, comparison: Comparison, folder: Path) -> list[Path]:
-    """Write a figure in all formats, PNG first; return their paths."""
+def _draw(name: str, comparison: Comparison, folder: Path) -> tuple[list[str], bytes]:
+    """Write a figure in all formats; return lines that say where, or why not and what is left out, and the PNG."""
     from research.reporting import figures  # matplotlib, which takes a second: after the table is printed
 
-    _check_figure(name)
-    figure = figures.draw(name, comparison)
-    if figure is None:
-        raise UserError("the runs have no record for it")
-    return figures.save(figure, folder, name)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", UserWarning)
+        try:
+            _check_figure(name)
+            figure = figures.draw(name, comparison)
+            if figure is None:
+                raise UserError("the runs have no record for it")
+            paths = figures.save(figure, folder, name)
+        except OSError:
+            raise
+        except Exception as error:  # whatever it is, the other figures are drawn
+            kind = "" if isinstance(error, UserError) else f"{type(error).__name__}: "
+            line, png = f"figure    {name}: not drawn, {kind}{first_line(error)}", b""
+        else:
+            line = f"figure    {folder / name}.{{{','.join(path.suffix[1:] for path in paths)}}}"
+            png = paths[0].read_bytes()
+    notes = [f"figure    {name}: {warning.message!s}" for warning in caught if warning.category is UserWarning]
+    return [*dict.fromkeys(notes), line], png
 
 
 def _check_figure(name: str) -> None:

@@ -69,7 +69,7 @@ def test_the_figures_that_are_asked_for_are_drawn_and_no_others(attention_runs, 
 def test_more_rows_than_there_are_looks_are_drawn_only_where_that_is_asked_for(attention_runs, capsys, monkeypatch):
     monkeypatch.setattr(page, "MAX_ROWS", 1)
     report(attention_runs)
-    reason = "not drawn, 2 rows are more than 1; --figure=error_by_length draws it all the same"
+    reason = "not drawn, 2 rows are more than 1; --figure=error_by_length draws it"
     assert f"figure    error_by_length: {reason}" in capsys.readouterr().out
     report(attention_runs, figure=["error_by_length"])
     assert "error_by_length.{png,pdf,svg}" in capsys.readouterr().out
@@ -128,6 +128,17 @@ def test_a_run_that_cannot_be_read_is_named_and_the_others_are_reported(attentio
     assert "2–3 seeds" in out
     with pytest.raises(UserError, match="--strict"):
         report(attention_runs, strict=True)
+
+
+def test_records_that_cannot_be_read_are_named_and_the_others_are_drawn(attention_runs, capsys):
+    record = {"step": 1, "validation/free_running/phoneme_error_rate": 0.5, "train/seconds": 60.0}
+    for run in attention_runs.glob("*-*"):
+        (run / "metrics.jsonl").write_text(json.dumps(record) + "\n")
+    (attention_runs / "none-0" / "metrics.jsonl").write_text(json.dumps(record).replace("0.5", "NaN") + "\n\n")
+    report(attention_runs, figure=["metric_by_time"])
+    out = capsys.readouterr().out
+    assert f"figure    metric_by_time: left out: {attention_runs}/none-0/metrics.jsonl:1: not a record" in out
+    assert "metric_by_time.{png,pdf,svg}" in out
 
 
 def test_a_folder_that_may_not_be_read_is_named(attention_runs, capsys, monkeypatch):
