@@ -109,21 +109,28 @@ def _sweeps(place: Path) -> tuple[Any, Callable]:
     _nothing_is_trained()
     file = place / "some.yaml"
     entry = st.one_of(
+        st.fixed_dictionaries({"values": st.lists(st.integers(1, 99), min_size=1, max_size=3, unique=True)}),
         st.fixed_dictionaries({}, optional=dict.fromkeys(("value", "values", "min", "max", "distribution"), JSON)),
-        st.fixed_dictionaries({"values": st.lists(WORDS | st.integers() | st.floats(), max_size=4)}),
+        st.fixed_dictionaries({"values": st.lists(st.integers(0, 9) | WORDS | st.floats(), max_size=2)}),
         JSON,
     )
+    keys = st.sampled_from([*KEYS, *["seed", "init.gain", "training.steps"] * 30])
     content = st.fixed_dictionaries(
-        {"method": st.sampled_from(["grid", "random"]) | JSON},
+        {
+            "method": st.sampled_from(["grid", "grid", "random", 3]),
+            "program": st.sampled_from(["experiments/gradient_norms.py"] * 9) | WORDS,
+            "parameters": st.dictionaries(keys, entry, min_size=1, max_size=2),
+        },
         optional={
-            "parameters": st.dictionaries(st.sampled_from(KEYS) | st.text(max_size=8), entry, max_size=3),
-            "program": st.just("experiments/gradient_norms.py") | WORDS,
-            **dict.fromkeys(("name", "command", "run_cap", "project", "description", "other"), JSON),
+            "run_cap": st.integers(0, 3),
+            **dict.fromkeys(("name", "project", "description"), JSON),
         },
     )
 
     def answer(value: Any) -> tuple[str, str]:
-        text = value if isinstance(value, bytes) else json.dumps(value).encode()
+        text = (
+            value if isinstance(value, bytes) else json.dumps(value, ensure_ascii=False).encode(errors="surrogatepass")
+        )
         file.write_bytes(text)
         spec.describe(file)
         return _command("sweep", str(file), f"--runs-dir={place}", "--limit=3")

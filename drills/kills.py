@@ -24,8 +24,8 @@ from research.data.corpora.corpus import Examples, PackageCorpus
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1)
 CLOCK = ("train/seconds", "train/steps_per_second")
 """Metrics that a clock decides."""
-KILLS = {"training": (1, 20), "saving": (1, 20), "sweep": (1, 20), "report": (1, 20), "preparing data": (1, 20)}
-"""Kills by each signal, in a small and in a full drill: 500 in a full one."""
+KILLS = {"training": (3, 100), "saving": (3, 100), "sweep": (2, 100), "report": (2, 50), "preparing data": (2, 50)}
+"""Kills in a small and in a full drill."""
 STEPS = 400
 
 
@@ -57,8 +57,8 @@ def drill(full: bool, rng: random.Random, place: Path) -> Iterator[Count]:
         yield kill(name, case, KILLS[name][full], rng, place / name.replace(" ", "_"))
 
 
-def kill(name: str, case: Case, each: int, rng: random.Random, place: Path) -> Count:
-    """Kill a command `each` times with each signal."""
+def kill(name: str, case: Case, kills: int, rng: random.Random, place: Path) -> Count:
+    """Kill a command, with all signals alternately."""
     count = Count(f"kills: {name}")
     place.mkdir()
     run(case.work(place / "compiled"), place / "compiled")  # later ones find the programs in the cache
@@ -67,8 +67,9 @@ def kill(name: str, case: Case, each: int, rng: random.Random, place: Path) -> C
         count.add("", f"undisturbed: {whole.code} {whole.err[-300:]}")
         return count
     expected = case.results(place / "whole")
-    for number in range(each * len(SIGNALS)):
-        sent = SIGNALS[number % len(SIGNALS)]
+    first = rng.randrange(len(SIGNALS))
+    for number in range(kills):
+        sent = SIGNALS[(first + number) % len(SIGNALS)]
         folder = place / str(number)
         process = Process(case.work(folder), folder)
         moment = rng.uniform(0.01, whole.seconds)

@@ -54,7 +54,7 @@ def system_fault(error: BaseException, place: object) -> str | None:
     """
     text = shorten(first_line(error), 120)
     if isinstance(error, OSError):
-        return f"{error.filename or place}: {error.strerror or text}"
+        return f"{shorten(error.filename or place, 300)}: {error.strerror or text}"
     if isinstance(error, ValueError):
         return f"{place}: cannot be written ({text})" if any(code in text for code in DISK_CODES) else None
     signs = ("RESOURCE_EXHAUSTED", "Out of memory", "can't start new thread")

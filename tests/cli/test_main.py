@@ -337,6 +337,7 @@ def test_a_mistake_is_one_line_on_stderr_and_exit_code_2(trainer, monkeypatch, c
     [
         (UserError("seed=3: something\nelse"), "seed=3: something else"),
         (PermissionError(13, "Permission denied", "runs/x"), "runs/x: Permission denied"),
+        (OSError(36, "File name too long", "x" * 999), f"{'x' * 299}…: File name too long"),
         (MemoryError("Unable to allocate 9 GiB"), "out of memory: Unable to allocate 9 GiB"),
         (RuntimeError("can't start new thread"), "out of memory: can't start new thread"),
     ],
