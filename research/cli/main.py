@@ -21,7 +21,7 @@ usage: python -m research COMMAND ... [--import MODULE]
                                train one trial of an experiment: a name, or the path of a Python file
   sweep SWEEP [--experiment EXPERIMENT] [--limit N] [--runs-dir DIR] [--rerun] [--restart]
                                train all trials of a sweep: a name, or the path of a file; again, it resumes
-  report RUNS... [--format FORMAT] [--output DIR]
+  report RUNS... [--format FORMAT] [--figure NAMES] [--output DIR]
                                table and figures of the trials under one or several directories
   data list | fetch NAME ... | info NAME ... | check SOURCE [--task.KEY=VALUE ...]
                                corpora: list them, fetch and prepare some, describe some; check data of your own

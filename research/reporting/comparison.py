@@ -5,7 +5,7 @@ rows apart. A config that was run twice counts once.
 """
 # pandas has no types of its own that a checker follows
 # pyright: reportArgumentType=false, reportAttributeAccessIssue=false, reportCallIssue=false, reportIndexIssue=false
-# pyright: reportReturnType=false
+# pyright: reportReturnType=false, reportGeneralTypeIssues=false
 
 import contextlib
 import math
