@@ -79,7 +79,7 @@ class Process:
             before: called before, in the fork.
         """
         self._out, self._err = place.with_suffix(".out"), place.with_suffix(".err")
-        self._started = time.monotonic()
+        self._started, self._seconds = time.monotonic(), float("inf") if callable(work) else HANGS
         self.pid = os.fork()
         if self.pid:
             return
@@ -112,8 +112,8 @@ class Process:
             os.kill(self.pid, number)
 
     def wait(self) -> Ended:
-        """Wait for the end; a process that hangs is killed."""
-        done, status, deadline = 0, 0, time.monotonic() + HANGS
+        """Wait for the end; a command that hangs is killed."""
+        done, status, deadline = 0, 0, self._started + self._seconds
         while not done:
             done, status = os.waitpid(self.pid, os.WNOHANG)
             if not done and time.monotonic() > deadline:

@@ -26,7 +26,7 @@ def drill(full: bool, rng: random.Random, place: Path) -> Iterator[Count]:
         path = place / f"{command}.json"
         ended = run(functools.partial(_damage_all, command, full, rng, place / command, path), place / command)
         if ended.code:
-            yield Count(f"damage: {command}", faults=[ended.err[-2000:]])
+            yield Count(f"damage: {command}", faults=[f"{ended.code}: {ended.err[-2000:]}"])
             continue
         saved = json.loads(path.read_text())
         count = Count(f"damage: {command}", faults=saved["faults"])

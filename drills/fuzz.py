@@ -72,7 +72,7 @@ def _try_all(check: Callable[[Path], tuple[Any, Callable]], examples: int, numbe
         deadline=None,
         database=None,
         phases=[Phase.generate],
-        suppress_health_check=list(HealthCheck),
+        suppress_health_check=list(HealthCheck),  # pyright: ignore[reportArgumentType]
     )
     @given(strategy)
     def attempt(value: Any) -> None:

@@ -145,6 +145,21 @@ def test_too_little_free_space_is_one_line_before_anything_is_written(folder, mo
     assert sorted(path.name for path in folder.iterdir()) == ["10", "15"]
 
 
+def test_a_folder_that_is_deleted_during_a_save_is_told_and_what_is_left_does_not_count(folder, monkeypatch):
+    manager = checkpoint._manager
+
+    def deleted(directory: Path):
+        directory.rename(directory.with_name("deleted"))
+        directory.mkdir()  # as orbax does
+        return manager(directory)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoint, "_manager", deleted)
+        with pytest.raises(UserError, match="was deleted while a checkpoint was saved"):
+            checkpoint.save(folder, 20, state_of(20))
+    assert checkpoint.restore(folder, state_of(0)) is None
+
+
 def test_without_a_folder_there_is_none_and_none_is_made(tmp_path):
     assert checkpoint.restore(tmp_path / "checkpoint", state_of(0)) is None
     assert not (tmp_path / "checkpoint").exists()
