@@ -62,7 +62,9 @@ def _check(args: Sequence[str]) -> int:
     for title, field, names in (("input", task.input, columns[0]), ("target", task.target, columns[1])):
         print(f"{title}: {field.name}, of the column {', '.join(names)}")
     splits = {split: check.read(values) for split, values in task.splits.items()}
-    made = "" if task.read().keys() == tables.keys() else f", some by a hash of {task.split_column(first)}"
+    given = task.read()
+    by = f"by a hash of {task.split_column(first)}"
+    made = "" if given.keys() == tables.keys() else f", {by}" if "" in given else f", those missing {by}"
     print(f"splits{made}: {', '.join(f'{split} {len(read.inputs):,}' for split, read in splits.items())}")
     faults = [line for read in splits.values() for line in read.values.skipped]
     if not faults:

@@ -25,8 +25,11 @@ class Evaluate:
     """other data, for a run of the task dataset: what task.source takes; all rows are scored if it has no splits"""
     limit: int = 0
     """most examples, by a fixed random order; 0: all"""
+    on_error: Literal["stop", "skip"] = "stop"
+    """what a row that cannot be used does: stop with an error, or be left out with a note"""
     per_example: Path | None = None
-    """write a JSON object a line for each example: where it is from, its targets, the prediction, and its error"""
+    """write a JSON object a line for each example: where it is from, its targets, the prediction, and its error;
+    in the order of the rows"""
 
     def __post_init__(self) -> None:
         require(self.limit >= 0, "--limit", self.limit, "at least 0")
@@ -41,7 +44,9 @@ def run(args: Sequence[str]) -> None:
     if options.per_example and not options.per_example.parent.is_dir():
         raise UserError(f"--per-example={options.per_example}: must be a file in a folder that exists")
     model = load(options.run)
-    evaluation, examples, predictions = model.score(options.split, options.source, options.limit or EVERYTHING)
+    evaluation, examples, predictions = model.score(
+        options.split, options.source, options.limit or EVERYTHING, options.on_error == "skip"
+    )
     width = max(map(len, evaluation.metrics))
     print(f"{len(examples.batch.inputs):,} examples of {options.source or f'the {options.split} split'}")
     for name, value in evaluation.metrics.items():

@@ -64,6 +64,7 @@ def _word(key: str, value: Any) -> str:
         return str(value)
     if key == "seed":
         return f"seed{value}"
+    value = value.rstrip("/").rpartition("/")[2] if isinstance(value, str) else value  # a path is long
     text = f"{value:g}" if isinstance(value, float) else str(value).lower() if isinstance(value, bool) else str(value)
     return f"{key.rpartition('.')[2]}_{text}"
 

@@ -56,14 +56,14 @@ def overlaps(splits: Mapping[str, Checked]) -> list[str]:
     for split, checked in splits.items():
         keys = Counter(_key(checked.values[number][0]) for number in checked.inputs)
         if repeated := sum(count - 1 for count in keys.values()):
-            lines.append(f"{split}: {repeated:,} inputs occur again")
+            lines.append(f"{split}: inputs that occur again: {repeated:,}")
         seen[split] = dict(keys)
     names = list(splits)
     for place, first in enumerate(names):
         for second in names[place + 1 :]:
             if both := seen[first].keys() & seen[second].keys():
                 example = str(next(iter(both)))
-                lines.append(f"{len(both):,} inputs of {second} are in {first} as well, such as {example[:40]!r}")
+                lines.append(f"inputs of {second} that {first} has as well: {len(both):,}, such as {example[:40]!r}")
     return lines
 
 

@@ -46,6 +46,8 @@ class Standardized(Field):
         """Return the numbers of a file: .npy, .npz or JSON, [T, D]; or [T], where there is one column."""
         try:
             array = np.asarray(load_array(source), np.float64)
+        except OSError as error:
+            raise UserError(f"{source}: cannot be read: {error.strerror or error}") from error
         except (TypeError, ValueError) as error:
             raise UserError(f"{source}: must hold numbers ({first_line(error)})") from error
         array = array[:, None] if array.ndim == 1 and self.size == 1 else array

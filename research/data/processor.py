@@ -32,6 +32,8 @@ class Processor:
     target: Field
     most_frequent: str = ""
     """The most frequent text or label of training, which `evaluate` compares with; empty: not needed."""
+    columns: tuple[Sequence[str], Sequence[str]] = ((), ())
+    """Columns of the source that the fields are of; none: the task says it."""
 
     @property
     def kind(self) -> Kind:
@@ -42,7 +44,8 @@ class Processor:
         """Return all that `from_dict` needs, as JSON."""
         fields = {key: getattr(self, key) for key in ("input", "target")}
         saved: dict[str, Any] = {key: {"name": field.name, **field.to_dict()} for key, field in fields.items()}
-        return saved | ({"most_frequent": self.most_frequent} if self.most_frequent else {})
+        saved |= {"most_frequent": self.most_frequent} if self.most_frequent else {}
+        return saved | ({"columns": [list(names) for names in self.columns]} if any(self.columns) else {})
 
     @classmethod
     def from_dict(cls, saved: Mapping[str, Any]) -> "Processor":
@@ -50,7 +53,8 @@ class Processor:
         source, target = (_restore(saved[key]) for key in ("input", "target"))
         if not isinstance(target, Text | Standardized):
             raise ValueError(f"{target.name} is neither text nor numbers")
-        return cls(source, target, str(saved.get("most_frequent", "")))
+        inputs, targets = saved.get("columns", ((), ()))
+        return cls(source, target, str(saved.get("most_frequent", "")), (inputs, targets))
 
     def encode(self, source: str) -> np.ndarray:
         """Return the model's input, features [S, D] or tokens [S]; raises as `Field.load` does."""

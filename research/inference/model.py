@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -150,14 +151,22 @@ class Model:
         return self.score(split, source, count)[0].metrics
 
     def score(
-        self, split: Split = "test", source: str = "", count: int | None = None
+        self, split: Split = "test", source: str = "", count: int | None = None, skip: bool = False
     ) -> tuple[Evaluation, EvalExamples, Predictions]:
-        """Return the evaluation, the examples and the predictions for them; arguments are those of `evaluate`."""
+        """Return the evaluation, the examples and the predictions for them.
+
+        Args:
+            split: as in `evaluate`.
+            source: as in `evaluate`.
+            count: as in `evaluate`.
+            skip: whether rows that cannot be used are left out; else the first of them is an error.
+        """
         config, task = self.config, self.config.task
         if source and not isinstance(task, Dataset):
             raise UserError(f"source={source}: must be absent, as the data of the task {task.name} are fixed")
         if isinstance(task, Dataset):
             assert self._trained.processor is not None
+            task = replace(task, on_error="skip") if skip else task
             task = task.fitted(self._trained.processor, self._trained.spec, source)
         else:
             task = tasks.load(task)

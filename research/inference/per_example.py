@@ -1,5 +1,6 @@
 """What a model predicts for each example of an evaluation, next to what is right."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -22,7 +23,7 @@ def lines(model: Model, examples: EvalExamples, predictions: Predictions) -> Ite
     def names(tokens: list[int]) -> list[str]:
         return processor.symbols(tokens) if processor else [str(token) for token in tokens]
 
-    for row in range(len(batch.inputs)):
+    for row in sorted(range(len(batch.inputs)), key=lambda row: _place(examples, row)):
         line: dict[str, Any] = {"source": examples.places[row]} if examples.places else {}
         target, output = batch.targets[row], predictions.outputs[row]
         if kind == "tokens":
@@ -46,3 +47,11 @@ def lines(model: Model, examples: EvalExamples, predictions: Predictions) -> Ite
             target, prediction = (part[0] if single else part for part in parts)
             line |= {"target": target, "prediction": prediction, "correct": bool(parts[0] == parts[1])}
         yield line
+
+
+def _place(examples: EvalExamples, row: int) -> tuple[str, int]:
+    """Return where an example is from, as file and number."""
+    if not examples.places:
+        return "", row
+    file, number = re.split(r"(?=\d+$)", examples.places[row], maxsplit=1)
+    return file, int(number)

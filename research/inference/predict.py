@@ -113,7 +113,7 @@ def _rows(source: str, model: TrainedModel) -> Iterator[list[Item]]:
     task, processor = model.config.task, model.processor
     if not isinstance(task, Dataset) or processor is None:
         raise UserError(f"--source={source}: must be absent, as the data of the task {task.name} are fixed")
-    numbers = itertools.count(1)
+    numbers, task = itertools.count(1), task.with_columns(processor)
 
     def encode(rows: Rows, row: int, columns: list[str]) -> Item:
         encoded, fault, place = np.zeros(0), "", rows.place(row)

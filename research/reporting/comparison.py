@@ -127,6 +127,8 @@ def compare(name: str, experiment: Experiment, trials: pd.DataFrame, sweeps: Seq
         columns = measured(experiment.columns, trials)
         claim = " ".join(dict.fromkeys(sweep.description for sweep in sweeps))
         name, experiment = "+".join(dict.fromkeys(names)) or name, replace(experiment, claim=claim, columns=columns)
+    elif not experiment.columns:
+        experiment = replace(experiment, columns=measured((), trials))
     return Comparison(name, experiment, tuple(keys), trials, count - len(trials))
 
 

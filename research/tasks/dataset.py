@@ -108,10 +108,16 @@ class Dataset(CorpusTask):
     def tables(self) -> Mapping[str, Rows]:
         """Rows of all splits."""
         tables = self.read()
+        self.faults.extend(fault for rows in tables.values() for fault in getattr(rows, "faults", ()))
         first = next(iter(tables.values()))
         by = self.split_column(first)
         check_columns(first, self.source, {"task.split_by": by})
         return split_rows(tables, lambda row: str(row[by]), self.source)
+
+    @functools.cached_property
+    def faults(self) -> list[str]:
+        """A line for each damaged row of the files."""
+        return []
 
     def split_column(self, rows: Rows) -> str:
         """Return the column whose hash decides the split of a row."""
@@ -125,7 +131,9 @@ class Dataset(CorpusTask):
     def read(self) -> Mapping[str, Rows]:
         """Return the rows by split, under "" where the source has none; a series in a row."""
         names = {"train": self.train, "validation": self.validation, "test": self.test}
-        tables = read_source(self.source, names, Format(self.delimiter, self.quoting, self.header))
+        tables = read_source(
+            self.source, names, Format(self.delimiter, self.quoting, self.header, self.on_error == "skip")
+        )
         if isinstance(self.input, SeriesInput) and (by := self.input.id):
             order = {"task.input.time": self.input.time} if self.input.time else {}
             for rows in tables.values():
@@ -139,7 +147,9 @@ class Dataset(CorpusTask):
     @functools.cached_property
     def splits(self) -> Mapping[str, Values]:
         """Usable pairs of each split."""
-        return {split: Values.of(rows, self.fields, self.source) for split, rows in self.tables.items()}
+        splits = {split: Values.of(rows, self.fields, self.source) for split, rows in self.tables.items()}
+        next(iter(splits.values())).skipped.extend(self.faults)
+        return splits
 
     @functools.cached_property
     def fields(self) -> Fields:
@@ -156,7 +166,7 @@ class Dataset(CorpusTask):
             raise UserError(f"{self.source}: no training row is usable; the first: {next(iter(train.skipped), 'none')}")
         target: Any = self.target.fit(targets)
         frequent = _most_frequent(self._texts(targets))
-        processor = Processor(source, target, frequent)
+        processor = Processor(source, target, frequent, train.columns)
         records = Encoded(train, self.target.kind, self.max_input_length, self.max_target_length, processor)
         examples, lengths = records.measure()
         kept = np.flatnonzero(lengths[:, 0] > 0)
@@ -249,7 +259,8 @@ class Dataset(CorpusTask):
             spec: sizes of the model.
             source: other data; all rows are scored where it has no splits. Empty: the splits of the run.
         """
-        task = replace(self, source=source, train="", validation="", test="") if source else replace(self)
+        named = self.with_columns(processor)
+        task = replace(named, source=source, train="", validation="", test="") if source else named
         known: Any = vars(task)  # of cached properties
         known["prepared"] = Prepared(InMemory(Buckets([], [], 0), ()), processor.most_frequent, processor)
         known["spec"] = spec
@@ -257,6 +268,15 @@ class Dataset(CorpusTask):
             tables = task.read()
             known["tables"] = dict.fromkeys(SPLITS, tables[""]) if "" in tables else tables
         return task
+
+    def with_columns(self, processor: Processor) -> "Dataset":
+        """Return the task that reads the columns that a model was trained with, whatever others there are."""
+        inputs, targets = processor.columns
+        return replace(
+            self,
+            input=replace(self.input, column=",".join(inputs)) if inputs else self.input,
+            target=replace(self.target, column=",".join(targets)) if targets else self.target,
+        )
 
     def describe(self) -> str:
         return f"{Path(self.source).name or self.source}, {self.input.name} to {self.target.name}"
@@ -286,7 +306,10 @@ class Encoded(Records):
         for number, value, target in self.values.load(numbers):
             with self.values.guarded(self.values.place(number)):
                 source = options.input.stored(processor.input, value) if stored else processor.input.encode(value)
-                encoded = options.target.encode(processor.target, target)
+                try:
+                    encoded = options.target.encode(processor.target, target)
+                except ValueError as error:
+                    raise ValueError(f"{', '.join(self.values.columns[1])} {error}") from error
                 if self.target_kind == "labels" and len(encoded) != len(source):
                     raise ValueError(f"has {len(encoded)} labels for {len(source)} steps; must have one for each step")
                 yield number, (source, encoded)

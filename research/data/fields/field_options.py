@@ -120,7 +120,8 @@ def scalar(value: Any) -> Any:
     if not isinstance(value, list | tuple):
         return value
     if any(item != value[0] for item in value):
-        raise ValueError(f"has different values ({value[0]!r:.20}, …); must be one for the whole series")
+        other = next(item for item in value if item != value[0])
+        raise ValueError(f"has different values ({value[0]!r:.20}, {other!r:.20}); must be one for the whole series")
     return value[0]
 
 

@@ -49,6 +49,8 @@ class SeriesInput(InputOptions):
     def _array(value: Any) -> np.ndarray:
         if isinstance(value, str):
             value = value.replace(",", " ").split()
+            if len(value) == 1:
+                raise ValueError("is one number; task.input.id must name the column that tells the series of a row")
         if isinstance(value, list | tuple) and value and not isinstance(value[0], list | tuple):
             array = np.array([as_number(item) for item in value])
         else:

@@ -1,5 +1,6 @@
 """Files of rows: tab- or comma-separated values, JSON lines, and NumPy's .npz; each may end in .gz as well."""
 
+import contextlib
 import csv
 import gzip
 import io
@@ -31,6 +32,8 @@ class Format:
     """double: a value may stand in double quotes; none: a quote is a character like any other; auto: none in .tsv."""
     header: bool = True
     """Whether the first row names the columns; otherwise they are 1, 2, …"""
+    skip: bool = False
+    """Whether damaged rows are left out and listed; else the first of them is an error."""
 
 
 DEFAULT_FORMAT = Format()
@@ -60,7 +63,7 @@ def read_file(path: Path, written: Format = DEFAULT_FORMAT) -> Table:
     if kind == ".npz":
         return _read_npz(path, content)
     text = _decode(path, content)
-    return _read_json_lines(path, text) if kind == ".jsonl" else _read_separated(path, text, kind, written)
+    return _read_json_lines(path, text, written) if kind == ".jsonl" else _read_separated(path, text, kind, written)
 
 
 def _decode(path: Path, content: bytes) -> str:
@@ -90,14 +93,21 @@ def _read_separated(path: Path, text: str, kind: str, written: Format) -> Table:
     names = rows[0] if written.header else [str(number + 1) for number in range(len(rows[0]))]
     if repeated := [name for name in names if names.count(name) > 1]:
         raise UserError(f"{path}:1: two columns are called {repeated[0]!r}; names must differ (or --task.header=false)")
-    for row, line in zip(rows, lines, strict=True):
-        if len(row) != len(names):
-            raise UserError(f"{path}:{line}: has {len(row)} values; must have {len(names)}, as the first row has")
+    faults = [
+        f"{path}:{line}: has {len(row)} values; must have {len(names)}, as the first row has"
+        for row, line in zip(rows, lines, strict=True)
+        if len(row) != len(names)
+    ]
+    if faults and not written.skip:
+        raise UserError(f"{faults[0]}; on_error=skip leaves such rows out")
+    if faults:
+        lines = [line for row, line in zip(rows, lines, strict=True) if len(row) == len(names)]
+        rows = [row for row in rows if len(row) == len(names)]
     first = int(written.header)
     if len(rows) == first:
         raise UserError(f"{path}: has a header and no rows; --task.header=false if the first row is none")
     columns = zip(*rows[first:], strict=True)
-    return Table(dict(zip(names, columns, strict=True)), path, lines[first:], path.parent)
+    return Table(dict(zip(names, columns, strict=True)), path, lines[first:], path.parent, faults)
 
 
 def _guarded(path: Path, reader: Any) -> Iterator[list[str]]:
@@ -114,21 +124,29 @@ def _guarded(path: Path, reader: Any) -> Iterator[list[str]]:
         yield row
 
 
-def _read_json_lines(path: Path, text: str) -> Table:
-    rows, lines = [], []
+def _read_json_lines(path: Path, text: str, written: Format) -> Table:
+    rows, lines, faults = [], [], []
     for line, content in enumerate(text.splitlines(), start=1):
         if not content.strip():
             continue
-        try:
-            row = json.loads(content)
-        except (ValueError, RecursionError) as error:
-            raise UserError(f"{path}:{line}: is no JSON ({first_line(error)}); must be an object a line") from error
-        if not isinstance(row, dict):
-            raise UserError(f"{path}:{line}: is no JSON object; must be one a line")
-        rows.append(row)
-        lines.append(line)
+        row: Any = None
+        fault = "is no JSON object; must be one a line"
+        with contextlib.suppress(RecursionError):
+            try:
+                row = json.loads(content)
+            except ValueError as error:
+                fault = f"is no JSON ({first_line(error)}); must be an object a line"
+        if isinstance(row, dict):
+            rows.append(row)
+            lines.append(line)
+        elif written.skip:
+            faults.append(f"{path}:{line}: {fault}")
+        else:
+            raise UserError(f"{path}:{line}: {fault}; on_error=skip leaves such rows out")
+    if not rows:
+        raise UserError(f"{faults[0]}; no row is left")
     names = list(dict.fromkeys(name for row in rows for name in row))
-    return Table({name: [row.get(name) for row in rows] for name in names}, path, lines, path.parent)
+    return Table({name: [row.get(name) for row in rows] for name in names}, path, lines, path.parent, faults)
 
 
 def _read_npz(path: Path, content: bytes) -> Table:

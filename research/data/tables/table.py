@@ -1,6 +1,7 @@
 """Rows of a data set with named columns, and where each row is from."""
 
 import abc
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,6 +47,8 @@ class Table(Rows):
     lines: Sequence[int] | None = None
     """Line of each row in the file; None: rows have numbers instead."""
     folder: Path = Path()
+    faults: Sequence[str] = ()
+    """A line for each row of the file that is left out."""
 
     @property
     def columns(self) -> Sequence[str]:
@@ -113,12 +116,17 @@ def group(rows: Rows, by: str, order: str, path: Path) -> Table:
         members.setdefault(rows[row][by], []).append(row)
     if order:
         for steps in members.values():
-            steps.sort(key=lambda row: _number(rows, row, order))
+            times = {row: _number(rows, row, order) for row in steps}
+            steps.sort(key=times.__getitem__)
+            for row, after in itertools.pairwise(steps):
+                if times[row] == times[after]:
+                    twice = f"the {by}={rows[row][by]} has another row with {order}={rows[row][order]}"
+                    raise UserError(f"{rows.place(after)}: {twice}; must have one")
     values = {name: [[rows[row][name] for row in steps] for steps in members.values()] for name in rows.columns}
     values[by] = list(members)
     lines = getattr(rows, "lines", None)
     firsts = None if lines is None else [lines[steps[0]] for steps in members.values()]
-    return Table(values, path, firsts, rows.folder)
+    return Table(values, path, firsts, rows.folder, getattr(rows, "faults", ()))
 
 
 def _number(rows: Rows, row: int, column: str) -> float:

@@ -104,7 +104,7 @@ class Values:
         except (UserError, ValueError) as error:
             line = f"{self.rows.place(row)}: {error}"
             if not self.fields.skip:
-                raise UserError(f"{line}; --task.on_error=skip leaves such rows out") from error
+                raise UserError(f"{line}; on_error=skip leaves such rows out") from error
             self.skipped.append(line)
 
     def note(self) -> None:
@@ -136,5 +136,6 @@ def columns_of(options: FieldOptions, rows: Rows, source: str, taken: Sequence[s
     if usual := [name for name in options.usual if name in free]:
         return usual[:1]
     if not free:
-        raise UserError(f"{options.section}.column: {source} has only the column {', '.join(rows.columns)}")
+        hint = "task.delimiter says which character is between two values"
+        raise UserError(f"{options.section}.column: {source} has only the column {', '.join(rows.columns)}; {hint}")
     return free[:1]
