@@ -218,10 +218,11 @@ def test_a_path_outside_of_the_folder_is_refused(tmp_path):
 
 
 def test_skipped_rows_are_counted_and_told(tmp_path, capsys):
-    task = written(tmp_path, TSV + "new\t\n" + "more\t\n", on_error="skip")
+    task = written(tmp_path, TSV + "new\t\n" + "more\t\n" + "one\n" + "a\tb\tc\n", on_error="skip")
     splits = task.splits
     assert sum(map(len, splits.values())) == 60
-    assert sum(len(values.skipped) for values in splits.values()) == 2
+    skipped = sorted(line.rpartition("a.tsv:")[2] for values in splits.values() for line in values.skipped)
+    assert [line[:4] for line in skipped] == ["62: ", "63: ", "64: ", "65: "]
     _ = task.spec
     for split in ("validation", "test"):
         task.eval_examples(split, 100)
@@ -233,9 +234,19 @@ def test_a_label_that_only_the_test_split_has_is_told(tmp_path):
         rows = "".join(f"w{n}\t{labels[n % len(labels)]}\n" for n in range(12))
         (tmp_path / f"{split}.tsv").write_text("text\tlabel\n" + rows)
     options = {"source": str(tmp_path), "target": TARGETS["label"]()}
-    with pytest.raises(UserError, match=r"test.tsv:\d+: is 'c', which no training example has; --task.on_error=skip"):
+    with pytest.raises(UserError, match=r"test.tsv:\d+: label is 'c', which no training example has; on_error=skip"):
         Dataset(**options).eval_examples("test", 12)
     assert len(Dataset(**options, on_error="skip").eval_examples("test", 12).batch.inputs) == 8
+
+
+def test_a_run_finds_its_columns_by_their_names(tmp_path):
+    task = written(tmp_path, TSV)
+    processor = processor_of(task)
+    (tmp_path / "b.tsv").write_text("says\tword\ns1\tw1\n")
+    assert task.fitted(processor, task.spec, str(tmp_path / "b.tsv")).splits["test"][0] == ("w1", ["s1"])
+    (tmp_path / "b.tsv").write_text("other\tsays\nx\ts1\n")
+    with pytest.raises(UserError, match=r"task.input.column=word: .*b.tsv has no such column"):
+        _ = task.fitted(processor, task.spec, str(tmp_path / "b.tsv")).splits
 
 
 def test_composed_and_decomposed_letters_are_one(tmp_path):

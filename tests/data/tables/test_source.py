@@ -125,6 +125,9 @@ def test_rows_of_a_series_are_ordered_by_their_time(tmp_path):
     grouped = group(table, "id", "t", tmp_path)
     assert dict(grouped.values) == {"id": ["b", "a"], "t": [["9", "10"], ["1"]], "x": [[3, 1], [2]]}
     assert group(table, "id", "", tmp_path)[0]["x"] == [1, 3]
+    twice = Table({"id": ["b", "b"], "t": ["9", "9.0"]}, tmp_path, [2, 3])
+    with pytest.raises(UserError, match=r":3: the id=b has another row with t=9"):
+        group(twice, "id", "t", tmp_path)
     broken = Table({"id": ["b"], "t": ["soon"]}, tmp_path, [2])
     with pytest.raises(UserError, match=r":2: t='soon': must be a number"):
         group(broken, "id", "t", tmp_path)
