@@ -32,7 +32,6 @@ EXPERIMENT = Experiment(
         }
     ),
     variants={name: {"attention.name": name} for name in ("none", "context", "input", "dot", "additive")},
-    rows="attention.name",
     columns=(
         Column("phoneme error", "test/free_running/phoneme_error_rate", unit="%"),
         Column("on words of 12 letters and more", "test/free_running/phoneme_error_rate_long_words", unit="%"),

@@ -48,7 +48,6 @@ EXPERIMENT = Experiment(
         "gru bias 0": {"cell.name": "gru", "init.forget_bias": 0.0},
         "gru chrono": {"cell.name": "gru", "init.bias": "chrono"},
     },
-    rows="variant",
     columns=(
         Column("decay per step", "gradient/initial/*decay_per_step"),
         Column("half-life (steps)", "gradient/initial/*half_life", scale="log"),

@@ -51,7 +51,6 @@ EXPERIMENT = Experiment(
         "mingru": {"cell.name": "mingru"},
         "mingru, 3 layers": {"cell.name": "mingru", "model.num_layers": 3},
     },
-    rows="variant",
     columns=(
         Column("loss", "test/loss"),
         Column("loss without memory", "test/baseline/*/loss"),

@@ -49,7 +49,6 @@ EXPERIMENT = Experiment(
         "gru chrono": {"cell.name": "gru", "init.bias": "chrono"},
         "mingru, 3 layers": {"cell.name": "mingru", "model.num_layers": 3},
     },
-    rows="variant",
     columns=(
         Column("accuracy", "test/accuracy", unit="%"),
         Column("most frequent digit", "test/baseline/most_frequent/accuracy", unit="%"),

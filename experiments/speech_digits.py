@@ -59,7 +59,6 @@ EXPERIMENT = Experiment(
         }
     ),
     variants={"plain": {}, "masks": MASKS, "distortions": MASKS | DISTORTIONS, "flite": MASKS | DISTORTIONS | FLITE},
-    rows="variant",
     columns=(
         Column("word error, unseen voices", "test/free_running/word_error_rate", unit="%"),
         Column("strings with an error", "test/free_running/sequence_error_rate", unit="%"),

@@ -56,7 +56,6 @@ EXPERIMENT = Experiment(
     ),
     settings={language: {"task.language": language} for language in ("en", "fr", "es", "it", "ru")},
     variants={"recordings": {}, "joined": JOINED, "synthesized": SYNTHESIZED, "both": JOINED | SYNTHESIZED},
-    rows="variant",
     columns=(
         Column("character error", "test/free_running/character_error_rate", unit="%"),
         Column("word error", "test/free_running/word_error_rate", unit="%"),

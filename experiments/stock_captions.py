@@ -37,7 +37,6 @@ EXPERIMENT = Experiment(
         }
     ),
     variants={name: {"attention.name": name} for name in ("none", "additive")},
-    rows="attention.name",
     columns=(
         Column("BLEU", "test/free_running/bleu"),
         Column("chrF", "test/free_running/chrf"),

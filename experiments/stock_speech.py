@@ -53,7 +53,6 @@ EXPERIMENT = Experiment(
         },
     },
     variants={name: {"attention.name": name} for name in ("additive", "location")},
-    rows="attention.name",
     columns=(
         Column("character error", "test/free_running/character_error_rate", unit="%"),
         Column("word error", "test/free_running/word_error_rate", unit="%"),

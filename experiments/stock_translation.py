@@ -47,7 +47,6 @@ EXPERIMENT = Experiment(
         },
     },
     variants={name: {"attention.name": name} for name in ("none", "dot", "additive")},
-    rows="attention.name",
     columns=(
         Column("BLEU", "test/free_running/bleu"),
         Column("chrF", "test/free_running/chrf"),

@@ -54,7 +54,6 @@ EXPERIMENT = Experiment(
         "ratio 0.5 by sequence": HALF | {"teacher_forcing.granularity": "sequence"},
         "ratio 0.5 sampled": HALF | {"teacher_forcing.feedback": "sample"},
     },
-    rows="variant",
     columns=(
         Column("free-running error", "test/free_running/phoneme_error_rate", unit="%"),
         Column("teacher-forced error", "test/teacher_forced/phoneme_error_rate", unit="%"),

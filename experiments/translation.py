@@ -41,7 +41,6 @@ EXPERIMENT = Experiment(
     ),
     settings={target: {"task.target_language": target} for target in ("de", "fr", "ja")},
     variants={name: {"attention.name": name} for name in ("none", "dot", "additive")},
-    rows="attention.name",
     columns=(
         Column("BLEU", "test/free_running/bleu"),
         Column("chrF", "test/free_running/chrf"),

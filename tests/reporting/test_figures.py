@@ -242,7 +242,7 @@ def test_profiles_of_other_layers_and_parts_are_named(tmp_path):
         run = write(tmp_path / name, config("gradient_norms", changes))
         run.append("gradient_flow", {"step": 0, f"encoder/layer_{layer}/forward/h": [0.5, 1.0]})
     text = words(figures.draw("gradient_profiles", compared(tmp_path)))
-    assert "Profile: encoder/layer_1/forward/h; of gru chrono: encoder/layer_3/forward/h." in text
+    assert "Profile: encoder/layer_1/forward/h; of gru chrono, num layers 3: encoder/layer_3/forward/h." in text
 
 
 def test_a_figure_is_saved_as_png_pdf_and_svg_and_the_same_twice(forcing_runs, tmp_path):

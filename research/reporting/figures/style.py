@@ -7,7 +7,6 @@ from typing import Any, TypeVar
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from scipy.optimize import isotonic_regression
 
@@ -138,15 +137,11 @@ def labels(axis: Axes, ends: Mapping[str, tuple[float, float]], colors: Mapping[
     low, high = axis.get_ylim()
     gap = (high - low) * 0.075
     places = spread([y for _, y in ends.values()], gap, low + gap / 3, high - gap / 3)
-    label_x, leader_x, side = (1.05, 1.045, "left") if right else (-0.05, -0.045, "right")
-    left, right_end = axis.get_xlim()
-    leaders = []
-    for (name, (x, y)), place in zip(ends.items(), places, strict=True):
-        leaders.append([((x - left) / (right_end - left), y), (leader_x, place)])
-        axis.text(label_x, place, name, color=colors[name], weight="bold", ha=side, va="center", fontsize=16,
-                  transform=axis.get_yaxis_transform())  # fmt: skip
-    look = {"colors": [colors[name] for name in ends], "linewidths": 1.4, "transform": axis.get_yaxis_transform()}
-    axis.add_collection(LineCollection(leaders, clip_on=False, **look), autolim=False)
+    for (name, end), place in zip(ends.items(), places, strict=True):
+        leader = {"arrowstyle": "-", "color": colors[name], "lw": 1.4, "shrinkA": 1, "shrinkB": 5 if right else 1}
+        axis.annotate(name, end, (1.05 if right else -0.05, place), color=colors[name], weight="bold",
+                      textcoords=axis.get_yaxis_transform(), ha="left" if right else "right", va="center", fontsize=16,
+                      arrowprops=leader | {"relpos": (0 if right else 1, 0.5)}, annotation_clip=False)  # fmt: skip
 
 
 def spread(places: Sequence[float], gap: float, low: float, high: float) -> list[float]:
