@@ -51,7 +51,7 @@ class OnDevice(CorpusTask):
     features: bool = False
 
     @property
-    def inputs(self) -> Any:
+    def input_kind(self) -> Any:
         return "features" if self.features else "tokens"
 
     @functools.cached_property
@@ -60,10 +60,11 @@ class OnDevice(CorpusTask):
 
     @functools.cached_property
     def spec(self) -> TaskSpec:
-        return TaskSpec(self.inputs, 2 if self.features else 3 + COUNT, LONGEST, "tokens", 12, 4)
+        return TaskSpec(self.input_kind, 2 if self.features else 3 + COUNT, LONGEST, "tokens", 12, 4)
 
     def eval_examples(self, split: Split, count: int) -> EvalExamples:
-        pairs = list(zip(*vars(examples(self.features)).values(), strict=True))
+        all_examples = examples(self.features)
+        pairs = list(zip(all_examples.inputs, all_examples.targets, strict=True))
         return sample(split, pairs, count, lambda pair: (*pair, None))
 
     def evaluate(self, predictions: Predictions, examples: EvalExamples) -> Evaluation:

@@ -33,8 +33,8 @@ def test_the_first_signal_is_noted_and_the_second_ends_at_once(capsys):
         os.kill(os.getpid(), signal.SIGTERM)
         assert signals.stop == signal.SIGTERM and "saving" in capsys.readouterr().err
         with pytest.raises(Stopped) as stopped:
-            os.kill(os.getpid(), signal.SIGHUP)
-    assert stopped.value.exit_code == 129
+            os.kill(os.getpid(), signal.SIGTERM)
+    assert stopped.value.exit_code == 143
     assert signal.getsignal(signal.SIGTERM) == before
 
 
