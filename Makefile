@@ -19,7 +19,7 @@ demo: $(VENV)/.installed  ## train the gradient-norm sweep, print its table and 
 	$(BIN)/python -m research sweep sweeps/gradient_norms.yaml
 	$(BIN)/python -m research report runs/gradient_norms
 
-test: $(VENV)/.installed-dev  ## run the tests on all cores: about 10 minutes on 2 of them
+test: $(VENV)/.installed-dev  ## run the tests on all cores: 10 to 25 minutes on 2 of them
 	$(PYTEST) -m "not slow"
 
 test-one: $(VENV)/.installed-dev  ## run the tests whose names contain K: make test-one K=gru; K may also be the path of a file
