@@ -2,6 +2,7 @@
 
 import contextlib
 import gc
+import importlib
 import io
 import os
 import signal
@@ -31,14 +32,18 @@ TINY = {
 }
 
 
+IMPORTED = (
+    *("drills.damage", "drills.fuzz", "research.inference.predict", "research.training.trainer"),
+    *(f"research.cli.{name}" for name in ("data", "evaluate", "list", "predict", "report", "sweep", "train")),
+    *(f"research.reporting.{name}" for name in ("comparison", "page", "runs")),
+)
+"""Modules that the commands import."""
+
+
 def warm() -> None:
     """Import what the commands import."""
-    from drills import damage, fuzz  # noqa: F401
-    from research.cli import data, list, predict, report, sweep, train  # noqa: F401
-    from research.inference import predict as _  # noqa: F401
-    from research.reporting import comparison, page, runs  # noqa: F401
-    from research.training import trainer  # noqa: F401
-
+    for name in IMPORTED:
+        importlib.import_module(name)
     gc.freeze()
 
 

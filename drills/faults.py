@@ -4,6 +4,7 @@ Each is one line, and nothing is lost: afterwards the same command completes, wi
 """
 
 import builtins
+import functools
 import io
 import os
 import random
@@ -50,7 +51,7 @@ def _full_disk(folder: Path, rng: random.Random, seconds: float) -> tuple[Ended,
     size = rng.randrange(40, 200)
     if subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}k", "drill", folder], capture_output=True).returncode:
         limit = size * 10
-        before = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))  # noqa: E731
+        before = functools.partial(resource.setrlimit, resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
         ended = run(train_args(folder, **CHANGES), folder, before)
         return ended, run(train_args(folder, **CHANGES), folder), ""
     try:

@@ -1,6 +1,7 @@
 """How a command ends before its time: a mistake of the user, shown as one line, exit code 2; or a signal."""
 
 import difflib
+import signal
 import unicodedata
 from collections.abc import Iterable
 
@@ -61,6 +62,10 @@ def system_fault(error: BaseException, place: object) -> str | None:
     if isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and any(sign in text for sign in signs)):
         return f"out of memory: {text}"
     return None
+
+
+STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""Signals that end a command in an orderly way."""
 
 
 class Stopped(KeyboardInterrupt):

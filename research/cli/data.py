@@ -8,7 +8,7 @@ from typing import Literal
 from research.cli.parser import Positional, parse_command
 from research.config.flags import HELP, config_of, split
 from research.data import catalog, check
-from research.data.tables.table import Rows
+from research.data.tables.table import Rows, Selection
 from research.errors import UserError
 from research.tasks.dataset import Dataset
 
@@ -51,10 +51,10 @@ def _check(args: Sequence[str]) -> int:
     flags, sources = split(args)
     if len(sources) != 1:
         raise UserError("data check: must be followed by one source: a file, a folder, tfds:NAME or a corpus")
-    flags = {"task.source": sources[0], **flags}
-    task = _task(flags)
-    guessed = {} if {"task.input.name", "task.target.name"} & flags.keys() else check.guess(_first(task.read()))
-    task = _task({**flags, **guessed, "task.on_error": "skip"})
+    flags, skip = {"task.source": sources[0], **flags}, {"task.on_error": "skip"}
+    known = {"task.input.name", "task.target.name"} & flags.keys()
+    guessed = {} if known else check.guess(_first(_task({**flags, **skip}).read()))
+    task = _task({**flags, **guessed, **skip})
     tables = task.tables
     first = tables["train"]
     columns = task.fields.columns(first, task.source)
@@ -62,10 +62,9 @@ def _check(args: Sequence[str]) -> int:
     for title, field, names in (("input", task.input, columns[0]), ("target", task.target, columns[1])):
         print(f"{title}: {field.name}, of the column {', '.join(names)}")
     splits = {split: check.read(values) for split, values in task.splits.items()}
-    given = task.read()
-    by = f"by a hash of {task.split_column(first)}"
-    made = "" if given.keys() == tables.keys() else f", {by}" if "" in given else f", those missing {by}"
-    print(f"splits{made}: {', '.join(f'{split} {len(read.inputs):,}' for split, read in splits.items())}")
+    by, made = f"by a hash of {task.split_column(first)}", [isinstance(rows, Selection) for rows in tables.values()]
+    how = f", {by}" if all(made) else f", those missing {by}" if any(made) else ""
+    print(f"splits{how}: {', '.join(f'{split} {len(read.inputs):,}' for split, read in splits.items())}")
     faults = [line for read in splits.values() for line in read.values.skipped]
     if not faults:
         _describe(task, splits["train"])
@@ -74,7 +73,7 @@ def _check(args: Sequence[str]) -> int:
         if listed:
             print(f"{title}:", *listed, sep="\n  ")
     variant = "attention" if task.target_kind == "tokens" else "no attention"
-    words = {**flags, **guessed, **({"task.on_error": "skip"} if faults else {}), "variant": variant}
+    words = {**flags, **guessed, **(skip if faults else {}), "variant": variant}
     train = " ".join(shlex.quote(f"--{key}={text}") for key, text in words.items())
     print(f"to train:\n  research train {EXPERIMENT} {train}\n  research report runs/{EXPERIMENT}")
     return 2 if faults else 0

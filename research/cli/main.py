@@ -9,9 +9,8 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from research.errors import Stopped, UserError, shorten, suggest, system_fault, visible
+from research.errors import STOPPING, Stopped, UserError, shorten, suggest, system_fault, visible
 
-STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 COMMANDS = ("list", "train", "sweep", "report", "data", "evaluate", "predict")
 USAGE = """\
 usage: python -m research COMMAND ... [--import MODULE]

@@ -85,7 +85,7 @@ def guess(rows: Rows) -> dict[str, str]:
             flags["task.target.name"] = "label"
         elif name in LabelsTarget.usual[:1]:
             flags["task.target.name"] = "labels"
-        elif isinstance(value, float | np.floating):
+        elif isinstance(value, float | np.ndarray) and np.size(value) == 1 and np.asarray(value).dtype.kind == "f":
             flags["task.target.name"] = "number"
     return flags
 

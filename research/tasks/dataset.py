@@ -4,13 +4,13 @@ The source says what its splits are, or they are made by a hash of a column (`re
 fitted (vocabulary, mean, classes, sizes of the model) is fitted to the training split alone. A row that cannot be used
 stops the program with one line, or is skipped and counted (`task.on_error`).
 
-A training set of at most `MEMORY` bytes is held on the device; a larger one is read while the model trains. A batch is
-the same function of key and step either way.
+A training set of at most `encoded.MEMORY` bytes is held on the device; a larger one is read while the model trains. A
+batch is the same function of key and step either way.
 """
 
 import functools
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -19,13 +19,14 @@ import numpy as np
 from jaxtyping import Array, Int
 
 from research.batch import FIRST_SYMBOL, InputKind, TargetKind, TaskSpec
-from research.data.batching import Buckets, Example, Examples, in_buckets, target_steps
+from research.data.batching import Buckets, Examples, in_buckets
 from research.data.corpora.corpus import SPLITS
 from research.data.fields import InputOptions, TargetOptions
 from research.data.fields.series import SeriesInput
 from research.data.fields.text import TextInput, TextTarget
 from research.data.processor import Processor
-from research.data.streaming import Records, Stream
+from research.data.streaming import Stream
+from research.data.tables.encoded import Encoded
 from research.data.tables.files import Format
 from research.data.tables.source import read_source
 from research.data.tables.splits import split_rows
@@ -38,8 +39,6 @@ from research.tasks.corpus_task import CorpusTask, InMemory, Prepared, spread
 from research.tasks.metrics import chosen, edits, text
 from research.tasks.task import EvalExamples, Evaluation, Predictions, Split
 
-MEMORY = 2**30
-"""Bytes of training examples that are held on the device."""
 SAMPLE, FILE_SAMPLE = 500_000, 1000
 """Training examples, spread evenly, that fields are fitted to: of rows, and of files."""
 FEW = 5000
@@ -108,7 +107,7 @@ class Dataset(CorpusTask):
     def tables(self) -> Mapping[str, Rows]:
         """Rows of all splits."""
         tables = self.read()
-        self.faults.extend(fault for rows in tables.values() for fault in getattr(rows, "faults", ()))
+        self.faults.extend(fault for rows in tables.values() for fault in rows.faults)
         first = next(iter(tables.values()))
         by = self.split_column(first)
         check_columns(first, self.source, {"task.split_by": by})
@@ -280,71 +279,6 @@ class Dataset(CorpusTask):
 
     def describe(self) -> str:
         return f"{Path(self.source).name or self.source}, {self.input.name} to {self.target.name}"
-
-
-@dataclass(frozen=True)
-class Encoded(Records):
-    """Training examples, encoded on access."""
-
-    values: Values
-    target_kind: TargetKind
-    max_input_length: int
-    """Longest input that is trained on; 0: any."""
-    max_target_length: int
-    processor: Processor
-    numbers: Int[np.ndarray, " N"] | None = None
-    """Number of each example in `values`; None: all."""
-
-    def __getitem__(self, row: int) -> Example:
-        assert self.numbers is not None
-        ((_, example),) = self.encode([int(self.numbers[row])])
-        return example
-
-    def encode(self, numbers: Sequence[int], stored: bool = True) -> Iterator[tuple[int, Example]]:
-        """Yield the usable ones of some examples by number: as stored for training, or as a model reads them."""
-        options, processor = self.values.fields, self.processor
-        for number, value, target in self.values.load(numbers):
-            with self.values.guarded(self.values.place(number)):
-                source = options.input.stored(processor.input, value) if stored else processor.input.encode(value)
-                try:
-                    encoded = options.target.encode(processor.target, target)
-                except ValueError as error:
-                    raise ValueError(f"{', '.join(self.values.columns[1])} {error}") from error
-                if self.target_kind == "labels" and len(encoded) != len(source):
-                    raise ValueError(f"has {len(encoded)} labels for {len(source)} steps; must have one for each step")
-                yield number, (source, encoded)
-
-    def measure(self) -> tuple[Examples | None, Int[np.ndarray, "N 2"]]:
-        """Return all examples, if they fit in memory, and their lengths: 0 of those that are not trained on."""
-        options, count = self.values.fields, len(self.values)
-        lengths = np.zeros((count, 2), np.int32)
-        if options.input.per_file:
-            (_, (first, _)), *_ = [*self.encode(spread(count, 1))] or [(0, (np.zeros((1, 1)), 0))]
-            size = first.nbytes // len(first)
-            for number, target in self.values.targets(range(count)).items():
-                with self.values.guarded(self.values.place(number)):
-                    encoded = options.target.encode(self.processor.target, target)
-                    lengths[number] = options.input.steps(self.values[number][0]), self._steps(encoded)
-            self._bound(lengths)
-            if int(np.sum(lengths[:, 0], dtype=np.int64)) * size > MEMORY:
-                return None, lengths
-        inputs: list[np.ndarray] = [np.zeros(0)] * count
-        targets: list[Any] = [()] * count
-        total = 0
-        for number, (source, target) in self.encode(range(count)):
-            total += source.nbytes
-            lengths[number] = len(source), self._steps(target)
-            if total <= MEMORY:
-                inputs[number], targets[number] = source, target
-        self._bound(lengths)
-        return Examples(inputs, targets, self.target_kind) if total <= MEMORY else None, lengths
-
-    def _steps(self, target: Any) -> int:
-        return target_steps(target, self.target_kind)
-
-    def _bound(self, lengths: np.ndarray) -> None:
-        bounds = [self.max_input_length or 2**31 - 1, self.max_target_length or 2**31 - 1]
-        lengths[np.any(lengths > bounds, axis=1)] = 0
 
 
 def _most_frequent(texts: Sequence[str]) -> str:

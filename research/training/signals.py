@@ -12,9 +12,7 @@ from collections.abc import Iterator
 from types import FrameType
 from typing import Any
 
-from research.errors import Stopped
-
-STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+from research.errors import STOPPING, Stopped
 
 
 class Signals:

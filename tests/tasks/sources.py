@@ -91,7 +91,11 @@ SOURCES = {"pairs": pairs, "audio": audio, "images": images, "series": series, "
 
 def create(kind: str, folder: Path, **options: Any) -> Dataset:
     """Return the task of a source that is written to a folder; other options replace its own."""
-    written = {**SOURCES[kind](folder), **options}
-    source, target = dict(written.pop("input")), dict(written.pop("target"))
-    written["source"] = str(folder / written["source"])
-    return Dataset(input=INPUTS[source["name"]](**source), target=TARGETS[target["name"]](**target), **written)  # pyright: ignore[reportCallIssue]
+    return read({**SOURCES[kind](folder), **options}, folder)
+
+
+def read(options: Mapping[str, Any], folder: Path) -> Dataset:
+    """Return the task with these options, whose source is in a folder."""
+    fields = {key: {"input": INPUTS, "target": TARGETS}[key][options[key]["name"]] for key in ("input", "target")}
+    made: dict[str, Any] = {key: kind(**options[key]) for key, kind in fields.items()}
+    return Dataset(**{**options, **made, "source": str(folder / options["source"])})

@@ -13,8 +13,8 @@ from research.batch import EOS, FIRST_SYMBOL
 from research.data.fields import INPUTS, TARGETS
 from research.data.processor import Processor
 from research.data.streaming import Stream, Window
+from research.data.tables import encoded
 from research.errors import UserError
-from research.tasks import dataset
 from research.tasks.dataset import Dataset
 from research.tasks.task import Predictions
 from tests.tasks import sources
@@ -59,7 +59,7 @@ def test_a_batch_has_the_sizes_of_the_model(kind, tmp_path):
 def test_a_larger_set_is_read_while_the_model_trains_and_no_number_changes(kind, tmp_path, monkeypatch):
     task = sources.create(kind, tmp_path)
     in_memory = [first_batch(task, step=step) for step in (0, 5)]
-    monkeypatch.setattr(dataset, "MEMORY", 100)
+    monkeypatch.setattr(encoded, "MEMORY", 100)
     (tmp_path / "again").mkdir()
     streamed = sources.create(kind, tmp_path / "again")
     assert isinstance(streamed.prepared.train, Stream) and streamed.data is None
@@ -68,6 +68,22 @@ def test_a_larger_set_is_read_while_the_model_trains_and_no_number_changes(kind,
     np.testing.assert_array_equal(copy[3][0], stream.records[3][0])
     for step, expected in zip((0, 5), in_memory, strict=True):
         jax.tree.map(np.testing.assert_array_equal, first_batch(streamed, step=step), expected)
+
+
+PLAIN = {"audio": {"time_masks": 0}, "images": {"mirror": False, "shift": 0.0}}
+"""Options that leave training inputs undistorted."""
+
+
+@every_source
+def test_undistorted_a_model_reads_in_training_what_it_reads_in_evaluation(kind, tmp_path):
+    written = sources.SOURCES[kind](tmp_path)
+    task = sources.read(written | {"input": {**written["input"], **PLAIN.get(kind, {})}}, tmp_path)
+    processor, train = processor_of(task), task.splits["train"]
+    encoded = [processor.input.encode(value) for _, value, _ in train.load(range(len(train)))]
+    batch = first_batch(task)
+    for inputs, length in zip(batch.inputs, batch.input_lengths, strict=True):
+        same = [x for x in encoded if len(x) == length and np.allclose(x, inputs[:length], rtol=0, atol=1e-5)]
+        assert same
 
 
 @every_source

@@ -19,6 +19,8 @@ class Rows(abc.ABC):
     """Folder that the paths in the rows are relative to."""
     in_memory: bool = True
     """Whether all rows are in memory."""
+    faults: Sequence[str] = ()
+    """A line for each damaged row of the file that is left out."""
 
     @property
     @abc.abstractmethod
@@ -48,7 +50,6 @@ class Table(Rows):
     """Line of each row in the file; None: rows have numbers instead."""
     folder: Path = Path()
     faults: Sequence[str] = ()
-    """A line for each row of the file that is left out."""
 
     @property
     def columns(self) -> Sequence[str]:
@@ -126,7 +127,7 @@ def group(rows: Rows, by: str, order: str, path: Path) -> Table:
     values[by] = list(members)
     lines = getattr(rows, "lines", None)
     firsts = None if lines is None else [lines[steps[0]] for steps in members.values()]
-    return Table(values, path, firsts, rows.folder, getattr(rows, "faults", ()))
+    return Table(values, path, firsts, rows.folder, rows.faults)
 
 
 def _number(rows: Rows, row: int, column: str) -> float:
