@@ -77,7 +77,7 @@ PLAIN = {"audio": {"time_masks": 0}, "images": {"mirror": False, "shift": 0.0}}
 @every_source
 def test_undistorted_a_model_reads_in_training_what_it_reads_in_evaluation(kind, tmp_path):
     written = sources.SOURCES[kind](tmp_path)
-    task = sources.read(written | {"input": {**written["input"], **PLAIN.get(kind, {})}}, tmp_path)
+    task = sources.read({**written, "input": {**written["input"], **PLAIN.get(kind, {})}}, tmp_path)
     processor, train = processor_of(task), task.splits["train"]
     encoded = [processor.input.encode(value) for _, value, _ in train.load(range(len(train)))]
     batch = first_batch(task)
@@ -243,6 +243,17 @@ def test_skipped_rows_are_counted_and_told(tmp_path, capsys):
     for split in ("validation", "test"):
         task.eval_examples(split, 100)
     assert "a.tsv:6" in capsys.readouterr().err
+
+
+def test_examples_behind_skipped_rows_are_told_with_their_own_lines(tmp_path):
+    rows = [f"w{number}\ts{number}" for number in range(60)]
+    rows[1:1] = ["new\t"] * 3
+    task = written(tmp_path, "\n".join(["word\tsays", *rows]), on_error="skip")
+    examples = task.eval_examples("test", 60)
+    for place, texts in zip(examples.places, examples.references, strict=True):
+        line = int(place.rpartition(":")[2])
+        assert rows[line - 2].split("\t")[1] == texts[0]
+    assert len(examples.places) > 2
 
 
 def test_a_label_that_only_the_test_split_has_is_told(tmp_path):
