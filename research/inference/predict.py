@@ -120,7 +120,7 @@ def _rows(source: str, model: TrainedModel) -> Iterator[list[Item]]:
         try:
             encoded = processor.input.encode(task.input.load(task.input.read(rows[row], columns, rows.folder)))
         except (UserError, ValueError) as error:
-            fault = f"{place}: {', '.join(columns)} {error}"
+            fault = f"{place}: column {', '.join(columns)} {error}"
             print(f"error: {fault}", file=sys.stderr)
         return Item(next(numbers), Input(place, place), encoded, fault)
 

@@ -67,7 +67,7 @@ def test_each_row_is_answered_and_a_row_that_cannot_be_read_is_told(written, tmp
     assert cli.main(["predict", str(run), f"--source={path}"]) == 2
     captured = capsys.readouterr()
     assert [line.split("\t")[0] for line in captured.out.splitlines()] == [f"{path}:2", f"{path}:4"]
-    assert f"error: {path}:3: lemma is empty; must be text" in captured.err
+    assert f"error: {path}:3: column lemma is empty; must be text" in captured.err
 
 
 def test_a_task_whose_data_are_fixed_takes_no_source(tmp_path, capsys):

@@ -125,7 +125,7 @@ def perfect(task: Dataset, examples: Any) -> Predictions:
 
 
 @pytest.mark.parametrize(
-    ("kind", "metrics", "best"),
+    ("kind", "names", "best"),
     [
         ("pairs", "cer,wer,bleu,chrf,exact_match", {"character_error_rate": 0, "word_error_rate": 0, "exact_match": 1}),
         ("images", "", {"accuracy": 1, "macro_f1": 1}),
@@ -133,15 +133,15 @@ def perfect(task: Dataset, examples: Any) -> Predictions:
         ("numbers", "", {"mse": 0, "mae": 0}),
     ],
 )
-def test_right_predictions_have_the_best_score_and_a_baseline_has_not(kind, metrics, best, tmp_path):
-    task = sources.create(kind, tmp_path, metrics=metrics)
+def test_right_predictions_have_the_best_score_and_a_baseline_has_not(kind, names, best, tmp_path):
+    task = sources.create(kind, tmp_path, metrics=names)
     examples = task.eval_examples("test", 50)
-    found = task.evaluate(perfect(task, examples), examples).metrics
+    metrics = task.evaluate(perfect(task, examples), examples).metrics
     prefix = "free_running/" if task.target_kind == "tokens" else ""
     baseline = "baseline/mean/" if kind == "numbers" else "baseline/most_frequent/"
     for name, value in best.items():
-        assert found[prefix + name] == pytest.approx(value, abs=1e-4)
-        assert abs(found[baseline + name] - value) > 0.2
+        assert metrics[prefix + name] == pytest.approx(value, abs=1e-4)
+        assert abs(metrics[baseline + name] - value) > 0.2
 
 
 def test_any_reference_is_right(tmp_path):
@@ -201,9 +201,9 @@ def written(tmp_path: Path, text: str, **options: Any) -> Dataset:
 @pytest.mark.parametrize(
     ("row", "options", "fault"),
     [
-        ("new\t", {}, r"a.tsv:62: says is empty; must be text"),
+        ("new\t", {}, r"a.tsv:62: column says is empty; must be text"),
         ("new\tx", {"target": {"name": "number"}}, r"says is 's0'; must be a number"),
-        ("new\tsay", {"input": {"name": "audio"}}, r"a.tsv:2: word is 'w0', and .*w0 is no file"),
+        ("new\tsay", {"input": {"name": "audio"}}, r"a.tsv:2: column word is 'w0', and .*w0 is no file"),
         ("../../etc/passwd\tx", {"input": {"name": "image", "suffix": ".png"}}, r"is no file"),
         ("new\ts s", {"target": {"name": "labels"}}, r"has 1 labels for \d steps"),
         ("new\tsay", {"input": {"name": "text", "column": "wrd"}}, r"task.input.column=wrd: .* did you mean word"),
@@ -261,7 +261,9 @@ def test_a_label_that_only_the_test_split_has_is_told(tmp_path):
         rows = "".join(f"w{n}\t{labels[n % len(labels)]}\n" for n in range(12))
         (tmp_path / f"{split}.tsv").write_text("text\tlabel\n" + rows)
     options = {"source": str(tmp_path), "target": TARGETS["label"]()}
-    with pytest.raises(UserError, match=r"test.tsv:\d+: label is 'c', which no training example has; on_error=skip"):
+    with pytest.raises(
+        UserError, match=r"test.tsv:\d+: column label is 'c', which no training example has; on_error=skip"
+    ):
         Dataset(**options).eval_examples("test", 12)
     assert len(Dataset(**options, on_error="skip").eval_examples("test", 12).batch.inputs) == 8
 

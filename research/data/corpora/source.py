@@ -108,17 +108,17 @@ def columns(folder: Path) -> dict[str, Column]:
 def _columns(features: Any, prefix: str = "") -> dict[str, Column]:
     import tensorflow_datasets as tfds
 
-    found: dict[str, Column] = {}
+    kinds: dict[str, Column] = {}
     for name, feature in features.items():
         inner = getattr(feature, "feature", feature)
         if isinstance(inner, Mapping | tfds.features.FeaturesDict):
-            found |= _columns(inner, f"{prefix}{name}/")
+            kinds |= _columns(inner, f"{prefix}{name}/")
             continue
         lazy = isinstance(inner, tfds.features.Audio) and getattr(inner, "_lazy_decode", False)
         raw = isinstance(inner, tfds.features.Image) or lazy
         names = tuple(inner.names or ()) if isinstance(inner, tfds.features.ClassLabel) else ()
-        found[prefix + name] = Column(raw, names, getattr(inner, "_sample_rate", None) or 0)
-    return found
+        kinds[prefix + name] = Column(raw, names, getattr(inner, "_sample_rate", None) or 0)
+    return kinds
 
 
 def counts(folder: Path) -> dict[str, int]:

@@ -44,7 +44,7 @@ class Encoded(Records):
                 try:
                     encoded = options.target.encode(processor.target, target)
                 except ValueError as error:
-                    raise ValueError(f"{', '.join(self.values.columns[1])} {error}") from error
+                    raise ValueError(f"column {', '.join(self.values.columns[1])} {error}") from error
                 if self.target_kind == "labels" and len(encoded) != len(source):
                     raise ValueError(f"has {len(encoded)} labels for {len(source)} steps; must have one for each step")
                 yield number, (source, encoded)

@@ -157,8 +157,8 @@ def _read_npz(path: Path, content: bytes) -> Table:
         raise UserError(f"{path}: is no .npz file of arrays ({first_line(error)})") from error
     sizes = {name: len(array) if array.ndim else 0 for name, array in arrays.items()}
     if len(set(sizes.values())) != 1 or not all(sizes.values()):
-        found = ", ".join(f"{name} {size}" for name, size in sizes.items())
-        raise UserError(f"{path}: its arrays have these numbers of rows: {found}; must be equal, and not 0")
+        listed = ", ".join(f"{name} {size}" for name, size in sizes.items())
+        raise UserError(f"{path}: its arrays have these numbers of rows: {listed}; must be equal, and not 0")
     lengths = arrays.pop(LENGTHS, None)
     if lengths is None:
         return Table({name: list(array) for name, array in arrays.items()}, path, None, path.parent)

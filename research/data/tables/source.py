@@ -27,13 +27,13 @@ def read_source(source: str, names: Mapping[str, str], written: Format) -> Mappi
     path = Path(source).expanduser()
     if source.startswith(PREFIX) or (source in CORPORA and not path.exists()):
         return read_tfds(source, names)
-    given = {split: name for split in SPLIT_NAMES if (name := names.get(split))}
-    if path.is_dir() and not given:
+    files = {split: name for split in SPLIT_NAMES if (name := names.get(split))}
+    if path.is_dir() and not files:
         return read_folder(path, written)
     if path.is_dir():
-        return {split: read_file(path / name, written) for split, name in given.items()}
+        return {split: read_file(path / name, written) for split, name in files.items()}
     if not path.exists():
         hint = "" if "/" in source or "." in source else f"; of the corpora, {suggest(source, CORPORA)}"
         raise UserError(f"task.source={source}: no such file or folder{hint}")
-    whole = {"train" if given else "": read_file(path, written)}
-    return whole | {split: read_file(path.parent / name, written) for split, name in given.items()}
+    whole = {"train" if files else "": read_file(path, written)}
+    return whole | {split: read_file(path.parent / name, written) for split, name in files.items()}

@@ -34,11 +34,11 @@ def split_rows(tables: Mapping[str, Rows], key: Callable[[Mapping[str, Any]], st
         chosen = np.full(len(keys), "train", object)
         for number, split in enumerate(missing):
             chosen[(places >= FRACTION * number) & (places < FRACTION * (number + 1))] = split
-        made = {split: Selection(whole, np.flatnonzero(chosen == split)) for split in ("train", *missing)}
-        if empty := next((split for split in made if not len(made[split])), ""):
+        hashed = {split: Selection(whole, np.flatnonzero(chosen == split)) for split in ("train", *missing)}
+        if empty := next((split for split in hashed if not len(hashed[split])), ""):
             count = len(set(keys))
             raise UserError(
                 f"{source}: {count} different keys are too few to split: {empty} has none; give files of splits"
             )
-        splits |= made
+        splits |= hashed
     return {split: splits[split] for split in SPLITS}

@@ -75,11 +75,11 @@ def _find_splits(name: str, sizes: Mapping[str, int], names: Mapping[str, str]) 
     """Return the data set's name of each split that it has."""
     splits = {}
     for split, usual in SPLIT_NAMES.items():
-        if given := names.get(split):
-            for part in given.split("+"):
+        if expression := names.get(split):
+            for part in expression.split("+"):
                 if part.partition("[")[0] not in sizes:
-                    raise UserError(f"task.{split}={given}: {name} has no split {part}; {suggest(part, sizes)}")
-            splits[split] = given
+                    raise UserError(f"task.{split}={expression}: {name} has no split {part}; {suggest(part, sizes)}")
+            splits[split] = expression
         elif present := next((known for known in usual if sizes.get(known)), ""):
             splits[split] = present
     if not splits and len(sizes) == 1:

@@ -122,7 +122,7 @@ class Values:
             try:
                 pair.append(options.read(example, columns, self.rows.folder))
             except ValueError as error:
-                raise ValueError(f"{', '.join(columns)} {error}") from error
+                raise ValueError(f"column {', '.join(columns)} {error}") from error
         return pair[0], pair[1]
 
 
