@@ -57,7 +57,7 @@ def save(directory: Path, step: int, state: Any, details: Mapping[str, Any] | No
         details: JSON values to keep with the state.
 
     Raises:
-        UserError: if the disk has too little free space.
+        UserError: if the disk has too little free space, or the directory is deleted meanwhile.
     """
     leaves = {name: np.asarray(leaf) for name, leaf in _flatten(state).items()}
     directory.mkdir(exist_ok=True)  # not the run directory, which may have been deleted
@@ -66,10 +66,16 @@ def save(directory: Path, step: int, state: Any, details: Mapping[str, Any] | No
         space = f"{free / 1e6:.0f} MB are free, and a checkpoint needs {needed / 1e6:.0f} MB"
         raise UserError(f"{directory}: {space}; the same command resumes from the last checkpoint")
     inode = directory.stat().st_ino
-    with _manager(directory) as manager:
-        manager.save(step, args=ocp.args.StandardSave(leaves))
-    if directory.stat().st_ino != inode:  # orbax creates folders that are missing
-        raise UserError(f"{directory}: was deleted while a checkpoint was saved")
+    failure: Exception | None = None
+    try:
+        with _manager(directory) as manager:
+            manager.save(step, args=ocp.args.StandardSave(leaves))
+    except Exception as error:  # what orbax raises where its files are gone has no common type
+        failure = error
+    if not directory.exists() or directory.stat().st_ino != inode:  # orbax creates folders that are missing
+        raise UserError(f"{directory}: was deleted while a checkpoint was saved") from failure
+    if failure:
+        raise failure
     folder = directory / str(step)
     files = {path.relative_to(folder).as_posix(): _sha256(path) for path in sorted(folder.rglob("*")) if path.is_file()}
     strict_json.write(folder / MANIFEST, {"step": step, "details": details or {}, "files": files})

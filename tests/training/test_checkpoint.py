@@ -145,12 +145,15 @@ def test_too_little_free_space_is_one_line_before_anything_is_written(folder, mo
     assert sorted(path.name for path in folder.iterdir()) == ["10", "15"]
 
 
-def test_a_folder_that_is_deleted_during_a_save_is_told_and_what_is_left_does_not_count(folder, monkeypatch):
+@pytest.mark.parametrize("missed", [False, True])
+def test_a_folder_that_is_deleted_during_a_save_is_told_and_what_is_left_does_not_count(folder, monkeypatch, missed):
     manager = checkpoint._manager
 
     def deleted(directory: Path):
         directory.rename(directory.with_name("deleted"))
         directory.mkdir()  # as orbax does
+        if missed:
+            raise ValueError("params are missing .zarray in checkpoint")
         return manager(directory)
 
     with monkeypatch.context() as patch:
@@ -158,6 +161,12 @@ def test_a_folder_that_is_deleted_during_a_save_is_told_and_what_is_left_does_no
         with pytest.raises(UserError, match="was deleted while a checkpoint was saved"):
             checkpoint.save(folder, 20, state_of(20))
     assert checkpoint.restore(folder, state_of(0)) is None
+
+
+def test_what_a_save_raises_for_other_reasons_is_raised(folder, monkeypatch):
+    monkeypatch.setattr(checkpoint, "_manager", lambda directory: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        checkpoint.save(folder, 20, state_of(20))
 
 
 def test_without_a_folder_there_is_none_and_none_is_made(tmp_path):
