@@ -38,7 +38,7 @@ def test_other_formats_leave_the_standard_output_to_the_table(attention_runs, tm
     html = tmp_path / "out" / "report.html"
     assert html.exists() == (form == "html")
     if form == "html":  # it needs no other file
-        assert "fixed-size state" in html.read_text() and "<table>" in html.read_text()
+        assert "CMUdict, letters to phonemes" in html.read_text() and "<table>" in html.read_text()
         sources = re.findall(r'(?:src|href)="([^"]{0,30})', html.read_text())
         assert len(sources) == 2 and all(source.startswith("data:image/png;base64,") for source in sources)
 
