@@ -5,12 +5,10 @@ import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
-from research.data.corpora import CORPORA
-from research.data.corpora.corpus import Corpus
+from research.data.corpora import CORPORA, find
 from research.data.corpora.fetch import data_folder, manual_folder
 from research.data.corpora.source import Source, counts
 from research.data.corpora.stock import TfdsCorpus
-from research.errors import UserError, suggest
 
 
 def print_list() -> None:
@@ -34,7 +32,7 @@ def fetch(names: Sequence[str]) -> None:
     Raises:
         UserError: if there is no corpus of a name, or one cannot be fetched, or its records are damaged.
     """
-    for corpus, config in [_find(name) for name in names]:
+    for corpus, config in [find(name) for name in names]:
         folder = corpus.prepare(config)
         sizes = counts(folder)
         if not isinstance(corpus, TfdsCorpus):  # those are large
@@ -50,7 +48,7 @@ def print_info(name: str) -> None:
     Raises:
         UserError: if there is no corpus of that name, or its records cannot be read.
     """
-    corpus, config = _find(name)
+    corpus, config = find(name)
     folders = corpus.prepared()
     size = f"{corpus.megabytes} MB to fetch"
     lines = {
@@ -72,19 +70,6 @@ def print_info(name: str) -> None:
         print(f"  {title:<8} {text}")
     if about:
         print("\n" + textwrap.indent(about, "  "))
-
-
-def _find(name: str) -> tuple[Corpus, str | None]:
-    """Return the corpus of a name, and the config that the name or else the corpus chooses."""
-    name, slash, config = name.partition("/")
-    if corpus := CORPORA.get(name):
-        if slash and config not in corpus.configs:
-            allowed = f"must be one of {', '.join(corpus.configs)}" if corpus.configs else f"{name} has none"
-            raise UserError(f"data: {name}/{config}: no such config; {allowed}")
-        return corpus, config or next(iter(corpus.configs), None)
-    starting = [known for known in CORPORA if known.startswith(name)]
-    hint = f"did you mean {' or '.join(starting)}?" if starting else suggest(name, CORPORA)
-    raise UserError(f"data: {name}: no such corpus; {hint}")
 
 
 def _disk(folders: Sequence[Path]) -> str:

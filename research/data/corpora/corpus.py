@@ -17,7 +17,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from research.data.corpora.fetch import data_folder, lock, writing
-from research.data.corpora.source import Arrays, Source, cached
+from research.data.corpora.source import Arrays, Source, cached, counts
 from research.terminal import STDERR
 
 Example = Mapping[str, Any]
@@ -42,7 +42,7 @@ class Corpus(abc.ABC):
     citation: str
     """Whom to cite: the paper, or who recorded or wrote what."""
     configs: tuple[str, ...] = ()
-    """Variants that are prepared separately, the default first."""
+    """Variants, the default first: of TFDS prepared separately, of a package other views of the same records."""
 
     @abc.abstractmethod
     def prepare(self, config: str | None = None) -> Path:
@@ -99,6 +99,10 @@ class PackageCorpus(Corpus):
         folder = self.prepare()
         arrays = cached(folder / f"columns-{split}.npz", lambda: _pack(list(Source(str(folder), split)), self.FEATURES))
         return {name: _column(arrays, name, kind) for name, kind in self.FEATURES.items()}
+
+    def tables(self, config: str | None = None) -> dict[str, dict[str, Any]]:
+        """Return the columns of each split, in the view of a config; raises as `columns` does."""
+        return {split: self.columns(split) for split in counts(self.prepare())}
 
     def _write(self) -> None:
         import tensorflow_datasets as tfds

@@ -25,7 +25,7 @@ def read_source(source: str, names: Mapping[str, str], written: Format) -> Mappi
     if not source:
         raise UserError("task.source must be given: a file, a folder, tfds:NAME, or a corpus of `data list`")
     path = Path(source).expanduser()
-    if source.startswith(PREFIX) or (source in CORPORA and not path.exists()):
+    if source.startswith(PREFIX) or (source.partition("/")[0] in CORPORA and not path.exists()):
         return read_tfds(source, names)
     files = {split: name for split in SPLIT_NAMES if (name := names.get(split))}
     if path.is_dir() and not files:

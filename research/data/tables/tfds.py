@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from research.data.corpora import CORPORA
+from research.data.corpora import CORPORA, find
 from research.data.corpora.corpus import PackageCorpus
 from research.data.corpora.source import Column, Source, columns, counts
 from research.data.corpora.stock import TfdsCorpus
@@ -49,17 +49,17 @@ def read_tfds(name: str, names: Mapping[str, str]) -> Mapping[str, Rows]:
     """Return the rows of a data set by split.
 
     Args:
-        name: tfds:NAME[/CONFIG], or the name of a corpus of `data list`.
+        name: tfds:NAME[/CONFIG], or CORPUS[/CONFIG] of `data list`.
         names: TFDS's name of a split, such as "train_clean100+train_clean360"; "": the usual one.
 
     Raises:
         UserError: if there is no such data set, or it cannot be prepared or read.
     """
-    known = CORPORA.get(name)
+    known, config = find(name, "task.source=") if name.partition("/")[0] in CORPORA else (None, None)
     if isinstance(known, PackageCorpus):
-        folder = known.prepare()
-        splits = _find_splits(name, counts(folder), names)
-        return {split: Table(known.columns(part), Path(f"{name}: {part}")) for split, part in splits.items()}
+        tables = known.tables(config)
+        splits = _find_splits(name, {part: len(next(iter(table.values()))) for part, table in tables.items()}, names)
+        return {split: Table(tables[part], Path(f"{name}: {part}")) for split, part in splits.items()}
     name, _, config = name.removeprefix(PREFIX).partition("/")
     corpus = CORPORA.get(name)
     if not isinstance(corpus, TfdsCorpus):
