@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import UInt8
 from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL.TiffImagePlugin import BITSPERSAMPLE, SAMPLEFORMAT, TiffImageFile
 
 from research.errors import UserError, first_line
 
@@ -36,7 +37,8 @@ def load_image(path: str | Path) -> Image.Image:
             with Image.open(path) as file, _silence_libtiff(file.format == "TIFF"):
                 too_long = max(file.size) > MAX_SIDE
                 if not too_long and min(file.size) > 0:
-                    return to_rgb(ImageOps.exif_transpose(file))
+                    ImageOps.exif_transpose(file, in_place=True)
+                    return to_rgb(file)
     except UnidentifiedImageError as error:
         raise UserError(f"{path}: {_unidentified(Path(path))}; must be an image, such as png or jpg") from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
@@ -87,13 +89,18 @@ def decode_image(file: bytes) -> Image.Image:
 
 def image_of(array: np.ndarray) -> Image.Image:
     """Return the image of pixels [Y, X], [Y, X, 1] or [Y, X, 3] in RGB."""
-    return to_rgb(Image.fromarray(np.squeeze(array)))
+    pixels = np.squeeze(array)
+    return to_rgb(Image.fromarray(pixels if pixels.dtype in (np.uint8, bool) else _eight_bits(pixels)))
 
 
 def to_rgb(image: Image.Image) -> Image.Image:
     """Return the image in RGB, on white where it is transparent."""
     if image.mode.startswith(("I", "F")):
-        image = _eight_bits(image)
+        pixels = np.asarray(image)
+        tags = image.tag_v2 if isinstance(image, TiffImageFile) else {}
+        if (tags.get(BITSPERSAMPLE), tags.get(SAMPLEFORMAT)) == ((16,), (2,)):  # signed: Pillow gives 32 bits
+            pixels = pixels.astype(np.int16)
+        image = Image.fromarray(_eight_bits(pixels))
     if not image.has_transparency_data:
         return image.convert("RGB")
     transparent = image.convert("RGBA")
@@ -117,19 +124,18 @@ def shrink(image: UInt8[np.ndarray, "Y X 3"], side: int) -> UInt8[np.ndarray, "N
     return np.asarray(Image.fromarray(image).resize((side, side), Image.Resampling.BOX))
 
 
-def _eight_bits(image: Image.Image) -> Image.Image:
-    """Scale whole numbers by their range, that of the narrowest type for 32 bits; others from the least to the largest.
+def _eight_bits(values: np.ndarray) -> np.ndarray:
+    """Scale whole numbers by the range of their type, others from the least to the largest.
 
-    Pillow gives 32 bits for files of most types.
+    Whole numbers of more than 16 bits often hold narrower ones: their range is that of the narrowest unsigned type.
     """
-    values = np.asarray(image)
     if not np.all(np.isfinite(values)):
         raise ValueError("pixels that are no finite numbers")
     least, most = float(values.min()), float(values.max())
     if values.dtype.kind in "iu":
         if least < 0:
             raise ValueError("pixels below 0")
-        kinds = (np.uint8, np.uint16, np.int32) if values.dtype == np.int32 else (values.dtype,)
+        kinds = (np.uint8, np.uint16, np.int32, np.uint64) if values.dtype.itemsize > 2 else (values.dtype,)
         least, most = 0.0, float(next(np.iinfo(kind).max for kind in kinds if most <= np.iinfo(kind).max))
     scaled = (values.astype(np.float64) - least) / max(most - least, 1e-9)
-    return Image.fromarray(np.rint(255 * np.clip(scaled, 0, 1)).astype(np.uint8))
+    return np.rint(255 * np.clip(scaled, 0, 1)).astype(np.uint8)

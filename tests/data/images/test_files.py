@@ -146,6 +146,21 @@ def test_whole_numbers_of_16_bits_are_scaled_by_their_range_and_negative_ones_re
         files.load_image(tmp_path / "one.tiff")
 
 
+@pytest.mark.parametrize("kind", [np.uint8, np.int16, np.uint16, np.int32, np.int64])
+def test_arrays_of_whole_numbers_are_scaled_by_their_range(kind):
+    most = np.iinfo(np.int32 if kind == np.int64 else kind).max
+    for shape in ((1, 3), (1, 3, 1)):
+        array = np.array([0, most // 5, most], kind).reshape(shape)
+        assert np.asarray(files.image_of(np.repeat(array, 2, axis=0)))[1, :, 0].tolist() == [0, 51, 255]
+
+
+def test_a_signed_tiff_of_16_bits_is_scaled_by_its_range(tmp_path):
+    path = tmp_path / "one.tiff"
+    Image.fromarray(np.array([[0, 257, 13107, 32767]], np.uint16)).save(path, tiffinfo={339: 2})
+    for image in (files.load_image(path), files.decode_image(path.read_bytes())):
+        assert np.asarray(image)[0, :, 0].tolist() == [0, 2, 102, 255]
+
+
 def test_the_most_pixels_are_told(tmp_path):
     path = tmp_path / "large.png"
     Image.new("1", (15_000, 15_000)).save(path)
