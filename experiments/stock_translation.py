@@ -8,7 +8,19 @@ are streamed while the model trains. Tested on small archives of the same format
     python -m research report runs/stock_translation
 """
 
+from typing import Any
+
 from research.config import Column, Experiment, unflatten
+
+
+def ted(language: str) -> dict[str, Any]:
+    """Return the options of TED talks in English and another language."""
+    return {
+        "task.source": f"ted_hrlr_translate/{language}_to_en",
+        "task.target.column": language,
+        "task.language": language,
+    }
+
 
 EXPERIMENT = Experiment(
     claim="With attention (dot: Luong, Pham, Manning 2015; additive: Bahdanau, Cho, Bengio 2015) long sentences are "
@@ -16,7 +28,14 @@ EXPERIMENT = Experiment(
     "text there is to learn from.",
     base=unflatten(
         {
-            "task.name": "ted_hrlr_translate",
+            "task.name": "dataset",
+            "task.input.column": "en",
+            "task.input.tokenizer": "subwords",
+            "task.input.vocab_size": 8000,
+            "task.input.max_words": 50,
+            "task.target.tokenizer": "subwords",
+            "task.target.vocab_size": 8000,
+            "task.metrics": "bleu,chrf,exact_match",
             "model.hidden_size": 512,
             "model.num_layers": 2,
             "model.bidirectional": True,
@@ -38,9 +57,13 @@ EXPERIMENT = Experiment(
         }
     ),
     settings={
-        **{f"ted_{target}": {"task.target_language": target} for target in ("pt", "ru", "tr", "az", "be", "gl")},
+        **{f"ted_{target}": ted(target) for target in ("pt", "ru", "tr", "az", "be", "gl")},
         "wmt14_de": {
-            "task.name": "wmt14_translate",
+            "task.source": "wmt14_translate/de-en",
+            "task.target.column": "de",
+            "task.language": "de",
+            "task.input.vocab_size": 32_000,
+            "task.target.vocab_size": 32_000,
             "model.hidden_size": 1024,
             "training.steps": 300_000,
             "dropout.output": 0.2,

@@ -18,7 +18,15 @@ EXPERIMENT = Experiment(
     "training are the same.",
     base=unflatten(
         {
-            "task.name": "translation",
+            "task.name": "dataset",
+            "task.input.column": "english",
+            "task.input.tokenizer": "subwords",
+            "task.input.max_words": 10,
+            "task.target.column": "translation",
+            "task.target.tokenizer": "subwords",
+            "task.metrics": "bleu,chrf,exact_match",
+            "task.max_input_length": 38,
+            "task.max_target_length": 42,
             "model.hidden_size": 256,
             "model.bidirectional": True,
             "cell.name": "lstm",
@@ -39,7 +47,9 @@ EXPERIMENT = Experiment(
             "training.eval_examples": 1000,
         }
     ),
-    settings={target: {"task.target_language": target} for target in ("de", "fr", "ja")},
+    settings={
+        target: {"task.source": f"libreoffice_{target}", "task.language": target} for target in ("de", "fr", "ja")
+    },
     variants={name: {"attention.name": name} for name in ("none", "dot", "additive")},
     columns=(
         Column("BLEU", "test/free_running/bleu"),

@@ -7,12 +7,11 @@ import matplotlib
 import numpy as np
 import pytest
 
-from research.data.corpora import cmudict
+from research.data.corpora.cmudict import Cmudict
 from research.probes import PROBES
-from research.tasks import pronunciation
 from research.tasks import task as tasks
-from tests.inference.test_predict import lexicon
 from tests.training.conftest import quick_compilation as quick_compilation
+from tests.words import lexicon
 
 PAGE = Path(__file__).parents[1] / "docs" / "api.md"
 
@@ -26,8 +25,7 @@ def page(tmp_path_factory, quick_compilation) -> dict:
     names: dict = {}
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(tmp_path_factory.mktemp("notebook"))
-        patch.setattr(cmudict, "load", lambda stress: lexicon("abcdefghijklmnopqrstuvwxyz"))
-        patch.setattr(pronunciation, "BUCKETS", ((16, 17),))  # one program instead of three
+        patch.setattr(Cmudict, "tables", lambda *_: lexicon("abcdefghijklmnopqrstuvwxyz"))
         text = PAGE.read_text(encoding="utf-8")
         for block in re.finditer(r"^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL):
             lines = "\n" * (text[: block.start()].count("\n") + 1)  # so that an error tells the line of the page

@@ -27,7 +27,7 @@ def load(*runs: Path | str) -> pd.DataFrame:
     of the summary, which have slashes. What a run does not have is NaN, so a column of whole numbers may hold floats.
 
         runs = research.reporting.load("runs/attention")
-        runs.groupby("attention.name")["test/free_running/phoneme_error_rate"].agg(["mean", "std", "count"])
+        runs.groupby("attention.name")["test/free_running/edit_error_rate"].agg(["mean", "std", "count"])
 
     A run that cannot be read is left out with a warning.
 

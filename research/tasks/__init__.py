@@ -10,7 +10,6 @@ from research.tasks.dyck import Dyck
 from research.tasks.image_digits import ImageDigits
 from research.tasks.multiplication import Multiplication
 from research.tasks.pixels import Pixels
-from research.tasks.pronunciation import Pronunciation
 from research.tasks.repeat_copy import RepeatCopy
 from research.tasks.reverse import Reverse
 from research.tasks.selective_copying import SelectiveCopying
@@ -21,16 +20,10 @@ from research.tasks.task import Task
 from research.tasks.temporal_order import TemporalOrder
 from research.tasks.tfds_captions import CocoCaptions
 from research.tasks.tfds_speech import Librispeech, SpeechCommands
-from research.tasks.tfds_translation import TedHrlrTranslate, Wmt14Translate
-from research.tasks.translation import Translation
 
 TASKS: dict[str, type[Task]] = {
     "pixels": Pixels,
     "dataset": Dataset,
-    "pronunciation": Pronunciation,
-    "translation": Translation,
-    "ted_hrlr_translate": TedHrlrTranslate,
-    "wmt14_translate": Wmt14Translate,
     "speech_digits": SpeechDigits,
     "speech_prompts": SpeechPrompts,
     "speech_syllables": SpeechSyllables,

@@ -9,7 +9,6 @@ batch is the same function of key and step either way.
 """
 
 import functools
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -34,15 +33,13 @@ from research.data.tables.table import Rows, check_columns, group
 from research.data.tables.values import Fields, Values, columns_of
 from research.data.text import Text
 from research.errors import UserError
-from research.options import require, require_between
+from research.options import require, require_between, require_default
 from research.tasks.corpus_task import CorpusTask, InMemory, Prepared, spread
 from research.tasks.metrics import chosen, edits, text
 from research.tasks.task import EvalExamples, Evaluation, Predictions, Split
 
 SAMPLE, FILE_SAMPLE = 500_000, 1000
 """Training examples, spread evenly, that fields are fitted to: of rows, and of files."""
-FEW = 5000
-"""Texts among which the best constant answer is looked for; of more, the most frequent is taken."""
 
 
 @dataclass(frozen=True)
@@ -75,13 +72,17 @@ class Dataset(CorpusTask):
     metrics: str = ""
     """Metrics, separated by commas. Text: cer, wer, bleu, chrf, exact_match. Classes: accuracy, macro_f1. Numbers:
     mse, mae. Empty: all, but for text cer, wer, exact_match."""
+    long_input: int = 0
+    """Text: inputs of at least this length are scored by themselves as well, as edit_error_rate_long_inputs; 0: not."""
     language: str = ""
     """Language of the target as a two-letter code; it chooses the tokenizer of bleu."""
     input: InputOptions = field(default_factory=TextInput)
     target: TargetOptions = field(default_factory=TextTarget)
 
     def __post_init__(self) -> None:
-        require_between(self, "task", max_input_length=(0, 2**31), max_target_length=(0, 2**31))
+        require_between(self, "task", max_input_length=(0, 2**31), max_target_length=(0, 2**31), long_input=(0, 2**31))
+        text_only = self.target.kind == "tokens"
+        require_default(self, "task", "long_input", text_only, f"task.target.name={self.target.name}")
         require(len(self.delimiter) <= 1, "task.delimiter", repr(self.delimiter), "one character")
         chosen.names(self.metrics, self.target.kind)
 
@@ -164,7 +165,8 @@ class Dataset(CorpusTask):
         if not targets:
             raise UserError(f"{self.source}: no training row is usable; the first: {next(iter(train.skipped), 'none')}")
         target: Any = self.target.fit(targets)
-        frequent = _most_frequent(self._texts(targets))
+        texts = self._texts(targets)
+        frequent = text.most_frequent(texts) if texts else ""
         processor = Processor(source, target, frequent, train.columns)
         records = Encoded(train, self.target.kind, self.max_input_length, self.max_target_length, processor)
         examples, lengths = records.measure()
@@ -196,19 +198,18 @@ class Dataset(CorpusTask):
         values = self.splits[split]
         records = Encoded(values, self.target.kind, 0, 0, self.prepared.processor)
         rows = np.random.default_rng(0).permutation(len(values)).tolist()
-        usable: list[tuple[Any, Any, Any, str]] = []
+        usable: list[tuple[Any, Any, Any, Any, str]] = []
         while rows and len(usable) < count:
             part, rows = rows[: count - len(usable)], rows[count - len(usable) :]
             encoded = records.encode(part, stored=False)
-            usable += [(*example, values[row][1], values.rows.place(values.place(row))) for row, example in encoded]
+            usable += [(*example, *values[row], values.rows.place(values.place(row))) for row, example in encoded]
         if not usable:
             raise UserError(f"{self.source}: the {split} split has no usable example; must have one")
         values.note()
-        inputs, targets, references, places = zip(*usable, strict=True)
-        examples = Examples(inputs, targets, self.target.kind)
-        order = np.argsort(examples.lengths[:, 0], kind="stable")
-        references, places = ([items[row] for row in order] for items in (references, places))
-        return EvalExamples(split, examples.take(order).batch(), references, places)
+        order = np.argsort([len(inputs) for inputs, *_ in usable], kind="stable")
+        inputs, targets, sources, references, places = zip(*(usable[row] for row in order), strict=True)
+        texts = list(map(self.input.text, sources)) if isinstance(self.input, TextInput) else []
+        return EvalExamples(split, Examples(inputs, targets, self.target.kind).batch(), references, places, texts)
 
     def evaluate(self, predictions: Predictions, examples: EvalExamples) -> Evaluation:
         names, processor = chosen.names(self.metrics, self.target.kind), self.prepared.processor
@@ -225,15 +226,26 @@ class Dataset(CorpusTask):
 
     def _evaluate_text(self, predictions: Predictions, examples: EvalExamples, names: Sequence[str]) -> Evaluation:
         target: Text = self.prepared.processor.target
-        language = self.language or "en"
+        language, steps = self.language or "en", examples.batch.input_lengths
+        assert steps is not None
+        lengths, baselines = None, {}
+        if isinstance(self.input, TextInput):
+            pairs = zip(examples.inputs, steps.tolist(), strict=True)
+            lengths = np.array([self.input.length(source, count) for source, count in pairs])
+            if isinstance(self.target, TextTarget) and self.target.tokenizer != "symbols":
+                baselines = {"baseline/copy_source": examples.inputs}
+        long = (steps if lengths is None else lengths) >= self.long_input
         evaluation = text.evaluate(
             predictions,
             examples.batch,
             target,
             self.prepared.most_frequent,
             references=[[tuple(target.tokens(known)) for known in texts] for texts in examples.references],
+            lengths=lengths,
+            subsets={"long_inputs": long} if self.long_input else {},
             texts=examples.references,
             score=chosen.text_score(names, language),
+            baselines=baselines,
         )
         if not {"bleu", "chrf"} & set(names):
             return evaluation
@@ -279,10 +291,3 @@ class Dataset(CorpusTask):
 
     def describe(self) -> str:
         return f"{Path(self.source).name or self.source}, {self.input.name} to {self.target.name}"
-
-
-def _most_frequent(texts: Sequence[str]) -> str:
-    """Return the most frequent text, "" of none."""
-    if len(texts) > FEW or not texts:
-        return next((common for common, _ in Counter(texts).most_common(1)), "")
-    return text.most_frequent(texts)

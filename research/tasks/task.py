@@ -50,6 +50,8 @@ class EvalExamples:
     """What the task's `evaluate` compares the output of each example with, where that is not in the batch."""
     places: Sequence[str] = ()
     """Where each example is from, such as "pairs.tsv:17"; empty: not known."""
+    inputs: Sequence[str] = ()
+    """Text of each input; empty: inputs are no text."""
 
 
 @dataclass(frozen=True)

@@ -90,8 +90,8 @@ def test_another_task_may_come_with_what_it_needs_of_other_sections(last):
     args = [*options, "--task.name=adding"] if last else ["--task.name=adding", *options]
     config = flags.config_of("attention", flags.read_flags(args))
     assert (config.task, config.attention.name, config.training.steps) == (TASKS["adding"](), "none", 7)
-    every = {"task.name": "pronunciation", "probes.gradient_flow.every": "0"}
-    assert flags.config_of("gradient_norms", every).task.name == "pronunciation"
+    every = {"task.name": "reverse", "probes.gradient_flow.every": "0"}
+    assert flags.config_of("gradient_norms", every).task.name == "reverse"
     with pytest.raises(UserError, match=r"^attention\.name=additive: must be none"):
         flags.config_of("attention", {"task.name": "adding"})
 

@@ -30,7 +30,7 @@ def refusal(**changes) -> str:
 
 @pytest.mark.parametrize(("section", "name"), [(section, name) for section in CHOICES for name in CHOICES[section]])
 def test_every_choice_has_its_name_and_survives_its_flat_form(section, name):
-    needs = {} if section in ("task", "cell", "optimizer", "schedule") else {"task.name": "pronunciation"}
+    needs = {} if section in ("task", "cell", "optimizer", "schedule") else {"task.name": "reverse"}
     needs = {"task.name": "dataset"} if section.startswith("task.") else needs
     config = override(Config(), {**needs, f"{section}.name": name, "seed": 3, "init.gain": 0.5})
     assert type(section_of(config, section)) is CHOICES[section][name]
@@ -67,7 +67,7 @@ def test_layers_of_changes_are_checked_together_once():
     impossible = {"attention.name": "dot"}  # without a decoder
     with pytest.raises(UserError, match=r"attention\.name=dot"):
         override(Config(), impossible)
-    assert override(Config(), impossible, {"task.name": "pronunciation"}).attention.name == "dot"
+    assert override(Config(), impossible, {"task.name": "reverse"}).attention.name == "dot"
     assert override(Config(), impossible, {"attention.name": "none"}) == Config()
     assert draft(Config(), impossible).attention.name == "dot"
 

@@ -34,7 +34,7 @@ FACTOR = 3
 BASE = override(
     Config(),
     {
-        "task.name": "pronunciation",
+        "task.name": "speech_digits",
         "cell.name": "gru",
         "model.hidden_size": 6,
         "model.bidirectional": True,

@@ -74,7 +74,7 @@ def test_a_task_whose_data_are_fixed_takes_no_source(tmp_path, capsys):
     run = runs.write(tmp_path / "run").path
     for command in ("evaluate", "predict"):
         assert cli.main([command, str(run), "--source=x.tsv"]) == 2
-        assert "must be absent, as the data of the task pronunciation are fixed" in capsys.readouterr().err
+        assert "must be absent, as the data of the task speech_digits are fixed" in capsys.readouterr().err
 
 
 def test_the_training_data_are_not_needed_to_predict(written, tmp_path, capsys):

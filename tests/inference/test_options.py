@@ -9,7 +9,7 @@ from research.config.flat import override
 from research.errors import UserError
 from research.inference.options import PredictOptions
 
-BASE = override(Config(), {"task.name": "pronunciation", "attention.name": "dot"})
+BASE = override(Config(), {"task.name": "speech_digits", "attention.name": "dot"})
 BEAM = override(BASE, {"decoding.name": "beam", "decoding.beam_size": 8, "decoding.max_length": 20})
 
 

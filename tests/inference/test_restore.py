@@ -91,7 +91,7 @@ def test_a_task_without_a_processor_tells_its_sizes_itself(tmp_path):
 
 
 def test_a_run_of_an_older_version_is_said(run):
-    run.config_file.write_text('{"task.name": "pronunciation", "model.cell": "gru"}')
+    run.config_file.write_text('{"task.name": "speech_digits", "model.cell": "gru"}')
     assert "written by an older version" in refused(run.path)
 
 
@@ -106,8 +106,8 @@ def test_a_choice_that_is_no_more_is_named_with_the_file(run):
     [
         (None, "processor.json"),
         ("{", "processor.json:1: not JSON"),
-        ("{}", "is no processor of the task pronunciation (KeyError: 'spec')"),
-        ('{"spec": {"inputs": "tokens"}, "processor": {}}', "is no processor of the task pronunciation (TypeError: "),
+        ("{}", "is no processor of the task speech_digits (KeyError: 'spec')"),
+        ('{"spec": {"inputs": "tokens"}, "processor": {}}', "is no processor of the task speech_digits (TypeError: "),
     ],
 )
 def test_a_broken_processor_file_is_said(content, message, run):
@@ -129,14 +129,14 @@ def test_a_broken_processor_file_is_said(content, message, run):
 )
 def test_what_is_no_processor_is_said(saved, run):
     run.processor_file.write_text(json.dumps(run.processor() | {"processor": saved}))
-    assert "processor.json: is no processor of the task pronunciation" in refused(run.path)
+    assert "processor.json: is no processor of the task speech_digits" in refused(run.path)
 
 
 def test_a_processor_with_fewer_symbols_than_the_model_predicts_is_said(run):
     saved = run.processor()
     saved["processor"]["target"]["vocabulary"].pop()
     run.processor_file.write_text(json.dumps(saved))
-    assert "processor.json: is no processor of the task pronunciation (IndexError" in refused(run.path)
+    assert "processor.json: is no processor of the task speech_digits (IndexError" in refused(run.path)
 
 
 def test_a_spec_of_another_model_is_said(run):

@@ -15,6 +15,7 @@ from research.reporting import runs
 from research.reporting.comparison import Comparison, compare, read, rebuild_tasks
 from research.reporting.runs import SweepFile
 from research.tracking.run_directory import RunDirectory
+from tests.words import WORDS
 
 FACTORS = {"rnn gain 0.9": 0.5, "rnn gain 1.2": 2.5, "lstm bias 1": 0.97, "gru chrono": 0.999}
 """Variants and what a step back multiplies the norm by: 0 after some steps, inf after some, and two that survive."""
@@ -62,7 +63,7 @@ def word_runs(root: Path, experiment: str, rows: Mapping[str, tuple[float, Mappi
     """Write three seeds for each row, from an error and options, with errors by word length and by position."""
     for name, (error, options) in rows.items():
         for seed in range(3):
-            changes = {"experiment": experiment, "task.name": "pronunciation", "seed": seed, **options}
+            changes = {"experiment": experiment, **WORDS, "seed": seed, **options}
             run = RunDirectory.create(root / f"{name}-{seed}", override(Config(), changes))
             free = [error * (1 + 0.01 * seed) * factor for factor in (1.0, 1.0, 1.2, 2.0, 2.0)]
             rates = {"free_running_error_rate": free, "teacher_forced_error_rate": [rate / 2 for rate in free]}
@@ -71,7 +72,7 @@ def word_runs(root: Path, experiment: str, rows: Mapping[str, tuple[float, Mappi
             errors = {"free_running": free[1], "teacher_forced": free[1] / 2}
             result = {
                 "status": "finished",
-                "summary": {f"test/{kind}/phoneme_error_rate": error for kind, error in errors.items()},
+                "summary": {f"test/{kind}/edit_error_rate": error for kind, error in errors.items()},
                 "by_length": {"length": [1, 4, 5, 14, 17], "count": [3, 40, 60, 15, 6], **rates},
                 "by_position": {"position": [1, 2, 3, 4, 5], **counts, **rates},
             }

@@ -14,13 +14,13 @@ def trials(*summaries: dict[str, float]) -> pd.DataFrame:
 
 
 def test_a_metric_that_no_run_has_is_misspelled_if_one_of_theirs_is_nearly_the_same(attention_runs):
-    wrong = Column("error", "test/free_runing/phoneme_error_rate")
-    with pytest.raises(UserError, match="no run has this metric; the nearest are test/free_running/phoneme_error_rate"):
+    wrong = Column("error", "test/free_runing/edit_error_rate")
+    with pytest.raises(UserError, match="no run has this metric; the nearest are test/free_running/edit_error_rate"):
         read([attention_runs], [wrong])
     with pytest.raises(UserError, match=r"column test/los: .*test/loss"):
         check([Column("", "test/los")], trials({"test/loss": 1.0}), ALIKE)
     check([Column("", "gradient/x"), Column("", "test/*")], trials({"test/loss": 1.0}), ALIKE)
-    (comparison,), _ = read([attention_runs], [Column("error", "test/free_running/phoneme_error_rate")])
+    (comparison,), _ = read([attention_runs], [Column("error", "test/free_running/edit_error_rate")])
     assert [column.title for column in comparison.experiment.columns] == ["error"]
 
 

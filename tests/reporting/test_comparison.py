@@ -33,7 +33,7 @@ def test_sections_and_rows_stand_in_the_order_of_the_experiment(tmp_path):
 
 def test_rows_of_an_option_stand_in_its_own_order(tmp_path):
     for value in ("additive", "none", "dot"):
-        write(tmp_path / value, config(task__name="pronunciation", attention__name=value))
+        write(tmp_path / value, config(task__name="reverse", attention__name=value))
     declared = Experiment(claim="", base=Config(), rows="attention.name")
     assert list(grouped(tmp_path, declared).trials["row"]) == ["none", "dot", "additive"]
 
@@ -179,7 +179,7 @@ def test_runs_are_grouped_by_experiment(gradient_runs, attention_runs):
 
 def test_a_sweep_over_other_parameters_is_a_comparison_of_its_own(attention_runs, tmp_path):
     for size in (8, 16):
-        options = {"experiment": "attention", "task.name": "pronunciation", "model.hidden_size": size}
+        options = {"experiment": "attention", "task.name": "reverse", "model.hidden_size": size}
         write(tmp_path / "sizes" / str(size), override(Config(), options), x=1.0)
     parameters = "parameters: {model.hidden_size: {values: [16, 8]}, seed: {values: [0]}}"
     (tmp_path / "sizes" / "sweep.yaml").write_text(f"name: sizes\ndescription: How wide\n{parameters}\n")

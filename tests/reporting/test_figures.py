@@ -14,7 +14,7 @@ from research.reporting.figures.gradients import SPECIAL
 from research.tracking.run_directory import RunDirectory
 from tests.reporting.conftest import compared, grouped, write
 
-KEY = "free_running/phoneme_error_rate"
+KEY = "free_running/edit_error_rate"
 
 
 def config(experiment: str, changes: dict) -> Config:
@@ -165,7 +165,7 @@ def test_names_of_many_long_bins_are_thinned_and_the_last_is_kept(tmp_path):
 
 def test_bleu_is_drawn_as_it_is_against_the_words_of_the_sentence(tmp_path):
     for variant, height in (("none", 1), ("additive", 2)):
-        options = config("attention", {"attention.name": variant, "task.name": "translation"})
+        options = config("attention", {"attention.name": variant, "task.input.tokenizer": "subwords"})
         table = {"length": [3, 4, 5], "count": [30, 40, 50], "free_running_error_rate": [0.1] * 3}
         table["bleu"] = [10.0 * height, 20.0 * height, 15.0 * height]
         run = RunDirectory.create(tmp_path / variant, options)
@@ -173,7 +173,7 @@ def test_bleu_is_drawn_as_it_is_against_the_words_of_the_sentence(tmp_path):
     figure = figures.draw("bleu_by_length", compared(tmp_path))
     assert figure is not None
     (axis,) = figure.axes
-    assert (axis.get_ylabel(), axis.get_xlabel()) == ("BLEU", "words in the sentence")
+    assert (axis.get_ylabel(), axis.get_xlabel()) == ("BLEU", "words of the input")
     assert [np.asarray(line.get_ydata()).tolist() for line in axis.lines] == [[10, 20, 15], [20, 40, 30]]
     check_places(figure)
 
@@ -187,7 +187,7 @@ def test_a_metric_is_drawn_against_the_minutes_until_each_evaluation(tmp_path):
             for count in (1, 2):
                 metrics = {f"validation/{KEY}": error / count + 0.1 * seed, "train/seconds": pace * count}
                 run.append("metrics", {"step": 100 * count, **metrics})
-            baseline = "validation/baseline/most_frequent/phoneme_error_rate"
+            baseline = "validation/baseline/most_frequent/edit_error_rate"
             run.finish({"status": "finished", "summary": {baseline: 0.9, f"test/{KEY}": 0.0}})
     figure = figures.draw("metric_by_time", compared(tmp_path))
     assert figure is not None

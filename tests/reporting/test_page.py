@@ -38,7 +38,7 @@ def test_other_formats_leave_the_standard_output_to_the_table(attention_runs, tm
     html = tmp_path / "out" / "report.html"
     assert html.exists() == (form == "html")
     if form == "html":  # it needs no other file
-        assert "CMUdict, letters to phonemes" in html.read_text() and "<table>" in html.read_text()
+        assert "cmudict, text to text" in html.read_text() and "<table>" in html.read_text()
         sources = re.findall(r'(?:src|href)="([^"]{0,30})', html.read_text())
         assert len(sources) == 2 and all(source.startswith("data:image/png;base64,") for source in sources)
 
@@ -116,7 +116,7 @@ def damage(change: str, run: Path) -> None:
         ("experiment", "config.json: experiment: is missing"),
         ('experiment="gone"', "config.json: experiment 'gone': must be"),
         ("setting=5", "config.json: setting=5: must be a word"),
-        ('task.stress="x"', "config.json: task.stress='x': must be true or false"),
+        ('task.header="x"', "config.json: task.header='x': must be true or false"),
         ('training.steps="x"', "config.json: training.steps='x': must be a whole number"),
     ],
 )
@@ -131,7 +131,7 @@ def test_a_run_that_cannot_be_read_is_named_and_the_others_are_reported(attentio
 
 
 def test_records_that_cannot_be_read_are_named_and_the_others_are_drawn(attention_runs, capsys):
-    record = {"step": 1, "validation/free_running/phoneme_error_rate": 0.5, "train/seconds": 60.0}
+    record = {"step": 1, "validation/free_running/edit_error_rate": 0.5, "train/seconds": 60.0}
     for run in attention_runs.glob("*-*"):
         (run / "metrics.jsonl").write_text(json.dumps(record) + "\n")
     (attention_runs / "none-0" / "metrics.jsonl").write_text(json.dumps(record).replace("0.5", "NaN") + "\n\n")

@@ -2,6 +2,7 @@
 
 import json
 import pickle
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -158,6 +159,32 @@ def test_any_reference_is_right(tmp_path):
     assert second and metrics["free_running/exact_match"] == 1 and metrics["free_running/edit_error_rate"] == 0
 
 
+def test_texts_are_scored_by_words_and_next_to_the_unchanged_input(tmp_path):
+    words = ("old", "red", "cat", "dog", "sees")
+    rows = [" ".join(words[(number * step) % 5] for step in range(1 + number % 7)) for number in range(400)]
+    lines = [f"{number} {row}\t{number} {row.upper()}" for number, row in enumerate(rows)]
+    (tmp_path / "pairs.tsv").write_text("\n".join(["en\tde", *lines]))
+    text = {"name": "text", "tokenizer": "subwords", "vocab_size": 60}
+    options = {"source": "pairs.tsv", "input": {**text, "max_words": 6}, "target": text}
+    task = sources.read({**options, "metrics": "bleu,exact_match", "long_input": 6}, tmp_path)
+    assert (task.length_unit, task.token_unit) == ("words of the input", "subword")
+    examples = task.eval_examples("test", 100)
+    sizes = [len(source.split()) for source in examples.inputs]
+    assert set(sizes) == {2, 3, 4, 5, 6} and max(len(row[0].split()) for row in task.splits["train"].pairs or ()) == 6
+    right = perfect(task, examples)
+    wrong = right.outputs.copy()
+    wrong[np.flatnonzero(np.array(sizes) == 6)[:2], 0] = EOS
+    evaluation = task.evaluate(replace(right, outputs=wrong), examples)
+    assert evaluation.by_length is not None
+    rates = evaluation.by_length["free_running_error_rate"]
+    assert evaluation.by_length["length"] == [2, 3, 4, 5, 6] and rates[:4] == [0] * 4 and rates[4] > 0
+    assert evaluation.metrics["free_running/edit_error_rate_long_inputs"] == pytest.approx(rates[4])
+    assert evaluation.by_length["exact_match"] == [1, 1, 1, 1, pytest.approx(1 - 2 / sizes.count(6))]
+    bleu = evaluation.by_length["bleu"]
+    assert bleu[3] == pytest.approx(100) and bleu[4] < 99
+    assert evaluation.metrics["baseline/copy_source/exact_match"] == 0 < evaluation.metrics["baseline/copy_source/bleu"]
+
+
 def test_values_are_scored_in_their_own_unit(tmp_path):
     task = sources.create("numbers", tmp_path)
     examples = task.eval_examples("test", 50)
@@ -294,6 +321,8 @@ def test_words_that_training_does_not_have_are_unknown_and_not_refused(tmp_path)
 def test_a_metric_of_another_target_is_refused():
     with pytest.raises(UserError, match="task.metrics=accuracy: must be of cer, wer, bleu, chrf, exact_match"):
         Dataset(metrics="accuracy")
+    with pytest.raises(UserError, match="task.long_input=5: must be 0, as task.target.name=label does not use it"):
+        Dataset(long_input=5, target=TARGETS["label"]())
 
 
 def test_a_source_can_be_a_corpus(monkeypatch, tmp_path):

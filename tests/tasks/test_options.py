@@ -41,9 +41,6 @@ from research.tasks import TASKS
             "task.vocab_size=9: must be 400, as task.tokenizer=characters does not use it",
         ),
         ("coco_captions", {"shear": -0.1}, "task.shear=-0.1: must be between 0 and 1"),
-        ("translation", {"max_words": 31}, "task.max_words=31: must be between 3 and 30"),
-        ("ted_hrlr_translate", {"max_words": 101}, "task.max_words=101: must be between 3 and 100"),
-        ("wmt14_translate", {"source_vocab_size": 0}, "task.source_vocab_size=0: must be between 1 and "),
         ("speech_prompts", {"joined": -1}, "task.joined=-1: must be between 0 and 100000"),
         ("speech_prompts", {"synthesized": 10_001}, "task.synthesized=10001: must be between 0 and 10000"),
         ("speech_digits", {"flite_strings": 501}, "task.flite_strings=501: must be between 0 and 500"),
@@ -70,7 +67,6 @@ def test_rows_may_have_a_size_that_no_patch_divides():
         ("adding", {"definition": "pascanu_2013"}, False),
         ("temporal_order", {}, False),
         ("temporal_order", {"definition": "pascanu_2013"}, True),
-        ("pronunciation", {}, False),
         ("image_stamps", {}, True),
         ("image_digits", {}, False),
         ("pixels", {}, True),
@@ -85,5 +81,3 @@ def test_a_caption_of_a_table_tells_the_task_and_its_size():
     adding = TASKS["adding"](definition="pascanu_2013")  # pyright: ignore
     assert adding.describe() == "adding problem, 100 steps, as pascanu 2013"
     assert TASKS["adding"]().describe() == "adding problem, 100 steps"
-    characters = TASKS["translation"](tokenizer="characters")  # pyright: ignore
-    assert characters.describe() == "English to German, at most 10 words, characters"

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from research.batch import EOS, NO_LABEL, PAD, Batch, TaskSpec
-from research.data.corpora import asterisk, espeak, gcin, libreoffice, tuxpaint
+from research.data.corpora import asterisk, espeak, gcin, tuxpaint
 from research.data.corpora.recordings import Recording
 from research.data.images.files import STAMP_SIZE
 from research.tasks import TASKS
@@ -21,12 +21,11 @@ from tests.data.recordings import spoken
 
 SIZE = 16
 FEWER: Mapping[str, Mapping[str, Any]] = {
-    "translation": {"source_vocab_size": 60, "target_vocab_size": 60},
     "image_stamps": {"vocab_size": 60},
     "selective_copying": {"noise": 60},
 }
 """Options for small corpora, and for short programs."""
-THROUGH_TFDS = {"librispeech", "speech_commands", "ted_hrlr_translate", "wmt14_translate", "coco_captions"}
+THROUGH_TFDS = {"librispeech", "speech_commands", "coco_captions"}
 
 every_task = pytest.mark.parametrize("name", [name for name in TASKS if name not in {"dataset", *THROUGH_TFDS}])
 
@@ -41,11 +40,6 @@ def said(words: Sequence[str], number: int, most: int) -> str:
     """Up to so many words, drawn by the number."""
     rng = np.random.default_rng(number)
     return " ".join(rng.choice(words, rng.integers(1, most + 1)))
-
-
-def pair(number: int) -> libreoffice.Pair:
-    english = f"the {number} " + said(("document", "opens", "again", "window", "closes"), number, 8)
-    return libreoffice.Pair(english, english.replace("the", "das").replace("window", "Fenster").upper())
 
 
 def stamp(number: int) -> tuxpaint.Stamp:
@@ -66,7 +60,6 @@ def small_corpora() -> Iterator[None]:
         espeak: lambda: digits,
         asterisk: lambda _: splits(partial(recording, ("press", "one", "for", "more"), 4)),
         gcin: lambda _: splits(lambda k: recording([f"ㄅㄚ{1 + k % 4}", f"ㄇㄛ{1 + k % 4}"], 1, k)),
-        libreoffice: lambda _: splits(pair),
         tuxpaint: lambda _: splits(stamp),
     }
     with pytest.MonkeyPatch.context() as patch:
@@ -196,18 +189,16 @@ def test_a_task_is_loaded_once_in_a_process():
     assert created("adding") is not tasks.load(TASKS["adding"](length=7))  # pyright: ignore[reportCallIssue]
 
 
-@pytest.mark.parametrize("name", ["translation", "speech_prompts", "speech_syllables", "image_stamps"])
+@pytest.mark.parametrize("name", ["speech_prompts", "speech_syllables", "image_stamps"])
 def test_sizes_that_a_model_is_built_from_do_not_change_with_validation_and_test(name, monkeypatch):
     """What only they have is <unk>, and may be longer than all of training."""
     corpus = {
-        "translation": libreoffice,
         "speech_prompts": asterisk,
         "speech_syllables": gcin,
         "image_stamps": tuxpaint,
     }
     spec, load = created(name).spec, corpus[name].load
     odd: dict[str, Any] = {
-        "translation": libreoffice.Pair("☃ " * 10, "☃ " * 200),
         "speech_prompts": spoken("zq" * 20, draw=5),
         "speech_syllables": spoken("ㄒㄒㄒㄒㄒㄒ9", draw=5),
         "image_stamps": tuxpaint.Stamp(stamp(0).pixels, "☃ " * 50),

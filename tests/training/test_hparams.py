@@ -12,7 +12,7 @@ from tests.training.trials import TINY, hparams_of, of
 
 BASE = of(init__recurrent="sparse")
 CLIPPED = of(optimizer__clip_value=3.0)
-NOISY = of(task__name="pronunciation", attention__name="dot", cell__name="lstm", probes__gradient_flow__every=0)
+NOISY = of(task__name="reverse", attention__name="dot", cell__name="lstm", probes__gradient_flow__every=0)
 
 
 def leaves(config: Config) -> list[float]:

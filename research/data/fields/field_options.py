@@ -72,6 +72,10 @@ class InputOptions(FieldOptions):
     per_file: ClassVar[bool] = False
     """Whether a value is a file of its own, which may be too large for memory together."""
 
+    def wanted(self, value: Any) -> bool:
+        """Return whether a value of `read` is used; others are left out of all splits."""
+        return True
+
     def steps(self, value: Any) -> int:
         """Return the steps that `stored` will have, without loading the value, if `per_file`."""
         raise NotImplementedError

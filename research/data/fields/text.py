@@ -31,6 +31,8 @@ class TextOptions(FieldOptions):
     """Whether texts are put into lower case."""
     unicode: Literal["NFC", "NFKC"] = "NFC"
     """Unicode normalization: composed characters, or compatible ones as well."""
+    token_name: str = ""
+    """What a token is called in figures, such as phoneme; empty: by the tokenizer."""
 
     def __post_init__(self) -> None:
         require_between(self, self.section, vocab_size=(1, 2**20), min_count=(1, 2**31))
@@ -39,6 +41,11 @@ class TextOptions(FieldOptions):
         require_default(self, self.section, "vocab_size", self.tokenizer == "subwords", by)
         require_default(self, self.section, "min_count", self.tokenizer != "subwords", by)
         require(bool(self.separator), f"{self.section}.separator", "''", "text, such as a space or ;")
+
+    @property
+    def token(self) -> str:
+        """Name of a token, for figures."""
+        return self.token_name or self.tokenizer.removesuffix("s")
 
     def clean(self, value: Any) -> str:
         """Return a text as it is trained on: normalized, with one space for all white space.
@@ -67,18 +74,36 @@ class TextInput(TextOptions, InputOptions):
     """Text: characters, words, subwords or symbols."""
 
     kind: ClassVar[InputKind] = "tokens"
-    unit: ClassVar[str] = "tokens of the input"
     usual: ClassVar = ("input", "source", "text", "word", "lemma")
     name: Literal["text"] = "text"
     tags_column: str = ""
     """Column of symbols that are put in front of the text, each a token of its own, such as V;PST."""
     tags_separator: str = ";"
     """Text between two tags."""
+    max_words: int = 0
+    """Rows whose text has more words are left out of all splits; 0: none."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
         require_default(self, self.section, "tags_separator", bool(self.tags_column), "task.input.tags_column=''")
         require(bool(self.tags_separator), "task.input.tags_separator", "''", "text, such as ;")
+        require_between(self, self.section, max_words=(0, 2**31))
+
+    @property
+    def unit(self) -> str:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """What `length` counts."""
+        return f"{'word' if self.tokenizer == 'subwords' else self.token}s of the input"
+
+    def length(self, text: str, steps: int) -> int:
+        """Return the length of a text: its words, if its steps are subwords, or else its steps."""
+        return len(text.split()) if self.tokenizer == "subwords" else steps
+
+    def text(self, value: Any) -> str:
+        """Return the text of a value of `read`, without tags."""
+        return value[-1] if self.tags_column else value
+
+    def wanted(self, value: Any) -> bool:
+        return not self.max_words or len(self.text(value).split()) <= self.max_words
 
     def read(self, row: Mapping[str, Any], columns: Sequence[str], folder: Path) -> str | tuple[str, ...]:
         text = self.clean(row[columns[0]])
@@ -91,7 +116,7 @@ class TextInput(TextOptions, InputOptions):
         if not self.tags_column:
             return self.fit_text(values)
         tags = Symbols.fit((self.tags_separator.join(value[:-1]) for value in values), self.tags_separator)
-        return Tagged(self.fit_text([value[-1] for value in values]), tags)
+        return Tagged(self.fit_text(list(map(self.text, values))), tags)
 
 
 @dataclass(frozen=True)
@@ -101,6 +126,11 @@ class TextTarget(TextOptions, TargetOptions):
     kind: ClassVar[TargetKind] = "tokens"
     usual: ClassVar = ("target", "output", "text", "sentence", "transcript", "translation", "caption", "inflected")
     name: Literal["text"] = "text"
+
+    @property
+    def unit(self) -> str:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """What a token is."""
+        return self.token
 
     def read(self, row: Mapping[str, Any], columns: Sequence[str], folder: Path) -> list[str]:
         """Return the texts that are right, the first of them to train on."""

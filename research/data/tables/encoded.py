@@ -78,5 +78,9 @@ class Encoded(Records):
         return target_steps(target, self.target_kind)
 
     def _bound(self, lengths: np.ndarray) -> None:
-        bounds = [self.max_input_length or 2**31 - 1, self.max_target_length or 2**31 - 1]
+        eos = int(self.target_kind == "tokens")
+        bounds = [
+            self.max_input_length or 2**31 - 1,
+            self.max_target_length + eos if self.max_target_length else 2**31 - 1,
+        ]
         lengths[np.any(lengths > bounds, axis=1)] = 0

@@ -55,8 +55,10 @@ class Values:
         pairs, places = [], []
         for row in range(len(rows)):
             with values.guarded(row):
-                pairs.append(values._read(row))
-                places.append(row)
+                pair = values._read(row)
+                if fields.input.wanted(pair[0]):
+                    pairs.append(pair)
+                    places.append(row)
         return cls(rows, fields, values.columns, pairs, places, values.skipped)
 
     def __len__(self) -> int:
@@ -76,10 +78,10 @@ class Values:
     def load(self, numbers: Sequence[int]) -> Iterator[tuple[int, Any, Any]]:
         """Yield number, loaded input and target of some pairs, without those that cannot be used."""
 
-        def load(number: int) -> tuple[Any, Any] | Exception:
+        def load(number: int) -> tuple[Any, Any] | Exception | None:
             try:
                 value, target = self[number]
-                return self.fields.input.load(value), target
+                return (self.fields.input.load(value), target) if self.fields.input.wanted(value) else None
             except (UserError, ValueError) as error:
                 return error
 
@@ -90,7 +92,8 @@ class Values:
                 with self.guarded(self.place(number)):
                     if isinstance(result, Exception):
                         raise result
-                    yield number, *result
+                    if result:
+                        yield number, *result
 
     def place(self, number: int) -> int:
         """Return the row of a pair."""

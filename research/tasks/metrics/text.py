@@ -35,6 +35,8 @@ from research.tasks.task import Evaluation, Predictions
 Tokenizer = Literal["13a", "char"]
 TOKENIZERS: Mapping[str, Tokenizer] = {"ja": "char"}
 """sacrebleu's tokenizer by language, where it is not 13a."""
+COMPARED = 5000
+"""Texts among which the most frequent ones are compared."""
 
 
 def error_rates(outputs: Sequence[str], references: Sequence[str]) -> dict[str, float]:
@@ -87,6 +89,8 @@ def evaluate(
 ) -> Evaluation:
     """Return the metrics of `edits.evaluate`, those of texts, and both of the most frequent training text for all.
 
+    Where `lengths` is given, `by_length` has the metrics of texts, too.
+
     Args:
         predictions: predictions of a model for the examples.
         batch: the examples.
@@ -113,18 +117,24 @@ def evaluate(
         scored = {"free_running": free, "baseline/most_frequent": [most_frequent] * len(texts), **baselines}
         for prefix, outputs in scored.items():
             metrics |= {f"{prefix}/{metric}": value for metric, value in score(outputs, texts).items()}
+        if lengths is not None and evaluation.by_length:
+            for length in evaluation.by_length["length"]:
+                rows = np.flatnonzero(lengths == length).tolist()
+                for metric, value in score([free[row] for row in rows], [texts[row] for row in rows]).items():
+                    evaluation.by_length.setdefault(metric, []).append(value)
     return replace(evaluation, metrics=metrics)
 
 
 def most_frequent(texts: Sequence[str]) -> str:
     """Return the most frequent text; of equally frequent ones, the one that is fewest edits from all of them.
 
-    It is the best output of a model that does not read its input.
+    It is the best output of a model that does not read its input. Of many texts, `COMPARED` are compared.
     """
     counts = Counter(texts)
     highest = max(counts.values())
-    candidates = sorted(text for text, count in counts.items() if count == highest)
-    edits = cdist(candidates, texts, scorer=Levenshtein.distance)
+    candidates = sorted(text for text, count in counts.items() if count == highest)[:COMPARED]
+    others = [texts[row] for row in np.linspace(0, len(texts) - 1, min(COMPARED, len(texts))).astype(int)]
+    edits = cdist(candidates, others, scorer=Levenshtein.distance)
     return candidates[int(np.argmin(np.sum(edits, axis=1)))]
 
 
