@@ -12,11 +12,16 @@ EXPERIMENT = Experiment(
     "as rows, columns or patches matters less than that.",
     base=unflatten(
         {
-            "task.name": "image_stamps",
-            "task.shift": 2.0,
-            "task.scale": 0.15,
-            "task.shear": 0.1,
-            "task.mirror": True,
+            "task.name": "dataset",
+            "task.source": "tuxpaint/en",
+            "task.metrics": "bleu,chrf,exact_match",
+            "task.input.name": "image",
+            "task.input.shift": 2.0,
+            "task.input.scale": 0.15,
+            "task.input.shear": 0.1,
+            "task.input.mirror": True,
+            "task.target.tokenizer": "subwords",
+            "task.target.vocab_size": 400,
             "model.hidden_size": 64,
             "model.bidirectional": True,
             "cell.name": "lstm",
@@ -33,10 +38,10 @@ EXPERIMENT = Experiment(
         }
     ),
     variants={
-        "rows": {"task.scan_order": "rows"},
-        "columns": {"task.scan_order": "columns"},
-        "patches": {"task.scan_order": "patches"},
-        "patches without attention": {"task.scan_order": "patches", "attention.name": "none"},
+        "rows": {"task.input.scan_order": "rows"},
+        "columns": {"task.input.scan_order": "columns"},
+        "patches": {"task.input.scan_order": "patches"},
+        "patches without attention": {"task.input.scan_order": "patches", "attention.name": "none"},
     },
     columns=(
         Column("BLEU", "test/free_running/bleu"),

@@ -1,7 +1,8 @@
 """How much attention helps for captions of photographs: COCO 2014 through TFDS, for an accelerator and a network.
 
-TFDS downloads and prepares 40 GB at the first use, the test pictures of the challenge among them. The photographs are
-streamed while the model trains. Tested on small archives of the same formats; no figure has been made yet.
+TFDS downloads and prepares 40 GB at the first use, the test pictures of the challenge among them. The splits are those
+of Karpathy and Li (2015). The photographs are streamed while the model trains, each with each of its captions. Tested
+on small archives of the same formats; no figure has been made yet.
 
     python -m research train stock_captions --variant=additive --loader.num_workers=8
     python -m research sweep sweeps/stock_captions.yaml
@@ -15,8 +16,16 @@ EXPERIMENT = Experiment(
     "one that has a single state of the whole (none: Vinyals et al. 2015).",
     base=unflatten(
         {
-            "task.name": "coco_captions",
-            "task.mirror": True,
+            "task.name": "dataset",
+            "task.source": "coco_captions/2014",
+            "task.metrics": "bleu,chrf,exact_match",
+            "task.input.name": "image",
+            "task.input.size": 96,
+            "task.input.mirror": True,
+            "task.target.column": "captions/text",
+            "task.target.tokenizer": "subwords",
+            "task.target.vocab_size": 8000,
+            "task.target.train_on": "all",
             "model.hidden_size": 512,
             "model.num_layers": 2,
             "model.bidirectional": True,

@@ -1,7 +1,6 @@
 """Tasks: what a model is trained for and scored on. A new task is one file and one line of `TASKS`."""
 
 from research.tasks.adding import Adding
-from research.tasks.captioning import ImageStamps
 from research.tasks.copy import Copy
 from research.tasks.copying_memory import CopyingMemory
 from research.tasks.dataset import Dataset
@@ -18,7 +17,6 @@ from research.tasks.speech_prompts import SpeechPrompts
 from research.tasks.speech_syllables import SpeechSyllables
 from research.tasks.task import Task
 from research.tasks.temporal_order import TemporalOrder
-from research.tasks.tfds_captions import CocoCaptions
 from research.tasks.tfds_speech import Librispeech, SpeechCommands
 
 TASKS: dict[str, type[Task]] = {
@@ -30,8 +28,6 @@ TASKS: dict[str, type[Task]] = {
     "librispeech": Librispeech,
     "speech_commands": SpeechCommands,
     "image_digits": ImageDigits,
-    "image_stamps": ImageStamps,
-    "coco_captions": CocoCaptions,
     "copy": Copy,
     "repeat_copy": RepeatCopy,
     "reverse": Reverse,

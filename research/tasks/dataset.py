@@ -21,6 +21,7 @@ from research.batch import FIRST_SYMBOL, InputKind, TargetKind, TaskSpec
 from research.data.batching import Buckets, Examples, in_buckets
 from research.data.corpora.corpus import SPLITS
 from research.data.fields import InputOptions, TargetOptions
+from research.data.fields.image import ImageInput
 from research.data.fields.series import SeriesInput
 from research.data.fields.text import TextInput, TextTarget
 from research.data.processor import Processor
@@ -95,6 +96,10 @@ class Dataset(CorpusTask):
         return self.target.kind
 
     @property
+    def same_length(self) -> bool:
+        return isinstance(self.input, ImageInput)
+
+    @property
     def length_unit(self) -> str:  # pyright: ignore[reportIncompatibleVariableOverride]
         """What `by_length` counts."""
         return self.input.unit
@@ -161,7 +166,8 @@ class Dataset(CorpusTask):
         train = self.splits["train"]
         rows = spread(len(train), FILE_SAMPLE if self.input.per_file else SAMPLE)
         source = self.input.fit([value for _, value, _ in train.load(rows)])
-        targets = list(train.targets(spread(len(train), SAMPLE)).values())
+        values = train.targets(spread(len(train), SAMPLE)).values()
+        targets = [target for value in values for target in self.target.trained_on(value)]
         if not targets:
             raise UserError(f"{self.source}: no training row is usable; the first: {next(iter(train.skipped), 'none')}")
         target: Any = self.target.fit(targets)
@@ -169,16 +175,14 @@ class Dataset(CorpusTask):
         frequent = text.most_frequent(texts) if texts else ""
         processor = Processor(source, target, frequent, train.columns)
         records = Encoded(train, self.target.kind, self.max_input_length, self.max_target_length, processor)
-        examples, lengths = records.measure()
-        kept = np.flatnonzero(lengths[:, 0] > 0)
-        if not len(kept):
+        examples, numbers, lengths = records.measure()
+        if not len(numbers):
             raise UserError(f"{self.source}: no training example is left; task.max_input_length leaves out longer ones")
         train.note()
         if examples is not None:
-            return Prepared(InMemory.of(examples.take(kept)), frequent, processor)
-        return Prepared(
-            Stream(replace(records, numbers=kept), in_buckets(lengths[kept]), self.target.kind), frequent, processor
-        )
+            return Prepared(InMemory.of(examples), frequent, processor)
+        stream = Stream(replace(records, numbers=numbers), in_buckets(lengths), self.target.kind)
+        return Prepared(stream, frequent, processor)
 
     @functools.cached_property
     def spec(self) -> TaskSpec:
@@ -202,7 +206,8 @@ class Dataset(CorpusTask):
         while rows and len(usable) < count:
             part, rows = rows[: count - len(usable)], rows[count - len(usable) :]
             encoded = records.encode(part, stored=False)
-            usable += [(*example, *values[row], values.rows.place(values.place(row))) for row, example in encoded]
+            for row, source, targets in encoded:
+                usable.append((source, targets[0], *values[row], values.rows.place(values.place(row))))
         if not usable:
             raise UserError(f"{self.source}: the {split} split has no usable example; must have one")
         values.note()

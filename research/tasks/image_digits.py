@@ -5,13 +5,14 @@ A strip has 1 to `task.digits` digits with blank columns between; a step is a co
 independently; validation and test strips are of the digits of their split, undistorted. All strips of a training batch
 have equally many digits.
 
-Texts are the English names of the digits, in lower case with one space between; a token is a name. The metrics are
-those of `research/tasks/captioning.py`; `by_length` counts the digits. Of the names of single digits, which are the
-likeliest strips, `most_frequent` is the most frequent, or the first.
+Texts are the English names of the digits, in lower case with one space between; a token is a name. The metrics of
+`research/tasks/metrics/edits.py` are reported together with bleu, chrf and exact_match of the texts; `by_length` counts
+the digits. Of the names of single digits, which are the likeliest strips, `most_frequent` is the most frequent, or the
+first.
 """
 
 import functools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal
 
 import jax
@@ -27,7 +28,7 @@ from research.data.order import stream
 from research.data.processor import Processor
 from research.data.text import Symbols
 from research.options import require_between
-from research.tasks.captioning import evaluate_captions
+from research.tasks.metrics import text
 from research.tasks.synthetic import SEEDS
 from research.tasks.task import EvalExamples, Evaluation, Predictions, Split, Task
 
@@ -113,8 +114,16 @@ class ImageDigits(WarpOptions, Task):
     def evaluate(self, predictions: Predictions, examples: EvalExamples) -> Evaluation:
         assert examples.batch.target_lengths is not None
         name = NAMES.vocabulary[int(np.argmax(np.bincount(self.data[1], minlength=10)))]
-        digits = examples.batch.target_lengths - 1
-        return evaluate_captions(predictions, examples, NAMES, name, "en", digits)
+        evaluation = text.evaluate(
+            predictions,
+            examples.batch,
+            NAMES,
+            name,
+            lengths=examples.batch.target_lengths - 1,
+            texts=examples.references,
+            score=functools.partial(text.translation_scores, language="en"),
+        )
+        return replace(evaluation, signatures=text.signatures("en", examples.references))
 
     def describe(self) -> str:
         return f"strips of 1 to {self.digits} digits"

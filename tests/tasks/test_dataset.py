@@ -17,7 +17,9 @@ from research.data.streaming import Stream, Window
 from research.data.tables import encoded
 from research.errors import UserError
 from research.tasks.dataset import Dataset
+from research.tasks.metrics import edits
 from research.tasks.task import Predictions
+from tests.data.corpora import archives
 from tests.tasks import sources
 
 every_source = pytest.mark.parametrize("kind", sources.SOURCES)
@@ -183,6 +185,54 @@ def test_texts_are_scored_by_words_and_next_to_the_unchanged_input(tmp_path):
     bleu = evaluation.by_length["bleu"]
     assert bleu[3] == pytest.approx(100) and bleu[4] < 99
     assert evaluation.metrics["baseline/copy_source/exact_match"] == 0 < evaluation.metrics["baseline/copy_source/bleu"]
+
+
+@pytest.mark.parametrize("memory", [encoded.MEMORY, 1])
+def test_each_reference_can_be_an_example_of_training(memory, tmp_path, monkeypatch):
+    monkeypatch.setattr(encoded, "MEMORY", memory)
+    rows = [f"w{n}\tone {n}\t{'' if n % 3 else f'zwei {n}'}" for n in range(60)]
+    content = "\n".join(["word\ta\tb", *rows])
+    target = TARGETS["text"](column="a,b", train_on="all")  # pyright: ignore[reportCallIssue]
+    task = written(tmp_path, content, target=target, max_target_length=6)
+    train = task.prepared.train
+    word: Any = processor_of(task).input
+    text = processor_of(task).text
+    if isinstance(train, Stream):
+        records: Any = train.records
+        examples = [records[row] for row in range(len(records.numbers))]
+    else:
+        examples = [pair for part in train.data for pair in zip(part.inputs, part.targets, strict=True)]
+    pairs = [
+        (word.decode([token for token in source.tolist() if token]), text.decode(edits.symbols(np.asarray(target))))
+        for source, target in examples
+    ]
+    known = map(task.splits["train"].__getitem__, range(len(task.splits["train"])))
+    assert sorted(pairs) == sorted((word, text) for word, texts in known for text in texts if len(text) < 7)
+    assert {text[:3] for _, text in pairs} == {"one", "zwe"}
+    references = task.eval_examples("test", 60).references
+    first = written(tmp_path, content, target=replace(target, train_on="first"))
+    assert references == first.eval_examples("test", 60).references
+
+
+def test_photographs_of_coco_are_read_with_each_of_their_captions(tmp_path, monkeypatch):
+    archives.coco_captions(archives.manual_folder(tmp_path, monkeypatch))
+    monkeypatch.setattr(encoded, "MEMORY", 1)
+    source = INPUTS["image"](size=32, patch=16)  # pyright: ignore[reportCallIssue]
+    target = TARGETS["text"](column="captions/text", train_on="all")  # pyright: ignore[reportCallIssue]
+    task = Dataset(source="tfds:coco_captions/2014", metrics="bleu,exact_match", input=source, target=target)
+    field: Any = processor_of(task).input
+    stream: Any = task.stream
+    seen = set()
+    for batch in map(stream.batches(jax.random.key(0), 12, 2).__getitem__, range(12)):
+        for steps, tokens, end in zip(batch.inputs, batch.targets, batch.target_lengths, strict=True):
+            caption = processor_of(task).decode(tokens[: end - 1].tolist())
+            pixels = field.unscan(steps[None].astype(int), np)[0]
+            assert pixels[16, 16, 0] == pytest.approx(40 * caption.count("x"), abs=4)  # JPEG rounds colors
+            assert np.all(pixels[:3] == 255) and np.all(pixels[-3:] == 255)
+            seen.add(caption)
+    assert seen == {archives.caption(number, k) for number in (1, 2) for k in range(2)}
+    assert [len(captions) for captions in task.eval_examples("validation", 9).references] == [2]
+    assert [len(captions) for captions in task.eval_examples("test", 9).references] == [2, 2]
 
 
 def test_values_are_scored_in_their_own_unit(tmp_path):

@@ -1,9 +1,11 @@
 """Options of the tasks: what they reject, and how; what follows from them."""
 
 import math
+import re
 
 import pytest
 
+from research.data.fields import INPUTS, TARGETS
 from research.errors import UserError
 from research.tasks import TASKS
 
@@ -31,16 +33,6 @@ from research.tasks import TASKS
         ("image_digits", {"digits": 0}, "task.digits=0: must be between 1 and 20"),
         ("image_digits", {"gap": -1}, "task.gap=-1: must be between 0 and 100"),
         ("image_digits", {"scale": math.nan}, "task.scale=nan: must be between 0 and 0.5"),
-        ("image_stamps", {"size": 97}, "task.size=97: must be between 8 and 96"),
-        ("image_stamps", {"patch": 5}, "task.patch=5: must be a divisor of task.size=32"),
-        ("image_stamps", {"patch": 0}, "task.patch=0: must be a divisor of task.size=32"),
-        ("image_stamps", {"scan_order": "rows", "patch": 4}, "task.patch=4: must be 8, as task.scan_order=rows does"),
-        (
-            "image_stamps",
-            {"tokenizer": "characters", "vocab_size": 9},
-            "task.vocab_size=9: must be 400, as task.tokenizer=characters does not use it",
-        ),
-        ("coco_captions", {"shear": -0.1}, "task.shear=-0.1: must be between 0 and 1"),
         ("speech_prompts", {"joined": -1}, "task.joined=-1: must be between 0 and 100000"),
         ("speech_prompts", {"synthesized": 10_001}, "task.synthesized=10001: must be between 0 and 10000"),
         ("speech_digits", {"flite_strings": 501}, "task.flite_strings=501: must be between 0 and 500"),
@@ -55,8 +47,33 @@ def test_a_wrong_value_is_named_with_what_is_allowed(name, options, message):
     assert str(raised.value).startswith(message) and "\n" not in str(raised.value)
 
 
+@pytest.mark.parametrize(
+    ("kind", "options", "message"),
+    [
+        (INPUTS["image"], {"size": 513}, "task.input.size=513: must be between 4 and 512"),
+        (INPUTS["image"], {"patch": 5}, "task.input.patch=5: must be a divisor of task.input.size=32"),
+        (INPUTS["image"], {"patch": 0}, "task.input.patch=0: must be a divisor of task.input.size=32"),
+        (
+            INPUTS["image"],
+            {"scan_order": "rows", "patch": 4},
+            "task.input.patch=4: must be 8, as task.input.scan_order=rows does not use it",
+        ),
+        (INPUTS["image"], {"channels": 2}, "task.input.channels=2: must be 3 or 1"),
+        (INPUTS["image"], {"shear": -0.1}, "task.input.shear=-0.1: must be between 0 and 1"),
+        (
+            TARGETS["text"],
+            {"vocab_size": 9},
+            "task.target.vocab_size=9: must be 2000, as task.target.tokenizer=characters does not use it",
+        ),
+    ],
+)
+def test_a_wrong_value_of_a_field_is_named_with_what_is_allowed(kind, options, message):
+    with pytest.raises(UserError, match=re.escape(message)):
+        kind(**options)
+
+
 def test_rows_may_have_a_size_that_no_patch_divides():
-    assert TASKS["image_stamps"](scan_order="rows", size=30).same_length  # pyright: ignore[reportCallIssue]
+    assert INPUTS["image"](scan_order="rows", size=30).steps(None) == 30  # pyright: ignore[reportCallIssue]
 
 
 @pytest.mark.parametrize(
@@ -67,7 +84,8 @@ def test_rows_may_have_a_size_that_no_patch_divides():
         ("adding", {"definition": "pascanu_2013"}, False),
         ("temporal_order", {}, False),
         ("temporal_order", {"definition": "pascanu_2013"}, True),
-        ("image_stamps", {}, True),
+        ("dataset", {"input": INPUTS["image"]()}, True),
+        ("dataset", {"input": INPUTS["text"]()}, False),
         ("image_digits", {}, False),
         ("pixels", {}, True),
     ],

@@ -10,9 +10,8 @@ import numpy as np
 import pytest
 
 from research.batch import EOS, NO_LABEL, PAD, Batch, TaskSpec
-from research.data.corpora import asterisk, espeak, gcin, tuxpaint
+from research.data.corpora import asterisk, espeak, gcin
 from research.data.corpora.recordings import Recording
-from research.data.images.files import STAMP_SIZE
 from research.tasks import TASKS
 from research.tasks import task as tasks
 from research.tasks.task import Predictions, Task
@@ -21,11 +20,10 @@ from tests.data.recordings import spoken
 
 SIZE = 16
 FEWER: Mapping[str, Mapping[str, Any]] = {
-    "image_stamps": {"vocab_size": 60},
     "selective_copying": {"noise": 60},
 }
 """Options for small corpora, and for short programs."""
-THROUGH_TFDS = {"librispeech", "speech_commands", "coco_captions"}
+THROUGH_TFDS = {"librispeech", "speech_commands"}
 
 every_task = pytest.mark.parametrize("name", [name for name in TASKS if name not in {"dataset", *THROUGH_TFDS}])
 
@@ -42,11 +40,6 @@ def said(words: Sequence[str], number: int, most: int) -> str:
     return " ".join(rng.choice(words, rng.integers(1, most + 1)))
 
 
-def stamp(number: int) -> tuxpaint.Stamp:
-    pixels = np.random.default_rng(number).integers(0, 256, (STAMP_SIZE, STAMP_SIZE, 3), np.uint8)
-    return tuxpaint.Stamp(pixels, f"a {number} {said(('red', 'blue', 'old', 'cat', 'dog'), number, 5)}")
-
-
 def recording(words: Sequence[str], most: int, number: int) -> Recording:
     """Tones in place of speech."""
     return spoken(said(words, number, most), "ab"[number % 2], draw=number)
@@ -60,7 +53,6 @@ def small_corpora() -> Iterator[None]:
         espeak: lambda: digits,
         asterisk: lambda _: splits(partial(recording, ("press", "one", "for", "more"), 4)),
         gcin: lambda _: splits(lambda k: recording([f"ㄅㄚ{1 + k % 4}", f"ㄇㄛ{1 + k % 4}"], 1, k)),
-        tuxpaint: lambda _: splits(stamp),
     }
     with pytest.MonkeyPatch.context() as patch:
         for corpus, load in loads.items():
@@ -189,19 +181,17 @@ def test_a_task_is_loaded_once_in_a_process():
     assert created("adding") is not tasks.load(TASKS["adding"](length=7))  # pyright: ignore[reportCallIssue]
 
 
-@pytest.mark.parametrize("name", ["speech_prompts", "speech_syllables", "image_stamps"])
+@pytest.mark.parametrize("name", ["speech_prompts", "speech_syllables"])
 def test_sizes_that_a_model_is_built_from_do_not_change_with_validation_and_test(name, monkeypatch):
     """What only they have is <unk>, and may be longer than all of training."""
     corpus = {
         "speech_prompts": asterisk,
         "speech_syllables": gcin,
-        "image_stamps": tuxpaint,
     }
     spec, load = created(name).spec, corpus[name].load
     odd: dict[str, Any] = {
         "speech_prompts": spoken("zq" * 20, draw=5),
         "speech_syllables": spoken("ㄒㄒㄒㄒㄒㄒ9", draw=5),
-        "image_stamps": tuxpaint.Stamp(stamp(0).pixels, "☃ " * 50),
     }
     others = {"validation": [odd[name]] * 3, "test": [odd[name]] * 3}
     monkeypatch.setattr(corpus[name], "load", lambda *options: load(*options) | others)

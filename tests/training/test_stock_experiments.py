@@ -8,6 +8,7 @@ import pytest
 from research.config import experiment
 from research.config.flat import flatten, override
 from research.data.streaming import Window
+from research.data.tables import encoded
 from research.training.step import data_keys
 from tests.data.corpora import archives
 from tests.training.trials import hparams_of, program
@@ -27,6 +28,7 @@ VOCAB_SIZE = 30
 @pytest.mark.parametrize(("name", "setting", "variant", "corpus", "least"), EXPERIMENTS)
 def test_an_update_is_built_of_a_batch_as_it_is_read(name, setting, variant, corpus, least, tmp_path, monkeypatch):
     getattr(archives, corpus)(archives.manual_folder(tmp_path, monkeypatch))
+    monkeypatch.setattr(encoded, "MEMORY", 1)
     config = experiment.load(name).config(setting, variant)
     sizes = [key for key, name in flatten(config).items() if key.endswith(".tokenizer") and name == "subwords"]
     config = override(config, {key.replace("tokenizer", "vocab_size"): VOCAB_SIZE for key in sizes})

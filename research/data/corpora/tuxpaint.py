@@ -20,7 +20,7 @@ import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from jaxtyping import UInt8
@@ -29,20 +29,14 @@ from PIL import Image
 from research.data.corpora.corpus import SPLITS, Example, Examples, PackageCorpus, hash_split
 from research.data.corpora.fetch import debian, unpacked
 from research.data.corpora.libreoffice import comparable
-from research.data.images.files import STAMP_SIZE, fit_square, load_image, to_rgb
+from research.data.images.files import fit_square, load_image, to_rgb
 from research.data.text import normalize
 
 LANGUAGES = ("en", "de", "fr", "es", "it", "nl", "cs", "ru", "ja")
 MAX_WORDS = 12
+SIZE = 96
+"""Rows and columns of an image."""
 PACKAGE = "2022.06.04-1"
-
-
-@dataclass(frozen=True)
-class Stamp:
-    """An image and its caption."""
-
-    pixels: UInt8[np.ndarray, "96 96 3"]
-    caption: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,9 +49,10 @@ class Tuxpaint(PackageCorpus):
     megabytes: int = 161
     source: str = f"Debian package tuxpaint-stamps-default {PACKAGE}"
     citation: str = "The Tux Paint stamps collection, 2002-2022: Bill Kendrick and many others"
+    configs: tuple[str, ...] = LANGUAGES
     FEATURES: ClassVar = {
         "name": "text",
-        "picture": (np.uint8, (STAMP_SIZE, STAMP_SIZE, 3)),
+        "picture": (np.uint8, (SIZE, SIZE, 3)),
         **dict.fromkeys(LANGUAGES, "text"),
     }
 
@@ -67,22 +62,17 @@ class Tuxpaint(PackageCorpus):
             for example in _stamps(files / "usr" / "share" / "tuxpaint" / "stamps"):
                 yield split_of(example["en"]), example["name"], example
 
-
-def load(language: str) -> dict[str, list[Stamp]]:
-    """Return the stamps of the splits train, validation and test, with their captions in a language of `LANGUAGES`.
-
-    Raises:
-        UserError: if the corpus cannot be prepared or read.
-    """
-    taken: set[str] = set()
-    splits: dict[str, list[Stamp]] = {}
-    for split in SPLITS:
-        columns = Tuxpaint().columns(split)
-        order = sorted(range(len(columns["name"])), key=columns["name"].__getitem__)
-        stamps = [Stamp(columns["picture"][row], columns[language][row]) for row in order]
-        splits[split] = [stamp for stamp in stamps if stamp.caption and comparable(stamp.caption) not in taken]
-        taken |= {comparable(stamp.caption) for stamp in splits[split]}
-    return splits
+    def tables(self, config: str | None = None) -> dict[str, dict[str, Any]]:
+        """Return pictures with their captions in a language; no caption is in two splits."""
+        taken: set[str] = set()
+        tables = {}
+        for split in SPLITS:
+            columns = self.columns(split)
+            captions = columns[config or LANGUAGES[0]]
+            rows = [row for row, text in enumerate(captions) if text and comparable(text) not in taken]
+            taken |= {comparable(captions[row]) for row in rows}
+            tables[split] = {"picture": columns["picture"][rows], "caption": [captions[row] for row in rows]}
+        return tables
 
 
 def split_of(english: str) -> str:
@@ -116,10 +106,10 @@ def _pixels(path: Path) -> UInt8[np.ndarray, "96 96 3"] | None:
     if path.stem.endswith("_mirror"):
         return None
     if (bitmap := path.with_suffix(".png")).exists():
-        return fit_square(load_image(bitmap), STAMP_SIZE)
+        return fit_square(load_image(bitmap), SIZE)
     if (drawing := path.with_suffix(".svg")).exists():
         import resvg_py
 
         drawn = resvg_py.svg_to_bytes(svg_path=str(drawing), skip_system_fonts=True, dpi=96)
-        return fit_square(to_rgb(Image.open(io.BytesIO(drawn))), STAMP_SIZE)
+        return fit_square(to_rgb(Image.open(io.BytesIO(drawn))), SIZE)
     return None

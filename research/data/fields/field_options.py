@@ -106,6 +106,10 @@ class TargetOptions(FieldOptions):
     kind: ClassVar[TargetKind]
     unit: ClassVar[str] = "token"
 
+    def trained_on(self, value: Any) -> list[Any]:
+        """Return the values that are trained on, each in an example of its own: several of a value with references."""
+        return [value]
+
     @abc.abstractmethod
     def encode(self, field: Any, value: Any) -> Any:
         """Return the target of a value, as `research.data.batching.Example` has it.

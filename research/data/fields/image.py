@@ -12,7 +12,7 @@ from jaxtyping import Array
 
 from research.batch import InputKind
 from research.data.fields.files import FileInput
-from research.data.images.files import decode_image, fit_square, image_of, load_image
+from research.data.images.files import decode_image, image_of
 from research.data.images.patches import ImageField
 from research.data.images.warp import WarpOptions, warp
 from research.errors import UserError, first_line
@@ -21,7 +21,7 @@ from research.options import require, require_between, require_default
 
 @dataclass(frozen=True)
 class ImageInput(FileInput, WarpOptions):
-    """Image files or arrays, in three colors, as rows, columns or patches of pixels."""
+    """Image files or arrays, in color or gray, as rows, columns or patches of pixels."""
 
     kind: ClassVar[InputKind] = "features"
     unit: ClassVar[str] = "steps of the image"
@@ -30,6 +30,8 @@ class ImageInput(FileInput, WarpOptions):
     name: Literal["image"] = "image"
     size: int = 32
     """Rows and columns that an image is scaled to, in a white square."""
+    channels: int = 3
+    """Numbers for a pixel: 3 for red, green and blue, 1 for gray."""
     scan_order: Literal["rows", "columns", "patches"] = "patches"
     """Steps of the input: rows of pixels, columns, or square patches, row by row from the top left."""
     patch: int = 8
@@ -40,6 +42,7 @@ class ImageInput(FileInput, WarpOptions):
     def __post_init__(self) -> None:
         super().__post_init__()
         require_between(self, self.section, size=(4, 512))
+        require(self.channels in (1, 3), "task.input.channels", self.channels, "3 or 1")
         by = f"task.input.scan_order={self.scan_order}"
         require_default(self, self.section, "patch", self.scan_order == "patches", by)
         fits = self.scan_order != "patches" or (self.patch > 0 and self.size % self.patch == 0)
@@ -48,7 +51,7 @@ class ImageInput(FileInput, WarpOptions):
     @property
     def image(self) -> ImageField:
         """What is saved with a run: nothing is fitted."""
-        return ImageField(self.size, self.scan_order, self.patch, self.size)
+        return ImageField(self.size, self.scan_order, self.patch, self.channels)
 
     def read(self, row: Mapping[str, Any], columns: Sequence[str], folder: Path) -> str | bytes | np.ndarray:
         value = row[columns[0]]
@@ -59,13 +62,11 @@ class ImageInput(FileInput, WarpOptions):
         return self.size**2 // (rows * columns)
 
     def load(self, value: str | bytes | np.ndarray) -> np.ndarray:
-        """Return the pixels in a square, [size, size, 3]."""
+        """Return the pixels in a square, [size, size, channels]."""
         if isinstance(value, str):
-            return fit_square(load_image(value), self.size)
+            return self.image.load(value)
         try:
-            if isinstance(value, bytes):
-                return fit_square(decode_image(value), self.size)
-            return fit_square(image_of(value), self.size)
+            return self.image.square(decode_image(value) if isinstance(value, bytes) else image_of(value))
         except (OSError, TypeError, ValueError) as error:
             raise UserError(f"image: cannot be read ({first_line(error)})") from error
 
@@ -77,7 +78,7 @@ class ImageInput(FileInput, WarpOptions):
 
     def shape(self, field: ImageField, longest: int) -> tuple[int, int]:
         rows, columns = field.step_shape
-        return 3 * rows * columns, longest
+        return field.channels * rows * columns, longest
 
     def augment(self, field: ImageField, inputs: Array, lengths: Array, key: Array) -> tuple[Array, Array]:
         warp_key, mirror_key = jax.random.split(key)

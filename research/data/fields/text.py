@@ -126,6 +126,8 @@ class TextTarget(TextOptions, TargetOptions):
     kind: ClassVar[TargetKind] = "tokens"
     usual: ClassVar = ("target", "output", "text", "sentence", "transcript", "translation", "caption", "inflected")
     name: Literal["text"] = "text"
+    train_on: Literal["first", "all"] = "first"
+    """References that are trained on: the first of a row, or all, each in an example of its own."""
 
     @property
     def unit(self) -> str:  # pyright: ignore[reportIncompatibleVariableOverride]
@@ -133,7 +135,7 @@ class TextTarget(TextOptions, TargetOptions):
         return self.token
 
     def read(self, row: Mapping[str, Any], columns: Sequence[str], folder: Path) -> list[str]:
-        """Return the texts that are right, the first of them to train on."""
+        """Return the texts that are right."""
         values: list[Any] = []
         for column in columns:
             value = row[column]
@@ -142,6 +144,9 @@ class TextTarget(TextOptions, TargetOptions):
         if not texts:
             raise ValueError("is empty; must be text")
         return list(dict.fromkeys(texts))
+
+    def trained_on(self, value: list[str]) -> list[list[str]]:
+        return [[text] for text in value] if self.train_on == "all" else [value]
 
     def fit(self, values: Sequence[Any]) -> Text:
         return self.fit_text([texts[0] for texts in values])

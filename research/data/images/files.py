@@ -18,8 +18,6 @@ from research.errors import UserError, first_line
 
 MAX_SIDE = 20_000
 """Most pixels of a side."""
-STAMP_SIZE = 96
-"""Rows and columns of the images with captions: the corpora tuxpaint and COCO."""
 
 logging.getLogger("PIL").setLevel(logging.CRITICAL)  # Pillow raises whatever it logs of a damaged file
 
@@ -109,19 +107,14 @@ def to_rgb(image: Image.Image) -> Image.Image:
     return white.convert("RGB")
 
 
-def fit_square(image: Image.Image, side: int) -> UInt8[np.ndarray, "N N 3"]:
-    """Scale an image to fit a square of `side` pixels, in the middle, on white."""
+def fit_square(image: Image.Image, side: int) -> UInt8[np.ndarray, "N N C"]:
+    """Scale an image in RGB or gray to fit a square of `side` pixels, in the middle, on white."""
     width, height = image.size
     factor = side / max(width, height)
     inner = image.resize((max(1, round(width * factor)), max(1, round(height * factor))), Image.Resampling.LANCZOS)
-    square = Image.new("RGB", (side, side), "white")
+    square = Image.new(image.mode, (side, side), "white")
     square.paste(inner, ((side - inner.width) // 2, (side - inner.height) // 2))
-    return np.asarray(square)
-
-
-def shrink(image: UInt8[np.ndarray, "Y X 3"], side: int) -> UInt8[np.ndarray, "N N 3"]:
-    """Scale an image to `side` rows and columns; each pixel is the mean of those that it covers."""
-    return np.asarray(Image.fromarray(image).resize((side, side), Image.Resampling.BOX))
+    return np.asarray(square).reshape(side, side, -1)
 
 
 def _eight_bits(values: np.ndarray) -> np.ndarray:

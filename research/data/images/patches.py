@@ -1,13 +1,14 @@
-"""Images in three colors as sequences: a step is a row, a column or a square patch of pixels, side by side."""
+"""Images in color or gray as sequences: a step is a row, a column or a square patch of pixels, side by side."""
 
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 from jaxtyping import Float, UInt8
+from PIL import Image
 
 from research.data.field import Axis, Field, Kind
-from research.data.images.files import STAMP_SIZE, fit_square, load_image, shrink
+from research.data.images.files import fit_square, load_image
 
 
 @dataclass(frozen=True)
@@ -21,22 +22,26 @@ class ImageField(Field):
     """rows, columns or patches."""
     patch: int
     """patches: rows and columns of a patch."""
-    side: int = STAMP_SIZE
-    """Rows and columns of the square that a file is scaled to first."""
+    channels: int = 3
+    """3: red, green and blue; 1: gray."""
 
-    def load(self, source: str) -> UInt8[np.ndarray, "Y X 3"]:
+    def load(self, source: str) -> UInt8[np.ndarray, "Y X C"]:
         """Return the image of a file in a square."""
-        return fit_square(load_image(source), self.side)
+        return self.square(load_image(source))
 
-    def encode(self, value: UInt8[np.ndarray, "Y X 3"]) -> Float[np.ndarray, "S D"]:
-        """Return an image, from 0 to 255, as a sequence."""
-        return self.scan(1 - shrink(value, self.size).astype(np.float32)[None] / np.float32(255), np)[0]
+    def square(self, image: Image.Image) -> UInt8[np.ndarray, "Y X C"]:
+        """Return an image in RGB, scaled to fit a square, on white."""
+        return fit_square(image.convert("L") if self.channels == 1 else image, self.size)
 
-    def axis(self, value: UInt8[np.ndarray, "Y X 3"]) -> Axis:
+    def encode(self, value: UInt8[np.ndarray, "Y X C"]) -> Float[np.ndarray, "S D"]:
+        """Return a square image, from 0 to 255, as a sequence."""
+        return self.scan(1 - value.astype(np.float32)[None] / np.float32(255), np)[0]
+
+    def axis(self, value: UInt8[np.ndarray, "Y X C"]) -> Axis:
         """Return the steps side by side: patches in a row; a row of pixels stands upright."""
         steps = self.encode(value)
         rows, columns = (self.patch, self.patch) if self.scan_order == "patches" else (self.size, 1)
-        gray = 1 - steps.reshape(len(steps), rows, columns, 3).mean(axis=3)
+        gray = 1 - steps.reshape(len(steps), rows, columns, self.channels).mean(axis=3)
         return Axis(picture=gray.transpose(1, 0, 2).reshape(rows, -1), name=self.scan_order)
 
     @property
@@ -45,13 +50,13 @@ class ImageField(Field):
         return {"rows": (1, self.size), "columns": (self.size, 1)}.get(self.scan_order, (self.patch, self.patch))
 
     def scan(self, pixels: Any, numpy: Any) -> Any:
-        """Return images [B, Y, X, 3] as sequences [B, S, D]."""
+        """Return images [B, Y, X, C] as sequences [B, S, D]."""
         rows, columns = self.step_shape
-        steps = pixels.reshape(len(pixels), self.size // rows, rows, self.size // columns, columns, 3)
-        return numpy.swapaxes(steps, 2, 3).reshape(len(pixels), -1, rows * columns * 3)
+        steps = pixels.reshape(len(pixels), self.size // rows, rows, self.size // columns, columns, self.channels)
+        return numpy.swapaxes(steps, 2, 3).reshape(len(pixels), -1, rows * columns * self.channels)
 
     def unscan(self, steps: Any, numpy: Any) -> Any:
         """Return the images of sequences, the inverse of `scan`."""
         rows, columns = self.step_shape
-        pixels = steps.reshape(len(steps), self.size // rows, self.size // columns, rows, columns, 3)
-        return numpy.swapaxes(pixels, 2, 3).reshape(len(steps), self.size, self.size, 3)
+        pixels = steps.reshape(len(steps), self.size // rows, self.size // columns, rows, columns, self.channels)
+        return numpy.swapaxes(pixels, 2, 3).reshape(len(steps), self.size, self.size, self.channels)

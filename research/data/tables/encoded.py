@@ -27,60 +27,67 @@ class Encoded(Records):
     """Longest input that is trained on; 0: any."""
     max_target_length: int
     processor: Processor
-    numbers: Int[np.ndarray, " N"] | None = None
-    """Number of each example in `values`; None: all."""
+    numbers: Int[np.ndarray, "N 2"] | None = None
+    """Pair in `values` of each example, and which of the pair's targets; None: not measured yet."""
 
     def __getitem__(self, row: int) -> Example:
         assert self.numbers is not None
-        ((_, example),) = self.encode([int(self.numbers[row])])
-        return example
+        number, place = self.numbers[row].tolist()
+        ((_, source, targets),) = self.encode([number])
+        return source, targets[place]
 
-    def encode(self, numbers: Sequence[int], stored: bool = True) -> Iterator[tuple[int, Example]]:
-        """Yield the usable ones of some examples by number: as stored for training, or as a model reads them."""
-        options, processor = self.values.fields, self.processor
+    def encode(self, numbers: Sequence[int], stored: bool = True) -> Iterator[tuple[int, np.ndarray, list[Any]]]:
+        """Yield number, input and targets of the usable pairs: as stored for training, or as a model reads them."""
+        options, processor = self.values.fields.input, self.processor
         for number, value, target in self.values.load(numbers):
             with self.values.guarded(self.values.place(number)):
-                source = options.input.stored(processor.input, value) if stored else processor.input.encode(value)
-                try:
-                    encoded = options.target.encode(processor.target, target)
-                except ValueError as error:
-                    raise ValueError(f"column {', '.join(self.values.columns[1])} {error}") from error
-                if self.target_kind == "labels" and len(encoded) != len(source):
-                    raise ValueError(f"has {len(encoded)} labels for {len(source)} steps; must have one for each step")
-                yield number, (source, encoded)
+                source = options.stored(processor.input, value) if stored else processor.input.encode(value)
+                targets = self._targets(target)
+                if self.target_kind == "labels" and len(targets[0]) != len(source):
+                    raise ValueError(
+                        f"has {len(targets[0])} labels for {len(source)} steps; must have one for each step"
+                    )
+                yield number, source, targets
 
-    def measure(self) -> tuple[Examples | None, Int[np.ndarray, "N 2"]]:
-        """Return all examples, if they fit in memory, and their lengths: 0 of those that are not trained on."""
-        options, count = self.values.fields, len(self.values)
-        lengths = np.zeros((count, 2), np.int32)
-        if options.input.per_file:
-            first = next((source for number in range(count) for _, (source, _) in self.encode([number])), np.zeros(1))
-            size = first.nbytes // len(first)
-            for number, target in self.values.targets(range(count)).items():
+    def measure(self) -> tuple[Examples | None, Int[np.ndarray, "N 2"], Int[np.ndarray, "N 2"]]:
+        """Return all training examples, if they fit in memory; `numbers`; and their lengths."""
+        options, everything = self.values.fields.input, range(len(self.values))
+        rows: list[tuple[int, ...]] = []
+        if options.per_file:
+            first = next((source for number in everything for _, source, _ in self.encode([number])), np.zeros(1))
+            for number in everything:
                 with self.values.guarded(self.values.place(number)):
-                    encoded = options.target.encode(self.processor.target, target)
-                    lengths[number] = options.input.steps(self.values[number][0]), self._steps(encoded)
-            self._bound(lengths)
-            if int(np.sum(lengths[:, 0], dtype=np.int64)) * size > MEMORY:
-                return None, lengths
-        inputs: list[np.ndarray] = [np.zeros(0)] * count
-        targets: list[Any] = [()] * count
-        total = 0
-        for number, (source, target) in self.encode(range(count)):
-            total += source.nbytes
-            lengths[number] = len(source), self._steps(target)
-            if total <= MEMORY:
-                inputs[number], targets[number] = source, target
-        self._bound(lengths)
-        return Examples(inputs, targets, self.target_kind) if total <= MEMORY else None, lengths
+                    value, target = self.values[number]
+                    rows += [row for row, _ in self._rows(number, options.steps(value), self._targets(target))]
+            if sum(row[2] for row in rows) * (first.nbytes // len(first)) > MEMORY:
+                return None, *_halves(rows)
+        rows, inputs, targets, total = [], [], [], 0
+        for number, source, encoded in self.encode(everything):
+            for row, target in self._rows(number, len(source), encoded):
+                rows.append(row)
+                total += source.nbytes
+                if total <= MEMORY:
+                    inputs.append(source)
+                    targets.append(target)
+        return Examples(inputs, targets, self.target_kind) if total <= MEMORY else None, *_halves(rows)
 
-    def _steps(self, target: Any) -> int:
-        return target_steps(target, self.target_kind)
+    def _targets(self, target: Any) -> list[Any]:
+        options = self.values.fields.target
+        try:
+            return [options.encode(self.processor.target, value) for value in options.trained_on(target)]
+        except ValueError as error:
+            raise ValueError(f"column {', '.join(self.values.columns[1])} {error}") from error
 
-    def _bound(self, lengths: np.ndarray) -> None:
+    def _rows(self, number: int, steps: int, targets: Sequence[Any]) -> Iterator[tuple[tuple[int, ...], Any]]:
+        """Yield number, place of the target, lengths, and target of the examples of a pair that are not too long."""
         eos = int(self.target_kind == "tokens")
-        bounds = [
-            self.max_input_length or 2**31 - 1,
-            self.max_target_length + eos if self.max_target_length else 2**31 - 1,
-        ]
-        lengths[np.any(lengths > bounds, axis=1)] = 0
+        for place, target in enumerate(targets):
+            length = target_steps(target, self.target_kind)
+            longest = self.max_target_length + eos if self.max_target_length else length
+            if steps <= (self.max_input_length or steps) and length <= longest:
+                yield (number, place, steps, length), target
+
+
+def _halves(rows: Sequence[tuple[int, ...]]) -> tuple[np.ndarray, np.ndarray]:
+    array = np.array(rows, np.int32).reshape(-1, 4)
+    return array[:, :2], array[:, 2:]

@@ -4,7 +4,6 @@ Features of features are columns by their path: captions/text. Texts are str, a 
 compressed audio are the bytes of their files.
 """
 
-import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,8 +37,7 @@ class TfdsRows(Rows):
 
     def __getitem__(self, row: int) -> dict[str, Any]:
         example = self.source[row]
-        return {name: kind.value(functools.reduce(lambda x, part: x[part], name.split("/"), example))
-                for name, kind in self.kinds.items()}  # fmt: skip
+        return {name: kind.value(_feature(example, name)) for name, kind in self.kinds.items()}
 
     def place(self, row: int) -> str:
         return f"{self.source.folder}: {self.source.split}, example {row + 1}"
@@ -69,6 +67,14 @@ def read_tfds(name: str, names: Mapping[str, str]) -> Mapping[str, Rows]:
     raw = tuple(name for name, kind in kinds.items() if kind.raw and "/" not in name)
     splits = _find_splits(name, counts(folder), names)
     return {split: TfdsRows(Source(str(folder), part, raw), kinds) for split, part in splits.items()}
+
+
+def _feature(example: Mapping[str, Any], name: str) -> Any:
+    """Return a feature by its path, of features whose names may have a slash, as COCO's image/filename."""
+    if name in example:
+        return example[name]
+    first, _, rest = name.partition("/")
+    return _feature(example[first], rest)
 
 
 def _find_splits(name: str, sizes: Mapping[str, int], names: Mapping[str, str]) -> dict[str, str]:

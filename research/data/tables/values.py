@@ -85,7 +85,7 @@ class Values:
             except (UserError, ValueError) as error:
                 return error
 
-        threads = (os.cpu_count() or 1) if self.fields.input.per_file else 1
+        threads = min(len(numbers), os.cpu_count() or 1) if self.fields.input.per_file else 1
         with ThreadPoolExecutor(threads) as pool:
             results = pool.map(load, numbers) if threads > 1 else map(load, numbers)
             for number, result in zip(numbers, results, strict=True):

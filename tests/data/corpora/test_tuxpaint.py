@@ -1,12 +1,12 @@
 """Stamps and captions of a small package: what is taken, what is left out, and how it is split."""
 
 from itertools import count
+from typing import Any
 
 import numpy as np
 import pytest
 
 from research.data.corpora import tuxpaint
-from research.data.corpora.tuxpaint import Stamp
 from tests.data.corpora.stamp_files import SVG, installed, png, text
 
 
@@ -47,9 +47,9 @@ FILES = {
 
 
 @pytest.fixture(scope="module")
-def loaded(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, list[Stamp]]]:
+def tables(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     with installed(tmp_path_factory.mktemp("stamps"), FILES):
-        return {language: tuxpaint.load(language) for language in ("en", "de")}
+        return {language: tuxpaint.Tuxpaint().tables(language) for language in ("en", "de")}
 
 
 def test_captions_are_in_the_same_split_everywhere():
@@ -57,27 +57,26 @@ def test_captions_are_in_the_same_split_everywhere():
     assert [tuxpaint.split_of(name) for name in names] == ["test", "validation", "validation", "train"]
 
 
-def test_pictures_with_a_caption_are_there_once_in_the_split_of_their_caption(loaded):
-    found = {split: [one.caption for one in stamps] for split, stamps in loaded["en"].items()}
-    assert found == {
-        "train": [TRAIN[0], TRAIN[0].upper(), TRAIN[2], TRAIN[1]],
+def test_pictures_with_a_caption_are_there_once_in_the_split_of_their_caption(tables):
+    assert {split: sorted(table["caption"]) for split, table in tables["en"].items()} == {
+        "train": sorted([TRAIN[0], TRAIN[0].upper(), TRAIN[1], TRAIN[2]]),
         "validation": [VALIDATION[0]],
-        "test": [TEST[0], TEST[1]],
+        "test": sorted([TEST[0], TEST[1]]),
     }
 
 
-def test_captions_are_of_one_language_and_in_one_split(loaded):
-    found = {split: [one.caption for one in stamps] for split, stamps in loaded["de"].items()}
-    assert found == {"train": ["Ein Ding."], "validation": ["Ein Dach."], "test": ["Zwei Dinge."]}
+def test_captions_are_of_one_language_and_in_one_split(tables):
+    captions = {split: table["caption"] for split, table in tables["de"].items()}
+    assert captions == {"train": ["Ein Ding."], "validation": ["Ein Dach."], "test": ["Zwei Dinge."]}
 
 
-def test_pictures_are_squares_of_colors(loaded):
-    for stamps in loaded["en"].values():
-        assert all(one.pixels.shape == (96, 96, 3) and one.pixels.dtype == np.uint8 for one in stamps)
-    drawn = loaded["en"]["train"][3].pixels
+def test_pictures_are_squares_of_colors(tables):
+    for table in tables["en"].values():
+        assert table["picture"].shape == (len(table["caption"]), 96, 96, 3) and table["picture"].dtype == np.uint8
+    pictures = dict(zip(tables["en"]["train"]["caption"], tables["en"]["train"]["picture"], strict=True))
+    drawn, both = pictures[TRAIN[1]], pictures[TRAIN[2]]
     red = np.all(drawn == (255, 0, 0), axis=2)
     assert red[24:72].mean() > 0.95 and np.all(drawn[:20] == 255) and np.all(drawn[-20:] == 255)
-    both = loaded["en"]["train"][2].pixels
     assert np.all(both.max(axis=2) == both.min(axis=2)) and np.ptp(both) > 100  # the bitmap, which is grey
 
 
