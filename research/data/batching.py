@@ -5,6 +5,7 @@ are as few buckets as keep the padding below a bound. All examples start in one 
 the length of the source or of the target, that saves the most padding is made, and so on.
 """
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -23,59 +24,97 @@ Example = tuple[np.ndarray, Any]
 
 
 @dataclass(frozen=True)
-class Examples:
-    """Inputs and targets of differing length, on the host."""
+class Ragged(Sequence[np.ndarray]):
+    """Arrays of differing length, stored end to end."""
 
-    inputs: Sequence[np.ndarray]
-    """Tokens [S] or features [S, D] of each example."""
-    targets: Sequence[Any]
-    """Target of each, as in `Example`."""
+    values: np.ndarray
+    """All steps, [sum of the lengths, ...]."""
+    lengths: Int[np.ndarray, " N"]
+
+    @classmethod
+    def of(cls, arrays: Sequence[Any], dtype: Any = None) -> "Ragged":
+        """Return arrays, or lists of numbers, end to end."""
+        parts = [np.asarray(array, dtype) for array in arrays]
+        return cls(np.concatenate(parts), np.array(list(map(len, parts)), np.int64))
+
+    @functools.cached_property
+    def starts(self) -> Int[np.ndarray, " N"]:
+        """Where each array starts."""
+        return np.cumsum(self.lengths) - self.lengths
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+    def __getitem__(self, row: Any) -> Any:
+        return self.values[self.starts[row] : self.starts[row] + self.lengths[row]]
+
+    def take(self, rows: Int[np.ndarray, " R"]) -> "Ragged":
+        """Return the arrays of these rows."""
+        lengths = self.lengths[rows]
+        steps = np.arange(np.sum(lengths)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+        return Ragged(self.values[np.repeat(self.starts[rows], lengths) + steps], lengths)
+
+    def padded(self, width: int, fill: int = 0) -> np.ndarray:
+        """Return all arrays padded to a width, [N, width, ...]."""
+        padded = np.full((len(self), width, *self.values.shape[1:]), fill, self.values.dtype)
+        padded[np.arange(width) < self.lengths[:, None]] = self.values
+        return padded
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Inputs and targets of differing length, on the host; lists become arrays end to end."""
+
+    inputs: Any
+    """Tokens [S] or features [S, D] of each example: `Ragged`."""
+    targets: Any
+    """Target of each, as in `Example`: `Ragged`, or an array where a target is a class or values."""
     target_kind: TargetKind = "tokens"
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.inputs, Ragged):
+            object.__setattr__(self, "inputs", Ragged.of(self.inputs))
+        if not isinstance(self.targets, Ragged | np.ndarray):
+            dtype = np.float32 if self.target_kind == "value" else np.int32
+            sequence = self.target_kind in ("tokens", "labels")
+            targets = Ragged.of(self.targets, dtype) if sequence else np.array(self.targets, dtype)
+            object.__setattr__(self, "targets", targets)
 
     def __len__(self) -> int:
         return len(self.targets)
 
     @property
     def lengths(self) -> Int[np.ndarray, "N 2"]:
-        """Steps of each source and of each target, `EOS` included."""
-        targets = [target_steps(target, self.target_kind) for target in self.targets]
-        return np.array([list(map(len, self.inputs)), targets], np.int32).T
+        """Steps of each source and of each target, `EOS` included; a class and values have one."""
+        ones = np.ones(len(self), np.int64)
+        steps = self.targets.lengths + (self.target_kind == "tokens") if isinstance(self.targets, Ragged) else ones
+        return np.stack([self.inputs.lengths, steps], axis=1).astype(np.int32)
 
-    def take(self, rows: np.ndarray) -> "Examples":
+    def take(self, rows: Int[np.ndarray, " R"]) -> "Examples":
         """Return the examples of these rows."""
-        return Examples([self.inputs[row] for row in rows], [self.targets[row] for row in rows], self.target_kind)
+        targets = self.targets.take(rows) if isinstance(self.targets, Ragged) else self.targets[rows]
+        return Examples(self.inputs.take(rows), targets, self.target_kind)
 
     def batch(self, *widths: int) -> Batch[np.ndarray]:
-        """Return all examples, padded to a source and a target width, by default to the longest."""
-        pairs = list(zip(self.inputs, self.targets, strict=True))
-        source_width, target_width = widths or self.lengths.max(axis=0).tolist()
-        return pad(pairs, source_width, target_width, self.target_kind)
+        """Return all examples, padded to a source and a target width, by default to the longest.
+
+        Tokens are closed with `EOS`, which counts in their width.
+        """
+        lengths = self.lengths
+        source_width, target_width = widths or lengths.max(axis=0).tolist()
+        inputs, input_lengths = self.inputs.padded(source_width), lengths[:, 0]
+        if not isinstance(self.targets, Ragged):
+            return Batch(inputs, input_lengths, self.targets)
+        tokens = self.target_kind == "tokens"
+        targets = self.targets.padded(target_width, PAD if tokens else NO_LABEL)
+        if tokens:
+            targets[np.arange(len(self)), self.targets.lengths] = EOS
+        return Batch(inputs, input_lengths, targets, lengths[:, 1])
 
 
 def target_steps(target: Any, kind: TargetKind) -> int:
     """Return the steps of a target, `EOS` included; a class and values have one."""
     return len(target) + 1 if kind == "tokens" else len(target) if kind == "labels" else 1
-
-
-def pad(
-    examples: Sequence[Example], source_width: int, target_width: int, target_kind: TargetKind = "tokens"
-) -> Batch[np.ndarray]:
-    """Return a batch as wide as given; tokens are closed with `EOS`, which counts in their width."""
-    first = np.asarray(examples[0][0])
-    inputs = np.zeros((len(examples), source_width, *first.shape[1:]), first.dtype)
-    lengths = np.zeros(len(examples), np.int32)
-    for row, (source, _) in enumerate(examples):
-        lengths[row] = len(source)
-        inputs[row, : len(source)] = source
-    if target_kind in ("class", "value"):
-        dtype = np.int32 if target_kind == "class" else np.float32
-        return Batch(inputs, lengths, np.array([target for _, target in examples], dtype))
-    tokens = target_kind == "tokens"
-    targets = np.full((len(examples), target_width), PAD if tokens else NO_LABEL, np.int32)
-    target_lengths = np.array([target_steps(target, target_kind) for _, target in examples], np.int32)
-    for row, (_, target) in enumerate(examples):
-        targets[row, : target_lengths[row]] = [*target, EOS] if tokens else target
-    return Batch(inputs, lengths, targets, target_lengths)
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Array, Int
 
 from research.batch import Batch, TargetKind
-from research.data.batching import Buckets, Example, pad
+from research.data.batching import Buckets, Example, Examples
 from research.data.order import HostOrder, Order
 
 
@@ -63,4 +63,5 @@ class Batches:
         _, places = self.order.at(step)
         examples = [self.stream.records[int(row)] for row in self.rows[places]]
         source_width, target_width = np.max(self.stream.buckets.widths, axis=0).tolist()
-        return pad(examples, source_width, target_width, self.stream.target_kind)
+        inputs, targets = zip(*examples, strict=True)
+        return Examples(inputs, targets, self.stream.target_kind).batch(source_width, target_width)
