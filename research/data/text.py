@@ -15,7 +15,7 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -31,12 +31,8 @@ UNKNOWN = FIRST_SYMBOL
 UNKNOWN_SYMBOL = "<unk>"
 UNKNOWN_TEXT = "⁇"
 """Stands for <unk> in decoded text of subwords and characters."""
-MIN_COUNT = 2
-"""Least number of times that a character occurs in training to be a symbol."""
 COVERAGE = 0.9995
 """Fraction of the characters of training, the most frequent first, that are subwords by themselves."""
-
-TokenizerName = Literal["subwords", "characters"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -254,13 +250,6 @@ class Tagged(Field):
 
     def axis(self, value: Sequence[str]) -> Axis:
         return Axis(labels=[*value[:-1], *self.text.symbols(self.text.tokens(value[-1]))])
-
-
-def fit_text(name: TokenizerName, texts: Iterable[str], vocab_size: int, key: str) -> Text:
-    """Return the characters of training texts, or `vocab_size` subwords; arguments and errors as `Subwords.fit`."""
-    if name == "subwords":
-        return Subwords.fit(texts, vocab_size, key)
-    return replace(Symbols.fit(texts, min_count=MIN_COUNT), unknown_text=UNKNOWN_TEXT)
 
 
 def normalize(text: str, form: Literal["NFC", "NFKC"] = "NFC") -> str:

@@ -1,18 +1,25 @@
 import json
+from dataclasses import replace
 
 import pytest
 
 from research.batch import BOS, EOS, FIRST_SYMBOL, PAD
-from research.data.text import UNKNOWN, Subwords, Symbols, Text, fit_text
+from research.data.text import UNKNOWN, UNKNOWN_TEXT, Subwords, Symbols, Text
 from research.errors import UserError
 
 TEXTS = [f"{verb} the {noun} (the {noun}s)." for verb in ("Opens", "Closes", "Löscht") for noun in ("file", "page")] * 3
 KEY = "task.source_vocab_size"
 
 
+def fit(name: str) -> Text:
+    return (
+        Subwords.fit(TEXTS, 40, KEY) if name == "subwords" else replace(Symbols.fit(TEXTS), unknown_text=UNKNOWN_TEXT)
+    )
+
+
 @pytest.fixture(params=["characters", "subwords"])
 def tokenizer(request: pytest.FixtureRequest) -> Text:
-    return fit_text(request.param, TEXTS, 40, KEY)
+    return fit(request.param)
 
 
 def test_text_comes_back_from_its_ids_which_stand_behind_the_marks(tokenizer):
@@ -44,12 +51,11 @@ def test_a_restored_field_equals_the_first_and_so_does_one_that_is_fitted_again(
     assert again == tokenizer and again.size == tokenizer.size
     assert again.tokens("Löscht the page ☃.") == tokenizer.tokens("Löscht the page ☃.")
     assert again.decode(range(again.size)) == tokenizer.decode(range(tokenizer.size))
-    name = "characters" if isinstance(tokenizer, Symbols) else "subwords"
-    assert fit_text(name, TEXTS, 40, KEY) == tokenizer
+    assert fit("characters" if isinstance(tokenizer, Symbols) else "subwords") == tokenizer
 
 
 def test_a_character_that_training_has_once_is_unknown():
-    text = fit_text("characters", ["aab", "b c"], 0, KEY)
+    text = Symbols.fit(["aab", "b c"], min_count=2)
     assert text.tokens("abc") == [UNKNOWN + 1, UNKNOWN + 2, UNKNOWN]
     assert text.size == FIRST_SYMBOL + 3
 
