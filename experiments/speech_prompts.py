@@ -15,8 +15,13 @@ from typing import Any
 
 from research.config import Column, Experiment, unflatten
 
+LANGUAGES: dict[str, dict[str, Any]] = {
+    language: {"task.source": f"asterisk_{language}", "task.extra_train": f"espeak_sentences_{language}:6000"}
+    for language in ("en", "fr", "es", "it", "ru")
+}
 JOINED: dict[str, Any] = {"task.joined": 3000}
-SYNTHESIZED: dict[str, Any] = {"task.synthesized": 6000}
+RECORDED: dict[str, Any] = {"task.extra_train": ""}
+"""No synthesized sentences."""
 
 EXPERIMENT = Experiment(
     claim="A recognizer of few recordings needs more to learn from than these: the same recordings joined, so that "
@@ -24,14 +29,16 @@ EXPERIMENT = Experiment(
     "out.",
     base=unflatten(
         {
-            "task.name": "speech_prompts",
-            "task.speed": 0.1,
-            "task.frequency_warp": 0.08,
-            "task.channel_db": 3.0,
-            "task.time_masks": 2,
-            "task.time_mask_frames": 12,
-            "task.frequency_masks": 2,
-            "task.frequency_mask_mels": 8,
+            "task.name": "dataset",
+            **LANGUAGES["en"],
+            "task.input.name": "audio",
+            "task.input.speed": 0.1,
+            "task.input.frequency_warp": 0.08,
+            "task.input.channel_db": 3.0,
+            "task.input.time_masks": 2,
+            "task.input.time_mask_frames": 12,
+            "task.input.frequency_masks": 2,
+            "task.input.frequency_mask_mels": 8,
             "model.hidden_size": 128,
             "model.num_layers": 2,
             "model.bidirectional": True,
@@ -54,8 +61,8 @@ EXPERIMENT = Experiment(
             "training.eval_every": 500,
         }
     ),
-    settings={language: {"task.language": language} for language in ("en", "fr", "es", "it", "ru")},
-    variants={"recordings": {}, "joined": JOINED, "synthesized": SYNTHESIZED, "both": JOINED | SYNTHESIZED},
+    settings=LANGUAGES,
+    variants={"recordings": RECORDED, "joined": RECORDED | JOINED, "synthesized": {}, "both": JOINED},
     columns=(
         Column("character error", "test/free_running/character_error_rate", unit="%"),
         Column("word error", "test/free_running/word_error_rate", unit="%"),

@@ -12,13 +12,13 @@ not in training (without it, 13%), 24% on bases that are not with any tone, and 
 from research.config import Column, Experiment, unflatten
 
 DISTORTED = {
-    "task.normalize": "corpus",
-    "task.speed": 0.1,
-    "task.channel_db": 2.0,
-    "task.noise": 0.3,
-    "task.min_snr_db": 15.0,
-    "task.frequency_masks": 1,
-    "task.frequency_mask_mels": 6,
+    "task.input.normalize": "corpus",
+    "task.input.speed": 0.1,
+    "task.input.channel_db": 2.0,
+    "task.input.noise": 0.3,
+    "task.input.min_snr_db": 15.0,
+    "task.input.frequency_masks": 1,
+    "task.input.frequency_mask_mels": 6,
     "training.label_smoothing": 0.1,
     "dropout.output": 0.2,
 }
@@ -30,9 +30,11 @@ EXPERIMENT = Experiment(
     "speaker is harder still.",
     base=unflatten(
         {
-            "task.name": "speech_syllables",
-            "task.sample_rate": 16000,
-            "task.num_mels": 64,
+            "task.name": "dataset",
+            "task.source": "gcin",
+            "task.input.name": "audio",
+            "task.input.sample_rate": 16000,
+            "task.input.num_mels": 64,
             "model.hidden_size": 128,
             "model.bidirectional": True,
             "model.subsampling": "convolution",
@@ -48,13 +50,11 @@ EXPERIMENT = Experiment(
             "training.eval_examples": 3000,
         }
     ),
-    settings={split: {"task.split": split} for split in ("syllable", "base", "speaker")},
+    settings={split: {"task.source": f"gcin/{split}"} for split in ("syllable", "base", "speaker")},
     variants={"plain": {}, "distorted": DISTORTED},
     columns=(
         Column("symbol error", "test/free_running/edit_error_rate", unit="%"),
         Column("syllables with an error", "test/free_running/sequence_error_rate", unit="%"),
-        Column("tone error", "test/free_running/tone_error_rate", unit="%"),
-        Column("base error", "test/free_running/base_error_rate", unit="%"),
         Column("parameters", "model/parameters"),
     ),
     figures=("metric_by_time", "error_by_position"),

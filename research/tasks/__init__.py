@@ -13,20 +13,13 @@ from research.tasks.repeat_copy import RepeatCopy
 from research.tasks.reverse import Reverse
 from research.tasks.selective_copying import SelectiveCopying
 from research.tasks.speech_digits import SpeechDigits
-from research.tasks.speech_prompts import SpeechPrompts
-from research.tasks.speech_syllables import SpeechSyllables
 from research.tasks.task import Task
 from research.tasks.temporal_order import TemporalOrder
-from research.tasks.tfds_speech import Librispeech, SpeechCommands
 
 TASKS: dict[str, type[Task]] = {
     "pixels": Pixels,
     "dataset": Dataset,
     "speech_digits": SpeechDigits,
-    "speech_prompts": SpeechPrompts,
-    "speech_syllables": SpeechSyllables,
-    "librispeech": Librispeech,
-    "speech_commands": SpeechCommands,
     "image_digits": ImageDigits,
     "copy": Copy,
     "repeat_copy": RepeatCopy,

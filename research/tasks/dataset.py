@@ -9,6 +9,7 @@ batch is the same function of key and step either way.
 """
 
 import functools
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -21,6 +22,7 @@ from research.batch import FIRST_SYMBOL, InputKind, TargetKind, TaskSpec
 from research.data.batching import Buckets, Examples, in_buckets
 from research.data.corpora.corpus import SPLITS
 from research.data.fields import InputOptions, TargetOptions
+from research.data.fields.audio import AudioInput
 from research.data.fields.image import ImageInput
 from research.data.fields.series import SeriesInput
 from research.data.fields.text import TextInput, TextTarget
@@ -30,7 +32,7 @@ from research.data.tables.encoded import Encoded
 from research.data.tables.files import Format
 from research.data.tables.source import read_source
 from research.data.tables.splits import split_rows
-from research.data.tables.table import Rows, check_columns, group
+from research.data.tables.table import Chain, Rows, Selection, check_columns, group
 from research.data.tables.values import Fields, Values, columns_of
 from research.data.text import Text
 from research.errors import UserError
@@ -66,6 +68,10 @@ class Dataset(CorpusTask):
     """Whether the first row names the columns; otherwise their names are 1, 2, ..."""
     on_error: Literal["stop", "skip"] = "stop"
     """What a row that cannot be used does: stop with an error, or be skipped and counted."""
+    extra_train: str = ""
+    """Another source with the same columns, whose training examples train as well; NAME:COUNT: the first COUNT."""
+    joined: int = 0
+    """Training examples to add, each of two or three training examples of audio and text joined."""
     max_input_length: int = 0
     """Training examples with a longer input are left out; 0: none."""
     max_target_length: int = 0
@@ -81,9 +87,14 @@ class Dataset(CorpusTask):
     target: TargetOptions = field(default_factory=TextTarget)
 
     def __post_init__(self) -> None:
-        require_between(self, "task", max_input_length=(0, 2**31), max_target_length=(0, 2**31), long_input=(0, 2**31))
+        bounds = dict.fromkeys(("max_input_length", "max_target_length", "long_input"), (0, 2**31))
+        require_between(self, "task", **bounds, joined=(0, 1_000_000))
         text_only = self.target.kind == "tokens"
         require_default(self, "task", "long_input", text_only, f"task.target.name={self.target.name}")
+        speech = isinstance(self.input, AudioInput) and isinstance(self.target, TextTarget)
+        require(
+            speech or not self.joined, "task.joined", self.joined, "0 unless audio is the input and text the target"
+        )
         require(len(self.delimiter) <= 1, "task.delimiter", repr(self.delimiter), "one character")
         chosen.names(self.metrics, self.target.kind)
 
@@ -152,9 +163,28 @@ class Dataset(CorpusTask):
     @functools.cached_property
     def splits(self) -> Mapping[str, Values]:
         """Usable pairs of each split."""
-        splits = {split: Values.of(rows, self.fields, self.source) for split, rows in self.tables.items()}
+        tables = dict(self.tables)
+        if self.extra_train:
+            tables["train"] = Chain((tables["train"], self._extra()))
+        splits = {split: Values.of(rows, self.fields, self.source) for split, rows in tables.items()}
+        if self.joined:
+            splits["train"] = splits["train"].with_joined(self.joined, len(self.tables["train"]))
         next(iter(splits.values())).skipped.extend(self.faults)
         return splits
+
+    def _extra(self) -> Rows:
+        """Return the rows of `task.extra_train`."""
+        name, _, count = self.extra_train.rpartition(":")
+        name, count = (name, count) if name and count.isdecimal() else (self.extra_train, "")
+        tables = replace(self, source=name, train="", validation="", test="").read()
+        rows = tables.get("train", tables.get(""))
+        if rows is None or len(rows) < int(count or 1):
+            raise UserError(f"task.extra_train={self.extra_train}: {name} has {len(rows or ())} training rows")
+        self.faults.extend(rows.faults)
+        group, columns = self.input.group_column, self.fields.columns(self.tables["train"], self.source)
+        for column in (*columns[0], *columns[1], *([group] if group else [])):
+            check_columns(rows, name, {"task.extra_train": column})
+        return Selection(rows, np.arange(int(count or len(rows))))
 
     @functools.cached_property
     def fields(self) -> Fields:
@@ -166,12 +196,14 @@ class Dataset(CorpusTask):
         train = self.splits["train"]
         rows = spread(len(train), FILE_SAMPLE if self.input.per_file else SAMPLE)
         source = self.input.fit([value for _, value, _ in train.load(rows)])
-        values = train.targets(spread(len(train), SAMPLE)).values()
-        targets = [target for value in values for target in self.target.trained_on(value)]
+        values = train.targets(spread(len(train), SAMPLE)).items()
+        targets = {number: self.target.trained_on(value) for number, value in values}
         if not targets:
             raise UserError(f"{self.source}: no training row is usable; the first: {next(iter(train.skipped), 'none')}")
-        target: Any = self.target.fit(targets)
-        texts = self._texts(targets)
+        target: Any = self.target.fit(list(itertools.chain(*targets.values())))
+        own = len(self.tables["train"])  # the rows of `task.source`
+        known = [targets[number] for number in targets if number < train.size and train.place(number) < own]
+        texts = self._texts(list(itertools.chain(*known)))
         frequent = text.most_frequent(texts) if texts else ""
         processor = Processor(source, target, frequent, train.columns)
         records = Encoded(train, self.target.kind, self.max_input_length, self.max_target_length, processor)
@@ -191,6 +223,12 @@ class Dataset(CorpusTask):
         target = self.prepared.processor.target
         classes = len(target.vocabulary) if self.target.kind in ("class", "labels") else target.size
         return TaskSpec(self.input.kind, size, steps, self.target.kind, classes, target_length)
+
+    @functools.cached_property
+    def padding(self) -> float | None:
+        """The fraction of padding, including the space for audio that the augmentation makes longer."""
+        padding = self.prepared.train.buckets.padding
+        return self.input.padding(padding) if isinstance(self.input, AudioInput) else padding
 
     def augment(self, inputs: Array, lengths: Int[Array, " B"], key: Array) -> tuple[Array, Int[Array, " B"]]:
         inputs, lengths = self.input.augment(self.prepared.processor.input, inputs, lengths, key)
@@ -275,7 +313,7 @@ class Dataset(CorpusTask):
             spec: sizes of the model.
             source: other data; all rows are scored where it has no splits. Empty: the splits of the run.
         """
-        named = self.with_columns(processor)
+        named = replace(self.with_columns(processor), extra_train="", joined=0)
         task = replace(named, source=source, train="", validation="", test="") if source else named
         known: Any = vars(task)  # of cached properties
         known["prepared"] = Prepared(InMemory(Buckets([], [], 0), ()), processor.most_frequent, processor)

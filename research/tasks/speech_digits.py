@@ -6,6 +6,8 @@ has 10 other voices of espeak-ng and test 20, and both have strings of two digit
 also has real digits, from Asterisk's prompts: ten recordings of one woman, each alone, and 200 strings of two to seven
 of them, joined with short pauses, none of which is a training string. No training recording is of her.
 
+Features and augmentation are those of an audio input (`research/data/fields/audio.py`).
+
 Symbols are words. The metrics of `research/tasks/metrics/edits.py` are those of the unseen voices; others are
 
     free_running/real/word_error_rate               of all strings of the real voice
@@ -17,18 +19,25 @@ Symbols are words. The metrics of `research/tasks/metrics/edits.py` are those of
 
 import functools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import ClassVar, Literal
 
 import jax
 import numpy as np
+from jaxtyping import Array, Int
 
+from research.batch import TaskSpec
+from research.data.audio.augment import SpeechOptions
+from research.data.batching import Examples
 from research.data.corpora import asterisk, espeak, flite
 from research.data.corpora.flite import MAX_STRINGS
 from research.data.corpora.recordings import Recording
-from research.options import require_between
+from research.data.fields.audio import AudioInput
+from research.data.processor import Processor
+from research.data.text import Symbols
+from research.options import require, require_between
+from research.tasks.corpus_task import CorpusTask, InMemory, Prepared
 from research.tasks.metrics import edits, text
-from research.tasks.speech import SpeechTask
 from research.tasks.task import EvalExamples, Evaluation, Predictions, Split
 
 NUM_STRINGS = 200
@@ -41,12 +50,12 @@ REAL = "real"
 
 
 @dataclass(frozen=True)
-class SpeechDigits(SpeechTask):
+class SpeechDigits(SpeechOptions, CorpusTask):
     """Connected digits, synthesized, to their names; scored on other voices and a real one (espeak-ng, Asterisk)."""
 
     error_rate: ClassVar[str] = "word_error_rate"
+    length_unit: ClassVar[str] = "frames of audio"
     token_unit: ClassVar[str] = "word"
-    separator: ClassVar[str] = " "
     name: Literal["speech_digits"] = "speech_digits"
     flite_strings: int = 0
     """Training examples to add of each of four voices that were built from recordings of people (flite)."""
@@ -54,6 +63,12 @@ class SpeechDigits(SpeechTask):
     def __post_init__(self) -> None:
         super().__post_init__()
         require_between(self, "task", flite_strings=(0, MAX_STRINGS))
+        require(self.normalize != "speaker", "task.normalize", self.normalize, "none, corpus or utterance")
+
+    @functools.cached_property
+    def audio(self) -> AudioInput:
+        """The input."""
+        return AudioInput(**{item.name: getattr(self, item.name) for item in fields(SpeechOptions)})
 
     @functools.cached_property
     def splits(self) -> Mapping[str, Sequence[Recording]]:
@@ -65,6 +80,37 @@ class SpeechDigits(SpeechTask):
     def records(self, split: Split) -> Sequence[Recording]:
         real = strings_of(asterisk.digits()) if split == "test" else []
         return [*self.splits[split], *(replace(string, speaker=REAL) for string in real)]
+
+    @functools.cached_property
+    def prepared(self) -> Prepared:
+        train = self.splits["train"]
+        texts = [recording.text for recording in train]
+        log_mels, target = [self.log_mel(recording) for recording in train], Symbols.fit(texts, " ")
+        examples = Examples(log_mels, list(map(target.tokens, texts)))
+        processor = Processor(self.audio.fit(log_mels), target)
+        return Prepared(InMemory.of(examples), text.most_frequent(texts), processor)
+
+    @functools.cached_property
+    def padding(self) -> float | None:
+        """The fraction of padding, including the space for strings that the augmentation makes longer."""
+        return self.audio.padding(self.prepared.train.buckets.padding)
+
+    @functools.cached_property
+    def spec(self) -> TaskSpec:
+        processor, (longest, target_length) = self.prepared.processor, self.longest
+        size, steps = self.audio.shape(processor.input, longest)
+        return TaskSpec("features", size, steps, "tokens", processor.target.size, target_length)
+
+    def augment(self, inputs: Array, lengths: Int[Array, " B"], key: Array) -> tuple[Array, Int[Array, " B"]]:
+        return self.audio.augment(self.prepared.processor.input, inputs, lengths, key)
+
+    def log_mel(self, recording: Recording) -> np.ndarray:
+        """Return the log-mel features of a recording."""
+        return self.audio.load((recording.samples, recording.sample_rate))
+
+    def example(self, record: Recording) -> tuple[np.ndarray, list[int], Recording]:
+        processor = self.prepared.processor
+        return processor.input.encode(self.log_mel(record)), processor.target.tokens(record.text), record
 
     def evaluate(self, predictions: Predictions, examples: EvalExamples) -> Evaluation:
         real = np.array([recording.speaker == REAL for recording in examples.references])

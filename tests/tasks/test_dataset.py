@@ -385,3 +385,50 @@ def test_a_source_can_be_a_corpus(monkeypatch, tmp_path):
     rows = task.read()
     assert len(rows["test"]) == 5 and len(rows["train"]) == 5
     assert rows["train"].columns == ["square"] and not rows["train"].in_memory
+
+
+def trained_on(task: Dataset) -> list[str]:
+    """Texts of all training examples."""
+    return [processor_of(task).decode(target.tolist()) for bucket in task.data for target in bucket.targets]
+
+
+def test_another_source_trains_as_well_and_is_in_no_other_split(tmp_path):
+    task = written(tmp_path, TSV)
+    (tmp_path / "more").mkdir()
+    for split, letter in {"train": "x", "test": "y"}.items():
+        (tmp_path / "more" / f"{split}.tsv").write_text("says\tword\n" + f"{letter}\tw1\n" * 90)
+    for count in (90, 7):
+        more = replace(task, extra_train=f"{tmp_path}/more" + (f":{count}" if count < 90 else ""))
+        assert sorted(trained_on(more)) == sorted(trained_on(task) + ["x"] * count)
+        assert more.prepared.most_frequent == task.prepared.most_frequent
+        for split in ("validation", "test"):
+            assert more.eval_examples(split, 99).references == task.eval_examples(split, 99).references
+    with pytest.raises(UserError, match=r"more:91: .*more has 90 training rows"):
+        _ = replace(task, extra_train=f"{tmp_path}/more:91").splits
+    (tmp_path / "other.tsv").write_text("a\tb\n1\t2\n")
+    with pytest.raises(UserError, match=r"task.extra_train=word: .*other.tsv has no such column"):
+        _ = replace(task, extra_train=str(tmp_path / "other.tsv")).splits
+    processor = processor_of(more)
+    assert more.fitted(processor, more.spec).splits["train"].size == task.splits["train"].size
+
+
+@pytest.mark.parametrize("memory", [encoded.MEMORY, 100])
+def test_training_recordings_are_joined_and_those_of_another_source_are_not(tmp_path, monkeypatch, memory):
+    monkeypatch.setattr(encoded, "MEMORY", memory)
+    task = sources.create("audio", tmp_path, joined=12)
+    (tmp_path / "more").mkdir()
+    sources.create("audio", tmp_path / "more")
+    more = (tmp_path / "more" / "metadata.csv").read_text()
+    (tmp_path / "more" / "metadata.csv").write_text(more.replace("|", "|other "))
+    both = replace(task, extra_train=str(tmp_path / "more" / "metadata.csv"))
+    train, texts = both.splits["train"], both.splits["train"].targets
+    added = [target[0] for number, target in texts(range(len(train))).items() if number >= train.size]
+    assert len(added) == 12 and {len(text.split()) // 2 for text in added} == {2, 3}
+    assert (
+        not any("other" in text for text in added)
+        and train.size > len(both.tables["train"]) == task.splits["train"].size
+    )
+    for (members, _), (_, value, _) in zip(train.joined, train.load(range(train.size, len(train))), strict=True):
+        parts = [len(value) for _, value, _ in train.load(members)]
+        assert max(parts) < len(value) <= sum(parts) + 1
+    assert sum(both.prepared.train.buckets.sizes) == len(train)

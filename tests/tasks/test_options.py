@@ -33,12 +33,12 @@ from research.tasks import TASKS
         ("image_digits", {"digits": 0}, "task.digits=0: must be between 1 and 20"),
         ("image_digits", {"gap": -1}, "task.gap=-1: must be between 0 and 100"),
         ("image_digits", {"scale": math.nan}, "task.scale=nan: must be between 0 and 0.5"),
-        ("speech_prompts", {"joined": -1}, "task.joined=-1: must be between 0 and 100000"),
-        ("speech_prompts", {"synthesized": 10_001}, "task.synthesized=10001: must be between 0 and 10000"),
+        ("dataset", {"joined": -1}, "task.joined=-1: must be between 0 and 1000000"),
+        ("dataset", {"joined": 1}, "task.joined=1: must be 0 unless audio is the input and text the target"),
         ("speech_digits", {"flite_strings": 501}, "task.flite_strings=501: must be between 0 and 500"),
-        ("speech_syllables", {"hop_ms": 30.0}, "task.hop_ms=30.0: must be at most task.frame_ms=25"),
-        ("librispeech", {"num_mels": 3}, "task.num_mels=3: must be between 4 and 256"),
-        ("speech_commands", {"normalize": "speaker"}, "task.normalize=speaker: must be none, corpus or utterance"),
+        ("speech_digits", {"hop_ms": 30.0}, "task.hop_ms=30.0: must be at most task.frame_ms=25"),
+        ("speech_digits", {"num_mels": 3}, "task.num_mels=3: must be between 4 and 256"),
+        ("speech_digits", {"normalize": "speaker"}, "task.normalize=speaker: must be none, corpus or utterance"),
     ],
 )
 def test_a_wrong_value_is_named_with_what_is_allowed(name, options, message):

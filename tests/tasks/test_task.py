@@ -1,4 +1,4 @@
-"""What the trainer relies on, for every task of the registry that needs no archive of TFDS."""
+"""What the trainer relies on, for every task of the registry but `dataset`."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache, partial
@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from research.batch import EOS, NO_LABEL, PAD, Batch, TaskSpec
-from research.data.corpora import asterisk, espeak, gcin
+from research.data.corpora import asterisk, espeak
 from research.data.corpora.recordings import Recording
 from research.tasks import TASKS
 from research.tasks import task as tasks
@@ -19,13 +19,10 @@ from tests import quick
 from tests.data.recordings import spoken
 
 SIZE = 16
-FEWER: Mapping[str, Mapping[str, Any]] = {
-    "selective_copying": {"noise": 60},
-}
-"""Options for small corpora, and for short programs."""
-THROUGH_TFDS = {"librispeech", "speech_commands"}
+FEWER: Mapping[str, Mapping[str, Any]] = {"selective_copying": {"noise": 60}}
+"""Options for short programs."""
 
-every_task = pytest.mark.parametrize("name", [name for name in TASKS if name not in {"dataset", *THROUGH_TFDS}])
+every_task = pytest.mark.parametrize("name", [name for name in TASKS if name != "dataset"])
 
 
 def splits(kind: Callable[[int], Any], train: int = 120, others: int = 40) -> dict[str, list[Any]]:
@@ -49,14 +46,8 @@ def recording(words: Sequence[str], most: int, number: int) -> Recording:
 def small_corpora() -> Iterator[None]:
     """In place of those that are fetched with apt, or take minutes to prepare."""
     digits = splits(partial(recording, espeak.WORDS, 7))
-    loads = {
-        espeak: lambda: digits,
-        asterisk: lambda _: splits(partial(recording, ("press", "one", "for", "more"), 4)),
-        gcin: lambda _: splits(lambda k: recording([f"ㄅㄚ{1 + k % 4}", f"ㄇㄛ{1 + k % 4}"], 1, k)),
-    }
     with pytest.MonkeyPatch.context() as patch:
-        for corpus, load in loads.items():
-            patch.setattr(corpus, "load", load)
+        patch.setattr(espeak, "load", lambda: digits)
         patch.setattr(asterisk, "digits", lambda *_: [spoken(word, "real") for word in espeak.WORDS])
         tasks.load.cache_clear()
         yield
@@ -179,24 +170,3 @@ def test_all_that_is_evaluated_is_a_number_without_the_name_of_a_split(name):
 def test_a_task_is_loaded_once_in_a_process():
     assert created("adding") is created("adding") is tasks.load(TASKS["adding"]())
     assert created("adding") is not tasks.load(TASKS["adding"](length=7))  # pyright: ignore[reportCallIssue]
-
-
-@pytest.mark.parametrize("name", ["speech_prompts", "speech_syllables"])
-def test_sizes_that_a_model_is_built_from_do_not_change_with_validation_and_test(name, monkeypatch):
-    """What only they have is <unk>, and may be longer than all of training."""
-    corpus = {
-        "speech_prompts": asterisk,
-        "speech_syllables": gcin,
-    }
-    spec, load = created(name).spec, corpus[name].load
-    odd: dict[str, Any] = {
-        "speech_prompts": spoken("zq" * 20, draw=5),
-        "speech_syllables": spoken("ㄒㄒㄒㄒㄒㄒ9", draw=5),
-    }
-    others = {"validation": [odd[name]] * 3, "test": [odd[name]] * 3}
-    monkeypatch.setattr(corpus[name], "load", lambda *options: load(*options) | others)
-    task = TASKS[name](**FEWER.get(name, {}))
-    assert task.spec == spec
-    batch = task.eval_examples("test", 5).batch
-    check(batch, spec, 3, train=False)
-    assert batch.targets.shape[1] > spec.target_length

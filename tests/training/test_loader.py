@@ -16,6 +16,7 @@ import pytest
 
 from research.config.config import Config
 from research.config.flat import override
+from research.data.tables import encoded
 from research.errors import UserError
 from research.tasks.task import Task
 from research.training import checkpoint, loader
@@ -208,8 +209,11 @@ def test_a_file_that_cannot_be_read_is_one_line(tmp_path):
 @pytest.mark.slow
 def test_a_corpus_of_tfds_is_trained_on(tmp_path, monkeypatch):
     archives.librispeech(archives.manual_folder(tmp_path / "data", monkeypatch))
+    monkeypatch.setattr(encoded, "MEMORY", 0)
     options = {
-        "task.name": "librispeech", "task.train": "100", "task.num_mels": 12, "task.speed": 0.1, "task.time_masks": 1,
+        "task.name": "dataset", "task.source": "librispeech", "task.train": "train_clean100",
+        "task.validation": "dev_clean", "task.test": "test_clean", "task.input.name": "audio",
+        "task.input.num_mels": 12, "task.input.speed": 0.1, "task.input.time_masks": 1,
         "model.hidden_size": 4, "attention.name": "location", "training.steps": 6, "training.batch_size": 2,
         "training.log_every": 3, "training.eval_examples": 3, "wandb.mode": "disabled",
     }  # fmt: skip

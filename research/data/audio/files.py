@@ -6,7 +6,7 @@ empty file, silence, channels that cancel one another, samples that are not fini
 
 import os
 import re
-from io import BytesIO, FileIO
+from io import FileIO
 from pathlib import Path
 
 import numpy as np
@@ -71,16 +71,6 @@ def load_audio(path: str | Path, sample_rate: int) -> Audio:
     if np.var(mono) < MIN_COHERENCE * np.mean(np.square(centered)) / samples.shape[1]:
         raise UserError(f"{path}: its channels cancel one another (opposite phase); must be in phase, or one channel")
     return resample(mono, file_rate, sample_rate)
-
-
-def decode_audio(file: bytes) -> tuple[Int16[np.ndarray, " N"], int]:
-    """Return the samples of a corpus's file, which has one channel, and their rate."""
-    return soundfile.read(BytesIO(file), dtype="int16")
-
-
-def count_samples(file: bytes) -> int:
-    """Return the number of samples of a corpus's file, from its header."""
-    return soundfile.info(BytesIO(file)).frames
 
 
 def resample(

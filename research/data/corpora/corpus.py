@@ -148,6 +148,11 @@ def _column(arrays: Arrays, name: str, kind: Feature) -> Any:
     return arrays[name]
 
 
+def take(columns: Mapping[str, Any], rows: Sequence[int]) -> dict[str, Any]:
+    """Return some rows of columns."""
+    return {name: [values[row] for row in rows] for name, values in columns.items()}
+
+
 def hash_fraction(key: str) -> float:
     """Return a number from 0 to 1 that depends on the key alone, evenly spread: it decides the split of an example."""
     return int.from_bytes(hashlib.sha256(key.encode()).digest()[:8], "big") / 2**64

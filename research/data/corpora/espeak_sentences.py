@@ -18,11 +18,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from research.data.corpora import asterisk, espeak, libreoffice, recordings
-from research.data.corpora.corpus import Examples
+from research.data.corpora.corpus import Examples, take
 from research.data.corpora.espeak import RATE
 from research.data.corpora.fetch import scratch
 from research.data.corpora.recordings import Recording, SpeechCorpus
@@ -65,6 +66,11 @@ class EspeakSentences(SpeechCorpus):
         for index, recording in enumerate(chain.from_iterable(results)):
             yield recordings.example("train", f"{index:05}", recording)
 
+    def tables(self, config: str | None = None) -> dict[str, dict[str, Any]]:
+        """Return the columns in the order of the names, so that the first rows are the same number of random texts."""
+        columns = self.columns("train")
+        return {"train": take(columns, np.argsort(columns["name"]).tolist())}
+
 
 def _corpus(language: str, name: str, accent: str, corpora: str) -> EspeakSentences:
     return EspeakSentences(
@@ -84,16 +90,6 @@ CORPORA = {
     "ru": _corpus("ru", "Russian", "ru", "the corpus asterisk_ru"),
 }
 """The corpora by language."""
-
-
-def load(language: str, count: int) -> list[Recording]:
-    """Return the first `count` recordings, at most `MAX_SENTENCES`; they are in random order.
-
-    Raises:
-        UserError: if the corpus cannot be prepared or read.
-    """
-    sentences = CORPORA[language].recordings("train")
-    return [sentences[name] for name in sorted(sentences)[:count]]
 
 
 def texts(train: Sequence[str], others: Sequence[str], sentences: Sequence[str], count: int) -> list[str]:

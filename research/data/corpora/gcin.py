@@ -9,7 +9,7 @@ recordings, which never reach 5% of full scale.
 Speaker 3 is Edward Der-Hua Liu (1,184 syllables), speaker 5 is Chu Lo (1,155). ㄓ5 and ㄓㄜ5 of speaker 3 are the same
 recording: split by syllable, the first is in training and the second in validation.
 
-There are three ways to split, the same everywhere. Hashes give about 85% train, 5% validation, 10% test:
+The configs are three ways to split, the same everywhere. Hashes give about 85% train, 5% validation, 10% test:
 
     syllable    by syllable with its tone; training has most of the others' syllables with another tone
     base        by syllable without its tone: all tones of a syllable are in one split
@@ -17,16 +17,16 @@ There are three ways to split, the same everywhere. Hashes give about 85% train,
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from research.data.corpora import recordings
-from research.data.corpora.corpus import SPLITS, Examples, hash_split
+from research.data.corpora.corpus import SPLITS, Examples, hash_split, take
 from research.data.corpora.fetch import debian, unpacked
 from research.data.corpora.recordings import Recording, SpeechCorpus
 
 PACKAGE = "0~20170223-3"
-WAYS = ("syllable", "base", "speaker")
 SPEAKERS = ("3", "5")
 TEST_SPEAKER = "5"
 SYLLABIC = "ㄓㄔㄕㄖㄗㄘㄙ"
@@ -49,6 +49,7 @@ class Gcin(SpeechCorpus):
     citation: str = (
         "Edward Der-Hua Liu, 2014 (speaker 3: GPL-3 or LGPL-3); Chu Lo for ChionMeilin (speaker 5: CC-BY-3.0)"
     )
+    configs: tuple[str, ...] = ("syllable", "base", "speaker")
     sha256: str = "6a0353f0294d06f7bd901bada3d5d9eec63b66c2ec029f92da3124d93d45de70"
 
     def examples(self) -> Examples:
@@ -62,17 +63,11 @@ class Gcin(SpeechCorpus):
                         recording = Recording(samples, rate, text, speaker)
                         yield recordings.example("recordings", f"{text}/{speaker}", recording)
 
-
-def load(way: str) -> dict[str, list[Recording]]:
-    """Return the recordings of the splits train, validation and test, split by syllable, base or speaker.
-
-    Raises:
-        UserError: if the corpus cannot be prepared or read.
-    """
-    splits: dict[str, list[Recording]] = {split: [] for split in SPLITS}
-    for recording in Gcin().recordings("recordings").values():
-        splits[split_of(recording.text, recording.speaker, way)].append(recording)
-    return splits
+    def tables(self, config: str | None = None) -> dict[str, dict[str, Any]]:
+        columns, rows = self.columns("recordings"), {split: [] for split in SPLITS}
+        for row, (text, speaker) in enumerate(zip(columns["text"], columns["speaker"], strict=True)):
+            rows[split_of(text, speaker, config or self.configs[0])].append(row)
+        return {split: take(columns, members) for split, members in rows.items()}
 
 
 def syllable(name: str) -> str:

@@ -31,7 +31,8 @@ class TfdsCorpus(Corpus):
     """Names of the files that it is made of, where they may be put by hand."""
 
     def prepare(self, config: str | None = None) -> Path:
-        folders = self._folders(config or next(iter(self.configs), ""))
+        config = config or next(iter(self.configs), None)
+        folders = self._folders(config or "")
         return folders[-1] if folders else self._write(config)
 
     def prepared(self) -> list[Path]:

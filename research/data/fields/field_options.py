@@ -6,7 +6,7 @@ is saved with a run.
 """
 
 import abc
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -71,6 +71,13 @@ class InputOptions(FieldOptions):
     """What the steps of an input are, for the label of an axis."""
     per_file: ClassVar[bool] = False
     """Whether a value is a file of its own, which may be too large for memory together."""
+    steps_depend_on: ClassVar[tuple[str, ...]] = ()
+    """Options that `steps` depends on."""
+
+    @property
+    def group_column(self) -> str:
+        """Column whose value tells what is normalized together; empty: nothing is."""
+        return ""
 
     def wanted(self, value: Any) -> bool:
         """Return whether a value of `read` is used; others are left out of all splits."""
@@ -78,6 +85,10 @@ class InputOptions(FieldOptions):
 
     def steps(self, value: Any) -> int:
         """Return the steps that `stored` will have, without loading the value, if `per_file`."""
+        raise NotImplementedError
+
+    def fit_group(self, values: Iterable[Any]) -> Any:
+        """Return what `stored` and the field's `encode` need of the loaded values that are normalized together."""
         raise NotImplementedError
 
     def stored(self, field: Any, value: Any) -> np.ndarray:

@@ -148,6 +148,10 @@ class TextTarget(TextOptions, TargetOptions):
     def trained_on(self, value: list[str]) -> list[list[str]]:
         return [[text] for text in value] if self.train_on == "all" else [value]
 
+    def join(self, values: Sequence[list[str]]) -> list[str]:
+        """Return the text of joined inputs."""
+        return [(self.separator if self.tokenizer == "symbols" else " ").join(texts[0] for texts in values)]
+
     def fit(self, values: Sequence[Any]) -> Text:
         return self.fit_text([texts[0] for texts in values])
 

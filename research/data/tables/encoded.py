@@ -38,10 +38,12 @@ class Encoded(Records):
 
     def encode(self, numbers: Sequence[int], stored: bool = True) -> Iterator[tuple[int, np.ndarray, list[Any]]]:
         """Yield number, input and targets of the usable pairs: as stored for training, or as a model reads them."""
-        options, processor = self.values.fields.input, self.processor
+        options: Any = self.values.fields.input
+        field: Any = self.processor.input
         for number, value, target in self.values.load(numbers):
             with self.values.guarded(self.values.place(number)):
-                source = options.stored(processor.input, value) if stored else processor.input.encode(value)
+                group = self.values.group(number)
+                source = options.stored(field, value, *group) if stored else field.encode(value, *group)
                 targets = self._targets(target)
                 if self.target_kind == "labels" and len(targets[0]) != len(source):
                     raise ValueError(
@@ -51,14 +53,14 @@ class Encoded(Records):
 
     def measure(self) -> tuple[Examples | None, Int[np.ndarray, "N 2"], Int[np.ndarray, "N 2"]]:
         """Return all training examples, if they fit in memory; `numbers`; and their lengths."""
-        options, everything = self.values.fields.input, range(len(self.values))
+        everything = range(len(self.values))
         rows: list[tuple[int, ...]] = []
-        if options.per_file:
+        if self.values.fields.input.per_file:
             first = next((source for number in everything for _, source, _ in self.encode([number])), np.zeros(1))
-            for number in everything:
+            for number, known in enumerate(self.values.survey):
                 with self.values.guarded(self.values.place(number)):
-                    value, target = self.values[number]
-                    rows += [row for row, _ in self._rows(number, options.steps(value), self._targets(target))]
+                    if known:
+                        rows += [row for row, _ in self._rows(number, known[0], self._targets(known[1]))]
             if sum(row[2] for row in rows) * (first.nbytes // len(first)) > MEMORY:
                 return None, *_halves(rows)
         rows, inputs, targets, total = [], [], [], 0

@@ -37,6 +37,14 @@ class Rows(abc.ABC):
     def place(self, row: int) -> str:
         """Return where a row is from, for a message: "pairs.tsv:17"."""
 
+    def folder_of(self, row: int) -> Path:
+        """Return the folder that the paths in a row are relative to."""
+        return self.folder
+
+    def cache(self, key: str) -> Path | None:
+        """Return the file in which to keep what is measured of all rows; the key tells what. None: nothing is kept."""
+        return None
+
 
 @dataclass(frozen=True)
 class Table(Rows):
@@ -88,6 +96,42 @@ class Selection(Rows):
 
     def place(self, row: int) -> str:
         return self.rows.place(int(self.chosen[row]))
+
+
+@dataclass(frozen=True)
+class Chain(Rows):
+    """Rows of several tables, one after the other; the columns are those of the first."""
+
+    parts: Sequence[Rows]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "in_memory", all(part.in_memory for part in self.parts))
+
+    @property
+    def columns(self) -> Sequence[str]:
+        return self.parts[0].columns
+
+    def __len__(self) -> int:
+        return sum(map(len, self.parts))
+
+    def __getitem__(self, row: int) -> Mapping[str, Any]:
+        part, place = self._find(row)
+        return part[place]
+
+    def place(self, row: int) -> str:
+        part, place = self._find(row)
+        return part.place(place)
+
+    def folder_of(self, row: int) -> Path:
+        part, place = self._find(row)
+        return part.folder_of(place)
+
+    def _find(self, row: int) -> tuple[Rows, int]:
+        for part in self.parts:
+            if row < len(part):
+                return part, row
+            row -= len(part)
+        raise IndexError(row)
 
 
 def check_columns(rows: Rows, path: Any, columns: Mapping[str, str]) -> None:

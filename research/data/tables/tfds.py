@@ -4,6 +4,7 @@ Features of features are columns by their path: captions/text. Texts are str, a 
 compressed audio are the bytes of their files.
 """
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,11 +37,18 @@ class TfdsRows(Rows):
         return len(self.source)
 
     def __getitem__(self, row: int) -> dict[str, Any]:
+        """Return the values by column, and under "sample_rate" the rate of audio that TFDS knows."""
         example = self.source[row]
-        return {name: kind.value(_feature(example, name)) for name, kind in self.kinds.items()}
+        rate = next((kind.rate for kind in self.kinds.values() if kind.rate), None)
+        known = {} if rate is None else {"sample_rate": rate}
+        return known | {name: kind.value(_feature(example, name)) for name, kind in self.kinds.items()}
 
     def place(self, row: int) -> str:
         return f"{self.source.folder}: {self.source.split}, example {row + 1}"
+
+    def cache(self, key: str) -> Path:
+        digest = hashlib.sha256(key.encode()).hexdigest()[:12]
+        return Path(self.source.folder) / f"measured-{self.source.split}-{digest}.npz"
 
 
 def read_tfds(name: str, names: Mapping[str, str]) -> Mapping[str, Rows]:
@@ -90,4 +98,6 @@ def _find_splits(name: str, sizes: Mapping[str, int], names: Mapping[str, str]) 
             splits[split] = present
     if not splits and len(sizes) == 1:
         return {"": next(iter(sizes))}
+    if not splits:
+        raise UserError(f"{name}: has the splits {', '.join(sizes)}; task.train, .validation, .test say which is which")
     return splits

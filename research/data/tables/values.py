@@ -1,13 +1,22 @@
 """The input and the target of each row, read of its columns; a row that cannot be used is told, or skipped."""
 
 import contextlib
+import functools
+import itertools
+import json
 import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy as np
+
+from research.data.audio import concatenation
+from research.data.corpora.source import cached
 from research.data.fields import FieldOptions, InputOptions, TargetOptions
+from research.data.fields.audio import AudioInput, Joined
+from research.data.fields.text import TextTarget
 from research.data.tables.table import Rows, check_columns
 from research.errors import UserError
 from research.terminal import STDERR
@@ -28,6 +37,8 @@ class Fields:
         Raises:
             UserError: if the rows do not have those that the options name.
         """
+        if group := self.input.group_column:
+            check_columns(rows, source, {"task.input.speaker_column": group})
         inputs = columns_of(self.input, rows, source, [])
         return inputs, columns_of(self.target, rows, source, inputs)
 
@@ -45,6 +56,8 @@ class Values:
     """Row of each pair."""
     skipped: list[str] = field(default_factory=list)
     """A line for each row that cannot be used."""
+    joined: Sequence[tuple[list[int], np.ndarray]] = ()
+    """Further pairs, of recordings that are joined, as `concatenation.draw` returns them."""
 
     @classmethod
     def of(cls, rows: Rows, fields: Fields, source: str) -> "Values":
@@ -62,13 +75,80 @@ class Values:
         return cls(rows, fields, values.columns, pairs, places, values.skipped)
 
     def __len__(self) -> int:
-        return len(self.rows) if self.pairs is None else len(self.pairs)
+        return self.size + len(self.joined)
 
     def __getitem__(self, number: int) -> tuple[Any, Any]:
-        return self._read(number) if self.pairs is None else self.pairs[number]
+        if number < self.size:
+            return self._read(number) if self.pairs is None else self.pairs[number]
+        assert isinstance(self.fields.target, TextTarget)
+        members, cuts = self.joined[number - self.size]
+        values, targets = zip(*(self[member] for member in members), strict=True)
+        return Joined(values, cuts), self.fields.target.join(targets)
+
+    @property
+    def size(self) -> int:
+        """Number of pairs that are not joined."""
+        return len(self.rows) if self.pairs is None else len(self.pairs)
+
+    def with_joined(self, count: int, rows: int) -> "Values":
+        """Return these pairs and `count` more, each of two or three of those of the first `rows` rows, joined."""
+        assert isinstance(self.fields.input, AudioInput)
+        seconds: dict[int, float] = {}
+        for number in range(self.size):
+            if self.place(number) < rows:
+                with self.guarded(self.place(number)):
+                    seconds[number] = self.fields.input.seconds(self[number][0])
+        drawn = concatenation.draw(list(seconds.values()), count) if seconds else []
+        numbers = list(seconds)
+        return replace(self, joined=[([numbers[part] for part in parts], cuts) for parts, cuts in drawn])
+
+    @functools.cached_property
+    def survey(self) -> Sequence[Sequence[Any]]:
+        """Steps of the input and the target of each pair, without loading the input; () of one that cannot be used.
+
+        What was read of a large data set is kept next to it.
+        """
+        options = self.fields.input
+        steps = {name: getattr(options, name) for name in options.steps_depend_on}
+        path = (
+            None if self.joined else self.rows.cache(repr((self.columns, steps, self.fields.target, self.fields.skip)))
+        )
+        if path is None:
+            return self._survey()
+        arrays = cached(path, lambda: {"survey": np.frombuffer(json.dumps(self._survey()).encode(), np.uint8)})
+        return json.loads(arrays["survey"].tobytes())
+
+    def _survey(self) -> list[Sequence[Any]]:
+        results: list[Sequence[Any]] = [()] * len(self)
+        for number in range(len(self)):
+            with self.guarded(self.place(number)):
+                value, target = self[number]
+                results[number] = (self.fields.input.steps(value), target)
+        return results
+
+    def group(self, number: int) -> tuple[Any, ...]:
+        """Return what is fitted to all that is normalized together with a pair; () where nothing is."""
+        return (self._groups[self._group_of(number)],) if self.fields.input.group_column else ()
+
+    def _group_of(self, number: int) -> str:
+        return str(self.rows[self.place(number)][self.fields.input.group_column])
+
+    @functools.cached_property
+    def _groups(self) -> dict[str, Any]:
+        members: dict[str, list[int]] = {}
+        for number in range(len(self)):
+            members.setdefault(self._group_of(number), []).append(number)
+        groups = {}
+        for name, numbers in members.items():
+            loaded = self.load(numbers)
+            if first := next(loaded, None):
+                groups[name] = self.fields.input.fit_group(value for _, value, _ in itertools.chain([first], loaded))
+        return groups
 
     def targets(self, numbers: Sequence[int]) -> dict[int, Any]:
         """Return the targets of some pairs by number, without those that cannot be used."""
+        if self.fields.input.per_file:
+            return {number: self.survey[number][1] for number in numbers if self.survey[number]}
         targets = {}
         for number in numbers:
             with self.guarded(self.place(number)):
@@ -96,7 +176,8 @@ class Values:
                         yield number, *result
 
     def place(self, number: int) -> int:
-        """Return the row of a pair."""
+        """Return the row of a pair; of a joined one, that of its first part."""
+        number = number if number < self.size else self.joined[number - self.size][0][0]
         return self.places[number] if self.places else number
 
     @contextlib.contextmanager
@@ -123,7 +204,7 @@ class Values:
         pair = []
         for options, columns in zip((self.fields.input, self.fields.target), self.columns, strict=True):
             try:
-                pair.append(options.read(example, columns, self.rows.folder))
+                pair.append(options.read(example, columns, self.rows.folder_of(row)))
             except ValueError as error:
                 raise ValueError(f"column {', '.join(columns)} {error}") from error
         return pair[0], pair[1]

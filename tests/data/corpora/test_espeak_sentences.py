@@ -99,7 +99,11 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> list[Recording]:
         patch.setattr(libreoffice, "load", lambda target: {"train": [Pair(text.upper() + ".", "") for text in OTHER]})
         patch.setattr(espeak_sentences, "MAX_SENTENCES", 12)
         patch.setattr(espeak_sentences, "AT_ONCE", 5)
-        return espeak_sentences.load("en", 12)
+        columns = CORPORA["en"].tables()["train"]
+        return [
+            Recording(*row)
+            for row in zip(*(columns[name] for name in ("sound", "rate", "text", "speaker")), strict=True)
+        ]
 
 
 def test_every_text_is_heard_in_its_order_by_one_of_many_voices(prepared: list[Recording], drawn: list[str]) -> None:

@@ -10,7 +10,6 @@ import soundfile
 
 from research.data.corpora import gcin
 from research.data.corpora.fetch import data_folder
-from research.data.corpora.recordings import Recording
 from tests.data.corpora.debs import write_deb
 
 BASES = ("ㄅㄚ", "ㄇㄚ", "ㄉㄜ", "ㄓ", "ㄌㄧㄡ", "ㄐㄩㄝ", "ㄨㄛ", "ㄦ")
@@ -35,10 +34,6 @@ def voices(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gcin, "Gcin", partial(gcin.Gcin, sha256=sha256))
 
 
-def said(recordings: list[Recording]) -> set[tuple[str, str]]:
-    return {(one.text, one.speaker) for one in recordings}
-
-
 def test_a_text_is_zhuyin_and_a_tone() -> None:
     names = ("ㄇㄚ", "ㄇㄚ1", "ㄇㄚ2", "ㄇㄚ3", "ㄇㄚ4", "ㄓ4", "ㄓ1", "ㄧ", "ㄦ2")
     assert [gcin.syllable(name) for name in names] == [
@@ -50,13 +45,17 @@ def test_names_of_letters_are_no_syllables() -> None:
     assert [gcin.syllable(name) for name in ("ㄅ", "ㄐ", "ㄒ", "ㄉ1", "ㄇ1")] == [""] * 5
 
 
-@pytest.mark.parametrize("way", gcin.WAYS)
+@pytest.mark.parametrize("way", gcin.Gcin.configs)
 def test_every_whole_recording_is_in_one_split(voices: None, way: str) -> None:
-    splits = gcin.load(way)
-    found = [one for recordings in splits.values() for one in recordings]
-    assert len(found) == len(said(found)) == 2 * len(NAMES)
-    assert said(found) == {(gcin.syllable(name), speaker) for name in NAMES for speaker in "35"}
-    assert all(one.sample_rate == 44100 and np.abs(one.samples).max() > 10_000 for one in found)
+    tables = gcin.Gcin().tables(way)
+    said = [pair for columns in tables.values() for pair in zip(columns["text"], columns["speaker"], strict=True)]
+    assert len(said) == 2 * len(NAMES)
+    assert set(said) == {(gcin.syllable(name), speaker) for name in NAMES for speaker in "35"}
+    for split, columns in tables.items():
+        assert {
+            gcin.split_of(text, speaker, way) for text, speaker in zip(columns["text"], columns["speaker"], strict=True)
+        } <= {split}
+        assert set(columns["rate"]) <= {44100} and all(np.abs(sound).max() > 10_000 for sound in columns["sound"])
 
 
 @pytest.mark.parametrize(
@@ -85,7 +84,7 @@ def test_no_key_is_in_two_splits(way, key) -> None:
 
 def test_splits_are_the_same_everywhere() -> None:
     texts = [gcin.syllable(name) for name in NAMES]
-    found = {way: "".join(gcin.split_of(text, "3", way)[1] for text in texts) for way in gcin.WAYS}
+    found = {way: "".join(gcin.split_of(text, "3", way)[1] for text in texts) for way in gcin.Gcin.configs}
     assert found == {  # tRain, vAlidation, tEst
         "syllable": "rrrrrrerrrrrrrrrrrrrerrrrrrrerrrrrrrreer",
         "base": "rrrrreeeeerrrrrrrrrrrrrrrrrrrrrrrrreeeee",
