@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from research.data.fields.audio import RATES
 from research.data.fields.label import LabelsTarget, LabelTarget
 from research.data.tables.folders import AUDIO, MEDIA
 from research.data.tables.table import Rows
@@ -15,6 +16,8 @@ from research.data.tables.values import Values
 SHOWN = 5
 """Lines of a list that are printed."""
 BARS = 40
+SOUND = (b"RIFF", b"fLaC", b"OggS")
+"""First bytes of audio files."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +77,8 @@ def guess(rows: Rows) -> dict[str, str]:
         suffix = value.lower().rpartition(".")[2] if isinstance(value, str) else ""
         array = isinstance(value, np.ndarray | list) and np.asarray(value).dtype.kind in "fiu"
         raw = isinstance(value, bytes)
-        kind = "audio" if f".{suffix}" in AUDIO else "image" if f".{suffix}" in MEDIA or raw else ""
+        sound = value[:4] in SOUND if raw else array and np.ndim(value) == 1 and any(rate in rows[0] for rate in RATES)
+        kind = "audio" if f".{suffix}" in AUDIO or sound else "image" if f".{suffix}" in MEDIA or raw else ""
         kind = kind or ("image" if array and np.ndim(value) == 3 else "series" if array else "")
         if kind and not taken:
             flags["task.input.name"], taken = kind, name
@@ -93,4 +97,5 @@ def guess(rows: Rows) -> dict[str, str]:
 def _key(value: Any) -> Any:
     if isinstance(value, np.ndarray):
         return value.tobytes()
-    return value if isinstance(value, str | bytes) else repr(value)
+    sound = isinstance(value, tuple) and isinstance(value[0], np.ndarray)
+    return _key(value[0]) if sound else value if isinstance(value, str | bytes) else repr(value)

@@ -16,10 +16,9 @@ import numpy as np
 from jaxtyping import Array, Int
 
 from research.batch import Batch, InputKind, TargetKind
-from research.data.batching import Buckets, Example, Examples, in_buckets
-from research.data.corpora.source import Source
+from research.data.batching import Buckets, Examples, in_buckets
 from research.data.order import AUGMENT, Order, stream
-from research.data.streaming import Records, Stream, Window
+from research.data.streaming import Stream, Window
 from research.tasks.task import EvalExamples, Split, Task
 
 
@@ -36,21 +35,6 @@ class InMemory:
         """Return examples in as few buckets as keep the padding within bounds."""
         buckets = in_buckets(examples.lengths)
         return cls(buckets, tuple(examples.take(rows).batch() for rows in buckets.members))
-
-
-@dataclass(frozen=True)
-class StoredRecords(Records):
-    """Examples of a prepared corpus, encoded on access."""
-
-    source: Source
-    rows: Int[np.ndarray, "N _"]
-    """Row in the source of each example, and what else `encode` needs to know of it."""
-    encode: Callable[..., Example]
-    """Returns the input and the target tokens of a record of the source; can be pickled."""
-
-    def __getitem__(self, row: int) -> Example:
-        record, *details = self.rows[row].tolist()
-        return self.encode(self.source[record], *details)
 
 
 @dataclass(frozen=True)
@@ -159,7 +143,7 @@ class CorpusTask(Task, abc.ABC):
 
 def sample(
     split: Split,
-    records: Sequence[Any] | Source,
+    records: Sequence[Any],
     count: int,
     example: Callable[[Any], tuple[np.ndarray, Sequence[int], Any]],
 ) -> EvalExamples:

@@ -1,5 +1,6 @@
 """`data check`: what a source is read as, each row that cannot be used, and a command that trains on it."""
 
+import json
 import shlex
 
 import pytest
@@ -63,3 +64,11 @@ def test_only_missing_splits_are_said_to_be_made(tmp_path, capsys):
 def test_one_source_must_be_given(words, capsys):
     assert cli.main(["data", "check", *words]) == 2
     assert "data check: must be followed by one source" in capsys.readouterr().err
+
+
+def test_arrays_with_a_rate_are_audio_and_differ_in_the_middle_too(tmp_path, capsys):
+    rows = [{"text": f"w{k % 3}", "sound": [0] * 400 + [7 + k] + [0] * 400, "rate": 8000} for k in (*range(60), 0)]
+    (tmp_path / "a.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    code, out = check(capsys, tmp_path / "a.jsonl")
+    assert code == 0 and "input: audio, of the column sound" in out and "target: text, of the column text" in out
+    assert out.count("inputs that occur again: 1") == 1

@@ -2,18 +2,16 @@
 
 import contextlib
 import functools
-import hashlib
 import importlib.util
 import os
 import types
 import zipfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Int
 
 from research.errors import UserError, first_line
 
@@ -46,20 +44,6 @@ class Source:
         with reading(self.folder):
             for start in range(0, len(self), BLOCK):
                 yield from self._opened.__getitems__(range(start, min(start + BLOCK, len(self))))
-
-    def measured(self, name: str, measure: Callable[[dict[str, Any]], Sequence[int]]) -> Int[np.ndarray, "N M"]:
-        """Return numbers that `measure` computes of each example, from a copy next to the records where there is one.
-
-        Reading all examples of a large corpus takes minutes.
-
-        Args:
-            name: what is measured, and how; tells the copy from others.
-            measure: computes the numbers of an example.
-        """
-        digest = hashlib.sha256(name.encode()).hexdigest()[:12]
-        path = Path(self.folder) / f"measured-{self.split}-{digest}.npz"
-        arrays = cached(path, lambda: {"measured": np.array([measure(example) for example in self], np.int32)})
-        return arrays["measured"]
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Source, (self.folder, self.split, self.raw)

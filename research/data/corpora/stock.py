@@ -166,8 +166,3 @@ CORPORA = {
         ),
     )
 }
-
-
-def prepare(name: str, config: str | None = None) -> Path:
-    """Return the folder of a corpus's records; raises as `Corpus.prepare` does."""
-    return CORPORA[name].prepare(config)

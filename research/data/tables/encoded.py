@@ -71,7 +71,7 @@ class Encoded(Records):
                 if total <= MEMORY:
                     inputs.append(source)
                     targets.append(target)
-        return Examples(inputs, targets, self.target_kind) if total <= MEMORY else None, *_halves(rows)
+        return Examples(inputs, targets, self.target_kind) if rows and total <= MEMORY else None, *_halves(rows)
 
     def _targets(self, target: Any) -> list[Any]:
         options = self.values.fields.target

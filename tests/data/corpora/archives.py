@@ -45,6 +45,11 @@ def manual_folder(data: Path, patch: pytest.MonkeyPatch) -> Path:
     return manual
 
 
+def prepare(name: str, config: str | None = None) -> Path:
+    """Prepare a corpus, and return the folder of its records."""
+    return stock.CORPORA[name].prepare(config)
+
+
 class _String(np.str_):
     as_numpy_dtype = np.object_
 

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from research.data.corpora.source import Source
-from research.data.corpora.stock import prepare
 from research.errors import UserError
 from tests.data.corpora import archives
+from tests.data.corpora.archives import prepare
 
 
 def test_preparing_asks_for_tensorflow_and_reading_does_not(tmp_path, monkeypatch):

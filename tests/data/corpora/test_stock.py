@@ -13,10 +13,10 @@ import soundfile
 from tensorflow_datasets.core.download import downloader
 
 from research.data.corpora.source import Source
-from research.data.corpora.stock import CORPORA, prepare
+from research.data.corpora.stock import CORPORA
 from research.errors import UserError
 from tests.data.corpora import archives
-from tests.data.corpora.archives import manual_folder
+from tests.data.corpora.archives import manual_folder, prepare
 
 
 @pytest.fixture(autouse=True)
@@ -133,11 +133,11 @@ def test_prepared_records_are_read_without_tensorflow_and_preparing_says_that_it
     program = f"""
 import sys
 from research.data.corpora.source import Source
-from research.data.corpora.stock import prepare
+from research.data.corpora.stock import CORPORA
 from research.errors import UserError
 print(Source({str(folder)!r}, "dev_clean", ("speech",))[0]["speech"][:4])
 try:
-    prepare("speech_commands")
+    CORPORA["speech_commands"].prepare()
 except UserError as error:
     print(error)
 print("tensorflow" in sys.modules)
