@@ -1,14 +1,14 @@
 """The help of `train`: what an experiment can be trained with, in short, by section, or all of it."""
 
 import textwrap
-from collections.abc import Mapping
-from dataclasses import field, is_dataclass, make_dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import is_dataclass
 from typing import Any
 
 from research.cli.list import describe_choice, table
 from research.config import CHOICES, Config, experiment
 from research.config.config import section_of
-from research.config.flags import base_config, run_tyro_help, summary
+from research.config.flags import base_config, run_section_help, run_tyro_help, summary
 from research.config.flat import draft
 from research.errors import UserError, shorten
 
@@ -48,14 +48,28 @@ def print_help(name: str, flags: Mapping[str, str], topic: str = "") -> None:
     if topic == "all":
         text = _choices(config, *(section for section in CHOICES if section_of(config, section)))
         run_tyro_help(Config, f"train {name}", default=config, description=text, use_underscores=True)
-    if topic in sections:
-        kind = make_dataclass("Section", [(topic, type(sections[topic]), field(default=sections[topic]))])
-        inside = [section for section in CHOICES if section.partition(".")[0] == topic and section_of(config, section)]
-        text = _choices(config, *inside)
-        run_tyro_help(kind, f"train {name}", description=text, use_underscores=True)
+    if topic and is_dataclass(options := section_of(config, topic)):
+        inside = [section for section in CHOICES if section.startswith(f"{topic}.") and section_of(config, section)]
+        try:
+            run_section_help(topic, options, [section.rpartition(".")[2] for section in inside], f"train {name}")
+        finally:  # it leaves the program
+            _print_choices(name, topic, config, inside)
     if topic:
-        raise UserError(f"train: --help {shorten(topic)}: must be followed by all or one of {', '.join(sections)}")
+        allowed = [*sections, *(section for section in CHOICES if "." in section and section_of(config, section))]
+        raise UserError(f"train: --help {shorten(topic)}: must be followed by all or one of {', '.join(allowed)}")
     _print_overview(name, sections)
+
+
+def _print_choices(name: str, topic: str, config: Config, inside: Sequence[str]) -> None:
+    """Print what else can be chosen in a section, and how the options of that are shown."""
+    for section in inside:
+        print(
+            f"--{section}.name={section_of(config, section).name} has options of its own: --help {section} shows them"
+        )
+    if topic in CHOICES:
+        hint = f"`train {name} --{topic}.name=NAME --help {topic}` shows the options of another"
+        lines = {choice: summary(kind) for choice, kind in CHOICES[topic].items()}
+        print(table(f"choices of --{topic}.name; {hint}:", lines))
 
 
 def _print_overview(name: str, sections: Mapping[str, Any]) -> None:

@@ -37,13 +37,16 @@ def test_the_help_of_an_experiment_fits_a_screen_and_names_every_section(capsys)
 
 
 @pytest.mark.parametrize("section", CHOICES)
-def test_a_section_shows_its_choices_and_the_options_of_the_chosen_one_alone(section, shown):
-    flags = {"task.name": "dataset"} if section.startswith("task.") else {}
-    text = shown("attention", flags, section.partition(".")[0])
+def test_a_section_shows_the_options_of_its_choice_alone_and_then_its_choices(section, shown):
+    flags = {"task.name": "dataset"} if section.startswith("task") else {}
+    text = shown("attention", flags, section)
+    options, choices = text.split(f"choices of --{section}.name")
     for name, kind in CHOICES[section].items():
-        assert f" {name} {summary(kind)}" in text
+        assert f" {name} {summary(kind)}" in choices
     for key in flatten(config_of("attention", flags)):
-        assert (f"--{key} " in text) == key.startswith(f"{section.partition('.')[0]}.")
+        assert (f"--{key} " in options) == (key.rpartition(".")[0] == section)
+    for inside in ("task.input", "task.target") if section == "task" else ():
+        assert f"--help {inside} shows them" in options
 
 
 def test_a_section_without_choices_shows_its_options_with_their_values(shown):
@@ -72,5 +75,7 @@ def test_help_shows_options_that_contradict_one_another():
 def test_help_with_an_unknown_flag_or_section_is_refused():
     with pytest.raises(UserError, match=r"^bogus=1: no such option"):
         print_help("attention", {"bogus": "1"})
-    with pytest.raises(UserError, match="^train: --help lstm: must be followed by all or one of model, cell, "):
+    with pytest.raises(
+        UserError, match="^train: --help lstm: must be followed by all or one of model, cell, .*task.input"
+    ):
         print_help("attention", {}, "lstm")
