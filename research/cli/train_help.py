@@ -87,7 +87,7 @@ def _print_overview(name: str, sections: Mapping[str, Any]) -> None:
         for section, options in sections.items()
     }
     print(table("sections of options (--training.steps=100), with what is chosen now:", lines))
-    print("\n--help SECTION  the choices and options of a section; --help all: of all sections")
+    print("\n--help SECTION  the options and choices of a section; --help all: of all sections")
     print("--seed N        decides the initial weights and all random draws")
     print("--runs-dir DIR  where run directories go (default: runs)")
 

@@ -86,10 +86,10 @@ def _read_separated(path: Path, text: str, kind: str, written: Format) -> Table:
     options: Any = {"quoting": csv.QUOTE_NONE} if quoting == "none" else {"strict": True}
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=written.delimiter or DELIMITERS[kind], **options)
     rows, lines = [], []
-    for row in _guarded(path, reader):
+    for line, row in _guarded(path, reader):
         if row:  # an empty line is no row
             rows.append(row)
-            lines.append(reader.line_num)
+            lines.append(line)
     names = rows[0] if written.header else [str(number + 1) for number in range(len(rows[0]))]
     if repeated := [name for name in names if names.count(name) > 1]:
         raise UserError(f"{path}:1: two columns are called {repeated[0]!r}; names must differ (or --task.header=false)")
@@ -110,18 +110,20 @@ def _read_separated(path: Path, text: str, kind: str, written: Format) -> Table:
     return Table(dict(zip(names, columns, strict=True)), path, lines[first:], path.parent, faults)
 
 
-def _guarded(path: Path, reader: Any) -> Iterator[list[str]]:
-    """Yield the rows; a damaged one is an error of one line."""
+def _guarded(path: Path, reader: Any) -> Iterator[tuple[int, list[str]]]:
+    """Yield the rows, each with its first line; a damaged one is an error of one line."""
     while True:
+        line = reader.line_num + 1
         try:
             row = next(reader, None)
         except csv.Error as error:
-            raise UserError(
-                f"{path}:{reader.line_num}: {error}; --task.quoting=none if quotes are plain text"
-            ) from error
+            fault = str(error) if line == reader.line_num else f"{error} in line {reader.line_num}"
+            if "unexpected end" in str(error):
+                fault = "a quoted value of this row has no closing quote"
+            raise UserError(f"{path}:{line}: {fault}; --task.quoting=none if quotes are plain text") from error
         if row is None:
             return
-        yield row
+        yield line, row
 
 
 def _read_json_lines(path: Path, text: str, written: Format) -> Table:
