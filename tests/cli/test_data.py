@@ -67,7 +67,7 @@ def test_one_source_must_be_given(words, capsys):
 
 
 def test_arrays_with_a_rate_are_audio_and_differ_in_the_middle_too(tmp_path, capsys):
-    rows = [{"text": f"w{k % 3}", "sound": [0] * 400 + [7 + k] + [0] * 400, "rate": 8000} for k in (*range(60), 0)]
+    rows = [{"text": f"w{k % 3}", "sound": [0] * 600 + [7 + k] + [0] * 600, "rate": 8000} for k in (*range(60), 0)]
     (tmp_path / "a.jsonl").write_text("\n".join(map(json.dumps, rows)))
     code, out = check(capsys, tmp_path / "a.jsonl")
     assert code == 0 and "input: audio, of the column sound" in out and "target: text, of the column text" in out

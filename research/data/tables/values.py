@@ -108,15 +108,17 @@ class Values:
 
         What was read of a large data set is kept next to it.
         """
-        options = self.fields.input
-        steps = {name: getattr(options, name) for name in options.steps_depend_on}
-        path = (
-            None if self.joined else self.rows.cache(repr((self.columns, steps, self.fields.target, self.fields.skip)))
-        )
+        steps = {name: getattr(self.fields.input, name) for name in self.fields.input.steps_depend_on}
+        key = repr((self.columns, steps, self.fields.target, self.fields.skip))
+        path = None if self.joined else self.rows.cache(key)
         if path is None:
             return self._survey()
         arrays = cached(path, lambda: {"survey": np.frombuffer(json.dumps(self._survey()).encode(), np.uint8)})
         return json.loads(arrays["survey"].tobytes())
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return the fields without the survey: processes that read examples need none."""
+        return {name: value for name, value in vars(self).items() if name != "survey"}
 
     def _survey(self) -> list[Sequence[Any]]:
         results: list[Sequence[Any]] = [()] * len(self)
