@@ -6,7 +6,7 @@ the length of the source or of the target, that saves the most padding is made, 
 """
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -79,6 +79,20 @@ class Examples:
             sequence = self.target_kind in ("tokens", "labels")
             targets = Ragged.of(self.targets, dtype) if sequence else np.array(self.targets, dtype)
             object.__setattr__(self, "targets", targets)
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, np.ndarray], target_kind: TargetKind) -> "Examples":
+        """Return the examples that `arrays` returned."""
+        targets = arrays["targets"]
+        ragged = Ragged(targets, arrays["target_lengths"]) if "target_lengths" in arrays else targets
+        return cls(Ragged(arrays["inputs"], arrays["input_lengths"]), ragged, target_kind)
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Return all that `from_arrays` needs."""
+        arrays = {"inputs": self.inputs.values, "input_lengths": self.inputs.lengths}
+        if isinstance(self.targets, Ragged):
+            return arrays | {"targets": self.targets.values, "target_lengths": self.targets.lengths}
+        return arrays | {"targets": self.targets}
 
     def __len__(self) -> int:
         return len(self.targets)

@@ -10,8 +10,9 @@ batch is the same function of key and step either way.
 
 import functools
 import itertools
+import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -28,12 +29,14 @@ from research.data.fields.series import SeriesInput
 from research.data.fields.text import TextInput, TextTarget
 from research.data.processor import Processor
 from research.data.streaming import Stream
-from research.data.tables.encoded import Encoded
+from research.data.tables import encoded
+from research.data.tables.cache import WORTH_SECONDS, Cache
+from research.data.tables.encoded import Encoded, Stored
 from research.data.tables.files import Format
-from research.data.tables.source import read_source
+from research.data.tables.source import files_of, read_source
 from research.data.tables.splits import split_rows
 from research.data.tables.table import Chain, Rows, Selection, check_columns, group
-from research.data.tables.values import Fields, Values, columns_of
+from research.data.tables.values import Fields, Values, columns_of, say
 from research.data.text import Text
 from research.errors import UserError
 from research.options import require, require_between, require_default
@@ -43,6 +46,8 @@ from research.tasks.task import EvalExamples, Evaluation, Predictions, Split
 
 SAMPLE, FILE_SAMPLE = 500_000, 1000
 """Training examples, spread evenly, that fields are fitted to: of rows, and of files."""
+SCORING = ("metrics", "language", "long_input")
+"""Options that change no example."""
 
 
 @dataclass(frozen=True)
@@ -144,11 +149,15 @@ class Dataset(CorpusTask):
         """Return the columns of the input, where the target may be missing."""
         return columns_of(self.input, rows, source, [])
 
+    @property
+    def names(self) -> Mapping[str, str]:
+        """File or name of each split; empty: found by its name."""
+        return {"train": self.train, "validation": self.validation, "test": self.test}
+
     def read(self) -> Mapping[str, Rows]:
         """Return the rows by split, under "" where the source has none; a series in a row."""
-        names = {"train": self.train, "validation": self.validation, "test": self.test}
         tables = read_source(
-            self.source, names, Format(self.delimiter, self.quoting, self.header, self.on_error == "skip")
+            self.source, self.names, Format(self.delimiter, self.quoting, self.header, self.on_error == "skip")
         )
         if isinstance(self.input, SeriesInput) and (by := self.input.id):
             order = {"task.input.time": self.input.time} if self.input.time else {}
@@ -172,10 +181,14 @@ class Dataset(CorpusTask):
         next(iter(splits.values())).skipped.extend(self.faults)
         return splits
 
+    @property
+    def _extra_source(self) -> tuple[str, str]:
+        name, _, count = self.extra_train.rpartition(":")
+        return (name, count) if name and count.isdecimal() else (self.extra_train, "")
+
     def _extra(self) -> Rows:
         """Return the rows of `task.extra_train`."""
-        name, _, count = self.extra_train.rpartition(":")
-        name, count = (name, count) if name and count.isdecimal() else (self.extra_train, "")
+        name, count = self._extra_source
         tables = replace(self, source=name, train="", validation="", test="").read()
         rows = tables.get("train", tables.get(""))
         if rows is None or len(rows) < int(count or 1):
@@ -192,7 +205,33 @@ class Dataset(CorpusTask):
         return Fields(self.input, self.target, self.on_error == "skip")
 
     @functools.cached_property
+    def cache(self) -> Cache | None:
+        """Encoded examples on disk; None: nothing is kept."""
+        options = {key: value for key, value in asdict(self).items() if key not in SCORING}
+        if self.input.per_file:  # the paths of files, and when they were written
+            pairs = [pair for values in self.splits.values() for pair in values.pairs or ()]
+            paths = [(Path(value), target) for value, target in pairs if isinstance(value, str)]
+            statuses = [(path, path.stat(), target) for path, target in paths]
+            options["files"] = [(path, item.st_size, item.st_mtime_ns, target) for path, item, target in statuses]
+        extra = files_of(self._extra_source[0], {}) if self.extra_train else []
+        return Cache.of([*files_of(self.source, self.names), *extra], options)
+
+    @functools.cached_property
     def prepared(self) -> Prepared:
+        start, cache = time.monotonic(), self.cache
+        if cache is None or (entry := cache.read("train")) is None:
+            processor, arrays, skipped = self._encode()
+            size = sum(array.nbytes for array in arrays.values())
+            if cache and (time.monotonic() - start > WORTH_SECONDS or size > encoded.MEMORY):
+                cache.write("train", arrays, (processor.to_dict(), skipped))
+        else:
+            arrays, (saved, skipped) = entry
+            processor = Processor.from_dict(saved)
+            say(skipped)
+        return Prepared(self._training_set(processor, arrays), processor.most_frequent, processor)
+
+    def _encode(self) -> tuple[Processor, dict[str, np.ndarray], str]:
+        """Return fitted fields, encoded training examples or the lengths of large files, and what was said of rows."""
         train = self.splits["train"]
         rows = spread(len(train), FILE_SAMPLE if self.input.per_file else SAMPLE)
         source = self.input.fit([value for _, value, _ in train.load(rows)])
@@ -204,17 +243,26 @@ class Dataset(CorpusTask):
         own = len(self.tables["train"])  # the rows of `task.source`
         known = [targets[number] for number in targets if number < train.size and train.place(number) < own]
         texts = self._texts(list(itertools.chain(*known)))
-        frequent = text.most_frequent(texts) if texts else ""
-        processor = Processor(source, target, frequent, train.columns)
-        records = Encoded(train, self.target.kind, self.max_input_length, self.max_target_length, processor)
-        examples, numbers, lengths = records.measure()
+        processor = Processor(source, target, text.most_frequent(texts) if texts else "", train.columns)
+        examples, numbers, lengths = self._records(processor).measure()
         if not len(numbers):
             raise UserError(f"{self.source}: no training example is left; task.max_input_length leaves out longer ones")
-        train.note()
-        if examples is not None:
-            return Prepared(InMemory.of(examples), frequent, processor)
-        stream = Stream(replace(records, numbers=numbers), in_buckets(lengths), self.target.kind)
-        return Prepared(stream, frequent, processor)
+        arrays = {"numbers": numbers, "lengths": lengths} if examples is None else examples.arrays()
+        return processor, arrays, train.note()
+
+    def _training_set(self, processor: Processor, arrays: Mapping[str, np.ndarray]) -> InMemory | Stream:
+        kind = self.target.kind
+        if "inputs" not in arrays:
+            records = replace(self._records(processor), numbers=arrays["numbers"])
+            return Stream(records, in_buckets(np.array(arrays["lengths"])), kind)
+        examples = Examples.from_arrays(arrays, kind)
+        if examples.inputs.values.nbytes <= encoded.MEMORY:
+            return InMemory.of(examples)
+        assert self.cache
+        return Stream(Stored(self.cache.folder / "train", kind), in_buckets(examples.lengths), kind)
+
+    def _records(self, processor: Processor) -> Encoded:
+        return Encoded(self.splits["train"], self.target.kind, self.max_input_length, self.max_target_length, processor)
 
     @functools.cached_property
     def spec(self) -> TaskSpec:
@@ -235,6 +283,18 @@ class Dataset(CorpusTask):
         return super().augment(inputs, lengths, key)
 
     def eval_examples(self, split: Split, count: int) -> EvalExamples:
+        name, cache = f"{split}-{count}", self.cache
+        if cache is None or (entry := cache.read(name)) is None:
+            examples, values = self._encode_split(split, count)
+            if cache and cache.folder.exists():
+                cache.write(name, examples.arrays(), values)
+        else:
+            arrays, values = entry
+            examples = Examples.from_arrays(arrays, self.target.kind)
+        return EvalExamples(split, examples.batch(), *values)
+
+    def _encode_split(self, split: Split, count: int) -> tuple[Examples, tuple[list[Any], list[str], list[str]]]:
+        """Return the examples of `eval_examples`, and references, places and texts."""
         if split not in self.splits:
             raise UserError(f"{self.source}: has no {split} split; it has {', '.join(self.splits)}")
         values = self.splits[split]
@@ -243,8 +303,7 @@ class Dataset(CorpusTask):
         usable: list[tuple[Any, Any, Any, Any, str]] = []
         while rows and len(usable) < count:
             part, rows = rows[: count - len(usable)], rows[count - len(usable) :]
-            encoded = records.encode(part, stored=False)
-            for row, source, targets in encoded:
+            for row, source, targets in records.encode(part, stored=False):
                 usable.append((source, targets[0], *values[row], values.rows.place(values.place(row))))
         if not usable:
             raise UserError(f"{self.source}: the {split} split has no usable example; must have one")
@@ -252,7 +311,7 @@ class Dataset(CorpusTask):
         order = np.argsort([len(inputs) for inputs, *_ in usable], kind="stable")
         inputs, targets, sources, references, places = zip(*(usable[row] for row in order), strict=True)
         texts = list(map(self.input.text, sources)) if isinstance(self.input, TextInput) else []
-        return EvalExamples(split, Examples(inputs, targets, self.target.kind).batch(), references, places, texts)
+        return Examples(inputs, targets, self.target.kind), (list(references), list(places), texts)
 
     def evaluate(self, predictions: Predictions, examples: EvalExamples) -> Evaluation:
         names, processor = chosen.names(self.metrics, self.target.kind), self.prepared.processor
@@ -316,6 +375,7 @@ class Dataset(CorpusTask):
         named = replace(self.with_columns(processor), extra_train="", joined=0)
         task = replace(named, source=source, train="", validation="", test="") if source else named
         known: Any = vars(task)  # of cached properties
+        known["cache"] = None
         known["prepared"] = Prepared(InMemory(Buckets([], [], 0), ()), processor.most_frequent, processor)
         known["spec"] = spec
         if source:

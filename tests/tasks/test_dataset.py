@@ -15,7 +15,9 @@ from research.data.fields import INPUTS, TARGETS
 from research.data.processor import Processor
 from research.data.streaming import Stream, Window
 from research.data.tables import encoded
+from research.data.tables.encoded import Encoded
 from research.errors import UserError
+from research.tasks import dataset
 from research.tasks.dataset import Dataset
 from research.tasks.metrics import edits
 from research.tasks.task import Predictions
@@ -63,6 +65,7 @@ def test_a_larger_set_is_read_while_the_model_trains_and_no_number_changes(kind,
     task = sources.create(kind, tmp_path)
     in_memory = [first_batch(task, step=step) for step in (0, 5)]
     monkeypatch.setattr(encoded, "MEMORY", 100)
+    monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path / "data"))
     (tmp_path / "again").mkdir()
     streamed = sources.create(kind, tmp_path / "again")
     assert isinstance(streamed.prepared.train, Stream) and streamed.data is None
@@ -71,6 +74,33 @@ def test_a_larger_set_is_read_while_the_model_trains_and_no_number_changes(kind,
     np.testing.assert_array_equal(copy[3][0], stream.records[3][0])
     for step, expected in zip((0, 5), in_memory, strict=True):
         jax.tree.map(np.testing.assert_array_equal, first_batch(streamed, step=step), expected)
+
+
+@every_source
+def test_a_source_is_read_and_encoded_once(kind, tmp_path, monkeypatch):
+    """The second task finds what the first has written, and nothing that another source or other options left."""
+    monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setattr(dataset, "WORTH_SECONDS", -1)
+    first = sources.create(kind, tmp_path)
+    batch, examples = first_batch(first), [first.eval_examples(split, 9) for split in ("validation", "test")]
+    again = replace(first)
+    monkeypatch.setattr(Encoded, "encode", None)
+    jax.tree.map(np.testing.assert_array_equal, first_batch(again), batch)
+    assert again.spec == first.spec and processor_of(again).to_dict() == processor_of(first).to_dict()
+    for known in examples:
+        found = again.eval_examples(known.split, 9)
+        jax.tree.map(np.testing.assert_array_equal, found.batch, known.batch)
+        assert list(map(list, (found.places, found.inputs))) == list(map(list, (known.places, known.inputs)))
+        assert list(found.references) == list(known.references)
+    assert again.cache != replace(first, max_input_length=99).cache
+    assert again.cache and again.cache == replace(first, metrics=dataset.chosen.NAMES[first.target_kind][0]).cache
+    (again.cache.folder / "train" / "inputs.npy").write_bytes(b"")  # damaged: encoded again
+    with pytest.raises(TypeError):
+        _ = replace(first).prepared
+    if kind != "numbers":
+        path = Path(first.splits["train"][0][0] if first.input.per_file else first.source)
+        path.write_bytes(path.read_bytes() + b"\n")
+        assert replace(first).cache != again.cache
 
 
 PLAIN = {"audio": {"time_masks": 0}, "images": {"mirror": False, "shift": 0.0}}
@@ -190,6 +220,7 @@ def test_texts_are_scored_by_words_and_next_to_the_unchanged_input(tmp_path):
 @pytest.mark.parametrize("memory", [encoded.MEMORY, 1])
 def test_each_reference_can_be_an_example_of_training(memory, tmp_path, monkeypatch):
     monkeypatch.setattr(encoded, "MEMORY", memory)
+    monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path / "data"))
     rows = [f"w{n}\tone {n}\t{'' if n % 3 else f'zwei {n}'}" for n in range(60)]
     content = "\n".join(["word\ta\tb", *rows])
     target = TARGETS["text"](column="a,b", train_on="all")  # pyright: ignore[reportCallIssue]
@@ -199,7 +230,7 @@ def test_each_reference_can_be_an_example_of_training(memory, tmp_path, monkeypa
     text = processor_of(task).text
     if isinstance(train, Stream):
         records: Any = train.records
-        examples = [records[row] for row in range(len(records.numbers))]
+        examples = [records[int(row)] for rows in train.buckets.members for row in rows]
     else:
         examples = [pair for part in train.data for pair in zip(part.inputs, part.targets, strict=True)]
     pairs = [

@@ -48,7 +48,6 @@ class AudioInput(FileInput, SpeechOptions):
     unit: ClassVar[str] = "frames of audio"
     usual: ClassVar = ("audio", "path", "audio_filepath", "file_name", "file", "wav", "speech", "sound")
     per_file: ClassVar[bool] = True
-    steps_depend_on: ClassVar = ("rate", "hop_ms")
     name: Literal["audio"] = "audio"
     rate: str = ""
     """Samples a second of arrays: a number, or a column. Empty: the column sample_rate or rate, or as TFDS knows."""

@@ -71,8 +71,6 @@ class InputOptions(FieldOptions):
     """What the steps of an input are, for the label of an axis."""
     per_file: ClassVar[bool] = False
     """Whether a value is a file of its own, which may be too large for memory together."""
-    steps_depend_on: ClassVar[tuple[str, ...]] = ()
-    """Options that `steps` depends on."""
 
     @property
     def group_column(self) -> str:

@@ -27,7 +27,6 @@ class ImageInput(FileInput, WarpOptions):
     unit: ClassVar[str] = "steps of the image"
     usual: ClassVar = ("image", "path", "file_name", "file", "picture")
     per_file: ClassVar[bool] = True
-    steps_depend_on: ClassVar = ("size", "scan_order", "patch")
     name: Literal["image"] = "image"
     size: int = 32
     """Rows and columns that an image is scaled to, in a white square."""

@@ -1,7 +1,9 @@
 """Pairs of an input and a target as a model is trained on them, encoded on access."""
 
+import functools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,10 +13,29 @@ from research.batch import TargetKind
 from research.data.batching import Example, Examples, target_steps
 from research.data.processor import Processor
 from research.data.streaming import Records
-from research.data.tables.values import Values
+from research.data.tables.values import FAULTS, Values
 
 MEMORY = 2**30
 """Bytes of training examples that are held on the device."""
+
+
+@dataclass(frozen=True)
+class Stored(Records):
+    """Encoded training examples of an entry of the cache."""
+
+    folder: Path
+    target_kind: TargetKind
+
+    def __getitem__(self, row: int) -> Example:
+        return self._examples.inputs[row], self._examples.targets[row]
+
+    @functools.cached_property
+    def _examples(self) -> Examples:
+        arrays = {path.stem: np.load(path, mmap_mode="r") for path in self.folder.iterdir()}
+        return Examples.from_arrays(arrays, self.target_kind)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Stored, (self.folder, self.target_kind)
 
 
 @dataclass(frozen=True)
@@ -41,37 +62,38 @@ class Encoded(Records):
         options: Any = self.values.fields.input
         field: Any = self.processor.input
         for number, value, target in self.values.load(numbers):
-            with self.values.guarded(self.values.place(number)):
+            try:
                 group = self.values.group(number)
                 source = options.stored(field, value, *group) if stored else field.encode(value, *group)
                 targets = self._targets(target)
                 if self.target_kind == "labels" and len(targets[0]) != len(source):
-                    raise ValueError(
-                        f"has {len(targets[0])} labels for {len(source)} steps; must have one for each step"
-                    )
+                    steps = f"{len(targets[0])} labels for {len(source)} steps"
+                    raise ValueError(f"has {steps}; must have one for each step")
+            except FAULTS as error:
+                self.values.refuse(self.values.place(number), error)
+            else:
                 yield number, source, targets
 
     def measure(self) -> tuple[Examples | None, Int[np.ndarray, "N 2"], Int[np.ndarray, "N 2"]]:
-        """Return all training examples, if they fit in memory; `numbers`; and their lengths."""
+        """Return all training examples, or None of files that do not fit in memory; `numbers`; and their lengths."""
         everything = range(len(self.values))
         rows: list[tuple[int, ...]] = []
         if self.values.fields.input.per_file:
             first = next((source for number in everything for _, source, _ in self.encode([number])), np.zeros(1))
             for number, known in enumerate(self.values.survey):
-                with self.values.guarded(self.values.place(number)):
-                    if known:
-                        rows += [row for row, _ in self._rows(number, known[0], self._targets(known[1]))]
+                try:
+                    rows += self._rows(number, known[0], self._targets(known[1])) if known else ()
+                except FAULTS as error:
+                    self.values.refuse(self.values.place(number), error)
             if sum(row[2] for row in rows) * (first.nbytes // len(first)) > MEMORY:
                 return None, *_halves(rows)
-        rows, inputs, targets, total = [], [], [], 0
+        rows, inputs, targets = [], [], []
         for number, source, encoded in self.encode(everything):
-            for row, target in self._rows(number, len(source), encoded):
+            for row in self._rows(number, len(source), encoded):
                 rows.append(row)
-                total += source.nbytes
-                if total <= MEMORY:
-                    inputs.append(source)
-                    targets.append(target)
-        return Examples(inputs, targets, self.target_kind) if rows and total <= MEMORY else None, *_halves(rows)
+                inputs.append(source)
+                targets.append(encoded[row[1]])
+        return Examples(inputs, targets, self.target_kind) if rows else None, *_halves(rows)
 
     def _targets(self, target: Any) -> list[Any]:
         options = self.values.fields.target
@@ -80,14 +102,14 @@ class Encoded(Records):
         except ValueError as error:
             raise ValueError(f"column {', '.join(self.values.columns[1])} {error}") from error
 
-    def _rows(self, number: int, steps: int, targets: Sequence[Any]) -> Iterator[tuple[tuple[int, ...], Any]]:
-        """Yield number, place of the target, lengths, and target of the examples of a pair that are not too long."""
+    def _rows(self, number: int, steps: int, targets: Sequence[Any]) -> Iterator[tuple[int, ...]]:
+        """Yield number, place of the target, and lengths of the examples of a pair that are not too long."""
         eos = int(self.target_kind == "tokens")
         for place, target in enumerate(targets):
             length = target_steps(target, self.target_kind)
             longest = self.max_target_length + eos if self.max_target_length else length
             if steps <= (self.max_input_length or steps) and length <= longest:
-                yield (number, place, steps, length), target
+                yield number, place, steps, length
 
 
 def _halves(rows: Sequence[tuple[int, ...]]) -> tuple[np.ndarray, np.ndarray]:

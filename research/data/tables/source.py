@@ -4,11 +4,26 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from research.data.corpora import CORPORA
-from research.data.tables.files import Format, read_file
+from research.data.tables.files import Format, read_file, suffix
 from research.data.tables.folders import SPLIT_NAMES, read_folder
 from research.data.tables.table import Rows
-from research.data.tables.tfds import PREFIX, read_tfds
+from research.data.tables.tfds import PREFIX, folder_of, read_tfds
 from research.errors import UserError, suggest
+
+
+def files_of(source: str, names: Mapping[str, str]) -> list[Path]:
+    """Return the files that a source has its rows in, but for rows that are files; arguments as `read_source`."""
+    path = Path(source).expanduser()
+    if _is_tfds(source):
+        return [folder_of(source) / "dataset_info.json"]
+    named = [(path if path.is_dir() else path.parent) / name for name in names.values() if name]
+    if path.is_dir():
+        return named or [file for file in sorted(path.iterdir()) if suffix(file)]
+    return [path, *named]
+
+
+def _is_tfds(source: str) -> bool:
+    return source.startswith(PREFIX) or (source.partition("/")[0] in CORPORA and not Path(source).expanduser().exists())
 
 
 def read_source(source: str, names: Mapping[str, str], written: Format) -> Mapping[str, Rows]:
@@ -25,7 +40,7 @@ def read_source(source: str, names: Mapping[str, str], written: Format) -> Mappi
     if not source:
         raise UserError("task.source must be given: a file, a folder, tfds:NAME, or a corpus of `data list`")
     path = Path(source).expanduser()
-    if source.startswith(PREFIX) or (source.partition("/")[0] in CORPORA and not path.exists()):
+    if _is_tfds(source):
         return read_tfds(source, names)
     files = {split: name for split in SPLIT_NAMES if (name := names.get(split))}
     if path.is_dir() and not files:

@@ -41,10 +41,6 @@ class Rows(abc.ABC):
         """Return the folder that the paths in a row are relative to."""
         return self.folder
 
-    def cache(self, key: str) -> Path | None:
-        """Return the file in which to keep what is measured of all rows; the key tells what. None: nothing is kept."""
-        return None
-
 
 @dataclass(frozen=True)
 class Table(Rows):

@@ -4,14 +4,13 @@ Features of features are columns by their path: captions/text. Texts are str, a 
 compressed audio are the bytes of their files.
 """
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from research.data.corpora import CORPORA, find
-from research.data.corpora.corpus import PackageCorpus
+from research.data.corpora.corpus import Corpus, PackageCorpus
 from research.data.corpora.source import Column, Source, columns, counts
 from research.data.corpora.stock import TfdsCorpus
 from research.data.tables.folders import SPLIT_NAMES
@@ -46,9 +45,21 @@ class TfdsRows(Rows):
     def place(self, row: int) -> str:
         return f"{self.source.folder}: {self.source.split}, example {row + 1}"
 
-    def cache(self, key: str) -> Path:
-        digest = hashlib.sha256(key.encode()).hexdigest()[:12]
-        return Path(self.source.folder) / f"measured-{self.source.split}-{digest}.npz"
+
+def folder_of(name: str) -> Path:
+    """Return the folder of a prepared data set; arguments and errors as `read_tfds`."""
+    corpus, config = _corpus(name)
+    return corpus.prepare(config)
+
+
+def _corpus(name: str) -> tuple[Corpus, str | None]:
+    if name.partition("/")[0] in CORPORA:
+        return find(name, "task.source=")
+    name, _, config = name.removeprefix(PREFIX).partition("/")
+    known = CORPORA.get(name)
+    if not isinstance(known, TfdsCorpus):
+        known = TfdsCorpus(name=name, summary="", license="", megabytes=0, citation="")
+    return known, config or None
 
 
 def read_tfds(name: str, names: Mapping[str, str]) -> Mapping[str, Rows]:
@@ -61,16 +72,12 @@ def read_tfds(name: str, names: Mapping[str, str]) -> Mapping[str, Rows]:
     Raises:
         UserError: if there is no such data set, or it cannot be prepared or read.
     """
-    known, config = find(name, "task.source=") if name.partition("/")[0] in CORPORA else (None, None)
-    if isinstance(known, PackageCorpus):
-        tables = known.tables(config)
+    corpus, config = _corpus(name)
+    if isinstance(corpus, PackageCorpus):
+        tables = corpus.tables(config)
         splits = _find_splits(name, {part: len(next(iter(table.values()))) for part, table in tables.items()}, names)
         return {split: Table(tables[part], Path(f"{name}: {part}")) for split, part in splits.items()}
-    name, _, config = name.removeprefix(PREFIX).partition("/")
-    corpus = CORPORA.get(name)
-    if not isinstance(corpus, TfdsCorpus):
-        corpus = TfdsCorpus(name=name, summary="", license="", megabytes=0, citation="")
-    folder = corpus.prepare(config or None)
+    folder = corpus.prepare(config)
     kinds = columns(folder)
     raw = tuple(name for name, kind in kinds.items() if kind.raw and "/" not in name)
     splits = _find_splits(name, counts(folder), names)

@@ -1,9 +1,7 @@
 """The input and the target of each row, read of its columns; a row that cannot be used is told, or skipped."""
 
-import contextlib
 import functools
 import itertools
-import json
 import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -13,13 +11,15 @@ from typing import Any
 import numpy as np
 
 from research.data.audio import concatenation
-from research.data.corpora.source import cached
 from research.data.fields import FieldOptions, InputOptions, TargetOptions
 from research.data.fields.audio import AudioInput, Joined
 from research.data.fields.text import TextTarget
 from research.data.tables.table import Rows, check_columns
 from research.errors import UserError
 from research.terminal import STDERR
+
+FAULTS = (UserError, ValueError)
+"""What is raised for a row that cannot be used."""
 
 
 @dataclass(frozen=True)
@@ -67,11 +67,14 @@ class Values:
             return values
         pairs, places = [], []
         for row in range(len(rows)):
-            with values.guarded(row):
+            try:
                 pair = values._read(row)
-                if fields.input.wanted(pair[0]):
-                    pairs.append(pair)
-                    places.append(row)
+            except FAULTS as error:
+                values.refuse(row, error)
+                continue
+            if fields.input.wanted(pair[0]):
+                pairs.append(pair)
+                places.append(row)
         return cls(rows, fields, values.columns, pairs, places, values.skipped)
 
     def __len__(self) -> int:
@@ -95,38 +98,30 @@ class Values:
         assert isinstance(self.fields.input, AudioInput)
         seconds: dict[int, float] = {}
         for number in range(self.size):
-            if self.place(number) < rows:
-                with self.guarded(self.place(number)):
+            try:
+                if self.place(number) < rows:
                     seconds[number] = self.fields.input.seconds(self[number][0])
+            except FAULTS as error:
+                self.refuse(self.place(number), error)
         drawn = concatenation.draw(list(seconds.values()), count) if seconds else []
         numbers = list(seconds)
         return replace(self, joined=[([numbers[part] for part in parts], cuts) for parts, cuts in drawn])
 
     @functools.cached_property
     def survey(self) -> Sequence[Sequence[Any]]:
-        """Steps of the input and the target of each pair, without loading the input; () of one that cannot be used.
-
-        What was read of a large data set is kept next to it.
-        """
-        steps = {name: getattr(self.fields.input, name) for name in self.fields.input.steps_depend_on}
-        key = repr((self.columns, steps, self.fields.target, self.fields.skip))
-        path = None if self.joined else self.rows.cache(key)
-        if path is None:
-            return self._survey()
-        arrays = cached(path, lambda: {"survey": np.frombuffer(json.dumps(self._survey()).encode(), np.uint8)})
-        return json.loads(arrays["survey"].tobytes())
+        """Steps of the input and the target of each pair, without loading the input; () of one that cannot be used."""
+        results: list[Sequence[Any]] = [()] * len(self)
+        for number in range(len(self)):
+            try:
+                value, target = self[number]
+                results[number] = (self.fields.input.steps(value), target)
+            except FAULTS as error:
+                self.refuse(self.place(number), error)
+        return results
 
     def __getstate__(self) -> dict[str, Any]:
         """Return the fields without the survey: processes that read examples need none."""
         return {name: value for name, value in vars(self).items() if name != "survey"}
-
-    def _survey(self) -> list[Sequence[Any]]:
-        results: list[Sequence[Any]] = [()] * len(self)
-        for number in range(len(self)):
-            with self.guarded(self.place(number)):
-                value, target = self[number]
-                results[number] = (self.fields.input.steps(value), target)
-        return results
 
     def group(self, number: int) -> tuple[Any, ...]:
         """Return what is fitted to all that is normalized together with a pair; () where nothing is."""
@@ -153,8 +148,10 @@ class Values:
             return {number: self.survey[number][1] for number in numbers if self.survey[number]}
         targets = {}
         for number in numbers:
-            with self.guarded(self.place(number)):
+            try:
                 targets[number] = self[number][1]
+            except FAULTS as error:
+                self.refuse(self.place(number), error)
         return targets
 
     def load(self, numbers: Sequence[int]) -> Iterator[tuple[int, Any, Any]]:
@@ -164,42 +161,42 @@ class Values:
             try:
                 value, target = self[number]
                 return (self.fields.input.load(value), target) if self.fields.input.wanted(value) else None
-            except (UserError, ValueError) as error:
+            except FAULTS as error:
                 return error
 
         threads = min(len(numbers), os.cpu_count() or 1) if self.fields.input.per_file else 1
         with ThreadPoolExecutor(threads) as pool:
             results = pool.map(load, numbers) if threads > 1 else map(load, numbers)
             for number, result in zip(numbers, results, strict=True):
-                with self.guarded(self.place(number)):
-                    if isinstance(result, Exception):
-                        raise result
-                    if result:
-                        yield number, *result
+                if isinstance(result, Exception):
+                    self.refuse(self.place(number), result)
+                elif result:
+                    yield number, *result
 
     def place(self, number: int) -> int:
         """Return the row of a pair; of a joined one, that of its first part."""
         number = number if number < self.size else self.joined[number - self.size][0][0]
         return self.places[number] if self.places else number
 
-    @contextlib.contextmanager
-    def guarded(self, row: int) -> Iterator[None]:
-        """Turn what is wrong with a row into an error that names the row, or remember that it is skipped."""
-        try:
-            yield
-        except (UserError, ValueError) as error:
-            line = f"{self.rows.place(row)}: {error}"
-            if not self.fields.skip:
-                raise UserError(f"{line}; on_error=skip leaves such rows out") from error
-            self.skipped.append(line)
+    def refuse(self, row: int, error: Exception) -> None:
+        """Remember that a row is skipped, and what is wrong with it.
 
-    def note(self) -> None:
-        """Say which rows were skipped since the last time."""
-        if self.skipped:
-            first, more = self.skipped[0], len(self.skipped) - 1
-            rest = f" (and {more} more: `research data check` names them)" if more else ""
-            STDERR.print(f"note: skipped: {first}{rest}", markup=False, highlight=False, soft_wrap=True)
-            self.skipped.clear()
+        Raises:
+            UserError: with the place of the row, if rows are not skipped.
+        """
+        line = f"{self.rows.place(row)}: {error}"
+        if not self.fields.skip:
+            raise UserError(f"{line}; on_error=skip leaves such rows out") from error
+        self.skipped.append(line)
+
+    def note(self) -> str:
+        """Say which rows were skipped since the last time, and return what was said."""
+        if not self.skipped:
+            return ""
+        first, more = self.skipped[0], len(self.skipped) - 1
+        self.skipped.clear()
+        rest = f" (and {more} more: `research data check` names them)" if more else ""
+        return say(f"note: skipped: {first}{rest}")
 
     def _read(self, row: int) -> tuple[Any, Any]:
         example = self.rows[row]
@@ -210,6 +207,13 @@ class Values:
             except ValueError as error:
                 raise ValueError(f"column {', '.join(columns)} {error}") from error
         return pair[0], pair[1]
+
+
+def say(line: str) -> str:
+    """Print a line, unless it is empty, and return it."""
+    if line:
+        STDERR.print(line, markup=False, highlight=False, soft_wrap=True)
+    return line
 
 
 def columns_of(options: FieldOptions, rows: Rows, source: str, taken: Sequence[str]) -> list[str]:
