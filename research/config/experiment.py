@@ -52,8 +52,6 @@ class Experiment:
     """Options that fix the task and the budget, by name: one table each."""
     variants: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """Options that are compared, by name: one row each."""
-    rows: str = "variant"
-    """The config key whose values are the rows of the table."""
     columns: tuple[Column, ...] = ()
     figures: tuple[str, ...] = ()
     """Names of figures in `research.reporting.figures`."""

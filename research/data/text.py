@@ -42,12 +42,13 @@ class Text(Field):
     kind: ClassVar[Kind] = "text"
     lowercase: bool = False
     """Whether a user's text is put into lower case, as the texts of training are."""
-    max_length: int | None = None
-    """Most tokens of a user's text; None: any number."""
     unicode: Literal["NFC", "NFKC"] = "NFC"
     """Unicode normalization of a user's text."""
-    open: bool = False
-    """Whether a user's text may have what no token covers, as <unk>."""
+
+    @property
+    def has_unknown(self) -> bool:
+        """Whether <unk> stands for what no token covers; else a user's text must not have it."""
+        return True
 
     @property
     @abc.abstractmethod
@@ -74,14 +75,10 @@ class Text(Field):
         text = normalize(source.lower() if self.lowercase else source, self.unicode)
         if not text:
             raise UserError("an empty line: must be text")
-        if not self.open and (unknown := self.unknown(text)):
+        if not self.has_unknown and (unknown := self.unknown(text)):
             raise UserError(
                 f"{shorten(text)}: must be of symbols that training had, not '{shorten(' '.join(unknown))}'"
             )
-        length = len(self.tokens(text))
-        if self.max_length is not None and length > self.max_length:
-            allowed = f"must be at most {self.max_length}, as in training"
-            raise UserError(f"{shorten(text)}: is {length} tokens long; {allowed}")
         return text
 
     def encode(self, value: str) -> Int32[np.ndarray, " S"]:
@@ -120,6 +117,10 @@ class Symbols(Text):
     @property
     def size(self) -> int:
         return FIRST_SYMBOL + len(self.vocabulary)
+
+    @property
+    def has_unknown(self) -> bool:
+        return UNKNOWN_SYMBOL in self._ids
 
     @functools.cached_property
     def _ids(self) -> dict[str, int]:

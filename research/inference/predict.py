@@ -17,6 +17,7 @@ import numpy as np
 
 from research.data.field import Axis
 from research.data.tables.table import Rows
+from research.data.text import UNKNOWN
 from research.errors import UserError, escape, shorten, visible
 from research.inference import inputs
 from research.inference.answers import Answer, Texts, answer_of
@@ -62,7 +63,7 @@ def predict(options: PredictOptions) -> int:
         print(visible(note), file=sys.stderr)
     kind = model.processor.kind if model.processor else "array"
     named = bool(options.source) or inputs.are_named(options.inputs, kind)
-    faults = cut = 0
+    faults = cut = unknown = 0
     with tempfile.TemporaryDirectory() as folder:
         numbers, given = itertools.count(1), inputs.read(options.inputs, kind, Path(folder))
         chunks = ([_encode(next(numbers), item, model) for item in chunk] for chunk in inputs.in_chunks(given, CHUNK))
@@ -77,7 +78,10 @@ def predict(options: PredictOptions) -> int:
                 _print(item, options, named)
             sys.stdout.flush()
             faults += len(items) - len(readable)
+            unknown += kind == "text" and sum(bool(np.any(item.encoded == UNKNOWN)) for item in readable)
             cut += sum(isinstance(item.answer, Texts) and not item.answer.outputs[0].finished for item in readable)
+    if unknown and model.processor and getattr(model.processor.input, "has_unknown", True):
+        print(f"note: {unknown} of the inputs have symbols that training does not have; read as <unk>", file=sys.stderr)
     if cut and isinstance(predictor, Predictor):
         more = f"{predictor.decoding.max_length} tokens; --max-length=N allows more"
         print(f"note: {cut} of the outputs had not ended after {more}", file=sys.stderr)

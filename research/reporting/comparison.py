@@ -88,7 +88,7 @@ def read(directories: Sequence[Path | str], columns: Sequence[Column] = ()) -> t
         except Exception as error:  # the file of an experiment may raise anything
             faults.append(_fault(part, error))
             continue
-        declared = {*LABELS, "seed", experiment.rows}
+        declared = {*LABELS, "seed"}
         varied = [",".join(sorted(sweeps[folder].values.keys() - declared)) for folder in folders[part.index]]
         for _, group in part.groupby(pd.Series(varied, part.index), sort=True):
             files = [sweeps[folder] for folder in folders[group.index].unique() if sweeps[folder].name]
@@ -117,13 +117,13 @@ def compare(name: str, experiment: Experiment, trials: pd.DataFrame, sweeps: Seq
     ranks["task"] = _ranks(tasks, tasks[ranks.sort_values(task_keys).index] if task_keys else ())
     sections = trials["setting"] + ": " + tasks
     overridden = _overridden(trials, texts[varying], experiment)
-    keys = _row_keys(texts[varying], sections, list(listed_values), experiment.rows, overridden)
+    keys = _row_keys(texts[varying], sections, list(listed_values), overridden)
     trials = trials.assign(section=sections, row=_labels(trials, keys))
     by = [key for key in ("setting", "task", *keys, "seed") if key in ranks]
     trials = trials.loc[ranks.sort_values(by, kind="stable").index]
     names = [sweep.name for sweep in sweeps]
     unnamed = bool(experiment.variants) and not trials[keys].to_numpy().any()
-    if keys != [experiment.rows] or unnamed or (names and name not in names):
+    if keys != ["variant"] or unnamed or (names and name not in names):
         columns = measured(experiment.columns, trials)
         claim = " ".join(dict.fromkeys(sweep.description for sweep in sweeps))
         name, experiment = "+".join(dict.fromkeys(names)) or name, replace(experiment, claim=claim, columns=columns)
@@ -213,29 +213,28 @@ def _labels(trials: pd.DataFrame, keys: Sequence[str]) -> pd.Series:
 
 
 def _row_keys(
-    options: pd.DataFrame, sections: pd.Series, listed: Sequence[str], rows: str, overridden: Collection[str] = ()
+    options: pd.DataFrame, sections: pd.Series, listed: Sequence[str], overridden: Collection[str] = ()
 ) -> list[str]:
     """Return the config keys that tell the rows of a section apart.
 
     Args:
         options: config values that differ, as texts; NaN where a trial does not have them.
         sections: of the trials.
-        listed: parameters of the sweeps, which come first.
-        rows: the experiment's own key, which comes next.
+        listed: parameters of the sweeps, which come first; the variant comes next.
         overridden: keys that the variants of the experiment do not decide.
 
     Returns:
         Keys that differ within a section, without those that another key decides: what the variants of the experiment
         stand for, and the options of a choice that its `name` brings.
     """
-    first = [*listed, rows, *options]
+    first = [*listed, "variant", *options]
     keys: list[str] = []
     for key in sorted(options, key=first.index):
-        deciding = {f"{key.rpartition('.')[0]}.name", *([] if key in overridden else [rows])} - {key}
+        deciding = {f"{key.rpartition('.')[0]}.name", *([] if key in overridden else ["variant"])} - {key}
         groups = options[key].groupby([sections, *(options[other] for other in deciding & {*keys})], dropna=False)
         if key not in ("experiment", "setting", "seed") and (groups.nunique() > 1).any():
             keys.append(key)
-    return keys or [rows]
+    return keys or ["variant"]
 
 
 def _overridden(trials: pd.DataFrame, options: pd.DataFrame, experiment: Experiment) -> set[str]:
@@ -268,7 +267,7 @@ def _fault(trials: pd.DataFrame, error: Exception) -> str:
 
 def _declared(experiment: Experiment, key: str) -> list[Any]:
     """Return the values of a key in the order of the settings or variants, then of the choices that there are."""
-    named = {"setting": experiment.settings, experiment.rows: experiment.variants}.get(key, {})
+    named = {"setting": experiment.settings, "variant": experiment.variants}.get(key, {})
     values = [name if key in LABELS else changes.get(key) for name, changes in named.items()]
     section, _, name = key.rpartition(".")
     if name == "name" and section in CHOICES:

@@ -143,6 +143,11 @@ def test_the_n_best_come_with_scores_the_best_first_and_no_worse_than_greedy(tra
     assert [line[2] for line in named[:4]] == [text for _, text in lines]
 
 
+def test_symbols_that_training_does_not_have_are_told(trained, capsys):
+    assert predict(trained, "abé", "ab") == 0
+    assert "note: 1 of the inputs have symbols that training does not have; read as <unk>" in capsys.readouterr().err
+
+
 def test_json_has_an_object_a_line_for_each_input(trained, capsys):
     assert predict(trained, "abc", " ", "dd", "--format=json", "--decoding=beam", "--n-best=2") == 2
     out, err = capsys.readouterr()

@@ -34,14 +34,14 @@ def test_sections_and_rows_stand_in_the_order_of_the_experiment(tmp_path):
 def test_rows_of_an_option_stand_in_its_own_order(tmp_path):
     for value in ("additive", "none", "dot"):
         write(tmp_path / value, config(task__name="reverse", attention__name=value))
-    declared = Experiment(claim="", base=Config(), rows="attention.name")
+    declared = Experiment(claim="", base=Config())
     assert list(grouped(tmp_path, declared).trials["row"]) == ["none", "dot", "additive"]
 
 
 def test_rows_of_numbers_stand_in_numeric_order(tmp_path):
     for value in (16, 8, 128):
         write(tmp_path / str(value), config(model__hidden_size=value))
-    declared = Experiment(claim="", base=Config(), rows="model.hidden_size")
+    declared = Experiment(claim="", base=Config())
     comparison = grouped(tmp_path, declared)
     assert list(comparison.trials["row"]) == ["hidden size 8", "hidden size 16", "hidden size 128"]
     assert list(comparison.cells["model.hidden_size"]) == ["8", "16", "128"]

@@ -61,7 +61,7 @@ class TextOptions(FieldOptions):
 
     def fit_text(self, texts: Sequence[str]) -> Text:
         """Return the vocabulary of training texts."""
-        changes: dict[str, Any] = {"lowercase": self.lowercase, "unicode": self.unicode, "open": True}
+        changes: dict[str, Any] = {"lowercase": self.lowercase, "unicode": self.unicode}
         if self.tokenizer == "subwords":
             return replace(Subwords.fit(texts, self.vocab_size, f"{self.section}.vocab_size"), **changes)
         separator = {"characters": "", "words": " "}.get(self.tokenizer, self.separator)
