@@ -44,7 +44,8 @@ def run(args: Sequence[str]) -> int:
         print(f"{key:<40} {value:.6g}" if isinstance(value, int | float) else f"{key:<40} {value}")
     for metric, signature in result.signatures.items():
         print(f"{metric:<40} {signature}")
-    print(visible(f"{result.divergence or result.status}: {result.path}"))
+    end = ", ".join(filter(None, (result.divergence or result.status, result.remark)))
+    print(visible(f"{end}: {result.path}"))
     warn_of_finished([result])
     return 0
 

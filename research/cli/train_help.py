@@ -13,16 +13,19 @@ from research.config.flat import draft
 from research.errors import UserError, shorten
 
 USAGE = """\
-usage: python -m research train EXPERIMENT [--KEY=VALUE ...] [--runs-dir DIR] [--rerun] [--restart] [--import MODULE]
+usage: python -m research train EXPERIMENT [--KEY=VALUE ...] [--resume-from RUN | --init-from RUN]
+           [--runs-dir DIR] [--rerun] [--restart] [--import MODULE]
 
 Train one trial of an experiment: a name, or the path of a Python file that sets EXPERIMENT.
 The same command again resumes the trial, or shows its result.
 
-  --KEY=VALUE      an option of the trial: `train EXPERIMENT --help` shows them
-  --runs-dir DIR   where run directories go (default: runs)
-  --rerun          train anew if the trial is finished
-  --restart        start at step 0 if the trial is unfinished, instead of at its last checkpoint
-  --import MODULE  import a module of your own first, which may register cells, tasks, probes, ...
+  --KEY=VALUE        an option of the trial: `train EXPERIMENT --help` shows them
+  --resume-from RUN  go on from the state of a finished run: more steps, another learning rate or batch size
+  --init-from RUN    start with the weights of a finished run, where name and shape fit
+  --runs-dir DIR     where run directories go (default: runs)
+  --rerun            train anew if the trial is finished
+  --restart          start anew if the trial is unfinished, instead of at its last checkpoint
+  --import MODULE    import a module of your own first, which may register cells, tasks, probes, ...
 """
 
 
@@ -89,6 +92,7 @@ def _print_overview(name: str, sections: Mapping[str, Any]) -> None:
     print(table("sections of options (--training.steps=100), with what is chosen now:", lines))
     print("\n--help SECTION  the options and choices of a section; --help all: of all sections")
     print("--seed N        decides the initial weights and all random draws")
+    print("--resume-from RUN, --init-from RUN  start from the state of a finished run, or from its weights alone")
     print("--runs-dir DIR  where run directories go (default: runs)")
 
 

@@ -29,6 +29,13 @@ ALIASES = {
     "max_grad_norm": "optimizer.clip_norm",
     "logging_steps": "training.log_every",
     "eval_steps": "training.eval_every",
+    "metric_for_best_model": "checkpoint.metric",
+    "monitor": "checkpoint.metric",
+    "greater_is_better": "checkpoint.mode",
+    "load_best_model_at_end": "checkpoint.keep",
+    "save_best_only": "checkpoint.keep",
+    "resume_from_checkpoint": "resume_from",
+    "ckpt_path": "resume_from",
 }
 """Names of PyTorch, Lightning and Hugging Face that resemble none of ours, or the wrong ones, for suggestions."""
 KINDS = {int: "a whole number, such as 1000", float: "a number", bool: "true or false", str: "a word"}

@@ -24,14 +24,14 @@ from research.seq2seq.budget import resolve_hidden_size
 from research.seq2seq.model import Seq2seq
 from research.tasks import task as tasks
 from research.tasks.task import Task
-from research.tracking.run_directory import RunDirectory, find_some
-from research.training import checkpoint
+from research.tracking.run_directory import RunDirectory, find_one
+from research.training import checkpoint, origin
 from research.training.state import TrialState
 
 
 @dataclass(frozen=True)
 class TrainedModel:
-    """A model of the last checkpoint, and the processor of its inputs and outputs."""
+    """A model of the checkpoint that a run keeps, and the processor of its inputs and outputs."""
 
     config: Config
     """The run's config, with the hidden size that a parameter budget stands for."""
@@ -70,21 +70,16 @@ def restore(path: Path) -> TrainedModel:
     Raises:
         UserError: if there is no run, if it has diverged or has no checkpoint, or if a file is broken.
     """
-    run = RunDirectory(path)
-    if not run.config_file.exists() and (others := [str(other.path) for other in find_some(path) if other != run]):
-        raise UserError(f"{path}: is no run directory; runs in it: {', '.join(others[:3])}")
+    run = find_one(path)
     config, result = _config(run), run.result()
-    if result and result["status"] == "diverged":
-        raise _diverged(run, result.get("diverged_at"))
+    kept = origin.kept_step(run, result)
     spec, processor = _load_processor(run, config)
     config = resolve_hidden_size(config, spec)
     if config.model.backend == "cudnn":  # its weights are those of the scan, which every machine has
         config = replace(config, model=replace(config.model, backend="auto"))
-    step, state, graphdef = _load_state(run, config, spec)
-    if result and step != result.get("steps", step):
-        raise UserError(f"{run.path}: its last checkpoint, of step {result['steps']}, is missing or incomplete")
+    step, state, graphdef = _load_state(run, config, spec, kept)
     if not state.ok:
-        raise _diverged(run, int(state.step) + 1)
+        raise origin.diverged(run, int(state.step) + 1)
     params = jax.device_put(state.params if state.average is None else state.average)
     rates = jax.device_put(Rates.of(numbers(config.dropout), numbers(config.zoneout)))
     return TrainedModel(config, spec, processor, graphdef, params, rates, step, result is not None)
@@ -121,8 +116,8 @@ def _load_processor(run: RunDirectory, config: Config) -> tuple[TaskSpec, Proces
         raise UserError(f"{run.processor_file}: is no processor of the task {config.task.name} ({reason})") from error
 
 
-def _load_state(run: RunDirectory, config: Config, spec: TaskSpec) -> tuple[int, TrialState, Any]:
-    """Return step and state of the newest checkpoint, without what only training reads, and the model's graph."""
+def _load_state(run: RunDirectory, config: Config, spec: TaskSpec, kept: int | None) -> tuple[int, TrialState, Any]:
+    """Return step and state of the checkpoint that is kept, without what only training reads, and the model's graph."""
 
     def build() -> Seq2seq:
         return Seq2seq(config, spec, InitScheme.of(config.init), nnx.Rngs(params=jax.random.key(0)))
@@ -132,10 +127,5 @@ def _load_state(run: RunDirectory, config: Config, spec: TaskSpec) -> tuple[int,
     step, ok = jax.ShapeDtypeStruct((), np.int32), jax.ShapeDtypeStruct((), np.bool_)
     unread: Any = None
     template = TrialState(params, optimizer=unread, step=step, ok=ok, average=average, schedule=unread)  # pyright: ignore
-    number, state = checkpoint.read(run.checkpoints, template)
+    number, state = checkpoint.read(run.checkpoints, template, kept)
     return number, state, graphdef
-
-
-def _diverged(run: RunDirectory, step: int | None) -> UserError:
-    when = f" in update {step}" if step else ""
-    return UserError(f"{run.path}: the run has diverged{when}: there is no trained model in it")

@@ -125,7 +125,7 @@ def _notes(comparison: Comparison, parts: Mapping[str, Sequence[tuple[str, ...]]
     for (name, signature), settings in signatures.items():
         where = f" ({', '.join(settings)})" if any(settings) else ""
         notes.append(f"{name}{where}: {signature}")
-    notes += _identical(comparison)
+    notes += [*_weights(trials), *_identical(comparison)]
     unfinished = trials[trials["result"].isna()]
     if len(unfinished):
         rows = unfinished.groupby(["section", "row"], sort=False).size()
@@ -140,6 +140,19 @@ def _notes(comparison: Comparison, parts: Mapping[str, Sequence[tuple[str, ...]]
     if comparison.duplicates:
         notes.append(f"Not counted, as they repeat the config and seed of another run: {comparison.duplicates}.")
     return notes
+
+
+def _weights(trials: pd.DataFrame) -> Iterator[str]:
+    """Yield a note if some trials are scored with their best weights, and one if some have stopped early."""
+    results = list(trials["result"].dropna())
+    kept = [result.get("weights") or {"kept": "last"} for result in results]
+    if metrics := dict.fromkeys(weights["metric"] for weights in kept if weights["kept"] == "best"):
+        count = sum(weights["kept"] == "best" for weights in kept)
+        which = "" if count == len(results) else f" in {count} of {len(results)} trials"
+        yield f"Scored with the weights that have the best {' or '.join(metrics)}{which}."
+    if steps := [result["stopped_early"]["step"] for result in results if result.get("stopped_early")]:
+        after = " to ".join(map(str, dict.fromkeys((min(steps), max(steps)))))
+        yield f"Stopped early: {len(steps)} of {len(results)} trials, after {after} updates."
 
 
 def _identical(comparison: Comparison) -> Iterator[str]:

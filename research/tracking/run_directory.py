@@ -294,6 +294,18 @@ def find_some(root: Path | str) -> list[RunDirectory]:
     return runs
 
 
+def find_one(path: Path | str) -> RunDirectory:
+    """Return the run directory at a path.
+
+    Raises:
+        UserError: if there is none, naming those below.
+    """
+    run = RunDirectory(Path(path))
+    if not run.config_file.exists() and (others := [str(other.path) for other in find_some(path) if other != run]):
+        raise UserError(f"{path}: is no run directory; runs in it: {', '.join(others[:3])}")
+    return run
+
+
 def _sha256(value: Any) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 

@@ -10,11 +10,13 @@ from typing import Any
 import jax
 import numpy as np
 
+from research.errors import UserError
 from research.options import flatten
 from research.tasks.task import Evaluation, Split
 from research.tracking.run_directory import METRICS
 from research.tracking.wandb import WandbRun
 from research.training import checkpoint, devices
+from research.training.monitor import Monitor
 from research.training.result import PackResult, compose, find_fault, summarize_probes
 from research.training.state import TrialState
 from research.training.step import Record, Sums
@@ -46,8 +48,12 @@ class NullJournal:
         """Wait for the record that was kept and write it."""
         jax.block_until_ready(self._record)
 
+    def monitors(self) -> list[Monitor]:
+        """Return the monitor of each trial; the journal records what it knows when it writes."""
+        return []
+
     def log_evaluations(self, step: int, evaluations: Mapping[Split, Sequence[Evaluation]]) -> None:
-        """Write the metrics of one evaluation per split and trial."""
+        """Write the metrics of one evaluation per split and trial, unless the trial has stopped and has them."""
 
     def save(self, step: int, states: Sequence[TrialState]) -> None:
         """Write a checkpoint of each trial."""
@@ -66,22 +72,35 @@ class _Held:
     record: Record
     last: bool
     seconds: float
-    """Seconds of training until `stop`; 0: known only when the record is computed."""
+    """Seconds of the pack's training until `stop`; 0: known only when the record is computed."""
 
 
 class _TrialJournal:
     """Records of one trial."""
 
     def __init__(self, trial: Trial, start: Start) -> None:
-        self.trial, self.batch_shards = trial, start.batch_shards
+        self.trial, self.batch_shards, self.origin = trial, start.batch_shards, start.origin
         records = trial.run.rewind(record_stems(trial.options), start.snapshot)
         self.summary: dict[str, Any] = {}
         for record in records.get(METRICS, ()):
             self._summarize(record)
+        self.seconds: float = self.summary.get("train/seconds", 0.0)
+        """The trial's share of the seconds of training."""
+        self.monitor = Monitor(trial.options, records.get(METRICS, ()))
+        if kept := self.monitor.kept:
+            kept.state = start.best or start.state
+            if kept.step != start.snapshot["best"]:
+                raise UserError(
+                    f"{trial.run.checkpoints}: the best step is {kept.step} by the metrics; --restart trains anew"
+                )
+        self._saved = start.step if start.snapshot else None
+        self._best_details: dict[str, Any] | None = None
+        """Details of the checkpoint of the best evaluation, until it is saved."""
         self.probe_records = {name: records.get(name, []) for name in trial.options.probes.enabled()}
         config = {
             **flatten(trial.config),
             **{f"environment/{k}": v for k, v in devices.environment(trial.config).items()},
+            **{f"started_from/{k}": v for k, v in self.origin.items()},
         }
         group = trial.run.path.parent.name
         self.wandb = WandbRun(trial.run.path, trial.name, trial.config.wandb, config, group, start.step)
@@ -89,6 +108,11 @@ class _TrialJournal:
         self._sums: Any = NO_SUMS
         self._measured: dict[str, float] = {}
         """Metrics of probes since the last record."""
+
+    @property
+    def trains(self) -> bool:
+        """Whether the trial has neither diverged nor stopped early."""
+        return not self._fault and self.monitor.stopped is None
 
     def write(self, held: _Held) -> None:
         """Write what probes measured, and training metrics if they are due."""
@@ -106,8 +130,8 @@ class _TrialJournal:
         self._sums = jax.tree.map(np.add, self._sums, record.sums)
         if not record.ok:
             self._fault = find_fault(record, self._sums, self.summary)
-        if held.stop % options.training.log_every == 0 or held.last or not record.ok:
-            metrics = {**self._measured, **self._training_metrics(record), "train/seconds": held.seconds}
+        if options.completes_record(held.stop) or held.last or not record.ok:
+            metrics = {**self._measured, **self._training_metrics(record), "train/seconds": self.seconds}
             self._sums, self._measured = NO_SUMS, {}
             # A trial that diverges is recorded at the step of the failed update.
             self.log(held.stop if record.ok else int(record.num_updates) + 1, metrics)
@@ -119,26 +143,64 @@ class _TrialJournal:
         self.trial.run.append(METRICS, record)
         self.wandb.log(step, metrics)
 
+    def log_evaluations(self, step: int, evaluations: Mapping[Split, Evaluation]) -> None:
+        """Write the metrics of evaluations after `step` updates of the pack."""
+        if any(key.startswith("test/") for key in self.summary):
+            return  # an earlier process wrote them, and was interrupted before the result
+        stopped = self.monitor.stopped
+        if "test" in evaluations:
+            scored = evaluations if stopped is None else {"test": evaluations["test"]}
+        elif self.trains or stopped == step or not self.trial.options.monitored:
+            scored = evaluations
+        else:
+            return  # a trial that has ended records the same whichever trials of its pack go on
+        metrics = {f"{split}/{name}": value for split, found in scored.items() for name, value in found.metrics.items()}
+        self.log(self._own(step), {**metrics, "train/seconds": self.seconds})
+        if (kept := self.monitor.kept) and kept.step == step:
+            self._best_details = self._details()
+
     def save(self, step: int, state: TrialState) -> None:
-        """Save a checkpoint that counts on the records so far, which are flushed to disk before."""
-        details = {"batch_shards": self.batch_shards, **self.trial.run.snapshot(record_stems(self.trial.options))}
-        details |= {"fault": self._fault} if self._fault else {}
-        checkpoint.save(self.trial.run.checkpoints, step, state, details)
+        """Save a checkpoint, and before it that of the best evaluation; a trial that has stopped saves only once."""
+        step, kept = self._own(step), self.monitor.kept
+        if step == self._saved:
+            return
+        if kept and self._best_details and kept.step < step:
+            checkpoint.save(self.trial.run.checkpoints, kept.step, kept.state, self._best_details)
+        checkpoint.save(self.trial.run.checkpoints, step, state, self._details())
+        self._saved, self._best_details = step, None
 
     def finish(self, pack: PackResult, state: TrialState, test: Evaluation) -> TrialResult:
         """Write and return the result."""
-        trial = self.trial
-        result = compose(trial, pack, state, test, self._fault)
-        summary = {**self.summary, "model/parameters": result["parameters"]}
+        trial, monitor = self.trial, self.monitor
+        result = compose(trial, pack, state, test, self._fault, monitor, self.origin)
+        summary = {**self.summary, **monitor.summary(), "model/parameters": result["parameters"]}
         if seconds := summary.get("train/seconds"):
-            summary["train/steps_per_second"] = pack.step / seconds
+            first = self.origin["step"] if trial.config.resume_from else 0
+            summary["train/steps_per_second"] = (result["steps"] - first) / seconds
         summary |= summarize_probes(trial, self.probe_records)
         if records := self.probe_records.get("gradient_flow"):
             self.wandb.gradient_flow(records, trial.options.state_profile)
-        self.wandb.finish(result["status"], {**summary, "environment/backend": pack.backend})
+        extra = {"environment/backend": pack.backend, "weights": result["weights"]["kept"]}
+        self.wandb.finish(result["status"], {**summary, **extra})
         result = {**result, "summary": summary}
         trial.run.finish(result, record_stems(trial.options))
+        if monitor.kept and trial.options.checkpoint.keep == "best":
+            checkpoint.keep_only(trial.run.checkpoints, {monitor.kept.step})
         return TrialResult.of(trial.name, trial.run, result)
+
+    def _own(self, step: int) -> int:
+        """Return the updates of the trial where its pack has made `step`."""
+        return self.monitor.stopped or step
+
+    def _details(self) -> dict[str, Any]:
+        """Return what a checkpoint counts on, after flushing the records to disk."""
+        run, kept = self.trial.run, self.monitor.kept
+        optional = {"fault": self._fault, "started_from": self.origin, "best": kept.step if kept else None}
+        return {
+            "batch_shards": self.batch_shards,
+            **run.snapshot(record_stems(self.trial.options)),
+            **{key: value for key, value in optional.items() if value},
+        }
 
     def _training_metrics(self, record: Record) -> dict[str, float]:
         training, sums = self.trial.options.training, self._sums
@@ -172,14 +234,14 @@ class Journal(NullJournal):
         Args:
             trials: of the pack.
             starts: where each trial starts.
-            watch: of the pack. Its seconds are set to those of the records; each trial's `train/seconds` is an equal
-                share of them.
+            watch: of the pack. Its seconds are set to those of the records; the trials that train have equal shares of
+                them as `train/seconds`.
         """
         super().__init__()
         self._watch = watch
         self._held: _Held | None = None
         self._trials = [_TrialJournal(trial, start) for trial, start in zip(trials, starts, strict=True)]
-        watch.seconds = sum(journal.summary.get("train/seconds", 0.0) for journal in self._trials)
+        watch.seconds = self._shared = sum(journal.seconds for journal in self._trials)
 
     def hold(self, start: int, stop: int, record: Record, last: bool = False) -> None:
         assert self._held is None, "collect first"
@@ -191,20 +253,17 @@ class Journal(NullJournal):
             return
         held, self._held = self._held, None
         host = jax.device_get(held.record)
-        seconds = (held.seconds or self._watch.elapsed) / len(self._trials)
+        self._share(held.seconds or self._watch.elapsed)
         for k, journal in enumerate(self._trials):
-            record = jax.tree.map(lambda x, k=k: np.asarray(x)[k], host)
-            journal.write(replace(held, record=record, seconds=seconds))
+            journal.write(replace(held, record=jax.tree.map(lambda x, k=k: np.asarray(x)[k], host)))
+
+    def monitors(self) -> list[Monitor]:
+        return [journal.monitor for journal in self._trials]
 
     def log_evaluations(self, step: int, evaluations: Mapping[Split, Sequence[Evaluation]]) -> None:
-        seconds = self._watch.elapsed / len(self._trials)
+        self._share(self._watch.elapsed)
         for k, journal in enumerate(self._trials):
-            metrics = {
-                f"{split}/{name}": value
-                for split, scores in evaluations.items()
-                for name, value in scores[k].metrics.items()
-            }
-            journal.log(step, {**metrics, "train/seconds": seconds})
+            journal.log_evaluations(step, {split: scores[k] for split, scores in evaluations.items()})
 
     def save(self, step: int, states: Sequence[TrialState]) -> None:
         for journal, state in zip(self._trials, states, strict=True):
@@ -215,3 +274,10 @@ class Journal(NullJournal):
             journal.finish(pack, state, test)
             for journal, state, test in zip(self._trials, pack.states, pack.test, strict=True)
         ]
+
+    def _share(self, seconds: float) -> None:
+        """Divide the seconds since the last call among the trials that train."""
+        training = [journal for journal in self._trials if journal.trains]
+        for journal in training:
+            journal.seconds += (seconds - self._shared) / len(training)
+        self._shared = seconds

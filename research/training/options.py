@@ -5,8 +5,10 @@
 
 import math
 from dataclasses import dataclass, field
+from typing import Literal
 
-from research.options import LARGE, require, require_between, traced
+from research.errors import UserError
+from research.options import LARGE, require, require_between, require_default, traced
 from research.probes import Probes, default_probes
 from research.seq2seq.options import Seq2seqOptions
 from research.tasks.task import Task
@@ -46,12 +48,15 @@ class TrainingOptions:
     """Updates between two evaluations on validation data; 0: only after the last update."""
     eval_examples: int = 1000
     """Largest number of examples of a split to evaluate on."""
+    early_stopping_patience: int = 0
+    """Evaluations in a row without a better `checkpoint.metric` after which a trial stops; 0: it never does."""
     checkpoint_seconds: float = 60.0
     """Least time between two checkpoints, in seconds. The last state is always saved."""
 
     def __post_init__(self) -> None:
         counts = dict.fromkeys(("steps", "batch_size", "log_every", "eval_examples"), (1, MAX_COUNT))
         require_between(self, "training", **counts, eval_every=(0, MAX_COUNT), max_seconds=(0, 1e9))
+        require_between(self, "training", early_stopping_patience=(0, MAX_COUNT))
         require_between(self, "training", ema_decay=(0, MAX_DECAY), gradient_regularizer=(0, LARGE))
         require_between(self, "training", checkpoint_seconds=(0, math.inf))
         loss = self.divergence_loss
@@ -61,6 +66,19 @@ class TrainingOptions:
         shards = self.batch_shards
         divides = shards == 0 or (shards > 0 and self.batch_size % shards == 0)
         require(divides, "training.batch_shards", shards, f"0 or a divisor of training.batch_size={self.batch_size}")
+
+
+@dataclass(frozen=True)
+class CheckpointOptions:
+    """Which weights are kept, scored on test data and used by `predict` and `evaluate`."""
+
+    keep: Literal["last", "best", "both"] = "last"
+    """last: those of the last update; best: those of the best evaluation on validation data; both: the best are used,
+    and the last are kept, too."""
+    metric: str = "loss"
+    """Metric on validation data that tells the best evaluation; the last part of its name is enough if one has it."""
+    mode: Literal["auto", "min", "max"] = "auto"
+    """Whether less or more of the metric is better; auto: as its name says."""
 
 
 @dataclass(frozen=True)
@@ -82,10 +100,15 @@ class TrialOptions(Seq2seqOptions):
 
     seed: int = traced(0)
     """Seed of the initial weights, the batches and all noise."""
+    resume_from: str = ""
+    """Directory of a finished run to go on from: its weights, optimizer and step are the first of this trial."""
+    init_from: str = ""
+    """Directory of a finished run whose weights are the initial ones, where name and shape fit."""
     task: Task = field(kw_only=True)
     optimizer: Optimizer = field(default_factory=Adam)
     schedule: Schedule = field(default_factory=Constant)
     training: TrainingOptions = field(default_factory=TrainingOptions)
+    checkpoint: CheckpointOptions = field(default_factory=CheckpointOptions)
     loader: LoaderOptions = field(default_factory=LoaderOptions)
     probes: Probes = field(default_factory=default_probes)
     wandb: WandbOptions = field(default_factory=WandbOptions)
@@ -105,3 +128,21 @@ class TrialOptions(Seq2seqOptions):
         require(weight == 0 or self.model.backend != "cudnn", "training.gradient_regularizer", weight, reason)
         for probe in self.probes.enabled().values():
             probe.check(self)
+        keep, patience = f"checkpoint.keep={self.checkpoint.keep}", training.early_stopping_patience
+        by = f"training.early_stopping_patience={patience}" if patience else keep
+        every = training.eval_every
+        require(every > 0 or not self.monitored, "training.eval_every", every, f"greater than 0 with {by}")
+        for name in ("metric", "mode"):
+            require_default(self.checkpoint, "checkpoint", name, self.monitored, f"{keep} without early stopping")
+        if self.resume_from and self.init_from:
+            raise UserError(f"resume_from={self.resume_from}: must be absent with init_from={self.init_from}")
+
+    @property
+    def monitored(self) -> bool:
+        """Whether evaluations during training decide which weights are kept, or when it stops."""
+        return self.checkpoint.keep != "last" or self.training.early_stopping_patience > 0
+
+    def completes_record(self, step: int) -> bool:
+        """Return whether a record of training metrics ends at a step; if monitored, one does at each evaluation."""
+        training = self.training
+        return step % training.log_every == 0 or (self.monitored and step % training.eval_every == 0)

@@ -9,7 +9,7 @@ Arguments always have the same types and placement, so every program is compiled
 differ only in traced numbers (`research.options.static_key`).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -72,7 +72,7 @@ class Pack:
 
     def init(self) -> TrialState:
         """Return the states before the first update."""
-        return self._retire_padding(self._init(self.hparams))
+        return self.retire(self._init(self.hparams))
 
     def run(self, state: TrialState, count: int, window: Any = None) -> tuple[TrialState, Record]:
         """Start `count` updates of each trial and return without waiting for them.
@@ -113,20 +113,20 @@ class Pack:
     def place(self, states: Sequence[TrialState]) -> TrialState:
         """Put states on the devices: the inverse of `fetch`."""
         padded = [*states, *[states[0]] * self.padding]
-        return self._retire_padding(self._put(jax.tree.map(lambda *x: np.stack(x), *padded), PER_TRIAL))
+        return self.retire(self._put(jax.tree.map(lambda *x: np.stack(x), *padded), PER_TRIAL))
+
+    def retire(self, state: TrialState, stopped: Collection[int] = ()) -> TrialState:
+        """Return the states with `ok` off for some trials, and for the padding: they make no more updates."""
+        if not (self.padding or stopped):
+            return state
+        alive = [k < self.size and k not in stopped for k in range(self.size + self.padding)]
+        return replace(state, ok=self._put(np.asarray(jax.device_get(state.ok)) & alive, PER_TRIAL))
 
     def _predict_trial(self, hparams: Hparams, state: TrialState, batches: tuple[Batch, Any]) -> Any:
         """Return predictions on all batches, [columns, turns, ...]; this device computes one column."""
         column = jax.tree.map(lambda x: x[0], batches)
         predict = partial(self.program.predict, hparams, state)
         return jax.lax.all_gather(jax.lax.map(lambda batch: predict(*batch), column), shards.AXIS)
-
-    def _retire_padding(self, state: TrialState) -> TrialState:
-        if not self.padding:
-            return state
-        alive = np.arange(self.size + self.padding) < self.size
-        ok = self._put(np.asarray(jax.device_get(state.ok)) & alive, PER_TRIAL)
-        return replace(state, ok=ok)
 
     def _compile(self, function: Callable, specs: tuple, donate: tuple[int, ...] = ()) -> Callable:
         """Compile a function of one trial for all trials: map it over the arguments whose spec is PER_TRIAL."""

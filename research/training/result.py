@@ -10,6 +10,7 @@ import numpy as np
 
 from research.tasks.task import Evaluation
 from research.training import devices
+from research.training.monitor import Monitor
 from research.training.state import TrialState
 from research.training.step import Record, Sums
 from research.training.trial import Trial
@@ -38,12 +39,31 @@ class PackResult:
 
 
 def compose(
-    trial: Trial, pack: PackResult, state: TrialState, test: Evaluation, fault: Mapping[str, Any]
+    trial: Trial,
+    pack: PackResult,
+    state: TrialState,
+    test: Evaluation,
+    fault: Mapping[str, Any],
+    monitor: Monitor,
+    origin: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """Return the result of one trial, without its summary; `fault` is that of its failed update, if it diverged."""
+    """Return the result of one trial, without its summary.
+
+    Args:
+        trial: the trial.
+        pack: how the training of its pack ended.
+        state: its last one.
+        test: its evaluation on test data.
+        fault: of its failed update, if it diverged.
+        monitor: of its evaluations on validation data.
+        origin: the run that it started from, if any.
+    """
+    steps = monitor.stopped or pack.step
     result = {
         "status": "finished" if state.ok else "diverged",
-        "steps": pack.step,
+        "steps": steps,
+        **monitor.outcome(steps),
+        "started_from": {**origin},
         "seconds": pack.seconds,
         "hidden_size": trial.options.model.hidden_size,
         "parameters": count_parameters(state),

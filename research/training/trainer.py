@@ -7,6 +7,7 @@ whether a run is resumed. While one call computes, the loop fetches and writes t
 A trial with a time limit trains alone. It ends with the first complete record after the limit; only updates count.
 
 The loop evaluates on validation data during training and at the end, on test data only at the end.
+Validation decides which weights are scored on test data, and when a trial stops early (`monitor`).
 """
 
 import contextlib
@@ -27,15 +28,18 @@ from research.tasks.task import EvalExamples, Evaluation, Split
 from research.tracking.progress import ProgressBar
 from research.tracking.run_directory import RunDirectory
 from research.tracking.wandb import wait_for_uploads
-from research.training import compilation, devices, loader, processes
+from research.training import compilation, devices, loader, origin, processes
 from research.training.evaluation import evaluate
 from research.training.hparams import Hparams
 from research.training.journal import Journal, NullJournal
 from research.training.loader import Loader
-from research.training.options import TrainingOptions, TrialOptions
+from research.training.monitor import PackMonitor
+from research.training.options import TrialOptions
 from research.training.pack import Pack, group_by_program
+from research.training.progress import PackProgress
 from research.training.result import PackResult
 from research.training.signals import Signals
+from research.training.state import TrialState
 from research.training.step import Program
 from research.training.stopwatch import Stopwatch
 from research.training.trial import Start, Trial, TrialResult, check, find_starts, record_stems
@@ -173,23 +177,24 @@ def _train_pack(
     pack: Pack, source: Loader, trials: Sequence[Trial], starts: Sequence[Start], signals: Signals, bar: ProgressBar
 ) -> list[TrialResult]:
     """Train from the current step to the end and write the results."""
-    training, task = pack.program.options.training, pack.program.task
+    options, task = pack.program.options, pack.program.task
+    training = options.training
     step = start = starts[0].step
     examples: dict[Split, EvalExamples] = {
         split: task.eval_examples(split, training.eval_examples) for split in get_args(Split)
     }
     watch = Stopwatch(training.max_seconds)
     journal = Journal(trials, starts, watch) if processes.is_first() else NullJournal()
-    states = [start.state for start in starts if start.state is not None]
-    state = pack.place(states) if states else pack.init()
-    progress = _Progress(bar, training, len(trials), start, watch.seconds)
+    monitor = PackMonitor(pack, processes.from_first(journal.monitors))
+    state = monitor.retire_stopped(_first_state(pack, starts))
+    progress = PackProgress(bar, training, len(trials), start, watch.seconds)
     if start < training.steps:
         progress.doing("compiling")
         state, _ = source.run(state, start, start)  # 0 updates: compiles the program outside the measured time
         progress.doing()
     started = saved = time.monotonic()
 
-    def evaluate_on(split: Split) -> list[Evaluation]:
+    def evaluate_on(split: Split, state: TrialState) -> list[Evaluation]:
         progress.doing(f"evaluating on {split} data")
         return evaluate(pack, state, task, examples[split])
 
@@ -199,7 +204,9 @@ def _train_pack(
             return False
         return processes.from_first(lambda: watch.over or not np.any(jax.device_get(state.ok)))
 
-    for stop in () if over() else _stops(pack.program.options, start, source.span):
+    if not monitor.has_metric:
+        monitor.find_metric(evaluate_on("validation", state))  # now, so that a wrong name is told at once
+    for stop in () if over() or monitor.all_stopped else _stops(options, start, source.span):
         state, record = watch.time(source.run, state, step, stop)
         last = stop == training.steps or (stop % training.log_every == 0 and over())
         journal.collect()
@@ -208,34 +215,52 @@ def _train_pack(
         step = stop
         if last:
             break
-        if training.eval_every and step % training.eval_every == 0:
+        if training.eval_every and step % training.eval_every == 0 and monitor.needs_evaluation(state):
             journal.collect()
             watch.pause()
-            journal.log_evaluations(step, {"validation": evaluate_on("validation")})
-        if step % training.log_every:
+            validation = evaluate_on("validation", state)
+            state = monitor.observe(state, step, validation)
+            journal.log_evaluations(step, {"validation": validation})
+            if monitor.all_stopped:
+                break
+        if not options.completes_record(step):
             continue  # saved only with complete records: resumed runs write the same
         interrupted = processes.from_first(lambda: signals.stop)
         if interrupted or signals.save or time.monotonic() - saved > training.checkpoint_seconds:
             journal.collect()
             watch.pause()
-            journal.save(step, pack.fetch(state))
+            journal.save(step, monitor.fetch(state))
             saved, signals.save = time.monotonic(), False
         if interrupted:
             raise Stopped(interrupted)
     journal.collect()
     watch.pause()
-    evaluations: dict[Split, list[Evaluation]] = {split: evaluate_on(split) for split in examples}
-    fetched = pack.fetch(state)
+    evaluations: dict[Split, list[Evaluation]] = {}
+    if not monitor.all_stopped:
+        evaluations["validation"] = evaluate_on("validation", state)
+        monitor.observe(state, step, evaluations["validation"], last=True)
+    fetched = monitor.fetch(state)
+    evaluations["test"] = evaluate_on("test", monitor.kept(state, fetched))
     progress.doing("saving")
-    if start < step:  # otherwise an earlier process saved this step and was interrupted before the result
-        journal.log_evaluations(step, evaluations)
-        journal.save(step, fetched)
+    journal.log_evaluations(step, evaluations)
+    journal.save(step, fetched)
     seconds = time.monotonic() - started
     program = pack.program
     progress.finish()
     return journal.finish(
         PackResult(step, fetched, evaluations["test"], seconds, source.waited, program.batch_shards, program.kernel)
     )
+
+
+def _first_state(pack: Pack, starts: Sequence[Start]) -> TrialState:
+    """Return the state that the trials of a pack start from."""
+    states = [start.state for start in starts if start.state is not None]
+    if states:
+        return pack.place(states)
+    if not any(start.weights for start in starts):
+        return pack.init()
+    initial = zip(pack.fetch(pack.init()), starts, strict=True)
+    return pack.place([origin.with_weights(state, start.weights) for state, start in initial])
 
 
 def _stops(options: TrialOptions, start: int, span: int = 0) -> Iterator[int]:
@@ -257,33 +282,6 @@ def _stops(options: TrialOptions, start: int, span: int = 0) -> Iterator[int]:
             due.append((step + 1) // training.log_every * training.log_every + training.log_every - 1)
         step = min(due)
         yield step
-
-
-class _Progress:
-    """Progress of one pack: updates of all trials or, with a time limit, the fraction of the time used."""
-
-    def __init__(self, bar: ProgressBar, training: TrainingOptions, trials: int, step: int, seconds: float) -> None:
-        self._bar, self._training, self._trials, self._done = bar, training, trials, 0.0
-        self.to(step, seconds)
-
-    def to(self, step: float, seconds: float) -> None:
-        """Advance to a step, or to the fraction of the time limit."""
-        training = self._training
-        self._place = f"step {step}/{training.steps}"
-        if training.max_seconds:
-            self._place = f"step {step}, {seconds:.0f}/{training.max_seconds:g} s"
-            step = training.steps * min(1.0, max(step / training.steps, seconds / training.max_seconds))
-        self._bar.advance((step - self._done) * self._trials)
-        self._done = step
-        self.doing()
-
-    def doing(self, what: str = "") -> None:
-        """Show the current activity next to the step."""
-        self._bar.doing(f"{self._place}, {what}" if what else self._place)
-
-    def finish(self) -> None:
-        """Advance to the end."""
-        self._bar.advance((self._training.steps - self._done) * self._trials)
 
 
 @contextlib.contextmanager

@@ -18,7 +18,7 @@ from research.seq2seq.budget import resolve_hidden_size
 from research.tasks import task as tasks
 from research.tasks.task import Task
 from research.tracking.run_directory import METRICS, RunDirectory
-from research.training import checkpoint, devices, shards
+from research.training import checkpoint, devices, origin, shards
 from research.training.options import TrialOptions
 from research.training.state import TrialState
 
@@ -59,7 +59,13 @@ class Start:
     """None: the initial state."""
     batch_shards: int
     snapshot: Mapping[str, Any] = field(default_factory=dict)
-    """The records that belong to the state (`RunDirectory.snapshot`)."""
+    """The records that belong to the state (`RunDirectory.snapshot`); empty: none, as the trial starts."""
+    best: TrialState | None = None
+    """State of the best evaluation so far, if it is another one."""
+    origin: Mapping[str, Any] = field(default_factory=dict)
+    """The run that the trial started from, if any."""
+    weights: Mapping[str, Any] = field(default_factory=dict)
+    """Weights that replace initial ones, by their paths."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +86,8 @@ class TrialResult:
 
     divergence: str = ""
     """In which update the trial has diverged, and why; "" if it has not."""
+    remark: str = ""
+    """Where the trial has stopped early, and which weights are kept, unless they are the last."""
 
     @classmethod
     def of(cls, name: str, run: RunDirectory, result: Mapping[str, Any], **marks: bool) -> "TrialResult":
@@ -89,8 +97,19 @@ class TrialResult:
         loss = result.get("loss_before")
         divergence += f"; the loss before was {loss:.4g}" if loss is not None else ""
         signatures = result.get("signatures") or {}
+        weights, stopped = result.get("weights") or {}, result.get("stopped_early")
+        remark = f"stopped early at step {stopped['step']}; " if stopped else ""
+        if weights.get("kept") == "best":
+            remark += f"weights of step {weights['step']}, with the best {weights['metric']}: {weights['value']:.4g}"
         return cls(
-            name, run.path, result["status"], result["summary"], signatures=signatures, divergence=divergence, **marks
+            name,
+            run.path,
+            result["status"],
+            result["summary"],
+            signatures=signatures,
+            divergence=divergence,
+            remark=remark.removesuffix("; "),
+            **marks,
         )
 
     @classmethod
@@ -117,6 +136,8 @@ def check(options: TrialOptions, run: RunDirectory, restart: bool) -> None:
     details = {} if restart else checkpoint.newest_details(run.checkpoints)
     if not restart:
         run.check_records(record_stems(options))
+    if not details:
+        origin.check(options)
     if options.model.backend == "cudnn":
         cudnn.require_kernel()
     num_devices, processes = jax.device_count(), jax.process_count()
@@ -151,9 +172,12 @@ def find_starts(trials: Sequence[Trial], template: TrialState) -> tuple[dict[str
         if processor := trial.task.processor():
             trial.run.save_processor({"spec": asdict(trial.task.spec), "processor": processor.to_dict()})
         if saved := checkpoints[trial.name]:
-            starts[trial.name] = Start(saved.step, saved.state, saved.details["batch_shards"], saved.details)
+            step, state, details, best = saved
+            known = details.get("started_from", {})
+            starts[trial.name] = Start(step, state, details["batch_shards"], details, best, known)
         else:
-            starts[trial.name] = Start(0, None, _decide_shards(trial.options, new))
+            first = origin.first_state(trial.config, template)
+            starts[trial.name] = Start(**first, batch_shards=_decide_shards(trial.options, new))
     return starts, results
 
 

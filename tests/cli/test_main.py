@@ -49,6 +49,7 @@ class Trainer(ModuleType):
             (directory / name).mkdir(parents=True, exist_ok=True)
             result = SimpleNamespace(path=directory / name, status=status, skipped=done, summary={"test/loss": 0.25})
             result.divergence = "diverged in update 3: the loss is inf" if config.seed == 1 else ""
+            result.remark = "stopped early at step 2" if config.seed == 3 else ""
             result.signatures, result.name, result.outdated = {"bleu": "tok:13a"}, name, done and config.seed == 2
             results.append(result)
         return results
@@ -114,15 +115,17 @@ def test_list_of_an_experiment_shows_what_its_names_stand_for(capsys):
 
 def test_train_trains_the_trial_of_the_flags(trainer, tmp_path, capsys):
     args = ["train", "gradient_norms", "--seed", "3", f"--runs-dir={tmp_path}", "--variant=rnn gain 0.9"]
-    assert cli.main(args) == 0
+    assert cli.main([*args, "--init-from", "runs/x/old-1234"]) == 0
     ((name, config),) = trainer.trials
-    assert (name[:-8], trainer.directory) == ("rnn_gain_0.9-seed3-", tmp_path / "gradient_norms")
+    label = "rnn_gain_0.9-init_from_old_1234-seed3-"
+    assert (name[:-8], trainer.directory) == (label, tmp_path / "gradient_norms")
+    assert config.init_from == "runs/x/old-1234"
     assert (config.seed, config.init.gain) == (3, 0.9)
     out = capsys.readouterr().out
     assert "test/loss" in out
     assert "0.25" in out
     assert "tok:13a" in out
-    assert f"finished: {tmp_path}/gradient_norms/{name}\n" in out
+    assert f"finished, stopped early at step 2: {tmp_path}/gradient_norms/{name}\n" in out
 
 
 @pytest.mark.parametrize("words", [("train", "attention"), ("sweep", ATTENTION, "--limit=1")])

@@ -17,7 +17,7 @@ from research.errors import UserError
 from research.options import flatten
 from research.tasks import TASKS
 
-SECTIONS = ("model", "teacher_forcing", "init", "dropout", "zoneout", "training", "loader", "wandb")
+SECTIONS = ("model", "teacher_forcing", "init", "dropout", "zoneout", "training", "checkpoint", "loader", "wandb")
 
 
 def refusal(**changes) -> str:
@@ -149,6 +149,9 @@ def test_an_unknown_key_is_named(key):
         ("gain", "no such option; did you mean init.gain?"),
         ("epochs training.epochs", "no such option; did you mean training.steps?"),
         ("dropout model.dropout", "no such option; did you mean dropout.output?"),
+        ("monitor metric_for_best_model checkpoint.monitor", "no such option; did you mean checkpoint.metric?"),
+        ("ckpt_path resume_from_checkpoint", "no such option; did you mean resume_from?"),
+        ("early_stopping_patience", "no such option; did you mean training.early_stopping_patience?"),
         ("max_grad_norm", "no such option; did you mean optimizer.clip_norm?"),
         ("traning.steps training max_steps", "no such option; did you mean training.steps?"),
         ("model.cell cell", "no such option; did you mean cell.name?"),

@@ -13,6 +13,7 @@ from research.config.flat import unflatten
 from research.errors import UserError
 from research.inference.restore import restore
 from research.tracking.run_directory import RunDirectory
+from research.training import checkpoint
 from tests.inference import runs
 
 
@@ -147,7 +148,7 @@ def test_a_spec_of_another_model_is_said(run):
 
 def test_a_run_without_a_checkpoint_is_said(run):
     shutil.rmtree(run.path / "checkpoint")
-    assert refused(run.path).endswith("checkpoint: holds no checkpoint")
+    assert refused(run.path).endswith("checkpoint: holds no checkpoint of step 5")
 
 
 def test_a_damaged_checkpoint_is_said(run):
@@ -158,10 +159,26 @@ def test_a_damaged_checkpoint_is_said(run):
 
 def test_a_finished_run_without_its_last_checkpoint_is_said(run):
     shutil.move(run.path / "checkpoint" / "5", run.path / "checkpoint" / "4")
-    assert "checkpoint/4: holds the state of step 5" in refused(run.path)
-    manifest = run.path / "checkpoint" / "4" / "manifest.json"
-    manifest.write_text(manifest.read_text().replace('"step": 5', '"step": 4'))  # as an older checkpoint
-    assert "its last checkpoint, of step 5, is missing or incomplete" in refused(run.path)
+    assert refused(run.path).endswith("checkpoint: holds no checkpoint of step 5")
+
+
+def test_the_weights_that_a_run_keeps_are_taken(run):
+    """Those of the best evaluation, whether the run is finished, has diverged since, or trains on."""
+    best = checkpoint.read_arrays(run.checkpoints)
+    states = [
+        jax.tree.map(lambda x, n=n: np.full_like(x, n), runs.state(unflatten(run.options()), runs.TEXT)) for n in (1, 2)
+    ]
+    for step, state in zip((6, 7), states, strict=True):
+        checkpoint.save(run.checkpoints, step, state, {"best": 5})
+    result = {"weights": {"kept": "best", "step": 5}, "steps": 7, "diverged_at": 8, "summary": {}}
+    for status in ("finished", "diverged", ""):
+        run.finish({"status": status, **result})
+        if not status:
+            run.result_file.unlink()
+        model = restore(run.path)
+        assert (model.step, model.finished) == (5, bool(status))
+        (embedding,) = (value for name, value in best.items() if "params['encoder']['embed']" in name)
+        np.testing.assert_array_equal(model.params["encoder"]["embed"]["embedding"][...], embedding)
 
 
 def test_a_diverged_run_is_said_finished_or_not(run):

@@ -72,6 +72,19 @@ def test_notes_are_only_about_what_is_there(tmp_path):
     assert content.notes == ("Mean ± 95% t-interval over seeds.",)
 
 
+def test_an_early_stop_and_weights_that_are_not_the_last_are_noted(tmp_path):
+    for seed, stop in enumerate((30, 50, None)):
+        best = {"kept": "best", "step": 20, "metric": "validation/loss", "value": 0.5}
+        result = {"weights": best, "stopped_early": {"step": stop}} if stop else {"weights": {"kept": "last"}}
+        run = RunDirectory.create(tmp_path / str(seed), override(Config(), {"seed": seed}))
+        run.finish({"status": "finished", "summary": {"x": 0.5 + seed}, **result})
+    content = table(grouped(tmp_path, Experiment(claim="c", base=Config(), columns=(Column("x", "x"),))))
+    assert content.notes[1:] == (
+        "Scored with the weights that have the best validation/loss in 2 of 3 trials.",
+        "Stopped early: 2 of 3 trials, after 30 to 50 updates.",
+    )
+
+
 @pytest.mark.parametrize(
     ("difference", "noted"), [(0.0, True), (1e-16, False)], ids=["bit for bit", "in the last digit"]
 )

@@ -138,6 +138,26 @@ def test_details_come_back_and_can_reject_a_checkpoint(folder, capsys):
     assert "of another run; moved to damaged_checkpoint_20" in capsys.readouterr().err
 
 
+def test_the_best_one_is_kept_and_comes_back_with_the_newest_that_names_it(folder, capsys):
+    for step, best in ((20, 20), (25, 20), (30, 20), (35, 20)):
+        checkpoint.save(folder, step, state_of(step), {"best": best})
+    assert sorted(path.name for path in folder.iterdir()) == ["20", "30", "35"]
+    found = checkpoint.restore(folder, state_of(0))
+    assert found is not None and found.step == 35
+    assert_equal(found.best, state_of(20))
+    checkpoint.save(folder, 40, state_of(40), {"best": 40})
+    assert sorted(path.name for path in folder.iterdir()) == ["20", "35", "40"]  # 35 may be needed, and then 20
+    best = checkpoint.restore(folder, state_of(0))
+    assert best is not None and (best.step, best.best) == (40, None)
+    damage(max(files(folder / "20"), key=lambda path: path.stat().st_size), "flip")
+    checkpoint.keep_only(folder, {20, 35})
+    with pytest.raises(UserError, match=r"no valid checkpoint is left \(35: damaged: .*; 20: damaged: "):
+        checkpoint.restore(folder, state_of(0))
+    assert checkpoint.read(folder, state_of(0), 35)[0] == 35
+    with pytest.raises(UserError, match="checkpoint: holds no checkpoint of step 40"):
+        checkpoint.read(folder, state_of(0), 40)
+
+
 def test_too_little_free_space_is_one_line_before_anything_is_written(folder, monkeypatch):
     monkeypatch.setattr(checkpoint, "SPARE_SPACE", 1e15)
     with pytest.raises(UserError, match="MB are free, and a checkpoint needs"):

@@ -203,6 +203,11 @@ def test_seconds_are_shared_among_the_trials_of_a_pack(trials):
     watch.seconds = 5.0
     journal.log_evaluations(4, {"validation": [Evaluation({"loss": 1.0})] * 2})
     assert [line["train/seconds"] for line in records(trials[1])] == [1.5, 2.5]
+    write(journal, 4, 8, record(1, ok=False, num_updates=4), record(4))  # the first diverges
+    for seconds in (9.0, 10.0):
+        watch.seconds = seconds
+        journal.log_evaluations(8, {"validation": [Evaluation({"loss": 1.0})] * 2})
+    assert [[line["train/seconds"] for line in records(trial)][2:] for trial in trials] == [[2.5] * 3, [2.5, 6.5, 7.5]]
 
 
 def test_a_resumed_run_drops_what_it_will_record_again_and_counts_on_from_the_seconds_of_its_checkpoint(trials):
@@ -254,11 +259,14 @@ def test_what_an_option_adds_is_recorded_where_it_is_on(tmp_path):
     assert not names & set(other)
 
 
-def test_w_and_b_gets_the_backend_and_the_profile_of_the_state(trials, monkeypatch):
+def test_w_and_b_gets_the_backend_the_weights_the_run_that_was_the_start_and_the_profile_of_the_state(
+    trials, monkeypatch
+):
     calls: dict[str, Any] = {}
 
     class Recorder:
-        def __init__(self, *args: Any) -> None: ...
+        def __init__(self, *args: Any) -> None:
+            calls["config"] = args[3]
 
         def log(self, step: int, metrics: Any) -> None: ...
 
@@ -269,8 +277,9 @@ def test_w_and_b_gets_the_backend_and_the_profile_of_the_state(trials, monkeypat
             calls["summary"] = summary
 
     monkeypatch.setattr("research.training.journal.WandbRun", Recorder)
-    journal = Journal(trials[:1], [Start(0, None, 1)], Stopwatch(0))
+    journal = Journal(trials[:1], [Start(0, None, 1, origin={"run": "old", "step": 8})], Stopwatch(0))
     write(journal, 0, 8, record(8, num_updates=8))
     journal.finish(pack_result(8, [state(True, 8)], [Evaluation({})]))
     assert calls["profile"] == C
-    assert calls["summary"]["environment/backend"] == "scan"
+    assert (calls["summary"]["environment/backend"], calls["summary"]["weights"]) == ("scan", "last")
+    assert (calls["config"]["started_from/run"], calls["config"]["started_from/step"]) == ("old", 8)

@@ -18,7 +18,15 @@ from research.training.trainer import train_trials
 from tests.training.trials import assert_equal, final_state, of, record_of
 
 ROOT = Path(__file__).parents[2]
-CONFIG = of(cell__name="rnn", training__batch_shards=0, training__eval_every=4)
+CONFIG = of(
+    cell__name="rnn",
+    training__batch_shards=0,
+    training__eval_every=2,
+    training__steps=20,
+    training__early_stopping_patience=1,
+    checkpoint__keep="both",
+    optimizer__learning_rate=1.0,
+)
 PROGRAM = """
 import pathlib, sys
 from research.training.trainer import train_trials
@@ -34,7 +42,13 @@ now = itertools.count(0.0, 1.0 if os.environ["JAX_PROCESS_ID"] == "0" else 0.0)
 stopwatch.time = types.SimpleNamespace(monotonic=lambda: next(now))
 train_trials([("trial", TIMED)], pathlib.Path(sys.argv[1]))
 """
-TIMED = of(CONFIG, training__max_seconds=2.5, training__steps=100, probes__gradient_flow__every=0)
+TIMED = of(
+    cell__name="rnn",
+    training__batch_shards=0,
+    training__max_seconds=2.5,
+    training__steps=100,
+    probes__gradient_flow__every=0,
+)
 
 
 def two_processes(*commands: list[str]) -> list[tuple[int, str]]:
@@ -73,12 +87,14 @@ def test_two_processes_train_to_the_bits_of_one_and_the_first_alone_writes(tmp_p
     straight = tmp_path / "one" / "trial"
     run = Path(shutil.copytree(straight, tmp_path / "two" / "started"))
     (run / "result.json").unlink()
-    shutil.rmtree(run / "checkpoint" / "8")
+    wanted = record_of(straight)
+    best, stop = wanted["result"]["weights"]["step"], wanted["result"]["stopped_early"]["step"]
+    assert best < stop < CONFIG.training.steps
+    shutil.rmtree(run / "checkpoint" / str(stop))
 
     ended = two_processes(["-c", PROGRAM, str(tmp_path / "two")], ["-c", PROGRAM, str(tmp_path / "other")])
     assert [code for code, _ in ended] == [0, 0], ended
     assert not (tmp_path / "other").exists()
-    wanted = record_of(straight)
     assert wanted["result"]["environment"].pop("processes") == 1
     for name in ("new", "started"):
         found = record_of(tmp_path / "two" / name)
