@@ -24,7 +24,7 @@ class Evaluate:
     source: str = ""
     """other data, for a run of the task dataset: what task.source takes; all rows are scored if it has no splits"""
     limit: int = 0
-    """most examples, by a fixed random order; 0: all"""
+    """most examples, by a fixed random order; 0: all; of a task that draws them, training.eval_examples of the run"""
     on_error: Literal["stop", "skip"] = "stop"
     """what a row that cannot be used does: stop with an error, or be left out with a note"""
     per_example: Path | None = None
@@ -40,12 +40,14 @@ def run(args: Sequence[str]) -> None:
     options = parse_command(Evaluate, args, "evaluate")
     from research.inference.model import load  # `--help` does not need it
     from research.inference.per_example import lines
+    from research.tasks.synthetic import SyntheticTask
 
     if options.per_example and not options.per_example.parent.is_dir():
         raise UserError(f"--per-example={options.per_example}: must be a file in a folder that exists")
     model = load(options.run)
+    unlimited = None if isinstance(model.config.task, SyntheticTask) else EVERYTHING
     evaluation, examples, predictions = model.score(
-        options.split, options.source, options.limit or EVERYTHING, options.on_error == "skip"
+        options.split, options.source, options.limit or unlimited, options.on_error == "skip"
     )
     width = max(map(len, evaluation.metrics))
     print(f"{len(examples.batch.inputs):,} examples of {options.source or f'the {options.split} split'}")

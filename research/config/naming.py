@@ -15,6 +15,8 @@ from research.config.flags import config_of
 from research.config.flat import find_option
 from research.options import LABELS, NEUTRAL_KEYS
 
+RUN_KEYS = ("resume_from", "init_from")
+"""Keys whose value is the path of a run."""
 MAX_LETTERS = 80
 MAX_BYTES = 240
 """Bounds of a label; with the ID it stays below the 255 bytes that file systems allow."""
@@ -52,6 +54,11 @@ def folder_name(name: str) -> str:
     return folder if folder == name else f"{folder}-{_id(name)}".lstrip("-")
 
 
+def run_id(path: str) -> str:
+    """Return the id that the name of a run directory ends in; the name if it has none."""
+    return path.rstrip("/").rpartition("/")[2].rpartition("-")[2]
+
+
 def _place(key: str) -> int:
     """Return the place of a key in a label: setting, variant, task, other keys in the order of the config, seed."""
     if key in LABELS:
@@ -64,6 +71,8 @@ def _word(key: str, value: Any) -> str:
         return str(value)
     if key == "seed":
         return f"seed{value}"
+    if key in RUN_KEYS:
+        return f"{key}_{run_id(value)}"
     value = value.rstrip("/").rpartition("/")[2] if isinstance(value, str) else value  # a path is long
     text = f"{value:g}" if isinstance(value, float) else str(value).lower() if isinstance(value, bool) else str(value)
     return f"{key.rpartition('.')[2]}_{text}"

@@ -20,6 +20,7 @@ from research.config import experiment as experiments
 from research.config.config import CHOICES
 from research.config.experiment import Column, Experiment
 from research.config.flat import unflatten
+from research.config.naming import RUN_KEYS, run_id
 from research.errors import UserError, first_line
 from research.options import LABELS, NEUTRAL_KEYS, flatten
 from research.reporting import runs
@@ -181,9 +182,13 @@ def key_titles(keys: Sequence[str]) -> list[str]:
 def key_cells(trials: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
     """Return the values of the keys in words, in full where short ones would be alike."""
     full = trials[list(keys)]
-    short = full.map(label)
+    short = full.apply(lambda column: column.map(_run_label if column.name in RUN_KEYS else label))
     alike = [key for key in keys if short[key].nunique() < full[key].nunique(dropna=False)]
     return short.assign(**{key: full[key].astype(str) for key in alike})
+
+
+def _run_label(path: Any) -> str:
+    return label(run_id(path) if isinstance(path, str) else path)
 
 
 def rebuild_tasks(trials: pd.DataFrame, faults: list[str]) -> pd.Series:

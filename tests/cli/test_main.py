@@ -117,7 +117,7 @@ def test_train_trains_the_trial_of_the_flags(trainer, tmp_path, capsys):
     args = ["train", "gradient_norms", "--seed", "3", f"--runs-dir={tmp_path}", "--variant=rnn gain 0.9"]
     assert cli.main([*args, "--init-from", "runs/x/old-1234"]) == 0
     ((name, config),) = trainer.trials
-    label = "rnn_gain_0.9-init_from_old_1234-seed3-"
+    label = "rnn_gain_0.9-init_from_1234-seed3-"
     assert (name[:-8], trainer.directory) == (label, tmp_path / "gradient_norms")
     assert config.init_from == "runs/x/old-1234"
     assert (config.seed, config.init.gain) == (3, 0.9)

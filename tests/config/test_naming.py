@@ -29,6 +29,7 @@ def label(*args: str) -> str:
         (("--task.permuted=True", "--optimizer.learning_rate=1e-05"), "permuted_true-learning_rate_1e_05"),
         (("--wandb.mode=disabled", "--training.checkpoint_seconds=1", "--init.gain=2"), "gain_2"),
         (("--experiment=gradient_norms",), "default"),
+        (("--resume-from=runs/x/adding-seed0-3f9a01c7/", "--training.steps=9"), "resume_from_3f9a01c7-steps_9"),
     ],
 )
 def test_the_label_is_the_values_that_were_given(args, expected):

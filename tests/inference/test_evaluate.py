@@ -77,6 +77,12 @@ def test_a_task_whose_data_are_fixed_takes_no_source(tmp_path, capsys):
         assert "must be absent, as the data of the task speech_digits are fixed" in capsys.readouterr().err
 
 
+def test_a_task_that_draws_its_examples_is_scored_on_as_many_as_in_training(tmp_path, capsys):
+    run = runs.write_synthetic(tmp_path / "run", "adding", task__length=9, training__eval_examples=12).path
+    assert cli.main(["evaluate", str(run)]) == 0
+    assert capsys.readouterr().out.startswith("12 examples of the test split\n")
+
+
 def test_the_training_data_are_not_needed_to_predict(written, tmp_path, capsys):
     _, run = written["numbers"]
     copy = tmp_path / "run"

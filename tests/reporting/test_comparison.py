@@ -130,6 +130,15 @@ def test_numbers_that_are_alike_when_rounded_are_two_rows(tmp_path):
     assert grouped(tmp_path, EXPERIMENT).trials["row"].nunique() == 2
 
 
+def test_a_run_that_was_a_start_is_told_by_its_id_and_in_full_where_two_ids_are_alike(tmp_path):
+    for place, path in enumerate(("", "x/old-1", "x/old-2")):
+        write(tmp_path / "a" / str(place), config(init_from=path))
+    assert list(grouped(tmp_path / "a", EXPERIMENT).cells["init_from"]) == ["base", "1", "2"]
+    for place, path in enumerate(("x/old-1", "y/old-1")):
+        write(tmp_path / "b" / str(place), config(init_from=path))
+    assert list(grouped(tmp_path / "b", EXPERIMENT).cells["init_from"]) == ["x/old-1", "y/old-1"]
+
+
 def test_tracking_does_not_split_a_row(tmp_path):
     write(tmp_path / "0", config(variant="a", seed=0, wandb__mode="offline"))
     write(tmp_path / "1", config(variant="a", seed=1, wandb__mode="disabled"))
