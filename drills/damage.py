@@ -16,6 +16,13 @@ from drills.count import Count
 from drills.kills import files, trained
 
 WAYS = ("truncate", "empty", "flip", "delete", "swap")
+OPTIONS = {
+    "training__steps": 40,
+    "training__checkpoint_seconds": 0,
+    "training__eval_every": 10,
+    "checkpoint__keep": "both",
+    "checkpoint__mode": "max",  # the first evaluation is the best one, and not among the newest two
+}
 SMALL = 10
 """Cases of each command in a small drill; a full one has all."""
 
@@ -61,7 +68,7 @@ def _make(command: str, place: Path, seed: int) -> Path:
 
         return runs.write(place / "attention" / "trial", seed=seed).path
     folder = place / "gradient_norms"
-    ended = call(*train_args(place, training__steps=40, training__checkpoint_seconds=0, seed=seed))
+    ended = call(*train_args(place, seed=seed, **OPTIONS))
     if ended.code:
         raise RuntimeError(ended.err)
     (run_directory,) = (path.parent for path in folder.glob("*/config.json"))
@@ -82,7 +89,7 @@ def _answer(command: str, run_directory: Path, output: Path) -> tuple[Ended, Any
     moved = Path(output.parent, "runs", "gradient_norms", run_directory.name)  # where its command finds it
     moved.parent.mkdir(parents=True, exist_ok=True)
     shutil.copytree(run_directory, moved)
-    ended = call(*train_args(output.parent / "runs", training__steps=40, training__checkpoint_seconds=0, seed=0))
+    ended = call(*train_args(output.parent / "runs", seed=0, **OPTIONS))
     return ended, trained(moved) if ended.code == 0 else None
 
 

@@ -27,6 +27,12 @@ CLOCK = ("train/seconds", "train/steps_per_second")
 KILLS = {"training": (3, 100), "saving": (3, 100), "sweep": (2, 100), "report": (2, 50), "preparing data": (2, 50)}
 """Kills in a small and in a full drill."""
 STEPS = 400
+STOPS_EARLY = {
+    "training__eval_every": 30,
+    "training__early_stopping_patience": 5,
+    "checkpoint__keep": "both",
+    "checkpoint__mode": "max",  # the first evaluation is the best one
+}
 
 
 @dataclass(frozen=True)
@@ -47,7 +53,8 @@ def drill(full: bool, rng: random.Random, place: Path) -> Iterator[Count]:
     cases = {
         "training": Case(lambda folder: train_args(folder, training__steps=5000), trained),
         "saving": Case(
-            lambda folder: train_args(folder, training__steps=STEPS, training__checkpoint_seconds=0), trained
+            lambda folder: train_args(folder, training__steps=STEPS, training__checkpoint_seconds=0, **STOPS_EARLY),
+            trained,
         ),
         "sweep": Case(lambda folder: ["sweep", str(sweep_file(place)), f"--runs-dir={folder}"], trained),
         "report": Case(lambda folder: ["report", str(runs), f"--output={folder}"], files),
