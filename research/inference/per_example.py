@@ -25,6 +25,7 @@ def lines(model: Model, examples: EvalExamples, predictions: Predictions) -> Ite
 
     for row in sorted(range(len(batch.inputs)), key=lambda row: _place(examples, row)):
         line: dict[str, Any] = {"source": examples.places[row]} if examples.places else {}
+        line |= {"input": examples.inputs[row]} if examples.inputs else {}
         target, output = batch.targets[row], predictions.outputs[row]
         if kind == "tokens":
             tokens, right = edits.symbols(output), edits.symbols(target)

@@ -133,7 +133,16 @@ class Dataset(CorpusTask):
         first = next(iter(tables.values()))
         by = self.split_column(first)
         check_columns(first, self.source, {"task.split_by": by})
-        return split_rows(tables, lambda row: str(row[by]), self.source)
+        splits = split_rows(tables, lambda row: str(row[by]), self.source)
+        if made := [split for split in ("validation", "test") if split not in tables]:
+            sizes = ", ".join(f"{split} {len(rows):,}" for split, rows in splits.items())
+            self.notes.append(f"note: {self.source}: {' and '.join(made)} by a hash of {by}: {sizes} rows")
+        return splits
+
+    @functools.cached_property
+    def notes(self) -> list[str]:
+        """Lines to be told of what was read."""
+        return []
 
     @functools.cached_property
     def faults(self) -> list[str]:
@@ -248,7 +257,7 @@ class Dataset(CorpusTask):
         if not len(numbers):
             raise UserError(f"{self.source}: no training example is left; task.max_input_length leaves out longer ones")
         arrays = {"numbers": numbers, "lengths": lengths} if examples is None else examples.arrays()
-        return processor, arrays, train.note()
+        return processor, arrays, "\n".join([*map(say, self.notes), *filter(None, [train.note()])])
 
     def _training_set(self, processor: Processor, arrays: Mapping[str, np.ndarray]) -> InMemory | Stream:
         kind = self.target.kind

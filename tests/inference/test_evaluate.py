@@ -39,6 +39,7 @@ def test_predictions_of_examples_add_up_to_the_metrics(kind, written, tmp_path, 
     assert len(lines) == len(task.splits["test"]) and len({line["source"] for line in lines}) == len(lines)
     assert f"{len(lines)} examples of the test split" in out
     if kind == "pairs":
+        assert all("\t" not in line["input"] and line["input"].isalpha() for line in lines)
         wrong = np.mean([line["edits"] > 0 for line in lines])
         assert metrics["free_running/sequence_error_rate"] == pytest.approx(wrong, abs=1e-4)
         assert metrics["free_running/exact_match"] == np.mean([line["prediction"] in line["target"] for line in lines])

@@ -350,7 +350,9 @@ def test_skipped_rows_are_counted_and_told(tmp_path, capsys):
     _ = task.spec
     for split in ("validation", "test"):
         task.eval_examples(split, 100)
-    assert "a.tsv:6" in capsys.readouterr().err
+    err = capsys.readouterr().err
+    assert "a.tsv:6" in err
+    assert f"note: {task.source}: validation and test by a hash of word: train " in err and " rows\n" in err
 
 
 def test_examples_behind_skipped_rows_are_told_with_their_own_lines(tmp_path):
