@@ -21,9 +21,9 @@ from drills.count import Count
 
 def main() -> int:
     """Run the drills and print a table of their counts."""
-    from drills import damage, faults, fuzz, kills, memory
+    from drills import damage, faults, fuzz, kills, memory, uploads
 
-    known = {"kills": kills, "damage": damage, "faults": faults, "fuzz": fuzz, "memory": memory}
+    known = {"kills": kills, "damage": damage, "faults": faults, "fuzz": fuzz, "memory": memory, "uploads": uploads}
     parser = argparse.ArgumentParser(prog="python -m drills")
     parser.add_argument("names", nargs="*", choices=[*known, []], help="all by default")
     parser.add_argument(

@@ -71,7 +71,10 @@ STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 class Stopped(KeyboardInterrupt):
     """A signal has ended the command."""
 
-    def __init__(self, number: int) -> None:
+    def __init__(self, number: int, kept: str = "") -> None:
         super().__init__()
+        self.number = number
+        self.kept = kept
+        """What follows "interrupted"; "" if trials are to be resumed."""
         self.exit_code = 128 + number
         """As shells report it: 130 for SIGINT (Ctrl-C), 143 for SIGTERM, 129 for SIGHUP."""

@@ -70,7 +70,7 @@ def main(args: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt as error:
         trains = words[:1] in (["train"], ["sweep"]) or words[0].startswith("--")
         resumes = "; the same command resumes from the last checkpoint" if trains else ""
-        print(f"interrupted{resumes}", file=sys.stderr)
+        print(f"interrupted{getattr(error, 'kept', '') or resumes}", file=sys.stderr)
         return error.exit_code if isinstance(error, Stopped) else 128 + signal.SIGINT
     except BrokenPipeError:
         _stop_writing()

@@ -1,76 +1,84 @@
-"""W&B: one run per trial, with the metrics of the run directory under the same names.
+"""W&B: one run per trial, with the rows of `metrics.jsonl` under the same names.
+
+The run directory is the record; W&B is a view of it. A run starts with the records that exist, so after a stop W&B has
+each of them once: offline, a complete folder replaces the old one; online, rows after the last one of the server are
+sent. A folder with the mark of `wandb sync`, `run-ID.wandb.synced`, is of a run that the server has whole. What others
+lack is sent when the same command is started again; `wandb sync` would append rows that the server has.
 
 Only this module imports wandb and plotly, and only when a run needs them. W&B writes its files to `wandb/` in the run
-directory, prints nothing and never asks for a login. If W&B fails, a one-line warning gives the reason and the training
-continues without it. The run directory is the record; W&B is a view of it.
+directory, prints nothing and never asks for a login. No failure of W&B ends a training.
 """
 
+import concurrent.futures
 import contextlib
 import functools
+import math
 import os
 import re
 import secrets
+import shutil
 import sys
+import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 import numpy as np
 
 from research.errors import UserError, first_line
-from research.probes.gradient_flow import TINY, color_scale, heatmap_rows
+from research.probes.gradient_flow import TINY, heatmap_rows
 
 HUGE = float(np.finfo(np.float32).max)
 PROFILE_LINES, PROFILE_POINTS = 5, 100
 HEATMAP_ROWS, HEATMAP_COLUMNS = 24, 256
+COLORS = (-10, 4)
+"""Colors of heat maps, in decades: the same for all runs, so that they can be compared."""
+TIME = "t (the loss follows the last step)"
+ANSWER_SECONDS, STOP_SECONDS = 20.0, 10.0
+"""How long to wait for the answer to a question, and for uploads after a signal."""
 SETTINGS: dict[str, Any] = {
     "silent": True,
     "console": "off",
     "init_timeout": 30.0,  # seconds to wait for the server
-    "finish_timeout": 60.0,  # seconds for the last uploads; `wandb sync` uploads the rest
+    "finish_timeout": 60.0,  # seconds for the last uploads
+    "finish_timeout_raises": True,
     "symlink": False,
     "x_transaction_log_flush_interval": 1.0,  # seconds of records that a killed process may lose
-    # Collecting data about the machine takes longer than logging a short trial; result.json has them.
+}
+OFFLINE_SETTINGS: dict[str, Any] = {
     "x_disable_stats": True,
     "x_disable_meta": True,
     "x_disable_machine_info": True,
     "x_save_requirements": False,
-    "save_code": False,
-    "disable_code": True,
     "disable_git": True,
-    "disable_job_creation": True,
 }
+"""Collecting data about the machine takes longer than logging a short trial, and result.json has them."""
 
 
 @dataclass(frozen=True)
 class WandbOptions:
-    """Options of the W&B run of a trial."""
+    """Options of the W&B run of a trial. W&B's own variables fill in what is empty."""
 
     mode: Literal["auto", "online", "offline", "disabled"] = "auto"
     """auto: the mode of WANDB_MODE; if it is not set, online if you are logged in, else offline."""
-    project: str = "recurrent-research"
-    """Project of the run."""
+    project: str = ""
+    """Project of the run; empty: that of WANDB_PROJECT, or else recurrent-research."""
     entity: str = ""
-    """User or team that owns the project; empty: the default entity of the login."""
+    """User or team that owns the project; empty: that of WANDB_ENTITY, or else the default entity of the login."""
     group: str = ""
-    """Group of the run; empty: the name of the sweep or experiment."""
+    """Group of the run; empty: that of WANDB_RUN_GROUP, or else the name of the sweep or experiment."""
     tags: str = ""
-    """Tags of the run, separated by commas."""
+    """Tags of the run, separated by commas; empty: those of WANDB_TAGS."""
     notes: str = ""
-    """Description of the run."""
+    """Description of the run; empty: that of WANDB_NOTES."""
 
 
 class WandbRun:
-    """The W&B run of one trial.
-
-    Online, a background thread performs all calls in order. Call `wait_for_uploads` at the end.
-    """
-
-    _unreachable: ClassVar[bool] = False
-    _last_upload: ClassVar[Future[None] | None] = None
+    """The W&B run of one trial. Online, a thread of its own performs the calls in order; see `wait_for_uploads`."""
 
     def __init__(
         self,
@@ -79,7 +87,7 @@ class WandbRun:
         options: WandbOptions,
         config: Mapping[str, Any],
         group: str,
-        resumed_from: int = 0,
+        records: Sequence[Mapping[str, Any]] = (),
     ) -> None:
         """Start a run, or resume the one in the run directory.
 
@@ -88,88 +96,191 @@ class WandbRun:
             name: of the run.
             options: of the trial.
             config: flat options and environment of the trial.
-            group: of the run, if the options name none.
-            resumed_from: step of the checkpoint that the trial resumes from; 0: it starts.
+            group: of the run, if neither the options nor the environment name one.
+            records: the records of `metrics.jsonl`.
 
         Raises:
             UserError: if the mode is online and the user is not logged in.
         """
-        self._directory, self._name, self._options, self._config = directory, name, options, dict(config)
-        self._group, self._resumed_from = options.group or group, resumed_from
+        self.name, self._folder, self._options, self._config = name, directory / "wandb", options, dict(config)
+        self._group = group
         self._run: Any = None
-        with _files_in(directory / "wandb"):
+        self._row: dict[str, Any] = {}
+        self._step = -1
+        with _files_in(self._folder):
             self._mode = _mode(options.mode)
-        self._do(self._start)
+        self.worker = ThreadPoolExecutor(1, "wandb") if self._mode == "online" else None
+        self.failure = ""
+        """Why the run is incomplete on the server."""
+        self.finished = False
+        self.last: Future[None] | None = None
+        """The last call of the thread."""
+        _runs.append(self)
+        self._do(self._start, list(records))
 
     def log(self, step: int, metrics: Mapping[str, Any]) -> None:
-        """Log the metrics of a step, unless the run has them already. Steps must not decrease."""
-        record = dict(metrics)
-        if step > self._resumed_from or self._resumed_from == 0:
-            self._do(lambda: self._run.log(record, step=step))
+        """Log metrics; those of one step share a row. Steps must not decrease."""
+        self._do(self._add, step, dict(metrics))
 
-    def gradient_flow(self, records: Sequence[Mapping[str, Any]], profile: str) -> None:
-        """Log charts of a profile, such as "encoder/layer_1/forward/h", of `gradient_flow.jsonl`."""
-        if any(profile in record for record in records):
-            charts = {"gradient/time_profile": time_profile, "gradient/heatmap": heatmap}
-            self._do(lambda: self._run.log({key: chart(records, profile) for key, chart in charts.items()}))
+    def finish(
+        self,
+        status: str,
+        summary: Mapping[str, Any],
+        gradient_flow: Sequence[Mapping[str, Any]] = (),
+        profile: str = "",
+    ) -> None:
+        """Finish the run. The exit code is 0 for diverged trials too; `status` tells them apart.
 
-    def finish(self, status: str, summary: Mapping[str, Any]) -> None:
-        """Finish the run. The exit code is 0 for diverged trials too; `status` tells them apart."""
-        final = {**summary, "status": status}
-        self._do(lambda: self._run.summary.update(final))
-        self._do(lambda: self._run.finish(exit_code=0))
+        Args:
+            status: of the trial.
+            summary: last metrics.
+            gradient_flow: records of `gradient_flow.jsonl`, for charts.
+            profile: which profile they show, such as "encoder/layer_1/forward/h".
+        """
+        self._do(self._finish, {**summary, "status": status}, gradient_flow, profile)
+        self._close()
 
-    def _do(self, action: Callable[[], object]) -> None:
-        if self._mode == "online":
-            WandbRun._last_upload = _background().submit(self._attempt, action)
+    def stop(self) -> None:
+        """Close the run of a trial that is unfinished. Its last row, which may lack metrics, is not logged."""
+        self._do(lambda: self._run.finish(exit_code=1))
+        self._close()
+
+    def _close(self) -> None:
+        self.finished = True
+        if self.worker:
+            self.worker.shutdown(wait=False)
+
+    def _do(self, action: Callable[..., object], *args: Any) -> None:
+        if self.worker:
+            self.last = self.worker.submit(self._attempt, action, *args)
         else:
-            self._attempt(action)
+            self._attempt(action, *args)
 
-    def _attempt(self, action: Callable[[], object]) -> None:
-        if self._mode == "disabled":
+    def _attempt(self, action: Callable[..., object], *args: Any) -> None:
+        if self._mode == "disabled" or self.failure:
             return
         try:
-            with _files_in(self._directory / "wandb"):
-                action()
-        except Exception as error:  # no failure of W&B may end a training
-            self._mode = "disabled"
-            _warn(f"W&B failed, training continues without it: {first_line(error)}")
-
-    def _start(self) -> None:
-        try:
-            self._run = self._init("offline" if self._unreachable else self._mode, _run_id(self._directory))
+            with _files_in(self._folder) if self._mode == "offline" else contextlib.nullcontext():
+                action(*args)
         except Exception as error:
-            if self._mode != "online" or self._unreachable:
-                raise
-            WandbRun._unreachable = True
-            _warn(f"W&B cannot be reached, runs stay offline until `wandb sync`: {first_line(error)}")
-            self._run = self._init("offline", secrets.token_hex(4))  # the failed attempt has used the id
+            self.failure = first_line(error)
+            if not self.worker:
+                _warn(f"W&B failed, training continues without it: {self.failure}")
 
-    def _init(self, mode: str, run_id: str) -> Any:
-        wandb = _wandb()
-        # A sweep agent has created the run: W&B uses the id and project of the agent.
-        by_agent = bool(os.environ.get("WANDB_SWEEP_ID"))
+    def _start(self, records: Sequence[Mapping[str, Any]]) -> None:
+        if self._mode == "online" and _unreachable():
+            self._mode = "offline"
+        old = list(self._folder.glob("*run-*"))
+        # `wandb sync` would append to what it has sent of a run, so a synced run that resumes offline is a new one.
+        resumable = [path for path in old if self._mode == "online" or not any(path.glob("*.synced"))]
+        self._run = self._init(_run_id(resumable))
+        for path in old:
+            shutil.rmtree(path, ignore_errors=True)
+        for record in records:
+            self._add(record["step"], {key: value for key, value in record.items() if key != "step"})
+
+    def _add(self, step: int, metrics: Mapping[str, Any]) -> None:
+        if step != self._step:
+            self._send_row()
+        self._step = step
+        self._row.update(metrics)
+
+    def _send_row(self, complete: bool = True) -> bool:
+        """Log the row of the current step, unless the server has it; return whether it is logged."""
+        row, self._row = self._row, {}
+        if not row or self._step < self._run.starting_step:
+            return False
+        self._run.log(_wandb().util.make_safe_for_json(row), step=self._step, commit=complete)
+        return True
+
+    def _finish(self, summary: Mapping[str, Any], gradient_flow: Sequence[Mapping[str, Any]], profile: str) -> None:
+        is_new = self._send_row(complete=False)
+        self._run.summary.update(_wandb().util.make_safe_for_json(summary))
+        records = [record for record in gradient_flow if profile in record]
+        fault = self._draw(records, profile) if is_new and records else ""
+        self._run.finish(exit_code=0)
+        if self.worker:
+            self._check()
+        self.failure = self.failure or fault
+
+    def _draw(self, records: Sequence[Mapping[str, Any]], profile: str) -> str:
+        """Log charts in the row of the last step; return why that failed."""
+        charts = {"gradient/time_profile": time_profile, "gradient/heatmap": heatmap}
+        try:
+            self._run.log({key: chart(records, profile) for key, chart in charts.items()})
+        except Exception as error:
+            _warn(f"W&B: the charts cannot be drawn: {first_line(error)}")
+            return f"no charts: {first_line(error)}"
+        return ""
+
+    def _check(self) -> None:
+        """Mark the folder as `wandb sync` does if the server has the whole run: a fault of an upload raises nothing."""
+        if self._mode == "offline":
+            raise ConnectionError(_unreachable())
+        served = _wandb().Api(timeout=ANSWER_SECONDS).run(self._run.path)
+        if served.state != "finished" or served.lastHistoryStep < self._step:
+            raise ConnectionError(f"the server has step {served.lastHistoryStep} of {self._step}")
+        for file in self._folder.glob("*run-*/*.wandb"):
+            file.with_name(f"{file.name}.synced").touch()
+
+    def _init(self, run_id: str) -> Any:
+        wandb, options = _wandb(), self._options
+        settings = SETTINGS | (OFFLINE_SETTINGS if self._mode == "offline" else {})
+        settings = {key: value for key, value in settings.items() if not _in_environment(key)}
         return wandb.init(
             id=run_id,
-            project=self._options.project,
-            entity=self._options.entity or None,
-            dir=self._directory,
-            name=self._name,
-            group=self._group,
-            tags=[tag.strip() for tag in self._options.tags.split(",") if tag.strip()] or None,
-            notes=self._options.notes or None,
-            config=self._config,
-            mode=mode,
-            resume="allow" if mode == "online" and not by_agent else None,
+            project=options.project or os.environ.get("WANDB_PROJECT") or "recurrent-research",
+            entity=options.entity or None,
+            dir=self._folder.parent,
+            name=os.environ.get("WANDB_NAME") or self.name,
+            group=options.group or os.environ.get("WANDB_RUN_GROUP") or self._group,
+            job_type=os.environ.get("WANDB_JOB_TYPE") or "train",
+            tags=[tag.strip() for tag in options.tags.split(",") if tag.strip()] or None,
+            notes=options.notes or None,
+            config=_nested(self._config),
+            mode=self._mode,
+            # A sweep agent has created the run: W&B uses the id and project of the agent.
+            resume="allow" if self._mode == "online" and not _by_agent() else None,
             reinit="create_new",
-            settings=wandb.Settings(**SETTINGS),
+            settings=wandb.Settings(**settings),
         )
 
 
-def wait_for_uploads() -> None:
-    """Wait until W&B has performed all calls."""
-    if WandbRun._last_upload:
-        WandbRun._last_upload.result()
+_asking, _environment = threading.Lock(), threading.RLock()
+_runs: list[WandbRun] = []
+"""Runs since the last `wait_for_uploads`."""
+
+
+def is_unsent(directory: Path, options: WandbOptions) -> bool:
+    """Return whether W&B lacks a finished run: an agent asks for it, or an upload was not completed."""
+    if _by_agent():
+        return _mode(options.mode) != "disabled"
+    unsynced = any(not any(folder.glob("*.synced")) for folder in (directory / "wandb").glob("*run-*"))
+    return unsynced and _mode(options.mode) == "online"
+
+
+def wait_for_uploads(show: Callable[[str], None] = lambda line: None, most: float = math.inf) -> None:
+    """Close the runs that are open, and wait until W&B has performed all calls, which have their own limits.
+
+    Args:
+        show: gets a line, each second.
+        most: seconds to wait.
+    """
+    runs, end = [run for run in _runs if run.worker], time.monotonic() + most
+    for run in _runs:
+        if not run.finished:
+            run.stop()
+    _runs.clear()
+    try:
+        while (waiting := [run for run in runs if run.last and not run.last.done()]) and time.monotonic() < end:
+            show(f"uploading {len(waiting)} runs to W&B; Ctrl-C stops that, and the same command sends the rest")
+            concurrent.futures.wait([run.last for run in waiting if run.last], min(1.0, end - time.monotonic()))
+    finally:
+        unsent = [run for run in runs if run.failure or (run.last and not run.last.done())]
+        if unsent and most == math.inf:
+            reason = next((f": {run.failure}" for run in unsent if run.failure), "")
+            names = ", ".join(run.name for run in unsent[:3]) + (", …" if unsent[3:] else "")
+            _warn(f"W&B lacks part of {len(unsent)} runs ({names}); the same command sends it{reason}")
 
 
 def time_profile(records: Sequence[Mapping[str, Any]], profile: str) -> Any:
@@ -178,7 +289,7 @@ def time_profile(records: Sequence[Mapping[str, Any]], profile: str) -> Any:
     times = _spread(norms.shape[1], PROFILE_POINTS)
     decades, title = _drawable(norms, profile)
     keys = [f"step {step}" for step in steps]
-    return _wandb().plot.line_series(times.tolist(), decades[:, times].tolist(), keys=keys, title=title, xname="t")
+    return _wandb().plot.line_series(times.tolist(), decades[:, times].tolist(), keys=keys, title=title, xname=TIME)
 
 
 def heatmap(records: Sequence[Mapping[str, Any]], profile: str) -> Any:
@@ -189,7 +300,7 @@ def heatmap(records: Sequence[Mapping[str, Any]], profile: str) -> Any:
     times = _spread(norms.shape[1], HEATMAP_COLUMNS)
     decades, title = _drawable(norms, profile)
     regular = np.isfinite(norms) & (norms >= TINY)
-    low, high = color_scale(decades[regular])
+    low, high = COLORS
     beyond = regular & ((decades < low) | (decades > high))
     if beyond.any():
         title += f"; {beyond.sum()} of {beyond.size} outside the color scale, {low} to {high}"
@@ -197,7 +308,7 @@ def heatmap(records: Sequence[Mapping[str, Any]], profile: str) -> Any:
     z = decades[:, times].tolist()
     rows = [str(step) for step in steps]  # categories, as steps need not be evenly spaced
     mesh = go.Heatmap(x=times.tolist(), y=rows, z=z, zmin=low, zmax=high, colorscale="Viridis", colorbar=bar)
-    layout = {"title": title, "xaxis_title": "t", "yaxis": {"title": "training step", "type": "category"}}
+    layout = {"title": title, "xaxis_title": TIME, "yaxis": {"title": "training step", "type": "category"}}
     return go.Figure(mesh, layout)
 
 
@@ -249,6 +360,43 @@ def _logged_in() -> bool:
         return False
 
 
+def _unreachable() -> str:
+    """Return why W&B's server cannot be used, as found in the first call of the process; "" if it can."""
+    with _asking:
+        return _ask()
+
+
+@functools.cache
+def _ask() -> str:
+    wandb = _wandb()
+    try:
+        wandb.Api(timeout=ANSWER_SECONDS)
+    except Exception as error:
+        refused = re.search(r"error 40[13]", str(error))
+        return f"{wandb.setup().settings.base_url} {'refuses the API key' if refused else 'does not answer'}"
+    return ""
+
+
+def _by_agent() -> bool:
+    """Return whether an agent of a W&B sweep has started this process and its run."""
+    return bool(os.environ.get("WANDB_SWEEP_ID"))
+
+
+def _in_environment(setting: str) -> bool:
+    """Return whether the user has set W&B's variable of a setting, which W&B ignores where the setting is given."""
+    name = setting.upper()  # X_DISABLE_STATS is set by WANDB__DISABLE_STATS too
+    return not os.environ.keys().isdisjoint((f"WANDB_{name}", f"WANDB_{name.removeprefix('X')}"))
+
+
+def _nested(flat: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a tree of dotted keys, which W&B shows as sections."""
+    tree: dict[str, Any] = {}
+    for key, value in flat.items():
+        *sections, name = re.split("[./]", key)
+        functools.reduce(lambda node, section: node.setdefault(section, {}), sections, tree)[name] = value
+    return tree
+
+
 def _wandb() -> ModuleType:
     os.environ.setdefault("WANDB_ERROR_REPORTING", "false")  # no crash reports over the network
     import wandb
@@ -256,30 +404,26 @@ def _wandb() -> ModuleType:
     return wandb
 
 
-def _run_id(directory: Path) -> str:
-    """Return the id of the W&B run in the run directory, so that it is resumed; otherwise a new id."""
+def _run_id(paths: Sequence[Path]) -> str:
+    """Return the id of the newest W&B run of these folders, so that it is resumed; otherwise a new id."""
     # run-20260102_030405-ID, offline-run-20260102_030405-ID; ends in -1 if two runs start within a second
-    folders = [re.search(r"run-(\d+_\d+)-(\w+)", path.name) for path in (directory / "wandb").glob("*run-*")]
+    folders = [re.search(r"run-(\d+_\d+)-(\w+)", path.name) for path in paths]
     starts = sorted(match.groups() for match in folders if match)
     return starts[-1][1] if starts else secrets.token_hex(4)
 
 
 @contextlib.contextmanager
 def _files_in(folder: Path) -> Iterator[None]:
-    """Keep W&B's logs and tables in the run directory, unless the user has set another folder."""
+    """Keep what W&B writes in the run directory, unless the user has set another folder. One thread at a time."""
     places = {"WANDB_CACHE_DIR": folder / "cache", "WANDB_DATA_DIR": folder / "data"}
-    changed = [name for name in places if name not in os.environ]
-    os.environ.update({name: str(places[name]) for name in changed})
-    try:
-        yield
-    finally:
-        for name in changed:
-            os.environ.pop(name, None)
-
-
-@functools.cache
-def _background() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(max_workers=1, thread_name_prefix="wandb")
+    with _environment:
+        changed = [name for name in places if name not in os.environ]
+        os.environ.update({name: str(places[name]) for name in changed})
+        try:
+            yield
+        finally:
+            for name in changed:
+                os.environ.pop(name, None)
 
 
 @functools.cache

@@ -13,10 +13,11 @@ import numpy as np
 from research.errors import UserError
 from research.options import flatten
 from research.tasks.task import Evaluation, Split
-from research.tracking.run_directory import METRICS
+from research.tracking.run_directory import METRICS, RunDirectory
 from research.tracking.wandb import WandbRun
 from research.training import checkpoint, devices
 from research.training.monitor import Monitor
+from research.training.options import TrialOptions
 from research.training.result import PackResult, compose, find_fault, summarize_probes
 from research.training.state import TrialState
 from research.training.step import Record, Sums
@@ -75,6 +76,35 @@ class _Held:
     """Seconds of the pack's training until `stop`; 0: known only when the record is computed."""
 
 
+def _wandb_run(
+    name: str,
+    config: TrialOptions,
+    run: RunDirectory,
+    environment: Mapping[str, Any],
+    origin: Mapping[str, Any],
+    records: Sequence[Mapping[str, Any]],
+) -> WandbRun:
+    shown = {
+        **flatten(config),
+        **{f"environment/{k}": v for k, v in environment.items()},
+        **{f"started_from/{k}": v for k, v in origin.items()},
+    }
+    return WandbRun(run.path, name, config.wandb, shown, run.path.parent.name, records)
+
+
+def send_finished(name: str, config: TrialOptions, run: RunDirectory) -> None:
+    """Send what W&B lacks of a trial that was finished before, or all of it to the run of a sweep agent."""
+    result = run.result() or {}
+    wandb = _wandb_run(name, config, run, result["environment"], result.get("started_from", {}), run.records(METRICS))
+    _finish_wandb(wandb, result, run.records("gradient_flow"))
+
+
+def _finish_wandb(wandb: WandbRun, result: Mapping[str, Any], profiles: Sequence[Mapping[str, Any]]) -> None:
+    extra = {"environment/backend": result["environment"]["backend"], "weights": result["weights"]["kept"]}
+    profile = result.get("profiles", {}).get("gradient_flow", "")
+    wandb.finish(result["status"], {**result["summary"], **extra}, profiles, profile)
+
+
 class _TrialJournal:
     """Records of one trial."""
 
@@ -97,13 +127,8 @@ class _TrialJournal:
         self._best_details: dict[str, Any] | None = None
         """Details of the checkpoint of the best evaluation, until it is saved."""
         self.probe_records = {name: records.get(name, []) for name in trial.options.probes.enabled()}
-        config = {
-            **flatten(trial.config),
-            **{f"environment/{k}": v for k, v in devices.environment(trial.config).items()},
-            **{f"started_from/{k}": v for k, v in self.origin.items()},
-        }
-        group = trial.run.path.parent.name
-        self.wandb = WandbRun(trial.run.path, trial.name, trial.config.wandb, config, group, start.step)
+        environment = devices.environment(trial.config)
+        self.wandb = _wandb_run(trial.name, trial.config, trial.run, environment, self.origin, records.get(METRICS, ()))
         self._fault: dict[str, Any] = dict(start.snapshot.get("fault", {}))
         self._sums: Any = NO_SUMS
         self._measured: dict[str, float] = {}
@@ -178,11 +203,8 @@ class _TrialJournal:
             first = self.origin["step"] if trial.config.resume_from else 0
             summary["train/steps_per_second"] = (result["steps"] - first) / seconds
         summary |= summarize_probes(trial, self.probe_records)
-        if records := self.probe_records.get("gradient_flow"):
-            self.wandb.gradient_flow(records, trial.options.state_profile)
-        extra = {"environment/backend": pack.backend, "weights": result["weights"]["kept"]}
-        self.wandb.finish(result["status"], {**summary, **extra})
         result = {**result, "summary": summary}
+        _finish_wandb(self.wandb, result, self.probe_records.get("gradient_flow", ()))
         trial.run.finish(result, record_stems(trial.options))
         if monitor.kept and trial.options.checkpoint.keep == "best":
             checkpoint.keep_only(trial.run.checkpoints, {monitor.kept.step})

@@ -11,6 +11,7 @@ Validation decides which weights are scored on test data, and when a trial stops
 """
 
 import contextlib
+import signal
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -27,11 +28,11 @@ from research.tasks import task as tasks
 from research.tasks.task import EvalExamples, Evaluation, Split
 from research.tracking.progress import ProgressBar
 from research.tracking.run_directory import RunDirectory
-from research.tracking.wandb import wait_for_uploads
+from research.tracking.wandb import STOP_SECONDS, is_unsent, wait_for_uploads
 from research.training import compilation, devices, loader, origin, processes
 from research.training.evaluation import evaluate
 from research.training.hparams import Hparams
-from research.training.journal import Journal, NullJournal
+from research.training.journal import Journal, NullJournal, send_finished
 from research.training.loader import Loader
 from research.training.monitor import PackMonitor
 from research.training.options import TrialOptions
@@ -83,8 +84,12 @@ def train_trials(
     with _one_line_for_system_faults(directory):
         entries = processes.from_first(lambda: _open(trials, directory, rerun, restart))
         results = {entry.name: entry.result for entry in entries if entry.result}
-        if waiting := [entry for entry in entries if not entry.result]:
-            with ProgressBar(shown=processes.is_first()) as bar:
+        unsent = [entry for entry in entries if entry.result and is_unsent(entry.run.path, entry.config.wandb)]
+        waiting = [entry for entry in entries if not entry.result]
+        if waiting or unsent:
+            with ProgressBar(shown=processes.is_first()) as bar, _uploads(bar):
+                for entry in unsent if processes.is_first() else ():
+                    send_finished(entry.name, entry.config, entry.run)
                 resolved = _resolve(waiting, bar)
                 processes.from_first(lambda: _create(resolved, rerun, restart))
                 with Signals().watching() as signals:
@@ -140,9 +145,21 @@ def _train_all(trials: Sequence[Trial], signals: Signals, bar: ProgressBar) -> l
             processes.from_first(lambda group=group, claims=claims: _claim(group, claims))
             results += _train_group(group, signals, bar)
     bar.part()
-    bar.doing("uploading to W&B")
-    wait_for_uploads()
     return results
+
+
+@contextlib.contextmanager
+def _uploads(bar: ProgressBar) -> Iterator[None]:
+    """Wait for W&B at the end; after an error or a signal not for long."""
+    try:
+        yield
+    except BaseException:
+        wait_for_uploads(bar.doing, STOP_SECONDS)
+        raise
+    try:
+        wait_for_uploads(bar.doing)
+    except KeyboardInterrupt as error:
+        raise Stopped(getattr(error, "number", signal.SIGINT), "; all trials are complete") from error
 
 
 def _claim(trials: Sequence[Trial], claims: contextlib.ExitStack) -> None:

@@ -18,9 +18,10 @@ import yaml
 from wandb.apis.public import sweeps as public_sweeps
 from wandb.util import get_core_path
 
+from drills.wandb_server import Server
 from research.errors import UserError
 from research.tracking import wandb as tracking
-from research.tracking.wandb import WandbOptions, WandbRun, heatmap, wait_for_uploads
+from research.tracking.wandb import WandbOptions, WandbRun, heatmap, is_unsent, wait_for_uploads
 
 ROOT = Path(__file__).parents[2]
 OFFLINE = WandbOptions(mode="offline", entity="team", tags="a, b,", notes="why")
@@ -47,9 +48,8 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("HOME", str(folder))
     for name in ("XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "NETRC"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(WandbRun, "_unreachable", False)
-    tracking._warn.cache_clear()
-    tracking._logged_in.cache_clear()
+    for cached in (tracking._warn, tracking._logged_in, tracking._ask):
+        cached.cache_clear()
     return folder
 
 
@@ -100,8 +100,8 @@ def pack(tmp_path_factory: pytest.TempPathFactory) -> Path:
             run.log(step, {"train/loss": step + seed, "gradient/global_norm": math.inf})
             run.log(step, {"test/accuracy": 0.5})
     for run in runs:
-        run.gradient_flow([record(step) for step in range(0, 120, 2)], STATE)
-        run.finish("diverged", {"test/loss": 2.5, "gradient/final/half_life": math.inf})
+        profiles = [record(step) for step in range(0, 120, 2)]
+        run.finish("diverged", {"test/loss": 2.5, "gradient/final/half_life": math.inf}, profiles, STATE)
     return folder
 
 
@@ -153,20 +153,17 @@ def test_the_heat_map_is_a_small_plotly_chart_over_all_of_training(written: Writ
     assert path.stat().st_size < 100_000
 
 
-def test_one_exploding_row_does_not_set_the_colors_of_all_others() -> None:
+def test_heat_maps_of_all_runs_have_the_same_colors_and_count_what_is_beyond_them() -> None:
     rows = [*({"step": step, "h": np.geomspace(1e-8, 1, 50)} for step in range(19)), {"step": 19, "h": [1e21] * 50}]
-    figure = heatmap(rows, "h")
-    (trace,) = figure.data
-    assert trace.zmin == pytest.approx(-8, abs=0.5) and trace.zmax == 4
-    assert trace.colorbar.title.text == "log10 ‖∂L/∂h_t‖"
-    assert "50 of 1000 outside the color scale" in figure.layout.title.text
-    assert np.max(trace.z) == 21  # what the pointer shows
-
-
-def test_a_heat_map_without_outliers_says_nothing_of_them() -> None:
-    figure = heatmap([{"step": step, "h": np.geomspace(1e-4, 1.0, 50)} for step in range(3)], "h")
-    assert (figure.data[0].zmin, figure.data[0].zmax) == (-4, 0)
-    assert figure.layout.title.text == "log10 ‖∂L/∂h_t‖ of h"
+    titles = []
+    for records in (rows, rows[:-1]):
+        figure = heatmap(records, "h")
+        (trace,) = figure.data
+        assert (trace.zmin, trace.zmax) == (-10, 4)
+        assert trace.colorbar.title.text == "log10 ‖∂L/∂h_t‖"
+        titles.append(figure.layout.title.text)
+    assert "50 of 1000 outside the color scale" in titles[0] and titles[1] == "log10 ‖∂L/∂h_t‖ of h"
+    assert np.max(heatmap(rows, "h").data[0].z) == 21  # what the pointer shows
 
 
 def test_summary_and_status_are_the_last_word(written: Written) -> None:
@@ -190,8 +187,7 @@ def test_without_a_login_nothing_is_printed_and_nothing_written_outside_the_run_
     wandb.teardown()  # a service of one's own, with this home folder
     run = WandbRun(tmp_path / "trial", "trial", WandbOptions(mode=mode), CONFIG, "sweep")
     run.log(0, {"train/loss": 1.0})
-    run.gradient_flow([record(0)], STATE)
-    run.finish("finished", {"test/loss": 1.0})
+    run.finish("finished", {"test/loss": 1.0}, [record(0)], STATE)
     wandb.teardown()
     assert sorted(os.listdir(tmp_path)) == ["home", "trial"]
     assert list(home.rglob("*")) == []
@@ -199,23 +195,55 @@ def test_without_a_login_nothing_is_printed_and_nothing_written_outside_the_run_
     assert capfd.readouterr() == ("", "")
 
 
-def test_a_continued_trial_goes_on_in_the_same_run_after_the_checkpoint(tmp_path: Path) -> None:
+def test_a_resumed_offline_run_is_one_complete_folder_of_the_same_id(tmp_path: Path) -> None:
     first = WandbRun(tmp_path, "trial", OFFLINE, CONFIG, "sweep")
     for step in (0, 10, 20):
         first.log(step, {"train/loss": step})
-    first.finish("finished", {})
-    again = WandbRun(tmp_path, "trial", OFFLINE, CONFIG, "sweep", resumed_from=10)
-    for step in (10, 20, 30):
+    first.log(20, {"validation/loss": 1.0})
+    first.stop()
+    (file,) = tmp_path.glob("wandb/*run-*/run-*.wandb")
+    assert [row["_step"] for row in inspect(tmp_path).history] == [0, 10]  # the last row may lack metrics
+    records = [{"step": 0, "train/loss": 0.5}, {"step": 10, "train/loss": 1.5}, {"step": 10, "validation/loss": 2.5}]
+    again = WandbRun(tmp_path, "trial", OFFLINE, CONFIG, "sweep", records)
+    for step in (20, 30):
         again.log(step, {"train/loss": step})
     again.finish("finished", {})
-    assert len(list(tmp_path.glob("wandb/offline-run-*"))) == 2
-    assert len({file.name for file in tmp_path.glob("wandb/offline-run-*/run-*.wandb")}) == 1  # one id
-    assert [row["_step"] for row in inspect(tmp_path).history] == [20, 30]
+    (complete,) = tmp_path.glob("wandb/*run-*/run-*.wandb")
+    assert complete.name == file.name and complete != file
+    rows = inspect(tmp_path).history
+    assert [(row["_step"], row["train/loss"]) for row in rows] == [(0, 0.5), (10, 1.5), (20, 20), (30, 30)]
+    assert rows[1]["validation/loss"] == 2.5
 
 
-def test_a_group_of_the_options_replaces_that_of_the_sweep(tmp_path: Path) -> None:
-    options = WandbOptions(mode="disabled", group="mine")
-    assert WandbRun(tmp_path, "trial", options, CONFIG, "sweep")._group == "mine"
+@pytest.mark.parametrize("options", [WandbOptions(mode="offline"), OFFLINE])
+def test_the_variables_of_w_and_b_fill_in_what_the_config_leaves_empty(
+    options: WandbOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wandb.teardown()
+    variables = {"PROJECT": "p", "ENTITY": "e", "NAME": "n", "TAGS": "x,y", "NOTES": "z", "RUN_GROUP": "g"}
+    for name, value in (variables | {"JOB_TYPE": "j"}).items():
+        monkeypatch.setenv(f"WANDB_{name}", value)
+    WandbRun(tmp_path, "trial", options, {"cell.name": "rnn", "environment/jax": "1"}, "sweep").finish("finished", {})
+    run = inspect(tmp_path).of("run")[0]
+    own = [run["entity"], run["tags"], run["notes"]]
+    assert own == (["team", ["a", "b"], "why"] if options == OFFLINE else ["e", ["x", "y"], "z"])
+    assert (run["project"], run["run_group"], run["display_name"], run["job_type"]) == ("p", "g", "n", "j")
+    config = (
+        {entry["key"]: json.loads(entry["value_json"]) for entry in run["config"]["update"]}
+        if isinstance(run["config"]["update"], list)
+        else run["config"]["update"]
+    )
+    assert config["cell"] == {"name": "rnn"} and config["environment"] == {"jax": "1"}
+    wandb.teardown()
+
+
+def test_a_setting_that_the_environment_has_is_left_to_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WANDB__DISABLE_STATS", "false")
+    monkeypatch.setenv("WANDB_DISABLE_GIT", "false")
+    assert [name for name in tracking.OFFLINE_SETTINGS if tracking._in_environment(name)] == [
+        "x_disable_stats",
+        "disable_git",
+    ]
 
 
 def test_an_agent_decides_on_id_and_sweep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -233,7 +261,7 @@ def test_disabled_neither_imports_nor_writes(tmp_path: Path) -> None:
     program = (
         "import sys; from pathlib import Path; from research.tracking.wandb import *;"
         "run = WandbRun(Path(sys.argv[1]), 'trial', WandbOptions(mode='disabled'), {}, 'sweep');"
-        "run.log(0, {'a': 1}); run.gradient_flow([{'step': 0, 'h': [1.0]}], 'h'); run.finish('finished', {});"
+        "run.log(0, {'a': 1}); run.finish('finished', {}, [{'step': 0, 'h': [1.0]}], 'h');"
         "print('wandb' in sys.modules, 'plotly' in sys.modules)"
     )
     command = [sys.executable, "-c", program, str(tmp_path / "trial")]
@@ -268,24 +296,72 @@ def test_a_key_that_is_none_gives_a_warning_and_an_offline_run(
     assert capfd.readouterr().err.startswith("warning: W&B login cannot be used, runs stay offline: ")
 
 
-def test_a_server_out_of_reach_gives_one_warning_and_offline_runs_without_holding_up_the_training(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> None:
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    """Provide a server that the user is logged in at."""
     wandb.teardown()
     monkeypatch.setenv("WANDB_API_KEY", FAKE_KEY)
-    monkeypatch.setenv("WANDB_BASE_URL", "http://127.0.0.1:9")
-    monkeypatch.setitem(tracking.SETTINGS, "init_timeout", 1.0)
-    runs = [WandbRun(tmp_path / name, name, WandbOptions(), CONFIG, "sweep") for name in ("a", "b")]
-    assert all(run._run is None for run in runs)  # still on its way
-    for run in runs:
-        run.log(5, {"train/loss": 1.0})
-        run.finish("finished", {})
+    monkeypatch.setenv("WANDB_X_FILE_STREAM_TRANSMIT_INTERVAL", "1")
+    monkeypatch.setattr(tracking, "ANSWER_SECONDS", 2.0)
+    with Server() as server:
+        monkeypatch.setenv("WANDB_BASE_URL", server.url)
+        yield server
+        wandb.teardown()
+
+
+def test_rows_that_the_server_lacks_are_sent_when_the_run_is_resumed(tmp_path: Path, server: Server) -> None:
+    records = [{"step": step, "train/loss": float(step), "gradient/half_life": math.inf} for step in (0, 10, 20, 30)]
+    first = WandbRun(tmp_path, "trial", WandbOptions(), CONFIG, "sweep", records[:3])
+    first.stop()
+    wait_for_uploads()
+    (served,) = server.runs.values()
+    assert [row["_step"] for row in served.rows] == [0, 10]
+    assert is_unsent(tmp_path, WandbOptions())
+    again = WandbRun(tmp_path, "trial", WandbOptions(), CONFIG, "sweep", records)
+    again.finish("finished", {"test/loss": math.nan}, [record(0)], STATE)
+    wait_for_uploads()
+    rows = [(row["_step"], row["train/loss"], row["gradient/half_life"]) for row in served.rows]
+    assert rows == [(step, step, "Infinity") for step in (0, 10, 20, 30)]  # strict JSON, as W&B writes it itself
+    assert {"gradient/heatmap", "gradient/time_profile_table"} <= set(served.rows[-1])
+    assert (served.summary["status"], served.summary["test/loss"], served.state) == ("finished", "NaN", "finished")
+    assert not is_unsent(tmp_path, WandbOptions())
+
+
+@pytest.mark.parametrize(
+    "status, reason", [(401, "refuses the API key"), (503, "does not answer")], ids=["refused", "broken"]
+)
+def test_a_server_that_fails_gives_one_line_and_offline_runs_that_are_sent_later(
+    status: int, reason: str, tmp_path: Path, server: Server, capfd: pytest.CaptureFixture[str]
+) -> None:
+    server.status = status
+    records = [{"step": 5, "train/loss": 1.0}]
+    for name in ("a", "b"):
+        WandbRun(tmp_path / name, name, WandbOptions(), CONFIG, "sweep", records).finish("finished", {})
     wait_for_uploads()
     (line,) = capfd.readouterr().err.splitlines()
-    assert line.startswith("warning: W&B cannot be reached, runs stay offline until `wandb sync`: ")
+    assert line == f"warning: W&B lacks part of 2 runs (a, b); the same command sends it: {server.url} {reason}"
     for name in ("a", "b"):
         assert [row["train/loss"] for row in inspect(tmp_path / name).history] == [1.0]
-    wandb.teardown()
+    server.status = 200
+    tracking._ask.cache_clear()
+    assert is_unsent(tmp_path / "a", WandbOptions())
+    WandbRun(tmp_path / "a", "a", WandbOptions(), CONFIG, "sweep", records).finish("finished", {})
+    wait_for_uploads()
+    assert [run.state for run in server.runs.values()] == ["finished"]
+
+
+def test_charts_that_fail_cost_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(tracking, "heatmap", lambda *_: 1 / 0)
+    run = WandbRun(tmp_path, "trial", OFFLINE, CONFIG, "sweep", [{"step": 5, "train/loss": 1.0}])
+    run.finish("finished", {"test/loss": 2.0}, [record(0)], STATE)
+    written = inspect(tmp_path)
+    assert [row["train/loss"] for row in written.history] == [1.0]
+    assert {"status": "finished", "test/loss": 2.0}.items() <= functools.reduce(
+        lambda all, entry: all | entry.get("update", {}), written.of("summary"), {}
+    ).items()
+    assert written.of("exit") and "the charts cannot be drawn" in capfd.readouterr().err
 
 
 def test_a_failure_of_w_and_b_is_told_once_and_ends_no_training(
@@ -298,8 +374,7 @@ def test_a_failure_of_w_and_b_is_told_once_and_ends_no_training(
     for name in ("a", "b"):
         run = WandbRun(tmp_path / name, name, OFFLINE, CONFIG, "sweep")
         run.log(0, {"train/loss": 1.0})
-        run.gradient_flow([record(0)], STATE)
-        run.finish("finished", {})
+        run.finish("finished", {}, [record(0)], STATE)
     assert capfd.readouterr().err == "warning: W&B failed, training continues without it: no such service\n"
 
 

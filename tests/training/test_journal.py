@@ -10,6 +10,7 @@ import pytest
 
 from research.probes.gradient_flow import summarize
 from research.tasks.task import Evaluation
+from research.tracking.wandb import WandbRun
 from research.training import checkpoint
 from research.training.journal import Journal
 from research.training.result import PackResult
@@ -264,17 +265,14 @@ def test_w_and_b_gets_the_backend_the_weights_the_run_that_was_the_start_and_the
 ):
     calls: dict[str, Any] = {}
 
-    class Recorder:
+    class Recorder(WandbRun):
         def __init__(self, *args: Any) -> None:
             calls["config"] = args[3]
 
         def log(self, step: int, metrics: Any) -> None: ...
 
-        def gradient_flow(self, records: Any, profile: str) -> None:
-            calls["profile"] = profile
-
-        def finish(self, status: str, summary: Any) -> None:
-            calls["summary"] = summary
+        def finish(self, status: str, summary: Any, gradient_flow: Any = (), profile: str = "") -> None:
+            calls.update(summary=summary, profile=profile)
 
     monkeypatch.setattr("research.training.journal.WandbRun", Recorder)
     journal = Journal(trials[:1], [Start(0, None, 1, origin={"run": "old", "step": 8})], Stopwatch(0))

@@ -1,0 +1,175 @@
+"""A server of W&B that fails, and commands that are killed: in the end W&B has each row of metrics.jsonl once.
+
+The server is on loopback. It answers with an error, late or never, from the start or midway through training. The
+command completes nevertheless; when the server is back, the same command sends what it lacks.
+"""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from wandb.util import get_core_path
+
+from drills.commands import Process, run, train_args
+from drills.count import Count
+from drills.kills import CLOCK
+from drills.wandb_server import Server
+from research.tracking import wandb as tracking
+from research.tracking.strict_json import decode
+
+KILLS = (2, 20)
+STEPS = 3000
+CHARTS = ("gradient/time_profile_table", "gradient/heatmap")
+FAULTS: dict[str, tuple[int, float]] = {
+    "500": (500, 0.0),
+    "429": (429, 0.0),
+    "401": (401, 0.0),
+    "2 s an answer": (200, 2.0),
+    "no answer": (200, 600.0),
+}
+"""Status and seconds of every answer."""
+PATIENCE = {
+    "WANDB_INIT_TIMEOUT": "6",
+    "WANDB_FINISH_TIMEOUT": "6",
+    "WANDB_X_FILE_STREAM_TRANSMIT_INTERVAL": "1",
+}
+"""Short waits, and uploads every second instead of every 15."""
+LOGIN = {"WANDB_API_KEY": "0" * 40, "WANDB_MODE": "online"}
+
+
+def drill(full: bool, rng: random.Random, place: Path) -> Iterator[Count]:
+    """Kill commands offline and online, and let the server fail."""
+    tracking.ANSWER_SECONDS = 6.0
+    run(command(place / "compiled"), place / "compiled")
+    whole = run(command(place / "whole"), place / "whole")
+    for name, killed in {"killed offline": offline, "killed online": online}.items():
+        count = Count(f"uploads: {name}")
+        for number in range(KILLS[full]):
+            sent = (signal.SIGKILL, signal.SIGTERM)[number % 2]
+            folder = place / f"{name.split()[1]}_{number}"
+            moment = rng.uniform(0.3, 1.0) * whole.seconds
+            fault = killed(folder, sent, moment)
+            count.add("complete", fault and f"{sent.name} after {moment:.2f} s: {fault}")
+        yield count
+    for name, (status, seconds) in FAULTS.items():
+        count = Count(f"uploads: {name}")
+        for moment in (0.0, 0.7 * whole.seconds) if full else (0.5 * whole.seconds,):
+            folder = place / f"{name.replace(' ', '_')}_{moment > 0}"
+            fault = failing(folder, status, seconds, moment)
+            count.add("complete", fault and f"after {moment:.2f} s: {fault}")
+        yield count
+
+
+def command(folder: Path) -> Sequence[str]:
+    """Return a command that saves often; W&B's mode is that of the environment."""
+    return train_args(folder, training__steps=STEPS, training__checkpoint_seconds=0.3, wandb__mode="auto")
+
+
+def offline(folder: Path, sent: int, moment: float) -> str:
+    """Kill an offline run, resume it, and return what is wrong with its folder."""
+    with environment(WANDB_MODE="offline"):
+        kill(folder, sent, moment)
+        again = run(command(folder), folder)
+    if again.code:
+        return f"{again.code} {again.err[-300:]}"
+    files = [*folder.rglob("*.wandb")]
+    if len(files) != 1:
+        return f"{len(files)} files: {files}"
+    words = [get_core_path(), "leet", "inspect", "--no-observability", "--json", "--run-file", str(files[0])]
+    text = subprocess.run([*words, str(files[0].parents[1])], capture_output=True, check=True, text=True).stdout
+    records = [json.loads(line) for line in text.splitlines()]
+    return compare(folder, [record["history"]["item"] for record in records if record["type"] == "history"])
+
+
+def online(folder: Path, sent: int, moment: float) -> str:
+    """Kill an online run, resume it, and return what is wrong on the server."""
+    with Server() as server, environment(WANDB_BASE_URL=server.url, **LOGIN, **PATIENCE):
+        kill(folder, sent, moment)
+        print(
+            f"  {signal.Signals(sent).name}: {[len(served.rows) for served in server.runs.values()]} rows on the server"
+        )
+        again = run(command(folder), folder)
+        return f"{again.code} {again.err[-300:]}" if again.code else on_server(folder, server)
+
+
+def failing(folder: Path, status: int, seconds: float, moment: float) -> str:
+    """Let the server fail from a moment on, and return what is wrong on it after it is back."""
+    with Server() as server, environment(WANDB_BASE_URL=server.url, **LOGIN, **PATIENCE):
+        process = Process(command(folder), folder)
+        time.sleep(moment)
+        server.status, server.seconds = status, seconds
+        ended = process.wait()
+        rows = [len(served.rows) for served in server.runs.values()]
+        print(f"  {status} from {moment:.1f} s: {ended.code} in {ended.seconds:.0f} s, {rows} rows: {last(ended.err)}")
+        if ended.code:
+            return f"{ended.code} {ended.err[-300:]}"
+        server.status, server.seconds = 200, 0.0
+        again = run(command(folder), folder)
+        return f"{again.code} {again.err[-300:]}" if again.code else on_server(folder, server)
+
+
+def kill(folder: Path, sent: int, moment: float) -> None:
+    """Start the command and kill it."""
+    process = Process(command(folder), folder)
+    time.sleep(moment)
+    process.kill(sent)
+    process.wait()
+
+
+def on_server(folder: Path, server: Server) -> str:
+    """Return what is wrong with the only run on the server."""
+    if len(server.runs) != 1:
+        return f"{len(server.runs)} runs"
+    (served,) = server.runs.values()
+    if (served.state, served.summary.get("status")) != ("finished", "finished"):
+        return f"state {served.state}, status {served.summary.get('status')}"
+    return compare(folder, served.rows)
+
+
+def compare(folder: Path, rows: Sequence[dict[str, Any]]) -> str:
+    """Return how rows differ from those of metrics.jsonl, and whether charts are missing."""
+    (path,) = folder.rglob("metrics.jsonl")
+    expected: dict[int, dict[str, Any]] = {}
+    for line in path.read_text().splitlines():
+        record = json.loads(line)
+        expected.setdefault(record.pop("step"), {}).update(decode(record))
+    if (steps := [row["_step"] for row in rows]) != [*expected]:
+        return f"{len(steps)} rows for {len(expected)} steps, {len(set(steps))} different ones"
+    if not all(any(key.startswith(chart) for key in rows[-1]) for chart in CHARTS):
+        return "no charts"
+    for row, record in zip(rows, expected.values(), strict=True):
+        got = {key: number(value) for key, value in row.items() if not key.startswith(("_", *CHARTS))}
+        if different := [key for key in {**got, **record} if key not in CLOCK and got.get(key) != record.get(key)]:
+            return f"step {row['_step']}: {different}"
+    return ""
+
+
+def number(value: Any) -> Any:
+    """Return a number that W&B writes as a word, such as "Infinity"."""
+    return float(value) if isinstance(value, str) else value
+
+
+def last(text: str) -> str:
+    """Return the last warning."""
+    return ([line for line in text.splitlines() if "warning" in line] or [""])[-1][:250]
+
+
+class environment:  # noqa: N801
+    """Set variables in a `with` block."""
+
+    def __init__(self, **variables: str) -> None:
+        self._variables = variables
+
+    def __enter__(self) -> None:
+        self._before = dict(os.environ)
+        os.environ.update(self._variables)
+
+    def __exit__(self, *_: object) -> None:
+        os.environ.clear()
+        os.environ.update(self._before)
