@@ -325,6 +325,10 @@ def test_rows_that_the_server_lacks_are_sent_when_the_run_is_resumed(tmp_path: P
     assert {"gradient/heatmap", "gradient/time_profile_table"} <= set(served.rows[-1])
     assert (served.summary["status"], served.summary["test/loss"], served.state) == ("finished", "NaN", "finished")
     assert not is_unsent(tmp_path, WandbOptions())
+    again = WandbRun(tmp_path, "trial", WandbOptions(), CONFIG, "sweep", records)
+    again.finish("finished", {"test/loss": 1.0}, [record(0)], STATE)
+    wait_for_uploads()
+    assert len(served.rows) == 4 and served.summary["test/loss"] == 1.0
 
 
 @pytest.mark.parametrize(
