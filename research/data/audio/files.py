@@ -1,4 +1,4 @@
-"""Audio files to arrays: wav, flac or ogg of any rate; the mean of all channels.
+"""Audio files to arrays: wav, flac, ogg or mp3 of any rate; the mean of all channels.
 
 Samples are floats; full scale is 1. What cannot be speech is refused in one line that names the file and the fault: an
 empty file, silence, channels that cancel one another, samples that are not finite, and what is too short or too long.
@@ -16,7 +16,7 @@ from jaxtyping import Float32, Int16
 
 from research.errors import UserError
 
-FORMATS = ("WAV", "WAVEX", "RF64", "FLAC", "OGG")
+FORMATS = ("WAV", "WAVEX", "RF64", "FLAC", "OGG", "MP3")
 RATES = (4000, 192_000)
 """Samples a second that a file may have."""
 MIN_SECONDS, MAX_SECONDS = 0.05, 60.0
@@ -31,9 +31,11 @@ STREAM_SIZE = 2**31 - 2**16
 """Size in the header of a wav file that was written before its length was known, or more."""
 UNKNOWN_FRAMES = 2**62
 """What libsndfile takes for the length of a FLAC stream whose header does not say it, or more."""
+MP3_FRAME = 576
+"""An mp3 frame has this many samples or twice as many: reading that ends within one ends at a wrong estimate."""
 OGG_PAGE = 27 + 255 + 255 * 255
 """Most bytes of a page."""
-ALLOWED = "must be a wav, flac or ogg file"
+ALLOWED = "must be a wav, flac, ogg or mp3 file"
 
 Audio = Float32[np.ndarray, " N"]
 
@@ -73,6 +75,18 @@ def load_audio(path: str | Path, sample_rate: int) -> Audio:
     return resample(mono, file_rate, sample_rate)
 
 
+def duration(path: str | Path) -> float:
+    """Return the seconds of a file, of a long one of unknown length just more than is allowed.
+
+    Raises:
+        OSError, soundfile.LibsndfileError: if it cannot be read.
+    """
+    with Path(path).open("rb", buffering=0) as file, _open(file) as opened:
+        rate = opened.samplerate
+        unknown = isinstance(opened, _Stream)
+        return (len(opened.read(int(MAX_SECONDS * rate) + 1)) if unknown else opened.frames) / rate
+
+
 def resample(
     samples: Float32[np.ndarray, " N"] | Int16[np.ndarray, " N"], rate: int, new_rate: int
 ) -> Float32[np.ndarray, " R"]:
@@ -85,7 +99,7 @@ def resample(
 
 
 class _Stream(soundfile.SoundFile):
-    """A file that is read from its beginning to its end only."""
+    """A file of unknown length, read from its beginning to its end only."""
 
     def seekable(self) -> bool:
         return False
@@ -93,23 +107,32 @@ class _Stream(soundfile.SoundFile):
 
 def _open(file: FileIO) -> soundfile.SoundFile:
     """Open a file by its descriptor: where libsndfile reads by Python's functions, their errors are printed."""
+    estimated = not _tells_frames(file)
     opened = soundfile.SoundFile(file.fileno(), closefd=False)
-    if opened.frames < UNKNOWN_FRAMES:
+    if opened.frames < UNKNOWN_FRAMES and not (estimated and opened.format == "MP3"):
         return opened
     opened.close()
     file.seek(0)
     return _Stream(file.fileno(), closefd=False)
 
 
+def _tells_frames(file: FileIO) -> bool:
+    """Tell whether an mp3 file begins with the number of its frames; libsndfile estimates it otherwise."""
+    head = file.read(10)
+    tag = 10 + sum(byte << 7 * place for place, byte in enumerate(head[:5:-1])) if head.startswith(b"ID3") else 0
+    file.seek(tag)
+    first_frame = file.read(200)
+    file.seek(0)
+    return b"Xing" in first_frame or b"Info" in first_frame
+
+
 def _samples(path: str | Path, opened: soundfile.SoundFile) -> np.ndarray:
     """Return all samples, [N, channels], of a file whose header promises what is allowed."""
-    rate, promised = opened.samplerate, opened.frames
+    rate, promised = opened.samplerate, 0 if isinstance(opened, _Stream) else opened.frames
     if opened.format not in FORMATS:
         raise UserError(f"{path}: is of the format {opened.format}; {ALLOWED}")
     if not RATES[0] <= rate <= RATES[1]:
         raise UserError(f"{path}: has {rate} samples a second; must be between {RATES[0]} and {RATES[1]}")
-    if promised >= UNKNOWN_FRAMES:
-        promised = 0
     most = int(MAX_SECONDS * rate)
     samples = opened.read(most + 1, dtype="float32", always_2d=True) if promised <= most else None
     if samples is None or len(samples) > most:
@@ -117,6 +140,8 @@ def _samples(path: str | Path, opened: soundfile.SoundFile) -> np.ndarray:
         raise UserError(f"{path}: {duration}; must be at most {MAX_SECONDS:g} s: cut it into sentences")
     if not len(samples):
         raise UserError(f"{path}: holds no samples; must last at least {MIN_SECONDS:g} s")
+    if not promised and len(samples) == opened.frames and opened.frames % MP3_FRAME:
+        raise UserError(f"{path}: is an mp3 file of a variable bit rate without its length; must have it (Xing header)")
     if len(samples) < promised or _is_cut(opened):
         raise _cut_off(path, len(samples) / rate)
     if len(samples) < MIN_SECONDS * rate:

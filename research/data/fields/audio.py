@@ -16,7 +16,7 @@ from research.data.audio import augment, concatenation, features
 from research.data.audio.augment import SpeechOptions
 from research.data.audio.features import Statistics
 from research.data.audio.field import AudioField
-from research.data.audio.files import load_audio, resample
+from research.data.audio.files import duration, load_audio, resample
 from research.data.fields.field_options import as_number
 from research.data.fields.files import FileInput, opened
 from research.errors import UserError, first_line
@@ -81,8 +81,7 @@ class AudioInput(FileInput, SpeechOptions):
         if isinstance(value, tuple):
             return len(value[0]) / value[1]
         with _reading(value):
-            info = soundfile.info(opened(value))
-        return info.frames / info.samplerate
+            return duration(value) if isinstance(value, str) else soundfile.info(opened(value)).duration
 
     def steps(self, value: Value) -> int:
         return max(1, int(self.seconds(value) * 1000 / self.hop_ms + 0.5))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from research.data.audio.files import load_audio, resample
+from research.data.audio.files import duration, load_audio, resample
 from research.errors import UserError
 
 RATE = 8000
@@ -32,6 +32,7 @@ def written(path: Path, samples: np.ndarray, rate: int, **settings: Any) -> Path
         ("a.flac", 48000, {}, 1e-3),
         ("a.ogg", 16000, {}, 3e-2),
         ("a.ogg", 48000, {"format": "OGG", "subtype": "OPUS"}, 3e-2),
+        ("a.mp3", 48000, {}, 3e-2),
         ("no_ending", 11025, {"format": "WAV"}, 1e-3),
     ],
 )
@@ -48,6 +49,25 @@ def test_a_flac_stream_of_unknown_length_is_read_to_its_end(tmp_path):
     known = written(tmp_path / "a.flac", tone(RATE), RATE)
     expected = load_audio(known, RATE)
     np.testing.assert_array_equal(load_audio(untold(known), RATE), expected)
+
+
+def untagged(path: Path) -> bytes:
+    """An mp3 file without its first frame, which says how many there are."""
+    content = path.read_bytes()
+    return content[content.index(content[:2], 4) :]
+
+
+def test_an_mp3_file_whose_length_is_only_estimated_is_read_to_its_end(tmp_path):
+    """As ffmpeg writes it into a pipe, which Common Voice does."""
+    path = written(tmp_path / "a.mp3", tone(44100), 44100, bitrate_mode="CONSTANT", compression_level=0.8)
+    tag, content, whole = b"ID3\4\0\0\0\0\1\2" + bytes(130), path.read_bytes(), untagged(path)
+    for start in b"", tag:
+        path.write_bytes(start + whole + b"TAG" + bytes(125))
+        expected = soundfile.info(path).duration
+        assert duration(path) == pytest.approx(len(load_audio(path, RATE)) / RATE, abs=1e-3)
+        assert 0.5 < duration(path) < expected
+        path.write_bytes(start + content)
+        assert duration(path) == 0.5 and len(load_audio(path, RATE)) == 4000
 
 
 def test_a_constant_offset_makes_no_click_at_another_rate(tmp_path):
@@ -89,6 +109,11 @@ def without_last_page(path: Path) -> Path:
     return path
 
 
+def without_length(path: Path) -> Path:
+    path.write_bytes(untagged(path))
+    return path
+
+
 def untold(path: Path) -> Path:
     """A flac file as one that was written into a pipe: its header does not say how long it is."""
     content = bytearray(path.read_bytes())
@@ -113,7 +138,9 @@ def faulty(kind: str, folder: Path) -> Path:
         "folder": lambda: folder,
         "empty": lambda: cut(written(folder / "empty.wav", noise, RATE), 0),
         "text": lambda: folder / "text.wav",
-        "mp3": lambda: written(folder / "a.mp3", noise, RATE),
+        "aiff": lambda: written(folder / "a.aiff", noise, RATE),
+        "mp3": lambda: cut(written(folder / "a.mp3", noise, RATE), 0.5),
+        "variable mp3": lambda: without_length(written(folder / "a.mp3", np.r_[noise, noise / 99], 44100)),
         "flac": lambda: cut(written(folder / "a.flac", noise, RATE), 0.5),
         "ogg": lambda: cut(written(folder / "a.ogg", noise, RATE), 0.5),
         "end of ogg": lambda: cut(written(folder / "a.ogg", np.tile(noise, 8), RATE), 0.998),
@@ -140,18 +167,20 @@ def faulty(kind: str, folder: Path) -> Path:
 @pytest.mark.parametrize(
     ("kind", "fault", "allowed"),
     [
-        ("missing", "No such file", "wav, flac or ogg"),
-        ("folder", "Is a directory", "wav, flac or ogg"),
-        ("empty", "is empty", "wav, flac or ogg"),
-        ("text", "is no sound", "wav, flac or ogg"),
-        ("mp3", "is of the format MP3", "wav, flac or ogg"),
-        ("flac", "is damaged or cut off", "wav, flac or ogg"),
+        ("missing", "No such file", "wav, flac, ogg or mp3"),
+        ("folder", "Is a directory", "wav, flac, ogg or mp3"),
+        ("empty", "is empty", "wav, flac, ogg or mp3"),
+        ("text", "is no sound", "wav, flac, ogg or mp3"),
+        ("aiff", "is of the format AIFF", "wav, flac, ogg or mp3"),
+        ("mp3", "is cut off after", "must be whole"),
+        ("variable mp3", "of a variable bit rate without its length", "must have it"),
+        ("flac", "is damaged or cut off", "wav, flac, ogg or mp3"),
         ("ogg", "(is cut off|holds no samples)", ""),
         ("end of ogg", "is cut off after", "must be whole"),
         ("ogg of one page less", "is cut off after", "must be whole"),
         ("long stream", "lasts longer", "at most 60 s"),
         ("wav", "is cut off after 0.50 s", "must be whole"),
-        ("header", "is no sound", "wav, flac or ogg"),
+        ("header", "is no sound", "wav, flac, ogg or mp3"),
         ("0 Hz", "its header gives no rate", "between 4000 and 192000"),
         ("100 Hz", "has 100 samples a second", "between 4000 and 192000"),
         ("silence", "has an amplitude of 0 of full scale", "at least 0.001"),
