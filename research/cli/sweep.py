@@ -9,6 +9,7 @@ from pathlib import Path
 
 from research.cli.parser import parse_command
 from research.cli.train import warn_of_finished, writable
+from research.config.naming import name_in_wandb
 from research.errors import visible
 from research.options import require
 from research.sweep import spec
@@ -47,7 +48,8 @@ def run(args: Sequence[str]) -> None:
         print(f"warning: {line}", file=sys.stderr)
     from research.training.trainer import train_trials  # imports wandb and orbax, which `--help` does not need
 
-    results = train_trials(sweep.trials, directory, rerun=options.rerun, restart=options.restart)
+    trials = name_in_wandb(sweep.trials)
+    results = train_trials(trials, directory, rerun=options.rerun, restart=options.restart)
     for result in results:
         if result.divergence:
             print(f"{result.name}: {result.divergence}")

@@ -7,13 +7,14 @@ trials never share a name, and the same command finds its directory again.
 import hashlib
 import json
 import unicodedata
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from research.config.config import Config
 from research.config.flags import config_of
 from research.config.flat import find_option
-from research.options import LABELS, NEUTRAL_KEYS
+from research.options import LABELS, NEUTRAL_KEYS, flatten
 
 RUN_KEYS = ("resume_from", "init_from")
 """Keys whose value is the path of a run."""
@@ -39,9 +40,25 @@ def name_config(config: Config, keys: Collection[str]) -> NamedConfig:
     named = (key for key in keys if key != "experiment" and not key.startswith(NEUTRAL_KEYS))
     options = {key: option for key in named if (option := find_option(config, key))}
     values = {key: option.value for key, option in options.items()}
-    words = [_word(key, values[key]) for key in sorted(options, key=lambda key: (_place(key), options[key].place))]
-    label = "-".join(_safe(word).lstrip(".") for word in words if word) or "default"
+    places = {key: (_place(key), option.place) for key, option in options.items()}
+    label = _label({key: values[key] for key in sorted(options, key=places.__getitem__)})
     return NamedConfig(f"{_cut(label)}-{_id([config.experiment, values])}", config)
+
+
+def name_in_wandb(trials: Sequence[NamedConfig]) -> list[NamedConfig]:
+    """Return the trials with a `wandb.run_name` that says what varies among them, unless they have one."""
+    flat = [flatten(trial.config) for trial in trials]
+    keys = [key for key in dict.fromkeys(key for options in flat for key in options) if key != "experiment"]
+    keys = [key for key in keys if not key.startswith(NEUTRAL_KEYS)]
+    varied = [key for key in keys if len({repr(options.get(key)) for options in flat}) > 1]
+    if not varied:
+        return list(trials)
+    named = []
+    for (name, config), options in zip(trials, flat, strict=True):
+        label = _cut(_label({key: options[key] for key in sorted(varied, key=_place) if key in options}))
+        wandb = replace(config.wandb, run_name=config.wandb.run_name or f"{label}-{run_id(name)}")
+        named.append(NamedConfig(name, replace(config, wandb=wandb)))
+    return named
 
 
 def folder_name(name: str) -> str:
@@ -64,6 +81,11 @@ def _place(key: str) -> int:
     if key in LABELS:
         return LABELS.index(key)
     return 5 if key == "seed" else 3 if key.startswith("task.") else 4
+
+
+def _label(values: Mapping[str, Any]) -> str:
+    words = [_word(key, value) for key, value in values.items()]
+    return "-".join(_safe(word).lstrip(".") for word in words if word) or "default"
 
 
 def _word(key: str, value: Any) -> str:

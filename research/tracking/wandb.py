@@ -69,6 +69,8 @@ class WandbOptions:
     """Project of the run; empty: that of WANDB_PROJECT, or else recurrent-research."""
     entity: str = ""
     """User or team that owns the project; empty: that of WANDB_ENTITY, or else the default entity of the login."""
+    run_name: str = ""
+    """Name of the run; empty: what varies in the sweep, that of WANDB_NAME, or else that of the run directory."""
     group: str = ""
     """Group of the run; empty: that of WANDB_RUN_GROUP, or else the name of the sweep or experiment."""
     tags: str = ""
@@ -232,7 +234,7 @@ class WandbRun:
             project=options.project or os.environ.get("WANDB_PROJECT") or "recurrent-research",
             entity=options.entity or None,
             dir=self._folder.parent,
-            name=os.environ.get("WANDB_NAME") or self.name,
+            name=options.run_name or os.environ.get("WANDB_NAME") or self.name,
             group=options.group or os.environ.get("WANDB_RUN_GROUP") or self._group,
             job_type=os.environ.get("WANDB_JOB_TYPE") or "train",
             tags=[tag.strip() for tag in options.tags.split(",") if tag.strip()] or None,
@@ -273,14 +275,18 @@ def wait_for_uploads(show: Callable[[str], None] = lambda line: None, most: floa
     _runs.clear()
     try:
         while (waiting := [run for run in runs if run.last and not run.last.done()]) and time.monotonic() < end:
-            show(f"uploading {len(waiting)} runs to W&B; Ctrl-C stops that, and the same command sends the rest")
+            show(f"uploading {_runs_of(waiting)} to W&B; Ctrl-C stops that, and the same command sends the rest")
             concurrent.futures.wait([run.last for run in waiting if run.last], min(1.0, end - time.monotonic()))
     finally:
         unsent = [run for run in runs if run.failure or (run.last and not run.last.done())]
         if unsent and most == math.inf:
             reason = next((f": {run.failure}" for run in unsent if run.failure), "")
-            names = ", ".join(run.name for run in unsent[:3]) + (", …" if unsent[3:] else "")
-            _warn(f"W&B lacks part of {len(unsent)} runs ({names}); the same command sends it{reason}")
+            names = ", ".join(run.name for run in unsent[:2]) + (", …" if unsent[2:] else "")
+            _warn(f"W&B lacks part of {_runs_of(unsent)} ({names}); the same command sends it{reason}")
+
+
+def _runs_of(runs: Sequence[WandbRun]) -> str:
+    return "1 run" if len(runs) == 1 else f"{len(runs)} runs"
 
 
 def time_profile(records: Sequence[Mapping[str, Any]], profile: str) -> Any:

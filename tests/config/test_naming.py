@@ -5,7 +5,7 @@ import re
 import pytest
 
 from research.config.flags import read_flags
-from research.config.naming import folder_name, name_trial
+from research.config.naming import folder_name, name_in_wandb, name_trial
 
 
 def trial_name(*args: str, experiment: str = "gradient_norms") -> str:
@@ -86,3 +86,19 @@ def test_two_sweeps_never_share_a_folder():
     assert len(set(folders)) == len(names)
     assert not any(folder.startswith((".", "-")) for folder in folders)
     assert not set("".join(folders)) & set("/ ,=$()\n\\:*?\"<>|'&;")
+
+
+def test_runs_in_w_and_b_are_named_by_what_varies():
+    fixed = {
+        "task.name": "adding",
+        "task.length": "8",
+        "cell.name": "rnn",
+        "training.batch_size": "4",
+        "training.log_every": "10",
+    }
+    trials = [name_trial("gradient_norms", fixed | {"seed": str(seed)}) for seed in range(2)]
+    trials.append(name_trial("gradient_norms", fixed | {"seed": "2", "wandb.run_name": "mine"}))
+    named = name_in_wandb(trials)
+    ids = [trial.name.rpartition("-")[2] for trial in trials]
+    assert [trial.config.wandb.run_name for trial in named] == [f"seed0-{ids[0]}", f"seed1-{ids[1]}", "mine"]
+    assert [trial.name for trial in named] == [trial.name for trial in trials]

@@ -9,7 +9,9 @@ from pathlib import Path
 import jax
 import numpy as np
 import pytest
+import wandb
 
+from drills.wandb_server import Server
 from research.config.config import Config
 from research.errors import UserError
 from research.recurrence.kernels import cudnn
@@ -90,6 +92,32 @@ def resumed(tmp_path_factory) -> tuple[Sweep, Sweep]:
     assert before == {"rnn0": ["2", "4"], "rnn1": ["2"]}
     assert record_lines(directory / "rnn1", "metrics") == [2, 4]  # beyond its checkpoint: to be written again
     return train(directory, ["rnn0", "rnn1", "rnn2"]), train(directory, ["rnn0", "rnn1", "rnn2"])
+
+
+def test_what_w_and_b_lacks_of_a_finished_trial_is_sent_by_the_same_command(tmp_path, monkeypatch):
+    def train_with(mode):
+        return train_trials([("t", of(wandb__mode=mode))], tmp_path)[0]
+
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("WANDB_API_KEY", "0" * 40)
+    assert not train_with("offline").skipped
+    with Server() as server:
+        wandb.teardown()
+        monkeypatch.setenv("WANDB_BASE_URL", server.url)
+        assert train_with("online").skipped
+        (served,) = server.runs.values()
+        assert [row["_step"] for row in served.rows] == [2, 4, 6, 8]
+        assert (served.state, served.summary["status"]) == ("finished", "finished")
+        assert served.config["cell"]["value"]["name"] == "gru"
+        num_requests = len(server.requests)
+        train_with("online")
+        assert len(server.requests) == num_requests
+        wandb.teardown()
+        monkeypatch.setenv("WANDB_SWEEP_ID", "sweepid1")  # an agent has started another run for the same trial
+        monkeypatch.setenv("WANDB_RUN_ID", "agentrun")
+        train_with("online")
+        assert [row["_step"] for row in server.runs["agentrun"].rows] == [2, 4, 6, 8]
+        wandb.teardown()
 
 
 def test_a_program_is_compiled_once_to_initialize_once_to_train_and_once_to_predict(straight):
