@@ -2,6 +2,7 @@
 
 import functools
 import math
+import re
 from pathlib import Path
 from typing import Any
 
@@ -138,6 +139,15 @@ def test_the_sweep_of_gradient_norms_is_every_setting_with_every_variant_and_thr
         (setting, variant, seed) for setting in declared.settings for variant in declared.variants for seed in range(3)
     ]
     assert [(config.setting, config.variant, config.seed) for config in configs] == asked
+
+
+@pytest.mark.parametrize("path", SWEEPS, ids=lambda path: path.stem)
+def test_a_sweep_names_the_first_score_of_its_table_as_the_metric(path):
+    metric = yaml.safe_load(path.read_text())["metric"]
+    columns = experiment.load(path.stem).columns
+    expected = next(column.key for column in columns if column.key.startswith("test/"))
+    assert metric["name"].replace("validation/", "test/") == expected
+    assert metric["goal"] == ("minimize" if {"error", "loss"} & set(re.split("[/_]", expected)) else "maximize")
 
 
 def test_a_grid_is_all_combinations_the_last_parameter_changing_fastest(read):
