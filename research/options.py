@@ -61,7 +61,8 @@ def require_default(options: Any, section: str, name: str, used: bool, by: str) 
     """
     (default,) = (item.default for item in dataclasses.fields(options) if item.name == name)
     value = getattr(options, name)
-    require(used or value == default, f"{section}.{name}", value, f"{default}, as {by} does not use it")
+    shown = default if str(default).strip() else repr(default)
+    require(used or value == default, f"{section}.{name}", value, f"{shown}, as {by} does not use it")
 
 
 def find_class(registry: Mapping[str, type[OptionsT]], name: str, key: str) -> type[OptionsT]:

@@ -172,7 +172,7 @@ class Dataset(CorpusTask):
             order = {"task.input.time": self.input.time} if self.input.time else {}
             for rows in tables.values():
                 check_columns(rows, self.source, {"task.input.id": by, **order})
-            grouped = {split: group(rows, by, self.input.time, Path(self.source)) for split, rows in tables.items()}
+            grouped = {split: group(rows, by, self.input.time, self.fields.skip) for split, rows in tables.items()}
             tables = grouped
         if isinstance(self.input, TextInput) and (tags := self.input.tags_column):
             check_columns(next(iter(tables.values())), self.source, {"task.input.tags_column": tags})

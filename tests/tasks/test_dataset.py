@@ -341,6 +341,30 @@ def test_a_path_outside_of_the_folder_is_refused(tmp_path):
         _ = task.splits
 
 
+@pytest.mark.parametrize(
+    ("column", "value", "fault"),
+    [
+        (3, "nan", r"series.csv:{line}: column y at step {step} is 'nan'; must be finite"),
+        (
+            4,
+            "z",
+            r"series.csv:{line}: column class has different values \('.', 'z'\); must be one for the whole series",
+        ),
+    ],
+)
+def test_a_fault_in_a_series_names_the_row_of_its_step_and_the_column(tmp_path, column, value, fault):
+    task = sources.create("series", tmp_path)
+    path = tmp_path / "series.csv"
+    lines = path.read_text().split("\n")
+    number = next(number for number, line in enumerate(lines) if line.startswith("7,2,"))
+    fields = lines[number].split(",")
+    fields[column] = value
+    lines[number] = ",".join(fields)
+    path.write_text("\n".join(lines))
+    with pytest.raises(UserError, match=fault.format(line=number + 1, step=3)):
+        _ = task.splits
+
+
 def test_skipped_rows_are_counted_and_told(tmp_path, capsys):
     task = written(tmp_path, TSV + "new\t\n" + "more\t\n" + "one\n" + "a\tb\tc\n", on_error="skip")
     splits = task.splits
@@ -402,7 +426,7 @@ def test_words_that_training_does_not_have_are_unknown_and_not_refused(tmp_path)
 
 
 def test_a_metric_of_another_target_is_refused():
-    with pytest.raises(UserError, match="task.metrics=accuracy: must be of cer, wer, bleu, chrf, exact_match"):
+    with pytest.raises(UserError, match="task.metrics=accuracy: must be of cer, wer, .*, as the target is text"):
         Dataset(metrics="accuracy")
     with pytest.raises(UserError, match="task.long_input=5: must be 0, as task.target.name=label does not use it"):
         Dataset(long_input=5, target=TARGETS["label"]())

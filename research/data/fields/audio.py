@@ -72,7 +72,10 @@ class AudioInput(FileInput, SpeechOptions):
         rate = row.get(self.rate, self.rate) or next((row[name] for name in RATES if name in row), None)
         if rate is None:
             raise ValueError("is an array; task.input.rate must say its samples a second")
-        return np.asarray(value), as_number(rate)
+        samples = np.asarray(value)
+        if samples.dtype.kind not in "iuf":
+            raise ValueError(f"is {value!r:.40}; must be samples")
+        return samples, as_number(rate)
 
     def seconds(self, value: Value) -> float:
         """Return the duration of a value; raises UserError if it is a file that cannot be read."""

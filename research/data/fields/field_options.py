@@ -128,6 +128,16 @@ class TargetOptions(FieldOptions):
         """
 
 
+class StepError(ValueError):
+    """What is wrong with a value, at a step of a series."""
+
+    def __init__(self, fault: str, step: int = 0, column: str = "") -> None:
+        super().__init__(fault)
+        self.step = step
+        self.column = column
+        """The column, of several; empty: all."""
+
+
 def scalar(value: Any) -> Any:
     """Return the value of a series of equal values, or the value itself.
 
@@ -136,9 +146,10 @@ def scalar(value: Any) -> Any:
     """
     if not isinstance(value, list | tuple):
         return value
-    if any(item != value[0] for item in value):
-        other = next(item for item in value if item != value[0])
-        raise ValueError(f"has different values ({value[0]!r:.20}, {other!r:.20}); must be one for the whole series")
+    for step, other in enumerate(value):
+        if other != value[0]:
+            both = f"{value[0]!r:.20}, {other!r:.20}"
+            raise StepError(f"has different values ({both}); must be one for the whole series", step)
     return value[0]
 
 
@@ -163,7 +174,7 @@ def as_number(value: Any) -> float:
     """
     try:
         number = float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise ValueError(f"is {value!r:.40}; must be a number") from None
     if not abs(number) <= np.finfo(np.float32).max:
         raise ValueError(f"is {value!r:.40}; must be finite")

@@ -16,7 +16,7 @@ from research.options import require
 def _in_order(names: set[str]) -> tuple[str, ...]:
     """Return the names of classes in the order of numbers, where they are such, or else of letters."""
     try:
-        return tuple(sorted(names, key=float))
+        return tuple(sorted(sorted(names), key=float))
     except ValueError:
         return tuple(sorted(names))
 

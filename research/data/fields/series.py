@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from research.batch import InputKind
-from research.data.fields.field_options import InputOptions, as_number
+from research.data.fields.field_options import InputOptions, StepError, as_number
 from research.data.numbers import Standardized
 from research.options import require
 
@@ -32,7 +32,7 @@ class SeriesInput(InputOptions):
         require(bool(self.id or not self.time), "task.input.time", self.time, "empty without task.input.id")
 
     def read(self, row: Mapping[str, Any], columns: Sequence[str], folder: Path) -> np.ndarray:
-        parts = [self._array(row[column]) for column in columns]
+        parts = [self._array(row[column], column) for column in columns]
         if len({len(part) for part in parts}) != 1:
             raise ValueError(
                 f"has columns of {', '.join(str(len(part)) for part in parts)} steps; must be equally many"
@@ -46,21 +46,26 @@ class SeriesInput(InputOptions):
         return Standardized.fit(values, self.standardize)
 
     @staticmethod
-    def _array(value: Any) -> np.ndarray:
+    def _array(value: Any, column: str) -> np.ndarray:
         if isinstance(value, str):
             value = value.replace(",", " ").split()
             if len(value) == 1:
                 raise ValueError("is one number; task.input.id must name the column that tells the series of a row")
         if isinstance(value, list | tuple) and value and not isinstance(value[0], list | tuple):
-            array = np.array([as_number(item) for item in value])
+            array = np.empty(len(value))
+            for step, item in enumerate(value):
+                try:
+                    array[step] = as_number(item)
+                except ValueError as error:
+                    raise StepError(f"at step {step + 1} {error}", step, column) from None
         else:
             try:
                 array = np.asarray(value, np.float64)
-            except (TypeError, ValueError):
+            except (TypeError, ValueError, OverflowError):
                 raise ValueError(f"is {value!r:.40}; must be numbers") from None
         if array.ndim not in (1, 2):
             raise ValueError(f"has {array.ndim} dimensions; must have 1 or 2: [steps] or [steps, columns]")
         if not np.all(np.isfinite(array)):
             step = int(np.argmin(np.all(np.isfinite(array.reshape(len(array), -1)), axis=1)))
-            raise ValueError(f"is not finite at step {step + 1}; must be")
+            raise StepError(f"at step {step + 1} is not finite; must be", step, column)
         return array.reshape(len(array), -1)

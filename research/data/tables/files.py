@@ -6,6 +6,7 @@ import gzip
 import io
 import json
 import sys
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from research.data.tables.table import Table
+from research.data.tables.table import Table, check_left, leave_out
 from research.errors import UserError, first_line
 
 SUFFIXES = (".tsv", ".csv", ".jsonl", ".npz")
@@ -56,26 +57,30 @@ def read_file(path: Path, written: Format = DEFAULT_FORMAT) -> Table:
         raise UserError(f"{path}: must end in one of {', '.join(SUFFIXES)}, or in one of these and .gz")
     try:
         content = gzip.decompress(path.read_bytes()) if path.name.lower().endswith(".gz") else path.read_bytes()
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         raise UserError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or first_line(error)}") from error
-    if not content.strip():
-        raise UserError(f"{path}: is empty; must have rows")
     if kind == ".npz":
         return _read_npz(path, content)
-    text = _decode(path, content)
+    text = decode(content)
+    if not text.strip():
+        raise UserError(f"{path}: is empty; must have rows")
     return _read_json_lines(path, text, written) if kind == ".jsonl" else _read_separated(path, text, kind, written)
 
 
-def _decode(path: Path, content: bytes) -> str:
-    """Return UTF-8 text, without a byte order mark."""
+def decode(content: bytes) -> str:
+    """Return UTF-8 text, without a byte order mark; `text_fault` finds what is not UTF-8."""
+    return content.decode("utf-8-sig", "surrogateescape")
+
+
+def text_fault(text: str) -> str:
+    """Return what is wrong with the characters of a text; empty: nothing."""
+    if "\0" in text:
+        return "has a NUL character; must have none"
     try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content[: error.start].count(b"\n") + 1
-        raise UserError(f"{path}:{line}: is not UTF-8 text; must be") from error
-    if (place := text.find("\0")) >= 0:
-        raise UserError(f"{path}:{text.count(chr(10), 0, place) + 1}: has a NUL character; must have none")
-    return text
+        text.encode()
+    except UnicodeEncodeError:
+        return "is not UTF-8 text; must be"
+    return ""
 
 
 def _read_separated(path: Path, text: str, kind: str, written: Format) -> Table:
@@ -84,69 +89,74 @@ def _read_separated(path: Path, text: str, kind: str, written: Format) -> Table:
         quoting = "none" if kind == ".tsv" else "double"
     csv.field_size_limit(sys.maxsize)
     options: Any = {"quoting": csv.QUOTE_NONE} if quoting == "none" else {"strict": True}
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=written.delimiter or DELIMITERS[kind], **options)
-    rows, lines = [], []
-    for line, row in _guarded(path, reader):
-        if row:  # an empty line is no row
+    damaged = bool(text_fault(text))
+    rows, lines, faults = [], [], []
+    for line, row, fault in _split(text, delimiter=written.delimiter or DELIMITERS[kind], **options):
+        fault = fault or (damaged and text_fault("".join(row)))
+        if not fault and rows and len(row) not in (0, len(rows[0])):
+            fault = f"has {len(row)} values; must have {len(rows[0])}, as the first row has"
+        if fault and written.header and not rows:  # without the names of the columns there is nothing
+            raise UserError(f"{path}:{line}: {fault}")
+        if fault:
+            leave_out(faults, f"{path}:{line}: {fault}", written.skip)
+        elif row:  # an empty line is no row
             rows.append(row)
             lines.append(line)
+    first = int(written.header)
+    check_left(rows[first:], faults)
     names = rows[0] if written.header else [str(number + 1) for number in range(len(rows[0]))]
     if repeated := [name for name in names if names.count(name) > 1]:
         raise UserError(f"{path}:1: two columns are called {repeated[0]!r}; names must differ (or --task.header=false)")
-    faults = [
-        f"{path}:{line}: has {len(row)} values; must have {len(names)}, as the first row has"
-        for row, line in zip(rows, lines, strict=True)
-        if len(row) != len(names)
-    ]
-    if faults and not written.skip:
-        raise UserError(f"{faults[0]}; on_error=skip leaves such rows out")
-    if faults:
-        lines = [line for row, line in zip(rows, lines, strict=True) if len(row) == len(names)]
-        rows = [row for row in rows if len(row) == len(names)]
-    first = int(written.header)
     if len(rows) == first:
         raise UserError(f"{path}: has a header and no rows; --task.header=false if the first row is none")
     columns = zip(*rows[first:], strict=True)
     return Table(dict(zip(names, columns, strict=True)), path, lines[first:], path.parent, faults)
 
 
-def _guarded(path: Path, reader: Any) -> Iterator[tuple[int, list[str]]]:
-    """Yield the rows, each with its first line; a damaged one is an error of one line."""
+def _split(text: str, **options: Any) -> Iterator[tuple[int, list[str], str]]:
+    """Yield the first line of each row, its values, and what is wrong with it; behind a damaged row it goes on."""
+    lines, line = io.StringIO(text, newline=""), 1
+    reader = csv.reader(lines, **options)
     while True:
-        line = reader.line_num + 1
+        start, before = lines.tell(), reader.line_num
+        row, fault = [], ""
         try:
             row = next(reader, None)
         except csv.Error as error:
-            fault = str(error) if line == reader.line_num else f"{error} in line {reader.line_num}"
-            if "unexpected end" in str(error):
+            last = line + reader.line_num - before - 1
+            fault = str(error) if line == last else f"{error} in line {last}"
+            if unclosed := "unexpected end" in fault:
                 fault = "a quoted value of this row has no closing quote"
-            raise UserError(f"{path}:{line}: {fault}; --task.quoting=none if quotes are plain text") from error
+            fault = f"{fault}; --task.quoting=none if quotes are plain text"
+            if unclosed:  # all that follows was taken for the quoted value
+                lines.seek(start)
+                lines.readline()
+                reader, before = csv.reader(lines, **options), -1
         if row is None:
             return
-        yield line, row
+        yield line, row, fault
+        line += reader.line_num - before
 
 
 def _read_json_lines(path: Path, text: str, written: Format) -> Table:
     rows, lines, faults = [], [], []
-    for line, content in enumerate(text.splitlines(), start=1):
+    for line, content in enumerate(text.split("\n"), start=1):
         if not content.strip():
             continue
         row: Any = None
-        fault = "is no JSON object; must be one a line"
+        fault = ""
         with contextlib.suppress(RecursionError):
             try:
                 row = json.loads(content)
+                fault = text_fault(json.dumps(row, ensure_ascii=False) if "\\u" in content else content)
             except ValueError as error:
                 fault = f"is no JSON ({first_line(error)}); must be an object a line"
-        if isinstance(row, dict):
+        if isinstance(row, dict) and not fault:
             rows.append(row)
             lines.append(line)
-        elif written.skip:
-            faults.append(f"{path}:{line}: {fault}")
         else:
-            raise UserError(f"{path}:{line}: {fault}; on_error=skip leaves such rows out")
-    if not rows:
-        raise UserError(f"{faults[0]}; no row is left")
+            leave_out(faults, f"{path}:{line}: {fault or 'is no JSON object; must be one a line'}", written.skip)
+    check_left(rows, faults)
     names = list(dict.fromkeys(name for row in rows for name in row))
     return Table({name: [row.get(name) for row in rows] for name in names}, path, lines, path.parent, faults)
 
@@ -164,6 +174,9 @@ def _read_npz(path: Path, content: bytes) -> Table:
     lengths = arrays.pop(LENGTHS, None)
     if lengths is None:
         return Table({name: list(array) for name, array in arrays.items()}, path, None, path.parent)
+    if not arrays or lengths.ndim != 1 or lengths.dtype.kind not in "iu":
+        shape = f"{lengths.dtype} of the shape {list(lengths.shape)}"
+        raise UserError(f"{path}: {LENGTHS} is {shape}; must be a whole number for each row of the other arrays")
     deepest = max(array.ndim for array in arrays.values())
     steps = max((array.shape[1] for array in arrays.values() if array.ndim == deepest > 1), default=0)
     for row, length in enumerate(lengths.tolist()):

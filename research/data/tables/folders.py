@@ -10,8 +10,8 @@ train/cat/1.png, test/cat/1.png          the same for each split
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from research.data.tables.files import SUFFIXES, Format, read_file, suffix
-from research.data.tables.table import Table
+from research.data.tables.files import SUFFIXES, Format, decode, read_file, suffix, text_fault
+from research.data.tables.table import Table, check_left, leave_out
 from research.errors import UserError
 
 SPLIT_NAMES = {
@@ -31,7 +31,7 @@ def read_folder(folder: Path, written: Format) -> dict[str, Table]:
         UserError: if the folder has none of the known layouts, or as `read_file`.
     """
     if any(folder.rglob("*.trans.txt")):
-        return _by_split(folder, _transcripts)
+        return _by_split(folder, lambda top, parts: _transcripts(top, parts, written.skip))
     files = [path for path in sorted(folder.iterdir()) if path.is_file() and suffix(path)]
     splits = {split: path for path in files if (split := split_of(path.name.split(".")[0]))}
     if splits:
@@ -65,19 +65,25 @@ def _by_split(folder: Path, read: Callable[[Path, list[Path]], Table]) -> dict[s
     return {split: read(folder, paths) for split, paths in (parts or {"": [folder]}).items()}
 
 
-def _transcripts(folder: Path, parts: list[Path]) -> Table:
+def _transcripts(folder: Path, parts: list[Path], skip: bool) -> Table:
+    paths, lines, faults = [], [], []
     columns: dict[str, list[str]] = {"path": [], "text": [], "speaker": [], "chapter": []}
     for transcript in sorted(path for part in parts for path in part.rglob("*.trans.txt")):
         audio = {path.stem: path for path in transcript.parent.iterdir() if path.suffix.lower() in AUDIO}
-        for number, line in enumerate(transcript.read_text(encoding="utf-8").splitlines(), start=1):
+        for number, line in enumerate(decode(transcript.read_bytes()).split("\n"), start=1):
             name, _, text = line.strip().partition(" ")
-            if name not in audio:
-                raise UserError(f"{transcript}:{number}: no audio file {name} next to it")
+            if fault := text_fault(line) or ("" if name in audio else f"no audio file {name} next to it"):
+                if name:
+                    leave_out(faults, f"{transcript}:{number}: {fault}", skip)
+                continue
             speaker, _, rest = name.partition("-")
             row = (str(audio[name].relative_to(folder)), text, speaker, rest.partition("-")[0])
             for column, value in zip(columns.values(), row, strict=True):
                 column.append(value)
-    return Table(columns, folder, None, folder)
+            paths.append(transcript)
+            lines.append(number)
+    check_left(lines, faults)
+    return Table(columns, paths, lines, folder, faults)
 
 
 def _classes(folder: Path, parts: list[Path]) -> Table:

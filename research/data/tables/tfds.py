@@ -42,7 +42,7 @@ class TfdsRows(Rows):
         known = {} if rate is None else {"sample_rate": rate}
         return known | {name: kind.value(_feature(example, name)) for name, kind in self.kinds.items()}
 
-    def place(self, row: int) -> str:
+    def place(self, row: int, step: int = 0) -> str:
         return f"{self.source.folder}: {self.source.split}, example {row + 1}"
 
 

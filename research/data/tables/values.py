@@ -13,6 +13,7 @@ import numpy as np
 from research.data.audio import concatenation
 from research.data.fields import FieldOptions, InputOptions, TargetOptions
 from research.data.fields.audio import AudioInput, Joined
+from research.data.fields.field_options import StepError
 from research.data.fields.text import TextTarget
 from research.data.tables.table import Rows, check_columns
 from research.errors import UserError
@@ -184,7 +185,7 @@ class Values:
         Raises:
             UserError: with the place of the row, if rows are not skipped.
         """
-        line = f"{self.rows.place(row)}: {error}"
+        line = f"{self.rows.place(row, getattr(error, 'step', 0))}: {error}"
         if not self.fields.skip:
             raise UserError(f"{line}; on_error=skip leaves such rows out") from error
         self.skipped.append(line)
@@ -205,7 +206,8 @@ class Values:
             try:
                 pair.append(options.read(example, columns, self.rows.folder_of(row)))
             except ValueError as error:
-                raise ValueError(f"column {', '.join(columns)} {error}") from error
+                name = getattr(error, "column", "") or ", ".join(columns)
+                raise StepError(f"column {name} {error}", getattr(error, "step", 0)) from error
         return pair[0], pair[1]
 
 

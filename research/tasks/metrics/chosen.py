@@ -24,6 +24,7 @@ NAMES: Mapping[TargetKind, tuple[str, ...]] = {
     "labels": ("accuracy", "macro_f1"),
     "value": ("mse", "mae"),
 }
+KINDS: Mapping[TargetKind, str] = {"tokens": "text", "class": "a label", "labels": "labels", "value": "numbers"}
 DEFAULT: Mapping[TargetKind, tuple[str, ...]] = {**NAMES, "tokens": ("cer", "wer", "exact_match")}
 
 
@@ -31,7 +32,9 @@ def names(chosen: str, kind: TargetKind) -> tuple[str, ...]:
     """Return the metrics of `task.metrics`; raises UserError for one that the target does not have."""
     listed = tuple(name.strip() for name in chosen.split(",") if name.strip())
     for name in listed:
-        require(name in NAMES[kind], "task.metrics", name, f"of {', '.join(NAMES[kind])}, as the target is a {kind}")
+        require(
+            name in NAMES[kind], "task.metrics", name, f"of {', '.join(NAMES[kind])}, as the target is {KINDS[kind]}"
+        )
     return listed or DEFAULT[kind]
 
 

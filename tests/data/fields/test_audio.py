@@ -117,7 +117,7 @@ def test_the_column_of_speakers_can_be_named_and_must_exist():
     with pytest.raises(UserError, match=r"task.input.speaker_column=who: speech has no such column"):
         _ = task(normalize="speaker", speaker_column="who").splits
     with pytest.raises(
-        UserError, match=r"speaker_column=who: must be , as task.input.normalize=utterance does not use"
+        UserError, match=r"speaker_column=who: must be '', as task.input.normalize=utterance does not use"
     ):
         AudioInput(speaker_column="who")
     by_text = of_test(task(normalize="speaker", speaker_column="text"))

@@ -20,6 +20,7 @@ def rows(table):
         ("a.csv", 'word,says\r\na,"x, ""y"""\r\n', [{"word": "a", "says": 'x, "y"'}]),
         ("a.csv", "\ufeffword,says\n\nä,b\n", [{"word": "ä", "says": "b"}]),
         ("a.jsonl", '{"a": [1, 2]}\n\n{"b": "x"}\n', [{"a": [1, 2], "b": None}, {"a": None, "b": "x"}]),
+        ("a.jsonl", '{"a": "x\u2028y\x85z"}\r\n', [{"a": "x\u2028y\x85z"}]),
     ],
 )
 @pytest.mark.parametrize("zipped", [False, True])
@@ -48,6 +49,7 @@ def test_arrays_end_at_their_lengths(tmp_path):
     ("name", "content", "fault"),
     [
         ("a.tsv", b"", "is empty"),
+        ("a.csv", b"\xef\xbb\xbf\n", "is empty"),
         ("a.tsv", b"word\tsays\n", "has a header and no rows"),
         ("a.tsv", b"word\tsays\na\tb\na\n", "a.tsv:3: has 1 values; must have 2"),
         ("a.tsv", b"word\tword\na\tb\n", "two columns are called 'word'"),
@@ -59,8 +61,11 @@ def test_arrays_end_at_their_lengths(tmp_path):
         ("a.csv", b'word,says\na,"b\nc",d\n', "a.csv:2: has 3 values; must have 2"),
         ("a.jsonl", b'{"a": 1}\n[1]\n', "a.jsonl:2: is no JSON object"),
         ("a.jsonl", b'{"a": 1}\n{"a"\n', "a.jsonl:2: is no JSON"),
+        ("a.jsonl", b'{"a": 1}\n{"a": "\xff"}\n', "a.jsonl:2: is not UTF-8"),
+        ("a.jsonl", b'{"a": 1}\n{"a": "\\ud800"}\n', "a.jsonl:2: is not UTF-8"),
         ("a.npz", b"PK", "is no .npz file"),
         ("a.tsv.gz", b"word", "cannot be read"),
+        ("a.tsv.gz", gzip.compress(b"word")[:10] + b"\xff" * 90, "cannot be read: Error -3"),
         ("a.txt", b"word", "must end in one of .tsv, .csv, .jsonl, .npz"),
     ],
 )
@@ -75,3 +80,43 @@ def test_arrays_of_different_numbers_of_rows_are_refused(tmp_path):
     np.savez(tmp_path / "a.npz", x=np.zeros((2, 3)), y=[1])
     with pytest.raises(UserError, match="x 2, y 1; must be equal"):
         read_file(tmp_path / "a.npz")
+
+
+@pytest.mark.parametrize(
+    ("arrays", "fault"),
+    [
+        ({"x": np.zeros((2, 3)), "lengths": [1.0, 2.0]}, "lengths is float64 of the shape [2]"),
+        ({"x": np.zeros((2, 3)), "lengths": [[1], [2]]}, "lengths is int64 of the shape [2, 1]"),
+        ({"lengths": [1, 2]}, "must be a whole number for each row of the other arrays"),
+        ({"x": np.zeros((2, 3)), "lengths": [1, 4]}, "row 2: lengths is 4; must be from 1 to 3"),
+    ],
+)
+def test_lengths_are_a_whole_number_for_each_row(tmp_path, arrays, fault):
+    np.savez(tmp_path / "a.npz", **arrays)
+    with pytest.raises(UserError) as raised:
+        read_file(tmp_path / "a.npz")
+    assert fault in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "left", "faulty"),
+    [
+        ("a.tsv", b"w\ts\na\tb\nc\t\xff\nd\t\0\ne\ne\tf\n", "ae", [3, 4, 5]),
+        ("a.csv", b'w,s\na,"b\nc,d\ne,"f\ng,h\n', "g", [2]),
+        ("a.csv", b'w,s\na,"b"c\nd,e\nf,"g\nh,i\n', "dh", [2, 4]),
+        ("a.csv", b'w,s\na,"b\n\xffc"\nd,e\n', "d", [2]),
+        ("a.jsonl", b'{"w": "a"}\n[1]\n{"w": "\xff"}\n{"w": "\\udc80"}\n{"w": "b"}\n{"w\n', "ab", [2, 3, 4, 6]),
+    ],
+)
+def test_damaged_rows_are_left_out_and_listed_each_by_its_line(tmp_path, name, content, left, faulty):
+    (tmp_path / name).write_bytes(content)
+    table = read_file(tmp_path / name, Format(skip=True))
+    assert "".join(row["w"] for row in rows(table)) == left
+    assert [int(fault.split(f"{name}:")[1].split(":")[0]) for fault in table.faults] == faulty
+
+
+@pytest.mark.parametrize("content", [b"w\xff\ts\na\tb\n", b"w\ts\na\n"])
+def test_skipping_needs_the_names_of_the_columns_and_a_row(tmp_path, content):
+    (tmp_path / "a.tsv").write_bytes(content)
+    with pytest.raises(UserError, match=r"a.tsv:1: is not UTF-8|a.tsv:2: has 1 values.*; no row is left"):
+        read_file(tmp_path / "a.tsv", Format(skip=True))

@@ -1,11 +1,12 @@
 """What a source can be, its splits, and rows that cannot be used."""
 
+import re
 from collections import Counter
 
 import pytest
 
 from research.data.corpora.corpus import SPLITS
-from research.data.tables.files import DEFAULT_FORMAT
+from research.data.tables.files import DEFAULT_FORMAT, Format
 from research.data.tables.folders import split_of
 from research.data.tables.source import read_source
 from research.data.tables.splits import split_rows
@@ -57,6 +58,13 @@ def test_transcripts_of_librispeech_are_next_to_their_audio(tmp_path):
     write(tmp_path, "dev-clean/1/2/1-2-0001.flac")
     row = {"path": f"{folder}/84-121123-0000.flac", "text": "GO DO YOU HEAR", "speaker": "84", "chapter": "121123"}
     assert read(tmp_path)["train"][0] == row
+    damaged = tmp_path / folder / "84-121123.trans.txt"
+    damaged.write_bytes(damaged.read_bytes() + b"\n84-121123-0000 \xff\n84-121123-0001 GO\n84-121123-0000 STAY\n")
+    with pytest.raises(UserError, match=r"84-121123.trans.txt:3: is not UTF-8 text; must be"):
+        read(tmp_path)
+    table = read_source(str(tmp_path), {}, Format(skip=True))["train"]
+    assert [table[row]["text"] for row in range(len(table))] == ["GO DO YOU HEAR", "STAY"]
+    assert table.place(1) == f"{damaged}:5" and [fault.split(":")[1] for fault in table.faults] == ["3", "4"]
 
 
 def test_files_of_splits_can_be_named(tmp_path):
@@ -121,13 +129,29 @@ def test_only_missing_splits_are_made(tmp_path):
 
 
 def test_rows_of_a_series_are_ordered_by_their_time(tmp_path):
-    table = Table({"id": ["b", "a", "b"], "t": ["10", "1", "9"], "x": [1, 2, 3]}, tmp_path, [2, 3, 4])
-    grouped = group(table, "id", "t", tmp_path)
+    table = Table({"id": ["b", "a", "b"], "t": ["10", "1", "9"], "x": [1, 2, 3]}, tmp_path / "a", [2, 3, 4])
+    grouped = group(table, "id", "t", skip=False)
     assert dict(grouped.values) == {"id": ["b", "a"], "t": [["9", "10"], ["1"]], "x": [[3, 1], [2]]}
-    assert group(table, "id", "", tmp_path)[0]["x"] == [1, 3]
-    twice = Table({"id": ["b", "b"], "t": ["9", "9.0"]}, tmp_path, [2, 3])
-    with pytest.raises(UserError, match=r":3: the id=b has another row with t=9"):
-        group(twice, "id", "t", tmp_path)
-    broken = Table({"id": ["b"], "t": ["soon"]}, tmp_path, [2])
-    with pytest.raises(UserError, match=r":2: t='soon': must be a number"):
-        group(broken, "id", "t", tmp_path)
+    assert [grouped.place(0), grouped.place(0, 1), grouped.place(1)] == [f"{tmp_path}/a:{line}" for line in (4, 2, 3)]
+    assert group(table, "id", "", skip=False)[0]["x"] == [1, 3]
+
+
+@pytest.mark.parametrize(
+    ("series", "times", "fault"),
+    [
+        ("b", [9, "9.0"], r":3: the id=b has another row with t=9"),
+        ("b", [1, "soon"], r":3: column t is 'soon'; must be a number, as it orders the steps"),
+        ("b", [1, "nan"], r":3: column t is 'nan'; must be finite, as"),
+        ("b", [1, 10**400], r":3: column t is 1000.*; must be a number, as"),
+        (["b"], [1, 2], r":2: column id is \['b'\]; must be text"),
+        (None, [1, 2], r":2: column id is None; must be text"),
+    ],
+)
+def test_a_series_without_an_order_is_refused_or_left_out(tmp_path, series, times, fault):
+    table = Table({"id": [series, series, "c"], "t": [*times, 1]}, tmp_path, [2, 3, 4])
+    with pytest.raises(UserError, match=fault):
+        group(table, "id", "t", skip=False)
+    left = group(table, "id", "t", skip=True)
+    assert dict(left.values) == {"id": ["c"], "t": [[1]]} and re.search(fault, left.faults[0])
+    with pytest.raises(UserError, match="no row is left"):
+        group(Table({"id": [series] * 2, "t": times}, tmp_path), "id", "t", skip=True)
