@@ -1,15 +1,18 @@
 """Figures say in words what they show, and show what float32 cannot hold."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgba
+from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from research.config.config import Config
 from research.config.experiment import Column, Experiment, load, names
 from research.config.flat import override
 from research.reporting import figures
+from research.reporting.figures import style
 from research.reporting.figures.gradients import SPECIAL
 from research.tracking.run_directory import RunDirectory
 from tests.reporting.conftest import compared, grouped, write
@@ -268,3 +271,12 @@ def test_a_figure_is_saved_as_png_pdf_and_svg_and_the_same_twice(forcing_runs, t
 @pytest.mark.parametrize("experiment", names())
 def test_experiments_name_figures_that_exist(experiment):
     assert set(load(experiment).figures) <= set(figures.FIGURES)
+
+
+def test_a_line_has_markers_where_they_can_be_told_apart_and_a_band_where_seeds_differ():
+    axes = Figure().subplots(2)
+    for axis, points, width in zip(axes, (style.MAX_MARKERS, style.MAX_MARKERS + 1), (0.1, 0.0), strict=True):
+        middle = np.arange(points, dtype=float)
+        line = pd.DataFrame({"low": middle - width, "middle": middle, "high": middle + width})
+        style.band(axis, middle, line, "black")
+    assert [(axis.lines[0].get_marker(), len(axis.collections)) for axis in axes] == [("o", 1), ("", 0)]

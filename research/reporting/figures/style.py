@@ -34,6 +34,9 @@ CELLS = ("rnn", "lstm", "gru")
 """Cells with a fixed color, the first ones of COLORS; others take the next."""
 DASHES = ("-", (0, (4, 1.5)), (0, (1, 1.2)), (0, (5, 1.5, 1, 1.5)))
 
+MAX_MARKERS = 200
+"""Points of a line beyond which it has no markers, which would cover it and take seconds to draw."""
+
 Looks = dict[str, tuple[str, Any]]
 """Color and line style by the label of a row."""
 Line = TypeVar("Line")
@@ -124,9 +127,11 @@ def looks(comparison: Comparison) -> Looks:
 
 
 def band(axis: Axes, x: Any, line: pd.DataFrame, color: str, dashes: Any = "-", unit: float = 1, size: int = 6) -> None:
-    """Draw the middle of a line with markers, and a band from its lowest to its highest seed."""
-    axis.fill_between(x, unit * line["low"], unit * line["high"], color=color, alpha=0.2, lw=0)
-    axis.plot(x, unit * line["middle"], color=color, ls=dashes, marker="o", ms=size)
+    """Draw the middle of a line, with markers if they can be told apart, and a band from lowest to highest seed."""
+    if (line["low"] != line["high"]).any():
+        axis.fill_between(x, unit * line["low"], unit * line["high"], color=color, alpha=0.2, lw=0)
+    marker = "o" if len(line) <= MAX_MARKERS else ""
+    axis.plot(x, unit * line["middle"], color=color, ls=dashes, marker=marker, ms=size)
 
 
 def labels(axis: Axes, ends: Mapping[str, tuple[float, float]], colors: Mapping[str, str], right: bool) -> None:
@@ -138,10 +143,11 @@ def labels(axis: Axes, ends: Mapping[str, tuple[float, float]], colors: Mapping[
     gap = (high - low) * 0.075
     places = spread([y for _, y in ends.values()], gap, low + gap / 3, high - gap / 3)
     for (name, end), place in zip(ends.items(), places, strict=True):
-        leader = {"arrowstyle": "-", "color": colors[name], "lw": 1.4, "shrinkA": 1, "shrinkB": 5 if right else 1}
+        leader = {"arrowstyle": "-", "color": colors[name], "lw": 1.4, "shrinkA": 0, "shrinkB": 0}
+        leader["relpos"] = (-0.01 if right else 1.01, 0.5)
         axis.annotate(name, end, (1.05 if right else -0.05, place), color=colors[name], weight="bold",
                       textcoords=axis.get_yaxis_transform(), ha="left" if right else "right", va="center", fontsize=16,
-                      arrowprops=leader | {"relpos": (0 if right else 1, 0.5)}, annotation_clip=False)  # fmt: skip
+                      arrowprops=leader, annotation_clip=False)  # fmt: skip
 
 
 def spread(places: Sequence[float], gap: float, low: float, high: float) -> list[float]:
