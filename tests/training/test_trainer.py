@@ -277,7 +277,7 @@ def test_the_metrics_of_the_first_two_steps_are_what_they_were(straight):
 def test_uploads_are_waited_for_once_all_trials_are_done(tmp_path, monkeypatch):
     calls: list[str] = []
     monkeypatch.setattr(trainer, "_train_group", lambda trials, *_: calls.append(trials[0].name) or finished(trials))
-    monkeypatch.setattr(trainer, "wait_for_uploads", lambda: calls.append("uploads"))
+    monkeypatch.setattr(trainer, "wait_for_uploads", lambda *_: calls.append("uploads"))
     train_trials([("gru0", of()), ("rnn0", of(cell__name="rnn"))], tmp_path)
     assert calls == ["gru0", "rnn0", "uploads"]
 
