@@ -67,6 +67,7 @@ class Server(ThreadingHTTPServer):
         }
         if "upsertBucket" in query:
             run = self.runs.setdefault(name, ServedRun(name))
+            run.state = "running" if variables.get("project") else run.state  # later calls update the config
             run.attributes |= {key: value for key, value in variables.items() if value is not None}
             run.config |= json.loads(variables.get("config") or "{}")
             run.summary |= json.loads(variables.get("summaryMetrics") or "{}")

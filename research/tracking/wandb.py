@@ -219,9 +219,15 @@ class WandbRun:
         """Mark the folder as `wandb sync` does if the server has the whole run: a fault of an upload raises nothing."""
         if self._mode == "offline":
             raise ConnectionError(_unreachable())
-        served = _wandb().Api(timeout=ANSWER_SECONDS).run(self._run.path)
-        if served.state != "finished" or served.lastHistoryStep < self._step:
-            raise ConnectionError(f"the server has step {served.lastHistoryStep} of {self._step}")
+        api, end = _wandb().Api(timeout=ANSWER_SECONDS), time.monotonic() + ANSWER_SECONDS
+        with contextlib.suppress(_wandb().CommError):  # a server that does not know the question, such as openwandb
+            served = api.run(self._run.path)
+            # The request that completes a run follows all others of its stream of rows and summaries.
+            while served.state != "finished" or served.summary.get("_step", -1) < self._step:
+                if time.monotonic() > end:
+                    raise ConnectionError(f"the server has the run as {served.state}")
+                time.sleep(1.0)
+                served.load(force=True)
         for file in self._folder.glob("*run-*/*.wandb"):
             file.with_name(f"{file.name}.synced").touch()
 
@@ -379,7 +385,9 @@ def _ask() -> str:
         wandb.Api(timeout=ANSWER_SECONDS)
     except Exception as error:
         refused = re.search(r"error 40[13]", str(error))
-        return f"{wandb.setup().settings.base_url} {'refuses the API key' if refused else 'does not answer'}"
+        reason = f"{wandb.setup().settings.base_url} {'refuses the API key' if refused else 'does not answer'}"
+        _warn(f"{reason}, W&B gets the runs later")
+        return reason
     return ""
 
 

@@ -342,8 +342,10 @@ def test_a_server_that_fails_gives_one_line_and_offline_runs_that_are_sent_later
     for name in ("a", "b"):
         WandbRun(tmp_path / name, name, WandbOptions(), CONFIG, "sweep", records).finish("finished", {})
     wait_for_uploads()
-    (line,) = capfd.readouterr().err.splitlines()
-    assert line == f"warning: W&B lacks part of 2 runs (a, b); the same command sends it: {server.url} {reason}"
+    assert capfd.readouterr().err.splitlines() == [
+        f"warning: {server.url} {reason}, W&B gets the runs later",
+        f"warning: W&B lacks part of 2 runs (a, b); the same command sends it: {server.url} {reason}",
+    ]
     for name in ("a", "b"):
         assert [row["train/loss"] for row in inspect(tmp_path / name).history] == [1.0]
     server.status = 200
