@@ -1,15 +1,17 @@
 """`data`: the corpora that tasks train on, and data of your own."""
 
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from research.cli.parser import Positional, parse_command
 from research.config.flags import HELP, config_of, split
 from research.data import catalog, check
+from research.data.processor import Processor
 from research.data.tables.table import Rows, Selection
 from research.errors import UserError
+from research.options import require
 from research.tasks.dataset import Dataset
 
 EXPERIMENT = "dataset"
@@ -21,7 +23,8 @@ class Data:
 
     action: Literal["list", "fetch", "info", "check"]
     """list: all corpora, and which are prepared; fetch: download and prepare some (training does so, too);
-    info: what a corpus holds, and where it is from; check SOURCE [--task.KEY=VALUE ...]: what task.source is read as"""
+    info: what a corpus holds, and where it is from; check SOURCE [--task.KEY=VALUE ...]: what task.source is read as,
+    and the first rows that cannot be used, or all with --all"""
     names: Positional[tuple[str, ...]] = ()
     """for fetch and info: names of `data list`; NAME/CONFIG for another config of a TFDS corpus than the first"""
 
@@ -48,9 +51,12 @@ def run(args: Sequence[str]) -> int:
 
 def _check(args: Sequence[str]) -> int:
     """Print what a source is read as; return 2 if a row cannot be used."""
-    flags, sources = split(args)
+    flags, sources = split(args, ["all"])
     if len(sources) != 1:
         raise UserError("data check: must be followed by one source: a file, a folder, tfds:NAME or a corpus")
+    every = flags.pop("all", "false")
+    require(every in ("true", "false"), "--all", every, "true or false")
+    shown = None if every == "true" else check.SHOWN
     flags, skip = {"task.source": sources[0], **flags}, {"task.on_error": "skip"}
     known = {"task.input.name", "task.target.name"} & flags.keys()
     guessed = {} if known else check.guess(_first(_task({**flags, **skip}).read()))
@@ -61,17 +67,26 @@ def _check(args: Sequence[str]) -> int:
     print(f"columns: {', '.join(first.columns)}")
     for title, field, names in (("input", task.input, columns[0]), ("target", task.target, columns[1])):
         print(f"{title}: {field.name}, of the column {', '.join(names)}")
-    splits = {split: check.read(values) for split, values in task.splits.items()}
+    processor = check.fit(task.splits["train"])
     by, made = f"by a hash of {task.split_column(first)}", [isinstance(rows, Selection) for rows in tables.values()]
     how = f", {by}" if all(made) else f", those missing {by}" if any(made) else ""
-    print(f"splits{how}: {', '.join(f'{split} {len(read.inputs):,}' for split, read in splits.items())}")
-    faults = [line for read in splits.values() for line in read.values.skipped]
-    if not faults:
-        _describe(task, splits["train"])
-    lines = [*faults[: check.SHOWN], *([f"and {len(faults) - check.SHOWN:,} more"] if faults[check.SHOWN :] else [])]
-    for title, listed in ((f"{len(faults):,} rows cannot be used", lines), ("notes", check.overlaps(splits))):
+    splits = {name: check.read(values, processor) for name, values in task.splits.items()} if processor else {}
+    sizes = {name: len(checked.inputs) for name, checked in splits.items()} or {"train": 0}
+    print(f"splits{how}: {', '.join(f'{name} {size:,}' for name, size in sizes.items())}")
+    notes = check.overlaps(splits)
+    if processor:
+        _describe(processor, splits["train"])
+        notes += [line for name in ("validation", "test") for line in _unknown(name, splits[name], processor, shown)]
+    faults = list(dict.fromkeys(line for values in task.splits.values() for line in values.skipped))
+    lines = faults[:shown]
+    if more := len(faults) - len(lines):
+        lines.append(f"and {more:,} more; --all lists them")
+    for title, listed in ((f"{len(faults):,} rows cannot be used", lines), ("notes", notes)):
         if listed:
             print(f"{title}:", *listed, sep="\n  ")
+    if empty := [name for name, size in sizes.items() if not size]:
+        print(f"cannot be trained on: no usable row in {' and '.join(empty)}")
+        return 2
     variant = "attention" if task.target_kind == "tokens" else "no attention"
     words = {**flags, **guessed, **(skip if faults else {}), "variant": variant}
     train = " ".join(shlex.quote(f"--{key}={text}") for key, text in words.items())
@@ -79,18 +94,25 @@ def _check(args: Sequence[str]) -> int:
     return 2 if faults else 0
 
 
-def _describe(task: Dataset, train: check.Checked) -> None:
+def _describe(processor: Processor, train: check.Checked) -> None:
     """Print lengths and vocabularies of a training split."""
-    processor = task.prepared.processor
-    inputs = [len(processor.input.encode(value)) for value in train.inputs.values()]
-    print(check.histogram("steps of the input", inputs))
-    if task.target_kind == "tokens":
-        tokens = [len(processor.text.tokens(texts[0])) for texts in train.targets.values()]
-        print(check.histogram("tokens of the target", tokens))
+    print(check.histogram("steps of the input", list(train.inputs.values())))
+    if train.targets:
+        print(check.histogram("tokens of the target", list(train.targets.values())))
     for title, field in (("input", processor.input), ("target", processor.target)):
         vocabulary = getattr(field, "vocabulary", ())
         if vocabulary:
             print(f"{title}: {len(vocabulary)} symbols: {' '.join(vocabulary)[:80]}")
+
+
+def _unknown(name: str, checked: check.Checked, processor: Processor, shown: int | None) -> Iterator[str]:
+    """Yield a line for each field of a split whose texts have symbols that training lacks."""
+    for title, counts in check.unknown(checked, processor).items():
+        if counts:
+            listed = [f"{symbol!r} in {count:,}" for symbol, count in counts.most_common(shown)]
+            more = ["… (--all lists them)"] if len(listed) < len(counts) else []
+            rows = ", ".join([*listed, *more])
+            yield f"{title} of {name}: {len(counts):,} symbols that training lacks: {rows} rows"
 
 
 def _task(flags: Mapping[str, str]) -> Dataset:

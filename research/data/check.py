@@ -7,17 +7,26 @@ from typing import Any
 
 import numpy as np
 
+from research.data.field import Field
+from research.data.fields import INPUTS, FieldOptions
 from research.data.fields.audio import RATES
 from research.data.fields.label import LabelsTarget, LabelTarget
+from research.data.fields.number import NumberTarget
+from research.data.fields.text import TextInput, TextTarget
+from research.data.processor import Processor
+from research.data.tables.encoded import Encoded
 from research.data.tables.folders import AUDIO, MEDIA
 from research.data.tables.table import Rows
-from research.data.tables.values import Values
+from research.data.tables.values import Values, columns_of
+from research.data.text import Tagged, Text
 
 SHOWN = 5
 """Lines of a list that are printed."""
 BARS = 40
-SOUND = (b"RIFF", b"fLaC", b"OggS")
+SOUND = (b"RIFF", b"fLaC", b"OggS", b"ID3", b"\xff\xfb", b"\xff\xf3")
 """First bytes of audio files."""
+FILES = 1000
+"""Files that a field is fitted to, spread evenly."""
 
 
 @dataclass(frozen=True)
@@ -25,17 +34,51 @@ class Checked:
     """A split that was read whole."""
 
     values: Values
-    inputs: dict[int, Any]
-    """Loaded input of each usable pair."""
-    targets: dict[int, Any]
+    inputs: dict[int, int]
+    """Steps of the input of each usable pair."""
+    targets: dict[int, int]
+    """Tokens of its target, where that is text."""
 
 
-def read(values: Values) -> Checked:
+def fit(train: Values) -> Processor | None:
+    """Return the fields, fitted to a training split; None if none of its pairs is usable."""
+    fields, rows, skipped = train.fields, range(train.size), list(train.skipped)
+    sample = rows[:: max(1, len(rows) // FILES)] if fields.input.per_file else rows
+    inputs = [value for _, value, _ in train.load(sample)]
+    targets = [part for target in train.targets(rows).values() for part in fields.target.trained_on(target)]
+    if not inputs or not targets:
+        return None
+    train.skipped[:] = skipped  # `read` lists them all
+    return Processor(fields.input.fit(inputs), fields.target.fit(targets), "", train.columns)
+
+
+def read(values: Values, processor: Processor) -> Checked:
     """Return all usable pairs of a split; those that are not usable are in `values.skipped`."""
-    inputs, targets = {}, {}
-    for number, value, target in values.load(range(len(values))):
-        inputs[number], targets[number] = value, target
+    kind, inputs, targets = values.fields.target.kind, {}, {}
+    records = Encoded(values, kind, 0, 0, processor)
+    for number, source, encoded in records.encode(range(values.size), stored=False):
+        inputs[number] = len(source)
+        if kind == "tokens":
+            targets[number] = len(encoded[0])
     return Checked(values, inputs, targets)
+
+
+def unknown(checked: Checked, processor: Processor) -> dict[str, Counter[str]]:
+    """Return the symbols of a split's texts that the fields do not know, and in how many pairs they occur."""
+    counts: dict[str, Counter[str]] = {"input": Counter(), "target": Counter()}
+    for number in checked.inputs:
+        value, target = checked.values[number]
+        counts["input"].update(_unknown(processor.input, value))
+        if checked.targets:
+            counts["target"].update({symbol for text in target for symbol in _unknown(processor.target, text)})
+    return counts
+
+
+def _unknown(field: Field, value: Any) -> list[str]:
+    if isinstance(field, Tagged):
+        tags = _unknown(field.tags, (field.tags.separator or "").join(value[:-1])) if value[:-1] else []
+        return tags + _unknown(field.text, value[-1])
+    return field.unknown(value) if isinstance(field, Text) else []
 
 
 def histogram(title: str, lengths: Sequence[int]) -> str:
@@ -47,7 +90,7 @@ def histogram(title: str, lengths: Sequence[int]) -> str:
     counts, edges = np.histogram(array, bins=bins)
     rows = [f"{title}: {array.min()} to {array.max()}, median {np.median(array):g}"]
     for count, low, high in zip(counts, edges, edges[1:], strict=False):
-        span = f"{np.ceil(low):.0f}-{np.ceil(high) - 1 if high < edges[-1] else high:.0f}"
+        span = f"{np.ceil(low):.0f}-{np.ceil(high) - 1 if high < edges[-1] else array.max():.0f}"
         rows.append(f"  {span:>13}  {'#' * round(BARS * count / counts.max()):<{BARS}}  {count:,}")
     return "\n".join(rows)
 
@@ -55,43 +98,72 @@ def histogram(title: str, lengths: Sequence[int]) -> str:
 def overlaps(splits: Mapping[str, Checked]) -> list[str]:
     """Return a line for each fault between examples: duplicates, and inputs that are in two splits."""
     lines = []
-    seen: dict[str, dict[Any, int]] = {}
+    seen: dict[str, dict[Any, str]] = {}
     for split, checked in splits.items():
-        keys = Counter(_key(checked.values[number][0]) for number in checked.inputs)
-        if repeated := sum(count - 1 for count in keys.values()):
-            lines.append(f"{split}: inputs that occur again: {repeated:,}")
-        seen[split] = dict(keys)
+        places: dict[Any, str] = {}
+        repeated = []
+        for number in checked.inputs:
+            place = checked.values.rows.place(checked.values.place(number))
+            first = places.setdefault(_key(checked.values[number][0]), place)
+            repeated += [f"{place} is {first}"] if first != place else []
+        if repeated:
+            lines.append(f"{split}: inputs that occur again: {len(repeated):,}, such as {repeated[0]}")
+        seen[split] = places
     names = list(splits)
     for place, first in enumerate(names):
         for second in names[place + 1 :]:
-            if both := seen[first].keys() & seen[second].keys():
-                example = str(next(iter(both)))
-                lines.append(f"inputs of {second} that {first} has as well: {len(both):,}, such as {example[:40]!r}")
+            if both := [key for key in seen[second] if key in seen[first]]:
+                example = f"{seen[second][both[0]]} is {seen[first][both[0]]}"
+                lines.append(f"inputs of {second} that {first} has as well: {len(both):,}, such as {example}")
     return lines
 
 
 def guess(rows: Rows) -> dict[str, str]:
     """Return the flags of the fields that the first row suggests, without those of text."""
-    flags, taken = {}, ""
-    for name, value in rows[0].items():
-        suffix = value.lower().rpartition(".")[2] if isinstance(value, str) else ""
-        array = isinstance(value, np.ndarray | list) and np.asarray(value).dtype.kind in "fiu"
-        raw = isinstance(value, bytes)
-        sound = value[:4] in SOUND if raw else array and np.ndim(value) == 1 and any(rate in rows[0] for rate in RATES)
-        kind = "audio" if f".{suffix}" in AUDIO or sound else "image" if f".{suffix}" in MEDIA or raw else ""
-        kind = kind or ("image" if array and np.ndim(value) == 3 else "series" if array else "")
-        if kind and not taken:
-            flags["task.input.name"], taken = kind, name
-    for name, value in rows[0].items():
-        if name == taken:
-            continue
-        if name in LabelTarget.usual[:1]:
-            flags["task.target.name"] = "label"
-        elif name in LabelsTarget.usual[:1]:
-            flags["task.target.name"] = "labels"
-        elif isinstance(value, float | np.ndarray) and np.size(value) == 1 and np.asarray(value).dtype.kind == "f":
-            flags["task.target.name"] = "number"
+    first, flags = rows[0], {}
+    kinds = {name: _input_kind(value, first) for name, value in first.items()}
+    taken = next((name for name in rows.columns if kinds[name]), "")
+    if taken:
+        flags = _flags(INPUTS[kinds[taken]](), taken, rows, [])
+    inputs = [taken] if taken else columns_of(TextInput(), rows, "", [])
+    free = [name for name in rows.columns if name not in inputs]
+    texts = {name for name in free if isinstance(first[name], str)}
+    if taken and texts & set(TextTarget.usual):
+        return flags
+    for target in (LabelTarget(), LabelsTarget()):
+        if target.usual[0] in free:
+            return flags | _flags(target, target.usual[0], rows, inputs)
+    numbers = [name for name in free if _array(first[name]).dtype.kind == "f" and np.size(first[name]) == 1]
+    usual = [name for name in NumberTarget.usual if name in numbers]
+    if usual or (numbers and not texts):
+        flags |= _flags(NumberTarget(), (usual or numbers)[0], rows, inputs)
     return flags
+
+
+def _flags(options: FieldOptions, column: str, rows: Rows, taken: Sequence[str]) -> dict[str, str]:
+    """Return the flags of a field; of its column, if the field would choose another."""
+    named = columns_of(options, rows, "", taken) != [column]
+    return {f"{options.section}.name": options.name} | ({f"{options.section}.column": column} if named else {})
+
+
+def _input_kind(value: Any, row: Mapping[str, Any]) -> str:
+    """Return the name of the input that a value suggests; empty: text, or none."""
+    if isinstance(value, bytes):
+        return "audio" if value.startswith(SOUND) else "image"
+    if isinstance(value, str):
+        suffix = f".{value.lower().rpartition('.')[2]}"
+        return "audio" if suffix in AUDIO else "image" if suffix in MEDIA else ""
+    array = _array(value)
+    if array.dtype.kind not in "fiu" or array.size < 2:
+        return ""
+    return "image" if array.ndim == 3 else "audio" if array.ndim == 1 and set(RATES) & row.keys() else "series"
+
+
+def _array(value: Any) -> np.ndarray:
+    try:
+        return np.asarray(value)
+    except ValueError:  # lists of different lengths
+        return np.array("")
 
 
 def _key(value: Any) -> Any:

@@ -2,11 +2,15 @@
 
 import json
 import shlex
+from pathlib import Path
 
+import numpy as np
 import pytest
 
 from research.cli import main as cli
 from research.config.flags import config_of, read_flags
+from research.data.check import guess
+from research.data.tables.table import Table
 from research.tasks.dataset import Dataset
 from tests.tasks import sources
 
@@ -41,8 +45,12 @@ def test_rows_that_cannot_be_used_are_all_counted_and_the_first_are_named(tmp_pa
     (tmp_path / "a.tsv").write_text("word\tsays\n" + good + "new\t\n" * 4 + "short\n" * 3)
     code, out = check(capsys, tmp_path / "a.tsv")
     assert code == 2
-    assert "7 rows cannot be used:" in out and "and 2 more" in out and "a.tsv:66: has 1 values; must have 2" in out
-    assert "--task.on_error=skip" in out
+    assert "7 rows cannot be used:" in out and "a.tsv:66: has 1 values; must have 2" in out
+    assert "and 2 more; --all lists them" in out and "--task.on_error=skip" in out
+    assert "steps of the input: 2 to 3" in out and "target: 5 symbols: <unk> 0 1 2 s" in out
+    _, out = check(capsys, tmp_path / "a.tsv", "--all")
+    assert [f"a.tsv:{line}: " in out for line in range(61, 70)] == [False] + [True] * 7 + [False]
+    assert "more" not in out
 
 
 def test_inputs_in_two_splits_are_noted(tmp_path, capsys):
@@ -50,8 +58,59 @@ def test_inputs_in_two_splits_are_noted(tmp_path, capsys):
         (tmp_path / f"{split}.tsv").write_text("word\tsays\n" + "".join(f"{word}\t1\n" for word in words))
     code, out = check(capsys, tmp_path)
     assert code == 0 and "splits: train 8, validation 2, test 2" in out
-    assert "inputs of test that train has as well: 1, such as 'a'" in out
-    assert "train: inputs that occur again: 2" in out
+    assert f"inputs of test that train has as well: 1, such as {tmp_path}/test.tsv:2 is {tmp_path}/train.tsv:2\n" in out
+    assert f"train: inputs that occur again: 2, such as {tmp_path}/train.tsv:8 is {tmp_path}/train.tsv:2\n" in out
+
+
+@pytest.mark.parametrize("flags", [[], ["--task.input.tags_column=tag"]])
+def test_symbols_that_training_lacks_are_listed_with_their_counts(flags, tmp_path, capsys):
+    for split, words in {"train": ["ab", "b"], "test": ["axx", "xyb", "b"], "dev": ["ab"]}.items():
+        rows = "".join(f"{word}\t{'T' if split == 'train' else 'U'}\t{word}\n" for word in words)
+        (tmp_path / f"{split}.tsv").write_text("word\ttag\ttarget\n" + rows)
+    code, out = check(capsys, tmp_path, *flags)
+    known = "2 symbols that training lacks: 'x' in 2, 'y' in 1 rows"
+    tagged = "3 symbols that training lacks: 'U' in 3, 'x' in 2, 'y' in 1 rows"
+    assert code == 0 and f"target of test: {known}\n" in out and "target of validation" not in out
+    assert f"input of test: {tagged if flags else known}\n" in out
+
+
+def test_a_label_that_only_another_split_has_is_a_row_that_cannot_be_used(tmp_path, capsys):
+    for split, labels in {"train": "ab", "test": "ac", "dev": "ab"}.items():
+        (tmp_path / f"{split}.tsv").write_text("text\tlabel\n" + "".join(f"x\t{label}\n" for label in labels))
+    code, out = check(capsys, tmp_path)
+    assert code == 2 and "splits: train 2, validation 2, test 1" in out
+    assert "1 rows cannot be used" in out and "test.tsv:3: column label is 'c', which no training example has" in out
+
+
+@pytest.mark.parametrize("usable", [(), ("train",)])
+def test_no_command_is_printed_if_a_split_has_no_usable_row(usable, tmp_path, capsys):
+    for split in ("train", "dev", "test"):
+        (tmp_path / f"{split}.tsv").write_text("text\ttarget\n" + ("a\tb\n" if split in usable else "a\t\n"))
+    code, out = check(capsys, tmp_path)
+    assert code == 2 and "research train" not in out and "column target is empty; must be text" in out
+    assert f"cannot be trained on: no usable row in {'validation and test' if usable else 'train'}\n" in out
+
+
+@pytest.mark.parametrize(
+    ("row", "flags"),
+    [
+        ({"audio_filepath": "a.wav", "duration": 1.5, "text": "x"}, {"input.name": "audio"}),
+        ({"label": np.int64(3), "image": b"\x89PNG"}, {"input.name": "image", "target.name": "label"}),
+        ({"label": np.array(3), "x": [[1, 2], [3, 4]]}, {"input.name": "series", "target.name": "label"}),
+        (
+            {"label": 3, "pixels": np.zeros(784, np.uint8)},
+            {"input.name": "series", "input.column": "pixels", "target.name": "label"},
+        ),
+        ({"x": [[1], [2, 3]], "text": "x"}, {}),
+        ({"word": "x", "says": "y", "frequency": 0.5}, {}),
+        ({"text": "x", "id": 3, "score": np.float32(0.5)}, {"target.name": "number", "target.column": "score"}),
+        ({"f": "a.png", "id": 3, "y": 0.5}, {"input.name": "image", "target.name": "number"}),
+        ({"sound": b"ID3", "y": 0.5, "id": "x"}, {"input.name": "audio", "target.name": "number"}),
+    ],
+)
+def test_fields_are_guessed_of_a_row(row, flags):
+    table = Table({name: [value] for name, value in row.items()}, Path())
+    assert guess(table) == {f"task.{key}": value for key, value in flags.items()}
 
 
 def test_only_missing_splits_are_said_to_be_made(tmp_path, capsys):
