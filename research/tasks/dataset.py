@@ -8,8 +8,11 @@ A training set of at most `encoded.MEMORY` bytes is held on the device; a larger
 batch is the same function of key and step either way.
 """
 
+import contextlib
 import functools
+import hashlib
 import itertools
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -22,8 +25,10 @@ from jaxtyping import Array, Int
 from research.batch import FIRST_SYMBOL, InputKind, TargetKind, TaskSpec
 from research.data.batching import Buckets, Examples, in_buckets
 from research.data.corpora.corpus import SPLITS
+from research.data.corpora.fetch import writing
 from research.data.fields import InputOptions, TargetOptions
 from research.data.fields.audio import AudioInput
+from research.data.fields.field_options import scalar
 from research.data.fields.image import ImageInput
 from research.data.fields.series import SeriesInput
 from research.data.fields.text import TextInput, TextTarget
@@ -37,7 +42,7 @@ from research.data.tables.source import files_of, read_source
 from research.data.tables.splits import split_rows
 from research.data.tables.table import Chain, Rows, Selection, check_columns, group
 from research.data.tables.values import Fields, Values, columns_of, say
-from research.data.text import Text
+from research.data.text import Text, normalize
 from research.errors import UserError
 from research.options import require, require_between, require_default
 from research.tasks.corpus_task import CorpusTask, InMemory, Prepared, spread
@@ -46,6 +51,7 @@ from research.tasks.task import EvalExamples, Evaluation, Predictions, Split
 
 SAMPLE, FILE_SAMPLE = 500_000, 1000
 """Training examples, spread evenly, that fields are fitted to: of rows, and of files."""
+EVALUATED = ("validation", "test")
 SCORING = ("metrics", "language", "long_input")
 """Options that change no example."""
 
@@ -133,8 +139,10 @@ class Dataset(CorpusTask):
         first = next(iter(tables.values()))
         by = self.split_column(first)
         check_columns(first, self.source, {"task.split_by": by})
-        splits = split_rows(tables, lambda row: str(row[by]), self.source)
-        if made := [split for split in ("validation", "test") if split not in tables]:
+        made = [split for split in ("validation", "test") if split not in tables]
+        require(bool(made or not self.split_by), "task.split_by", self.split_by, "empty, as the source has all splits")
+        splits = split_rows(tables, lambda row: self.split_key(row, by), self.source)
+        if made:
             sizes = ", ".join(f"{split} {len(rows):,}" for split, rows in splits.items())
             self.notes.append(f"note: {self.source}: {' and '.join(made)} by a hash of {by}: {sizes} rows")
         return splits
@@ -153,6 +161,20 @@ class Dataset(CorpusTask):
         """Return the column whose hash decides the split of a row."""
         identity = self.input.id if isinstance(self.input, SeriesInput) else ""
         return self.split_by or identity or self.fields.columns(rows, self.source)[0][0]
+
+    def split_key(self, row: Mapping[str, Any], column: str) -> str:
+        """Return what decides the split of a row: texts that are one for the model have one key.
+
+        Raises:
+            ValueError: if the row is a series whose steps differ in the column.
+        """
+        value = scalar(row[column])
+        if isinstance(value, bytes | np.ndarray):
+            return hashlib.sha256(np.ascontiguousarray(value).tobytes()).hexdigest()
+        text = str(value)
+        if isinstance(self.input, TextInput) and column != self.split_by:
+            return normalize(text.lower() if self.input.lowercase else text, self.input.unicode)
+        return normalize(text)
 
     def input_columns(self, rows: Rows, source: str) -> list[str]:
         """Return the columns of the input, where the target may be missing."""
@@ -184,7 +206,8 @@ class Dataset(CorpusTask):
         tables = dict(self.tables)
         if self.extra_train:
             tables["train"] = Chain((tables["train"], self._extra()))
-        splits = {split: Values.of(rows, self.fields, self.source) for split, rows in tables.items()}
+        columns = self.fields.columns(tables["train" if "train" in tables else next(iter(tables))], self.source)
+        splits = {split: Values.of(rows, self.fields, columns, self.source) for split, rows in tables.items()}
         if self.joined:
             splits["train"] = splits["train"].with_joined(self.joined, len(self.tables["train"]))
         next(iter(splits.values())).skipped.extend(self.faults)
@@ -206,7 +229,16 @@ class Dataset(CorpusTask):
         group, columns = self.input.group_column, self.fields.columns(self.tables["train"], self.source)
         for column in (*columns[0], *columns[1], *([group] if group else [])):
             check_columns(rows, name, {"task.extra_train": column})
-        return Selection(rows, np.arange(int(count or len(rows))))
+        rows = Selection(rows, np.arange(int(count or len(rows))))
+        if not rows.in_memory:
+            return rows
+        key, column = self.split_key, columns[0][0]
+        held = {key(self.tables[split][row], column) for split in EVALUATED for row in range(len(self.tables[split]))}
+        kept = [row for row in range(len(rows)) if key(rows[row], column) not in held]
+        if len(kept) < len(rows):
+            inputs = f"{len(rows) - len(kept)} rows of {name} are left out"
+            self.notes.append(f"note: {inputs}: their inputs are in validation or test")
+        return Selection(rows, np.array(kept, int))
 
     @functools.cached_property
     def fields(self) -> Fields:
@@ -223,16 +255,19 @@ class Dataset(CorpusTask):
             statuses = [(path, path.stat(), target) for path, target in paths]
             options["files"] = [(path, item.st_size, item.st_mtime_ns, target) for path, item, target in statuses]
         extra = files_of(self._extra_source[0], {}) if self.extra_train else []
-        return Cache.of([*files_of(self.source, self.names), *extra], options)
+        modules = {type(part).__module__ for part in (self, self.input, self.target)}
+        code = [Path(str(sys.modules[name].__file__)) for name in sorted(modules)]
+        return Cache.of([*files_of(self.source, self.names), *extra], code, options)
 
     @functools.cached_property
     def prepared(self) -> Prepared:
         start, cache = time.monotonic(), self.cache
         if cache is None or (entry := cache.read("train")) is None:
             processor, arrays, skipped = self._encode()
-            size = sum(array.nbytes for array in arrays.values())
-            if cache and (time.monotonic() - start > WORTH_SECONDS or size > encoded.MEMORY):
-                cache.write("train", arrays, (processor.to_dict(), skipped))
+            large = _size(arrays) > encoded.MEMORY
+            if cache and (time.monotonic() - start > WORTH_SECONDS or large):
+                with writing(cache.folder) if large else contextlib.suppress(OSError):
+                    cache.write("train", arrays, (processor.to_dict(), skipped))
         else:
             arrays, (saved, skipped) = entry
             processor = Processor.from_dict(saved)
@@ -244,7 +279,8 @@ class Dataset(CorpusTask):
         train = self.splits["train"]
         rows = spread(len(train), FILE_SAMPLE if self.input.per_file else SAMPLE)
         source = self.input.fit([value for _, value, _ in train.load(rows)])
-        values = train.targets(spread(len(train), SAMPLE)).items()
+        size = SAMPLE if self.target.kind == "tokens" else len(train)  # a rare class must not be missed
+        values = train.targets(spread(len(train), size)).items()
         targets = {number: self.target.trained_on(value) for number, value in values}
         if not targets:
             raise UserError(f"{self.source}: no training row is usable; the first: {next(iter(train.skipped), 'none')}")
@@ -265,10 +301,10 @@ class Dataset(CorpusTask):
             records = replace(self._records(processor), numbers=arrays["numbers"])
             return Stream(records, in_buckets(np.array(arrays["lengths"])), kind)
         examples = Examples.from_arrays(arrays, kind)
-        if examples.inputs.values.nbytes <= encoded.MEMORY:
+        if _size(arrays) <= encoded.MEMORY:
             return InMemory.of(examples)
         assert self.cache
-        return Stream(Stored(self.cache.folder / "train", kind), in_buckets(examples.lengths), kind)
+        return Stream(Stored(self.cache, examples), in_buckets(examples.lengths), kind)
 
     def _records(self, processor: Processor) -> Encoded:
         return Encoded(self.splits["train"], self.target.kind, self.max_input_length, self.max_target_length, processor)
@@ -296,14 +332,16 @@ class Dataset(CorpusTask):
         if cache is None or (entry := cache.read(name)) is None:
             examples, values = self._encode_split(split, count)
             if cache and cache.folder.exists():
-                cache.write(name, examples.arrays(), values)
+                with contextlib.suppress(OSError):
+                    cache.write(name, examples.arrays(), values)
         else:
             arrays, values = entry
             examples = Examples.from_arrays(arrays, self.target.kind)
-        return EvalExamples(split, examples.batch(), *values)
+            say(values[-1])
+        return EvalExamples(split, examples.batch(), *values[:-1])
 
-    def _encode_split(self, split: Split, count: int) -> tuple[Examples, tuple[list[Any], list[str], list[str]]]:
-        """Return the examples of `eval_examples`, and references, places and texts."""
+    def _encode_split(self, split: Split, count: int) -> tuple[Examples, tuple[list[Any], list[str], list[str], str]]:
+        """Return the examples of `eval_examples`, their references, places and texts, and what was said of rows."""
         if split not in self.splits:
             raise UserError(f"{self.source}: has no {split} split; it has {', '.join(self.splits)}")
         values = self.splits[split]
@@ -316,11 +354,11 @@ class Dataset(CorpusTask):
                 usable.append((source, targets[0], *values[row], values.rows.place(values.place(row))))
         if not usable:
             raise UserError(f"{self.source}: the {split} split has no usable example; must have one")
-        values.note()
+        told = values.note()
         order = np.argsort([len(inputs) for inputs, *_ in usable], kind="stable")
         inputs, targets, sources, references, places = zip(*(usable[row] for row in order), strict=True)
         texts = list(map(self.input.text, sources)) if isinstance(self.input, TextInput) else []
-        return Examples(inputs, targets, self.target.kind), (list(references), list(places), texts)
+        return Examples(inputs, targets, self.target.kind), (list(references), list(places), texts, told)
 
     def evaluate(self, predictions: Predictions, examples: EvalExamples) -> Evaluation:
         names, processor = chosen.names(self.metrics, self.target.kind), self.prepared.processor
@@ -389,6 +427,7 @@ class Dataset(CorpusTask):
         known["spec"] = spec
         if source:
             tables = task.read()
+            task.faults.extend(fault for rows in tables.values() for fault in rows.faults)
             known["tables"] = dict.fromkeys(SPLITS, tables[""]) if "" in tables else tables
         return task
 
@@ -403,3 +442,7 @@ class Dataset(CorpusTask):
 
     def describe(self) -> str:
         return f"{Path(self.source).name or self.source}, {self.input.name} to {self.target.name}"
+
+
+def _size(arrays: Mapping[str, np.ndarray]) -> int:
+    return sum(array.nbytes for name, array in arrays.items() if name not in ("numbers", "lengths"))

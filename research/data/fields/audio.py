@@ -79,8 +79,8 @@ class AudioInput(FileInput, SpeechOptions):
 
     def seconds(self, value: Value) -> float:
         """Return the duration of a value; raises UserError if it is a file that cannot be read."""
-        if isinstance(value, Joined):
-            return sum(map(self.seconds, value.parts))
+        if isinstance(value, Joined):  # how much silence is cut off is known only of the samples
+            return len(self.samples(value)) / self.sample_rate
         if isinstance(value, tuple):
             return len(value[0]) / value[1]
         with _reading(value):

@@ -1,12 +1,14 @@
 """Encoded examples on disk, so that a large source is read and encoded once.
 
 An entry is a folder of arrays in `encoded` of the data folder, named by a hash of what it is made of: the source, the
-options of the task, and the code that reads and encodes. It is written under another name and then renamed, so that it
-is whole or absent. The folder may be deleted at any time.
+options of the task, and the code and libraries that read and encode. It is written under another name and then
+renamed, so that it is whole or absent. Arrays of at most `CHECKED` bytes are compared with their digests when they are
+read.
 """
 
 import contextlib
 import hashlib
+import importlib.metadata
 import json
 import os
 import shutil
@@ -24,8 +26,10 @@ MAX_ENTRIES = 20
 """Sources that are kept; of more, those that were used longest ago are removed."""
 WORTH_SECONDS = 5.0
 """What took less time to prepare is not written."""
-JSON = "values"
-"""Array of the bytes of an entry's other values as JSON."""
+CHECKED = 2**30
+LIBRARIES = ("numpy", "sentencepiece", "kaldi-native-fbank", "soundfile", "soxr", "pillow")
+CONTENTS = "contents"
+"""Array of the bytes of JSON: digests of the other arrays and values, and the values."""
 
 
 @dataclass(frozen=True)
@@ -35,40 +39,58 @@ class Cache:
     folder: Path
 
     @classmethod
-    def of(cls, files: Iterable[Path], options: Any) -> "Cache":
-        """Return the entries of what these files hold, read with these options, which are plain data."""
-        digest = hashlib.sha256(json.dumps(options, sort_keys=True, default=str).encode())
-        for path in (*files, *sorted(Path(__file__).parents[1].rglob("*.py"))):
+    def of(cls, files: Iterable[Path], code: Iterable[Path], options: Any) -> "Cache":
+        """Return the entries of what these files hold, read by this code with these options, which are plain data."""
+        versions = {name: importlib.metadata.version(name) for name in LIBRARIES}
+        digest = hashlib.sha256(json.dumps([versions, options], sort_keys=True, default=str).encode())
+        for path in (*files, *code, *sorted(Path(__file__).parents[1].rglob("*.py"))):
             with path.open("rb") as file:
                 digest.update(hashlib.file_digest(file, "sha256").digest())
         return cls(data_folder() / "encoded" / digest.hexdigest()[:32])
 
     def read(self, name: str) -> tuple[dict[str, np.ndarray], Any] | None:
-        """Return the arrays of an entry, which stay on disk until they are used, and its other values; None: absent."""
-        folder = self.folder / name
+        """Return the arrays of an entry, which stay on disk until they are used, and other values; None: no entry."""
         try:
-            arrays = {path.stem: np.load(path, mmap_mode="r") for path in folder.iterdir()}
-            values = json.loads(arrays.pop(JSON).tobytes())
-        except (OSError, EOFError, ValueError, KeyError):  # absent, or damaged
+            arrays = {path.stem: np.load(path, mmap_mode="r") for path in (self.folder / name).iterdir()}
+            digests, values = json.loads(arrays.pop(CONTENTS).tobytes())
+            if {key: _digest(array) for key, array in arrays.items()} | {CONTENTS: _text_digest(values)} != digests:
+                return None
+            values = json.loads(values)
+        except (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError):  # absent, or damaged
             return None
         with contextlib.suppress(OSError):
             os.utime(self.folder)
         return arrays, values
 
     def write(self, name: str, arrays: Mapping[str, np.ndarray], values: Any) -> None:
-        """Write an entry; where that fails, there is none."""
+        """Write an entry.
+
+        Raises:
+            OSError: if it cannot be written; then there is none.
+        """
         incomplete = self.folder / f".{name}-{uuid.uuid4().hex}"
+        text = json.dumps(values)
+        digests = {key: _digest(array) for key, array in arrays.items()} | {CONTENTS: _text_digest(text)}
+        contents = json.dumps([digests, text]).encode()
         try:
             incomplete.mkdir(parents=True)
-            for key, array in {**arrays, JSON: np.frombuffer(json.dumps(values).encode(), np.uint8)}.items():
+            for key, array in {**arrays, CONTENTS: np.frombuffer(contents, np.uint8)}.items():
                 np.save(incomplete / f"{key}.npy", array, allow_pickle=False)
-            shutil.rmtree(self.folder / name, ignore_errors=True)
+            with contextlib.suppress(OSError):  # a damaged one goes as a whole; readers keep what they have opened
+                (self.folder / name).rename(self.folder / f"{incomplete.name}-old")
             incomplete.rename(self.folder / name)
-            self._drop_oldest()
-        except OSError:  # no space, or a folder that only others may write to
-            shutil.rmtree(incomplete, ignore_errors=True)
-
-    def _drop_oldest(self) -> None:
+        finally:
+            for rest in self.folder.glob(f"{incomplete.name}*"):
+                shutil.rmtree(rest, ignore_errors=True)
         entries = sorted(self.folder.parent.iterdir(), key=lambda path: path.stat().st_mtime)
         for entry in entries[:-MAX_ENTRIES]:
             shutil.rmtree(entry, ignore_errors=True)
+
+
+def _text_digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _digest(array: np.ndarray) -> str:
+    """Return the digest of an array; "" of a large one."""
+    return hashlib.sha256(np.ascontiguousarray(array).data).hexdigest() if array.nbytes <= CHECKED else ""

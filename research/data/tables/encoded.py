@@ -1,9 +1,7 @@
 """Pairs of an input and a target as a model is trained on them, encoded on access."""
 
-import functools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,7 +11,9 @@ from research.batch import TargetKind
 from research.data.batching import Example, Examples, target_steps
 from research.data.processor import Processor
 from research.data.streaming import Records
+from research.data.tables.cache import Cache
 from research.data.tables.values import FAULTS, Values
+from research.errors import UserError
 
 MEMORY = 2**30
 """Bytes of training examples that are held on the device."""
@@ -21,21 +21,16 @@ MEMORY = 2**30
 
 @dataclass(frozen=True)
 class Stored(Records):
-    """Encoded training examples of an entry of the cache."""
+    """Encoded training examples of an entry of the cache; worker processes open it again."""
 
-    folder: Path
-    target_kind: TargetKind
+    cache: Cache
+    examples: Examples
 
     def __getitem__(self, row: int) -> Example:
-        return self._examples.inputs[row], self._examples.targets[row]
-
-    @functools.cached_property
-    def _examples(self) -> Examples:
-        arrays = {path.stem: np.load(path, mmap_mode="r") for path in self.folder.iterdir()}
-        return Examples.from_arrays(arrays, self.target_kind)
+        return self.examples.inputs[row], self.examples.targets[row]
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Stored, (self.folder, self.target_kind)
+        return _open, (self.cache, self.examples.target_kind)
 
 
 @dataclass(frozen=True)
@@ -53,9 +48,10 @@ class Encoded(Records):
 
     def __getitem__(self, row: int) -> Example:
         assert self.numbers is not None
-        number, place = self.numbers[row].tolist()
-        ((_, source, targets),) = self.encode([number])
-        return source, targets[place]
+        for number, place in np.roll(self.numbers, -row, axis=0).tolist():  # a damaged file is replaced by the next
+            for _, source, targets in self.encode([number]):
+                return source, targets[place]
+        raise UserError(f"{self.values.rows.place(0)}: no example can be read any more")
 
     def encode(self, numbers: Sequence[int], stored: bool = True) -> Iterator[tuple[int, np.ndarray, list[Any]]]:
         """Yield number, input and targets of the usable pairs: as stored for training, or as a model reads them."""
@@ -110,6 +106,13 @@ class Encoded(Records):
             longest = self.max_target_length + eos if self.max_target_length else length
             if steps <= (self.max_input_length or steps) and length <= longest:
                 yield number, place, steps, length
+
+
+def _open(cache: Cache, target_kind: TargetKind) -> Stored:
+    entry = cache.read("train")
+    if entry is None:
+        raise UserError(f"{cache.folder}: was deleted or damaged while a training reads it; start the command again")
+    return Stored(cache, Examples.from_arrays(entry[0], target_kind))
 
 
 def _halves(rows: Sequence[tuple[int, ...]]) -> tuple[np.ndarray, np.ndarray]:

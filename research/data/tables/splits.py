@@ -29,7 +29,7 @@ def split_rows(tables: Mapping[str, Rows], key: Callable[[Mapping[str, Any]], st
     whole = tables[""] if "" in tables else splits["train"]
     missing = [split for split in ("test", "validation") if split not in splits]
     if missing:
-        keys = [key(whole[row]) for row in range(len(whole))]
+        keys = [_key(whole, row, key) for row in range(len(whole))]
         places = np.array([hash_fraction(text) for text in keys])
         chosen = np.full(len(keys), "train", object)
         for number, split in enumerate(missing):
@@ -42,3 +42,10 @@ def split_rows(tables: Mapping[str, Rows], key: Callable[[Mapping[str, Any]], st
             )
         splits |= hashed
     return {split: splits[split] for split in SPLITS}
+
+
+def _key(rows: Rows, row: int, key: Callable[[Mapping[str, Any]], str]) -> str:
+    try:
+        return key(rows[row])
+    except ValueError as error:
+        raise UserError(f"{rows.place(row)}: the column that decides the split {error}") from error

@@ -61,9 +61,16 @@ class Values:
     """Further pairs, of recordings that are joined, as `concatenation.draw` returns them."""
 
     @classmethod
-    def of(cls, rows: Rows, fields: Fields, source: str) -> "Values":
-        """Return the pairs of rows; those in memory are all read."""
-        values = cls(rows, fields, fields.columns(rows, source))
+    def of(cls, rows: Rows, fields: Fields, columns: tuple[list[str], list[str]], source: str) -> "Values":
+        """Return the pairs of rows; those in memory are all read.
+
+        Raises:
+            UserError: if the rows do not have the columns, or one of them cannot be used.
+        """
+        for name, part in zip((fields.input, fields.target), columns, strict=True):
+            for column in part:
+                check_columns(rows, source, {f"{name.section}.column": column})
+        values = cls(rows, fields, columns)
         if not rows.in_memory:
             return values
         pairs, places = [], []
@@ -134,7 +141,7 @@ class Values:
     @functools.cached_property
     def _groups(self) -> dict[str, Any]:
         members: dict[str, list[int]] = {}
-        for number in range(len(self)):
+        for number in range(self.size):
             members.setdefault(self._group_of(number), []).append(number)
         groups = {}
         for name, numbers in members.items():
@@ -165,7 +172,7 @@ class Values:
             except FAULTS as error:
                 return error
 
-        threads = min(len(numbers), os.cpu_count() or 1) if self.fields.input.per_file else 1
+        threads = min(len(numbers), os.cpu_count() or 1) if numbers and self.fields.input.per_file else 1
         with ThreadPoolExecutor(threads) as pool:
             results = pool.map(load, numbers) if threads > 1 else map(load, numbers)
             for number, result in zip(numbers, results, strict=True):
@@ -188,7 +195,8 @@ class Values:
         line = f"{self.rows.place(row, getattr(error, 'step', 0))}: {error}"
         if not self.fields.skip:
             raise UserError(f"{line}; on_error=skip leaves such rows out") from error
-        self.skipped.append(line)
+        if line not in self.skipped:
+            self.skipped.append(line)
 
     def note(self) -> str:
         """Say which rows were skipped since the last time, and return what was said."""
@@ -220,6 +228,8 @@ def say(line: str) -> str:
 
 def columns_of(options: FieldOptions, rows: Rows, source: str, taken: Sequence[str]) -> list[str]:
     """Return the columns of a field, which are none of those that are taken."""
+    if options.column in rows.columns:  # whose name may have a comma
+        return [options.column]
     if options.columns:
         for name in options.columns:
             check_columns(rows, source, {f"{options.section}.column": name})
