@@ -136,7 +136,7 @@ class Dataset(CorpusTask):
         """Rows of all splits."""
         tables = self.read()
         self.faults.extend(fault for rows in tables.values() for fault in rows.faults)
-        first = next(iter(tables.values()))
+        first = tables["train"] if "train" in tables else next(iter(tables.values()))
         by = self.split_column(first)
         check_columns(first, self.source, {"task.split_by": by})
         made = [split for split in ("validation", "test") if split not in tables]

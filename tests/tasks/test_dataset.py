@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import unicodedata
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from research.data.fields import INPUTS, TARGETS
 from research.data.processor import Processor
 from research.data.streaming import Stream, Window
 from research.data.tables import encoded
+from research.data.tables.cache import Cache
 from research.data.tables.encoded import Encoded
 from research.errors import UserError
 from research.tasks import dataset
@@ -489,3 +491,71 @@ def test_training_recordings_are_joined_and_those_of_another_source_are_not(tmp_
         parts = [len(value) for _, value, _ in train.load(members)]
         assert max(parts) < len(value) <= sum(parts) + 1
     assert sum(both.prepared.train.buckets.sizes) == len(train)
+
+
+def test_the_key_that_decides_a_split_is_that_of_the_model_s_input(tmp_path):
+    """Composed and decomposed letters, cases, and the steps of a series are one key; equal arrays are, too."""
+    words = [f"é{n}" for n in range(200)]
+    lines = [*(f"{word}\tx" for word in words), *(f"{unicodedata.normalize('NFD', word).upper()}\ty" for word in words)]
+    task = written(tmp_path, "\n".join(["word\tsays", *lines]), input=INPUTS["text"](lowercase=True))  # pyright: ignore
+    inputs = {split: {value for value, _ in values.pairs or ()} for split, values in task.splits.items()}
+    assert sum(map(len, inputs.values())) == 200 and all(
+        len(values) == 2 * len(inputs[s]) for s, values in task.splits.items()
+    )
+    with pytest.raises(UserError, match="7 different keys are too few to split"):
+        _ = sources.read({**sources.series(tmp_path), "split_by": "y"}, tmp_path).splits
+
+
+def test_all_splits_are_read_by_the_columns_of_training(tmp_path):
+    for split, header in (("train", "foo\tbar"), ("validation", "foo\tbar"), ("test", "bar\tfoo")):
+        rows = [f"{sources.word(n)}\t{n}" if header[0] == "f" else f"{n}\t{sources.word(n)}" for n in range(30)]
+        (tmp_path / f"{split}.tsv").write_text("\n".join([header, *rows]))
+    task = Dataset(source=str(tmp_path))
+    assert task.splits["test"].pairs == task.splits["train"].pairs
+    (tmp_path / "test.tsv").write_text("word\tbar\na\tb")
+    with pytest.raises(UserError, match="task.input.column=foo: .* has no such column"):
+        _ = Dataset(source=str(tmp_path)).splits
+    (tmp_path / "test.tsv").write_text("foo\tbar\na\tb")
+    with pytest.raises(UserError, match="task.split_by=foo: must be empty, as the source has all splits"):
+        _ = Dataset(source=str(tmp_path), split_by="foo").splits
+
+
+def test_extra_examples_that_are_evaluated_are_left_out(tmp_path):
+    task = written(tmp_path, TSV, extra_train=str(tmp_path / "a.tsv"))
+    held = {value for split in ("validation", "test") for value, _ in task.splits[split].pairs or ()}
+    train = [value for value, _ in task.splits["train"].pairs or ()]
+    assert held and not held & set(train) and len(train) == 2 * len(set(train))
+
+
+def test_a_rare_class_is_known(tmp_path, monkeypatch):
+    monkeypatch.setattr(dataset, "SAMPLE", 5)
+    rows = [f"{n}\t{'rare' if n == 7 else 'often'}" for n in range(100)]
+    task = written(tmp_path, "\n".join(["word\tlabel", *rows]), target=TARGETS["label"]())
+    seen = {label for _, label in task.splits["train"].pairs or ()}
+    assert processor_of(task).text.size == FIRST_SYMBOL + len(seen) and "rare" in seen
+
+
+def test_a_damaged_file_of_a_streamed_set_is_replaced_by_the_next(tmp_path, monkeypatch):
+    monkeypatch.setattr(encoded, "MEMORY", 1)
+    task = sources.create("images", tmp_path, on_error="skip")
+    stream: Any = task.stream
+    number = int(stream.records.numbers[3][0])
+    Path(task.splits["train"][number][0]).write_bytes(b"\x89PNG\r\n\x1a\n")
+    np.testing.assert_array_equal(stream.records[3][0], stream.records[4][0])
+
+
+def test_an_entry_that_is_not_whole_is_none(tmp_path, monkeypatch):
+    monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path))
+    cache = Cache.of([], [], {"a": 1})
+    cache.write("train", {"x": np.arange(9), "y": np.zeros((2, 3))}, ["é", None])
+    arrays, values = cache.read("train") or ({}, None)
+    assert values == ["é", None] and arrays["x"].tolist() == [*range(9)] and arrays["y"].shape == (2, 3)
+    cache.write("train", {"x": np.arange(9)}, [])  # replaced as a whole
+    entry = cache.read("train")
+    assert entry and list(entry[0]) == ["x"] and entry[1] == [] and len(list(cache.folder.iterdir())) == 1
+    path = cache.folder / "train" / "x.npy"
+    whole = path.read_bytes()
+    for damaged in (whole[:-1] + b"\7", whole[:-8], b"", None):
+        path.unlink() if damaged is None else path.write_bytes(damaged)
+        assert cache.read("train") is None
+    assert Cache.of([], [], {"a": 2}) != cache != Cache.of([], [Path(__file__)], {"a": 1})
