@@ -10,7 +10,7 @@ import random
 import signal
 import subprocess
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -53,16 +53,16 @@ def drill(full: bool, rng: random.Random, place: Path) -> Iterator[Count]:
         for number in range(KILLS[full]):
             sent = (signal.SIGKILL, signal.SIGTERM)[number % 2]
             folder = place / f"{name.split()[1]}_{number}"
-            moment = rng.uniform(0.3, 1.0) * whole.seconds
+            moment = rng.uniform(0.0, 0.3) * whole.seconds
             fault = killed(folder, sent, moment)
-            count.add("complete", fault and f"{sent.name} after {moment:.2f} s: {fault}")
+            count.add("complete", fault and f"{sent.name} {moment:.2f} s after the first rows: {fault}")
         yield count
     for name, (status, seconds) in FAULTS.items():
         count = Count(f"uploads: {name}")
-        for moment in (0.0, 0.7 * whole.seconds) if full else (0.5 * whole.seconds,):
-            folder = place / f"{name.replace(' ', '_')}_{moment > 0}"
-            fault = failing(folder, status, seconds, moment)
-            count.add("complete", fault and f"after {moment:.2f} s: {fault}")
+        for midway in (False, True)[not full :]:
+            folder = place / f"{name.replace(' ', '_')}_{midway}"
+            fault = failing(folder, status, seconds, midway)
+            count.add("complete", fault and f"{'midway' if midway else 'from the start'}: {fault}")
         yield count
 
 
@@ -74,7 +74,7 @@ def command(folder: Path) -> Sequence[str]:
 def offline(folder: Path, sent: int, moment: float) -> str:
     """Kill an offline run, resume it, and return what is wrong with its folder."""
     with environment(WANDB_MODE="offline"):
-        kill(folder, sent, moment)
+        kill(folder, sent, moment, lambda: any(folder.rglob("metrics.jsonl")))
         again = run(command(folder), folder)
     if again.code:
         return f"{again.code} {again.err[-300:]}"
@@ -90,23 +90,22 @@ def offline(folder: Path, sent: int, moment: float) -> str:
 def online(folder: Path, sent: int, moment: float) -> str:
     """Kill an online run, resume it, and return what is wrong on the server."""
     with Server() as server, environment(WANDB_BASE_URL=server.url, **LOGIN, **PATIENCE):
-        kill(folder, sent, moment)
-        print(
-            f"  {signal.Signals(sent).name}: {[len(served.rows) for served in server.runs.values()]} rows on the server"
-        )
+        kill(folder, sent, moment, lambda: any(num_rows(server)))
+        print(f"  {signal.Signals(sent).name}: {num_rows(server)} rows on the server", flush=True)
         again = run(command(folder), folder)
         return f"{again.code} {again.err[-300:]}" if again.code else on_server(folder, server)
 
 
-def failing(folder: Path, status: int, seconds: float, moment: float) -> str:
-    """Let the server fail from a moment on, and return what is wrong on it after it is back."""
+def failing(folder: Path, status: int, seconds: float, midway: bool) -> str:
+    """Let the server fail from the start or from its first rows on; return what is wrong on it after it is back."""
     with Server() as server, environment(WANDB_BASE_URL=server.url, **LOGIN, **PATIENCE):
         process = Process(command(folder), folder)
-        time.sleep(moment)
+        if midway:
+            await_start(lambda: any(num_rows(server)))
         server.status, server.seconds = status, seconds
         ended = process.wait()
-        rows = [len(served.rows) for served in server.runs.values()]
-        print(f"  {status} from {moment:.1f} s: {ended.code} in {ended.seconds:.0f} s, {rows} rows: {last(ended.err)}")
+        lacking = f"{num_rows(server)} rows in {ended.seconds:.0f} s"
+        print(f"  {status}, {seconds:g} s an answer, midway={midway}: {lacking}: {last(ended.err)}", flush=True)
         if ended.code:
             return f"{ended.code} {ended.err[-300:]}"
         server.status, server.seconds = 200, 0.0
@@ -114,12 +113,25 @@ def failing(folder: Path, status: int, seconds: float, moment: float) -> str:
         return f"{again.code} {again.err[-300:]}" if again.code else on_server(folder, server)
 
 
-def kill(folder: Path, sent: int, moment: float) -> None:
-    """Start the command and kill it."""
+def kill(folder: Path, sent: int, moment: float, started: Callable[[], bool]) -> None:
+    """Start the command and kill it a moment after it has `started`."""
     process = Process(command(folder), folder)
+    await_start(started)
     time.sleep(moment)
     process.kill(sent)
     process.wait()
+
+
+def await_start(started: Callable[[], bool]) -> None:
+    """Wait until training has started, or for a minute."""
+    end = time.monotonic() + 60
+    while not started() and time.monotonic() < end:
+        time.sleep(0.02)
+
+
+def num_rows(server: Server) -> list[int]:
+    """Return the number of rows of each run."""
+    return [len(served.rows) for served in [*server.runs.values()]]
 
 
 def on_server(folder: Path, server: Server) -> str:

@@ -213,6 +213,10 @@ def test_a_resumed_offline_run_is_one_complete_folder_of_the_same_id(tmp_path: P
     rows = inspect(tmp_path).history
     assert [(row["_step"], row["train/loss"]) for row in rows] == [(0, 0.5), (10, 1.5), (20, 20), (30, 30)]
     assert rows[1]["validation/loss"] == 2.5
+    complete.with_name(f"{complete.name}.synced").touch()  # to which `wandb sync` would append
+    WandbRun(tmp_path, "trial", OFFLINE, CONFIG, "sweep", records).finish("finished", {})
+    (synced_before,) = tmp_path.glob("wandb/*run-*/run-*.wandb")
+    assert synced_before.name != file.name
 
 
 @pytest.mark.parametrize("options", [WandbOptions(mode="offline"), OFFLINE])
