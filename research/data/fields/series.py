@@ -58,6 +58,8 @@ class SeriesInput(InputOptions):
                     array[step] = as_number(item)
                 except ValueError as error:
                     raise StepError(f"at step {step + 1} {error}", step, column) from None
+        elif np.iscomplexobj(value):
+            raise ValueError("has complex numbers; must be real")
         else:
             try:
                 array = np.asarray(value, np.float64)

@@ -74,13 +74,11 @@ def decode(content: bytes) -> str:
 
 def text_fault(text: str) -> str:
     """Return what is wrong with the characters of a text; empty: nothing."""
-    if "\0" in text:
-        return "has a NUL character; must have none"
     try:
         text.encode()
     except UnicodeEncodeError:
         return "is not UTF-8 text; must be"
-    return ""
+    return "has a NUL character; must have none" if "\0" in text else ""
 
 
 def _read_separated(path: Path, text: str, kind: str, written: Format) -> Table:

@@ -19,6 +19,7 @@ HUGE = 10**400
         ("number", HUGE, "is 1000.*; must be a number"),
         ("series", [1, HUGE], "at step 2 is 1000.*; must be a number"),
         ("series", [[1], [HUGE]], r"is \[\[1\].*; must be numbers"),
+        ("series", np.array([1j]), "has complex numbers; must be real"),
         ("series", np.array([[1.0, 2.0], [3.0, np.inf]]), "at step 2 is not finite; must be"),
         ("audio", [1, HUGE], r"is \[1, 1000.*; must be samples"),
         ("audio", ["a"], r"is \['a'\]; must be samples"),

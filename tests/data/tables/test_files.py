@@ -55,6 +55,7 @@ def test_arrays_end_at_their_lengths(tmp_path):
         ("a.tsv", b"word\tword\na\tb\n", "two columns are called 'word'"),
         ("a.tsv", b"word\tsays\na\t\xff\n", "a.tsv:2: is not UTF-8"),
         ("a.tsv", b"word\tsays\na\tb\0\n", "a.tsv:2: has a NUL"),
+        ("a.tsv", "word\tsays\n".encode("utf-16"), "a.tsv:1: is not UTF-8"),
         ("a.csv", b'word,says\na,"b"c\n', "a.csv:2: ',' expected after '\"'"),
         ("a.csv", b'word,says\n\na,"b\nc,d\ne,f\n', "a.csv:3: a quoted value of this row has no closing quote"),
         ("a.csv", b'word,says\na,"b\nc,"d"\ne,f\n', "a.csv:2: ',' expected after '\"' in line 3"),
