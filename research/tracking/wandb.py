@@ -199,31 +199,32 @@ class WandbRun:
         is_new = self._send_row(complete=False)
         self._run.summary.update(_wandb().util.make_safe_for_json(summary))
         records = [record for record in gradient_flow if profile in record]
-        fault = self._draw(records, profile) if is_new and records else ""
+        lacks_charts = is_new or "gradient/heatmap" not in self._run.summary.keys()  # noqa: SIM118
+        fault = self._draw(records, profile) if lacks_charts and records else ""
         self._run.finish(exit_code=0)
         if self.worker:
-            self._check()
-        self.failure = self.failure or fault
+            self._check(fault)
 
     def _draw(self, records: Sequence[Mapping[str, Any]], profile: str) -> str:
-        """Log charts in the row of the last step; return why that failed."""
+        """Log charts in the row of the last step, or after it if the server has that; return why it failed."""
         charts = {"gradient/time_profile": time_profile, "gradient/heatmap": heatmap}
         try:
             self._run.log({key: chart(records, profile) for key, chart in charts.items()})
         except Exception as error:
-            _warn(f"W&B: the charts cannot be drawn: {first_line(error)}")
-            return f"no charts: {first_line(error)}"
+            fault = f"no charts: {first_line(error)}"
+            _warn(f"W&B: {fault}")
+            return fault
         return ""
 
-    def _check(self) -> None:
+    def _check(self, fault: str) -> None:
         """Mark the folder as `wandb sync` does if the server has the whole run: a fault of an upload raises nothing."""
-        if self._mode == "offline":
-            raise ConnectionError(_unreachable())
+        if fault or self._mode == "offline":
+            raise ConnectionError(fault or _unreachable())
         api, end = _wandb().Api(timeout=ANSWER_SECONDS), time.monotonic() + ANSWER_SECONDS
         with contextlib.suppress(_wandb().CommError):  # a server that does not know the question, such as openwandb
             served = api.run(self._run.path)
             # The request that completes a run follows all others of its stream of rows and summaries.
-            while served.state != "finished" or served.summary.get("_step", -1) < self._step:
+            while served.state != "finished" or served.summary.get("_step", self._step) < self._step:
                 if time.monotonic() > end:
                     raise ConnectionError(f"the server has the run as {served.state}")
                 time.sleep(1.0)

@@ -6,6 +6,7 @@ import math
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -86,8 +87,13 @@ def inspect(directory: Path) -> Written:
     file = max(directory.glob("wandb/*run-*/run-*.wandb"), key=lambda path: path.parent.name.split("run-")[1])
     command = [get_core_path(), "leet", "inspect", "--no-observability", "--json"]  # `wandb leet inspect --json`
     command += ["--run-file", str(file), str(file.parents[1])]
-    output = subprocess.run(command, capture_output=True, check=True, text=True).stdout
-    return Written(file.parent, [json.loads(line) for line in output.splitlines()])
+    for _ in range(50):  # W&B's process closes the file soon after the run is finished
+        output = subprocess.run(command, capture_output=True, text=True).stdout
+        records = [json.loads(line) for line in output.splitlines()]
+        if any(entry["type"] == "exit" for entry in records):
+            return Written(file.parent, records)
+        time.sleep(0.1)
+    raise TimeoutError(f"{file} has no end")
 
 
 @pytest.fixture(scope="module")
@@ -371,7 +377,26 @@ def test_charts_that_fail_cost_nothing_else(
     assert {"status": "finished", "test/loss": 2.0}.items() <= functools.reduce(
         lambda all, entry: all | entry.get("update", {}), written.of("summary"), {}
     ).items()
-    assert written.of("exit") and "the charts cannot be drawn" in capfd.readouterr().err
+    assert written.of("exit") and capfd.readouterr().err == "warning: W&B: no charts: division by zero\n"
+
+
+def test_charts_that_the_server_lacks_are_sent_later(
+    tmp_path: Path, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def send() -> None:
+        run = WandbRun(tmp_path, "trial", WandbOptions(), CONFIG, "sweep", [{"step": 5, "train/loss": 1.0}])
+        run.finish("finished", {}, [record(0)], STATE)
+        wait_for_uploads()
+
+    with monkeypatch.context() as patch:
+        patch.setattr(tracking, "heatmap", lambda *_: 1 / 0)
+        send()
+    assert is_unsent(tmp_path, WandbOptions())
+    for _ in range(2):
+        send()
+        (served,) = server.runs.values()
+        assert ["gradient/heatmap" in row for row in served.rows] == [False, True]
+    assert not is_unsent(tmp_path, WandbOptions())
 
 
 def test_a_failure_of_w_and_b_is_told_once_and_ends_no_training(
