@@ -100,7 +100,8 @@ def send_finished(name: str, config: TrialOptions, run: RunDirectory) -> None:
 
 
 def _finish_wandb(wandb: WandbRun, result: Mapping[str, Any], profiles: Sequence[Mapping[str, Any]]) -> None:
-    extra = {"environment/backend": result["environment"]["backend"], "weights": result["weights"]["kept"]}
+    weights = result.get("weights", {}).get("kept", "last")  # results of older versions have none
+    extra = {"environment/backend": result["environment"]["backend"], "weights": weights}
     profile = result.get("profiles", {}).get("gradient_flow", "")
     wandb.finish(result["status"], {**result["summary"], **extra}, profiles, profile)
 
