@@ -186,6 +186,8 @@ def _nearest(key: str, options: Mapping[str, str]) -> str | None:
     words = set(name.split("_"))
     if name in ALIASES:
         return ALIASES[name]
+    if name == "name" and (close := difflib.get_close_matches(section, CHOICES, n=1)):
+        return f"{close[0]}.name"
     if key not in CHOICES and (inside := [other for other in options if other.startswith(f"{key}.")]):
         return inside[0]
     siblings = [other for other in options if other.rpartition(".")[0] == section]

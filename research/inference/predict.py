@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -42,6 +43,8 @@ class Item:
     """What the model reads."""
     fault: str
     """Why it reads nothing; empty: it does."""
+    value: Any = None
+    """The loaded input of a row of data."""
     answer: Answer | None = None
     alignment: Path | None = None
     """Path of its figure."""
@@ -120,15 +123,21 @@ def _rows(source: str, model: TrainedModel) -> Iterator[list[Item]]:
     numbers, task = itertools.count(1), task.with_columns(processor)
 
     def encode(rows: Rows, row: int, columns: list[str]) -> Item:
-        encoded, fault, place = np.zeros(0), "", rows.place(row)
+        value, encoded, fault, place = None, np.zeros(0), "", rows.place(row)
         try:
-            encoded = processor.input.encode(task.input.load(task.input.read(rows[row], columns, rows.folder)))
+            value = task.input.load(task.input.read(rows[row], columns, rows.folder))
+            encoded = processor.input.encode(value)
         except (UserError, ValueError) as error:
             fault = f"{place}: column {', '.join(columns)} {error}"
             print(f"error: {fault}", file=sys.stderr)
-        return Item(next(numbers), Input(place, place), encoded, fault)
+        return Item(next(numbers), Input(place, place), encoded, fault, value)
 
-    for rows in replace(task, source=source, train="", validation="", test="").read().values():
+    read = replace(task, source=source, train="", validation="", test="", on_error="skip", extra_train="", joined=0)
+    for rows in read.read().values():
+        damaged = [Item(next(numbers), Input(fault, fault), np.zeros(0), fault) for fault in rows.faults]
+        for item in damaged:
+            print(f"error: {item.fault}", file=sys.stderr)
+        yield damaged
         columns = task.input_columns(rows, source)
         for start in range(0, len(rows), CHUNK):
             yield [encode(rows, row, columns) for row in range(start, min(start + CHUNK, len(rows)))]
@@ -143,7 +152,9 @@ def _draw(items: Sequence[Item], predictor: Predictor, path: Path, numbered: boo
     texts = [item.answer for item in items if isinstance(item.answer, Texts)]
     encoded, best = [item.encoded for item in items], [text.outputs[0] for text in texts]
     for item, text, weights in zip(items, texts, predictor.alignments(encoded, best), strict=True):
-        axis, steps = processor.axis(item.input.source) if processor else Axis(name="steps"), len(item.encoded)
+        axis, steps = Axis(name="steps"), len(item.encoded)
+        if processor:
+            axis = processor.axis(item.input.source) if item.value is None else processor.input.axis(item.value)
         edges = np.minimum(np.arange(weights.shape[1] + 1) * factor, steps)
         scale = 1.0 if axis.extent is None else axis.extent / steps
         place = path.with_stem(f"{path.stem}-{item.number}") if numbered else path

@@ -8,6 +8,7 @@ import pytest
 
 from research.cli import main as cli
 from research.options import flatten
+from research.reporting import figures
 from tests.inference import runs
 from tests.tasks import sources
 
@@ -96,3 +97,14 @@ def test_the_training_data_are_not_needed_to_predict(written, tmp_path, capsys):
     assert np.isfinite(value)
     assert cli.main(["evaluate", str(copy)]) == 2
     assert "gone.npz: no such file" in capsys.readouterr().err
+
+
+def test_alignments_of_rows_have_their_symbols_and_damaged_rows_are_told(written, tmp_path, monkeypatch, capsys):
+    drawn: list = []
+    monkeypatch.setattr(figures, "draw_alignment", lambda item, path: drawn.append((item.labels, path.name)))
+    _, run = written["pairs"]
+    path = tmp_path / "new.tsv"
+    path.write_text("lemma\ttags\nabc\tV;PST\nragged\nfed\tV;3;SG\n")
+    assert cli.main(["predict", str(run), f"--source={path}", f"--alignment={tmp_path / 'a.png'}"]) == 2
+    assert drawn == [(["V", "PST", *"abc"], "a-2.png"), (["V", "3", "SG", *"fed"], "a-3.png")]
+    assert f"error: {path}:3: has 1 values; must have 2" in capsys.readouterr().err

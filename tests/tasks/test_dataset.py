@@ -502,8 +502,9 @@ def test_the_key_that_decides_a_split_is_that_of_the_model_s_input(tmp_path):
     assert sum(map(len, inputs.values())) == 200 and all(
         len(values) == 2 * len(inputs[s]) for s, values in task.splits.items()
     )
-    with pytest.raises(UserError, match="7 different keys are too few to split"):
-        _ = sources.read({**sources.series(tmp_path), "split_by": "y"}, tmp_path).splits
+    tables = sources.read({**sources.series(tmp_path), "split_by": "y"}, tmp_path).tables
+    keys = [{rows[row]["y"][0] for row in range(len(rows))} for rows in tables.values()]
+    assert sorted(map(len, keys)) == [1, 1, 5] and len(set.union(*keys)) == 7
 
 
 def test_all_splits_are_read_by_the_columns_of_training(tmp_path):
@@ -518,6 +519,12 @@ def test_all_splits_are_read_by_the_columns_of_training(tmp_path):
     (tmp_path / "test.tsv").write_text("foo\tbar\na\tb")
     with pytest.raises(UserError, match="task.split_by=foo: must be empty, as the source has all splits"):
         _ = Dataset(source=str(tmp_path), split_by="foo").splits
+
+
+def test_a_text_is_read_of_one_column(tmp_path):
+    with pytest.raises(UserError, match="task.input.column=word,says: must be one column, as text reads one"):
+        _ = written(tmp_path, TSV, input=INPUTS["text"](column="word,says")).splits
+    assert written(tmp_path, TSV.replace("word", "wo,rd"), input=INPUTS["text"](column="wo,rd")).splits
 
 
 def test_extra_examples_that_are_evaluated_are_left_out(tmp_path):

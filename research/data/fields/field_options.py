@@ -26,6 +26,8 @@ class FieldOptions(abc.ABC):
     """Key of the section of options: task.input or task.target."""
     usual: ClassVar[tuple[str, ...]] = ()
     """Names of the column that are tried, in this order, where the option is empty."""
+    several: ClassVar[bool] = False
+    """Whether a value may be of several columns."""
     name: str = ""
     column: str = ""
     """Column of the source; several are separated by commas. Empty: the usual name, or else by position."""

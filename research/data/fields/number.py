@@ -17,6 +17,7 @@ class NumberTarget(TargetOptions):
     """One number, or several columns of them."""
 
     kind: ClassVar[TargetKind] = "value"
+    several: ClassVar[bool] = True
     usual: ClassVar = ("target", "value", "y")
     name: Literal["number"] = "number"
     standardize: bool = True

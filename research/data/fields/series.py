@@ -19,6 +19,7 @@ class SeriesInput(InputOptions):
 
     kind: ClassVar[InputKind] = "features"
     unit: ClassVar[str] = "steps of the series"
+    several: ClassVar[bool] = True
     usual: ClassVar = ("x", "series", "values", "input")
     name: Literal["series"] = "series"
     id: str = ""

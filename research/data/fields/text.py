@@ -124,6 +124,7 @@ class TextTarget(TextOptions, TargetOptions):
     """Text: characters, words, subwords or symbols."""
 
     kind: ClassVar[TargetKind] = "tokens"
+    several: ClassVar[bool] = True
     usual: ClassVar = ("target", "output", "text", "sentence", "transcript", "translation", "caption", "inflected")
     name: Literal["text"] = "text"
     train_on: Literal["first", "all"] = "first"

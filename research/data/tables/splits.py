@@ -11,6 +11,8 @@ from research.errors import UserError
 
 FRACTION = 0.1
 """Fraction of validation, and of test, where the source has no such split."""
+FEW = 100
+"""Of fewer different keys exactly this fraction is taken, at least one, by the order of their hashes."""
 
 
 def split_rows(tables: Mapping[str, Rows], key: Callable[[Mapping[str, Any]], str], source: str) -> Mapping[str, Rows]:
@@ -30,7 +32,12 @@ def split_rows(tables: Mapping[str, Rows], key: Callable[[Mapping[str, Any]], st
     missing = [split for split in ("test", "validation") if split not in splits]
     if missing:
         keys = [_key(whole, row, key) for row in range(len(whole))]
-        places = np.array([hash_fraction(text) for text in keys])
+        hashes = {text: hash_fraction(text) for text in keys}
+        if 3 <= len(hashes) < FEW:
+            count = max(1, round(FRACTION * len(hashes)))
+            ranks = {text: rank for rank, text in enumerate(sorted(hashes, key=hashes.__getitem__))}
+            hashes = {text: FRACTION * (rank // count if rank < 2 * count else 9) for text, rank in ranks.items()}
+        places = np.array([hashes[text] for text in keys])
         chosen = np.full(len(keys), "train", object)
         for number, split in enumerate(missing):
             chosen[(places >= FRACTION * number) & (places < FRACTION * (number + 1))] = split

@@ -230,6 +230,8 @@ def columns_of(options: FieldOptions, rows: Rows, source: str, taken: Sequence[s
     """Return the columns of a field, which are none of those that are taken."""
     if options.column in rows.columns:  # whose name may have a comma
         return [options.column]
+    if len(options.columns) > 1 and not options.several:
+        raise UserError(f"{options.section}.column={options.column}: must be one column, as {options.name} reads one")
     if options.columns:
         for name in options.columns:
             check_columns(rows, source, {f"{options.section}.column": name})
