@@ -38,7 +38,7 @@ from research.data.tables import encoded
 from research.data.tables.cache import WORTH_SECONDS, Cache
 from research.data.tables.encoded import Encoded, Stored
 from research.data.tables.files import Format
-from research.data.tables.source import files_of, read_source
+from research.data.tables.source import files_of, is_tfds, read_source
 from research.data.tables.splits import split_rows
 from research.data.tables.table import Chain, Rows, Selection, check_columns, group
 from research.data.tables.values import Fields, Values, columns_of, say
@@ -441,7 +441,9 @@ class Dataset(CorpusTask):
         )
 
     def describe(self) -> str:
-        return f"{Path(self.source).name or self.source}, {self.input.name} to {self.target.name}"
+        name = self.source if is_tfds(self.source) else Path(self.source).name
+        names = [options.column or options.name for options in (self.input, self.target)]
+        return f"{name}, {' to '.join(names)}"
 
 
 def _size(arrays: Mapping[str, np.ndarray]) -> int:

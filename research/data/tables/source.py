@@ -14,7 +14,7 @@ from research.errors import UserError, suggest
 def files_of(source: str, names: Mapping[str, str]) -> list[Path]:
     """Return the files that a source has its rows in, but for rows that are files; arguments as `read_source`."""
     path = Path(source).expanduser()
-    if _is_tfds(source):
+    if is_tfds(source):
         return [folder_of(source) / "dataset_info.json"]
     named = [(path if path.is_dir() else path.parent) / name for name in names.values() if name]
     if path.is_dir():
@@ -22,7 +22,8 @@ def files_of(source: str, names: Mapping[str, str]) -> list[Path]:
     return [path, *named]
 
 
-def _is_tfds(source: str) -> bool:
+def is_tfds(source: str) -> bool:
+    """Return whether a source is a data set of TFDS or a corpus, and no file or folder."""
     return source.startswith(PREFIX) or (source.partition("/")[0] in CORPORA and not Path(source).expanduser().exists())
 
 
@@ -40,7 +41,7 @@ def read_source(source: str, names: Mapping[str, str], written: Format) -> Mappi
     if not source:
         raise UserError("task.source must be given: a file, a folder, tfds:NAME, or a corpus of `data list`")
     path = Path(source).expanduser()
-    if _is_tfds(source):
+    if is_tfds(source):
         return read_tfds(source, names)
     files = {split: name for split in SPLIT_NAMES if (name := names.get(split))}
     if path.is_dir() and not files:
