@@ -180,9 +180,9 @@ def test_sweep_trains_all_trials_and_counts_how_they_ended(trainer, tmp_path, ca
 
 def test_sweep_takes_the_first_trials_and_counts_those_done_before(trainer, tmp_path, capsys):
     assert cli.main(["sweep", ATTENTION, "--runs-dir", str(tmp_path), "--limit=2"]) == 0
-    first = trainer.trials
+    first = [trial.name for trial in trainer.trials]
     assert cli.main(["sweep", ATTENTION, "--runs-dir", str(tmp_path), "--limit=5"]) == 0
-    assert trainer.trials[:2] == first
+    assert [trial.name for trial in trainer.trials[:2]] == first
     assert len(trainer.trials) == 5
     assert "2 finished, 1 diverged, 2 skipped" in capsys.readouterr().out
 
