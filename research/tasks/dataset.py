@@ -168,9 +168,12 @@ class Dataset(CorpusTask):
         Raises:
             ValueError: if the row is a series whose steps differ in the column.
         """
-        value = scalar(row[column])
-        if isinstance(value, bytes | np.ndarray):
-            return hashlib.sha256(np.ascontiguousarray(value).tobytes()).hexdigest()
+        grouped = isinstance(self.input, SeriesInput) and self.input.id
+        value = scalar(row[column]) if grouped else row[column]
+        if isinstance(value, np.ndarray):
+            value = np.ascontiguousarray(value).tobytes()
+        if isinstance(value, bytes):
+            return hashlib.sha256(value).hexdigest()
         text = str(value)
         if isinstance(self.input, TextInput) and column != self.split_by:
             return normalize(text.lower() if self.input.lowercase else text, self.input.unicode)

@@ -211,10 +211,10 @@ def test_sweep_warns_of_trials_that_compute_the_same(trainer, tmp_path, capsys):
 
 def test_train_finds_the_trial_of_the_sweep(trainer, tmp_path):
     assert cli.main(["sweep", ATTENTION, "--runs-dir", str(tmp_path), "--limit=1"]) == 0
-    (swept,) = trainer.trials
+    (swept,) = (trial.name for trial in trainer.trials)
     flags = ["--variant=none", "--seed=0", "--runs-dir", str(tmp_path)]
     assert cli.main(["train", "attention", *flags]) == 0
-    assert trainer.trials == [swept]
+    assert [trial.name for trial in trainer.trials] == [swept]
     assert trainer.directory == tmp_path / "attention"
 
 
