@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -99,6 +100,8 @@ def test_what_w_and_b_lacks_of_a_finished_trial_is_sent_by_the_same_command(tmp_
     def train_with(mode):
         return train_trials([("t", of(wandb__mode=mode))], tmp_path)[0]
 
+    for name in [name for name in os.environ if name.startswith("WANDB_")]:  # the service of an earlier test
+        monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("WANDB_API_KEY", "0" * 40)
     for cached in (tracking._logged_in, tracking._ask):  # what an earlier test of the process has found
