@@ -4,6 +4,7 @@ The server is on loopback. It answers with an error, late or never, from the sta
 command completes nevertheless; when the server is back, the same command sends what it lacks.
 """
 
+import contextlib
 import json
 import os
 import random
@@ -172,16 +173,13 @@ def last(text: str) -> str:
     return ([line for line in text.splitlines() if "warning" in line] or [""])[-1][:250]
 
 
-class environment:  # noqa: N801
+@contextlib.contextmanager
+def environment(**variables: str) -> Iterator[None]:
     """Set variables in a `with` block."""
-
-    def __init__(self, **variables: str) -> None:
-        self._variables = variables
-
-    def __enter__(self) -> None:
-        self._before = dict(os.environ)
-        os.environ.update(self._variables)
-
-    def __exit__(self, *_: object) -> None:
+    before = dict(os.environ)
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
         os.environ.clear()
-        os.environ.update(self._before)
+        os.environ.update(before)

@@ -142,6 +142,6 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(text)
 
-    do_GET = do_PUT = do_POST  # noqa: N815
+    do_GET = do_PUT = do_POST  # noqa: N815 - names of http.server
 
     def log_message(self, format: str, *args: object) -> None: ...

@@ -48,7 +48,7 @@ def run(args: Sequence[str]) -> None:
         print(f"warning: {line}", file=sys.stderr)
     from research.training.trainer import train_trials  # imports wandb and orbax, which `--help` does not need
 
-    trials = name_in_wandb(sweep.trials)
+    trials = name_in_wandb(sweep.trials, sweep.varied)
     results = train_trials(trials, directory, rerun=options.rerun, restart=options.restart)
     for result in results:
         if result.divergence:

@@ -45,19 +45,14 @@ def name_config(config: Config, keys: Collection[str]) -> NamedConfig:
     return NamedConfig(f"{_cut(label)}-{_id([config.experiment, values])}", config)
 
 
-def name_in_wandb(trials: Sequence[NamedConfig]) -> list[NamedConfig]:
-    """Return the trials with a `wandb.run_name` that says what varies among them, unless they have one."""
-    flat = [flatten(trial.config) for trial in trials]
-    keys = [key for key in dict.fromkeys(key for options in flat for key in options) if key != "experiment"]
-    keys = [key for key in keys if not key.startswith(NEUTRAL_KEYS)]
-    varied = [key for key in keys if len({repr(options.get(key)) for options in flat}) > 1]
-    if not varied:
-        return list(trials)
+def name_in_wandb(trials: Sequence[NamedConfig], varied: Sequence[str]) -> list[NamedConfig]:
+    """Return the trials of a sweep with a `wandb.run_name` of the keys that vary in it, unless they have one."""
     named = []
-    for (name, config), options in zip(trials, flat, strict=True):
+    for name, config in trials:
+        options = flatten(config)
         label = _cut(_label({key: options[key] for key in sorted(varied, key=_place) if key in options}))
-        wandb = replace(config.wandb, run_name=config.wandb.run_name or f"{label}-{run_id(name)}")
-        named.append(NamedConfig(name, replace(config, wandb=wandb)))
+        run_name = config.wandb.run_name or (f"{label}-{run_id(name)}" if varied else "")
+        named.append(NamedConfig(name, replace(config, wandb=replace(config.wandb, run_name=run_name))))
     return named
 
 

@@ -29,6 +29,11 @@ class Parameter:
     low: float = 0.0
     high: float = 0.0
 
+    @property
+    def varies(self) -> bool:
+        """Whether trials may differ in it."""
+        return len(self.values) != 1
+
     def sample(self, rng: random.Random) -> Any:
         """Return a random value."""
         if self.values:

@@ -42,6 +42,8 @@ class Sweep(NamedTuple):
 
     name: str
     trials: tuple[NamedConfig, ...]
+    varied: tuple[str, ...] = ()
+    """Keys of the parameters that vary in the file."""
 
 
 def files() -> dict[str, Path]:
@@ -88,10 +90,12 @@ def read(path: Path | str, experiment: str = "", limit: int | None = None) -> Sw
             fixed = [f"--experiment={experiment}", *fixed]
         if "project" in content and not any(word.startswith("--wandb.project") for word in fixed):
             fixed = [f"--wandb.project={content['project']}", *fixed]
-        trials = tuple(itertools.islice(_trials(content, named, fixed), limit))
+        listed = [parameters.read(str(key), entry) for key, entry in content["parameters"].items()]
+        trials = tuple(itertools.islice(_trials(content, listed, named, fixed), limit))
     except UserError as error:
         raise UserError(f"{path}: {error}") from error
-    return Sweep(folder_name(str(content.get("name", path.stem))), trials)
+    varied = tuple(parameter.key for parameter in listed if parameter.varies)
+    return Sweep(folder_name(str(content.get("name", path.stem))), trials, varied)
 
 
 def save_copy(path: Path, directory: Path) -> None:
@@ -103,11 +107,12 @@ def save_copy(path: Path, directory: Path) -> None:
         os.replace(temporary, copy)
 
 
-def _trials(content: dict[str, Any], experiment: str, fixed: Sequence[str]) -> Iterator[NamedConfig]:
-    varied = [parameters.read(str(key), entry) for key, entry in content["parameters"].items()]
+def _trials(
+    content: dict[str, Any], listed: Sequence[Parameter], experiment: str, fixed: Sequence[str]
+) -> Iterator[NamedConfig]:
     seen: set[str] = set()
-    for values in _combinations(content, varied):
-        args = [f"--{parameter.key}={value}" for parameter, value in zip(varied, values, strict=True)]
+    for values in _combinations(content, listed):
+        args = [f"--{parameter.key}={value}" for parameter, value in zip(listed, values, strict=True)]
         flags = read_flags([*fixed, *args])
         name = experiment or flags.get("experiment")
         if not name:

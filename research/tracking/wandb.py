@@ -199,7 +199,8 @@ class WandbRun:
         is_new = self._send_row(complete=False)
         self._run.summary.update(_wandb().util.make_safe_for_json(summary))
         records = [record for record in gradient_flow if profile in record]
-        lacks_charts = is_new or "gradient/heatmap" not in self._run.summary.keys()  # noqa: SIM118
+        known = self._run.summary.keys()  # the summary itself does not answer `in`
+        lacks_charts = is_new or "gradient/heatmap" not in known
         fault = self._draw(records, profile) if lacks_charts and records else ""
         self._run.finish(exit_code=0)
         if self.worker:

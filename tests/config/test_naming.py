@@ -98,7 +98,7 @@ def test_runs_in_w_and_b_are_named_by_what_varies():
     }
     trials = [name_trial("gradient_norms", fixed | {"seed": str(seed)}) for seed in range(2)]
     trials.append(name_trial("gradient_norms", fixed | {"seed": "2", "wandb.run_name": "mine"}))
-    named = name_in_wandb(trials)
+    named = name_in_wandb(trials, ["seed"])
     ids = [trial.name.rpartition("-")[2] for trial in trials]
     assert [trial.config.wandb.run_name for trial in named] == [f"seed0-{ids[0]}", f"seed1-{ids[1]}", "mine"]
     assert [trial.name for trial in named] == [trial.name for trial in trials]
