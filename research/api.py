@@ -70,9 +70,7 @@ def train(
     folder = folder_name(Path(config.experiment or config.task.name).stem)
     (result,) = train_trials([(name, config)], Path(runs_dir) / folder, rerun=rerun, restart=restart)
     if result.outdated:
-        warnings.warn(
-            f"{result.path}: finished before, by other code than today's; rerun=True trains anew", stacklevel=2
-        )
+        warnings.warn(f"{result.path}: finished before, {result.outdated}; rerun=True trains anew", stacklevel=2)
     return TrainResult(result.path, result.status, result.summary)
 
 

@@ -1,6 +1,7 @@
 """`evaluate`: the metrics of a trained model on a split, or on other data."""
 
 import json
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,10 +42,14 @@ def run(args: Sequence[str]) -> None:
     from research.inference.model import load  # `--help` does not need it
     from research.inference.per_example import lines
     from research.tasks.synthetic import SyntheticTask
+    from research.tracking.run_directory import RunDirectory
+    from research.training.trial import has_other_data
 
     if options.per_example and not options.per_example.parent.is_dir():
         raise UserError(f"--per-example={options.per_example}: must be a file in a folder that exists")
     model = load(options.run)
+    if not options.source and has_other_data(RunDirectory(options.run), model.config.task):
+        print("note: the data have changed since the run was trained", file=sys.stderr)
     unlimited = None if isinstance(model.config.task, SyntheticTask) else EVERYTHING
     evaluation, examples, predictions = model.score(
         options.split, options.source, options.limit or unlimited, options.on_error == "skip"

@@ -51,18 +51,12 @@ def run(args: Sequence[str]) -> int:
 
 
 def warn_of_finished(results: Sequence["TrialResult"]) -> None:
-    """Say on stderr which results are of earlier runs, and which of them other code has computed."""
-    for results_of_kind, what in (
-        ([result for result in results if result.skipped and not result.outdated], "finished before"),
-        ([result for result in results if result.outdated], "finished before, by other code than today's"),
-    ):
-        if results_of_kind:
-            name, more = results_of_kind[0].name, len(results_of_kind) - 1
-            names = f"{name} and {more} more" if more else name
-            print(
-                f"{'warning: ' if results_of_kind[0].outdated else ''}{names}: {what}; --rerun trains anew",
-                file=sys.stderr,
-            )
+    """Say on stderr which results are of earlier runs, and which of them the same command would not give today."""
+    for outdated in dict.fromkeys(result.outdated for result in results if result.skipped):
+        names = [result.name for result in results if result.skipped and result.outdated == outdated]
+        more = f" and {len(names) - 1} more" if names[1:] else ""
+        start, why = ("warning: ", f", {outdated}") if outdated else ("", "")
+        print(f"{start}{names[0]}{more}: finished before{why}; --rerun trains anew", file=sys.stderr)
 
 
 def _is_on(switch: str, text: str) -> bool:

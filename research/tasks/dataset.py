@@ -9,6 +9,7 @@ batch is the same function of key and step either way.
 
 import contextlib
 import functools
+import hashlib
 import itertools
 import sys
 import time
@@ -89,6 +90,16 @@ class Dataset(Reading, CorpusTask):
     def token_unit(self) -> str:  # pyright: ignore[reportIncompatibleVariableOverride]
         """What a token of the target is."""
         return self.target.unit
+
+    @functools.cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 of the files that have the rows; "" of TFDS and corpora, whose versions are fixed."""
+        if is_tfds(self.source):
+            return ""
+        with contextlib.suppress(OSError):
+            digests = [hashlib.sha256(path.read_bytes()).digest() for path in files_of(self.source, self.names)]
+            return hashlib.sha256(b"".join(digests)).hexdigest() if digests else ""
+        return ""
 
     @functools.cached_property
     def cache(self) -> Cache | None:

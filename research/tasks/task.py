@@ -101,6 +101,11 @@ class Task:
         return True
 
     @functools.cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 of data that may change; "" if they are fixed, or cannot be read."""
+        return ""
+
+    @functools.cached_property
     def data(self) -> Any:
         """What the train step reads, held on the device; None: nothing."""
         return None

@@ -79,8 +79,9 @@ class TrialResult:
     summary: dict[str, Any]
     skipped: bool = False
     """Whether the run was finished before."""
-    outdated: bool = False
-    """Whether it was trained by other code of its cell, task, model or trainer than today's."""
+    outdated: str = ""
+    """Why the same command would not give it today: "by other code than today's", of its cell, task, model or trainer,
+    or "on other data than today's"; "" if it would."""
     signatures: dict[str, str] = field(default_factory=dict)
     """Definitions of metrics with several variants (sacrebleu), by metric."""
 
@@ -90,7 +91,7 @@ class TrialResult:
     """Where the trial has stopped early, and which weights are kept, unless they are the last."""
 
     @classmethod
-    def of(cls, name: str, run: RunDirectory, result: Mapping[str, Any], **marks: bool) -> "TrialResult":
+    def of(cls, name: str, run: RunDirectory, result: Mapping[str, Any], **marks: Any) -> "TrialResult":
         """Return the result that `result.json` holds."""
         divergence = f"diverged in update {result.get('diverged_at')}" if result["status"] == "diverged" else ""
         divergence += f": {reason}" if (reason := result.get("diverged_because")) else ""
@@ -118,8 +119,16 @@ class TrialResult:
         if not (result := run.result()):
             return None
         source = (result.get("environment") or {}).get("source", "unknown")
-        outdated = source != devices.source_fingerprint(config)
+        outdated = "by other code than today's" if source != devices.source_fingerprint(config) else ""
+        if has_other_data(run, config.task):
+            outdated = "on other data than today's"
         return cls.of(name, run, result, skipped=True, outdated=outdated)
+
+
+def has_other_data(run: RunDirectory, task: Task) -> bool:
+    """Return whether the data of a task have changed since the run started."""
+    saved = run.processor().get("data", "") if run.processor_file.exists() else ""
+    return bool(saved and task.fingerprint) and saved != task.fingerprint
 
 
 def record_stems(options: TrialOptions) -> tuple[str, ...]:
@@ -169,8 +178,11 @@ def find_starts(trials: Sequence[Trial], template: TrialState) -> tuple[dict[str
     new = sum(saved is None for saved in checkpoints.values())
     starts = {}
     for trial in unfinished:
+        if checkpoints[trial.name] and has_other_data(trial.run, trial.task):
+            raise UserError(f"{trial.run.path}: its data have changed since it started; --restart trains anew")
         if processor := trial.task.processor():
-            trial.run.save_processor({"spec": asdict(trial.task.spec), "processor": processor.to_dict()})
+            saved = {"spec": asdict(trial.task.spec), "processor": processor.to_dict()}
+            trial.run.save_processor(saved | ({"data": digest} if (digest := trial.task.fingerprint) else {}))
         if saved := checkpoints[trial.name]:
             step, state, details, best = saved
             known = details.get("started_from", {})

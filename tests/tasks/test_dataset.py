@@ -521,6 +521,13 @@ def test_all_splits_are_read_by_the_columns_of_training(tmp_path):
         _ = Dataset(source=str(tmp_path), split_by="foo").splits
 
 
+def test_the_fingerprint_is_of_the_rows(tmp_path):
+    first = written(tmp_path, TSV).fingerprint
+    assert first == written(tmp_path, TSV, max_input_length=9).fingerprint != ""
+    assert written(tmp_path, TSV + "more\tx\n").fingerprint != first
+    assert Dataset(source="cmudict").fingerprint == Dataset(source=str(tmp_path / "gone.tsv")).fingerprint == ""
+
+
 def test_a_text_is_read_of_one_column(tmp_path):
     with pytest.raises(UserError, match="task.input.column=word,says: must be one column, as text reads one"):
         _ = written(tmp_path, TSV, input=INPUTS["text"](column="word,says")).splits

@@ -12,9 +12,9 @@ import pytest
 from research.batch import TaskSpec
 from research.errors import UserError
 from research.tracking.run_directory import RunDirectory
-from research.training import checkpoint
+from research.training import checkpoint, devices
 from research.training.trainer import train_trials
-from research.training.trial import Start, Trial, find_starts, record_stems
+from research.training.trial import Start, Trial, TrialResult, find_starts, record_stems
 from tests.training.trials import assert_same_run, counting_compilations, hparams_of, of, program, trial_of
 
 AUTO = of(training__batch_shards=0, cell__name="rnn")
@@ -76,6 +76,33 @@ def test_the_processor_of_the_task_is_saved_with_a_run(tmp_path):
     saved = trial.run.processor()
     assert TaskSpec(**saved["spec"]) == trial.task.spec
     assert saved["processor"] == {"symbols": ["nan", "ö"]}
+
+
+def test_data_that_have_changed_are_told_and_not_trained_on(tmp_path):
+    trial = trial_in(tmp_path / "trial")
+
+    class Read(type(trial.task)):
+        fingerprint: Any = "first"
+
+        def processor(self) -> Any:
+            return SimpleNamespace(to_dict=dict)
+
+    class Changed(Read):
+        fingerprint: Any = "second"
+
+    def with_task(kind: Any) -> Trial:
+        return replace(trial, task=kind(**{item.name: getattr(trial.task, item.name) for item in fields(trial.task)}))
+
+    shards_of(with_task(Read))
+    save_checkpoint(trial, 2)
+    assert shards_of(with_task(Read)) == [2]
+    with pytest.raises(UserError, match="trial: its data have changed since it started; --restart trains anew"):
+        shards_of(with_task(Changed))
+    options = {kind: replace(trial.options, task=with_task(kind).task) for kind in (Read, Changed)}
+    trial.run.finish({"status": "finished", "summary": {}, "environment": devices.environment(options[Read])})
+    for kind, outdated in ((Read, ""), (Changed, "on other data than today's")):
+        result = TrialResult.read("trial", trial.run, options[kind])
+        assert result and result.outdated == outdated
 
 
 def test_trials_that_are_finished_meanwhile_do_not_start(tmp_path):

@@ -128,7 +128,7 @@ class TextTarget(TextOptions, TargetOptions):
     usual: ClassVar = ("target", "output", "text", "sentence", "transcript", "translation", "caption", "inflected")
     name: Literal["text"] = "text"
     train_on: Literal["first", "all"] = "first"
-    """References that are trained on: the first of a row, or all, each in an example of its own."""
+    """first: train on the first reference of a row; all: train on every reference, as separate examples."""
 
     @property
     def unit(self) -> str:  # pyright: ignore[reportIncompatibleVariableOverride]

@@ -42,7 +42,7 @@ class Reading:
     test: str = ""
     """The same of the test split."""
     split_by: str = ""
-    """Column by whose hash rows are split where the source has no splits, such as speaker; empty: the input."""
+    """Column whose hash decides the split of a row if the source has no splits, such as speaker; empty: the input."""
     delimiter: str = ""
     """Character between two values of a row; empty: a tab in .tsv, a comma in .csv."""
     quoting: Literal["auto", "none", "double"] = "auto"
@@ -54,7 +54,7 @@ class Reading:
     extra_train: str = ""
     """Another source with the same columns, whose training examples train as well; NAME:COUNT: the first COUNT."""
     joined: int = 0
-    """Training examples to add, each of two or three training examples of audio and text joined."""
+    """How many training examples to add: each puts two or three recordings, and their texts, one after the other."""
     max_input_length: int = 0
     """Training examples with a longer input are left out; 0: none."""
     max_target_length: int = 0
