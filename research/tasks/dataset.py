@@ -110,7 +110,7 @@ class Dataset(Reading, CorpusTask):
             paths = [(Path(value), target) for value, target in pairs if isinstance(value, str)]
             statuses = [(path, path.stat(), target) for path, target in paths]
             options["files"] = [(path, item.st_size, item.st_mtime_ns, target) for path, item, target in statuses]
-        extra = files_of(self._extra_source[0], {}) if self.extra_train else []
+        extra = files_of(self.extra_source[0], {}) if self.extra_train else []
         modules = {type(part).__module__ for part in (self, self.input, self.target)}
         code = [Path(str(sys.modules[name].__file__)) for name in sorted(modules)]
         return Cache.of([*files_of(self.source, self.names), *extra], code, options)

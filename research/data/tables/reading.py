@@ -156,13 +156,14 @@ class Reading:
         return splits
 
     @property
-    def _extra_source(self) -> tuple[str, str]:
+    def extra_source(self) -> tuple[str, str]:
+        """Source and number of rows of `task.extra_train`; "" for all rows."""
         name, _, count = self.extra_train.rpartition(":")
         return (name, count) if name and count.isdecimal() else (self.extra_train, "")
 
     def _extra(self) -> Rows:
         """Return the rows of `task.extra_train`."""
-        name, count = self._extra_source
+        name, count = self.extra_source
         tables = replace(self, source=name, train="", validation="", test="").read()
         rows = tables.get("train", tables.get(""))
         if rows is None or len(rows) < int(count or 1):
