@@ -1,42 +1,68 @@
 """Memory, threads and open files over many updates with everything on: flat within 2%."""
 
+import contextlib
 import json
 import os
 import random
+import statistics
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from drills.commands import Process, train_args
 from drills.count import Count
 
-STEPS = 20_000
+STEPS = 40_000
 GROWTH = 0.02
 POOLS = 16
 """Threads by which pools may still grow."""
+EARLY, LATE = (0.25, 0.5), (0.75, 1.0)
+"""Parts of training that are compared. Before, compilation gives its memory back, at the first checkpoint or later."""
+
+
+class Look(NamedTuple):
+    """What a process holds at a moment."""
+
+    step: int
+    kilobytes: int
+    threads: int
+    files: int
 
 
 def drill(full: bool, rng: random.Random, place: Path) -> Iterator[Count]:
-    """Train a tiny model with probes, checkpoints and W&B's files, and look at the process at 10% and 100%."""
-    options = {"training__steps": STEPS, "training__checkpoint_seconds": 2, "training__eval_every": 100}
+    """Train a tiny model with probes, checkpoints and W&B's files, and compare the process early and late."""
+    options = {"training__steps": STEPS, "training__checkpoint_seconds": 0.5, "training__eval_every": 100}
     process = Process(train_args(place, **options, wandb__mode="offline"), place)
-    at: dict[int, tuple[int, int, int]] = {}
-    for percent in (10, 100):
-        while (step := _step(place)) < STEPS * percent // 100 - (10 if percent == 100 else 0):
-            if not Path(f"/proc/{process.pid}/fd").exists() or os.waitpid(process.pid, os.WNOHANG)[0]:
-                yield Count("memory", faults=[f"ended at step {step}"])
-                return
-            time.sleep(0.02)
-        at[percent] = _look(process.pid)
+    looks = []
+    while (step := _step(place)) < STEPS and _runs(process.pid):
+        with contextlib.suppress(KeyError):  # it has just ended
+            looks.append(_look(process.pid, step))
+        time.sleep(0.02)
     ended = process.wait()
+    early, late = (_median(looks, part) for part in (EARLY, LATE))
     count = Count("memory")
-    (kilobytes, threads, files), (kilobytes_after, threads_after, files_after) = at[10], at[100]
-    growth = kilobytes_after / kilobytes - 1
-    print(f"  10%: {kilobytes / 1e3:.0f} MB, {threads} threads, {files} files")
-    print(f" 100%: {kilobytes_after / 1e3:.0f} MB, {threads_after} threads, {files_after} files")
-    faulty = growth > GROWTH or threads_after > threads + POOLS or files_after > files + 2 or ended.code
-    count.add(f"{STEPS} updates, {growth:+.1%} memory", f"{ended.code}: {at} {ended.err[-300:]}" if faulty else "")
+    if not (early and late) or ended.code:
+        count.add("", f"{len(looks)} looks until step {_step(place)}: {ended.code} {ended.err[-300:]}")
+        yield count
+        return
+    growth = late.kilobytes / early.kilobytes - 1
+    for name, look in (("early", early), ("late", late)):
+        print(f"  {name:>5}: {look.kilobytes / 1e3:.0f} MB, {look.threads} threads, {look.files} files")
+    faulty = growth > GROWTH or late.threads > early.threads + POOLS or late.files > early.files + 2
+    count.add(f"{STEPS} updates, {growth:+.1%} memory", f"{growth:+.1%}: {early} {late}" if faulty else "")
     yield count
+
+
+def _median(looks: Sequence[Look], part: tuple[float, float]) -> Look | None:
+    """Return the median of each quantity in a part of training."""
+    chosen = [look for look in looks if part[0] <= look.step / STEPS < part[1]]
+    return Look(*(int(statistics.median(values)) for values in zip(*chosen, strict=True))) if chosen else None
+
+
+def _runs(pid: int) -> bool:
+    """Say whether a child runs; one that has ended is left for its parent to wait for."""
+    return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None
 
 
 def _step(place: Path) -> int:
@@ -49,7 +75,8 @@ def _step(place: Path) -> int:
     return 0
 
 
-def _look(pid: int) -> tuple[int, int, int]:
+def _look(pid: int, step: int) -> Look:
     """Return the resident kilobytes, the threads and the open files of a process."""
     status = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
-    return int(status["VmRSS"].split()[0]), int(status["Threads"]), len(os.listdir(f"/proc/{pid}/fd"))
+    resident = int(status["VmRSS"].split()[0])
+    return Look(step, resident, int(status["Threads"]), len(os.listdir(f"/proc/{pid}/fd")))
