@@ -35,7 +35,7 @@ ALLOWED = {  # the packages of `research`, or files outside of packages, that ea
 REGISTRIES = {"config", "cells", "seq2seq", "tasks", "data", "training", "recurrence", "probes", "tracking"}
 """What a file of `experiments` may import: the config and the options that it contains."""
 HOMES = {
-    "tyro": ("research/config/flags.py", "research/cli/parser.py"),
+    "tyro": ("research/config/flags.py", "research/config/help.py", "research/cli/parser.py"),
     "wandb": ("research/tracking/wandb.py",),
     "plotly": ("research/tracking/wandb.py",),
     "orbax": ("research/training/checkpoint.py",),

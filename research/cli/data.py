@@ -15,6 +15,20 @@ from research.options import require
 from research.tasks.dataset import Dataset
 
 EXPERIMENT = "dataset"
+USAGE = """\
+usage: python -m research data list | fetch NAME ... | info NAME ... | check SOURCE [--task.KEY=VALUE ...] [--all]
+
+The corpora of the project, and data of your own.
+
+  list            all corpora: what they are, their licenses and sizes, and which are prepared
+  fetch NAME ...  download and prepare corpora; training does so, too
+  info NAME ...   what corpora hold, and where they are from
+  check SOURCE    what your data are read as, the first rows that cannot be used, and the command that trains on them
+
+NAME    a name of `data list`; NAME/CONFIG for another config of a TFDS corpus than the first
+SOURCE  a file, a folder, tfds:NAME or a corpus
+--task.KEY=VALUE  as in training: `train dataset --help task` shows the options
+--all   list all rows that cannot be used, not the first few"""
 
 
 @dataclass(frozen=True)
@@ -22,11 +36,7 @@ class Data:
     """List corpora, prepare some, describe some, or check data of your own."""
 
     action: Literal["list", "fetch", "info", "check"]
-    """list: all corpora, and which are prepared; fetch: download and prepare some (training does so, too);
-    info: what a corpus holds, and where it is from; check SOURCE [--task.KEY=VALUE ...]: what task.source is read as,
-    and the first rows that cannot be used, or all with --all"""
     names: Positional[tuple[str, ...]] = ()
-    """for fetch and info: names of `data list`; NAME/CONFIG for another config of a TFDS corpus than the first"""
 
     def __post_init__(self) -> None:
         if bool(self.names) == (self.action == "list"):
@@ -36,7 +46,10 @@ class Data:
 
 def run(args: Sequence[str]) -> int:
     """Run the action; return the exit code."""
-    if args[:1] == ["check"] and not any(word in HELP for word in args):
+    if any(word in HELP for word in args):
+        print(USAGE)
+        return 0
+    if args[:1] == ["check"]:
         return _check(args[1:])
     options = parse_command(Data, args, "data")
     if options.action == "list":

@@ -8,7 +8,8 @@ from typing import Annotated, TypeVar, get_origin, get_type_hints
 
 import tyro
 
-from research.config.flags import HELP, run_tyro, run_tyro_help, split
+from research.config.flags import HELP, run_tyro, split
+from research.config.help import print_command
 from research.errors import UserError, shorten
 
 Positional = tyro.conf.Positional
@@ -33,7 +34,7 @@ def parse_command(kind: type[OptionsT], args: Sequence[str], command: str) -> Op
     positionals = required | {name for name, hint in hints.items() if get_origin(hint) is Annotated}
     try:
         if any(word in HELP for word in args):
-            run_tyro_help(kind, command)
+            print_command(kind, command)
         for word in itertools.takewhile(lambda word: word != "--", args):
             key = word.removeprefix("--").partition("=")[0].replace("-", "_")
             if word.startswith("--") and (key not in hints or key in positionals):

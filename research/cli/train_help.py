@@ -2,14 +2,15 @@
 
 import textwrap
 from collections.abc import Mapping, Sequence
-from dataclasses import is_dataclass
+from dataclasses import fields, is_dataclass
 from typing import Any
 
 from research.cli.list import describe_choice, table
 from research.config import CHOICES, Config, experiment
 from research.config.config import section_of
-from research.config.flags import base_config, run_section_help, run_tyro_help, summary
+from research.config.flags import base_config, summary
 from research.config.flat import draft
+from research.config.help import print_options
 from research.errors import UserError, shorten
 
 USAGE = """\
@@ -27,6 +28,14 @@ The same command again resumes the trial, or shows its result.
   --restart          start anew if the trial is unfinished, instead of at its last checkpoint
   --import MODULE    import a module of your own first, which may register cells, tasks, probes, ...
 """
+OVERALL = """\
+--help SECTION     the options and choices of a section; --help all: of all sections
+--seed N           decides the initial weights and all random draws
+--resume-from RUN  go on from the state of a finished run
+--init-from RUN    start with the weights of a finished run
+--runs-dir DIR     where run directories go (default: runs)
+--rerun            train anew if the trial is finished
+--restart          start anew if the trial is unfinished, instead of at its last checkpoint"""
 
 
 def usage() -> str:
@@ -50,17 +59,18 @@ def print_help(name: str, flags: Mapping[str, str], topic: str = "") -> None:
     sections = {key: value for key, value in vars(config).items() if is_dataclass(value)}
     if topic == "all":
         text = _choices(config, *(section for section in CHOICES if section_of(config, section)))
-        run_tyro_help(Config, f"train {name}", default=config, description=text, use_underscores=True)
+        print_options(config, f"train {name}", text)
     if topic and is_dataclass(options := section_of(config, topic)):
         inside = [section for section in CHOICES if section.startswith(f"{topic}.") and section_of(config, section)]
         try:
-            run_section_help(topic, options, [section.rpartition(".")[2] for section in inside], f"train {name}")
+            hidden = [section.rpartition(".")[2] for section in inside]
+            print_options(options, f"train {name}", section=topic, hidden=hidden)
         finally:  # it leaves the program
             _print_choices(name, topic, config, inside)
     if topic:
         allowed = [*sections, *(section for section in CHOICES if "." in section and section_of(config, section))]
         raise UserError(f"train: --help {shorten(topic)}: must be followed by all or one of {', '.join(allowed)}")
-    _print_overview(name, sections)
+    _print_overview(name, config, sections)
 
 
 def _print_choices(name: str, topic: str, config: Config, inside: Sequence[str]) -> None:
@@ -75,9 +85,9 @@ def _print_choices(name: str, topic: str, config: Config, inside: Sequence[str])
         print(table(f"choices of --{topic}.name; {hint}:", lines))
 
 
-def _print_overview(name: str, sections: Mapping[str, Any]) -> None:
+def _print_overview(name: str, config: Config, sections: Mapping[str, Any]) -> None:
     declared = experiment.load(name)
-    print(f"usage: python -m research train {name} [--KEY=VALUE ...] [--runs-dir DIR]\n\n{experiment.describe(name)}\n")
+    print(f"usage: python -m research train {name} [--KEY=VALUE ...]\n\n{experiment.describe(name)}\n")
     for key, named in (("setting", declared.settings), ("variant", declared.variants)):
         if named:
             names = [f'"{label}"' if " " in label else label for label in named]
@@ -85,15 +95,13 @@ def _print_overview(name: str, sections: Mapping[str, Any]) -> None:
             print(textwrap.fill(f"--{key}: {text}", 100, subsequent_indent="  ").replace("\0", " "))
     if declared.settings or declared.variants:
         print(f"`list {name}` shows what they stand for.\n")
-    lines = {
-        section: f"{options.name}: {summary(type(options))}" if section in CHOICES else summary(type(options))
-        for section, options in sections.items()
-    }
+    lines = {}
+    for section, options in sections.items():
+        inside = [f"{section}.{item.name}" for item in fields(options) if f"{section}.{item.name}" in CHOICES]
+        for key, value in [(section, options), *((key, section_of(config, key)) for key in inside)]:
+            lines[key] = f"{value.name}: {summary(type(value))}" if key in CHOICES else summary(type(value))
     print(table("sections of options (--training.steps=100), with what is chosen now:", lines))
-    print("\n--help SECTION  the options and choices of a section; --help all: of all sections")
-    print("--seed N        decides the initial weights and all random draws")
-    print("--resume-from RUN, --init-from RUN  start from the state of a finished run, or from its weights alone")
-    print("--runs-dir DIR  where run directories go (default: runs)")
+    print(f"\n{OVERALL}")
 
 
 def _choices(config: Config, *sections: str) -> str:

@@ -6,7 +6,7 @@ underscore. Every mistake is a `UserError` of one line. `research.cli.parser` pa
 
 import functools
 from collections.abc import Container, Mapping, Sequence
-from dataclasses import astuple, fields, make_dataclass, replace
+from dataclasses import astuple, make_dataclass, replace
 from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
 
 import tyro
@@ -153,38 +153,13 @@ def run_tyro(
         return tyro.cli(kind, args=words, config=markers, registry=REGISTRY, **options)
 
 
-def run_tyro_help(kind: type, command: str, **options: Any) -> None:
-    """Print the docstring and the fields of a dataclass, and raise `SystemExit`."""
-    tyro.cli(
-        kind, args=["--help"], prog=f"python -m research {command}", config=POSITIONAL, registry=REGISTRY, **options
-    )
-
-
-def run_section_help(section: str, options: Any, hidden: Sequence[str], command: str) -> None:
-    """Print the options of a section with their values, without those of sections inside, and raise `SystemExit`.
-
-    Args:
-        section: its key, such as "task.input".
-        options: its options, which may contradict one another.
-        hidden: names of the sections inside that are not shown.
-        command: the command that takes them.
-    """
-    kind = type(options)
-    inside = [(name, tyro.conf.Suppress[type(getattr(options, name))], getattr(options, name)) for name in hidden]
-    shown = make_dataclass(kind.__name__, inside, bases=(kind,), frozen=True, namespace={"__doc__": kind.__doc__})
-    values = object.__new__(shown)  # without its checks
-    for item in fields(options):
-        object.__setattr__(values, item.name, getattr(options, item.name))
-    named = Annotated[shown, tyro.conf.arg(name=section)]
-    run_tyro_help(
-        make_dataclass("Section", [("section", named, values)]), command, description="", use_underscores=True
-    )
-
-
 def _refuse(flags: Mapping[str, str], event: tyro_errors.ParseErrorEvent) -> None:
     """Raise an error of one line that names the key, the value and what is allowed."""
     if isinstance(event, tyro_errors.MissingArgs):
-        names = [str(argument.arg.lowered.metavar) for argument in event.missing_arguments]
+        arguments = [argument.arg for argument in event.missing_arguments]
+        names = [
+            str(each.lowered.metavar) if each.lowered.choices else each.field.intern_name.upper() for each in arguments
+        ]
         raise UserError(f"{', '.join(names)} must be given")
     if isinstance(event, tyro_errors.UnrecognizedArgs):
         raise UserError(f"{shorten(' '.join(word for word in event.tokens if word != '--'))}: not expected")

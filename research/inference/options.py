@@ -30,7 +30,7 @@ class PredictOptions:
     run: Path
     """Run directory, such as runs/attention/TRIAL."""
     inputs: tuple[str, ...]
-    """Texts, files, folders, or -."""
+    """Texts, files, folders, or -; none with --source."""
     source: str = ""
     """Instead of inputs, for a run of the task dataset: data as task.source takes; a line for each row."""
     decoding: Literal["greedy", "beam", "sample"] | None = None

@@ -84,7 +84,10 @@ class Probe:
 
 @dataclass(frozen=True)
 class Probes:
-    """Options of all probes; a subclass has a field for each entry of `PROBES`."""
+    """What is measured inside the model while it trains.
+
+    A subclass has a field for each entry of `PROBES`.
+    """
 
     def enabled(self) -> dict[str, Probe]:
         """Return the probes that are on, by name."""

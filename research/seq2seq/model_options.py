@@ -12,7 +12,7 @@ BETWEEN_LAYERS = ("pyramid", "mean", "max")
 
 @dataclass(frozen=True)
 class ModelOptions(StackOptions):
-    """The sequence-to-sequence model; all options are compiled in."""
+    """Size and structure of the sequence-to-sequence model."""
 
     bidirectional: bool = False
     """Encode the source in both directions."""

@@ -89,6 +89,8 @@ def test_every_command_has_help(command, capsys):
     assert cli.main([command, "--help"]) == 0
     out, err = capsys.readouterr()
     assert out.startswith(f"usage: python -m research {command}")
+    for notation in ("{None}", "[[", "(default: )", "''", "None)"):  # of Python, not of the command line
+        assert notation not in out
     assert not err
 
 
@@ -299,7 +301,7 @@ def test_report_lists_the_metrics_of_runs(tmp_path, capsys):
         (["train", "attention", "--runs-dir=Makefile"], "--runs-dir="),
         (["train", "attention", "--seed=1\n2"], "error: seed=1 2: must be a whole number"),
         (["train", "attention", "--import=no_such_module_x"], "--import=no_such_module_x: must be a module"),
-        (["sweep"], "sweep: PATH must be given"),
+        (["sweep"], "sweep: SWEEP must be given"),
         (["sweep", "attentio"], "attentio: no such sweep; did you mean attention?"),
         (["sweep", "research"], "research: no such sweep; must be the path of a file, or one of attention"),
         (["sweep", "absent.yaml"], "absent.yaml: cannot be read: No such file"),
@@ -319,7 +321,7 @@ def test_report_lists_the_metrics_of_runs(tmp_path, capsys):
         (["data", "fetch"], "data: fetch: must be followed by names of `data list`"),
         (["data", "list", "gcin"], "data: list: must take no name"),
         (["sweep", "a\x1b[31m\u200b\udcff"], r"a\x1b[31m<U+200B>\xff: no such sweep"),
-        (["predict"], "predict: PATH"),
+        (["predict"], "predict: RUN must be given"),
         (["predict", "absent"], "predict: INPUT: must be at least one text"),
         (["predict", "absent", "--ism"], "predict: --ism: no such option; words after -- are no options"),
         (["predict", "absent", "word", "--n-best=0"], "predict: --n-best=0: must be at least 1"),

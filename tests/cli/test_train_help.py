@@ -63,6 +63,8 @@ def test_all_shows_every_option_with_the_values_of_the_experiment_and_of_the_oth
     assert "(default: 1.2)" in text  # init.gain
     for key in flatten(config_of("gradient_norms", changes)):
         assert f"--{key} " in text
+    assert "(default: '')" not in text and "None" not in text
+    assert "Numbers: mse" in shown("dataset", {}, "task")  # a line of the source is no line of the help
     for line in ("gru Gated recurrent unit", "--cell.name (now rnn; its options follow)", "dyck Well nested"):
         assert line in text
 

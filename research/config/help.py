@@ -1,0 +1,116 @@
+"""Print the help of a command's arguments, or of sections of options, by tyro, in words of the command line."""
+
+import functools
+from collections.abc import Container, Mapping
+from dataclasses import MISSING, field, fields, is_dataclass, make_dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal, NoReturn, Union, get_args, get_origin, get_type_hints
+
+import docstring_parser
+import tyro
+
+from research.config.flags import POSITIONAL, REGISTRY
+
+NAMES = {int: "INT", float: "FLOAT", str: "TEXT", Path: "PATH"}
+
+
+def print_command(kind: type, command: str) -> NoReturn:
+    """Print the docstring of a dataclass and its fields as arguments of a command, and raise `SystemExit`."""
+    required = {item.name for item in fields(kind) if item.default is MISSING and item.default_factory is MISSING}  # pyright: ignore[reportArgumentType]
+    _print(_legible(kind, {}, required), command, use_underscores=False)
+
+
+def print_options(options: Any, command: str, description: str = "", section: str = "", hidden: Any = ()) -> NoReturn:
+    """Print options with their values, and raise `SystemExit`.
+
+    Args:
+        options: a dataclass of options, which may contradict one another.
+        command: the command that takes them.
+        description: text above.
+        section: what their keys start with, such as "task.input"; "": nothing.
+        hidden: names of sections inside that are not shown.
+    """
+    shown, values = _with_values(options, hidden)
+    if section:
+        named = Annotated[shown, tyro.conf.arg(name=section)]
+        shown, values = make_dataclass("Section", [("section", named, values)]), None
+    default = {} if values is None else {"default": values}
+    _print(shown, command, description=description, use_underscores=True, **default)
+
+
+def _print(kind: type, command: str, **options: Any) -> NoReturn:
+    tyro.cli(
+        kind, args=["--help"], prog=f"python -m research {command}", config=POSITIONAL, registry=REGISTRY, **options
+    )
+    raise AssertionError("tyro leaves the program after its help")
+
+
+def _with_values(options: Any, hidden: Container[str]) -> tuple[type, Any]:
+    """Return a class whose help is legible, and its instance with these options, without its checks."""
+    kind, inside, nested = type(options), {}, {}
+    for item in fields(options):
+        value = getattr(options, item.name)
+        if item.name in hidden:
+            inside[item.name] = tyro.conf.Suppress[type(value)]
+        elif is_dataclass(value):
+            inside[item.name], nested[item.name] = _with_values(value, ())
+    shown = _legible(kind, inside)
+    values = object.__new__(shown)
+    for item in fields(options):
+        object.__setattr__(values, item.name, nested.get(item.name, getattr(options, item.name)))
+    return shown, values
+
+
+def _legible(kind: type, inside: Mapping[str, Any], required: Container[str] | None = None) -> type:
+    """Return a subclass whose fields say what is typed for them.
+
+    Args:
+        kind: the dataclass.
+        inside: types of the fields that are dataclasses.
+        required: names of the positional arguments without a default, of a command; None: of options of a trial.
+    """
+    hints = get_type_hints(kind, include_extras=True)
+    named = []
+    for item in fields(kind):
+        hint = hints[item.name]
+        positional = required is not None and (item.name in required or get_origin(hint) is Annotated)
+        metavar = item.name.upper() if positional else _metavar(hint, required is not None)
+        if positional and get_origin(_plain(hint)) is tuple:
+            metavar = f"{metavar} ..."
+        if positional and item.name not in (required or ()):
+            metavar = f"[{metavar}]"
+        argument = tyro.conf.arg(
+            help=_documented(kind).get(item.name), metavar=metavar, help_behavior_hint="" if metavar == "" else _default
+        )
+        default = () if item.default_factory is MISSING else (field(default_factory=item.default_factory),)
+        named.append((item.name, inside.get(item.name) or Annotated[hint, argument], *default))
+    return make_dataclass(kind.__name__, named, bases=(kind,), frozen=True, namespace={"__doc__": kind.__doc__})
+
+
+@functools.cache
+def _documented(kind: type) -> Mapping[str, str]:
+    """Return the docstring of each field, in one line."""
+    parsed = [docstring_parser.parse_from_object(part) for part in reversed(kind.__mro__[:-1])]
+    return {item.arg_name: " ".join((item.description or "").split()) for part in parsed for item in part.params}
+
+
+def _plain(hint: Any) -> Any:
+    return get_args(hint)[0] if get_origin(hint) is Annotated else hint
+
+
+def _metavar(hint: Any, switches: bool) -> str | None:
+    """Return what stands for a value; None: as tyro writes it."""
+    kinds = [kind for kind in get_args(hint) if kind is not type(None)] if _is_optional(hint) else [hint]
+    if kinds == [bool] and switches:
+        return ""
+    if get_origin(kinds[0]) is Literal and len(get_args(kinds[0])) > 1:
+        return "{" + ",".join(map(str, get_args(kinds[0]))) + "}"
+    return NAMES.get(kinds[0])
+
+
+def _is_optional(hint: Any) -> bool:
+    return type(None) in get_args(hint) and get_origin(hint) in (Union, type(int | None))
+
+
+def _default(text: str) -> str:
+    return "" if text in ("", "''", "None") else f"(default: {text})"
