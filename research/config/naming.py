@@ -9,6 +9,7 @@ import json
 import unicodedata
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from pathlib import PurePath
 from typing import Any, NamedTuple
 
 from research.config.config import Config
@@ -90,9 +91,20 @@ def _word(key: str, value: Any) -> str:
         return f"seed{value}"
     if key in RUN_KEYS:
         return f"{key}_{run_id(value)}"
-    value = value.rstrip("/").rpartition("/")[2] if isinstance(value, str) else value  # a path is long
-    text = f"{value:g}" if isinstance(value, float) else str(value).lower() if isinstance(value, bool) else str(value)
-    return f"{key.rpartition('.')[2]}_{text}"
+    if isinstance(value, str):
+        text = _short(value)
+    else:
+        text = (
+            f"{value:g}" if isinstance(value, float) else str(value).lower() if isinstance(value, bool) else str(value)
+        )
+    return "_".join([*key.split(".")[1:], text])
+
+
+def _short(text: str) -> str:
+    """Return the last part of a path, which may be long; a name and its config, such as gcin/speaker, as they are."""
+    path = PurePath(text)
+    named = text.startswith("tfds:") or (len(path.parts) == 2 and path.parts[0][:1] not in "./~" and not path.suffix)
+    return text if named else path.name
 
 
 def _safe(text: str, others: str = "") -> str:

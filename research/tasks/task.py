@@ -158,3 +158,9 @@ class Task:
 def load(task: TaskT) -> TaskT:
     """Return the one instance of these options in the process, whose corpus is read once."""
     return task
+
+
+@functools.lru_cache(maxsize=16)
+def eval_examples(task: Task, split: Split, count: int) -> EvalExamples:
+    """Return the task's `eval_examples`, which are read once."""
+    return task.eval_examples(split, count)

@@ -25,7 +25,7 @@ import numpy as np
 from research.errors import Stopped, UserError, system_fault
 from research.recurrence.kernels import cudnn
 from research.tasks import task as tasks
-from research.tasks.task import EvalExamples, Evaluation, Split
+from research.tasks.task import EvalExamples, Evaluation, Split, Task
 from research.tracking.progress import ProgressBar
 from research.tracking.run_directory import RunDirectory
 from research.tracking.wandb import STOP_SECONDS, is_unsent, wait_for_uploads
@@ -128,10 +128,18 @@ def _create(trials: Sequence[Trial], rerun: bool, restart: bool) -> None:
 
 def _resolve(entries: Sequence[_Entry], bar: ProgressBar) -> list[Trial]:
     """Load the data and resolve the sizes of all trials, so that mistakes are found before any training."""
-    for task in dict.fromkeys(entry.config.task for entry in entries):
+    for task, count in dict.fromkeys((entry.config.task, entry.config.training.eval_examples) for entry in entries):
         bar.doing(f"reading the data of {task.name}")
-        processes.from_first(lambda task=task: bool(tasks.load(task).spec))  # the first process prepares the data
+        processes.from_first(lambda task=task, count=count: _read(task, count))  # it prepares the data
     return [Trial.resolve(entry.name, entry.config, entry.run) for entry in entries]
+
+
+def _read(task: Task, count: int) -> None:
+    """Read the data of a task, all splits."""
+    loaded = tasks.load(task)
+    assert loaded.spec
+    for split in get_args(Split):
+        tasks.eval_examples(loaded, split, count)
 
 
 def _train_all(trials: Sequence[Trial], signals: Signals, bar: ProgressBar) -> list[TrialResult]:
@@ -198,7 +206,7 @@ def _train_pack(
     training = options.training
     step = start = starts[0].step
     examples: dict[Split, EvalExamples] = {
-        split: task.eval_examples(split, training.eval_examples) for split in get_args(Split)
+        split: tasks.eval_examples(task, split, training.eval_examples) for split in get_args(Split)
     }
     watch = Stopwatch(training.max_seconds)
     journal = Journal(trials, starts, watch) if processes.is_first() else NullJournal()

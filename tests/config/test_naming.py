@@ -29,11 +29,25 @@ def label(*args: str) -> str:
         (("--task.permuted=True", "--optimizer.learning_rate=1e-05"), "permuted_true-learning_rate_1e_05"),
         (("--wandb.mode=disabled", "--training.checkpoint_seconds=1", "--init.gain=2"), "gain_2"),
         (("--experiment=gradient_norms",), "default"),
-        (("--resume-from=runs/x/adding-seed0-3f9a01c7/", "--training.steps=9"), "resume_from_3f9a01c7-steps_9"),
+        (("--probes.gradient_flow.every=5",), "gradient_flow_every_5"),
     ],
 )
 def test_the_label_is_the_values_that_were_given(args, expected):
     assert label(*args) == expected
+
+
+@pytest.mark.parametrize(
+    ("args", "expected"),
+    [
+        (("--task.source=/data/pairs.tsv",), "source_pairs.tsv"),
+        (("--task.source=data/pairs.tsv",), "source_pairs.tsv"),
+        (("--task.source=gcin/speaker",), "source_gcin_speaker"),
+        (("--task.source=tfds:mnist/3.0.1",), "source_tfds_mnist_3.0.1"),
+        (("--task.input.column=a", "--task.target.column=b"), "input_column_a-target_column_b"),
+    ],
+)
+def test_a_path_is_its_last_part_and_a_corpus_its_whole_name(args, expected):
+    assert trial_name(*args, experiment="dataset").rpartition("-")[0] == expected
 
 
 def test_the_same_trial_has_the_same_name_however_its_flags_are_written():

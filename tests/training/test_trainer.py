@@ -423,6 +423,17 @@ def test_a_trial_that_cannot_be_trained_is_refused_before_others_are_and_leaves_
     assert (tmp_path / "new" / "config.json").exists()
 
 
+def test_a_split_that_cannot_be_used_is_refused_before_anything_is_compiled_and_leaves_nothing(tmp_path):
+    for split, label in (("train", "a"), ("validation", "a"), ("test", "b")):
+        (tmp_path / f"{split}.tsv").write_text(f"text\tlabel\nx\t{label}\n" + "y\ta\n" * (split == "train"))
+    config = of(
+        task__name="dataset", task__source=str(tmp_path), task__target__name="label", probes__gradient_flow__every=0
+    )
+    with counting_compilations() as seconds, pytest.raises(UserError, match=r"test.tsv:2: column label is 'b', which"):
+        train_trials([("trial", config)], tmp_path / "runs")
+    assert not seconds and not (tmp_path / "runs").exists()
+
+
 @pytest.mark.skipif(cudnn.obstacle() is None, reason="needs a machine without an NVIDIA GPU")
 def test_cudnn_where_there_is_none_is_refused_before_anything_is_compiled(tmp_path):
     config = of(cell__name="lstm", model__backend="cudnn", probes__gradient_flow__every=0)
