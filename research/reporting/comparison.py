@@ -67,8 +67,8 @@ def read(directories: Sequence[Path | str], columns: Sequence[Column] = ()) -> t
         columns: of all tables; by default those of each experiment.
 
     Returns:
-        The comparisons, by name: one per experiment, and one per set of other parameters that sweeps vary. And a line
-        for each cause why runs cannot be read and are left out.
+        The comparisons, by name: one per experiment, and one per set of other parameters that sweeps vary; of an
+        experiment without columns, one per task. And a line for each cause why runs cannot be read and are left out.
     """
     trials, faults = runs.read(directories)
     check(columns, trials)
@@ -91,7 +91,9 @@ def read(directories: Sequence[Path | str], columns: Sequence[Column] = ()) -> t
             continue
         declared = {*LABELS, "seed"}
         varied = [",".join(sorted(sweeps[folder].values.keys() - declared)) for folder in folders[part.index]]
-        for _, group in part.groupby(pd.Series(varied, part.index), sort=True):
+        tasks = part["task"].map(lambda task: task.describe())
+        apart = [not experiment.columns and "task." not in keys for keys in varied]  # no common columns, and no sweep
+        for _, group in part.groupby([pd.Series(varied, part.index), tasks.where(apart, "")], sort=True):
             files = [sweeps[folder] for folder in folders[group.index].unique() if sweeps[folder].name]
             if not columns:
                 check(experiment.columns, group, ALIKE)

@@ -200,6 +200,19 @@ def test_a_sweep_over_other_parameters_is_a_comparison_of_its_own(attention_runs
     assert list(groups[1].trials["row"]) == ["hidden size 16", "hidden size 8"]
 
 
+def test_data_sets_of_an_experiment_without_columns_are_tables_of_their_own_with_their_own_metrics(tmp_path):
+    tabular = {"experiment": "dataset", "task__name": "dataset"}
+    for seed in (0, 1):
+        text = config(**tabular, task__source="pairs.tsv", attention__name="additive", seed=seed)
+        write(tmp_path / f"text{seed}", text, **{"test/free_running/exact_match": 0.5})
+    number = config(**tabular, task__source="values.csv", task__target__name="number")
+    write(tmp_path / "number", number, **{"test/mse": 1.0})
+    first, second = read([tmp_path])[0]
+    assert [column.key for column in first.experiment.columns] == ["test/free_running/exact_match"]
+    assert [column.key for column in second.experiment.columns] == ["test/mse"]
+    assert (len(first.trials), len(second.trials)) == (2, 1)
+
+
 def test_an_experiment_that_is_gone_is_named_with_the_file(tmp_path):
     write(tmp_path / "0", config(experiment="gone"))
     with pytest.raises(UserError, match=r"0/config\.json: experiment 'gone': must be"):
