@@ -71,7 +71,7 @@ def find_class(registry: Mapping[str, type[OptionsT]], name: str, key: str) -> t
     Raises:
         UserError: if there is none, or if the class sets another `name` than the one it is registered under.
     """
-    require(name in tuple(registry), key, name, f"one of {', '.join(registry)}")
+    require(name in tuple(registry), key, name, f"one of {', '.join(registry)}; --import MODULE adds yours")
     kind: Any = registry[name]
     require(kind.name == name, key, name, f"{kind.name!r}, the `name` that its class {kind.__name__} sets")
     return kind

@@ -2,9 +2,9 @@
 
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from research.cli import train_help
 from research.config import flags
@@ -40,14 +40,19 @@ def run(args: Sequence[str]) -> int:
         print(f"warning: {trial.config.cell.name} does not use {', '.join(unused)}", file=sys.stderr)
     directory = writable(directory) / folder_name(Path(name).stem)
     (result,) = train_trials([trial], directory, rerun=rerun, restart=restart)
-    for key, value in result.summary.items():
-        print(f"{key:<40} {value:.6g}" if isinstance(value, int | float) else f"{key:<40} {value}")
-    for metric, signature in result.signatures.items():
-        print(f"{metric:<40} {signature}")
+    lines = {key: f"{value:.6g}" if isinstance(value, int | float) else value for key, value in result.summary.items()}
+    print_lines({**lines, **result.signatures})
     end = ", ".join(filter(None, (result.divergence or result.status, result.remark)))
     print(visible(f"{end}: {result.path}"))
     warn_of_finished([result])
     return 0
+
+
+def print_lines(lines: Mapping[str, Any]) -> None:
+    """Print names and values, the values below one another."""
+    width = max(map(len, lines), default=0)
+    for name, value in lines.items():
+        print(f"{name:<{width}}  {value}")
 
 
 def warn_of_finished(results: Sequence["TrialResult"]) -> None:

@@ -14,6 +14,7 @@ from typing import Any, Literal, NamedTuple, get_args, get_origin
 from research.config.config import CHOICES, Config, section_of
 from research.errors import UserError, shorten
 from research.options import FLOAT32, find_class, flatten, require
+from research.probes import PROBES
 
 WIDTHS = ("model.hidden_size", "model.parameter_budget")
 """Two ways to set the width of a model; each replaces the other."""
@@ -163,6 +164,10 @@ def _unknown(key: str, value: Any, config: Config) -> UserError:
         names = (item.name for kind in registry.values() for item in fields(kind))
         options |= {f"{section}.{name}": name for name in names if f"{section}.{name}" not in options}
     nearest, problem = _nearest(key, options), f"{shorten(key)}={shorten(value)}: no such option"
+    section, *inside = key.split(".")
+    if section == "probes" and inside[1:] and inside[0] not in PROBES:
+        known = f"must be one of {', '.join(PROBES)}; --import MODULE adds yours"
+        return UserError(f"{shorten(key)}={shorten(value)}: no such probe; {known}")
     if nearest is None:
         return UserError(f"{problem}; `python -m research train EXPERIMENT --help all` names them")
     if nearest in known:

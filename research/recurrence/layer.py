@@ -211,4 +211,10 @@ def _check_weights(cell: Cell, weights: Mapping[str, Array]) -> None:
     actual = {name: weight.shape for name, weight in weights.items()}
     if actual != shapes:
         has, wanted = (", ".join(f"{name} {shape}" for name, shape in named.items()) for named in (actual, shapes))
-        raise UserError(f"weights: are {has or 'none'}; those of {cell.name} with {size} units must be {wanted}")
+        turned = any(
+            weight.ndim == 2 and weight.shape[1:] != shapes[name][1:] == weight.T.shape[1:]
+            for name, weight in weights.items()
+            if name in shapes
+        )
+        hint = "; a matrix [inputs, gates · units] is the transpose of PyTorch's" if turned else ""
+        raise UserError(f"weights: are {has or 'none'}; those of {cell.name} with {size} units must be {wanted}{hint}")

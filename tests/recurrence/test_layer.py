@@ -101,7 +101,7 @@ WEIGHTS = {"w": np.zeros((2, 12)), "u": np.zeros((3, 12)), "b": np.zeros(12)}
         (lambda: Layer("lstm", {"w": 1.0}), r"weights: are w \(\); those of lstm with 1 units must be w \(1, 4\), u"),
         (
             lambda: Layer("lstm", WEIGHTS | {"u": np.zeros((12, 3))}),
-            r"u \(12, 3\), .* with 3 units must be .*u \(3, 12\)",
+            r"u \(12, 3\), .* with 3 units must be .*u \(3, 12\).*the transpose of PyTorch.s$",
         ),
         (
             lambda: Layer("gru", WEIGHTS | {"b": np.zeros(4)}),
