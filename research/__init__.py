@@ -5,6 +5,7 @@
     result = research.train("attention", {"training.steps": 100})
     model = research.load(result.path)                          predictions, alignments, parameters
     runs = research.load_runs("runs/attention")                 results as a pandas DataFrame
+    profiles = research.load_profiles("runs/attention")         what probes recorded, as a pandas DataFrame
 
 Each is imported when it is first used, so `import research` takes no time.
 """
@@ -17,14 +18,16 @@ if TYPE_CHECKING:
     from research.inference.model import load
     from research.recurrence.layer import Layer, hidden_gradients
     from research.reporting import load as load_runs
+    from research.reporting import load_profiles
 
-__all__ = ["Layer", "hidden_gradients", "load", "load_runs", "train"]
+__all__ = ["Layer", "hidden_gradients", "load", "load_profiles", "load_runs", "train"]
 
 PLACES = {
     "Layer": ("research.recurrence.layer", "Layer"),
     "hidden_gradients": ("research.recurrence.layer", "hidden_gradients"),
     "load": ("research.inference.model", "load"),
     "load_runs": ("research.reporting", "load"),
+    "load_profiles": ("research.reporting", "load_profiles"),
     "train": ("research.api", "train"),
 }
 

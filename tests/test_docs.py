@@ -163,7 +163,7 @@ def test_every_choice_is_in_a_table_with_its_options():
     [
         ("docs/tasks-and-data.md", CORPORA),
         ("docs/reports.md", FIGURES),
-        ("docs/training.md", PROBES),
+        ("docs/probes.md", PROBES),
         ("docs/experiments.md", experiment.names()),
         ("README.md", [target for target in TARGETS if target in ("demo", "test")]),
         ("CONTRIBUTING.md", [target for target in TARGETS if target not in ("help", "demo")]),

@@ -21,7 +21,7 @@ ALLOWED = {  # the packages of `research`, or files outside of packages, that ea
     "seq2seq": BASE | {"cells", "recurrence"},
     "data": BASE | {"terminal"},
     "tasks": BASE | {"data"},
-    "probes": BASE | {"cells", "recurrence"},
+    "probes": MODEL,
     "tracking": BASE | {"terminal", "probes"},
     "training": TRAINING - {"training"},
     "config": TRAINING,

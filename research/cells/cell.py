@@ -81,6 +81,13 @@ class Tape:
         """
         return value
 
+    def gate(self, name: str, value: Float[Array, "*B H"]) -> Float[Array, "*B H"]:
+        """Mark a gate: a factor between 0 and 1 for each unit, under its name in the equations.
+
+        Call this on every gate; `recurrence.trajectory` and the probe `gates` read them there.
+        """
+        return value
+
     def part(self, name: str, value: Float[Array, "B N"]) -> Float[Array, "B N"]:
         """Mark where a part of the carry is computed: the gradient profile takes dL/d(part) there.
 

@@ -47,6 +47,7 @@ class GRU(Cell):
         split = 2 * h.shape[-1]
         h_gates = tape.recur("u", h)
         r, z = activate(tape.keep(x_gates[:, :split] + h_gates[:, :split]), "sigmoid", "sigmoid")
+        r, z = tape.gate("r", r), tape.gate("z", z)
         if self.reset == "before":
             n = jnp.tanh(tape.keep(x_gates[:, split:] + tape.recur("u_n", r * h)))
         else:

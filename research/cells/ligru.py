@@ -39,4 +39,5 @@ class LiGRU(Cell):
         x = normalize(tape.keep(x_gates)) * tape.vector("gamma") + tape.vector("b")
         z, n = self.split(tape.keep(x + tape.recur("u", h)))
         (z,), n = activate(z, "sigmoid"), jax.nn.relu(n)
+        z = tape.gate("z", z)
         return (n + z * (h - n),)

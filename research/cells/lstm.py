@@ -103,6 +103,8 @@ class LSTM(Cell):
             z = z + self._peephole_sums(c, tape)
         activations: list[Activation] = ["tanh" if name == "g" else "sigmoid" for name in self.gates]
         gate = dict(zip(self.gates, activate(z, *activations), strict=True))
+        for name in [name for name in self.gates if name in ("i", "f")]:
+            gate[name] = tape.gate(name, gate[name])
 
         kept = gate["f"] * c if self.forget_gate else c
         i = 1 - gate["f"] if self.coupled_gates else gate.get("i")
@@ -112,9 +114,9 @@ class LSTM(Cell):
         shown = normalize(c) * tape.vector("gain_c") + tape.vector("shift_c") if self.layer_norm else c
         h = jnp.tanh(shown) if self.output_activation else shown
         if self.output_gate and self.peephole:  # the output gate reads c_t
-            h = activate(self.split(z)[-1] + tape.vector("peephole_o") * c, "sigmoid")[0] * h
+            h = tape.gate("o", activate(self.split(z)[-1] + tape.vector("peephole_o") * c, "sigmoid")[0]) * h
         elif self.output_gate:
-            h = gate["o"] * h
+            h = tape.gate("o", gate["o"]) * h
         return tape.project("projection", h) if self.projection_size else h, c
 
     def widths(self, hidden_size: int) -> tuple[int, ...]:

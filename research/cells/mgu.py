@@ -37,6 +37,7 @@ class MGU(Cell):
         (h,) = carry
         x_f, x_n = self.split(x_gates)
         (f,) = activate(tape.keep(x_f + tape.recur("u", h)), "sigmoid")
+        f = tape.gate("f", f)
         remembered = (1 - f) * h
         n = jnp.tanh(tape.keep(x_n + tape.recur("u_n", remembered)))
         return (h - remembered + (1 - f) * n,)

@@ -35,5 +35,5 @@ class MinGRU(LinearCell):
 
     def coefficients(self, x_gates: Array, tape: Tape) -> tuple[Array, Array]:
         z, n = self.split(x_gates)
-        keep = jax.nn.sigmoid(z)
+        keep = tape.gate("z", jax.nn.sigmoid(z))
         return keep, (1 - keep) * n

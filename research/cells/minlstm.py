@@ -4,6 +4,8 @@
     n = W x_t + b
     h_t = f / (f + i) * h_{t-1} + i / (f + i) * n
 
+The gates that probes see are the factors f / (f + i) and i / (f + i).
+
 Feng, Tung, Ahmed, Bengio, Hajimirsadeghi, Were RNNs all we needed?, 2024. See `mingru` about log space.
 """
 
@@ -37,5 +39,5 @@ class MinLSTM(LinearCell):
         scale = jax.lax.stop_gradient(jnp.minimum(jnp.minimum(f, i), 0))
         unit = jnp.exp(scale)
         p, q = unit + jnp.exp(scale - i), unit + jnp.exp(scale - f)
-        keep = p / (p + q)
-        return keep, (1 - keep) * n
+        keep = tape.gate("f", p / (p + q))
+        return keep, tape.gate("i", 1 - keep) * n

@@ -15,6 +15,9 @@ As i may overflow, the carry holds c = C / exp(m) and n = N / exp(m):
 Beck, Pöppel, Spanring, Auer, Prudnikova, Kopp, Klambauer, Brandstetter, Hochreiter, xLSTM: extended long short-term
 memory, 2024.
 
+As i is not bounded, the gates that probes see are the parts of N_t that are old and new, f * N_{t-1} / N_t and i / N_t:
+the factors by which the average C / N keeps its value and takes z in.
+
 The larger of i' and f' is 1, so nothing overflows. If n = 0, the state is empty and m_{t-1} is taken as -inf, which
 gives m_t = a_i and n_t = 1; otherwise i' could underflow and h_t be 0/0. (So a learned initial state, which starts at
 zeros, learns only h.) After the first step n_t >= 1. The bound 1/2 acts only on a carry that is set by something else,
@@ -57,6 +60,8 @@ class SLSTM(Cell):
         log_kept = jnp.where(n == 0, -jnp.inf, log_f + m)
         m = tape.part("m", jnp.maximum(log_kept, log_i))
         i, f = jnp.exp(log_i - m), jnp.exp(log_kept - m)
-        c = tape.part("c", f * c + i * z)
+        c, former = tape.part("c", f * c + i * z), n
         n = tape.part("n", f * n + i)
-        return o * c / jnp.maximum(n, 0.5), c, n, m
+        tape.gate("f", f * former / n)
+        tape.gate("i", i / n)
+        return tape.gate("o", o) * c / jnp.maximum(n, 0.5), c, n, m

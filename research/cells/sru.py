@@ -46,6 +46,7 @@ class SRU(Cell):
         former = tape.dropped(c)
         from_state = jnp.concatenate([tape.vector("v_f") * former, tape.vector("v_r") * former], axis=-1)
         f, r = activate(tape.keep(x_gates[:, : 2 * size] + from_state), "sigmoid", "sigmoid")
+        f, r = tape.gate("f", f), tape.gate("r", r)
         n, s = jnp.split(tape.keep(x_gates[:, 2 * size :]), 2, axis=-1)
         c = tape.part("c", n + f * (c - n))
         return s + r * (c - s), c

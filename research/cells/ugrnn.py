@@ -29,4 +29,5 @@ class UGRNN(Cell):
     def pointwise(self, carry: Carry, gates: Array, tape: Tape) -> Carry:
         (h,) = carry
         g, c = activate(gates, "sigmoid", "tanh")
+        g = tape.gate("g", g)
         return (c + g * (h - c),)

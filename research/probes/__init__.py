@@ -8,12 +8,14 @@ from dataclasses import field, fields, make_dataclass
 from typing import Any
 
 from research.options import find_class
+from research.probes.gates import Gates
 from research.probes.gradient_flow import GradientFlow
-from research.probes.probe import Observed, Probe, Probes
+from research.probes.jacobian import Jacobian
+from research.probes.probe import Observed, Probe, Probes, Snapshot
 
-__all__ = ["PROBES", "Observed", "Probe", "Probes", "default_probes", "probes_of", "registered"]
+__all__ = ["PROBES", "Observed", "Probe", "Probes", "Snapshot", "default_probes", "probes_of", "registered"]
 
-PROBES: dict[str, type[Probe]] = {"gradient_flow": GradientFlow}
+PROBES: dict[str, type[Probe]] = {"gradient_flow": GradientFlow, "jacobian": Jacobian, "gates": Gates}
 
 
 def default_probes() -> Probes:

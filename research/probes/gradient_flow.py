@@ -56,6 +56,9 @@ class GradientFlow(Probe):
             if holds:
                 raise UserError(f"probes.gradient_flow.every={self.every}: must be 0 {reason}")
 
+    def axis(self, profile: str) -> str:
+        return "t"
+
     def measure(self, observed: Observed) -> dict[str, Array]:
         return observed.profiles
 

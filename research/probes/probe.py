@@ -1,4 +1,8 @@
-"""The contract of a probe: its options, its measurements of an update, and the summary of its records.
+"""The contract of a probe: its options, its measurements, and the summary of its records.
+
+A probe reads an update (`measure`: gradients, weights, changes), or it runs the model before an update (`inspect`:
+states, gates, outputs of validation examples, other losses), or both. Both run inside the compiled program. `inspect`
+takes time only where a record is due.
 
 To add a probe, write a subclass in a file of its own and enter it in `PROBES`:
 
@@ -20,14 +24,19 @@ are the metric `weights/largest_norm`, and `weights/initial/largest_norm` and `w
 result.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from typing import Any, ClassVar
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Any, ClassVar, Protocol
 
 import jax
+import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from research.batch import WHOLE, Batch, Shard, TaskSpec
 from research.options import require_between
+from research.recurrence.dropout import Rates, expected
+from research.recurrence.trajectory import LayerInputs
+from research.seq2seq.model import Seq2seq, Way
 
 
 @jax.tree_util.register_dataclass
@@ -48,6 +57,51 @@ class Observed:
     unless a probe `reads_profiles`."""
 
 
+class Loss(Protocol):
+    """The training loss of an update, with its noise, its teacher forcing and its label smoothing."""
+
+    def __call__(
+        self, params: Any, probe: Any = None, shard: Shard = WHOLE, *, loss_step: int = 0, way: Way = "all"
+    ) -> Float[Array, ""]:
+        """Return the objective with these weights; the other arguments are those of `Seq2seq.loss`."""
+        ...
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """The model before an update, and what it may be run on."""
+
+    model: Seq2seq
+    params: Any
+    """Its weights, for `Loss`."""
+    spec: TaskSpec
+    """Kinds and greatest lengths of inputs and targets."""
+    rates: Rates
+    """Rates of dropout and zoneout."""
+    examples: Batch
+    """Validation examples: the first of `Probe.examples` and those of other probes."""
+    on_batch: Callable[[Callable[[Batch, Loss], Any]], Any]
+    """`on_batch(f)` is f(batch, loss) of the update. The lengths of batches may differ, the shapes of results not."""
+
+    def first(self, count: int) -> Batch:
+        """Return the first validation examples, cut to the longest of them."""
+        batch: Any = jax.tree.map(lambda x: x[:count], self.examples)
+        if batch.input_lengths is not None:
+            batch = replace(batch, inputs=batch.inputs[:, : max(1, int(batch.input_lengths.max()))])
+        return jax.tree.map(jnp.asarray, batch)
+
+    def encoder_layers(self, count: int) -> list[LayerInputs]:
+        """Return what each layer and direction of the encoder reads of the first validation examples.
+
+        As in evaluation: without dropout, with the expectation of zoneout. The names are such as
+        "encoder/layer_1/forward".
+        """
+        batch, encoder = self.first(count), self.model.encoder
+        noise = expected(encoder.stack.widths, self.rates)
+        layers = encoder.layer_inputs(batch.inputs, batch.input_lengths, noise)
+        return [replace(layer, name=f"encoder/{layer.name}") for layer in layers]
+
+
 @dataclass(frozen=True)
 class Probe:
     """Base class of all probes."""
@@ -59,6 +113,9 @@ class Probe:
     reads_profiles: ClassVar[bool] = False
     """Whether the probe reads `Observed.profiles`, which make the backward pass a little slower."""
 
+    inspects: ClassVar[bool] = False
+    """Whether the probe runs the model: it then defines `inspect`."""
+
     every: int = 0
     """Record every n updates, starting before the first update; 0: never."""
 
@@ -69,14 +126,22 @@ class Probe:
         """Raise a UserError if the records would be misleading with these options of a trial (`TrialOptions`)."""
 
     def measure(self, observed: Observed) -> dict[str, Array]:
-        """Return vectors of fixed length by name; this runs inside the compiled program."""
-        raise NotImplementedError
+        """Return numbers and vectors of fixed length by name; this runs inside the compiled program."""
+        return {}
+
+    def inspect(self, snapshot: Snapshot) -> dict[str, Array]:
+        """Return numbers and vectors of fixed length by name, of the model before the update, if it `inspects`."""
+        return {}
+
+    def axis(self, profile: str) -> str:
+        """Return what the entries of a vector of `measure` or `inspect` are: "t", "unit", ..."""
+        return "index"
 
     def summarize(self, record: Mapping[str, Any], state_profile: str) -> dict[str, float]:
         """Return metrics that summarize a record; their full names start with `section`.
 
         Args:
-            record: results of `measure`, and `step`, the number of updates before them.
+            record: results of `measure` and `inspect`, and `step`, the number of updates before them.
             state_profile: name of the profile of the part that carries the gradient through time.
         """
         raise NotImplementedError

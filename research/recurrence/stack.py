@@ -15,7 +15,7 @@ A bidirectional layer concatenates its directions, in its output and in each par
 A module between two layers may shorten the sequences, as in speech encoders. x^{l-1} is then its output.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -29,6 +29,7 @@ from research.cells.initializers import InitScheme
 from research.options import require, require_between
 from research.recurrence.dropout import LayerNoise, StackNoise, Widths, drop
 from research.recurrence.kernels.blocks import over_blocks
+from research.recurrence.trajectory import LayerInputs
 from research.recurrence.unroll import Backend, remat_block, step, unroll
 
 COMPUTE_DTYPES: dict[str, Any] = {"float32": None, "bfloat16": jnp.bfloat16}
@@ -114,6 +115,8 @@ class Stack(nnx.Module):
         self.cell, self.options, self.directions = cell, options, directions
         self.reverse = (reverse,) if directions == 1 else (False, True)
         """Whether each direction reads from the end."""
+        self.names = layer_names(options.num_layers, self.reverse)
+        """Names of each layer's directions, such as "layer_1/forward"."""
         parts = tuple(directions * width for width in cell.widths(options.hidden_size))
         self.widths = Widths(inputs, options.num_layers, parts)
         self.between = nnx.List(between)
@@ -142,7 +145,7 @@ class Stack(nnx.Module):
         carries: tuple[Carry, ...] | None = None,
         lengths: Int[Array, " B"] | None = None,
         noise: StackNoise | None = None,
-        probe: Float[Array, "T P"] | None = None,
+        probe: Float[Array, "T P"] | Mapping[str, Float[Array, "..."]] | None = None,
         omega: Float[Array, ""] | None = None,
     ) -> tuple[Float[Array, "B S M"], tuple[Carry, ...]]:
         """Return the states at all steps, zeros past the lengths, and the last carry of each layer.
@@ -153,7 +156,8 @@ class Stack(nnx.Module):
             lengths: valid steps of each sequence; all by default.
             noise: see `dropout`; steps beyond those of shortened sequences are ignored.
             probe: zeros; its gradient is the norm of dL/dcarry_t for each part of the top layer's first direction, in
-                the order in which that direction reads. Requires S = T.
+                the order in which that direction reads; or zeros [T, P] or [T, B, P] by the `names` of some directions
+                (see `unroll`). Requires S = T.
             omega: weight of Omega in the gradient; its own gradient is the sum over all layers and directions (see
                 `unroll`).
 
@@ -161,7 +165,8 @@ class Stack(nnx.Module):
             The states, with S = T unless `between` shortens them, and the carries, with directions concatenated.
         """
         carries = self.start(len(xs), xs.dtype) if carries is None else carries
-        ordered = probe[::-1] if probe is not None and self.reverse[0] else probe
+        probes = {} if probe is None else probe if isinstance(probe, Mapping) else {self.names[-1][0]: probe}
+        ordered = {name: x[::-1] if name.endswith("/reverse") else x for name, x in probes.items()}
         options, steps = self.options, xs.shape[1]
         # Blocks of time span all layers if no layer waits for the end of another and no truncation counts the steps.
         across = options.num_layers > 1 and self.directions == 1 and not len(self.between) and not options.tbptt_steps
@@ -169,12 +174,12 @@ class Stack(nnx.Module):
             return self._run(xs, carries, lengths, noise, ordered, omega, options.remat_every)
 
         @jax.checkpoint  # keeps the carries between blocks, and no states of lower layers
-        def block(carries: tuple[Carry, ...], xs: Array, timed: tuple[Array, Array | None], _: None) -> Any:
-            times, block_probe = timed
+        def block(carries: tuple[Carry, ...], xs: Array, timed: tuple[Array, dict[str, Array]], _: None) -> Any:
+            times, block_probes = timed
             start, count = times[0], len(times)
             block_lengths = None if lengths is None else jnp.clip(lengths - start, 0, count)
             block_noise = None if noise is None else noise.steps(start, count)
-            states, last = self._run(jnp.swapaxes(xs, 0, 1), carries, block_lengths, block_noise, block_probe, omega, 0)
+            states, last = self._run(jnp.swapaxes(xs, 0, 1), carries, block_lengths, block_noise, block_probes, omega)
             return last, jnp.swapaxes(states, 0, 1), None
 
         length = remat_block(steps, options.remat_every)
@@ -182,14 +187,21 @@ class Stack(nnx.Module):
         return jnp.swapaxes(states, 0, 1), last
 
     def _run(
-        self, xs: Array, carries: Any, lengths: Any, noise: Any, probe: Any, omega: Any, remat_every: int
+        self,
+        xs: Array,
+        carries: Any,
+        lengths: Any,
+        noise: Any,
+        probes: Mapping[str, Array],
+        omega: Any = None,
+        remat_every: int = 0,
+        visited: list[LayerInputs] | None = None,
     ) -> tuple[Array, tuple[Carry, ...]]:
-        """Run layer after layer; `probe` is in the order of time."""
+        """Run layer after layer; `probes` are in the order of time. Add what each layer reads to `visited`."""
         options = self.options
         last: list[Carry] = []
 
         def layer(depth: int, read: Array, layer_noise: LayerNoise, lengths: Array | None) -> Array:
-            top = depth == options.num_layers - 1
             held = jax.tree.map(lambda share: share[:, : read.shape[1]], layer_noise.hold)
             first, state, hold = self._apart(carries[depth]), self._apart(layer_noise.state), self._apart(held)
             results = [
@@ -202,7 +214,7 @@ class Stack(nnx.Module):
                     reverse=self.reverse[direction],
                     mask=state[direction],
                     hold=hold[direction],
-                    probe=probe if top and direction == 0 else None,
+                    probe=probes.get(self.names[depth][direction]),
                     omega=omega,
                     remat_every=remat_every,
                     tbptt_steps=options.tbptt_steps,
@@ -211,10 +223,30 @@ class Stack(nnx.Module):
                 )
                 for direction, weights in enumerate(self.layers[depth])
             ]
+            if visited is not None:
+                arguments = zip(self.names[depth], self.layers[depth], first, self.reverse, state, hold, strict=True)
+                for name, weights, carry, reverse, mask, held in arguments:
+                    dtype = COMPUTE_DTYPES[options.compute_dtype]
+                    visited.append(
+                        LayerInputs(name, self.cell, weights, read, carry, lengths, reverse, mask, held, dtype)
+                    )
             last.append(_side_by_side([carry for _, carry in results]))
             return _side_by_side([hidden for hidden, _ in results])
 
         return self._through(xs, layer, noise, lengths), tuple(last)
+
+    def layer_inputs(
+        self,
+        xs: Float[Array, "B T D"],
+        carries: tuple[Carry, ...] | None = None,
+        lengths: Int[Array, " B"] | None = None,
+        noise: StackNoise | None = None,
+    ) -> list[LayerInputs]:
+        """Return what each layer and direction reads; the arguments are those of a call."""
+        visited: list[LayerInputs] = []
+        carries = self.start(len(xs), xs.dtype) if carries is None else carries
+        self._run(xs, carries, lengths, noise, {}, visited=visited)
+        return visited
 
     def step(
         self, x: Float[Array, "B D"], carries: tuple[Carry, ...], noise: StackNoise | None = None
@@ -304,6 +336,12 @@ class Stack(nnx.Module):
         leaves, structure = jax.tree.flatten(tree)
         split = [jnp.split(leaf, self.directions, axis=-1) for leaf in leaves]
         return [jax.tree.unflatten(structure, [parts[k] for parts in split]) for k in range(self.directions)]
+
+
+def layer_names(num_layers: int, reverse: Sequence[bool]) -> tuple[tuple[str, ...], ...]:
+    """Return the names of the directions of each layer, given whether each reads from the end."""
+    directions = ["reverse" if backward else "forward" for backward in reverse]
+    return tuple(tuple(f"layer_{depth}/{way}" for way in directions) for depth in range(1, num_layers + 1))
 
 
 def _side_by_side(trees: list[Any]) -> Any:

@@ -37,7 +37,7 @@ def unroll(
     reverse: bool = False,
     mask: Float[Array, "B H"] | None = None,
     hold: tuple[Float[Array, "..."], ...] | None = None,
-    probe: Float[Array, "T P"] | None = None,
+    probe: Float[Array, "T *B P"] | None = None,
     omega: Float[Array, ""] | None = None,
     remat_every: int = 0,
     tbptt_steps: int = 0,
@@ -57,7 +57,8 @@ def unroll(
         reverse: read from the last valid step to the first.
         mask: variational dropout: factors on the state in recurrent products, the same at all steps.
         hold: zoneout: fraction of the previous carry in the new one, broadcast to [B, T, H], for each part.
-        probe: zeros; its gradient is the norm of dL/dcarry_t for each step and part (see `kernels.backward`).
+        probe: zeros; its gradient is the norm of dL/dcarry_t for each step and part, over the batch or of each sequence
+            (see `kernels.backward`).
         omega: weight of the gradient regularizer Omega, which is added to the gradient of the weights; its own gradient
             is the sum of Omega over steps and sequences (see `kernels.regularizer`).
         remat_every: keep every n-th carry for the backward pass, which recomputes the steps between; -1: n = √T, the

@@ -15,6 +15,7 @@ output layer run for all positions at once. So does the recurrence, unless it re
 attention, unless it reads the weights of the previous step.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -136,8 +137,12 @@ class Decoder(nnx.Module):
         tokens: Int[Array, "B U"],
         lengths: Int[Array, " B"] | None,
         noise: DecoderNoise = NO_NOISE,
+        probe: Mapping[str, Float[Array, "..."]] | None = None,
     ) -> tuple[Float[Array, "B U V"], Float[Array, "B U S"]]:
-        """Return logits and attention weights at all positions, from the token before each position."""
+        """Return logits and attention weights at all positions, from the token before each position.
+
+        `probe` is that of the stack, unless the recurrence `waits`.
+        """
         state, embedded = self.start(memory), self.embed(tokens)
         if self.waits:
             readout, weights = self._scan(state, embedded, noise)
@@ -146,7 +151,7 @@ class Decoder(nnx.Module):
             if context is not None:
                 context = jnp.broadcast_to(context[:, None, :], (*tokens.shape, context.shape[1]))
                 inputs = jnp.concatenate([embedded, context], axis=-1)
-            hidden, _ = self.stack(inputs, state.carries, lengths, noise.stack)
+            hidden, _ = self.stack(inputs, state.carries, lengths, noise.stack, probe)
             if self.attention is not None and state.source is not None:
                 attend = self.attention.scan if self.attention_options.has_memory else self.attention
                 context, weights = attend(hidden, state.source, noise.weights)

@@ -4,7 +4,9 @@ In reverse (Sutskever, Vinyals, Le 2014), the first words of the source are read
 the target. States have the order of the source. With subsampling there are fewer states than steps of the source.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import jax
 from flax import nnx
@@ -16,6 +18,7 @@ from research.cells.initializers import InitScheme
 from research.recurrence import dropout
 from research.recurrence.dropout import Rates, StackNoise, drop
 from research.recurrence.stack import Stack
+from research.recurrence.trajectory import LayerInputs
 from research.seq2seq import subsampling
 from research.seq2seq.model_options import ModelOptions
 
@@ -63,7 +66,7 @@ class Encoder(nnx.Module):
         self,
         inputs: Array,
         lengths: Int[Array, " B"] | None,
-        probe: Float[Array, "S P"] | None = None,
+        probe: Float[Array, "S P"] | Mapping[str, Float[Array, "..."]] | None = None,
         noise: StackNoise | None = None,
         omega: Float[Array, ""] | None = None,
     ) -> Memory:
@@ -76,13 +79,24 @@ class Encoder(nnx.Module):
             noise: see `recurrence.dropout`.
             omega: see `Stack`.
         """
-        xs = inputs if self.embed is None else self.embed(inputs)
-        if noise is not None:  # dropout of embeddings comes before a convolution
-            xs, noise = drop(xs, noise.inputs), replace(noise, inputs=None)
-        xs, lengths = self.front(xs, lengths)
+        xs, lengths, noise = self._read(inputs, lengths, noise)
         states, carries = self.stack(xs, lengths=lengths, noise=noise, probe=probe, omega=omega)
         lengths = self.stack.shortened(lengths)
         return Memory(states, lengths, carries, self.stack.last(carries, noise, states, lengths))
+
+    def layer_inputs(
+        self, inputs: Array, lengths: Int[Array, " B"] | None, noise: StackNoise | None = None
+    ) -> list[LayerInputs]:
+        """Return what each layer and direction reads."""
+        xs, lengths, noise = self._read(inputs, lengths, noise)
+        return self.stack.layer_inputs(xs, lengths=lengths, noise=noise)
+
+    def _read(self, inputs: Array, lengths: Array | None, noise: StackNoise | None) -> Any:
+        """Return the inputs of the stack, their lengths, and the noise of the layers."""
+        xs = inputs if self.embed is None else self.embed(inputs)
+        if noise is not None:  # dropout of embeddings comes before a convolution
+            xs, noise = drop(xs, noise.inputs), replace(noise, inputs=None)
+        return *self.front(xs, lengths), noise
 
     def noise(self, rates: Rates, key: Array, batch: int, steps: int) -> StackNoise | None:
         """Sample the noise of one update; dropout of the inputs acts on embeddings only."""

@@ -4,6 +4,7 @@ A decoder predicts a sequence of tokens. A linear map of each state predicts lab
 predicts a class or a value.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import jax
@@ -61,18 +62,27 @@ class TokenHead(nnx.Module):
     def __init__(
         self, options: Seq2seqOptions, spec: TaskSpec, encoder: Stack, init: InitScheme, rngs: nnx.Rngs
     ) -> None:
+        self.target = spec.target
         self.decoder = Decoder(options.model, options.attention, options.cell, spec, encoder, init, rngs)
         self.decoding = options.decoding.resolve(spec.target_length)
         self.feedback: Feedback = options.teacher_forcing.feedback
 
-    def training_score(self, memory: Memory, batch: Batch, options: StepOptions, key: Array, shard: Shard) -> Score:
-        """Return the score of an update, with its decoder inputs and noise."""
+    def training_score(
+        self,
+        memory: Memory,
+        batch: Batch,
+        options: StepOptions,
+        key: Array,
+        shard: Shard,
+        probe: Mapping[str, Array] | None = None,
+    ) -> Score:
+        """Return the score of an update, with its decoder inputs and noise; `probe` is that of the decoder."""
         inputs_key, noise_key = jax.random.split(key)
         count, steps = batch.targets.shape
         sizes = (shard.count * count, steps, memory.states.shape[1])
         noise = shard.rows(self.decoder.noise(options.rates, noise_key, *sizes))
         tokens = decoder_inputs(self.decoder, memory, batch.targets, options, inputs_key, shard, noise, self.feedback)
-        logits, _ = self.decoder(memory, tokens, batch.target_lengths, noise)
+        logits, _ = self.decoder(memory, tokens, batch.target_lengths, noise, probe)
         return Score.of(logits, batch.targets, valid_tokens(batch), options.label_smoothing)
 
     def predict(self, memory: Memory, batch: Batch, rates: Rates, key: Array | None) -> tuple[Score, Array]:
@@ -107,7 +117,15 @@ class LinearHead(nnx.Module):
         loss, errors = (jnp.mean(value, axis=1, keepdims=True) for value in (difference**2, jnp.abs(difference)))
         return Score(loss, loss, errors, jnp.ones_like(loss[:, 0]))
 
-    def training_score(self, memory: Memory, batch: Batch, options: StepOptions, key: Array, shard: Shard) -> Score:
+    def training_score(
+        self,
+        memory: Memory,
+        batch: Batch,
+        options: StepOptions,
+        key: Array,
+        shard: Shard,
+        probe: Mapping[str, Array] | None = None,
+    ) -> Score:
         """Return the score of an update; nothing is sampled."""
         return self.score(self(memory), batch, options.label_smoothing)
 

@@ -1,11 +1,15 @@
 """The model of all tasks: an encoder and a head. The trainer calls `loss` and `predict` only."""
 
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, Literal
+
 import jax
 import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float, Int
 
-from research.batch import WHOLE, Batch, Shard, TaskSpec
+from research.batch import NO_LABEL, WHOLE, Batch, Shard, TaskSpec
 from research.cells.initializers import InitScheme
 from research.recurrence import dropout
 from research.recurrence.dropout import NO_DROPOUT, Rates
@@ -15,6 +19,9 @@ from research.seq2seq.heads import LinearHead, Score, TokenHead
 from research.seq2seq.options import Seq2seqOptions
 from research.seq2seq.step_options import DEFAULT_STEP_OPTIONS, StepOptions
 from research.seq2seq.teacher_forcing import previous_tokens
+
+Way = Literal["all", "recurrence", "attention"]
+"""How the gradient gets from the head to the encoder: by its last carries, by the attention to its states, or both."""
 
 
 class Seq2seq(nnx.Module):
@@ -34,8 +41,11 @@ class Seq2seq(nnx.Module):
         batch: Batch,
         key: Array,
         options: StepOptions = DEFAULT_STEP_OPTIONS,
-        probe: Float[Array, "S P"] | None = None,
+        probe: Float[Array, "S P"] | Mapping[str, Float[Array, "..."]] | None = None,
         shard: Shard = WHOLE,
+        *,
+        loss_step: int = 0,
+        way: Way = "all",
     ) -> tuple[Float[Array, ""], tuple[Float[Array, ""], Float[Array, ""]]]:
         """Return the losses of an update, as means over valid tokens.
 
@@ -46,8 +56,12 @@ class Seq2seq(nnx.Module):
             batch: the whole batch.
             key: key of all samples, which are made for the whole batch.
             options: numbers of this update.
-            probe: zeros; its gradient is the norm of dL/dcarry_t of the parts in `Seq2seqOptions.profile_names`.
+            probe: zeros; its gradient is the norm of dL/dcarry_t of the parts in `Seq2seqOptions.profile_names`; or
+                zeros by the names of directions, such as "encoder/layer_1/forward" (see `Stack`).
             shard: part of the batch to compute; results of all parts sum to those of the whole batch.
+            loss_step: the losses are those of the n-th token, or step with a label, alone, from 1 on, or from the end
+                if negative: means over the sequences that have it; 0: of all.
+            way: how the encoder gets its gradient.
 
         Returns:
             The objective, with label smoothing; and the loss without label smoothing and the error.
@@ -57,9 +71,12 @@ class Seq2seq(nnx.Module):
         noise = shard.rows(self.encoder.noise(options.rates, encoder_key, *batch.inputs.shape[:2]))
         weight = options.gradient_regularizer
         omega = None if weight is None else weight / len(batch.inputs)
-        memory = self.encoder(part.inputs, part.input_lengths, probe, noise, omega)
-        score = self.head.training_score(memory, part, options, head_key, shard)
+        encoder_probe, head_probe = (_of_side(probe, side) for side in ("encoder/", "decoder/"))
+        memory = _through(self.encoder(part.inputs, part.input_lengths, encoder_probe, noise, omega), way)
+        score = self.head.training_score(memory, part, options, head_key, shard, head_probe)
         count = jnp.maximum(batch.count(), 1).astype(score.loss.dtype)
+        if loss_step:
+            score, count = _at_step(score, batch, part, loss_step, labels=self.head.target == "labels")
         objective, loss, error = (jnp.sum(x) / count for x in (score.objective, score.loss, score.errors))
         return objective, (jax.lax.stop_gradient(loss), error)
 
@@ -116,3 +133,35 @@ class Seq2seq(nnx.Module):
     def _token_head(self) -> TokenHead:
         assert isinstance(self.head, TokenHead), "the target is not a sequence of tokens"
         return self.head
+
+
+def _of_side(probe: Array | Mapping[str, Array] | None, side: Literal["encoder/", "decoder/"]) -> Any:
+    """Return the part of a probe that belongs to the encoder or the decoder."""
+    if not isinstance(probe, Mapping):
+        return probe if side == "encoder/" else None
+    return {name.removeprefix(side): x for name, x in probe.items() if name.startswith(side)}
+
+
+def _through(memory: Memory, way: Way) -> Memory:
+    """Return the memory, with a gradient of one way alone."""
+    stop = jax.lax.stop_gradient
+    if way == "recurrence":
+        return replace(memory, states=stop(memory.states))
+    if way == "attention":
+        return replace(memory, carries=stop(memory.carries), last=stop(memory.last))
+    return memory
+
+
+def _at_step(score: Score, whole: Batch, part: Batch, loss_step: int, labels: bool) -> tuple[Score, Array]:
+    """Return the score of the n-th token or step alone, and how many sequences of the whole batch have it."""
+
+    def chosen(batch: Batch) -> Array:
+        steps = batch.targets.shape[1]
+        lengths = batch.input_lengths if labels else batch.target_lengths
+        ends = jnp.full((len(batch.targets), 1), steps) if lengths is None else lengths[:, None]
+        place = loss_step - 1 if loss_step > 0 else ends + loss_step
+        at = (jnp.arange(steps)[None, :] == place) & (place < ends)
+        return at & (batch.targets != NO_LABEL) if labels else at
+
+    fields = {name: jnp.where(chosen(part), getattr(score, name), 0) for name in ("objective", "loss", "errors")}
+    return replace(score, **fields), jnp.maximum(jnp.sum(chosen(whole)), 1).astype(score.loss.dtype)

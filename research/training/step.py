@@ -5,6 +5,8 @@ trial diverges when its loss, gradient or weights are not finite, or when its lo
 It then keeps its last finite state and skips all further updates.
 """
 
+import functools
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,9 +16,10 @@ import numpy as np
 from flax import nnx
 from jaxtyping import Array, Bool, Float, Int
 
-from research.batch import Batch
+from research.batch import WHOLE, Batch, Shard
 from research.options import numbers
-from research.probes import Observed
+from research.probes import Observed, Probe, Snapshot
+from research.probes.probe import Loss
 from research.recurrence.kernels.backward import norm
 from research.recurrence.unroll import kernel_of
 from research.seq2seq.model import Score, Seq2seq
@@ -74,7 +77,7 @@ class Record:
     param_norms: Float[Array, " L"]
     """Norm of each leaf of the weights after the update."""
     probes: dict[str, dict[str, Array]]
-    """Measurements of each probe in the first update."""
+    """Measurements of each probe in the first update, and in the model before it."""
 
 
 class Program:
@@ -91,6 +94,8 @@ class Program:
         """
         self.options, self.task, self.batch_shards = options, task, batch_shards
         self.probes = options.probes.enabled()
+        self.inspecting = {name: probe for name, probe in self.probes.items() if probe.inspects}
+        """Probes that run the model."""
         self.profile_names = options.profile_names if any(p.reads_profiles for p in self.probes.values()) else ()
         self.graphdef = nnx.graphdef(nnx.eval_shape(lambda: self._model(Hparams.of(options))))
 
@@ -116,13 +121,31 @@ class Program:
             schedule=hparams.schedule(self.options).init(),
         )
 
-    def run(self, hparams: Hparams, state: TrialState, data: Any, count: Int[Array, ""]) -> tuple[TrialState, Record]:
-        """Return the state and the metrics after `count` updates. A trial that has diverged skips them."""
+    def run(
+        self,
+        hparams: Hparams,
+        state: TrialState,
+        data: Any,
+        count: Int[Array, ""],
+        start: Int[Array, ""] | None = None,
+    ) -> tuple[TrialState, Record]:
+        """Return the state and the metrics after `count` updates. A trial that has diverged skips them.
+
+        Args:
+            hparams: of the trial.
+            state: of the trial.
+            data: of the task, or a window of batches.
+            count: number of updates.
+            start: updates before them, the same for all trials of a pack; by default those of the state.
+        """
+        inspected = self._inspect(hparams, state, data, count, state.step if start is None else start)
 
         def update(index: Array, loop: tuple[TrialState, Record]) -> tuple[TrialState, Record]:
             return jax.lax.cond(loop[0].ok, lambda: self._update(hparams, data, *loop), lambda: loop)
 
-        return jax.lax.fori_loop(0, count, update, (state, self._empty_record(state)))
+        state, record = jax.lax.fori_loop(0, count, update, (state, self._empty_record(state)))
+        probes = {name: {**inspected.get(name, {}), **measured} for name, measured in record.probes.items()}
+        return state, replace(record, probes=probes)
 
     def predict(self, hparams: Hparams, state: TrialState, batch: Batch, number: Int[Array, ""]) -> tuple[Score, Array]:
         """Return teacher-forced scores and free-running outputs, with the averaged weights if there are any.
@@ -149,6 +172,52 @@ class Program:
         shapes = jax.eval_shape(self._measure, Observed(zero, state.params, state.params, state.params, profiles))
         measured = jax.tree.map(lambda like: jnp.zeros(like.shape, like.dtype), shapes)
         return Record(state.ok, state.step, sums, zero, zero, zero, norms, norms, measured)
+
+    def _inspect(
+        self, hparams: Hparams, state: TrialState, data: Any, count: Array, start: Array
+    ) -> dict[str, dict[str, Array]]:
+        """Return what probes find in the model before the updates; zeros where they need not be recorded."""
+        if not self.inspecting:
+            return {}
+        snapshot, training = self._snapshot(hparams, state, data), self.options.training
+        stop = start + count
+        every_record = (stop % training.log_every == 0) if training.max_seconds else False  # any may be the last
+
+        def inspect(probe: Probe) -> dict[str, Array]:
+            shapes = jax.eval_shape(lambda: probe.inspect(snapshot))
+            zeros = lambda: jax.tree.map(lambda like: jnp.zeros(like.shape, like.dtype), shapes)  # noqa: E731
+            due = (count > 0) & ((start % probe.every == 0) | (stop == training.steps) | every_record)
+            # Trials of a batched pack share `due`, but not `ok`, so that records that are not due cost nothing.
+            found = lambda: jax.lax.cond(state.ok, lambda: probe.inspect(snapshot), zeros)  # noqa: E731
+            return jax.lax.cond(due, found, zeros)
+
+        return {name: inspect(probe) for name, probe in self.inspecting.items()}
+
+    def _snapshot(self, hparams: Hparams, state: TrialState, data: Any) -> Snapshot:
+        batch_key, model_key = data_keys(hparams.seed)
+        training, step = self.options.training, state.step
+
+        def on_batch(function: Callable[[Batch, Loss], Any]) -> Any:
+            def branch(bucket: int) -> Any:
+                batch = self.task.batch(data, batch_key, step, training.batch_size, bucket)
+
+                def loss(params: Params, probe: Any = None, shard: Shard = WHOLE, **options: Any) -> Array:
+                    model, key = nnx.merge(self.graphdef, params), jax.random.fold_in(model_key, step)
+                    return model.loss(batch, key, hparams.step_options(step, None), probe, shard, **options)[0]
+
+                return function(batch, loss)
+
+            branches = [functools.partial(branch, bucket) for bucket in range(self.task.buckets)]
+            return jax.lax.switch(self.task.bucket(batch_key, step, training.batch_size), branches)
+
+        model, examples = nnx.merge(self.graphdef, state.params), self._examples
+        return Snapshot(model, state.params, self.task.spec, hparams.rates, examples, on_batch)
+
+    @functools.cached_property
+    def _examples(self) -> Batch:
+        """Validation examples for probes; constants of the program."""
+        count = max(getattr(probe, "examples", 1) for probe in self.inspecting.values())
+        return self.task.eval_examples("validation", count).batch
 
     def _measure(self, observed: Observed) -> dict[str, dict[str, Array]]:
         return {name: probe.measure(observed) for name, probe in self.probes.items()}

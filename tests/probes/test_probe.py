@@ -3,7 +3,7 @@
 import copy
 import pickle
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import jax.numpy as jnp
 import numpy as np
@@ -13,9 +13,16 @@ from research.config.flat import override
 from research.errors import UserError
 from research.options import flatten
 from research.probes import PROBES, Probe, default_probes
+from research.tracking.run_directory import RunDirectory
+from research.training import checkpoint
 from research.training.optimizers.optimizer import global_norm
+from research.training.step import Program
+from research.training.trainer import train_trials
 from tests import quick
-from tests.training.trials import TINY, WORDS, hparams_of, of, program
+from tests.training.conftest import quick_compilation as quick_compilation
+from tests.training.trials import TINY, WORDS, hparams_of, of, program, record_lines
+
+pytestmark = pytest.mark.usefixtures("quick_compilation")
 
 
 @dataclass(frozen=True)
@@ -55,9 +62,82 @@ def test_a_registered_probe_has_options_and_measures_the_first_update_of_a_call(
     assert not np.any(again.probes["norms"]["norms"])
 
 
+@dataclass(frozen=True)
+class Norm(Probe):
+    """Norm of the weights before an update, and loss of the update."""
+
+    name: ClassVar[str] = "norm"
+    section: ClassVar[str] = "weights"
+    inspects: ClassVar[bool] = True
+
+    def inspect(self, snapshot):
+        loss = snapshot.on_batch(lambda batch, loss: loss(snapshot.params))
+        return {"norm": global_norm(snapshot.params), "loss": loss}
+
+    def summarize(self, record, state_profile):
+        return {"norm": float(record["norm"])}
+
+
+@pytest.fixture
+def inspecting(monkeypatch):
+    monkeypatch.setitem(PROBES, "norm", Norm)
+
+
+@pytest.mark.usefixtures("inspecting")
+def test_a_probe_that_runs_the_model_does_so_before_the_updates_where_a_record_is_due(monkeypatch):
+    monkeypatch.setattr(Program, "_examples", None)
+    config = override(replace(WORDS, probes=default_probes()), {"probes.norm.every": 3, "training.steps": 8})
+    trained, numbers = program(config), hparams_of(config)
+    start = quick.jit(trained.init)(numbers)
+    run = quick.jit(trained.run)
+    found = []
+    for step, count in ((0, 1), (3, 1), (4, 1), (7, 1), (0, 0)):
+        state = replace(start, step=jnp.int32(step))
+        _, record = run(numbers, state, None, count, step)
+        found.append({name: float(x) for name, x in record.probes["norm"].items()})
+        if found[-1]["norm"]:
+            assert found[-1]["loss"] == pytest.approx(float(record.sums.objective), rel=1e-6)
+    norm = pytest.approx(float(global_norm(start.params)), rel=1e-6)
+    assert [values["norm"] for values in found] == [norm, norm, 0, norm, 0]
+    _, record = run(numbers, replace(start, ok=jnp.bool_(False)), None, 1, 0)
+    assert not float(record.probes["norm"]["norm"])
+
+
+def test_probes_that_run_the_model_give_the_same_bits_in_a_pack_and_when_resumed(tmp_path, monkeypatch):
+    config = of(probes__gradient_flow__every=0, probes__gates__every=2, probes__jacobian__every=4, training__steps=6)
+    trials = [("first", config), ("second", override(config, {"seed": 1}))]
+    train_trials(trials, tmp_path / "pack")
+    save, saves = checkpoint.save, []
+
+    def stop(*args: Any) -> None:
+        save(*args)
+        saves.append(args)
+        if len(saves) == 2:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(checkpoint, "save", stop)
+    with pytest.raises(KeyboardInterrupt):
+        train_trials(trials[1:], tmp_path / "alone")
+    monkeypatch.setattr(checkpoint, "save", save)
+    train_trials(trials[1:], tmp_path / "alone")
+    for probe, steps in (("gates", [0, 2, 4, 5]), ("jacobian", [0, 4, 5])):
+        assert record_lines(tmp_path / "pack" / "second", probe) == steps
+        lines = [(tmp_path / folder / "second" / f"{probe}.jsonl").read_text() for folder in ("pack", "alone")]
+        assert lines[0] == lines[1]
+    (metrics, *_) = RunDirectory(tmp_path / "pack" / "second").records("metrics")
+    gate, state = "gates/encoder/layer_1/forward/z", "jacobian/encoder/layer_1/forward"
+    assert {f"{gate}/mean", f"{gate}/horizon", f"{state}/lag_1/norm", f"{state}/lyapunov_exponent"} <= {*metrics}
+    result = RunDirectory(tmp_path / "pack" / "second").result()
+    assert result and {f"gates/{when}{gate.removeprefix('gates')}/mean" for when in ("initial", "final")} <= {
+        *result["summary"]
+    }
+
+
 def test_probes_are_off_by_default_and_their_options_can_be_copied_and_sent():
     assert not default_probes().enabled()
-    assert flatten(default_probes()) == {"gradient_flow.every": 0}
+    assert {name for name, value in flatten(default_probes()).items() if name.endswith(".every") and value == 0} == {
+        f"{name}.every" for name in PROBES
+    }
     for same in (pickle.loads(pickle.dumps(TINY)), copy.deepcopy(TINY)):
         assert same == TINY
 

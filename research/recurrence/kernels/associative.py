@@ -21,7 +21,7 @@ from jaxtyping import Array, Bool, Float, Inexact
 
 from research.cells.cell import Carry, Tape
 from research.cells.linear import COMPLEX, LinearCell, state_of
-from research.recurrence.kernels.backward import former, norm
+from research.recurrence.kernels.backward import former, norm, norms_of
 
 FAN = 4
 """Steps that each level of the tree combines. On a CPU, 2 to 8 are equally fast; `jax.lax.associative_scan`, a tree of
@@ -34,7 +34,7 @@ def associative(
     xs: Float[Array, "T B D"],
     carry: Carry,
     valid: Bool[Array, "T B"] | None,
-    probe: Float[Array, "T P"] | None,
+    probe: Float[Array, "T *B P"] | None,
     reverse: bool = False,
     compute_dtype: Any = None,
 ) -> tuple[Float[Array, "T B H"], Carry]:
@@ -46,12 +46,12 @@ def associative(
     if valid is not None:
         a, b = jnp.where(valid[:, :, None], a, 1), jnp.where(valid[:, :, None], b, 0)
     first, is_complex = state_of(carry), cell.parts == COMPLEX
-    states: Any = scan(a, b, first, valid, probe[:, 1:] if is_complex and probe is not None else probe, reverse)
+    states: Any = scan(a, b, first, valid, probe[..., 1:] if is_complex and probe is not None else probe, reverse)
     last = _last(states, first, valid, reverse)
     if not is_complex:
         return _masked(valid, states), (last,)
     h = cell.read(states.reshape(steps * batch, -1), x_gates, tape).reshape(steps, batch, -1)
-    h = _probed(h, None if probe is None else probe[:, :1])
+    h = _probed(h, None if probe is None else probe[..., :1])
     return _masked(valid, h), (_last(h, carry[0], valid, reverse), last.real, last.imag)
 
 
@@ -61,7 +61,7 @@ def scan(
     b: Inexact[Array, "T B H"],
     first: Inexact[Array, "B H"],
     valid: Bool[Array, "T B"] | None,
-    probe: Float[Array, "T P"] | None,
+    probe: Float[Array, "T *B P"] | None,
     reverse: bool = False,
 ) -> Inexact[Array, "T B H"]:
     """Return the states s_t = a_t * s_{t-1} + b_t, real or complex, from the state before the first step.
@@ -86,7 +86,7 @@ def _scan_backward(reverse, residuals, g):
     d_first = (a * d)[-1 if reverse else 0]
     if a.shape[1] == 1:
         d_a = jnp.sum(d_a, axis=1, keepdims=True)
-    return d_a, d, d_first, None, None if probe is None else _norms(_masked(valid, d))
+    return d_a, d, d_first, None, None if probe is None else _norms(probe, _masked(valid, d))
 
 
 scan.defvjp(_scan_forward, _scan_backward)
@@ -127,17 +127,19 @@ def _in_groups(x: Array, reverse: bool) -> list[Array]:
 
 
 @jax.custom_vjp
-def _probed(h: Float[Array, "T B H"], probe: Float[Array, "T 1"] | None) -> Float[Array, "T B H"]:
+def _probed(h: Float[Array, "T B H"], probe: Float[Array, "T *B 1"] | None) -> Float[Array, "T B H"]:
     """Return `h`; the gradient of `probe` is the norm of dL/dh."""
     del probe
     return h
 
 
-_probed.defvjp(lambda h, probe: (h, probe), lambda probe, d: (d, None if probe is None else _norms(d)))
+_probed.defvjp(lambda h, probe: (h, probe), lambda probe, d: (d, None if probe is None else _norms(probe, d)))
 
 
-def _norms(d: Inexact[Array, "T B H"]) -> Float[Array, "T P"]:
+def _norms(probe: Float[Array, "T *B P"], d: Inexact[Array, "T B H"]) -> Float[Array, "T *B P"]:
     parts = (d.real, d.imag) if jnp.iscomplexobj(d) else (d,)
+    if probe.ndim == 3:
+        return norms_of(parts, each=True)
     return jnp.stack([jax.vmap(norm)(part) for part in parts], axis=1)
 
 

@@ -10,7 +10,7 @@ With `remat`, only the carries between blocks are kept, and the backward pass re
 derivatives.
 
 The reverse scan also computes the norm of dL/dcarry_t, at no extra pass. It is returned as the "gradient" of `probe`
-[T, P], an argument of zeros that nothing reads.
+[T, P], an argument of zeros that nothing reads. If `probe` is [T, B, P], the norms are those of each sequence.
 
 With `omega`, the backward pass adds the gradient of Omega (see `regularizer`) to that of the weights, as if the loss
 contained `omega` times the sum of Omega; the "gradient" of `omega` is that sum.
@@ -109,7 +109,7 @@ def recurrence(
     xs: Float[Array, "B T D"],
     carry: Carry,
     noise: Noise,
-    probe: Float[Array, "T P"] | None,
+    probe: Float[Array, "T *B P"] | None,
     omega: Float[Array, ""] | None = None,
 ) -> tuple[Float[Array, "T B H"], Carry]:
     """Return the same as `plain_recurrence`, with the hand-written backward pass (see the module for the arguments)."""
@@ -177,7 +177,7 @@ def _backward_rule(plan, residuals, cotangents):
     def block(state, xs, timed, saved):
         d_carry, *totals = state
         d_carry, d_block, d_x, norms, block_omega = _block_backward(
-            plan, weights, transposed, noise.mask, probe is not None, omega, d_carry, xs, timed, saved
+            plan, weights, transposed, noise.mask, probe, omega, d_carry, xs, timed, saved
         )
         d_xs = (_input_gradient(d_x, weights["w"], plan.compute_dtype),) if wanted else ()
         return (d_carry, *jax.tree.map(jnp.add, totals, [d_block, block_omega])), (*d_xs, norms), None
@@ -195,7 +195,7 @@ def _backward_rule(plan, residuals, cotangents):
 recurrence.defvjp(_forward_rule, _backward_rule, symbolic_zeros=True)
 
 
-def _block_backward(plan, weights, transposed, mask, probing, omega, d_last, xs, timed, saved):
+def _block_backward(plan, weights, transposed, mask, probe, omega, d_last, xs, timed, saved):
     """Return gradients of a block's first carry, of the weights and of the input gates; norms of dL/dcarry_t; Omega."""
     cell = plan.cell
     valid, hold, d_hidden, cuts = timed
@@ -230,7 +230,7 @@ def _block_backward(plan, weights, transposed, mask, probing, omega, d_last, xs,
         if cut_t is not None:
             d_former = jax.tree.map(lambda d: jnp.where(cut_t[:, None], 0, d), d_former)
         same = {name: None if d is d_x else d for name, d in d_products.items()}
-        extra = (d_eps if probing else None, None if omega is None else d_new)
+        extra = (None if probe is None else d_eps, None if omega is None else d_new)
         return (d_former, jax.tree.map(jnp.add, d_vectors, d_now)), (d_x, same, operands, *extra)
 
     state = (d_last, jax.tree.map(jnp.zeros_like, vectors))
@@ -251,9 +251,16 @@ def _block_backward(plan, weights, transposed, mask, probing, omega, d_last, xs,
         arguments = (plan.cell, weights, xs, starts, d_news, mask, hold, plan.compute_dtype)
         total_omega, d_omega = regularizer.omega(*arguments)
         d_weights = {name: d + omega * d_omega[name] for name, d in d_weights.items()}
-    # Reduce over the batch first, which XLA vectorizes.
-    norms = jnp.stack([norm(norm(d, axis=1), axis=1) for d in d_carries], axis=1) if d_carries else None
+    norms = None if probe is None or d_carries is None else norms_of(d_carries, each=probe.ndim == 3)
     return d_first, d_weights, d_x, norms, total_omega
+
+
+def norms_of(parts: tuple[Float[Array, "T B _"], ...], each: bool) -> Float[Array, "T *B P"]:
+    """Return the norms of each part, over the batch or for `each` sequence."""
+    if each:
+        return jnp.stack([norm(part, axis=2) for part in parts], axis=2)
+    # Reduce over the batch first, which XLA vectorizes.
+    return jnp.stack([norm(norm(part, axis=1), axis=1) for part in parts], axis=1)
 
 
 def _take(cell: Cell, carry: Carry, x_gates: Array, tape: Tape) -> Carry:

@@ -53,6 +53,18 @@ class Replay(Tape):
         return _kept(value, next(self.kept))
 
 
+class GateTape(Tape):
+    """Tape that lists the gates of a step in `gates`, by name."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.gates: dict[str, Array] = {}
+
+    def gate(self, name: str, value: Float[Array, "*B H"]) -> Float[Array, "*B H"]:
+        self.gates[name] = value
+        return value
+
+
 @jax.custom_vjp
 def _kept(value: Array, kept: Array) -> Array:
     """Return `kept` with the derivative of `value`, so that `value` need not be computed."""

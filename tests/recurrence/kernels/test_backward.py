@@ -112,3 +112,24 @@ def test_the_hand_written_backward_pass_can_be_differentiated_again(name):
             for plain in (False, True)
         )
         jax.tree.map(lambda x, y: np.testing.assert_allclose(x, y, rtol=0, atol=1e-11), actual, wanted)
+
+
+@pytest.mark.parametrize("case", ["lstm", "lru"])
+def test_norms_of_each_sequence_add_up_to_those_of_the_batch_and_padding_has_none(case):
+    problem, cell = problems.make(case), cell_of(case)
+    parts = len(cell.parts)
+
+    def norms(shape):
+        def loss(probe):
+            weights, xs, carry = problem.arguments
+            ys, last = unroll(cell, weights_of(cell, weights), xs, carry=carry, lengths=problem.lengths, probe=probe)
+            return problem.loss(ys, last)
+
+        return quick.jit(jax.grad(loss))(jnp.zeros(shape))
+
+    with jax.enable_x64(True):
+        problem = jax.tree.map(jnp.asarray, problem)
+        each, whole = jax.device_get((norms((STEPS, BATCH, parts)), norms((STEPS, parts))))
+    np.testing.assert_allclose(np.sqrt(np.sum(each**2, axis=1)), whole, rtol=1e-12)
+    for row, length in enumerate(LENGTHS):
+        assert np.all(each[:length, row] > 0) and not np.any(each[length:, row])

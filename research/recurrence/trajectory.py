@@ -1,0 +1,181 @@
+"""The steps of a layer one by one: its states and gates over time, and the products of its Jacobians.
+
+All of it is in the order in which the layer reads. The state s_t of a step is the whole carry: its parts side by side,
+N features in all, such as [h; c] for an LSTM. Past the end of a sequence the state stays, so the Jacobian of such a
+step is the identity.
+"""
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int
+
+from research.cells.cell import Carry, Cell, Tape, Weights
+from research.recurrence.dropout import zone_out
+from research.recurrence.kernels.tape import GateTape
+
+
+@dataclass(frozen=True)
+class LayerInputs:
+    """What a layer and direction reads: the arguments of `unroll`."""
+
+    name: str
+    """Such as "layer_1/forward"."""
+    cell: Cell
+    weights: Weights
+    xs: Float[Array, "B T D"]
+    carry: Carry
+    lengths: Int[Array, " B"] | None
+    reverse: bool
+    mask: Float[Array, "B H"] | None = None
+    hold: tuple[Float[Array, "..."], ...] | None = None
+    compute_dtype: Any = None
+
+    @property
+    def steps(self) -> Int[Array, " B"]:
+        """Valid steps of each sequence."""
+        return jnp.full(len(self.xs), self.xs.shape[1]) if self.lengths is None else self.lengths
+
+    @property
+    def valid(self) -> Bool[Array, "T B"]:
+        """Which steps are not padding; the step that is read first is the first."""
+        return jnp.arange(self.xs.shape[1])[:, None] < self.steps[None, :]
+
+    def in_order(self, x: Float[Array, "#B #T N"]) -> Float[Array, "T #B N"]:
+        """Return values of the steps in the order of reading, time-major."""
+        x = jnp.swapaxes(jnp.broadcast_to(x, (x.shape[0], self.xs.shape[1], x.shape[2])), 0, 1)
+        if not self.reverse:
+            return x
+        if self.lengths is None or x.shape[1] == 1 < len(self.lengths):  # the same at all steps
+            return x[::-1]
+        return x[(self.steps[None, :] - 1 - jnp.arange(len(x))[:, None]) % len(x), jnp.arange(x.shape[1])[None, :]]
+
+
+class Timed(NamedTuple):
+    """Arguments of the steps besides the carry; each with a leading axis T."""
+
+    x_gates: Float[Array, "*T B GH"]
+    valid: Bool[Array, "*T B"]
+    hold: tuple[Float[Array, "..."], ...] | None
+
+
+class Trajectory:
+    """A layer that takes single steps."""
+
+    def __init__(self, layer: LayerInputs) -> None:
+        self.layer, self.cell, self.arrays = layer, layer.cell, layer.weights.arrays()
+        xs = jnp.where(layer.valid[:, :, None], layer.in_order(layer.xs), 0)
+        hold = None if layer.hold is None else tuple(map(layer.in_order, layer.hold))
+        self.timed = Timed(self.cell.input_gates(self.arrays, xs, layer.compute_dtype), layer.valid, hold)
+
+    def step(self, carry: Carry, timed: Timed, tape: Tape | None = None) -> Carry:
+        """Return the carry after a step."""
+        new = self.cell.step(carry, timed.x_gates, self._tape(Tape) if tape is None else tape)
+        new = zone_out(new, carry, timed.hold)
+        return tuple(jnp.where(timed.valid[:, None], a, b) for a, b in zip(new, carry, strict=True))
+
+    def step_flat(self, state: Float[Array, "B N"], timed: Timed) -> Float[Array, "B N"]:
+        """Return the state after a step."""
+        return flat(self.step(self._carry(state), timed))
+
+    def states(self) -> Float[Array, "T1 B N"]:
+        """Return s_0, ..., s_T; s_0 is the state before the first step."""
+
+        def step(state: Array, timed: Timed) -> tuple[Array, Array]:
+            state = self.step_flat(state, timed)
+            return state, state
+
+        first = flat(self.layer.carry)
+        return jnp.concatenate([first[None], jax.lax.scan(step, first, self.timed)[1]])
+
+    def gates(self) -> dict[str, Float[Array, "T B H"]]:
+        """Return every gate of the cell at every step, by its name in the equations; {} if the cell has none."""
+
+        def step(carry: Carry, timed: Timed) -> tuple[Carry, dict[str, Array]]:
+            tape = self._tape(GateTape)
+            return self.step(carry, timed, tape), tape.gates
+
+        return jax.lax.scan(step, self.layer.carry, self.timed)[1]
+
+    def lagged_jacobians(self, lags: tuple[int, ...]) -> dict[int, Float[Array, "B N N"]]:
+        """Return ds_T/ds_{T-k} by lag k; T is the last step of each sequence. NaN where a sequence has fewer steps."""
+        states = self.states()
+
+        def back(product: Array, distance: Array) -> tuple[Array, Array | None]:
+            """Multiply by the Jacobian of the step `distance` before the last one."""
+            at = self.layer.steps - 1 - distance
+            place = jnp.maximum(at, 0)
+            x_gates, hold = (jax.tree.map(lambda x: _at(x, place), x) for x in (self.timed.x_gates, self.timed.hold))
+            timed = Timed(x_gates, at >= 0, hold)
+            _, pullback = jax.vjp(lambda state: self.step_flat(state, timed), _at(states, place))
+            (product,) = jax.vmap(pullback)(product)
+            return product, None
+
+        batch, size = states.shape[1:]
+        product = jnp.broadcast_to(jnp.eye(size, dtype=states.dtype)[:, None], (size, batch, size))
+        found, start = {}, 0
+        for lag in sorted({*lags}):
+            product, _ = jax.lax.scan(back, product, jnp.arange(start, lag))
+            enough = (self.layer.steps >= lag)[:, None, None]
+            found[lag], start = jnp.where(enough, jnp.swapaxes(product, 0, 1), jnp.nan), lag
+        return found
+
+    def lyapunov_exponents(self, count: int, key: Array) -> Float[Array, "B K"]:
+        """Return the first `count` finite-time Lyapunov exponents of each sequence, in nats a step.
+
+        The tangent vectors start as random orthonormal ones; each step multiplies them by its Jacobian and makes them
+        orthonormal again, by a QR decomposition: the exponents are the mean of ln |R_ii| (Benettin et al. 1980;
+        Engelken, Wolf, Abbott 2023). A direction that a step loses altogether gets the logarithm of rounding errors,
+        less than about -15 in float32.
+        """
+        first = flat(self.layer.carry)
+        batch, size = first.shape
+        q = jnp.linalg.qr(jax.random.normal(key, (size, min(count, size)), first.dtype))[0]
+        tiny = jnp.finfo(first.dtype).tiny
+
+        def step(loop: tuple[Array, Array, Array], timed: Timed) -> tuple[tuple[Array, Array, Array], None]:
+            state, q, total = loop
+            state, push = jax.linearize(lambda state: self.step_flat(state, timed), state)
+            pushed = jax.vmap(push, in_axes=2, out_axes=2)(q)
+            q, r = jnp.linalg.qr(pushed)
+            grown = jnp.log(jnp.maximum(jnp.abs(jnp.diagonal(r, axis1=1, axis2=2)), tiny))
+            return (state, q, total + jnp.where(timed.valid[:, None], grown, 0)), None
+
+        start = (first, jnp.broadcast_to(q, (batch, *q.shape)), jnp.zeros((batch, q.shape[1]), first.dtype))
+        (_, _, total), _ = jax.lax.scan(step, start, self.timed)
+        return total / jnp.maximum(self.layer.steps, 1)[:, None].astype(first.dtype)
+
+    def _tape(self, kind: type[Tape]) -> Any:
+        return kind(self.arrays, self.layer.mask, compute_dtype=self.layer.compute_dtype)
+
+    def _carry(self, state: Float[Array, "B N"]) -> Carry:
+        widths = [part.shape[1] for part in self.layer.carry]
+        ends = [sum(widths[: index + 1]) for index in range(len(widths) - 1)]
+        return tuple(jnp.split(state, ends, axis=1))
+
+
+def flat(carry: Carry) -> Float[Array, "B N"]:
+    """Return the parts of a carry side by side."""
+    return jnp.concatenate(carry, axis=1)
+
+
+def gate_names(cell: Cell) -> tuple[str, ...]:
+    """Return the names of a cell's gates, sorted."""
+    size = 2  # any
+
+    def gates() -> dict[str, Array]:
+        matrices = {name: jnp.zeros((m.rows, m.columns * m.blocks)) for name, m in cell.matrices(size).items()}
+        vectors = {name: jnp.zeros(vector.size) for name, vector in cell.vectors(size).items()}
+        bias = jnp.zeros(len(cell.gates) * size)
+        tape = GateTape({**matrices, **vectors, "b": bias})
+        cell.step(cell.initial_carry(1, size), bias[None], tape)
+        return tape.gates
+
+    return tuple(jax.eval_shape(gates))
+
+
+def _at(x: Float[Array, "T #B N"], steps: Int[Array, " B"]) -> Float[Array, "B N"]:
+    """Return the value of each sequence at a step of its own; a second axis of length 1 holds for all."""
+    return x[steps, jnp.arange(len(steps)) % x.shape[1]]
