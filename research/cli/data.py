@@ -79,7 +79,9 @@ def _check(args: Sequence[str]) -> int:
     columns = task.fields.columns(first, task.source)
     print(f"columns: {', '.join(first.columns)}")
     for title, field, names in (("input", task.input, columns[0]), ("target", task.target, columns[1])):
-        print(f"{title}: {field.name}, of the column {', '.join(names)}")
+        tags = getattr(field, "tags_column", "")
+        after = f", after the tags of the column {tags}" if tags else ""
+        print(f"{title}: {field.name}, of the column {', '.join(names)}{after}")
     processor = check.fit(task.splits["train"])
     by, made = f"by a hash of {task.split_column(first)}", [isinstance(rows, Selection) for rows in tables.values()]
     how = f", {by}" if all(made) else f", those missing {by}" if any(made) else ""

@@ -25,6 +25,10 @@ SHOWN = 5
 BARS = 40
 SOUND = (b"RIFF", b"fLaC", b"OggS", b"ID3", b"\xff\xfb", b"\xff\xf3")
 """First bytes of audio files."""
+TAGS = ("tags", "features", "feats", "msd", "tag")
+"""Columns that are put in front of an input of text, as in SIGMORPHON's tables of lemma, tags and form."""
+ROWS = 200
+"""Rows that show whether texts are made of symbols."""
 FILES = 1000
 """Files that a field is fitted to, spread evenly."""
 
@@ -119,6 +123,36 @@ def overlaps(splits: Mapping[str, Checked]) -> list[str]:
 
 
 def guess(rows: Rows) -> dict[str, str]:
+    """Return the flags that the first rows suggest, without those that are the default."""
+    flags = _fields(rows)
+    tags = next((name for name in TAGS if name in rows.columns and isinstance(rows[0][name], str)), "")
+    if tags and not flags and len(rows.columns) == 3:
+        flags["task.input.tags_column"] = tags
+        found = next((mark for mark in ";|," if mark in str(rows[0][tags])), ";")
+        flags |= {"task.input.tags_separator": found} if found != ";" else {}
+        flags["task.target.column"] = [name for name in rows.columns if name != tags][-1]
+    for options in (TextInput(), TextTarget()):
+        if flags.get(f"{options.section}.name", "text") != "text":
+            continue
+        taken = [] if isinstance(options, TextInput) else columns_of(TextInput(), rows, "", [])
+        named = flags.get(f"{options.section}.column")
+        (column, *_) = [named] if named else columns_of(options, rows, "", taken)
+        if _are_symbols([rows[number][column] for number in range(min(len(rows), ROWS))]):
+            flags[f"{options.section}.tokenizer"] = "symbols"
+    return flags
+
+
+def _are_symbols(values: Sequence[Any]) -> bool:
+    """Return whether texts are short symbols of a small inventory between spaces, such as phonemes, and no words."""
+    texts = [text for value in values for text in (value if isinstance(value, list) else [value])]
+    if not all(isinstance(text, str) for text in texts):
+        return False
+    symbols = Counter(symbol for text in texts for symbol in text.split(" "))
+    few = 0 < len(symbols) * 10 <= symbols.total()
+    return few and max(map(len, symbols)) in range(2, 6) and symbols.total() >= 2 * len(texts)
+
+
+def _fields(rows: Rows) -> dict[str, str]:
     """Return the flags of the fields that the first row suggests, without those of text."""
     first, flags = rows[0], {}
     kinds = {name: _input_kind(value, first) for name, value in first.items()}

@@ -62,16 +62,17 @@ def test_inputs_in_two_splits_are_noted(tmp_path, capsys):
     assert f"train: inputs that occur again: 2, such as {tmp_path}/train.tsv:8 is {tmp_path}/train.tsv:2\n" in out
 
 
-@pytest.mark.parametrize("flags", [[], ["--task.input.tags_column=tag"]])
+@pytest.mark.parametrize("flags", [[], ["--task.input.tags_column=kind"]])
 def test_symbols_that_training_lacks_are_listed_with_their_counts(flags, tmp_path, capsys):
     for split, words in {"train": ["ab", "b"], "test": ["axx", "xyb", "b"], "dev": ["ab"]}.items():
         rows = "".join(f"{word}\t{'T' if split == 'train' else 'U'}\t{word}\n" for word in words)
-        (tmp_path / f"{split}.tsv").write_text("word\ttag\ttarget\n" + rows)
+        (tmp_path / f"{split}.tsv").write_text("word\tkind\ttarget\n" + rows)
     code, out = check(capsys, tmp_path, *flags)
     known = "2 symbols that training lacks: 'x' in 2, 'y' in 1 rows"
     tagged = "3 symbols that training lacks: 'U' in 3, 'x' in 2, 'y' in 1 rows"
     assert code == 0 and f"target of test: {known}\n" in out and "target of validation" not in out
     assert f"input of test: {tagged if flags else known}\n" in out
+    assert (", after the tags of the column kind\n" in out) == bool(flags)
 
 
 def test_a_label_that_only_another_split_has_is_a_row_that_cannot_be_used(tmp_path, capsys):
@@ -111,6 +112,18 @@ def test_no_command_is_printed_if_a_split_has_no_usable_row(usable, tmp_path, ca
 def test_fields_are_guessed_of_a_row(row, flags):
     table = Table({name: [value] for name, value in row.items()}, Path())
     assert guess(table) == {f"task.{key}": value for key, value in flags.items()}
+
+
+def test_symbols_and_tags_are_guessed_of_the_first_rows():
+    phones = {"word": [f"w{number}" for number in range(60)], "says": ["K AW", "T ER0 T", "AW K T ER0"] * 20}
+    assert guess(Table(phones, Path())) == {"task.target.tokenizer": "symbols"}
+    lists = {"word": phones["word"], "says": [[text] for text in phones["says"]]}
+    assert guess(Table(lists, Path())) == {"task.target.tokenizer": "symbols"}
+    words = {"a": [f"the cat {number}" for number in range(60)], "b": [f"{number} red dogs" for number in range(60)]}
+    assert guess(Table(words, Path())) == {}
+    forms = {"lemma": ["walk"], "form": ["walked"], "tags": ["V|PST"]}
+    tagged = {"task.input.tags_column": "tags", "task.input.tags_separator": "|", "task.target.column": "form"}
+    assert guess(Table(forms, Path())) == tagged
 
 
 def test_only_missing_splits_are_said_to_be_made(tmp_path, capsys):
