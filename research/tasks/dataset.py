@@ -105,11 +105,13 @@ class Dataset(Reading, CorpusTask):
     def cache(self) -> Cache | None:
         """Encoded examples on disk; None: nothing is kept."""
         options = {key: value for key, value in asdict(self).items() if key not in SCORING}
-        if self.input.per_file:  # the paths of files, and when they were written
+        if self.input.per_file:  # the paths of files, and when they were written and last changed
             pairs = [pair for values in self.splits.values() for pair in values.pairs or ()]
             paths = [(Path(value), target) for value, target in pairs if isinstance(value, str)]
             statuses = [(path, path.stat(), target) for path, target in paths]
-            options["files"] = [(path, item.st_size, item.st_mtime_ns, target) for path, item, target in statuses]
+            options["files"] = [
+                (path, item.st_size, item.st_mtime_ns, item.st_ctime_ns, target) for path, item, target in statuses
+            ]
         extra = files_of(self.extra_source[0], {}) if self.extra_train else []
         modules = {type(part).__module__ for part in (self, self.input, self.target)}
         code = [Path(str(sys.modules[name].__file__)) for name in sorted(modules)]

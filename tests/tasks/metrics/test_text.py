@@ -1,6 +1,7 @@
 """The reference is sacrebleu itself; the tests see that it gets the right texts."""
 
 import math
+from collections import Counter
 
 import pytest
 import sacrebleu
@@ -40,6 +41,23 @@ def test_a_signature_names_the_tokenizer_and_the_version():
 
 def test_nothing_said_is_no_error():
     assert set(text.translation_scores([""], ["Etwas mit vier Wörtern."], "de").values()) == {0}
+
+
+def test_bleu_is_that_of_its_definition():
+    """Papineni et al. 2002: geometric mean of clipped precisions of 1 to 4 tokens, times the brevity penalty."""
+    outputs = ["the cat sat on the mat today", "a small dog runs over there", "we see the the the sea"]
+    references = [["the cat sat on a mat today"], ["the small dog runs over there"], ["today we see the blue sea again"]]
+    matches, totals, lengths = [0] * 4, [0] * 4, [0, 0]
+    for output, (reference,) in zip(outputs, references, strict=True):
+        found, wanted = output.split(), reference.split()
+        lengths = [lengths[0] + len(found), lengths[1] + len(wanted)]
+        for n in range(4):
+            grams, known = (Counter(zip(*(words[k:] for k in range(n + 1)), strict=False)) for words in (found, wanted))
+            matches[n] += sum(min(count, known[gram]) for gram, count in grams.items())
+            totals[n] += grams.total()
+    precision = math.exp(sum(math.log(hit / total) for hit, total in zip(matches, totals, strict=True)) / 4)
+    penalty = min(1.0, math.exp(1 - lengths[1] / lengths[0]))
+    assert text.translation_scores(outputs, references, "en")["bleu"] == pytest.approx(100 * precision * penalty)
 
 
 def test_bleu_of_references_without_four_tokens_is_not_measurable_and_says_so():
