@@ -46,7 +46,11 @@ def test_nothing_said_is_no_error():
 def test_bleu_is_that_of_its_definition():
     """Papineni et al. 2002: geometric mean of clipped precisions of 1 to 4 tokens, times the brevity penalty."""
     outputs = ["the cat sat on the mat today", "a small dog runs over there", "we see the the the sea"]
-    references = [["the cat sat on a mat today"], ["the small dog runs over there"], ["today we see the blue sea again"]]
+    references = [
+        ["the cat sat on a mat today"],
+        ["the small dog runs over there"],
+        ["today we see the blue sea again"],
+    ]
     matches, totals, lengths = [0] * 4, [0] * 4, [0, 0]
     for output, (reference,) in zip(outputs, references, strict=True):
         found, wanted = output.split(), reference.split()
