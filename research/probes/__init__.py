@@ -8,14 +8,24 @@ from dataclasses import field, fields, make_dataclass
 from typing import Any
 
 from research.options import find_class
+from research.probes.attention import AttentionProbe
+from research.probes.exposure import Exposure
 from research.probes.gates import Gates
 from research.probes.gradient_flow import GradientFlow
 from research.probes.jacobian import Jacobian
 from research.probes.probe import Observed, Probe, Probes, Snapshot
+from research.probes.updates import Updates
 
 __all__ = ["PROBES", "Observed", "Probe", "Probes", "Snapshot", "default_probes", "probes_of", "registered"]
 
-PROBES: dict[str, type[Probe]] = {"gradient_flow": GradientFlow, "jacobian": Jacobian, "gates": Gates}
+PROBES: dict[str, type[Probe]] = {
+    "gradient_flow": GradientFlow,
+    "jacobian": Jacobian,
+    "gates": Gates,
+    "updates": Updates,
+    "attention": AttentionProbe,
+    "exposure": Exposure,
+}
 
 
 def default_probes() -> Probes:
