@@ -113,6 +113,8 @@ class Probe:
     reads_profiles: ClassVar[bool] = False
     """Whether the probe reads `Observed.profiles`, which make the backward pass a little slower."""
 
+    has_state_profile: ClassVar[bool] = False
+    """Whether records have a profile of the name `state_profile` (see `summarize`)."""
     inspects: ClassVar[bool] = False
     """Whether the probe runs the model: it then defines `inspect`."""
 

@@ -76,7 +76,7 @@ def compose(
     if fault:
         result["diverged_because"] = _explain(fault, state, trial.options.training.divergence_loss)
         result["loss_before"] = fault["loss_before"]
-    if profiled := [name for name, probe in trial.options.probes.enabled().items() if probe.reads_profiles]:
+    if profiled := [name for name, probe in trial.options.probes.enabled().items() if probe.has_state_profile]:
         result["profiles"] = dict.fromkeys(profiled, trial.options.state_profile)
     shards = {"batch_shards": pack.batch_shards, "backend": pack.backend}
     return {**result, "environment": {**devices.environment(trial.config), **shards}}

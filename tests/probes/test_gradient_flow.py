@@ -115,3 +115,18 @@ def test_the_profile_is_rejected_where_it_would_not_tell_the_decay(base, changes
     with pytest.raises(UserError, match=rf"^probes\.gradient_flow\.every=4: must be 0 .*({reason})") as raised:
         of(base, **changes)
     assert "\n" not in str(raised.value)
+
+
+def test_a_fit_comes_with_how_good_it_is_and_with_the_rates_of_both_halves():
+    rng, steps = np.random.default_rng(0), 200
+    summary = summarize(exponential(0.97, steps))
+    assert summary["decay_r2"] == pytest.approx(1, abs=1e-9)
+    bent = np.exp(np.concatenate([np.linspace(5, 6, 100), np.linspace(6, 0, 101)[1:]]))  # explodes, then vanishes
+    summary = summarize(bent)
+    assert summary["decay_first_half"] == pytest.approx(np.exp(-1 / 99), rel=1e-3)
+    assert summary["decay_second_half"] == pytest.approx(np.exp(6 / 100), rel=1e-3)
+    noisy = np.exp(-0.01 * np.arange(steps) + rng.normal(size=steps))
+    r = np.corrcoef(np.arange(steps), np.log(noisy))[0, 1]
+    assert summarize(noisy)["decay_r2"] == pytest.approx(r**2, rel=1e-9)
+    assert summarize(np.full(9, 0.3))["decay_r2"] == 1
+    assert math.isnan(summarize([2.0])["decay_r2"])

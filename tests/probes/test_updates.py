@@ -69,7 +69,7 @@ def test_a_weight_is_in_the_group_of_its_place(name, group):
 def test_gradients_of_examples_are_those_of_batches_of_one():
     trained, state, found = inspect(SMALL, Batch(np.zeros((1, 4), np.int32), None, np.zeros((1, 5), np.int32)))
     batch_key, _ = data_keys(np.int32(SMALL.seed))
-    batch = trained.task.batch(None, batch_key, 0, SMALL.training.batch_size, 0)
+    batch = trained.task.batch(None, batch_key, jnp.int32(0), SMALL.training.batch_size, 0)
     size = len(batch.inputs)
 
     @quick.jit
