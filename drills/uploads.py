@@ -26,7 +26,7 @@ from research.tracking.strict_json import decode
 
 KILLS = (2, 20)
 STEPS = 3000
-CHARTS = ("gradient/time_profile_table", "gradient/heatmap")
+CHARTS = ("gradient/time_profile_table", "gradient/heatmap", "gradient/first_profile", "gradient/latest_profile")
 FAULTS: dict[str, tuple[int, float]] = {
     "500": (500, 0.0),
     "429": (429, 0.0),

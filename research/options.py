@@ -23,7 +23,7 @@ FLOAT32 = np.finfo(np.float32)
 """Bounds of the numbers that a program computes with: smaller ones become 0, larger ones infinite."""
 LABELS = ("experiment", "setting", "variant")
 """Keys that only label a trial."""
-NEUTRAL_KEYS = ("wandb.", "loader.", "training.checkpoint_seconds")
+NEUTRAL_KEYS = ("wandb.", "tracking.", "loader.", "training.checkpoint_seconds")
 """Prefixes of keys that do not affect what is computed, so they may change when a run is resumed."""
 
 OptionsT = TypeVar("OptionsT")

@@ -255,7 +255,7 @@ def _check(words: list[str]) -> None:
         files = [word for word in args if word.endswith((".txt", ".yaml"))]
         assert all((ROOT / word).exists() for word in files), "no such file"
     else:
-        assert program in ("export", "git", "cd", "python3"), "no known command"
+        assert program in ("export", "git", "cd", "python3", "tensorboard"), "no known command"
 
 
 @functools.cache

@@ -37,7 +37,8 @@ REGISTRIES = {"config", "cells", "seq2seq", "tasks", "data", "training", "recurr
 HOMES = {
     "tyro": ("research/config/flags.py", "research/config/help.py", "research/cli/parser.py"),
     "wandb": ("research/tracking/wandb.py",),
-    "plotly": ("research/tracking/wandb.py",),
+    "plotly": ("research/tracking/charts.py",),
+    "tensorboardX": ("research/tracking/tensorboard.py",),
     "orbax": ("research/training/checkpoint.py",),
     "matplotlib": ("research/reporting/figures/",),
     "pandas": ("research/reporting/", "research/api.py"),

@@ -1,5 +1,6 @@
 """Print the help of a command's arguments, or of sections of options, by tyro, in words of the command line."""
 
+import contextlib
 import functools
 from collections.abc import Container, Mapping
 from dataclasses import MISSING, field, fields, is_dataclass, make_dataclass
@@ -89,9 +90,13 @@ def _legible(kind: type, inside: Mapping[str, Any], required: Container[str] | N
 
 @functools.cache
 def _documented(kind: type) -> Mapping[str, str]:
-    """Return the docstring of each field, in one line."""
-    parsed = [docstring_parser.parse_from_object(part) for part in reversed(kind.__mro__[:-1])]
-    return {item.arg_name: " ".join((item.description or "").split()) for part in parsed for item in part.params}
+    """Return the docstring of each field, in one line; of a class without a source, such as one of a notebook, none."""
+    texts: dict[str, str] = {}
+    for part in reversed(kind.__mro__[:-1]):
+        with contextlib.suppress(OSError, TypeError):
+            params = docstring_parser.parse_from_object(part).params
+            texts |= {item.arg_name: " ".join((item.description or "").split()) for item in params}
+    return texts
 
 
 def _plain(hint: Any) -> Any:

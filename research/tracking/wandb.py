@@ -5,7 +5,7 @@ each of them once: offline, a complete folder replaces the old one; online, rows
 sent. A folder with the mark of `wandb sync`, `run-ID.wandb.synced`, is of a run that the server has whole. What others
 lack is sent when the same command is started again; `wandb sync` would append rows that the server has.
 
-Only this module imports wandb and plotly, and only when a run needs them. W&B writes its files to `wandb/` in the run
+Only this module imports wandb, and only when a run needs it. W&B writes its files to `wandb/` in the run
 directory, prints nothing and never asks for a login. No failure of W&B ends a training.
 """
 
@@ -20,24 +20,18 @@ import shutil
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal
 
-import numpy as np
-
 from research.errors import UserError, first_line
-from research.probes.gradient_flow import TINY, heatmap_rows
+from research.tracking import charts
+from research.tracking.charts import Profiles
+from research.tracking.directions import direction
 
-HUGE = float(np.finfo(np.float32).max)
-PROFILE_LINES, PROFILE_POINTS = 5, 100
-HEATMAP_ROWS, HEATMAP_COLUMNS = 24, 256
-COLORS = (-10, 4)
-"""Colors of heat maps, in decades: the same for all runs, so that they can be compared."""
-TIME = "t (the loss follows the last step)"
 ANSWER_SECONDS, STOP_SECONDS = 20.0, 10.0
 """How long to wait for the answer to a question, and for uploads after a signal."""
 SETTINGS: dict[str, Any] = {
@@ -108,7 +102,9 @@ class WandbRun:
         self._group = group
         self._run: Any = None
         self._row: dict[str, Any] = {}
+        self._profiles: Profiles | None = None
         self._step = -1
+        self._defined: set[str] = set()
         with _files_in(self._folder):
             self._mode = _mode(options.mode)
         self.worker = ThreadPoolExecutor(1, "wandb") if self._mode == "online" else None
@@ -120,26 +116,25 @@ class WandbRun:
         _runs.append(self)
         self._do(self._start, list(records))
 
-    def log(self, step: int, metrics: Mapping[str, Any]) -> None:
-        """Log metrics; those of one step share a row. Steps must not decrease."""
-        self._do(self._add, step, dict(metrics))
+    def log(self, step: int, metrics: Mapping[str, Any], profiles: Profiles | None = None) -> None:
+        """Log metrics; those of one step share a row. Steps must not decrease.
 
-    def finish(
-        self,
-        status: str,
-        summary: Mapping[str, Any],
-        gradient_flow: Sequence[Mapping[str, Any]] = (),
-        profile: str = "",
-    ) -> None:
+        Args:
+            step: updates so far.
+            metrics: by name.
+            profiles: for charts, which are drawn online alone, as they take a tenth of a second.
+        """
+        self._do(self._add, step, dict(metrics), profiles if self.worker else None)
+
+    def finish(self, status: str, summary: Mapping[str, Any], profiles: Profiles | None = None) -> None:
         """Finish the run. The exit code is 0 for diverged trials too; `status` tells them apart.
 
         Args:
             status: of the trial.
             summary: last metrics.
-            gradient_flow: records of `gradient_flow.jsonl`, for charts.
-            profile: which profile they show, such as "encoder/layer_1/forward/h".
+            profiles: for charts.
         """
-        self._do(self._finish, {**summary, "status": status}, gradient_flow, profile)
+        self._do(self._finish, {**summary, "status": status}, profiles)
         self._close()
 
     def stop(self) -> None:
@@ -181,36 +176,46 @@ class WandbRun:
         for record in records:
             self._add(record["step"], {key: value for key, value in record.items() if key != "step"})
 
-    def _add(self, step: int, metrics: Mapping[str, Any]) -> None:
+    def _add(self, step: int, metrics: Mapping[str, Any], profiles: Profiles | None = None) -> None:
         if step != self._step:
             self._send_row()
-        self._step = step
+        self._step, self._profiles = step, profiles or self._profiles
         self._row.update(metrics)
 
     def _send_row(self, complete: bool = True) -> bool:
         """Log the row of the current step, unless the server has it; return whether it is logged."""
-        row, self._row = self._row, {}
+        row, profiles, self._row, self._profiles = self._row, self._profiles, {}, None
         if not row or self._step < self._run.starting_step:
             return False
-        self._run.log(_wandb().util.make_safe_for_json(row), step=self._step, commit=complete)
+        self._define(row)
+        profiles = profiles if complete else None  # the end draws them
+        self._run.log(_wandb().util.make_safe_for_json(row), step=self._step, commit=complete and not profiles)
+        if profiles:
+            self._draw(profiles)
         return True
 
-    def _finish(self, summary: Mapping[str, Any], gradient_flow: Sequence[Mapping[str, Any]], profile: str) -> None:
+    def _define(self, metrics: Iterable[str]) -> None:
+        """Have the summary keep the best value of each metric next to the last, where its name says what is better."""
+        for name in metrics:
+            if name not in self._defined and name.startswith(("train/", "validation/")) and direction(name):
+                self._run.define_metric(name, summary=f"{direction(name)},last")
+        self._defined.update(metrics)
+
+    def _finish(self, summary: Mapping[str, Any], profiles: Profiles | None) -> None:
+        profiles = profiles or self._profiles
         is_new = self._send_row(complete=False)
         self._run.summary.update(_wandb().util.make_safe_for_json(summary))
-        records = [record for record in gradient_flow if profile in record]
         known = self._run.summary.keys()  # the summary itself does not answer `in`
         lacks_charts = is_new or "gradient/heatmap" not in known
-        fault = self._draw(records, profile) if lacks_charts and records else ""
+        fault = self._draw(profiles) if lacks_charts and profiles else ""
         self._run.finish(exit_code=0)
         if self.worker:
             self._check(fault)
 
-    def _draw(self, records: Sequence[Mapping[str, Any]], profile: str) -> str:
+    def _draw(self, profiles: Profiles) -> str:
         """Log charts in the row of the last step, or after it if the server has that; return why it failed."""
-        charts = {"gradient/time_profile": time_profile, "gradient/heatmap": heatmap}
         try:
-            self._run.log({key: chart(records, profile) for key, chart in charts.items()})
+            self._run.log(_charts(profiles))
         except Exception as error:
             fault = f"no charts: {first_line(error)}"
             _warn(f"W&B: {fault}")
@@ -256,6 +261,20 @@ class WandbRun:
         )
 
 
+def _charts(profiles: Profiles) -> dict[str, Any]:
+    """Return what shows profiles: lines and a heat map; of the first and the last, lines that compare runs."""
+    wandb, (times, decades, keys, title) = _wandb(), charts.lines(profiles)
+    series = wandb.plot.line_series(times, decades, keys=keys, title=title, xname=charts.TIME)
+    logged = {"gradient/time_profile": series, "gradient/heatmap": charts.heatmap(profiles)}
+    for name, line in (("first", decades[0]), ("latest", decades[-1])):
+        table = wandb.Table(
+            data=list(zip(times, line, strict=True)), columns=[charts.TIME, charts.quantity(profiles.name)]
+        )
+        logged[f"gradient/{name}_profile"] = wandb.plot.line(table, *table.columns, title=f"{name}: {title}")
+    pixels, caption = charts.image(profiles)
+    return {**logged, "gradient/heatmap_image": wandb.Image(pixels, caption=caption)}
+
+
 _asking, _environment = threading.Lock(), threading.RLock()
 _runs: list[WandbRun] = []
 """Runs since the last `wait_for_uploads`."""
@@ -295,57 +314,6 @@ def wait_for_uploads(show: Callable[[str], None] = lambda line: None, most: floa
 
 def _runs_of(runs: Sequence[WandbRun]) -> str:
     return "1 run" if len(runs) == 1 else f"{len(runs)} runs"
-
-
-def time_profile(records: Sequence[Mapping[str, Any]], profile: str) -> Any:
-    """Return a line chart of log10 ||dL/dh_t|| over t at a few training steps, including the first and the last."""
-    steps, norms = heatmap_rows(records, profile, most=PROFILE_LINES)
-    times = _spread(norms.shape[1], PROFILE_POINTS)
-    decades, title = _drawable(norms, profile)
-    keys = [f"step {step}" for step in steps]
-    return _wandb().plot.line_series(times.tolist(), decades[:, times].tolist(), keys=keys, title=title, xname=TIME)
-
-
-def heatmap(records: Sequence[Mapping[str, Any]], profile: str) -> Any:
-    """Return a Plotly heat map of log10 ||dL/dh_t|| over t and training steps."""
-    import plotly.graph_objects as go
-
-    steps, norms = heatmap_rows(records, profile, most=HEATMAP_ROWS)
-    times = _spread(norms.shape[1], HEATMAP_COLUMNS)
-    decades, title = _drawable(norms, profile)
-    regular = np.isfinite(norms) & (norms >= TINY)
-    low, high = COLORS
-    beyond = regular & ((decades < low) | (decades > high))
-    if beyond.any():
-        title += f"; {beyond.sum()} of {beyond.size} outside the color scale, {low} to {high}"
-    bar = {"title": {"text": _quantity(profile), "side": "right"}}
-    z = decades[:, times].tolist()
-    rows = [str(step) for step in steps]  # categories, as steps need not be evenly spaced
-    mesh = go.Heatmap(x=times.tolist(), y=rows, z=z, zmin=low, zmax=high, colorscale="Viridis", colorbar=bar)
-    layout = {"title": title, "xaxis_title": TIME, "yaxis": {"title": "training step", "type": "category"}}
-    return go.Figure(mesh, layout)
-
-
-def _quantity(profile: str) -> str:
-    """Return the label of a profile such as "encoder/layer_1/forward/c"."""
-    return f"log10 ‖∂L/∂{profile.rpartition('/')[2]}_t‖"
-
-
-def _drawable(norms: np.ndarray, profile: str) -> tuple[np.ndarray, str]:
-    """Return log10 of norms [rows, T], clipped to the range of float32, and a title that counts the clipped ones."""
-    overflow = ~np.isfinite(norms)
-    underflow = ~overflow & (norms < TINY)
-    decades = np.log10(np.where(overflow, HUGE, np.where(underflow, TINY, norms)))
-    title = f"{_quantity(profile)} of {profile}"
-    for name, where, limit in (("underflow", underflow, TINY), ("overflow", overflow, HUGE)):
-        if where.any():
-            title += f"; {where.sum()} of {where.size} {name}, drawn at {limit:.0e}"
-    return decades.round(2), title
-
-
-def _spread(length: int, most: int) -> np.ndarray:
-    """Return at most `most` evenly spaced indices of 0 .. length - 1, including both ends."""
-    return np.unique(np.linspace(0, length - 1, min(length, most)).round().astype(int))
 
 
 def _mode(mode: str) -> str:

@@ -13,7 +13,9 @@ import numpy as np
 from research.errors import UserError
 from research.options import flatten
 from research.tasks.task import Evaluation, Split
+from research.tracking.charts import Profiles
 from research.tracking.run_directory import METRICS, RunDirectory
+from research.tracking.tensorboard import TensorBoardRun
 from research.tracking.wandb import WandbRun
 from research.training import checkpoint, devices
 from research.training.monitor import Monitor
@@ -102,8 +104,9 @@ def send_finished(name: str, config: TrialOptions, run: RunDirectory) -> None:
 def _finish_wandb(wandb: WandbRun, result: Mapping[str, Any], profiles: Sequence[Mapping[str, Any]]) -> None:
     weights = result.get("weights", {}).get("kept", "last")  # results of older versions have none
     extra = {"environment/backend": result["environment"]["backend"], "weights": weights}
-    profile = result.get("profiles", {}).get("gradient_flow", "")
-    wandb.finish(result["status"], {**result["summary"], **extra}, profiles, profile)
+    name = result.get("profiles", {}).get("gradient_flow", "")
+    records = [record for record in profiles if name in record]
+    wandb.finish(result["status"], {**result["summary"], **extra}, Profiles(records, name) if records else None)
 
 
 class _TrialJournal:
@@ -130,6 +133,10 @@ class _TrialJournal:
         self.probe_records = {name: records.get(name, []) for name in trial.options.probes.enabled()}
         environment = devices.environment(trial.config)
         self.wandb = _wandb_run(trial.name, trial.config, trial.run, environment, self.origin, records.get(METRICS, ()))
+        tensorboard = trial.options.tracking.tensorboard
+        self.tensorboard = TensorBoardRun(trial.run.path, records.get(METRICS, ())) if tensorboard else None
+        self._profiles: Profiles | None = None
+        """Profiles to draw with the next record."""
         self._fault: dict[str, Any] = dict(start.snapshot.get("fault", {}))
         self._sums: Any = NO_SUMS
         self._measured: dict[str, float] = {}
@@ -150,6 +157,9 @@ class _TrialJournal:
                 measured = {"step": held.start, **record.probes[name]}
                 self.probe_records[name].append(measured)
                 self.trial.run.append(name, measured)
+                if name == "gradient_flow":
+                    found = Profiles(self.probe_records[name], options.state_profile)
+                    self._profiles = replace(found, records=[*found.records]) if found.drawn else self._profiles
                 numbers = probe.summarize(measured, options.state_profile)
                 self._measured[f"{probe.section}/profile_step"] = held.start
                 self._measured |= {f"{probe.section}/{key}": value for key, value in numbers.items()}
@@ -167,7 +177,10 @@ class _TrialJournal:
         record = {"step": step, **metrics}
         self._summarize(record)
         self.trial.run.append(METRICS, record)
-        self.wandb.log(step, metrics)
+        self.wandb.log(step, metrics, self._profiles)
+        if self.tensorboard:
+            self.tensorboard.log(step, metrics, self._profiles)
+        self._profiles = None
 
     def log_evaluations(self, step: int, evaluations: Mapping[Split, Evaluation]) -> None:
         """Write the metrics of evaluations after `step` updates of the pack."""
@@ -206,6 +219,8 @@ class _TrialJournal:
         summary |= summarize_probes(trial, self.probe_records)
         result = {**result, "summary": summary}
         _finish_wandb(self.wandb, result, self.probe_records.get("gradient_flow", ()))
+        if self.tensorboard:
+            self.tensorboard.close()
         trial.run.finish(result, record_stems(trial.options))
         if monitor.kept and trial.options.checkpoint.keep == "best":
             checkpoint.keep_only(trial.run.checkpoints, {monitor.kept.step})

@@ -10,15 +10,12 @@ import numpy as np
 
 from research.errors import UserError
 from research.tasks.task import Evaluation
+from research.tracking.directions import direction
 from research.training.options import TrialOptions
 from research.training.pack import Pack
 from research.training.state import TrialState
 
 PREFIX = "validation/"
-HIGHER = {"accuracy", "bleu", "chrf", "f1", "match", "precision", "recall"}
-"""Words in the names of metrics of which more is better."""
-LOWER = {"cer", "error", "gap", "loss", "mae", "mse", "wer"}
-"""Words in the names of metrics of which less is better."""
 
 
 @dataclass
@@ -80,8 +77,7 @@ class Monitor:
         if len(found) != 1:
             raise UserError(f"checkpoint.metric={key}: must be one of {', '.join(found or known)}")
         if mode == "auto":
-            words = {*found[0].rpartition("/")[2].split("_")}
-            mode = "min" if words & LOWER else "max" if words & HIGHER else ""
+            mode = direction(found[0])
         if not mode:
             raise UserError(
                 f"checkpoint.mode=auto: must be min or max, as the name {found[0]} does not say what is better"

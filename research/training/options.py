@@ -12,6 +12,7 @@ from research.options import LARGE, require, require_between, require_default, t
 from research.probes import Probes, default_probes
 from research.seq2seq.options import Seq2seqOptions
 from research.tasks.task import Task
+from research.tracking.tensorboard import TrackingOptions
 from research.tracking.wandb import WandbOptions
 from research.training.optimizers import Adam, Optimizer
 from research.training.optimizers.optimizer import MAX_DECAY
@@ -111,6 +112,7 @@ class TrialOptions(Seq2seqOptions):
     checkpoint: CheckpointOptions = field(default_factory=CheckpointOptions)
     loader: LoaderOptions = field(default_factory=LoaderOptions)
     probes: Probes = field(default_factory=default_probes)
+    tracking: TrackingOptions = field(default_factory=TrackingOptions)
     wandb: WandbOptions = field(default_factory=WandbOptions)
 
     def __post_init__(self) -> None:

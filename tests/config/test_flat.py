@@ -17,7 +17,18 @@ from research.errors import UserError
 from research.options import flatten
 from research.tasks import TASKS
 
-SECTIONS = ("model", "teacher_forcing", "init", "dropout", "zoneout", "training", "checkpoint", "loader", "wandb")
+SECTIONS = (
+    "model",
+    "teacher_forcing",
+    "init",
+    "dropout",
+    "zoneout",
+    "training",
+    "checkpoint",
+    "loader",
+    "tracking",
+    "wandb",
+)
 
 
 def refusal(**changes) -> str:

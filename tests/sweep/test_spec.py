@@ -72,8 +72,9 @@ def test_the_agent_starts_the_same_trials_in_the_same_folders(path):
     commands = agents_flags(path)
     assert len(commands) == len(sweep.trials)
     some = slice(None, None, 5)  # shares no factor with the counts of the values, so that all values are met
-    project = f"--wandb.project={yaml.safe_load(path.read_text())['project']}"  # agents get it from W&B
-    expected = [name_trial(name, read_flags([project, *flags])) for name, *flags in commands[some]]
+    project = yaml.safe_load(path.read_text()).get("project")  # agents get it from W&B
+    added = [f"--wandb.project={project}"] if project else []
+    expected = [name_trial(name, read_flags([*added, *flags])) for name, *flags in commands[some]]
     assert list(sweep.trials[some]) == expected
     assert {trial.config.experiment for trial in sweep.trials} <= set(experiment.names())
 

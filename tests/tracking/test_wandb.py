@@ -22,7 +22,8 @@ from wandb.util import get_core_path
 from drills.wandb_server import Server
 from research.errors import UserError
 from research.tracking import wandb as tracking
-from research.tracking.wandb import WandbOptions, WandbRun, heatmap, is_unsent, wait_for_uploads
+from research.tracking.charts import Profiles
+from research.tracking.wandb import WandbOptions, WandbRun, is_unsent, wait_for_uploads
 
 ROOT = Path(__file__).parents[2]
 OFFLINE = WandbOptions(mode="offline", entity="team", tags="a, b,", notes="why")
@@ -36,6 +37,9 @@ def record(step: int) -> dict[str, Any]:
     """Return a norm that underflows at the early times and overflows at two late ones."""
     norms = [0.0] * 100 + np.logspace(-37, 2, TIMES - 102).tolist() + [math.inf, math.nan]
     return {"step": step, STATE: norms, "encoder/layer_2/forward/h": [1.0] * TIMES}
+
+
+PROFILES = Profiles([record(0)], STATE)
 
 
 @pytest.fixture(autouse=True)
@@ -107,7 +111,7 @@ def pack(tmp_path_factory: pytest.TempPathFactory) -> Path:
             run.log(step, {"test/accuracy": 0.5})
     for run in runs:
         profiles = [record(step) for step in range(0, 120, 2)]
-        run.finish("diverged", {"test/loss": 2.5, "gradient/final/half_life": math.inf}, profiles, STATE)
+        run.finish("diverged", {"test/loss": 2.5, "gradient/final/half_life": math.inf}, Profiles(profiles, STATE))
     return folder
 
 
@@ -159,17 +163,18 @@ def test_the_heat_map_is_a_small_plotly_chart_over_all_of_training(written: Writ
     assert path.stat().st_size < 100_000
 
 
-def test_heat_maps_of_all_runs_have_the_same_colors_and_count_what_is_beyond_them() -> None:
-    rows = [*({"step": step, "h": np.geomspace(1e-8, 1, 50)} for step in range(19)), {"step": 19, "h": [1e21] * 50}]
-    titles = []
-    for records in (rows, rows[:-1]):
-        figure = heatmap(records, "h")
-        (trace,) = figure.data
-        assert (trace.zmin, trace.zmax) == (-10, 4)
-        assert trace.colorbar.title.text == "log10 ‖∂L/∂h_t‖"
-        titles.append(figure.layout.title.text)
-    assert "50 of 1000 outside the color scale" in titles[0] and titles[1] == "log10 ‖∂L/∂h_t‖ of h"
-    assert np.max(heatmap(rows, "h").data[0].z) == 21  # what the pointer shows
+def test_lines_that_compare_runs_are_one_a_run_of_the_first_and_of_the_latest_record(written: Written) -> None:
+    for name, step in (("first", 0), ("latest", 118)):
+        found = written.media(f"gradient/{name}_profile_table")
+        assert found["columns"] == ["t (the loss follows the last step)", "log10 ‖∂L/∂c_t‖"]
+        rows = [[t, y] for t, key, y in written.media("gradient/time_profile_table")["data"] if key == f"step {step}"]
+        assert found["data"] == rows
+
+
+def test_the_best_value_of_a_metric_is_in_the_summary_where_its_name_says_what_is_best(written: Written) -> None:
+    defined = {entry["name"]: entry["summary"] for entry in written.of("metric") if "name" in entry}
+    assert {name: min for name, min in defined.items() if not name.startswith("_")}.keys() == {"train/loss"}
+    assert defined["train/loss"].get("min") and defined["train/loss"].get("last")
 
 
 def test_summary_and_status_are_the_last_word(written: Written) -> None:
@@ -193,7 +198,7 @@ def test_without_a_login_nothing_is_printed_and_nothing_written_outside_the_run_
     wandb.teardown()  # a service of one's own, with this home folder
     run = WandbRun(tmp_path / "trial", "trial", WandbOptions(mode=mode), CONFIG, "sweep")
     run.log(0, {"train/loss": 1.0})
-    run.finish("finished", {"test/loss": 1.0}, [record(0)], STATE)
+    run.finish("finished", {"test/loss": 1.0}, PROFILES)
     wandb.teardown()
     assert sorted(os.listdir(tmp_path)) == ["home", "trial"]
     assert list(home.rglob("*")) == []
@@ -271,7 +276,7 @@ def test_disabled_neither_imports_nor_writes(tmp_path: Path) -> None:
     program = (
         "import sys; from pathlib import Path; from research.tracking.wandb import *;"
         "run = WandbRun(Path(sys.argv[1]), 'trial', WandbOptions(mode='disabled'), {}, 'sweep');"
-        "run.log(0, {'a': 1}); run.finish('finished', {}, [{'step': 0, 'h': [1.0]}], 'h');"
+        "run.log(0, {'a': 1}); run.finish('finished', {}, Profiles([{'step': 0, 'h': [1.0]}], 'h'));"
         "print('wandb' in sys.modules, 'plotly' in sys.modules)"
     )
     command = [sys.executable, "-c", program, str(tmp_path / "trial")]
@@ -319,6 +324,19 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
         wandb.teardown()
 
 
+def test_charts_grow_while_the_model_trains(tmp_path: Path, server: Server) -> None:
+    run = WandbRun(tmp_path, "trial", WandbOptions(), CONFIG, "sweep")
+    for count in (1, 2, 3):
+        drawn = Profiles([record(step) for step in range(count)], STATE) if count != 2 else None
+        run.log(10 * count, {"train/loss": 1.0}, drawn)
+        run.log(10 * count, {"validation/loss": 1.0})
+    run.finish("finished", {})
+    wait_for_uploads()
+    (served,) = server.runs.values()
+    assert [(row["_step"], "gradient/heatmap" in row) for row in served.rows] == [(10, True), (20, False), (30, True)]
+    assert all(row["validation/loss"] == 1.0 for row in served.rows)
+
+
 def test_rows_that_the_server_lacks_are_sent_when_the_run_is_resumed(tmp_path: Path, server: Server) -> None:
     records = [{"step": step, "train/loss": float(step), "gradient/half_life": math.inf} for step in (0, 10, 20, 30)]
     first = WandbRun(tmp_path, "trial", WandbOptions(), CONFIG, "sweep", records[:3])
@@ -328,7 +346,7 @@ def test_rows_that_the_server_lacks_are_sent_when_the_run_is_resumed(tmp_path: P
     assert [row["_step"] for row in served.rows] == [0, 10]
     assert is_unsent(tmp_path, WandbOptions())
     again = WandbRun(tmp_path, "trial", WandbOptions(), CONFIG, "sweep", records)
-    again.finish("finished", {"test/loss": math.nan}, [record(0)], STATE)
+    again.finish("finished", {"test/loss": math.nan}, PROFILES)
     wait_for_uploads()
     rows = [(row["_step"], row["train/loss"], row["gradient/half_life"]) for row in served.rows]
     assert rows == [(step, step, "Infinity") for step in (0, 10, 20, 30)]  # strict JSON, as W&B writes it itself
@@ -336,7 +354,7 @@ def test_rows_that_the_server_lacks_are_sent_when_the_run_is_resumed(tmp_path: P
     assert (served.summary["status"], served.summary["test/loss"], served.state) == ("finished", "NaN", "finished")
     assert not is_unsent(tmp_path, WandbOptions())
     again = WandbRun(tmp_path, "trial", WandbOptions(), CONFIG, "sweep", records)
-    again.finish("finished", {"test/loss": 1.0}, [record(0)], STATE)
+    again.finish("finished", {"test/loss": 1.0}, PROFILES)
     wait_for_uploads()
     assert len(served.rows) == 4 and served.summary["test/loss"] == 1.0
 
@@ -369,9 +387,9 @@ def test_a_server_that_fails_gives_one_line_and_offline_runs_that_are_sent_later
 def test_charts_that_fail_cost_nothing_else(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(tracking, "heatmap", lambda *_: 1 / 0)
+    monkeypatch.setattr(tracking.charts, "heatmap", lambda *_: 1 / 0)
     run = WandbRun(tmp_path, "trial", OFFLINE, CONFIG, "sweep", [{"step": 5, "train/loss": 1.0}])
-    run.finish("finished", {"test/loss": 2.0}, [record(0)], STATE)
+    run.finish("finished", {"test/loss": 2.0}, PROFILES)
     written = inspect(tmp_path)
     assert [row["train/loss"] for row in written.history] == [1.0]
     assert {"status": "finished", "test/loss": 2.0}.items() <= functools.reduce(
@@ -385,11 +403,11 @@ def test_charts_that_the_server_lacks_are_sent_later(
 ) -> None:
     def send() -> None:
         run = WandbRun(tmp_path, "trial", WandbOptions(), CONFIG, "sweep", [{"step": 5, "train/loss": 1.0}])
-        run.finish("finished", {}, [record(0)], STATE)
+        run.finish("finished", {}, PROFILES)
         wait_for_uploads()
 
     with monkeypatch.context() as patch:
-        patch.setattr(tracking, "heatmap", lambda *_: 1 / 0)
+        patch.setattr(tracking.charts, "heatmap", lambda *_: 1 / 0)
         send()
     assert is_unsent(tmp_path, WandbOptions())
     for _ in range(2):
@@ -409,7 +427,7 @@ def test_a_failure_of_w_and_b_is_told_once_and_ends_no_training(
     for name in ("a", "b"):
         run = WandbRun(tmp_path / name, name, OFFLINE, CONFIG, "sweep")
         run.log(0, {"train/loss": 1.0})
-        run.finish("finished", {}, [record(0)], STATE)
+        run.finish("finished", {}, PROFILES)
     assert capfd.readouterr().err == "warning: W&B failed, training continues without it: no such service\n"
 
 

@@ -269,15 +269,17 @@ def test_w_and_b_gets_the_backend_the_weights_the_run_that_was_the_start_and_the
         def __init__(self, *args: Any) -> None:
             calls["config"] = args[3]
 
-        def log(self, step: int, metrics: Any) -> None: ...
+        def log(self, step: int, metrics: Any, profiles: Any = None) -> None:
+            calls.setdefault("drawn", []).append(profiles)
 
-        def finish(self, status: str, summary: Any, gradient_flow: Any = (), profile: str = "") -> None:
-            calls.update(summary=summary, profile=profile)
+        def finish(self, status: str, summary: Any, profiles: Any = None) -> None:
+            calls.update(summary=summary, profile=profiles.name)
 
     monkeypatch.setattr("research.training.journal.WandbRun", Recorder)
     journal = Journal(trials[:1], [Start(0, None, 1, origin={"run": "old", "step": 8})], Stopwatch(0))
     write(journal, 0, 8, record(8, num_updates=8))
     journal.finish(pack_result(8, [state(True, 8)], [Evaluation({})]))
     assert calls["profile"] == C
+    assert [profiles and (profiles.name, len(profiles.records)) for profiles in calls["drawn"]] == [(C, 1)]
     assert (calls["summary"]["environment/backend"], calls["summary"]["weights"]) == ("scan", "last")
     assert (calls["config"]["started_from/run"], calls["config"]["started_from/step"]) == ("old", 8)

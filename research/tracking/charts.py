@@ -1,0 +1,110 @@
+"""Charts of the gradient profile over t and over training, for W&B and TensorBoard; nothing else imports plotly."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from research.probes.gradient_flow import TINY, heatmap_rows
+
+HUGE = float(np.finfo(np.float32).max)
+PROFILE_LINES, PROFILE_POINTS = 5, 100
+HEATMAP_ROWS, HEATMAP_COLUMNS = 24, 256
+COLORS = (-10, 4)
+"""Colors of heat maps, in decades: the same for all runs, so that they can be compared."""
+TIME = "t (the loss follows the last step)"
+PIXELS = (240, 768)
+"""Rows and columns that an image has about."""
+GROWTH = 2
+"""Factor by which the records of a profile grow between two drawings."""
+
+
+@dataclass(frozen=True)
+class Profiles:
+    """Records of `gradient_flow.jsonl`, and which of their profiles is drawn."""
+
+    records: Sequence[Mapping[str, Any]]
+    name: str
+    """Such as "encoder/layer_1/forward/h"."""
+
+    @property
+    def drawn(self) -> bool:
+        """Whether charts are drawn after the last record: it has the profile, and they have become enough more."""
+        if not self.records or self.name not in self.records[-1]:
+            return False
+        count = len(self.records)
+        return count == GROWTH ** round(math.log(count, GROWTH))
+
+
+def lines(profiles: Profiles) -> tuple[list[int], list[list[float]], list[str], str]:
+    """Return t, log10 ||dL/dh_t|| at a few training steps (the first, the last), their names and a title."""
+    steps, norms = heatmap_rows(profiles.records, profiles.name, most=PROFILE_LINES)
+    times = _spread(norms.shape[1], PROFILE_POINTS)
+    decades, title = _drawable(norms, profiles.name)
+    return times.tolist(), decades[:, times].tolist(), [f"step {step}" for step in steps], title
+
+
+def heatmap(profiles: Profiles) -> Any:
+    """Return a Plotly heat map of log10 ||dL/dh_t|| over t and training steps."""
+    import plotly.graph_objects as go
+
+    profile = profiles.name
+    steps, norms = heatmap_rows(profiles.records, profile, most=HEATMAP_ROWS)
+    times = _spread(norms.shape[1], HEATMAP_COLUMNS)
+    decades, title = _drawable(norms, profile)
+    regular = np.isfinite(norms) & (norms >= TINY)
+    low, high = COLORS
+    beyond = regular & ((decades < low) | (decades > high))
+    if beyond.any():
+        title += f"; {beyond.sum()} of {beyond.size} outside the color scale, {low} to {high}"
+    bar = {"title": {"text": quantity(profile), "side": "right"}}
+    z = decades[:, times].tolist()
+    rows = [str(step) for step in steps]  # categories, as steps need not be evenly spaced
+    mesh = go.Heatmap(x=times.tolist(), y=rows, z=z, zmin=low, zmax=high, colorscale="Viridis", colorbar=bar)
+    layout = {"title": title, "xaxis_title": TIME, "yaxis": {"title": "training step", "type": "category"}}
+    return go.Figure(mesh, layout)
+
+
+def image(profiles: Profiles) -> tuple[np.ndarray, str]:
+    """Return the heat map as pixels [rows, columns, 3] of uint8, and its caption.
+
+    The first step t is at the left, the first training step at the bottom; the colors are those of `heatmap`.
+    """
+    from plotly.colors import sample_colorscale
+
+    steps, norms = heatmap_rows(profiles.records, profiles.name, most=HEATMAP_ROWS)
+    times = _spread(norms.shape[1], HEATMAP_COLUMNS)
+    decades, title = _drawable(norms, profiles.name)
+    low, high = COLORS
+    shades = np.array(sample_colorscale("Viridis", np.linspace(0, 1, 256).tolist(), colortype="tuple"))
+    places = np.clip((decades[::-1, times] - low) / (high - low), 0, 1) * 255
+    pixels = (shades[places.round().astype(int)] * 255).round().astype(np.uint8)
+    height, width = (max(1, round(size / count)) for size, count in zip(PIXELS, places.shape, strict=True))
+    caption = (
+        f"{title}; columns: t from 0 to {norms.shape[1] - 1}; rows: training steps {steps[0]} (bottom) to {steps[-1]}"
+    )
+    return pixels.repeat(height, 0).repeat(width, 1), f"{caption}; colors: {low} (dark) to {high}"
+
+
+def quantity(profile: str) -> str:
+    """Return the label of a profile such as "encoder/layer_1/forward/c"."""
+    return f"log10 ‖∂L/∂{profile.rpartition('/')[2]}_t‖"
+
+
+def _drawable(norms: np.ndarray, profile: str) -> tuple[np.ndarray, str]:
+    """Return log10 of norms [rows, T], clipped to the range of float32, and a title that counts the clipped ones."""
+    overflow = ~np.isfinite(norms)
+    underflow = ~overflow & (norms < TINY)
+    decades = np.log10(np.where(overflow, HUGE, np.where(underflow, TINY, norms)))
+    title = f"{quantity(profile)} of {profile}"
+    for name, where, limit in (("underflow", underflow, TINY), ("overflow", overflow, HUGE)):
+        if where.any():
+            title += f"; {where.sum()} of {where.size} {name}, drawn at {limit:.0e}"
+    return decades.round(2), title
+
+
+def _spread(length: int, most: int) -> np.ndarray:
+    """Return at most `most` evenly spaced indices of 0 .. length - 1, including both ends."""
+    return np.unique(np.linspace(0, length - 1, min(length, most)).round().astype(int))

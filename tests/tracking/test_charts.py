@@ -1,0 +1,35 @@
+"""What charts of the gradient profile show."""
+
+import numpy as np
+
+from research.tracking.charts import COLORS, Profiles, heatmap, image
+
+
+def test_heat_maps_of_all_runs_have_the_same_colors_and_count_what_is_beyond_them() -> None:
+    rows = [*({"step": step, "h": np.geomspace(1e-8, 1, 50)} for step in range(19)), {"step": 19, "h": [1e21] * 50}]
+    titles = []
+    for records in (rows, rows[:-1]):
+        figure = heatmap(Profiles(records, "h"))
+        (trace,) = figure.data
+        assert (trace.zmin, trace.zmax) == (-10, 4)
+        assert trace.colorbar.title.text == "log10 ‖∂L/∂h_t‖"
+        titles.append(figure.layout.title.text)
+    assert "50 of 1000 outside the color scale" in titles[0] and titles[1] == "log10 ‖∂L/∂h_t‖ of h"
+    assert np.max(heatmap(Profiles(rows, "h")).data[0].z) == 21  # what the pointer shows
+
+
+def test_an_image_has_the_colors_of_the_heat_map_with_the_first_training_step_at_the_bottom() -> None:
+    low, high = COLORS
+    records = [{"step": 0, "h": [10.0**low, 1.0]}, {"step": 5, "h": [10.0**high, 10.0 ** (high + 3)]}]
+    pixels, caption = image(Profiles(records, "h"))
+    dark, bright = (68, 1, 84), (253, 231, 37)  # the ends of Viridis
+    assert pixels.dtype == np.uint8 and pixels.shape == (240, 768, 3)
+    assert [tuple(pixels[row, column]) for row, column in ((-1, 0), (0, 0), (0, -1))] == [dark, bright, bright]
+    assert "training steps 0 (bottom) to 5" in caption and "t from 0 to 1" in caption
+
+
+def test_charts_are_drawn_whenever_the_records_have_doubled() -> None:
+    records = [{"step": step, "h": [1.0]} for step in range(5000)]
+    drawn = [count for count in range(1, 5001) if Profiles(records[:count], "h").drawn]
+    assert drawn == [2**power for power in range(13)]
+    assert not Profiles(records[:2], "c").drawn and not Profiles([], "h").drawn
