@@ -10,10 +10,8 @@ import pytest
 import research
 from research.config.naming import name_trial
 from research.errors import UserError
-from tests.training.conftest import quick_compilation as quick_compilation
 from tests.training.trials import TINY, of
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
 OPTIONS = {
     "setting": "adding_50",
     "task.length": 8,

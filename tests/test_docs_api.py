@@ -10,14 +10,13 @@ import pytest
 from research.data.corpora.cmudict import Cmudict
 from research.probes import PROBES
 from research.tasks import task as tasks
-from tests.training.conftest import quick_compilation as quick_compilation
 from tests.words import lexicon
 
 PAGE = Path(__file__).parents[1] / "docs" / "api.md"
 
 
 @pytest.fixture(scope="module")
-def page(tmp_path_factory, quick_compilation) -> dict:
+def page(tmp_path_factory) -> dict:
     """Run all blocks in one namespace, on a small lexicon in the place of CMUdict."""
     matplotlib.use("agg")
     registered = dict(PROBES)

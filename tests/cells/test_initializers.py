@@ -18,14 +18,13 @@ from research.cells import initializers
 from research.cells.cell import Weights
 from research.cells.initializers import InitOptions, InitScheme, Layout, Matrix, Vector
 from research.errors import UserError
-from tests import quick
 from tests.cells.cases import CASES
 
 INPUTS, HIDDEN, GATES, STEPS = 48, 64, 3, 100
 LAYOUT = Layout(INPUTS, HIDDEN, GATES, matrices=(("u", Matrix(HIDDEN, HIDDEN, GATES)),))
 
 cells = pytest.mark.parametrize("name", [name for name, cell in CASES.items() if name == cell.name])
-draw_in_one_program = quick.jit(initializers.draw, static_argnums=1)
+draw_in_one_program = jax.jit(initializers.draw, static_argnums=1)
 
 
 def scheme(**options: Any) -> InitScheme:
@@ -52,7 +51,7 @@ def _weights(name: str):
     def weights(init: InitScheme, seed: Any) -> dict[str, Any]:
         return Weights(CASES[name], INPUTS, HIDDEN, init, jax.random.key(seed), length=STEPS).arrays()
 
-    return quick.jit(weights)
+    return jax.jit(weights)
 
 
 def of_cell(name: str, seed: int = 0, **options: Any) -> dict[str, np.ndarray]:
@@ -82,7 +81,7 @@ def test_the_matrices_of_each_gate_of_each_cell_are_orthogonal_times_the_gain_if
     ],
 )
 def test_the_gain_is_that_of_the_recurrence_and_of_nothing_else(case, scaled):
-    run = quick.jit(lambda init: Weights(CASES[case], 3, 4, init, jax.random.key(0), length=STEPS).arrays())
+    run = jax.jit(lambda init: Weights(CASES[case], 3, 4, init, jax.random.key(0), length=STEPS).arrays())
     plain, half = (run(InitScheme.of(InitOptions(gain=gain))) for gain in (1.0, 0.5))
     for name, weight in plain.items():
         np.testing.assert_array_equal(half[name], (0.5 if name in scaled else 1) * weight)
@@ -230,7 +229,7 @@ def _named() -> dict[str, np.ndarray]:
 @pytest.mark.parametrize("name", _named())
 def test_the_spectral_radius_is_that_of_the_eigenvalues(name):
     matrix = _named()[name]
-    actual = quick.jit(initializers.spectral_radius)(jnp.asarray(matrix, jnp.float32))
+    actual = jax.jit(initializers.spectral_radius)(jnp.asarray(matrix, jnp.float32))
     assert float(actual) == pytest.approx(0 if name == "nilpotent" else radius(matrix), rel=1e-3, abs=1e-30)
 
 
@@ -262,7 +261,7 @@ def test_chrono_and_the_indrnn_take_the_length_that_the_layer_reads(length):
     options = InitOptions(bias="chrono")
 
     def weights(case: str, options: InitOptions) -> dict[str, np.ndarray]:
-        run = quick.jit(lambda init: Weights(CASES[case], 2, 400, init, jax.random.key(0), length=length).arrays())
+        run = jax.jit(lambda init: Weights(CASES[case], 2, 400, init, jax.random.key(0), length=length).arrays())
         return jax.device_get(run(InitScheme.of(options)))
 
     longest = np.exp(np.max(weights("mingru", options)["b"].astype(np.float64)))

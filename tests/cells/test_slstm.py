@@ -7,7 +7,6 @@ import pytest
 from scipy.special import expit, log_expit, softmax
 
 from research.recurrence.unroll import unroll
-from tests import quick
 from tests.cells.cases import cell_of
 from tests.recurrence.problem import BATCH, HIDDEN, INPUTS, weights_of
 
@@ -45,7 +44,7 @@ def by_averages(weights: dict[str, np.ndarray], xs: np.ndarray) -> np.ndarray:
     return np.stack(ys, axis=1)
 
 
-@quick.jit
+@jax.jit
 def ys_and_gradients(weights, xs):
     def loss(weights, xs):
         ys, _ = unroll(CELL, weights_of(CELL, weights), xs)

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from research.data.order import AUGMENT, ORDER, SAMPLE, Order, permute, permute_on_host, round_keys, stream
-from tests import quick
 
 STEPS = 30
 
@@ -27,7 +26,7 @@ def test_a_permutation_sends_every_index_to_another(size):
 
 def test_over_keys_every_index_goes_everywhere_equally_often_on_the_host_as_on_the_device():
     size, keys = 6, jax.random.split(jax.random.key(0), 6000)
-    images = np.asarray(quick.jit(jax.vmap(lambda key: permute(jnp.arange(size), size, key)))(keys))
+    images = np.asarray(jax.jit(jax.vmap(lambda key: permute(jnp.arange(size), size, key)))(keys))
     counts = np.stack([np.bincount(images[:, index], minlength=size) for index in range(size)])
     np.testing.assert_allclose(counts, len(keys) / size, rtol=0.2)  # 7 standard deviations
     for key, image in zip(np.asarray(jax.vmap(round_keys)(keys[:50])), images, strict=False):
@@ -43,7 +42,7 @@ def program(order: Order):
         rows = [order.rows(key, step, bucket) for bucket, size in enumerate(order.sizes) if size]
         return order.bucket(key, step), jnp.stack(rows)
 
-    return quick.jit(jax.vmap(at, in_axes=(None, 0)))
+    return jax.jit(jax.vmap(at, in_axes=(None, 0)))
 
 
 def batches(order: Order, seed: int = 0, first: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -127,5 +126,5 @@ def test_no_stream_of_a_key_has_the_key_of_another_at_any_step():
 
         return [of(ORDER), of(AUGMENT), of(SAMPLE), jax.vmap(in_epoch)(jnp.arange(8)).reshape(-1, 2)]
 
-    keys = np.concatenate(quick.jit(keys_of)(jax.random.key(0)))
+    keys = np.concatenate(jax.jit(keys_of)(jax.random.key(0)))
     assert len({key.tobytes() for key in keys}) == len(keys) == 396

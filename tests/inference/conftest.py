@@ -1,16 +1,7 @@
-"""Programs are compiled without most optimizations: the tests are of what surrounds them."""
-
 import io
 from types import SimpleNamespace
 
 import pytest
-
-from tests.training.conftest import quick_compilation as quick_compilation
-
-
-@pytest.fixture(autouse=True)
-def _quick(quick_compilation):
-    """Apply to all tests of this folder."""
 
 
 @pytest.fixture

@@ -17,7 +17,6 @@ from research.inference.predictor import Output, Predictor, _outputs, batches, s
 from research.inference.restore import TrainedModel, restore
 from research.seq2seq.decoding import Beam, Decoding, Greedy, Hypotheses, Sample
 from research.seq2seq.options import ModelOptions
-from tests import quick
 from tests.inference import runs
 from tests.training.trials import counting_compilations
 
@@ -43,7 +42,7 @@ def alone(model: TrainedModel, decoding: Decoding, inputs: list[np.ndarray]) -> 
     """Decode with the model itself, input after input, without padding or neighbors."""
     resolved = decoding.resolve(model.spec.target_length)
 
-    @quick.jit
+    @jax.jit
     def decode(word: Array) -> Hypotheses:
         return model.merge().decode(word[None], jnp.array([len(word)]), resolved, model.rates)
 
@@ -88,7 +87,7 @@ def test_a_log_probability_is_that_of_the_tokens_given_the_input(trained, beam):
     output = beam.outputs([word])[0][0]
     targets, sizes = jnp.array([output.sequence]), jnp.array([len(output.sequence)])
     batch = Batch(jnp.asarray(word)[None], jnp.array([len(word)]), targets, sizes)
-    score, _ = quick.jit(lambda batch: trained.merge().predict(batch, trained.rates))(batch)
+    score, _ = jax.jit(lambda batch: trained.merge().predict(batch, trained.rates))(batch)
     assert output.log_probability == pytest.approx(-float(jnp.sum(score.loss)), rel=1e-4)
 
 
@@ -136,7 +135,7 @@ def test_alignments_are_those_of_an_input_alone(changes, tmp_path):
     inputs = words(4, 5, 11)
     outputs = [Output((*tokens, EOS), 0.0, 0.0, True) for tokens in ([3, 4, 5], [5, 5, 3], [4, 4, 4], [3, 5, 3])]
 
-    @quick.jit
+    @jax.jit
     def align(word: Array, tokens: Array) -> Array:
         return model.merge().alignment(word[None], jnp.array([len(word)]), tokens[None], model.rates)[0]
 

@@ -16,7 +16,6 @@ from research.cells.cell import Carry, Cell, Weights
 from research.cells.initializers import InitOptions, InitScheme
 from research.recurrence.kernels.backward import Noise, Plan, plain_recurrence
 from research.recurrence.unroll import unroll
-from tests import quick
 from tests.cells.cases import cell_of
 
 BATCH, STEPS, INPUTS, HIDDEN = 4, 6, 2, 3
@@ -126,7 +125,7 @@ def _solver(
             norms = jnp.stack([jnp.sqrt(jnp.sum(jnp.square(part), axis=(1, 2))) for part in norms], axis=1)
         return Solution(results[0], results[1], gradients, norms)
 
-    return quick.jit(solution)
+    return jax.jit(solution)
 
 
 def _plain(cell: Cell, arguments: Arguments, lengths: Array | None, eps: Carry, reverse: bool) -> tuple[Array, Carry]:

@@ -15,7 +15,6 @@ from research.cells.cell import Cell
 from research.cells.initializers import InitOptions, InitScheme
 from research.recurrence.dropout import LayerNoise, StackNoise
 from research.recurrence.stack import Stack, StackOptions
-from tests import quick
 
 BATCH, STEPS, INPUTS, HIDDEN = 4, 6, 2, 3
 LENGTHS = (STEPS, 3, 0, 5)
@@ -174,4 +173,4 @@ def _solver(case: Case) -> Callable[[Problem], Solution]:
         gradients, actual = jax.grad(total, has_aux=True)(problem.arguments)
         return Solution(actual[0], actual[1], actual[2], gradients)
 
-    return quick.jit(solution)
+    return jax.jit(solution)

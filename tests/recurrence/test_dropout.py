@@ -13,7 +13,6 @@ from research.options import numbers
 from research.recurrence import dropout
 from research.recurrence.dropout import NO_DROPOUT, DropoutOptions, Rates, Widths, ZoneoutOptions
 from research.recurrence.unroll import step
-from tests import quick
 from tests.cells.cases import CASES
 from tests.recurrence import problem
 
@@ -32,7 +31,7 @@ def sampled(rates: Rates = ALL, seed: int = 0, steps: int = STEPS, inputs: bool 
     return jax.device_get(draw(rates, jax.random.key(seed), steps, inputs))
 
 
-@functools.partial(quick.jit, static_argnums=(2, 3))
+@functools.partial(jax.jit, static_argnums=(2, 3))
 def draw(rates, key, steps, inputs):
     return dropout.sample(WIDTHS, rates, key, BATCH, steps, inputs)
 
@@ -126,7 +125,7 @@ def test_recurrent_dropout_is_refused_for_a_cell_without_recurrent_weights_and_a
     with jax.enable_x64(True):
         arrays, xs, carry = jax.tree.map(jnp.asarray, problem.make(name).arguments)
         weights, mask = problem.weights_of(cell, arrays), jnp.zeros((len(xs), cell.widths(problem.HIDDEN)[0]))
-        run = quick.jit(lambda mask: [step(cell, weights, xs[:, 0], carry, mask=m) for m in (None, mask)])
+        run = jax.jit(lambda mask: [step(cell, weights, xs[:, 0], carry, mask=m) for m in (None, mask)])
         after, dropped = run(mask)
     acts = any(np.any(x != y) for x, y in zip(after, dropped, strict=True))
     assert acts == cell.has_recurrent_weights

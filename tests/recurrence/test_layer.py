@@ -11,9 +11,7 @@ from tests.cells import reference
 from tests.cells.cases import cell_of
 from tests.recurrence import problem as problems
 from tests.recurrence.problem import HIDDEN, INPUTS, LENGTHS, STEPS, Problem
-from tests.training.conftest import quick_compilation as quick_compilation
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
 WIDEST = "lstm-peephole-projection-layer-norm"
 CASES = pytest.mark.parametrize(
     ("case", "reverse"), [("lstm", False), ("lstm", True), ("gru-before", True), ("lru", True), (WIDEST, False)]

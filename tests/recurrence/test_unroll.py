@@ -7,7 +7,6 @@ import pytest
 from flax import nnx
 
 from research.recurrence.unroll import block_length, kernel_of, step, unroll
-from tests import quick
 from tests.cells import reference
 from tests.cells.cases import STRUCTURES, cell_of, each_case
 from tests.recurrence import problem as problems
@@ -129,7 +128,7 @@ def test_single_steps_give_what_the_whole_gives(name):
     with jax.enable_x64(True):
         arrays, xs, carry = jax.tree.map(jnp.asarray, problem.arguments)
         weights = weights_of(cell_of(name), arrays)
-        one_step = quick.jit(lambda x, carry: step(cell_of(name), weights, x, carry))
+        one_step = jax.jit(lambda x, carry: step(cell_of(name), weights, x, carry))
         for t in reversed(range(STEPS)):
             carry = one_step(xs[:, t], carry)
             same(carry[0], whole.ys[:, t])
@@ -143,7 +142,7 @@ def test_the_carry_is_zero_at_first(name):
     wanted = solve(name, zeros, masked=True, reverse=True)
     with jax.enable_x64(True):
         weights, lengths = weights_of(cell, jax.tree.map(jnp.asarray, problem.arguments.weights)), jnp.asarray(LENGTHS)
-        unrolled = quick.jit(lambda xs: unroll(cell, weights, xs, lengths=lengths, reverse=True))
+        unrolled = jax.jit(lambda xs: unroll(cell, weights, xs, lengths=lengths, reverse=True))
         same(unrolled(problem.arguments.xs), (wanted.ys, wanted.last))
 
 
@@ -152,7 +151,7 @@ def test_where_there_are_no_steps_the_carry_stays(name):
     problem, cell = problems.make(name), cell_of(name)
     with jax.enable_x64(True):
         arrays, xs, carry = jax.tree.map(jnp.asarray, problem.arguments)
-        unrolled = quick.jit(lambda arrays: unroll(cell, weights_of(cell, arrays), xs[:, :0], carry=carry))
+        unrolled = jax.jit(lambda arrays: unroll(cell, weights_of(cell, arrays), xs[:, :0], carry=carry))
         ys, last = unrolled(arrays)
     assert ys.shape == (BATCH, 0, cell.widths(HIDDEN)[0])
     same(last, problem.arguments.carry)
@@ -241,7 +240,7 @@ def test_results_and_gradients_are_those_of_flax_with_the_same_weights(name):
         return problem.loss(jnp.stack(ys, axis=1), last), (jnp.stack(ys, axis=1), last)
 
     with jax.enable_x64(True):
-        gradients, (ys, last) = quick.jit(jax.grad(loss, has_aux=True))(problem.arguments)
+        gradients, (ys, last) = jax.jit(jax.grad(loss, has_aux=True))(problem.arguments)
     actual = solve(name, problem, masked=False, reverse=False)
     pairs = (actual.ys, ys), (actual.last, last), (actual.gradients, gradients)
     for kept_rows, wanted in pairs:

@@ -10,7 +10,6 @@ import pytest
 from research.cells.cell import Weights
 from research.cells.initializers import InitOptions, InitScheme
 from research.recurrence.unroll import remat_block, unroll
-from tests import quick
 from tests.cells.cases import cell_of
 from tests.recurrence import problem as problems
 from tests.recurrence.problem import BATCH, BLOCK, HIDDEN, LENGTHS, STEPS, Arguments, Problem, solve, weights_of
@@ -52,7 +51,7 @@ def test_with_remat_10_000_steps_take_an_eighth_of_the_memory(inputs):
         shapes = {name: x.shape for name, x in arrays.items()} | {"w": (inputs, arrays["w"].shape[1])}
         arguments = {name: jax.ShapeDtypeStruct(shape, jnp.float32) for name, shape in shapes.items()}
         xs = jax.ShapeDtypeStruct((4, 10_000, inputs), jnp.float32)
-        analysis = quick.jit(jax.grad(total, argnums=(0, 1))).lower(arguments, xs).compile().memory_analysis()
+        analysis = jax.jit(jax.grad(total, argnums=(0, 1))).lower(arguments, xs).compile().memory_analysis()
         assert analysis is not None
         return analysis.temp_size_in_bytes
 
@@ -79,7 +78,7 @@ def truncated_by_hand(name: str, problem: Problem, arguments: Arguments, row: in
 def test_truncated_gradients_are_those_of_pieces_that_pass_on_the_carry_without_its_gradient(name, reverse):
     problem = problems.make(name)
 
-    @quick.jit
+    @jax.jit
     def by_hand(problem):
         def total(arguments):
             actual = [truncated_by_hand(name, problem, arguments, row, reverse) for row in range(BATCH)]
@@ -128,7 +127,7 @@ def noise(name: str):
 def test_with_dropout_and_zoneout_the_backward_pass_is_that_of_the_plain_scan(name, reverse, options):
     problem, cell = problems.make(name), cell_of(name)
 
-    @quick.jit
+    @jax.jit
     def gradients(problem, noise):
         mask, hold = noise
 
@@ -152,7 +151,7 @@ def test_with_dropout_and_zoneout_the_backward_pass_is_that_of_the_plain_scan(na
 def test_zoneout_of_1_keeps_the_state_and_zoneout_of_0_changes_nothing():
     problem, cell = problems.make("lstm"), cell_of("lstm")
 
-    @quick.jit
+    @jax.jit
     def run(arguments):
         def held(share):
             hold = None if share is None else (jnp.full((1, 1, 1), share),) * len(arguments.carry)
@@ -189,9 +188,9 @@ def test_bfloat16_rounds_factors_and_nothing_else(name):
     rng = np.random.default_rng(0)
     xs, share = (jnp.asarray(rng.normal(size=(8, steps, width)), jnp.float32) for width in (16, hidden_size))
     scheme = InitScheme.of(InitOptions())
-    arrays = quick.jit(lambda: Weights(cell, 16, hidden_size, scheme, jax.random.key(0), length=steps).arrays())()
+    arrays = jax.jit(lambda: Weights(cell, 16, hidden_size, scheme, jax.random.key(0), length=steps).arrays())()
 
-    @functools.partial(quick.jit, static_argnums=1)
+    @functools.partial(jax.jit, static_argnums=1)
     def run(arrays, compute_dtype):
         def total(arrays, xs):
             ys, last = unroll(cell, weights_of(cell, arrays), xs, compute_dtype=compute_dtype)

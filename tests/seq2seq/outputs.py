@@ -16,7 +16,6 @@ from research.seq2seq.decoder import Decoder
 from research.seq2seq.decoding import Beam, Hypotheses
 from research.seq2seq.encoder import Memory
 from research.seq2seq.model import Seq2seq
-from tests import quick
 from tests.seq2seq import models
 from tests.seq2seq.models import LETTERS, SOURCE, SOURCE_LENGTHS, altered
 
@@ -80,7 +79,7 @@ class Table:
         )
         batch, count = len(memory.states), len(previous)
 
-        @quick.jit
+        @jax.jit
         def run(memory):
             repeated = jax.tree.map(lambda x: jnp.repeat(x, count, axis=0), memory)
             logits, weights = decoder(repeated, jnp.tile(previous, (batch, 1)), None)

@@ -14,7 +14,6 @@ from research.recurrence.dropout import Rates
 from research.seq2seq.decoder import NO_NOISE, Decoder
 from research.seq2seq.encoder import Memory
 from research.seq2seq.teacher_forcing import previous_tokens
-from tests import quick
 from tests.seq2seq import models
 from tests.seq2seq.models import (
     ALIKE,
@@ -65,7 +64,7 @@ def test_all_positions_at_once_give_what_single_steps_give(cell, way, options):
     model = models.model(cell, WAYS[way], **options)
     decoder, batch = decoder_of(model), models.batch()
 
-    @quick.jit
+    @jax.jit
     def both(batch):
         memory, previous = encoded(model, batch), previous_tokens(batch.targets)
         return decoder(memory, previous, None), stepwise(decoder, memory, previous)
@@ -86,7 +85,7 @@ def test_with_all_structure_and_noise_single_steps_give_what_all_positions_at_on
     decoder, batch = decoder_of(model), models.batch()
     rate = jnp.asarray(0.3)
 
-    @quick.jit
+    @jax.jit
     def both(batch, key):
         memory, previous = encoded(model, batch), previous_tokens(batch.targets)
         noise = decoder.noise(Rates(*[rate] * 6), key, BATCH, TARGET, SOURCE)
@@ -101,12 +100,12 @@ def test_with_all_structure_and_noise_single_steps_give_what_all_positions_at_on
 @ways
 def test_a_position_depends_on_the_tokens_fed_so_far_and_on_no_later_one(way):
     model, batch = models.model("gru", WAYS[way]), models.batch()
-    decoder, memory = decoder_of(model), quick.jit(encoded, static_argnums=0)(model, batch)
+    decoder, memory = decoder_of(model), jax.jit(encoded, static_argnums=0)(model, batch)
     previous = jnp.tile(
         jnp.arange(TARGET, dtype=jnp.int32)[None, :], (BATCH, 1)
     )  # row v of the table is fed at v alone
 
-    @quick.jit
+    @jax.jit
     def jacobian(table):
         def logits(table):
             changed = altered(decoder, table, "embed", "embedding")
@@ -122,9 +121,9 @@ def test_a_position_depends_on_the_tokens_fed_so_far_and_on_no_later_one(way):
 @pytest.mark.parametrize("attention", ["none", "context", "input", "additive", "local_p"])
 def test_without_attention_the_source_is_seen_through_the_last_state_alone(attention):
     model, batch = models.model("lstm", attention), models.batch()
-    decoder, memory = decoder_of(model), quick.jit(encoded, static_argnums=0)(model, batch)
+    decoder, memory = decoder_of(model), jax.jit(encoded, static_argnums=0)(model, batch)
 
-    @quick.jit
+    @jax.jit
     def gradient(states, carries, last):
         def loss(states, carries, last):
             seen = dataclasses.replace(memory, states=states, carries=carries, last=last)
@@ -148,8 +147,8 @@ def test_a_context_before_the_recurrence_enters_it_and_input_feeding_brings_back
     kind = models.attention("dot", placement="before", input_feeding=True)
     model = models.build(TOKENS, "rnn", kind, num_layers=layers, residual=layers > 1)
     decoder = decoder_of(model)
-    logits = quick.jit(lambda: decoder(encoded(model, batch), previous_tokens(batch.targets), None)[0])()
-    memory = jax.device_get(quick.jit(lambda: encoded(model, batch))())
+    logits = jax.jit(lambda: decoder(encoded(model, batch), previous_tokens(batch.targets), None)[0])()
+    memory = jax.device_get(jax.jit(lambda: encoded(model, batch))())
     arrays = [[np.asarray(x) for x in (layer.w[...], layer.u[...], layer.b[...])] for (layer,) in decoder.stack.layers]
     combine, vocabulary = decoder.combine, decoder.vocabulary
     assert vocabulary is not None and combine.bias is not None and vocabulary.bias is not None
@@ -182,9 +181,9 @@ WAITING = {
 @pytest.mark.parametrize(("way", "lengths"), [("before", (1, 4)), (LOCATION, (-1,))])
 def test_checkpoints_of_a_decoder_that_waits_change_no_number(way, lengths):
     batch = models.batch()
-    memory = quick.jit(encoded, static_argnums=0)(models.model("gru", WAITING[way]), batch)
+    memory = jax.jit(encoded, static_argnums=0)(models.model("gru", WAITING[way]), batch)
 
-    @functools.partial(quick.jit, static_argnums=0)
+    @functools.partial(jax.jit, static_argnums=0)
     def gradients(every):
         model = models.model("gru", WAITING[way], **({"remat_every": every} if every else {}))
         graphdef, weights = nnx.split(decoder_of(model))
@@ -206,12 +205,12 @@ def test_checkpoints_of_a_decoder_that_waits_change_no_number(way, lengths):
 @pytest.mark.parametrize("way", WAITING)
 def test_the_gradient_of_a_decoder_that_waits_ends_where_it_is_truncated(way):
     model, batch = models.model("gru", WAITING[way], tbptt_steps=3), models.batch()
-    memory = quick.jit(encoded, static_argnums=0)(model, batch)
+    memory = jax.jit(encoded, static_argnums=0)(model, batch)
     previous = jnp.tile(
         jnp.arange(TARGET, dtype=jnp.int32)[None, :], (BATCH, 1)
     )  # row v of the table is fed at v alone
 
-    @quick.jit
+    @jax.jit
     def jacobian(table):
         def logits(table):
             changed = altered(decoder_of(model), table, "embed", "embedding")
@@ -224,7 +223,7 @@ def test_the_gradient_of_a_decoder_that_waits_ends_where_it_is_truncated(way):
     within = np.tril(np.ones((TARGET, TARGET), bool)) & (block[:, None] == block[None, :])
     np.testing.assert_array_equal(np.asarray(reads)[:, :TARGET] > 0, within)
     whole = decoder_of(models.model("gru", WAITING[way]))
-    wanted = quick.jit(lambda: jnp.sum(jnp.square(whole(memory, previous, None)[0]), axis=(0, 2)))()
+    wanted = jax.jit(lambda: jnp.sum(jnp.square(whole(memory, previous, None)[0]), axis=(0, 2)))()
     np.testing.assert_allclose(values, wanted, rtol=1e-12)
 
 
@@ -234,7 +233,7 @@ def test_sources_without_a_step_are_as_sources_of_length_0(attention):
     none = jnp.zeros(BATCH, jnp.int32)
     empty = dataclasses.replace(batch, inputs=batch.inputs[:, :0], input_lengths=none)
     actual, wanted = (
-        quick.jit(model.predict)(example) for example in (empty, dataclasses.replace(batch, input_lengths=none))
+        jax.jit(model.predict)(example) for example in (empty, dataclasses.replace(batch, input_lengths=none))
     )
     jax.tree.map(lambda x, y: np.testing.assert_allclose(x, y, rtol=0, atol=1e-13), actual, wanted)
 
@@ -246,7 +245,7 @@ def test_a_tied_vocabulary_is_the_embedding():
     sizes = [sum(x.size for x in jax.tree.leaves(nnx.state(example, nnx.Param))) for example in (model, plain)]
     assert sizes[1] - sizes[0] == FEATURES * PHONEMES
 
-    @quick.jit
+    @jax.jit
     def run():
         memory, previous = encoded(model, batch), previous_tokens(batch.targets)
         hidden, _ = decoder.stack(decoder.embed(previous), decoder.start(memory).carries)
@@ -259,8 +258,8 @@ def test_a_tied_vocabulary_is_the_embedding():
 
 def test_the_state_of_other_rows_shares_the_source():
     batch, model = models.batch(), models.model("lstm", models.attention("location", input_feeding=True))
-    decoder, memory = decoder_of(model), quick.jit(encoded, static_argnums=0)(model, batch)
-    state = quick.jit(lambda: decoder.step(memory, decoder.start(memory), jnp.arange(BATCH, dtype=jnp.int32))[2])()
+    decoder, memory = decoder_of(model), jax.jit(encoded, static_argnums=0)(model, batch)
+    state = jax.jit(lambda: decoder.step(memory, decoder.start(memory), jnp.arange(BATCH, dtype=jnp.int32))[2])()
     taken = state.take(jnp.array([2, 2, 0, 1]))
     assert taken.source is state.source and taken.trace is not None and state.trace is not None
     np.testing.assert_array_equal(taken.trace.total, state.trace.total[np.array([2, 2, 0, 1])])
@@ -276,7 +275,7 @@ def test_a_memory_of_the_decoders_width_is_its_first_state_and_another_passes_a_
     for bidirectional in (False, True):
         cell, options = LSTM(projection_size=projection), {"num_layers": 2, "skip_connections": True}
         model = models.build(TOKENS, cell, bidirectional=bidirectional, **options)
-        memory, decoder = quick.jit(encoded, static_argnums=0)(model, batch), decoder_of(model)
+        memory, decoder = jax.jit(encoded, static_argnums=0)(model, batch), decoder_of(model)
         actual, expected = jax.tree.leaves(decoder.start(memory).carries), jax.tree.leaves(memory.carries)
         assert len(decoder.bridges) == (len(expected) if bidirectional else 0)
         if bidirectional:
@@ -290,5 +289,5 @@ def test_the_readout_size_is_an_option():
     decoder, batch = decoder_of(model), models.batch()
     assert decoder.combine.out_features == 9 and decoder.vocabulary is not None
     assert decoder.vocabulary.kernel[...].shape == (9, PHONEMES)
-    logits, _ = quick.jit(lambda: decoder(encoded(model, batch), previous_tokens(batch.targets), None))()
+    logits, _ = jax.jit(lambda: decoder(encoded(model, batch), previous_tokens(batch.targets), None))()
     assert logits.shape == (BATCH, TARGET, PHONEMES)

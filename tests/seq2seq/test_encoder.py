@@ -16,7 +16,6 @@ from research.recurrence.stack import Stack
 from research.recurrence.unroll import unroll
 from research.seq2seq.encoder import Encoder, Memory
 from research.seq2seq.model_options import ModelOptions
-from tests import quick
 from tests.seq2seq import models
 from tests.seq2seq.encoders import FEATURES, INPUTS, KINDS, LENGTHS, STEPS, H, close, inputs, kinds, variant
 
@@ -62,14 +61,14 @@ def by_hand(module: Encoder, xs, lengths, probe=None, noise: StackNoise | None =
 
 def test_layers_read_the_layer_below_and_directions_are_put_side_by_side():
     module, (xs, lengths) = encoder(), inputs()
-    actual, wanted = quick.jit(lambda: (module(xs, lengths), by_hand(module, xs, lengths)))()
+    actual, wanted = jax.jit(lambda: (module(xs, lengths), by_hand(module, xs, lengths)))()
     assert actual.states.shape == (4, STEPS, 2 * H) and module.stack.output_size == 2 * H
     close(actual, wanted)
 
 
 def test_in_one_direction_the_memory_ends_with_the_last_hidden_state():
     module, (xs, lengths) = encoder(layers=1, bidirectional=False), inputs()
-    memory = jax.device_get(quick.jit(lambda: module(xs, lengths))())
+    memory = jax.device_get(jax.jit(lambda: module(xs, lengths))())
     assert memory.states.shape == (4, STEPS, H) == (4, STEPS, module.stack.output_size)
     for row, length in enumerate(LENGTHS):
         last = memory.states[row, length - 1] if length else np.zeros(H)
@@ -81,7 +80,7 @@ def test_the_probe_reads_the_forward_direction_of_the_top_layer():
     share = jnp.asarray(np.random.default_rng(1).normal(size=(4, STEPS, 2 * H)))
     encoders = ((lambda probe: module(xs, lengths, probe)), (lambda probe: by_hand(module, xs, lengths, probe)))
 
-    @quick.jit
+    @jax.jit
     def gradients():
         return [jax.grad(lambda probe, e=e: jnp.sum(e(probe).states * share))(jnp.zeros((STEPS, 2))) for e in encoders]
 
@@ -96,7 +95,7 @@ def test_tokens_are_embedded():
     assert module.embed is not None
     embedded, (layer,) = module.embed.embedding[...][tokens.inputs], module.stack.layers
 
-    @quick.jit
+    @jax.jit
     def both():
         states = [
             unroll(module.stack.cell, weights, embedded, lengths=tokens.input_lengths, reverse=reverse)[0]
@@ -112,7 +111,7 @@ def test_what_a_head_reads_is_the_state_at_the_step_that_each_direction_reads_la
     options = {"num_layers": 2, "residual": True, "layer_norm": True}
     model = models.build(FEATURES, "gru", bidirectional=bidirectional, skip_connections=skip, **options)
     module, (xs, lengths) = model.encoder, inputs()
-    memory = jax.device_get(quick.jit(lambda: module(xs, lengths))())
+    memory = jax.device_get(jax.jit(lambda: module(xs, lengths))())
     width = (2 if skip else 1) * (2 if bidirectional else 1) * H
     assert memory.states.shape == (4, STEPS, width) and memory.last.shape == (4, width)
     blocks = np.arange(width) // H
@@ -128,7 +127,7 @@ def test_a_learned_initial_state_is_where_the_first_step_starts_from_and_starts_
     xs, lengths = inputs()
     (parts,) = module.stack.initial
     carry = tuple(jnp.tile(part[...][None, :], (4, 1)) for part in parts)
-    actual, wanted = quick.jit(lambda: (module(xs, lengths), by_hand_one_layer(module, xs, lengths, carry)))()
+    actual, wanted = jax.jit(lambda: (module(xs, lengths), by_hand_one_layer(module, xs, lengths, carry)))()
     close(actual, wanted)
     for part, last in zip(carry, actual.carries[0], strict=True):
         close(last[LENGTHS.index(0)], part[0])
@@ -178,7 +177,7 @@ def test_an_encoder_that_shortens_the_source_is_layers_and_what_stands_between_t
         return LayerNoise(output=jnp.asarray(2.0 * (rng.random((4, widths.parts[0])) < 0.5)), hold=hold)
 
     noise = StackNoise(tuple(layer() for _ in range(widths.num_layers))) if noisy else None
-    actual, wanted = quick.jit(lambda: (module(xs, lengths, noise=noise), by_hand(module, xs, lengths, noise=noise)))()
+    actual, wanted = jax.jit(lambda: (module(xs, lengths, noise=noise), by_hand(module, xs, lengths, noise=noise)))()
     factor = options.get("subsampling_factor", 2) ** (1 if kind == "convolution" else widths.num_layers - 1)
     np.testing.assert_array_equal(actual.lengths, [-(-length // factor) for length in LENGTHS])
     assert actual.states.shape == (4, -(-STEPS // factor), module.stack.output_size) and np.any(
@@ -197,7 +196,7 @@ def flipped(xs: Any, lengths: Any) -> Any:
 
 def test_to_read_the_source_from_its_end_is_to_read_it_flipped_and_states_keep_the_order_of_the_source():
     (backward, forward), (xs, lengths) = (variant("none", way, "gru") for way in ("reverse", "forward")), inputs()
-    encode = quick.jit(lambda xs: (backward(xs, lengths), forward(flipped_xs, lengths)))
+    encode = jax.jit(lambda xs: (backward(xs, lengths), forward(flipped_xs, lengths)))
     flipped_xs = flipped(xs, LENGTHS)
     actual, wanted = encode(xs)
     close(actual.states, flipped(wanted.states, LENGTHS))
@@ -209,7 +208,7 @@ def test_the_profile_of_a_source_that_is_read_from_its_end_is_in_the_order_of_re
     (backward, forward), (xs, _) = (variant("none", way, "gru") for way in ("reverse", "forward")), inputs()
     probe = jnp.zeros((STEPS, 1))
 
-    @quick.jit
+    @jax.jit
     def profiles():
         cases = (backward, xs), (forward, xs[:, ::-1])
         return [jax.grad(lambda p, e=e, x=x: jnp.sum(jnp.sin(e(x, None, p).last)))(probe) for e, x in cases]
@@ -221,7 +220,7 @@ def test_the_profile_of_a_source_that_is_read_from_its_end_is_in_the_order_of_re
 
 @kinds
 def test_a_source_shorter_than_a_group_is_one_state(kind):
-    memory = quick.jit(lambda xs: variant(kind, "both", subsampling_factor=5 if kind != "none" else 2)(xs, None))(
+    memory = jax.jit(lambda xs: variant(kind, "both", subsampling_factor=5 if kind != "none" else 2)(xs, None))(
         inputs()[0][:, :1]
     )
     assert memory.states.shape[:2] == (4, 1) and memory.lengths is None
@@ -230,7 +229,7 @@ def test_a_source_shorter_than_a_group_is_one_state(kind):
 
 def test_where_states_are_shortened_and_added_to_an_empty_sequence_ends_with_the_sum_of_the_initial_states():
     module, (xs, lengths) = variant("mean", "both", initial_state="learned"), inputs()
-    memory = quick.jit(lambda: module(xs, lengths))()
+    memory = jax.jit(lambda: module(xs, lengths))()
     (first,), (second,) = module.stack.initial
     close(memory.last[LENGTHS.index(0)], first[...] + second[...])
 
@@ -241,7 +240,7 @@ def test_dropout_of_embeddings_comes_before_the_convolution():
     mask = jnp.asarray(2.0 * (np.random.default_rng(0).random((4, H)) < 0.5))
     noise, embedded = StackNoise((LayerNoise(),), mask), module.embed.embedding[...][tokens.inputs]
 
-    @quick.jit
+    @jax.jit
     def both():
         wanted = by_hand(module, embedded * mask[:, None, :], tokens.input_lengths)
         return module(tokens.inputs, tokens.input_lengths, noise=noise), wanted
@@ -261,10 +260,10 @@ def test_checkpoints_change_nothing_and_truncation_only_gradients(kind):
     actual = []
     for option in ("remat_every", "tbptt_steps"):
         module, (xs, lengths) = variant(kind, "both", **{option: 1}), inputs()
-        gradient = quick.jit(jax.value_and_grad(lambda xs, e=module, n=lengths: jnp.sum(jnp.sin(e(xs, n).states))))(xs)
+        gradient = jax.jit(jax.value_and_grad(lambda xs, e=module, n=lengths: jnp.sum(jnp.sin(e(xs, n).states))))(xs)
         actual.append(gradient)
     module, (xs, lengths) = variant(kind, "both"), inputs()
-    wanted = quick.jit(jax.value_and_grad(lambda xs: jnp.sum(jnp.sin(module(xs, lengths).states))))(xs)
+    wanted = jax.jit(jax.value_and_grad(lambda xs: jnp.sum(jnp.sin(module(xs, lengths).states))))(xs)
     close(actual[0], wanted)
     close(actual[1][0], wanted[0])
     assert not np.allclose(actual[1][1], wanted[1])
@@ -275,7 +274,7 @@ def test_in_bfloat16_the_layers_products_are_rounded_and_the_convolution_is_not(
     exact, rounded = (variant("convolution", "both", compute_dtype=dtype) for dtype in ("float32", "bfloat16"))
     single = [nnx.split(module) for module in (exact, rounded)]
 
-    @quick.jit
+    @jax.jit
     def encode(xs):
         encoders = [
             nnx.merge(graph, jax.tree.map(lambda x: x.astype(jnp.float32), weights)) for graph, weights in single
@@ -298,7 +297,7 @@ def test_a_decoder_neither_shortens_nor_reverses_its_targets():
 def test_the_gradient_of_a_loss_reaches_the_embeddings_of_the_source(kind):
     graphdef, weights = nnx.split(models.build(models.TOKENS, "rnn", "additive", **{"num_layers": 2, **KINDS[kind]}))
 
-    @quick.jit
+    @jax.jit
     def solve(weights):
         def loss(weights):
             return nnx.merge(graphdef, weights).loss(models.batch(), jax.random.key(0))[0]

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from tests import quick
 from tests.seq2seq.encoders import INPUTS, LENGTHS, STEPS, close, inputs, variant
 
 CASES = [
@@ -46,7 +45,7 @@ def solver(kind: str, way: str):
         (d_weights, d_xs), memory = jax.grad(total, argnums=(0, 1), has_aux=True)(weights, xs)
         return Solution(memory, d_xs, d_weights)
 
-    return quick.jit(solution)
+    return jax.jit(solution)
 
 
 @cases
@@ -91,7 +90,7 @@ def test_a_state_depends_on_what_has_been_read_alone_and_on_all_of_it(kind, way)
     encoder, steps, factor = variant(kind, way), 7, 1 if kind == "none" else 2
     xs = jnp.asarray(np.random.default_rng(3).normal(size=(1, steps, INPUTS)))
 
-    @quick.jit
+    @jax.jit
     def states_and_slopes(xs):
         def states(xs):
             return encoder(xs, None).states[0]

@@ -20,7 +20,6 @@ from research.seq2seq.heads import Score, valid_tokens
 from research.seq2seq.model import Seq2seq
 from research.seq2seq.step_options import StepOptions
 from research.seq2seq.teacher_forcing import decoder_inputs
-from tests import quick
 from tests.seq2seq import models
 from tests.seq2seq.models import ALIKE, BATCH, SOURCE, SOURCE_LENGTHS, TARGET, TARGET_LENGTHS, WAYS
 
@@ -67,7 +66,7 @@ def test_neither_what_comes_later_nor_padding_nor_neighbors_matter(encoder, way)
     model = model_of(encoder, way)
     graphdef, weights = nnx.split(model)
 
-    @quick.jit
+    @jax.jit
     def run(batch, used, ratio, whole, sampled):
         """Return scores, decoder inputs, weights and gradients of the used sequences, and predictions."""
         conditions = StepOptions(ratio, whole)

@@ -18,7 +18,6 @@ from research.seq2seq.model import Seq2seq
 from research.seq2seq.options import ModelOptions, Seq2seqOptions
 from research.seq2seq.step_options import StepOptions
 from research.seq2seq.teacher_forcing import previous_tokens
-from tests import quick
 from tests.seq2seq import models
 from tests.seq2seq.models import BATCH, SOURCE, SOURCE_LENGTHS, TARGET, TARGET_LENGTHS, TOKENS, decoder_of, encoded
 
@@ -35,7 +34,7 @@ def tokens():
     with jax.enable_x64(True):
         model = models.model("gru", "additive")
 
-    @quick.jit
+    @jax.jit
     def run(batch):
         memory, decoder = encoded(model, batch), decoder_of(model)
         logits, _ = decoder(memory, previous_tokens(batch.targets), batch.target_lengths)
@@ -79,7 +78,7 @@ def test_with_all_structure_and_noise_loss_errors_and_gradients_do_not_depend_on
     graphdef, state = nnx.split(models.model("lstm", "dot", num_layers=2, **STRUCTURE), nnx.Param)
     rates = Rates(*[jnp.asarray(0.3)] * 6)
 
-    @quick.jit
+    @jax.jit
     def run(state, batch):
         def loss(state):
             return nnx.merge(graphdef, state).loss(batch, jax.random.key(0), StepOptions(rates=rates))
@@ -96,7 +95,7 @@ def test_with_all_structure_and_noise_loss_errors_and_gradients_do_not_depend_on
 def test_at_ratio_0_the_loss_is_that_of_the_tokens_which_the_model_feeds_itself():
     model, batch = models.model("gru", "additive"), models.batch()
 
-    @quick.jit
+    @jax.jit
     def run(ratio):
         memory, decoder = encoded(model, batch), decoder_of(model)
         state, previous, losses = decoder.start(memory), previous_tokens(batch.targets)[:, 0], []
@@ -126,7 +125,7 @@ def test_a_class_or_a_value_is_read_from_the_last_state(target):
     head = model.head
     assert isinstance(head, LinearHead) and head.linear.bias is not None
 
-    @quick.jit
+    @jax.jit
     def run(batch):
         last = encoded(model, batch).carries[-1][0]
         return last, model.predict(batch), model.loss(batch, jax.random.key(0))
@@ -169,7 +168,7 @@ def test_a_label_is_read_from_the_state_at_its_step():
     head = model.head
     assert isinstance(head, LinearHead) and head.linear.bias is not None
 
-    @quick.jit
+    @jax.jit
     def run(batch):
         return encoded(model, batch).states, model.predict(batch), model.loss(batch, jax.random.key(0))
 
@@ -191,7 +190,7 @@ def test_a_label_is_read_from_the_state_at_its_step():
 def test_a_label_depends_on_no_later_step():
     model, batch = labeller(), labelled()
 
-    @quick.jit
+    @jax.jit
     def run(inputs, step):
         def logits(inputs):
             memory = model.encoder(inputs, batch.input_lengths)
@@ -216,7 +215,7 @@ def test_loss_and_gradients_of_labels_do_not_depend_on_padding():
     )
     graphdef, state = nnx.split(labeller(bidirectional=True), nnx.Param)
 
-    @quick.jit
+    @jax.jit
     def run(state, batch):
         def loss(state):
             return nnx.merge(graphdef, state).loss(batch, jax.random.key(0))
@@ -233,7 +232,7 @@ def test_the_parts_of_a_batch_add_up_to_the_whole(ratio):
     batch = models.batch()
     graphdef, state = nnx.split(models.model("gru", "additive"), nnx.Param)
 
-    @quick.jit
+    @jax.jit
     def run(state):
         def loss(state, shard):
             return nnx.merge(graphdef, state).loss(
@@ -252,7 +251,7 @@ def test_the_parts_of_a_batch_add_up_to_the_whole(ratio):
 def test_a_batch_without_a_token_has_no_loss_and_no_error():
     batch = dataclasses.replace(models.batch(), target_lengths=jnp.zeros(BATCH, jnp.int32))
     model = models.model("gru", "none")
-    assert quick.jit(lambda: model.loss(batch, jax.random.key(0)))() == (0, (0, 0))
+    assert jax.jit(lambda: model.loss(batch, jax.random.key(0)))() == (0, (0, 0))
 
 
 def test_the_config_says_how_the_model_writes_and_whoever_asks_may_say_otherwise():
@@ -260,7 +259,7 @@ def test_the_config_says_how_the_model_writes_and_whoever_asks_may_say_otherwise
     batch = models.batch()
     model = models.build(TOKENS, "gru", "dot", decoding=decoding)
 
-    @quick.jit
+    @jax.jit
     def run(key):
         beams, predicted = model.decode(batch.inputs, batch.input_lengths), model.predict(batch)[1]
         sampled = model.decode(batch.inputs, batch.input_lengths, Sample().resolve(4), key=key)
@@ -275,7 +274,7 @@ def test_the_config_says_how_the_model_writes_and_whoever_asks_may_say_otherwise
 def test_the_alignment_is_that_of_the_predicted_tokens():
     model, batch = models.model("gru", "additive"), models.batch()
 
-    @quick.jit
+    @jax.jit
     def run():
         predicted = model.decode(batch.inputs, batch.input_lengths).tokens[:, 0]
         actual = model.alignment(batch.inputs, batch.input_lengths, predicted)

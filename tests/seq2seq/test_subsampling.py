@@ -12,7 +12,6 @@ from flax import nnx
 from research.seq2seq import subsampling
 from research.seq2seq.model_options import ModelOptions
 from research.seq2seq.subsampling import Convolution, Subsampling
-from tests import quick
 from tests.seq2seq import models
 
 INPUTS, STEPS, H = 3, 7, 4
@@ -56,7 +55,7 @@ def solver(kind: str, factor: int):
         (d_weights, d_xs), (ys, shorter) = jax.grad(total, argnums=(0, 1), has_aux=True)(weights, xs)
         return Solution(ys, shorter, d_xs, d_weights)
 
-    return quick.jit(solution)
+    return jax.jit(solution)
 
 
 def solve(kind: str, factor: int, xs: np.ndarray, lengths: Any = LENGTHS) -> Solution:
@@ -142,7 +141,7 @@ def test_a_group_sees_itself_alone_and_a_window_of_the_convolution_looks_back_an
     subsampler, steps = nnx.merge(graphdef, jax.tree.map(jnp.abs, weights)), 13
     rising = jnp.broadcast_to(jnp.arange(1.0, steps + 1)[None, :, None], (1, steps, INPUTS))
 
-    @quick.jit
+    @jax.jit
     def slopes(xs):
         return jax.jacrev(lambda xs: subsampler(xs, None)[0].sum(axis=(0, 2)))(xs)[:, 0].sum(axis=-1)
 
@@ -166,7 +165,7 @@ def test_the_convolution_has_layers_of_stride_2_or_one_layer_of_another_stride(f
 
 
 def test_the_states_of_the_convolution_keep_the_scale_of_its_inputs_at_the_start():
-    @quick.jit
+    @jax.jit
     def square(xs):
         return jnp.mean(jnp.square(Convolution(4, 64, 64, nnx.Rngs(params=jax.random.key(0)))(xs, None)[0]))
 

@@ -20,7 +20,6 @@ from research.seq2seq.teacher_forcing import (
     decoder_inputs,
     previous_tokens,
 )
-from tests import quick
 from tests.seq2seq import models
 from tests.seq2seq.models import BATCH, SOURCE, TARGET, TOKENS, altered, decoder_of, encoded
 
@@ -33,7 +32,7 @@ def feed():
     with jax.enable_x64(True):
         model = models.model(**MODEL)
 
-    @quick.jit
+    @jax.jit
     def run(batch, ratio, key):
         decoder, memory = decoder_of(model), encoded(model, batch)
         previous = decoder_inputs(decoder, memory, batch.targets, StepOptions(ratio), key)
@@ -67,7 +66,7 @@ def test_nothing_is_drawn_unless_the_ratio_is_below_1(ratio, steps, monkeypatch)
 
     monkeypatch.setattr(Decoder, "step", counted)
 
-    @quick.jit
+    @jax.jit
     def run(ratio):
         return decoder_inputs(
             decoder_of(model), encoded(model, batch), batch.targets, StepOptions(ratio), jax.random.key(0)
@@ -107,7 +106,7 @@ def test_between_each_input_is_the_true_token_or_the_prediction_from_the_inputs_
 def test_the_guesses_are_made_with_the_noise_that_the_loss_is_computed_with():
     model, batch, rate = models.model("lstm", "dot"), models.batch(), jnp.asarray(0.4)
 
-    @quick.jit
+    @jax.jit
     def run(batch, key):
         decoder, memory = decoder_of(model), encoded(model, batch)
         noise = decoder.noise(Rates(*[rate] * 6), key, BATCH, TARGET, SOURCE)
@@ -132,7 +131,7 @@ def test_the_draw_is_a_function_of_the_key(feed):
 def test_no_gradient_passes_through_the_tokens_that_are_drawn():
     model, batch = models.model(**MODEL), models.batch()
 
-    @quick.jit
+    @jax.jit
     def gradients(ratio, key):
         memory = encoded(model, batch)
         previous = decoder_inputs(decoder_of(model), memory, batch.targets, StepOptions(ratio), key)
@@ -162,7 +161,7 @@ def sampled_inputs(ratio: float, count: int = 50, unit: float = 0.0, feedback: F
     """Return, for `count` batches, the inputs from the second on, the true tokens, and the logits before them."""
     model = models.model(**MODEL)
 
-    @quick.jit
+    @jax.jit
     def run(batch, key):
         decoder, memory = decoder_of(model), encoded(model, batch)
         options = StepOptions(jnp.asarray(ratio), jnp.asarray(unit))
@@ -200,7 +199,7 @@ def test_draws_do_not_depend_on_how_the_batch_is_shared_or_padded(feedback):
     model, batch = models.model(**MODEL), models.batch()
     options = StepOptions(jnp.asarray(0.4), jnp.asarray(0.0))
 
-    @quick.jit
+    @jax.jit
     def run(batch, key):
         def of(shard):
             part = shard.rows(batch)
@@ -239,7 +238,7 @@ def test_the_options_decide_what_the_decoder_reads_in_training(changes, monkeypa
 
     monkeypatch.setattr(Decoder, "__call__", watched)
 
-    @quick.jit
+    @jax.jit
     def run():
         decoder, memory = decoder_of(model), encoded(model, batch)
         model.loss(batch, key, StepOptions(numbers.probability(jnp.asarray(0)), whole))

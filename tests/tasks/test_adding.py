@@ -6,7 +6,6 @@ import pytest
 from research.batch import Batch
 from research.errors import UserError
 from research.tasks import Adding, Multiplication
-from tests import quick
 from tests.tasks import synthetic_examples as drawn
 
 COUNT = 4000
@@ -14,7 +13,7 @@ COUNT = 4000
 
 def trained_on(length: int) -> Batch[np.ndarray]:
     task = Adding(length=length)
-    return jax.device_get(quick.jit(lambda step: task.batch(None, jax.random.key(0), step, COUNT, 0))(jnp.int32(7)))
+    return jax.device_get(jax.jit(lambda step: task.batch(None, jax.random.key(0), step, COUNT, 0))(jnp.int32(7)))
 
 
 def eval_examples(length: int) -> Batch[np.ndarray]:

@@ -13,7 +13,6 @@ from research.data.batching import MAX_PADDING
 from research.data.order import AUGMENT, ORDER, stream
 from research.data.streaming import Window
 from research.tasks.corpus_task import CorpusTask, sample, spread
-from tests import quick
 from tests.tasks.streams import COUNT, OnDevice, OnDisk, examples
 
 BATCH, MAX_STEPS = 4, 40
@@ -33,7 +32,7 @@ def program(task: CorpusTask):
         batches = [task.batch(data, key, step, BATCH, bucket) for bucket in range(task.buckets)]
         return task.bucket(key, step, BATCH), batches
 
-    return quick.jit(jax.vmap(at, in_axes=(None, None, 0)))
+    return jax.jit(jax.vmap(at, in_axes=(None, None, 0)))
 
 
 def windows(task: OnDisk, seed: int, steps: int) -> Window:
@@ -95,7 +94,7 @@ def test_an_epoch_visits_each_example_once_and_the_padding_is_what_it_says(task)
 
 def test_a_batch_is_a_pure_function_of_seed_and_step(task):
     first = batches(task, 12)
-    alone = quick.jit(lambda step: task.batch(jax.device_put(task.data), jax.random.key(0), step, BATCH, 0))
+    alone = jax.jit(lambda step: task.batch(jax.device_put(task.data), jax.random.key(0), step, BATCH, 0))
     width = task.prepared.train.buckets.widths[0]
     step = max(step for step, batch in enumerate(first) if shape(batch) == width)
     jax.tree.map(np.testing.assert_array_equal, jax.device_get(alone(jnp.int32(step))), first[step])

@@ -13,7 +13,6 @@ from research.errors import UserError
 from research.tasks import task as tasks
 from research.tasks.image_digits import ImageDigits
 from research.tasks.task import Split
-from tests import quick
 from tests.tasks.outputs import perfect
 
 GAP, COUNT = 6, 200
@@ -60,7 +59,7 @@ def taken_apart(strip: np.ndarray, count: int, known: dict[bytes, int]) -> list[
 @pytest.mark.parametrize("bucket", range(3))
 def test_a_batch_holds_strips_of_training_digits_with_their_names(bucket, task, digits):
     data = jax.device_put(task.data)
-    draw = quick.jit(lambda step: task.batch(data, jax.random.key(0), step, 32, bucket))
+    draw = jax.jit(lambda step: task.batch(data, jax.random.key(0), step, 32, bucket))
     seen, sizes = set(), set()
     for step in range(4):
         batch = jax.device_get(draw(jnp.int32(step)))
@@ -77,7 +76,7 @@ def test_a_batch_holds_strips_of_training_digits_with_their_names(bucket, task, 
 
 
 def test_all_numbers_of_digits_are_trained_on_equally_often(task):
-    draw = quick.jit(jax.vmap(lambda step: task.bucket(jax.random.key(0), step, 32)))
+    draw = jax.jit(jax.vmap(lambda step: task.bucket(jax.random.key(0), step, 32)))
     counts = np.bincount(draw(jnp.arange(3000)), minlength=3)
     assert len(counts) == task.buckets == 3 and np.all(np.abs(counts - 1000) < 110)
 
@@ -85,7 +84,7 @@ def test_all_numbers_of_digits_are_trained_on_equally_often(task):
 def test_distorted_digits_differ_among_themselves_and_keep_names_and_place(task):
     bent = ImageDigits(digits=3, gap=GAP, shift=2.0, scale=0.15, shear=0.3)
     plain, other = (
-        jax.device_get(quick.jit(lambda d, own=own: own.batch(d, jax.random.key(0), jnp.int32(0), 16, 2))(own.data))
+        jax.device_get(jax.jit(lambda d, own=own: own.batch(d, jax.random.key(0), jnp.int32(0), 16, 2))(own.data))
         for own in (task, bent)
     )
     np.testing.assert_array_equal(plain.targets, other.targets)
@@ -109,7 +108,7 @@ def test_the_share_of_padding_is_that_of_the_batches(task):
     data = jax.device_put(task.data)
     lengths = widths = 0
     for bucket in range(3):
-        batch = quick.jit(lambda b=bucket: task.batch(data, jax.random.key(1), jnp.int32(0), 512, b))()
+        batch = jax.jit(lambda b=bucket: task.batch(data, jax.random.key(1), jnp.int32(0), 512, b))()
         lengths += float(np.mean(batch.input_lengths))
         widths += batch.inputs.shape[1]
     assert task.padding == pytest.approx(1 - lengths / widths, abs=0.01)

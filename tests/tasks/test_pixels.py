@@ -7,7 +7,6 @@ from PIL import Image
 from research.data.corpora import mnist
 from research.tasks.pixels import PIXELS, Pixels
 from research.tasks.task import Predictions
-from tests import quick
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +28,7 @@ def test_a_batch_holds_images_of_the_training_split_scaled_to_one_with_their_dig
     images, labels = digits["train"]["images"], digits["train"]["labels"]
     known = {image.tobytes(): int(label) for image, label in zip(images, labels, strict=True)}
     data = jax.device_put(plain.data)
-    draw = quick.jit(lambda step: plain.batch(data, jax.random.key(0), step, 100, 0))
+    draw = jax.jit(lambda step: plain.batch(data, jax.random.key(0), step, 100, 0))
     seen = set()
     for step in range(35):  # one epoch
         batch = jax.device_get(draw(jnp.int32(step)))

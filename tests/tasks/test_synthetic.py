@@ -9,7 +9,6 @@ import pytest
 
 from research.batch import EOS, PAD
 from research.tasks.synthetic import DeviceDraws, HostDraws, end_with_eos, one_hot
-from tests import quick
 from tests.tasks.synthetic_examples import SMALL, examples
 
 cases = pytest.mark.parametrize("case", SMALL)
@@ -50,7 +49,7 @@ class Replayed(DeviceDraws):
 def test_of_the_same_draws_device_and_host_make_the_same_examples(case):
     task, count, draws = SMALL[case], 200, Recorded(3)
     host = task.examples(draws, count)
-    device = quick.jit(lambda: task.examples(Replayed(draws.record), count))()
+    device = jax.jit(lambda: task.examples(Replayed(draws.record), count))()
     assert jax.tree.structure(device) == jax.tree.structure(host)
     for made, wanted in zip(jax.tree.leaves(device), jax.tree.leaves(host), strict=True):
         assert isinstance(made, jax.Array) and made.dtype == wanted.dtype
@@ -85,7 +84,7 @@ def test_validation_and_test_are_drawn_from_seeds_of_their_own(case):
     assert np.any(np.any(np.asarray(test.batch.inputs != validation.batch.inputs)))
 
 
-@quick.jit
+@jax.jit
 def _drawn() -> tuple[Any, Any, Any]:
     draws = DeviceDraws(jax.random.key(0))
     bounds = jnp.arange(1, 5)[None, :]

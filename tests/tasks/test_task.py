@@ -15,7 +15,6 @@ from research.data.corpora.recordings import Recording
 from research.tasks import TASKS
 from research.tasks import task as tasks
 from research.tasks.task import Predictions, Task
-from tests import quick
 from tests.data.recordings import spoken
 
 SIZE = 16
@@ -63,7 +62,7 @@ def drawn(name: str, bucket: int):
     """Return the task's batches as a function of (seed, step), compiled once."""
     task = created(name)
     data = jax.device_put(task.data)
-    return quick.jit(lambda seed, step: task.batch(data, jax.random.key(seed), step, SIZE, bucket))
+    return jax.jit(lambda seed, step: task.batch(data, jax.random.key(seed), step, SIZE, bucket))
 
 
 def draw(name: str, seed: int, step: int, bucket: int = 0) -> Batch[np.ndarray]:

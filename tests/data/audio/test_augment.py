@@ -10,7 +10,6 @@ import pytest
 
 from research.data.audio import augment
 from research.data.audio.augment import SpeechOptions
-from tests import quick
 
 MELS = 20
 PLAIN = SpeechOptions(num_mels=MELS)
@@ -24,7 +23,7 @@ def log_mel() -> np.ndarray:
 
 @functools.cache
 def compiled(function, options: SpeechOptions):
-    return quick.jit(lambda x, n, key: function(x, n, key, options))
+    return jax.jit(lambda x, n, key: function(x, n, key, options))
 
 
 def applied(function, features, seed: int = 0, lengths=LENGTHS, **options):

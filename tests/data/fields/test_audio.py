@@ -17,7 +17,6 @@ from research.data.processor import Processor
 from research.data.tables.table import Table
 from research.errors import UserError
 from research.tasks.dataset import Dataset
-from tests import quick
 from tests.data.recordings import all_spoken, spoken
 
 TRAIN = all_spoken(["noon", "onoe", "eeno", "neon", "noone", "oneon", "neeno", "neeon"])  # of one bucket
@@ -42,7 +41,7 @@ def read(made: Dataset, steps: int) -> list[tuple[str, np.ndarray]]:
     """Text and features of what training reads."""
     results, key, data = [], jax.random.key(3), jax.device_put(made.data)
     assert made.buckets == 1
-    program = quick.jit(functools.partial(made.batch, batch_size=4, bucket=0))
+    program = jax.jit(functools.partial(made.batch, batch_size=4, bucket=0))
     for step in range(steps):
         batch = jax.device_get(program(data, key, jax.numpy.int32(step)))
         for features, length, target in zip(batch.inputs, batch.input_lengths, batch.targets, strict=True):

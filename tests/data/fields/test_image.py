@@ -7,7 +7,6 @@ import pytest
 from PIL import Image
 
 from research.data.fields.image import ImageInput
-from tests import quick
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (12, 16, 3), np.uint8)
 
@@ -32,7 +31,7 @@ def augmented(options: ImageInput, pixels: np.ndarray, count: int) -> np.ndarray
     """An image as a model reads it in so many examples of training, ink being 1."""
     field = options.image
     stored = jnp.asarray(np.repeat(options.stored(field, pixels)[None], count, axis=0))
-    steps, _ = quick.jit(lambda x: options.augment(field, x, jnp.full(count, 16), jax.random.key(0)))(stored)
+    steps, _ = jax.jit(lambda x: options.augment(field, x, jnp.full(count, 16), jax.random.key(0)))(stored)
     return field.unscan(np.asarray(steps), np)
 
 

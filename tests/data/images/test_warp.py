@@ -9,12 +9,11 @@ import pytest
 import scipy.ndimage
 
 from research.data.images.warp import WarpOptions, warp
-from tests import quick
 
 
 @functools.cache
 def program(options: WarpOptions):
-    return quick.jit(lambda images, seed: warp(images, jax.random.key(seed), options))
+    return jax.jit(lambda images, seed: warp(images, jax.random.key(seed), options))
 
 
 def distort(images: np.ndarray, seed: int = 0, **options: float) -> np.ndarray:

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from research.recurrence.kernels import additive
-from tests.quick import jit
 
 BATCH, QUERIES, KEYS, HIDDEN = 4, 7, 5, 3
 SIZE = KEYS * HIDDEN
@@ -37,7 +36,9 @@ def test_scores_and_gradients_are_those_of_the_formula_in_blocks_of_any_size(num
         actual, pull = jax.vjp(score, queries, keys, weight)
         return actual, pull(d_scores)
 
-    actual, expected = jit(lambda *arguments: (both(additive.scores, *arguments), both(plain, *arguments)))(*samples())
+    actual, expected = jax.jit(lambda *arguments: (both(additive.scores, *arguments), both(plain, *arguments)))(
+        *samples()
+    )
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-12), actual, expected)
 
 

@@ -17,7 +17,6 @@ from research.cells.linear import LinearCell
 from research.cells.lru import RADII
 from research.recurrence.kernels import associative
 from research.recurrence.unroll import step, unroll
-from tests import quick
 from tests.recurrence import problem as problems
 from tests.recurrence.problem import BATCH, HIDDEN, INPUTS, Arguments, solve, weights_of
 
@@ -66,7 +65,7 @@ def test_the_tree_gives_the_states_for_any_number_of_steps(steps, kind, reverse)
         rng.normal(size=shape) + (1j * rng.normal(size=shape) if kind == np.complex128 else 0) for shape in shapes
     )
     with jax.enable_x64(True):
-        actual = quick.jit(lambda a, b, first: associative.scan(a, b, first, None, None, reverse))(a, b, first)
+        actual = jax.jit(lambda a, b, first: associative.scan(a, b, first, None, None, reverse))(a, b, first)
     np.testing.assert_allclose(actual, states_one_by_one(a, b, first, reverse), rtol=1e-11)
 
 
@@ -138,7 +137,7 @@ def test_the_normalized_gates_of_the_minlstm_stay_numbers_where_both_are_shut_or
         return step(cell, weights_of(cell, arguments), jnp.ones((1, INPUTS)), (carry,))[0]
 
     np.testing.assert_allclose(h(arguments), 2, rtol=1e-6)  # f = i: the mean of the old and the new state
-    gradient = quick.jit(jax.grad(lambda arguments: jnp.sum(h(arguments))))(arguments)
+    gradient = jax.jit(jax.grad(lambda arguments: jnp.sum(h(arguments))))(arguments)
     assert all(np.all(np.isfinite(x)) for x in jax.tree.leaves(gradient))
 
 
@@ -151,7 +150,7 @@ def test_a_state_that_is_forgotten_at_every_step_leaves_numbers_over_a_long_time
         ys, _ = unroll(cell, weights_of(cell, arguments), xs)
         return jnp.sum(ys), ys
 
-    gradient, ys = quick.jit(jax.grad(loss, has_aux=True))(arguments)
+    gradient, ys = jax.jit(jax.grad(loss, has_aux=True))(arguments)
     np.testing.assert_allclose(ys, INPUTS, rtol=1e-6)
     assert all(np.all(np.isfinite(x)) for x in jax.tree.leaves(gradient))
 
@@ -170,6 +169,6 @@ def test_the_eigenvalues_of_the_lru_start_on_the_ring_and_its_states_have_the_si
     np.testing.assert_allclose(np.exp(initial["gamma_log"]), np.sqrt(1 - radius**2), rtol=1e-4)
     weights = weights_of(LRU(), initial | {"w": jnp.ones_like(initial["w"])})
     noise = jax.random.normal(jax.random.key(1), (16, steps, 1))
-    _, (_, re, im) = quick.jit(lambda noise: unroll(LRU(), weights, noise))(noise)
+    _, (_, re, im) = jax.jit(lambda noise: unroll(LRU(), weights, noise))(noise)
     power = np.mean(np.square(re) + np.square(im))
     assert power == pytest.approx(2, rel=0.1)  # of re and im, each driven by white noise of variance 1

@@ -7,7 +7,7 @@ import pytest
 
 from research.recurrence.kernels.backward import norm
 from research.recurrence.unroll import unroll
-from tests import quick
+from tests import production
 from tests.cells.cases import cell_of, each_case
 from tests.recurrence import problem as problems
 from tests.recurrence.problem import BATCH, BLOCK, HIDDEN, LENGTHS, STEPS, solve, weights_of
@@ -44,7 +44,7 @@ def test_forward_mode_and_second_derivatives_work_on_the_plain_scan(name):
         return jax.jvp(loss, (arguments,), (direction,))[1]
 
     with jax.enable_x64(True):
-        actual = quick.jit(lambda arguments: jax.jvp(forward, (arguments,), (direction,)))(problem.arguments)
+        actual = jax.jit(lambda arguments: jax.jvp(forward, (arguments,), (direction,)))(problem.arguments)
     curvature = (slope(1e-5) - slope(-1e-5)) / 2e-5
     assert jax.device_get(actual) == pytest.approx((slope(0), curvature), rel=1e-7)
 
@@ -55,7 +55,7 @@ def test_norms_survive_where_their_squares_would_not_in_single_precision(name):
     arrays, xs, carry = jax.tree.map(lambda x: jnp.asarray(x, jnp.float32), problem.arguments)
     shares = jax.tree.map(lambda x: jnp.asarray(x, jnp.float32), (problem.ys_share, problem.last_share))
 
-    @jax.jit  # as in training, where XLA may fuse the scale with other operations
+    @production.jit  # XLA may fuse the scale with other operations
     def norms(scale):
         def loss(probe):
             ys, last = unroll(cell, weights_of(cell, arrays), xs, carry=carry, probe=probe)
@@ -72,7 +72,7 @@ def test_norms_survive_where_their_squares_would_not_in_single_precision(name):
 @pytest.mark.parametrize("scale", [1e-37, 1e-30, 1.0, 1e30, 3e37])
 def test_a_norm_is_right_at_any_scale_that_holds_it(scale):
     x = np.random.default_rng(0).normal(size=(BATCH, HIDDEN)) * scale
-    assert jax.jit(norm)(jnp.asarray(x, jnp.float32)) == pytest.approx(np.linalg.norm(x), rel=1e-6)
+    assert production.jit(norm)(jnp.asarray(x, jnp.float32)) == pytest.approx(np.linalg.norm(x), rel=1e-6)
 
 
 def test_a_norm_of_zeros_is_zero_and_of_what_is_not_finite_is_not_finite():
@@ -108,7 +108,7 @@ def test_the_hand_written_backward_pass_can_be_differentiated_again(name):
 
     with jax.enable_x64(True):
         actual, wanted = (
-            quick.jit(jax.grad(lambda arguments, plain=plain: slope(arguments, plain)))(problem.arguments)
+            jax.jit(jax.grad(lambda arguments, plain=plain: slope(arguments, plain)))(problem.arguments)
             for plain in (False, True)
         )
         jax.tree.map(lambda x, y: np.testing.assert_allclose(x, y, rtol=0, atol=1e-11), actual, wanted)
@@ -125,7 +125,7 @@ def test_norms_of_each_sequence_add_up_to_those_of_the_batch_and_padding_has_non
             ys, last = unroll(cell, weights_of(cell, weights), xs, carry=carry, lengths=problem.lengths, probe=probe)
             return problem.loss(ys, last)
 
-        return quick.jit(jax.grad(loss))(jnp.zeros(shape))
+        return jax.jit(jax.grad(loss))(jnp.zeros(shape))
 
     with jax.enable_x64(True):
         problem = jax.tree.map(jnp.asarray, problem)

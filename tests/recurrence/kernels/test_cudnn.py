@@ -20,7 +20,6 @@ from research.errors import UserError
 from research.recurrence.kernels import cudnn
 from research.recurrence.stack import Stack, StackOptions
 from research.recurrence.unroll import kernel_of, unroll
-from tests import quick
 from tests.recurrence import problem
 from tests.recurrence.problem import HIDDEN, INPUTS, Arguments, Problem
 
@@ -77,7 +76,7 @@ def solved(layer: Layer, example: Problem, masked: bool, reverse: bool) -> Any:
         ys, last = layer(arguments, lengths, reverse)
         return example.loss(ys, last), (ys, last)
 
-    return jax.device_get(quick.jit(jax.grad(loss, has_aux=True))(example.arguments))
+    return jax.device_get(jax.jit(jax.grad(loss, has_aux=True))(example.arguments))
 
 
 def assert_close(first: Any, second: Any, tolerance: float) -> None:
@@ -132,8 +131,8 @@ def test_trials_that_are_batched_take_the_kernel_one_after_the_other():
         return jax.grad(lambda arguments: examples[0].loss(*by_kernel(arguments, lengths, False)))(arguments)
 
     with jax.enable_x64(True):
-        together = quick.jit(jax.vmap(gradient))(jax.tree.map(lambda *x: np.stack(x), *(e.arguments for e in examples)))
-        alone = [quick.jit(gradient)(example.arguments) for example in examples]
+        together = jax.jit(jax.vmap(gradient))(jax.tree.map(lambda *x: np.stack(x), *(e.arguments for e in examples)))
+        alone = [jax.jit(gradient)(example.arguments) for example in examples]
         assert_close(together, jax.tree.map(lambda *x: jnp.stack(x), *alone), 1e-12)
 
 
@@ -169,7 +168,7 @@ def test_a_stack_gives_the_same_gradients_with_either_backend():
 
         operations[backend] = str(jax.make_jaxpr(jax.grad(loss))(weights)).count(" rnn_bwd[")
         if backend != "auto":
-            gradients[backend] = jax.tree.leaves(quick.jit(jax.grad(loss))(weights))
+            gradients[backend] = jax.tree.leaves(jax.jit(jax.grad(loss))(weights))
     assert operations == {"scan": 0, "cudnn": 2, "auto": 2}  # the two directions
     assert_close(gradients["cudnn"], gradients["scan"], 1e-5)
     assert [kernel_of(LSTM(), backend) for backend in ("auto", "scan", "cudnn")] == ["cudnn", "scan", "cudnn"]

@@ -11,7 +11,6 @@ from flax import nnx
 from research.seq2seq.attention import ATTENTIONS, AttentionModule
 from research.seq2seq.attention.attention import Source, Trace, normalize_scores
 from research.seq2seq.encoder import Memory
-from tests import quick
 from tests.seq2seq.models import attention, filled
 
 FEATURES, MEMORY, SOURCE = 4, 6, 5
@@ -40,7 +39,7 @@ def source(module: AttentionModule, states, lengths) -> Source:
 
 
 def attend(module: AttentionModule, queries, states, lengths):
-    return quick.jit(lambda queries, states: module(queries, source(module, states, lengths)))(queries, states)
+    return jax.jit(lambda queries, states: module(queries, source(module, states, lengths)))(queries, states)
 
 
 def weight(layer: nnx.Linear) -> np.ndarray:
@@ -126,7 +125,7 @@ def test_without_a_shift_the_trace_changes_nothing(name):
     module.coverage[...] = jnp.zeros(FEATURES)
     queries, states, lengths = arrays()
 
-    @quick.jit
+    @jax.jit
     def run():
         seen = source(module, states, lengths)
         return module(queries, seen), module.scan(queries, seen)
@@ -141,7 +140,7 @@ def test_the_trace_is_the_last_weights_and_their_sum(name):
     module = create(name, coverage=True)
     queries, states, lengths = arrays()
 
-    @quick.jit
+    @jax.jit
     def run():
         seen = source(module, states, lengths)
         trace, actual = module.trace(seen), []
@@ -186,7 +185,7 @@ def test_padding_has_no_say_and_no_gradient(name):
     def loss(queries, states):
         return jnp.sum(module(queries, source(module, states, lengths))[0] * share)
 
-    run = quick.jit(jax.value_and_grad(loss, argnums=(0, 1)))
+    run = jax.jit(jax.value_and_grad(loss, argnums=(0, 1)))
     value, (d_queries, d_states) = run(queries, states)
     assert np.all(np.isfinite(d_queries)) and np.all(np.isfinite(d_states))
     assert np.all(np.asarray(d_states)[~VALID] == 0) and np.all(np.asarray(d_states)[VALID] != 0)
@@ -199,7 +198,7 @@ def test_dropped_weights_are_missed_by_the_context_and_come_back_whole(name):
     module, (queries, states, lengths) = create(name), arrays()
     kept = jnp.zeros((3, 2, module.num_heads, SOURCE)).at[..., 1].set(2.0)
 
-    @quick.jit
+    @jax.jit
     def run(states):
         seen = source(module, states, lengths)
         return module(queries, seen), module(queries, seen, kept)
@@ -216,7 +215,7 @@ def test_the_softmax_neither_overflows_nor_depends_on_a_shift():
     scores = jnp.array([[[[1.0, 2.0, 5e8]]]])
     valid = jnp.array([[[[True, True, False]]]])
     wanted = np.array([[[[1 / (1 + np.e), np.e / (1 + np.e), 0]]]])
-    run = quick.jit(normalize_scores)
+    run = jax.jit(normalize_scores)
     for shift in (0.0, 1000.0, -1000.0):
         np.testing.assert_allclose(run(scores + np.float32(shift), valid), wanted, atol=1e-12)
 
@@ -225,7 +224,7 @@ def test_an_empty_source_has_a_gradient_of_zero():
     nothing = jnp.zeros((1, 1, 1, 3), bool)
     for smoothing in (False, True):
         gradient = jax.grad(lambda scores, module=smoothing: jnp.sum(normalize_scores(scores, nothing, module) * 1e30))
-        assert np.all(np.asarray(quick.jit(gradient)(jnp.ones((1, 1, 2, 3)))) == 0)
+        assert np.all(np.asarray(jax.jit(gradient)(jnp.ones((1, 1, 2, 3)))) == 0)
 
 
 def test_a_score_that_is_not_a_number_is_not_hidden():

@@ -12,7 +12,6 @@ from research.seq2seq.decoder import Decoder
 from research.seq2seq.decoding import Beam
 from research.seq2seq.decoding.beam import MIN_COVERAGE
 from research.seq2seq.options import Seq2seqOptions
-from tests import quick
 from tests.seq2seq import models, outputs
 from tests.seq2seq.models import BATCH, decoder_of, encoded
 from tests.seq2seq.outputs import MOST, PENALTIES, VOCABULARY, Table, inclined
@@ -27,7 +26,7 @@ COVERED = {"coverage_penalty": 0.4}
 def prepared(kind: str, by: float = 1.5):
     """Return a decoder whose outputs differ in length, and a memory."""
     model = outputs.model(kind)
-    return inclined(decoder_of(model), EOS, by, 0.5), quick.jit(lambda: encoded(model, models.batch()))()
+    return inclined(decoder_of(model), EOS, by, 0.5), jax.jit(lambda: encoded(model, models.batch()))()
 
 
 @pytest.fixture(scope="module", params=["none", "dot"])
@@ -40,7 +39,7 @@ def known(request):
 
 def search_all(decoder: Decoder, memory, configs, most: int = MOST):
     """Return the result of each search, in one program."""
-    run = quick.jit(lambda memory: [config.resolve(most)(decoder, memory) for config in configs])
+    run = jax.jit(lambda memory: [config.resolve(most)(decoder, memory) for config in configs])
     return jax.device_get(run(memory))
 
 
@@ -96,7 +95,7 @@ def test_it_takes_the_steps_after_which_no_hypothesis_could_come_in_and_no_more(
 def test_a_coverage_penalty_is_refused_where_attention_has_no_weights(kind):
     model = models.model("gru", kind)
 
-    @quick.jit
+    @jax.jit
     def first_weights():
         decoder, memory = decoder_of(model), encoded(model, models.batch())
         return decoder.step(memory, decoder.start(memory), jnp.full(BATCH, EOS, jnp.int32))[1]

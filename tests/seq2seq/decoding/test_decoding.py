@@ -13,7 +13,6 @@ from research.errors import UserError
 from research.recurrence.dropout import Rates
 from research.seq2seq.decoder import NO_NOISE
 from research.seq2seq.decoding import Beam, Decoding, Greedy, Sample
-from tests import quick
 from tests.seq2seq import models, outputs
 from tests.seq2seq.models import BATCH, SOURCE_LENGTHS, altered, decoder_of, encoded
 from tests.seq2seq.outputs import inclined
@@ -31,7 +30,7 @@ def decoded(known, configs, noise=NO_NOISE):
     """Return the result of each search with this decoder and memory, in one program."""
     decoder, memory = known
 
-    @quick.jit
+    @jax.jit
     def run(memory, key):
         return [config.resolve(MOST)(decoder, memory, key, noise) for config in configs]
 
@@ -43,14 +42,14 @@ def talking():
     """Return a decoder that ends after some steps, and a memory."""
     with jax.enable_x64(True):
         model = models.model("lstm", "additive")
-        return inclined(decoder_of(model), EOS, 2.0), quick.jit(encoded, static_argnums=0)(model, models.batch())
+        return inclined(decoder_of(model), EOS, 2.0), jax.jit(encoded, static_argnums=0)(model, models.batch())
 
 
 @pytest.mark.parametrize("shift", [-9.0, 2.0, 99.0], ids=["nothing-ends", "one-by-one", "all-at-once"])
 def test_greedy_decoding_is_a_loop_of_best_tokens_that_stops_when_all_have_ended(shift, talking, monkeypatch):
     decoder, memory = inclined(talking[0], EOS, shift - 2.0), talking[1]
     state, previous, predicted = decoder.start(memory), jnp.full((BATCH,), BOS), []
-    advance = quick.jit(lambda state, previous: decoder.step(memory, state, previous))
+    advance = jax.jit(lambda state, previous: decoder.step(memory, state, previous))
     for _ in range(MOST):
         logits, _, state = advance(state, previous)
         previous = jnp.argmax(logits, axis=-1)
@@ -74,7 +73,7 @@ KINDS = [("gru", "none", {}), ("lstm", "location", {"input_feeding": True, "cove
 @pytest.mark.parametrize(("cell", "attention", "options"), KINDS, ids=[kind[1] for kind in KINDS])
 def test_log_probabilities_are_those_of_the_model_when_it_is_fed_the_output(cell, attention, options):
     model = outputs.model(models.attention(attention, **options), cell)
-    decoder, memory = decoder_of(model), quick.jit(lambda: encoded(model, models.batch()))()
+    decoder, memory = decoder_of(model), jax.jit(lambda: encoded(model, models.batch()))()
     noise = decoder.expected(Rates(zoneout_hidden=jnp.asarray(0.3)))
     covers = {} if attention != "none" else {"coverage_penalty": 0.0}
     configs = [METHODS["greedy"], METHODS["sample"], dataclasses.replace(METHODS["beam"], **covers)]
@@ -82,7 +81,7 @@ def test_log_probabilities_are_those_of_the_model_when_it_is_fed_the_output(cell
         count = actual.tokens.shape[1]
         assert actual.tokens.shape == (BATCH, config.num_hypotheses, MOST)
 
-        @quick.jit
+        @jax.jit
         def teacher_forced(tokens, lengths, count=count):
             each = jax.tree.map(lambda x: jnp.repeat(x, count, axis=0), memory)
             previous = jnp.concatenate([jnp.full_like(tokens[:, :1], BOS), tokens[:, :-1]], axis=1)
@@ -159,7 +158,7 @@ def test_what_a_sequence_gets_depends_on_neither_padding_nor_neighbors_nor_the_s
         "neighbors": dataclasses.replace(batch, inputs=beside),
     }
 
-    @quick.jit
+    @jax.jit
     def run(batch):
         memory = encoded(model, batch)
         return [config.resolve(MOST)(decoder, memory, jax.random.key(0)) for config in METHODS.values()]
@@ -182,8 +181,8 @@ def test_models_of_one_program_decode_as_each_alone(talking):
         return [decode(decoder_of_trial, memory, jax.random.key(0)) for decode in methods]
 
     stacked = jax.tree.map(lambda *x: jnp.stack(x), *states)
-    together = quick.jit(lambda stacked: [jax.lax.map(decode_trial, stacked), jax.vmap(decode_trial)(stacked)])(stacked)
-    alone = quick.jit(decode_trial)
+    together = jax.jit(lambda stacked: [jax.lax.map(decode_trial, stacked), jax.vmap(decode_trial)(stacked)])(stacked)
+    alone = jax.jit(decode_trial)
     for k, state in enumerate(states):
         wanted = jax.tree.leaves(alone(state))
         for actual in together:

@@ -8,7 +8,6 @@ from scipy import stats
 
 from research.batch import EOS
 from research.seq2seq.decoding import Decoding, Greedy, Sample
-from tests import quick
 from tests.seq2seq import models, outputs
 from tests.seq2seq.models import decoder_of, encoded
 from tests.seq2seq.outputs import MOST, VOCABULARY, Table
@@ -21,14 +20,14 @@ def known():
     """Return a decoder, a memory, and the decoder's probabilities of all outputs."""
     with jax.enable_x64(True):
         model = outputs.model("dot")
-        memory = quick.jit(lambda: encoded(model, models.batch()))()
+        memory = jax.jit(lambda: encoded(model, models.batch()))()
         return decoder_of(model), memory, Table.of(decoder_of(model), memory)
 
 
 def sampled(known, config: Decoding, seed: int = 0, most: int = MOST, memory=None):
     decoder, encoder_memory, _ = known
     method = config.resolve(most)
-    run = quick.jit(lambda memory, key: method(decoder, memory, key))
+    run = jax.jit(lambda memory, key: method(decoder, memory, key))
     return jax.device_get(run(encoder_memory if memory is None else memory, jax.random.key(seed)))
 
 
