@@ -1,14 +1,29 @@
-"""Fixtures of the training tests."""
+from collections.abc import Callable, Iterator
+from typing import Any
 
-from collections.abc import Iterator
-
-import jax
 import pytest
+
+from research.options import static_key
+from research.training.pack import Pack
 
 
 @pytest.fixture(scope="module")
-def quick_compilation() -> Iterator[None]:
-    """Programs are compiled without most optimizations: for tests of what surrounds them, not of their numbers."""
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
+def shared_programs() -> Iterator[None]:
+    """What several trainings have in common is traced and compiled once: for tests of what surrounds the programs."""
+    programs: dict[Any, Callable] = {}
+    compile_anew = Pack._compile
+
+    def compile_once(pack: Pack, function: Callable, *rest: Any, **options: Any) -> Callable:
+        key = function.__name__, static_key(pack.program.options), pack.mesh
+        if key not in programs:
+            programs[key] = compile_anew(pack, function, *rest, **options)
+        return programs[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Pack, "_compile", compile_once)
+        yield
+
+
+@pytest.fixture(scope="module")
+def quick_compilation() -> None:
+    """Programs are compiled as in all tests that do not ask for `tests.production`."""

@@ -1,12 +1,9 @@
 """A class for some of the steps, from the batch to the metrics of a whole trial."""
 
-import pytest
-
 from research.training.evaluation import evaluate
 from research.training.pack import Pack
 from tests.training import trials
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
 CONFIG = trials.of(
     task__name="selective_copying",
     task__noise=3,

@@ -26,8 +26,7 @@ from tests.data.corpora import archives
 from tests.tasks.streams import OnDevice, OnDisk
 from tests.training.trials import WORDS, assert_equal, hparams_of, metrics_of, program
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
+pytestmark = pytest.mark.usefixtures("shared_programs")
 STEPS, SPAN = 24, 5
 CONFIG = override(WORDS, {"training.steps": STEPS, "training.log_every": 4})
 

@@ -21,8 +21,6 @@ from tests.training.trials import WORDS, hparams_of
 PLATFORMS = ("cuda", "tpu")
 LONGEST = WORDS.task.spec.input_length
 TOKENS = trials.of(WORDS, model__backend="scan", attention__name="additive")
-QUICK = ("lstm", "minlstm", "slstm")
-"""Cells that stand for the others: by steps, associative, with a state of another scale."""
 
 
 def pack_of(config: Config, batch_shards: int = 1) -> Pack:
@@ -61,10 +59,9 @@ def state_of(pack: Pack) -> Any:
     return jax.eval_shape(pack._init, pack.hparams)
 
 
-@pytest.mark.parametrize(
-    "cell", [pytest.param(name, marks=[] if name in QUICK else pytest.mark.slow) for name in CELLS]
-)
-def test_training_and_decoding_are_lowered_for_gpu_and_tpu(cell):
+@pytest.mark.slow
+@pytest.mark.parametrize("cell", CELLS)
+def test_each_cell_is_lowered_for_gpu_and_tpu(cell):
     pack = pack_of(trials.of(TOKENS, cell__name=cell))
     lower_training(pack)
     lower_decoding(pack)
@@ -72,6 +69,7 @@ def test_training_and_decoding_are_lowered_for_gpu_and_tpu(cell):
 
 MANY = {
     "a decoder that waits, a shorter source, samples, a beam": {
+        "cell.name": "lstm",
         "attention.name": "location",
         "attention.placement": "before",
         "attention.input_feeding": True,
@@ -84,6 +82,7 @@ MANY = {
         "decoding.coverage_penalty": 0.2,
     },
     "heads, a convolution, tied words, averaged weights, Omega, a plateau": {
+        "cell.name": "slstm",
         "attention.name": "multi_head",
         "model.subsampling": "convolution",
         "model.tie_embeddings": True,
@@ -97,6 +96,7 @@ MANY = {
         "decoding.top_k": 3,
     },
     "a window, pooled states, read from the end": {
+        "cell.name": "minlstm",
         "attention.name": "local_p",
         "model.num_layers": 2,
         "model.subsampling": "max",
@@ -104,10 +104,11 @@ MANY = {
         "optimizer.name": "rmsprop",
     },
 }
+"""What surrounds the recurrence, and cells that stand for the others: by steps, with a scale, associative."""
 
 
 @pytest.mark.parametrize("options", MANY)
-def test_what_surrounds_the_recurrence_is_lowered_too(options):
+def test_what_surrounds_the_recurrence_is_lowered_for_gpu_and_tpu(options):
     pack = pack_of(override(TOKENS, MANY[options]))
     lower_training(pack)
     lower_decoding(pack)

@@ -29,8 +29,6 @@ from tests.training.trials import (
     record_of,
 )
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 TIMED = of(cell__name="rnn", training__steps=1000, training__max_seconds=4.5, training__eval_every=4)
 ENDS = 6  # a call of the program a second: two in each record, the last update's profile being one
 

@@ -20,8 +20,7 @@ from research.training.monitor import Monitor
 from research.training.trainer import train_trials
 from tests.training.trials import assert_same_run, of, record_lines
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
+pytestmark = pytest.mark.usefixtures("shared_programs")
 PATIENT = {"training__eval_every": 3, "training__early_stopping_patience": 2}
 BOTH = of(
     cell__name="rnn",

@@ -16,8 +16,7 @@ from research.training.state import TrialState
 from research.training.trainer import train_trials
 from tests.training.trials import STEPS, assert_equal, final_state, metrics_of, of, record_lines
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
+pytestmark = pytest.mark.usefixtures("shared_programs")
 PARTS = ("params", "average")
 RNN = of(cell__name="rnn", probes__gradient_flow__every=0)
 

@@ -1,5 +1,6 @@
 """A trial's numbers do not depend on its pack, its place there, the devices, or how its steps are cut into calls."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import jax
@@ -10,8 +11,9 @@ from research.training import hparams
 from research.training.pack import PER_TRIAL, Pack
 from research.training.state import TrialState
 from research.training.step import Record
+from tests import production
 from tests.training import trials
-from tests.training.trials import STEPS, TINY, WORDS, assert_equal, hparams_of
+from tests.training.trials import STEPS, TINY, assert_equal, hparams_of
 
 CHANGES: dict[str, dict[str, Any]] = {
     "base": {},
@@ -28,6 +30,13 @@ CHANGES: dict[str, dict[str, Any]] = {
 }
 DIVERGING = ("overflow", "ceiling")
 Trained = dict[str, tuple[TrialState, Record]]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def production_compilation() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(jax, "jit", production.jit)
+        yield
 
 
 def train(pack: Pack, names: list[str], chunks: list[int]) -> Trained:
@@ -129,21 +138,6 @@ def test_states_come_back_from_the_host_as_they_were(pack, together):
     half, _ = pack.run(pack.init(), 3)
     whole, _ = pack.run(pack.place(pack.fetch(half)), STEPS - 3)
     assert_equal(pack.fetch(whole), [state for state, _ in together.values()])
-
-
-@pytest.mark.usefixtures("quick_compilation")
-def test_the_teacher_forcing_ratio_differs_between_trials_of_a_pack():
-    base = trials.of(WORDS, teacher_forcing__schedule="constant")
-    program = trials.program(base)
-    ratios = [hparams_of(trials.of(base, teacher_forcing__ratio=ratio)) for ratio in (1.0, 0.5, 0.0)]
-    pack = Pack(program, ratios)
-    start = pack.init()
-    single = Pack(program, ratios[1:2])
-    alone = single.run(single.place(pack.fetch(start)[1:2]), 4)[0]
-    together = pack.fetch(pack.run(start, 4)[0])
-    assert_equal(single.fetch(alone)[0], together[1])
-    weights = {np.concatenate([np.ravel(x) for x in jax.tree.leaves(state.params)]).tobytes() for state in together}
-    assert len(weights) == 3
 
 
 def test_a_trial_alone_is_compiled_for_as_many_devices_as_a_pack():

@@ -10,11 +10,21 @@ from tests.training.trials import WORDS, hparams_of
 
 BASES = {
     "adding": trials.of(model__hidden_size=8, task__length=12),
-    "words": trials.of(WORDS, attention__name="additive", teacher_forcing__schedule="constant"),
+    "words": trials.of(
+        WORDS,
+        attention__name="additive",
+        teacher_forcing__schedule="constant",
+        optimizer__clip_value=0.1,
+        training__label_smoothing=0.1,
+        training__gradient_regularizer=0.1,
+        training__ema_decay=0.5,
+        schedule__name="plateau",
+        schedule__steps=1,
+        schedule__patience=1,
+    ),
 }
 
 
-@pytest.mark.usefixtures("quick_compilation")
 @pytest.mark.parametrize("name", BASES)
 def test_a_batched_pack_trains_as_one_trial_after_the_other_does(name):
     base = BASES[name]

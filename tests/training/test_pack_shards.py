@@ -1,7 +1,6 @@
 """A trial whose batches are split over devices trains like one that is not, to rounding; and alike in any pack."""
 
 import functools
-from collections.abc import Iterator
 from typing import Any
 
 import jax
@@ -13,7 +12,6 @@ from research.config.flat import override
 from research.training.pack import Pack
 from research.training.state import TrialState
 from research.training.step import Record
-from tests import quick
 from tests.training import trials
 from tests.training.trials import TINY, assert_equal, hparams_of
 
@@ -37,6 +35,14 @@ BASES: dict[str, Config] = {
             "teacher_forcing.schedule": "constant",
             "teacher_forcing.ratio": 0.5,
             "zoneout.hidden": 0.1,
+            "optimizer.clip_norm": 0.3,
+            "optimizer.clip_value": 0.1,
+            "training.label_smoothing": 0.1,
+            "training.gradient_regularizer": 0.1,
+            "training.ema_decay": 0.5,
+            "schedule.name": "plateau",
+            "schedule.steps": 1,
+            "schedule.patience": 1,
         },
     ),
 }
@@ -46,13 +52,6 @@ TRIALS: dict[str, dict[str, Any]] = {
     "diverges": {"optimizer.learning_rate": 1e38, "training.divergence_loss": 3e38},
 }
 Trained = dict[str, tuple[TrialState, Record]]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def compiled_in_half_the_time() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(jax, "jit", quick.jit)
-        yield
 
 
 @functools.cache
@@ -88,6 +87,8 @@ def test_split_and_unsplit_agree_to_rounding(name, trial):
     whole, split = (trained(name, count)[trial] for count in (1, 2))
     assert split[0].ok and split[0].step == STEPS
     assert_close(whole, split, 3e-6)
+    sums = split[1].sums
+    assert name == "adding" or (sums.gradient_regularizer > 0 and sums.clipped > 0)
 
 
 def test_the_profile_is_that_of_the_whole_batch():

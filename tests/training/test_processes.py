@@ -28,20 +28,21 @@ CONFIG = of(
     optimizer__learning_rate=1.0,
 )
 PROGRAM = """
-import pathlib, sys
-from research.training.trainer import train_trials
-from tests.training.test_processes import CONFIG
-train_trials([(name, CONFIG) for name in ("new", "started")], pathlib.Path(sys.argv[1]))
-"""
-CLOCKS = """
-import itertools, os, pathlib, sys, types
+import contextlib, io, itertools, os, pathlib, sys, types
+from research.cli import main as cli
 from research.training import stopwatch
 from research.training.trainer import train_trials
-from tests.training.test_processes import TIMED
-now = itertools.count(0.0, 1.0 if os.environ["JAX_PROCESS_ID"] == "0" else 0.0)
+from tests.training.test_processes import CONFIG, TIMED, UNSHARED
+directory = pathlib.Path(sys.argv[1])
+with contextlib.redirect_stderr(io.StringIO()) as said:
+    code = cli.main(["train", "gradient_norms", *UNSHARED, f"--runs-dir={directory}-none"])
+print(code, said.getvalue())
+train_trials([(name, CONFIG) for name in ("new", "started")], directory)
+now = itertools.count(0.0, 1.0 if os.environ["JAX_PROCESS_ID"] == "0" else 0.0)  # the second's clock stands still
 stopwatch.time = types.SimpleNamespace(monotonic=lambda: next(now))
-train_trials([("trial", TIMED)], pathlib.Path(sys.argv[1]))
+train_trials([("timed", TIMED)], directory)
 """
+UNSHARED = ["--task.name=adding", "--task.length=8", "--training.batch_size=5"]
 TIMED = of(
     cell__name="rnn",
     training__batch_shards=0,
@@ -51,8 +52,8 @@ TIMED = of(
 )
 
 
-def two_processes(*commands: list[str]) -> list[tuple[int, str]]:
-    """Exit code and stderr of two processes of one device each, which meet on this machine."""
+def two_processes(*directories: Path) -> list[tuple[int, str]]:
+    """Exit code and stdout of two processes of one device each, which meet on this machine."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{free.getsockname()[1]}"
@@ -60,63 +61,69 @@ def two_processes(*commands: list[str]) -> list[tuple[int, str]]:
         "JAX_COORDINATOR_ADDRESS": address,
         "JAX_NUM_PROCESSES": "2",
         "JAX_NUM_CPU_DEVICES": "1",
-        "JAX_DISABLE_MOST_OPTIMIZATIONS": "true",
     }
     started = [
         subprocess.Popen(
-            [sys.executable, *command],
+            [sys.executable, "-c", PROGRAM, str(directory)],
             cwd=ROOT,
             env={**os.environ, **common, "JAX_PROCESS_ID": str(number)},
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
+            stdout=subprocess.PIPE,
             text=True,
         )
-        for number, command in enumerate(commands)
+        for number, directory in enumerate(directories)
     ]
     try:
-        errors = [process.communicate(timeout=90)[1] for process in started]
-        return [(process.returncode, text) for process, text in zip(started, errors, strict=True)]
+        said = [process.communicate(timeout=300)[0] for process in started]
+        return [(process.returncode, text) for process, text in zip(started, said, strict=True)]
     finally:
         for process in started:
             process.kill()
 
 
-@pytest.mark.usefixtures("quick_compilation")
-def test_two_processes_train_to_the_bits_of_one_and_the_first_alone_writes(tmp_path):
-    train_trials([("trial", CONFIG)], tmp_path / "one")
-    straight = tmp_path / "one" / "trial"
-    run = Path(shutil.copytree(straight, tmp_path / "two" / "started"))
+@pytest.fixture(scope="module")
+def straight(tmp_path_factory) -> Path:
+    """What one process of two devices makes."""
+    directory = tmp_path_factory.mktemp("one")
+    train_trials([("trial", CONFIG)], directory)
+    return directory / "trial"
+
+
+@pytest.fixture(scope="module")
+def together(straight, tmp_path_factory) -> tuple[Path, list[str]]:
+    """The directory of two processes, and what each has said. One trial was started by a process alone."""
+    directory = tmp_path_factory.mktemp("two")
+    run = Path(shutil.copytree(straight, directory / "started"))
     (run / "result.json").unlink()
+    shutil.rmtree(run / "checkpoint" / str(record_of(straight)["result"]["stopped_early"]["step"]))
+    ended = two_processes(directory, directory / "other")
+    assert [code for code, _ in ended] == [0, 0], ended
+    return directory, [said for _, said in ended]
+
+
+def test_two_processes_train_to_the_bits_of_one_and_the_first_alone_writes(straight, together):
+    directory, _ = together
     wanted = record_of(straight)
     best, stop = wanted["result"]["weights"]["step"], wanted["result"]["stopped_early"]["step"]
     assert best < stop < CONFIG.training.steps
-    shutil.rmtree(run / "checkpoint" / str(stop))
-
-    ended = two_processes(["-c", PROGRAM, str(tmp_path / "two")], ["-c", PROGRAM, str(tmp_path / "other")])
-    assert [code for code, _ in ended] == [0, 0], ended
-    assert not (tmp_path / "other").exists()
+    assert not (directory / "other").exists()
     assert wanted["result"]["environment"].pop("processes") == 1
     for name in ("new", "started"):
-        found = record_of(tmp_path / "two" / name)
+        found = record_of(directory / name)
         assert found["result"]["environment"].pop("processes") == 2
         assert found == wanted
-        assert_equal(final_state(tmp_path / "two" / name, CONFIG), final_state(straight, CONFIG))
-        assert checkpoint.newest_details(tmp_path / "two" / name / "checkpoint")["batch_shards"] == 2
+        assert_equal(final_state(directory / name, CONFIG), final_state(straight, CONFIG))
+        assert checkpoint.newest_details(directory / name / "checkpoint")["batch_shards"] == 2
 
 
-def test_the_clock_of_the_first_process_ends_the_training_of_both(tmp_path):
-    ended = two_processes(*(["-c", CLOCKS, str(tmp_path)],) * 2)  # the second's stands still
-    assert [code for code, _ in ended] == [0, 0], ended
-    result = RunDirectory(tmp_path / "trial").result()
+def test_the_clock_of_the_first_process_ends_the_training_of_both(together):
+    result = RunDirectory(together[0] / "timed").result()
     assert result is not None and result["steps"] == 3 * CONFIG.training.log_every
 
 
-def test_a_batch_that_the_devices_cannot_share_is_one_line_in_each_process(tmp_path):
-    flags = ["--task.name=adding", "--task.length=8", "--training.batch_size=5", f"--runs-dir={tmp_path}"]
-    for code, error in two_processes(*(["-m", "research", "train", "gradient_norms", *flags],) * 2):
-        assert code == 2
-        line = "error: training.batch_size=5: must be a multiple of 2, the devices of all processes"
-        assert [text for text in error.splitlines() if not text.startswith("[Gloo]")] == [line]
+def test_a_batch_that_the_devices_cannot_share_is_one_line_in_each_process(together):
+    line = "error: training.batch_size=5: must be a multiple of 2, the devices of all processes"
+    for said in together[1]:
+        assert [text for text in said.splitlines() if text and not text.startswith("[Gloo]")] == [f"2 {line}"]
 
 
 @pytest.mark.parametrize(

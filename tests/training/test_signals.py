@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from research.cli import main as cli
 from research.config.config import Config
 from research.config.flat import unflatten
 from research.errors import Stopped
@@ -21,8 +22,6 @@ from tests.training.trials import assert_same_run, of, record_lines
 
 ROOT = Path(__file__).parents[2]
 CONFIG = of(cell__name="rnn", training__checkpoint_seconds=3600.0)
-
-pytestmark = pytest.mark.usefixtures("quick_compilation")
 
 
 def test_the_first_signal_is_noted_and_the_second_ends_at_once(capsys):
@@ -72,7 +71,7 @@ def test_a_checkpoint_is_saved_at_the_first_record_after_a_signal(monkeypatch, t
         assert_same_run(tmp_path / name / "trial", tmp_path / "straight" / "trial", CONFIG)
 
 
-def command(directory: Path) -> list[str]:
+def arguments(directory: Path) -> list[str]:
     config: Config = of()
     flags = {
         "task.name": "adding",
@@ -87,25 +86,33 @@ def command(directory: Path) -> list[str]:
         "wandb.mode": config.wandb.mode,
         "runs-dir": directory,
     }
-    return [sys.executable, "-m", "research", "train", "gradient_norms", *(f"--{k}={v}" for k, v in flags.items())]
+    return ["train", "gradient_norms", *(f"--{key}={value}" for key, value in flags.items())]
+
+
+def finished(directory: Path) -> Path:
+    """Return what the command leaves that is not stopped, or not again."""
+    assert cli.main(arguments(directory)) == 0
+    (run,) = directory.glob("gradient_norms/*")
+    return run
+
+
+@pytest.fixture(scope="module")
+def straight(tmp_path_factory) -> Path:
+    return finished(tmp_path_factory.mktemp("straight"))
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
-def test_a_stopped_process_resumes_with_the_same_command_to_the_same_bits(number, tmp_path):
-    env = {**os.environ, "JAX_DISABLE_MOST_OPTIMIZATIONS": "true"}
-    quiet: dict[str, Any] = {"cwd": ROOT, "env": env, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    whole = subprocess.Popen(command(tmp_path / "whole"), **quiet)
-    with subprocess.Popen(command(tmp_path / "killed"), **quiet) as process:
+def test_a_stopped_process_resumes_with_the_same_command_to_the_same_bits(number, straight, tmp_path):
+    quiet: dict[str, Any] = {"cwd": ROOT, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    env = {**os.environ, "JAX_NUM_CPU_DEVICES": "2"}  # as tests/conftest.py sets it
+    with subprocess.Popen([sys.executable, "-m", "research", *arguments(tmp_path)], env=env, **quiet) as process:
         deadline = time.monotonic() + 600  # on a busy machine the start alone takes minutes
-        while not list(tmp_path.glob(f"killed/gradient_norms/*/checkpoint/*/{checkpoint.MANIFEST}")):
+        while not list(tmp_path.glob(f"gradient_norms/*/checkpoint/*/{checkpoint.MANIFEST}")):
             assert process.poll() is None and time.monotonic() < deadline
             time.sleep(0.002)
         process.send_signal(number)
     assert process.returncode == (128 + number if number == signal.SIGTERM else -number)
-    (killed,) = tmp_path.glob("killed/gradient_norms/*")
+    (killed,) = tmp_path.glob("gradient_norms/*")
     assert not (killed / "result.json").exists()
     assert 0 < record_lines(killed, "metrics")[-1] < 3000
-    subprocess.run(command(tmp_path / "killed"), **quiet, check=True)
-    assert whole.wait() == 0
-    (straight,) = tmp_path.glob("whole/gradient_norms/*")
-    assert_same_run(killed, straight, unflatten(RunDirectory(killed).options()))
+    assert_same_run(finished(tmp_path), straight, unflatten(RunDirectory(killed).options()))

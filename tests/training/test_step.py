@@ -19,12 +19,9 @@ from research.training import checkpoint, hparams
 from research.training.pack import PER_TRIAL, Pack
 from research.training.state import TrialState
 from research.training.step import Record
-from tests import quick
 from tests.tasks.streams import OnDevice
 from tests.training import trials
 from tests.training.trials import WORDS, Words, assert_equal, hparams_of
-
-pytestmark = pytest.mark.usefixtures("quick_compilation")
 
 STEPS = 6
 ADAMW = {
@@ -102,8 +99,8 @@ def together(name: str) -> dict[str, tuple[TrialState, Record]]:
     return train(name, ["", *PACKS[name][1]])
 
 
-@pytest.mark.parametrize(("name", "changed"), [(name, key) for name in PACKS for key in list(PACKS[name][1])[-1:]])
-def test_a_trial_with_its_own_numbers_is_the_same_alone_and_in_a_pack(name, changed):
+def test_a_trial_with_its_own_numbers_is_the_same_alone_and_in_a_pack():
+    name, changed = "adamw", "teacher_forcing.half_life"
     assert static_key(config_of(name, changed)) == static_key(config_of(name))
     own = together(name)[changed]
     assert own[0].ok and own[0].step == STEPS
@@ -203,32 +200,8 @@ def test_the_loss_is_recorded_without_label_smoothing_and_the_objective_with_it(
 def test_logits_that_tie_are_an_error_unless_the_first_is_the_target():
     config = trials.of(task__name="pixels", init__input_gain=0.0, probes__gradient_flow__every=0)
     program, numbers = trials.program(config), hparams_of(config)
-    _, record = quick.jit(program.run)(numbers, quick.jit(program.init)(numbers), program.task.data, 1)
+    _, record = jax.jit(program.run)(numbers, jax.jit(program.init)(numbers), program.task.data, 1)
     assert record.sums.error > 0.5  # an RNN without inputs: all logits are 0
-
-
-@functools.cache
-def split(count: int, batched: bool = False) -> tuple[TrialState, Record]:
-    """Train without draws of the forcing, which are not to differ by rounding."""
-    options = {key: value for key, value in ADAMW.items() if not key.startswith(("teacher_forcing", "optimizer"))}
-    options |= {"optimizer.name": "sgd", "optimizer.learning_rate": 0.01, "optimizer.clip_norm": 0.3}
-    config = override(WORDS, options | {"optimizer.clip_value": 0.1, "training.batch_shards": count})
-    pack = Pack(trials.program(config, count), [hparams_of(config)], batched)
-    state, record = pack.run(pack.init(), STEPS // 2)
-    state, record = pack.run(state, STEPS - STEPS // 2)
-    return pack.fetch(state)[0], jax.tree.map(lambda x: x[0], jax.device_get(record))
-
-
-def test_parts_of_a_batch_add_up_to_the_whole():
-    for a, b in zip(jax.tree.leaves(split(1)), jax.tree.leaves(split(2)), strict=True):
-        np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
-    assert split(1)[1].sums.gradient_regularizer > 0
-    assert split(1)[1].sums.clipped > 0
-
-
-def test_one_batched_program_trains_as_one_trial_after_the_other_does():
-    for a, b in zip(jax.tree.leaves(split(1)), jax.tree.leaves(split(1, batched=True)), strict=True):
-        np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
 
 
 def test_a_training_with_omega_in_its_gradient_lowers_it():
@@ -255,8 +228,8 @@ def test_an_epoch_of_updates_trains_on_every_example():
     config = replace(override(WORDS, {"optimizer.name": "sgd"}), task=Symbols())
     program, numbers = trials.program(config), hparams_of(config)
     assert program.task.buckets == 2
-    start = quick.jit(program.init)(numbers)
-    end, _ = quick.jit(program.run)(numbers, start, program.task.data, 24 // config.training.batch_size)
+    start = jax.jit(program.init)(numbers)
+    end, _ = jax.jit(program.run)(numbers, start, program.task.data, 24 // config.training.batch_size)
     (embeddings,) = [
         np.any(a != b, axis=1)
         for a, b in zip(jax.tree.leaves(start.params), jax.tree.leaves(end.params), strict=True)

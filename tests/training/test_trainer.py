@@ -21,6 +21,7 @@ from research.tracking import wandb as tracking
 from research.tracking.progress import ProgressBar
 from research.tracking.run_directory import RunDirectory
 from research.training import checkpoint, trainer
+from research.training.pack import Pack
 from research.training.trainer import train_trials
 from research.training.trial import Trial, TrialResult
 from tests.training.trials import (
@@ -34,11 +35,11 @@ from tests.training.trials import (
     record_lines,
 )
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
+pytestmark = pytest.mark.usefixtures("shared_programs")
 
-ROOT = Path(__file__).parents[2]
 JOURNAL = "research.training.journal.Journal"
 PROGRAMS = 2  # gru and rnn; all else is dynamic
+compile_anew = Pack._compile
 GOLDEN = {
     "train/loss": 1.3643102645874023,
     "train/absolute_error": 1.1000802516937256,
@@ -63,6 +64,7 @@ def train(directory: Path, names: list[str]) -> Sweep:
     with counting_compilations() as compilations, pytest.MonkeyPatch.context() as patch:
         patch.setattr(strict_json, "read", lambda path, *args, **kw: reads.append(path.name) or real(path, *args, **kw))
         patch.setattr(ProgressBar, "doing", lambda _, what: shown.append(what))
+        patch.setattr(Pack, "_compile", compile_anew)
         results = train_trials([(name, TRIALS[name]) for name in names], directory)
     return Sweep(directory, {result.name: result for result in results}, len(compilations), reads, shown)
 
@@ -198,8 +200,8 @@ def test_a_crash_after_the_last_checkpoint_repeats_no_record(straight, tmp_path,
     with monkeypatch.context() as patch:
         patch.setattr(f"{JOURNAL}.finish", crash)
         with pytest.raises(KeyboardInterrupt):
-            train(tmp_path, ["huge"])
-    train(tmp_path, ["huge"])
+            train_trials([("huge", TRIALS["huge"])], tmp_path)
+    train_trials([("huge", TRIALS["huge"])], tmp_path)
     assert_same_run(tmp_path / "huge", straight.directory / "huge", TRIALS["huge"])
 
 
@@ -214,7 +216,7 @@ def interrupted(straight, tmp_path) -> Path:
 def test_where_the_last_records_are_lost_the_checkpoint_before_them_is_taken(straight, interrupted, capsys):
     lines = (interrupted / "metrics.jsonl").read_text().splitlines(keepends=True)
     (interrupted / "metrics.jsonl").write_text("".join(lines[:-1]))
-    train(interrupted.parent, ["rnn0"])
+    train_trials([("rnn0", TRIALS["rnn0"])], interrupted.parent)
     assert "records are missing: metrics.jsonl" in capsys.readouterr().err
     assert_same_run(interrupted, straight.directory / "rnn0", TRIALS["rnn0"])
 

@@ -19,8 +19,6 @@ from tests.training.trials import assert_same_run, counting_compilations, hparam
 
 AUTO = of(training__batch_shards=0, cell__name="rnn")
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 
 def trial_in(directory: Path, **changes) -> Trial:
     config = of(AUTO, **changes)
