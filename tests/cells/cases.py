@@ -47,6 +47,8 @@ VARIANTS: dict[str, Cell] = {
     "cfn": CFN(),
 }
 CASES: dict[str, Cell] = {name: kind() for name, kind in CELLS.items()} | VARIANTS
+IMPLIED = ("lstm-no-output-activation", "lstm-coupled", "lstm-projection", "lstm-layer-norm")
+"""Variants whose option another has as well, together with more: slow tests."""
 EVERY_WAY = ("lstm", "lru")
 """Cells that run with and without lengths, forward and in reverse: one scan and one associative scan."""
 STRUCTURES = ("lstm", "slstm", "lru", "mingru")
@@ -70,7 +72,8 @@ def each_case(*ways: str, variants: bool = True, cells: Container[str] | None = 
             continue
         for values in itertools.product(*([False, True] if name in EVERY_WAY else [True] for _ in ways)):
             labels = [WAYS[way][value] for way, value in zip(ways, values, strict=True)]
-            parameters.append(pytest.param(name, *values, id="-".join([name, *labels])))
+            marks = [pytest.mark.slow] if name in IMPLIED else []
+            parameters.append(pytest.param(name, *values, id="-".join([name, *labels]), marks=marks))
     return pytest.mark.parametrize(("name", *ways), parameters)
 
 

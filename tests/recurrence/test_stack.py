@@ -13,7 +13,6 @@ from research.cells.cell import Cell
 from research.cells.initializers import InitOptions, InitScheme
 from research.errors import UserError
 from research.recurrence.stack import Stack, StackOptions
-from tests import quick
 from tests.cells import reference
 from tests.recurrence import stacks
 from tests.recurrence.stacks import BATCH, HIDDEN, LENGTHS, STEPS, Arguments, Case, Halves, Problem, solve
@@ -64,8 +63,9 @@ def test_nothing_depends_on_what_the_padding_holds_nor_on_the_noise_there(case):
     same(solve(case, filled), solve(case, problem))
 
 
-@cases
-def test_nothing_depends_on_how_much_padding_there_is(case):
+@pytest.mark.parametrize("name", ["lstm-both-all", "gru-both-layer_norm-truncated"])
+def test_nothing_depends_on_how_much_padding_there_is(name):
+    case = CASES[name]
     problem = stacks.make(case)._replace(lengths=np.array([HALF, 1, 0, 2], np.int32))
     actual, wanted = solve(case, problem), solve(case, problem.steps(0, HALF))
     same(actual.states[:, :HALF], wanted.states)
@@ -112,7 +112,7 @@ def test_chunks_of_time_that_pass_on_the_carry_give_what_the_whole_gives_and_its
     if truncated:  # the cut would also stop the gradient of the last carry of a shorter sequence
         problem = problem._replace(lengths=np.maximum(problem.lengths, HALF + 1))
 
-    @quick.jit
+    @jax.jit
     def chunked(problem):
         def total(arguments):
             actual = halves(case, problem, arguments, stop=truncated)
@@ -130,7 +130,7 @@ def test_chunks_of_time_that_pass_on_the_carry_give_what_the_whole_gives_and_its
 def test_single_steps_give_what_the_whole_gives(case):
     problem = stacks.make(case)._replace(lengths=np.full(BATCH, STEPS, np.int32))
 
-    @quick.jit
+    @jax.jit
     def stepwise(problem):
         stack = stacks.merged(case, problem.arguments)
 
@@ -150,7 +150,7 @@ def test_single_steps_give_what_the_whole_gives(case):
     same(actual.last, actual.states[:, -1])
 
 
-@pytest.mark.parametrize(("name", "every"), [("gru-skip", -1), ("lstm-projection-all", 4), ("lstm-both-all", 4)])
+@pytest.mark.parametrize(("name", "every"), [("gru-skip", -1), ("lstm-both-all", 4)])
 def test_remat_changes_nothing(name, every):
     problem = stacks.make(CASES[name])
     same(solve(CASES[name].changed(remat_every=every), problem), solve(CASES[name], problem))
@@ -178,7 +178,7 @@ def test_remat_across_layers_changes_neither_the_profile_nor_omega(reverse):
         return jax.grad(total, argnums=(0, 1, 2, 3))(weights, xs, jnp.zeros((steps, 1)), jnp.float64(0.5))
 
     with jax.enable_x64(True):
-        wanted, actual = (jax.device_get(quick.jit(solved, static_argnums=0)(every)) for every in (0, 2))
+        wanted, actual = (jax.device_get(jax.jit(solved, static_argnums=0)(every)) for every in (0, 2))
     assert np.all(wanted[2][: max(lengths)] > 0) and wanted[3] > 0
     same(actual, wanted)
 
@@ -254,7 +254,7 @@ def test_with_remat_ten_thousand_steps_of_three_layers_take_an_eighth_of_the_mem
             return jnp.sum(nnx.merge(graphdef, params)(xs)[1][-1][0])
 
         xs = jax.ShapeDtypeStruct((BATCH, 10_000, 2), jnp.float32)
-        analysis = quick.jit(jax.grad(total)).lower(params, xs).compile().memory_analysis()
+        analysis = jax.jit(jax.grad(total)).lower(params, xs).compile().memory_analysis()
         assert analysis is not None
         return analysis.temp_size_in_bytes
 
