@@ -24,7 +24,7 @@ KINDS: dict[str, dict[str, Any]] = {
     "convolution": {"subsampling": "convolution"},
 }
 """Fields of `ModelOptions` for each kind, with another option that must work with it."""
-ways, kinds = pytest.mark.parametrize("way", WAYS), pytest.mark.parametrize("kind", KINDS)
+kinds = pytest.mark.parametrize("kind", KINDS)
 
 
 @functools.cache

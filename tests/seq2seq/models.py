@@ -7,7 +7,6 @@ from typing import Any, TypeVar
 import jax
 import jax.numpy as jnp
 import numpy as np
-import pytest
 from flax import nnx
 from jaxtyping import Array
 
@@ -54,9 +53,6 @@ ALIKE = (
     *("dot before with coverage", "additive, smoothed"),
 )
 """Ways that the decoder treats as it does others: their own equations are in `attention/test_attention.py`."""
-ways = pytest.mark.parametrize(
-    "way", [pytest.param(way, marks=pytest.mark.slow if way in ALIKE else ()) for way in WAYS]
-)
 
 
 @functools.cache

@@ -29,7 +29,6 @@ from tests.seq2seq.models import (
     altered,
     decoder_of,
     encoded,
-    ways,
 )
 
 VALID_SOURCE = np.arange(SOURCE)[None, :] < np.array(SOURCE_LENGTHS)[:, None]
@@ -97,7 +96,7 @@ def test_with_all_structure_and_noise_single_steps_give_what_all_positions_at_on
     assert np.max(np.abs(at_once - without)) > 0.5
 
 
-@ways
+@pytest.mark.parametrize("way", ["none", "dot", "location before", "multi_head with coverage and input feeding"])
 def test_a_position_depends_on_the_tokens_fed_so_far_and_on_no_later_one(way):
     model, batch = models.model("gru", WAYS[way]), models.batch()
     decoder, memory = decoder_of(model), jax.jit(encoded, static_argnums=0)(model, batch)

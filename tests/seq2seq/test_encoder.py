@@ -293,7 +293,7 @@ def test_a_decoder_neither_shortens_nor_reverses_its_targets():
         assert stack.reverse == (False,) and not len(stack.between)
 
 
-@kinds
+@pytest.mark.parametrize("kind", ["pyramid", "convolution"])
 def test_the_gradient_of_a_loss_reaches_the_embeddings_of_the_source(kind):
     graphdef, weights = nnx.split(models.build(models.TOKENS, "rnn", "additive", **{"num_layers": 2, **KINDS[kind]}))
 

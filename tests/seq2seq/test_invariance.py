@@ -52,8 +52,11 @@ def model_of(encoder: str, way: str) -> Seq2seq:
 
 
 PAIRS = [*((encoder, "additive") for encoder in ENCODERS), *(("pyramid", way) for way in WAYS if way != "additive")]
-SLOW = ("forward", "both ways", "mean", "max", "context", "location", *ALIKE)
-"""Encoders and ways that run the same code as others."""
+SLOW = (
+    *("forward", "reversed", "both ways", "mean", "max", "convolution"),
+    *("context", "location", "additive with coverage", *ALIKE),
+)
+"""Encoders and ways that run the same code as others; see also `test_encoder_invariance`."""
 CASES = [
     pytest.param(encoder, way, marks=pytest.mark.slow if encoder in SLOW or way in SLOW else ())
     for encoder, way in PAIRS
