@@ -65,18 +65,19 @@ def result(copy: Path, experiment: str) -> dict:
 
 def test_a_recipe_is_one_file_and_the_lines_of_a_registry():
     folders = [str(Path(name).parent) for name in recipes("python", "yaml")]
-    assert sorted(folders) == [".", ".", "experiments", "research/cells", "research/tasks", "sweeps"]
+    assert sorted(folders) == [".", ".", ".", "experiments", "research/cells", "research/tasks", "sweeps"]
     assert sorted(recipes("diff")) == ["research/cells/__init__.py", "research/tasks/__init__.py"]
 
 
 def test_what_the_recipes_add_is_listed(copy):
-    modules = ("--import=my_probes", "--import=my_optimizers")
+    modules = ("--import=my_probes", "--import=my_gates", "--import=my_optimizers")
     listed = " ".join(run(copy, "-m", "research", "list", *modules).split())
     for line in (
         "janet LSTM with a forget gate only",
         "sort Random symbols, to be put in their order. task.*: length, symbols",
         "sorting How long a word",
         "weight_norms Norm of each weight.",
+        "forget_gate Mean forget gate of the encoder's first layer at each step, on 8 validation examples.",
         "lion Lion (Chen et al. 2023).",
     ):
         assert line in listed
@@ -96,6 +97,18 @@ def test_the_new_cell_trains_and_the_new_probe_measures_it(copy):
     assert record["status"] == "finished"
     assert 0 < record["summary"]["gradient/initial/encoder/layer_1/forward/h/first_last_ratio"] < 1
     assert record["summary"]["weights/final/largest_norm"] > 0
+
+
+def test_the_mean_forget_gate_is_recorded_every_few_updates(copy):
+    options = ("--setting=adding_50", "--cell.name=lstm", "--init.forget_bias=3", "--task.length=8", "--seed=1")
+    run(copy, "-m", "research", "train", "gradient_norms", *options, "--import=my_gates",
+        "--probes.forget_gate.every=2", *QUICK, "--runs-dir=gates")  # fmt: skip
+    (path,) = (copy / "gates" / "gradient_norms").iterdir()
+    records = RunDirectory(path).records("forget_gate")
+    assert [(record["step"], len(record["mean"])) for record in records] == [(0, 8), (2, 8), (3, 8)]
+    assert 0.9 < records[0]["mean"][0] < 1  # sigmoid(3) is 0.95
+    metrics = RunDirectory(path).records("metrics")
+    assert metrics[0]["forget_gate/mean"] == pytest.approx(sum(records[0]["mean"]) / 8)
 
 
 @pytest.mark.slow

@@ -137,8 +137,10 @@ def _blocks(cell: Cell, arrays: Mapping[str, Array]) -> dict[str, Array]:
 def _singular_values(matrices: Float[Array, "*B N M"]) -> Float[Array, "*B R"]:
     """Return the singular values, the largest first; infinite ones of matrices that overflow."""
     finite = jnp.all(jnp.isfinite(matrices), axis=(-2, -1), keepdims=True)
-    values = jnp.linalg.svd(jnp.where(finite, matrices, 0), compute_uv=False)
-    return jnp.where(finite[..., 0], values, jnp.inf)
+    flat = jnp.where(finite, matrices, 0).reshape(-1, *matrices.shape[-2:])
+    # One after the other: two devices that decompose a batch wait for each other's threads forever.
+    values = jax.lax.map(lambda matrix: jnp.linalg.svd(matrix, compute_uv=False), flat)
+    return jnp.where(finite[..., 0], values.reshape(*matrices.shape[:-2], -1), jnp.inf)
 
 
 def _mean(values: Float[Array, "B N"], chosen: Array) -> Float[Array, " N"]:

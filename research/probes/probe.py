@@ -116,7 +116,8 @@ class Probe:
     has_state_profile: ClassVar[bool] = False
     """Whether records have a profile of the name `state_profile` (see `summarize`)."""
     inspects: ClassVar[bool] = False
-    """Whether the probe runs the model: it then defines `inspect`."""
+    """Whether the probe runs the model: it then defines `inspect`. An attribute or option `examples` is the number of
+    validation examples that it reads; 1 by default."""
 
     every: int = 0
     """Record every n updates, starting before the first update; 0: never."""

@@ -14,6 +14,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from research.cells.cell import Carry, Cell, Tape, Weights
 from research.recurrence.dropout import zone_out
+from research.recurrence.kernels.backward import norm
 from research.recurrence.kernels.tape import GateTape
 
 
@@ -126,24 +127,23 @@ class Trajectory:
         """Return the first `count` finite-time Lyapunov exponents of each sequence, in nats a step.
 
         The tangent vectors start as random orthonormal ones; each step multiplies them by its Jacobian and makes them
-        orthonormal again, by a QR decomposition: the exponents are the mean of ln |R_ii| (Benettin et al. 1980;
-        Engelken, Wolf, Abbott 2023). A direction that a step loses altogether gets the logarithm of rounding errors,
+        orthonormal again, by a QR decomposition: the exponents are the mean of ln R_ii (Benettin et al. 1980; Engelken,
+        Wolf, Abbott 2023). A direction that a step loses altogether gets the logarithm of rounding errors,
         less than about -15 in float32.
         """
         first = flat(self.layer.carry)
         batch, size = first.shape
-        q = jnp.linalg.qr(jax.random.normal(key, (size, min(count, size)), first.dtype))[0]
+        q, _ = orthonormal(jax.random.normal(key, (1, size, min(count, size)), first.dtype))
         tiny = jnp.finfo(first.dtype).tiny
 
         def step(loop: tuple[Array, Array, Array], timed: Timed) -> tuple[tuple[Array, Array, Array], None]:
             state, q, total = loop
             state, push = jax.linearize(lambda state: self.step_flat(state, timed), state)
-            pushed = jax.vmap(push, in_axes=2, out_axes=2)(q)
-            q, r = jnp.linalg.qr(pushed)
-            grown = jnp.log(jnp.maximum(jnp.abs(jnp.diagonal(r, axis1=1, axis2=2)), tiny))
+            q, lengths = orthonormal(jax.vmap(push, in_axes=2, out_axes=2)(q))
+            grown = jnp.log(jnp.maximum(lengths, tiny))
             return (state, q, total + jnp.where(timed.valid[:, None], grown, 0)), None
 
-        start = (first, jnp.broadcast_to(q, (batch, *q.shape)), jnp.zeros((batch, q.shape[1]), first.dtype))
+        start = (first, jnp.broadcast_to(q, (batch, *q.shape[1:])), jnp.zeros((batch, q.shape[2]), first.dtype))
         (_, _, total), _ = jax.lax.scan(step, start, self.timed)
         return total / jnp.maximum(self.layer.steps, 1)[:, None].astype(first.dtype)
 
@@ -159,6 +159,27 @@ class Trajectory:
 def flat(carry: Carry) -> Float[Array, "B N"]:
     """Return the parts of a carry side by side."""
     return jnp.concatenate(carry, axis=1)
+
+
+def orthonormal(vectors: Float[Array, "B N K"]) -> tuple[Float[Array, "B N K"], Float[Array, "B K"]]:
+    """Return the Q of a QR decomposition of columns, and the diagonal of R, which is not negative.
+
+    Gram-Schmidt, twice for each column, is as exact as Householder's reflections (Giraud et al. 2005). LAPACK's batched
+    decompositions are not used in programs: with as many devices as threads of the CPU, they wait for each other.
+    """
+
+    def column(index: Array, loop: tuple[Array, Array]) -> tuple[Array, Array]:
+        q, lengths = loop
+        vector = jax.lax.dynamic_index_in_dim(vectors, index, axis=2, keepdims=False)
+        for _ in range(2):
+            vector = vector - jnp.einsum("bnk,bk->bn", q, jnp.einsum("bnk,bn->bk", q, vector))
+        length = norm(vector, axis=1)
+        unit = vector / jnp.where(length > 0, length, 1)[:, None]
+        q = jax.lax.dynamic_update_index_in_dim(q, unit, index, axis=2)
+        return q, jax.lax.dynamic_update_index_in_dim(lengths, length, index, axis=1)
+
+    start = (jnp.zeros_like(vectors), jnp.zeros_like(vectors[:, 0]))
+    return jax.lax.fori_loop(0, vectors.shape[2], column, start)
 
 
 def gate_names(cell: Cell) -> tuple[str, ...]:

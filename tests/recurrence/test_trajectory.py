@@ -11,7 +11,7 @@ from jaxtyping import Array
 
 from research.cells import CELLS, GRU, LSTM, RNN
 from research.cells.cell import Cell, Tape
-from research.recurrence.trajectory import LayerInputs, Trajectory, flat, gate_names
+from research.recurrence.trajectory import LayerInputs, Trajectory, flat, gate_names, orthonormal
 from tests import quick
 from tests.cells.cases import cell_of
 from tests.recurrence import problem as problems
@@ -72,7 +72,7 @@ def test_lagged_jacobians_and_exponents_are_products_of_the_steps(case):
         jacobians, exponents, states = evaluated(
             lambda steps: (steps.lagged_jacobians(LAGS), steps.lyapunov_exponents(count, key), steps.states()), layer
         )
-        q = np.linalg.qr(np.asarray(jax.random.normal(key, (size, count))))[0]
+        q = np.linalg.qr(np.asarray(jax.random.normal(key, (1, size, count)))[0])[0]
         steps = step_jacobians(layer)
     assert states.shape == (STEPS + 1, BATCH, size)
     for row, length in enumerate(LENGTHS):
@@ -88,6 +88,20 @@ def test_lagged_jacobians_and_exponents_are_products_of_the_steps(case):
         lost = wanted < -15  # a singular Jacobian: the logarithm of rounding errors
         np.testing.assert_allclose(np.where(lost, 0, exponents[row]), np.where(lost, 0, wanted), rtol=1e-8, atol=1e-10)
         assert np.all(exponents[row][lost] < -15)
+
+
+def test_orthonormal_columns_are_those_of_a_qr_decomposition_also_where_they_are_nearly_parallel():
+    rng = np.random.default_rng(0)
+    vectors = rng.normal(size=(2, 9, 4))
+    vectors[1] = vectors[1, :, :1] + 1e-6 * vectors[1]
+    with jax.enable_x64(True):
+        q, lengths = jax.device_get(quick.jit(orthonormal)(jnp.asarray(vectors)))
+        single, _ = jax.device_get(quick.jit(orthonormal)(jnp.asarray(vectors, jnp.float32)))
+    for row in range(2):
+        wanted_q, r = np.linalg.qr(vectors[row])
+        np.testing.assert_allclose(lengths[row], np.abs(np.diag(r)), rtol=1e-7)
+        np.testing.assert_allclose(q[row], wanted_q * np.sign(np.diag(r)), atol=1e-7)
+        np.testing.assert_allclose(single[row].T @ single[row], np.eye(4), atol=1e-5)
 
 
 def linear_layer(u: np.ndarray, steps: int = 40) -> LayerInputs:
