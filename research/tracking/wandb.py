@@ -32,6 +32,8 @@ from research.tracking import charts
 from research.tracking.charts import Profiles
 from research.tracking.directions import direction
 
+SLOW_SECONDS = 5.0
+"""A chart that takes longer, as the server hardly answers, is the last one until the end."""
 ANSWER_SECONDS, STOP_SECONDS = 20.0, 10.0
 """How long to wait for the answer to a question, and for uploads after a signal."""
 SETTINGS: dict[str, Any] = {
@@ -105,6 +107,7 @@ class WandbRun:
         self._profiles: Profiles | None = None
         self._step = -1
         self._defined: set[str] = set()
+        self._draws = True
         with _files_in(self._folder):
             self._mode = _mode(options.mode)
         self.worker = ThreadPoolExecutor(1, "wandb") if self._mode == "online" else None
@@ -188,10 +191,11 @@ class WandbRun:
         if not row or self._step < self._run.starting_step:
             return False
         self._define(row)
-        profiles = profiles if complete else None  # the end draws them
+        profiles = profiles if complete and self._draws else None  # the end draws them
         self._run.log(_wandb().util.make_safe_for_json(row), step=self._step, commit=complete and not profiles)
         if profiles:
-            self._draw(profiles)
+            started = time.monotonic()
+            self._draws = not self._draw(profiles) and time.monotonic() - started < SLOW_SECONDS
         return True
 
     def _define(self, metrics: Iterable[str]) -> None:
