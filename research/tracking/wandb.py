@@ -32,8 +32,6 @@ from research.tracking import charts
 from research.tracking.charts import Profiles
 from research.tracking.directions import direction
 
-SLOW_SECONDS = 5.0
-"""A chart that takes longer, as the server hardly answers, is the last one until the end."""
 ANSWER_SECONDS, STOP_SECONDS = 20.0, 10.0
 """How long to wait for the answer to a question, and for uploads after a signal."""
 SETTINGS: dict[str, Any] = {
@@ -107,7 +105,6 @@ class WandbRun:
         self._profiles: Profiles | None = None
         self._step = -1
         self._defined: set[str] = set()
-        self._draws = True
         with _files_in(self._folder):
             self._mode = _mode(options.mode)
         self.worker = ThreadPoolExecutor(1, "wandb") if self._mode == "online" else None
@@ -191,11 +188,10 @@ class WandbRun:
         if not row or self._step < self._run.starting_step:
             return False
         self._define(row)
-        profiles = profiles if complete and self._draws else None  # the end draws them
+        profiles = profiles if complete else None  # the end draws them
         self._run.log(_wandb().util.make_safe_for_json(row), step=self._step, commit=complete and not profiles)
         if profiles:
-            started = time.monotonic()
-            self._draws = not self._draw(profiles) and time.monotonic() - started < SLOW_SECONDS
+            self._draw(profiles, live=True)
         return True
 
     def _define(self, metrics: Iterable[str]) -> None:
@@ -216,10 +212,10 @@ class WandbRun:
         if self.worker:
             self._check(fault)
 
-    def _draw(self, profiles: Profiles) -> str:
+    def _draw(self, profiles: Profiles, live: bool = False) -> str:
         """Log charts in the row of the last step, or after it if the server has that; return why it failed."""
         try:
-            self._run.log(_charts(profiles))
+            self._run.log(_heat_maps(profiles) if live else _charts(profiles))
         except Exception as error:
             fault = f"no charts: {first_line(error)}"
             _warn(f"W&B: {fault}")
@@ -265,18 +261,25 @@ class WandbRun:
         )
 
 
-def _charts(profiles: Profiles) -> dict[str, Any]:
-    """Return what shows profiles: lines and a heat map; of the first and the last, lines that compare runs."""
-    wandb, (times, decades, keys, title) = _wandb(), charts.lines(profiles)
-    series = wandb.plot.line_series(times, decades, keys=keys, title=title, xname=charts.TIME)
-    logged = {"gradient/time_profile": series, "gradient/heatmap": charts.heatmap(profiles)}
-    for name, line in (("first", decades[0]), ("latest", decades[-1])):
-        table = wandb.Table(
-            data=list(zip(times, line, strict=True)), columns=[charts.TIME, charts.quantity(profiles.name)]
-        )
-        logged[f"gradient/{name}_profile"] = wandb.plot.line(table, *table.columns, title=f"{name}: {title}")
+def _heat_maps(profiles: Profiles) -> dict[str, Any]:
+    """Return the heat map as a chart and as an image. They need no answer of the server, as tables do."""
     pixels, caption = charts.image(profiles)
-    return {**logged, "gradient/heatmap_image": wandb.Image(pixels, caption=caption)}
+    return {
+        "gradient/heatmap": charts.heatmap(profiles),
+        "gradient/heatmap_image": _wandb().Image(pixels, caption=caption),
+    }
+
+
+def _charts(profiles: Profiles) -> dict[str, Any]:
+    """Return the heat maps, lines at some training steps, and lines of the first and the last that compare runs."""
+    wandb, (times, decades, keys, title) = _wandb(), charts.lines(profiles)
+    logged = _heat_maps(profiles)
+    logged["gradient/time_profile"] = wandb.plot.line_series(times, decades, keys=keys, title=title, xname=charts.TIME)
+    for name, line in (("first", decades[0]), ("latest", decades[-1])):
+        columns = [charts.TIME, charts.quantity(profiles.name)]
+        table = wandb.Table(data=list(zip(times, line, strict=True)), columns=columns)
+        logged[f"gradient/{name}_profile"] = wandb.plot.line(table, *columns, title=f"{name}: {title}")
+    return logged
 
 
 _asking, _environment = threading.Lock(), threading.RLock()
