@@ -31,6 +31,9 @@ class Report:
     """columns of the table: METRIC or TITLE=METRIC, with commas between them; empty: those of the experiment"""
     figure: str = ""
     """figures to draw, with commas between them; empty: those of the experiment; none: no figure"""
+    at: str = ""
+    """training steps at which gradient profiles are drawn, with commas between them, such as 0,100,last: the nearest
+    records; with --figure, or of gradient_profiles"""
     list_metrics: bool = False
     """print the names of the metrics that the runs have, and nothing else"""
     strict: bool = False
@@ -55,6 +58,7 @@ def run(args: Sequence[str]) -> None:
             print(visible(f"left out: {fault}"), file=sys.stderr)
         print(*map(visible, metrics(trials)), sep="\n")
         return
+    at: list[int | Literal["first", "last"]] = [_step(text.strip()) for text in options.at.split(",") if text.strip()]
     columns = [_column(text.strip()) for text in options.columns.split(",") if text.strip()]
     page.report(
         *options.runs,
@@ -63,9 +67,17 @@ def run(args: Sequence[str]) -> None:
         caption=options.caption,
         label=options.label,
         columns=columns,
-        figure=[name.strip() for name in options.figure.split(",") if name.strip()],
+        figure=[name.strip() for name in (options.figure or "gradient_profiles" * bool(at)).split(",") if name.strip()],
+        at=at,
         strict=options.strict,
     )
+
+
+def _step(text: str) -> int | Literal["first", "last"]:
+    if text in ("first", "last"):
+        return text
+    require(text.isdecimal() and len(text) < 10, "--at", text, "a number of updates, first or last")
+    return int(text)
 
 
 def _column(text: str) -> Column:

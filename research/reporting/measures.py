@@ -22,7 +22,8 @@ from research.tracking.run_directory import METRICS, RunDirectory
 from research.tracking.strict_json import ALL, FIRST, LAST
 
 Array = NDArray[np.float64]
-When = Literal["first", "last"]
+When = Literal["first", "last"] | int
+"""Which record: the first, the last, or that whose step is nearest."""
 By = Literal["length", "position"]
 Kind = Literal["free_running_error_rate", "teacher_forced_error_rate", "bleu"]
 
@@ -46,9 +47,12 @@ class Profile:
 
 
 def profile(row: pd.DataFrame, part: str = "", when: When = "first") -> Profile | None:
-    """Return the row's first or last profile, of a part of the carry or of the state; None if no trial has one."""
+    """Return the row's profile at a time, of a part of the carry or of the state; None if no trial has one."""
     name = _profile_name(row, part)
-    taken = [records[-1] for records in _trials(row, name, FIRST if when == "first" else LAST)]
+    if isinstance(when, int):
+        taken = [min(records, key=lambda record: abs(record["step"] - when)) for records in _trials(row, name)]
+    else:
+        taken = [records[-1] for records in _trials(row, name, FIRST if when == "first" else LAST)]
     if not taken:
         return None
     norms = _regular([record[name] for record in taken])

@@ -13,6 +13,7 @@ from research.config.experiment import Column
 from research.errors import UserError, first_line, shorten, suggest, visible
 from research.reporting import tables
 from research.reporting.comparison import Comparison, read
+from research.reporting.measures import When
 from research.reporting.runs import flatten
 
 NO_FIGURE = "none"
@@ -45,6 +46,7 @@ def report(
     label: str = "",
     columns: Sequence[Column] = (),
     figure: Sequence[str] = (),
+    at: Sequence[When] = (),
     strict: bool = False,
 ) -> None:
     """Print the table of each experiment among the runs, write its files, and print where they are.
@@ -60,6 +62,7 @@ def report(
         label: of the LaTeX table, instead of tab:NAME.
         columns: of the table, instead of the experiment's.
         figure: names of the figures, instead of the experiment's; "none": no figure.
+        at: training steps at which figures of gradient profiles are drawn: a file for each.
         strict: whether a run that cannot be read is an error.
 
     Raises:
@@ -68,7 +71,9 @@ def report(
     """
     for name in figure:
         if name != NO_FIGURE:
-            _check_figure(name)
+            _check_figure(name, at)
+    steps: Sequence[When | None] = at or [None]
+    drawn: list[tuple[str, When | None]] = [(name, step) for name in figure for step in steps]
     comparisons, faults = read(runs, columns)
     for fault in faults:
         print(visible(f"left out: {fault}"), file=sys.stderr)
@@ -83,12 +88,12 @@ def report(
         folder.mkdir(parents=True, exist_ok=True)
         width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
         print(tables.render(table, format, width), end="\n" if format == "terminal" else "", flush=True)
-        for line in _write(comparison, table, folder, figure, page=format == "html"):
+        for line in _write(comparison, table, folder, drawn, page=format == "html"):
             print(visible(line), file=sys.stdout if format == "terminal" else sys.stderr, flush=True)
 
 
 def _write(
-    comparison: Comparison, table: tables.Table, folder: Path, figure: Sequence[str], page: bool
+    comparison: Comparison, table: tables.Table, folder: Path, asked: Sequence[tuple[str, When | None]], page: bool
 ) -> Iterator[str]:
     """Write all files of one experiment; yield a line for each kind, with its place."""
     for form, suffix in SUFFIXES.items():
@@ -99,13 +104,14 @@ def _write(
     yield f"runs      {folder / 'runs.csv'}"
     rows = max(section["row"].nunique() for section in comparison.sections)
     images = ""
-    for name in figure or comparison.experiment.figures:
+    declared: list[tuple[str, When | None]] = [(name, None) for name in comparison.experiment.figures]
+    for name, at in asked or declared:
         if name == NO_FIGURE:
             continue
-        if not figure and rows > MAX_ROWS:
+        if not asked and rows > MAX_ROWS:
             yield f"figure    {name}: not drawn, {rows} rows are more than {MAX_ROWS}; --figure={name} draws it"
             continue
-        lines, png = _draw(name, comparison, folder)
+        lines, png = _draw(name, at, comparison, folder)
         yield from lines
         if png:  # within the page, so that it needs no other file
             images += f'<img alt="{escape(name)}" src="data:image/png;base64,{b64encode(png).decode()}">\n'
@@ -115,7 +121,7 @@ def _write(
         yield f"page      {folder / 'report.html'}"
 
 
-def _draw(name: str, comparison: Comparison, folder: Path) -> tuple[list[str], bytes]:
+def _draw(name: str, at: When | None, comparison: Comparison, folder: Path) -> tuple[list[str], bytes]:
     """Write a figure in all formats; return lines that say where, or why not and what is left out, and the PNG."""
     from research.reporting import figures  # matplotlib, which takes a second: after the table is printed
 
@@ -123,7 +129,8 @@ def _draw(name: str, comparison: Comparison, folder: Path) -> tuple[list[str], b
         warnings.simplefilter("always", UserWarning)
         try:
             _check_figure(name)
-            figure = figures.draw(name, comparison)
+            figure = figures.draw(name, comparison, at)
+            name = name if at is None else f"{name}_at_{at}"
             if figure is None:
                 raise UserError("the runs have no record for it")
             paths = figures.save(figure, folder, name)
@@ -139,8 +146,10 @@ def _draw(name: str, comparison: Comparison, folder: Path) -> tuple[list[str], b
     return [*dict.fromkeys(notes), line], png
 
 
-def _check_figure(name: str) -> None:
-    from research.reporting.figures import FIGURES
+def _check_figure(name: str, at: Sequence[When] = ()) -> None:
+    from research.reporting.figures import AT, FIGURES
 
     if name not in FIGURES:
         raise UserError(f"figure {shorten(name)!r}: no such figure; {suggest(name, FIGURES)}")
+    if at and name not in AT:
+        raise UserError(f"figure {name}: must be one of {', '.join(AT)} with --at")

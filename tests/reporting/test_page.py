@@ -56,6 +56,15 @@ def test_a_figure_without_a_record_is_said_to_be_missing(attention_runs, capsys)
     assert "error_by_length: not drawn" in out and "6 of 6 trials have no result yet" in out
 
 
+def test_profiles_are_drawn_at_the_training_steps_that_are_asked_for(gradient_runs, tmp_path, capsys):
+    report(gradient_runs, figure=["gradient_profiles"], at=[0, 90, "last"], output=tmp_path)
+    assert capsys.readouterr().out.count("figure    ") == 3
+    pictures = [(tmp_path / f"gradient_profiles_at_{at}.svg").read_text() for at in (0, 90, "last")]
+    assert len(set(pictures)) == 3
+    with pytest.raises(UserError, match="figure gradient_heatmaps: must be one of gradient_profiles, .* with --at"):
+        report(gradient_runs, figure=["gradient_heatmaps"], at=[0])
+
+
 def test_the_figures_that_are_asked_for_are_drawn_and_no_others(attention_runs, capsys):
     report(attention_runs, figure=["error_by_length"])
     assert "error_by_position" not in capsys.readouterr().out

@@ -18,12 +18,13 @@ from research.reporting.figures.alignment import Alignment
 from research.reporting.figures.curves import metric_by_time
 from research.reporting.figures.gradients import gradient_heatmaps, gradient_profiles
 from research.reporting.figures.style import STYLE
+from research.reporting.measures import When
 
 FORMATS = ("png", "pdf", "svg")
 TIMELESS: dict[str, dict[str, Any]] = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
 """What is left out of the files, so that the same runs give the same bytes."""
 
-FIGURES: dict[str, Callable[[Comparison], Figure | None]] = {
+FIGURES: dict[str, Callable[..., Figure | None]] = {
     "gradient_profiles": gradient_profiles,
     "gradient_profiles_trained": partial(gradient_profiles, when="last"),
     "gradient_profiles_cell_state": partial(gradient_profiles, part="c"),
@@ -37,10 +38,20 @@ FIGURES: dict[str, Callable[[Comparison], Figure | None]] = {
 }
 
 
-def draw(name: str, comparison: Comparison) -> Figure | None:
-    """Return the figure of that name; None when the runs hold nothing to draw in it."""
+AT = ("gradient_profiles", "gradient_profiles_cell_state")
+"""Figures that can be drawn at any training step."""
+
+
+def draw(name: str, comparison: Comparison, at: When | None = None) -> Figure | None:
+    """Return the figure of that name; None when the runs hold nothing to draw in it.
+
+    Args:
+        name: of the figure.
+        comparison: the runs.
+        at: the training step, of the figures in `AT`; None: as the name says.
+    """
     with matplotlib.rc_context(STYLE):
-        return FIGURES[name](comparison)
+        return FIGURES[name](comparison) if at is None else FIGURES[name](comparison, when=at)
 
 
 def draw_alignment(content: Alignment, path: Path) -> None:

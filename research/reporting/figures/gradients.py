@@ -62,7 +62,7 @@ def gradient_profiles(comparison: Comparison, part: str = "", when: When = "firs
 
     def panel(axis: Axes, section: pd.DataFrame, lines: dict[str, Profile]) -> None:
         _profile_panel(axis, lines, looks)
-        if when == "last":
+        if when != "first":
             updates = _range([step for line in lines.values() for step in line.steps])
             axis.set_title(f"{axis.get_title()}, {updates} updates")
         axis.set_xlabel("time step t")
@@ -79,7 +79,8 @@ def gradient_profiles(comparison: Comparison, part: str = "", when: When = "firs
     left_out = sum(line.left_out for line in profiles)
     if left_out:
         note += f". Left out: {left_out} profile{'s' if left_out > 1 else ''} whose last norm is 0 or not finite"
-    state = {"first": "at initialization", "last": "at the last record of training"}[when]
+    times: dict[When, str] = {"first": "at initialization", "last": "at the last record of training"}
+    state = times.get(when, f"at about {when} updates")
     title = f"Norm of ∂L/∂{part or 'h'}ₜ {state}, relative to its norm at the last time step"
     return style.draw(panels, panel, (title, f"{note}."))
 
