@@ -26,7 +26,8 @@ from benchmarks import timing
 from research.cells import CELLS
 from research.cells.cell import Carry, Weights
 from research.cells.initializers import InitOptions, InitScheme
-from research.recurrence.stack import Stack, StackOptions
+from research.recurrence.stack import Stack
+from research.recurrence.stack_options import StackOptions
 from research.recurrence.unroll import unroll
 
 LENGTHS = (100, 300, 1000, 3000, 10000)

@@ -27,7 +27,8 @@ from research.cells import CELLS
 from research.cells.initializers import InitOptions, InitScheme
 from research.config import Config
 from research.config.flat import override
-from research.recurrence.stack import Stack, StackOptions
+from research.recurrence.stack import Stack
+from research.recurrence.stack_options import StackOptions
 from research.tasks import task as tasks
 from research.training import devices, shards
 from research.training.compilation import enable_cache

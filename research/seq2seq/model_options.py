@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from research.options import require, require_between, require_default
-from research.recurrence.stack import StackOptions
+from research.recurrence.stack_options import StackOptions
 
 BETWEEN_LAYERS = ("pyramid", "mean", "max")
 """Kinds of subsampling between two layers; a convolution is in front of the first layer."""

@@ -8,7 +8,6 @@ import jax.numpy as jnp
 from research.batch import Batch
 from research.config.config import Config
 from research.training.step import Program
-from tests import quick
 from tests.training.trials import hparams_of, program
 
 
@@ -17,7 +16,7 @@ def inspect(config: Config, examples: Batch | None = None) -> tuple[Program, Any
     trained, numbers = program(config), hparams_of(config)
     if examples is not None:
         trained.__dict__["_examples"] = examples
-    state = quick.jit(trained.init)(numbers)
+    state = jax.jit(trained.init)(numbers)
     one, zero = jnp.int32(1), jnp.int32(0)
-    (found,) = jax.device_get(quick.jit(trained._inspect)(numbers, state, None, one, zero)).values()
+    (found,) = jax.device_get(jax.jit(trained._inspect)(numbers, state, None, one, zero)).values()
     return trained, state, found

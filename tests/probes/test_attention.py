@@ -10,7 +10,6 @@ from flax import nnx
 from research.batch import Batch
 from research.errors import UserError
 from research.probes.attention import measures
-from tests import quick
 from tests.probes.inspected import inspect
 from tests.training.trials import WORDS, hparams_of, of
 
@@ -35,7 +34,7 @@ def test_numbers_are_those_of_the_weights_one_by_one():
         weights[row] /= weights[row].sum(axis=1, keepdims=True)
     written, read = np.arange(4) < np.array(ends)[:, None], np.arange(5) < np.array(lengths)[:, None]
     with jax.enable_x64(True):
-        found = jax.device_get(quick.jit(measures)(*map(jax.numpy.asarray, (weights, written, read))))
+        found = jax.device_get(jax.jit(measures)(*map(jax.numpy.asarray, (weights, written, read))))
     wanted = by_hand(weights, ends, lengths)
     np.testing.assert_allclose([found[name] for name in ("entropy", "monotonicity", "coverage")], wanted, rtol=1e-12)
     np.testing.assert_allclose(found["position_by_token"][2], weights[0, 2] @ np.arange(5), rtol=1e-12)

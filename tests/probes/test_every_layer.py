@@ -11,7 +11,6 @@ from research.errors import UserError
 from research.probes.every_layer import Side, _aligned
 from research.recurrence.kernels.backward import Noise, Plan, plain_recurrence
 from research.training.step import data_keys
-from tests import quick
 from tests.probes.inspected import inspect
 from tests.training.trials import WORDS, hparams_of, of, program
 
@@ -51,7 +50,7 @@ def test_every_layer_and_direction_is_the_derivative_of_the_plain_scan():
         value = model.head.linear(jnp.concatenate(lasts[-2:], axis=-1))
         return jnp.mean((value - batch.targets) ** 2)
 
-    gradients = quick.jit(jax.grad(loss))(zeros)
+    gradients = jax.jit(jax.grad(loss))(zeros)
     assert {*found} == {f"encoder/{name}/{part}" for name in zeros for part in "hc"}
     for name, parts in gradients.items():
         for part, gradient in zip("hc", parts, strict=True):
@@ -63,8 +62,8 @@ def test_every_layer_and_direction_is_the_derivative_of_the_plain_scan():
 def test_the_top_layer_has_the_profile_that_training_measures():
     config = of(cell__name="gru", dropout__output=0.3, model__num_layers=2, probes__gradient_flow__every=2)
     trained, numbers = program(config), hparams_of(config)
-    state = quick.jit(trained.init)(numbers)
-    _, record = quick.jit(trained.run)(numbers, state, None, 1)
+    state = jax.jit(trained.init)(numbers)
+    _, record = jax.jit(trained.run)(numbers, state, None, 1)
     (profile,) = record.probes["gradient_flow"].values()
     _, _, found = inspect(of(config, **FLOW))
     np.testing.assert_allclose(found["encoder/layer_2/forward/h"], profile, rtol=1e-4)

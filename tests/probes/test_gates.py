@@ -8,7 +8,6 @@ from research.batch import Batch
 from research.errors import UserError
 from research.probes.gates import Gates, gate_profiles
 from research.recurrence.trajectory import Trajectory
-from tests import quick
 from tests.probes.inspected import inspect
 from tests.recurrence import problem as problems
 from tests.recurrence.problem import BATCH, HIDDEN, STEPS
@@ -20,7 +19,7 @@ from tests.training.trials import WORDS, of
 def test_profiles_are_means_over_valid_steps(case):
     with jax.enable_x64(True):
         layer = layer_of(case, problems.make(case))
-        gates, profiles = jax.device_get(quick.jit(lambda: (Trajectory(layer).gates(), gate_profiles(layer)))())
+        gates, profiles = jax.device_get(jax.jit(lambda: (Trajectory(layer).gates(), gate_profiles(layer)))())
         valid = np.asarray(layer.valid)
     keep = {"lstm": "f", "gru": "z"}[case]
     assert {*profiles} == {*gates}
@@ -42,7 +41,7 @@ def test_a_constant_forget_gate_has_the_horizon_of_its_value():
     weights["b"] = np.concatenate([np.zeros(HIDDEN), [-30.0, np.log(9.0), 40.0], np.zeros(2 * HIDDEN)])
     with jax.enable_x64(True):
         layer = layer_of("lstm", problem.replace(weights=weights))
-        profiles = jax.device_get(quick.jit(lambda: gate_profiles(layer))())
+        profiles = jax.device_get(jax.jit(lambda: gate_profiles(layer))())
     np.testing.assert_allclose(profiles["f"]["unit_horizon"], [1 / 30, -1 / np.log(0.9), np.inf], rtol=1e-3)
     record = {f"layer/f/{name}": profile for name, profile in profiles["f"].items()}
     summary = Gates(every=1).summarize({"step": 0, **record}, "")

@@ -9,7 +9,6 @@ from flax import nnx
 from research.errors import UserError
 from research.probes.jacobian import _mean, _singular_values, recurrent_matrices, spectral_radius
 from research.recurrence.trajectory import Trajectory
-from tests import quick
 from tests.probes.inspected import inspect
 from tests.recurrence import problem as problems
 from tests.recurrence.test_trajectory import layer_of
@@ -32,7 +31,7 @@ def test_the_record_holds_every_layer_on_the_first_validation_examples():
         name = f"encoder/layer_{depth}/forward"
         steps = Trajectory(layer)
         exponents, products = jax.device_get(
-            quick.jit(
+            jax.jit(
                 lambda steps=steps: (steps.lyapunov_exponents(2, jax.random.key(0)), steps.lagged_jacobians((1, 5)))
             )()
         )
@@ -64,7 +63,7 @@ def test_the_spectral_radius_is_the_largest_magnitude_of_the_eigenvalues(kind):
         "tiny": (1e-30 * np.eye(3), 1e-30),
     }[kind]
     wanted = np.abs(np.linalg.eigvals(matrix)).max() if wanted is None else wanted
-    assert float(quick.jit(spectral_radius)(jnp.asarray(matrix, jnp.float32))) == pytest.approx(wanted, rel=2e-4)
+    assert float(jax.jit(spectral_radius)(jnp.asarray(matrix, jnp.float32))) == pytest.approx(wanted, rel=2e-4)
 
 
 @pytest.mark.parametrize(

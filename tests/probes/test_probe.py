@@ -5,6 +5,7 @@ import pickle
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -18,11 +19,7 @@ from research.training import checkpoint
 from research.training.optimizers.optimizer import global_norm
 from research.training.step import Program
 from research.training.trainer import train_trials
-from tests import quick
-from tests.training.conftest import quick_compilation as quick_compilation
 from tests.training.trials import TINY, WORDS, hparams_of, of, program, record_lines
-
-pytestmark = pytest.mark.usefixtures("quick_compilation")
 
 
 @dataclass(frozen=True)
@@ -51,14 +48,14 @@ def test_a_registered_probe_has_options_and_measures_the_first_update_of_a_call(
     assert config.probes.enabled() == {"norms": Norms(every=2)}
     trained, numbers = program(config), hparams_of(config)
     assert not trained.profile_names
-    state = quick.jit(trained.init)(numbers)
-    after, record = quick.jit(trained.run)(numbers, state, None, 2)
+    state = jax.jit(trained.init)(numbers)
+    after, record = jax.jit(trained.run)(numbers, state, None, 2)
     measured = record.probes["norms"]
     assert measured["norms"][0] == pytest.approx(float(global_norm(state.params)), rel=1e-6)
     grad_norm = float(measured["norms"][1])
     clipped = min(grad_norm, config.optimizer.clip_norm)
     assert float(measured["norms"][2]) == pytest.approx(config.optimizer.learning_rate * clipped, rel=1e-5)
-    _, again = quick.jit(trained.run)(numbers, after, None, 0)
+    _, again = jax.jit(trained.run)(numbers, after, None, 0)
     assert not np.any(again.probes["norms"]["norms"])
 
 
@@ -88,8 +85,8 @@ def test_a_probe_that_runs_the_model_does_so_before_the_updates_where_a_record_i
     monkeypatch.setattr(Program, "_examples", None)
     config = override(replace(WORDS, probes=default_probes()), {"probes.norm.every": 3, "training.steps": 8})
     trained, numbers = program(config), hparams_of(config)
-    start = quick.jit(trained.init)(numbers)
-    run = quick.jit(trained.run)
+    start = jax.jit(trained.init)(numbers)
+    run = jax.jit(trained.run)
     found = []
     for step, count in ((0, 1), (3, 1), (4, 1), (7, 1), (0, 0)):
         state = replace(start, step=jnp.int32(step))

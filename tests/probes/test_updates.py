@@ -10,7 +10,6 @@ from research.batch import Batch
 from research.probes import Observed
 from research.probes.updates import Updates, group_of
 from research.training.step import data_keys
-from tests import quick
 from tests.probes.inspected import inspect
 from tests.training.trials import WORDS, hparams_of, of, program
 
@@ -31,12 +30,12 @@ GROUPS = {
 
 
 def test_groups_hold_all_weights_and_their_norms_add_up():
-    params = quick.jit(program(ATTENTIVE).init)(hparams_of(ATTENTIVE)).params
+    params = jax.jit(program(ATTENTIVE).init)(hparams_of(ATTENTIVE)).params
     grads = jax.tree.map(lambda x: 2 * x + 1, params)
     changes = jax.tree.map(lambda x: -0.001 * x, params)
     observed = Observed(jnp.float32(0), params, grads, changes, {})
     probe = Updates(every=1)
-    measured = jax.device_get(quick.jit(probe.measure)(observed))
+    measured = jax.device_get(jax.jit(probe.measure)(observed))
     assert {name.rpartition("/")[0] for name in measured} == GROUPS
     for quantity, tree in (("gradient_norm", grads), ("weight_norm", params)):
         total = np.sqrt(sum(float(measured[f"{group}/{quantity}"]) ** 2 for group in GROUPS))
@@ -72,7 +71,7 @@ def test_gradients_of_examples_are_those_of_batches_of_one():
     batch = trained.task.batch(None, batch_key, jnp.int32(0), SMALL.training.batch_size, 0)
     size = len(batch.inputs)
 
-    @quick.jit
+    @jax.jit
     @jax.grad
     def gradient(params, example):
         score, _ = nnx.merge(trained.graphdef, params).predict(example)

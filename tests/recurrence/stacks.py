@@ -14,7 +14,8 @@ from jaxtyping import Array
 from research.cells.cell import Cell
 from research.cells.initializers import InitOptions, InitScheme
 from research.recurrence.dropout import LayerNoise, StackNoise
-from research.recurrence.stack import Stack, StackOptions
+from research.recurrence.stack import Stack
+from research.recurrence.stack_options import StackOptions
 
 BATCH, STEPS, INPUTS, HIDDEN = 4, 6, 2, 3
 LENGTHS = (STEPS, 3, 0, 5)

@@ -12,7 +12,8 @@ from research.cells import CELLS, GRU, LSTM, RNN, MinGRU
 from research.cells.cell import Cell
 from research.cells.initializers import InitOptions, InitScheme
 from research.errors import UserError
-from research.recurrence.stack import Stack, StackOptions
+from research.recurrence.stack import Stack
+from research.recurrence.stack_options import StackOptions
 from tests.cells import reference
 from tests.recurrence import stacks
 from tests.recurrence.stacks import BATCH, HIDDEN, LENGTHS, STEPS, Arguments, Case, Halves, Problem, solve

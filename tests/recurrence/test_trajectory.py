@@ -12,7 +12,6 @@ from jaxtyping import Array
 from research.cells import CELLS, GRU, LSTM, RNN
 from research.cells.cell import Cell, Tape
 from research.recurrence.trajectory import LayerInputs, Trajectory, flat, gate_names, orthonormal
-from tests import quick
 from tests.cells.cases import cell_of
 from tests.recurrence import problem as problems
 from tests.recurrence.problem import BATCH, HIDDEN, LENGTHS, STEPS, weights_of
@@ -28,7 +27,7 @@ def layer_of(case: str, problem: problems.Problem, reverse: bool = True, **optio
 
 
 def evaluated(function: Callable[[Trajectory], Any], layer: LayerInputs) -> Any:
-    return jax.device_get(quick.jit(lambda: function(Trajectory(layer)))())
+    return jax.device_get(jax.jit(lambda: function(Trajectory(layer)))())
 
 
 def step_jacobians(layer: LayerInputs) -> list[list[np.ndarray]]:
@@ -36,7 +35,7 @@ def step_jacobians(layer: LayerInputs) -> list[list[np.ndarray]]:
     cell, arrays = layer.cell, layer.weights.arrays()
     split = np.cumsum([part.shape[1] for part in layer.carry])[:-1]
 
-    @quick.jit
+    @jax.jit
     def derivative(state: Array, x: Array) -> tuple[Array, Array]:
         def step(state: Array) -> Array:
             carry = tuple(jnp.split(state[None], split, axis=1))
@@ -95,8 +94,8 @@ def test_orthonormal_columns_are_those_of_a_qr_decomposition_also_where_they_are
     vectors = rng.normal(size=(2, 9, 4))
     vectors[1] = vectors[1, :, :1] + 1e-6 * vectors[1]
     with jax.enable_x64(True):
-        q, lengths = jax.device_get(quick.jit(orthonormal)(jnp.asarray(vectors)))
-        single, _ = jax.device_get(quick.jit(orthonormal)(jnp.asarray(vectors, jnp.float32)))
+        q, lengths = jax.device_get(jax.jit(orthonormal)(jnp.asarray(vectors)))
+        single, _ = jax.device_get(jax.jit(orthonormal)(jnp.asarray(vectors, jnp.float32)))
     for row in range(2):
         wanted_q, r = np.linalg.qr(vectors[row])
         np.testing.assert_allclose(lengths[row], np.abs(np.diag(r)), rtol=1e-7)

@@ -22,8 +22,3 @@ def shared_programs() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Pack, "_compile", compile_once)
         yield
-
-
-@pytest.fixture(scope="module")
-def quick_compilation() -> None:
-    """Programs are compiled as in all tests that do not ask for `tests.production`."""

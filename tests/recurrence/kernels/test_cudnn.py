@@ -18,7 +18,8 @@ from research.cells import GRU, LSTM
 from research.cells.initializers import InitOptions, InitScheme
 from research.errors import UserError
 from research.recurrence.kernels import cudnn
-from research.recurrence.stack import Stack, StackOptions
+from research.recurrence.stack import Stack
+from research.recurrence.stack_options import StackOptions
 from research.recurrence.unroll import kernel_of, unroll
 from tests.recurrence import problem
 from tests.recurrence.problem import HIDDEN, INPUTS, Arguments, Problem

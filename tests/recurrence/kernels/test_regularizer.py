@@ -14,7 +14,8 @@ from research.cells.cell import Tape
 from research.cells.initializers import InitOptions, InitScheme
 from research.recurrence.dropout import zone_out
 from research.recurrence.kernels import regularizer
-from research.recurrence.stack import Stack, StackOptions
+from research.recurrence.stack import Stack
+from research.recurrence.stack_options import StackOptions
 from research.recurrence.unroll import unroll
 from tests.cells.cases import cell_of
 from tests.recurrence import problem
