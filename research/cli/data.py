@@ -9,6 +9,7 @@ from research.cli.parser import Positional, parse_command
 from research.config.flags import HELP, config_of, split
 from research.data import catalog, check
 from research.data.processor import Processor
+from research.data.tables.source import files_of
 from research.data.tables.table import Rows, Selection
 from research.errors import UserError
 from research.options import require
@@ -77,7 +78,8 @@ def _check(args: Sequence[str]) -> int:
     tables = task.tables
     first = tables["train"]
     columns = task.fields.columns(first, task.source)
-    print(f"columns: {', '.join(first.columns)}")
+    named = " (by the first row; if that is data: --task.header=false)" if _is_delimited(task) and task.header else ""
+    print(f"columns: {', '.join(first.columns)}{named}")
     for title, field, names in (("input", task.input, columns[0]), ("target", task.target, columns[1])):
         tags = getattr(field, "tags_column", "")
         after = f", after the tags of the column {tags}" if tags else ""
@@ -135,6 +137,10 @@ def _task(flags: Mapping[str, str]) -> Dataset:
     if not isinstance(task, Dataset):
         raise UserError(f"task.name={task.name}: must be dataset")
     return task
+
+
+def _is_delimited(task: Dataset) -> bool:
+    return bool({".tsv", ".csv"} & {suffix for path in files_of(task.source, task.names) for suffix in path.suffixes})
 
 
 def _first(tables: Mapping[str, Rows]) -> Rows:

@@ -20,20 +20,20 @@ class Report:
     runs: tuple[Path, ...]
     """directories with runs in them, such as runs/gradient_norms, or single runs; several are reported together"""
     format: Literal["terminal", "markdown", "latex", "html"] = "terminal"
-    """of the printed table"""
+    """form of the printed table"""
     output: Path | None = None
-    """where files go; None: report/ in the first of RUNS"""
+    """folder for the files; by default report/ in the first of RUNS"""
     caption: str = ""
     """caption of the LaTeX table; empty: the claim of the experiment, or the description of the sweep"""
     label: str = ""
     """label of the LaTeX table; empty: tab:NAME"""
     columns: str = ""
-    """columns of the table: METRIC or TITLE=METRIC, with commas between them; empty: those of the experiment"""
+    """columns of the table: METRIC or TITLE=METRIC, with commas between them; * stands for any
+    text; empty: those of the experiment"""
     figure: str = ""
     """figures to draw, with commas between them; empty: those of the experiment; none: no figure"""
     at: str = ""
-    """training steps at which gradient profiles are drawn, with commas between them, such as 0,100,last: the nearest
-    records; with --figure, or of gradient_profiles"""
+    """training steps at which gradient_profiles, or the figures of --figure, are drawn, such as 0,100,last"""
     list_metrics: bool = False
     """print the names of the metrics that the runs have, and nothing else"""
     strict: bool = False

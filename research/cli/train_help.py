@@ -11,7 +11,7 @@ from research.config.config import section_of
 from research.config.flags import base_config, summary
 from research.config.flat import draft
 from research.config.help import print_options
-from research.errors import UserError, shorten
+from research.errors import UserError, shorten, suggest
 
 USAGE = """\
 usage: python -m research train EXPERIMENT [--KEY=VALUE ...] [--resume-from RUN | --init-from RUN]
@@ -20,7 +20,9 @@ usage: python -m research train EXPERIMENT [--KEY=VALUE ...] [--resume-from RUN 
 Train one trial of an experiment: a name, or the path of a Python file that sets EXPERIMENT.
 The same command again resumes the trial, or shows its result.
 
-  --KEY=VALUE        an option of the trial: `train EXPERIMENT --help` shows them
+  --KEY=VALUE        an option of the trial: `train EXPERIMENT --help` and `--help SECTION` show them
+  --setting NAME, --variant NAME, --seed N
+                     named options of the experiment, which `list EXPERIMENT` shows; the random seed
   --resume-from RUN  go on from the state of a finished run: more steps, another learning rate or batch size
   --init-from RUN    start with the weights of a finished run, where name and shape fit
   --runs-dir DIR     where run directories go (default: runs)
@@ -69,7 +71,7 @@ def print_help(name: str, flags: Mapping[str, str], topic: str = "") -> None:
             _print_choices(name, topic, config, inside)
     if topic:
         allowed = [*sections, *(section for section in CHOICES if "." in section and section_of(config, section))]
-        raise UserError(f"train: --help {shorten(topic)}: must be followed by all or one of {', '.join(allowed)}")
+        raise UserError(f"train: --help {shorten(topic)}: no such section; {suggest(topic, ['all', *allowed])}")
     _print_overview(name, config, sections)
 
 

@@ -65,7 +65,7 @@ class Gates(Probe):
                 summary[f"{gate}/{kind.removeprefix('unit_')}_fraction"] = float(np.mean(values))
             elif kind == "unit_horizon":
                 summary[f"{gate}/horizon"] = float(np.median(values))
-        for gate in {name.rpartition("/")[0] for name in record if name.endswith("/unit_mean")}:
+        for gate in sorted(name.rpartition("/")[0] for name in record if name.endswith("/unit_mean")):
             closed, opened = (np.asarray(record[f"{gate}/unit_{kind}"], np.float64) for kind in ("closed", "open"))
             summary[f"{gate}/dead_units"] = float(np.mean(closed == 1))
             summary[f"{gate}/saturated_units"] = float(np.mean(closed + opened > 1 - 1e-6))

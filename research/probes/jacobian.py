@@ -85,6 +85,7 @@ class Jacobian(Probe):
             measured[f"{layer.name}/lag_{lag}/singular_values"] = _mean(_singular_values(product), layer.steps >= lag)
         if self.exponents:
             exponents = trajectory.lyapunov_exponents(self.exponents, jax.random.key(0))
+            exponents = jnp.sort(exponents, axis=1, descending=True)  # those of a finite time need not be in order
             measured[f"{layer.name}/lyapunov_exponents"] = _mean(exponents, layer.steps > 0)
         return measured
 

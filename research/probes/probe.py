@@ -72,6 +72,7 @@ class Snapshot:
     """The model before an update, and what it may be run on."""
 
     model: Seq2seq
+    """As in evaluation: with the averaged weights, if there are any."""
     params: Any
     """Its weights, for `Loss`."""
     spec: TaskSpec

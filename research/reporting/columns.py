@@ -58,7 +58,9 @@ def expand(columns: Sequence[Column], trials: pd.DataFrame) -> Iterator[Column]:
             continue
         head, tail = column.key.index("*"), len(column.key) - column.key.rindex("*") - 1
         for name in matching:
-            words = name if column.title == column.key else f"{column.title}, {name[head : len(name) - tail]}"
+            words = (
+                name if column.title == column.key else f"{column.title}, {name[head : len(name) - tail].strip('/')}"
+            )
             yield replace(column, title=words, key=name)
 
 
@@ -66,4 +68,5 @@ def measured(columns: Sequence[Column], trials: pd.DataFrame) -> tuple[Column, .
     """Return the columns that the trials have a metric for; if they have none, a column for each metric of the test."""
     present = [column for column in columns if any(value is not None for value in values(trials, column.key))]
     tested = [key for key in metrics(trials) if key.startswith("test/") and "/baseline/" not in key]
+    tested.sort(key=lambda key: key.endswith("_gap"))  # no measure of quality is first
     return tuple(present or (Column(key.removeprefix("test/"), key) for key in tested))

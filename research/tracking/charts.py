@@ -17,6 +17,8 @@ COLORS = (-10, 4)
 TIME = "t (the loss follows the last step)"
 PIXELS = (240, 768)
 """Rows and columns that an image has about."""
+MISSING = 230
+"""Gray of a step that no sequence has."""
 GROWTH = 2
 """Factor by which the records of a profile grow between two drawings."""
 
@@ -80,7 +82,8 @@ def image(profiles: Profiles) -> tuple[np.ndarray, str]:
     low, high = COLORS
     shades = np.array(sample_colorscale("Viridis", np.linspace(0, 1, 256).tolist(), colortype="tuple"))
     places = np.clip((decades[::-1, times] - low) / (high - low), 0, 1) * 255
-    pixels = (shades[places.round().astype(int)] * 255).round().astype(np.uint8)
+    pixels = (shades[np.nan_to_num(places).round().astype(int)] * 255).round().astype(np.uint8)
+    pixels[np.isnan(places)] = MISSING
     height, width = (max(1, round(size / count)) for size, count in zip(PIXELS, places.shape, strict=True))
     caption = (
         f"{title}; columns: t from 0 to {norms.shape[1] - 1}; rows: training steps {steps[0]} (bottom) to {steps[-1]}"
@@ -95,7 +98,9 @@ def quantity(profile: str) -> str:
 
 def _drawable(norms: np.ndarray, profile: str) -> tuple[np.ndarray, str]:
     """Return log10 of norms [rows, T], clipped to the range of float32, and a title that counts the clipped ones."""
-    overflow = ~np.isfinite(norms)
+    infinite = np.isinf(norms)
+    # Before an infinite norm, NaN is infinity times 0. Where none is infinite, a sequence does not have the step.
+    overflow = infinite | (np.isnan(norms) & infinite.any(axis=1, keepdims=True))
     underflow = ~overflow & (norms < TINY)
     decades = np.log10(np.where(overflow, HUGE, np.where(underflow, TINY, norms)))
     title = f"{quantity(profile)} of {profile}"

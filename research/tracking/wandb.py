@@ -273,6 +273,7 @@ def _heat_maps(profiles: Profiles) -> dict[str, Any]:
 def _charts(profiles: Profiles) -> dict[str, Any]:
     """Return the heat maps, lines at some training steps, and lines of the first and the last that compare runs."""
     wandb, (times, decades, keys, title) = _wandb(), charts.lines(profiles)
+    decades = [[None if math.isnan(value) else value for value in line] for line in decades]  # as JSON has no NaN
     logged = _heat_maps(profiles)
     logged["gradient/time_profile"] = wandb.plot.line_series(times, decades, keys=keys, title=title, xname=charts.TIME)
     for name, line in (("first", decades[0]), ("latest", decades[-1])):

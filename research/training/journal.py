@@ -134,7 +134,10 @@ class _TrialJournal:
         environment = devices.environment(trial.config)
         self.wandb = _wandb_run(trial.name, trial.config, trial.run, environment, self.origin, records.get(METRICS, ()))
         tensorboard = trial.options.tracking.tensorboard
-        self.tensorboard = TensorBoardRun(trial.run.path, records.get(METRICS, ())) if tensorboard else None
+        self.tensorboard: TensorBoardRun | None = None
+        if tensorboard:
+            profiles = self._profiles_of(self.probe_records.get("gradient_flow", ()))
+            self.tensorboard = TensorBoardRun(trial.run.path, records.get(METRICS, ()), profiles)
         self._profiles: Profiles | None = None
         """Profiles to draw with the next record."""
         self._fault: dict[str, Any] = dict(start.snapshot.get("fault", {}))
@@ -220,11 +223,17 @@ class _TrialJournal:
         result = {**result, "summary": summary}
         _finish_wandb(self.wandb, result, self.probe_records.get("gradient_flow", ()))
         if self.tensorboard:
-            self.tensorboard.close()
+            self.tensorboard.close(self._profiles_of(self.probe_records.get("gradient_flow", ())))
         trial.run.finish(result, record_stems(trial.options))
         if monitor.kept and trial.options.checkpoint.keep == "best":
             checkpoint.keep_only(trial.run.checkpoints, {monitor.kept.step})
         return TrialResult.of(trial.name, trial.run, result)
+
+    def _profiles_of(self, records: Sequence[Mapping[str, Any]]) -> Profiles | None:
+        """Return the profiles that charts show; None without any."""
+        name = self.trial.options.state_profile
+        found = [record for record in records if name in record]
+        return Profiles(found, name) if found else None
 
     def _own(self, step: int) -> int:
         """Return the updates of the trial where its pack has made `step`."""

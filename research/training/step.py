@@ -210,7 +210,8 @@ class Program:
             branches = [functools.partial(branch, bucket) for bucket in range(self.task.buckets)]
             return jax.lax.switch(self.task.bucket(batch_key, step, training.batch_size), branches)
 
-        model, examples = nnx.merge(self.graphdef, state.params), self._examples
+        evaluated = state.params if state.average is None else state.average
+        model, examples = nnx.merge(self.graphdef, evaluated), self._examples
         return Snapshot(model, state.params, self.task.spec, hparams.rates, examples, on_batch)
 
     @functools.cached_property

@@ -78,6 +78,6 @@ def test_help_with_an_unknown_flag_or_section_is_refused():
     with pytest.raises(UserError, match=r"^bogus=1: no such option"):
         print_help("attention", {"bogus": "1"})
     with pytest.raises(
-        UserError, match="^train: --help lstm: must be followed by all or one of model, cell, .*task.input"
+        UserError, match="^train: --help lstm: no such section; must be one of all, model, cell, .*task.input"
     ):
         print_help("attention", {}, "lstm")

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from research.tracking.charts import COLORS, Profiles, heatmap, image
+from research.tracking.charts import COLORS, Profiles, heatmap, image, lines
 
 
 def test_heat_maps_of_all_runs_have_the_same_colors_and_count_what_is_beyond_them() -> None:
@@ -26,6 +26,15 @@ def test_an_image_has_the_colors_of_the_heat_map_with_the_first_training_step_at
     assert pixels.dtype == np.uint8 and pixels.shape == (240, 768, 3)
     assert [tuple(pixels[row, column]) for row, column in ((-1, 0), (0, 0), (0, -1))] == [dark, bright, bright]
     assert "training steps 0 (bottom) to 5" in caption and "t from 0 to 1" in caption
+
+
+def test_a_step_that_no_sequence_has_is_no_overflow() -> None:
+    missing = [{"step": 0, "h": [np.nan, np.nan, 1.0, 1.0]}, {"step": 1, "h": [1.0] * 4}]
+    times, decades, _, title = lines(Profiles(missing, "h"))
+    assert "overflow" not in title and np.isnan(decades[0][:2]).all() and decades[0][2:] == [0, 0]
+    assert tuple(image(Profiles(missing, "h"))[0][-1, 0]) == (230, 230, 230)
+    overflow = [{"step": 0, "h": [np.nan, np.inf, 1.0, 1.0]}]
+    assert "2 of 4 overflow" in lines(Profiles(overflow, "h"))[-1] and len(times) == 4
 
 
 def test_charts_are_drawn_whenever_the_records_have_doubled() -> None:

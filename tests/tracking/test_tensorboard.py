@@ -36,7 +36,7 @@ def test_a_resumed_run_has_each_record_once(tmp_path):
     again.log(30, {"train/loss": 30.0, "gradient/half_life": math.inf})
     again.close()
     rows = [(step, "train/loss", step) for step in (10, 20, 30)]
-    assert read(tmp_path) == [*rows, (30, "gradient/half_life", math.inf)]
+    assert read(tmp_path) == rows  # what is not finite is left out
 
 
 def test_profiles_are_a_picture(tmp_path):
@@ -44,4 +44,24 @@ def test_profiles_are_a_picture(tmp_path):
     run.log(5, {}, Profiles([{"step": 0, "encoder/h": [1e-3, 1.0]}], "encoder/h"))
     run.close()
     ((step, name, size),) = read(tmp_path)
-    assert (step, name) == (5, "gradient/heatmap/encoder/h") and size > 100
+    assert (step, name) == (0, "gradient/heatmap/encoder/h") and size > 100
+
+
+def test_a_resumed_run_has_the_pictures_of_one_that_was_not_stopped(tmp_path):
+    records = [{"step": step, "h": [1e-3, 1.0]} for step in range(0, 70, 10)]
+    whole, resumed = (TensorBoardRun(tmp_path / name) for name in ("whole", "resumed"))
+    for count in range(1, 8):
+        if count == 5:  # stopped here
+            resumed.close()
+            resumed = TensorBoardRun(tmp_path / "resumed", (), Profiles(records[:4], "h"))
+        for run in (whole, resumed):
+            profiles = Profiles(records[:count], "h")
+            run.log(10 * count, {"train/seconds": 1.0 * count}, profiles if profiles.drawn else None)
+            run.log(10 * count, {"train/seconds": 2.0 * count})
+    for run in (whole, resumed):
+        run.close(Profiles(records, "h"))
+    images = [[step for step, name, _ in read(tmp_path / each) if "heatmap" in name] for each in ("whole", "resumed")]
+    assert images == [[0, 10, 30, 60]] * 2
+    assert [found for found in read(tmp_path / "whole") if found[1] == "train/seconds"][:2] == [
+        *((10, "train/seconds", 1.0), (20, "train/seconds", 2.0)),
+    ]

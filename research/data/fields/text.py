@@ -71,7 +71,7 @@ class TextOptions(FieldOptions):
 
 @dataclass(frozen=True)
 class TextInput(TextOptions, InputOptions):
-    """Text: characters, words, subwords or symbols."""
+    """Characters, words, subwords or symbols."""
 
     kind: ClassVar[InputKind] = "tokens"
     usual: ClassVar = ("input", "source", "text", "word", "lemma")
@@ -121,7 +121,7 @@ class TextInput(TextOptions, InputOptions):
 
 @dataclass(frozen=True)
 class TextTarget(TextOptions, TargetOptions):
-    """Text: characters, words, subwords or symbols."""
+    """Characters, words, subwords or symbols."""
 
     kind: ClassVar[TargetKind] = "tokens"
     several: ClassVar[bool] = True

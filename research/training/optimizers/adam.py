@@ -12,7 +12,7 @@ from research.training.optimizers.optimizer import MAX_DECAY, Optimizer
 
 @dataclass(frozen=True)
 class Adam(Optimizer):
-    """Adam: mean gradient divided by the root of the mean squared gradient (Kingma, Ba 2015)."""
+    """Mean gradient divided by the root of the mean squared gradient (Kingma, Ba 2015)."""
 
     name: Literal["adam"] = "adam"
     beta1: float = traced(0.9)
