@@ -17,6 +17,7 @@ import pytest
 import wandb
 import yaml
 from wandb.apis.public import sweeps as public_sweeps
+from wandb.sdk.lib import wbauth
 from wandb.util import get_core_path
 
 from drills.wandb_server import Server
@@ -55,6 +56,8 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         monkeypatch.delenv(name, raising=False)
     for cached in (tracking._warn, tracking._logged_in, tracking._ask):
         cached.cache_clear()
+    wbauth.unauthenticate_session(update_settings=False)  # as a test before, perhaps of another file, has left it
+    wandb.setup().settings.api_key = None
     return folder
 
 
