@@ -56,8 +56,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         monkeypatch.delenv(name, raising=False)
     for cached in (tracking._warn, tracking._logged_in, tracking._ask):
         cached.cache_clear()
-    wbauth.unauthenticate_session(update_settings=False)  # as a test before, perhaps of another file, has left it
-    wandb.setup().settings.api_key = None
+    wbauth.unauthenticate_session(update_settings=False)  # a test before, perhaps of another file, has left it
     return folder
 
 
@@ -295,6 +294,7 @@ def test_asking_for_online_without_a_login_is_the_users_mistake(tmp_path: Path) 
 
 @pytest.mark.parametrize("variable, mode", [("WANDB_API_KEY", "online"), (None, "offline")])
 def test_auto_is_online_when_a_key_is_found(variable: str | None, mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    wandb.setup().settings.api_key = None
     if variable:
         monkeypatch.setenv(variable, FAKE_KEY)
     assert tracking._mode("auto") == mode
