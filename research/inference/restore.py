@@ -122,7 +122,8 @@ def _load_state(run: RunDirectory, config: Config, spec: TaskSpec, kept: int | N
     def build() -> Seq2seq:
         return Seq2seq(config, spec, InitScheme.of(config.init), nnx.Rngs(params=jax.random.key(0)))
 
-    graphdef, params = nnx.split(nnx.eval_shape(build), nnx.Param)
+    with jax.enable_x64(False):  # runs are of float32
+        graphdef, params = nnx.split(nnx.eval_shape(build), nnx.Param)
     average = params if config.training.ema_decay else None
     step, ok = jax.ShapeDtypeStruct((), np.int32), jax.ShapeDtypeStruct((), np.bool_)
     unread: Any = None

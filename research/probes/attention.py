@@ -18,24 +18,15 @@ import numpy as np
 from jaxtyping import Array, Bool, Float
 
 from research.errors import UserError
-from research.options import require_between
-from research.probes.probe import Probe, Snapshot
+from research.probes.probe import Snapshot, ValidationProbe
 
 
 @dataclass(frozen=True)
-class AttentionProbe(Probe):
+class AttentionProbe(ValidationProbe):
     """Entropy, monotonicity and coverage of the attention to validation examples."""
 
     name: ClassVar[str] = "attention"
     section: ClassVar[str] = "attention"
-    inspects: ClassVar[bool] = True
-
-    examples: int = 8
-    """Validation examples to average over."""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        require_between(self, f"probes.{self.name}", examples=(1, 10_000))
 
     def check(self, options: Any) -> None:
         if not options.attention.has_weights:

@@ -17,6 +17,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from research.batch import Batch
+from research.errors import UserError
 from research.probes.probe import Loss, Snapshot
 from research.recurrence.kernels.backward import norm
 from research.seq2seq.heads import TokenHead
@@ -44,6 +45,9 @@ def profiles(snapshot: Snapshot, loss_step: int) -> dict[str, Float[Array, " T"]
 
 def _profiles(snapshot: Snapshot, loss_step: int, batch: Batch, loss: Loss) -> dict[str, Array]:
     model, spec, found = snapshot.model, snapshot.spec, {}
+    if abs(loss_step) > spec.target_length:
+        allowed = f"at most {spec.target_length}, the longest target in training, in magnitude"
+        raise UserError(f"probes.gradient_flow.loss_step={loss_step}: must be {allowed}")
     sides = {"encoder": Side(model.encoder.stack, batch.inputs.shape[1], spec.input_length, batch.input_lengths)}
     attends = False
     if isinstance(model.head, TokenHead):

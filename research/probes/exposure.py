@@ -17,24 +17,18 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from research.errors import UserError
-from research.options import require_between
-from research.probes.probe import Probe, Snapshot
+from research.probes.probe import Snapshot, ValidationProbe
 
 
 @dataclass(frozen=True)
-class Exposure(Probe):
+class Exposure(ValidationProbe):
     """Teacher-forced and free-running error at each position of validation targets."""
 
     name: ClassVar[str] = "exposure"
     section: ClassVar[str] = "exposure"
-    inspects: ClassVar[bool] = True
 
     examples: int = 32
     """Validation examples to average over."""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        require_between(self, f"probes.{self.name}", examples=(1, 10_000))
 
     def check(self, options: Any) -> None:
         if options.task.target_kind != "tokens":

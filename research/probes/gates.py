@@ -20,8 +20,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from research.errors import UserError
-from research.options import require_between
-from research.probes.probe import Probe, Snapshot
+from research.probes.probe import Snapshot, ValidationProbe
 from research.recurrence.trajectory import LayerInputs, Trajectory, gate_names
 
 CLOSED, OPEN = 0.1, 0.9
@@ -29,19 +28,11 @@ CLOSED, OPEN = 0.1, 0.9
 
 
 @dataclass(frozen=True)
-class Gates(Probe):
+class Gates(ValidationProbe):
     """Mean and saturation of each gate of the encoder over time and units, and the memory horizon."""
 
     name: ClassVar[str] = "gates"
     section: ClassVar[str] = "gates"
-    inspects: ClassVar[bool] = True
-
-    examples: int = 8
-    """Validation examples to average over."""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        require_between(self, f"probes.{self.name}", examples=(1, 10_000))
 
     def check(self, options: Any) -> None:
         if not gate_names(options.cell):

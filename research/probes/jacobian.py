@@ -23,7 +23,7 @@ from jaxtyping import Array, Float
 
 from research.cells.cell import Cell
 from research.options import require, require_between
-from research.probes.probe import Probe, Snapshot
+from research.probes.probe import Snapshot, ValidationProbe
 from research.recurrence.trajectory import LayerInputs, Trajectory
 
 SQUARINGS = 20
@@ -31,12 +31,11 @@ SQUARINGS = 20
 
 
 @dataclass(frozen=True)
-class Jacobian(Probe):
+class Jacobian(ValidationProbe):
     """Singular values of ds_T/ds_{T-k}, Lyapunov exponents, and spectral radius and norm of U, in the encoder."""
 
     name: ClassVar[str] = "jacobian"
     section: ClassVar[str] = "jacobian"
-    inspects: ClassVar[bool] = True
 
     lags: str = "1,10,100"
     """Lags k of ds_T/ds_{T-k}, separated by commas; NaN where all examples are shorter; empty: none."""
@@ -49,7 +48,7 @@ class Jacobian(Probe):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require_between(self, f"probes.{self.name}", exponents=(0, 2**20), examples=(1, 1000))
+        require_between(self, f"probes.{self.name}", exponents=(0, 2**20))
         words = [word.strip() for word in self.lags.split(",") if word.strip()]
         valid = all(word.isascii() and word.isdecimal() and 0 < int(word) < 2**31 for word in words)
         require(valid, f"probes.{self.name}.lags", self.lags, "whole numbers from 1 on, separated by commas")

@@ -152,6 +152,20 @@ class Probe:
 
 
 @dataclass(frozen=True)
+class ValidationProbe(Probe):
+    """Base class of probes that run the model on validation examples."""
+
+    inspects: ClassVar[bool] = True
+
+    examples: int = 8
+    """Validation examples to average over."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require_between(self, f"probes.{self.name}", examples=(1, 10_000))
+
+
+@dataclass(frozen=True)
 class Probes:
     """What is measured inside the model while it trains.
 

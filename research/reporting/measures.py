@@ -99,11 +99,12 @@ def errors(section: pd.DataFrame, by: By, kind: Kind, least: int = 20) -> dict[s
     A line has `first`, `last` (of the bin) and `count` next to low, middle (the mean) and high; of positions, `count`
     adds up the targets that reach each.
     """
-    weight = kind.replace("error_rate", "references") if by == "position" else "count"  # what a rate is a mean over
     tables = []
     for label, row in section.groupby("row", sort=False):
         for seed, result in enumerate(row["result"].dropna()):
             table = pd.DataFrame(result.get(f"by_{by}") or {})
+            symbols = kind.replace("error_rate", "references")  # what a rate is a mean over
+            weight = symbols if symbols in table or by == "position" else "count"  # of BLEU, and in older results
             if {by, "count", weight, kind} <= set(table):
                 columns = {"place": table[by], "count": table["count"], "weight": table[weight], "rate": table[kind]}
                 tables.append(pd.DataFrame(columns).assign(row=label, seed=seed))

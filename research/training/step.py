@@ -184,12 +184,15 @@ class Program:
         every_record = (stop % training.log_every == 0) if training.max_seconds else False  # any may be the last
 
         def inspect(probe: Probe) -> dict[str, Array]:
-            shapes = jax.eval_shape(lambda: probe.inspect(snapshot))
-            zeros = lambda: jax.tree.map(lambda like: jnp.zeros(like.shape, like.dtype), shapes)  # noqa: E731
+            def found() -> dict[str, Array]:
+                return probe.inspect(snapshot)
+
+            def zeros() -> dict[str, Array]:
+                return jax.tree.map(lambda like: jnp.zeros(like.shape, like.dtype), jax.eval_shape(found))
+
             due = (count > 0) & ((start % probe.every == 0) | (stop == training.steps) | every_record)
             # Trials of a batched pack share `due`, but not `ok`, so that records that are not due cost nothing.
-            found = lambda: jax.lax.cond(state.ok, lambda: probe.inspect(snapshot), zeros)  # noqa: E731
-            return jax.lax.cond(due, found, zeros)
+            return jax.lax.cond(due, lambda: jax.lax.cond(state.ok, found, zeros), zeros)
 
         return {name: inspect(probe) for name, probe in self.inspecting.items()}
 

@@ -25,6 +25,12 @@ def speller(tmp_path_factory) -> Model:
     return load(runs.write(tmp_path_factory.mktemp("run")).path)
 
 
+def test_a_run_is_loaded_where_other_code_computes_in_float64(speller, tmp_path):
+    path = runs.write(tmp_path / "trial").path
+    with jax.enable_x64(True):
+        assert load(path).predict(["aab"]) == speller.predict(["aab"])
+
+
 def test_texts_are_predicted_as_by_their_arrays(speller):
     texts = ["abcd", "d", "abba"]
     predicted = speller.predict(texts)

@@ -111,6 +111,12 @@ def test_the_loss_of_one_step_alone_has_no_gradient_after_that_step():
     assert np.all(profile[:-1] > 0) and profile[-1] == 0
 
 
+def test_a_step_beyond_the_longest_target_is_one_line():
+    config = of(task__name="dyck", task__length=8, **FLOW, probes__gradient_flow__loss_step=9)
+    with pytest.raises(UserError, match=r"^probes\.gradient_flow\.loss_step=9: must be at most 8, the longest"):
+        inspect(config)
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [

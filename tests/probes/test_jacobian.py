@@ -88,6 +88,13 @@ def test_each_block_of_the_recurrent_matrices_has_a_norm_and_if_square_a_radius(
         assert float(found["layer_1/u/norm"]) == pytest.approx(np.abs(u).max(), rel=1e-6)
 
 
+def test_exponents_are_recorded_from_the_largest_on(monkeypatch):
+    monkeypatch.setattr(Trajectory, "lyapunov_exponents", lambda *_: jnp.array([[-2.0, -1.0, -3.0]] * 2))
+    _, _, found = inspect(of(probes__gradient_flow__every=0, probes__jacobian__every=1, probes__jacobian__lags=""))
+    (exponents,) = (values for name, values in found.items() if name.endswith("/lyapunov_exponents"))
+    assert exponents.tolist() == [-1, -2, -3]
+
+
 def test_a_product_that_overflows_is_infinite_and_without_examples_there_is_no_mean():
     matrices = jnp.array([[[1.0, 0.0], [0.0, 2.0]], [[jnp.inf, 0.0], [0.0, 1.0]]])
     values = _singular_values(matrices)

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from flax import nnx
 
 from research.config.flat import override
 from research.errors import UserError
@@ -98,6 +99,22 @@ def test_a_probe_that_runs_the_model_does_so_before_the_updates_where_a_record_i
     assert [values["norm"] for values in found] == [norm, norm, 0, norm, 0]
     _, record = run(numbers, replace(start, ok=jnp.bool_(False)), None, 1, 0)
     assert not float(record.probes["norm"]["norm"])
+
+
+@pytest.mark.parametrize("decay", [0.0, 0.9])
+def test_probes_see_the_weights_that_are_evaluated(decay, monkeypatch):
+    monkeypatch.setattr(Program, "_examples", None)
+    monkeypatch.setitem(PROBES, "norm", Norm)
+    config = override(replace(WORDS, probes=default_probes()), {"probes.norm.every": 1, "training.ema_decay": decay})
+    trained, numbers = program(config), hparams_of(config)
+    state = jax.jit(trained.init)(numbers)
+    average = None if state.average is None else jax.tree.map(lambda x: x + 1, state.average)
+    snapshot = trained._snapshot(numbers, replace(state, average=average), None)
+    assert (average is not None) == bool(decay)
+    seen = nnx.state(snapshot.model, nnx.Param)
+    for name, expected in (("seen", state.params if average is None else average), ("params", state.params)):
+        found = seen if name == "seen" else snapshot.params
+        jax.tree.map(np.testing.assert_array_equal, jax.tree.leaves(found), jax.tree.leaves(expected))
 
 
 def test_probes_that_run_the_model_give_the_same_bits_in_a_pack_and_when_resumed(tmp_path, monkeypatch):

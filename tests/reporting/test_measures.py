@@ -122,6 +122,17 @@ def test_rare_lengths_join_their_neighbors_weighted_by_words():
     np.testing.assert_array_equal(result["count"], [34, 50, 20])
 
 
+def test_bins_have_the_error_per_symbol_as_the_table_of_the_report_has():
+    table = {
+        "length": [3, 4],
+        "count": [5, 5],
+        "free_running_references": [10, 90],
+        "free_running_error_rate": [1.0, 0.0],
+    }
+    (line,) = errors(words(x=[table]), "length", "free_running_error_rate").values()
+    assert line["middle"].tolist() == [pytest.approx(0.1)] and line["count"].tolist() == [10]
+
+
 def test_a_rest_of_rare_lengths_joins_the_last_bin():
     table = {"length": [3, 4, 5], "count": [30, 40, 5], FREE: [0.1, 0.1, 0.1]}
     assert places(errors(words(a=[table]), "length", FREE)["a"]) == [(3, 3), (4, 5)]

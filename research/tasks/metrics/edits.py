@@ -13,7 +13,8 @@ it; a missing one is one additional symbol. A task may rename `edit_error_rate` 
     free_running/sequence_error_rate      fraction of the outputs that equal no reference
     exposure_bias_gap                     free-running minus teacher-forced error rate
 
-`by_length` has the columns `length`, `count` (examples), `teacher_forced_loss`, `teacher_forced_error_rate`,
+`by_length` has the columns `length`, `count` (examples), `teacher_forced_references` and `free_running_references`
+(symbols of the nearest references, which the rates are per), `teacher_forced_loss`, `teacher_forced_error_rate`,
 `free_running_error_rate` and `exposure_bias_gap`, computed for the examples of each input length.
 
 `by_position` has these columns for each `position` of the target, from 1 to the end mark of the longest one. A replaced
@@ -136,10 +137,12 @@ def _by_length(predictions: Predictions, forced: Edits, free: Edits, lengths: np
     def total(array: np.ndarray) -> np.ndarray:
         return np.bincount(place, np.sum(array.reshape(len(place), -1), axis=1, dtype=np.float64), len(values))
 
+    both = {"teacher_forced": forced, "free_running": free}
     loss = _divide(total(predictions.loss), total(predictions.count))
     forced_rate = _divide(total(forced.errors), total(forced.symbols))
     columns = _rates(loss, forced_rate, _divide(total(free.errors), total(free.symbols)))
-    return {"length": values.tolist(), "count": np.bincount(place).tolist(), **columns}
+    references = {f"{name}_references": total(found.symbols).tolist() for name, found in both.items()}
+    return {"length": values.tolist(), "count": np.bincount(place).tolist(), **references, **columns}
 
 
 def _by_position(predictions: Predictions, forced: Edits, free: Edits) -> dict[str, list[float]]:

@@ -138,6 +138,8 @@ def test_rates_by_length_are_of_the_tokens_of_its_examples():
     expected = {
         "length": [2, 7],
         "count": [1, 2],
+        "teacher_forced_references": [1, 5],
+        "free_running_references": [1, 5],
         "teacher_forced_loss": [2, 2],
         "teacher_forced_error_rate": [1, 3 / 5],
         "free_running_error_rate": [1, 2 / 5],
