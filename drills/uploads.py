@@ -21,7 +21,7 @@ from drills.commands import Process, run, train_args
 from drills.count import Count
 from drills.kills import CLOCK
 from drills.wandb_server import Server
-from research.tracking import wandb as tracking
+from research.tracking import wandb_session as session
 from research.tracking.strict_json import decode
 
 KILLS = (2, 20)
@@ -46,7 +46,7 @@ LOGIN = {"WANDB_API_KEY": "0" * 40, "WANDB_MODE": "online"}
 
 def drill(full: bool, rng: random.Random, place: Path) -> Iterator[Count]:
     """Kill commands offline and online, and let the server fail."""
-    tracking.ANSWER_SECONDS = 6.0
+    session.ANSWER_SECONDS = 6.0
     run(command(place / "compiled"), place / "compiled")
     whole = run(command(place / "whole"), place / "whole")
     for name, killed in {"killed offline": offline, "killed online": online}.items():

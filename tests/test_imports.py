@@ -36,7 +36,7 @@ REGISTRIES = {"config", "cells", "seq2seq", "tasks", "data", "training", "recurr
 """What a file of `experiments` may import: the config and the options that it contains."""
 HOMES = {
     "tyro": ("research/config/flags.py", "research/config/help.py", "research/cli/parser.py"),
-    "wandb": ("research/tracking/wandb.py",),
+    "wandb": ("research/tracking/wandb_session.py",),
     "plotly": ("research/tracking/charts.py",),
     "tensorboardX": ("research/tracking/tensorboard.py",),
     "orbax": ("research/training/checkpoint.py",),

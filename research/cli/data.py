@@ -11,6 +11,7 @@ from research.data import catalog, check
 from research.data.processor import Processor
 from research.data.tables.source import files_of
 from research.data.tables.table import Rows, Selection
+from research.data.text import Tagged
 from research.errors import UserError
 from research.options import require
 from research.tasks.dataset import Dataset
@@ -116,7 +117,9 @@ def _describe(processor: Processor, train: check.Checked) -> None:
     print(check.histogram("steps of the input", list(train.inputs.values())))
     if train.targets:
         print(check.histogram("tokens of the target", list(train.targets.values())))
-    for title, field in (("input", processor.input), ("target", processor.target)):
+    first = processor.input
+    inputs = {"tags of the input": first.tags, "input": first.text} if isinstance(first, Tagged) else {"input": first}
+    for title, field in {**inputs, "target": processor.target}.items():
         vocabulary = getattr(field, "vocabulary", ())
         if vocabulary:
             print(f"{title}: {len(vocabulary)} symbols: {' '.join(vocabulary)[:80]}")

@@ -5,7 +5,7 @@ each of them once: offline, a complete folder replaces the old one; online, rows
 sent. A folder with the mark of `wandb sync`, `run-ID.wandb.synced`, is of a run that the server has whole. What others
 lack is sent when the same command is started again; `wandb sync` would append rows that the server has.
 
-Only this module imports wandb, and only when a run needs it. W&B writes its files to `wandb/` in the run
+`wandb_session` imports wandb, and only when a run needs it. W&B writes its files to `wandb/` in the run
 directory, prints nothing and never asks for a login. No failure of W&B ends a training.
 """
 
@@ -17,23 +17,22 @@ import os
 import re
 import secrets
 import shutil
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
 from typing import Any, Literal
 
-from research.errors import UserError, first_line
+from research.errors import first_line
 from research.tracking import charts
+from research.tracking import wandb_session as session
 from research.tracking.charts import Profiles
 from research.tracking.directions import direction
 
-ANSWER_SECONDS, STOP_SECONDS = 20.0, 10.0
-"""How long to wait for the answer to a question, and for uploads after a signal."""
+STOP_SECONDS = 10.0
+"""How long to wait for uploads after a signal."""
 SETTINGS: dict[str, Any] = {
     "silent": True,
     "console": "off",
@@ -106,7 +105,7 @@ class WandbRun:
         self._step = -1
         self._defined: set[str] = set()
         with _files_in(self._folder):
-            self._mode = _mode(options.mode)
+            self._mode = session.mode_of(options.mode)
         self.worker = ThreadPoolExecutor(1, "wandb") if self._mode == "online" else None
         self.failure = ""
         """Why the run is incomplete on the server."""
@@ -162,10 +161,10 @@ class WandbRun:
         except Exception as error:
             self.failure = first_line(error)
             if not self.worker:
-                _warn(f"W&B failed, training continues without it: {self.failure}")
+                session.warn(f"W&B failed, training continues without it: {self.failure}")
 
     def _start(self, records: Sequence[Mapping[str, Any]]) -> None:
-        if self._mode == "online" and _unreachable():
+        if self._mode == "online" and session.unreachable():
             self._mode = "offline"
         old = list(self._folder.glob("*run-*"))
         # `wandb sync` would append to what it has sent of a run, so a synced run that resumes offline is a new one.
@@ -189,7 +188,7 @@ class WandbRun:
             return False
         self._define(row)
         profiles = profiles if complete else None  # the end draws them
-        self._run.log(_wandb().util.make_safe_for_json(row), step=self._step, commit=complete and not profiles)
+        self._run.log(session.load().util.make_safe_for_json(row), step=self._step, commit=complete and not profiles)
         if profiles:
             self._draw(profiles, live=True)
         return True
@@ -204,7 +203,7 @@ class WandbRun:
     def _finish(self, summary: Mapping[str, Any], profiles: Profiles | None) -> None:
         profiles = profiles or self._profiles
         is_new = self._send_row(complete=False)
-        self._run.summary.update(_wandb().util.make_safe_for_json(summary))
+        self._run.summary.update(session.load().util.make_safe_for_json(summary))
         known = self._run.summary.keys()  # the summary itself does not answer `in`
         lacks_charts = is_new or "gradient/heatmap" not in known
         fault = self._draw(profiles) if lacks_charts and profiles else ""
@@ -218,16 +217,17 @@ class WandbRun:
             self._run.log(_heat_maps(profiles) if live else _charts(profiles))
         except Exception as error:
             fault = f"no charts: {first_line(error)}"
-            _warn(f"W&B: {fault}")
+            session.warn(f"W&B: {fault}")
             return fault
         return ""
 
     def _check(self, fault: str) -> None:
         """Mark the folder as `wandb sync` does if the server has the whole run: a fault of an upload raises nothing."""
         if fault or self._mode == "offline":
-            raise ConnectionError(fault or _unreachable())
-        api, end = _wandb().Api(timeout=ANSWER_SECONDS), time.monotonic() + ANSWER_SECONDS
-        with contextlib.suppress(_wandb().CommError):  # a server that does not know the question, such as openwandb
+            raise ConnectionError(fault or session.unreachable())
+        wandb, end = session.load(), time.monotonic() + session.ANSWER_SECONDS
+        api = wandb.Api(timeout=session.ANSWER_SECONDS)
+        with contextlib.suppress(wandb.CommError):  # a server that does not know the question, such as openwandb
             served = api.run(self._run.path)
             # The request that completes a run follows all others of its stream of rows and summaries.
             while served.state != "finished" or served.summary.get("_step", self._step) < self._step:
@@ -239,9 +239,9 @@ class WandbRun:
             file.with_name(f"{file.name}.synced").touch()
 
     def _init(self, run_id: str) -> Any:
-        wandb, options = _wandb(), self._options
+        wandb, options = session.load(), self._options
         settings = SETTINGS | (OFFLINE_SETTINGS if self._mode == "offline" else {})
-        settings = {key: value for key, value in settings.items() if not _in_environment(key)}
+        settings = {key: value for key, value in settings.items() if not session.in_environment(key)}
         return wandb.init(
             id=run_id,
             project=options.project or os.environ.get("WANDB_PROJECT") or "recurrent-research",
@@ -255,7 +255,7 @@ class WandbRun:
             config=_nested(self._config),
             mode=self._mode,
             # A sweep agent has created the run: W&B uses the id and project of the agent.
-            resume="allow" if self._mode == "online" and not _by_agent() else None,
+            resume="allow" if self._mode == "online" and not session.by_agent() else None,
             reinit="create_new",
             settings=wandb.Settings(**settings),
         )
@@ -266,13 +266,13 @@ def _heat_maps(profiles: Profiles) -> dict[str, Any]:
     pixels, caption = charts.image(profiles)
     return {
         "gradient/heatmap": charts.heatmap(profiles),
-        "gradient/heatmap_image": _wandb().Image(pixels, caption=caption),
+        "gradient/heatmap_image": session.load().Image(pixels, caption=caption),
     }
 
 
 def _charts(profiles: Profiles) -> dict[str, Any]:
     """Return the heat maps, lines at some training steps, and lines of the first and the last that compare runs."""
-    wandb, (times, decades, keys, title) = _wandb(), charts.lines(profiles)
+    wandb, (times, decades, keys, title) = session.load(), charts.lines(profiles)
     decades = [[None if math.isnan(value) else value for value in line] for line in decades]  # as JSON has no NaN
     logged = _heat_maps(profiles)
     logged["gradient/time_profile"] = wandb.plot.line_series(times, decades, keys=keys, title=title, xname=charts.TIME)
@@ -283,17 +283,17 @@ def _charts(profiles: Profiles) -> dict[str, Any]:
     return logged
 
 
-_asking, _environment = threading.Lock(), threading.RLock()
+_environment = threading.RLock()
 _runs: list[WandbRun] = []
 """Runs since the last `wait_for_uploads`."""
 
 
 def is_unsent(directory: Path, options: WandbOptions) -> bool:
     """Return whether W&B lacks a finished run: an agent asks for it, or an upload was not completed."""
-    if _by_agent():
-        return _mode(options.mode) != "disabled"
+    if session.by_agent():
+        return session.mode_of(options.mode) != "disabled"
     unsynced = any(not any(folder.glob("*.synced")) for folder in (directory / "wandb").glob("*run-*"))
-    return unsynced and _mode(options.mode) == "online"
+    return unsynced and session.mode_of(options.mode) == "online"
 
 
 def wait_for_uploads(show: Callable[[str], None] = lambda line: None, most: float = math.inf) -> None:
@@ -317,67 +317,11 @@ def wait_for_uploads(show: Callable[[str], None] = lambda line: None, most: floa
         if unsent and most == math.inf:
             reason = next((f": {run.failure}" for run in unsent if run.failure), "")
             names = ", ".join(run.name for run in unsent[:2]) + (", …" if unsent[2:] else "")
-            _warn(f"W&B lacks part of {_runs_of(unsent)} ({names}); the same command sends it{reason}")
+            session.warn(f"W&B lacks part of {_runs_of(unsent)} ({names}); the same command sends it{reason}")
 
 
 def _runs_of(runs: Sequence[WandbRun]) -> str:
     return "1 run" if len(runs) == 1 else f"{len(runs)} runs"
-
-
-def _mode(mode: str) -> str:
-    """Return online, offline or disabled. auto is WANDB_MODE if set, else online if the user is logged in."""
-    if mode == "auto":
-        mode = os.environ.get("WANDB_MODE", "auto")
-    if mode in ("disabled", "offline"):
-        return mode
-    if _logged_in():
-        return "online"
-    if mode == "online":
-        raise UserError("wandb.mode=online: not logged in; run `wandb login`, or choose auto or offline")
-    return "offline"
-
-
-@functools.cache
-def _logged_in() -> bool:
-    from wandb.sdk.lib import wbauth
-
-    wandb = _wandb()
-    try:
-        host = wandb.setup(wandb.Settings(silent=True)).settings.base_url
-        return wbauth.authenticate_session(host=host, source="", prompt=False, update_session=False) is not None
-    except Exception as error:  # a malformed key
-        _warn(f"W&B login cannot be used, runs stay offline: {first_line(error)}")
-        return False
-
-
-def _unreachable() -> str:
-    """Return why W&B's server cannot be used, as found in the first call of the process; "" if it can."""
-    with _asking:
-        return _ask()
-
-
-@functools.cache
-def _ask() -> str:
-    wandb = _wandb()
-    try:
-        wandb.Api(timeout=ANSWER_SECONDS)
-    except Exception as error:
-        refused = re.search(r"error 40[13]", str(error))
-        reason = f"{wandb.setup().settings.base_url} {'refuses the API key' if refused else 'does not answer'}"
-        _warn(f"{reason}, W&B gets the runs later")
-        return reason
-    return ""
-
-
-def _by_agent() -> bool:
-    """Return whether an agent of a W&B sweep has started this process and its run."""
-    return bool(os.environ.get("WANDB_SWEEP_ID"))
-
-
-def _in_environment(setting: str) -> bool:
-    """Return whether the user has set W&B's variable of a setting, which W&B ignores where the setting is given."""
-    name = setting.upper()  # X_DISABLE_STATS is set by WANDB__DISABLE_STATS too
-    return not os.environ.keys().isdisjoint((f"WANDB_{name}", f"WANDB_{name.removeprefix('X')}"))
 
 
 def _nested(flat: Mapping[str, Any]) -> dict[str, Any]:
@@ -387,13 +331,6 @@ def _nested(flat: Mapping[str, Any]) -> dict[str, Any]:
         *sections, name = re.split("[./]", key)
         functools.reduce(lambda node, section: node.setdefault(section, {}), sections, tree)[name] = value
     return tree
-
-
-def _wandb() -> ModuleType:
-    os.environ.setdefault("WANDB_ERROR_REPORTING", "false")  # no crash reports over the network
-    import wandb
-
-    return wandb
 
 
 def _run_id(paths: Sequence[Path]) -> str:
@@ -416,9 +353,3 @@ def _files_in(folder: Path) -> Iterator[None]:
         finally:
             for name in changed:
                 os.environ.pop(name, None)
-
-
-@functools.cache
-def _warn(line: str) -> None:
-    """Print the line, once."""
-    print(f"warning: {line}", file=sys.stderr)

@@ -23,6 +23,7 @@ from wandb.util import get_core_path
 from drills.wandb_server import Server
 from research.errors import UserError
 from research.tracking import wandb as tracking
+from research.tracking import wandb_session as session
 from research.tracking.charts import Profiles
 from research.tracking.wandb import WandbOptions, WandbRun, is_unsent, wait_for_uploads
 
@@ -54,7 +55,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("HOME", str(folder))
     for name in ("XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "NETRC"):
         monkeypatch.delenv(name, raising=False)
-    for cached in (tracking._warn, tracking._logged_in, tracking._ask):
+    for cached in (session.warn, session._logged_in, session._ask):
         cached.cache_clear()
     wbauth.unauthenticate_session(update_settings=False)  # a test before, perhaps of another file, has left it
     return folder
@@ -257,7 +258,7 @@ def test_the_variables_of_w_and_b_fill_in_what_the_config_leaves_empty(
 def test_a_setting_that_the_environment_has_is_left_to_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WANDB__DISABLE_STATS", "false")
     monkeypatch.setenv("WANDB_DISABLE_GIT", "false")
-    assert [name for name in tracking.OFFLINE_SETTINGS if tracking._in_environment(name)] == [
+    assert [name for name in tracking.OFFLINE_SETTINGS if session.in_environment(name)] == [
         "x_disable_stats",
         "disable_git",
     ]
@@ -297,20 +298,20 @@ def test_auto_is_online_when_a_key_is_found(variable: str | None, mode: str, mon
     wandb.setup().settings.api_key = None
     if variable:
         monkeypatch.setenv(variable, FAKE_KEY)
-    assert tracking._mode("auto") == mode
+    assert session.mode_of("auto") == mode
 
 
 def test_auto_obeys_the_users_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WANDB_API_KEY", FAKE_KEY)
     monkeypatch.setenv("WANDB_MODE", "disabled")
-    assert tracking._mode("auto") == "disabled"
+    assert session.mode_of("auto") == "disabled"
 
 
 def test_a_key_that_is_none_gives_a_warning_and_an_offline_run(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("WANDB_API_KEY", "short")
-    assert tracking._mode("auto") == "offline"
+    assert session.mode_of("auto") == "offline"
     assert capfd.readouterr().err.startswith("warning: W&B login cannot be used, runs stay offline: ")
 
 
@@ -320,7 +321,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     wandb.teardown()
     monkeypatch.setenv("WANDB_API_KEY", FAKE_KEY)
     monkeypatch.setenv("WANDB_X_FILE_STREAM_TRANSMIT_INTERVAL", "1")
-    monkeypatch.setattr(tracking, "ANSWER_SECONDS", 2.0)
+    monkeypatch.setattr(session, "ANSWER_SECONDS", 2.0)
     with Server() as server:
         monkeypatch.setenv("WANDB_BASE_URL", server.url)
         yield server
@@ -380,7 +381,7 @@ def test_a_server_that_fails_gives_one_line_and_offline_runs_that_are_sent_later
     for name in ("a", "b"):
         assert [row["train/loss"] for row in inspect(tmp_path / name).history] == [1.0]
     server.status = 200
-    tracking._ask.cache_clear()
+    session._ask.cache_clear()
     assert is_unsent(tmp_path / "a", WandbOptions())
     WandbRun(tmp_path / "a", "a", WandbOptions(), CONFIG, "sweep", records).finish("finished", {})
     wait_for_uploads()
