@@ -1,6 +1,5 @@
 """Charts of the gradient profile over t and over training, for W&B and TensorBoard; nothing else imports plotly."""
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,8 +18,6 @@ PIXELS = (240, 768)
 """Rows and columns that an image has about."""
 MISSING = 230
 """Gray of a step that no sequence has."""
-GROWTH = 2
-"""Factor by which the records of a profile grow between two drawings."""
 
 
 @dataclass(frozen=True)
@@ -33,11 +30,9 @@ class Profiles:
 
     @property
     def drawn(self) -> bool:
-        """Whether charts are drawn after the last record: it has the profile, and they have become enough more."""
-        if not self.records or self.name not in self.records[-1]:
-            return False
+        """Whether charts are drawn after the last record: it has the profile, and the records have doubled."""
         count = len(self.records)
-        return count == GROWTH ** round(math.log(count, GROWTH))
+        return count.bit_count() == 1 and self.name in self.records[-1]
 
 
 def lines(profiles: Profiles) -> tuple[list[int], list[list[float]], list[str], str]:
