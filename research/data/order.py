@@ -5,6 +5,10 @@ next larger power of four, and an index that falls outside the range is permuted
 walking; Black & Rogaway 2002). Examples are stored bucket by bucket; a batch comes from one bucket, and the batches of
 an epoch come in random order.
 
+The bucket of a step depends on the step alone, so that all trials of a pack have the same one: a batched pack would
+otherwise compute every bucket for every trial (`vmap` turns a switch into a selection). Which examples of the bucket
+make the batch depends on the key of the trial.
+
 `Order` is computed where the model trains. `HostOrder` is the same in NumPy, for examples that are read from a disk.
 """
 
@@ -19,9 +23,9 @@ from jaxtyping import Array, Int, UInt, UInt32
 
 from research.batch import ArrayT
 
-ORDER, AUGMENT, SAMPLE = 1, 2, 3
-"""Tags of the random streams of a batch's key: the order of examples, their augmentation, other samples. `stream` folds
-the tag into the key first, then the epoch or the step."""
+ORDER, AUGMENT, SAMPLE, SLOTS = 1, 2, 3, 4
+"""Tags of random streams: the order of a bucket's examples, their augmentation, other samples, the order of the batches
+of all buckets. `stream` folds the tag into the key first, then the epoch or the step."""
 ROUNDS = 6
 
 
@@ -45,15 +49,15 @@ class Order:
         """
         return tuple(max(1, size // self.batch_size) if size else 0 for size in self.sizes)
 
-    def bucket(self, key: Array, step: Int[Array, ""]) -> Int[Array, ""]:
-        """Return the bucket that the batch of this step comes from."""
-        return self._place(key, step)[1]
+    def bucket(self, step: Int[Array, ""]) -> Int[Array, ""]:
+        """Return the bucket that the batch of this step comes from, whatever the key."""
+        return jnp.searchsorted(jnp.asarray(np.cumsum(self.batches), jnp.int32), self._slot(step), side="right")
 
     def rows(self, key: Array, step: Int[Array, ""], bucket: int) -> Int[Array, " B"]:
         """Return the examples of this step's batch, counted over all buckets, if it comes from `bucket`."""
-        epoch_key, _, slot = self._place(key, step)
+        epoch_key = stream(key, ORDER, step // sum(self.batches))
         first_batch = int(np.sum(self.batches[:bucket]))
-        position = (slot - first_batch) * self.batch_size + jnp.arange(self.batch_size)
+        position = (self._slot(step) - first_batch) * self.batch_size + jnp.arange(self.batch_size)
         row = permute(position % self.sizes[bucket], self.sizes[bucket], jax.random.fold_in(epoch_key, bucket + 1))
         return row + int(np.sum(self.sizes[:bucket]))
 
@@ -62,12 +66,10 @@ class Order:
         epochs = jnp.arange(-(-steps // sum(self.batches)))
         return HostOrder(self, np.asarray(_epoch_round_keys(key, epochs, len(self.sizes))))
 
-    def _place(self, key: Array, step: Int[Array, ""]) -> tuple[Array, Array, Array]:
-        total = int(np.sum(self.batches))
-        epoch_key = stream(key, ORDER, step // total)
-        slot = permute((step % total)[None], total, epoch_key)[0]
-        bucket = jnp.searchsorted(jnp.asarray(np.cumsum(self.batches), jnp.int32), slot, side="right")
-        return epoch_key, bucket, slot
+    def _slot(self, step: Int[Array, ""]) -> Int[Array, ""]:
+        """Return the place of this step's batch among those of an epoch, which are counted bucket by bucket."""
+        total = sum(self.batches)
+        return permute((step % total)[None], total, _slots_key(step // total))[0]
 
 
 @dataclass(frozen=True)
@@ -118,13 +120,18 @@ def round_keys(key: Array) -> UInt32[Array, " R"]:
     return jax.random.bits(key, (ROUNDS,), jnp.uint32)
 
 
+def _slots_key(epoch: Int[Array, ""]) -> Array:
+    """Return the key of the order of an epoch's batches, the same in all trials."""
+    return stream(jax.random.key(0), SLOTS, epoch)
+
+
 @partial(jax.jit, static_argnums=2)
 def _epoch_round_keys(key: Array, epochs: Int[Array, " E"], buckets: int) -> UInt32[Array, "E P R"]:
     """Return the `keys` of a `HostOrder`."""
 
     def of_epoch(epoch: Int[Array, ""]) -> UInt32[Array, "P R"]:
         epoch_key = stream(key, ORDER, epoch)
-        keys = [epoch_key, *(jax.random.fold_in(epoch_key, bucket + 1) for bucket in range(buckets))]
+        keys = [_slots_key(epoch), *(jax.random.fold_in(epoch_key, bucket + 1) for bucket in range(buckets))]
         return jnp.stack([round_keys(permutation_key) for permutation_key in keys])
 
     return jax.vmap(of_epoch)(epochs)

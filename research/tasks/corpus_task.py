@@ -115,8 +115,8 @@ class CorpusTask(Task, abc.ABC):
         source, target = np.max(self.prepared.train.buckets.widths, axis=0).tolist()
         return source, target
 
-    def bucket(self, key: Array, step: Int[Array, ""], batch_size: int) -> Int[Array, ""]:
-        return Order(self.prepared.train.buckets.sizes, batch_size).bucket(key, step)
+    def bucket(self, step: Int[Array, ""], batch_size: int) -> Int[Array, ""]:
+        return Order(self.prepared.train.buckets.sizes, batch_size).bucket(step)
 
     def batch(self, data: Any, key: Array, step: Int[Array, ""], batch_size: int, bucket: int) -> Batch[Array]:
         chosen = self._select(data, key, step, batch_size, bucket)

@@ -74,9 +74,9 @@ class ImageDigits(WarpOptions, Task):
         mean = [DIGIT * count + (count + 1) * self.gap / 2 for count in range(1, self.digits + 1)]
         return float(1 - np.sum(mean) / np.sum(self._widths))
 
-    def bucket(self, key: Array, step: Int[Array, ""], batch_size: int) -> Int[Array, ""]:
+    def bucket(self, step: Int[Array, ""], batch_size: int) -> Int[Array, ""]:
         """Return the number of digits, less one."""
-        return jax.random.randint(stream(key, BUCKET, step), (), 0, self.buckets)
+        return jax.random.randint(stream(jax.random.key(0), BUCKET, step), (), 0, self.buckets)
 
     def batch(self, data: Any, key: Array, step: Int[Array, ""], batch_size: int, bucket: int) -> Batch[Array]:
         images, labels = data

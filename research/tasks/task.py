@@ -125,8 +125,8 @@ class Task:
         """Fraction of the steps of training batches that are padding, source and target; None: none can be."""
         return None
 
-    def bucket(self, key: Array, step: Int[Array, ""], batch_size: int) -> Int[Array, ""] | int:
-        """Return the bucket of this step's batch; `key` is the one that `batch` gets."""
+    def bucket(self, step: Int[Array, ""], batch_size: int) -> Int[Array, ""] | int:
+        """Return the bucket of this step's batch: the same for all trials, so that a batched pack computes only one."""
         return 0
 
     def batch(self, data: Any, key: Array, step: Int[Array, ""], batch_size: int, bucket: int) -> Batch[Array]:

@@ -52,7 +52,7 @@ class Loader:
 
     def run(self, state: TrialState, start: int, stop: int) -> tuple[TrialState, Record]:
         """Start the updates from `start` to `stop` and return without waiting for them."""
-        return self.pack.run(state, stop - start, start=start)
+        return self.pack.run(state, start, stop)
 
     def close(self) -> None:
         """Stop reading."""
@@ -86,7 +86,7 @@ class StreamingLoader(Loader):
         assert start <= stop <= (number + 1) * self.span, "a call must not exceed its window"
         if self._window is None or (number == self._next and not self._all_diverged()):
             self._window = self._take()
-        state, self._running = self.pack.run(state, stop - start, self._window, start)
+        state, self._running = self.pack.run(state, start, stop, self._window)
         return state, self._running
 
     def close(self) -> None:

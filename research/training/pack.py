@@ -66,8 +66,7 @@ class Pack:
         self.hparams = self._put(hp.stack([*trials, *[trials[0]] * self.padding]), PER_TRIAL)
         self.data = self._put(program.task.data, SHARED)
         data = PER_TRIAL if program.task.stream else SHARED
-        start = (SHARED,) if program.inspecting else ()
-        self._run = self._compile(program.run, (PER_TRIAL, PER_TRIAL, data, SHARED, *start), donate=(1,))
+        self._run = self._compile(program.run, (PER_TRIAL, PER_TRIAL, data, SHARED, SHARED), donate=(1,))
         self._init = self._compile(program.init, (PER_TRIAL,))
         self._predict = self._compile(self._predict_trial, (PER_TRIAL, PER_TRIAL, PER_SHARD))
 
@@ -75,18 +74,18 @@ class Pack:
         """Return the states before the first update."""
         return self.retire(self._init(self.hparams))
 
-    def run(self, state: TrialState, count: int, window: Any = None, start: int = 0) -> tuple[TrialState, Record]:
-        """Start `count` updates of each trial and return without waiting for them.
+    def run(self, state: TrialState, start: int, stop: int, window: Any = None) -> tuple[TrialState, Record]:
+        """Start the updates after `start`, up to `stop`, of each trial and return without waiting for them.
 
         Args:
             state: of all trials; its buffers are donated.
-            count: number of updates.
+            start: updates that were made.
+            stop: updates afterwards.
             window: result of `place_window`, for tasks that stream their batches.
-            start: updates before them, which decides whether probes inspect the model.
         """
         data = self.data if window is None else window
-        numbers = (count, start) if self.program.inspecting else (count,)
-        return self._run(self.hparams, state, data, *[self._put(np.int32(number), SHARED) for number in numbers])
+        count, start_on_devices = (self._put(np.int32(number), SHARED) for number in (stop - start, start))
+        return self._run(self.hparams, state, data, count, start_on_devices)
 
     def place_window(self, window: Tree) -> Tree:
         """Put arrays with a leading axis K on the devices."""

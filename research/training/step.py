@@ -80,6 +80,10 @@ class Record:
     """Measurements of each probe in the first update, and in the model before it."""
 
 
+_Gradient = tuple[Float[Array, "4"], Params, Float[Array, "S P"]]
+"""A shard's (objective, loss, error, Omega), its gradient, and its norms of dL/dh_t."""
+
+
 class Program:
     """The training of one trial with given static options. Every method can be traced."""
 
@@ -127,7 +131,7 @@ class Program:
         state: TrialState,
         data: Any,
         count: Int[Array, ""],
-        start: Int[Array, ""] | None = None,
+        start: Int[Array, ""],
     ) -> tuple[TrialState, Record]:
         """Return the state and the metrics after `count` updates. A trial that has diverged skips them.
 
@@ -136,12 +140,14 @@ class Program:
             state: of the trial.
             data: of the task, or a window of batches.
             count: number of updates.
-            start: updates before them, the same for all trials of a pack; by default those of the state.
+            start: updates before them, the same for all trials of a pack.
         """
-        inspected = self._inspect(hparams, state, data, count, state.step if start is None else start)
+        inspected = self._inspect(hparams, state, data, count, start)
 
         def update(index: Array, loop: tuple[TrialState, Record]) -> tuple[TrialState, Record]:
-            return jax.lax.cond(loop[0].ok, lambda: self._update(hparams, data, *loop), lambda: loop)
+            bucket = self.task.bucket(start + index, self.options.training.batch_size)
+            gradient = self._gradient(hparams, data, loop[0], bucket)
+            return jax.lax.cond(loop[0].ok, lambda: self._update(hparams, *loop, gradient), lambda: loop)
 
         state, record = jax.lax.fori_loop(0, count, update, (state, self._empty_record(state)))
         probes = {name: {**inspected.get(name, {}), **measured} for name, measured in record.probes.items()}
@@ -179,7 +185,7 @@ class Program:
         """Return what probes find in the model before the updates; zeros where they need not be recorded."""
         if not self.inspecting:
             return {}
-        snapshot, training = self._snapshot(hparams, state, data), self.options.training
+        snapshot, training = self._snapshot(hparams, state, data, start), self.options.training
         stop = start + count
         every_record = (stop % training.log_every == 0) if training.max_seconds else False  # any may be the last
 
@@ -196,7 +202,7 @@ class Program:
 
         return {name: inspect(probe) for name, probe in self.inspecting.items()}
 
-    def _snapshot(self, hparams: Hparams, state: TrialState, data: Any) -> Snapshot:
+    def _snapshot(self, hparams: Hparams, state: TrialState, data: Any, start: Array) -> Snapshot:
         batch_key, model_key = data_keys(hparams.seed)
         training, step = self.options.training, state.step
 
@@ -211,7 +217,7 @@ class Program:
                 return function(batch, loss)
 
             branches = [functools.partial(branch, bucket) for bucket in range(self.task.buckets)]
-            return jax.lax.switch(self.task.bucket(batch_key, step, training.batch_size), branches)
+            return jax.lax.switch(self.task.bucket(start, training.batch_size), branches)
 
         evaluated = state.params if state.average is None else state.average
         model, examples = nnx.merge(self.graphdef, evaluated), self._examples
@@ -226,17 +232,12 @@ class Program:
     def _measure(self, observed: Observed) -> dict[str, dict[str, Array]]:
         return {name: probe.measure(observed) for name, probe in self.probes.items()}
 
-    def _update(self, hparams: Hparams, data: Any, state: TrialState, record: Record) -> tuple[TrialState, Record]:
+    def _update(
+        self, hparams: Hparams, state: TrialState, record: Record, gradient: _Gradient
+    ) -> tuple[TrialState, Record]:
         training, step, count = self.options.training, state.step, self.batch_shards
         optimizer, schedule = hparams.optimizer(self.options), hparams.schedule(self.options)
-
-        batch_key, model_key = data_keys(hparams.seed)
-        branches = [
-            lambda bucket=bucket: self._gradient(hparams, data, state, batch_key, model_key, bucket)
-            for bucket in range(self.task.buckets)
-        ]
-        chosen = self.task.bucket(batch_key, step, training.batch_size)
-        scalars, grads, profile = jax.lax.switch(chosen, branches)
+        scalars, grads, profile = gradient
         objective, loss, error, omega = shards.total(scalars, count)
         grads, profile = shards.total(grads, count), shards.total_norm(profile, count)
 
@@ -274,10 +275,28 @@ class Program:
             probes=jax.lax.cond(first, lambda: self._measure(observed), lambda: record.probes),
         )
 
-    def _gradient(
+    def _gradient(self, hparams: Hparams, data: Any, state: TrialState, chosen: Array | int) -> _Gradient:
+        """Return the gradient on a batch of the chosen bucket; zeros after the trial has diverged.
+
+        The switch is outside of `cond`: under `vmap`, a `cond` whose predicate differs between trials computes both
+        branches, and any switch within them all of its own.
+        """
+        batch_key, model_key = data_keys(hparams.seed)
+
+        def branch(bucket: int) -> _Gradient:
+            def gradient() -> _Gradient:
+                return self._gradient_in_bucket(hparams, data, state, batch_key, model_key, bucket)
+
+            def zeros() -> _Gradient:
+                return jax.tree.map(lambda like: jnp.zeros(like.shape, like.dtype), jax.eval_shape(gradient))
+
+            return jax.lax.cond(state.ok, gradient, zeros)
+
+        return jax.lax.switch(chosen, [functools.partial(branch, bucket) for bucket in range(self.task.buckets)])
+
+    def _gradient_in_bucket(
         self, hparams: Hparams, data: Any, state: TrialState, batch_key: Array, model_key: Array, bucket: int
-    ) -> tuple[Float[Array, "4"], Params, Float[Array, "S P"]]:
-        """Return this shard's (objective, loss, error, Omega), its gradient, and its norms of dL/dh_t."""
+    ) -> _Gradient:
         batch = self.task.batch(data, batch_key, state.step, self.options.training.batch_size, bucket)
         parts = len(self.profile_names)
         probe = jnp.zeros((batch.inputs.shape[1], parts)) if parts else None

@@ -63,7 +63,7 @@ def test_the_top_layer_has_the_profile_that_training_measures():
     config = of(cell__name="gru", dropout__output=0.3, model__num_layers=2, probes__gradient_flow__every=2)
     trained, numbers = program(config), hparams_of(config)
     state = jax.jit(trained.init)(numbers)
-    _, record = jax.jit(trained.run)(numbers, state, None, 1)
+    _, record = jax.jit(trained.run)(numbers, state, None, 1, 0)
     (profile,) = record.probes["gradient_flow"].values()
     _, _, found = inspect(of(config, **FLOW))
     np.testing.assert_allclose(found["encoder/layer_2/forward/h"], profile, rtol=1e-4)

@@ -50,13 +50,13 @@ def test_a_registered_probe_has_options_and_measures_the_first_update_of_a_call(
     trained, numbers = program(config), hparams_of(config)
     assert not trained.profile_names
     state = jax.jit(trained.init)(numbers)
-    after, record = jax.jit(trained.run)(numbers, state, None, 2)
+    after, record = jax.jit(trained.run)(numbers, state, None, 2, 0)
     measured = record.probes["norms"]
     assert measured["norms"][0] == pytest.approx(float(global_norm(state.params)), rel=1e-6)
     grad_norm = float(measured["norms"][1])
     clipped = min(grad_norm, config.optimizer.clip_norm)
     assert float(measured["norms"][2]) == pytest.approx(config.optimizer.learning_rate * clipped, rel=1e-5)
-    _, again = jax.jit(trained.run)(numbers, after, None, 0)
+    _, again = jax.jit(trained.run)(numbers, after, None, 0, 2)
     assert not np.any(again.probes["norms"]["norms"])
 
 
@@ -109,7 +109,7 @@ def test_probes_see_the_weights_that_are_evaluated(decay, monkeypatch):
     trained, numbers = program(config), hparams_of(config)
     state = jax.jit(trained.init)(numbers)
     average = None if state.average is None else jax.tree.map(lambda x: x + 1, state.average)
-    snapshot = trained._snapshot(numbers, replace(state, average=average), None)
+    snapshot = trained._snapshot(numbers, replace(state, average=average), None, jnp.int32(0))
     assert (average is not None) == bool(decay)
     seen = nnx.state(snapshot.model, nnx.Param)
     for name, expected in (("seen", state.params if average is None else average), ("params", state.params)):

@@ -30,7 +30,7 @@ def program(task: CorpusTask):
     def at(data, seed, step):
         key = jax.random.key(seed)
         batches = [task.batch(data, key, step, BATCH, bucket) for bucket in range(task.buckets)]
-        return task.bucket(key, step, BATCH), batches
+        return task.bucket(step, BATCH), batches
 
     return jax.jit(jax.vmap(at, in_axes=(None, None, 0)))
 

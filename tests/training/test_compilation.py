@@ -38,7 +38,7 @@ def train(directory: Path, cache: Path) -> list[int]:
 
 def test_a_second_process_finds_what_the_first_has_stored_and_gets_the_same_bits(tmp_path):
     misses, hits = train(tmp_path / "first", tmp_path / "cache")
-    assert misses >= 2 and hits == 0  # to initialize and to train, at least
+    assert misses >= 1 and hits == 0  # to train, at least
     assert train(tmp_path / "second", tmp_path / "cache")[1] == misses  # all that was worth a file
     assert_same_run(tmp_path / "first" / "trial", tmp_path / "second" / "trial")
 

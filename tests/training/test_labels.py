@@ -22,7 +22,7 @@ def test_what_is_memorized_is_learned():
     pack = Pack(program, [trials.hparams_of(CONFIG)])
     examples, state = program.task.eval_examples("validation", 60), pack.init()
     (before,) = evaluate(pack, state, program.task, examples)
-    state, _ = pack.run(state, CONFIG.training.steps)
+    state, _ = pack.run(state, 0, CONFIG.training.steps)
     (after,) = evaluate(pack, state, program.task, examples)
     assert after.metrics["loss"] < 0.1 * before.metrics["loss"]
     assert after.metrics["sequence_accuracy"] > 0.95

@@ -3,14 +3,15 @@
 What is lowered here XLA has yet to compile there; but no operation is left that JAX has only for CPUs.
 """
 
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
 
 import jax
 import numpy as np
 import pytest
 from jax import export
 
-from research.batch import EOS, FIRST_SYMBOL, Batch
+from research.batch import EOS, FIRST_SYMBOL, Batch, TaskSpec
 from research.cells import CELLS
 from research.config.config import Config
 from research.config.flat import override
@@ -36,7 +37,7 @@ def lowered(function: Any, *arguments: Any) -> export.Exported:
 
 
 def lower_training(pack: Pack) -> None:
-    lowered(pack._run, pack.hparams, state_of(pack), pack.data, np.int32(3))
+    lowered(pack._run, pack.hparams, state_of(pack), pack.data, np.int32(3), np.int32(0))
 
 
 def lower_decoding(pack: Pack) -> None:
@@ -129,3 +130,27 @@ def test_the_gradients_profile_is_lowered():
 
 def test_a_batch_in_parts_on_several_devices_is_lowered():
     lower_training(pack_of(TOKENS, batch_shards=2))
+
+
+@dataclass(frozen=True)
+class FourBuckets(trials.Words):
+    """Symbols to be repeated, up to 4, 8, 12 and 16 of them."""
+
+    spec: ClassVar[Any] = TaskSpec("tokens", 9, 16, "tokens", 9, 17)
+    buckets: ClassVar[Any] = 4
+    widths: ClassVar[Any] = (4, 8, 12, 16)
+
+
+class OnlyTheWidest(FourBuckets):
+    buckets: ClassVar[Any] = 1
+    widths: ClassVar[Any] = (16,)
+
+
+def test_a_batched_pack_computes_one_bucket_of_four():
+    def flops(task: FourBuckets) -> float:
+        pack = pack_of(replace(WORDS, task=task))
+        numbers = np.int32(3), np.int32(0)
+        traced = pack._run.trace(pack.hparams, state_of(pack), pack.data, *numbers)
+        return traced.lower(lowering_platforms=("cuda",)).cost_analysis()["flops"]
+
+    assert flops(FourBuckets()) < 1.1 * flops(OnlyTheWidest())

@@ -34,9 +34,10 @@ def pack() -> Pack:
 
 def test_trials_of_a_pack_differ_by_each_rate_and_a_draw_is_a_function_of_seed_and_step(pack):
     def trained(chunks):
-        state = pack.init()
+        state, step = pack.init(), 0
         for count in chunks:
-            state, _ = pack.run(state, count)
+            state, _ = pack.run(state, step, step + count)
+            step += count
         return pack.fetch(state)
 
     states = trained([4])

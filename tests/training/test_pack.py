@@ -42,10 +42,11 @@ def production_compilation() -> Iterator[None]:
 def train(pack: Pack, names: list[str], chunks: list[int]) -> Trained:
     """Train these trials in a pack of their number, which is compiled at its first use only."""
     occupy(pack, names)
-    state = pack.init()
+    state, step = pack.init(), 0
     records: Any = None
     for count in chunks:
-        state, record = pack.run(state, count)
+        state, record = pack.run(state, step, step + count)
+        step += count
         records = jax.device_get(record)
     return {
         name: (own, jax.tree.map(lambda x, k=k: x[k], records))
@@ -128,15 +129,15 @@ def test_trials_next_to_diverged_ones_are_complete(together):
 
 
 def test_padding_never_runs(pack):
-    state, _ = pack.run(pack.init(), 3)
+    state, _ = pack.run(pack.init(), 0, 3)
     assert state.step.shape == (len(CHANGES) + pack.padding,)
     assert int(state.step[-1]) == 0
 
 
 def test_states_come_back_from_the_host_as_they_were(pack, together):
     occupy(pack, list(CHANGES))
-    half, _ = pack.run(pack.init(), 3)
-    whole, _ = pack.run(pack.place(pack.fetch(half)), STEPS - 3)
+    half, _ = pack.run(pack.init(), 0, 3)
+    whole, _ = pack.run(pack.place(pack.fetch(half)), 3, STEPS)
     assert_equal(pack.fetch(whole), [state for state, _ in together.values()])
 
 

@@ -35,7 +35,7 @@ def test_a_batched_pack_trains_as_one_trial_after_the_other_does(name):
     program, found = trials.program(base), []
     for batched in (False, True):
         pack = Pack(program, numbers, batched)
-        state, record = pack.run(pack.init(), 9)
+        state, record = pack.run(pack.init(), 0, 9)
         measured = [x[: len(numbers)] for x in jax.tree.leaves(jax.device_get(record.probes))]
         found.append((pack.fetch(state), measured))
     (in_turn, profiles), (batched, batched_profiles) = found

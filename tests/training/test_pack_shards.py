@@ -61,9 +61,10 @@ def pack_of(name: str, count: int, size: int = len(TRIALS), batched: bool = Fals
 
 
 def train(pack: Pack, calls: tuple[int, ...] = (STEPS,)) -> Trained:
-    state, records = pack.init(), []
+    state, records, step = pack.init(), [], 0
     for count in calls:
-        state, record = pack.run(state, count)
+        state, record = pack.run(state, step, step + count)
+        step += count
         records.append(jax.device_get(record))
     each = [jax.tree.map(lambda x, k=k: x[k], records[-1]) for k in range(pack.size)]
     return dict(zip(TRIALS, zip(pack.fetch(state), each, strict=True), strict=False))

@@ -86,9 +86,10 @@ def train(name: str, changed: list[str], calls: tuple[int, ...] = (STEPS,)) -> d
     """Of the trials that change these keys, and the last call's records."""
     pack = pack_of(name, len(changed))
     occupy(pack, *(config_of(name, key) for key in changed))
-    state, records = pack.init(), []
+    state, records, step = pack.init(), [], 0
     for count in calls:
-        state, record = pack.run(state, count)
+        state, record = pack.run(state, step, step + count)
+        step += count
         records.append(jax.device_get(record))
     last = [jax.tree.map(lambda x, k=k: x[k], records[-1]) for k in range(pack.size)]
     return dict(zip(changed, zip(pack.fetch(state), last, strict=True), strict=True))
@@ -138,8 +139,8 @@ def test_what_is_evaluated_is_the_average_of_the_weights():
     state = pack.init()
     assert_equal(state.average, state.params)  # before the first update
     seen = []
-    for _ in range(3):
-        state, _ = pack.run(state, 1)
+    for step in range(3):
+        state, _ = pack.run(state, step, step + 1)
         seen.append(pack.fetch(state)[0].params)
     shares = 0.5 ** np.array([2.0, 1.0, 0.0])
     expected = jax.tree.map(lambda *each: np.tensordot(shares / shares.sum(), np.stack(each), 1), *seen)
@@ -157,10 +158,10 @@ def test_a_diverged_trial_keeps_the_average_and_the_plateau_of_its_last_good_ste
     config = override(config_of("adamw"), {"optimizer.learning_rate": 1e38, "training.divergence_loss": 3e38})
     pack = pack_of("adamw", 1)
     occupy(pack, config)
-    (stopped,) = pack.fetch(pack.run(pack.init(), STEPS)[0])
+    (stopped,) = pack.fetch(pack.run(pack.init(), 0, STEPS)[0])
     steps = int(stopped.step)
     assert not stopped.ok and steps < STEPS
-    (before,) = pack.fetch(pack.run(pack.init(), steps)[0])
+    (before,) = pack.fetch(pack.run(pack.init(), 0, steps)[0])
     assert before.ok
     assert_equal(replace(stopped, ok=before.ok), before)
     assert all(np.all(np.isfinite(leaf)) for leaf in jax.tree.leaves(stopped.average))
@@ -172,7 +173,7 @@ def test_the_rate_of_an_update_is_that_of_the_plateaus_before_it():
     occupy(pack, config)
     state, plateau, falls = pack.init(), schedule.init(), []
     for step in range(STEPS):
-        state, record = pack.run(state, 1)
+        state, record = pack.run(state, step, step + 1)
         own = jax.tree.map(lambda x: x[0], jax.device_get(record))
         assert own.learning_rate == np.float32(0.01) * plateau.factor
         plateau = schedule.observe(plateau, jnp.asarray(own.sums.objective), jnp.int32(step))
@@ -191,7 +192,7 @@ def test_records_tell_omega_and_the_forcing_of_the_last_update():
 def test_the_loss_is_recorded_without_label_smoothing_and_the_objective_with_it():
     pack = pack_of("adamw", 2)
     occupy(pack, config_of("adamw"), config_of("adamw", "training.label_smoothing"))
-    sums = jax.device_get(pack.run(pack.init(), 1)[1]).sums  # of the same weights
+    sums = jax.device_get(pack.run(pack.init(), 0, 1)[1]).sums  # of the same weights
     assert sums.loss[0] == sums.loss[1] and sums.objective[0] != sums.objective[1]
     without = together("sgd")[""][1].sums
     assert without.objective == without.loss
@@ -200,15 +201,15 @@ def test_the_loss_is_recorded_without_label_smoothing_and_the_objective_with_it(
 def test_logits_that_tie_are_an_error_unless_the_first_is_the_target():
     config = trials.of(task__name="pixels", init__input_gain=0.0, probes__gradient_flow__every=0)
     program, numbers = trials.program(config), hparams_of(config)
-    _, record = jax.jit(program.run)(numbers, jax.jit(program.init)(numbers), program.task.data, 1)
+    _, record = jax.jit(program.run)(numbers, jax.jit(program.init)(numbers), program.task.data, 1, 0)
     assert record.sums.error > 0.5  # an RNN without inputs: all logits are 0
 
 
 def test_a_training_with_omega_in_its_gradient_lowers_it():
     def trained(weight: float) -> float:
         occupy(pack, override(config, {"init.gain": 0.4, "training.gradient_regularizer": weight}))
-        state, _ = pack.run(pack.init(), 60)
-        _, record = pack.run(state, 10)
+        state, _ = pack.run(pack.init(), 0, 60)
+        _, record = pack.run(state, 60, 70)
         return float(jax.device_get(record.sums.gradient_regularizer)[0]) / 10
 
     config = override(trials.TINY, {"cell.name": "rnn", "training.gradient_regularizer": 1.0})
@@ -229,7 +230,7 @@ def test_an_epoch_of_updates_trains_on_every_example():
     program, numbers = trials.program(config), hparams_of(config)
     assert program.task.buckets == 2
     start = jax.jit(program.init)(numbers)
-    end, _ = jax.jit(program.run)(numbers, start, program.task.data, 24 // config.training.batch_size)
+    end, _ = jax.jit(program.run)(numbers, start, program.task.data, 24 // config.training.batch_size, 0)
     (embeddings,) = [
         np.any(a != b, axis=1)
         for a, b in zip(jax.tree.leaves(start.params), jax.tree.leaves(end.params), strict=True)

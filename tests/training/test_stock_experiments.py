@@ -38,6 +38,6 @@ def test_an_update_is_built_of_a_batch_as_it_is_read(name, setting, variant, cor
 
     batch = trained.task.stream.batches(data_keys(np.int32(0))[0], 2, config.training.batch_size)[1]
     window = Window(jnp.int32(0), jax.tree.map(lambda x: np.stack([x, x]), batch))
-    after, record = jax.eval_shape(trained.run, numbers, state, window, jnp.int32(2))
+    after, record = jax.eval_shape(trained.run, numbers, state, window, jnp.int32(2), jnp.int32(0))
     assert jax.tree.map(lambda x: (x.shape, x.dtype), after) == jax.tree.map(lambda x: (x.shape, x.dtype), state)
     assert record.sums.loss.shape == ()

@@ -50,13 +50,14 @@ class Words(Task):
     same_length: ClassVar[Any] = False
     spec: ClassVar[Any] = TaskSpec("tokens", 9, 4, "tokens", 9, 5)
     buckets: ClassVar[Any] = 2
+    widths: ClassVar[Any] = (2, 4)
 
-    def bucket(self, key, step, batch_size):
-        return step % 2
+    def bucket(self, step, batch_size):
+        return step % self.buckets
 
     def batch(self, data, key, step, batch_size, bucket):
         symbol_key, length_key = jax.random.split(jax.random.fold_in(key, step))
-        longest = (2, 4)[bucket]
+        longest = self.widths[bucket]
         symbols = jax.random.randint(symbol_key, (batch_size, longest), 3, 9)
         lengths = jax.random.randint(length_key, (batch_size,), 0, longest + 1)
         targets = jnp.pad(symbols, ((0, 0), (0, 1))).at[jnp.arange(batch_size), lengths].set(EOS)
