@@ -1,7 +1,8 @@
 """`data`: the corpora that tasks train on, and data of your own."""
 
+import re
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -11,6 +12,7 @@ from research.data import catalog, check
 from research.data.processor import Processor
 from research.data.tables.source import files_of
 from research.data.tables.table import Rows, Selection
+from research.data.tables.values import Values
 from research.data.text import Tagged
 from research.errors import UserError
 from research.options import require
@@ -76,7 +78,11 @@ def _check(args: Sequence[str]) -> int:
     known = {"task.input.name", "task.target.name"} & flags.keys()
     guessed = {} if known else check.guess(_first(_task({**flags, **skip}).read()))
     task = _task({**flags, **guessed, **skip})
-    tables = task.tables
+    try:
+        tables = task.tables
+    except UserError:  # too few rows are left to split
+        _print_faults([*task.faults, *_unread(task)], shown)
+        raise
     first = tables["train"]
     columns = task.fields.columns(first, task.source)
     named = " (by the first row; if that is data: --task.header=false)" if _is_delimited(task) and task.header else ""
@@ -95,13 +101,10 @@ def _check(args: Sequence[str]) -> int:
     if processor:
         _describe(processor, splits["train"])
         notes += [line for name in ("validation", "test") for line in _unknown(name, splits[name], processor, shown)]
-    faults = list(dict.fromkeys(line for values in task.splits.values() for line in values.skipped))
-    lines = faults[:shown]
-    if more := len(faults) - len(lines):
-        lines.append(f"and {more:,} more; --all lists them")
-    for title, listed in ((f"{len(faults):,} rows cannot be used", lines), ("notes", notes)):
-        if listed:
-            print(f"{title}:", *listed, sep="\n  ")
+    faults = {line for values in task.splits.values() for line in values.skipped}
+    _print_faults(faults, shown)
+    if notes:
+        print("notes:", *notes, sep="\n  ")
     if empty := [name for name, size in sizes.items() if not size]:
         print(f"cannot be trained on: no usable row in {' and '.join(empty)}")
         return 2
@@ -110,6 +113,21 @@ def _check(args: Sequence[str]) -> int:
     train = " ".join(shlex.quote(f"--{key}={text}") for key, text in words.items())
     print(f"to train:\n  research train {EXPERIMENT} {train}\n  research report runs/{EXPERIMENT}")
     return 2 if faults else 0
+
+
+def _print_faults(faults: Iterable[str], shown: int | None) -> None:
+    """Print the rows that cannot be used, in the order of their lines, at most so many."""
+    ordered = sorted(set(faults), key=lambda line: [(len(word), word) for word in re.split(r"(\d+)", line)])
+    if ordered:
+        print(f"{len(ordered):,} row{'s' * (len(ordered) > 1)} cannot be used:", *ordered[:shown], sep="\n  ")
+    if more := len(ordered[shown:]) if shown else 0:
+        print(f"  and {more:,} more; --all lists them")
+
+
+def _unread(task: Dataset) -> Iterator[str]:
+    """Yield a line for each row without a usable input or target, of rows that have not been split."""
+    for rows in task.read().values():
+        yield from Values.of(rows, task.fields, task.fields.columns(rows, task.source), task.source).skipped
 
 
 def _describe(processor: Processor, train: check.Checked) -> None:

@@ -45,12 +45,22 @@ def test_rows_that_cannot_be_used_are_all_counted_and_the_first_are_named(tmp_pa
     (tmp_path / "a.tsv").write_text("word\tsays\n" + good + "new\t\n" * 4 + "short\n" * 3)
     code, out = check(capsys, tmp_path / "a.tsv")
     assert code == 2
-    assert "7 rows cannot be used:" in out and "a.tsv:66: has 1 values; must have 2" in out
+    assert "7 rows cannot be used:" in out and "a.tsv:66: has 1 value; must have 2" in out
     assert "and 2 more; --all lists them" in out and "--task.on_error=skip" in out
     assert "steps of the input: 2 to 3" in out and "target: 5 symbols: <unk> 0 1 2 s" in out
     _, out = check(capsys, tmp_path / "a.tsv", "--all")
     assert [f"a.tsv:{line}: " in out for line in range(61, 70)] == [False] + [True] * 7 + [False]
     assert "more" not in out
+
+
+def test_damaged_rows_are_named_in_order_before_the_rest_is_found_too_small_to_split(tmp_path, capsys):
+    (tmp_path / "a.tsv").write_text("word\tsays\na\tb\nc\nd\t\n")
+    assert cli.main(["data", "check", str(tmp_path / "a.tsv")]) == 2
+    out, err = capsys.readouterr()
+    first, second, third = out.splitlines()
+    assert first == "2 rows cannot be used:"
+    assert "a.tsv:3: has 1 value; must have 2" in second and "a.tsv:4: column says is empty; must be text" in third
+    assert "2 different keys are too few to split: validation has none; have 3 or more" in err
 
 
 def test_inputs_in_two_splits_are_noted(tmp_path, capsys):
@@ -80,7 +90,7 @@ def test_a_label_that_only_another_split_has_is_a_row_that_cannot_be_used(tmp_pa
         (tmp_path / f"{split}.tsv").write_text("text\tlabel\n" + "".join(f"x\t{label}\n" for label in labels))
     code, out = check(capsys, tmp_path)
     assert code == 2 and "splits: train 2, validation 2, test 1" in out
-    assert "1 rows cannot be used" in out and "test.tsv:3: column label is 'c', which no training example has" in out
+    assert "1 row cannot be used" in out and "test.tsv:3: column label is 'c', which no training example has" in out
 
 
 @pytest.mark.parametrize("usable", [(), ("train",)])

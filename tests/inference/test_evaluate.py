@@ -107,4 +107,4 @@ def test_alignments_of_rows_have_their_symbols_and_damaged_rows_are_told(written
     path.write_text("lemma\ttags\nabc\tV;PST\nragged\nfed\tV;3;SG\n")
     assert cli.main(["predict", str(run), f"--source={path}", f"--alignment={tmp_path / 'a.png'}"]) == 2
     assert drawn == [(["V", "PST", *"abc"], "a-2.png"), (["V", "3", "SG", *"fed"], "a-3.png")]
-    assert f"error: {path}:3: has 1 values; must have 2" in capsys.readouterr().err
+    assert f"error: {path}:3: has 1 value; must have 2" in capsys.readouterr().err

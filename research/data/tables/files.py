@@ -92,7 +92,7 @@ def _read_separated(path: Path, text: str, kind: str, written: Format) -> Table:
     for line, row, fault in _split(text, delimiter=written.delimiter or DELIMITERS[kind], **options):
         fault = fault or (damaged and text_fault("".join(row)))
         if not fault and rows and len(row) not in (0, len(rows[0])):
-            fault = f"has {len(row)} values; must have {len(rows[0])}, as the first row has"
+            fault = f"has {len(row)} value{'s' * (len(row) != 1)}; must have {len(rows[0])}, as the first row has"
         if fault and written.header and not rows:  # without the names of the columns there is nothing
             raise UserError(f"{path}:{line}: {fault}")
         if fault:

@@ -51,7 +51,7 @@ def test_arrays_end_at_their_lengths(tmp_path):
         ("a.tsv", b"", "is empty"),
         ("a.csv", b"\xef\xbb\xbf\n", "is empty"),
         ("a.tsv", b"word\tsays\n", "has a header and no rows"),
-        ("a.tsv", b"word\tsays\na\tb\na\n", "a.tsv:3: has 1 values; must have 2"),
+        ("a.tsv", b"word\tsays\na\tb\na\n", "a.tsv:3: has 1 value; must have 2"),
         ("a.tsv", b"word\tword\na\tb\n", "two columns are called 'word'"),
         ("a.tsv", b"word\tsays\na\t\xff\n", "a.tsv:2: is not UTF-8"),
         ("a.tsv", b"word\tsays\na\tb\0\n", "a.tsv:2: has a NUL"),
@@ -119,5 +119,5 @@ def test_damaged_rows_are_left_out_and_listed_each_by_its_line(tmp_path, name, c
 @pytest.mark.parametrize("content", [b"w\xff\ts\na\tb\n", b"w\ts\na\n"])
 def test_skipping_needs_the_names_of_the_columns_and_a_row(tmp_path, content):
     (tmp_path / "a.tsv").write_bytes(content)
-    with pytest.raises(UserError, match=r"a.tsv:1: is not UTF-8|a.tsv:2: has 1 values.*; no row is left"):
+    with pytest.raises(UserError, match=r"a.tsv:1: is not UTF-8|a.tsv:2: has 1 value.*; no row is left"):
         read_file(tmp_path / "a.tsv", Format(skip=True))
