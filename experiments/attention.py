@@ -3,8 +3,8 @@
 Trains five decoders, three without attention and two with it, then makes the table and the figures of the error by word
 length and by position:
 
-    python -m research sweep sweeps/attention.yaml
-    python -m research report runs/attention
+    research sweep attention
+    research report runs/attention
 """
 
 from research.config import Column, Experiment, unflatten

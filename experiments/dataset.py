@@ -1,7 +1,7 @@
 """Your own data, a data set of TFDS or a corpus: any source, an input column and a target column.
 
-python -m research data check pairs.tsv
-python -m research train dataset --task.source=pairs.tsv --variant=attention
+research data check pairs.tsv
+research train dataset --task.source=pairs.tsv --variant=attention
 """
 
 from research.config import Experiment, unflatten

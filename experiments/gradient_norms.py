@@ -2,8 +2,8 @@
 
 Trains every variant in every setting, then makes the table and the figures:
 
-    python -m research sweep sweeps/gradient_norms.yaml
-    python -m research report runs/gradient_norms
+    research sweep gradient_norms
+    research report runs/gradient_norms
 """
 
 from research.config import Column, Experiment, unflatten

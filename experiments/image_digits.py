@@ -1,7 +1,7 @@
 """Strips of handwritten digits to their names: with attention and without, and how much distorted digits help.
 
-python -m research sweep sweeps/image_digits.yaml
-python -m research report runs/image_digits
+research sweep image_digits
+research report runs/image_digits
 """
 
 from research.config import Column, Experiment, unflatten

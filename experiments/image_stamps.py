@@ -1,7 +1,7 @@
 """Pictures of a drawing program to captions: rows, columns or patches, from fewer than 800 pictures.
 
-python -m research sweep sweeps/image_stamps.yaml
-python -m research report runs/image_stamps
+research sweep image_stamps
+research report runs/image_stamps
 """
 
 from research.config import Column, Experiment, unflatten

@@ -3,9 +3,9 @@
 Trains seven variants on four tasks that are sampled on the device, then makes the table, where each loss stands next to
 the one that can be reached without memory, and the figure of the norm of dL/dh_t:
 
-    python -m research train memory --setting=copying_memory --variant="gru chrono"
-    python -m research sweep sweeps/memory.yaml
-    python -m research report runs/memory
+    research train memory --setting=copying_memory --variant="gru chrono"
+    research sweep memory
+    research report runs/memory
 """
 
 from research.config import Column, Experiment, unflatten

@@ -4,9 +4,9 @@ One trial takes 10 seconds of 2 cores by rows and about a minute by pixels. Thre
 reached an accuracy of 97% by rows and of 81% by pixels, of the LSTM with a forget bias of 1 an accuracy of 19% by
 pixels, and of 70% where they are permuted; the most frequent digit has 10%.
 
-    python -m research train pixels --setting=pixels --variant="gru chrono"
-    python -m research sweep sweeps/pixels.yaml
-    python -m research report runs/pixels
+    research train pixels --setting=pixels --variant="gru chrono"
+    research sweep pixels
+    research report runs/pixels
 """
 
 from research.config import Column, Experiment, unflatten

@@ -1,7 +1,7 @@
 """How few phonemes of a word one small model gets wrong, with attention and without it: letters to phonemes.
 
-    python -m research sweep sweeps/pronunciation.yaml
-    python -m research report runs/pronunciation
+    research sweep pronunciation
+    research report runs/pronunciation
 
 Options were chosen on the validation words, for additive attention: the learning rate of
 2e-3, 4e-3, 8e-3 and 1.4e-2, in 3,000 updates; the dropout of 0.1 and 0.3; and that a beam is better than none.

@@ -6,9 +6,9 @@ recordings of people, and scores on 20 unseen voices of espeak-ng and on the dig
 One trial takes 3 minutes of 2 cores. The word error on unseen voices was 0.2 to 0.5% with distortions and with flite's
 voices; on the real voice it was 34% without them and 9% with them (means of three seeds, which differ by 10 points).
 
-    python -m research train speech_digits --variant=flite
-    python -m research sweep sweeps/speech_digits.yaml
-    python -m research report runs/speech_digits
+    research train speech_digits --variant=flite
+    research sweep speech_digits
+    research report runs/speech_digits
 """
 
 from typing import Any

@@ -6,9 +6,9 @@ reached a character error of 42.8, 42.1 and 44.0% on the English test split (thr
 output has 96%. On the validation split, on which settings were chosen, it had 45.7% with 5,000 updates, `synthesized`
 55.4%, the most frequent output 91%. A trial of `both` takes 6 to 7 minutes of 2 cores.
 
-    python -m research train speech_prompts --setting=en --variant=both
-    python -m research sweep sweeps/speech_prompts.yaml
-    python -m research report runs/speech_prompts
+    research train speech_prompts --setting=en --variant=both
+    research sweep speech_prompts
+    research report runs/speech_prompts
 """
 
 from typing import Any

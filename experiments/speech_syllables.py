@@ -4,9 +4,9 @@ One trial takes about a minute of 2 cores and reached, with distortion, a symbol
 not in training (without it, 13%), 24% on bases that are not with any tone, and 85% on the other speaker
 (means of three seeds).
 
-    python -m research train speech_syllables --variant=distorted
-    python -m research sweep sweeps/speech_syllables.yaml
-    python -m research report runs/speech_syllables
+    research train speech_syllables --variant=distorted
+    research sweep speech_syllables
+    research report runs/speech_syllables
 """
 
 from research.config import Column, Experiment, unflatten

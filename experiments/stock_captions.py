@@ -4,9 +4,9 @@ TFDS downloads and prepares 40 GB at the first use, the test pictures of the cha
 of Karpathy and Li (2015). The photographs are streamed while the model trains, each with each of its captions. Tested
 on small archives of the same formats; no figure has been made yet.
 
-    python -m research train stock_captions --variant=additive --loader.num_workers=8
-    python -m research sweep sweeps/stock_captions.yaml
-    python -m research report runs/stock_captions
+    research train stock_captions --variant=additive --loader.num_workers=8
+    research sweep stock_captions
+    research report runs/stock_captions
 """
 
 from research.config import Column, Experiment, unflatten

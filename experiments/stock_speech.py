@@ -4,9 +4,9 @@ TFDS downloads and prepares a corpus at its first use: 60 GB for LibriSpeech, 2.
 recordings are streamed while the model trains. Tested on small archives of the same formats; no figure has been made
 yet.
 
-    python -m research train stock_speech --setting=librispeech_100 --loader.num_workers=8
-    python -m research sweep sweeps/stock_speech.yaml
-    python -m research report runs/stock_speech
+    research train stock_speech --setting=librispeech_100 --loader.num_workers=8
+    research sweep stock_speech
+    research report runs/stock_speech
 """
 
 from research.config import Column, Experiment, unflatten

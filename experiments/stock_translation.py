@@ -3,9 +3,9 @@
 TFDS downloads and prepares a corpus at its first use: 125 MB of TED talks, 1.7 GB of WMT 2014. Its sentences
 are streamed while the model trains. Tested on small archives of the same formats; no figure has been made yet.
 
-    python -m research train stock_translation --setting=ted_pt
-    python -m research sweep sweeps/stock_translation.yaml
-    python -m research report runs/stock_translation
+    research train stock_translation --setting=ted_pt
+    research sweep stock_translation
+    research report runs/stock_translation
 """
 
 from typing import Any

@@ -3,8 +3,8 @@
 Trains with constant fractions of true tokens, with three schedules, by sequence, and with sampled predictions, then
 makes the table and the figures of the gap:
 
-    python -m research sweep sweeps/teacher_forcing.yaml
-    python -m research report runs/teacher_forcing
+    research sweep teacher_forcing
+    research report runs/teacher_forcing
 """
 
 from typing import Any

@@ -2,12 +2,19 @@
 
 import difflib
 import signal
+import sys
 import unicodedata
 from collections.abc import Iterable
+from pathlib import Path
 
 
 class UserError(Exception):
     """What is wrong, where, and what is allowed, in one line."""
+
+
+def program() -> str:
+    """Return how the program was started, for commands that a message shows: `research`, where that is installed."""
+    return "research" if Path(sys.argv[0]).stem == "research" else "python -m research"
 
 
 def first_line(error: BaseException) -> str:

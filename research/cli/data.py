@@ -14,13 +14,13 @@ from research.data.tables.source import files_of
 from research.data.tables.table import Rows, Selection
 from research.data.tables.values import Values
 from research.data.text import Tagged
-from research.errors import UserError
+from research.errors import UserError, program
 from research.options import require
 from research.tasks.dataset import Dataset
 
 EXPERIMENT = "dataset"
 USAGE = """\
-usage: python -m research data list | fetch NAME ... | info NAME ... | check SOURCE [--task.KEY=VALUE ...] [--all]
+usage: {program} data list | fetch NAME ... | info NAME ... | check SOURCE [--task.KEY=VALUE ...] [--all]
 
 The corpora of the project, and data of your own.
 
@@ -51,7 +51,7 @@ class Data:
 def run(args: Sequence[str]) -> int:
     """Run the action; return the exit code."""
     if any(word in HELP for word in args):
-        print(USAGE)
+        print(USAGE.format(program=program()))
         return 0
     if args[:1] == ["check"]:
         return _check(args[1:])
@@ -111,7 +111,8 @@ def _check(args: Sequence[str]) -> int:
     variant = "attention" if task.target_kind == "tokens" else "no attention"
     words = {**flags, **guessed, **(skip if faults else {}), "variant": variant}
     train = " ".join(shlex.quote(f"--{key}={text}") for key, text in words.items())
-    print(f"to train:\n  research train {EXPERIMENT} {train}\n  research report runs/{EXPERIMENT}")
+    start = program()
+    print(f"to train:\n  {start} train {EXPERIMENT} {train}\n  {start} report runs/{EXPERIMENT}")
     return 2 if faults else 0
 
 

@@ -9,11 +9,11 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from research.errors import STOPPING, Stopped, UserError, shorten, suggest, system_fault, visible
+from research.errors import STOPPING, Stopped, UserError, program, shorten, suggest, system_fault, visible
 
 COMMANDS = ("list", "train", "sweep", "report", "data", "evaluate", "predict")
 USAGE = """\
-usage: python -m research COMMAND ... [--import MODULE]
+usage: {program} COMMAND ... [--import MODULE]
 
   list [EXPERIMENT]            what can be chosen: experiments, tasks, cells, attentions, ..., sweeps
   train EXPERIMENT [--KEY=VALUE ...] [--resume-from RUN] [--init-from RUN] [--runs-dir DIR] [--rerun] [--restart]
@@ -117,7 +117,7 @@ def _end_or_print(unraisable: Any) -> None:
 
 def _dispatch(args: list[str]) -> int:
     if not args or args[0] in ("-h", "--help", "help"):
-        print(USAGE)
+        print(USAGE.format(program=program()))
         return 0
     if any(word.partition("=")[0] == "--experiment" for word in args) and args[0].startswith("--"):
         args = ["train", *args]  # what W&B's default command starts: flags alone

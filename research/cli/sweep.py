@@ -10,7 +10,7 @@ from pathlib import Path
 from research.cli.parser import parse_command
 from research.cli.train import warn_of_finished, writable
 from research.config.naming import name_in_wandb
-from research.errors import visible
+from research.errors import program, visible
 from research.options import require
 from research.sweep import spec
 from research.sweep.duplicates import describe_duplicates
@@ -56,4 +56,4 @@ def run(args: Sequence[str]) -> None:
     count = Counter("skipped" if result.skipped else result.status for result in results)
     print(f"{count['finished']} finished, {count['diverged']} diverged, {count['skipped']} skipped (done before)")
     warn_of_finished([result for result in results if result.outdated])
-    print(visible(f"python -m research report {shlex.quote(str(directory))}"))
+    print(visible(f"{program()} report {shlex.quote(str(directory))}"))

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from research.cli import train_help
-from research.config import flags
+from research.config import experiment, flags
 from research.config.naming import folder_name, name_trial
-from research.errors import UserError, visible
+from research.errors import UserError, program, visible
 from research.options import require
 from research.sweep.duplicates import unused_options
 
@@ -34,14 +34,20 @@ def run(args: Sequence[str]) -> int:
         train_help.print_help(name, texts, topic)
         return 0
     trial = name_trial(name, texts)
+    from research.cli.summary import choose  # imports pandas
     from research.training.trainer import train_trials  # imports wandb and orbax, which `--help` does not need
 
     if unused := [key for key in unused_options(trial.config) if key in texts]:
         print(f"warning: {trial.config.cell.name} does not use {', '.join(unused)}", file=sys.stderr)
     directory = writable(directory) / folder_name(Path(name).stem)
     (result,) = train_trials([trial], directory, rerun=rerun, restart=restart)
-    lines = {key: f"{value:.6g}" if isinstance(value, int | float) else value for key, value in result.summary.items()}
+    names, hidden = choose(result.summary, experiment.load(name).columns)
+    values = {name: result.summary[name] for name in names}
+    lines = {name: f"{value:.6g}" if isinstance(value, int | float) else value for name, value in values.items()}
     print_lines({**lines, **result.signatures})
+    if hidden:
+        more = ", ".join(f"{count} of {section}" for section, count in hidden.items())
+        print(f"and in result.json: {more}; `{program()} report RUN --list-metrics` names them")
     end = ", ".join(filter(None, (result.divergence or result.status, result.remark)))
     print(visible(f"{end}: {result.path}"))
     warn_of_finished([result])

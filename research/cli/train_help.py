@@ -11,10 +11,10 @@ from research.config.config import section_of
 from research.config.flags import base_config, summary
 from research.config.flat import draft
 from research.config.help import print_options
-from research.errors import UserError, shorten, suggest
+from research.errors import UserError, program, shorten, suggest
 
 USAGE = """\
-usage: python -m research train EXPERIMENT [--KEY=VALUE ...] [--resume-from RUN | --init-from RUN]
+usage: {program} train EXPERIMENT [--KEY=VALUE ...] [--resume-from RUN | --init-from RUN]
            [--runs-dir DIR] [--rerun] [--restart] [--import MODULE]
 
 Train one trial of an experiment: a name, or the path of a Python file that sets EXPERIMENT.
@@ -42,7 +42,7 @@ OVERALL = """\
 
 def usage() -> str:
     """Return how `train` is called, and the experiments of the project."""
-    return f"{USAGE}\n{table('experiments', experiment.summaries())}"
+    return f"{USAGE.format(program=program())}\n{table('experiments', experiment.summaries())}"
 
 
 def print_help(name: str, flags: Mapping[str, str], topic: str = "") -> None:
@@ -89,7 +89,7 @@ def _print_choices(name: str, topic: str, config: Config, inside: Sequence[str])
 
 def _print_overview(name: str, config: Config, sections: Mapping[str, Any]) -> None:
     declared = experiment.load(name)
-    print(f"usage: python -m research train {name} [--KEY=VALUE ...]\n\n{experiment.describe(name)}\n")
+    print(f"usage: {program()} train {name} [--KEY=VALUE ...]\n\n{experiment.describe(name)}\n")
     for key, named in (("setting", declared.settings), ("variant", declared.variants)):
         if named:
             names = [f'"{label}"' if " " in label else label for label in named]

@@ -12,7 +12,7 @@ from dataclasses import fields, is_dataclass
 from typing import Any, Literal, NamedTuple, get_args, get_origin
 
 from research.config.config import CHOICES, Config, section_of
-from research.errors import UserError, shorten
+from research.errors import UserError, program, shorten
 from research.options import FLOAT32, find_class, flatten, require
 from research.probes import PROBES
 
@@ -169,7 +169,7 @@ def _unknown(key: str, value: Any, config: Config) -> UserError:
         known = f"must be one of {', '.join(PROBES)}; --import MODULE adds yours"
         return UserError(f"{shorten(key)}={shorten(value)}: no such probe; {known}")
     if nearest is None:
-        return UserError(f"{problem}; `python -m research train EXPERIMENT --help all` names them")
+        return UserError(f"{problem}; `{program()} train EXPERIMENT --help all` names them")
     if nearest in known:
         return UserError(f"{problem}; did you mean {nearest}?")
     section, _, name = nearest.rpartition(".")

@@ -11,6 +11,7 @@ import docstring_parser
 import tyro
 
 from research.config.flags import POSITIONAL, REGISTRY
+from research.errors import program
 
 NAMES = {int: "INT", float: "FLOAT", str: "TEXT", Path: "PATH"}
 
@@ -40,9 +41,7 @@ def print_options(options: Any, command: str, description: str = "", section: st
 
 
 def _print(kind: type, command: str, **options: Any) -> NoReturn:
-    tyro.cli(
-        kind, args=["--help"], prog=f"python -m research {command}", config=POSITIONAL, registry=REGISTRY, **options
-    )
+    tyro.cli(kind, args=["--help"], prog=f"{program()} {command}", config=POSITIONAL, registry=REGISTRY, **options)
     raise AssertionError("tyro leaves the program after its help")
 
 

@@ -9,6 +9,7 @@ from research.data.corpora import CORPORA, find
 from research.data.corpora.fetch import data_folder, manual_folder
 from research.data.corpora.source import Source, counts
 from research.data.corpora.stock import TfdsCorpus
+from research.errors import program
 
 
 def print_list() -> None:
@@ -57,7 +58,7 @@ def print_info(name: str) -> None:
         "cite": corpus.citation,
         "size": f"{size}, {_disk(folders)} on disk" if folders else size,
         "prepared": "\n           ".join(f"{_format(counts(folder))}; {folder}" for folder in folders)
-        or f"not yet; python -m research data fetch {corpus.name}{f'/{config}' if config else ''}",
+        or f"not yet; {program()} data fetch {corpus.name}{f'/{config}' if config else ''}",
     }
     about = ""
     if isinstance(corpus, TfdsCorpus):

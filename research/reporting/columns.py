@@ -2,13 +2,15 @@
 
 import difflib
 import fnmatch
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import pandas as pd
 
 from research.config.experiment import Column, find_metric
 from research.errors import UserError, shorten
+from research.reporting.titles import describe_metric
 
 ALIKE = 0.9
 """How similar to a metric of the runs an experiment's metric that none of them has must be to count as misspelled."""
@@ -20,8 +22,17 @@ def values(trials: pd.DataFrame, key: str) -> list[float | None]:
 
 
 def metrics(trials: pd.DataFrame) -> list[str]:
-    """Return the names of all metrics that the summaries have."""
-    return sorted({name for result in trials["result"].dropna() for name in result["summary"]})
+    """Return the names of all metrics that the summaries have, a probe's last ones as `final` alone."""
+    summaries = [result["summary"] for result in trials["result"].dropna()]
+    return sorted(set().union(*summaries) - {name for summary in summaries for name in repeated(summary)})
+
+
+def repeated(summary: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the metrics of a summary that it has once more: `gradient/x`, where there is `gradient/final/x`."""
+    for name in summary:
+        section, _, rest = name.partition("/")
+        if f"{section}/final/{rest}" in summary:
+            yield name
 
 
 def check(columns: Sequence[Column], trials: pd.DataFrame, similarity: float = 0.0) -> None:
@@ -33,7 +44,9 @@ def check(columns: Sequence[Column], trials: pd.DataFrame, similarity: float = 0
         similarity: only a column that resembles a metric of the trials that much is rejected; 0: any.
     """
     names = metrics(trials)
-    for key in [column.key for column in columns if names and not fnmatch.filter(names, column.key)]:
+    for key in [
+        column.key for column in columns if names and all(value is None for value in values(trials, column.key))
+    ]:
         close = difflib.get_close_matches(key, names, cutoff=similarity)
         if close:
             nearest = f"the nearest are {', '.join(close)}; --list-metrics names all"
@@ -48,20 +61,21 @@ def expand(columns: Sequence[Column], trials: pd.DataFrame) -> Iterator[Column]:
     names = metrics(trials)
     for column in columns:
         matching = fnmatch.filter(names, column.key)
-        if (
-            max(
-                (sum(name in result["summary"] for name in matching) for result in trials["result"].dropna()), default=0
-            )
-            < 2
-        ):
+        counts = (sum(name in result["summary"] for name in matching) for result in trials["result"].dropna())
+        if max(counts, default=0) < 2:
             yield column
             continue
-        head, tail = column.key.index("*"), len(column.key) - column.key.rindex("*") - 1
-        for name in matching:
-            words = (
-                name if column.title == column.key else f"{column.title}, {name[head : len(name) - tail].strip('/')}"
-            )
+        for name, rest in zip(matching, _differences(matching), strict=True):
+            words = name if column.title == column.key else ", ".join(filter(None, [column.title, rest]))
             yield replace(column, title=words, key=name)
+
+
+def _differences(names: Sequence[str]) -> Sequence[str]:
+    """Return the parts of each name, between slashes, that not all of them have."""
+    paths = [name.split("/") for name in names]
+    shared = set.intersection(*map(set, paths))
+    parts = ["/".join(part for part in path if part not in shared) for path in paths]
+    return parts if len({*parts}) == len(parts) else names
 
 
 def measured(columns: Sequence[Column], trials: pd.DataFrame) -> tuple[Column, ...]:
@@ -69,4 +83,4 @@ def measured(columns: Sequence[Column], trials: pd.DataFrame) -> tuple[Column, .
     present = [column for column in columns if any(value is not None for value in values(trials, column.key))]
     tested = [key for key in metrics(trials) if key.startswith("test/") and "/baseline/" not in key]
     tested.sort(key=lambda key: key.endswith("_gap"))  # no measure of quality is first
-    return tuple(present or (Column(key.removeprefix("test/"), key) for key in tested))
+    return tuple(present or map(describe_metric, tested))

@@ -9,6 +9,7 @@ rows apart. A config that was run twice counts once.
 
 import contextlib
 import math
+from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -27,6 +28,7 @@ from research.reporting import runs
 from research.reporting.columns import ALIKE, check, expand, measured
 from research.reporting.runs import ADDED, SweepFile
 from research.reporting.statistics import DASH
+from research.reporting.titles import complete
 
 SIZES = ("training.steps", "training.batch_size", "training.max_seconds", "model.hidden_size", "model.parameter_budget")
 NEEDED = (*LABELS, "seed", "task.name", "cell.name", *SIZES, "model.num_layers", "model.bidirectional")
@@ -97,7 +99,8 @@ def read(directories: Sequence[Path | str], columns: Sequence[Column] = ()) -> t
             files = [sweeps[folder] for folder in folders[group.index].unique() if sweeps[folder].name]
             if not columns:
                 check(experiment.columns, group, ALIKE)
-            shown = replace(experiment, columns=tuple(expand(columns or experiment.columns, group)))
+            shown = [complete(column, experiment.columns) for column in expand(columns, group)]
+            shown = replace(experiment, columns=tuple(shown or expand(experiment.columns, group)))
             comparisons.append(compare(Path(str(name)).stem, shown, group, files))
     if not comparisons:
         raise UserError("; ".join(faults))
@@ -176,9 +179,11 @@ def label(value: Any) -> str:
 
 
 def key_titles(keys: Sequence[str]) -> list[str]:
-    """Return short names of config keys: "cell" for "cell.name", "gain" for "init.gain"; the key if two are alike."""
-    short = [key.removesuffix(".name").rpartition(".")[2].replace("_", " ") for key in keys]
-    return [key if short.count(name) > 1 else name for key, name in zip(keys, short, strict=True)]
+    """Return short names of config keys, "cell" for "cell.name"; of those that are alike two words: "gates every"."""
+    paths = [key.removesuffix(".name").replace("_", " ").split(".") for key in keys]
+    ends = Counter(path[-1] for path in paths)
+    titles = [" ".join(path[-1 - (ends[path[-1]] > 1) :]) for path in paths]
+    return [key if titles.count(title) > 1 else title for key, title in zip(keys, titles, strict=True)]
 
 
 def key_cells(trials: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:

@@ -17,6 +17,8 @@ from research.reporting.measures import When
 from research.reporting.runs import flatten
 
 NO_FIGURE = "none"
+WIDTH = 200
+"""Letters of a line of a table that is printed, but not on a terminal."""
 MAX_ROWS = 28
 """Rows of a section that colors and line styles tell apart; figures of more are drawn only where they are asked for."""
 SUFFIXES: dict[tables.Format, str] = {"markdown": "md", "latex": "tex", "html": "html"}
@@ -86,7 +88,7 @@ def report(
         if len(names) > 1:
             folder /= f"{comparison.name}-{place + 1}" if names.count(comparison.name) > 1 else comparison.name
         folder.mkdir(parents=True, exist_ok=True)
-        width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+        width = shutil.get_terminal_size((WIDTH, 24)).columns
         print(tables.render(table, format, width), end="\n" if format == "terminal" else "", flush=True)
         for line in _write(comparison, table, folder, drawn, page=format == "html"):
             print(visible(line), file=sys.stdout if format == "terminal" else sys.stderr, flush=True)

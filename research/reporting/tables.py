@@ -3,16 +3,13 @@
 # pyright: reportArgumentType=false, reportCallIssue=false, reportGeneralTypeIssues=false
 
 import fnmatch
-import functools
 import html
 import re
-import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import pandas as pd
-from rich.cells import cell_len  # of characters that take two places, too
 from tabulate import tabulate
 
 from research.config.experiment import Column
@@ -20,6 +17,8 @@ from research.errors import escape
 from research.reporting.columns import metrics, values
 from research.reporting.comparison import Comparison, describe, key_titles, task_of
 from research.reporting.statistics import DASH, INTERVAL, numbers, text
+from research.reporting.terminal import lay_out
+from research.reporting.titles import with_unit
 
 Format = Literal["terminal", "markdown", "latex", "html"]
 
@@ -52,7 +51,7 @@ def table(comparison: Comparison) -> Table:
     Control characters of config values are escaped: they would do something on a terminal, or break a line.
     """
     experiment, keys = comparison.experiment, comparison.keys
-    titles = [f"{column.title} ({column.unit})" if column.unit else column.title for column in experiment.columns]
+    titles = map(with_unit, experiment.columns)
     parts, cells = {}, comparison.cells
     for section in comparison.sections:
         setting = section["setting"].iloc[0]
@@ -88,7 +87,7 @@ def raw(comparison: Comparison) -> pd.DataFrame:
 
 def render(content: Table, form: Format, width: int | None = None) -> str:
     """Return the table as text that ends in a newline; `terminal` wraps cells beyond a width in characters."""
-    return _terminal(content, width) if form == "terminal" else RENDERERS[form](content)
+    return lay_out(content, width) if form == "terminal" else RENDERERS[form](content)
 
 
 def _row(row: pd.DataFrame, columns: Sequence[Column]) -> tuple[str, ...]:
@@ -174,40 +173,6 @@ def _identical(comparison: Comparison) -> Iterator[str]:
             yield f"Bit for bit the same results, so what they differ in does nothing: {'; '.join(same[:3])}{more}."
 
 
-def _terminal(content: Table, width: int | None = None) -> str:
-    """Return columns as wide as their widest cell; where they do not fit next to each other, in blocks."""
-    lines = [content.header, *(row for rows in content.parts.values() for row in rows)]
-    widths = [max(map(cell_len, column)) + 3 for column in zip(*lines, strict=True)]
-    names = range(content.num_keys)
-    blocks = _blocks(widths, width or sum(widths), content.num_keys)
-    fill = functools.partial(textwrap.fill, width=min(width or 120, 120))
-
-    def line(row: Sequence[str], block: list[int]) -> str:
-        left = [row[column] + " " * (widths[column] - cell_len(row[column])) for column in names]
-        return "".join(left).removesuffix("   ") + "".join(
-            " " * (widths[column] - cell_len(row[column])) + row[column] for column in block
-        )
-
-    texts = [fill(": ".join(filter(None, (content.name, content.claim))))]
-    for heading, rows in content.parts.items():
-        grids = []
-        for block in blocks:
-            header, *others = (line(row, block) for row in (content.header, *rows))
-            grids.append("\n".join([header, "─" * cell_len(header), *others]))
-        texts += [f"{fill(heading)}\n{grids[0]}", *grids[1:]]
-    return "\n\n".join([*texts, "\n".join(map(fill, content.notes))]) + "\n"
-
-
-def _blocks(widths: list[int], width: int, num_keys: int) -> list[list[int]]:
-    """Return the columns after those that name the row, in groups that fit next to these."""
-    blocks: list[list[int]] = [[]]
-    for column in range(num_keys, len(widths)):
-        if blocks[-1] and sum(widths[:num_keys]) + sum(widths[c] for c in blocks[-1]) + widths[column] > width:
-            blocks.append([])
-        blocks[-1].append(column)
-    return blocks
-
-
 def _markdown(content: Table) -> str:
     name, claim = _escape_markdown(content.name), _escape_markdown(content.claim)
     blocks = [": ".join(filter(None, (f"**{name}**", claim)))]
@@ -228,8 +193,6 @@ def _latex(content: Table) -> str:
         label = content.label or f"tab:{content.name}"
         if len(names) > 1:
             label += f"-{name if names.count(name) == 1 else place + 1}"
-        else:
-            words = content.caption or words
         lines = ["\\begin{table}", "\\centering", f"\\caption{{{_latex_line(words)}}}", f"\\label{{{label}}}"]
         lines += ["\\begin{adjustbox}{max width=\\textwidth}", _latex_text(_tabulate(content, rows, "latex_booktabs"))]
         lines += ["\\end{adjustbox}"]

@@ -34,8 +34,8 @@ def test_kinds_are_guessed_and_the_printed_command_reads_the_same(kind, tmp_path
     assert f"input: {task.input.name}, of the column" in out and f"target: {task.target.name}, of the column" in out
     sizes = ", ".join(f"{split} {len(rows)}" for split, rows in task.splits.items())
     assert f"splits, by a hash of {task.split_column(task.tables['train'])}: {sizes}" in out
-    (line,) = [line.strip() for line in out.splitlines() if line.startswith("  research train dataset")]
-    read = config_of("dataset", read_flags(shlex.split(line)[3:])).task
+    (line,) = [line.strip() for line in out.splitlines() if " train dataset " in line]
+    read = config_of("dataset", read_flags(shlex.split(line.partition(" train dataset ")[2]))).task
     assert isinstance(read, Dataset)
     assert (read.source, read.input.name, read.target.name) == (task.source, task.input.name, task.target.name)
 

@@ -84,6 +84,16 @@ def test_without_arguments_the_help_is_printed(capsys):
         assert f"\n  {command} " in bare
 
 
+def test_messages_name_the_command_as_it_was_started(trainer, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["/home/me/.venv/bin/research"])
+    for words in (["--help"], ["train"], ["report", "--help"], ["data", "--help"], ["train", "attention", "--help"]):
+        cli.main(words)
+        out, err = capsys.readouterr()
+        assert (out + err).startswith("usage: research ")
+    assert cli.main(["sweep", ATTENTION, "--limit=1", f"--runs-dir={tmp_path}"]) == 0
+    assert f"\nresearch report {tmp_path}/attention\n" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_has_help(command, capsys):
     assert cli.main([command, "--help"]) == 0

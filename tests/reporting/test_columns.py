@@ -5,7 +5,7 @@ import pytest
 
 from research.config.experiment import Column
 from research.errors import UserError
-from research.reporting.columns import ALIKE, check, expand
+from research.reporting.columns import ALIKE, check, expand, metrics
 from research.reporting.comparison import read
 
 
@@ -45,3 +45,20 @@ def test_a_star_that_stands_for_several_metrics_of_a_trial_is_a_column_for_each(
 def test_a_star_that_stands_for_another_metric_in_each_trial_is_one_column():
     column = Column("last layer", "a/*/x")
     assert list(expand([column], trials({"a/1/x": 1.0}, {"a/2/x": 2.0}))) == [column]
+
+
+def test_the_parts_of_a_path_that_all_metrics_of_a_star_have_are_no_part_of_the_title():
+    runs = trials({f"g/encoder/layer_{layer}/forward/{part}/x": 1.0 for layer in (1, 2) for part in "ch"})
+    titles = [column.title for column in expand([Column("norm", "g/*/x")], runs)]
+    assert titles == ["norm, layer_1/c", "norm, layer_1/h", "norm, layer_2/c", "norm, layer_2/h"]
+
+
+def test_the_last_summary_of_a_probe_is_named_once_and_found_under_both_names():
+    runs = trials({"gradient/global_norm": 1.0, "gradient/h/x": 2.0, "gradient/final/h/x": 2.0})
+    assert metrics(runs) == ["gradient/final/h/x", "gradient/global_norm"]
+    check([Column("", "gradient/h/x"), Column("", "gradient/final/h/x")], runs)
+
+
+def test_columns_of_the_user_have_the_units_and_means_of_the_experiments_own(gradient_runs):
+    (comparison,), _ = read([gradient_runs], [Column("x", "gradient/initial/*half_life"), Column("a", "test/accuracy")])
+    assert [(column.scale, column.unit) for column in comparison.experiment.columns] == [("log", ""), ("linear", "%")]

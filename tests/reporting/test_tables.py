@@ -156,6 +156,30 @@ def test_the_terminal_aligns_the_parts_and_wraps_where_it_must(gradient_table):
     assert all(cell in narrow for cell in cells) and "…" not in narrow  # not a digit is cut off
 
 
+def test_a_name_too_long_for_the_terminal_is_wrapped_between_words_and_a_title_as_well():
+    words = "a variant whose name says everything about what is special in it"
+    rows = [(words, "1.0"), ("unbreakable_name_of_one_word", "2.0")]
+    content = replace(AWKWARD, header=("variant", "error of a kind that takes many words (%)"), parts={"s": rows})
+    assert words in render(content, "terminal")
+    narrow = render(content, "terminal", width=60).splitlines()
+    assert max(map(len, narrow)) <= 60 and "unbreakable_name_of_one_word" in " ".join(narrow)
+    start = narrow.index(next(line for line in narrow if line.startswith("a variant")))
+    lines = [line[:27] for line in narrow[start : start + 4]]
+    assert " ".join(" ".join(lines).split()).startswith(f"{words} unbreakable")
+    assert all(line == lines[0] or line.startswith("  ") for line in lines[:3])
+    assert narrow[start].endswith("1.0")
+
+
+def test_many_blocks_show_no_column_that_a_part_lacks_and_say_how_to_choose_some():
+    header = ("variant", "seeds", *(f"a long title, number {number}" for number in range(8)))
+    cells = [["1.0" if number % 2 == odd else "—" for number in range(8)] for odd in range(2)]
+    content = replace(AWKWARD, header=header, parts={name: [("a", "1", *cells[odd])] for odd, name in enumerate("st")})
+    narrow = render(content, "terminal", width=40)
+    titles = [re.findall(r"number (\d)", part) for part in narrow.split("\nt\n")]
+    assert titles == [["0", "2", "4", "6"], ["1", "3", "5", "7"]]
+    assert "--columns chooses" in narrow and "--columns" not in render(AWKWARD, "terminal", width=40)
+
+
 def test_a_config_value_is_no_markup_no_link_and_no_control_character(tmp_path):
     for place, variant in enumerate(("[x](http://a.b) *b* www.a.b", "<a href='x'>y</a>", "red \x1b[31m\n|line")):
         write(tmp_path / str(place), override(Config(), {"variant": variant}), x=1.0)
@@ -193,7 +217,7 @@ def test_a_wide_table_is_shrunk_to_the_width_of_a_latex_page_and_a_narrow_one_le
 def test_caption_and_label_of_a_latex_table_are_the_users_and_escaped():
     content = replace(AWKWARD, caption="50% of h_t", label="tab:mine")
     rendered = render(content, "latex")
-    assert r"\caption{50\% of h\_t}" in rendered and r"\label{tab:mine}" in rendered
+    assert r"\caption{50\% of h\_t. set\_1: 50\% \& $<$more$>$}" in rendered and r"\label{tab:mine}" in rendered
     several = render(replace(content, parts={f"{name}: x": [("a", "1")] for name in ("one", "two")}), "latex")
     for name in ("one", "two"):
         assert rf"\caption{{50\% of h\_t. {name}: x}}" in several and rf"\label{{tab:mine-{name}}}" in several

@@ -16,7 +16,7 @@ from research.data.fields.audio import AudioInput, Joined
 from research.data.fields.field_options import StepError
 from research.data.fields.text import TextTarget
 from research.data.tables.table import Rows, check_columns
-from research.errors import UserError
+from research.errors import UserError, program
 from research.terminal import STDERR
 
 FAULTS = (UserError, ValueError)
@@ -204,7 +204,7 @@ class Values:
             return ""
         first, more = self.skipped[0], len(self.skipped) - 1
         self.skipped.clear()
-        rest = f" (and {more} more: `research data check` names them)" if more else ""
+        rest = f" (and {more} more: `{program()} data check` names them)" if more else ""
         return say(f"note: skipped: {first}{rest}")
 
     def _read(self, row: int) -> tuple[Any, Any]:

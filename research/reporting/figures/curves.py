@@ -10,6 +10,7 @@ from research.reporting import measures
 from research.reporting.columns import metrics, values
 from research.reporting.comparison import Comparison
 from research.reporting.figures import style
+from research.reporting.titles import with_unit
 
 BASELINE = "#777777"
 
@@ -37,7 +38,7 @@ def metric_by_time(comparison: Comparison) -> Figure | None:
         colors = {label: color for label, (color, _) in looks.items()} | dict.fromkeys(floors, BASELINE)
         style.labels(axis, ends, colors, right=True)
         axis.tick_params(axis="x", pad=8)  # below the first number of the other axis
-        axis.set(xlabel="minutes of training", ylabel=f"{column.title} (%)" if column.unit else column.title)
+        axis.set(xlabel="minutes of training", ylabel=with_unit(column))
 
     note = "Line: mean over seeds, with a trial's share of its pack's minutes; band: lowest to highest seed; "
     note += "dotted: needs no training."

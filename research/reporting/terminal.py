@@ -1,0 +1,85 @@
+"""A table on a terminal: as wide as its widest cells, or fitted to the terminal."""
+
+import functools
+import itertools
+import textwrap
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from rich.cells import cell_len  # of characters that take two places, too
+
+from research.reporting.statistics import DASH
+
+if TYPE_CHECKING:
+    from research.reporting.tables import Table
+
+TITLE = 24
+"""Letters of a line of a column's title in a terminal that is too narrow."""
+MANY_BLOCKS = 2
+"""Blocks of columns one below the other that need no advice."""
+
+
+def lay_out(content: "Table", width: int | None = None) -> str:
+    """Return columns next to each other; where they do not fit, with names and titles wrapped, and in blocks."""
+    natural = _widths([content.header, *itertools.chain(*content.parts.values())])
+    wrapped = width is not None and sum(natural) > width
+    names = range(content.num_keys)
+    most = dict.fromkeys(range(len(natural)), TITLE)
+    most |= _name_widths(natural[: len(names)], width or 0)
+
+    def lines(row: Sequence[str], title: bool = False) -> list[tuple[str, ...]]:
+        """Return the lines of a row; only names, and titles of columns, have several."""
+        cells = [_wrap(cell, most[c]) if wrapped and (title or c in names) else [cell] for c, cell in enumerate(row)]
+        return list(itertools.zip_longest(*cells, fillvalue=""))
+
+    header = lines(content.header, title=True)
+    grids = {heading: list(itertools.chain(*map(lines, part))) for heading, part in content.parts.items()}
+    widths = _widths([*header, *itertools.chain(*grids.values())])
+    fill = functools.partial(textwrap.fill, width=min(width or 120, 120))
+
+    def line(row: Sequence[str], block: list[int]) -> str:
+        left = [row[column] + " " * (widths[column] - cell_len(row[column])) for column in names]
+        right = [" " * (widths[column] - cell_len(row[column])) + row[column] for column in block]
+        return ("".join(left).removesuffix("   ") + "".join(right)).rstrip()
+
+    texts, most_blocks = [fill(": ".join(filter(None, (content.name, content.claim))))], 0
+    for heading, grid in grids.items():
+        shown = [
+            c for c in range(len(widths)) if c in names or not wrapped or any(row[c] not in ("", DASH) for row in grid)
+        ]
+        blocks = _blocks(widths, shown[len(names) :], width or sum(widths), content.num_keys)
+        most_blocks = max(most_blocks, len(blocks))
+        parts = []
+        for block in blocks:
+            rule = "─" * (sum(widths[c] for c in (*names, *block)) - 3)
+            parts.append("\n".join([*(line(row, block) for row in header), rule, *(line(row, block) for row in grid)]))
+        texts += [f"{fill(heading)}\n{parts[0]}", *parts[1:]]
+    advice = "So many columns: --columns chooses some of them, and --list-metrics names all metrics."
+    notes = [*content.notes, *[advice] * (most_blocks > MANY_BLOCKS)]
+    return "\n\n".join([*texts, "\n".join(map(fill, notes))]) + "\n"
+
+
+def _name_widths(natural: Sequence[int], width: int) -> dict[int, int]:
+    """Return how wide each column of names may be: as it is, or together half of the terminal."""
+    fits = sum(natural) <= width // 2
+    return {column: size if fits else width // (2 * len(natural)) - 3 for column, size in enumerate(natural)}
+
+
+def _widths(rows: Sequence[Sequence[str]]) -> list[int]:
+    """Return the width of each column, and of the space to the next."""
+    return [max(map(cell_len, column)) + 3 for column in zip(*rows, strict=True)]
+
+
+def _wrap(text: str, width: int) -> list[str]:
+    """Return the lines of a name, broken between words alone, those after the first indented."""
+    return textwrap.wrap(text, width, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False) or [""]
+
+
+def _blocks(widths: Sequence[int], columns: Sequence[int], width: int, num_keys: int) -> list[list[int]]:
+    """Return columns, without those that name the row, in groups that fit next to these."""
+    blocks: list[list[int]] = [[]]
+    for column in columns:
+        if blocks[-1] and sum(widths[:num_keys]) + sum(widths[c] for c in blocks[-1]) + widths[column] > width:
+            blocks.append([])
+        blocks[-1].append(column)
+    return blocks
