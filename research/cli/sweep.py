@@ -10,7 +10,7 @@ from pathlib import Path
 from research.cli.parser import parse_command
 from research.cli.train import warn_of_finished, writable
 from research.config.naming import name_in_wandb
-from research.errors import program, visible
+from research.errors import UserError, program, visible
 from research.options import require
 from research.sweep import spec
 from research.sweep.duplicates import describe_duplicates
@@ -42,6 +42,8 @@ def run(args: Sequence[str]) -> None:
     options = parse_command(Sweep, args, "sweep")
     file = spec.find(options.sweep)
     sweep = spec.read(file, options.experiment, options.limit)
+    if sweep.method == "bayes" or sweep.early_terminate:
+        raise UserError(f"{file}: method=bayes and early_terminate: need W&B's server; use `wandb sweep`")
     directory = writable(options.runs_dir / sweep.name)
     spec.save_copy(file, directory)
     for line in describe_duplicates(sweep.trials):

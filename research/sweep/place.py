@@ -48,10 +48,11 @@ class Place:
         """Reject what is no finite number."""
         self.require(is_number(value), value, f"a finite number{_spelling(value)}")
 
-    def require_whole(self, value: Any, least: int) -> None:
+    def require_whole(self, value: Any, least: float = -math.inf) -> None:
         """Reject what is no whole number (2.0 is one), or less than `least`."""
+        bound = f", at least {least:g}" if math.isfinite(least) else ""
         valid = is_number(value) and value == int(value) and value >= least
-        self.require(valid, value, f"a whole number, at least {least}{_spelling(value, True) or ', such as 10'}")
+        self.require(valid, value, f"a whole number{bound}{_spelling(value, True) or ', such as 10'}")
 
     def require_mapping(self, value: Any, known: Collection[str]) -> None:
         """Reject what is no mapping, and keys that are not known."""

@@ -1,6 +1,6 @@
 """Read a sweep file in W&B's format to a list of trials, without W&B.
 
-The format: https://docs.wandb.ai/guides/sweeps/sweep-config-keys.
+The format: https://docs.wandb.ai/guides/sweeps/sweep-config-keys, and its schema in https://github.com/wandb/sweeps.
 
 `wandb sweep` takes the same files. A trial's config is made from the flags that W&B's agent would write for it,
 `--key=value` for each parameter, so that the two ways of running a sweep cannot differ.
@@ -11,25 +11,40 @@ import itertools
 import math
 import os
 import random
+import re
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from research.config import experiment as experiments
-from research.config import strict_yaml
-from research.config.extensions import import_modules
-from research.config.flags import read_flags
-from research.config.naming import NamedConfig, folder_name, name_trial
+from research.config.naming import NamedConfig, folder_name
 from research.errors import UserError, shorten, suggest
-from research.options import require
-from research.sweep import parameters
+from research.sweep import command as commands
+from research.sweep import parameters as parameter_entries
+from research.sweep import place as places
+from research.sweep.command import Command
+from research.sweep.objective import Hyperband, Metric, read_early_terminate, read_metric
 from research.sweep.parameters import Parameter
+from research.sweep.place import Place
 
-METHODS = ("grid", "random")
-USED = ("command", "method", "name", "parameters", "program", "project", "run_cap")
-UNUSED = ("description", "entity", "metric")  # W&B's; they do not change the trials
-COMMAND = '["${env}", "${interpreter}", "-m", "research", "train", EXPERIMENT, "${args}"]'
-DEFAULT_COMMAND = ("${env}", "${interpreter}", "${program}", "${args}")  # W&B's
+METHODS = ("grid", "random", "bayes")
+TEXTS = ("apiVersion", "description", "entity", "name", "program", "project")
+"""Keys whose value is text."""
+LAUNCH = ("image_uri", "job", "metrics", "scheduler")
+"""Keys for W&B Launch, which starts trials in containers."""
+KEYS = (
+    *TEXTS,
+    *LAUNCH,
+    "command",
+    "controller",
+    "early_terminate",
+    "kind",
+    "method",
+    "metric",
+    "parameters",
+    "run_cap",
+)
 COPY = "sweep.yaml"
 """The copy of a sweep file next to its runs."""
 MAX_TRIALS = 10_000
@@ -37,13 +52,48 @@ SEED = 0  # of the samples of a random sweep
 REDRAWS = 1000  # before a random sweep is said to have no more different trials
 
 
-class Sweep(NamedTuple):
-    """A sweep file's trials, in their order."""
+@dataclass(frozen=True)
+class Sweep:
+    """What a sweep file describes."""
 
     name: str
     trials: tuple[NamedConfig, ...]
-    varied: tuple[str, ...] = ()
+    """In their order; () for `method: bayes`, which chooses values while trials run."""
+    varied: tuple[str, ...]
     """Keys of the parameters that vary in the file."""
+    method: str
+    metric: Metric | None
+    early_terminate: Hyperband | None
+    run_cap: int | None
+    """Most trials."""
+    parameters: tuple[Parameter, ...]
+    command: Command
+    place: Place
+
+    def trial(self, values: Sequence[Any]) -> NamedConfig:
+        """Return the trial with these values of the parameters, in their order.
+
+        Raises:
+            UserError: for a wrong key or value, naming its line.
+        """
+        pairs = dict(zip((parameter.key for parameter in self.parameters), values, strict=True))
+        try:
+            return self.command.trial(pairs)
+        except UserError as error:
+            raise self._place_of(str(error), pairs).located(error) from error
+
+    def _place_of(self, error: str, values: dict[str, Any]) -> Place:
+        """Return the place of the key that an error names first."""
+        key = (re.match(r"(?:--)?(.*?)[=: ]", error) or [error, error])[1]
+        for parameter in self.parameters:
+            if shorten(parameter.key) == key:
+                listed = [index for index, value in enumerate(parameter.values) if value is values[parameter.key]]
+                of_key = not listed or ": no such option" in error
+                return parameter.place if of_key else parameter.place / "values" / listed[0]
+        if key == "experiment" and self.command.experiment.endswith(".py"):
+            return self.place / "program"
+        fixed = key == "experiment" or any(flag.startswith(f"--{key}") for flag in self.command.flags)
+        return self.command.place if fixed else self.place / "parameters"
 
 
 def files() -> dict[str, Path]:
@@ -66,7 +116,7 @@ def find(path: Path) -> Path:
 def describe(path: Path) -> str:
     """Return the description of a sweep file, "" if it has none or cannot be read."""
     with contextlib.suppress(UserError):
-        return str(_load(path).get("description") or "").strip().partition("\n")[0]
+        return str(places.read(path)[0].get("description") or "").strip().partition("\n")[0]
     return ""
 
 
@@ -79,23 +129,27 @@ def read(path: Path | str, experiment: str = "", limit: int | None = None) -> Sw
         limit: most trials; None: all.
 
     Raises:
-        UserError: for a mistake in the file or in any of these trials, naming the file and the key.
+        UserError: for a mistake in the file or in any of these trials, naming the file, the line and the key.
     """
-    path = Path(path)
-    try:
-        content = _load(path)
-        _check_keys(content)
-        named, fixed = _command(content, path)
-        if experiment:
-            fixed = [f"--experiment={experiment}", *fixed]
-        if "project" in content and not any(word.startswith("--wandb.project") for word in fixed):
-            fixed = [f"--wandb.project={content['project']}", *fixed]
-        listed = [parameters.read(str(key), entry) for key, entry in content["parameters"].items()]
-        trials = tuple(itertools.islice(_trials(content, listed, named, fixed), limit))
-    except UserError as error:
-        raise UserError(f"{path}: {error}") from error
-    varied = tuple(parameter.key for parameter in listed if parameter.varies)
-    return Sweep(folder_name(str(content.get("name", path.stem))), trials, varied)
+    content, place = places.read(Path(path))
+    _check_keys(content, place)
+    parameters = tuple(parameter_entries.read_all(content["parameters"], place / "parameters"))
+    sweep = Sweep(
+        name=folder_name(content.get("name") or Path(path).stem),
+        trials=(),
+        varied=tuple(parameter.key for parameter in parameters if parameter.varies),
+        method=content["method"],
+        metric=read_metric(content, place),
+        early_terminate=read_early_terminate(content, place),
+        run_cap=int(content["run_cap"]) if "run_cap" in content else None,
+        parameters=parameters,
+        command=commands.read(content, place, experiment),
+        place=place,
+    )
+    if sweep.method == "bayes":
+        _check_bayes(sweep)
+        return sweep
+    return replace(sweep, trials=tuple(itertools.islice(_trials(sweep), limit)))
 
 
 def save_copy(path: Path, directory: Path) -> None:
@@ -107,103 +161,80 @@ def save_copy(path: Path, directory: Path) -> None:
         os.replace(temporary, copy)
 
 
-def _trials(
-    content: dict[str, Any], listed: Sequence[Parameter], experiment: str, fixed: Sequence[str]
-) -> Iterator[NamedConfig]:
+def _trials(sweep: Sweep) -> Iterator[NamedConfig]:
     seen: set[str] = set()
-    for values in _combinations(content, listed):
-        args = [f"--{parameter.key}={value}" for parameter, value in zip(listed, values, strict=True)]
-        flags = read_flags([*fixed, *args])
-        name = experiment or flags.get("experiment")
-        if not name:
-            raise UserError("experiment: must be named by --experiment, by a parameter, or by `program: PATH.py`")
-        trial = name_trial(name, flags)
+    for values in _sample(sweep) if sweep.method == "random" else _combinations(sweep):
+        trial = sweep.trial(values)
         if trial.name in seen:
-            raise UserError(f"parameters: two trials are the same, {trial.name}")
+            raise (sweep.place / "parameters").error(f"two trials are the same, {trial.name}")
         seen.add(trial.name)
         yield trial
 
 
-def _combinations(content: dict[str, Any], varied: Sequence[Parameter]) -> Iterator[tuple[Any, ...]]:
-    """Return the values of each trial: all combinations, the last parameter changing fastest, or random ones."""
-    cap = content.get("run_cap")
-    if content["method"] == "random":
-        if cap is None:
-            raise UserError("run_cap: must be set, as the method is random: the number of trials")
-        return _sample(varied, cap)
-    for parameter in varied:
-        if not parameter.values:
-            raise UserError(f"parameters.{shorten(parameter.key)}: must hold value or values, as the method is grid")
-    count = min(math.prod(len(parameter.values) for parameter in varied), cap or math.inf)
+def _combinations(sweep: Sweep) -> Iterator[tuple[Any, ...]]:
+    """Return all combinations of values, the last parameter changing fastest."""
+    grids = [parameter.grid() for parameter in sweep.parameters]
+    count = min(math.prod(map(len, grids)), sweep.run_cap or math.inf)
     if count > MAX_TRIALS:
-        raise UserError(f"parameters: make {count} trials; must be at most {MAX_TRIALS}, or run_cap set")
-    return itertools.islice(itertools.product(*(parameter.values for parameter in varied)), cap)
+        text = f"make {count} trials; must be at most {MAX_TRIALS}, or run_cap set"
+        raise (sweep.place / "parameters").error(text)
+    return itertools.islice(itertools.product(*grids), int(count))
 
 
-def _sample(varied: Sequence[Parameter], count: int) -> Iterator[tuple[Any, ...]]:
-    """Yield different random values; those of a smaller count come first, so that a greater one extends the sweep."""
+def _sample(sweep: Sweep) -> Iterator[tuple[Any, ...]]:
+    """Yield different random values; those of a smaller cap come first, so that a greater one extends the sweep."""
     rng = random.Random(SEED)
-    seen: set[tuple[Any, ...]] = set()
-    for _ in range(count):
-        draws = (tuple(parameter.sample(rng) for parameter in varied) for _ in range(REDRAWS))
-        values = next((values for values in draws if values not in seen), None)
+    seen: set[str] = set()
+    assert sweep.run_cap
+    for _ in range(sweep.run_cap):
+        draws = (tuple(parameter.sample(rng) for parameter in sweep.parameters) for _ in range(REDRAWS))
+        values = next((values for values in draws if str(values) not in seen), None)
         if values is None:
-            raise UserError(f"run_cap={count}: must be at most {len(seen)}, the number of different trials")
-        seen.add(values)
+            text = f"run_cap={sweep.run_cap}: must be at most {len(seen)}, the number of different trials"
+            raise (sweep.place / "run_cap").located(text)
+        seen.add(str(values))
         yield values
 
 
-def _check_keys(content: dict[str, Any]) -> None:
-    if "early_terminate" in content or content.get("method") == "bayes":
-        raise UserError("early_terminate and method=bayes: need W&B's server; use `wandb sweep`")
+def _check_bayes(sweep: Sweep) -> None:
+    """Check the trials at the ends of each parameter: the first values, with one of the others at a time."""
+    for parameter in sweep.parameters:
+        if parameter.probabilities:
+            raise (parameter.place / "probabilities").error("must be absent, as the method is bayes")
+    if not sweep.varied:
+        raise (sweep.place / "parameters").error("must hold one that varies, as the method is bayes")
+    ends = [parameter.ends() for parameter in sweep.parameters]
+    first = [values[0] for values in ends]
+    for index, values in enumerate(ends):
+        for value in values:
+            sweep.trial([*first[:index], value, *first[index + 1 :]])
+
+
+def _check_keys(content: dict[str, Any], place: Place) -> None:
+    """Check all keys but `parameters`, `command`, `metric` and `early_terminate`."""
     for key in content:
-        if key not in USED + UNUSED:
-            raise UserError(f"{shorten(key)}: no such key; {suggest(str(key), sorted(USED + UNUSED))}")
+        if key in LAUNCH:
+            raise (place / key).error("is for W&B Launch; use `wandb launch-sweep`")
+    place.require_mapping(content, KEYS)
     for key in ("method", "parameters"):
         if content.get(key) is None:
-            raise UserError(f"{key}: must be set")
-    require(content["method"] in METHODS, "method", content["method"], f"one of {', '.join(METHODS)}")
-    if not isinstance(content["parameters"], dict) or not content["parameters"]:
-        raise UserError("parameters: must map config keys to value, values, or a distribution")
-    for key in ("name", "program", "project"):
-        value = content.get(key, "x")
-        require(isinstance(value, str) and bool(value.strip(" .")), key, value, "a word")
-    cap = content.get("run_cap", 1)
-    require(type(cap) is int and cap >= 1, "run_cap", cap, "a whole number, at least 1, such as 10")
-
-
-def _command(content: dict[str, Any], path: Path) -> tuple[str, list[str]]:
-    """Return the experiment that the command names, "" if it names none, and the flags that it fixes."""
-    command = content.get("command", DEFAULT_COMMAND)
-    words = [str(word) for word in command] if isinstance(command, list | tuple) else []
-    starts = [
-        at for at, word in enumerate(words) if word == "${program}" or words[at : at + 2] == ["research", "train"]
-    ]
-    rest = words[starts[0] + 1 :] if starts else []
-    if "${args}" not in rest:
-        raise UserError(f"command: must be {COMMAND}, with any fixed flags before or after the last")
-    program = str(content.get("program", "")) if words[starts[0]] == "${program}" else ""
-    name = "" if program.endswith("__main__.py") else _locate(program, path)
-    if rest[0] == "train" and not name:
-        rest = rest[1:]
-        name = rest.pop(0) if not rest[0].startswith(("-", "$")) else ""
-    fixed = import_modules([word for word in rest if word != "${args}"])
-    for word in fixed:
-        if "${" in word:
-            raise UserError(f"command: {shorten(word)} is not known; {COMMAND} is")
-        if word.startswith(("--runs-dir", "--runs_dir")):
-            raise UserError("command: --runs-dir must be absent; it is an option of `sweep`")
-    return name, fixed
-
-
-def _locate(program: str, path: Path) -> str:
-    """Return the path of an experiment file that is given relative to the working directory or to the sweep file."""
-    beside = path.parent / program
-    return str(beside) if program and not Path(program).exists() and beside.exists() else program
-
-
-def _load(path: Path) -> dict[str, Any]:
-    content = strict_yaml.read(path)
-    if not isinstance(content, dict):
-        raise UserError("must be a mapping with method and parameters")
-    return content
+            raise (place / key).error("must be set")
+    method = content["method"]
+    (place / "method").require(method in METHODS, method, f"one of {', '.join(METHODS)}")
+    for key in TEXTS:
+        value = content.get(key, "")
+        (place / key).require(isinstance(value, str), value, "text")
+    (place / "kind").require(content.get("kind", "sweep") == "sweep", content.get("kind"), "sweep")
+    if "controller" in content:
+        (place / "controller").require_mapping(content["controller"], ("type",))
+        kind = content["controller"].get("type")
+        (place / "controller" / "type").require(kind in ("local", "cloud"), kind, "local or cloud")
+    if "run_cap" in content:
+        (place / "run_cap").require_whole(content["run_cap"], 1)
+    if method == "grid":
+        return
+    if "run_cap" not in content:
+        raise (place / "run_cap").error(f"must be set, as the method is {method}: the number of trials")
+    (place / "run_cap").require(content["run_cap"] <= MAX_TRIALS, content["run_cap"], f"at most {MAX_TRIALS}")
+    if method == "bayes" and "metric" not in content:
+        raise (place / "metric").error("must be set, as the method is bayes")

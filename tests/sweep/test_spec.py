@@ -1,7 +1,6 @@
 """A sweep file means the same here as for W&B's agent, and a mistake in it is reported in one line."""
 
 import functools
-import math
 import re
 from pathlib import Path
 from typing import Any
@@ -14,26 +13,11 @@ from research.config import experiment
 from research.config.flags import read_flags
 from research.config.naming import name_trial
 from research.errors import UserError
-from research.sweep import spec
+from research.sweep import command, spec
 from research.sweep.spec import Sweep
+from tests.sweep.conftest import COMMAND, content
 
-COMMAND = ["${env}", "${interpreter}", "-m", "research", "train", "gradient_norms", "${args}"]
 SWEEPS = sorted((experiment.ROOT / "sweeps").glob("*.yaml"))
-
-
-def content(parameters: Any = None, **changes: Any) -> dict[str, Any]:
-    keys = {"command": COMMAND, "method": "grid", "parameters": parameters or {"seed": {"values": [0, 1]}}}
-    return {key: value for key, value in (keys | changes).items() if value is not ...}
-
-
-@pytest.fixture
-def read(tmp_path):
-    def write_and_read(text: str | dict[str, Any]) -> Sweep:
-        path = tmp_path / "some.yaml"
-        path.write_text(text if isinstance(text, str) else yaml.safe_dump(text, sort_keys=False))
-        return spec.read(path)
-
-    return write_and_read
 
 
 def seeds(sweep: Sweep) -> list[int]:
@@ -165,8 +149,8 @@ def test_a_run_cap_takes_the_first_trials_of_a_grid(read):
 
 def test_a_limit_reads_the_first_trials_alone(tmp_path, monkeypatch):
     (tmp_path / "some.yaml").write_text(yaml.safe_dump(content({"seed": {"values": [*range(400), "x"]}})))
-    names, name_trial = [], spec.name_trial
-    monkeypatch.setattr(spec, "name_trial", lambda *args: names.append(args) or name_trial(*args))
+    names, name_trial = [], command.name_trial
+    monkeypatch.setattr(command, "name_trial", lambda *args: names.append(args) or name_trial(*args))
     assert seeds(spec.read(tmp_path / "some.yaml", limit=2)) == [0, 1] and len(names) == 2
 
 
@@ -211,129 +195,3 @@ def test_random_trials_differ_until_there_are_no_more(read):
     assert sorted(seeds(read(random_content(4, **few)))) == [0, 1, 2, 3]
     with pytest.raises(UserError, match="run_cap=5: must be at most 4"):
         read(random_content(5, **few))
-
-
-def laughs(collection: str) -> str:
-    """Ten lines that stand for 10^10 values."""
-    lines = ["a0: &a0 {x: 1}"]
-    lines += [f"a{n + 1}: &a{n + 1} {collection.format(', '.join([f'*a{n}'] * 10))}" for n in range(9)]
-    return "\n".join(lines)
-
-
-def one(entry: Any) -> dict[str, Any]:
-    return content({"init.gain": entry})
-
-
-@pytest.mark.parametrize(
-    ("text", "line"),
-    [
-        ("method: [grid", "line 1: is not YAML"),
-        ("a: \x07", "is not YAML"),
-        ("", "must be a mapping"),
-        ("- 1", "must be a mapping"),
-        ("method: grid\nmethod: random", "line 2: method is set twice"),
-        ("seed:\n  values: [2001-13-45]", "is not YAML: month must be in 1..12"),
-        *((f"a: [!!{tag} foo]", "is not YAML: ") for tag in ("int", "bool", "timestamp")),
-        ("a: !!map 3", "is not YAML: "),
-        ("a: 1\n? [a, b]\n: 2", "is not YAML: "),
-        ("? {a: b}\n: 2", "is not YAML: "),
-        ("a: " + "[" * 5000 + "]" * 5000, "is not YAML: maximum recursion depth"),
-        (laughs("[{}]"), "line 6: aliases make it more than 100000 values"),
-        (laughs("{{<<: [{}]}}"), "line 6: aliases make it more than 100000 values"),
-        ("a: &a [*a]", "line 1: an alias stands for what contains it"),
-        ('name: "\\ud800"', "is not YAML: 'utf-8' codec can't encode character '\\ud800'"),
-        ("run_cap: -9223372036854775809", "line 1: -9223372036854775809 is beyond 64 bits"),
-        (f"run_cap: 0x{'f' * 9000}", "line 1: 0xfff"),
-        (f"run_cap: {'9' * 9000}", "is not YAML: Exceeds the limit"),
-        (one({"values": ["x" * 90] * 2}), f"parameters.init.gain.values=['{'x' * 77}…: must differ"),
-        (content({"x" * 9000: {"value": "y" * 9000}}), f"{'x' * 79}…={'y' * 79}…: no such option"),
-        (content(parameter={}), "parameter: no such key; did you mean parameters?"),
-        (content(zzz=1), "zzz: no such key; must be one of command, description"),
-        (
-            content(early_terminate={"type": "hyperband"}),
-            "early_terminate and method=bayes: need W&B's server; use `wandb sweep`",
-        ),
-        (content(method=...), "method: must be set"),
-        (content(command=...), "experiment: must be named by --experiment, by a parameter, or by `program: PATH.py`"),
-        ({"method": "grid", "command": COMMAND}, "parameters: must be set"),
-        (content(method="bayes"), "method=bayes: need W&B's server; use `wandb sweep`"),
-        (content(method="gird"), "method=gird: must be one of grid, random"),
-        (content(method=["grid"]), "method=['grid']: must be one of grid, random"),
-        (content([{"seed": 1}]), "parameters: must map config keys"),
-        (content(name=3), "name=3: must be a word"),
-        (content(name=".."), "name=..: must be a word"),
-        (content(project=[]), "project=[]: must be a word"),
-        (content(run_cap=0), "run_cap=0: must be a whole number, at least 1"),
-        (content(run_cap=True), "run_cap=True: must be a whole number"),
-        (content(method="random"), "run_cap: must be set, as the method is random"),
-        (content(command="python -m research train x"), "command: must be ["),
-        (content(command=COMMAND[:-1]), "command: must be ["),
-        (content(command=["research", "train", "${args}"]), "experiment: must be named"),
-        (content(program=3), "program=3: must be a word"),
-        (content(program="absent.py", command=...), "absent.py': no such file"),
-        (content({"experiment": {"value": "attention"}}), "experiment=attention: must be gradient_norms"),
-        (content(command=[*COMMAND[:-1], "${args_no_hyphens}", "${args}"]), "command: ${args_no_hyphens} is not known"),
-        (content(command=[*COMMAND, "--runs-dir=x"]), "command: --runs-dir must be absent"),
-        (content(command=[*COMMAND, "--seed=1"]), "--seed: given twice"),
-        (content(command=[*COMMAND[:-2], "nothing", "${args}"]), "experiment 'nothing': must be the path"),
-        (content({"sed": {"value": 1}}), "sed=1: no such option; did you mean seed?"),
-        (content({3: {"value": 1}}), "3=1: no such option"),
-        (content({"seed": {"values": [0, "x"]}}), "seed=x: must be a whole number"),
-        (content({"variant": {"values": ["nobody"]}}), "variant=nobody: must be one of"),
-        (content({"seed": {"values": [True]}}), "seed=True: must be a whole number"),
-        (content({"seed": {"values": [0, "00"]}}), "parameters: two trials are the same, seed0-"),
-        (content({"wandb.mode": {"values": ["auto", "disabled"]}}), "parameters: two trials are the same, default-"),
-        (
-            content({key: {"values": list(range(101))} for key in ("seed", "training.eval_every")}),
-            "parameters: make 10201 trials; must be at most 10000",
-        ),
-        (one(None), "parameters.init.gain: must hold value, values, or a distribution"),
-        (one(3), "parameters.init.gain: must hold value"),
-        (one({}), "parameters.init.gain: must hold value"),
-        (one({"vals": [1]}), "parameters.init.gain: must hold value, values"),
-        (one({"values": 3}), "parameters.init.gain.values=3: must be a list"),
-        (one({"values": []}), "parameters.init.gain.values=[]: must be a list of numbers"),
-        (one({"values": None}), "parameters.init.gain.values: must be set"),
-        (one({"values": [None]}), "parameters.init.gain.values=[None]: must be a list of numbers"),
-        (one({"values": [[1]]}), "parameters.init.gain.values=[[1]]: must be a list of numbers"),
-        (one({"values": [1, 2, 1]}), "parameters.init.gain.values=[1, 2, 1]: must differ from one another"),
-        (one({"value": 1, "values": [1]}), "parameters.init.gain.values: must be absent; constant takes value"),
-        (one({"values": [1], "min": 0}), "parameters.init.gain.min: must be absent; categorical takes values"),
-        (one({"values": [1, 2], "probabilities": [1]}), "parameters.init.gain.probabilities=[1]: must be 2 numbers"),
-        (one({"values": [1, 2], "probabilities": [1, 1]}), "must be 2 numbers that add up to 1"),
-        (one({"value": float("nan")}), "init.gain=nan: must be between 0 and 1000000"),
-        (one({"min": 0, "max": 1}), "parameters.init.gain: must hold value or values, as the method is grid"),
-        (one({"min": 0}), "parameters.init.gain.max: must be set"),
-        (one({"min": 1.0, "max": 0}), "parameters.init.gain.max=0: must be at least min=1.0"),
-        (
-            one({"min": "1e-3", "max": 1}),
-            "parameters.init.gain.min=1e-3: must be a finite number; write 0.001",
-        ),
-        (one({"min": "low", "max": 1}), "parameters.init.gain.min=low: must be a finite number"),
-        (one({"min": "2e-5", "max": 1}), "parameters.init.gain.min=2e-5: must be a finite number; write 2.0e-05"),
-        (one({"distribution": "int_uniform", "min": 1, "max": "1e3"}), "max=1e3: must be a whole number; write 1000"),
-        (one({"min": 0, "max": math.inf}), "parameters.init.gain.max=inf: must be a finite number"),
-        (one({"distribution": "int_uniform", "min": 0.5, "max": 1}), "min=0.5: must be a whole number, such as 1000"),
-        (one({"distribution": "log_uniform_values", "min": 0, "max": 1}), "min=0: must be greater than 0"),
-        (one({"distribution": "normal", "mu": 0}), "parameters.init.gain.distribution=normal: must be one of constant"),
-        (one({"distribution": ["normal"]}), "parameters.init.gain.distribution=['normal']: must be one of"),
-        (content({"init": {"parameters": {"gain": {"value": 1}}}}), "parameters.init.parameters: nested parameters"),
-    ],
-)
-def test_a_mistake_in_a_sweep_file_is_one_line_with_the_file_and_the_key(read, tmp_path, text, line):
-    with pytest.raises(UserError) as caught:
-        read(text)
-    message = str(caught.value)
-    assert message.startswith(f"{tmp_path / 'some.yaml'}: ")
-    assert line in message
-    assert "\n" not in message and len(message) < 1000
-
-
-def test_a_file_that_cannot_be_read_is_named(tmp_path):
-    with pytest.raises(UserError, match="absent.yaml: cannot be read: No such file"):
-        spec.read(tmp_path / "absent.yaml")
-    with pytest.raises(UserError, match="cannot be read: Is a directory"):
-        spec.read(tmp_path)
-    (tmp_path / "binary.yaml").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(UserError, match="binary.yaml: is not YAML: 'utf-8' codec"):
-        spec.read(tmp_path / "binary.yaml")
