@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ class TrainResult:
     """The run directory, for `research.load`."""
     status: str
     """finished, or diverged."""
-    summary: dict[str, Any]
+    summary: dict[str, Any] = field(repr=False)
     """The last value of each metric, such as `test/accuracy`."""
 
     @property

@@ -43,8 +43,13 @@ def visible(text: str) -> str:
 def suggest(word: str, known: Iterable[str]) -> str:
     """Return which known word is probably meant, or else all of them, to follow "no such ..."."""
     words = list(known)
-    close = difflib.get_close_matches(word, words, n=1)
-    return f"did you mean {close[0]}?" if close else f"must be one of {', '.join(words)}"
+    return nearest(word, words).removeprefix("; ") or f"must be one of {', '.join(words)}"
+
+
+def nearest(word: object, known: Iterable[object]) -> str:
+    """Return which known word is probably meant, to follow what is allowed; "" if none is like it."""
+    close = difflib.get_close_matches(str(word), [*map(str, known)], n=1)
+    return f"; did you mean {close[0]}?" if close else ""
 
 
 DISK_CODES = ("RESOURCE_EXHAUSTED", "NOT_FOUND", "PERMISSION_DENIED", "FAILED_PRECONDITION")

@@ -15,7 +15,7 @@ from typing import Any, TypeVar, get_args, get_origin
 
 import numpy as np
 
-from research.errors import UserError, shorten
+from research.errors import UserError, nearest, shorten
 
 LARGE = 1e6
 """Upper bound of numbers that need none: far beyond useful values, far below the largest float32."""
@@ -71,7 +71,8 @@ def find_class(registry: Mapping[str, type[OptionsT]], name: str, key: str) -> t
     Raises:
         UserError: if there is none, or if the class sets another `name` than the one it is registered under.
     """
-    require(name in tuple(registry), key, name, f"one of {', '.join(registry)}; --import MODULE adds yours")
+    more = nearest(name, registry) or "; --import MODULE adds yours"
+    require(name in tuple(registry), key, name, f"one of {', '.join(registry)}{more}")
     kind: Any = registry[name]
     require(kind.name == name, key, name, f"{kind.name!r}, the `name` that its class {kind.__name__} sets")
     return kind

@@ -31,6 +31,7 @@ def test_a_training_by_name_is_that_of_the_command_and_is_done_once(tmp_path):
     assert result.path == tmp_path / "gradient_norms" / command.name
     config = json.loads((result.path / "config.json").read_text())
     assert (config["wandb.mode"], config["model.bidirectional"], config["init.gain"]) == ("disabled", True, 0.5)
+    assert repr(result) == f"TrainResult(path={result.path!r}, status='finished')"
     assert result.status == "finished" and math.isfinite(result.summary["test/loss"])
     assert list(result.metrics.index) == [2, 4]
     assert np.isfinite(result.metrics["train/loss"].to_numpy()).all()

@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 from research.config.config import Config
 from research.config.flat import override
-from research.errors import UserError, shorten
+from research.errors import UserError, nearest, shorten
 
 ROOT = Path(__file__).parents[2]
 
@@ -61,7 +61,11 @@ class Experiment:
         layers: list[Mapping[str, Any]] = []
         for key, name, named in (("setting", setting, self.settings), ("variant", variant, self.variants)):
             if name and name not in named:
-                allowed = f"one of {', '.join(named)}" if named else f"absent: the experiment has no {key}s"
+                allowed = (
+                    f"one of {', '.join(named)}{nearest(name, named)}"
+                    if named
+                    else f"absent: the experiment has no {key}s"
+                )
                 raise UserError(f"{key}={shorten(name)}: must be {allowed}")
             layers.append({key: name, **(named[name] if name else {})})
         return override(self.base, *layers)
@@ -103,15 +107,15 @@ def _module(name: str) -> ModuleType:
     known = recorded_name(name)
     if not known.endswith(".py"):
         if known not in names():
-            raise UserError(
-                f"experiment {shorten(name)!r}: must be the path of a Python file, or one of {', '.join(names())}"
-            )
+            allowed = f"; must be the path of a Python file, or one of {', '.join(names())}"
+            raise UserError(f"experiment {shorten(name)!r}: no such experiment{nearest(name, names()) or allowed}")
         path, title = ROOT / "experiments" / f"{known}.py", f"experiments.{known}"
     else:
         path = Path(known)
         title = f"user_experiment_{path.stem}_{zlib.crc32(bytes(path)):08x}"  # not that of another module
         if not path.is_file():
-            raise UserError(f"experiment {name!r}: no such file")
+            siblings = [other.name for other in path.parent.glob("*.py")]
+            raise UserError(f"experiment {name!r}: no such file{nearest(path.name, siblings)}")
     module = sys.modules.get(title)
     if module is None or module.__file__ != str(path):
         spec = importlib.util.spec_from_file_location(title, path)

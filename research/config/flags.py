@@ -15,7 +15,7 @@ from tyro import _errors as tyro_errors  # private, but the only way to tyro's p
 from research.config import experiment
 from research.config.config import Config
 from research.config.flat import KINDS, draft, find_option, merge, override
-from research.errors import UserError, shorten
+from research.errors import UserError, nearest, shorten
 from research.options import LABELS, require
 from research.probes import registered
 
@@ -169,5 +169,5 @@ def _refuse(flags: Mapping[str, str], event: tyro_errors.ParseErrorEvent) -> Non
     kind = event.argument.field.type_stripped
     allowed = next((text for known, text in KINDS.items() if known in (kind, *get_args(kind))), "a word")
     if isinstance(event, tyro_errors.InvalidChoice) and kind is not bool:
-        allowed = f"one of {', '.join(event.choices)}"
+        allowed = f"one of {', '.join(event.choices)}{nearest(flags.get(key, ''), event.choices)}"
     raise UserError(f"{key}={shorten(getattr(event, 'value', flags.get(key, '')))}: must be {allowed}")

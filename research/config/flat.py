@@ -12,7 +12,7 @@ from dataclasses import fields, is_dataclass
 from typing import Any, Literal, NamedTuple, get_args, get_origin
 
 from research.config.config import CHOICES, Config, section_of
-from research.errors import UserError, program, shorten
+from research.errors import UserError, nearest, program, shorten
 from research.options import FLOAT32, find_class, flatten, require
 from research.probes import PROBES
 
@@ -163,21 +163,21 @@ def _unknown(key: str, value: Any, config: Config) -> UserError:
     for section, registry in CHOICES.items():
         names = (item.name for kind in registry.values() for item in fields(kind))
         options |= {f"{section}.{name}": name for name in names if f"{section}.{name}" not in options}
-    nearest, problem = _nearest(key, options), f"{shorten(key)}={shorten(value)}: no such option"
+    meant, problem = _nearest(key, options), f"{shorten(key)}={shorten(value)}: no such option"
     section, *inside = key.split(".")
     if section == "probes" and inside[1:] and inside[0] not in PROBES:
-        known = f"must be one of {', '.join(PROBES)}; --import MODULE adds yours"
-        return UserError(f"{shorten(key)}={shorten(value)}: no such probe; {known}")
-    if nearest is None:
+        allowed = f"; must be one of {', '.join(PROBES)}; --import MODULE adds yours"
+        return UserError(f"{shorten(key)}={shorten(value)}: no such probe{nearest(inside[0], PROBES) or allowed}")
+    if meant is None:
         return UserError(f"{problem}; `{program()} train EXPERIMENT --help all` names them")
-    if nearest in known:
-        return UserError(f"{problem}; did you mean {nearest}?")
-    section, _, name = nearest.rpartition(".")
+    if meant in known:
+        return UserError(f"{problem}; did you mean {meant}?")
+    section, _, name = meant.rpartition(".")
     if section_of(config, section) is None:  # an option of a field, and the task has no fields
         section, _, name = section.rpartition(".")
     names = [choice for choice, kind in CHOICES[section].items() if name in {item.name for item in fields(kind)}]
     has = f"{', '.join(names)} {'have' if len(names) > 1 else 'has'} it (--{section}.name={names[0]})"
-    return UserError(f"{nearest}: {section_of(config, section).name} has no such option; {has}")
+    return UserError(f"{meant}: {section_of(config, section).name} has no such option; {has}")
 
 
 def _nearest(key: str, options: Mapping[str, str]) -> str | None:
@@ -212,7 +212,12 @@ def _nearest(key: str, options: Mapping[str, str]) -> str | None:
 
 def _typed(key: str, value: Any, kind: Any) -> Any:
     if get_origin(kind) is Literal:
-        require(value in get_args(kind), key, value, f"one of {', '.join(map(str, get_args(kind)))}")
+        require(
+            value in get_args(kind),
+            key,
+            value,
+            f"one of {', '.join(map(str, get_args(kind)))}{nearest(value, get_args(kind))}",
+        )
         return value
     number = isinstance(value, int | float) and not isinstance(value, bool)
     if kind is float and value in ("inf", "-inf", "nan"):  # as strict JSON spells them

@@ -50,6 +50,12 @@ class Model:
         self._trained = trained
         self._predictors: dict[Decoding, Predictor] = {}
 
+    def __repr__(self) -> str:
+        config = self.config
+        parts = [config.cell.name, f"{config.model.num_layers} x {config.model.hidden_size} units"]
+        parts += [] if config.attention.name == "none" else [f"attention {config.attention.name}"]
+        return f"Model({', '.join(parts)}, for {config.task.name}, after {self.step:,} updates)"
+
     @property
     def config(self) -> Config:
         """The run's config, with the hidden size that a parameter budget stands for."""

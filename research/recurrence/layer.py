@@ -13,6 +13,7 @@ A layer computes in the type of its weights: float32, or float64 where `jax_enab
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields
 from typing import Any
 
 import jax
@@ -20,6 +21,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 from jax.core import Tracer
+from jax.errors import TracerArrayConversionError
 from jaxtyping import Array, Float
 
 from research.cells import CELLS
@@ -66,6 +68,13 @@ class Layer:
         cell, scheme = _cell_of(cell), InitScheme.of(InitOptions(**init))
         drawn = Weights(cell, input_size, hidden_size, scheme, jax.random.key(seed), length=length)
         return cls(cell, drawn.arrays())
+
+    def __repr__(self) -> str:
+        options = {item.name: (getattr(self.cell, item.name), item.default) for item in fields(self.cell)}
+        changed = [f"{name}={value!r}" for name, (value, default) in options.items() if value != default]
+        cell = f"{type(self.cell).__name__}({', '.join(changed)})"
+        sizes = f"input_size={self.input_size}, hidden_size={self.hidden_size}"
+        return f"Layer({cell}, {sizes}, dtype={self._weights['w'].dtype})"
 
     @property
     def weights(self) -> dict[str, np.ndarray]:
@@ -144,6 +153,9 @@ def hidden_gradients(
         lengths: valid steps of each sequence.
         initial_carry: the parts before the first step.
         reverse: read from the end.
+
+    Raises:
+        UserError: if the loss is no real number, and for what a call of the layer refuses.
     """
     xs, lengths, carry = layer._arguments(xs, lengths, initial_carry)
     zeros = tuple(jnp.zeros((xs.shape[1], *part.shape), part.dtype) for part in carry)
@@ -152,8 +164,27 @@ def hidden_gradients(
         return _perturbed_states(layer.cell, reverse, layer._weights, xs, lengths, carry, eps)
 
     hidden, pullback = jax.vjp(states, zeros)
-    (gradients,) = pullback(jax.grad(loss)(hidden))
+    (gradients,) = pullback(jax.grad(_checked(loss))(hidden))
     return {name: jnp.swapaxes(part, 0, 1) for name, part in zip(layer.cell.parts, gradients, strict=True)}
+
+
+def _checked(loss: Callable[[Array], Array]) -> Callable[[Array], Array]:
+    """Return a loss that refuses a result that has no gradient."""
+
+    def checked(states: Array) -> Array:
+        try:
+            value = loss(states)
+        except TracerArrayConversionError as error:
+            raise UserError("loss: must be computed by jax.numpy, not by numpy") from error
+        is_array = isinstance(value, Array | np.ndarray | float)
+        if not is_array or np.shape(value) or not jnp.issubdtype(jnp.result_type(value), jnp.floating):
+            kind = (
+                f"an array {list(value.shape)} of {value.dtype}" if isinstance(value, Array) else type(value).__name__
+            )
+            raise UserError(f"loss: returns {kind}; must be one real number, such as jnp.mean(states[:, -1] ** 2)")
+        return value
+
+    return checked
 
 
 class _GivenWeights(Weights):

@@ -57,8 +57,22 @@ def test_unknown_names_are_errors_that_tell_the_known_ones():
         declared.config("long")
     with pytest.raises(UserError, match="^variant=a: must be absent: the experiment has no variants$"):
         declared.config(variant="a")
-    with pytest.raises(UserError, match="^experiment 'none': must be the path of a Python file, or one of .*gradient_"):
+    known = "must be the path of a Python file, or one of .*gradient_"
+    with pytest.raises(UserError, match=f"^experiment 'none': no such experiment; {known}"):
         experiment.load("none")
+
+
+def test_the_nearest_name_is_suggested(tmp_path):
+    declared = Experiment("", Config(), {"short": {}, "long": {}}, {"gru chrono": {}})
+    with pytest.raises(UserError, match="^setting=shrot: must be one of short, long; did you mean short"):
+        declared.config("shrot")
+    with pytest.raises(UserError, match="^variant=gru_chrono: must be one of gru chrono; did you mean gru chrono"):
+        declared.config(variant="gru_chrono")
+    with pytest.raises(UserError, match="^experiment 'gradient_norm': no such experiment; did you mean gradient_norms"):
+        experiment.load("gradient_norm")
+    (tmp_path / "mine.py").write_text(OUTSIDE)
+    with pytest.raises(UserError, match=r"mein.py': no such file; did you mean mine.py\?"):
+        experiment.load(str(tmp_path / "mein.py"))
 
 
 def test_a_file_anywhere_is_an_experiment(tmp_path):

@@ -31,6 +31,11 @@ def test_a_run_is_loaded_where_other_code_computes_in_float64(speller, tmp_path)
         assert load(path).predict(["aab"]) == speller.predict(["aab"])
 
 
+def test_a_model_is_shown_in_a_line_by_what_it_is(speller):
+    cell, attention = speller.config.cell.name, speller.config.attention.name
+    assert repr(speller).startswith(f"Model({cell}, 1 x 6 units, attention {attention}, for ")
+
+
 def test_texts_are_predicted_as_by_their_arrays(speller):
     texts = ["abcd", "d", "abba"]
     predicted = speller.predict(texts)

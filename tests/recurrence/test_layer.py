@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from research.cells import LSTM
 from research.errors import UserError
 from research.recurrence.layer import Layer, hidden_gradients
 from tests.cells import reference
@@ -90,6 +91,26 @@ def test_a_layer_is_differentiated_with_respect_to_its_weights():
 
 
 WEIGHTS = {"w": np.zeros((2, 12)), "u": np.zeros((3, 12)), "b": np.zeros(12)}
+
+
+def test_a_layer_is_shown_as_its_cell_with_the_options_that_differ_and_its_sizes():
+    layer = Layer.init(LSTM(peephole=True, projection_size=2), input_size=2, hidden_size=3)
+    assert repr(layer) == "Layer(LSTM(peephole=True, projection_size=2), input_size=2, hidden_size=3, dtype=float32)"
+
+
+@pytest.mark.parametrize(
+    ("loss", "message"),
+    [
+        (lambda states: states, r"loss: returns an array \[1, 4, 3\] of float32; must be one real number"),
+        (lambda states: (jnp.sum(states), 1), "loss: returns tuple; must be one real number"),
+        (lambda states: jnp.sum(states > 0), r"loss: returns an array \[\] of int32; must be one real number"),
+        (lambda states: None, "loss: returns NoneType; must be one real number"),
+        (lambda states: np.sum(np.asarray(states)), "loss: must be computed by jax.numpy, not by numpy"),
+    ],
+)
+def test_a_loss_without_a_gradient_is_refused_in_one_line(loss, message):
+    with pytest.raises(UserError, match=message):
+        hidden_gradients(loss, Layer("lstm", WEIGHTS), np.zeros((1, 4, 2)))
 
 
 @pytest.mark.parametrize(
