@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from research.cells import CELLS
-from research.cli import data, evaluate, parser, report, sweep
+from research.cli import data, evaluate, parser, report, status, sweep
 from research.cli import list as list_command
 from research.cli.main import COMMANDS
 from research.config import CHOICES, experiment
@@ -279,7 +279,7 @@ def _check_research(args: list[str]) -> None:
     if words[0] == "check":
         config_of("dataset", read_flags(words[2:]))
         return
-    kinds |= {"predict": PredictOptions, "evaluate": evaluate.Evaluate}
+    kinds |= {"predict": PredictOptions, "evaluate": evaluate.Evaluate, "status": status.Status}
     options = parser.parse_command(kinds[command], words, command)
     if isinstance(options, sweep.Sweep):
         _read_sweep(spec.find(options.sweep), options.experiment)

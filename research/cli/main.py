@@ -11,7 +11,7 @@ from typing import Any
 
 from research.errors import STOPPING, Stopped, UserError, program, shorten, suggest, system_fault, visible
 
-COMMANDS = ("list", "train", "sweep", "report", "data", "evaluate", "predict")
+COMMANDS = ("list", "train", "sweep", "status", "report", "data", "evaluate", "predict")
 USAGE = """\
 usage: {program} COMMAND ... [--import MODULE]
 
@@ -20,6 +20,8 @@ usage: {program} COMMAND ... [--import MODULE]
                                train one trial of an experiment: a name, or the path of a Python file
   sweep SWEEP [--experiment EXPERIMENT] [--limit N] [--runs-dir DIR] [--rerun] [--restart]
                                train all trials of a sweep: a name, or the path of a file; again, it resumes
+  status RUNS... [--follow] [--metric METRIC]
+                               how many trials are done, run and wait, time left, the best, who trains what
   report RUNS... [--format FORMAT] [--figure NAMES] [--output DIR]
                                table and figures of the trials under one or several directories
   data list | fetch NAME ... | info NAME ... | check SOURCE [--task.KEY=VALUE ...]

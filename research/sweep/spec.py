@@ -120,6 +120,21 @@ def describe(path: Path) -> str:
     return ""
 
 
+def outline(path: Path) -> tuple[int, Metric | None]:
+    """Return the number of trials of a sweep file and its metric, without a look at the configs of the trials.
+
+    Raises:
+        UserError: if the file cannot be read.
+    """
+    content, place = places.read(path)
+    _check_keys(content, place)
+    count = int(content.get("run_cap", MAX_TRIALS))
+    if content["method"] == "grid":
+        parameters = parameter_entries.read_all(content["parameters"], place / "parameters")
+        count = min(math.prod(len(parameter.grid()) for parameter in parameters), count)
+    return count, read_metric(content, place)
+
+
 def read(path: Path | str, experiment: str = "", limit: int | None = None) -> Sweep:
     """Return the sweep of a file, after importing the modules that its command imports.
 

@@ -17,6 +17,7 @@ import hashlib
 import json
 import os
 import shutil
+import socket
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -36,6 +37,7 @@ FILES = {"config.json", "result.json", f"{METRICS}.jsonl"}
 LOCK = ".lock"
 LOCK_SECONDS = 0.2
 """How long to wait for another process that only looks whether a trial is locked."""
+MAX_HOLDER = 300  # letters of a host's name and a process id
 PLACES = {"by_length": "length", "by_position": "position"}
 """The tables of `result.json`, and the column that indexes their rows."""
 
@@ -158,14 +160,16 @@ class RunDirectory:
 
     @contextlib.contextmanager
     def claimed(self) -> Iterator[None]:
-        """Lock the directory; the operating system releases the lock if the process dies.
+        """Lock the directory, and name this process in the lock file.
+
+        The operating system releases the lock if the process dies.
 
         Raises:
             UserError: if another process holds the lock.
         """
         lock = self.path / LOCK
         try:
-            file = lock.open("w")
+            file = lock.open("a")  # keeps the name of a process that holds the lock
         except OSError as error:  # of another user, or not a file
             raise UserError(f"{lock}: cannot be opened: {error.strerror}") from error
         with file:
@@ -178,7 +182,22 @@ class RunDirectory:
                     if time.monotonic() > deadline:
                         raise UserError(f"{self.path}: another process is training this trial") from None
                     time.sleep(0.01)
+            file.truncate(0)
+            file.write(f"{socket.gethostname()} {os.getpid()}\n")
+            file.flush()
             yield
+
+    def holder(self) -> str | None:
+        """Return the host and process id of the process that has `claimed` the directory; None if there is none.
+
+        It never waits. Whoever wants the lock at the same moment gets it: `claimed` waits for those who look.
+        """
+        with contextlib.suppress(OSError), (self.path / LOCK).open(errors="replace") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return file.read(MAX_HOLDER).strip() or "unknown process"
+        return None
 
     def append(self, stem: str, record: Mapping[str, Any]) -> None:
         """Append a record with a `step`: numbers to "metrics", numbers and arrays to the file of a probe."""

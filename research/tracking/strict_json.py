@@ -97,6 +97,26 @@ def read_records(path: Path, key: str = "", chosen: slice = ALL) -> Iterator[tup
             raise UserError(f"{path}:{number}: not a record: {line[:40].decode(errors='replace')!r}")
 
 
+def read_tail(path: Path, size: int) -> list[dict[str, Any]]:
+    """Return the decoded records in the last `size` bytes of a file, without lines that are no record.
+
+    Raises:
+        UserError: if the file cannot be read, or if none of several lines is a record.
+    """
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - size))
+            lines = file.read().split(b"\n")
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read: {error.strerror}") from error
+    records = [record for line in lines if (record := _record(line)) is not None]
+    if not records and len(lines) > 1:
+        raise UserError(f"{path}: its last lines are no records")
+    return records
+
+
 def _parse(text: bytes) -> Any:
     """Return the value of a JSON text.
 

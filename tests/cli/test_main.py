@@ -25,7 +25,7 @@ from research.tracking.run_directory import RunDirectory
 ROOT = experiment.ROOT
 ATTENTION = str(ROOT / "sweeps/attention.yaml")
 SLOW = {"wandb", "plotly", "matplotlib", "pandas", "tensorflow", "tensorflow_datasets", "grain", "orbax", "ray"}
-COMMANDS = ("list", "train", "sweep", "report", "data", "evaluate", "predict")
+COMMANDS = ("list", "train", "sweep", "status", "report", "data", "evaluate", "predict")
 
 
 class Trainer(ModuleType):
@@ -300,7 +300,7 @@ def test_report_lists_the_metrics_of_runs(tmp_path, capsys):
     ("args", "line"),
     [
         (["lst"], "lst: no such command; did you mean list?"),
-        (["--seed=1"], "must be one of list, train, sweep, report, data, evaluate, predict"),
+        (["--seed=1"], f"must be one of {', '.join(COMMANDS)}"),
         (["list", "nothing"], "experiment 'nothing': no such experiment; must be the path of a Python file, or one of"),
         (["list", "a", "b"], "list: b: not expected"),
         (["train", "nothing"], "experiment 'nothing': no such experiment; must be the path"),

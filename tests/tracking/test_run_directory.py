@@ -3,6 +3,8 @@
 import contextlib
 import json
 import math
+import os
+import socket
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -306,3 +308,16 @@ def test_a_claimed_directory_cannot_be_claimed_again_until_it_is_free(tmp_path):
         pass
     with run.claimed():
         pass
+
+
+def test_the_lock_names_the_process_that_holds_it_also_after_another_has_tried(tmp_path):
+    run = RunDirectory.create(tmp_path / "trial", CONFIG)
+    assert run.holder() is None
+    (run.path / ".lock").write_text("a host of an earlier process 123456789\n")
+    with run.claimed():
+        with pytest.raises(UserError), run.claimed():
+            pass
+        assert run.holder() == f"{socket.gethostname()} {os.getpid()}"
+        (run.path / ".lock").write_text("")
+        assert run.holder() == "unknown process"
+    assert run.holder() is None

@@ -1,0 +1,193 @@
+"""The status of a sweep counts every trial once, and says what its files say."""
+
+import math
+import os
+import shutil
+import threading
+from pathlib import Path
+
+import pytest
+
+from research.errors import UserError
+from research.sweep.status import SweepStatus, Watcher, clock, describe, summarize
+from research.tracking.run_directory import RunDirectory
+from tests import sweeps
+from tests.sweeps import METRIC, STEPS
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return sweeps.write_sweep(tmp_path / "gain")
+
+
+def status(*directories: Path, metric: str = "", goal: str = "minimize") -> SweepStatus:
+    (one,) = Watcher(directories, metric, goal).read()
+    return one
+
+
+def test_every_trial_is_counted_once(folder):
+    found = status(folder, folder.parent, folder / "finished")
+    assert found.counts == {
+        **dict.fromkeys(("finished", "stopped early", "diverged", "interrupted", "damaged"), 1),
+        "waiting": 3,  # two that have a run directory, and the eighth of the sweep file, which has none
+    }
+    assert (found.done, len(found.trials)) == (3, 8)
+
+
+def test_damaged_files_are_named(folder):
+    (folder / "finished" / "result.json").write_text("{}")
+    (folder / "stopped" / "result.json").write_bytes(b"\xff")
+    (folder / "interrupted" / "metrics.jsonl").write_text("not\na record\n")
+    shutil.rmtree(folder / "waiting")
+    (folder / "waiting").symlink_to(folder / "waiting")
+    lines = [line for line in describe(status(folder)) if line.startswith("  damaged: ")]
+    assert len(lines) == 4
+    for name in ("damaged/config.json", "finished/result.json", "stopped/result.json", "interrupted/metrics.jsonl"):
+        assert any(f"{folder / name}" in line for line in lines)
+
+
+@pytest.mark.parametrize("text", ["[", "3", "method: grid\nparameters: {seed: {values: 3}}", "run_cap: x"])
+def test_a_damaged_sweep_file_is_named_and_the_runs_are_counted(folder, text):
+    (folder / "sweep.yaml").write_text(text)
+    found = status(folder)
+    assert len(found.trials) == 7
+    assert any(line.startswith(f"  damaged: {folder}/sweep.yaml:") for line in describe(found))
+
+
+@pytest.mark.parametrize("method", ["random", "bayes"])
+def test_trials_without_a_folder_are_those_of_the_run_cap(folder, method):
+    text = sweeps.YAML.replace("method: grid", f"method: {method}\nrun_cap: 20")
+    (folder / "sweep.yaml").write_text(text)
+    assert len(status(folder).trials) == 20
+
+
+def test_a_sweep_that_has_no_run_yet_waits(folder):
+    for path in folder.glob("*/"):
+        shutil.rmtree(path)
+    assert status(folder).counts == {"waiting": 8}
+    (folder / "sweep.yaml").unlink()
+    with pytest.raises(UserError, match="no runs in it"):
+        status(folder)
+
+
+def test_single_runs_are_not_the_whole_sweep(folder):
+    assert [trial.name for trial in status(folder / "finished", folder / "waiting").trials] == ["finished", "waiting"]
+
+
+def test_each_folder_is_a_sweep(folder):
+    sweeps.write_sweep(folder.parent / "gain 2")
+    assert [sweep.folder.name for sweep in Watcher([folder.parent]).read()] == ["gain", "gain 2"]
+
+
+def test_the_best_trial_is_that_of_the_sweep_files_metric_and_not_diverged(folder):
+    best = status(folder).best
+    assert best and (best.name, best.value) == ("interrupted", 0.4)
+    worst = status(folder, metric=METRIC, goal="maximize").best
+    assert worst and worst.name == "stopped"
+    (folder / "sweep.yaml").write_text(sweeps.YAML.replace("minimize", "maximize"))
+    assert "best validation/error_rate: 0.6, stopped" in summarize(status(folder))
+
+
+def test_a_metric_that_no_trial_has_or_that_is_not_a_number_is_no_best(folder):
+    assert "  no trial has test/bleu yet" in [*describe(status(folder, metric="test/bleu"))]
+    sweeps.finish(RunDirectory(folder / "finished"), math.nan)
+    best = status(folder).best
+    assert best and best.name == "interrupted"
+
+
+def test_the_holder_of_the_lock_is_the_worker_and_speed_and_time_left_are_of_all_its_trials(folder):
+    for name, step in (("interrupted", 80), ("waiting", 40)):
+        sweeps.record(RunDirectory(folder / name), step, 0.3)
+    with RunDirectory(folder / "interrupted").claimed(), RunDirectory(folder / "waiting").claimed():
+        found = status(folder)
+        (worker,) = found.workers
+    assert found.counts["running"] == 2
+    assert (worker.trials, worker.first, worker.last) == (2, 40, 80)
+    assert found.updates_per_second == pytest.approx(10)
+    left = 20 + 60 + 2 * STEPS  # of the two that run, and of the two that wait
+    assert found.seconds_left == pytest.approx(left / 10)
+    lines = [*describe(found)]
+    assert "  10 updates/s, about 0:00:28 left" in lines
+    assert f"  worker {worker.name}: 2 trials, steps 40 to 80, 10 updates/s" in lines
+
+
+def test_without_a_record_speed_and_time_left_are_not_known(folder):
+    with RunDirectory(folder / "waiting").claimed():
+        found = status(folder)
+    assert found.seconds_left is None
+    assert "  no updates recorded yet" in [*describe(found)]
+
+
+def test_a_time_limit_ends_before_the_steps(folder):
+    run = sweeps.create(folder, "limited")
+    text = run.config_file.read_text().replace('"training.max_seconds": 0.0', '"training.max_seconds": 6.0')
+    run.config_file.write_text(text)
+    sweeps.record(run, 40, 0.5)  # in 4 of 6 seconds
+    assert next(trial.left for trial in status(folder).trials if trial.name == "limited") == pytest.approx(20)
+
+
+def test_only_the_end_of_the_records_is_read_and_an_incomplete_line_is_skipped(folder, monkeypatch):
+    monkeypatch.setattr("research.sweep.status.TAIL", 200)
+    run = RunDirectory(folder / "interrupted")
+    path = run.path / "metrics.jsonl"
+    path.write_text("damaged\n" * 10 + path.read_text())
+    sweeps.record(run, 70, 0.35)
+    path.write_text(path.read_text() + '{"step": 71, "tr')
+    (trial,) = (trial for trial in status(folder).trials if trial.name == "interrupted")
+    assert (trial.step, trial.value, trial.fault) == (70, 0.35, "")
+
+
+def test_a_run_of_another_user_is_damaged(folder, monkeypatch):
+    def refuse(run: RunDirectory) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(RunDirectory, "holder", refuse)
+    found = status(folder)
+    assert found.counts["damaged"] == 4
+    assert f"  damaged: {folder}/waiting: cannot be read: Permission denied" in [*describe(found)]
+
+
+def test_a_result_is_read_once_and_again_when_it_has_changed(folder):
+    watcher = Watcher([folder])
+    watcher.read()
+    result = folder / "finished" / "result.json"
+    stat = result.stat()
+    text = result.read_text()
+    result.write_text(text.replace("0.5", "0.2"))
+    os.utime(result, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    (found,) = watcher.read()
+    assert found.best and found.best.value == 0.4
+    os.utime(result, ns=(stat.st_atime_ns, stat.st_mtime_ns + 1))
+    (found,) = watcher.read()
+    assert found.best and found.best.value == 0.2
+
+
+def test_who_looks_never_keeps_a_process_from_its_trial(folder):
+    stop, watcher = threading.Event(), Watcher([folder])
+
+    def look() -> None:
+        while not stop.is_set():
+            watcher.read()
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    try:
+        for _ in range(200):
+            with RunDirectory(folder / "waiting").claimed():
+                pass
+    finally:
+        stop.set()
+        thread.join()
+
+
+def test_a_trial_that_ends_while_it_is_looked_at_is_finished(folder, monkeypatch):
+    def released(run: RunDirectory) -> None:
+        if run.path.name == "interrupted":
+            sweeps.finish(run, 0.4)
+
+    monkeypatch.setattr(RunDirectory, "holder", released)
+    assert status(folder).counts["finished"] == 2
+
+
+def test_durations_are_written_as_hours_minutes_and_seconds():
+    assert [clock(seconds) for seconds in (0.4, 75, 360_000)] == ["0:00:00", "0:01:15", "100:00:00"]
