@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.special import betaincinv, ndtri
 
 from research.sweep.place import Place, is_number
 
@@ -53,6 +52,8 @@ def _inv_log_uniform(x: float, min: float, max: float) -> float:
 
 
 def _normal(x: float, mu: float, sigma: float) -> float:
+    from scipy.special import ndtri  # takes a fifth of a second, and few sweeps need it
+
     return mu + sigma * float(ndtri(x)) if sigma else mu
 
 
@@ -61,6 +62,8 @@ def _log_normal(x: float, mu: float, sigma: float) -> float:
 
 
 def _beta(x: float, a: float, b: float) -> float:
+    from scipy.special import betaincinv
+
     return float(betaincinv(a, b, x))
 
 

@@ -244,7 +244,7 @@ def _rounded(speed: float) -> str:
 
 def _finished(run: RunDirectory, metric: str) -> TrialStatus:
     """Return the status that a result tells; its digests are not checked, which would read all records."""
-    result = strict_json.read(run.result_file, decoded=True)
+    result = strict_json.read(run.result_file)
     status, summary, step = result.get("status"), result.get("summary"), result.get("steps", 0)
     if status not in ("finished", "stopped", "diverged") or not isinstance(summary, dict):
         raise UserError(f"{run.result_file}: must hold a status, and a summary of numbers")
@@ -269,5 +269,5 @@ def _unfinished(run: RunDirectory, metric: str) -> TrialStatus:
 
 
 def _number(record: Mapping[str, Any], key: str) -> float | None:
-    value: Any = record.get(key)
+    value: Any = strict_json.decode(record.get(key))
     return float(value) if is_number(value) else None
