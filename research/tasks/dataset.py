@@ -115,7 +115,9 @@ class Dataset(Reading, CorpusTask):
         extra = files_of(self.extra_source[0], {}) if self.extra_train else []
         modules = {type(part).__module__ for part in (self, self.input, self.target)}
         code = [Path(str(sys.modules[name].__file__)) for name in sorted(modules)]
-        return Cache.of([*files_of(self.source, self.names), *extra], code, options)
+        with contextlib.suppress(FileNotFoundError):  # reading tells which file it is
+            return Cache.of([*files_of(self.source, self.names), *extra], code, options)
+        return None
 
     @functools.cached_property
     def prepared(self) -> Prepared:

@@ -524,6 +524,20 @@ def test_all_splits_are_read_by_the_columns_of_training(tmp_path):
         _ = Dataset(source=str(tmp_path), split_by="foo").splits
 
 
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"source": "absent.tsv"}, "task.source=absent.tsv: no such file or folder"),
+        ({"source": "cmudic"}, "no such file or folder; of the corpora, did you mean cmudict"),
+        ({"test": "absent.tsv"}, "absent.tsv: cannot be read: No such file"),
+    ],
+)
+def test_a_file_that_is_absent_is_named_by_its_option(options, message, tmp_path):
+    (tmp_path / "a.tsv").write_text("source\ttarget\na\tb\n")
+    with pytest.raises(UserError, match=message):
+        _ = Dataset(**{"source": str(tmp_path / "a.tsv"), **options}).prepared
+
+
 def test_the_fingerprint_is_of_the_rows(tmp_path):
     first = written(tmp_path, TSV).fingerprint
     assert first == written(tmp_path, TSV, max_input_length=9).fingerprint != ""
