@@ -29,9 +29,9 @@ The corpora of the project, and data of your own.
   info NAME ...   what corpora hold, and where they are from
   check SOURCE    what your data are read as, the first rows that cannot be used, and the command that trains on them
 
-NAME    a name of `data list`; NAME/CONFIG for another config of a TFDS corpus than the first
+NAME    a name that `{program} data list` shows; NAME/CONFIG for another config of a TFDS corpus than the first
 SOURCE  a file, a folder, tfds:NAME or a corpus
---task.KEY=VALUE  as in training: `train dataset --help task` shows the options
+--task.KEY=VALUE  as in training: `{program} train dataset --help task` shows the options
 --all   list all rows that cannot be used, not the first few"""
 
 
@@ -44,7 +44,7 @@ class Data:
 
     def __post_init__(self) -> None:
         if bool(self.names) == (self.action == "list"):
-            allowed = "take no name" if self.names else "be followed by names of `data list`"
+            allowed = "take no name" if self.names else f"be followed by names of `{program()} data list`"
             raise UserError(f"{self.action}: must {allowed}")
 
 

@@ -19,18 +19,18 @@ class Evaluate:
     """Print the metrics of a trained model on a split of its data, or on other data of the same form."""
 
     run: Path
-    """run directory, such as runs/attention/TRIAL"""
+    """Run directory, such as runs/attention/TRIAL."""
     split: Literal["validation", "test"] = "test"
-    """the split that is scored"""
+    """The split that is scored."""
     source: str = ""
-    """other data, for a run of the task dataset: what task.source takes; all rows are scored if it has no splits"""
+    """Other data, for a run of the task dataset: what task.source takes; all rows are scored if it has no splits."""
     limit: int = 0
-    """most examples, by a fixed random order; 0: all; of a task that draws them, training.eval_examples of the run"""
+    """Most examples, by a fixed random order; 0: all; of a task that draws them, training.eval_examples of the run."""
     on_error: Literal["stop", "skip"] = "stop"
-    """what a row that cannot be used does: stop with an error, or be left out with a note"""
+    """What a row that cannot be used does: stop with an error, or be left out with a note."""
     per_example: Path | None = None
-    """write a JSON object a line for each example: where it is from, its targets, the prediction, and its error;
-    in the order of the rows"""
+    """Write a JSON object a line for each example: where it is from, its targets, the prediction, and its error;
+    in the order of the rows."""
 
     def __post_init__(self) -> None:
         require(self.limit >= 0, "--limit", self.limit, "at least 0")

@@ -16,7 +16,7 @@ class List:
     """List what can be chosen, or what an experiment consists of."""
 
     experiment: Positional[str] = ""
-    """the experiment whose claim, settings and variants are shown"""
+    """The experiment whose claim, settings and variants are shown."""
 
 
 def run(args: Sequence[str]) -> None:

@@ -31,8 +31,8 @@ usage: {program} COMMAND ... [--import MODULE]
   predict RUN INPUT... [--decoding NAME] [--n-best N] [--alignment FILE]
                                what a trained model predicts for a word, a sentence, a recording
 
-`COMMAND --help` explains the options of a command. --import MODULE, for any command, imports a module of your own
-first, which may register cells, tasks, probes, ...; it may be given several times."""
+`{program} COMMAND --help` explains the options of a command. --import MODULE, for any command, imports a module
+of your own first, which may register cells, tasks, probes, ...; it may be given several times."""
 
 
 LEGIBLE = str.maketrans(

@@ -18,26 +18,26 @@ class Report:
     """Print the table of runs, and write tables (Markdown, LaTeX, HTML, CSV) and figures (PNG, PDF, SVG)."""
 
     runs: tuple[Path, ...]
-    """directories with runs in them, such as runs/gradient_norms, or single runs; several are reported together"""
+    """Directories with runs in them, such as runs/gradient_norms, or single runs; several are reported together."""
     format: Literal["terminal", "markdown", "latex", "html"] = "terminal"
-    """form of the printed table"""
+    """Form of the printed table."""
     output: Path | None = None
-    """folder for the files; by default report/ in the first of RUNS"""
+    """Folder of the files; by default report in the first of RUNS."""
     caption: str = ""
-    """caption of the LaTeX table; empty: the claim of the experiment, or the description of the sweep"""
+    """Caption of the LaTeX table; by default the claim of the experiment, or the description of the sweep."""
     label: str = ""
-    """label of the LaTeX table; empty: tab:NAME"""
+    """Label of the LaTeX table; by default tab:NAME."""
     columns: str = ""
-    """columns of the table: METRIC or TITLE=METRIC, with commas between them; * stands for any
-    text; empty: those of the experiment"""
+    """Columns of the table, by default those of the experiment: METRIC or TITLE=METRIC, with commas between them; *
+    stands for any text."""
     figure: str = ""
-    """figures to draw, with commas between them; empty: those of the experiment; none: no figure"""
+    """Figures to draw, by default those of the experiment, with commas between them; none: no figure."""
     at: str = ""
-    """training steps at which gradient_profiles, or the figures of --figure, are drawn, such as 0,100,last"""
+    """Training steps at which gradient_profiles, or the figures of --figure, are drawn, such as 0,100,last."""
     list_metrics: bool = False
-    """print the names of the metrics that the runs have, and nothing else"""
+    """Print the names of the metrics that the runs have, and nothing else."""
     strict: bool = False
-    """exit code 2 if a run cannot be read; else such runs are named and left out"""
+    """Exit code 2 if a run cannot be read; otherwise such runs are named and left out."""
 
     def __post_init__(self) -> None:
         if not self.runs:

@@ -21,17 +21,17 @@ class Sweep:
     """Train all trials of a sweep; the same command again resumes it."""
 
     sweep: Path
-    """path of a file in W&B's sweep format, or the name of one in sweeps/, such as gradient_norms"""
+    """Path of a file in W&B's sweep format, or the name of one in sweeps/, such as gradient_norms."""
     experiment: str = ""
-    """name or path of the experiment, for a file that does not name one"""
+    """Name or path of the experiment, for a file that does not name one."""
     runs_dir: Path = Path("runs")
-    """where run directories go"""
+    """Where run directories go."""
     limit: int | None = None
-    """train the first N trials only"""
+    """Train the first N trials only."""
     rerun: bool = False
-    """train finished trials anew"""
+    """Train finished trials anew."""
     restart: bool = False
-    """start unfinished trials at step 0, instead of at their last checkpoint"""
+    """Start unfinished trials at step 0, instead of at their last checkpoint."""
 
     def __post_init__(self) -> None:
         require(self.limit is None or 0 < self.limit < 2**31, "limit", self.limit, f"between 1 and {2**31 - 1}")

@@ -20,9 +20,9 @@ usage: {program} train EXPERIMENT [--KEY=VALUE ...] [--resume-from RUN | --init-
 Train one trial of an experiment: a name, or the path of a Python file that sets EXPERIMENT.
 The same command again resumes the trial, or shows its result.
 
-  --KEY=VALUE        an option of the trial: `train EXPERIMENT --help` and `--help SECTION` show them
+  --KEY=VALUE        an option of the trial, which EXPERIMENT --help and --help SECTION show
   --setting NAME, --variant NAME, --seed N
-                     named options of the experiment, which `list EXPERIMENT` shows; the random seed
+                     named options of the experiment, which `{program} list EXPERIMENT` shows; the random seed
   --resume-from RUN  go on from the state of a finished run: more steps, another learning rate or batch size
   --init-from RUN    start with the weights of a finished run, where name and shape fit
   --runs-dir DIR     where run directories go (default: runs)
@@ -82,7 +82,7 @@ def _print_choices(name: str, topic: str, config: Config, inside: Sequence[str])
             f"--{section}.name={section_of(config, section).name} has options of its own: --help {section} shows them"
         )
     if topic in CHOICES:
-        hint = f"`train {name} --{topic}.name=NAME --help {topic}` shows the options of another"
+        hint = f"`{program()} train {name} --{topic}.name=NAME --help {topic}` shows the options of another"
         lines = {choice: summary(kind) for choice, kind in CHOICES[topic].items()}
         print(table(f"choices of --{topic}.name; {hint}:", lines))
 
@@ -96,7 +96,7 @@ def _print_overview(name: str, config: Config, sections: Mapping[str, Any]) -> N
             text = ", ".join(label.replace(" ", "\0") for label in names)  # no break within a name
             print(textwrap.fill(f"--{key}: {text}", 100, subsequent_indent="  ").replace("\0", " "))
     if declared.settings or declared.variants:
-        print(f"`list {name}` shows what they stand for.\n")
+        print(f"`{program()} list {name}` shows what they stand for.\n")
     lines = {}
     for section, options in sections.items():
         inside = [f"{section}.{item.name}" for item in fields(options) if f"{section}.{item.name}" in CHOICES]

@@ -32,9 +32,9 @@ class PredictOptions:
     inputs: tuple[str, ...]
     """Texts, files, folders, or -; none with --source."""
     source: str = ""
-    """Instead of inputs, for a run of the task dataset: data as task.source takes; a line for each row."""
+    """Instead of INPUTS, for a run of the task dataset: data as task.source takes; a line for each row."""
     decoding: Literal["greedy", "beam", "sample"] | None = None
-    """How outputs are found, the run's decoding.name; None, here and below: as in the run's evaluation."""
+    """How outputs are found; by default, as the options below, as in the run's evaluation."""
     beam_size: int | None = None
     """Beam: hypotheses kept at each step."""
     length_penalty: float | None = None
@@ -46,7 +46,7 @@ class PredictOptions:
     top_k: int | None = None
     """Sample: from the N likeliest tokens; 0: from all."""
     seed: int | None = None
-    """Sample: decides what is drawn; None: 0."""
+    """Sample: decides what is drawn; by default 0."""
     min_length: int | None = None
     """Least tokens of an output."""
     max_length: int | None = None
@@ -56,7 +56,7 @@ class PredictOptions:
     alignment: Path | None = None
     """Draw the attention to this file (.png, .svg, .pdf); of several inputs to FILE-1.png, FILE-2.png, ..."""
     format: Literal["text", "json"] = "text"
-    """json: an object a line, with the scores or the probabilities of all classes."""
+    """What is printed for each input; json: an object a line, with the scores or the probabilities of all classes."""
 
     def __post_init__(self) -> None:
         if bool(self.inputs) == bool(self.source):

@@ -99,7 +99,7 @@ def test_every_command_has_help(command, capsys):
     assert cli.main([command, "--help"]) == 0
     out, err = capsys.readouterr()
     assert out.startswith(f"usage: python -m research {command}")
-    for notation in ("{None}", "[[", "(default: )", "''", "None)"):  # of Python, not of the command line
+    for notation in ("{None}", "[[", "(default: )", "''", "None"):  # of Python, not of the command line
         assert notation not in out
     assert not err
 
@@ -328,7 +328,7 @@ def test_report_lists_the_metrics_of_runs(tmp_path, capsys):
         (["report", ".", "--format=pdf"], "report: format=pdf: must be one of terminal, markdown, latex, html"),
         (["data"], "data: {list,fetch,info,check} must be given"),
         (["data", "lst"], "data: action=lst: must be one of list, fetch, info"),
-        (["data", "fetch"], "data: fetch: must be followed by names of `data list`"),
+        (["data", "fetch"], "data: fetch: must be followed by names of `python -m research data list`"),
         (["data", "list", "gcin"], "data: list: must take no name"),
         (["sweep", "a\x1b[31m\u200b\udcff"], r"a\x1b[31m<U+200B>\xff: no such sweep"),
         (["predict"], "predict: RUN must be given"),

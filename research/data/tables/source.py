@@ -8,7 +8,7 @@ from research.data.tables.files import Format, read_file, suffix
 from research.data.tables.folders import SPLIT_NAMES, read_folder
 from research.data.tables.table import Rows
 from research.data.tables.tfds import PREFIX, folder_of, read_tfds
-from research.errors import UserError, suggest
+from research.errors import UserError, program, suggest
 
 
 def files_of(source: str, names: Mapping[str, str]) -> list[Path]:
@@ -39,7 +39,8 @@ def read_source(source: str, names: Mapping[str, str], written: Format) -> Mappi
         UserError: if there is no such source, or it cannot be read.
     """
     if not source:
-        raise UserError("task.source must be given: a file, a folder, tfds:NAME, or a corpus of `data list`")
+        corpora = f"a corpus of `{program()} data list`"
+        raise UserError(f"task.source must be given: a file, a folder, tfds:NAME, or {corpora}")
     path = Path(source).expanduser()
     if is_tfds(source):
         return read_tfds(source, names)
