@@ -35,6 +35,8 @@ class Server(ThreadingHTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
         self.runs: dict[str, ServedRun] = {}
+        self.sweeps: dict[str, str] = {}
+        """YAML of each sweep."""
         self.requests: list[tuple[float, str]] = []
         self.status = 200
         """Of every answer; other than 200: nothing is kept."""
@@ -89,6 +91,9 @@ class Server(ThreadingHTTPServer):
             return {"createArtifact": {"artifact": {"id": "a", "state": "COMMITTED", "artifactSequence": sequence}}}
         if "serverInfo" in query:
             return {"serverInfo": {"cliVersionInfo": {}, "latestLocalVersionInfo": None, "features": []}}
+        if "sweep(" in query:
+            sweep = {"id": "s", "name": name, "state": "RUNNING", "config": self.sweeps[name], "runs": {"edges": []}}
+            return {"project": {"sweep": sweep}}
         if "project(" in query:
             run = self.runs.get(name)
             return {"project": {"internalId": "cDpwOjE=", "artifact": None, "run": self.bucket(run) if run else None}}

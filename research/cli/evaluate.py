@@ -40,7 +40,7 @@ def run(args: Sequence[str]) -> None:
     """Print the metrics."""
     options = parse_command(Evaluate, args, "evaluate")
     from research.inference.model import load  # `--help` does not need it
-    from research.inference.per_example import lines
+    from research.tasks.per_example import lines
     from research.tasks.synthetic import SyntheticTask
     from research.tracking.run_directory import RunDirectory
     from research.training.trial import has_other_data
@@ -62,5 +62,6 @@ def run(args: Sequence[str]) -> None:
         print(f"{name}: {signature}")
     if options.per_example:
         with options.per_example.open("w", encoding="utf-8") as file:
-            file.writelines(json.dumps(line, ensure_ascii=False) + "\n" for line in lines(model, examples, predictions))
+            told = lines(model.processor, model.spec.target, examples, predictions)
+            file.writelines(json.dumps(line, ensure_ascii=False) + "\n" for line in told)
         print(f"written: {options.per_example}")

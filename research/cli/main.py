@@ -97,7 +97,9 @@ def script() -> None:
     code = main()
     for number in stopping:  # nothing is left to be stopped in an orderly way
         signal.signal(number, signal.SIG_DFL)
-    if code > 128:  # a compilation that still runs would crash the interpreter as it shuts down
+    uploads: Any = sys.modules.get("research.tracking.uploads")  # not imported for this alone
+    # A compilation that still runs would crash the interpreter as it shuts down; uploads that are given up delay it.
+    if code > 128 or (uploads and uploads.abandoned):
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)

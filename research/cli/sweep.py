@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from research.cli.parser import parse_command
 from research.cli.train import warn_of_finished, writable
@@ -14,6 +15,10 @@ from research.errors import UserError, program, visible
 from research.options import require
 from research.sweep import spec
 from research.sweep.duplicates import describe_duplicates
+from research.tracking import wandb_session as session
+
+if TYPE_CHECKING:
+    from research.tracking.wandb import WandbOptions
 
 
 @dataclass(frozen=True)
@@ -48,10 +53,13 @@ def run(args: Sequence[str]) -> None:
     spec.save_copy(file, directory)
     for line in describe_duplicates(sweep.trials):
         print(f"warning: {line}", file=sys.stderr)
+    from research.training import processes
     from research.training.trainer import train_trials  # imports wandb and orbax, which `--help` does not need
 
     trials = name_in_wandb(sweep.trials, sweep.varied)
     results = train_trials(trials, directory, rerun=options.rerun, restart=options.restart)
+    if options.limit is None and processes.is_first():
+        _send_table(directory, trials[0].config.wandb, any(not result.skipped for result in results))
     for result in results:
         if result.divergence:
             print(f"{result.name}: {result.divergence}")
@@ -59,3 +67,14 @@ def run(args: Sequence[str]) -> None:
     print(f"{count['finished']} finished, {count['diverged']} diverged, {count['skipped']} skipped (done before)")
     warn_of_finished([result for result in results if result.outdated])
     print(visible(f"{program()} report {shlex.quote(str(directory))}"))
+
+
+def _send_table(directory: Path, options: "WandbOptions", is_new: bool) -> None:
+    """Send the table of a finished sweep to W&B, unless it has it."""
+    from research.reporting import wandb_report
+    from research.tracking.progress import ProgressBar
+    from research.tracking.uploads import is_unsent, uploading
+
+    if is_new or is_unsent(directory, options) or not wandb_report.is_sent(directory):
+        with ProgressBar(shown=session.mode_of(options.mode) == "online") as bar, uploading(bar.doing):
+            wandb_report.send(directory, options)

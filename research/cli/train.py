@@ -12,6 +12,7 @@ from research.config.naming import folder_name, name_trial
 from research.errors import UserError, program, visible
 from research.options import require
 from research.sweep.duplicates import unused_options
+from research.tracking import wandb_session as session
 
 if TYPE_CHECKING:
     from research.training.trial import TrialResult
@@ -39,7 +40,8 @@ def run(args: Sequence[str]) -> int:
 
     if unused := [key for key in unused_options(trial.config) if key in texts]:
         print(f"warning: {trial.config.cell.name} does not use {', '.join(unused)}", file=sys.stderr)
-    directory = writable(directory) / folder_name(Path(name).stem)
+    # An agent trains where `sweep` does with the same file.
+    directory = writable(directory) / folder_name(session.sweep_name() or Path(name).stem)
     (result,) = train_trials([trial], directory, rerun=rerun, restart=restart)
     names, hidden = choose(result.summary, experiment.load(name).columns)
     values = {name: result.summary[name] for name in names}

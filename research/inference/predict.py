@@ -24,7 +24,7 @@ from research.inference import inputs
 from research.inference.answers import Answer, Texts, answer_of
 from research.inference.inputs import Input
 from research.inference.options import PredictOptions
-from research.inference.predictor import Classifier, Predictor, shortening
+from research.inference.predictor import Classifier, Predictor
 from research.inference.restore import TrainedModel, restore
 from research.tasks.dataset import Dataset
 from research.training import compilation, devices
@@ -148,7 +148,7 @@ def _draw(items: Sequence[Item], predictor: Predictor, path: Path, numbered: boo
     from research.reporting import figures
     from research.reporting.figures.alignment import Alignment
 
-    processor, factor = predictor.model.processor, shortening(predictor.model.config.model)
+    processor, factor = predictor.model.processor, predictor.model.config.model.shortening
     texts = [item.answer for item in items if isinstance(item.answer, Texts)]
     encoded, best = [item.encoded for item in items], [text.outputs[0] for text in texts]
     for item, text, weights in zip(items, texts, predictor.alignments(encoded, best), strict=True):

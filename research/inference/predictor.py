@@ -17,7 +17,6 @@ from jaxtyping import Array, Float, Int
 from research.batch import FIRST_SYMBOL
 from research.inference.restore import TrainedModel
 from research.seq2seq.decoding import Decoding, Hypotheses, Sample
-from research.seq2seq.options import ModelOptions
 
 ROWS = (1, 8, 64)
 """Inputs of a batch."""
@@ -109,7 +108,7 @@ class Predictor:
     def alignments(self, inputs: Sequence[np.ndarray], outputs: Sequence[Output]) -> list[Float[np.ndarray, "U S"]]:
         """Return the attention's weights at each token of each output, over the encoder's states."""
         alignments: dict[int, np.ndarray] = {}
-        model, factor = self.model, shortening(self.model.config.model)
+        model, factor = self.model, self.model.config.model.shortening
         for places, padded, lengths in batches(inputs, MAX_STEPS):
             tokens = np.zeros((len(padded), self.decoding.max_length), np.int32)
             for row, place in enumerate(places):
@@ -159,13 +158,6 @@ def batches(
             lengths[row] = len(inputs[place])
             padded[row, : lengths[row]] = inputs[place]
         yield places, padded, lengths
-
-
-def shortening(model: ModelOptions) -> int:
-    """Return how many steps of the source a state of the encoder stands for."""
-    if model.subsampling == "none":
-        return 1
-    return model.subsampling_factor ** (1 if model.subsampling == "convolution" else model.num_layers - 1)
 
 
 def _outputs(predicted: Hypotheses, row: int) -> list[Output]:

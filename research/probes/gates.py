@@ -1,4 +1,4 @@
-"""Gates of the encoder: how far they are open over time and in each unit, and how long a unit remembers.
+"""Gates of encoder and decoder: how far they are open over time and in each unit, and how long a unit remembers.
 
 A gate is a factor between 0 and 1 that the equations of the cell name (`Tape.gate`). Over validation examples:
 
@@ -29,7 +29,7 @@ CLOSED, OPEN = 0.1, 0.9
 
 @dataclass(frozen=True)
 class Gates(ValidationProbe):
-    """Mean and saturation of each gate of the encoder over time and units, and the memory horizon."""
+    """Mean and saturation of each gate over time and units, and the memory horizon."""
 
     name: ClassVar[str] = "gates"
     section: ClassVar[str] = "gates"
@@ -40,7 +40,7 @@ class Gates(ValidationProbe):
 
     def inspect(self, snapshot: Snapshot) -> dict[str, Array]:
         measured: dict[str, Array] = {}
-        for layer in snapshot.encoder_layers(self.examples):
+        for layer in snapshot.layers(self.examples):
             for gate, profiles in gate_profiles(layer).items():
                 measured |= {f"{layer.name}/{gate}/{name}": profile for name, profile in profiles.items()}
         return measured

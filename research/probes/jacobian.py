@@ -1,4 +1,4 @@
-"""Jacobians of the encoder's recurrence: how a small change of the state grows or decays over time.
+"""Jacobians of the recurrence of encoder and decoder: how a small change of the state grows or decays over time.
 
 The state s_t is the whole carry of a layer and direction, flattened: h for a GRU, [h; c] for an LSTM. Along the
 trajectory of a validation example, with J_t = ds_t/ds_{t-1} and T its last step:
@@ -9,6 +9,8 @@ trajectory of a validation example, with J_t = ds_t/ds_{t-1} and T its last step
 The gradient at T - k is that at T times the product (Pascanu, Mikolov, Bengio 2013). Exponents: Benettin et al. 1980;
 Engelken, Wolf, Abbott, Lyapunov spectra of chaotic recurrent neural networks, 2023. They are those of a finite time, of
 driven inputs, from random tangent vectors: on short sequences they still depend on both.
+
+The inputs of a layer are held fixed, and so are, in a decoder, contexts and readouts that it reads.
 
 The spectral radius and the norm of a recurrent matrix U are given for each gate block of it.
 """
@@ -32,7 +34,7 @@ SQUARINGS = 20
 
 @dataclass(frozen=True)
 class Jacobian(ValidationProbe):
-    """Singular values of ds_T/ds_{T-k}, Lyapunov exponents, and spectral radius and norm of U, in the encoder."""
+    """Singular values of ds_T/ds_{T-k}, Lyapunov exponents, and spectral radius and norm of U."""
 
     name: ClassVar[str] = "jacobian"
     section: ClassVar[str] = "jacobian"
@@ -44,7 +46,7 @@ class Jacobian(ValidationProbe):
     examples: int = 2
     """Validation examples to average over."""
     scope: Literal["top", "all"] = "top"
-    """top: the first direction of the top layer; all: all layers and directions."""
+    """top: the first direction of the top layer of the encoder and of the decoder; all: all layers and directions."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -54,11 +56,15 @@ class Jacobian(ValidationProbe):
         require(valid, f"probes.{self.name}.lags", self.lags, "whole numbers from 1 on, separated by commas")
 
     def inspect(self, snapshot: Snapshot) -> dict[str, Array]:
-        layers = snapshot.encoder_layers(self.examples)
+        layers = {layer.name: layer for layer in snapshot.layers(self.examples)}
         if self.scope == "top":
-            layers = layers[-snapshot.model.encoder.stack.directions :][:1]
+            tops = {name.partition("/")[0]: name.rpartition("/")[0] for name in layers}  # the last layer of each side
+            first = {
+                top: next(layer for name, layer in layers.items() if name.startswith(top)) for top in tops.values()
+            }
+            layers = first
         measured: dict[str, Array] = {}
-        for layer in layers:
+        for layer in layers.values():
             measured |= self._dynamics(layer) | recurrent_matrices(layer)
         return measured
 

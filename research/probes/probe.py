@@ -34,7 +34,7 @@ from jaxtyping import Array, Float
 
 from research.batch import WHOLE, Batch, Shard, TaskSpec
 from research.options import require_between
-from research.recurrence.dropout import Rates, expected
+from research.recurrence.dropout import Rates
 from research.recurrence.trajectory import LayerInputs
 from research.seq2seq.model import Seq2seq, Way
 
@@ -91,16 +91,14 @@ class Snapshot:
             batch = replace(batch, inputs=batch.inputs[:, : max(1, int(batch.input_lengths.max()))])
         return jax.tree.map(jnp.asarray, batch)
 
-    def encoder_layers(self, count: int) -> list[LayerInputs]:
-        """Return what each layer and direction of the encoder reads of the first validation examples.
+    def layers(self, count: int) -> list[LayerInputs]:
+        """Return what each layer and direction of encoder and decoder reads of the first validation examples.
 
-        As in evaluation: without dropout, with the expectation of zoneout. The names are such as
-        "encoder/layer_1/forward".
+        The names are such as "encoder/layer_1/forward". The decoder reads the targets, and what its attention makes of
+        them.
         """
-        batch, encoder = self.first(count), self.model.encoder
-        noise = expected(encoder.stack.widths, self.rates)
-        layers = encoder.layer_inputs(batch.inputs, batch.input_lengths, noise)
-        return [replace(layer, name=f"encoder/{layer.name}") for layer in layers]
+        sides = self.model.layer_inputs(self.first(count), self.rates)
+        return [replace(layer, name=f"{side}/{layer.name}") for side, layers in sides.items() for layer in layers]
 
 
 @dataclass(frozen=True)

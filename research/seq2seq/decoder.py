@@ -31,6 +31,7 @@ from research.recurrence import dropout
 from research.recurrence.dropout import Rates, StackNoise
 from research.recurrence.kernels.blocks import over_blocks
 from research.recurrence.stack import Stack
+from research.recurrence.trajectory import LayerInputs
 from research.recurrence.unroll import remat_block
 from research.seq2seq.attention import Attention
 from research.seq2seq.attention.attention import Source, Trace
@@ -147,16 +148,38 @@ class Decoder(nnx.Module):
         if self.waits:
             readout, weights = self._scan(state, embedded, noise)
         else:
-            inputs, context, weights = embedded, state.constant, None
-            if context is not None:
-                context = jnp.broadcast_to(context[:, None, :], (*tokens.shape, context.shape[1]))
-                inputs = jnp.concatenate([embedded, context], axis=-1)
+            (inputs, context), weights = _with_constant(embedded, state), None
             hidden, _ = self.stack(inputs, state.carries, lengths, noise.stack, probe)
             if self.attention is not None and state.source is not None:
                 attend = self.attention.scan if self.attention_options.has_memory else self.attention
                 context, weights = attend(hidden, state.source, noise.weights)
             readout = self._readout(hidden, context)
         return self._logits(readout), _weights(weights, memory, embedded)
+
+    def layer_inputs(
+        self,
+        memory: Memory,
+        tokens: Int[Array, "B U"],
+        lengths: Int[Array, " B"] | None,
+        noise: DecoderNoise = NO_NOISE,
+    ) -> list[LayerInputs]:
+        """Return what each layer reads; arguments are those of a call.
+
+        Of a recurrence that `waits`, contexts and readouts of the attention are inputs like the embedded tokens.
+        """
+        state, embedded = self.start(memory), self.embed(tokens)
+
+        def step(state: DecoderState, inputs: tuple[Array, Array]) -> tuple[DecoderState, Array]:
+            u, embedded = inputs
+            read = self._read(state, embedded, noise.step(u))[0]
+            return self._advance(state, embedded, noise.step(u))[2], read
+
+        if self.waits:
+            times = jnp.arange(tokens.shape[1])
+            inputs = jnp.swapaxes(jax.lax.scan(step, state, (times, jnp.swapaxes(embedded, 0, 1)))[1], 0, 1)
+        else:
+            inputs, _ = _with_constant(embedded, state)
+        return self.stack.layer_inputs(inputs, state.carries, lengths, noise.stack)
 
     def step(
         self, memory: Memory, state: DecoderState, tokens: Int[Array, " B"], noise: DecoderNoise = NO_NOISE
@@ -185,26 +208,28 @@ class Decoder(nnx.Module):
         self, state: DecoderState, embedded: Float[Array, "B E"], noise: DecoderNoise
     ) -> tuple[Float[Array, "B R"], Float[Array, "B S"] | None, DecoderState]:
         """Return the readout, the attention weights, and the state after one step."""
-        factors = None if noise.weights is None else noise.weights[:, 0]
-        context, weights, trace = state.constant, None, state.trace
-
-        def attend(query: Array) -> tuple[Array, Array, Trace | None]:
-            assert self.attention is not None and state.source is not None
-            return self.attention.step(query, state.source, state.trace, factors)
-
-        inputs = [embedded]
-        if self.attention_options.precedes_cell:
-            context, weights, trace = attend(self.stack.last(state.carries, noise.stack))
-        if context is not None:
-            inputs.append(context)
-        if state.readout is not None:
-            inputs.append(state.readout)
-        hidden, carries = self.stack.step(jnp.concatenate(inputs, axis=-1), state.carries, noise.stack)
+        inputs, (context, weights, trace) = self._read(state, embedded, noise)
+        hidden, carries = self.stack.step(inputs, state.carries, noise.stack)
         if state.source is not None and not self.attention_options.precedes_cell:
-            context, weights, trace = attend(hidden)
+            context, weights, trace = self._attend(hidden, state, noise)
         readout = self._readout(hidden, context)
         last = readout if self.attention_options.feeds_readout else None
         return readout, weights, replace(state, carries=carries, trace=trace, readout=last)
+
+    def _read(
+        self, state: DecoderState, embedded: Float[Array, "B E"], noise: DecoderNoise
+    ) -> tuple[Float[Array, "B D"], Any]:
+        """Return what the recurrence reads at a step, and the context, weights and trace that are known before it."""
+        attended = state.constant, None, state.trace
+        if self.attention_options.precedes_cell:
+            attended = self._attend(self.stack.last(state.carries, noise.stack), state, noise)
+        parts = [part for part in (embedded, attended[0], state.readout) if part is not None]
+        return jnp.concatenate(parts, axis=-1), attended
+
+    def _attend(self, query: Array, state: DecoderState, noise: DecoderNoise) -> tuple[Array, Array, Trace | None]:
+        assert self.attention is not None and state.source is not None
+        factors = None if noise.weights is None else noise.weights[:, 0]
+        return self.attention.step(query, state.source, state.trace, factors)
 
     def _scan(
         self, state: DecoderState, embedded: Float[Array, "B U E"], noise: DecoderNoise
@@ -242,6 +267,14 @@ class Decoder(nnx.Module):
             return self.vocabulary(readout)
         assert self.bias is not None
         return self.embed.attend(readout) + self.bias[...].reshape((1,) * (readout.ndim - 1) + (-1,))
+
+
+def _with_constant(embedded: Float[Array, "B U E"], state: DecoderState) -> tuple[Array, Array | None]:
+    """Return the inputs of a recurrence that does not wait, and the context at all steps if it is constant."""
+    if state.constant is None:
+        return embedded, None
+    context = jnp.broadcast_to(state.constant[:, None, :], (*embedded.shape[:2], state.constant.shape[1]))
+    return jnp.concatenate([embedded, context], axis=-1), context
 
 
 def _weights(weights: Array | None, memory: Memory, like: Array) -> Array:

@@ -13,6 +13,7 @@ from research.batch import NO_LABEL, WHOLE, Batch, Shard, TaskSpec
 from research.cells.initializers import InitScheme
 from research.recurrence import dropout
 from research.recurrence.dropout import NO_DROPOUT, Rates
+from research.recurrence.trajectory import LayerInputs
 from research.seq2seq.decoding import Decoding, Hypotheses
 from research.seq2seq.encoder import Encoder, Memory
 from research.seq2seq.heads import LinearHead, Score, TokenHead
@@ -125,6 +126,19 @@ class Seq2seq(nnx.Module):
         head = self._token_head()
         memory = self._memory(inputs, lengths, rates)
         return head.decoder(memory, previous_tokens(tokens), None, head.decoder.expected(rates))[1]
+
+    def layer_inputs(self, batch: Batch, rates: Rates = NO_DROPOUT) -> dict[str, list[LayerInputs]]:
+        """Return what each layer and direction of the "encoder" and, if there is one, the "decoder" reads.
+
+        As in evaluation: without dropout, with the expectation of zoneout. The decoder reads the targets.
+        """
+        inputs, lengths, encoder = batch.inputs, batch.input_lengths, self.encoder
+        sides = {"encoder": encoder.layer_inputs(inputs, lengths, dropout.expected(encoder.stack.widths, rates))}
+        if isinstance(self.head, TokenHead):
+            memory, decoder = self._memory(inputs, lengths, rates), self.head.decoder
+            tokens = previous_tokens(batch.targets)
+            sides["decoder"] = decoder.layer_inputs(memory, tokens, batch.target_lengths, decoder.expected(rates))
+        return sides
 
     def _memory(self, inputs: Array, lengths: Int[Array, " B"] | None, rates: Rates) -> Memory:
         noise = dropout.expected(self.encoder.stack.widths, rates)

@@ -50,3 +50,10 @@ class ModelOptions(StackOptions):
         require(fits, "model.readout_size", self.readout_size, "0 with model.tie_embeddings=True")
         budget = self.parameter_budget
         require_default(self, "model", "hidden_size", budget == 0, f"model.parameter_budget={budget}")
+
+    @property
+    def shortening(self) -> int:
+        """How many steps of the source a state of the encoder stands for."""
+        if self.subsampling == "none":
+            return 1
+        return self.subsampling_factor ** (1 if self.subsampling == "convolution" else self.num_layers - 1)

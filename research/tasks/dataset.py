@@ -220,6 +220,13 @@ class Dataset(Reading, CorpusTask):
         texts = list(map(self.input.text, sources)) if isinstance(self.input, TextInput) else []
         return Examples(inputs, targets, self.target.kind), (list(references), list(places), texts, told)
 
+    def recording(self, examples: EvalExamples, row: int) -> tuple[np.ndarray, int] | None:
+        if not isinstance(self.input, AudioInput):
+            return None
+        values, place = self.splits[examples.split], examples.places[row]
+        number = next(number for number in range(len(values)) if values.rows.place(values.place(number)) == place)
+        return self.input.samples(values[number][0]), self.input.sample_rate
+
     def evaluate(self, predictions: Predictions, examples: EvalExamples) -> Evaluation:
         names, processor = chosen.names(self.metrics, self.target.kind), self.prepared.processor
         if self.target.kind == "tokens":

@@ -131,6 +131,10 @@ class SpeechDigits(SpeechOptions, CorpusTask):
         }
         return replace(evaluation, metrics=evaluation.metrics | metrics)
 
+    def recording(self, examples: EvalExamples, row: int) -> tuple[np.ndarray, int]:
+        recording = examples.references[row]
+        return recording.samples, recording.sample_rate
+
     def describe(self) -> str:
         return "connected digits, synthesized"
 

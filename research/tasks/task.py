@@ -65,6 +65,8 @@ class Evaluation:
     """Columns by the position in the target."""
     signatures: dict[str, str] | None = None
     """Exact definition of metrics that have several, by the metric's name."""
+    samples: Any = None
+    """What is predicted for a few examples (`research/training/samples.py`), for who looks on."""
 
 
 @dataclass(frozen=True)
@@ -140,6 +142,10 @@ class Task:
     def evaluate(self, predictions: Predictions, examples: EvalExamples) -> Evaluation:
         """Return the metrics of predictions for these examples."""
         raise NotImplementedError
+
+    def recording(self, examples: EvalExamples, row: int) -> tuple[np.ndarray, int] | None:
+        """Return samples and sample rate of an evaluation example whose input is audio; None of others."""
+        return None
 
     def processor(self) -> Processor | None:
         """Return what turns a user's input into the model's and its output into text, to be saved with a run."""

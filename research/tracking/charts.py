@@ -69,21 +69,27 @@ def image(profiles: Profiles) -> tuple[np.ndarray, str]:
 
     The first step t is at the left, the first training step at the bottom; the colors are those of `heatmap`.
     """
-    from plotly.colors import sample_colorscale
-
     steps, norms = heatmap_rows(profiles.records, profiles.name, most=HEATMAP_ROWS)
     times = _spread(norms.shape[1], HEATMAP_COLUMNS)
     decades, title = _drawable(norms, profiles.name)
     low, high = COLORS
-    shades = np.array(sample_colorscale("Viridis", np.linspace(0, 1, 256).tolist(), colortype="tuple"))
-    places = np.clip((decades[::-1, times] - low) / (high - low), 0, 1) * 255
-    pixels = (shades[np.nan_to_num(places).round().astype(int)] * 255).round().astype(np.uint8)
-    pixels[np.isnan(places)] = MISSING
-    height, width = (max(1, round(size / count)) for size, count in zip(PIXELS, places.shape, strict=True))
     caption = (
         f"{title}; columns: t from 0 to {norms.shape[1] - 1}; rows: training steps {steps[0]} (bottom) to {steps[-1]}"
     )
-    return pixels.repeat(height, 0).repeat(width, 1), f"{caption}; colors: {low} (dark) to {high}"
+    shares = (decades[::-1, times] - low) / (high - low)
+    return pixels(shares), f"{caption}; colors: {low} (dark) to {high}"
+
+
+def pixels(shares: np.ndarray) -> np.ndarray:
+    """Return an array [rows, columns] as an image of uint8: 0 is dark, 1 is light, NaN is gray."""
+    from plotly.colors import sample_colorscale
+
+    shades = np.array(sample_colorscale("Viridis", np.linspace(0, 1, 256).tolist(), colortype="tuple"))
+    places = np.clip(shares, 0, 1) * 255
+    image = (shades[np.nan_to_num(places).round().astype(int)] * 255).round().astype(np.uint8)
+    image[np.isnan(places)] = MISSING
+    height, width = (max(1, round(size / count)) for size, count in zip(PIXELS, places.shape, strict=True))
+    return image.repeat(height, 0).repeat(width, 1)
 
 
 def quantity(profile: str) -> str:

@@ -9,10 +9,8 @@ lack is sent when the same command is started again; `wandb sync` would append r
 directory, prints nothing and never asks for a login. No failure of W&B ends a training.
 """
 
-import concurrent.futures
 import contextlib
 import functools
-import math
 import os
 import re
 import secrets
@@ -26,13 +24,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 from research.errors import first_line
-from research.tracking import charts
+from research.tracking import media
 from research.tracking import wandb_session as session
 from research.tracking.charts import Profiles
 from research.tracking.directions import direction
+from research.tracking.media import Samples
 
-STOP_SECONDS = 10.0
-"""How long to wait for uploads after a signal."""
 SETTINGS: dict[str, Any] = {
     "silent": True,
     "console": "off",
@@ -70,10 +67,12 @@ class WandbOptions:
     """Tags of the run, separated by commas; empty: those of WANDB_TAGS."""
     notes: str = ""
     """Description of the run; empty: that of WANDB_NOTES."""
+    log_checkpoint: bool = False
+    """Whether to send the checkpoint that the run keeps, the best or the last, as the artifact model-ID."""
 
 
 class WandbRun:
-    """The W&B run of one trial. Online, a thread of its own performs the calls in order; see `wait_for_uploads`."""
+    """The W&B run of one trial. Online, a thread of its own performs the calls in order (see `uploads`)."""
 
     def __init__(
         self,
@@ -83,6 +82,7 @@ class WandbRun:
         config: Mapping[str, Any],
         group: str,
         records: Sequence[Mapping[str, Any]] = (),
+        job_type: str = "train",
     ) -> None:
         """Start a run, or resume the one in the run directory.
 
@@ -93,15 +93,18 @@ class WandbRun:
             config: flat options and environment of the trial.
             group: of the run, if neither the options nor the environment name one.
             records: the records of `metrics.jsonl`.
+            job_type: of the run, if the environment names none.
 
         Raises:
             UserError: if the mode is online and the user is not logged in.
         """
         self.name, self._folder, self._options, self._config = name, directory / "wandb", options, dict(config)
-        self._group = group
+        self._group, self._job_type = group, job_type
         self._run: Any = None
         self._row: dict[str, Any] = {}
         self._profiles: Profiles | None = None
+        self._samples: Samples | None = None
+        self._shows_samples = True
         self._step = -1
         self._defined: set[str] = set()
         with _files_in(self._folder):
@@ -112,28 +115,44 @@ class WandbRun:
         self.finished = False
         self.last: Future[None] | None = None
         """The last call of the thread."""
-        _runs.append(self)
+        RUNS.append(self)
         self._do(self._start, list(records))
 
-    def log(self, step: int, metrics: Mapping[str, Any], profiles: Profiles | None = None) -> None:
+    def log(
+        self,
+        step: int,
+        metrics: Mapping[str, Any],
+        profiles: Profiles | None = None,
+        samples: Samples | None = None,
+    ) -> None:
         """Log metrics; those of one step share a row. Steps must not decrease.
 
         Args:
             step: updates so far.
             metrics: by name.
             profiles: for charts, which are drawn online alone, as they take a tenth of a second.
+            samples: of predictions.
         """
-        self._do(self._add, step, dict(metrics), profiles if self.worker else None)
+        self._do(self._add, step, dict(metrics), profiles if self.worker else None, samples)
 
-    def finish(self, status: str, summary: Mapping[str, Any], profiles: Profiles | None = None) -> None:
+    def finish(
+        self,
+        status: str,
+        summary: Mapping[str, Any],
+        profiles: Profiles | None = None,
+        tables: Mapping[str, tuple[Sequence[str], Sequence[Sequence[Any]]]] | None = None,
+        checkpoint: int | None = None,
+    ) -> None:
         """Finish the run. The exit code is 0 for diverged trials too; `status` tells them apart.
 
         Args:
             status: of the trial.
             summary: last metrics.
             profiles: for charts.
+            tables: columns and rows of tables, by name.
+            checkpoint: step of the checkpoint that the run keeps, which is sent if the options ask for it.
         """
-        self._do(self._finish, {**summary, "status": status}, profiles)
+        self._do(self._finish, {**summary, "status": status}, profiles, tables or {}, checkpoint)
         self._close()
 
     def stop(self) -> None:
@@ -151,6 +170,10 @@ class WandbRun:
             self.last = self.worker.submit(self._attempt, action, *args)
         else:
             self._attempt(action, *args)
+
+    def abandon(self, reason: str) -> None:
+        """Start no more calls; the one that the thread is in goes on."""
+        self.failure = self.failure or reason
 
     def _attempt(self, action: Callable[..., object], *args: Any) -> None:
         if self._mode == "disabled" or self.failure:
@@ -175,22 +198,34 @@ class WandbRun:
         for record in records:
             self._add(record["step"], {key: value for key, value in record.items() if key != "step"})
 
-    def _add(self, step: int, metrics: Mapping[str, Any], profiles: Profiles | None = None) -> None:
+    def _add(
+        self,
+        step: int,
+        metrics: Mapping[str, Any],
+        profiles: Profiles | None = None,
+        samples: Samples | None = None,
+    ) -> None:
         if step != self._step:
             self._send_row()
-        self._step, self._profiles = step, profiles or self._profiles
+        self._step, self._profiles, self._samples = step, profiles or self._profiles, samples or self._samples
         self._row.update(metrics)
 
     def _send_row(self, complete: bool = True) -> bool:
         """Log the row of the current step, unless the server has it; return whether it is logged."""
-        row, profiles, self._row, self._profiles = self._row, self._profiles, {}, None
+        row, profiles, samples = self._row, self._profiles, self._samples
+        self._row, self._profiles, self._samples = {}, None, None
         if not row or self._step < self._run.starting_step:
             return False
         self._define(row)
-        profiles = profiles if complete else None  # the end draws them
-        self._run.log(session.load().util.make_safe_for_json(row), step=self._step, commit=complete and not profiles)
-        if profiles:
-            self._draw(profiles, live=True)
+        self._run.log(session.load().util.make_safe_for_json(row), step=self._step, commit=False)
+        if samples and self._shows_samples:
+            with_audio = not self._has(media.AUDIO)
+            # One failure is enough: a table waits for the answer of a server.
+            self._shows_samples = not self._draw("samples", lambda: media.samples(samples, with_audio))
+        if profiles and complete:  # the end draws them
+            self._draw("charts", lambda: media.heat_maps(profiles))
+        if complete:
+            self._run.log({}, commit=True)
         return True
 
     def _define(self, metrics: Iterable[str]) -> None:
@@ -200,26 +235,54 @@ class WandbRun:
                 self._run.define_metric(name, summary=f"{direction(name)},last")
         self._defined.update(metrics)
 
-    def _finish(self, summary: Mapping[str, Any], profiles: Profiles | None) -> None:
+    def _finish(
+        self,
+        summary: Mapping[str, Any],
+        profiles: Profiles | None,
+        tables: Mapping[str, tuple[Sequence[str], Sequence[Sequence[Any]]]],
+        checkpoint: int | None,
+    ) -> None:
         profiles = profiles or self._profiles
         is_new = self._send_row(complete=False)
         self._run.summary.update(session.load().util.make_safe_for_json(summary))
-        known = self._run.summary.keys()  # the summary itself does not answer `in`
-        lacks_charts = is_new or "gradient/heatmap" not in known
-        fault = self._draw(profiles) if lacks_charts and profiles else ""
+        fault = ""
+        if profiles and (is_new or not self._has("gradient/heatmap")):
+            fault = self._draw("charts", lambda: media.gradient_charts(profiles))
+        if tables:
+            fault = self._draw("table", lambda: {name: media.table(*content) for name, content in tables.items()})
+        if checkpoint is not None and self._options.log_checkpoint:
+            fault = self._attach(checkpoint, summary["weights"]) or fault
         self._run.finish(exit_code=0)
         if self.worker:
             self._check(fault)
 
-    def _draw(self, profiles: Profiles, live: bool = False) -> str:
-        """Log charts in the row of the last step, or after it if the server has that; return why it failed."""
+    def _draw(self, what: str, make: Callable[[], Mapping[str, Any]]) -> str:
+        """Log media in the row of the last step, or after it if the server has that; return why it failed."""
         try:
-            self._run.log(_heat_maps(profiles) if live else _charts(profiles))
+            self._run.log(make(), commit=False)
         except Exception as error:
-            fault = f"no charts: {first_line(error)}"
-            session.warn(f"W&B: {fault}")
-            return fault
+            return self._told(f"no {what}: {first_line(error)}")
         return ""
+
+    def _attach(self, step: int, alias: str) -> str:
+        """Send a checkpoint; return why it failed."""
+        try:
+            artifact = media.checkpoint(self._run.id, self._folder.parent, step)
+            artifact = self._run.log_artifact(artifact, aliases=["latest", alias])
+            if self._mode == "online":
+                artifact.wait(timeout=int(self._run.settings.finish_timeout))
+        except Exception as error:
+            return self._told(f"no checkpoint: {first_line(error)}")
+        return ""
+
+    def _has(self, name: str) -> bool:
+        """Return whether the run has logged something of this name, perhaps before it was resumed."""
+        names = self._run.summary.keys()  # the summary itself does not answer `in`
+        return name in names
+
+    def _told(self, fault: str) -> str:
+        session.warn(f"W&B: {fault}")
+        return fault
 
     def _check(self, fault: str) -> None:
         """Mark the folder as `wandb sync` does if the server has the whole run: a fault of an upload raises nothing."""
@@ -249,7 +312,7 @@ class WandbRun:
             dir=self._folder.parent,
             name=options.run_name or os.environ.get("WANDB_NAME") or self.name,
             group=options.group or os.environ.get("WANDB_RUN_GROUP") or self._group,
-            job_type=os.environ.get("WANDB_JOB_TYPE") or "train",
+            job_type=os.environ.get("WANDB_JOB_TYPE") or self._job_type,
             tags=[tag.strip() for tag in options.tags.split(",") if tag.strip()] or None,
             notes=options.notes or None,
             config=_nested(self._config),
@@ -261,67 +324,9 @@ class WandbRun:
         )
 
 
-def _heat_maps(profiles: Profiles) -> dict[str, Any]:
-    """Return the heat map as a chart and as an image. They need no answer of the server, as tables do."""
-    pixels, caption = charts.image(profiles)
-    return {
-        "gradient/heatmap": charts.heatmap(profiles),
-        "gradient/heatmap_image": session.load().Image(pixels, caption=caption),
-    }
-
-
-def _charts(profiles: Profiles) -> dict[str, Any]:
-    """Return the heat maps, lines at some training steps, and lines of the first and the last that compare runs."""
-    wandb, (times, decades, keys, title) = session.load(), charts.lines(profiles)
-    decades = [[None if math.isnan(value) else value for value in line] for line in decades]  # as JSON has no NaN
-    logged = _heat_maps(profiles)
-    logged["gradient/time_profile"] = wandb.plot.line_series(times, decades, keys=keys, title=title, xname=charts.TIME)
-    for name, line in (("first", decades[0]), ("latest", decades[-1])):
-        columns = [charts.TIME, charts.quantity(profiles.name)]
-        table = wandb.Table(data=list(zip(times, line, strict=True)), columns=columns)
-        logged[f"gradient/{name}_profile"] = wandb.plot.line(table, *columns, title=f"{name}: {title}")
-    return logged
-
-
 _environment = threading.RLock()
-_runs: list[WandbRun] = []
-"""Runs since the last `wait_for_uploads`."""
-
-
-def is_unsent(directory: Path, options: WandbOptions) -> bool:
-    """Return whether W&B lacks a finished run: an agent asks for it, or an upload was not completed."""
-    if session.by_agent():
-        return session.mode_of(options.mode) != "disabled"
-    unsynced = any(not any(folder.glob("*.synced")) for folder in (directory / "wandb").glob("*run-*"))
-    return unsynced and session.mode_of(options.mode) == "online"
-
-
-def wait_for_uploads(show: Callable[[str], None] = lambda line: None, most: float = math.inf) -> None:
-    """Close the runs that are open, and wait until W&B has performed all calls, which have their own limits.
-
-    Args:
-        show: gets a line, each second.
-        most: seconds to wait.
-    """
-    runs, end = [run for run in _runs if run.worker], time.monotonic() + most
-    for run in _runs:
-        if not run.finished:
-            run.stop()
-    _runs.clear()
-    try:
-        while (waiting := [run for run in runs if run.last and not run.last.done()]) and time.monotonic() < end:
-            show(f"uploading {_runs_of(waiting)} to W&B; Ctrl-C stops that, and the same command sends the rest")
-            concurrent.futures.wait([run.last for run in waiting if run.last], min(1.0, end - time.monotonic()))
-    finally:
-        unsent = [run for run in runs if run.failure or (run.last and not run.last.done())]
-        if unsent and most == math.inf:
-            reason = next((f": {run.failure}" for run in unsent if run.failure), "")
-            names = ", ".join(run.name for run in unsent[:2]) + (", …" if unsent[2:] else "")
-            session.warn(f"W&B lacks part of {_runs_of(unsent)} ({names}); the same command sends it{reason}")
-
-
-def _runs_of(runs: Sequence[WandbRun]) -> str:
-    return "1 run" if len(runs) == 1 else f"{len(runs)} runs"
+RUNS: list[WandbRun] = []
+"""Runs since the last `uploads.wait_for_uploads`."""
 
 
 def _nested(flat: Mapping[str, Any]) -> dict[str, Any]:

@@ -67,6 +67,19 @@ def by_agent() -> bool:
     return bool(os.environ.get("WANDB_SWEEP_ID"))
 
 
+def sweep_name() -> str:
+    """Return the `name` in the file of the agent's sweep; "" without an agent, a name or an answer of the server."""
+    sweep = os.environ.get("WANDB_SWEEP_ID")
+    if not sweep or mode_of("auto") != "online":
+        return ""
+    path = "/".join(filter(None, [os.environ.get("WANDB_ENTITY"), os.environ.get("WANDB_PROJECT"), sweep]))
+    try:
+        return str(load().Api(timeout=ANSWER_SECONDS).sweep(path).config.get("name") or "")
+    except Exception as error:
+        warn(f"W&B does not tell the name of sweep {path}, the folder is that of the experiment: {first_line(error)}")
+        return ""
+
+
 def in_environment(setting: str) -> bool:
     """Return whether the user has set W&B's variable of a setting, which W&B ignores where the setting is given."""
     name = setting.upper()  # X_DISABLE_STATS is set by WANDB__DISABLE_STATS too

@@ -102,11 +102,15 @@ def send_finished(name: str, config: TrialOptions, run: RunDirectory) -> None:
 
 
 def _finish_wandb(wandb: WandbRun, result: Mapping[str, Any], profiles: Sequence[Mapping[str, Any]]) -> None:
-    weights = result.get("weights", {}).get("kept", "last")  # results of older versions have none
-    extra = {"environment/backend": result["environment"]["backend"], "weights": weights}
+    weights: Mapping[str, Any] = result.get("weights") or {"kept": "last"}  # results of older versions have none
+    extra = {"environment/backend": result["environment"]["backend"], "weights": weights["kept"]}
+    trained = result["status"] != "diverged" or weights["kept"] == "best"
     name = result.get("profiles", {}).get("gradient_flow", "")
     records = [record for record in profiles if name in record]
-    wandb.finish(result["status"], {**result["summary"], **extra}, Profiles(records, name) if records else None)
+    drawn = Profiles(records, name) if records else None
+    wandb.finish(
+        result["status"], {**result["summary"], **extra}, drawn, checkpoint=weights.get("step") if trained else None
+    )
 
 
 class _TrialJournal:
@@ -175,12 +179,12 @@ class _TrialJournal:
             # A trial that diverges is recorded at the step of the failed update.
             self.log(held.stop if record.ok else int(record.num_updates) + 1, metrics)
 
-    def log(self, step: int, metrics: Mapping[str, float]) -> None:
-        """Write the metrics of a step."""
+    def log(self, step: int, metrics: Mapping[str, float], samples: Any = None) -> None:
+        """Write the metrics of a step, and show samples of predictions in W&B."""
         record = {"step": step, **metrics}
         self._summarize(record)
         self.trial.run.append(METRICS, record)
-        self.wandb.log(step, metrics, self._profiles)
+        self.wandb.log(step, metrics, self._profiles, samples)
         if self.tensorboard:
             self.tensorboard.log(step, metrics, self._profiles)
         self._profiles = None
@@ -197,7 +201,8 @@ class _TrialJournal:
         else:
             return  # a trial that has ended records the same whichever trials of its pack go on
         metrics = {f"{split}/{name}": value for split, found in scored.items() for name, value in found.metrics.items()}
-        self.log(self._own(step), {**metrics, "train/seconds": self.seconds})
+        samples = scored["validation"].samples if "validation" in scored else None
+        self.log(self._own(step), {**metrics, "train/seconds": self.seconds}, samples)
         if (kept := self.monitor.kept) and kept.step == step:
             self._best_details = self._details()
 

@@ -69,6 +69,7 @@ class Pack:
         self._run = self._compile(program.run, (PER_TRIAL, PER_TRIAL, data, SHARED, SHARED), donate=(1,))
         self._init = self._compile(program.init, (PER_TRIAL,))
         self._predict = self._compile(self._predict_trial, (PER_TRIAL, PER_TRIAL, PER_SHARD))
+        self._align = self._compile(program.align, (PER_TRIAL, PER_TRIAL, PER_TRIAL, SHARED))
 
     def init(self) -> TrialState:
         """Return the states before the first update."""
@@ -106,6 +107,13 @@ class Pack:
         batches = self._put((jax.tree.map(lambda x: x[rows], batch), numbers), PER_SHARD)
         results = jax.device_get(self._predict(self.hparams, state, batches))
         return jax.tree.map(lambda x: x.swapaxes(1, 2).reshape(len(x), -1, *x.shape[4:])[: self.size, :count], results)
+
+    def align(
+        self, state: TrialState, inputs: np.ndarray, lengths: np.ndarray | None, outputs: np.ndarray
+    ) -> np.ndarray:
+        """Return the attention weights [K, N, U, S] at the outputs [K, N, U] of each trial for N inputs."""
+        arguments = self.place_window(outputs), self._put((inputs, lengths), SHARED)
+        return jax.device_get(self._align(self.hparams, state, *arguments))[: self.size]
 
     def fetch(self, state: TrialState) -> list[TrialState]:
         """Return the state of each trial as NumPy arrays."""

@@ -162,9 +162,17 @@ class Program:
             batch: validation or test examples.
             number: index of the batch, which seeds decoding that samples.
         """
-        params = state.params if state.average is None else state.average
         key = jax.random.fold_in(_key(hparams.seed, EVALUATION), number)
-        return nnx.merge(self.graphdef, params).predict(batch, hparams.rates, key)
+        return self._evaluated(state).predict(batch, hparams.rates, key)
+
+    def align(
+        self, hparams: Hparams, state: TrialState, outputs: Int[Array, "N U"], inputs: tuple[Array, Array | None]
+    ) -> Float[Array, "N U S"]:
+        """Return the attention weights at outputs for inputs and their lengths, as in evaluation."""
+        return self._evaluated(state).alignment(*inputs, outputs, hparams.rates)
+
+    def _evaluated(self, state: TrialState) -> Seq2seq:
+        return nnx.merge(self.graphdef, state.params if state.average is None else state.average)
 
     def _model(self, hparams: Hparams) -> Seq2seq:
         rngs = nnx.Rngs(params=_key(hparams.seed, INIT))
@@ -219,9 +227,7 @@ class Program:
             branches = [functools.partial(branch, bucket) for bucket in range(self.task.buckets)]
             return jax.lax.switch(self.task.bucket(start, training.batch_size), branches)
 
-        evaluated = state.params if state.average is None else state.average
-        model, examples = nnx.merge(self.graphdef, evaluated), self._examples
-        return Snapshot(model, state.params, self.task.spec, hparams.rates, examples, on_batch)
+        return Snapshot(self._evaluated(state), state.params, self.task.spec, hparams.rates, self._examples, on_batch)
 
     @functools.cached_property
     def _examples(self) -> Batch:

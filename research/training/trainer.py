@@ -11,7 +11,6 @@ Validation decides which weights are scored on test data, and when a trial stops
 """
 
 import contextlib
-import signal
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -28,7 +27,7 @@ from research.tasks import task as tasks
 from research.tasks.task import EvalExamples, Evaluation, Split, Task
 from research.tracking.progress import ProgressBar
 from research.tracking.run_directory import RunDirectory
-from research.tracking.wandb import STOP_SECONDS, is_unsent, wait_for_uploads
+from research.tracking.uploads import is_unsent, uploading
 from research.training import compilation, devices, loader, origin, processes
 from research.training.evaluation import evaluate
 from research.training.hparams import Hparams
@@ -87,7 +86,7 @@ def train_trials(
         unsent = [entry for entry in entries if entry.result and is_unsent(entry.run.path, entry.config.wandb)]
         waiting = [entry for entry in entries if not entry.result]
         if waiting or unsent:
-            with ProgressBar(shown=processes.is_first()) as bar, _uploads(bar):
+            with ProgressBar(shown=processes.is_first()) as bar, uploading(bar.doing):
                 for entry in unsent if processes.is_first() else ():
                     send_finished(entry.name, entry.config, entry.run)
                 resolved = _resolve(waiting, bar)
@@ -154,20 +153,6 @@ def _train_all(trials: Sequence[Trial], signals: Signals, bar: ProgressBar) -> l
             results += _train_group(group, signals, bar)
     bar.part()
     return results
-
-
-@contextlib.contextmanager
-def _uploads(bar: ProgressBar) -> Iterator[None]:
-    """Wait for W&B at the end; after an error or a signal not for long."""
-    try:
-        yield
-    except BaseException:
-        wait_for_uploads(bar.doing, STOP_SECONDS)
-        raise
-    try:
-        wait_for_uploads(bar.doing)
-    except KeyboardInterrupt as error:
-        raise Stopped(getattr(error, "number", signal.SIGINT), "; all trials are complete") from error
 
 
 def _claim(trials: Sequence[Trial], claims: contextlib.ExitStack) -> None:

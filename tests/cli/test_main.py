@@ -20,6 +20,9 @@ from research.config.experiment import Column
 from research.config.flags import summary
 from research.errors import Stopped, UserError
 from research.probes import PROBES
+from research.reporting import wandb_report
+from research.tracking import uploads
+from research.tracking import wandb_session as session
 from research.tracking.run_directory import RunDirectory
 
 ROOT = experiment.ROOT
@@ -60,6 +63,7 @@ class Trainer(ModuleType):
 def trainer(monkeypatch):
     stand_in = Trainer()
     monkeypatch.setitem(sys.modules, "research.training.trainer", stand_in)
+    monkeypatch.setenv("WANDB_MODE", "disabled")
     return stand_in
 
 
@@ -184,7 +188,6 @@ def test_train_help_of_an_experiment_is_short_or_about_a_section_or_all(words, s
 def test_sweep_trains_all_trials_and_counts_how_they_ended(trainer, tmp_path, capsys):
     assert cli.main(["sweep", ATTENTION, "--runs-dir", str(tmp_path)]) == 0
     assert len(trainer.trials) == 15
-    assert trainer.directory == tmp_path / "attention"
     out = capsys.readouterr().out
     assert "10 finished, 5 diverged, 0 skipped" in out
     assert out.count(": diverged in update 3: the loss is inf\n") == 5
@@ -211,6 +214,18 @@ def test_finished_trials_are_told_with_the_way_to_train_them_anew(trainer, tmp_p
     assert "and 4 more: finished before, by other code" in capsys.readouterr().err
 
 
+def test_the_table_of_a_sweep_is_sent_when_all_of_it_is_done_and_something_is_new(trainer, tmp_path, monkeypatch):
+    sent: list[Path] = []
+    monkeypatch.setattr(wandb_report, "send", lambda directory, options: sent.append(directory))
+    monkeypatch.setattr(wandb_report, "is_sent", lambda directory: bool(sent))
+    sweep = ["sweep", ATTENTION, f"--runs-dir={tmp_path}"]
+    assert cli.main([*sweep, "--limit=14"]) == 0 and not sent
+    assert cli.main(sweep) == 0 and sent == [tmp_path / "attention"]
+    assert cli.main(sweep) == 0 and len(sent) == 1  # all trials are skipped
+    monkeypatch.setattr(uploads, "is_unsent", lambda *_: True)
+    assert cli.main(sweep) == 0 and len(sent) == 2
+
+
 def test_sweep_warns_of_trials_that_compute_the_same(trainer, tmp_path, capsys):
     (tmp_path / "same.yaml").write_text(
         'command: [python, -m, research, train, gradient_norms, --cell.name=mingru, "${args}"]\n'
@@ -222,13 +237,14 @@ def test_sweep_warns_of_trials_that_compute_the_same(trainer, tmp_path, capsys):
     assert capsys.readouterr().err == f"warning: {warning}\n"
 
 
-def test_train_finds_the_trial_of_the_sweep(trainer, tmp_path):
-    assert cli.main(["sweep", ATTENTION, "--runs-dir", str(tmp_path), "--limit=1"]) == 0
-    (swept,) = (trial.name for trial in trainer.trials)
-    flags = ["--variant=none", "--seed=0", "--runs-dir", str(tmp_path)]
-    assert cli.main(["train", "attention", *flags]) == 0
-    assert [trial.name for trial in trainer.trials] == [swept]
-    assert trainer.directory == tmp_path / "attention"
+@pytest.mark.parametrize("name", ["attention", "my own / name"])
+def test_train_finds_the_trial_of_the_sweep(name, trainer, tmp_path, monkeypatch):
+    (tmp_path / "file.yaml").write_text(f"name: {name}\n" + Path(ATTENTION).read_text().replace("\nname:", "\n#"))
+    assert cli.main(["sweep", str(tmp_path / "file.yaml"), "--runs-dir", str(tmp_path), "--limit=1"]) == 0
+    (swept,) = (trainer.directory / trial.name for trial in trainer.trials)
+    monkeypatch.setattr(session, "sweep_name", lambda: name if name != "attention" else "")  # as an agent's file says
+    assert cli.main(["train", "attention", "--variant=none", "--seed=0", "--runs-dir", str(tmp_path)]) == 0
+    assert [trainer.directory / trial.name for trial in trainer.trials] == [swept]
 
 
 def test_train_and_sweep_take_experiments_and_modules_of_the_users(trainer, tmp_path, monkeypatch):

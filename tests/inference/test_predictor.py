@@ -13,7 +13,7 @@ from jaxtyping import Array
 from research.batch import EOS, FIRST_SYMBOL, PAD, Batch
 from research.errors import UserError
 from research.inference import predictor
-from research.inference.predictor import Output, Predictor, _outputs, batches, shortening
+from research.inference.predictor import Output, Predictor, _outputs, batches
 from research.inference.restore import TrainedModel, restore
 from research.seq2seq.decoding import Beam, Decoding, Greedy, Hypotheses, Sample
 from research.seq2seq.options import ModelOptions
@@ -142,7 +142,7 @@ def test_alignments_are_those_of_an_input_alone(changes, tmp_path):
     alignments = Predictor(model, Greedy()).alignments(inputs, outputs)
     for word, output, weights in zip(inputs, outputs, alignments, strict=True):
         wanted = align(word, np.array(output.sequence))
-        assert weights.shape == wanted.shape == (len(output.sequence), -(-len(word) // shortening(model.config.model)))
+        assert weights.shape == wanted.shape == (len(output.sequence), -(-len(word) // model.config.model.shortening))
         np.testing.assert_allclose(weights, wanted, atol=1e-5)
         np.testing.assert_allclose(weights.sum(axis=1), 1, atol=1e-5)
 
@@ -190,4 +190,4 @@ def test_few_programs_are_compiled_for_many_lengths(trained):
     ],
 )
 def test_a_state_stands_for_as_many_steps_as_the_encoder_makes_one(model, factor):
-    assert shortening(model) == factor
+    assert model.shortening == factor

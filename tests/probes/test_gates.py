@@ -58,17 +58,18 @@ def test_a_constant_forget_gate_has_the_horizon_of_its_value():
 def test_the_record_has_every_layer_and_gate_where_lengths_and_batches_differ():
     config = of(WORDS, cell__name="lstm", model__bidirectional=True, probes__gates__every=1, probes__gates__examples=5)
     inputs = np.array([[3, 4, 5, 0], [6, 0, 0, 0], [0, 0, 0, 0]], np.int32)
-    _, _, measured = inspect(config, Batch(inputs, np.array([3, 1, 0]), inputs))
+    _, _, measured = inspect(config, Batch(inputs, np.array([3, 1, 0]), inputs, np.array([2, 3, 1])))
     assert {*measured} == {
-        f"encoder/layer_1/{way}/{gate}/{kind}"
-        for way in ("forward", "reverse")
+        f"{way}/{gate}/{kind}"
+        for way in ("encoder/layer_1/forward", "encoder/layer_1/reverse", "decoder/layer_1/forward")
         for gate in "ifo"
         for kind in ("mean", "closed", "open", "unit_mean", "unit_closed", "unit_open", "unit_horizon")
         if gate == "f" or kind != "unit_horizon"
     }
     for name, profile in measured.items():
-        over_units = "/unit_" in name
-        assert profile.shape == ((4,) if over_units else (3,)) and np.all(np.isfinite(profile)), name
+        steps = 4 if name.startswith("decoder") else 3  # as many as the batch has, and as the longest input has
+        assert profile.shape == ((4,) if "/unit_" in name else (steps,)), name
+        assert np.all(np.isfinite(profile[:3])), name
     assert Gates().axis("encoder/layer_1/forward/f/unit_mean") == "unit"
     assert Gates().axis("encoder/layer_1/forward/f/mean") == "t"
 

@@ -11,6 +11,7 @@ from flax import nnx
 
 from research.cells.lstm import LSTM
 from research.recurrence.dropout import Rates
+from research.recurrence.trajectory import Trajectory
 from research.seq2seq.decoder import NO_NOISE, Decoder
 from research.seq2seq.encoder import Memory
 from research.seq2seq.teacher_forcing import previous_tokens
@@ -36,17 +37,15 @@ VALID_TARGET = np.arange(TARGET)[None, :] < np.array(TARGET_LENGTHS)[:, None]
 
 
 def stepwise(decoder: Decoder, memory: Memory, previous, noise=NO_NOISE):
-    """Return logits and weights, one token at a time."""
+    """Return logits, weights and the carries of each layer, one token at a time."""
 
     def step(state, inputs):
         u, token = inputs
         logits, weights, state = decoder.step(memory, state, token, noise.step(u))
-        return state, (logits, weights)
+        return state, (logits, weights, state.carries)
 
-    return [
-        jnp.swapaxes(x, 0, 1)
-        for x in jax.lax.scan(step, decoder.start(memory), (jnp.arange(previous.shape[1]), previous.T))[1]
-    ]
+    results = jax.lax.scan(step, decoder.start(memory), (jnp.arange(previous.shape[1]), previous.T))[1]
+    return jax.tree.map(lambda x: jnp.swapaxes(x, 0, 1), results)
 
 
 KINDS = [
@@ -66,12 +65,45 @@ def test_all_positions_at_once_give_what_single_steps_give(cell, way, options):
     @jax.jit
     def both(batch):
         memory, previous = encoded(model, batch), previous_tokens(batch.targets)
-        return decoder(memory, previous, None), stepwise(decoder, memory, previous)
+        layers = decoder.layer_inputs(memory, previous, None)
+        states = [Trajectory(layer).states()[1:] for layer in layers]
+        return decoder(memory, previous, None), states, stepwise(decoder, memory, previous)
 
-    (logits, weights), (logits_1, weights_1) = both(batch)
+    (logits, weights), states, (logits_1, weights_1, carries) = both(batch)
+    for layer, carry in zip(states, carries, strict=True):
+        np.testing.assert_allclose(layer, np.concatenate(carry, axis=2).swapaxes(0, 1), rtol=0, atol=1e-12)
     assert logits.shape == (BATCH, TARGET, PHONEMES) and weights.shape == (BATCH, TARGET, SOURCE)
     np.testing.assert_allclose(logits, logits_1, rtol=0, atol=1e-12)
     np.testing.assert_allclose(weights, weights_1, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("way", ["dot", "additive before with input feeding"])
+def test_jacobians_are_those_of_single_steps_with_what_the_attention_gives_held_fixed(way, monkeypatch):
+    model, lag = models.model("gru", WAYS[way]), 3
+    decoder, batch = decoder_of(model), models.batch()
+    memory, previous = encoded(model, batch), previous_tokens(batch.targets)
+    (layer,) = decoder.layer_inputs(memory, previous, batch.target_lengths)
+    products = jax.jit(lambda: Trajectory(layer).lagged_jacobians((lag,)))()[lag]
+    for name in ("_attend", "_readout"):
+        method = getattr(Decoder, name)
+        monkeypatch.setattr(Decoder, name, lambda *args, method=method: jax.lax.stop_gradient(method(*args)))
+    step = jax.jit(lambda state, token: decoder.step(memory, state, token)[2])
+
+    @jax.jit
+    @jax.jacrev
+    def jacobian(h, state, tokens):
+        state = dataclasses.replace(state, carries=((h,),))
+        for token in tokens:
+            state = step(state, token)
+        return state.carries[0][0]
+
+    for row, length in enumerate(TARGET_LENGTHS):
+        if lag > length:
+            assert np.all(np.isnan(products[row]))
+            continue
+        state = functools.reduce(step, previous.T[: length - lag], decoder.start(memory))
+        wanted = jacobian(state.carries[0][0], state, previous.T[length - lag : length])[row, :, row]
+        np.testing.assert_allclose(products[row], wanted, rtol=1e-9, atol=1e-12)
 
 
 STACKED = {"num_layers": 2, "residual": True, "skip_connections": True, "layer_norm": True, "bidirectional": True}

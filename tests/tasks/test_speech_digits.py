@@ -46,6 +46,11 @@ def test_validation_has_voices_of_its_own_and_not_the_real_one(task):
     assert metrics["free_running/word_error_rate"] == 0 and not any("real" in name for name in metrics)
 
 
+def test_the_recording_of_an_example_is_what_was_spoken(task, everything):
+    samples, rate = task.recording(everything, 3)
+    assert rate == RATE and samples is everything.references[3].samples
+
+
 def without_last_word(task: SpeechDigits, everything: EvalExamples, wrong: np.ndarray) -> dict[str, float]:
     """Return the metrics of a model that leaves out the last word of some examples."""
     targets = everything.batch.targets.copy()

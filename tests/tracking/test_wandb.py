@@ -6,9 +6,6 @@ import math
 import os
 import subprocess
 import sys
-import time
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,22 +14,24 @@ import pytest
 import wandb
 import yaml
 from wandb.apis.public import sweeps as public_sweeps
-from wandb.sdk.lib import wbauth
-from wandb.util import get_core_path
 
 from drills.wandb_server import Server
 from research.errors import UserError
 from research.tracking import wandb as tracking
 from research.tracking import wandb_session as session
 from research.tracking.charts import Profiles
-from research.tracking.wandb import WandbOptions, WandbRun, is_unsent, wait_for_uploads
+from research.tracking.uploads import is_unsent, wait_for_uploads
+from research.tracking.wandb import WandbOptions, WandbRun
+from tests.tracking.conftest import FAKE_KEY
+from tests.tracking.written import Written, inspect
+
+pytestmark = pytest.mark.usefixtures("home", "teardown")
 
 ROOT = Path(__file__).parents[2]
 OFFLINE = WandbOptions(mode="offline", entity="team", tags="a, b,", notes="why")
 CONFIG = {"experiment": "gradient_norms", "seed": 3, "git_commit": "abc"}
 STATE = "encoder/layer_2/forward/c"
 TIMES = 784
-FAKE_KEY = "0" * 40
 
 
 def record(step: int) -> dict[str, Any]:
@@ -42,65 +41,6 @@ def record(step: int) -> dict[str, Any]:
 
 
 PROFILES = Profiles([record(0)], STATE)
-
-
-@pytest.fixture(autouse=True)
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Provide an empty home folder, nobody logged in, no failure remembered."""
-    folder = tmp_path / "home"
-    folder.mkdir()
-    for name in list(os.environ):
-        if name.startswith("WANDB_"):
-            monkeypatch.delenv(name)
-    monkeypatch.setenv("HOME", str(folder))
-    for name in ("XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "NETRC"):
-        monkeypatch.delenv(name, raising=False)
-    for cached in (session.warn, session._logged_in, session._ask):
-        cached.cache_clear()
-    wbauth.unauthenticate_session(update_settings=False)  # a test before, perhaps of another file, has left it
-    return folder
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _teardown() -> Iterator[None]:
-    yield
-    wandb.teardown()
-
-
-@dataclass(frozen=True)
-class Written:
-    """What a `.wandb` file holds."""
-
-    folder: Path
-    records: list[dict[str, Any]]
-
-    def of(self, kind: str) -> list[dict[str, Any]]:
-        return [entry[kind] for entry in self.records if entry["type"] == kind]
-
-    @property
-    def history(self) -> list[dict[str, Any]]:
-        return [entry["item"] for entry in self.of("history")]
-
-    @property
-    def config(self) -> dict[str, Any]:
-        return self.of("run")[0]["config"]["update"]
-
-    def media(self, key: str) -> Any:
-        return json.loads((self.folder / "files" / self.history[-1][f"{key}.path"]).read_text())
-
-
-def inspect(directory: Path) -> Written:
-    """Return the newest W&B run of a run directory."""
-    file = max(directory.glob("wandb/*run-*/run-*.wandb"), key=lambda path: path.parent.name.split("run-")[1])
-    command = [get_core_path(), "leet", "inspect", "--no-observability", "--json"]  # `wandb leet inspect --json`
-    command += ["--run-file", str(file), str(file.parents[1])]
-    for _ in range(50):  # W&B's process closes the file soon after the run is finished
-        output = subprocess.run(command, capture_output=True, text=True).stdout
-        records = [json.loads(line) for line in output.splitlines()]
-        if any(entry["type"] == "exit" for entry in records):
-            return Written(file.parent, records)
-        time.sleep(0.1)
-    raise TimeoutError(f"{file} has no end")
 
 
 @pytest.fixture(scope="module")
@@ -275,6 +215,22 @@ def test_an_agent_decides_on_id_and_sweep(tmp_path: Path, monkeypatch: pytest.Mo
     wandb.teardown()
 
 
+def test_the_name_of_an_agents_sweep_is_that_in_its_file(
+    server: Server, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert session.sweep_name() == ""
+    server.sweeps = {"s1": "{name: my sweep, method: grid}", "s2": "method: grid"}
+    monkeypatch.setenv("WANDB_ENTITY", "team")
+    monkeypatch.setenv("WANDB_PROJECT", "p")
+    for sweep, name in {"s1": "my sweep", "s2": ""}.items():
+        monkeypatch.setenv("WANDB_SWEEP_ID", sweep)
+        assert session.sweep_name() == name
+    assert not capfd.readouterr().err
+    server.status = 403
+    assert session.sweep_name() == ""
+    assert capfd.readouterr().err.startswith("warning: W&B does not tell the name of sweep team/p/s2, the folder is ")
+
+
 def test_disabled_neither_imports_nor_writes(tmp_path: Path) -> None:
     program = (
         "import sys; from pathlib import Path; from research.tracking.wandb import *;"
@@ -313,19 +269,6 @@ def test_a_key_that_is_none_gives_a_warning_and_an_offline_run(
     monkeypatch.setenv("WANDB_API_KEY", "short")
     assert session.mode_of("auto") == "offline"
     assert capfd.readouterr().err.startswith("warning: W&B login cannot be used, runs stay offline: ")
-
-
-@pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
-    """Provide a server that the user is logged in at."""
-    wandb.teardown()
-    monkeypatch.setenv("WANDB_API_KEY", FAKE_KEY)
-    monkeypatch.setenv("WANDB_X_FILE_STREAM_TRANSMIT_INTERVAL", "1")
-    monkeypatch.setattr(session, "ANSWER_SECONDS", 2.0)
-    with Server() as server:
-        monkeypatch.setenv("WANDB_BASE_URL", server.url)
-        yield server
-        wandb.teardown()
 
 
 def test_charts_grow_while_the_model_trains(tmp_path: Path, server: Server) -> None:
@@ -391,7 +334,7 @@ def test_a_server_that_fails_gives_one_line_and_offline_runs_that_are_sent_later
 def test_charts_that_fail_cost_nothing_else(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(tracking.charts, "heatmap", lambda *_: 1 / 0)
+    monkeypatch.setattr(tracking.media.charts, "heatmap", lambda *_: 1 / 0)
     run = WandbRun(tmp_path, "trial", OFFLINE, CONFIG, "sweep", [{"step": 5, "train/loss": 1.0}])
     run.finish("finished", {"test/loss": 2.0}, PROFILES)
     written = inspect(tmp_path)
@@ -411,7 +354,7 @@ def test_charts_that_the_server_lacks_are_sent_later(
         wait_for_uploads()
 
     with monkeypatch.context() as patch:
-        patch.setattr(tracking.charts, "heatmap", lambda *_: 1 / 0)
+        patch.setattr(tracking.media.charts, "heatmap", lambda *_: 1 / 0)
         send()
     assert is_unsent(tmp_path, WandbOptions())
     for _ in range(2):

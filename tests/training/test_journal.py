@@ -260,26 +260,26 @@ def test_what_an_option_adds_is_recorded_where_it_is_on(tmp_path):
     assert not names & set(other)
 
 
-def test_w_and_b_gets_the_backend_the_weights_the_run_that_was_the_start_and_the_profile_of_the_state(
-    trials, monkeypatch
-):
+def test_w_and_b_gets_backend_weights_origin_profile_samples_and_the_step_of_the_checkpoint(trials, monkeypatch):
     calls: dict[str, Any] = {}
 
     class Recorder(WandbRun):
         def __init__(self, *args: Any) -> None:
             calls["config"] = args[3]
 
-        def log(self, step: int, metrics: Any, profiles: Any = None) -> None:
+        def log(self, step: int, metrics: Any, profiles: Any = None, samples: Any = None) -> None:
             calls.setdefault("drawn", []).append(profiles)
+            calls.setdefault("samples", []).append(samples)
 
-        def finish(self, status: str, summary: Any, profiles: Any = None) -> None:
-            calls.update(summary=summary, profile=profiles.name)
+        def finish(self, status: str, summary: Any, profiles: Any = None, tables: Any = None, checkpoint: Any = None):
+            calls.update(summary=summary, profile=profiles.name, checkpoint=checkpoint)
 
     monkeypatch.setattr("research.training.journal.WandbRun", Recorder)
     journal = Journal(trials[:1], [Start(0, None, 1, origin={"run": "old", "step": 8})], Stopwatch(0))
     write(journal, 0, 8, record(8, num_updates=8))
+    journal.log_evaluations(8, {"validation": [Evaluation({"loss": 1.0}, samples="samples")]})
     journal.finish(pack_result(8, [state(True, 8)], [Evaluation({})]))
-    assert calls["profile"] == C
-    assert [profiles and (profiles.name, len(profiles.records)) for profiles in calls["drawn"]] == [(C, 1)]
+    assert (calls["profile"], calls["samples"], calls["checkpoint"]) == (C, [None, "samples"], 8)
+    assert [profiles and (profiles.name, len(profiles.records)) for profiles in calls["drawn"]] == [(C, 1), None]
     assert (calls["summary"]["environment/backend"], calls["summary"]["weights"]) == ("scan", "last")
     assert (calls["config"]["started_from/run"], calls["config"]["started_from/step"]) == ("old", 8)

@@ -16,7 +16,7 @@ from drills.wandb_server import Server
 from research.config.config import Config
 from research.errors import UserError
 from research.recurrence.kernels import cudnn
-from research.tracking import strict_json
+from research.tracking import strict_json, uploads
 from research.tracking import wandb_session as session
 from research.tracking.progress import ProgressBar
 from research.tracking.run_directory import RunDirectory
@@ -287,7 +287,7 @@ def test_the_metrics_of_the_first_two_steps_are_what_they_were(straight):
 def test_uploads_are_waited_for_once_all_trials_are_done(tmp_path, monkeypatch):
     calls: list[str] = []
     monkeypatch.setattr(trainer, "_train_group", lambda trials, *_: calls.append(trials[0].name) or finished(trials))
-    monkeypatch.setattr(trainer, "wait_for_uploads", lambda *_: calls.append("uploads"))
+    monkeypatch.setattr(uploads, "wait_for_uploads", lambda *_: calls.append("uploads"))
     train_trials([("gru0", of()), ("rnn0", of(cell__name="rnn"))], tmp_path)
     assert calls == ["gru0", "rnn0", "uploads"]
 

@@ -1,29 +1,41 @@
 """What a model predicts for each example of an evaluation, next to what is right."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
-from research.batch import FIRST_SYMBOL, NO_LABEL
-from research.inference.model import Model
+from research.batch import FIRST_SYMBOL, NO_LABEL, TargetKind
+from research.data.processor import Processor
 from research.tasks.metrics import edits
 from research.tasks.task import EvalExamples, Predictions
 
 
-def lines(model: Model, examples: EvalExamples, predictions: Predictions) -> Iterator[dict[str, Any]]:
+def lines(
+    processor: Processor | None,
+    kind: TargetKind,
+    examples: EvalExamples,
+    predictions: Predictions,
+    rows: Sequence[int] | None = None,
+) -> Iterator[dict[str, Any]]:
     """Yield a JSON object for each example: `source`, `target`, `prediction`, and how far they are apart.
 
-    tokens: `edits` and `loss`; class and labels: `correct`; value: `error`. Without a processor, numbers stand for
-    symbols.
+    tokens: `edits` and `loss`; class and labels: `correct`; value: `error`.
+
+    Args:
+        processor: of the task; None: numbers stand for symbols.
+        kind: of the targets.
+        examples: of the evaluation.
+        predictions: for all examples.
+        rows: examples to yield, in this order; None: all, in the order of their source.
     """
-    processor, kind, batch = model.processor, model.spec.target, examples.batch
+    batch = examples.batch
 
     def names(tokens: list[int]) -> list[str]:
         return processor.symbols(tokens) if processor else [str(token) for token in tokens]
 
-    for row in sorted(range(len(batch.inputs)), key=lambda row: _place(examples, row)):
+    for row in sorted(range(len(batch.inputs)), key=lambda row: _place(examples, row)) if rows is None else rows:
         line: dict[str, Any] = {"source": examples.places[row]} if examples.places else {}
         line |= {"input": examples.inputs[row]} if examples.inputs else {}
         target, output = batch.targets[row], predictions.outputs[row]

@@ -1,0 +1,105 @@
+"""What is logged to W&B besides numbers: charts, samples of predictions, checkpoints, the table of a report."""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from research.tracking import charts
+from research.tracking import wandb_session as session
+from research.tracking.charts import Profiles
+
+AUDIO = "validation/audio"
+AXES = "; rows: tokens of the prediction, the first at the top; columns: source; light: much attention"
+
+
+@dataclass(frozen=True)
+class Alignment:
+    """The attention's weights at each predicted token over the encoder's states."""
+
+    weights: Float[np.ndarray, "U S"]
+    example: Mapping[str, Any]
+    """Its line in the table."""
+
+
+@dataclass(frozen=True)
+class Samples:
+    """What a model predicts for a few validation examples."""
+
+    table: Sequence[Mapping[str, Any]]
+    """A line of each example, with the same columns."""
+    alignments: Sequence[Alignment] = ()
+    recordings: Callable[[], Sequence[tuple[np.ndarray, int]]] = list
+    """Return the samples and the sample rate of each input; [] if inputs are no audio."""
+
+
+def samples(found: Samples, with_audio: bool) -> dict[str, Any]:
+    """Return the table of predictions, images of alignments and, if asked for, the audio of the inputs."""
+    wandb, lines = session.load(), found.table
+    logged: dict[str, Any] = {"validation/samples": table([*lines[0]], [[*line.values()] for line in lines])}
+    if found.alignments:
+        sizes = np.max([aligned.weights.shape for aligned in found.alignments], axis=0)  # W&B wants equal sizes
+        logged["validation/alignments"] = [
+            wandb.Image(charts.pixels(_padded(aligned.weights, sizes)), caption=_caption(aligned.example) + AXES)
+            for aligned in found.alignments
+        ]
+    if recordings := found.recordings() if with_audio else ():
+        logged[AUDIO] = [
+            wandb.Audio(samples, sample_rate=rate, caption=f"{line['example']}: {line['reference']}")
+            for (samples, rate), line in zip(recordings, lines, strict=True)
+        ]
+    return logged
+
+
+def _padded(weights: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+    padding = [(0, size - length) for size, length in zip(sizes, weights.shape, strict=True)]
+    return np.pad(weights, padding, constant_values=np.nan)
+
+
+def _caption(line: Mapping[str, Any]) -> str:
+    read = f"{line['input']} → " if "input" in line else ""
+    return f"{line['example']}: {read}{line['prediction']}"
+
+
+def table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> Any:
+    """Return a table of W&B, whose columns may have numbers and words."""
+    return session.load().Table(columns=list(columns), data=[list(row) for row in rows], allow_mixed_types=True)
+
+
+def checkpoint(run_id: str, directory: Path, step: int) -> Any:
+    """Return an artifact of the checkpoint of a step with what `predict` needs besides, in the form of a run directory.
+
+    Its name is that of W&B's integrations for Lightning and Hugging Face: model-ID.
+    """
+    artifact = session.load().Artifact(f"model-{run_id}", type="model", metadata={"step": step})
+    files = (directory / "checkpoint" / str(step)).rglob("*")
+    for path in (*files, directory / "config.json", directory / "processor.json"):
+        if path.is_file():
+            artifact.add_file(str(path), name=path.relative_to(directory).as_posix())
+    return artifact
+
+
+def heat_maps(profiles: Profiles) -> dict[str, Any]:
+    """Return the heat map as a chart and as an image. They need no answer of the server, as tables do."""
+    pixels, caption = charts.image(profiles)
+    return {
+        "gradient/heatmap": charts.heatmap(profiles),
+        "gradient/heatmap_image": session.load().Image(pixels, caption=caption),
+    }
+
+
+def gradient_charts(profiles: Profiles) -> dict[str, Any]:
+    """Return the heat maps, lines at some training steps, and lines of the first and the last that compare runs."""
+    wandb, (times, decades, keys, title) = session.load(), charts.lines(profiles)
+    decades = [[None if math.isnan(value) else value for value in line] for line in decades]  # as JSON has no NaN
+    logged = heat_maps(profiles)
+    logged["gradient/time_profile"] = wandb.plot.line_series(times, decades, keys=keys, title=title, xname=charts.TIME)
+    for name, line in (("first", decades[0]), ("latest", decades[-1])):
+        columns = [charts.TIME, charts.quantity(profiles.name)]
+        table = wandb.Table(data=list(zip(times, line, strict=True)), columns=columns)
+        logged[f"gradient/{name}_profile"] = wandb.plot.line(table, *columns, title=f"{name}: {title}")
+    return logged
