@@ -71,10 +71,12 @@ def run(args: Sequence[str]) -> None:
 
 def _send_table(directory: Path, options: "WandbOptions", is_new: bool) -> None:
     """Send the table of a finished sweep to W&B, unless it has it."""
+    if (mode := session.mode_of(options.mode)) == "disabled":
+        return
     from research.reporting import wandb_report
     from research.tracking.progress import ProgressBar
     from research.tracking.uploads import is_unsent, uploading
 
     if is_new or is_unsent(directory, options) or not wandb_report.is_sent(directory):
-        with ProgressBar(shown=session.mode_of(options.mode) == "online") as bar, uploading(bar.doing):
+        with ProgressBar(shown=mode == "online") as bar, uploading(bar.doing):
             wandb_report.send(directory, options)

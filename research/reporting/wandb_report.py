@@ -23,8 +23,6 @@ def send(directory: Path, options: WandbOptions) -> None:
         directory: of the sweep.
         options: of one of its trials.
     """
-    if session.mode_of(options.mode) == "disabled":
-        return
     try:
         comparisons, _ = read([directory])
         content = {}

@@ -3,6 +3,7 @@
 import importlib
 import io
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -219,6 +220,9 @@ def test_the_table_of_a_sweep_is_sent_when_all_of_it_is_done_and_something_is_ne
     monkeypatch.setattr(wandb_report, "send", lambda directory, options: sent.append(directory))
     monkeypatch.setattr(wandb_report, "is_sent", lambda directory: bool(sent))
     sweep = ["sweep", ATTENTION, f"--runs-dir={tmp_path}"]
+    assert cli.main(sweep) == 0 and not sent  # W&B is disabled
+    shutil.rmtree(tmp_path)
+    monkeypatch.setenv("WANDB_MODE", "offline")
     assert cli.main([*sweep, "--limit=14"]) == 0 and not sent
     assert cli.main(sweep) == 0 and sent == [tmp_path / "attention"]
     assert cli.main(sweep) == 0 and len(sent) == 1  # all trials are skipped
