@@ -150,7 +150,8 @@ def test_a_batched_pack_computes_one_bucket_of_four():
     def flops(task: FourBuckets) -> float:
         pack = pack_of(replace(WORDS, task=task))
         numbers = np.int32(3), np.int32(0)
-        traced = pack._run.trace(pack.hparams, state_of(pack), pack.data, *numbers)
+        run: Any = pack._run
+        traced = run.trace(pack.hparams, state_of(pack), pack.data, *numbers)
         return traced.lower(lowering_platforms=("cuda",)).cost_analysis()["flops"]
 
     assert flops(FourBuckets()) < 1.1 * flops(OnlyTheWidest())
