@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 
 from research.cli.parser import parse_command
 from research.cli.train import warn_of_finished, writable
-from research.config.naming import name_in_wandb
-from research.errors import UserError, program, visible
+from research.errors import program, visible
 from research.options import require
 from research.sweep import spec
 from research.sweep.duplicates import describe_duplicates
+from research.sweep.executors import Local
+from research.sweep.runner import Runner
 from research.tracking import wandb_session as session
 
 if TYPE_CHECKING:
@@ -33,6 +34,8 @@ class Sweep:
     """Where run directories go."""
     limit: int | None = None
     """Train the first N trials only."""
+    pack_size: int = 0
+    """Largest number of trials that train together; 0: all that one program trains."""
     rerun: bool = False
     """Train finished trials anew."""
     restart: bool = False
@@ -47,26 +50,29 @@ def run(args: Sequence[str]) -> None:
     options = parse_command(Sweep, args, "sweep")
     file = spec.find(options.sweep)
     sweep = spec.read(file, options.experiment, options.limit)
-    if sweep.method == "bayes" or sweep.early_terminate:
-        raise UserError(f"{file}: method=bayes and early_terminate: need W&B's server; use `wandb sweep`")
     directory = writable(options.runs_dir / sweep.name)
     spec.save_copy(file, directory)
     for line in describe_duplicates(sweep.trials):
         print(f"warning: {line}", file=sys.stderr)
+    runner = Runner(sweep, directory, Local(options.pack_size), options.rerun, options.restart, _say)
+    results = runner.run(options.limit)
     from research.training import processes
-    from research.training.trainer import train_trials  # imports wandb and orbax, which `--help` does not need
 
-    trials = name_in_wandb(sweep.trials, sweep.varied)
-    results = train_trials(trials, directory, rerun=options.rerun, restart=options.restart)
-    if options.limit is None and processes.is_first():
-        _send_table(directory, trials[0].config.wandb, any(not result.skipped for result in results))
+    if options.limit is None and results and processes.is_first():
+        _send_table(directory, runner.wandb, any(not result.skipped for result in results))
     for result in results:
         if result.divergence:
             print(f"{result.name}: {result.divergence}")
     count = Counter("skipped" if result.skipped else result.status for result in results)
-    print(f"{count['finished']} finished, {count['diverged']} diverged, {count['skipped']} skipped (done before)")
+    stopped = f", {count['stopped']} stopped early" if sweep.early_terminate else ""
+    ended = f"{count['finished']} finished, {count['diverged']} diverged{stopped}"
+    print(f"{ended}, {count['skipped']} skipped (done before)")
     warn_of_finished([result for result in results if result.outdated])
     print(visible(f"{program()} report {shlex.quote(str(directory))}"))
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
 
 
 def _send_table(directory: Path, options: "WandbOptions", is_new: bool) -> None:

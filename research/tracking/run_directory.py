@@ -42,6 +42,10 @@ PLACES = {"by_length": "length", "by_position": "position"}
 """The tables of `result.json`, and the column that indexes their rows."""
 
 
+class BusyError(UserError):
+    """Another process trains the trial."""
+
+
 @dataclass(frozen=True, order=True)
 class RunDirectory:
     """One trial on disk."""
@@ -165,7 +169,7 @@ class RunDirectory:
         The operating system releases the lock if the process dies.
 
         Raises:
-            UserError: if another process holds the lock.
+            BusyError: if another process holds the lock.
         """
         lock = self.path / LOCK
         try:
@@ -180,7 +184,7 @@ class RunDirectory:
                     break
                 except BlockingIOError:
                     if time.monotonic() > deadline:
-                        raise UserError(f"{self.path}: another process is training this trial") from None
+                        raise BusyError(f"{self.path}: another process is training this trial") from None
                     time.sleep(0.01)
             file.truncate(0)
             file.write(f"{socket.gethostname()} {os.getpid()}\n")

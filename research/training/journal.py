@@ -65,6 +65,10 @@ class NullJournal:
         """Write and return the result of each trial."""
         return []
 
+    def pause(self) -> list[TrialResult]:
+        """Close the records of trials that may continue later."""
+        return []
+
 
 @dataclass(frozen=True)
 class _Held:
@@ -94,6 +98,31 @@ def _wandb_run(
     return WandbRun(run.path, name, config.wandb, shown, run.path.parent.name, records)
 
 
+def stop_early(name: str, config: TrialOptions, run: RunDirectory, reason: Mapping[str, Any]) -> TrialResult:
+    """Write and return the result of a paused trial that does not continue. It is not scored on test data.
+
+    Args:
+        name: of the trial.
+        config: of the trial.
+        run: the trial's directory.
+        reason: the `step`, `metric` and `value` at which it stopped, and the `threshold`.
+
+    Raises:
+        BusyError: if another process writes it.
+    """
+    with run.claimed():
+        if known := TrialResult.read(name, run, config):
+            return known
+        summary: dict[str, Any] = {}
+        for record in run.records(METRICS):
+            summary |= {key: value for key, value in record.items() if key != "step"}
+        environment = devices.environment(config)
+        result = {"status": "stopped", "steps": reason["step"], "stopped_early": {**reason}, "summary": summary}
+        run.finish({**result, "environment": environment}, record_stems(config))
+        send_finished(name, config, run)
+        return TrialResult.of(name, run, {**result, "environment": environment})
+
+
 def send_finished(name: str, config: TrialOptions, run: RunDirectory) -> None:
     """Send what W&B lacks of a trial that was finished before, or all of it to the run of a sweep agent."""
     result = run.result() or {}
@@ -103,7 +132,9 @@ def send_finished(name: str, config: TrialOptions, run: RunDirectory) -> None:
 
 def _finish_wandb(wandb: WandbRun, result: Mapping[str, Any], profiles: Sequence[Mapping[str, Any]]) -> None:
     weights: Mapping[str, Any] = result.get("weights") or {"kept": "last"}  # results of older versions have none
-    extra = {"environment/backend": result["environment"]["backend"], "weights": weights["kept"]}
+    extra = {"weights": weights["kept"]}
+    if backend := result["environment"].get("backend"):
+        extra["environment/backend"] = backend
     trained = result["status"] != "diverged" or weights["kept"] == "best"
     name = result.get("profiles", {}).get("gradient_flow", "")
     records = [record for record in profiles if name in record]
@@ -326,6 +357,13 @@ class Journal(NullJournal):
             journal.finish(pack, state, test)
             for journal, state, test in zip(self._trials, pack.states, pack.test, strict=True)
         ]
+
+    def pause(self) -> list[TrialResult]:
+        for journal in self._trials:
+            journal.wandb.stop()
+            if journal.tensorboard:
+                journal.tensorboard.close()
+        return [TrialResult.unfinished(journal.trial.name, journal.trial.run, "paused") for journal in self._trials]
 
     def _share(self, seconds: float) -> None:
         """Divide the seconds since the last call among the trials that train."""

@@ -15,6 +15,7 @@ from functools import partial
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
@@ -31,17 +32,29 @@ PER_TRIAL, SHARED, PER_SHARD = PartitionSpec("trial"), PartitionSpec(), Partitio
 EVALUATION_BATCH = 100
 
 
-def group_by_program(trials: Sequence[Trial]) -> list[list[Trial]]:
-    """Group trials that one program trains, in the order of first appearance."""
+def group_by_program(trials: Sequence[Trial], most: int = 0) -> list[list[Trial]]:
+    """Group trials that one program trains, in the order of first appearance.
+
+    Args:
+        trials: of a sweep.
+        most: largest number of trials of a group; 0: no limit.
+    """
     groups: dict[Any, list[Trial]] = {}
     for trial in trials:
         alone = trial.name if trial.options.training.max_seconds else None
         groups.setdefault((alone, static_key(trial.options)), []).append(trial)
-    return list(groups.values())
+    return [
+        group[k : k + (most or len(group))]
+        for group in groups.values()
+        for k in range(0, len(group), most or len(group))
+    ]
 
 
 class Pack:
-    """K trials with the same static options, padded to a multiple of the rows. Padding makes no updates."""
+    """K trials with the same static options, padded to a multiple of the rows. Padding computes nothing on a CPU.
+
+    When trials end, others of the same program can take their slots (`occupy`), without a compilation.
+    """
 
     def __init__(self, program: Program, trials: Sequence[Hparams], batched: bool | None = None) -> None:
         """Place the trials on the devices.
@@ -52,24 +65,30 @@ class Pack:
             batched: whether a device runs its trials as one batch; by default everywhere but on a CPU.
         """
         self.program = program
-        self.size = len(trials)
         self.batched = jax.devices()[0].platform != "cpu" if batched is None else batched
         self.columns = program.batch_shards
-        rows = min(self.size, len(jax.devices()) // self.columns)
+        rows = min(len(trials), len(jax.devices()) // self.columns)
         if self.columns == 1 and not self.batched:
             # XLA optimizes a program for one device differently: use two, so that a trial alone gives the same bits.
             rows = min(max(rows, 2), len(jax.devices()))
         devices = np.array(jax.devices()[: rows * self.columns])
         self.mesh = Mesh(devices.reshape(rows, self.columns), ("trial", shards.AXIS))
-        self.padding = -self.size % rows
-        self.seeds = [int(trial.seed) for trial in trials]
-        self.hparams = self._put(hp.stack([*trials, *[trials[0]] * self.padding]), PER_TRIAL)
+        self.slots = -(-len(trials) // rows) * rows
+        self.occupy(trials)
         self.data = self._put(program.task.data, SHARED)
         data = PER_TRIAL if program.task.stream else SHARED
         self._run = self._compile(program.run, (PER_TRIAL, PER_TRIAL, data, SHARED, SHARED), donate=(1,))
         self._init = self._compile(program.init, (PER_TRIAL,))
-        self._predict = self._compile(self._predict_trial, (PER_TRIAL, PER_TRIAL, PER_SHARD))
+        self._predict = self._compile(self._predict_trial, (PER_TRIAL, PER_TRIAL, PER_TRIAL, PER_SHARD))
         self._align = self._compile(program.align, (PER_TRIAL, PER_TRIAL, PER_TRIAL, SHARED))
+
+    def occupy(self, trials: Sequence[Hparams]) -> None:
+        """Give the slots to other trials of the program, at most as many as there are slots."""
+        self.size, self.padding = len(trials), self.slots - len(trials)
+        assert 0 < self.size <= self.slots
+        self.seeds = [int(trial.seed) for trial in trials]
+        self.hparams = self._put(hp.stack([*trials, *[trials[0]] * self.padding]), PER_TRIAL)
+        self._taken = self._put(np.arange(self.slots) < self.size, PER_TRIAL)
 
     def init(self) -> TrialState:
         """Return the states before the first update."""
@@ -105,7 +124,7 @@ class Pack:
         rows = np.resize(np.arange(count), shape).swapaxes(0, 1)
         numbers = np.arange(turns * self.columns, dtype=np.int32).reshape(turns, self.columns).T
         batches = self._put((jax.tree.map(lambda x: x[rows], batch), numbers), PER_SHARD)
-        results = jax.device_get(self._predict(self.hparams, state, batches))
+        results = jax.device_get(self._predict(self._taken, self.hparams, state, batches))
         return jax.tree.map(lambda x: x.swapaxes(1, 2).reshape(len(x), -1, *x.shape[4:])[: self.size, :count], results)
 
     def align(
@@ -129,14 +148,21 @@ class Pack:
         """Return the states with `ok` off for some trials, and for the padding: they make no more updates."""
         if not (self.padding or stopped):
             return state
-        alive = [k < self.size and k not in stopped for k in range(self.size + self.padding)]
+        alive = [k < self.size and k not in stopped for k in range(self.slots)]
         return replace(state, ok=self._put(np.asarray(jax.device_get(state.ok)) & alive, PER_TRIAL))
 
-    def _predict_trial(self, hparams: Hparams, state: TrialState, batches: tuple[Batch, Any]) -> Any:
+    def _predict_trial(self, taken: Any, hparams: Hparams, state: TrialState, batches: tuple[Batch, Any]) -> Any:
         """Return predictions on all batches, [columns, turns, ...]; this device computes one column."""
         column = jax.tree.map(lambda x: x[0], batches)
         predict = partial(self.program.predict, hparams, state)
-        return jax.lax.all_gather(jax.lax.map(lambda batch: predict(*batch), column), shards.AXIS)
+
+        def found() -> Any:
+            return jax.lax.map(lambda batch: predict(*batch), column)
+
+        def zeros() -> Any:
+            return jax.tree.map(lambda like: jnp.zeros(like.shape, like.dtype), jax.eval_shape(found))
+
+        return jax.lax.all_gather(jax.lax.cond(taken, found, zeros), shards.AXIS)
 
     def _compile(self, function: Callable, specs: tuple, donate: tuple[int, ...] = ()) -> Callable:
         """Compile a function of one trial for all trials: map it over the arguments whose spec is PER_TRIAL."""
@@ -167,3 +193,32 @@ class Pack:
             return jax.make_array_from_callback(array.shape, place, lambda index: array[index])
 
         return jax.tree.map(put, tree)
+
+
+class PackCache:
+    """The packs that were compiled last: trials of the same program, shards and data take the slots of one of them."""
+
+    def __init__(self, most: int = 2) -> None:
+        """Start empty.
+
+        Args:
+            most: number of packs to keep, as each holds its data on the devices.
+        """
+        self._most = most
+        self._packs: dict[Any, Pack] = {}
+
+    def of(self, program: Program, trials: Sequence[Hparams]) -> Pack:
+        """Return a pack of these trials."""
+        key = (program.batch_shards, static_key(program.options))
+        pack = self._packs.pop(key, None)
+        # Batched, an empty slot costs as much as a trial.
+        if pack and (len(trials) > pack.slots or (pack.batched and 2 * len(trials) < pack.slots)):
+            pack = None
+        if pack:
+            pack.occupy(trials)
+        else:
+            pack = Pack(program, trials)
+        self._packs[key] = pack
+        while len(self._packs) > self._most:
+            del self._packs[next(iter(self._packs))]
+        return pack

@@ -8,6 +8,8 @@ A trial with a time limit trains alone. It ends with the first complete record a
 
 The loop evaluates on validation data during training and at the end, on test data only at the end.
 Validation decides which weights are scored on test data, and when a trial stops early (`monitor`).
+
+A sweep can have trials pause at a step, to decide which of them continue (`research.sweep.runner`).
 """
 
 import contextlib
@@ -26,7 +28,7 @@ from research.recurrence.kernels import cudnn
 from research.tasks import task as tasks
 from research.tasks.task import EvalExamples, Evaluation, Split, Task
 from research.tracking.progress import ProgressBar
-from research.tracking.run_directory import RunDirectory
+from research.tracking.run_directory import BusyError, RunDirectory
 from research.tracking.uploads import is_unsent, uploading
 from research.training import compilation, devices, loader, origin, processes
 from research.training.evaluation import evaluate
@@ -38,6 +40,7 @@ from research.training.options import TrialOptions
 from research.training.pack import Pack, group_by_program
 from research.training.progress import PackProgress
 from research.training.result import PackResult
+from research.training.sharing import Sharing
 from research.training.signals import Signals
 from research.training.state import TrialState
 from research.training.step import Program
@@ -56,7 +59,11 @@ class _Entry(NamedTuple):
 
 
 def train_trials(
-    trials: Sequence[tuple[str, TrialOptions]], directory: Path, rerun: bool = False, restart: bool = False
+    trials: Sequence[tuple[str, TrialOptions]],
+    directory: Path,
+    rerun: bool = False,
+    restart: bool = False,
+    sharing: Sharing | None = None,
 ) -> list[TrialResult]:
     """Train each (name, config) in `directory/name`; skip finished trials, resume started ones.
 
@@ -67,6 +74,7 @@ def train_trials(
         directory: of the run directories.
         rerun: train finished trials anew.
         restart: train unfinished trials anew from step 0, instead of from their last checkpoint.
+        sharing: of a sweep; by default all trials train to their end, here.
 
     Returns:
         How each trial ended, in the order of `trials`.
@@ -76,14 +84,16 @@ def train_trials(
         UserError: if two trials have the same name, a directory holds a run of another config, there are too few
             devices, or a file cannot be read or written.
     """
+    sharing = sharing or Sharing()
     processes.start()
     devices.use_all_cores()
     devices.require()
     compilation.enable_cache()
     with _one_line_for_system_faults(directory):
-        entries = processes.from_first(lambda: _open(trials, directory, rerun, restart))
+        entries = processes.from_first(lambda: _open(trials, directory, rerun, restart, sharing))
         results = {entry.name: entry.result for entry in entries if entry.result}
-        unsent = [entry for entry in entries if entry.result and is_unsent(entry.run.path, entry.config.wandb)]
+        ended = [entry for entry in entries if entry.result and entry.result.ended]
+        unsent = [entry for entry in ended if is_unsent(entry.run.path, entry.config.wandb)]
         waiting = [entry for entry in entries if not entry.result]
         if waiting or unsent:
             with ProgressBar(shown=processes.is_first()) as bar, uploading(bar.doing):
@@ -92,11 +102,13 @@ def train_trials(
                 resolved = _resolve(waiting, bar)
                 processes.from_first(lambda: _create(resolved, rerun, restart))
                 with Signals().watching() as signals:
-                    results |= {result.name: result for result in _train_all(resolved, signals, bar)}
+                    results |= {result.name: result for result in _train_all(resolved, sharing, signals, bar)}
         return processes.from_first(lambda: [results[entry.name] for entry in entries])
 
 
-def _open(trials: Sequence[tuple[str, TrialOptions]], directory: Path, rerun: bool, restart: bool) -> list[_Entry]:
+def _open(
+    trials: Sequence[tuple[str, TrialOptions]], directory: Path, rerun: bool, restart: bool, sharing: Sharing
+) -> list[_Entry]:
     """Return all trials, after a look at the run directories that exist. Write nothing."""
     for name, count in Counter(name for name, _ in trials).items():
         if count > 1:
@@ -106,13 +118,22 @@ def _open(trials: Sequence[tuple[str, TrialOptions]], directory: Path, rerun: bo
         run = RunDirectory(directory / name)
         run.check_config(config)
         entries.append(_Entry(name, config, run, None if rerun else TrialResult.read(name, run, config)))
-    for entry in entries:
-        if not entry.result:
+    return [entry if entry.result else _check(entry, restart, sharing) for entry in entries]
+
+
+def _check(entry: _Entry, restart: bool, sharing: Sharing) -> _Entry:
+    """Check that a trial can start or resume here, and that no other process trains it."""
+    try:
+        if entry.run.holder() is None:
             check(entry.config, entry.run, restart or entry.run.result_file.exists())
-            if entry.run.config_file.exists():
-                with entry.run.claimed():  # fails at once if another process trains it
-                    pass
-    return entries
+        if entry.run.config_file.exists():
+            with entry.run.claimed():  # fails at once if another process trains it
+                pass
+    except BusyError:
+        if not sharing.leave_busy:
+            raise
+        return entry._replace(result=TrialResult.unfinished(entry.name, entry.run, "busy"))
+    return entry
 
 
 def _create(trials: Sequence[Trial], rerun: bool, restart: bool) -> None:
@@ -141,52 +162,77 @@ def _read(task: Task, count: int) -> None:
         tasks.eval_examples(loaded, split, count)
 
 
-def _train_all(trials: Sequence[Trial], signals: Signals, bar: ProgressBar) -> list[TrialResult]:
+def _train_all(trials: Sequence[Trial], sharing: Sharing, signals: Signals, bar: ProgressBar) -> list[TrialResult]:
     results: list[TrialResult] = []
-    bar.expect(sum(trial.options.training.steps for trial in trials))
-    groups = group_by_program(trials)
+    bar.expect(sum(sharing.pause.get(trial.name, trial.options.training.steps) for trial in trials))
+    groups = group_by_program(trials, sharing.pack_size)
     for number, group in enumerate(groups, start=1):
+        if processes.from_first(sharing.enough):
+            results += [TrialResult.unfinished(trial.name, trial.run, "waiting") for trial in group]
+            continue
         what = f"{group[0].options.cell.name} on {group[0].task.name}"
         bar.part(f"{number}/{len(groups)} · ", f" · {len(group)} × {what}")
         with contextlib.ExitStack() as claims:
-            processes.from_first(lambda group=group, claims=claims: _claim(group, claims))
-            results += _train_group(group, signals, bar)
+            busy = processes.from_first(lambda group=group, claims=claims: _claim(group, claims, sharing))
+            results += [TrialResult.unfinished(trial.name, trial.run, "busy") for trial in group if trial.name in busy]
+            if claimed := [trial for trial in group if trial.name not in busy]:
+                results += _train_group(claimed, sharing, signals, bar)
     bar.part()
     return results
 
 
-def _claim(trials: Sequence[Trial], claims: contextlib.ExitStack) -> None:
+def _claim(trials: Sequence[Trial], claims: contextlib.ExitStack, sharing: Sharing) -> set[str]:
+    """Lock the trials; return the names of those that another process trains."""
+    busy: set[str] = set()
     for trial in trials:
-        claims.enter_context(trial.run.claimed())
+        try:
+            claims.enter_context(trial.run.claimed())
+        except BusyError:
+            if not sharing.leave_busy:
+                raise
+            busy.add(trial.name)
+    return busy
 
 
-def _train_group(trials: Sequence[Trial], signals: Signals, bar: ProgressBar) -> list[TrialResult]:
-    """Train trials with the same static options; those at the same step form a pack."""
+def _train_group(trials: Sequence[Trial], sharing: Sharing, signals: Signals, bar: ProgressBar) -> list[TrialResult]:
+    """Train trials with the same static options; those at the same step, with the same end, form a pack."""
     options, task = trials[0].options, trials[0].task
     bar.doing("preparing")
     template = jax.eval_shape(Program(options, task).init, Hparams.of(options))
     starts, results = processes.from_first(lambda: find_starts(trials, template))
     bar.advance(options.training.steps * len(results))
-    packs: dict[tuple[int, int], list[Trial]] = {}
+    packs: dict[tuple[int, int, int], list[Trial]] = {}
     for member in trials:
         if start := starts.get(member.name):
-            packs.setdefault((start.step, start.batch_shards), []).append(member)
-    for (step, batch_shards), members in sorted(packs.items(), key=lambda item: item[0]):
+            end = sharing.pause.get(member.name, options.training.steps)
+            if start.step < end or end == options.training.steps:
+                packs.setdefault((start.step, start.batch_shards, end), []).append(member)
+            else:
+                results.append(TrialResult.unfinished(member.name, member.run, "paused"))
+                bar.advance(end)
+    for (step, batch_shards, end), members in sorted(packs.items(), key=lambda item: item[0]):
         bar.doing(f"{len(members)} at step {step}, compiling" if len(packs) > 1 else "compiling")
         backend = cudnn.resolve_backend(options.model.backend, len(members), jax.device_count() // batch_shards)
         program = Program(replace(options, model=replace(options.model, backend=backend)), task, batch_shards)
-        pack = Pack(program, [Hparams.of(member.options) for member in members])
+        pack = sharing.packs.of(program, [Hparams.of(member.options) for member in members])
         with contextlib.closing(loader.create(pack, step)) as source:
-            results += _train_pack(pack, source, members, [starts[member.name] for member in members], signals, bar)
+            first = [starts[member.name] for member in members]
+            results += _train_pack(pack, source, members, first, end, signals, bar)
         if stop := processes.from_first(lambda: signals.stop):
             raise Stopped(stop)
     return results
 
 
 def _train_pack(
-    pack: Pack, source: Loader, trials: Sequence[Trial], starts: Sequence[Start], signals: Signals, bar: ProgressBar
+    pack: Pack,
+    source: Loader,
+    trials: Sequence[Trial],
+    starts: Sequence[Start],
+    end: int,
+    signals: Signals,
+    bar: ProgressBar,
 ) -> list[TrialResult]:
-    """Train from the current step to the end and write the results."""
+    """Train from the current step to `end`; pause there, or write the results if it is the last step."""
     options, task = pack.program.options, pack.program.task
     training = options.training
     step = start = starts[0].step
@@ -235,6 +281,11 @@ def _train_pack(
                 break
         if not options.completes_record(step):
             continue  # saved only with complete records: resumed runs write the same
+        if step == end:
+            journal.collect()
+            watch.pause()
+            journal.save(step, monitor.fetch(state))
+            return journal.pause()
         interrupted = processes.from_first(lambda: signals.stop)
         if interrupted or signals.save or time.monotonic() - saved > training.checkpoint_seconds:
             journal.collect()

@@ -7,7 +7,7 @@ bits as an uninterrupted run, whichever trials train next to it.
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import jax
 
@@ -75,7 +75,8 @@ class TrialResult:
     name: str
     path: Path
     status: str
-    """finished, or diverged."""
+    """finished, diverged, or stopped (by a sweep's early termination); paused, busy (another process trains it) or
+    waiting, if the trial has not ended."""
     summary: dict[str, Any]
     skipped: bool = False
     """Whether the run was finished before."""
@@ -90,6 +91,11 @@ class TrialResult:
     remark: str = ""
     """Where the trial has stopped early, and which weights are kept, unless they are the last."""
 
+    @property
+    def ended(self) -> bool:
+        """Whether nothing is left to train."""
+        return self.status in ("finished", "diverged", "stopped")
+
     @classmethod
     def of(cls, name: str, run: RunDirectory, result: Mapping[str, Any], **marks: Any) -> "TrialResult":
         """Return the result that `result.json` holds."""
@@ -100,6 +106,8 @@ class TrialResult:
         signatures = result.get("signatures") or {}
         weights, stopped = result.get("weights") or {}, result.get("stopped_early")
         remark = f"stopped early at step {stopped['step']}; " if stopped else ""
+        if stopped and "threshold" in stopped:
+            remark += f"its {stopped['metric']} was {stopped['value']:.4g}, the threshold {stopped['threshold']:.4g}"
         if weights.get("kept") == "best":
             remark += f"weights of step {weights['step']}, with the best {weights['metric']}: {weights['value']:.4g}"
         return cls(
@@ -112,6 +120,11 @@ class TrialResult:
             remark=remark.removesuffix("; "),
             **marks,
         )
+
+    @classmethod
+    def unfinished(cls, name: str, run: RunDirectory, status: Literal["paused", "busy", "waiting"]) -> "TrialResult":
+        """Return how a trial stands that has not ended."""
+        return cls(name, run.path, status, {})
 
     @classmethod
     def read(cls, name: str, run: RunDirectory, config: TrialOptions) -> "TrialResult | None":

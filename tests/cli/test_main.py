@@ -42,7 +42,7 @@ class Trainer(ModuleType):
         self.raises: BaseException | None = None
 
     def train_trials(
-        self, trials: list[tuple[str, Config]], directory: Path, rerun: bool, restart: bool
+        self, trials: list[tuple[str, Config]], directory: Path, rerun: bool, restart: bool, sharing: Any = None
     ) -> list[SimpleNamespace]:
         if self.raises:
             raise self.raises

@@ -1,0 +1,43 @@
+"""Train in this process, on all its devices."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from research.config.naming import NamedConfig
+from research.options import require
+from research.sweep.executors.executor import Executor
+
+if TYPE_CHECKING:
+    from research.training.trial import TrialResult
+
+
+@dataclass(frozen=True)
+class Local(Executor):
+    """This process, on all its devices: nothing to install."""
+
+    name: ClassVar[str] = "local"
+    pack_size: int = 0
+    """Largest number of trials of a pack; 0: no limit. Processes that share a sweep take a pack at a time."""
+    _packs: list[Any] = field(default_factory=list, init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        require(0 <= self.pack_size < 2**31, "pack_size", self.pack_size, "at least 0")
+
+    def train(
+        self,
+        trials: Sequence[NamedConfig],
+        directory: Path,
+        pause: Mapping[str, int],
+        enough: Callable[[], bool],
+        rerun: bool = False,
+        restart: bool = False,
+    ) -> Sequence["TrialResult"]:
+        from research.training.pack import PackCache  # imports jax and wandb, which `--help` does not need
+        from research.training.sharing import Sharing
+        from research.training.trainer import train_trials
+
+        self._packs[:] = self._packs or [PackCache()]
+        sharing = Sharing(self._packs[0], self.pack_size, pause, leave_busy=True, enough=enough)
+        return train_trials(trials, directory, rerun, restart, sharing)

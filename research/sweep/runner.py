@@ -1,0 +1,182 @@
+"""Run a sweep: its rounds of trials, and within a round the bands of early termination, with an executor.
+
+All that is decided here follows from the sweep file and from the records of the runs. So any number of processes can
+run the same sweep in the same folder: each trains the trials that no other one trains, waits where a decision needs the
+metrics of the others, and decides the same. A process that dies leaves its trials to the others.
+"""
+
+import functools
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from research.config.naming import NamedConfig, name_in_wandb
+from research.errors import UserError, suggest
+from research.sweep import early_terminate, search
+from research.sweep.executors import Executor
+from research.sweep.spec import Sweep
+from research.tracking.run_directory import METRICS, BusyError, RunDirectory
+
+if TYPE_CHECKING:
+    from research.tracking.wandb import WandbOptions
+    from research.training.trial import TrialResult
+
+T = TypeVar("T")
+POLL_SECONDS = 1.0
+"""How long to wait for trials that other processes train, before looking again."""
+SPLITS = ("train/", "validation/", "gradient/")
+"""Sections of metrics that a sweep may decide by: test data are scored once, at the end, and decide nothing."""
+
+
+@dataclass
+class Runner:
+    """A sweep that runs in a folder."""
+
+    sweep: Sweep
+    directory: Path
+    executor: Executor
+    rerun: bool = False
+    """Train finished trials anew."""
+    restart: bool = False
+    """Train unfinished trials from step 0."""
+    say: Callable[[str], None] = lambda line: None
+    """Gets a line when trials stop, and while others are waited for."""
+    results: dict[str, "TrialResult"] = field(default_factory=dict)
+    """By name, in the order of the sweep."""
+    _trials: list[NamedConfig] = field(default_factory=list)
+    """All trials so far."""
+
+    def run(self, limit: int | None = None) -> list["TrialResult"]:
+        """Train all trials and return how each ended; those that are not started once the target is met are left out.
+
+        Args:
+            limit: most trials; None: all.
+        """
+        self.check()
+        for trials in search.rounds(self.sweep, self._value, limit):
+            self._trials += name_in_wandb(trials, self.sweep.varied)
+            alive = self._trials[-len(trials) :]
+            for band in early_terminate.bands(self.sweep.early_terminate) if self.sweep.early_terminate else ():
+                alive = self._to_band(band, alive)
+            self._execute(alive, {})
+            if self._target_is_met():
+                break
+        return [self.results[trial.name] for trial in self._trials if trial.name in self.results]
+
+    def check(self) -> None:
+        """Check that the metric can decide, before anything starts.
+
+        Raises:
+            UserError: naming the line of the sweep file.
+        """
+        sweep = self.sweep
+        decides = sweep.metric and (sweep.method == "bayes" or sweep.early_terminate or sweep.metric.target is not None)
+        if not (decides and sweep.metric):
+            return
+        if not sweep.metric.name.startswith(SPLITS):
+            allowed = "a metric of validation/, train/ or gradient/: test data are scored once, at the end"
+            (sweep.place / "metric" / "name").require(False, sweep.metric.name, allowed)
+        for _, config in sweep.trials if sweep.early_terminate else ():
+            try:
+                early_terminate.step_of(1, config, sweep.metric)
+            except UserError as error:
+                raise (sweep.place / "early_terminate").located(error) from error
+
+    @property
+    def wandb(self) -> "WandbOptions":
+        """W&B's options of the first trial, which stand for the sweep."""
+        return self._trials[0].config.wandb
+
+    def _to_band(self, band: int, trials: Sequence[NamedConfig]) -> list[NamedConfig]:
+        """Train to a band; return the trials that continue."""
+        hyperband, metric = self.sweep.early_terminate, self.sweep.metric
+        assert hyperband and metric
+        steps = {name: early_terminate.step_of(band, config, metric) for name, config in trials}
+        pausing = [trial for trial in trials if steps[trial.name] < trial.config.training.steps]
+        if not pausing:
+            return list(trials)
+        self._execute(pausing, steps)
+        histories = _from_first(lambda: [self._history(trial) for trial in self._trials])
+        decision = early_terminate.decide(hyperband, band, histories)
+        stopped = {self._trials[index].name for index in decision.stopped}
+        alive = [trial for trial in trials if trial not in pausing or self.results[trial.name].status == "paused"]
+        stopping = [trial for trial in alive if trial.name in stopped]
+        for trial in stopping:
+            value = self._sign * histories[self._trials.index(trial)][band - 1]
+            reason = {"step": steps[trial.name], "metric": metric.name, "value": value, "band": band}
+            self._stop(trial, {**reason, "threshold": self._sign * decision.threshold})
+        if stopping:
+            self.say(f"band {band}: {len(stopping)} of {len(alive)} trials stop, by {metric.name}")
+        return [trial for trial in alive if trial.name not in stopped]
+
+    def _execute(self, trials: Sequence[NamedConfig], pause: Mapping[str, int]) -> None:
+        """Train trials to their pause or end, those that are started for the first time as the command asks."""
+        anew = [trial for trial in trials if trial.name not in self.results] if self.rerun or self.restart else []
+        if anew:
+            self._train(anew, pause, rerun=self.rerun, restart=self.restart)
+        if others := [trial for trial in trials if trial not in anew]:
+            self._train(others, pause)
+
+    def _train(self, trials: Sequence[NamedConfig], pause: Mapping[str, int], **anew: bool) -> None:
+        """Train trials here, and wait for those that other processes train."""
+        told = ""
+        while trials and not self._target_is_met():
+            found = self.executor.train(trials, self.directory, pause, enough=self._target_is_met, **anew)
+            self.results |= {result.name: result for result in found if result.status not in ("busy", "waiting")}
+            busy = {result.name for result in found if result.status == "busy"}
+            trials, anew = [trial for trial in trials if trial.name in busy], {}
+            if line := f"waiting for {len(busy)} trials that other processes train" if busy else "":
+                if line != told:
+                    self.say(line)
+                told = line
+                time.sleep(POLL_SECONDS)
+
+    def _stop(self, trial: NamedConfig, reason: Mapping[str, Any]) -> None:
+        from research.training.journal import stop_early  # imports wandb, which `--help` does not need
+
+        run = RunDirectory(self.directory / trial.name)
+        while True:
+            try:
+                stop = functools.partial(stop_early, trial.name, trial.config, run, reason)
+                self.results[trial.name] = _from_first(stop)
+                return
+            except BusyError:  # another process writes the same
+                time.sleep(POLL_SECONDS)
+
+    def _history(self, trial: NamedConfig) -> list[float]:
+        """Return the recorded values of the metric, the less the better."""
+        assert self.sweep.metric
+        name, sign = self.sweep.metric.name, self._sign
+        run = RunDirectory(self.directory / trial.name)
+        values = [sign * record[name] for record in run.records(METRICS, key=name) if name in record]
+        if not values and trial.name in self.results:
+            known = {key for record in run.records(METRICS) for key in record if key.startswith(SPLITS)}
+            if known and name not in known:
+                raise (self.sweep.place / "metric" / "name").located(
+                    f"metric.name={name}: {suggest(name, sorted(known))}"
+                )
+        return values
+
+    def _value(self, trial: NamedConfig) -> float:
+        """Return the best value of the metric, as W&B does; NaN if there is none."""
+        return _from_first(lambda: min(filter(math.isfinite, self._history(trial)), default=math.nan))
+
+    @property
+    def _sign(self) -> int:
+        return -1 if self.sweep.metric and self.sweep.metric.goal == "maximize" else 1
+
+    def _target_is_met(self) -> bool:
+        metric = self.sweep.metric
+        if metric is None or metric.target is None:
+            return False
+        return any(self._value(trial) <= self._sign * metric.target for trial in self._trials)
+
+
+def _from_first(make: Callable[[], T]) -> T:
+    """Return what the first of several processes that train together has found."""
+    from research.training import processes  # imports jax, which `--help` does not need
+
+    return processes.from_first(make)

@@ -1,0 +1,212 @@
+"""A sweep in rounds and bands, with trials that are simulated: what is trained, stopped, and decided again."""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from research.config.naming import NamedConfig
+from research.errors import UserError
+from research.sweep import runner
+from research.sweep.executors import Executor
+from research.sweep.runner import Runner
+from research.sweep.spec import Sweep
+from research.tracking.run_directory import METRICS, RunDirectory
+from research.training.trial import TrialResult
+from tests.sweep.conftest import content
+
+EVERY, STEPS = 10, 90
+FIXED = {"setting": {"value": "adding_50"}, "training.steps": {"value": STEPS}, "training.eval_every": {"value": EVERY}}
+LOG = {"training.log_every": {"value": EVERY}}
+LOSS = {"name": "validation/loss", "goal": "minimize"}
+
+
+def final_loss(config: Any) -> float:
+    return abs(math.log10(config.optimizer.learning_rate) + 2) + config.seed / 100
+
+
+@dataclass(frozen=True)
+class Simulated(Executor):
+    """Writes the records that training would write; the loss of a trial falls to its `final_loss`."""
+
+    updates: list[int] = field(default_factory=list)
+    busy: set[str] = field(default_factory=set)
+    loss: Callable[[Any], float] = final_loss
+
+    def train(
+        self,
+        trials: Sequence[NamedConfig],
+        directory: Path,
+        pause: Any,
+        enough: Any,
+        rerun: bool = False,
+        restart: bool = False,
+    ) -> list[TrialResult]:
+        return [self.train_one(*trial, directory, pause, enough) for trial in trials]
+
+    def train_one(self, name: str, config: Any, directory: Path, pause: Any, enough: Any) -> TrialResult:
+        run = RunDirectory.create(directory / name, config)
+        if result := TrialResult.read(name, run, config):
+            return result
+        if name in self.busy:
+            self.busy.remove(name)
+            return TrialResult.unfinished(name, run, "busy")
+        if enough():
+            return TrialResult.unfinished(name, run, "waiting")
+        records = run.records(METRICS)
+        step, end = records[-1]["step"] if records else 0, pause.get(name, config.training.steps)
+        for done in range(step + EVERY, end + 1, EVERY):
+            run.append(METRICS, {"step": done, "validation/loss": self.loss(config) + 1 - done / STEPS})
+        self.updates.append(max(0, end - step))
+        if name in pause:
+            return TrialResult.unfinished(name, run, "paused")
+        result = {"status": "finished", "summary": {"test/loss": 0.5}, "environment": {}}
+        run.finish(result)
+        return TrialResult.of(name, run, result)
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch):
+    monkeypatch.setattr(runner, "POLL_SECONDS", 0)
+    monkeypatch.setattr("research.training.journal.send_finished", lambda *_: None)
+
+
+def grid(rates: Sequence[float] = (0.0001, 0.001, 0.01), seeds: int = 3, **changes: Any) -> dict[str, Any]:
+    values = {"optimizer.learning_rate": {"values": list(rates)}, "seed": {"values": list(range(seeds))}}
+    return content({**FIXED, **LOG, **values}, metric=LOSS, **changes)
+
+
+HYPERBAND = {"type": "hyperband", "min_iter": 1, "eta": 3}
+
+
+def run_of(sweep: Sweep, directory: Path, **options: Any) -> tuple[Runner, list[TrialResult]]:
+    options = {"executor": Simulated(), **options}
+    made = Runner(sweep, directory, **options)
+    return made, made.run()
+
+
+def test_the_best_trial_of_a_grid_is_found_with_half_of_the_updates(read, tmp_path):
+    said: list[str] = []
+    made, results = run_of(read(grid(early_terminate=HYPERBAND)), tmp_path, say=said.append)
+    status = [result.status for result in results]
+    assert status.count("finished") == 2 and status.count("stopped") == 7
+    assert status[6] == "finished"  # learning rate 0.01, seed 0: the best at the end
+    assert isinstance(made.executor, Simulated) and sum(made.executor.updates) < 0.5 * 9 * STEPS
+    assert said == [
+        "band 1: 5 of 9 trials stop, by validation/loss",
+        "band 3: 2 of 4 trials stop, by validation/loss",
+    ]
+    assert results[0].remark == "stopped early at step 10; its validation/loss was 2.889, the threshold 1.889"
+    saved = RunDirectory(results[0].path).result()
+    assert saved and saved["stopped_early"]["band"] == 1
+    assert saved["summary"]["validation/loss"] == pytest.approx(26 / 9)
+
+
+def test_the_same_command_decides_the_same_and_trains_nothing_twice(read, tmp_path):
+    sweep = read(grid(early_terminate=HYPERBAND))
+    straight = [(result.name, result.status) for result in run_of(sweep, tmp_path / "straight")[1]]
+
+    class Killed(Simulated):
+        def train_one(self, name: str, config: Any, directory: Path, pause: Any, enough: Any) -> TrialResult:
+            if len(self.updates) == kill_at:
+                raise KeyboardInterrupt
+            return super().train_one(name, config, directory, pause, enough)
+
+    for kill_at in (0, 3, 9, 10, 14):
+        executor, folder = Killed(), tmp_path / str(kill_at)
+        with pytest.raises(KeyboardInterrupt):
+            run_of(sweep, folder, executor=executor)
+        again = Simulated()
+        results = run_of(sweep, folder, executor=again)[1]
+        assert [(result.name, result.status) for result in results] == straight
+        assert sum(executor.updates) + sum(again.updates) == 9 * 10 + 4 * 20 + 2 * 60
+
+
+def test_more_of_a_metric_can_be_better(read, tmp_path):
+    sweep = read(grid(early_terminate=HYPERBAND) | {"metric": {**LOSS, "goal": "maximize"}})
+    _, results = run_of(sweep, tmp_path)
+    assert [result.status for result in results[:3]] == ["stopped", "finished", "finished"]
+    assert {result.status for result in results[3:]} == {"stopped"}
+    assert "its validation/loss was 2.889, the threshold 2.899" in results[0].remark or results[0].remark
+
+
+def test_what_other_processes_train_is_waited_for(read, tmp_path):
+    sweep, said = read(grid(seeds=1)), list[str]()
+    executor = Simulated(busy={sweep.trials[1].name})
+    results = run_of(sweep, tmp_path, executor=executor, say=said.append)[1]
+    assert [result.status for result in results] == ["finished"] * 3
+    assert said == ["waiting for 1 trials that other processes train"]
+
+
+def test_no_trial_starts_once_the_target_is_met(read, tmp_path):
+    sweep = read(grid(rates=(0.01, 0.001), seeds=2) | {"metric": {**LOSS, "target": 0.5}})
+    results = run_of(sweep, tmp_path)[1]
+    assert [result.name for result in results] == [sweep.trials[0].name]
+
+
+def bayes(run_cap: int = 30, **changes: Any) -> dict[str, Any]:
+    rate = {"distribution": "log_uniform_values", "min": 1e-6, "max": 1.0}
+    values = {"optimizer.learning_rate": rate, "cell.name": {"values": ["gru", "lstm"]}}
+    return content({**FIXED, **LOG, **values}, method="bayes", run_cap=run_cap, metric=LOSS, **changes)
+
+
+def chosen(made: Runner) -> list[tuple[str, float]]:
+    return [(config.cell.name, config.optimizer.learning_rate) for _, config in made._trials]
+
+
+def test_bayes_learns_from_the_trials_before_and_repeats_none(read, tmp_path):
+    made, results = run_of(read(bayes()), tmp_path)
+    assert len({result.name for result in results}) == 30
+    found = [final_loss(config) for _, config in made._trials]
+    assert sum(found[20:]) < 0.5 * sum(found[:10])
+
+
+def test_bayes_chooses_the_same_after_a_stop_and_goes_on_with_a_greater_cap(read, tmp_path):
+    first, _ = run_of(read(bayes(run_cap=16)), tmp_path)
+    again = Simulated()
+    more, results = run_of(read(bayes(run_cap=20)), tmp_path, executor=again)
+    assert chosen(more)[:16] == chosen(first) and len(results) == 20
+    assert sum(again.updates) == 4 * STEPS
+    other, _ = run_of(read(bayes(run_cap=20)), tmp_path / "other", executor=Simulated(loss=lambda config: config.seed))
+    assert chosen(other)[:10] == chosen(more)[:10] and chosen(other) != chosen(more)
+
+
+def test_bayes_takes_a_trial_without_a_value_for_the_worst(read, tmp_path):
+    def loss(config: Any) -> float:
+        return math.nan if config.cell.name == "gru" else final_loss(config)
+
+    made, _ = run_of(read(bayes()), tmp_path, executor=Simulated(loss=loss))
+    cells = [cell for cell, _ in chosen(made)]
+    assert cells[10:].count("lstm") > 15
+
+
+def test_bayes_stops_when_all_trials_there_are_have_trained(read, tmp_path):
+    few = content({**FIXED, "cell.name": {"values": ["gru", "lstm"]}}, method="bayes", run_cap=9, metric=LOSS)
+    assert len(run_of(read(few), tmp_path)[1]) == 2
+
+
+def test_bayes_stops_bad_trials_early_too(read, tmp_path):
+    results = run_of(read(bayes(early_terminate=HYPERBAND)), tmp_path)[1]
+    assert len(results) == 30 and sum(result.status == "stopped" for result in results) > 15
+
+
+@pytest.mark.parametrize(
+    ("changes", "line"),
+    [
+        (
+            {"metric": {"name": "test/loss"}, "early_terminate": HYPERBAND},
+            r"some.yaml:\d+: metric.name=test/loss: must be a metric of validation/, train/ or gradient/: test data",
+        ),
+        ({"metric": {"name": "validation/los"}, "early_terminate": HYPERBAND}, "did you mean validation/loss?"),
+        (
+            {"early_terminate": HYPERBAND, "parameters": {"setting": {"value": "adding_50"}}},
+            "early_terminate: validation/loss is recorded at the end alone",
+        ),
+    ],
+)
+def test_a_metric_that_cannot_decide_is_one_line(read, tmp_path, changes, line):
+    with pytest.raises(UserError, match=line):
+        run_of(read(grid() | changes), tmp_path)
