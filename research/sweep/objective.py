@@ -75,7 +75,7 @@ def read_early_terminate(content: dict[str, Any], place: Place) -> Hyperband | N
     entry, place = content["early_terminate"], place / "early_terminate"
     place.require_mapping(entry, ("type", "min_iter", "max_iter", "s", "eta", "strict"))
     (place / "type").require(entry.get("type") == "hyperband", entry.get("type"), "hyperband")
-    for key in ("min_iter", "max_iter", "s"):
+    for key in ("min_iter", "max_iter"):
         if key in entry:
             (place / key).require_whole(entry[key], 1)
     eta, strict = entry.get("eta", Hyperband.eta), entry.get("strict", Hyperband.strict)
@@ -87,9 +87,13 @@ def read_early_terminate(content: dict[str, Any], place: Place) -> Hyperband | N
     if "max_iter" in entry:
         if "s" not in entry:
             raise (place / "max_iter").error("needs s, the number of bands")
+        (place / "s").require_whole(entry["s"], 1)
         most = entry["max_iter"]
         (place / "max_iter").require(most >= eta, most, f"at least eta={eta}, as the bands are max_iter/eta and lower")
+    elif "s" in entry:  # without max_iter it does nothing
+        (place / "s").require_number(entry["s"])
     if "metric" not in content:
         raise place.error("needs metric")
-    whole = {key: int(entry[key]) for key in ("min_iter", "max_iter", "s") if key in entry}
+    keys = ("min_iter", "max_iter", "s") if "max_iter" in entry else ("min_iter",)
+    whole = {key: int(entry[key]) for key in keys if key in entry}
     return Hyperband(**whole, eta=float(eta), strict=strict)

@@ -241,7 +241,7 @@ def _check_keys(content: dict[str, Any], place: Place) -> None:
         (place / key).require(isinstance(value, str), value, "text")
     (place / "kind").require(content.get("kind", "sweep") == "sweep", content.get("kind"), "sweep")
     if "controller" in content:
-        (place / "controller").require_mapping(content["controller"], ("type",))
+        (place / "controller").require(isinstance(content["controller"], dict), content["controller"], "a mapping")
         kind = content["controller"].get("type")
         (place / "controller" / "type").require(kind in ("local", "cloud"), kind, "local or cloud")
     if "run_cap" in content:

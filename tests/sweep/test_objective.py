@@ -34,6 +34,7 @@ def test_a_metric_has_a_goal_and_maybe_a_target(content, metric):
 def test_hyperband_has_the_defaults_of_wandb():
     assert read_early_terminate({}, PLACE) is None
     assert hyperband(min_iter=3) == Hyperband(min_iter=3, eta=3.0, strict=True)
+    assert hyperband(min_iter=3, s=0.5) == hyperband(min_iter=3)  # without max_iter, W&B does not use s
     assert hyperband(max_iter=27.0, s=2, eta=2, strict=False) == Hyperband(None, 27, 2, 2.0, False)
 
 
@@ -65,6 +66,8 @@ def test_a_mistake_in_the_metric_is_one_line(metric, line):
         ({"min_iter": "1e1"}, "early_terminate.min_iter=1e1: must be a whole number, at least 1; write 10"),
         ({"min_iter": 1.5}, "early_terminate.min_iter=1.5: must be a whole number"),
         ({"min_iter": True}, "early_terminate.min_iter=True: must be a whole number"),
+        ({"max_iter": 9, "s": 0}, "early_terminate.s=0: must be a whole number, at least 1"),
+        ({"min_iter": 9, "s": "x"}, "early_terminate.s=x: must be a finite number"),
         ({"max_iter": 9}, "early_terminate.max_iter: needs s"),
         ({"max_iter": 2, "s": 1}, "early_terminate.max_iter=2: must be at least eta=3.0"),
         ({"min_iter": 1, "eta": 1}, "some.yaml:7: early_terminate.eta=1: must be greater than 1"),

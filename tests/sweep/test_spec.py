@@ -1,4 +1,4 @@
-"""A sweep file means the same here as for W&B's agent, and a mistake in it is reported in one line."""
+"""A sweep file means the same here as for W&B's agent."""
 
 import functools
 import re
@@ -14,6 +14,7 @@ from research.config.flags import read_flags
 from research.config.naming import name_trial
 from research.errors import UserError
 from research.sweep import command, spec
+from research.sweep.objective import Metric
 from research.sweep.spec import Sweep
 from tests.sweep.conftest import COMMAND, content
 
@@ -195,3 +196,42 @@ def test_random_trials_differ_until_there_are_no_more(read):
     assert sorted(seeds(read(random_content(4, **few)))) == [0, 1, 2, 3]
     with pytest.raises(UserError, match="run_cap=5: must be at most 4"):
         read(random_content(5, **few))
+
+
+def test_nested_parameters_are_options_of_a_section(read):
+    nested = {"cell": {"parameters": {"name": {"values": ["rnn", "gru"]}}}, "seed": {"value": 3}}
+    flat = {"cell.name": {"values": ["rnn", "gru"]}, "seed": {"value": 3}}
+    assert read(content(nested)).trials == read(content(flat)).trials
+
+
+def test_repeated_values_are_one_trial(read):
+    assert seeds(read(content({"seed": {"values": [1, 0, 1]}}))) == [1, 0]
+
+
+def test_whole_numbers_and_multiples_make_a_grid(read):
+    ranges = {"seed": {"min": 0, "max": 1}, "init.gain": {"distribution": "q_uniform", "min": 1, "max": 2, "q": 0.5}}
+    trials = read(content(ranges, run_cap=3.0)).trials
+    assert [(trial.config.seed, trial.config.init.gain) for trial in trials] == [(0, 1.0), (0, 1.5), (1, 1.0)]
+
+
+def test_a_blank_name_is_that_of_the_file(read):
+    assert read(content(name="")).name == "some"
+    assert read(content(name="..")).name not in ("", ".", "..")
+
+
+def test_keys_that_only_wandb_reads_change_nothing(read):
+    unused = {"kind": "sweep", "apiVersion": "1", "controller": {"type": "local"}, "description": "x"}
+    assert read(content(**unused)).trials == read(content()).trials
+    assert read(content(entity="lab")).trials[0].config.wandb.entity == "lab"
+
+
+def test_bayes_has_no_trials_but_makes_those_of_given_values(read):
+    parameters = {"seed": {"value": 3}, "init.gain": {"distribution": "log_uniform_values", "min": 0.5, "max": 2.0}}
+    sweep = read(content(parameters, method="bayes", run_cap=9.0, metric={"name": "validation/loss"}))
+    assert (sweep.method, sweep.trials, sweep.run_cap, sweep.varied) == ("bayes", (), 9, ("init.gain",))
+    assert sweep.metric == Metric("validation/loss") and sweep.early_terminate is None
+    assert [(parameter.key, parameter.low, parameter.high) for parameter in sweep.parameters[1:]] == [
+        ("init.gain", pytest.approx(0.5), pytest.approx(2.0))
+    ]
+    (expected,) = read(content({"seed": {"value": 3}, "init.gain": {"value": 1.25}})).trials
+    assert sweep.trial([3, 1.25]) == expected
