@@ -10,13 +10,16 @@ returns the values of a trial, and `bind` replaces the fields by such values or 
 
 import dataclasses
 import math
+import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, TypeVar, get_args, get_origin
 
 import numpy as np
 
 from research.errors import UserError, nearest, shorten
 
+IMAGES = (".png", ".svg", ".pdf")
 LARGE = 1e6
 """Upper bound of numbers that need none: far beyond useful values, far below the largest float32."""
 FLOAT32 = np.finfo(np.float32)
@@ -33,6 +36,13 @@ def require(condition: bool, key: str, value: object, allowed: str) -> None:
     """Raise a `UserError` that names the key, the value and what is allowed, unless the condition holds."""
     if not condition:
         raise UserError(f"{shorten(key)}={shorten(value)}: must be {allowed}")
+
+
+def require_image(key: str, path: Path) -> None:
+    """Reject a path to which no image can be written."""
+    valid = path.parent.is_dir() and os.access(path.parent, os.W_OK) and not path.is_dir()
+    require(valid, key, path, "a file that can be written to")
+    require(path.suffix.lower() in IMAGES, key, path, f"a file that ends in one of {', '.join(IMAGES)}")
 
 
 def require_between(options: object, section: str, **ranges: tuple[float, float]) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from research.errors import STOPPING, Stopped, UserError, program, shorten, suggest, system_fault, visible
 
-COMMANDS = ("list", "train", "sweep", "status", "report", "data", "evaluate", "predict")
+COMMANDS = ("list", "train", "sweep", "status", "compare", "report", "data", "evaluate", "predict")
 USAGE = """\
 usage: {program} COMMAND ... [--import MODULE]
 
@@ -22,6 +22,8 @@ usage: {program} COMMAND ... [--import MODULE]
                                train all trials of a sweep: a name, or the path of a file; again, it resumes
   status RUNS... [--follow] [--metric METRIC]
                                how many trials are done, run and wait, time left, the best, who trains what
+  compare RUN RUN... [--metrics NAMES] [--curves NAMES] [--figure FILE]
+                               runs side by side: config keys that differ, metrics, curves, gradients
   report RUNS... [--format FORMAT] [--figure NAMES] [--output DIR]
                                table and figures of the trials under one or several directories
   data list | fetch NAME ... | info NAME ... | check SOURCE [--task.KEY=VALUE ...]

@@ -1,6 +1,5 @@
 """Options of `predict`, and how they change the decoding of a run."""
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -9,10 +8,9 @@ from research.batch import TaskSpec
 from research.config import Config
 from research.config.flat import override
 from research.errors import UserError
-from research.options import require
+from research.options import require, require_image
 from research.seq2seq.decoding import Decoding, Sample
 
-IMAGES = (".png", ".svg", ".pdf")
 MAX_DRAWS = 1000
 DECODING = ("beam_size", "length_penalty", "coverage_penalty", "temperature", "top_k", "min_length", "max_length")
 """Options of `decoding` that a command may change."""
@@ -66,11 +64,7 @@ class PredictOptions:
         require(self.n_best >= 1, "--n-best", self.n_best, "at least 1")
         require(0 <= (self.seed or 0) < 2**31, "--seed", self.seed, "between 0 and 2**31 - 1")
         if self.alignment:  # now, not when all is computed
-            folder = self.alignment.parent
-            valid = folder.is_dir() and os.access(folder, os.W_OK) and not self.alignment.is_dir()
-            require(valid, "--alignment", self.alignment, "a file that can be written to")
-            images = f"a file that ends in one of {', '.join(IMAGES)}"
-            require(self.alignment.suffix.lower() in IMAGES, "--alignment", self.alignment, images)
+            require_image("--alignment", self.alignment)
 
     def decoding_of(self, config: Config) -> Decoding:
         """Return the run's decoding with the command's options; another name leaves the run's other options behind.

@@ -4,16 +4,17 @@ They can be read from the back row: large type, labels at the lines, color-blind
 cells are compared, the color says which cell and the line style which variant of it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import matplotlib
+import pandas as pd
 from matplotlib.figure import Figure
 
 from research.reporting.comparison import Comparison
-from research.reporting.figures import alignment, errors
+from research.reporting.figures import alignment, errors, overlay
 from research.reporting.figures.alignment import Alignment
 from research.reporting.figures.curves import metric_by_time
 from research.reporting.figures.gradients import gradient_heatmaps, gradient_profiles
@@ -58,6 +59,14 @@ def draw_alignment(content: Alignment, path: Path) -> None:
     """Write the figure of an alignment, in the format that the path's suffix names."""
     with matplotlib.rc_context(STYLE):
         _write(alignment.draw(content), path)
+
+
+def draw_overlay(
+    curves: Mapping[str, pd.DataFrame], profiles: overlay.Profiles, labels: Mapping[str, str], path: Path
+) -> None:
+    """Write the figure of single runs, in the format that the path's suffix names."""
+    with matplotlib.rc_context(STYLE):
+        _write(overlay.draw(curves, profiles, labels), path)
 
 
 def save(figure: Figure, folder: Path, name: str) -> list[Path]:

@@ -61,12 +61,10 @@ def gradient_profiles(comparison: Comparison, part: str = "", when: When = "firs
     looks = style.looks(comparison)
 
     def panel(axis: Axes, section: pd.DataFrame, lines: dict[str, Profile]) -> None:
-        _profile_panel(axis, lines, looks)
+        profile_panel(axis, lines, looks)
         if when != "first":
             updates = _range([step for line in lines.values() for step in line.steps])
             axis.set_title(f"{axis.get_title()}, {updates} updates")
-        axis.set_xlabel("time step t")
-        axis.text(1, -0.092, "loss ▸", transform=axis.transAxes, ha="right", va="top", weight="bold")
 
     named: dict[str, dict[str, None]] = {}
     for label, line in [pair for _, lines in panels for pair in lines.items()]:
@@ -118,7 +116,8 @@ def gradient_heatmaps(comparison: Comparison) -> Figure | None:
     return figure
 
 
-def _profile_panel(axis: Axes, lines: dict[str, Profile], looks: style.Looks) -> None:
+def profile_panel(axis: Axes, lines: dict[str, Profile], looks: style.Looks) -> None:
+    """Draw profiles over time, the loss on the right."""
     norms = np.concatenate([line.norms.to_numpy().ravel() for line in lines.values()])
     scale = Scale(norms)
     marks = {"v": 0, "^": np.inf}
@@ -153,6 +152,8 @@ def _profile_panel(axis: Axes, lines: dict[str, Profile], looks: style.Looks) ->
     axis.grid(axis="y", color="#DDDDDD", lw=0.8)
     axis.axhline(0, color="#999999", lw=1.2, zorder=1)
     style.labels(axis, ends, {label: color for label, (color, _) in looks.items()}, right=False)
+    axis.set_xlabel("time step t")
+    axis.text(1, -0.092, "loss ▸", transform=axis.transAxes, ha="right", va="top", weight="bold")
 
 
 def _heatmap_panel(axis: Axes, decades: pd.DataFrame, scale: tuple[int, int]) -> None:
