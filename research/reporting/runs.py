@@ -3,7 +3,7 @@
 # pyright: reportArgumentType=false
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -84,14 +84,23 @@ def sweep_of(folder: Path) -> SweepFile:
     path = folder / "sweep.yaml"
     try:
         content = strict_yaml.read(path) if path.exists() else {}
-        entries = {str(key): entry for key, entry in content.get("parameters", {}).items() if "value" not in entry}
+        entries = {key: entry for key, entry in _entries(content.get("parameters", {})) if "value" not in entry}
         values = {key: [_number(value) for value in entry.get("values", ())] for key, entry in entries.items()}
-        name = folder_name(str(content.get("name", folder.name)))
+        name = folder_name(str(content.get("name") or folder.name))
         description = str(content.get("description") or "")
     except (UserError, AttributeError, TypeError) as error:
         raise UserError(f"{path}: is no sweep file: {error}") from error
     varying = {key: listed for key, listed in values.items() if len(listed) != 1}
     return SweepFile(name, description, varying) if content else SweepFile()
+
+
+def _entries(parameters: Mapping[Any, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield the parameters of a sweep file, nested ones with dotted keys."""
+    for key, entry in parameters.items():
+        if "parameters" in entry:
+            yield from _entries(entry["parameters"], f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", entry
 
 
 def _number(value: Any) -> Any:

@@ -65,7 +65,8 @@ def test_a_run_that_cannot_be_read_is_left_out_and_named(tmp_path):
 def test_a_sweep_file_gives_what_varies_in_its_order(tmp_path):
     assert not sweep_of(tmp_path).name
     (tmp_path / "sweep.yaml").write_text(
-        "name: my sweep\ndescription: d\nparameters:\n  init.gain: {values: [2, 1]}\n  cell.name: {value: gru}\n"
+        "name: my sweep\ndescription: d\nparameters:\n"
+        "  init: {parameters: {gain: {values: [2, 1]}, bias: {value: zeros}}}\n  cell.name: {value: gru}\n"
         "  optimizer.learning_rate: {values: [1e-3, 1e-2]}\n  dropout.input: {min: 0.0, max: 0.5}\n"
     )
     sweep = sweep_of(tmp_path)
