@@ -3,6 +3,7 @@
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
+from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -45,7 +46,7 @@ def run(args: Sequence[str]) -> int:
     (result,) = train_trials([trial], directory, rerun=rerun, restart=restart)
     names, hidden = choose(result.summary, experiment.load(name).columns)
     values = {name: result.summary[name] for name in names}
-    lines = {name: f"{value:.6g}" if isinstance(value, int | float) else value for name, value in values.items()}
+    lines = {name: f"{value:.6g}" if isinstance(value, Real) else value for name, value in values.items()}
     print_lines({**lines, **result.signatures})
     if hidden:
         more = ", ".join(f"{count} of {section}" for section, count in hidden.items())

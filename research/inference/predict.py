@@ -84,7 +84,8 @@ def predict(options: PredictOptions) -> int:
             unknown += kind == "text" and sum(bool(np.any(item.encoded == UNKNOWN)) for item in readable)
             cut += sum(isinstance(item.answer, Texts) and not item.answer.outputs[0].finished for item in readable)
     if unknown and model.processor and getattr(model.processor.input, "has_unknown", True):
-        print(f"note: {unknown} of the inputs have symbols that training does not have; read as <unk>", file=sys.stderr)
+        places = f"{unknown} input{'s' * (unknown > 1)}"
+        print(f"note: symbols that training does not have are read as <unk>, in {places}", file=sys.stderr)
     if cut and isinstance(predictor, Predictor):
         more = f"{predictor.decoding.max_length} tokens; --max-length=N allows more"
         print(f"note: {cut} of the outputs had not ended after {more}", file=sys.stderr)

@@ -13,6 +13,7 @@ from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from research.cli import main as cli
@@ -51,7 +52,12 @@ class Trainer(ModuleType):
         for name, config in trials:
             status, done = "diverged" if config.seed == 1 else "finished", (directory / name).exists()
             (directory / name).mkdir(parents=True, exist_ok=True)
-            result = SimpleNamespace(path=directory / name, status=status, skipped=done, summary={"test/loss": 0.25})
+            result = SimpleNamespace(
+                path=directory / name,
+                status=status,
+                skipped=done,
+                summary={"test/loss": np.float32(0.25), "test/error": np.float32(1 / 3)},
+            )
             result.divergence = "diverged in update 3: the loss is inf" if config.seed == 1 else ""
             result.remark = "stopped early at step 2" if config.seed == 3 else ""
             result.signatures, result.name, result.outdated = {"bleu": "tok:13a"}, name, ""
@@ -141,7 +147,7 @@ def test_train_trains_the_trial_of_the_flags(trainer, tmp_path, capsys):
     assert (config.seed, config.init.gain) == (3, 0.9)
     out = capsys.readouterr().out
     assert "test/loss" in out
-    assert "0.25" in out
+    assert "test/loss   0.25\ntest/error  0.333333\n" in out
     assert "tok:13a" in out
     assert f"finished, stopped early at step 2: {tmp_path}/gradient_norms/{name}\n" in out
 

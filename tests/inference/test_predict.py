@@ -145,7 +145,7 @@ def test_the_n_best_come_with_scores_the_best_first_and_no_worse_than_greedy(tra
 
 def test_symbols_that_training_does_not_have_are_told(trained, capsys):
     assert predict(trained, "abé", "ab") == 0
-    assert "note: 1 of the inputs have symbols that training does not have; read as <unk>" in capsys.readouterr().err
+    assert "note: symbols that training does not have are read as <unk>, in 1 input\n" in capsys.readouterr().err
 
 
 def test_json_has_an_object_a_line_for_each_input(trained, capsys):
