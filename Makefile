@@ -43,6 +43,7 @@ bench: $(VENV)/.installed-bench  ## measure the speed of the cells versus torch 
 	$(BIN)/python -m benchmarks.train_step
 	$(BIN)/python -m benchmarks.seq2seq_speed
 	$(BIN)/python -m benchmarks.pack_speed
+	$(BIN)/python -m benchmarks.gradient_flow_torch
 
 graph: $(VENV)/.installed  ## draw which folder imports which: docs/figures/imports.svg
 	$(BIN)/python -m benchmarks.import_graph

@@ -9,10 +9,11 @@ from flax import nnx
 from research.errors import UserError
 from research.probes.jacobian import _mean, _singular_values, recurrent_matrices, spectral_radius
 from research.recurrence.trajectory import Trajectory
+from research.training.pack import Pack
 from tests.probes.inspected import inspect
 from tests.recurrence import problem as problems
 from tests.recurrence.test_trajectory import layer_of
-from tests.training.trials import of
+from tests.training.trials import hparams_of, of, program
 
 JACOBIAN = {"every": 2, "lags": "1, 5,20", "exponents": 2, "examples": 3, "scope": "all"}
 DEEP = of(
@@ -50,6 +51,18 @@ def test_the_record_holds_every_layer_on_the_first_validation_examples():
         assert summary[f"{name}/u_{gate}/norm"] == pytest.approx(np.linalg.norm(block, 2), rel=1e-5)
         radius = np.abs(np.linalg.eigvals(block)).max()
         assert summary[f"{name}/u_{gate}/spectral_radius"] == pytest.approx(radius, rel=1e-4)
+
+
+def test_shards_of_a_batch_record_what_one_device_does():
+    """Two devices decompose the same matrices, and do not wait for each other."""
+    config = of(probes__gradient_flow__every=0, probes__jacobian__every=1, probes__jacobian__lags="2")
+    records = []
+    for batch_shards in (1, 2):
+        pack = Pack(program(config, batch_shards), [hparams_of(config)])
+        _, record = pack.run(pack.init(), 0, 1)
+        records.append(jax.device_get(record.probes["jacobian"]))
+    assert {*records[0]} == {*records[1]} and all(np.all(np.isfinite(values)) for values in records[0].values())
+    jax.tree.map(lambda one, two: np.testing.assert_allclose(one[0], two[0], rtol=1e-5, atol=1e-7), *records)
 
 
 @pytest.mark.parametrize("kind", ["normal", "rotation", "defective", "nilpotent", "zero", "tiny"])
