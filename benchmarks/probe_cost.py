@@ -76,7 +76,7 @@ def _update(options: dict[str, Any]) -> Callable[[], None]:
 
     def call() -> None:
         nonlocal state
-        state, record = pack.run(state, 1)
+        state, record = pack.run(state, 0, 1)
         assert np.all(jax.device_get(record.ok))
 
     return call

@@ -116,13 +116,13 @@ def measure(torch: Any, size: str) -> dict[str, Any]:
     params = pack.fetch(state)[0].params
     twin.load(arrays_of(nnx.merge(program.graphdef, params)))
     tokens = [torch.from_numpy(x).long() for x in (options.task.data.inputs, options.task.data.targets)]
-    state, record = pack.run(state, 1)
+    state, record = pack.run(state, 0, 1)
     agree(twin, tokens, float(record.sums.loss[0]), float(record.sums.grad_norm[0]))
     updates = UPDATES[size]
 
     def ours() -> None:
         nonlocal state
-        state, record = pack.run(state, updates)
+        state, record = pack.run(state, 0, updates)
         jax.block_until_ready(record)
 
     def theirs(hoisted: bool) -> None:

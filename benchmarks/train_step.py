@@ -133,7 +133,7 @@ def _updates(cell: str, length: int, hidden_size: int, every: int) -> Callable[[
 
     def call() -> None:
         nonlocal state
-        state, record = pack.run(state, UPDATES)
+        state, record = pack.run(state, 0, UPDATES)
         assert np.all(jax.device_get(record.ok))
 
     return call
