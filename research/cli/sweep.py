@@ -1,20 +1,20 @@
-"""`sweep`: all trials of a sweep file, on this machine, packed by shape, in one process."""
+"""`sweep`: all trials of a sweep file, packed by shape: in this process, on workers of Ray, or in jobs of Slurm."""
 
 import shlex
 import sys
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal
 
 from research.cli.parser import parse_command
-from research.cli.train import warn_of_finished, writable
-from research.errors import program, visible
+from research.cli.train import print_lines, warn_of_finished, writable
+from research.errors import UserError, program, visible
 from research.options import require
 from research.sweep import spec
 from research.sweep.duplicates import describe_duplicates
-from research.sweep.executors import Local
+from research.sweep.executors import Executor, Local, Ray, Slurm, describe
 from research.sweep.runner import Runner
 from research.tracking import wandb_session as session
 
@@ -36,6 +36,22 @@ class Sweep:
     """Train the first N trials only."""
     pack_size: int = 0
     """Largest number of trials that train together; 0: all that one program trains."""
+    executor: Literal["local", "ray", "slurm"] = "local"
+    """Where trials train: here, on workers of Ray, or in a job array of Slurm."""
+    address: str = ""
+    """Ray: address of a running cluster; by default that of RAY_ADDRESS, or Ray on this machine."""
+    cpus_per_worker: float = 1.0
+    """Ray: cores of a pack."""
+    gpus_per_worker: float = 0.0
+    """Ray: GPUs of a pack."""
+    tpus_per_worker: float = 0.0
+    """Ray: TPU chips of a pack."""
+    num_workers: int = 4
+    """Slurm: jobs of the array."""
+    slurm: str = ""
+    """Slurm: options of sbatch, such as partition=gpu,gpus_per_node=1,time=60 (minutes)."""
+    cluster: Literal["slurm", "local", "debug"] = "slurm"
+    """Slurm: the cluster, or what submitit offers in its place: processes of this machine, or this process."""
     rerun: bool = False
     """Train finished trials anew."""
     restart: bool = False
@@ -43,6 +59,31 @@ class Sweep:
 
     def __post_init__(self) -> None:
         require(self.limit is None or 0 < self.limit < 2**31, "limit", self.limit, f"between 1 and {2**31 - 1}")
+        kinds: list[Any] = [Ray, Slurm]
+        for kind in kinds:
+            for item in fields(self):
+                needed = item.name != "pack_size" and item.name in {other.name for other in fields(kind)}
+                if needed and self.executor != kind.name and getattr(self, item.name) != item.default:
+                    raise UserError(f"--{item.name.replace('_', '-')}: needs --executor={kind.name}")
+        if self.executor == "slurm" and self.pack_size == 0:
+            raise UserError("--executor=slurm: needs --pack-size, the number of trials that a job trains at a time")
+        if self.executor == "slurm" and (self.rerun or self.restart):
+            raise UserError(
+                "--executor=slurm: a job would train anew what another has trained; remove the runs instead"
+            )
+
+    def create(self) -> Executor:
+        """Return what trains the trials in this process."""
+        if self.executor == "ray":
+            resources = self.cpus_per_worker, self.gpus_per_worker, self.tpus_per_worker
+            return Ray(self.address, self.pack_size, *resources)
+        return Local(self.pack_size)
+
+    def command(self) -> list[str]:
+        """Return the words of the command that a job of Slurm runs."""
+        words = ["sweep", str(self.sweep), f"--runs-dir={self.runs_dir}", f"--pack-size={self.pack_size}"]
+        optional = {"experiment": self.experiment, "limit": self.limit}
+        return [*words, *(f"--{name}={value}" for name, value in optional.items() if value)]
 
 
 def run(args: Sequence[str]) -> None:
@@ -54,7 +95,12 @@ def run(args: Sequence[str]) -> None:
     spec.save_copy(file, directory)
     for line in describe_duplicates(sweep.trials):
         print(f"warning: {line}", file=sys.stderr)
-    runner = Runner(sweep, directory, Local(options.pack_size), options.rerun, options.restart, _say)
+    runner = Runner(sweep, directory, options.create(), options.rerun, options.restart, _say)
+    runner.check()
+    if options.executor == "slurm":
+        jobs = Slurm(options.num_workers, options.slurm, options.cluster).submit(options.command(), directory)
+        print_lines(describe(jobs, directory))
+        return
     results = runner.run(options.limit)
     from research.training import processes
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from research.config.naming import NamedConfig, name_in_wandb
 from research.errors import UserError, suggest
 from research.sweep import early_terminate, search
-from research.sweep.executors import Executor
+from research.sweep.executors.executor import Executor, by_program
 from research.sweep.spec import Sweep
 from research.tracking.run_directory import METRICS, BusyError, RunDirectory
 
@@ -49,6 +49,9 @@ class Runner:
     _trials: list[NamedConfig] = field(default_factory=list)
     """All trials so far."""
 
+    _peers: dict[str, int] = field(default_factory=dict)
+    """Number of trials of the round that one program trains, by name."""
+
     def run(self, limit: int | None = None) -> list["TrialResult"]:
         """Train all trials and return how each ended; those that are not started once the target is met are left out.
 
@@ -59,6 +62,7 @@ class Runner:
         for trials in search.rounds(self.sweep, self._value, limit):
             self._trials += name_in_wandb(trials, self.sweep.varied)
             alive = self._trials[-len(trials) :]
+            self._peers = {trial.name: len(group) for group in by_program(alive) for trial in group}
             for band in early_terminate.bands(self.sweep.early_terminate) if self.sweep.early_terminate else ():
                 alive = self._to_band(band, alive)
             self._execute(alive, {})
@@ -124,7 +128,7 @@ class Runner:
         """Train trials here, and wait for those that other processes train."""
         told = ""
         while trials and not self._target_is_met():
-            found = self.executor.train(trials, self.directory, pause, enough=self._target_is_met, **anew)
+            found = self.executor.train(trials, self.directory, pause, self._peers, self._target_is_met, **anew)
             self.results |= {result.name: result for result in found if result.status not in ("busy", "waiting")}
             busy = {result.name for result in found if result.status == "busy"}
             trials, anew = [trial for trial in trials if trial.name in busy], {}

@@ -16,6 +16,8 @@ class Sharing:
     """Largest number of trials of a pack; 0: no limit."""
     pause: Mapping[str, int] = field(default_factory=dict)
     """Step at which trials pause, by name; a record must end there."""
+    peers: Mapping[str, int] = field(default_factory=dict)
+    """Number of trials of the sweep that one program trains, by name, for trials whose peers train elsewhere."""
     leave_busy: bool = False
     """Leave the trials that another process trains to it, instead of refusing to start."""
     enough: Callable[[], bool] = lambda: False

@@ -199,7 +199,9 @@ def _train_group(trials: Sequence[Trial], sharing: Sharing, signals: Signals, ba
     options, task = trials[0].options, trials[0].task
     bar.doing("preparing")
     template = jax.eval_shape(Program(options, task).init, Hparams.of(options))
-    starts, results = processes.from_first(lambda: find_starts(trials, template))
+    starts, results = processes.from_first(
+        lambda: find_starts(trials, template, sharing.peers.get(trials[0].name, len(trials)))
+    )
     bar.advance(options.training.steps * len(results))
     packs: dict[tuple[int, int, int], list[Trial]] = {}
     for member in trials:

@@ -175,12 +175,15 @@ def check(options: TrialOptions, run: RunDirectory, restart: bool) -> None:
     require(divides, "training.batch_size", size, f"a multiple of {num_devices}, the devices of all processes")
 
 
-def find_starts(trials: Sequence[Trial], template: TrialState) -> tuple[dict[str, Start], list[TrialResult]]:
+def find_starts(
+    trials: Sequence[Trial], template: TrialState, peers: int
+) -> tuple[dict[str, Start], list[TrialResult]]:
     """Return where unfinished trials start, by name, and the results of those that other processes finished meanwhile.
 
     Args:
         trials: of one program.
         template: shapes and types of a trial's state.
+        peers: trials of this program in the sweep, however few train here: they decide how many shards a batch has.
     """
     results = [result for trial in trials if (result := TrialResult.read(trial.name, trial.run, trial.config))]
     finished = {result.name for result in results}
@@ -188,7 +191,6 @@ def find_starts(trials: Sequence[Trial], template: TrialState) -> tuple[dict[str
     checkpoints = {
         trial.name: checkpoint.restore(trial.run.checkpoints, template, trial.run.mismatch) for trial in unfinished
     }
-    new = sum(saved is None for saved in checkpoints.values())
     starts = {}
     for trial in unfinished:
         if checkpoints[trial.name] and has_other_data(trial.run, trial.task):
@@ -202,7 +204,7 @@ def find_starts(trials: Sequence[Trial], template: TrialState) -> tuple[dict[str
             starts[trial.name] = Start(step, state, details["batch_shards"], details, best, known)
         else:
             first = origin.first_state(trial.config, template)
-            starts[trial.name] = Start(**first, batch_shards=_decide_shards(trial.options, new))
+            starts[trial.name] = Start(**first, batch_shards=_decide_shards(trial.options, peers))
     return starts, results
 
 

@@ -41,6 +41,7 @@ class Simulated(Executor):
         trials: Sequence[NamedConfig],
         directory: Path,
         pause: Any,
+        peers: Any,
         enough: Any,
         rerun: bool = False,
         restart: bool = False,

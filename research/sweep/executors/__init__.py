@@ -2,5 +2,7 @@
 
 from research.sweep.executors.executor import Executor
 from research.sweep.executors.local import Local
+from research.sweep.executors.ray import Ray
+from research.sweep.executors.slurm import Slurm, describe
 
-__all__ = ["Executor", "Local"]
+__all__ = ["Executor", "Local", "Ray", "Slurm", "describe"]

@@ -3,12 +3,21 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from research.config.naming import NamedConfig
+from research.options import static_key
 
 if TYPE_CHECKING:
     from research.training.trial import TrialResult
+
+
+def by_program(trials: Sequence[NamedConfig]) -> list[list[NamedConfig]]:
+    """Group trials that one program trains, in the order of first appearance."""
+    groups: dict[Any, list[NamedConfig]] = {}
+    for trial in trials:
+        groups.setdefault(static_key(trial.config), []).append(trial)
+    return list(groups.values())
 
 
 @dataclass(frozen=True)
@@ -20,6 +29,7 @@ class Executor:
         trials: Sequence[NamedConfig],
         directory: Path,
         pause: Mapping[str, int],
+        peers: Mapping[str, int],
         enough: Callable[[], bool],
         rerun: bool = False,
         restart: bool = False,
@@ -30,6 +40,7 @@ class Executor:
             trials: of a sweep.
             directory: of the run directories.
             pause: step at which trials pause, by name; the others train to their end.
+            peers: number of trials of the sweep that one program trains, by name.
             enough: returns whether no more trials need to be started.
             rerun: train finished trials anew.
             restart: train unfinished trials from step 0.

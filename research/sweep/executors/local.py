@@ -30,6 +30,7 @@ class Local(Executor):
         trials: Sequence[NamedConfig],
         directory: Path,
         pause: Mapping[str, int],
+        peers: Mapping[str, int],
         enough: Callable[[], bool],
         rerun: bool = False,
         restart: bool = False,
@@ -39,5 +40,5 @@ class Local(Executor):
         from research.training.trainer import train_trials
 
         self._packs[:] = self._packs or [PackCache()]
-        sharing = Sharing(self._packs[0], self.pack_size, pause, leave_busy=True, enough=enough)
+        sharing = Sharing(self._packs[0], self.pack_size, pause, peers, leave_busy=True, enough=enough)
         return train_trials(trials, directory, rerun, restart, sharing)

@@ -1,0 +1,167 @@
+"""Workers of a Ray cluster: each pack is a task with its cores and accelerators.
+
+The run directories are the result, so all machines of the cluster must share their folder. A pack whose worker dies
+starts again on another one, from its last checkpoint. Without an address, Ray starts on this machine for the sweep.
+
+`requirements-cluster.txt` installs Ray, which is imported when a sweep asks for it.
+"""
+
+import functools
+import logging
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from research.config.naming import NamedConfig
+from research.errors import UserError
+from research.options import require_between
+from research.sweep.executors.executor import Executor, by_program
+
+if TYPE_CHECKING:
+    from research.training.pack import PackCache
+    from research.training.trial import TrialResult
+
+ROOT = Path(__file__).parents[3]
+LEAST_DEVICES = 2
+"""XLA devices of a worker on a CPU: with one, XLA optimizes differently, and numbers are rounded otherwise."""
+WAIT_SECONDS = 1.0
+
+
+@dataclass(frozen=True)
+class Ray(Executor):
+    """Workers of a Ray cluster, or of Ray on this machine."""
+
+    name: ClassVar[str] = "ray"
+    address: str = ""
+    """Of a cluster that runs, as in `ray.init`; empty: that of RAY_ADDRESS, or else Ray starts on this machine."""
+    pack_size: int = 0
+    """Largest number of trials of a pack; 0: as many as give each worker a pack."""
+    cpus_per_worker: float = 1.0
+    """Cores of a pack."""
+    gpus_per_worker: float = 0.0
+    """GPUs of a pack; TPUs need the resource TPU."""
+    tpus_per_worker: float = 0.0
+    """TPU chips of a pack."""
+
+    def __post_init__(self) -> None:
+        require_between(self, "", pack_size=(0, 2**31 - 1), cpus_per_worker=(0, 1e4))
+        require_between(self, "", gpus_per_worker=(0, 1e4), tpus_per_worker=(0, 1e4))
+
+    def train(
+        self,
+        trials: Sequence[NamedConfig],
+        directory: Path,
+        pause: Mapping[str, int],
+        peers: Mapping[str, int],
+        enough: Callable[[], bool],
+        rerun: bool = False,
+        restart: bool = False,
+    ) -> Sequence["TrialResult"]:
+        ray = self._start()
+        resources = {"TPU": self.tpus_per_worker} if self.tpus_per_worker else None
+        task = ray.remote(_train_pack).options(
+            num_cpus=self.cpus_per_worker, num_gpus=self.gpus_per_worker, resources=resources, max_retries=-1
+        )
+        most = self.pack_size or max(1, -(-len(trials) // self._workers(ray)))
+        packs = [group[k : k + most] for group in by_program(trials) for k in range(0, len(group), most)]
+        where, cores = str(directory.absolute()), round(self.cpus_per_worker)
+        waiting = {task.remote(pack, where, dict(pause), dict(peers), cores, rerun, restart): pack for pack in packs}
+        return self._collect(ray, waiting, enough)
+
+    def _collect(self, ray: Any, waiting: dict[Any, list[NamedConfig]], enough: Callable[[], bool]) -> Any:
+        """Wait for the packs; cancel those that have not started once there are results `enough`."""
+        from research.tracking.progress import ProgressBar
+        from research.tracking.run_directory import RunDirectory
+        from research.training.trial import TrialResult
+
+        results: list[TrialResult] = []
+        with ProgressBar() as bar:
+            bar.expect(sum(map(len, waiting.values())))
+            bar.doing(f"{len(waiting)} packs on Ray")
+            try:
+                while waiting:
+                    done, _ = ray.wait(list(waiting), num_returns=1, timeout=WAIT_SECONDS)
+                    for reference in done:
+                        pack = waiting.pop(reference)
+                        bar.advance(len(pack))
+                        bar.doing(f"{len(waiting)} packs on Ray")
+                        try:
+                            results += ray.get(reference)
+                        except ray.exceptions.TaskCancelledError:
+                            left = [(name, RunDirectory(Path(name))) for name, _ in pack]
+                            results += [TrialResult.unfinished(name, run, "waiting") for name, run in left]
+                        except ray.exceptions.RayTaskError as error:
+                            raise error.cause if isinstance(error.cause, UserError) else error from error
+                    if done and enough():
+                        for reference in waiting:
+                            ray.cancel(reference)
+            except BaseException:
+                for reference in waiting:
+                    ray.cancel(reference)  # what trains saves a checkpoint
+                ray.wait(list(waiting), num_returns=len(waiting), timeout=10 * WAIT_SECONDS) if waiting else None
+                raise
+        return results
+
+    def _start(self) -> Any:
+        """Return the module `ray`, connected."""
+        try:
+            import ray
+        except ImportError as error:
+            raise UserError("--executor=ray: needs Ray; pip install -r requirements-cluster.txt") from error
+        if ray.is_initialized():
+            return ray
+        address = self.address or os.environ.get("RAY_ADDRESS") or None
+        paths = [str(ROOT), os.getcwd(), os.environ.get("PYTHONPATH", "")]
+        environment = {"env_vars": {"PYTHONPATH": os.pathsep.join(filter(None, paths))}}
+        options: dict[str, Any] = {} if address else {"include_dashboard": False}
+        try:
+            ray.init(address, log_to_driver=False, logging_level=logging.ERROR, runtime_env=environment, **options)
+        except (ConnectionError, ValueError, RuntimeError) as error:
+            raise UserError(f"--address={address}: {str(error).strip().splitlines()[0]}") from error
+        return ray
+
+    def _workers(self, ray: Any) -> int:
+        """Return how many packs the cluster trains at a time."""
+        asked = {"CPU": self.cpus_per_worker, "GPU": self.gpus_per_worker, "TPU": self.tpus_per_worker}
+        total = ray.cluster_resources()
+        fits = [int(total.get(name, 0) // count) for name, count in asked.items() if count]
+        if not min(fits, default=1):
+            wanted = ", ".join(f"{count:g} {name}" for name, count in asked.items() if count)
+            there = ", ".join(f"{total.get(name, 0):g} {name}" for name in asked)
+            raise UserError(f"--executor=ray: a pack needs {wanted}; the cluster has {there}")
+        return min(fits, default=1)
+
+
+def _train_pack(
+    trials: Sequence[NamedConfig],
+    directory: str,
+    pause: Mapping[str, int],
+    peers: Mapping[str, int],
+    cores: int,
+    rerun: bool,
+    restart: bool,
+) -> Sequence["TrialResult"]:
+    """Train a pack in a worker."""
+    import jax
+
+    from research.errors import Stopped
+    from research.training.sharing import Sharing
+    from research.training.trainer import train_trials
+
+    if jax.config.values["jax_num_cpu_devices"] < 0:
+        jax.config.update("jax_num_cpu_devices", max(LEAST_DEVICES, cores))
+    sharing = Sharing(_packs(), pause=pause, peers=peers, leave_busy=True)
+    try:
+        return train_trials(trials, Path(directory), rerun, restart, sharing)
+    except Stopped as error:
+        raise UserError(f"a worker was stopped by signal {error.number}; the same command resumes") from error
+
+
+@functools.cache
+def _packs() -> "PackCache":
+    """Return the compiled packs of this worker."""
+    from research.training.pack import PackCache
+
+    return PackCache()

@@ -1,0 +1,99 @@
+"""Jobs of a Slurm array: each runs the same sweep in the same folder, and takes packs that no other job trains.
+
+All nodes must share the folder, with locks (`flock`), as NFS 4, Lustre and GPFS have them. A job that Slurm preempts or
+that reaches its time limit is queued again, and resumes.
+
+`requirements-cluster.txt` installs submitit, which writes and submits the array.
+"""
+
+import os
+import shutil
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+from research.errors import UserError, program
+from research.options import require_between
+
+DEFAULTS: dict[str, Any] = {"timeout_min": 24 * 60, "cpus_per_task": 1}
+
+
+@dataclass(frozen=True)
+class Slurm:
+    """Jobs of a Slurm array, on a folder that all nodes share."""
+
+    name: ClassVar[str] = "slurm"
+    num_workers: int = 4
+    """Jobs of the array."""
+    slurm: str = ""
+    """Options of sbatch, separated by commas, such as partition=gpu,gpus_per_node=1,time=60 (minutes)."""
+    cluster: str = "slurm"
+    """slurm, or what submitit offers in its place: local (processes of this machine) or debug (this process)."""
+
+    def __post_init__(self) -> None:
+        require_between(self, "", num_workers=(1, 10_000))
+
+    def submit(self, command: Sequence[str], directory: Path) -> list[Any]:
+        """Submit jobs that run a command, and return submitit's handles.
+
+        Args:
+            command: words after `python -m research`.
+            directory: of the sweep; job scripts and logs go to `slurm/` in it.
+        """
+        try:
+            import submitit
+        except ImportError as error:
+            raise UserError("--executor=slurm: needs submitit; pip install -r requirements-cluster.txt") from error
+        if self.cluster == "slurm" and not shutil.which("sbatch"):
+            raise UserError("--executor=slurm: needs the command sbatch, on a login node of a Slurm cluster")
+        executor = submitit.AutoExecutor(folder=directory / "slurm", cluster=self.cluster)
+        try:
+            executor.update_parameters(name=directory.name, **self._parameters())
+        except (NameError, AssertionError, TypeError) as error:
+            raise UserError(f"--slurm={self.slurm}: {str(error).strip().splitlines()[0]}") from error
+        with executor.batch():
+            return [executor.submit(Worker(tuple(command), os.getcwd())) for _ in range(self.num_workers)]
+
+    def _parameters(self) -> dict[str, Any]:
+        """Return submitit's names and values of the options of sbatch."""
+        given: dict[str, Any] = {}
+        for pair in filter(None, self.slurm.split(",")):
+            key, equals, value = pair.partition("=")
+            if not (key.strip() and equals):
+                raise UserError(f"--slurm={self.slurm}: must be NAME=VALUE, separated by commas")
+            given[f"slurm_{key.strip()}"] = int(value) if value.strip().isdecimal() else value.strip()
+        parallel = {"slurm_array_parallelism": self.num_workers} if self.cluster == "slurm" else {}
+        return {**DEFAULTS, **given, **parallel}
+
+
+@dataclass(frozen=True)
+class Worker:
+    """A job of the array; submitit queues it again when Slurm stops it."""
+
+    command: tuple[str, ...]
+    folder: str
+
+    def __call__(self) -> int:
+        """Run the command where it was typed."""
+        os.chdir(self.folder)
+        sys.path[:0] = [self.folder]
+        from research.cli import main
+
+        return main.main(list(self.command))
+
+    def checkpoint(self, *_: Any) -> Any:
+        """Return the same job, to be queued again."""
+        import submitit
+
+        return submitit.helpers.DelayedSubmission(self)
+
+
+def describe(jobs: Sequence[Any], directory: Path) -> Mapping[str, str]:
+    """Return what to show of the jobs: their ids, where their logs are, and how to follow the sweep."""
+    return {
+        "jobs": ", ".join(job.job_id for job in jobs),
+        "logs": str(directory / "slurm"),
+        "follow": f"{program()} status {directory} --follow",
+    }
