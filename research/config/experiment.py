@@ -14,7 +14,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal
 
-from research.config.config import Config
+from research.config.config import CHOICES, Config
 from research.config.flat import override
 from research.errors import UserError, nearest, shorten
 
@@ -108,6 +108,8 @@ def _module(name: str) -> ModuleType:
     if not known.endswith(".py"):
         if known not in names():
             allowed = f"; must be the path of a Python file, or one of {', '.join(names())}"
+            if name in CHOICES["task"]:
+                allowed = f"; it is a task, which an experiment takes as --task.name={name}"
             raise UserError(f"experiment {shorten(name)!r}: no such experiment{nearest(name, names()) or allowed}")
         path, title = ROOT / "experiments" / f"{known}.py", f"experiments.{known}"
     else:

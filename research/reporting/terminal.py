@@ -4,7 +4,7 @@ import functools
 import itertools
 import textwrap
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.cells import cell_len  # of characters that take two places, too
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 TITLE = 24
 """Letters of a line of a column's title in a terminal that is too narrow."""
+WHOLE_WORDS: dict[str, Any] = {"break_long_words": False, "break_on_hyphens": False}
 MANY_BLOCKS = 2
 """Blocks of columns one below the other that need no advice."""
 
@@ -35,7 +36,7 @@ def lay_out(content: "Table", width: int | None = None) -> str:
     header = lines(content.header, title=True)
     grids = {heading: list(itertools.chain(*map(lines, part))) for heading, part in content.parts.items()}
     widths = _widths([*header, *itertools.chain(*grids.values())])
-    fill = functools.partial(textwrap.fill, width=min(width or 120, 120))
+    fill = functools.partial(textwrap.fill, width=min(width or 120, 120), **WHOLE_WORDS)
 
     def line(row: Sequence[str], block: list[int]) -> str:
         left = [row[column] + " " * (widths[column] - cell_len(row[column])) for column in names]
@@ -72,7 +73,7 @@ def _widths(rows: Sequence[Sequence[str]]) -> list[int]:
 
 def _wrap(text: str, width: int) -> list[str]:
     """Return the lines of a name, broken between words alone, those after the first indented."""
-    return textwrap.wrap(text, width, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False) or [""]
+    return textwrap.wrap(text, width, subsequent_indent="  ", **WHOLE_WORDS) or [""]
 
 
 def _blocks(widths: Sequence[int], columns: Sequence[int], width: int, num_keys: int) -> list[list[int]]:

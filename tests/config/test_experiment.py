@@ -70,6 +70,10 @@ def test_the_nearest_name_is_suggested(tmp_path):
         declared.config(variant="gru_chrono")
     with pytest.raises(UserError, match="^experiment 'gradient_norm': no such experiment; did you mean gradient_norms"):
         experiment.load("gradient_norm")
+    with pytest.raises(
+        UserError, match="^experiment 'adding': no such experiment; it is a task, .*--task.name=adding$"
+    ):
+        experiment.load("adding")
     (tmp_path / "mine.py").write_text(OUTSIDE)
     with pytest.raises(UserError, match=r"mein.py': no such file; did you mean mine.py\?"):
         experiment.load(str(tmp_path / "mein.py"))

@@ -168,6 +168,10 @@ def test_a_name_too_long_for_the_terminal_is_wrapped_between_words_and_a_title_a
     assert " ".join(" ".join(lines).split()).startswith(f"{words} unbreakable")
     assert all(line == lines[0] or line.startswith("  ") for line in lines[:3])
     assert narrow[start].endswith("1.0")
+    noted = render(
+        replace(content, notes=("a/path/that/is/longer/than/the/terminal", "half-life")), "terminal", width=30
+    )
+    assert noted.endswith("a/path/that/is/longer/than/the/terminal\nhalf-life\n")
 
 
 def test_many_blocks_show_no_column_that_a_part_lacks_and_say_how_to_choose_some():
