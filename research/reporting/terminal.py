@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 TITLE = 24
 """Letters of a line of a column's title in a terminal that is too narrow."""
 WHOLE_WORDS: dict[str, Any] = {"break_long_words": False, "break_on_hyphens": False}
-MANY_BLOCKS = 2
+MANY_BLOCKS = 4
 """Blocks of columns one below the other that need no advice."""
 
 
@@ -53,9 +53,10 @@ def lay_out(content: "Table", width: int | None = None) -> str:
         parts = []
         for block in blocks:
             rule = "─" * (sum(widths[c] for c in (*names, *block)) - 3)
-            parts.append("\n".join([*(line(row, block) for row in header), rule, *(line(row, block) for row in grid)]))
+            titles = filter(None, (line(row, block) for row in header))
+            parts.append("\n".join([*titles, rule, *(line(row, block) for row in grid)]))
         texts += [f"{fill(heading)}\n{parts[0]}", *parts[1:]]
-    advice = "So many columns: --columns chooses some of them, and --list-metrics names all metrics."
+    advice = "For fewer columns, choose some with --columns; --list-metrics names all metrics."
     notes = [*content.notes, *[advice] * (most_blocks > MANY_BLOCKS)]
     return "\n\n".join([*texts, "\n".join(map(fill, notes))]) + "\n"
 
