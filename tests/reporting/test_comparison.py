@@ -215,5 +215,5 @@ def test_data_sets_of_an_experiment_without_columns_are_tables_of_their_own_with
 
 def test_an_experiment_that_is_gone_is_named_with_the_file(tmp_path):
     write(tmp_path / "0", config(experiment="gone"))
-    with pytest.raises(UserError, match=r"0/config\.json: experiment 'gone': must be"):
+    with pytest.raises(UserError, match=r"0/config\.json: experiment 'gone': no such experiment; must be"):
         read([tmp_path])

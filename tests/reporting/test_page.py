@@ -123,7 +123,7 @@ def damage(change: str, run: Path) -> None:
         ("seed=" + "9" * 400, "config.json:1: not JSON: 9999"),
         ("seed", "config.json: seed: is missing"),
         ("experiment", "config.json: experiment: is missing"),
-        ('experiment="gone"', "config.json: experiment 'gone': must be"),
+        ('experiment="gone"', "config.json: experiment 'gone': no such experiment; must be"),
         ("setting=5", "config.json: setting=5: must be a word"),
         ('task.header="x"', "config.json: task.header='x': must be true or false"),
         ('training.steps="x"', "config.json: training.steps='x': must be a whole number"),

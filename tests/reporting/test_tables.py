@@ -186,7 +186,7 @@ def test_many_blocks_show_no_column_that_a_part_lacks_and_say_how_to_choose_some
     titles = [re.findall(r"number (\d)", part) for part in narrow.split("\nt\n")]
     assert titles == [["0", "2", "4", "6"], ["1", "3", "5", "7"]]
     assert "\n\n─" not in narrow
-    assert "choose some with --columns" in narrow and "--columns" not in render(AWKWARD, "terminal", width=40)
+    assert "For fewer columns, choose some" in narrow and "--columns" not in render(AWKWARD, "terminal", width=40)
 
 
 def test_a_config_value_is_no_markup_no_link_and_no_control_character(tmp_path):
