@@ -17,8 +17,13 @@ ALIKE = 0.9
 
 
 def values(trials: pd.DataFrame, key: str) -> list[float | None]:
-    """Return a metric of each finished trial's summary; None where it has no such metric."""
-    return [find_metric(result["summary"], key) for result in trials["result"].dropna()]
+    """Return a metric of each trial's summary that counts; None where it has no such metric."""
+    return [find_metric(result["summary"], key) for result in counted(trials)]
+
+
+def counted(trials: pd.DataFrame) -> list[Any]:
+    """Return the results of the trials that have ended, without those that the sweep has stopped early."""
+    return [result for result in trials["result"].dropna() if result.get("status") != "stopped"]
 
 
 def metrics(trials: pd.DataFrame) -> list[str]:

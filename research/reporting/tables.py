@@ -14,7 +14,7 @@ from tabulate import tabulate
 
 from research.config.experiment import Column
 from research.errors import escape
-from research.reporting.columns import metrics, values
+from research.reporting.columns import counted, metrics, values
 from research.reporting.comparison import Comparison, describe, key_titles, task_of
 from research.reporting.statistics import DASH, INTERVAL, numbers, text
 from research.reporting.terminal import lay_out
@@ -73,9 +73,14 @@ def raw(comparison: Comparison) -> pd.DataFrame:
     """
     lines, names = [], metrics(comparison.trials)
     for _, row in comparison.trials.groupby(["section", "row"], sort=False):
-        first, done = row.iloc[0], row["result"].dropna()
+        first, done = row.iloc[0], counted(row)
         line = {"setting": first["setting"], "task": task_of(row), **first[list(comparison.keys)]}
-        line |= {"trials": len(row), "finished": len(done), "diverged": _count_diverged(done)}
+        line |= {
+            "trials": len(row),
+            "finished": len(done),
+            "diverged": _count(row, "diverged"),
+            "stopped": _count(row, "stopped"),
+        }
         for column in comparison.experiment.columns:
             mean, low, high, count = numbers(values(row, column.key), column.scale)
             matches = fnmatch.filter(names, column.key)
@@ -92,15 +97,15 @@ def render(content: Table, form: Format, width: int | None = None) -> str:
 
 def _row(row: pd.DataFrame, columns: Sequence[Column]) -> tuple[str, ...]:
     """Return the number of seeds and the cells of a row."""
-    done = row["result"].dropna()
-    diverged = _count_diverged(done)
+    done = counted(row)
     seeds = str(len(done)) if len(done) == len(row) else f"{len(done)} of {len(row)}"
+    others = ", ".join(f"{count} {name}" for name in ("diverged", "stopped") if (count := _count(row, name)))
     cells = [text(values(row, column.key), column.scale, column.unit) for column in columns]
-    return (f"{seeds} ({diverged} diverged)" if diverged else seeds, *cells)
+    return (f"{seeds} ({others})" if others else seeds, *cells)
 
 
-def _count_diverged(results: pd.Series) -> int:
-    return sum(result["status"] == "diverged" for result in results)
+def _count(trials: pd.DataFrame, status: str) -> int:
+    return sum(result.get("status") == status for result in trials["result"].dropna())
 
 
 def _notes(comparison: Comparison, parts: Mapping[str, Sequence[tuple[str, ...]]]) -> list[str]:
@@ -149,9 +154,13 @@ def _weights(trials: pd.DataFrame) -> Iterator[str]:
         count = sum(weights["kept"] == "best" for weights in kept)
         which = "" if count == len(results) else f" in {count} of {len(results)} trials"
         yield f"Scored with the weights that have the best {' or '.join(metrics)}{which}."
-    if steps := [result["stopped_early"]["step"] for result in results if result.get("stopped_early")]:
-        after = " to ".join(map(str, dict.fromkeys((min(steps), max(steps)))))
-        yield f"Stopped early: {len(steps)} of {len(results)} trials, after {after} updates."
+    for by_sweep in (False, True):
+        early = [result for result in results if result.get("stopped_early")]
+        steps = [result["stopped_early"]["step"] for result in early if (result.get("status") == "stopped") == by_sweep]
+        if steps:
+            after = " to ".join(map(str, dict.fromkeys((min(steps), max(steps)))))
+            why = " by the sweep, and not counted" if by_sweep else ""
+            yield f"Stopped early{why}: {len(steps)} of {len(results)} trials, after {after} updates."
 
 
 def _identical(comparison: Comparison) -> Iterator[str]:

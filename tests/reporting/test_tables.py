@@ -85,6 +85,19 @@ def test_an_early_stop_and_weights_that_are_not_the_last_are_noted(tmp_path):
     )
 
 
+def test_a_trial_that_the_sweep_has_stopped_is_counted_and_not_averaged(tmp_path):
+    for seed in range(3):
+        run = RunDirectory.create(tmp_path / str(seed), override(Config(), {"seed": seed}))
+        stop = {"stopped_early": {"step": 30}} if seed == 2 else {}
+        run.finish({"status": "stopped" if stop else "finished", "summary": {"x": 100.0 if stop else 0.5}, **stop})
+    comparison = grouped(tmp_path, Experiment(claim="c", base=Config(), columns=(Column("x", "x"),)))
+    content = table(comparison)
+    assert [rows[0][-2:] for rows in content.parts.values()] == [("2 of 3 (1 stopped)", "0.500 ± 0")]
+    assert content.notes[1:] == ("Stopped early by the sweep, and not counted: 1 of 3 trials, after 30 updates.",)
+    numbers = raw(comparison).iloc[0]
+    assert tuple(numbers[["trials", "finished", "diverged", "stopped", "x"]]) == (3, 2, 0, 1, 0.5)
+
+
 @pytest.mark.parametrize(
     ("difference", "noted"), [(0.0, True), (1e-16, False)], ids=["bit for bit", "in the last digit"]
 )

@@ -69,8 +69,6 @@ def test_slurm_jobs_share_the_trials_of_a_folder(sweep, straight, tmp_path):
     jobs = executor.submit(["sweep", str(sweep[0]), f"--runs-dir={tmp_path}", "--pack-size=1"], tmp_path)
     assert [job.result() for job in jobs] == [0, 0]
     assert ended(tmp_path / "some") == straight
-    said = "".join(job.stdout() + job.stderr() for job in jobs)
-    assert "2 finished, 0 diverged, 2 stopped early" in said
 
 
 @pytest.mark.slow

@@ -8,6 +8,7 @@ that reaches its time limit is queued again, and resumes.
 
 import os
 import shutil
+import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from typing import Any, ClassVar
 from research.errors import UserError, program
 from research.options import require_between
 
+ROOT = Path(__file__).parents[3]
 DEFAULTS: dict[str, Any] = {"timeout_min": 24 * 60, "cpus_per_task": 1}
 
 
@@ -76,12 +78,12 @@ class Worker:
     folder: str
 
     def __call__(self) -> int:
-        """Run the command where it was typed."""
-        os.chdir(self.folder)
-        sys.path[:0] = [self.folder]
-        from research.cli import main
-
-        return main.main(list(self.command))
+        """Run the command where it was typed, and return its exit code."""
+        paths = [str(ROOT), os.environ.get("PYTHONPATH", "")]
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
+        return subprocess.run(
+            [sys.executable, "-m", "research", *self.command], cwd=self.folder, env=environment, check=False
+        ).returncode
 
     def checkpoint(self, *_: Any) -> Any:
         """Return the same job, to be queued again."""
