@@ -16,14 +16,14 @@ class Compare:
     """Print what differs between runs: config keys, final metrics, metrics during training."""
 
     runs: tuple[Path, ...]
-    """run directories, such as runs/attention/TRIAL, or directories with runs in them: 2 to 20 runs"""
+    """Run directories, such as runs/attention/TRIAL, or directories with runs in them: 2 to 20 runs."""
     metrics: str = ""
-    """final metrics, with commas between them; * stands for any text; empty: those of test and
-    validation examples, the training loss, the time of training and the number of parameters"""
+    """Final metrics, with commas between them; * stands for any text. By default those of test and validation examples,
+    the training loss, the time of training and the number of parameters."""
     curves: str = ""
-    """metrics during training, as in --metrics; empty: train/loss and two of validation examples"""
+    """Metrics during training, as in --metrics; by default train/loss and two of validation examples."""
     figure: Path | None = None
-    """draw these curves, and norms of the gradient where runs have recorded them, to a file .png, .svg or .pdf"""
+    """File .png, .svg or .pdf for these curves, and for norms of the gradient where runs have recorded them."""
 
     def __post_init__(self) -> None:
         if not self.runs:

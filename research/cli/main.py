@@ -18,7 +18,7 @@ usage: {program} COMMAND ... [--import MODULE]
   list [EXPERIMENT]            what can be chosen: experiments, tasks, cells, attentions, ..., sweeps
   train EXPERIMENT [--KEY=VALUE ...] [--resume-from RUN] [--init-from RUN] [--runs-dir DIR] [--rerun] [--restart]
                                train one trial of an experiment: a name, or the path of a Python file
-  sweep SWEEP [--experiment EXPERIMENT] [--limit N] [--runs-dir DIR] [--rerun] [--restart]
+  sweep SWEEP [--experiment EXPERIMENT] [--dry-run] [--limit N] [--runs-dir DIR] [--rerun] [--restart]
                                train all trials of a sweep: a name, or the path of a file; again, it resumes
   status RUNS... [--follow] [--metric METRIC]
                                how many trials are done, run and wait, time left, the best, who trains what

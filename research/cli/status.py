@@ -27,15 +27,15 @@ class Status:
     """Print how many trials are done, run and wait, how fast they are, which is best, and who trains them."""
 
     runs: tuple[Path, ...]
-    """directories with runs in them, such as runs/gradient_norms, or single runs"""
+    """Directories with runs in them, such as runs/gradient_norms, or single runs."""
     follow: bool = False
-    """go on until all trials are done; not on a terminal: a line for each change"""
+    """Go on until all trials are done; where the output is no terminal, print a line for each change."""
     metric: str = ""
-    """metric that decides which trial is best; empty: the metric of the sweep file"""
+    """Metric that decides which trial is best, by default the metric of the sweep file."""
     goal: Literal["minimize", "maximize", ""] = ""
-    """what is better of --metric; empty: what its name says"""
+    """What is better of --metric, by default what its name says."""
     format: Literal["text", "json"] = "text"
-    """json: all numbers and all trials, for scripts"""
+    """Form of the output; json has all numbers and all trials, for scripts."""
 
     def __post_init__(self) -> None:
         if not self.runs:

@@ -52,6 +52,8 @@ class Sweep:
     """Slurm: options of sbatch, such as partition=gpu,gpus_per_node=1,time=60 (minutes)."""
     cluster: Literal["slurm", "local", "debug"] = "slurm"
     """Slurm: the cluster, or what submitit offers in its place: processes of this machine, or this process."""
+    dry_run: bool = False
+    """Print the trials, packs, programs, time and memory, and start nothing."""
     rerun: bool = False
     """Train finished trials anew."""
     restart: bool = False
@@ -91,12 +93,15 @@ def run(args: Sequence[str]) -> None:
     options = parse_command(Sweep, args, "sweep")
     file = spec.find(options.sweep)
     sweep = spec.read(file, options.experiment, options.limit)
-    directory = writable(options.runs_dir / sweep.name)
-    spec.save_copy(file, directory)
+    directory = options.runs_dir / sweep.name
     for line in describe_duplicates(sweep.trials):
         print(f"warning: {line}", file=sys.stderr)
     runner = Runner(sweep, directory, options.create(), options.rerun, options.restart, _say)
     runner.check()
+    if options.dry_run:
+        _dry_run(runner, options)
+        return
+    spec.save_copy(file, writable(directory))
     if options.executor == "slurm":
         jobs = Slurm(options.num_workers, options.slurm, options.cluster).submit(options.command(), directory)
         print_lines(describe(jobs, directory))
@@ -115,6 +120,15 @@ def run(args: Sequence[str]) -> None:
     print(f"{ended}, {count['skipped']} skipped (done before)")
     warn_of_finished([result for result in results if result.outdated])
     print(visible(f"{program()} report {shlex.quote(str(directory))}"))
+
+
+def _dry_run(runner: Runner, options: Sweep) -> None:
+    from research.sweep import plan  # imports wandb and orbax, which `--help` does not need
+
+    for line in plan.describe(
+        plan.make(runner.sweep, runner.directory, options.pack_size, options.limit, options.rerun)
+    ):
+        print(visible(line))
 
 
 def _say(line: str) -> None:

@@ -6,7 +6,7 @@ trials, and of the time that the running ones have trained, without compilation 
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,9 +16,9 @@ from research.tracking import strict_json
 from research.tracking.run_directory import METRICS, RunDirectory, find, find_some
 from research.tracking.strict_json import is_number
 
-State = Literal["finished", "stopped early", "diverged", "running", "interrupted", "waiting", "damaged"]
+State = Literal["finished", "stopped early", "diverged", "running", "paused", "interrupted", "waiting", "damaged"]
 DONE = ("finished", "stopped early", "diverged")
-OPEN = ("running", "interrupted", "waiting")
+OPEN = ("running", "paused", "interrupted", "waiting")
 """States of trials that have updates left."""
 TAIL = 2**16
 """Bytes at the end of a file of records that are read."""
@@ -174,6 +174,8 @@ class Watcher:
             except UserError as error:
                 fault = str(error)
         trials = [self._read_trial(run, metric) for run in runs.values()]
+        if any(trial.state == "running" for trial in trials):  # the sweep will come back to the others
+            trials = [replace(trial, state="paused") if trial.state == "interrupted" else trial for trial in trials]
         steps = [trial.steps for trial in trials if trial.steps]
         usual = round(sum(steps) / len(steps)) if steps else 0
         trials += [TrialStatus("", "waiting", steps=usual, left=usual)] * (total - len(trials))
@@ -211,18 +213,16 @@ def describe(status: SweepStatus) -> Iterator[str]:
     yield f"  {states}"
     workers, left = status.workers, status.seconds_left
     if workers:
-        speed = f"{_rounded(status.updates_per_second)} updates/s" if left is not None else "no updates recorded yet"
-        yield f"  {speed}" if left is None else f"  {speed}, about {clock(left)} left"
+        known = "" if left is None else f"{_rounded(status.updates_per_second)} updates/s, about {clock(left)} left"
+        yield f"  {known or 'speed not known yet'}"
     elif counts["interrupted"] or counts["waiting"]:
         yield "  no process trains; the command that started them resumes"
     if status.metric:
         yield f"  {_best(status)}"
     for worker in workers:
         steps = f"step {worker.last}" if worker.first == worker.last else f"steps {worker.first} to {worker.last}"
-        yield (
-            f"  worker {worker.name}: {worker.trials} trial{'s' * (worker.trials > 1)}, {steps}"
-            f", {_rounded(worker.updates_per_second)} updates/s"
-        )
+        speed = f", {_rounded(worker.updates_per_second)} updates/s" if worker.updates_per_second else ""
+        yield f"  worker {worker.name}: {worker.trials} trial{'s' * (worker.trials > 1)}, {steps}{speed}"
     for fault in filter(None, [status.fault, *(trial.fault for trial in status.trials)]):
         yield f"  damaged: {fault}"
 

@@ -107,6 +107,17 @@ class Pack:
         count, start_on_devices = (self._put(np.int32(number), SHARED) for number in (stop - start, start))
         return self._run(self.hparams, state, data, count, start_on_devices)
 
+    def tell_compiled(self, tell: Callable[[Any], None]) -> None:
+        """Have `tell` called with the compiled updates (`jax.stages.Compiled`) before the first of them."""
+        jitted: Any = self._run
+
+        def run(*arguments: Any) -> Any:
+            self._run = jitted.lower(*arguments).compile()
+            tell(self._run)
+            return self._run(*arguments)
+
+        self._run = run
+
     def place_window(self, window: Tree) -> Tree:
         """Put arrays with a leading axis K on the devices."""
 

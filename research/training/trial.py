@@ -204,11 +204,11 @@ def find_starts(
             starts[trial.name] = Start(step, state, details["batch_shards"], details, best, known)
         else:
             first = origin.first_state(trial.config, template)
-            starts[trial.name] = Start(**first, batch_shards=_decide_shards(trial.options, peers))
+            starts[trial.name] = Start(**first, batch_shards=decide_shards(trial.options, peers))
     return starts, results
 
 
-def _decide_shards(options: TrialOptions, trials: int) -> int:
+def decide_shards(options: TrialOptions, trials: int) -> int:
     """Return the number of batch shards of each new trial. With several processes, each trial uses all devices."""
     training = options.training
     at_once = 1 if jax.process_count() > 1 else trials

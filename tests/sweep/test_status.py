@@ -114,8 +114,10 @@ def test_the_holder_of_the_lock_is_the_worker_and_speed_and_time_left_are_of_all
 def test_without_a_record_speed_and_time_left_are_not_known(folder):
     with RunDirectory(folder / "waiting").claimed():
         found = status(folder)
+    assert (found.counts["paused"], found.counts["interrupted"]) == (1, 0)  # the sweep will come back to it
     assert found.seconds_left is None
-    assert "  no updates recorded yet" in [*describe(found)]
+    lines = [*describe(found)]
+    assert "  speed not known yet" in lines and lines[-2].endswith(": 1 trial, step 0")
 
 
 def test_a_time_limit_ends_before_the_steps(folder):

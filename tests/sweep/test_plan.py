@@ -1,0 +1,149 @@
+"""A dry run says what a sweep would do, and does nothing of it."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from research.cli import main as cli
+from research.errors import UserError
+from research.sweep import plan, spec
+from research.sweep.plan import Measurement, Plan
+from research.tracking.run_directory import RunDirectory
+from research.training.trial import Trial
+from tests.sweep.conftest import content
+
+SMALL = {
+    "setting": {"value": "adding_50"},
+    "task.length": {"value": 4},
+    "model.hidden_size": {"value": 3},
+    "training.batch_size": {"value": 2},
+    "training.steps": {"value": 40},
+}
+CELLS = {"cell.name": {"values": ["rnn", "gru"]}, "init.gain": {"values": [0.9, 1.1]}, "seed": {"values": [0, 1]}}
+
+
+def write(tmp_path: Path, values: dict[str, Any]) -> Path:
+    path = tmp_path / "gain.yaml"
+    path.write_text(yaml.safe_dump(values, sort_keys=False))
+    return path
+
+
+def read(tmp_path: Path, parameters: dict[str, Any] = CELLS, **changes: Any) -> spec.Sweep:
+    return spec.read(write(tmp_path, content({**SMALL, **parameters}, **changes)))
+
+
+@pytest.fixture
+def measured(monkeypatch) -> list[list[str]]:
+    """Packs that were measured: an update of a trial takes 0.1 s, a compilation 5 s."""
+    packs: list[list[str]] = []
+
+    def measure(trials: list[Trial], peers: int) -> Measurement:
+        assert peers == 4 or len(trials) in (1, 2, 10)
+        packs.append([trial.name for trial in trials])
+        return Measurement(compile_seconds=5.0, update_seconds=0.1, updates=8, memory=3 * 2**20)
+
+    monkeypatch.setattr(plan, "_measure", measure)
+    return packs
+
+
+def finish(found: Plan, directory: Path, speed: float = 20.0, count: int | None = None) -> None:
+    for trial in [trial for pack in found.packs for trial in pack][:count]:
+        run = RunDirectory.create(directory / trial.name, trial.config)
+        run.finish({"status": "finished", "summary": {"train/steps_per_second": speed}})
+
+
+def test_trials_packs_programs_time_and_memory_are_told(tmp_path, measured):
+    lines = [*plan.describe(plan.make(read(tmp_path), tmp_path / "runs", pack_size=3))]
+    assert lines[0] == "gain: 8 trials"
+    assert len([line for line in lines if line.startswith("  adding_50-")]) == 3
+    assert lines[4:] == [
+        "  and 5 more",
+        "packs      4: 2 of 3, 2 of 1 trials",
+        "programs   2 to compile, of 2 kinds",
+        "time       about 0:00:32 of training and 0:00:10 of compilation, on this machine",
+        "           from 8 updates of one pack of 2 of 2 kinds, timed here",
+        "           evaluation and saving come on top",
+        lines[-1],
+    ]
+    assert lines[-1].startswith("memory     3 MiB on each of 2 devices")
+    assert [len(pack) for pack in measured] == [3, 3]
+
+
+def test_finished_trials_are_not_planned_and_tell_the_speed(tmp_path, measured):
+    sweep, runs = read(tmp_path), tmp_path / "runs"
+    finish(plan.make(sweep, runs), runs, count=1)  # an rnn
+    lines = [*plan.describe(plan.make(sweep, runs))]
+    assert lines[0] == "gain: 8 trials, 1 of them done"
+    assert "packs      2: 1 of 4, 1 of 3 trials" in lines
+    assert (
+        "time       about 0:00:22 of training and 0:00:10 of compilation, on this machine" in lines
+    )  # 3 x 40 / 20 + 4 x 40 x 0.1
+    assert "           from finished runs of 1 of 2 kinds" in lines
+    assert len(measured) == 1 and "gru" in measured[0][0]
+
+
+def test_a_sweep_that_is_done_has_nothing_to_measure_but_with_rerun(tmp_path, measured):
+    sweep, runs = read(tmp_path), tmp_path / "runs"
+    finish(plan.make(sweep, runs), runs)
+    assert [*plan.describe(plan.make(sweep, runs))] == ["gain: 8 trials, 8 of them done"]
+    lines = [*plan.describe(plan.make(sweep, runs, rerun=True))]
+    assert "time       about 0:00:16 of training and compilation, on this machine" in lines
+    assert "memory     not known: no program was compiled" in lines
+    assert not measured
+
+
+def test_after_a_minute_the_mean_stands_for_the_other_kinds(tmp_path, measured, monkeypatch):
+    monkeypatch.setattr(plan, "MEASURE_SECONDS", -1.0)
+    lines = [*plan.describe(plan.make(read(tmp_path), tmp_path / "runs"))]
+    assert len(measured) == 1
+    assert "           1 kinds were not measured: the mean of the others stands for them" in lines
+    assert "time       about 0:00:32 of training and 0:00:10 of compilation, on this machine" in lines
+
+
+def test_programs_of_a_kind_are_measured_once(tmp_path, measured):
+    parameters = {"cell.name": {"value": "rnn"}, "training.log_every": {"values": [10, 20]}}
+    lines = [*plan.describe(plan.make(read(tmp_path, parameters), tmp_path / "runs"))]
+    assert "programs   2 to compile, of 1 kind" in lines
+    assert len(measured) == 1
+
+
+def test_a_time_limit_bounds_the_time(tmp_path, measured):
+    parameters = {**CELLS, "training.max_seconds": {"value": 1.5}, "schedule.name": {"value": "constant"}}
+    lines = [*plan.describe(plan.make(read(tmp_path, parameters), tmp_path / "runs"))]
+    assert any(line.startswith("time       about 0:00:12 of training") for line in lines)
+
+
+def test_bayes_plans_its_first_round_and_estimates_all(tmp_path, measured):
+    parameters = {"cell.name": {"value": "rnn"}, "optimizer.learning_rate": {"min": 0.001, "max": 0.1}}
+    bayes = {"method": "bayes", "run_cap": 20, "metric": {"name": "train/loss"}}
+    lines = [*plan.describe(plan.make(read(tmp_path, parameters, **bayes), tmp_path / "runs"))]
+    assert lines[0] == "gain: 20 trials"
+    assert "  the first 10 are planned; the others depend on their metrics" in lines
+    assert any(line.startswith("time       about 0:01:20 of training") for line in lines)
+
+
+def test_early_termination_is_said_to_take_less(tmp_path, measured):
+    hyperband = {"metric": {"name": "train/loss"}, "early_terminate": {"type": "hyperband", "min_iter": 1}}
+    lines = [*plan.describe(plan.make(read(tmp_path, **hyperband), tmp_path / "runs"))]
+    assert "           trials that stop early, or a target that is met, take off some" in lines
+
+
+def test_a_run_of_another_config_is_refused(tmp_path, measured):
+    sweep, runs = read(tmp_path), tmp_path / "runs"
+    trial = sweep.trials[0]
+    RunDirectory.create(runs / trial.name, {"seed": 99})
+    with pytest.raises(UserError, match="holds a run with"):
+        plan.make(sweep, runs)
+
+
+def test_the_command_compiles_and_times_a_pack_and_writes_nothing(tmp_path, capsys):
+    file = write(tmp_path, content({**SMALL, "cell.name": {"value": "rnn"}, "seed": {"values": [0, 1]}}))
+    before = {*tmp_path.rglob("*")}
+    assert cli.main(["sweep", str(file), "--dry-run", f"--runs-dir={tmp_path}/runs"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert {*tmp_path.rglob("*")} == before
+    assert "           from 40 updates of one pack of 1 of 1 kinds, timed here" in lines
+    assert "packs      1: 1 of 2 trials" in lines
+    assert lines[-1].startswith("memory     ")
