@@ -13,6 +13,7 @@ from research.tracking import charts
 from research.tracking import wandb_session as session
 from research.tracking.charts import Profiles
 
+COMPARED = "log10 ‖∂L/∂s_t‖"
 AUDIO = "validation/audio"
 AXES = "; rows: tokens of the prediction, the first at the top; columns: source; light: much attention"
 
@@ -99,7 +100,8 @@ def gradient_charts(profiles: Profiles) -> dict[str, Any]:
     logged = heat_maps(profiles)
     logged["gradient/time_profile"] = wandb.plot.line_series(times, decades, keys=keys, title=title, xname=charts.TIME)
     for name, line in (("first", decades[0]), ("latest", decades[-1])):
-        columns = [charts.TIME, charts.quantity(profiles.name)]
+        columns = [charts.TIME, COMPARED]  # the same in all runs: a panel takes them, and the title, from one of them
         table = wandb.Table(data=list(zip(times, line, strict=True)), columns=columns)
-        logged[f"gradient/{name}_profile"] = wandb.plot.line(table, *columns, title=f"{name}: {title}")
+        heading = f"{name} record: {COMPARED}, s: the part of the state that carries the gradient"
+        logged[f"gradient/{name}_profile"] = wandb.plot.line(table, *columns, title=heading)
     return logged

@@ -17,6 +17,7 @@ from wandb.apis.public import sweeps as public_sweeps
 
 from drills.wandb_server import Server
 from research.errors import UserError
+from research.tracking import media
 from research.tracking import wandb as tracking
 from research.tracking import wandb_session as session
 from research.tracking.charts import Profiles
@@ -109,9 +110,17 @@ def test_the_heat_map_is_a_small_plotly_chart_over_all_of_training(written: Writ
 def test_lines_that_compare_runs_are_one_a_run_of_the_first_and_of_the_latest_record(written: Written) -> None:
     for name, step in (("first", 0), ("latest", 118)):
         found = written.media(f"gradient/{name}_profile_table")
-        assert found["columns"] == ["t (the loss follows the last step)", "log10 ‖∂L/∂c_t‖"]
+        assert found["columns"] == ["t (the loss follows the last step)", "log10 ‖∂L/∂s_t‖"]
         rows = [[t, y] for t, key, y in written.media("gradient/time_profile_table")["data"] if key == f"step {step}"]
         assert found["data"] == rows
+
+
+def test_lines_that_compare_runs_have_the_same_columns_and_title_whatever_the_cell() -> None:
+    made = []
+    for part in "hc":
+        logged = media.gradient_charts(Profiles([record(0)], f"encoder/layer_2/forward/{part}"))
+        made.append([(logged[f"gradient/{name}_profile"].spec) for name in ("first", "latest")])
+    assert made[0] == made[1]
 
 
 def test_the_best_value_of_a_metric_is_in_the_summary_where_its_name_says_what_is_best(written: Written) -> None:
