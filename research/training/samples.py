@@ -41,7 +41,7 @@ def samples_of(
 def _columns(examples: EvalExamples, row: int, line: dict[str, Any]) -> dict[str, Any]:
     """Return a line of `lines` as columns of text and numbers."""
     inputs, lengths = examples.batch.inputs, examples.batch.input_lengths
-    columns = {"example": line.pop("source", f"example {row}")}
+    columns = {"example": line.pop("source", f"example {row}").rpartition("/")[2]}
     if inputs.ndim == 2:  # tokens
         columns["input"] = line.pop("input", "") or _text(inputs[row][: None if lengths is None else lengths[row]])
     reference = line.pop("target")
