@@ -16,7 +16,7 @@ from tests.training.trials import hparams_of, of, program
 
 REVERSE = of(
     task__name="reverse",
-    task__max_length=8,
+    task__max_length=12,
     attention__name="dot",
     probes__gradient_flow__every=0,
     wandb__mode="offline",
