@@ -35,6 +35,8 @@ class Server(ThreadingHTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
         self.runs: dict[str, ServedRun] = {}
+        self.artifacts: list[str] = []
+        """Names of models that clients have sent."""
         self.sweeps: dict[str, str] = {}
         """YAML of each sweep."""
         self.requests: list[tuple[float, str]] = []
@@ -87,6 +89,8 @@ class Server(ThreadingHTTPServer):
         if "viewer" in query:
             return {"viewer": {"id": "v", "entity": "team", "username": "me", "flags": "{}", "teams": {"edges": []}}}
         if "createArtifact(" in query:
+            created = variables["input"]
+            self.artifacts += [created["artifactCollectionName"]] if created["artifactTypeName"] == "model" else []
             sequence = {"latestArtifact": None}
             return {"createArtifact": {"artifact": {"id": "a", "state": "COMMITTED", "artifactSequence": sequence}}}
         if "serverInfo" in query:

@@ -268,9 +268,12 @@ class WandbRun:
         """Send a checkpoint; return why it failed."""
         try:
             artifact = media.checkpoint(self._run.id, self._folder.parent, step)
-            artifact = self._run.log_artifact(artifact, aliases=["latest", alias])
+            self._run.log_artifact(artifact, aliases=["latest", alias])
             if self._mode == "online":
-                artifact.wait(timeout=int(self._run.settings.finish_timeout))
+                # `artifact.wait()` also asks for details of the artifact, which openwandb does not know.
+                done = artifact._save_handle.wait_or(timeout=self._run.settings.finish_timeout)
+                if fault := done.response.log_artifact_response.error_message:
+                    raise ConnectionError(fault)
         except Exception as error:
             return self._told(f"no checkpoint: {first_line(error)}")
         return ""

@@ -125,6 +125,17 @@ def test_the_checkpoint_that_is_kept_is_an_artifact_where_it_is_asked_for(asked:
         assert paths == ["checkpoint/10/manifest.json", "config.json", "processor.json"]
 
 
+def test_online_the_checkpoint_is_at_the_server_when_the_run_is_complete(tmp_path: Path, server: Server) -> None:
+    (tmp_path / "checkpoint" / "10").mkdir(parents=True)
+    (tmp_path / "checkpoint" / "10" / "manifest.json").write_text("{}")
+    run = run_of(tmp_path, WandbOptions(log_checkpoint=True), records=[{"step": 10, "train/loss": 1.0}])
+    run.finish("finished", {"weights": "last"}, checkpoint=10)
+    wait_for_uploads()
+    (name,) = server.runs
+    assert server.artifacts == [f"model-{name}"]
+    assert not run.failure and not is_unsent(tmp_path, WandbOptions())
+
+
 def test_a_checkpoint_that_cannot_be_sent_costs_nothing_else(
     tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
