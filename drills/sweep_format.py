@@ -53,6 +53,9 @@ ACCEPTED = {"'float' object cannot be interpreted as an integer": "s as 2.0"}
 def drill(full: bool, rng: random.Random, place: Path) -> Iterator[Count]:
     """Make files, have the package judge them, and compare."""
     python = os.environ.get("SWEEPS_PYTHON") or _environment(place / "venv")
+    if not python:
+        yield Count(f"sweep format: not compared, as pip finds no {' and '.join(PACKAGE)}")
+        return
     os.environ["USER_OF_DRILL"] = "1"
     schemas = sweep_files.schemas(json.loads(_package(python, "schema")))
     kinds = {name: sweep_files.make(schema, FILES[full], rng.randrange(2**32)) for name, schema in schemas.items()}
@@ -75,10 +78,11 @@ def drill(full: bool, rng: random.Random, place: Path) -> Iterator[Count]:
 
 
 def _environment(folder: Path) -> str:
-    """Return the Python of a new environment with the package."""
+    """Return the Python of a new environment with the package; "" where pip does not find it."""
     subprocess.run([sys.executable, "-m", "venv", folder], check=True)
     python = str(folder / "bin" / "python")
-    subprocess.run([python, "-m", "pip", "install", "--quiet", *PACKAGE], check=True)
+    if subprocess.run([python, "-m", "pip", "install", "--quiet", *PACKAGE], check=False).returncode:
+        return ""
     return python
 
 

@@ -8,7 +8,7 @@ import fnmatch
 import importlib.util
 import sys
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
@@ -52,6 +52,9 @@ class Experiment:
     """Options that fix the task and the budget, by name: one table each."""
     variants: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """Options that are compared, by name: one row each."""
+    tune: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+    """Values of options from which a sweep chooses for each variant, on validation data, before it trains the seeds of
+    the sweep file: {"optimizer.learning_rate": [1e-3, 3e-3, 1e-2]}."""
     columns: tuple[Column, ...] = ()
     figures: tuple[str, ...] = ()
     """Names of figures in `research.reporting.figures`."""

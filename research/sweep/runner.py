@@ -18,6 +18,7 @@ from research.errors import UserError, suggest
 from research.sweep import early_terminate, search
 from research.sweep.executors.executor import Executor, by_program
 from research.sweep.spec import Sweep
+from research.sweep.tuning import Tuning, tuning_of
 from research.tracking.run_directory import METRICS, BusyError, RunDirectory
 
 if TYPE_CHECKING:
@@ -58,7 +59,8 @@ class Runner:
         Args:
             limit: most trials; None: all.
         """
-        self.check()
+        if tuning := self.check():
+            self.sweep = self._tune(tuning)
         for trials in search.rounds(self.sweep, self._value, limit):
             self._trials += name_in_wandb(trials, self.sweep.varied)
             alive = self._trials[-len(trials) :]
@@ -70,16 +72,16 @@ class Runner:
                 break
         return [self.results[trial.name] for trial in self._trials if trial.name in self.results]
 
-    def check(self) -> None:
-        """Check that the metric can decide, before anything starts.
+    def check(self) -> Tuning | None:
+        """Check that the metric can decide, before anything starts; return what it decides before all others.
 
         Raises:
             UserError: naming the line of the sweep file.
         """
-        sweep = self.sweep
+        sweep, tuning = self.sweep, tuning_of(self.sweep)
         decides = sweep.metric and (sweep.method == "bayes" or sweep.early_terminate or sweep.metric.target is not None)
-        if not (decides and sweep.metric):
-            return
+        if not (sweep.metric and (decides or tuning)):
+            return None
         if not sweep.metric.name.startswith(SPLITS):
             allowed = "a metric of validation/, train/ or gradient/: test data are scored once, at the end"
             (sweep.place / "metric" / "name").require(False, sweep.metric.name, allowed)
@@ -88,11 +90,22 @@ class Runner:
                 early_terminate.step_of(1, config, sweep.metric)
             except UserError as error:
                 raise (sweep.place / "early_terminate").located(error) from error
+        return tuning
 
     @property
     def wandb(self) -> "WandbOptions":
         """W&B's options of the first trial, which stand for the sweep."""
         return self._trials[0].config.wandb
+
+    def _tune(self, tuning: Tuning) -> Sweep:
+        """Train the trials that decide, and return the sweep with the options that they choose."""
+        folder = self.directory.with_name(f"{self.directory.name}-tuning")
+        folder.mkdir(exist_ok=True)
+        runner = Runner(tuning.trials(), folder, self.executor, self.rerun, self.restart, self.say)
+        count = len(runner.run())
+        keys = ", ".join(tuning.choices[0])
+        self.say(f"{keys}: chosen for each variant by {count} trials in {folder}")
+        return tuning.chosen(lambda trial: _from_first(lambda: (runner.history(trial) or [math.nan])[-1]))
 
     def _to_band(self, band: int, trials: Sequence[NamedConfig]) -> list[NamedConfig]:
         """Train to a band; return the trials that continue."""
@@ -103,7 +116,7 @@ class Runner:
         if not pausing:
             return list(trials)
         self._execute(pausing, steps)
-        histories = _from_first(lambda: [self._history(trial) for trial in self._trials])
+        histories = _from_first(lambda: [self.history(trial) for trial in self._trials])
         decision = early_terminate.decide(hyperband, band, histories)
         stopped = {self._trials[index].name for index in decision.stopped}
         alive = [trial for trial in trials if trial not in pausing or self.results[trial.name].status == "paused"]
@@ -150,7 +163,7 @@ class Runner:
             except BusyError:  # another process writes the same
                 time.sleep(POLL_SECONDS)
 
-    def _history(self, trial: NamedConfig) -> list[float]:
+    def history(self, trial: NamedConfig) -> list[float]:
         """Return the recorded values of the metric, the less the better."""
         assert self.sweep.metric
         name, sign = self.sweep.metric.name, self._sign
@@ -166,7 +179,7 @@ class Runner:
 
     def _value(self, trial: NamedConfig) -> float:
         """Return the best value of the metric, as W&B does; NaN if there is none."""
-        return _from_first(lambda: min(filter(math.isfinite, self._history(trial)), default=math.nan))
+        return _from_first(lambda: min(filter(math.isfinite, self.history(trial)), default=math.nan))
 
     @property
     def _sign(self) -> int:

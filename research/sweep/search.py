@@ -23,6 +23,8 @@ STARTUP = 10
 """Random trials before the estimator chooses any."""
 REPEATS, DRAWS = 10, 200
 """Trials that the estimator may choose again before a random one is taken, and random ones that may be known."""
+EDGE = 1e-9
+"""Distance from the ends of the scale: at 0 and 1, a normal distribution is infinite."""
 ROUND = 4
 """Trials that the estimator chooses at once, so that they train as a pack."""
 
@@ -95,7 +97,7 @@ def _suggest(asked: "optuna.Trial", parameter: Parameter) -> Any:
         return parameter.values[0]
     if parameter.values:
         return parameter.values[asked.suggest_categorical(parameter.key, range(len(parameter.values)))]
-    return parameter.quantile(asked.suggest_float(parameter.key, 0.0, 1.0))
+    return parameter.quantile(asked.suggest_float(parameter.key, EDGE, 1 - EDGE))
 
 
 def _sample(parameter: Parameter, rng: random.Random) -> float:

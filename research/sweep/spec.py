@@ -12,7 +12,7 @@ import math
 import os
 import random
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -59,6 +59,8 @@ class Sweep:
     name: str
     trials: tuple[NamedConfig, ...]
     """In their order; () for `method: bayes`, which chooses values while trials run."""
+    points: tuple[tuple[Any, ...], ...]
+    """Values of the parameters of each trial."""
     varied: tuple[str, ...]
     """Keys of the parameters that vary in the file."""
     method: str
@@ -70,13 +72,17 @@ class Sweep:
     command: Command
     place: Place
 
-    def trial(self, values: Sequence[Any]) -> NamedConfig:
+    def trial(self, values: Sequence[Any], changes: Mapping[str, Any] | None = None) -> NamedConfig:
         """Return the trial with these values of the parameters, in their order.
+
+        Args:
+            values: of the parameters.
+            changes: values of other keys, or in place of those.
 
         Raises:
             UserError: for a wrong key or value, naming its line.
         """
-        pairs = dict(zip((parameter.key for parameter in self.parameters), values, strict=True))
+        pairs = dict(zip((parameter.key for parameter in self.parameters), values, strict=True)) | dict(changes or {})
         try:
             return self.command.trial(pairs)
         except UserError as error:
@@ -152,6 +158,7 @@ def read(path: Path | str, experiment: str = "", limit: int | None = None) -> Sw
     sweep = Sweep(
         name=folder_name(content.get("name") or Path(path).stem),
         trials=(),
+        points=(),
         varied=tuple(parameter.key for parameter in parameters if parameter.varies),
         method=content["method"],
         metric=read_metric(content, place),
@@ -164,7 +171,8 @@ def read(path: Path | str, experiment: str = "", limit: int | None = None) -> Sw
     if sweep.method == "bayes":
         _check_bayes(sweep)
         return sweep
-    return replace(sweep, trials=tuple(itertools.islice(_trials(sweep), limit)))
+    pairs = tuple(itertools.islice(_trials(sweep), limit))
+    return replace(sweep, trials=tuple(trial for trial, _ in pairs), points=tuple(values for _, values in pairs))
 
 
 def save_copy(path: Path, directory: Path) -> None:
@@ -176,14 +184,14 @@ def save_copy(path: Path, directory: Path) -> None:
         os.replace(temporary, copy)
 
 
-def _trials(sweep: Sweep) -> Iterator[NamedConfig]:
+def _trials(sweep: Sweep) -> Iterator[tuple[NamedConfig, tuple[Any, ...]]]:
     seen: set[str] = set()
     for values in _sample(sweep) if sweep.method == "random" else _combinations(sweep):
         trial = sweep.trial(values)
         if trial.name in seen:
             raise (sweep.place / "parameters").error(f"two trials are the same, {trial.name}")
         seen.add(trial.name)
-        yield trial
+        yield trial, values
 
 
 def _combinations(sweep: Sweep) -> Iterator[tuple[Any, ...]]:

@@ -211,3 +211,53 @@ def test_bayes_stops_bad_trials_early_too(read, tmp_path):
 def test_a_metric_that_cannot_decide_is_one_line(read, tmp_path, changes, line):
     with pytest.raises(UserError, match=line):
         run_of(read(grid() | changes), tmp_path)
+
+
+TUNED = """
+from research.config import Experiment, unflatten
+EXPERIMENT = Experiment(
+    claim="c",
+    base=unflatten({"training.steps": 90, "training.log_every": 10, "training.eval_every": 10}),
+    variants={"gru": {"cell.name": "gru"}, "lstm": {"cell.name": "lstm"}},
+    tune={"optimizer.learning_rate": [0.0001, 0.01, 0.1], "init.gain": [0.5, 1.0]},
+)
+"""
+
+
+def tuned(folder: Path, **changes: Any) -> dict[str, Any]:
+    (folder / "mine.py").write_text(TUNED)
+    values = {"variant": {"values": ["gru", "lstm"]}, "seed": {"values": [0, 1, 1000]}}
+    return content(values, metric=LOSS, command=..., program="mine.py", **changes)
+
+
+def test_options_are_tuned_for_each_variant_before_the_seeds_train(read, tmp_path):
+    def loss(config: Any) -> float:
+        best = 0.01 if config.cell.name == "gru" else 0.1
+        early = 90 * (config.optimizer.learning_rate == 0.0001)  # best at first, and worse at the end
+        return abs(config.optimizer.learning_rate - best) + abs(config.init.gain - 0.5) + early
+
+    said: list[str] = []
+    sweep, folder = read(tuned(tmp_path)), tmp_path / "runs" / "mine"
+    folder.mkdir(parents=True)
+    made, results = run_of(sweep, folder, executor=Simulated(loss=loss), say=said.append)
+    assert len(results) == 6 and {result.path.parent for result in results} == {folder}
+    found = [(c.variant, c.seed, c.optimizer.learning_rate, c.init.gain) for _, c in made._trials]
+    assert found == [(v, s, rate, 0.5) for v, rate in (("gru", 0.01), ("lstm", 0.1)) for s in (0, 1, 1000)]
+    deciding = [path.name for path in (tmp_path / "runs" / "mine-tuning").iterdir()]
+    assert len(deciding) == 2 * 3 * 2 and all("-seed1001-" in name for name in deciding)
+    assert said == [f"optimizer.learning_rate, init.gain: chosen for each variant by 12 trials in {folder}-tuning"]
+    again = Simulated(loss=loss)
+    assert [result.name for result in run_of(sweep, folder, executor=again)[1]] == [result.name for result in results]
+    assert not again.updates
+
+
+def test_a_sweep_that_varies_an_option_does_not_tune_it(read, tmp_path):
+    text = tuned(tmp_path)
+    text["parameters"]["optimizer.learning_rate"] = {"value": 0.5}
+    made, results = run_of(read(text), tmp_path / "runs")
+    assert len(results) == 6 and {config.optimizer.learning_rate for _, config in made._trials} == {0.5}
+
+
+def test_a_sweep_without_a_metric_cannot_tune(read, tmp_path):
+    with pytest.raises(UserError, match="metric: must be set, as the experiment tunes optimizer.learning_rate, init.g"):
+        run_of(read({key: value for key, value in tuned(tmp_path).items() if key != "metric"}), tmp_path)
