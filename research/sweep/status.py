@@ -4,6 +4,9 @@ A trial runs while a process holds its lock. Each update counts the same: speed 
 trials, and of the time that the running ones have trained, without compilation and evaluation.
 """
 
+import contextlib
+import math
+import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -20,6 +23,7 @@ State = Literal["finished", "stopped early", "diverged", "running", "paused", "i
 DONE = ("finished", "stopped early", "diverged")
 OPEN = ("running", "paused", "interrupted", "waiting")
 """States of trials that have updates left."""
+SECONDS_BETWEEN_BRIEFS = 5.0
 TAIL = 2**16
 """Bytes at the end of a file of records that are read."""
 
@@ -195,6 +199,27 @@ class Watcher:
             fault = str(error) if isinstance(error, UserError) else f"{run.path}: cannot be read: {error.strerror}"
             return TrialStatus(run.path.name, "damaged", fault=fault)
         return status
+
+
+class Brief:
+    """The status of a sweep in a few words, for a progress bar; it is read again after a while."""
+
+    def __init__(self, folder: Path) -> None:
+        self._watcher, self._text, self._due = Watcher([folder]), "", -math.inf
+
+    def __call__(self) -> str:
+        """Return the numbers of trials that are done and have diverged, and the best value; "" if they are unknown."""
+        if time.monotonic() > self._due:
+            with contextlib.suppress(UserError, OSError):
+                self._text = "".join(map(_brief, self._watcher.read()))
+            self._due = time.monotonic() + SECONDS_BETWEEN_BRIEFS
+        return self._text
+
+
+def _brief(status: SweepStatus) -> str:
+    diverged, best = status.counts["diverged"], status.best
+    words = f"{status.done} of {len(status.trials)} done" + f", {diverged} diverged" * bool(diverged)
+    return f"{words}, best {status.metric} {best.value:.4g}" if best else words
 
 
 def summarize(status: SweepStatus) -> str:

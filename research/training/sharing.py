@@ -22,3 +22,5 @@ class Sharing:
     """Leave the trials that another process trains to it, instead of refusing to start."""
     enough: Callable[[], bool] = lambda: False
     """Returns whether no more packs need to be started."""
+    standing: Callable[[], str] = lambda: ""
+    """Returns how the whole sweep stands, for the progress bar."""

@@ -170,8 +170,8 @@ def _train_all(trials: Sequence[Trial], sharing: Sharing, signals: Signals, bar:
         if processes.from_first(sharing.enough):
             results += [TrialResult.unfinished(trial.name, trial.run, "waiting") for trial in group]
             continue
-        what = f"{group[0].options.cell.name} on {group[0].task.name}"
-        bar.part(f"{number}/{len(groups)} · ", f" · {len(group)} × {what}")
+        parts = f"{len(group)} × {group[0].options.cell.name} on {group[0].task.name}", sharing.standing()
+        bar.part(f"{number}/{len(groups)} · ", "".join(f" · {part}" for part in parts if part))
         with contextlib.ExitStack() as claims:
             busy = processes.from_first(lambda group=group, claims=claims: _claim(group, claims, sharing))
             results += [TrialResult.unfinished(trial.name, trial.run, "busy") for trial in group if trial.name in busy]

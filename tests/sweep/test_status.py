@@ -5,11 +5,12 @@ import os
 import shutil
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from research.errors import UserError
-from research.sweep.status import SweepStatus, Watcher, clock, describe, summarize
+from research.sweep.status import Brief, SweepStatus, Watcher, clock, describe, summarize
 from research.tracking.run_directory import RunDirectory
 from tests import sweeps
 from tests.sweeps import METRIC, STEPS
@@ -189,6 +190,18 @@ def test_a_trial_that_ends_while_it_is_looked_at_is_finished(folder, monkeypatch
 
     monkeypatch.setattr(RunDirectory, "holder", released)
     assert status(folder).counts["finished"] == 2
+
+
+def test_a_progress_bar_gets_a_few_words_that_are_read_again_after_a_while(folder, monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr("research.sweep.status.time", SimpleNamespace(monotonic=lambda: now[0]))
+    brief = Brief(folder)
+    assert brief() == "3 of 8 done, 1 diverged, best validation/error_rate 0.4"
+    sweeps.finish(RunDirectory(folder / "waiting"), 0.3)
+    assert brief().startswith("3 of 8")
+    now[0] = 11.0
+    assert brief() == "4 of 8 done, 1 diverged, best validation/error_rate 0.3"
+    assert Brief(folder / "nowhere")() == ""
 
 
 def test_durations_are_written_as_hours_minutes_and_seconds():

@@ -5,11 +5,14 @@ import json
 import pytest
 
 from research.reporting import load
+from research.tracking.progress import ProgressBar
 from research.tracking.run_directory import METRICS, RunDirectory
 from research.training import trainer
 from research.training.journal import stop_early
 from research.training.sharing import Sharing
+from research.training.signals import Signals
 from research.training.trainer import train_trials
+from research.training.trial import Trial
 from tests.training.trials import TRIALS, assert_same_run, counting_compilations, of, record_lines
 
 RNNS = {name: TRIALS[name] for name in ("rnn0", "rnn1", "rnn2", "huge")}
@@ -97,3 +100,16 @@ def test_no_pack_is_started_once_there_is_enough(tmp_path):
     results = train_trials(TRIALS_OF, tmp_path, sharing=Sharing(pack_size=2, enough=lambda: True))
     assert [result.status for result in results] == ["waiting"] * 4
     assert not list(tmp_path.glob("*/metrics.jsonl"))
+
+
+def test_the_bar_tells_which_pack_trains_and_how_the_sweep_stands(tmp_path, monkeypatch):
+    parts: list[tuple[str, ...]] = []
+    monkeypatch.setattr(ProgressBar, "part", lambda _, *texts: parts.append(texts))
+    monkeypatch.setattr(trainer, "_train_group", lambda *_: [])
+    trials = [
+        Trial.resolve(name, config, RunDirectory.create(tmp_path / name, config)) for name, config in TRIALS_OF[:2]
+    ]
+    for standing in ("3 of 8 done", ""):
+        trainer._train_all(trials, Sharing(standing=lambda text=standing: text), Signals(), ProgressBar(shown=False))
+    told, nothing = parts[0], parts[2]
+    assert told == ("1/1 · ", f"{nothing[1]} · 3 of 8 done") and nothing[1].startswith(" · 2 × rnn on ")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from research.config.naming import NamedConfig
 from research.options import require
 from research.sweep.executors.executor import Executor
+from research.sweep.status import Brief
 
 if TYPE_CHECKING:
     from research.training.trial import TrialResult
@@ -40,5 +41,5 @@ class Local(Executor):
         from research.training.trainer import train_trials
 
         self._packs[:] = self._packs or [PackCache()]
-        sharing = Sharing(self._packs[0], self.pack_size, pause, peers, leave_busy=True, enough=enough)
+        sharing = Sharing(self._packs[0], self.pack_size, pause, peers, True, enough, Brief(directory))
         return train_trials(trials, directory, rerun, restart, sharing)
