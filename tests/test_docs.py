@@ -55,6 +55,12 @@ RECIPES = {Path(block.file).stem for block in blocks() if block.file}
 TARGETS = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
 
 
+def test_commands_are_written_as_they_are_typed_after_make_install():
+    files = [*(ROOT / "experiments").glob("*.py"), *(ROOT / "sweeps").glob("*.yaml")]
+    texts = PAGES | {path.name: path.read_text() for path in files}
+    assert not [name for name, text in texts.items() if "python -m research " in text]
+
+
 def test_readme_is_short():
     assert len(PAGES["README.md"].splitlines()) <= 200
 
