@@ -1,5 +1,6 @@
 """A dry run says what a sweep would do, and does nothing of it."""
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ from research.sweep.plan import Measurement, Plan
 from research.tracking.run_directory import RunDirectory
 from research.training.trial import Trial
 from tests.sweep.conftest import content
+from tests.tasks.streams import OnDisk
+from tests.training import trials
 
 SMALL = {
     "setting": {"value": "adding_50"},
@@ -147,3 +150,10 @@ def test_the_command_compiles_and_times_a_pack_and_writes_nothing(tmp_path, caps
     assert "           from 40 updates of one pack of 1 of 1 kinds, timed here" in lines
     assert "packs      1: 1 of 2 trials" in lines
     assert lines[-1].startswith("memory     ")
+
+
+def test_a_pack_that_streams_its_batches_is_timed_within_a_window(tmp_path):
+    config = dataclasses.replace(trials.WORDS, task=OnDisk())
+    members = [Trial(name, config, config, config.task, RunDirectory(tmp_path / name)) for name in "ab"]
+    measured = plan._measure(members, peers=2)
+    assert measured.updates == trials.STEPS and measured.memory > 0
