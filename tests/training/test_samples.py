@@ -1,7 +1,6 @@
 """Samples are what each trial of a pack predicts for the same few validation examples."""
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import nnx
@@ -36,19 +35,19 @@ def test_each_trial_has_a_table_and_alignments_of_its_own_predictions():
     found = [evaluation.samples for evaluation in evaluate(pack, state, task, examples)]
     batch, predictions = examples.batch, predict(pack, state, examples)
     assert batch.input_lengths is not None
+    align = jax.jit(lambda params, *args: nnx.merge(pack.program.graphdef, params).alignment(*args))
     for number, (samples, predicted) in enumerate(zip(found, predictions, strict=True)):
-        model = nnx.merge(pack.program.graphdef, jax.tree.map(lambda x, k=number: x[k], state.params))
+        params = jax.tree.map(lambda x, k=number: x[k], state.params)
+        weights = align(params, batch.inputs, batch.input_lengths, predicted.outputs)
         for line, row in zip(samples.table, ROWS, strict=True):
             symbols = batch.inputs[row][: batch.input_lengths[row]]
             assert line["example"] == f"example {row}"
             assert line["input"] == " ".join(map(str, symbols))
             assert line["reference"] == " ".join(map(str, symbols[::-1]))
         for aligned, row in zip(samples.alignments, ROWS[::2], strict=True):
-            tokens = predicted.outputs[[row]]
-            count = [*tokens[0], EOS].index(EOS) + 1
-            inputs = jnp.asarray(batch.inputs[[row], : batch.input_lengths[row]])
-            weights = model.alignment(inputs, None, jnp.asarray(tokens))[0, :count]
-            np.testing.assert_allclose(aligned.weights, weights, rtol=1e-4, atol=1e-6)
+            count = [*predicted.outputs[row], EOS].index(EOS) + 1
+            wanted = weights[row, :count, : batch.input_lengths[row]]
+            np.testing.assert_allclose(aligned.weights, wanted, rtol=1e-4, atol=1e-6)
             assert aligned.example["example"] == f"example {row}"
         assert samples.recordings() == []
 
