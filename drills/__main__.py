@@ -21,10 +21,10 @@ from drills.count import Count
 
 def main() -> int:
     """Run the drills and print a table of their counts."""
-    from drills import damage, faults, fuzz, kills, memory, sweep_format, uploads
+    from drills import damage, executors, faults, fuzz, kills, memory, sweep_format, uploads
 
     known = {"kills": kills, "damage": damage, "faults": faults, "fuzz": fuzz, "memory": memory, "uploads": uploads}
-    known["sweep_format"] = sweep_format
+    known |= {"sweep_format": sweep_format, "executors": executors}
     parser = argparse.ArgumentParser(prog="python -m drills")
     parser.add_argument("names", nargs="*", choices=[*known, []], help="all by default")
     parser.add_argument(
