@@ -35,7 +35,7 @@ class Compare:
 def run(args: Sequence[str]) -> None:
     """Print the tables, and draw the figure."""
     options = parse_command(Compare, args, "compare")
-    from research.reporting import tables  # pandas: `--help` need not wait for it
+    from research.reporting import formats  # pandas: `--help` need not wait for it
     from research.reporting.side_by_side import DEFAULT_CURVES, SHOWN, SideBySide
 
     compared = SideBySide(options.runs)
@@ -45,7 +45,7 @@ def run(args: Sequence[str]) -> None:
     curves = compared.find_metrics(_words(options.curves), DEFAULT_CURVES)
     curves = curves if options.curves else curves[:3]
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-    texts = [tables.render(table, "terminal", width).strip() for table in compared.tables(metrics, curves)]
+    texts = [formats.render(table, "terminal", width).strip() for table in compared.tables(metrics, curves)]
     print("\n\n".join(texts), end="\n\n", flush=True)
     if options.figure:
         from research.reporting.figures import draw_overlay  # matplotlib, after the tables are printed

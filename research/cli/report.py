@@ -1,14 +1,15 @@
 """`report`: table and figures of trials."""
 
+import math
 import re
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, cast
 
 from research.cli.parser import parse_command
-from research.config.experiment import Column
+from research.config.experiment import Column, Statistic
 from research.errors import UserError, visible
 from research.options import require
 
@@ -19,7 +20,7 @@ class Report:
 
     runs: tuple[Path, ...]
     """Directories with runs in them, such as runs/gradient_norms, or single runs; several are reported together."""
-    format: Literal["terminal", "markdown", "latex", "html"] = "terminal"
+    format: Literal["terminal", "markdown", "latex", "html", "csv"] = "terminal"
     """Form of the printed table."""
     output: Path | None = None
     """Folder of the files; by default report in the first of RUNS."""
@@ -29,7 +30,15 @@ class Report:
     """Label of the LaTeX table; by default tab:NAME."""
     columns: str = ""
     """Columns of the table, by default those of the experiment: METRIC or TITLE=METRIC, with commas between them; *
-    stands for any text."""
+    stands for any text. median(METRIC) and iqm(METRIC) have another statistic than the mean, METRIC>0.9 or METRIC<0.1
+    the fraction of seeds that reach it."""
+    rows: str = ""
+    """Config keys that tell rows apart, with commas between them, such as cell.name,init.gain; by default those that
+    differ."""
+    sections: str = ""
+    """Config keys that tell sections apart, such as task.length; by default setting and task."""
+    where: str = ""
+    """Runs that are in the table: KEY=VALUE,VALUE, with semicolons between them, such as cell.name=lstm,gru;seed=0."""
     figure: str = ""
     """Figures to draw, by default those of the experiment, with commas between them; none: no figure."""
     at: str = ""
@@ -51,6 +60,7 @@ def run(args: Sequence[str]) -> None:
     options = parse_command(Report, args, "report")
     from research.reporting import page, runs  # pandas and matplotlib: `--help` need not wait for them
     from research.reporting.columns import metrics
+    from research.reporting.layout import Layout
 
     if options.list_metrics:
         trials, faults = runs.read(options.runs)
@@ -58,16 +68,18 @@ def run(args: Sequence[str]) -> None:
             print(visible(f"left out: {fault}"), file=sys.stderr)
         print(*map(visible, metrics(trials)), sep="\n")
         return
-    at: list[int | Literal["first", "last"]] = [_step(text.strip()) for text in options.at.split(",") if text.strip()]
-    columns = [_column(text.strip()) for text in options.columns.split(",") if text.strip()]
+    at: list[int | Literal["first", "last"]] = [_step(text) for text in _words(options.at)]
+    conditions = dict(map(_condition, _words(options.where, ";")))
+    layout = Layout(tuple(_words(options.rows)), tuple(_words(options.sections)), conditions)
     page.report(
         *options.runs,
         format=options.format,
         output=options.output,
         caption=options.caption,
         label=options.label,
-        columns=columns,
-        figure=[name.strip() for name in (options.figure or "gradient_profiles" * bool(at)).split(",") if name.strip()],
+        columns=[_column(text) for text in _words(options.columns)],
+        layout=layout,
+        figure=_words(options.figure or "gradient_profiles" * bool(at)),
         at=at,
         strict=options.strict,
     )
@@ -80,6 +92,31 @@ def _step(text: str) -> int | Literal["first", "last"]:
     return int(text)
 
 
+def _words(text: str, separator: str = ",") -> list[str]:
+    return [word.strip() for word in text.split(separator) if word.strip()]
+
+
 def _column(text: str) -> Column:
-    title, equals, key = text.rpartition("=")
-    return Column(title if equals else key, key)
+    """Return the column that a text stands for; its title is the text itself where it has none."""
+    title, _, metric = text.rpartition("=")
+    title = title or metric
+    if match := re.fullmatch(r"(median|iqm|mean)\((.+)\)", metric):
+        return Column(title, match[2].strip(), statistic=cast(Statistic, match[1]))
+    if match := re.fullmatch(r"(.+?)([<>])(.+)", metric):
+        require(_is_number(match[3]), "--columns", text, "METRIC>NUMBER or METRIC<NUMBER")
+        way = "higher" if match[2] == ">" else "lower"
+        return Column(title, match[1].strip(), statistic="success", threshold=float(match[3]), better=way)
+    return Column(title, metric)
+
+
+def _is_number(text: str) -> bool:
+    try:
+        return math.isfinite(float(text))
+    except ValueError:
+        return False
+
+
+def _condition(text: str) -> tuple[str, list[str]]:
+    key, _, values = text.partition("=")
+    require(bool(key.strip() and _words(values)), "--where", text, "KEY=VALUE or KEY=VALUE,VALUE")
+    return key.strip(), _words(values)

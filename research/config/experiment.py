@@ -6,6 +6,7 @@ paths.
 
 import fnmatch
 import importlib.util
+import math
 import sys
 import zlib
 from collections.abc import Mapping, Sequence
@@ -21,17 +22,34 @@ from research.errors import UserError, nearest, shorten
 ROOT = Path(__file__).parents[2]
 
 
+Statistic = Literal["mean", "iqm", "median", "success"]
+
+
 @dataclass(frozen=True)
 class Column:
-    """One column of the table: mean and confidence interval of a metric over the seeds of a row."""
+    """One column of the table: a metric over the seeds of a row. docs/statistics.md explains the statistics."""
 
     title: str
     key: str
     """Key of the metric in the summary of `result.json`. A `*` stands for any text, as in test/baseline/*/loss."""
     scale: Literal["linear", "log"] = "linear"
-    """log: the geometric mean, and the interval as a factor. Rows with a zero or an infinite value show that value and
-    the number of seeds that have it."""
+    """log: the statistic is that of the logarithms. Rows with a zero or an infinite value show that value and the
+    number of seeds that have it."""
     unit: Literal["", "%"] = ""
+    statistic: Statistic = "mean"
+    """iqm: mean of the middle half; success: fraction of the seeds that reach `threshold`."""
+    threshold: float = math.nan
+    """Of `success`: at least that, or at most that where lower is better."""
+    better: Literal["", "higher", "lower"] = ""
+    """Which values are better; by default the name of the metric tells."""
+    equal: Literal["", "time", "parameters"] = ""
+    """time: the last value that was recorded within the training time of the fastest trial of the part; parameters: of
+    models with at most 1.05 times the parameters of its smallest one."""
+
+    def __post_init__(self) -> None:
+        """Check the threshold."""
+        if (self.statistic == "success") == math.isnan(self.threshold):
+            raise UserError(f"column {self.title}: must have a threshold exactly if its statistic is success")
 
 
 def find_metric(summary: Mapping[str, Any], key: str) -> Any:

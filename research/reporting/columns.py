@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from research.config.experiment import Column, find_metric
@@ -23,7 +24,13 @@ def values(trials: pd.DataFrame, key: str) -> list[float | None]:
 
 def counted(trials: pd.DataFrame) -> list[Any]:
     """Return the results of the trials that have ended, without those that the sweep has stopped early."""
-    return [result for result in trials["result"].dropna() if result.get("status") != "stopped"]
+    return list(ended_trials(trials)["result"])
+
+
+def ended_trials(trials: pd.DataFrame) -> pd.DataFrame:
+    """Return the trials of `counted`."""
+    ended = [bool(result) and result.get("status") != "stopped" for result in trials["result"]]
+    return trials.loc[np.array(ended, bool)]
 
 
 def metrics(trials: pd.DataFrame) -> list[str]:

@@ -26,13 +26,16 @@ from research.errors import UserError, first_line
 from research.options import LABELS, NEUTRAL_KEYS, flatten
 from research.reporting import runs
 from research.reporting.columns import ALIKE, check, expand, measured
+from research.reporting.layout import Layout, require_seeds_alone, select
+from research.reporting.numbers import DASH
 from research.reporting.runs import ADDED, SweepFile
-from research.reporting.statistics import DASH
 from research.reporting.titles import complete
 
 SIZES = ("training.steps", "training.batch_size", "training.max_seconds", "model.hidden_size", "model.parameter_budget")
 NEEDED = (*LABELS, "seed", "task.name", "cell.name", *SIZES, "model.num_layers", "model.bidirectional")
 """The keys without which a run cannot be reported."""
+
+AS_DECLARED = Layout()
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,8 @@ class Comparison:
     unfinished), `task` (Task), `section` and `row` (labels), and the dotted keys of the config."""
     duplicates: int
     """Runs left out because another holds the same config."""
+    search: str = ""
+    """How a sweep has chosen its trials by their results; empty: it has not."""
 
     @property
     def cells(self) -> pd.DataFrame:
@@ -61,18 +66,22 @@ class Comparison:
         return [section for _, section in self.trials.groupby("section", sort=False)]
 
 
-def read(directories: Sequence[Path | str], columns: Sequence[Column] = ()) -> tuple[list[Comparison], list[str]]:
+def read(
+    directories: Sequence[Path | str], columns: Sequence[Column] = (), layout: Layout = AS_DECLARED
+) -> tuple[list[Comparison], list[str]]:
     """Read and group runs.
 
     Args:
         directories: of runs, at any depth.
         columns: of all tables; by default those of each experiment.
+        layout: which runs, and the keys of rows and sections.
 
     Returns:
         The comparisons, by name: one per experiment, and one per set of other parameters that sweeps vary; of an
         experiment without columns, one per task. And a line for each cause why runs cannot be read and are left out.
     """
     trials, faults = runs.read(directories)
+    trials = select(trials, layout)
     check(columns, trials)
     folders = trials["run"].map(lambda run: run.path.resolve().parent)
     sweeps = {}
@@ -95,19 +104,27 @@ def read(directories: Sequence[Path | str], columns: Sequence[Column] = ()) -> t
         varied = [",".join(sorted(sweeps[folder].values.keys() - declared)) for folder in folders[part.index]]
         tasks = part["task"].map(lambda task: task.describe())
         apart = [not experiment.columns and "task." not in keys for keys in varied]  # no common columns, and no sweep
+        if layout.regroups:
+            varied, apart = [""] * len(part), [False] * len(part)
         for _, group in part.groupby([pd.Series(varied, part.index), tasks.where(apart, "")], sort=True):
             files = [sweeps[folder] for folder in folders[group.index].unique() if sweeps[folder].name]
             if not columns:
                 check(experiment.columns, group, ALIKE)
             shown = [complete(column, experiment.columns) for column in expand(columns, group)]
             shown = replace(experiment, columns=tuple(shown or expand(experiment.columns, group)))
-            comparisons.append(compare(Path(str(name)).stem, shown, group, files))
+            comparisons.append(compare(Path(str(name)).stem, shown, group, files, layout))
     if not comparisons:
         raise UserError("; ".join(faults))
     return comparisons, faults
 
 
-def compare(name: str, experiment: Experiment, trials: pd.DataFrame, sweeps: Sequence[SweepFile] = ()) -> Comparison:
+def compare(
+    name: str,
+    experiment: Experiment,
+    trials: pd.DataFrame,
+    sweeps: Sequence[SweepFile] = (),
+    layout: Layout = AS_DECLARED,
+) -> Comparison:
     """Return the trials in order: as the sweeps list their values, else as the experiment declares its own."""
     trials, count = _distinct(trials), len(trials)
     listed_values: dict[str, list[Any]] = {}
@@ -117,15 +134,19 @@ def compare(name: str, experiment: Experiment, trials: pd.DataFrame, sweeps: Seq
     varying = [key for key in texts if len(texts[key].unique()) > 1]
     ranks = {key: _ranks(trials[key], [*listed_values.get(key, ()), *_declared(experiment, key)]) for key in varying}
     ranks = pd.DataFrame(ranks, trials.index)
-    in_rows = any(key.startswith("task.") for variant in experiment.variants.values() for key in variant)
+    told_apart = [*layout.rows, *(key for variant in experiment.variants.values() for key in variant)]
+    in_rows = any(key.startswith("task.") for key in told_apart)
     tasks = trials["task"].map(lambda task: task.name if in_rows else task.describe())
     task_keys = [key for key in ranks if key.startswith("task.")]
     ranks["task"] = _ranks(tasks, tasks[ranks.sort_values(task_keys).index] if task_keys else ())
-    sections = trials["setting"] + ": " + tasks
+    headings = _labels(trials, layout.sections, named=True) if layout.sections else trials["setting"]
+    sections = headings if layout.sections else trials["setting"] + ": " + tasks
     overridden = _overridden(trials, texts[varying], experiment)
-    keys = _row_keys(texts[varying], sections, list(listed_values), overridden)
-    trials = trials.assign(section=sections, row=_labels(trials, keys))
-    by = [key for key in ("setting", "task", *keys, "seed") if key in ranks]
+    keys = [*layout.rows] or _row_keys(texts[varying], sections, list(listed_values), overridden)
+    trials = trials.assign(section=sections, heading=headings, row=_labels(trials, keys))
+    if layout.regroups:
+        require_seeds_alone(texts[varying], [trials["section"], trials["row"]], layout)
+    by = [key for key in (*(layout.sections or ("setting", "task")), *keys, "seed") if key in ranks]
     trials = trials.loc[ranks.sort_values(by, kind="stable").index]
     names = [sweep.name for sweep in sweeps]
     unnamed = bool(experiment.variants) and not trials[keys].to_numpy().any()
@@ -135,7 +156,8 @@ def compare(name: str, experiment: Experiment, trials: pd.DataFrame, sweeps: Seq
         name, experiment = "+".join(dict.fromkeys(names)) or name, replace(experiment, claim=claim, columns=columns)
     elif not experiment.columns:
         experiment = replace(experiment, columns=measured((), trials))
-    return Comparison(name, experiment, tuple(keys), trials, count - len(trials))
+    search = " and ".join(dict.fromkeys(sweep.search for sweep in sweeps if sweep.search))
+    return Comparison(name, experiment, tuple(keys), trials, count - len(trials), search)
 
 
 def describe(section: pd.DataFrame) -> str:
@@ -215,11 +237,11 @@ def rebuild_tasks(trials: pd.DataFrame, faults: list[str]) -> pd.Series:
     return tasks
 
 
-def _labels(trials: pd.DataFrame, keys: Sequence[str]) -> pd.Series:
-    """Return the label of each trial's row: words unchanged, numbers with the names of their keys: "lstm, gain 0.9"."""
+def _labels(trials: pd.DataFrame, keys: Sequence[str], named: bool = False) -> pd.Series:
+    """Return the label of each trial's row: "lstm, gain 0.9": only numbers have the names of their keys, or all."""
     cells = key_cells(trials, keys)
     for key, title in zip(keys, key_titles(keys), strict=True):
-        is_word = trials[key].map(lambda value: isinstance(value, str))
+        is_word = trials[key].map(lambda value: isinstance(value, str) and not named)
         cells[key] = cells[key].where(is_word, f"{title} " + cells[key]).where(trials[key].notna(), "")
     return pd.Series([", ".join(filter(None, row)) for row in cells.to_numpy()], cells.index)
 

@@ -12,7 +12,9 @@ from pathlib import Path
 from research.config.experiment import Column
 from research.errors import UserError, first_line, shorten, suggest, visible
 from research.reporting import tables
-from research.reporting.comparison import Comparison, read
+from research.reporting.comparison import AS_DECLARED, Comparison, read
+from research.reporting.formats import Format, render
+from research.reporting.layout import Layout
 from research.reporting.measures import When
 from research.reporting.runs import flatten
 
@@ -21,7 +23,7 @@ WIDTH = 200
 """Letters of a line of a table that is printed, but not on a terminal."""
 MAX_ROWS = 28
 """Rows of a section that colors and line styles tell apart; figures of more are drawn only where they are asked for."""
-SUFFIXES: dict[tables.Format, str] = {"markdown": "md", "latex": "tex", "html": "html"}
+SUFFIXES: dict[Format, str] = {"markdown": "md", "latex": "tex", "html": "html", "csv": "csv"}
 
 PAGE = """<!doctype html>
 <html lang="en">
@@ -42,11 +44,12 @@ img {{ width: 100%; margin-top: 2rem }}
 
 def report(
     *runs: Path,
-    format: tables.Format = "terminal",
+    format: Format = "terminal",
     output: Path | None = None,
     caption: str = "",
     label: str = "",
     columns: Sequence[Column] = (),
+    layout: Layout = AS_DECLARED,
     figure: Sequence[str] = (),
     at: Sequence[When] = (),
     strict: bool = False,
@@ -63,6 +66,7 @@ def report(
         caption: of the LaTeX table, instead of the claim.
         label: of the LaTeX table, instead of tab:NAME.
         columns: of the table, instead of the experiment's.
+        layout: which runs, and the config keys of rows and sections.
         figure: names of the figures, instead of the experiment's; "none": no figure.
         at: training steps at which figures of gradient profiles are drawn: a file for each.
         strict: whether a run that cannot be read is an error.
@@ -76,7 +80,7 @@ def report(
             _check_figure(name, at)
     steps: Sequence[When | None] = at or [None]
     drawn: list[tuple[str, When | None]] = [(name, step) for name in figure for step in steps]
-    comparisons, faults = read(runs, columns)
+    comparisons, faults = read(runs, columns, layout)
     for fault in faults:
         print(visible(f"left out: {fault}"), file=sys.stderr)
     if strict and faults:
@@ -89,7 +93,7 @@ def report(
             folder /= f"{comparison.name}-{place + 1}" if names.count(comparison.name) > 1 else comparison.name
         folder.mkdir(parents=True, exist_ok=True)
         width = shutil.get_terminal_size((WIDTH, 24)).columns
-        print(tables.render(table, format, width), end="\n" if format == "terminal" else "", flush=True)
+        print(render(table, format, width), end="\n" if format == "terminal" else "", flush=True)
         for line in _write(comparison, table, folder, drawn, page=format == "html"):
             print(visible(line), file=sys.stdout if format == "terminal" else sys.stderr, flush=True)
 
@@ -99,9 +103,8 @@ def _write(
 ) -> Iterator[str]:
     """Write all files of one experiment; yield a line for each kind, with its place."""
     for form, suffix in SUFFIXES.items():
-        (folder / f"table.{suffix}").write_text(tables.render(table, form), encoding="utf-8")
-    tables.raw(comparison).to_csv(folder / "table.csv", index=False)
-    yield f"table     {folder / 'table'}.{{{','.join(SUFFIXES.values())},csv}}"
+        (folder / f"table.{suffix}").write_text(render(table, form), encoding="utf-8")
+    yield f"table     {folder / 'table'}.{{{','.join(SUFFIXES.values())}}}"
     flatten(comparison.trials).to_csv(folder / "runs.csv", index=False)
     yield f"runs      {folder / 'runs.csv'}"
     rows = max(section["row"].nunique() for section in comparison.sections)
@@ -118,7 +121,7 @@ def _write(
         if png:  # within the page, so that it needs no other file
             images += f'<img alt="{escape(name)}" src="data:image/png;base64,{b64encode(png).decode()}">\n'
     if page:
-        content = {"title": escape(table.name), "table": tables.render(table, "html"), "images": images}
+        content = {"title": escape(table.name), "table": render(table, "html"), "images": images}
         (folder / "report.html").write_text(PAGE.format(**content), encoding="utf-8")
         yield f"page      {folder / 'report.html'}"
 

@@ -16,7 +16,7 @@ from research.errors import UserError
 from research.tracking import strict_json
 from research.tracking.run_directory import find_some
 
-ADDED = ["run", "result", "task", "section", "row"]
+ADDED = ["run", "result", "task", "section", "heading", "row"]
 """What rows have besides config keys, here and in a comparison."""
 
 
@@ -77,6 +77,8 @@ class SweepFile:
     description: str = ""
     values: Mapping[str, Sequence[Any]] = field(default_factory=dict)
     """Values of each parameter that varies, in the order of the file; none of a distribution."""
+    search: str = ""
+    """How it chooses trials by their results; empty: it does not."""
 
 
 def sweep_of(folder: Path) -> SweepFile:
@@ -88,10 +90,12 @@ def sweep_of(folder: Path) -> SweepFile:
         values = {key: [_number(value) for value in entry.get("values", ())] for key, entry in entries.items()}
         name = folder_name(str(content.get("name") or folder.name))
         description = str(content.get("description") or "")
+        is_guided, metric = content.get("method") == "bayes", content.get("metric") or {}
+        search = f"the sweep chose its trials by {metric.get('name', 'a metric')} (bayes)" if is_guided else ""
     except (UserError, AttributeError, TypeError) as error:
         raise UserError(f"{path}: is no sweep file: {error}") from error
     varying = {key: listed for key, listed in values.items() if len(listed) != 1}
-    return SweepFile(name, description, varying) if content else SweepFile()
+    return SweepFile(name, description, varying, search) if content else SweepFile()
 
 
 def _entries(parameters: Mapping[Any, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -19,8 +19,8 @@ from research.options import NEUTRAL_KEYS
 from research.reporting import measures, runs
 from research.reporting.comparison import key_titles, label
 from research.reporting.measures import Profile
+from research.reporting.numbers import DASH
 from research.reporting.runs import ADDED
-from research.reporting.statistics import DASH
 from research.reporting.tables import Table
 from research.tracking.run_directory import METRICS, RunDirectory
 

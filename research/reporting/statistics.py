@@ -1,102 +1,197 @@
-"""One number over the seeds of a row: its center, its t-interval, and a count of what has no place in a mean.
+"""What the seeds of a row say about one number: a center and an interval. docs/statistics.md says why these.
 
-Linear columns: arithmetic mean and half-width. Logarithmic columns: geometric mean and the interval as a factor. Zeros
-(of a logarithmic column), infinities and NaN are neither dropped nor averaged: they are counted next to the mean.
+With fewer than `MIN_SEEDS` seeds no interval is worth its name: the ends are those of the seeds. With more,
+
+    mean      rates in [0, 1]: t-interval on the logit scale by the delta method; others: studentized bootstrap
+    iqm       mean of the middle half; BCa bootstrap (Efron 1987; Agarwal et al. 2021)
+    median    order statistics, which assume nothing of the distribution
+    success   fraction of the seeds that reach a threshold; Wilson (1927), with any number of seeds
+
+Logarithmic columns have the same of the logarithms. A rate over test examples also has their sampling error: Wilson's
+interval, which is combined with that of the seeds (MOVER: Zou and Donner 2008), or stands alone where all seeds agree.
+The bootstrap uses a fixed seed, so the same runs always give the same table.
 """
 
+import functools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-import pandas as pd
+from numpy.typing import NDArray
 
-CONFIDENCE = 0.95
-INTERVAL = f"{CONFIDENCE:.0%} t-interval"
-DASH = "—"
+from research.config.experiment import Statistic
 
+Array = NDArray[np.float64]
 Scale = Literal["linear", "log"]
 
-
-def interval(values: Sequence[float] | np.ndarray, scale: Scale = "linear") -> tuple[float, float, float]:
-    """Return mean, low and high end of the t-interval of finite (log: positive) values; nan where too few."""
-    from scipy.special import stdtrit  # the quantile behind scipy.stats.t, at a fifth of the import time
-
-    points = pd.Series(values, dtype=float)
-    points = points.map(math.log) if scale == "log" else points
-    mean, half = points.mean(), points.sem() * stdtrit(len(points) - 1, (1 + CONFIDENCE) / 2)
-    if len(points) > 1 and points.nunique() == 1:
-        mean, half = points.iloc[0], 0.0  # exactly: rounding would leave a spread of 1e-17
-    bounds = [float(bound) for bound in (mean, mean - half, mean + half)]
-    mean, low, high = (math.exp(min(bound, 709.0)) for bound in bounds) if scale == "log" else bounds
-    return mean, low, high
+CONFIDENCE = 0.95
+ENDS = ((1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2)
+MIN_SEEDS = 5
+RESAMPLES = 5000
+LEAST_ERROR = 0.25
+"""A resample's standard error counts as at least this fraction of the seeds' own; of equal values it would be 0."""
 
 
-def numbers(values: Sequence[float | None], scale: Scale = "linear") -> tuple[float, float, float, int]:
-    """Return mean, low and high end of the interval, and the number of values in them, for a file.
+@dataclass(frozen=True)
+class Estimate:
+    """A statistic over seeds."""
 
-    As in `text`, what has no place in a mean is left out; where nothing else is left, its mean stands alone: 0 or inf.
+    center: float = math.nan
+    low: float = math.nan
+    high: float = math.nan
+    count: int = 0
+    """Seeds that it is over."""
+    kind: Literal["", "seeds", "interval", "examples"] = ""
+    """What the ends are: the lowest and the highest seed; an interval; the sampling error of the test examples alone,
+    as all seeds are equal. Empty: of less than two seeds there are none."""
+
+
+def estimate(
+    values: Sequence[float] | Array,
+    statistic: Statistic = "mean",
+    scale: Scale = "linear",
+    *,
+    is_rate: bool = False,
+    examples: int = 0,
+) -> Estimate:
+    """Return the statistic of finite values (log: positive ones), one a seed.
+
+    Args:
+        values: of the seeds; of `success` 1 where a seed reaches the threshold, else 0.
+        statistic: of the values.
+        scale: log: of the logarithms.
+        is_rate: whether the values are fractions, in [0, 1].
+        examples: that each value is a rate over; 0: of none, so there is no sampling error.
     """
-    present = np.array([value for value in values if value is not None], np.float64)
-    regular = _regular(present, scale)
-    if len(regular) or not len(present):
-        return *interval(regular, scale), len(regular)
-    return float(np.mean(present)), math.nan, math.nan, len(present)
+    points = np.asarray(values, np.float64)
+    count = len(points)
+    if not count:
+        return Estimate()
+    if statistic == "success":
+        return Estimate(points.mean(), *wilson(points.mean(), count), count, "interval")
+    logarithms = scale == "log"
+    points = np.log(points) if logarithms else points
+    center, low, high = _bounds(points, statistic, is_rate)
+    kind = "interval" if count >= MIN_SEEDS else "seeds" if count > 1 else ""
+    if is_rate and examples and (kind == "interval" or np.ptp(points) == 0):
+        low, high = _add_sampling_error((center, low, high), examples)
+        kind = kind if np.ptp(points) else "examples"
+    if logarithms:
+        center, low, high = (math.exp(min(end, 709.0)) for end in (center, low, high))
+    return Estimate(float(center), float(low), float(high), count, kind)
 
 
-def text(values: Sequence[float | None], scale: Scale = "linear", unit: Literal["", "%"] = "") -> str:
-    """Return the statistic of one value a trial, None where it has none, as it stands in a table.
+def wilson(rate: float, count: int) -> tuple[float, float]:
+    """Return the interval of a rate over independent examples (Wilson 1927)."""
+    from scipy.special import ndtri
 
-    `0.974 ± 0.001`, `3.1e-7 ×/÷ 1.4`, `0 (4/4)`, `2.3e-30 (n=1); 0 (3/4)`, or a dash. A whole number above 100 that
-    is the same for all seeds is a count: `491,562`.
+    z = ndtri(ENDS[1])
+    middle = (rate + z**2 / (2 * count)) / (1 + z**2 / count)
+    half = z / (1 + z**2 / count) * math.sqrt(rate * (1 - rate) / count + z**2 / (4 * count**2))
+    return middle - half if rate > 0 else 0.0, middle + half if rate < 1 else 1.0
+
+
+def logit_interval(points: Array) -> tuple[Array, Array]:
+    """Return the t-interval of the mean on the logit scale, by the delta method, along the last axis.
+
+    The logit's slope at the mean m is 1 / (m (1 - m)), so the half-width there is t s / sqrt(n) times that.
     """
-    present = np.array([value for value in values if value is not None], np.float64)
-    regular = _regular(present, scale)
-    zeros, negative = (present == 0, present < 0) if scale == "log" else (np.zeros(0), np.isnan(present))
-    parts = []
-    if len(regular):
-        mean = _log_mean(regular) if scale == "log" else _mean(regular * (100 if unit == "%" else 1))
-        alone = len(regular) == 1 or len(regular) == len(present) < len(values)
-        parts.append(f"{mean} (n={len(regular)})" if alone else mean)
-    for name, hits in {"0": zeros, "inf": np.isinf(present), "undefined": np.isnan(present) | negative}.items():
-        parts += [f"{name} ({int(hits.sum())}/{len(values)})"] if hits.any() else []
-    return "; ".join(parts) or DASH
+    from scipy.special import expit, logit, stdtrit  # as scipy.stats.t has it, at a fifth of the import time
+
+    count = points.shape[-1]
+    mean, error = points.mean(-1), points.std(-1, ddof=1) / math.sqrt(count)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        half = np.where(error > 0, stdtrit(count - 1, ENDS[1]) * error / (mean * (1 - mean)), 0.0)
+        return expit(logit(mean) - half), expit(logit(mean) + half)
 
 
-def number(value: float) -> str:
-    """Return three significant digits, with an exponent only where needed: `0.0123`, `233`, `3.1e-7`."""
-    if value == 0 or not math.isfinite(value):
-        return f"{value:g}"
-    exponent = math.floor(math.log10(abs(value)))
-    if -4 < exponent < 5:
-        return f"{value:.{max(0, 2 - exponent)}f}"
-    mantissa, _, power = f"{value:.1e}".partition("e")
-    return f"{mantissa}e{int(power)}"
+def studentized_interval(points: Array) -> tuple[Array, Array]:
+    """Return the bootstrap-t interval of the mean along the last axis (Efron and Tibshirani 1993, chapter 12)."""
+    count = points.shape[-1]
+    mean, error = points.mean(-1), points.std(-1, ddof=1) / math.sqrt(count)
+    resampled = points[..., _resamples(count)]
+    errors = np.maximum(resampled.std(-1, ddof=1) / math.sqrt(count), LEAST_ERROR * error[..., None])
+    with np.errstate(invalid="ignore"):
+        ratios = np.nan_to_num((resampled.mean(-1) - mean[..., None]) / errors)
+    low, high = np.quantile(ratios, ENDS, axis=-1)
+    return mean - high * error, mean - low * error
 
 
-def _regular(values: np.ndarray, scale: Scale) -> np.ndarray:
-    """Return the values that have a place in a mean."""
-    return values[np.isfinite(values) & ((scale == "linear") | (values > 0))]
+def bca_interval(points: Array, statistic: Callable[[Array], Array]) -> tuple[float, float]:
+    """Return the bias-corrected and accelerated bootstrap interval of a statistic of the last axis (Efron 1987)."""
+    from scipy.special import ndtr, ndtri
+
+    count, center = len(points), statistic(points)
+    resampled = statistic(points[_resamples(count)])
+    below = (np.mean(resampled < center) + np.mean(resampled <= center)) / 2
+    bias = ndtri(np.clip(below, 1 / RESAMPLES, 1 - 1 / RESAMPLES))
+    without = statistic(np.stack([np.delete(points, place) for place in range(count)]))
+    influence = without.mean() - without
+    spread = np.sum(influence**2) ** 1.5
+    acceleration = np.sum(influence**3) / (6 * spread) if spread else 0.0
+    z = bias + ndtri(np.array(ENDS))
+    low, high = np.quantile(resampled, ndtr(bias + z / (1 - acceleration * z)))
+    return low, high
 
 
-def _log_mean(values: np.ndarray) -> str:
-    center, _, high = interval(values, "log")
-    factor = high / center
-    if math.isnan(factor):
-        return number(center)
-    digits = number(factor) if factor >= 10 else f"{factor:.2f}" if factor >= 1.01 or factor == 1 else f"{factor:.4f}"
-    return f"{number(center)} ×/÷ {digits}"
+def median_interval(points: Array) -> tuple[Array, Array]:
+    """Return the narrowest pair of order statistics that covers the median in 95%, or else all seeds (last axis)."""
+    from scipy.special import bdtr
+
+    count, ordered = points.shape[-1], np.sort(points, -1)
+    outside = [place for place in range(count // 2) if 2 * bdtr(place, count, 0.5) <= 1 - CONFIDENCE]
+    place = outside[-1] if outside else 0
+    return ordered[..., place], ordered[..., count - 1 - place]
 
 
-def _mean(values: np.ndarray) -> str:
-    center, low, high = interval(values)
-    spread = (high - low) / 2
-    if not spread > 0 and center.is_integer() and abs(center) > 100:
-        return f"{center:,.0f}"  # a count, such as of weights, is shown to the last digit
-    if not spread > 0:
-        return number(center) + ("" if math.isnan(spread) else " ± 0")
-    exponent = math.floor(math.log10(max(abs(center), spread)))
-    scaled = 10.0**exponent if not -4 < exponent < 5 else 1.0
-    decimals = min(6, max(0, 1 - math.floor(math.log10(spread / scaled))))
-    mean = f"{center / scaled:.{decimals}f} ± {spread / scaled:.{decimals}f}"
-    return mean if scaled == 1 else f"({mean})e{exponent}"
+def interquartile_mean(points: Array) -> Array:
+    """Return the mean without the lowest and the highest quarter of the values, along the last axis."""
+    ordered, cut = np.sort(points, -1), points.shape[-1] // 4
+    return ordered[..., cut : points.shape[-1] - cut].mean(-1)
+
+
+CENTERS: dict[Statistic, Callable[[Array], Array]] = {
+    "mean": lambda points: points.mean(-1),
+    "iqm": interquartile_mean,
+    "median": lambda points: np.median(points, -1),
+}
+
+
+def _bounds(points: Array, statistic: Statistic, is_rate: bool) -> tuple[float, float, float]:
+    """Return center and ends: of an interval, of few seeds the lowest and the highest, of one none."""
+    center = float(CENTERS[statistic](points))
+    if np.ptp(points) == 0:
+        center = float(points[0])  # exactly: rounding would leave a spread of 1e-17
+        return (center, math.nan, math.nan) if len(points) == 1 else (center, center, center)
+    if len(points) < MIN_SEEDS:
+        return center, points.min(), points.max()
+    if statistic == "median":
+        low, high = median_interval(points)
+    elif statistic == "iqm":
+        low, high = bca_interval(points, interquartile_mean)
+    else:
+        low, high = (logit_interval if is_rate else studentized_interval)(points)
+    return center, float(low), float(high)
+
+
+def _add_sampling_error(bounds: tuple[float, float, float], examples: int) -> tuple[float, float]:
+    """Return the ends with the distances to Wilson's ends added, in quadrature on the logit scale."""
+    from scipy.special import expit, logit
+
+    rate, low, high = bounds
+    ends = wilson(rate, examples)
+    if not low < high or not 0 < rate < 1:
+        return ends
+    middle = logit(rate)
+    distances = [
+        math.hypot(logit(end) - middle, logit(other) - middle) for end, other in zip(ends, (low, high), strict=True)
+    ]
+    return float(expit(middle - distances[0])), float(expit(middle + distances[1]))
+
+
+@functools.cache
+def _resamples(count: int) -> NDArray[np.int64]:
+    """Return the places of the values of each resample [RESAMPLES, count]."""
+    return np.random.default_rng(0).integers(0, count, (RESAMPLES, count))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.cells import cell_len  # of characters that take two places, too
 
-from research.reporting.statistics import DASH
+from research.reporting.numbers import DASH
 
 if TYPE_CHECKING:
     from research.reporting.tables import Table
@@ -34,8 +34,8 @@ def lay_out(content: "Table", width: int | None = None) -> str:
         return list(itertools.zip_longest(*cells, fillvalue=""))
 
     header = lines(content.header, title=True)
-    grids = {heading: list(itertools.chain(*map(lines, part))) for heading, part in content.parts.items()}
-    widths = _widths([*header, *itertools.chain(*grids.values())])
+    grids = {heading: list(map(lines, part)) for heading, part in content.parts.items()}
+    widths = _widths([*header, *itertools.chain(*itertools.chain(*grids.values()))])
     fill = functools.partial(textwrap.fill, width=min(width or 120, 120), **WHOLE_WORDS)
 
     def line(row: Sequence[str], block: list[int]) -> str:
@@ -46,7 +46,9 @@ def lay_out(content: "Table", width: int | None = None) -> str:
     texts, most_blocks = [fill(": ".join(filter(None, (content.name, content.claim))))], 0
     for heading, grid in grids.items():
         shown = [
-            c for c in range(len(widths)) if c in names or not wrapped or any(row[c] not in ("", DASH) for row in grid)
+            c
+            for c in range(len(widths))
+            if c in names or not wrapped or any(row[0][c] not in ("", DASH) for row in grid)
         ]
         blocks = _blocks(widths, shown[len(names) :], width or sum(widths), content.num_keys)
         most_blocks = max(most_blocks, len(blocks))
@@ -54,7 +56,8 @@ def lay_out(content: "Table", width: int | None = None) -> str:
         for block in blocks:
             rule = "─" * (sum(widths[c] for c in (*names, *block)) - 3)
             titles = filter(None, (line(row, block) for row in header))
-            parts.append("\n".join([*titles, rule, *(line(row, block) for row in grid)]))
+            filled = [row for row in grid if any(row[0][c] for c in block)]  # not a baseline of other columns
+            parts.append("\n".join([*titles, rule, *(line(text, block) for row in filled for text in row)]))
         texts += [f"{fill(heading)}\n{parts[0]}", *parts[1:]]
     advice = "For fewer columns, choose some with --columns; --list-metrics names all metrics."
     notes = [*content.notes, *[advice] * (most_blocks > MANY_BLOCKS)]

@@ -4,6 +4,7 @@ import fnmatch
 import re
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Literal
 
 from research.config.experiment import Column
 
@@ -22,6 +23,19 @@ PERCENT = re.compile(r"accuracy|error_rate|exact_match|exposure_bias_gap|_fracti
 LOG = re.compile(r"half_life$|first_last_ratio$")
 """At the end of the names of metrics that span orders of magnitude."""
 
+LOWER = re.compile(r"error|loss|perplexity|mae$|mse$")
+HIGHER = re.compile(r"accuracy|exact_match|bleu|chrf|(^|_)f1|precision|recall|r2$")
+"""In the last part of the names of metrics of which lower or higher values are better."""
+
+
+def better(column: Column) -> Literal["", "higher", "lower"]:
+    """Return which values of a column are better; "" where it is no measure of quality of a model."""
+    split, _, name = column.key.partition("/")
+    if column.better or split not in SPLITS or name.startswith("baseline/"):
+        return column.better
+    last = name.rpartition("/")[2]
+    return "lower" if LOWER.search(last) else "higher" if HIGHER.search(last) else ""
+
 
 def describe_metric(key: str) -> Column:
     """Return a column for a metric: of a split with a readable title, otherwise with its name as the title."""
@@ -32,7 +46,7 @@ def describe_metric(key: str) -> Column:
 
 def with_unit(column: Column) -> str:
     """Return the title of a column with its unit."""
-    unit = f" ({column.unit})" if column.unit else ""
+    unit = f" ({column.unit})" if column.unit and column.statistic != "success" else ""
     return column.title.removesuffix(unit) + unit
 
 

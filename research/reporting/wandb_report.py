@@ -27,7 +27,8 @@ def send(directory: Path, options: WandbOptions) -> None:
         comparisons, _ = read([directory])
         content = {}
         for number, comparison in enumerate(comparisons):
-            table, frame = tables.table(comparison), tables.raw(comparison)
+            table = tables.table(comparison)
+            frame = table.numbers
             rows = [(part, *row) for part, lines in table.parts.items() for row in lines]
             numbers = frame.astype(object).where(frame.notna(), None).to_numpy().tolist()
             name = "report/" if len(comparisons) == 1 else f"report/{number + 1}_{comparison.name}_"

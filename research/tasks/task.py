@@ -67,6 +67,8 @@ class Evaluation:
     """Exact definition of metrics that have several, by the metric's name."""
     samples: Any = None
     """What is predicted for a few examples (`research/training/samples.py`), for who looks on."""
+    num_examples: int | None = None
+    """That the metrics are over."""
 
 
 @dataclass(frozen=True)

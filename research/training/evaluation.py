@@ -17,7 +17,8 @@ from research.training.state import TrialState
 def evaluate(pack: Pack, state: TrialState, task: Task, examples: EvalExamples) -> list[Evaluation]:
     """Return one evaluation per trial: teacher-forced and free-running metrics, and samples for W&B if it is on."""
     predictions = predict(pack, state, examples)
-    evaluations = [task.evaluate(found, examples) for found in predictions]
+    count = len(examples.batch.inputs)
+    evaluations = [replace(task.evaluate(found, examples), num_examples=count) for found in predictions]
     mode = pack.program.options.wandb.mode
     if examples.split == "test" or not processes.from_first(lambda: session.mode_of(mode) != "disabled"):
         return evaluations

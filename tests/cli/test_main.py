@@ -23,6 +23,7 @@ from research.config.flags import summary
 from research.errors import Stopped, UserError
 from research.probes import PROBES
 from research.reporting import wandb_report
+from research.reporting.layout import Layout
 from research.tracking import uploads
 from research.tracking import wandb_session as session
 from research.tracking.run_directory import RunDirectory
@@ -308,12 +309,27 @@ def test_flags_that_name_an_experiment_are_trained(trainer, tmp_path):
 def test_report_hands_on_its_options(page, tmp_path):
     assert cli.main(["report", str(tmp_path)]) == 0
     latex = ["--format=latex", "--output", "out", "--caption=50% of x", "--label=tab:x", "--columns=test/loss,a=b/c"]
-    latex += ["--figure=metric_by_time, bleu_by_length"]
+    latex += ["--figure=metric_by_time, bleu_by_length", "--rows=cell.name, init.gain", "--sections=task.length"]
+    latex += ["--where=cell.name=lstm, gru; seed=0"]
     assert cli.main(["report", "--strict", str(tmp_path), "other", *latex]) == 0
     options = {"format": "latex", "output": Path("out"), "caption": "50% of x", "label": "tab:x", "strict": True}
     options["figure"] = ["metric_by_time", "bleu_by_length"]
     options["columns"] = [Column("test/loss", "test/loss"), Column("a", "b/c")]
-    assert page == [(tmp_path, {"format": "terminal"}), (tmp_path, Path("other"), options)]
+    where = {"cell.name": ["lstm", "gru"], "seed": ["0"]}
+    options["layout"] = Layout(("cell.name", "init.gain"), ("task.length",), where)
+    assert page == [(tmp_path, {"format": "terminal", "layout": Layout()}), (tmp_path, Path("other"), options)]
+
+
+def test_a_column_of_the_command_line_has_a_statistic_or_a_threshold(page, tmp_path):
+    columns = "median(test/loss),x=iqm(a),solved=test/accuracy>0.9,test/loss<1e-3"
+    assert cli.main(["report", str(tmp_path), f"--columns={columns}"]) == 0
+    success: dict[str, Any] = {"statistic": "success"}
+    assert page[0][1]["columns"] == [
+        Column("median(test/loss)", "test/loss", statistic="median"),
+        Column("x", "a", statistic="iqm"),
+        Column("solved", "test/accuracy", **success, threshold=0.9, better="higher"),
+        Column("test/loss<1e-3", "test/loss", **success, threshold=1e-3, better="lower"),
+    ]
 
 
 def test_report_lists_the_metrics_of_runs(tmp_path, capsys):
@@ -350,8 +366,10 @@ def test_report_lists_the_metrics_of_runs(tmp_path, capsys):
         (["sweep", ATTENTION, f"--runs-dir={ATTENTION}"], "attention: cannot be written to: Not a directory"),
         (["report"], "report: RUNS must be given"),
         (["report", "absent"], "absent: no such directory"),
+        (["report", ".", "--columns=a>x"], "error: --columns=a>x: must be METRIC>NUMBER or METRIC<NUMBER"),
+        (["report", ".", "--where=a"], "error: --where=a: must be KEY=VALUE or KEY=VALUE,VALUE"),
         (["report", ".", "--label={x}"], "report: label={x}: must be of letters, digits"),
-        (["report", ".", "--format=pdf"], "report: format=pdf: must be one of terminal, markdown, latex, html"),
+        (["report", ".", "--format=pdf"], "report: format=pdf: must be one of terminal, markdown, latex, html, csv"),
         (["data"], "data: {list,fetch,info,check} must be given"),
         (["data", "lst"], "data: action=lst: must be one of list, fetch, info"),
         (["data", "fetch"], "data: fetch: must be followed by names of `python -m research data list`"),

@@ -1,67 +1,134 @@
-"""A number of a table says what the seeds say, and nothing more."""
+"""An interval is that of SciPy, keeps to its bounds, and is none where there are too few seeds."""
 
 import math
 
 import numpy as np
 import pytest
 from scipy import stats
+from scipy.special import expit, logit
 
-from research.reporting.statistics import DASH, interval, number, text
-
-
-def test_the_interval_is_that_of_students_t():
-    values = [0.9, 0.92, 0.95, 0.91]
-    expected = stats.t.interval(0.95, 3, loc=np.mean(values), scale=stats.sem(values))
-    np.testing.assert_allclose(interval(values), (np.mean(values), *expected), rtol=1e-12)
-
-
-def test_a_logarithmic_interval_is_that_of_the_logarithms():
-    values = [1e-7, 1e-5, 1e-6]
-    expected = stats.t.interval(0.95, 2, loc=math.log(1e-6), scale=stats.sem(np.log(values)))
-    np.testing.assert_allclose(np.log(interval(values, "log")), (math.log(1e-6), *expected), rtol=1e-12)
-
-
-@pytest.mark.parametrize(
-    ("values", "scale", "shown"),
-    [
-        ([0.97, 0.98, 0.99], "linear", "0.980 ± 0.025"),
-        ([120.0, 130.0, 125.0], "linear", "125 ± 12"),
-        ([0.5, 0.5, 0.5], "linear", "0.500 ± 0"),
-        ([0.1] * 3, "linear", "0.100 ± 0"),
-        ([0.0, 0.0], "linear", "0 ± 0"),
-        ([1e7, 1.1e7, 1.2e7], "linear", "(1.10 ± 0.25)e7"),
-        ([491562, 491562, 491562], "linear", "491,562"),
-        ([491562], "linear", "491,562 (n=1)"),
-        ([3e-7, 3.1e-7, 3.2e-7], "log", "3.1e-7 ×/÷ 1.08"),
-        ([0.97], "linear", "0.970 (n=1)"),
-        ([2e-9], "log", "2.0e-9 (n=1)"),
-        ([0.0, 0.0, 0.0], "log", "0 (3/3)"),
-        ([math.inf, math.inf, 12.0], "log", "12.0 (n=1); inf (2/3)"),
-        ([1.0, 1.0, math.nan], "linear", "1.00 ± 0; undefined (1/3)"),
-        ([1.0, 1.0, None], "linear", "1.00 ± 0 (n=2)"),
-        ([None, None], "linear", DASH),
-        ([], "linear", DASH),
-    ],
+from research.reporting.statistics import (
+    RESAMPLES,
+    bca_interval,
+    estimate,
+    interquartile_mean,
+    logit_interval,
+    median_interval,
+    studentized_interval,
+    wilson,
 )
-def test_a_cell_shows_mean_interval_and_what_has_no_place_in_them(values, scale, shown):
-    assert text(values, scale) == shown
+
+FIVE = np.array([0.9, 0.92, 0.95, 0.91, 0.6])
+TEN = np.random.default_rng(3).lognormal(0, 0.6, 10)
 
 
-def test_one_trial_has_no_interval():
-    assert np.isnan(interval([0.5])[1:]).all() and np.isnan(interval([])).all()
+def ends(values, *args, **options):
+    found = estimate(values, *args, **options)
+    return found.low, found.high
 
 
-def test_zeros_and_infinities_leave_the_mean_of_the_others_alone():
-    assert text([0.0, 1e-6, math.inf, 1e-5], "log") == text([1e-6, 1e-5], "log") + "; 0 (1/4); inf (1/4)"
+def test_wilson_is_that_of_scipy():
+    for hits, count in ((100, 1000), (0, 10), (7, 7), (1, 3)):
+        expected = stats.binomtest(hits, count).proportion_ci(0.95, "wilson")
+        np.testing.assert_allclose(wilson(hits / count, count), expected, atol=1e-12)
+    assert (wilson(1.0, 10)[1], wilson(0.0, 10)[0]) == (1.0, 0.0)
 
 
-def test_percent_scales_the_mean_and_the_interval():
-    assert text([0.90, 0.92], unit="%") == "91 ± 13"
+def test_a_thousand_examples_at_chance_have_the_interval_of_their_sampling():
+    found = estimate([0.1, 0.1, 0.1], is_rate=True, examples=1000)
+    assert (round(100 * found.low, 1), round(100 * found.high, 1), found.kind) == (8.3, 12.0, "examples")
+    assert ends([0.1] * 7, is_rate=True, examples=1000) == (found.low, found.high)
+    assert estimate([0.1, 0.1, 0.1], is_rate=True).low == 0.1
 
 
-@pytest.mark.parametrize(
-    ("value", "shown"),
-    [(0.0123, "0.0123"), (233.4, "233"), (1e-38, "1.0e-38"), (123456.0, "1.2e5"), (0, "0"), (1, "1.00")],
-)
-def test_numbers_have_an_exponent_only_where_it_is_needed(value, shown):
-    assert number(value) == shown
+def test_fewer_than_five_seeds_have_their_own_ends():
+    found = estimate([0.3, 0.1, 0.2, 0.9], is_rate=True, examples=1000)
+    assert (found.low, found.high, found.kind, found.count) == (0.1, 0.9, "seeds", 4)
+    assert estimate(FIVE).kind == "interval"
+
+
+def test_the_interval_of_a_rate_is_students_t_on_the_logit_scale():
+    mean, error = FIVE.mean(), stats.sem(FIVE)
+    half = stats.t.ppf(0.975, 4) * error / (mean * (1 - mean))
+    np.testing.assert_allclose(logit_interval(FIVE), expit([logit(mean) - half, logit(mean) + half]))
+    np.testing.assert_allclose(ends(FIVE, is_rate=True), logit_interval(FIVE))
+
+
+@pytest.mark.parametrize("values", [[0.0, 0.0, 0.0, 0.0, 0.1], [1.0, 1.0, 1.0, 1.0, 0.2], [0.999, 1, 1, 0.998, 0.9]])
+def test_the_interval_of_a_rate_stays_within_its_bounds(values):
+    low, high = ends(values, is_rate=True, examples=100)
+    assert 0 <= low < np.mean(values) < high <= 1
+
+
+def test_sampling_of_examples_widens_an_interval_and_vanishes_with_their_number():
+    narrow, wide = ends(FIVE, is_rate=True, examples=10**9), ends(FIVE, is_rate=True, examples=50)
+    np.testing.assert_allclose(narrow, ends(FIVE, is_rate=True), atol=1e-6)
+    assert wide[0] < narrow[0] < narrow[1] < wide[1]
+    middle, distance = logit(FIVE.mean()), np.subtract(logit(wilson(FIVE.mean(), 50)), logit(FIVE.mean()))
+    expected = expit(middle + np.array([-1, 1]) * np.hypot(distance, logit(narrow) - middle))
+    np.testing.assert_allclose(wide, expected, rtol=1e-6)
+
+
+def test_the_studentized_interval_is_that_of_its_definition():
+    """Resampled with other random numbers, so about the same."""
+    values = np.sqrt(TEN)
+    resampled = np.random.default_rng(1).choice(values, (100_000, 10))
+    ratios = (resampled.mean(1) - values.mean()) / (resampled.std(1, ddof=1) / math.sqrt(10))
+    low, high = np.quantile(ratios, [0.025, 0.975]) * stats.sem(values)
+    np.testing.assert_allclose(studentized_interval(values), (values.mean() - high, values.mean() - low), rtol=0.05)
+    assert ends(TEN) == studentized_interval(TEN)
+
+
+def test_resamples_of_equal_values_do_not_make_the_interval_infinite():
+    low, high = ends([1.0, 1.0, 1.0, 1.0, 5.0])
+    assert -10 < low < 1.8 < high < 15
+
+
+@pytest.mark.parametrize("statistic", [lambda x, axis=-1: np.mean(x, axis), lambda x, axis=-1: interquartile_mean(x)])
+def test_the_bca_interval_is_that_of_scipy(statistic):
+    random = np.random.default_rng(0)  # the same resamples
+    expected = stats.bootstrap((TEN,), statistic, n_resamples=RESAMPLES, method="BCa", rng=random)
+    np.testing.assert_allclose(bca_interval(TEN, statistic), expected.confidence_interval, rtol=1e-12)
+
+
+def test_the_interquartile_mean_is_that_of_rliable():
+    """Its definition is scipy.stats.trim_mean with a quarter cut off at both ends."""
+    for count in (3, 4, 5, 10, 11):
+        values = np.random.default_rng(count).normal(size=count)
+        assert interquartile_mean(values) == pytest.approx(stats.trim_mean(values, 0.25))
+        assert estimate(values, "iqm").center == pytest.approx(stats.trim_mean(values, 0.25))
+
+
+@pytest.mark.parametrize(("count", "place"), [(5, 0), (6, 0), (8, 0), (9, 1), (10, 1), (20, 5)])
+def test_the_interval_of_a_median_is_of_order_statistics(count, place):
+    values = np.random.default_rng(0).permutation(count).astype(float)
+    assert median_interval(values) == (place, count - 1 - place)
+    covered = 1 - 2 * stats.binom.cdf(place, count, 0.5)
+    assert covered >= 0.95 or place == 0
+    assert estimate(values, "median").center == np.median(values)
+
+
+def test_success_has_wilsons_interval_with_any_number_of_seeds():
+    found = estimate([1, 0, 1], "success")
+    assert (found.center, found.low, found.high) == (2 / 3, *wilson(2 / 3, 3)) and found.kind == "interval"
+
+
+def test_a_logarithmic_statistic_is_that_of_the_logarithms():
+    for statistic in ("mean", "median", "iqm"):
+        plain, log = estimate(np.log(TEN), statistic), estimate(TEN, statistic, "log")
+        np.testing.assert_allclose(np.log([log.center, log.low, log.high]), [plain.center, plain.low, plain.high])
+
+
+def test_one_seed_has_no_ends_and_none_has_no_center():
+    assert math.isnan(estimate([0.5]).low) and estimate([0.5]).center == 0.5
+    assert math.isnan(estimate([]).center)
+
+
+def test_equal_values_have_no_spread_of_rounding():
+    for count in (3, 7):
+        found = estimate([0.1] * count)
+        assert found.low == found.center == found.high == 0.1
+
+
+def test_the_same_values_have_the_same_interval():
+    assert ends(TEN) == ends(TEN.copy()) and ends(TEN, "iqm") == ends(TEN.copy(), "iqm")

@@ -10,14 +10,14 @@ from html.parser import HTMLParser
 import numpy as np
 import pandas as pd
 import pytest
-from scipy import stats
 
 from research.config.config import Config
 from research.config.experiment import Column, Experiment, load, names
 from research.config.flat import override
 from research.options import flatten
 from research.reporting.comparison import Comparison, compare
-from research.reporting.tables import Table, raw, render, table
+from research.reporting.formats import render
+from research.reporting.tables import Table, table
 from research.tracking.run_directory import RunDirectory
 from tests.reporting.conftest import H, compared, grouped, write
 
@@ -45,7 +45,7 @@ def test_underflow_and_overflow_stand_in_the_table(gradient_table):
     assert row(gradient_table, "mnist_196", "rnn gain 0.9")["first / last"] == "0 (3/3)"
     exploding = row(gradient_table, "mnist_196", "rnn gain 1.2")
     assert (exploding["first / last"], exploding["half-life (steps)"]) == ("inf (3/3)", "inf (3/3)")
-    assert exploding["overflow (%)"] != "0 ± 0"
+    assert exploding["overflow (%)"] != "0"
     assert any(note.startswith("0, inf or undefined (k/n)") for note in gradient_table.notes)
 
 
@@ -69,7 +69,10 @@ def test_notes_are_only_about_what_is_there(tmp_path):
     for seed in (0, 1):
         write(tmp_path / str(seed), override(Config(), {"seed": seed}), x=0.5 + seed)
     content = table(grouped(tmp_path, Experiment(claim="c", base=Config(), columns=(Column("x", "x"),))))
-    assert content.notes == ("Mean ± 95% t-interval over seeds.",)
+    assert content.notes == (
+        "Mean (each seed): fewer than 5 seeds have no interval.",
+        "Tuning: all runs are in the table, none is chosen by its result; learning rate 0.001.",
+    )
 
 
 def test_an_early_stop_and_weights_that_are_not_the_last_are_noted(tmp_path):
@@ -79,7 +82,7 @@ def test_an_early_stop_and_weights_that_are_not_the_last_are_noted(tmp_path):
         run = RunDirectory.create(tmp_path / str(seed), override(Config(), {"seed": seed}))
         run.finish({"status": "finished", "summary": {"x": 0.5 + seed}, **result})
     content = table(grouped(tmp_path, Experiment(claim="c", base=Config(), columns=(Column("x", "x"),))))
-    assert content.notes[1:] == (
+    assert content.notes[-2:] == (
         "Scored with the weights that have the best validation/loss in 2 of 3 trials.",
         "Stopped early: 2 of 3 trials, after 30 to 50 updates.",
     )
@@ -92,10 +95,10 @@ def test_a_trial_that_the_sweep_has_stopped_is_counted_and_not_averaged(tmp_path
         run.finish({"status": "stopped" if stop else "finished", "summary": {"x": 100.0 if stop else 0.5}, **stop})
     comparison = grouped(tmp_path, Experiment(claim="c", base=Config(), columns=(Column("x", "x"),)))
     content = table(comparison)
-    assert [rows[0][-2:] for rows in content.parts.values()] == [("2 of 3 (1 stopped)", "0.500 ± 0")]
-    assert content.notes[1:] == ("Stopped early by the sweep, and not counted: 1 of 3 trials, after 30 updates.",)
-    numbers = raw(comparison).iloc[0]
-    assert tuple(numbers[["trials", "finished", "diverged", "stopped", "x"]]) == (3, 2, 0, 1, 0.5)
+    assert [rows[0][-2:] for rows in content.parts.values()] == [("2 of 3 (1 stopped)", "0.500")]
+    assert content.notes[-1] == "Stopped early by the sweep, and not counted: 1 of 3 trials, after 30 updates."
+    numbers = content.numbers.iloc[0]
+    assert tuple(numbers[["trials", "finished", "diverged", "stopped", "value", "n"]]) == (3, 2, 0, 1, 0.5, 2)
 
 
 @pytest.mark.parametrize(
@@ -121,7 +124,7 @@ def test_signatures_are_noted_with_the_settings_that_have_them(tmp_path):
     declared = Experiment(
         claim="c", base=Config(), columns=(Column("x", "x"),), settings={"de": {}, "fr": {}, "ja": {}}
     )
-    assert table(grouped(tmp_path, declared)).notes[1:] == ("bleu (de, fr): tok:13a", "bleu (ja): tok:char")
+    assert table(grouped(tmp_path, declared)).notes[-2:] == ("bleu (de, fr): tok:13a", "bleu (ja): tok:char")
 
 
 def test_a_row_of_unfinished_trials_is_a_row(tmp_path):
@@ -130,18 +133,21 @@ def test_a_row_of_unfinished_trials_is_a_row(tmp_path):
     assert list(content.parts.values()) == [[("base", "0 of 1", "—")]]
 
 
-def test_a_file_of_numbers_has_what_the_table_shows_unrounded(gradient_runs):
-    numbers = raw(compared(gradient_runs)).set_index(["setting", "variant"])
-    accuracy = numbers.loc[("mnist_196", "lstm bias 1"), "test/accuracy":"test/accuracy/n"]
-    np.testing.assert_allclose(
-        accuracy.astype(float), [0.91, *stats.t.interval(0.95, 2, 0.91, stats.sem([0.9, 0.91, 0.92])), 3]
-    )
-    assert numbers.loc[("mnist_196", "rnn gain 1.2"), f"gradient/initial/{H}/half_life"] == np.inf
-    assert numbers.loc[("mnist_196", "rnn gain 0.9"), f"gradient/initial/{H}/first_last_ratio"] == 0
-    mixed = numbers.loc[("mnist_196", "gru chrono")]
-    assert mixed[f"gradient/initial/{H}/half_life/n"] == 1 and np.isfinite(mixed[f"gradient/initial/{H}/half_life"])
-    assert list(numbers.loc[("adding_200", "gru chrono"), ["trials", "finished", "diverged"]]) == [3, 2, 0]
-    assert np.isnan(numbers["gradient/final/*first_last_ratio"]).all()
+def test_the_numbers_have_what_the_table_shows_unrounded_and_the_runs_that_it_is_from(gradient_runs):
+    numbers = table(compared(gradient_runs)).numbers.set_index(["setting", "variant", "metric"])
+    accuracy = numbers.loc[("mnist_196", "lstm bias 1", "test/accuracy")]
+    np.testing.assert_allclose(accuracy[["value", "low", "high", "n"]].astype(float), [0.91, 0.9, 0.92, 3])
+    assert (accuracy["ends"], accuracy["examples"]) == ("seeds", 1000)
+    assert accuracy["runs"].split(";") == [f"mnist_196-lstm bias 1-{seed}" for seed in range(3)]
+    half_life = f"gradient/initial/{H}/half_life"
+    assert numbers.loc[("mnist_196", "rnn gain 1.2", half_life), "value"] == np.inf
+    assert numbers.loc[("mnist_196", "rnn gain 0.9", f"gradient/initial/{H}/first_last_ratio"), "value"] == 0
+    mixed = numbers.loc[("mnist_196", "gru chrono", half_life)]
+    assert mixed["n"] == 1 and np.isfinite(mixed["value"])
+    unfinished = numbers.loc[("adding_200", "gru chrono", "test/accuracy")]
+    assert list(unfinished[["trials", "finished", "diverged", "n"]]) == [3, 2, 0, 2]
+    assert len(unfinished["runs"].split(";")) == 2
+    assert np.isnan(numbers.xs("gradient/final/*first_last_ratio", level=2)["value"].astype(float)).all()
 
 
 def test_several_keys_name_the_rows_in_every_format(tmp_path):

@@ -35,14 +35,16 @@ def test_the_table_is_a_run_of_the_sweeps_group_with_text_and_numbers(gradient_r
     assert (run["job_type"], run["run_group"], run["project"]) == ("report", "my_sweep", "p")
     assert run["display_name"] == "my_sweep report"
     (comparison,), _ = read([folder])  # the run itself is none of the sweep's
-    table, numbers = tables.table(comparison), tables.raw(comparison)
+    table = tables.table(comparison)
+    numbers = table.numbers
     content = json.loads((written.folder / "files" / written.history[-1]["report/table.path"]).read_text())
     assert content["columns"] == ["setting", *table.header]
     assert content["data"] == [[part, *row] for part, rows in table.parts.items() for row in rows]
     content = json.loads((written.folder / "files" / written.history[-1]["report/numbers.path"]).read_text())
     assert content["columns"] == [*numbers.columns] and len(content["data"]) == len(numbers)
-    column = content["columns"].index("test/accuracy")
-    assert [line[column] for line in content["data"]] == pytest.approx(numbers["test/accuracy"].tolist())
+    column = content["columns"].index("value")
+    accuracy = [line[column] for line in content["data"] if "test/accuracy" in line]
+    assert accuracy == pytest.approx(numbers[numbers["metric"] == "test/accuracy"]["value"].tolist())
 
 
 def test_a_table_that_cannot_be_made_is_one_line(tmp_path, capsys):

@@ -28,7 +28,9 @@ def test_the_metrics_of_a_trial_are_of_its_own_outputs_forced_and_free():
     targets, lengths = examples.batch.targets, examples.batch.target_lengths
     assert lengths is not None
     score, outputs = pack.predict(state, examples.batch)
-    found = [evaluation.metrics for evaluation in evaluate(pack, state, task, examples)]
+    evaluations = evaluate(pack, state, task, examples)
+    found = [evaluation.metrics for evaluation in evaluations]
+    assert {evaluation.num_examples for evaluation in evaluations} == {30}
     for trial, metrics in enumerate(found):
         assert metrics["free_running/edit_error_rate"] == pytest.approx(edit_error_rate(outputs[trial], targets))
         forced = [tokens[:length] for tokens, length in zip(score.predictions[trial], lengths, strict=True)]

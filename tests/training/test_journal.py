@@ -152,7 +152,7 @@ def test_the_result_tells_how_a_trial_ended(trials):
     write(journal, 0, 8, record(1, ok=False, num_updates=0), record(8))
     by_length = {"length": [1.0], "count": [2.0], "teacher_forced": [0.5], "free_running": [1.0]}
     by_position = {"position": [1.0], "references": [2.0], **{k: v for k, v in by_length.items() if k != "length"}}
-    test = [Evaluation({"loss": n}, by_length, by_position, {"x": "v:1"}) for n in (1.0, 2.0)]
+    test = [Evaluation({"loss": n}, by_length, by_position, {"x": "v:1"}, num_examples=9) for n in (1.0, 2.0)]
     journal.log_evaluations(8, {"validation": [Evaluation({"loss": 3.0})] * 2, "test": test})
     results = journal.finish(pack_result(8, [state(False, 0), state(True, 8)], test, waited=1.0))
     diverged, sound = (trial.run.result() for trial in trials)
@@ -162,7 +162,7 @@ def test_the_result_tells_how_a_trial_ended(trials):
     )
     assert (diverged["status"], diverged["diverged_at"]) == ("diverged", 1)
     assert (sound["status"], sound["diverged_at"], sound["seconds"]) == ("finished", None, 10.0)
-    assert (sound["by_length"], sound["by_position"]) == (by_length, by_position)
+    assert (sound["by_length"], sound["by_position"], sound["num_examples"]) == (by_length, by_position, 9)
     assert sound["signatures"] == {"x": "v:1"} and sound["input_wait"] == 0.1 and "padding" not in sound
     summary = sound["summary"]
     assert (summary["validation/loss"], summary["test/loss"]) == (3.0, 2.0)

@@ -20,8 +20,9 @@ from research.reporting.columns import values
 from research.reporting.comparison import Comparison
 from research.reporting.figures import style
 from research.reporting.measures import Kind
-from research.reporting.statistics import INTERVAL, interval
+from research.reporting.statistics import CONFIDENCE, MIN_SEEDS, estimate
 
+BARS = f"Mean over seeds; bar: {CONFIDENCE:.0%} interval, of fewer than {MIN_SEEDS} seeds the lowest to the highest"
 KINDS = {"free running": "free_running", "teacher forced": "teacher_forced"}
 COLORS = dict(zip(KINDS, style.COLORS, strict=False))
 GAP = "#EEEEEE"
@@ -97,7 +98,7 @@ def exposure_bias_gap(comparison: Comparison) -> Figure | None:
         ends = {kind: (max(points), line["middle"].iloc[-1]) for kind, line in lines.items()}
         style.labels(axis, ends, COLORS, right=True)
 
-    note = f"Mean over seeds with {INTERVAL}s (none for one seed); gray: the gap; hollow: other rows with a ratio."
+    note = f"{BARS}; gray: the gap; hollow: other rows with a ratio."
     words = ("Error by the ratio of teacher forcing in training", note)
     return style.draw(style.panels(comparison, _by_ratio), panel, words)
 
@@ -119,7 +120,7 @@ def forced_and_free(comparison: Comparison) -> Figure | None:
         axis.spines["left"].set_visible(False)
 
     panels = style.panels(comparison, style.of_rows(_errors))
-    note = f"Mean over seeds with {INTERVAL}s; gray: the gap; dotted: the first row, free running."
+    note = f"{BARS}; gray: the gap; dotted: the first row, free running."
     height = 1.7 + 0.52 * max((len(errors) for _, errors in panels), default=0)
     return style.draw(panels, panel, ("Error after the true prefix, and free running", note), COLORS, 11.0, height)
 
@@ -183,5 +184,6 @@ def _errors(row: pd.DataFrame) -> pd.DataFrame | None:
     finite = {kind: rate[np.isfinite(rate)] for kind, rate in rates.items()}
     if not all(map(len, finite.values())):
         return None
-    bounds = {kind: interval(100 * rate) for kind, rate in finite.items()}
+    found = {kind: estimate(rate, is_rate=bool(np.all(rate <= 1))) for kind, rate in finite.items()}
+    bounds = {kind: [100 * end for end in (line.center, line.low, line.high)] for kind, line in found.items()}
     return pd.DataFrame.from_dict(bounds, orient="index", columns=["middle", "low", "high"])

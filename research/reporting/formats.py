@@ -1,0 +1,124 @@
+"""A table as text: for a terminal, Markdown, LaTeX, HTML or CSV."""
+
+import html
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Literal
+
+from tabulate import tabulate
+
+from research.reporting.differences import Mark
+from research.reporting.tables import Table
+from research.reporting.terminal import lay_out
+
+Format = Literal["terminal", "markdown", "latex", "html", "csv"]
+
+SIGNS = {"±": r"$\pm$", "×/÷": r"$\times\!/\!\div$", "—": "---", "–": "--", "∂": r"$\partial$", "‖": r"$\Vert$"}
+"""What is not ASCII in a table, for LaTeX."""
+
+START, END = "\ue000", "\ue001"
+"""What stands around a bold cell until the others are escaped; of no width, nor of any meaning to tabulate."""
+BOLD = f"{START}{{}}{END}"
+
+
+def render(content: Table, form: Format, width: int | None = None) -> str:
+    """Return the table as text that ends in a newline; `terminal` wraps cells beyond a width in characters."""
+    return lay_out(_marked(content, "{} *"), width) if form == "terminal" else RENDERERS[form](content)
+
+
+def _marked(content: Table, best: str) -> Table:
+    """Return the table with the cells marked that are best or tied."""
+    forms: dict[Mark, str] = {"": "{}", "best": best, "tie": "{} ="}
+    parts = {
+        heading: [
+            tuple(
+                forms[content.marks.get((heading, row, column), "")].format(cell) for column, cell in enumerate(cells)
+            )
+            for row, cells in enumerate(rows)
+        ]
+        for heading, rows in content.parts.items()
+    }
+    return replace(content, parts=parts)
+
+
+def _embolden(grid: str, start: str, end: str) -> str:
+    return grid.replace(START, start).replace(END, end)
+
+
+def _markdown(content: Table) -> str:
+    name, claim = _escape_markdown(content.name), _escape_markdown(content.claim)
+    blocks = [": ".join(filter(None, (f"**{name}**", claim)))]
+    for heading, rows in _marked(content, BOLD).parts.items():
+        escaped = [[_escape_markdown(cell) for cell in row] for row in rows]
+        grid = _embolden(_tabulate(content, escaped, "pipe"), "**", "**")
+        blocks += [f"**{_escape_markdown(heading)}**", grid]
+    blocks += ["\n".join(f"- {_escape_markdown(note)}" for note in content.notes)]
+    return "\n\n".join(blocks) + "\n"
+
+
+def _latex(content: Table) -> str:
+    """Return a float per setting, shrunk where wider than the page; the claim is in the first caption."""
+    blocks = ["% \\usepackage{booktabs,adjustbox}"]
+    names = [re.sub(r"\W+", "-", re.split("[:;]", heading)[0]) for heading in content.parts]
+    parts = _marked(content, BOLD).parts
+    for place, ((heading, rows), name) in enumerate(zip(parts.items(), names, strict=True)):
+        claim = content.caption or content.claim * (place == 0)
+        words = f"{claim.removesuffix('.')}. {heading}" if claim else heading
+        label = content.label or f"tab:{content.name}"
+        if len(names) > 1:
+            label += f"-{name if names.count(name) == 1 else place + 1}"
+        lines = ["\\begin{table}", "\\centering", f"\\caption{{{_latex_line(words)}}}", f"\\label{{{label}}}"]
+        grid = _embolden(_latex_text(_tabulate(content, rows, "latex_booktabs")), "\\textbf{", "}")
+        lines += ["\\begin{adjustbox}{max width=\\textwidth}", grid]
+        lines += ["\\end{adjustbox}"]
+        if place == len(names) - 1:
+            lines.append(f"\\par\\smallskip\\footnotesize {_latex_line(' '.join(content.notes))}")
+        blocks.append("\n".join([*lines, "\\end{table}"]))
+    return "\n\n".join(blocks) + "\n"
+
+
+def _html(content: Table) -> str:
+    blocks = [f"<h2>{html.escape(content.name)}</h2>"] + [f"<p>{html.escape(content.claim)}</p>"] * bool(content.claim)
+    for heading, rows in _marked(content, BOLD).parts.items():
+        grid = _embolden(str(_tabulate(content, rows, "html")), "<b>", "</b>")
+        blocks += [f"<h3>{html.escape(heading)}</h3>", f'<div style="overflow-x:auto">\n{grid}\n</div>']
+    notes = "\n".join(f"<li>{html.escape(note)}</li>" for note in content.notes)
+    return "\n".join([*blocks, f"<ul>\n{notes}\n</ul>"]) + "\n"
+
+
+def _tabulate(content: Table, rows: Sequence[Sequence[str]], form: str) -> str:
+    align = ["left" if place < content.num_keys else "right" for place in range(len(content.header))]
+    return tabulate(rows, headers=content.header, tablefmt=form, colalign=align, disable_numparse=True)
+
+
+def _latex_line(plain: str) -> str:
+    """Escape running text as tabulate escapes a cell."""
+    escapes = {"\\": r"\textbackslash{}", "^": r"\textasciicircum{}", "~": r"\textasciitilde{}", "<": "$<$", ">": "$>$"}
+    return _latex_text("".join(escapes.get(sign, f"\\{sign}" if sign in "&%$#_{}" else sign) for sign in plain))
+
+
+def _latex_text(escaped: str) -> str:
+    """Write signs and powers of ten as mathematics, in text that is escaped already."""
+    powers = re.sub(r"(?<![\w.])(\d+(?:\.\d+)?)e(-?\d+)\b", r"$\1\\times 10^{\2}$", escaped)
+    powers = re.sub(r"([)\]])e(-?\d+)\b", r"\1$\\times 10^{\2}$", powers)
+    for sign, command in SIGNS.items():
+        powers = powers.replace(sign, command)
+    return powers
+
+
+def _escape_markdown(plain: str) -> str:
+    """Escape what would be markup, and the sign that makes a link of an address."""
+    return re.sub(r"([\\|<>`*_\[\]~]|:(?=//)|(?<=www)\.)", r"\\\1", plain)
+
+
+def _csv(content: Table) -> str:
+    return content.numbers.to_csv(index=False)
+
+
+RENDERERS: dict[Format, Callable[[Table], str]] = {
+    "markdown": _markdown,
+    "latex": _latex,
+    "html": _html,
+    "csv": _csv,
+}

@@ -1,0 +1,187 @@
+"""What stands under a table: how to read its numbers, what they are over, and what is odd about the runs."""
+# pandas has no types of its own that a checker follows
+# pyright: reportArgumentType=false, reportCallIssue=false, reportGeneralTypeIssues=false
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import pandas as pd
+
+from research.reporting.columns import ended_trials
+from research.reporting.comparison import Comparison
+from research.reporting.differences import ALPHA, needed_pairs
+from research.reporting.numbers import DASH, SAMPLED, Number
+from research.reporting.parts import Part
+from research.reporting.statistics import CONFIDENCE, MIN_SEEDS, wilson
+
+CENTERS = {"mean": "mean", "iqm": "mean of the middle half", "median": "median"}
+
+
+def notes(comparison: Comparison, content: Sequence[Part]) -> list[str]:
+    """Return the notes of a table."""
+    numbers = [number for part in content for row in part.numbers for number in row]
+    trials = comparison.trials
+    found = [*_reading(content, numbers), *_marks(content), *_split(numbers), *_budget(trials), *_tuning(comparison)]
+    if any(re.search(r"(0|inf|undefined) \(\d+/\d+\)", number.text) for number in numbers):
+        found.append(
+            "0, inf or undefined (k/n): in k of the n seeds (0: underflow; inf: overflow, or no decay; undefined: "
+            "nothing to measure); a number next to it is over the others."
+        )
+    if any(result.get("status") == "diverged" for result in trials["result"].dropna()):
+        found.append("A diverged trial counts with the state in which it stopped.")
+    if any(number.text == DASH for number in numbers):
+        found.append(f"{DASH}: not measured.")
+    return [*found, *_signatures(trials), *_weights(trials), *_identical(comparison), *_missing(comparison)]
+
+
+def _reading(content: Sequence[Part], numbers: Sequence[Number]) -> Iterator[str]:
+    """Yield what the forms of the numbers mean."""
+    kinds: dict[str, dict[str, None]] = {}
+    for number in numbers:
+        if len(number.values) and number.column.statistic != "success" and number.estimate.low < number.estimate.high:
+            center = CENTERS[number.column.statistic]
+            kinds.setdefault(number.estimate.kind, {})[center] = None
+    if centers := kinds.get("seeds"):
+        yield f"{_upper(centers)} (each seed): fewer than {MIN_SEEDS} seeds have no interval."
+    if centers := kinds.get("interval"):
+        yield f"{_upper(centers)} [{CONFIDENCE:.0%} interval]."
+    if kinds.get("examples"):
+        yield "Where all seeds are equal: [95% interval of the sampling of test examples]."
+    if any(part.baselines for part in content):
+        yield "A name in parentheses is a baseline, which needs no training."
+    titles = dict.fromkeys(number.column.title for number in numbers if number.column.scale == "log")
+    if titles and kinds:
+        yield f"Geometric mean: {', '.join(titles)}."
+    if any(number.column.statistic == "success" for number in numbers):
+        yield f"k/n [{CONFIDENCE:.0%} interval]: seeds that reach the threshold (Wilson)."
+
+
+def _upper(centers: Sequence[str] | dict[str, None]) -> str:
+    words = " or ".join(centers)
+    return words[0].upper() + words[1:]
+
+
+def _marks(content: Sequence[Part]) -> Iterator[str]:
+    """Yield what bold numbers and ties mean, or why there are none."""
+    verdicts = [part.verdict for part in content if part.verdict.comparisons]
+    if not verdicts:
+        return
+    most = max(verdict.comparisons for verdict in verdicts)
+    test = f"sign-flip test of differences paired by seed, p < {ALPHA:.2g} after Holm over {most} comparisons"
+    if any(verdict.can_differ for verdict in verdicts):
+        marked = {difference.mark for verdict in verdicts for difference in verdict.differences.values()}
+        known = {"best": "bold (*): differs from all other rows", "tie": "=: best, or not told apart from the best"}
+        told = "; ".join(words for mark, words in known.items() if mark in marked) or "no row differs from the best"
+        yield f"{told[0].upper()}{told[1:]} ({test})."
+    else:
+        seeds, least = max(verdict.pairs for verdict in verdicts), min(verdict.comparisons for verdict in verdicts)
+        enough = needed_pairs(least) if least == most else f"{needed_pairs(least)} to {needed_pairs(most)}"
+        yield f"No number is marked best: {seeds} seeds cannot tell rows apart, {enough} can ({test})."
+
+
+def _split(numbers: Sequence[Number]) -> Iterator[str]:
+    """Yield which examples the rates are over, and what their number means for a rate."""
+    for section in SAMPLED:
+        measured = [number for number in numbers if number.column.key.startswith(section) and len(number.values)]
+        counts = sorted({number.examples for number in measured if number.examples})
+        if not counts:
+            continue
+        words = " to ".join(f"{count:,}" for count in dict.fromkeys((counts[0], counts[-1])))
+        low, high = (100 * end for end in wilson(0.5, counts[0]))
+        error = ""
+        if any(number.is_rate for number in measured):
+            within = any(number.is_rate and number.estimate.kind == "interval" for number in measured)
+            where = "is part of the intervals" if within else "the seeds do not show"
+            error = f"; their sampling error, such as 50% [{low:.1f}, {high:.1f}], {where}"
+        yield f"Split: {section[:-1]}, {words} examples, the same for all seeds{error}."
+
+
+def _budget(trials: pd.DataFrame) -> Iterator[str]:
+    """Yield the size and the training time of a trial."""
+    ended = ended_trials(trials)
+    found = []
+    for key, unit, form in (
+        ("model/parameters", "parameters", ",.0f"),
+        ("train/seconds", "seconds of training", ".3g"),
+    ):
+        values = [result["summary"][key] for result in ended["result"] if key in result["summary"]]
+        if values:
+            ends = dict.fromkeys(f"{value:{form}}" for value in (min(values), max(values)))
+            found.append(f"{' to '.join(ends)} {unit}")
+    if found:
+        yield f"Budget of a trial: {', '.join(found)}."
+
+
+def _tuning(comparison: Comparison) -> Iterator[str]:
+    """Yield how options were chosen."""
+    rates = comparison.trials.get("optimizer.learning_rate", ())
+    words = " or ".join(dict.fromkeys(f"{rate:g}" for rate in sorted(set(rates))))
+    rate = f"; learning rate {words}" if words else ""
+    how = comparison.search or "all runs are in the table, none is chosen by its result"
+    yield f"Tuning: {how}{rate}."
+
+
+def _signatures(trials: pd.DataFrame) -> Iterator[str]:
+    """Yield the exact definitions of metrics, with the settings that have them."""
+    signatures: dict[tuple[str, str], dict[str, None]] = {}
+    for setting, result in trials[["setting", "result"]].dropna().itertuples(index=False):
+        for pair in (result.get("signatures") or {}).items():
+            signatures.setdefault(pair, {})[setting] = None
+    for (name, signature), settings in signatures.items():
+        where = f" ({', '.join(settings)})" if any(settings) else ""
+        yield f"{name}{where}: {signature}"
+
+
+def _missing(comparison: Comparison) -> Iterator[str]:
+    """Yield which trials have no result yet, and how many repeat another."""
+    trials = comparison.trials
+    unfinished = trials[trials["result"].isna()]
+    if len(unfinished):
+        rows = unfinished.groupby(["section", "row"], sort=False).size()
+        several = trials["section"].nunique() > 1
+        places = [
+            (f"{next(filter(None, section.split(': ', 1)))} / " if several else "") + f"{label} ({count})"
+            for (section, label), count in rows.items()
+        ]
+        more = f" and {len(places) - 6} more rows" if len(places) > 6 else ""
+        verb = "have" if len(unfinished) > 1 else "has"
+        yield f"{len(unfinished)} of {len(trials)} trials {verb} no result yet: {', '.join(places[:6])}{more}."
+    if comparison.duplicates:
+        yield f"Not counted, as they repeat the config and seed of another run: {comparison.duplicates}."
+
+
+def _weights(trials: pd.DataFrame) -> Iterator[str]:
+    """Yield a note if some trials are scored with their best weights, and one if some have stopped early."""
+    results = list(trials["result"].dropna())
+    kept = [result.get("weights") or {"kept": "last"} for result in results]
+    if metrics := dict.fromkeys(weights["metric"] for weights in kept if weights["kept"] == "best"):
+        count = sum(weights["kept"] == "best" for weights in kept)
+        which = "" if count == len(results) else f" in {count} of {len(results)} trials"
+        yield f"Scored with the weights that have the best {' or '.join(metrics)}{which}."
+    for by_sweep in (False, True):
+        early = [result for result in results if result.get("stopped_early")]
+        steps = [result["stopped_early"]["step"] for result in early if (result.get("status") == "stopped") == by_sweep]
+        if steps:
+            after = " to ".join(map(str, dict.fromkeys((min(steps), max(steps)))))
+            why = " by the sweep, and not counted" if by_sweep else ""
+            yield f"Stopped early{why}: {len(steps)} of {len(results)} trials, after {after} updates."
+
+
+def _identical(comparison: Comparison) -> Iterator[str]:
+    """Yield a note if rows have the same train loss and test metrics, bit for bit, with every seed."""
+    for section in comparison.sections:
+        rows: dict[tuple[Any, ...], list[str]] = {}
+        for label, row in section.dropna(subset="result").groupby("row", sort=False):
+            trials = zip(row["seed"], row["result"], strict=True)
+            results = {
+                (seed, key, value)
+                for seed, result in trials
+                for key, value in result["summary"].items()
+                if "train/loss" in result["summary"] and key.startswith(("train/loss", "test/"))
+            }
+            rows.setdefault(tuple(sorted(results, key=str)), []).append(str(label))
+        same = [" = ".join(labels) for results, labels in rows.items() if results and len(labels) > 1]
+        if same:
+            more = f" and {len(same) - 3} more" if len(same) > 3 else ""
+            yield f"Bit for bit the same results, so what they differ in does nothing: {'; '.join(same[:3])}{more}."

@@ -1,0 +1,106 @@
+"""A row is best only where no chance makes it so."""
+
+import math
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from research.config.experiment import Column
+from research.reporting.differences import compare_rows, holm, needed_pairs, paired, sign_flip_p
+from research.reporting.numbers import Number
+
+ACCURACY = Column("accuracy", "test/accuracy", unit="%")
+NOISE = np.random.default_rng(0).normal(0, 0.01, (4, 10))
+
+
+def numbers(values, column=ACCURACY, seeds=None) -> Number:
+    values = np.asarray(values, float)
+    return Number(column, values, tuple(range(len(values)) if seeds is None else seeds), (), len(values))
+
+
+def marks(*rows, column=ACCURACY) -> list[str]:
+    verdict = compare_rows([[numbers(row, column)] for row in rows])
+    return [
+        verdict.differences[place, 0].mark if (place, 0) in verdict.differences else "" for place in range(len(rows))
+    ]
+
+
+@pytest.mark.parametrize("count", [3, 6, 10])
+def test_p_is_that_of_scipys_permutation_test_of_paired_samples(count):
+    differences = np.random.default_rng(count).normal(0.5, 1, count)
+    exact = stats.permutation_test((differences,), np.mean, permutation_type="samples", n_resamples=10**6)
+    assert sign_flip_p(differences) == pytest.approx(exact.pvalue)
+
+
+def test_p_of_many_pairs_is_about_the_exact_one_and_never_zero():
+    differences = np.random.default_rng(1).normal(0.3, 1, 14)
+    exact = stats.permutation_test((differences,), np.mean, permutation_type="samples", n_resamples=10**6)
+    assert sign_flip_p(differences) == pytest.approx(exact.pvalue, abs=0.02)
+    assert sign_flip_p(np.ones(40)) > 0
+
+
+def test_differences_are_between_trials_with_the_same_seed():
+    pairs = paired(numbers([0.5, 0.7, 0.9], seeds=(2, 0, 5)), numbers([0.1, 0.2, 0.3], seeds=(0, 2, 1)))
+    np.testing.assert_allclose(pairs, [0.3, 0.6])
+    log = Column("x", "x", "log")
+    np.testing.assert_allclose(paired(numbers([10.0, 0.0], log), numbers([1.0, 1.0], log)), [math.log(10)])
+
+
+def test_holm_is_that_of_its_definition():
+    np.testing.assert_allclose(holm([0.01, 0.04, 0.03]), [0.03, 0.06, 0.06])
+    np.testing.assert_allclose(holm([0.5, 0.9]), [1.0, 1.0])
+    assert holm([]) == []
+
+
+def test_the_best_is_marked_where_it_differs_from_all_others():
+    assert marks(0.9 + NOISE[0], 0.5 + NOISE[1], 0.4 + NOISE[2]) == ["best", "", ""]
+    loss = Column("loss", "test/loss")
+    assert marks(0.9 + NOISE[0], 0.5 + NOISE[1], 0.4 + NOISE[2], column=loss) == ["", "", "best"]
+
+
+def test_ties_are_marked_where_some_row_differs_from_the_best():
+    same = 0.9 + np.array([NOISE[0], NOISE[1]])
+    assert marks(same[0], same[1], 0.4 + NOISE[2]) == ["tie", "tie", ""]
+    assert marks(same[0], same[1]) == ["", ""]
+
+
+def test_a_difference_is_shared_by_seeds_or_it_is_none():
+    """All rows go up and down with the seed; only pairs show that one is always a little better."""
+    seeds = np.linspace(0.1, 0.9, 10)
+    assert marks(seeds, seeds + 0.001) == ["", "best"]
+    assert marks(seeds, np.roll(seeds + 0.001, 3)) == ["", ""]
+
+
+def test_three_seeds_tell_no_rows_apart():
+    assert marks([0.90, 0.91, 0.92], [0.1, 0.1, 0.1]) == ["", ""]
+    verdict = compare_rows([[numbers([0.90, 0.91, 0.92])], [numbers([0.1, 0.1, 0.1])]])
+    assert not verdict.can_differ and verdict.pairs == 3
+
+
+@pytest.mark.parametrize("comparisons", [1, 7, 20])
+def test_the_seeds_that_are_needed_are_the_fewest_whose_smallest_p_is_significant(comparisons):
+    count = needed_pairs(comparisons)
+    assert comparisons * sign_flip_p(np.ones(count)) < 0.05 <= comparisons * sign_flip_p(np.ones(count - 1))
+
+
+def test_a_column_without_better_values_has_no_best():
+    for key in ("model/parameters", "test/exposure_bias_gap", "gradient/error", "test/baseline/chance/loss"):
+        assert marks(0.9 + NOISE[0], 0.4 + NOISE[1], column=Column("x", key)) == ["", ""]
+    assert marks(0.9 + NOISE[0], 0.4 + NOISE[1], column=Column("x", "model/x", better="lower")) == ["", "best"]
+
+
+def test_a_row_without_a_finite_number_is_no_rival():
+    assert marks(0.9 + NOISE[0], np.full(10, math.nan), 0.4 + NOISE[1]) == ["best", "", ""]
+    assert marks([], [0.1]) == ["", ""]
+
+
+def test_all_comparisons_of_a_part_count_for_holm():
+    columns = [ACCURACY, Column("loss", "test/loss"), Column("size", "model/parameters")]
+    rows = [
+        [numbers(level + NOISE[place], column) for column in columns] for place, level in enumerate((0.1, 0.2, 0.3))
+    ]
+    verdict = compare_rows(rows)
+    assert verdict.comparisons == 4
+    assert verdict.differences[1, 0].p == pytest.approx(4 * 2 / 2**10)
+    assert verdict.differences[1, 0].mean == pytest.approx(np.mean(0.2 + NOISE[1] - 0.3 - NOISE[2]))

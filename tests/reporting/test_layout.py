@@ -1,0 +1,96 @@
+"""A table has the runs, the rows and the sections that the user asks for, and never a mean of two things."""
+
+import itertools
+from pathlib import Path
+
+import pytest
+
+from research.config.config import Config
+from research.config.experiment import Column
+from research.config.flat import override
+from research.errors import UserError
+from research.reporting.comparison import Comparison, read
+from research.reporting.layout import Layout
+from research.reporting.tables import table
+from tests.reporting.conftest import write
+
+CELLS, LENGTHS, GAINS = ("lstm", "gru", "rnn"), (10, 50), (0.9, 1.1)
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory) -> Path:
+    """Runs of three cells, two lengths and two gains. Not to be written to."""
+    root = tmp_path_factory.mktemp("runs")
+    for place, (cell, length, gain) in enumerate(itertools.product(CELLS, LENGTHS, GAINS)):
+        options = {
+            "experiment": "memory",
+            "task.name": "copying_memory",
+            "task.delay": length,
+            "cell.name": cell,
+            "init.gain": gain,
+        }
+        write(root / f"run-{place}", override(Config(), options), **{"test/accuracy": place / 100, "test/loss": 1.0})
+    return root
+
+
+def compared(runs: Path, **layout) -> Comparison:
+    (comparison,), faults = read([runs], [Column("accuracy", "test/accuracy")], Layout(**layout))
+    assert not faults
+    return comparison
+
+
+def test_rows_and_sections_are_those_that_are_asked_for(runs):
+    comparison = compared(
+        runs, rows=("cell.name",), sections=("init.gain",), where={"task.delay": ["10"], "cell.name": ["gru", "lstm"]}
+    )
+    content = table(comparison)
+    assert content.header == ("cell", "seeds", "accuracy (%)")
+    assert [[row[0] for row in rows] for rows in content.parts.values()] == [["lstm", "gru"], ["lstm", "gru"]]
+    assert [heading.partition(":")[0] for heading in content.parts] == ["gain 0.9", "gain 1.1"]
+    assert content.numbers["runs"].tolist() == ["run-0", "run-4", "run-1", "run-5"]
+
+
+def test_rows_of_a_tasks_option_are_in_one_section(runs):
+    content = table(compared(runs, rows=("task.delay", "init.gain"), where={"cell.name": ["rnn"]}))
+    (rows,) = content.parts.values()
+    assert [row[:2] for row in rows] == [("10", "0.9"), ("10", "1.1"), ("50", "0.9"), ("50", "1.1")]
+
+
+def test_sections_alone_leave_the_rows_to_what_differs_in_them(runs):
+    content = table(compared(runs, sections=("cell.name",)))
+    assert content.header[:2] == ("gain", "delay") and len(content.parts) == 3
+
+
+def test_runs_of_a_row_that_differ_in_more_than_the_seed_are_an_error(runs):
+    with pytest.raises(UserError, match=r"--rows=cell.name: runs of a row differ in init.gain; add to --rows or"):
+        compared(runs, rows=("cell.name",))
+    with pytest.raises(UserError, match=r"runs of a row differ in task.delay"):
+        compared(runs, rows=("cell.name", "init.gain"), sections=("task.name",))
+
+
+@pytest.mark.parametrize(
+    ("layout", "message"),
+    [
+        ({"rows": ("cel.name",)}, "--rows=cel.name: no run has this config key; the nearest are cell.name"),
+        ({"sections": ("task.lenght",)}, "--sections=task.lenght: no run has this config key; the nearest are task"),
+        ({"where": {"gain": ["1"]}}, "--where=gain: no run has this config key; the nearest are .*init.gain"),
+        (
+            {"where": {"cell.name": ["lstm", "gruu"]}},
+            "--where=cell.name=gruu: no run has this value; the runs have lstm",
+        ),
+        ({"where": {"init.gain": ["2"]}}, "--where=init.gain=2: no run has this value; the runs have 0.9, 1.1"),
+    ],
+)
+def test_what_no_run_has_is_named_with_what_they_have(runs, layout, message):
+    with pytest.raises(UserError, match=message):
+        compared(runs, **layout)
+
+
+def test_conditions_that_exclude_one_another_are_an_error(runs):
+    with pytest.raises(UserError, match="--where: no run meets all conditions"):
+        compared(runs, where={"cell.name": ["gru"], "cell.peephole": ["false"]})
+
+
+def test_values_are_the_same_however_they_are_written(runs):
+    content = table(compared(runs, where={"init.gain": ["9e-1"], "model.bidirectional": ["false"]}))
+    assert len(content.numbers) == 6

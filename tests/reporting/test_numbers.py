@@ -1,0 +1,107 @@
+"""A number of a table says what the seeds say, and nothing more."""
+
+import math
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from research.config.config import Config
+from research.config.experiment import Column
+from research.config.flat import override
+from research.errors import UserError
+from research.reporting.numbers import DASH, Number, measure, num_examples, number
+from research.tracking.run_directory import RunDirectory
+from tests.reporting.conftest import write
+
+
+def text(values, scale: Any = "linear", unit: Any = "", key="x", examples=0, **options: Any) -> str:
+    present = [value for value in values if value is not None]
+    column = Column("x", key, scale, unit, **options)
+    names = tuple(map(str, range(len(present))))
+    return Number(column, np.array(present, float), names, names, len(values), examples).text
+
+
+@pytest.mark.parametrize(
+    ("values", "scale", "shown"),
+    [
+        ([0.99, 0.97, 0.98], "linear", "0.980 (0.97 0.98 0.99)"),
+        ([120.0, 130.0, 125.0], "linear", "125 (120 125 130)"),
+        ([0.5, 0.5, 0.5], "linear", "0.500"),
+        ([0.0, 0.0], "linear", "0"),
+        ([1e7, 1.1e7, 1.2e7], "linear", "1.10 (1.00 1.10 1.20)e7"),
+        ([491562, 491562, 491562], "linear", "491,562"),
+        ([491562], "linear", "491,562 (n=1)"),
+        ([3e-7, 3.1e-7, 3.2e-7], "log", "3.10 (3.00 3.10 3.20)e-7"),
+        ([3e-9, 3e-7, 3e-8], "log", "3e-8 (3e-9 3e-8 3e-7)"),
+        ([2000.0, 2200, 13400], "log", "3890 (2000 2200 13400)"),
+        ([0.97], "linear", "0.970 (n=1)"),
+        ([2e-9], "log", "2.0e-9 (n=1)"),
+        ([0.0, 0.0, 0.0], "log", "0 (3/3)"),
+        ([math.inf, math.inf, 12.0], "log", "12.0 (n=1); inf (2/3)"),
+        ([1.0, 1.0, math.nan], "linear", "1.00; undefined (1/3)"),
+        ([1.0, 1.0, None], "linear", "1.00 (n=2)"),
+        ([1.0, 2.0, None], "linear", "1.5 (1.0 2.0) (n=2)"),
+        ([None, None], "linear", DASH),
+        ([], "linear", DASH),
+    ],
+)
+def test_a_cell_shows_the_mean_the_seeds_and_what_has_no_place_in_them(values, scale, shown):
+    assert text(values, scale) == shown
+
+
+def test_from_five_seeds_on_a_cell_shows_an_interval():
+    shown = text([0.90, 0.91, 0.92, 0.93, 0.99], unit="%", key="test/accuracy", examples=1000)
+    mean, low, high = map(float, shown.replace("[", "").replace("]", "").replace(",", "").split())
+    assert mean == 93 and 80 < low < 92 < 94 < high < 99
+
+
+def test_chance_is_shown_with_the_sampling_error_of_its_examples():
+    assert text([0.1, 0.1, 0.1], unit="%", key="test/accuracy", examples=1000) == "10.0 [8.3, 12.0]"
+    assert text([0.1, 0.1, 0.1], unit="%", key="gradient/underflow_fraction", examples=1000) == "10.0"
+
+
+def test_a_gap_may_be_negative_and_an_error_rate_above_one():
+    assert text([-0.01, -0.02], unit="%", key="test/exposure_bias_gap") == "-1.5 (-2.0 -1.0)"
+    many = Number(Column("x", "test/error_rate", unit="%"), np.array([1.1, 1.3, 0.9, 1.0, 1.2]), (), (), 5, 100)
+    assert not many.is_rate and many.estimate.low < 1.1 < many.estimate.high
+
+
+def test_success_counts_the_seeds_that_reach_a_threshold():
+    options = {"statistic": "success", "threshold": 0.9}
+    assert text([0.95, 0.9, 0.1], key="test/accuracy", **options) == "2/3 [21, 94]%"
+    assert text([0.95, 0.9, 0.1], key="test/loss", **options) == "2/3 [21, 94]%"
+    assert text([0.95, math.nan, 0.1], key="test/loss", **options) == "1/3 [6, 79]%"
+    with pytest.raises(UserError, match="column x: must have a threshold exactly if its statistic is success"):
+        Column("x", "x", statistic="success")
+
+
+def test_zeros_and_infinities_leave_the_mean_of_the_others_alone():
+    assert text([0.0, 1e-6, math.inf, 1e-5], "log") == text([1e-6, 1e-5], "log") + "; 0 (1/4); inf (1/4)"
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [(0.0123, "0.0123"), (233.4, "233"), (1e-38, "1.0e-38"), (123456.0, "1.2e5"), (0, "0"), (1, "1.00")],
+)
+def test_numbers_have_an_exponent_only_where_it_is_needed(value, shown):
+    assert number(value) == shown
+
+
+def test_the_number_of_test_examples_is_that_of_the_result_or_of_its_table_or_the_most_that_were_asked_for():
+    results = [{"num_examples": 40}, {"by_length": {"count": [3, 4]}}, {}]
+    trials = pd.DataFrame({"result": results, "training.eval_examples": [100, 100, 100]})
+    assert [num_examples(trials.iloc[[place]]) for place in range(3)] == [40, 7, 100]
+    assert num_examples(trials) == 7
+
+
+def test_at_equal_time_a_number_is_the_last_until_then_and_at_equal_parameters_that_of_small_models(tmp_path):
+    run: RunDirectory = write(tmp_path, override(Config(), {}), **{"train/seconds": 9.0, "model/parameters": 100})
+    for step, (seconds, loss) in enumerate([(1.0, 0.9), (5.0, 0.5), (9.0, 0.1)]):
+        run.append("metrics", {"step": step, "train/seconds": seconds, "validation/loss": loss})
+    row = pd.DataFrame([{"run": run, "result": run.result(), "seed": 0}])
+    column = Column("loss", "validation/loss", equal="time")
+    parameters = Column("x", "train/seconds", equal="parameters")
+    assert [len(measure(row, parameters, parameters=most).values) for most in (99.0, 100.0)] == [0, 1]
+    assert [measure(row, column, seconds).values.tolist() for seconds in (0.5, 5.0, 8.0)] == [[], [0.5], [0.5]]
