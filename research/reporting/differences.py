@@ -13,15 +13,14 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from research.reporting.numbers import Number
 from research.reporting.statistics import CONFIDENCE, Array
 from research.reporting.titles import better
 
 ALPHA = 1 - CONFIDENCE
-MAX_EXACT = 12
-FLIPS = 10_000
+MAX_EXACT = 16
+FLIPS = 2**15
 """Random choices of signs for more pairs than `MAX_EXACT`."""
 
 Mark = Literal["", "best", "tie"]
@@ -102,7 +101,7 @@ def sign_flip_p(differences: Array) -> float:
     count = len(differences)
     sums = np.abs(_signs(count) @ differences)
     extreme = sums >= abs(differences.sum()) * (1 - 1e-12) - 1e-300  # equal ones differ by rounding
-    return float(np.mean(extreme)) if count <= MAX_EXACT else float((extreme.sum() + 1) / (FLIPS + 1))
+    return float(np.mean(extreme) if count <= MAX_EXACT else (extreme.sum() + 1) / (FLIPS + 1))
 
 
 def holm(ps: Sequence[float]) -> list[float]:
@@ -125,9 +124,9 @@ def _best(column: Sequence[Number]) -> int | None:
 
 
 @functools.cache
-def _signs(count: int) -> NDArray[np.int8]:
-    """Return all choices of signs [2^count, count], or random ones."""
+def _signs(count: int) -> Array:
+    """Return the choices of signs [FLIPS, count], with the last one fixed: the others mirror them; or random ones."""
     if count > MAX_EXACT:
-        return np.random.default_rng(0).choice(np.array([-1, 1], np.int8), (FLIPS, count))
-    places = np.arange(2**count)[:, None] >> np.arange(count)
-    return (2 * (places & 1) - 1).astype(np.int8)
+        return np.random.default_rng(0).choice([-1.0, 1.0], (FLIPS, count))
+    places = np.arange(2 ** (count - 1))[:, None] >> np.arange(count)
+    return 2.0 * (places & 1) - 1
