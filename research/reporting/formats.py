@@ -14,7 +14,7 @@ from research.reporting.terminal import lay_out
 
 Format = Literal["terminal", "markdown", "latex", "html", "csv"]
 
-SIGNS = {"±": r"$\pm$", "×/÷": r"$\times\!/\!\div$", "—": "---", "–": "--", "∂": r"$\partial$", "‖": r"$\Vert$"}
+SIGNS = {"±": r"$\pm$", "—": "---", "–": "--", "∂": r"$\partial$", "‖": r"$\Vert$"}
 """What is not ASCII in a table, for LaTeX."""
 
 START, END = "\ue000", "\ue001"

@@ -16,6 +16,9 @@ from research.reporting.numbers import Number, number
 from research.reporting.parts import Part, count, frame, parts
 from research.reporting.titles import with_unit
 
+BASELINES = {"mean": "mean target"}
+"""Baselines whose name alone would be unclear in a table of means."""
+
 
 @dataclass(frozen=True)
 class Table:
@@ -75,7 +78,7 @@ def _rows(part: Part, comparison: Comparison) -> list[tuple[str, ...]]:
     empty = [""] * len(comparison.keys)
     for name, numbers in part.baselines.items():
         found = [_baseline(numbers[place]) if place in numbers else "" for place in range(len(part.numbers[0]))]
-        rows.append((f"({name})", *empty, *found))
+        rows.append((f"({BASELINES.get(name, name)})", *empty, *found))
     return rows
 
 

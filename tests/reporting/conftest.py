@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 
 from research.config.config import Config
-from research.config.experiment import Experiment, load
+from research.config.experiment import Column, Experiment, load
 from research.config.flat import override
 from research.probes.gradient_flow import summarize
 from research.reporting import runs
 from research.reporting.comparison import Comparison, compare, read, rebuild_tasks
 from research.reporting.runs import SweepFile
+from research.reporting.tables import Table, table
 from research.tracking.run_directory import RunDirectory
 from tests.words import WORDS
 
@@ -116,3 +117,19 @@ def grouped(root: Path, experiment: Experiment, *sweeps: SweepFile) -> Compariso
     trials["task"] = rebuild_tasks(trials, faults)
     assert not faults
     return compare("test", experiment, trials, sweeps)
+
+
+@pytest.fixture
+def gradient_table(gradient_runs: Path) -> Table:
+    return table(compared(gradient_runs))
+
+
+def comparable(root: Path, levels: Mapping[str, float], seeds: int, **summary: float) -> Table:
+    """Return a table of a cell for each level of accuracy."""
+    noise = np.random.default_rng(0).normal(0, 0.001, (len(levels), seeds))
+    for (cell, level), row in zip(levels.items(), noise, strict=True):
+        for seed, shift in enumerate(row):
+            config = override(Config(), {"cell.name": cell, "seed": seed})
+            write(root / f"{cell}-{seed}", config, **{"test/accuracy": level + shift, **summary})
+    columns = (Column("accuracy", "test/accuracy", unit="%"), Column("size", "model/parameters"))
+    return table(grouped(root, Experiment(claim="c", base=Config(), columns=columns)))

@@ -1,0 +1,206 @@
+"""One table in five formats: aligned, escaped, with the same cells and marks."""
+
+import itertools
+import re
+import shutil
+import subprocess
+from dataclasses import replace
+from html.parser import HTMLParser
+from typing import get_args
+
+import pandas as pd
+
+from research.config.config import Config
+from research.config.experiment import Column, Experiment, load, names
+from research.config.flat import override
+from research.options import flatten
+from research.reporting.comparison import Comparison, compare
+from research.reporting.formats import Format, render
+from research.reporting.tables import Table, table
+from tests.reporting.conftest import grouped, write
+
+AWKWARD = Table(
+    name="a_b",
+    claim="50% of <x> & |y|_1 \\ {z}",
+    header=("variant", "error (%)"),
+    parts={"set_1: 50% & <more>": [("rnn_a & |b| <c>", "3.1e-7 (n=1)"), ("100%", "1.10 [1.0, 1.2]e7")]},
+    notes=("—: not measured_here.",),
+)
+
+
+def test_several_keys_name_the_rows_in_every_format(tmp_path):
+    for cell, gain in itertools.product(("lstm", "rnn"), (0.9, 1.2)):
+        options = {"cell.name": cell, "init.gain": gain}
+        write(tmp_path / f"{cell}{gain}", override(Config(), options), **{"test/loss": gain, "train/x": 1.0})
+    declared = Experiment(claim="c", base=Config(), columns=(Column("other", "other"),))
+    content = table(grouped(tmp_path, declared))
+    assert (content.claim, content.header) == ("", ("cell", "gain", "seeds", "loss"))
+    (rows,) = content.parts.values()
+    assert [row[:2] for row in rows] == [("rnn", "0.9"), ("rnn", "1.2"), ("lstm", "0.9"), ("lstm", "1.2")]
+    assert "rnn    0.9" in render(content, "terminal", width=25)
+    assert "{llrr}" in render(content, "latex") and "test." not in render(content, "latex")
+    assert "| rnn    | 0.9    |" in render(content, "markdown")
+
+
+def test_the_terminal_aligns_the_parts_and_wraps_where_it_must(gradient_table):
+    wide = render(gradient_table, "terminal")
+    heads = [line for line in wide.splitlines() if line.startswith("variant ")]
+    assert len(heads) == 2 and heads[0] == heads[1]
+    assert "rnn gain 0.9" in wide and "0 (3/3)" in wide
+    narrow = render(gradient_table, "terminal", width=80)
+    assert max(map(len, narrow.splitlines())) <= 80
+    cells = [cell for rows in gradient_table.parts.values() for row in rows for cell in row]
+    assert all(cell in narrow for cell in cells) and "…" not in narrow  # not a digit is cut off
+
+
+def test_a_name_too_long_for_the_terminal_is_wrapped_between_words_and_a_title_as_well():
+    words = "a variant whose name says everything about what is special in it"
+    rows = [(words, "1.0"), ("unbreakable_name_of_one_word", "2.0")]
+    content = replace(AWKWARD, header=("variant", "error of a kind that takes many words (%)"), parts={"s": rows})
+    assert words in render(content, "terminal")
+    narrow = render(content, "terminal", width=60).splitlines()
+    assert max(map(len, narrow)) <= 60 and "unbreakable_name_of_one_word" in " ".join(narrow)
+    start = narrow.index(next(line for line in narrow if line.startswith("a variant")))
+    lines = [line[:27] for line in narrow[start : start + 4]]
+    assert " ".join(" ".join(lines).split()).startswith(f"{words} unbreakable")
+    assert all(line == lines[0] or line.startswith("  ") for line in lines[:3])
+    assert narrow[start].endswith("1.0")
+    noted = render(
+        replace(content, notes=("a/path/that/is/longer/than/the/terminal", "half-life")), "terminal", width=30
+    )
+    assert noted.endswith("a/path/that/is/longer/than/the/terminal\nhalf-life\n")
+
+
+def test_many_blocks_show_no_column_that_a_part_lacks_and_say_how_to_choose_some():
+    header = (
+        "variant",
+        "seeds",
+        *(f"a long title, number {number}{' of two lines' * (number == 3)}" for number in range(8)),
+    )
+    cells = [["1.0" if number % 2 == odd else "—" for number in range(8)] for odd in range(2)]
+    content = replace(AWKWARD, header=header, parts={name: [("a", "1", *cells[odd])] for odd, name in enumerate("st")})
+    narrow = render(content, "terminal", width=40)
+    titles = [re.findall(r"number (\d)", part) for part in narrow.split("\nt\n")]
+    assert titles == [["0", "2", "4", "6"], ["1", "3", "5", "7"]]
+    assert "\n\n─" not in narrow
+    assert "For fewer columns, choose some" in narrow and "--columns" not in render(AWKWARD, "terminal", width=40)
+
+
+def test_a_config_value_is_no_markup_no_link_and_no_control_character(tmp_path):
+    for place, variant in enumerate(("[x](http://a.b) *b* www.a.b", "<a href='x'>y</a>", "red \x1b[31m\n|line")):
+        write(tmp_path / str(place), override(Config(), {"variant": variant}), x=1.0)
+    content = table(grouped(tmp_path, Experiment(claim="c\nd", base=Config(), columns=(Column("x", "x"),))))
+    texts = {form: render(content, form) for form in ("terminal", "markdown", "latex", "html")}
+    assert not any("\x1b" in text for text in texts.values())
+    assert "red \\x1b[31m\\n|line   " in texts["terminal"] and ": c d\n" in texts["terminal"]
+    assert r"\[x\](http\://a.b) \*b\* www\.a.b" in texts["markdown"] and r"\<a href='x'\>" in texts["markdown"]
+    assert "<a" not in texts["html"] and "&lt;a href" in texts["html"]
+
+
+def test_markdown_keeps_the_columns_apart():
+    lines = render(AWKWARD, "markdown").splitlines()
+    cells = [line.replace("\\|", "").count("|") for line in lines if line.startswith("|")]
+    assert cells == [3] * 4
+    assert "rnn\\_a" in render(AWKWARD, "markdown")
+
+
+def test_latex_has_escapes_rules_and_mathematics():
+    rendered = render(AWKWARD, "latex")
+    assert r"$3.1\times 10^{-7}$" in rendered and r"1.10 [1.0, 1.2]$\times 10^{7}$" in rendered
+    assert r"set\_1: 50\% \& $<$more$>$" in rendered and r"\textbackslash{} \{z\}" in rendered
+    assert rendered.isascii()
+    assert rendered.count(r"\begin{tabular}") == rendered.count(r"\end{tabular}") == rendered.count(r"\toprule") == 1
+
+
+def test_a_wide_table_is_shrunk_to_the_width_of_a_latex_page_and_a_narrow_one_left_alone():
+    rendered = render(AWKWARD, "latex")
+    assert rendered.startswith("% \\usepackage{booktabs,adjustbox}\n")
+    begin, end = r"\begin{adjustbox}{max width=\textwidth}", r"\end{adjustbox}"
+    inner = rendered[rendered.index(begin) + len(begin) : rendered.index(end)].strip()
+    assert inner.startswith(r"\begin{tabular}") and inner.endswith(r"\end{tabular}")
+
+
+def test_caption_and_label_of_a_latex_table_are_the_users_and_escaped():
+    content = replace(AWKWARD, caption="50% of h_t", label="tab:mine")
+    rendered = render(content, "latex")
+    assert r"\caption{50\% of h\_t. set\_1: 50\% \& $<$more$>$}" in rendered and r"\label{tab:mine}" in rendered
+    several = render(replace(content, parts={f"{name}: x": [("a", "1")] for name in ("one", "two")}), "latex")
+    for name in ("one", "two"):
+        assert rf"\caption{{50\% of h\_t. {name}: x}}" in several and rf"\label{{tab:mine-{name}}}" in several
+
+
+def compare_all(name: str) -> Comparison:
+    """Return a run for each variant in each setting of an experiment, with a number for each of its columns."""
+    experiment, trials = load(name), []
+    metrics = {column.key.replace("*", "chance"): 10.0**-place for place, column in enumerate(experiment.columns)}
+    result = {"status": "finished", "summary": metrics, "signatures": {"bleu": "tok:13a|case:mixed"}}
+    for setting, variant in itertools.product(experiment.settings or ("",), experiment.variants or ("",)):
+        config = experiment.config(setting, variant)
+        trials.append({"run": None, "result": result, "task": config.task, **flatten(config)})
+    return compare(name, experiment, pd.DataFrame(trials))
+
+
+def test_the_latex_of_every_experiment_compiles_and_has_a_cell_per_column_and_nothing_unescaped(tmp_path):
+    document = [r"\documentclass{article}\usepackage{booktabs,adjustbox}\begin{document}"]
+    for name in names():
+        comparison = compare_all(name)
+        content = table(comparison)
+        assert content.claim == load(name).claim and len(comparison.keys) == 1
+        document.append(render(content, "latex"))
+        rows = [line for line in document[-1].splitlines() if line.endswith(r"\\")]
+        assert len(rows) == sum(len(rows) + 1 for rows in content.parts.values())
+        assert {len(re.findall(r"(?<!\\)&", row)) + 1 for row in rows} == {len(content.header)}
+        outside = re.sub(r"\$[^$]*\$|\\(label|begin|end|usepackage|smallskip)(\{[^}]*\})*", "", document[-1])
+        assert document[-1].isascii() and not re.search(r"(?<!\\)[#_^]", outside), name
+    if latex := shutil.which("pdflatex"):
+        (tmp_path / "table.tex").write_text("\n\\clearpage\n".join([*document, r"\end{document}"]))
+        command = [latex, "-interaction=nonstopmode", "-halt-on-error", "table.tex"]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout[-1000:]
+
+
+def test_a_wide_html_table_scrolls_on_its_own():
+    rendered = render(AWKWARD, "html")
+    assert rendered.count('<div style="overflow-x:auto">\n<table>') == rendered.count("</table>\n</div>") == 1
+
+
+def test_html_is_well_formed_and_escaped():
+    rendered = render(AWKWARD, "html")
+    opened: list[str] = []
+    texts: list[str] = []
+
+    class Reader(HTMLParser):
+        def handle_starttag(self, tag, attrs):
+            opened.append(tag)
+
+        def handle_endtag(self, tag):
+            assert opened.pop() == tag
+
+        def handle_data(self, data):
+            texts.append(data.strip())
+
+    Reader().feed(rendered)
+    assert opened == []
+    assert {"rnn_a & |b| <c>", "set_1: 50% & <more>", AWKWARD.claim} <= set(texts)
+
+
+BEST = replace(
+    AWKWARD,
+    header=("variant", "accuracy (%)"),
+    parts={"s": [("a_b", "9 <10>"), ("c", "1.0"), ("d", "1.1")]},
+    marks={("s", 0, 1): "best", ("s", 1, 1): "tie"},
+)
+
+
+def test_the_best_is_bold_and_a_tie_marked_in_every_format():
+    assert "9 <10> *\n" in render(BEST, "terminal") and "1.0 =\n" in render(BEST, "terminal")
+    assert r"**9 \<10\>**" in render(BEST, "markdown") and "1.0 = |" in render(BEST, "markdown")
+    assert r"\textbf{9 \ensuremath{<}10\ensuremath{>}}" in render(BEST, "latex") and "1.0 =" in render(BEST, "latex")
+    assert "<b>9 &lt;10&gt;</b>" in render(BEST, "html")
+    assert all("1.1 =" not in render(BEST, form) and "1.1 *" not in render(BEST, form) for form in get_args(Format))
+
+
+def test_csv_is_the_numbers_of_the_table(gradient_table):
+    lines = render(gradient_table, "csv").splitlines()
+    assert lines[0].startswith("setting,task,variant,trials,") and lines[0].endswith(",runs")
+    assert len(lines) == 1 + len(gradient_table.numbers) == 1 + 7 * 8

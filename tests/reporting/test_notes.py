@@ -1,0 +1,98 @@
+"""What stands under a table is about what is in it, and about what is odd in the runs."""
+
+import itertools
+
+import pytest
+
+from research.config.config import Config
+from research.config.experiment import Column, Experiment
+from research.config.flat import override
+from research.reporting.runs import sweep_of
+from research.reporting.tables import table
+from research.tracking.run_directory import RunDirectory
+from tests.reporting.conftest import comparable, grouped, write
+
+
+def test_notes_are_only_about_what_is_there(tmp_path):
+    for seed in (0, 1):
+        write(tmp_path / str(seed), override(Config(), {"seed": seed}), x=0.5 + seed)
+    content = table(grouped(tmp_path, Experiment(claim="c", base=Config(), columns=(Column("x", "x"),))))
+    assert content.notes == (
+        "Mean (each seed): fewer than 5 seeds have no interval.",
+        "Tuning: all runs are in the table, none is chosen by its result; learning rate 0.001.",
+    )
+
+
+def test_an_early_stop_and_weights_that_are_not_the_last_are_noted(tmp_path):
+    for seed, stop in enumerate((30, 50, None)):
+        best = {"kept": "best", "step": 20, "metric": "validation/loss", "value": 0.5}
+        result = {"weights": best, "stopped_early": {"step": stop}} if stop else {"weights": {"kept": "last"}}
+        run = RunDirectory.create(tmp_path / str(seed), override(Config(), {"seed": seed}))
+        run.finish({"status": "finished", "summary": {"x": 0.5 + seed}, **result})
+    content = table(grouped(tmp_path, Experiment(claim="c", base=Config(), columns=(Column("x", "x"),))))
+    assert content.notes[-2:] == (
+        "Scored with the weights that have the best validation/loss in 2 of 3 trials.",
+        "Stopped early: 2 of 3 trials, after 30 to 50 updates.",
+    )
+
+
+@pytest.mark.parametrize(
+    ("difference", "noted"), [(0.0, True), (1e-16, False)], ids=["bit for bit", "in the last digit"]
+)
+def test_rows_of_the_same_results_are_named(tmp_path, difference, noted):
+    for cell, gain, seed in itertools.product(("gru", "mingru"), (0.9, 1.1), (0, 1)):
+        loss = 0.1 + seed + (gain if cell == "gru" else difference * gain)
+        options = {"cell.name": cell, "init.gain": gain, "seed": seed}
+        write(
+            tmp_path / f"{cell}{gain}{seed}", override(Config(), options), **{"train/loss": loss, "test/accuracy": 1.0}
+        )
+    notes = table(grouped(tmp_path, Experiment(claim="c", base=Config()))).notes
+    line = "Bit for bit the same results, so what they differ in does nothing: mingru, gain 0.9 = mingru, gain 1.1."
+    assert (line in notes) == noted
+
+
+def test_signatures_are_noted_with_the_settings_that_have_them(tmp_path):
+    result = {"status": "finished", "summary": {"x": 1.0}}
+    for seed, (setting, tokens) in enumerate((("de", "13a"), ("fr", "13a"), ("ja", "char"))):
+        run = RunDirectory.create(tmp_path / setting, Config(setting=setting, seed=seed))
+        run.finish({**result, "signatures": {"bleu": f"tok:{tokens}"}})
+    declared = Experiment(
+        claim="c", base=Config(), columns=(Column("x", "x"),), settings={"de": {}, "fr": {}, "ja": {}}
+    )
+    assert table(grouped(tmp_path, declared)).notes[-2:] == ("bleu (de, fr): tok:13a", "bleu (ja): tok:char")
+
+
+def test_the_best_row_is_marked_where_there_are_enough_seeds_and_the_note_says_how(tmp_path):
+    content = comparable(tmp_path, {"rnn": 0.3, "lstm": 0.6, "gru": 0.9}, 8)
+    (heading,) = content.parts
+    assert content.marks == {(heading, 2, 2): "best"}
+    test = "sign-flip test of differences paired by seed, p < 0.05 after Holm over 2 comparisons"
+    assert f"Bold (*): differs from all other rows ({test})." in content.notes
+    assert list(content.numbers.query("mark == 'best'")["cell.name"]) == ["gru"]
+    assert content.notes[0] == "Mean [95% interval]."
+
+
+def test_with_few_seeds_the_note_says_how_many_would_do(tmp_path):
+    content = comparable(tmp_path, {"rnn": 0.3, "lstm": 0.6, "gru": 0.9}, 3)
+    assert not content.marks
+    assert any(
+        note.startswith("No number is marked best: 3 seeds cannot tell rows apart, 7 can") for note in content.notes
+    )
+
+
+def test_split_budget_and_tuning_stand_under_the_table(tmp_path):
+    sizes = {"model/parameters": 1200, "train/seconds": 2.0}
+    notes = comparable(tmp_path, {"rnn": 0.3, "gru": 0.9}, 2, **sizes).notes
+    sampling = "their sampling error, such as 50% [46.9, 53.1], the seeds do not show"
+    assert f"Split: test, 1,000 examples, the same for all seeds; {sampling}." in notes
+    assert "Budget of a trial: 1,200 parameters, 2 seconds of training." in notes
+    assert "Tuning: all runs are in the table, none is chosen by its result; learning rate 0.001." in notes
+
+
+def test_a_search_that_looks_at_results_is_told_as_tuning(tmp_path):
+    write(tmp_path / "0", Config(), x=1.0)
+    sweep = "name: s\nmethod: bayes\nmetric: {name: validation/loss}\nparameters: {init.gain: {min: 0.5, max: 2}}\n"
+    (tmp_path / "sweep.yaml").write_text(sweep)
+    experiment = Experiment(claim="c", base=Config(), columns=(Column("x", "x"),))
+    notes = table(grouped(tmp_path, experiment, sweep_of(tmp_path))).notes
+    assert "Tuning: the sweep chose its trials by validation/loss (bayes); learning rate 0.001." in notes
