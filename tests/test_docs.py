@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from research.cells import CELLS
-from research.cli import compare, data, evaluate, parser, report, status, sweep
+from research.cli import compare, data, evaluate, parser, report, status, sweep, verdicts
 from research.cli import list as list_command
 from research.cli.main import COMMANDS
 from research.config import CHOICES, experiment
@@ -56,7 +56,7 @@ TARGETS = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILI
 
 
 def test_commands_are_written_as_they_are_typed_after_make_install():
-    files = [*(ROOT / "experiments").glob("*.py"), *(ROOT / "sweeps").glob("*.yaml")]
+    files = [*(ROOT / "experiments").rglob("*.py"), *(ROOT / "sweeps").glob("*.yaml")]
     texts = PAGES | {path.name: path.read_text() for path in files}
     assert not [name for name, text in texts.items() if "python -m research " in text]
 
@@ -208,6 +208,7 @@ def followed(tmp_path_factory) -> Iterator[Path]:
             shutil.copy(path, folder / kind)
     for block in blocks():
         if block.file.startswith(("experiments/", "sweeps/")):
+            (folder / block.file).parent.mkdir(exist_ok=True)
             (folder / block.file).write_text(block.text)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
@@ -287,7 +288,7 @@ def _check_research(args: list[str]) -> None:
         config_of("dataset", read_flags(words[2:]))
         return
     kinds |= {"predict": PredictOptions, "evaluate": evaluate.Evaluate, "status": status.Status}
-    kinds["compare"] = compare.Compare
+    kinds |= {"compare": compare.Compare, "verdicts": verdicts.Verdicts}
     options = parser.parse_command(kinds[command], words, command)
     if isinstance(options, sweep.Sweep):
         _read_sweep(spec.find(options.sweep), options.experiment)

@@ -65,7 +65,8 @@ def result(copy: Path, experiment: str) -> dict:
 
 def test_a_recipe_is_one_file_and_the_lines_of_a_registry():
     folders = [str(Path(name).parent) for name in recipes("python", "yaml")]
-    assert sorted(folders) == [".", ".", ".", "experiments", "research/cells", "research/tasks", "sweeps"]
+    expected = [".", ".", ".", "experiments", "experiments/claims", "research/cells", "research/tasks", "sweeps"]
+    assert sorted(folders) == expected
     assert sorted(recipes("diff")) == ["research/cells/__init__.py", "research/tasks/__init__.py"]
 
 

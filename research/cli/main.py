@@ -11,7 +11,7 @@ from typing import Any
 
 from research.errors import STOPPING, Stopped, UserError, program, shorten, suggest, system_fault, visible
 
-COMMANDS = ("list", "train", "sweep", "status", "compare", "report", "data", "evaluate", "predict")
+COMMANDS = ("list", "train", "sweep", "status", "compare", "report", "verdicts", "data", "evaluate", "predict")
 USAGE = """\
 usage: {program} COMMAND ... [--import MODULE]
 
@@ -26,6 +26,8 @@ usage: {program} COMMAND ... [--import MODULE]
                                runs side by side: config keys that differ, metrics, curves, gradients
   report RUNS... [--format FORMAT] [--figure NAMES] [--output DIR]
                                table and figures of the trials under one or several directories
+  verdicts [CLAIM ...] [--run] [--format FORMAT] [--output FILE]
+                               which published claims hold, by the runs of this project; --run trains what is missing
   data list | fetch NAME ... | info NAME ... | check SOURCE [--task.KEY=VALUE ...]
                                corpora: list them, fetch and prepare some, describe some; check data of your own
   evaluate RUN [--split SPLIT] [--source SOURCE] [--per-example FILE]

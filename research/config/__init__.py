@@ -1,7 +1,19 @@
-"""The config of a trial: its options, their flat form, their flags, and experiments."""
+"""The config of a trial: its options, their flat form, their flags, experiments and claims."""
 
+from research.config.claim import Claim, Condition, Slope
 from research.config.config import CHOICES, Config
-from research.config.experiment import Column, Experiment
-from research.config.flat import unflatten
+from research.config.experiment import Column, Experiment, load
+from research.config.flat import override, unflatten
 
-__all__ = ["CHOICES", "Column", "Config", "Experiment", "unflatten"]
+__all__ = [
+    "CHOICES",
+    "Claim",
+    "Column",
+    "Condition",
+    "Config",
+    "Experiment",
+    "Slope",
+    "load",
+    "override",
+    "unflatten",
+]

@@ -1,7 +1,7 @@
 """Experiments: a claim, a base config, what is compared, and how the comparison is shown.
 
-An experiment is a Python file that sets `EXPERIMENT`. Those in `experiments/` are known by their names, others by their
-paths.
+An experiment is a Python file that sets `EXPERIMENT`. Those in `experiments/` are known by their names, those in
+`experiments/claims/` as claims/NAME, others by their paths.
 """
 
 import fnmatch
@@ -120,19 +120,19 @@ def recorded_name(name: str) -> str:
     """Return what runs record of an experiment: its name if it is in `experiments/`, or else its full path."""
     if not name.endswith(".py"):
         return name
-    path = Path(name).resolve()
-    return path.stem if path.parent == ROOT / "experiments" else str(path)
+    path, folder = Path(name).resolve(), ROOT / "experiments"
+    return path.relative_to(folder).with_suffix("").as_posix() if path.is_relative_to(folder) else str(path)
 
 
 def _module(name: str) -> ModuleType:
     known = recorded_name(name)
     if not known.endswith(".py"):
-        if known not in names():
+        path, title = ROOT / "experiments" / f"{known}.py", f"experiments.{known.replace('/', '.')}"
+        if known not in names() and not (known.startswith("claims/") and path.is_file()):
             allowed = f"; must be the path of a Python file, or one of {', '.join(names())}"
             if name in CHOICES["task"]:
                 allowed = f"; it is a task, which an experiment takes as --task.name={name}"
             raise UserError(f"experiment {shorten(name)!r}: no such experiment{nearest(name, names()) or allowed}")
-        path, title = ROOT / "experiments" / f"{known}.py", f"experiments.{known}"
     else:
         path = Path(known)
         title = f"user_experiment_{path.stem}_{zlib.crc32(bytes(path)):08x}"  # not that of another module

@@ -99,13 +99,21 @@ class Runner:
 
     def _tune(self, tuning: Tuning) -> Sweep:
         """Train the trials that decide, and return the sweep with the options that they choose."""
-        folder = self.directory.with_name(f"{self.directory.name}-tuning")
-        folder.mkdir(exist_ok=True)
-        runner = Runner(tuning.trials(), folder, self.executor, self.rerun, self.restart, self.say)
+        runner = self.tuner(tuning)
+        runner.directory.mkdir(exist_ok=True)
         count = len(runner.run())
         keys = ", ".join(tuning.choices[0])
-        self.say(f"{keys}: chosen for each variant by {count} trials in {folder}")
-        return tuning.chosen(lambda trial: _from_first(lambda: (runner.history(trial) or [math.nan])[-1]))
+        self.say(f"{keys}: chosen for each variant by {count} trials in {runner.directory}")
+        return runner.choose(tuning)
+
+    def tuner(self, tuning: Tuning) -> "Runner":
+        """Return the sweep of the trials that decide, in the folder next to that of this sweep."""
+        folder = self.directory.with_name(f"{self.directory.name}-tuning")
+        return Runner(tuning.trials(), folder, self.executor, self.rerun, self.restart, self.say)
+
+    def choose(self, tuning: Tuning) -> Sweep:
+        """Return the sweep with the options that the finished trials of this one choose."""
+        return tuning.chosen(lambda trial: _from_first(lambda: (self.history(trial) or [math.nan])[-1]))
 
     def _to_band(self, band: int, trials: Sequence[NamedConfig]) -> list[NamedConfig]:
         """Train to a band; return the trials that continue."""

@@ -31,7 +31,7 @@ from research.tracking.run_directory import RunDirectory
 ROOT = experiment.ROOT
 ATTENTION = str(ROOT / "sweeps/attention.yaml")
 SLOW = {"wandb", "plotly", "matplotlib", "pandas", "tensorflow", "tensorflow_datasets", "grain", "orbax", "ray"}
-COMMANDS = ("list", "train", "sweep", "status", "compare", "report", "data", "evaluate", "predict")
+COMMANDS = ("list", "train", "sweep", "status", "compare", "report", "verdicts", "data", "evaluate", "predict")
 
 
 class Trainer(ModuleType):

@@ -1,0 +1,148 @@
+"""The table of verdicts as text: for a terminal, Markdown, HTML."""
+
+import html
+import re
+import textwrap
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import Literal
+
+from tabulate import tabulate
+
+from research.config.claim import FOLDER, SOURCES
+from research.reporting.verdicts import Verdict, describe_bound, describe_rows, title
+
+Format = Literal["terminal", "markdown", "html"]
+HEADER = ("claim", "published", "ours", "n", "verdict")
+WIDTHS = [34, 34, 44, None, 18]
+"""Letters of a line of each column in a terminal."""
+COMMAND = "research verdicts --run --format=markdown --output=docs/verdicts.md"
+INTRODUCTION = (
+    "After this page you know which published results hold at the scale of this project, and how that was decided."
+)
+METHOD = (
+    "Each claim is one file in `experiments/claims/`: the statement, the published numbers, the trials, and the "
+    "conditions that decide. A condition is a difference between rows, paired by seed, and a bound. The claim "
+    "holds if the 95% interval of its mean over the seeds is on the claimed side of the bound for every condition. "
+    "It fails if the interval of one is on the other side. Otherwise it is undecided at that number of seeds. Test "
+    "data decide; options are tuned on validation data. All trials are far smaller than those of the papers: a "
+    "claim that fails here has failed at this scale."
+)
+STYLE = """<style>
+body { font: 16px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 80rem; padding: 0 1rem }
+table { border-collapse: collapse; display: block; overflow-x: auto }
+td, th { border: 1px solid #8888; padding: .25rem .5rem; text-align: left; vertical-align: top }
+:root { color-scheme: light dark }
+</style>"""
+
+
+def render(verdicts: Sequence[Verdict], form: Format) -> str:
+    """Return the verdicts as text that ends in a newline."""
+    return {"terminal": _terminal, "markdown": _markdown, "html": _html}[form](verdicts)
+
+
+def count(verdicts: Sequence[Verdict]) -> str:
+    """Return how many claims there are of each verdict."""
+    words = Counter(verdict.word for verdict in verdicts)
+    names = ("holds", "hold"), ("fails", "fail"), ("undecided", "are undecided"), ("not run", "are not run")
+    claims = f"{len(verdicts)} claim" + "s" * (len(verdicts) != 1)
+    return f"{claims}: " + ", ".join(f"{words[word]} {text}" for word, text in names)
+
+
+def _terminal(verdicts: Sequence[Verdict]) -> str:
+    rows = [_row(verdict, "\n") for verdict in verdicts]
+    table = tabulate(rows, headers=HEADER, tablefmt="grid", maxcolwidths=WIDTHS, disable_numparse=True)
+    return f"{table}\n{count(verdicts)}\n"
+
+
+def _row(verdict: Verdict, line: str) -> tuple[str, ...]:
+    claim = verdict.claim
+    published = f"{claim.published} {claim.paper}, {claim.place} ({SOURCES[claim.sure]})"
+    ours = line.join(_ours(verdict)) if verdict.word != "not run" else "—"
+    return f"{verdict.name}: {claim.claim}", published, ours, str(verdict.count), str(verdict)
+
+
+def _ours(verdict: Verdict) -> Iterator[str]:
+    for outcome in verdict.outcomes:
+        condition = outcome.condition
+        bound = f"{describe_bound(condition)}: {outcome.word}"
+        yield f"{title(condition.metric)}, {describe_rows(condition)}: {outcome.estimate}, claimed {bound}"
+
+
+def _markdown(verdicts: Sequence[Verdict]) -> str:
+    blocks = ["# Published claims", INTRODUCTION, f"```sh\n{COMMAND}\n```", _wrap(METHOD), f"{count(verdicts)}."]
+    rows = []
+    for verdict in verdicts:
+        _, published, ours, *rest = map(_escape, _row(verdict, "<br>"))
+        link = f"[{_escape(verdict.claim.claim)}](#{verdict.name})"
+        rows.append((link, published, ours.replace(r"\<br\>", "<br>"), *rest))
+    blocks.append(_grid(rows, HEADER))
+    return "\n\n".join([*blocks, *map(_section, verdicts)]) + "\n"
+
+
+def _section(verdict: Verdict) -> str:
+    claim = verdict.claim
+    lines = [
+        f"## {verdict.name}",
+        _wrap(_escape(claim.claim)),
+        "\n".join(
+            _wrap(f"- **{name}**: {text}", "  ")
+            for name, text in {
+                "Published": f"{_escape(claim.published)} {claim.paper}, {claim.place}; {SOURCES[claim.sure]}.",
+                "Scaled": f"{_escape(claim.scaled)} {_budget(verdict)}",
+                "Verdict": f"{verdict}.",
+                "Tried": _escape(claim.tried),
+            }.items()
+            if text
+        ),
+    ]
+    conditions = [
+        (
+            title(item.condition.metric),
+            describe_rows(item.condition),
+            str(item.estimate),
+            describe_bound(item.condition),
+        )
+        for item in verdict.outcomes
+    ]
+    words = [outcome.word for outcome in verdict.outcomes]
+    rows = [tuple(map(_escape, (*cells, word))) for cells, word in zip(conditions, words, strict=True)]
+    lines.append(_grid(rows, ("metric", "condition", "mean over seeds", "claimed", "verdict")))
+    means = [(mean.row, mean.title, str(mean.estimate), str(mean.estimate.count)) for mean in verdict.means]
+    if verdict.word != "not run":
+        lines.append(_grid([tuple(map(_escape, row)) for row in means], ("row", "metric", "mean over seeds", "n")))
+    folder = claim.runs_of or verdict.name
+    lines.append(f"```sh\nresearch verdicts {verdict.name} --run\nresearch report runs/{FOLDER}/{folder}\n```")
+    return "\n\n".join(lines)
+
+
+def _budget(verdict: Verdict) -> str:
+    """Return what all trials of a claim share, and what is tuned."""
+    claim, training = verdict.claim, verdict.claim.base.training
+    parts = [f"{training.steps:,} updates of {training.batch_size} sequences", f"{claim.seeds} seeds"]
+    if claim.base.model.hidden_size:
+        parts.insert(1, f"{claim.base.model.hidden_size} hidden units")
+    tuned = [f"`{key}` of {', '.join(map(str, listed))}" for key, listed in claim.tune.items()]
+    return "; ".join([*parts, *(f"{text}, chosen for each row on validation data" for text in tuned)]) + "."
+
+
+def _html(verdicts: Sequence[Verdict]) -> str:
+    rows = [tuple(html.escape(cell).replace("\n", "<br>") for cell in _row(verdict, "\n")) for verdict in verdicts]
+    table = tabulate(rows, headers=HEADER, tablefmt="unsafehtml", disable_numparse=True)
+    head = f'<!doctype html>\n<html lang="en">\n<meta charset="utf-8">\n<title>Published claims</title>\n{STYLE}'
+    title_and_method = f"<h1>Published claims</h1>\n<p>{html.escape(METHOD)}</p>\n<p>{count(verdicts)}.</p>"
+    return f"{head}\n{title_and_method}\n{table}\n</html>\n"
+
+
+def _grid(rows: Sequence[Sequence[str]], header: Sequence[str]) -> str:
+    lines = [header, [":---"] * len(header), *rows]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+
+
+def _wrap(text: str, indent: str = "") -> str:
+    return textwrap.fill(text, 120, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
+
+
+def _escape(plain: str) -> str:
+    """Escape what would be markup."""
+    return re.sub(r"([\\|<>*_\[\]~])", r"\\\1", plain)

@@ -1,0 +1,214 @@
+"""Whether a claim holds, computed from runs: conditions over seeds, and one word for all of them.
+
+    holds        the interval of each condition is on the side of its bound that is claimed
+    fails        the interval of one is on the other side
+    undecided    neither, at this number of seeds
+    not run      no seed has all of its trials
+
+Each condition is a weighted sum of rows for one seed, so rows are paired by seed. Trials that are missing or diverged
+take their seed out of it, and are counted next to the verdict.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from research.config.claim import Claim, Condition, Slope
+from research.config.experiment import find_metric
+from research.errors import UserError
+from research.reporting.statistics import interval, number
+from research.reporting.titles import describe_metric
+
+Word = Literal["holds", "fails", "undecided", "not run"]
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A trial of a claim."""
+
+    row: str
+    seed: int
+    result: Mapping[str, Any] | None
+    """Content of `result.json`; None: the trial is not finished."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Mean over seeds, and the ends of its interval; NaN where there are too few seeds."""
+
+    mean: float
+    low: float
+    high: float
+    count: int
+    scale: float = 1.0
+    """Factor for the text."""
+
+    def __str__(self) -> str:
+        if not self.count:
+            return "—"
+        mean, low, high = (number(self.scale * end) for end in (self.mean, self.low, self.high))
+        return f"{mean} [{low}, {high}]" if math.isfinite(self.low) else f"{mean} (n=1)"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A condition, and what the runs say."""
+
+    condition: Condition
+    estimate: Estimate
+    word: Word
+
+
+@dataclass(frozen=True)
+class Mean:
+    """A metric of a row."""
+
+    row: str
+    title: str
+    estimate: Estimate
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A claim, and what the runs say."""
+
+    name: str
+    claim: Claim
+    outcomes: Sequence[Outcome]
+    means: Sequence[Mean]
+    word: Word
+    notes: Sequence[str]
+    """What is missing: trials, seeds."""
+
+    @property
+    def count(self) -> int:
+        """Number of seeds that decide: the least of all conditions."""
+        return min(outcome.estimate.count for outcome in self.outcomes)
+
+    def __str__(self) -> str:
+        seeds = f" at {self.count} seeds" if self.word == "undecided" else ""
+        return f"{self.word}{seeds}" + "".join(f"; {note}" for note in self.notes)
+
+
+def judge(name: str, claim: Claim, trials: Sequence[Trial]) -> Verdict:
+    """Return the verdict on a claim.
+
+    Raises:
+        UserError: for a metric that the runs do not have.
+    """
+    outcomes = [_outcome(name, condition, trials) for condition in claim.conditions]
+    metrics = dict.fromkeys(condition.metric for condition in claim.conditions)
+    means = [
+        Mean(row, title(metric), _estimate(metric, [*values(name, Condition(metric, {row: 1}, above=0), trials)]))
+        for metric in metrics
+        for row in dict.fromkeys(row for item in claim.conditions if item.metric == metric for row in item.rows)
+    ]
+    return Verdict(
+        name, claim, outcomes, means, _combine([outcome.word for outcome in outcomes]), _notes(claim, trials)
+    )
+
+
+def values(name: str, condition: Condition, trials: Sequence[Trial]) -> list[float]:
+    """Return the weighted sum of a condition's rows for each seed that has them all."""
+    results = {(trial.row, trial.seed): trial.result for trial in trials}
+    sums = []
+    for seed in dict.fromkeys(trial.seed for trial in trials):
+        numbers = [_value(name, condition, results.get((row, seed))) for row in condition.rows]
+        if None not in numbers:
+            pairs = zip(condition.rows.values(), numbers, strict=True)
+            sums.append(sum(weight * value for weight, value in pairs if value is not None))
+    return sums
+
+
+def title(metric: str | Slope) -> str:
+    """Return what a metric is called, with its unit."""
+    if isinstance(metric, Slope):
+        return f"{metric} (% per step)"
+    column = describe_metric(metric)
+    return column.title + f" ({column.unit})" * bool(column.unit)
+
+
+def describe_rows(condition: Condition) -> str:
+    """Return the weighted sum in words: `none − additive`, `gru − 0.5 lstm`."""
+    terms = []
+    for row, weight in condition.rows.items():
+        sign = ("− " if weight < 0 else "+ ") if terms else "−" * (weight < 0)
+        factor = "" if abs(weight) == 1 else f"{abs(weight):.3g} "
+        terms.append(f"{sign}{factor}{row}")
+    return " ".join(terms)
+
+
+def describe_bound(condition: Condition) -> str:
+    """Return what must be met for the claim to hold, such as `> 0`."""
+    bound = condition.below if condition.above is None else condition.above
+    assert bound is not None
+    return f"{'<' if condition.above is None else '>'} {_scale(condition.metric) * bound:.4g}"
+
+
+def _outcome(name: str, condition: Condition, trials: Sequence[Trial]) -> Outcome:
+    estimate = _estimate(condition.metric, values(name, condition, trials))
+    return Outcome(condition, estimate, _decide(condition, estimate))
+
+
+def _decide(condition: Condition, estimate: Estimate) -> Word:
+    if not estimate.count:
+        return "not run"
+    low, high = estimate.low, estimate.high
+    if condition.above is not None:
+        return "holds" if low > condition.above else "fails" if high < condition.above else "undecided"
+    assert condition.below is not None
+    return "holds" if high < condition.below else "fails" if low > condition.below else "undecided"
+
+
+def _combine(words: Sequence[Word]) -> Word:
+    order: tuple[Word, ...] = ("not run", "fails", "undecided", "holds")
+    return min(words, key=order.index)
+
+
+def _estimate(metric: str | Slope, numbers: Sequence[float]) -> Estimate:
+    mean, low, high = interval(numbers) if numbers else (math.nan,) * 3
+    return Estimate(mean, low, high, len(numbers), _scale(metric))
+
+
+def _scale(metric: str | Slope) -> float:
+    return 100 if isinstance(metric, Slope) or describe_metric(metric).unit == "%" else 1
+
+
+def _value(name: str, condition: Condition, result: Mapping[str, Any] | None) -> float | None:
+    """Return a trial's value of a metric; None if there is none that counts."""
+    if result is None:
+        return None
+    if result["status"] == "diverged":
+        return condition.diverged
+    metric = condition.metric
+    value = _slope(metric, result) if isinstance(metric, Slope) else find_metric(result["summary"], metric)
+    if value is None:
+        raise UserError(f"claim {name}: {metric}: no metric of its runs")
+    return float(value)
+
+
+def _slope(metric: Slope, result: Mapping[str, Any]) -> float | None:
+    """Return the slope over the test examples, each place with as much weight as it has references."""
+    table = result.get(f"by_{metric.by}") or {}
+    if metric.column not in table:
+        return None
+    height = np.array(table[metric.column], float)
+    if metric.minus:
+        height = height - np.array(table[metric.minus], float)
+    weights = np.array(table.get(metric.column.replace("error_rate", "references"), table["count"]), float)
+    used = np.isfinite(height) & (weights > 0)
+    places = np.array(table[metric.by], float)[used]
+    return float(np.polyfit(places, height[used], 1, w=np.sqrt(weights[used]))[0])
+
+
+def _notes(claim: Claim, trials: Sequence[Trial]) -> list[str]:
+    """Return what the verdict lacks: trials that are missing or diverged."""
+    rows = {row for condition in claim.conditions for row in condition.rows}
+    needed = [trial for trial in trials if trial.row in rows]
+    missing = sum(trial.result is None for trial in needed)
+    diverged = sum(trial.result is not None and trial.result["status"] == "diverged" for trial in needed)
+    counts = {"missing": missing if missing < len(needed) else 0, "diverged": diverged}
+    return [f"{count} of {len(needed)} trials {word}" for word, count in counts.items() if count]

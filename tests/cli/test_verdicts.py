@@ -1,0 +1,71 @@
+"""`verdicts` trains what is missing, if asked, and prints or writes the table."""
+
+from pathlib import Path
+
+import pytest
+
+from research.cli import main as cli
+from research.config import claim
+from research.errors import UserError
+from research.sweep import claims
+from research.tracking.run_directory import RunDirectory
+from tests.pages import PAGES
+
+
+@pytest.fixture
+def trained(tmp_path, monkeypatch) -> list[str]:
+    """Replace the training of `critical_gain`; list the claims that were trained."""
+    calls: list[str] = []
+
+    def train(name: str, runs_dir: Path, *_: object) -> None:
+        if name == "dyck":
+            raise UserError("no memory")
+        calls.append(name)
+        for trial, run in claims.find(name, runs_dir):
+            assert run is None
+            decay = trial.config.init.gain * 0.9 + trial.config.seed / 1000
+            new = RunDirectory.create(claims.folder_of(name, runs_dir) / trial.name, trial.config)
+            summary = {"gradient/initial/encoder/layer_1/forward/h/decay_per_step": decay}
+            new.finish({"status": "finished", "summary": summary})
+
+    monkeypatch.setattr(claims, "train", train)
+    monkeypatch.chdir(tmp_path)
+    return calls
+
+
+def test_claims_are_not_run_unless_asked_and_once(trained, capsys):
+    assert cli.main(["verdicts", "critical_gain"]) == 0
+    assert "not run" in capsys.readouterr().out
+    assert not trained
+    for _ in range(2):
+        assert cli.main(["verdicts", "critical_gain", "--run"]) == 0
+        assert "1 claim: 1 hold, 0 fail, 0 are undecided, 0 are not run" in capsys.readouterr().out
+    assert trained == ["critical_gain"]
+
+
+def test_the_table_is_written_to_a_file(trained, capsys):
+    words = ["verdicts", "critical_gain", "--run", "--format=markdown", "--output=docs/verdicts.md"]
+    assert cli.main(words) == 0
+    assert capsys.readouterr().out == "docs/verdicts.md\n"
+    assert "- **Verdict**: holds." in Path("docs/verdicts.md").read_text()
+
+
+def test_a_claim_that_cannot_be_trained_does_not_stop_the_others(trained, capsys):
+    assert cli.main(["verdicts", "dyck", "critical_gain", "--run"]) == 2
+    out, err = capsys.readouterr()
+    assert "error: claim dyck: no memory\n" in err
+    assert "2 claims: 1 hold, 0 fail, 0 are undecided, 1 are not run" in out
+
+
+def test_mistakes_are_one_line(trained, tmp_path, capsys):
+    assert cli.main(["verdicts", "attentoin", "--run"]) == 2
+    assert capsys.readouterr().err == "error: claim 'attentoin': no such claim; did you mean attention?\n"
+    (tmp_path / "file").write_text("")
+    assert cli.main(["verdicts", "dyck", "--output=file/page.md"]) == 2
+    assert len(capsys.readouterr().err.splitlines()) == 1
+    assert not trained
+
+
+def test_the_page_of_the_docs_has_every_claim():
+    for name in claim.names():
+        assert f"\n## {name}\n" in PAGES["docs/verdicts.md"]

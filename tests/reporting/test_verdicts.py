@@ -1,0 +1,207 @@
+"""Verdicts from made-up runs: what holds, fails, is undecided or not run, and what each lacks."""
+
+from typing import Any
+
+import pytest
+
+from research.config import Claim, Condition, Slope
+from research.errors import UserError
+from research.reporting import verdict_page
+from research.reporting.verdicts import Trial, Verdict, describe_bound, describe_rows, judge, title
+from tests.config.test_claim import make
+
+ACCURACY = "test/accuracy"
+
+
+def result(value: float, status: str = "finished", **tables: Any) -> dict[str, Any]:
+    return {"status": status, "summary": {ACCURACY: value, "gradient/initial/h/decay": value}, **tables}
+
+
+def trials(**rows: list[Any]) -> list[Trial]:
+    """Return a trial for each seed of each row: numbers are accuracies, None is missing."""
+    return [
+        Trial(row, seed, result(value) if isinstance(value, float) else value)
+        for row, listed in rows.items()
+        for seed, value in enumerate(listed)
+    ]
+
+
+def verdict(*conditions: Condition, claim: Claim | None = None, **rows: list[Any]) -> Verdict:
+    declared = claim or make(conditions=conditions or make().conditions)
+    return judge("some", declared, trials(**rows))
+
+
+LOW, HIGH = [0.50, 0.61, 0.52, 0.63, 0.54], [0.70, 0.80, 0.73, 0.82, 0.75]
+
+
+def test_a_difference_on_the_claimed_side_holds():
+    found = verdict(a=HIGH, b=LOW)
+    assert str(found) == "holds"
+    (outcome,) = found.outcomes
+    assert outcome.estimate.count == found.count == 5
+    assert outcome.estimate.mean == pytest.approx(0.2)
+    assert 0 < outcome.estimate.low < 0.2 < outcome.estimate.high < 0.25
+
+
+def test_a_difference_in_the_wrong_direction_fails():
+    assert str(verdict(a=LOW, b=HIGH)) == "fails"
+
+
+def test_a_difference_that_may_be_zero_is_undecided_at_its_number_of_seeds():
+    assert str(verdict(a=[0.5, 0.7, 0.5, 0.7, 0.6], b=[0.7, 0.5, 0.6, 0.6, 0.6])) == "undecided at 5 seeds"
+    assert str(verdict(a=LOW, b=LOW)) == "undecided at 5 seeds"  # no difference at all is none on the claimed side
+
+
+def test_rows_are_paired_by_seed():
+    spread = [0.1, 0.3, 0.5, 0.7, 0.9]
+    ahead = [value + 0.02 + 0.001 * seed for seed, value in enumerate(spread)]
+    assert verdict(a=ahead, b=spread).word == "holds"
+    shuffled = [*trials(b=spread), *reversed(trials(a=ahead))]
+    assert judge("some", make(), shuffled).word == "holds"
+
+
+def test_the_bound_decides_and_not_zero():
+    for bound, word in ((0.1, "holds"), (0.3, "fails"), (0.2, "undecided")):
+        assert verdict(Condition(ACCURACY, {"a": 1, "b": -1}, above=bound), a=HIGH, b=LOW).word == word
+    for bound, word in ((0.1, "fails"), (0.3, "holds"), (0.2, "undecided")):
+        assert verdict(Condition(ACCURACY, {"a": 1, "b": -1}, below=bound), a=HIGH, b=LOW).word == word
+
+
+def test_weights_make_ratios():
+    half = Condition(ACCURACY, {"a": 1, "b": -0.5}, below=0)
+    assert verdict(half, a=[value * 0.4 for value in HIGH], b=HIGH).word == "holds"
+    assert verdict(half, a=[value * 0.6 for value in HIGH], b=HIGH).word == "fails"
+
+
+def test_all_conditions_must_hold_and_one_that_fails_decides():
+    over, under = Condition(ACCURACY, {"a": 1}, above=0.6), Condition(ACCURACY, {"b": 1}, below=0.68)
+    assert verdict(over, under, a=HIGH, b=LOW).word == "holds"
+    assert verdict(over, under, a=HIGH, b=HIGH).word == "fails"
+    unclear = Condition(ACCURACY, {"b": 1}, below=0.56)
+    assert verdict(over, unclear, a=HIGH, b=LOW).word == "undecided"
+
+
+def test_without_runs_a_claim_is_not_run():
+    nothing = [None] * 5
+    found = verdict(a=nothing, b=nothing)
+    assert (str(found), found.count, found.notes) == ("not run", 0, [])
+    assert str(verdict(a=HIGH, b=nothing)) == "not run; 5 of 10 trials missing"
+
+
+def test_a_verdict_with_fewer_seeds_than_declared_says_so():
+    found = verdict(a=HIGH, b=[*LOW[:-1], None])
+    assert found.count == 4
+    assert str(found).endswith("; 1 of 10 trials missing")
+    assert str(verdict(a=HIGH[:1], b=LOW[:1])) == "undecided at 1 seeds"
+
+
+def test_a_diverged_trial_takes_its_seed_out_and_is_counted():
+    bad = result(0.0, "diverged")
+    found = verdict(a=HIGH, b=[bad, *LOW[1:]])
+    assert found.count == 4
+    assert str(found).endswith("; 1 of 10 trials diverged")
+
+
+def test_a_diverged_trial_counts_where_the_condition_says_as_what():
+    bad = result(0.9, "diverged")
+    condition = Condition(ACCURACY, {"a": 1, "b": -1}, above=0.5, diverged=0.1)
+    found = verdict(condition, a=HIGH, b=[bad, bad, bad, bad, result(0.101)])
+    assert (found.word, found.count) == ("holds", 5)
+    assert found.outcomes[0].estimate.high < 0.75
+
+
+def test_rows_that_no_condition_has_are_not_missing():
+    assert str(verdict(Condition(ACCURACY, {"a": 1}, above=0), a=HIGH, b=[None] * 5)) == "holds"
+
+
+def test_a_key_may_leave_a_word_open():
+    found = verdict(Condition("gradient/initial/*decay", {"a": 1}, above=0.6), a=HIGH, b=LOW)
+    assert found.word == "holds"
+
+
+def test_a_metric_that_the_runs_do_not_have_is_an_error_that_names_it():
+    with pytest.raises(UserError, match="^claim some: test/bleu: no metric of its runs$"):
+        verdict(Condition("test/bleu", {"a": 1}, above=0), a=HIGH, b=LOW)
+
+
+def table(slope: float, noise: float = 0.0, gap: float = 0.1) -> dict[str, Any]:
+    lengths = [2, 4, 6, 8, 40]
+    rates = [slope * length + noise * (length == 2) for length in lengths[:-1]]
+    return {
+        "length": lengths,
+        "count": [10, 10, 10, 10, 0],
+        "free_running_references": [20, 40, 60, 80, 0],
+        "free_running_error_rate": [*rates, float("nan")],
+        "teacher_forced_error_rate": [*(rate - gap * length for rate, length in zip(rates, lengths, strict=False)), 0],
+    }
+
+
+def test_a_slope_is_fitted_to_the_examples_of_each_trial():
+    condition = Condition(Slope("length", "free_running_error_rate"), {"a": 1, "b": -1 / 3}, below=0)
+    flat = [result(0, by_length=table(0.01 + 0.001 * seed)) for seed in range(5)]
+    steep = [result(0, by_length=table(0.05 - 0.001 * seed)) for seed in range(5)]
+    found = verdict(condition, a=flat, b=steep)
+    assert found.word == "holds"
+    assert [mean.estimate.mean for mean in found.means] == pytest.approx([0.012, 0.048])
+    assert verdict(condition, a=steep, b=steep).word == "fails"
+
+
+def test_a_slope_weighs_each_length_by_its_references():
+    condition = Condition(Slope("length", "free_running_error_rate"), {"a": 1}, above=0)
+    bent = [result(0, by_length=table(0.01, noise=0.01))] * 2
+    (mean,) = verdict(condition, a=bent, b=bent).means
+    assert mean.estimate.mean == pytest.approx(0.009)  # 0.0085 if all lengths had the same weight
+
+
+def test_a_slope_may_be_that_of_a_gap():
+    gap = Slope("length", "free_running_error_rate", minus="teacher_forced_error_rate")
+    runs = [result(0, by_length=table(0.5, gap=0.02))] * 5
+    found = verdict(Condition(gap, {"a": 1}, above=0.01), a=runs, b=runs)
+    assert found.means[0].estimate.mean == pytest.approx(0.02)
+    assert title(gap) == "slope of free running error rate − teacher forced error rate by length (% per step)"
+
+
+def test_conditions_are_spelled_out():
+    condition = Condition(ACCURACY, {"lstm": 1, "gru": -0.5, "rnn": -1, "x": 2}, above=0.2)
+    assert describe_rows(condition) == "lstm − 0.5 gru − rnn + 2 x"
+    assert describe_rows(Condition(ACCURACY, {"gru": -1}, above=0)) == "−gru"
+    assert describe_bound(condition) == "> 20"
+    assert describe_bound(Condition("test/loss", {"gru": 1}, below=0.01)) == "< 0.01"
+
+
+def test_the_table_has_what_was_published_and_what_the_runs_say():
+    text = verdict_page.render([verdict(a=HIGH, b=LOW)], "terminal")
+    flat = " ".join(text.replace("|", " ").split())
+    for words in ("1 and 2", "Nobody 2000, table", "to be checked", "20.0 [", "claimed > 0: holds"):
+        assert words in flat
+    assert text.endswith("1 claim: 1 hold, 0 fail, 0 are undecided, 0 are not run\n")
+
+
+def test_the_source_of_a_number_is_that_of_the_claim():
+    texts = {"paper": "from the paper", "cited": "as cited by others", "memory": "from memory, to be checked"}
+    for sure, words in texts.items():
+        page = verdict_page.render([verdict(claim=make(sure=sure), a=HIGH, b=LOW)], "markdown")
+        assert page.count(words) == 2  # in the table and in the section
+        assert not [other for other in texts.values() if other != words and other in page]
+
+
+def test_the_page_has_a_section_for_each_claim():
+    claim = make(tried="Ten seeds.", tune={"optimizer.learning_rate": [0.1, 0.2]}, tuned_by="validation/loss")
+    page = verdict_page.render([verdict(claim=claim, a=HIGH, b=LOW), judge("other", make(), [])], "markdown")
+    assert page.splitlines()[0] == "# Published claims"
+    for line in (
+        "## some",
+        "## other",
+        "- **Verdict**: holds.",
+        "- **Verdict**: not run.",
+        "- **Tried**: Ten seeds.",
+        "research report runs/claims/some",
+        "`optimizer.learning_rate` of 0.1, 0.2, chosen for each row on validation data.",
+    ):
+        assert " ".join(line.split()) in " ".join(page.split())
+    assert "[a is better than b.](#some)" in page
+
+
+def test_html_is_escaped():
+    page = verdict_page.render([verdict(claim=make(published="1 <b> & 2"), a=HIGH, b=LOW)], "html")
+    assert "1 &lt;b&gt; &amp; 2" in page and page.endswith("</html>\n")
