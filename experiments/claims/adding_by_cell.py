@@ -31,6 +31,7 @@ EXPERIMENT = Claim(
     variants={name: {"cell.name": name} for name in ("gru", "lstm", "rnn")},
     tune={"optimizer.learning_rate": [1e-3, 3e-3]},
     tuned_by="validation/loss",
+    seeds=6,
     conditions=(
         Condition("test/loss", {"gru": 1}, below=0.01),
         Condition("test/loss", {"lstm": 1}, above=0.12),

@@ -20,6 +20,7 @@ EXPERIMENT = Claim(
     variants={name: {"cell.name": name} for name in ("lstm", "gru", "rnn")},
     tune={"optimizer.learning_rate": [1e-3, 3e-3]},
     tuned_by="validation/free_running/edit_error_rate",
+    seeds=6,
     conditions=(
         Condition(ERROR, {"gru": 1, "lstm": -1}, above=0),
         Condition(ERROR, {"rnn": 1, "lstm": -1.3}, above=0),

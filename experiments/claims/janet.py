@@ -28,5 +28,6 @@ EXPERIMENT = Claim(
         "lstm": {},
         "janet": {"cell.coupled_gates": True, "cell.output_gate": False, "cell.output_activation": False},
     },
+    seeds=10,
     conditions=(Condition("test/accuracy", {"janet": 1, "lstm": -1}, above=-0.005),),
 )

@@ -35,6 +35,7 @@ EXPERIMENT = Claim(
         "coupled gates": {"cell.coupled_gates": True},
         "no peepholes": {"cell.peephole": False},
     },
+    seeds=10,
     conditions=(
         Condition("test/accuracy", {"lstm": 1, "no forget gate": -1}, above=0),
         Condition("test/accuracy", {"lstm": 1, "no output activation": -1}, above=0),

@@ -18,7 +18,7 @@ EXPERIMENT = Claim(
             "task.name": "selective_copying",
             "task.noise": 64,
             "task.num_memorized": 4,
-            "training.steps": 4000,
+            "training.steps": 3000,
             "training.eval_every": 0,
         },
     ),

@@ -30,6 +30,7 @@ EXPERIMENT = Claim(
     variants={name: {"cell.name": name} for name in ("gru", "lstm", "rnn")},
     tune={"optimizer.learning_rate": [1e-3, 3e-3]},
     tuned_by="validation/loss",
+    seeds=6,
     conditions=(
         Condition("test/accuracy", {"gru": 1, "lstm": -1}, above=0),
         Condition("test/accuracy", {"rnn": 1, "lstm": -0.5}, below=0),

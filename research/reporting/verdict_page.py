@@ -24,10 +24,11 @@ METHOD = (
     "Each claim is one file in `experiments/claims/`: the statement, the published numbers, the trials, and the "
     "conditions that decide. A condition is a difference between rows, paired by seed, and a bound. The claim "
     "holds if the 95% interval of its mean over the seeds is on the claimed side of the bound for every condition. "
-    "It fails if the interval of one is on the other side. Otherwise it is undecided at that number of seeds. Test "
-    "data decide; options are tuned on validation data. All trials are far smaller than those of the papers: a "
-    "claim that fails here has failed at this scale."
+    "It fails if the interval of one is on the other side. Otherwise, and with fewer than five seeds, it is "
+    "undecided. Test data decide; options are tuned on validation data. All trials are far smaller than those of "
+    "the papers: a claim that fails here has failed at this scale."
 )
+STATISTICS = "[Statistics](statistics.md) says how intervals are made."
 STYLE = """<style>
 body { font: 16px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 80rem; padding: 0 1rem }
 table { border-collapse: collapse; display: block; overflow-x: auto }
@@ -66,11 +67,17 @@ def _ours(verdict: Verdict) -> Iterator[str]:
     for outcome in verdict.outcomes:
         condition = outcome.condition
         bound = f"{describe_bound(condition)}: {outcome.word}"
-        yield f"{title(condition.metric)}, {describe_rows(condition)}: {outcome.estimate}, claimed {bound}"
+        yield f"{title(condition.metric)}, {describe_rows(condition)}: {outcome.text}, claimed {bound}"
 
 
 def _markdown(verdicts: Sequence[Verdict]) -> str:
-    blocks = ["# Published claims", INTRODUCTION, f"```sh\n{COMMAND}\n```", _wrap(METHOD), f"{count(verdicts)}."]
+    blocks = [
+        "# Published claims",
+        INTRODUCTION,
+        f"```sh\n{COMMAND}\n```",
+        _wrap(f"{METHOD} {STATISTICS}"),
+        f"{count(verdicts)}.",
+    ]
     rows = []
     for verdict in verdicts:
         _, published, ours, *rest = map(_escape, _row(verdict, "<br>"))
@@ -100,7 +107,7 @@ def _section(verdict: Verdict) -> str:
         (
             title(item.condition.metric),
             describe_rows(item.condition),
-            str(item.estimate),
+            item.text,
             describe_bound(item.condition),
         )
         for item in verdict.outcomes
@@ -108,7 +115,7 @@ def _section(verdict: Verdict) -> str:
     words = [outcome.word for outcome in verdict.outcomes]
     rows = [tuple(map(_escape, (*cells, word))) for cells, word in zip(conditions, words, strict=True)]
     lines.append(_grid(rows, ("metric", "condition", "mean over seeds", "claimed", "verdict")))
-    means = [(mean.row, mean.title, str(mean.estimate), str(mean.estimate.count)) for mean in verdict.means]
+    means = [(mean.row, title(mean.metric), mean.text, str(mean.estimate.count)) for mean in verdict.means]
     if verdict.word != "not run":
         lines.append(_grid([tuple(map(_escape, row)) for row in means], ("row", "metric", "mean over seeds", "n")))
     folder = claim.runs_of or verdict.name

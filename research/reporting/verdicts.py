@@ -6,10 +6,9 @@
     not run      no seed has all of its trials
 
 Each condition is a weighted sum of rows for one seed, so rows are paired by seed. Trials that are missing or diverged
-take their seed out of it, and are counted next to the verdict.
+take their seed out of it, and are counted next to the verdict. With fewer than `MIN_SEEDS` seeds left it is undecided.
 """
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -19,7 +18,8 @@ import numpy as np
 from research.config.claim import Claim, Condition, Slope
 from research.config.experiment import find_metric
 from research.errors import UserError
-from research.reporting.statistics import interval, number
+from research.reporting.numbers import DASH, number
+from research.reporting.statistics import MIN_SEEDS, Estimate, estimate
 from research.reporting.titles import describe_metric
 
 Word = Literal["holds", "fails", "undecided", "not run"]
@@ -36,24 +36,6 @@ class Trial:
 
 
 @dataclass(frozen=True)
-class Estimate:
-    """Mean over seeds, and the ends of its interval; NaN where there are too few seeds."""
-
-    mean: float
-    low: float
-    high: float
-    count: int
-    scale: float = 1.0
-    """Factor for the text."""
-
-    def __str__(self) -> str:
-        if not self.count:
-            return "—"
-        mean, low, high = (number(self.scale * end) for end in (self.mean, self.low, self.high))
-        return f"{mean} [{low}, {high}]" if math.isfinite(self.low) else f"{mean} (n=1)"
-
-
-@dataclass(frozen=True)
 class Outcome:
     """A condition, and what the runs say."""
 
@@ -61,14 +43,24 @@ class Outcome:
     estimate: Estimate
     word: Word
 
+    @property
+    def text(self) -> str:
+        """The mean over the seeds, with its interval."""
+        return _text(self.condition.metric, self.estimate)
+
 
 @dataclass(frozen=True)
 class Mean:
     """A metric of a row."""
 
     row: str
-    title: str
+    metric: str | Slope
     estimate: Estimate
+
+    @property
+    def text(self) -> str:
+        """The mean over the seeds, with its interval."""
+        return _text(self.metric, self.estimate)
 
 
 @dataclass(frozen=True)
@@ -102,7 +94,7 @@ def judge(name: str, claim: Claim, trials: Sequence[Trial]) -> Verdict:
     outcomes = [_outcome(name, condition, trials) for condition in claim.conditions]
     metrics = dict.fromkeys(condition.metric for condition in claim.conditions)
     means = [
-        Mean(row, title(metric), _estimate(metric, [*values(name, Condition(metric, {row: 1}, above=0), trials)]))
+        Mean(row, metric, _estimate(name, Condition(metric, {row: 1}, above=0), trials))
         for metric in metrics
         for row in dict.fromkeys(row for item in claim.conditions if item.metric == metric for row in item.rows)
     ]
@@ -149,14 +141,16 @@ def describe_bound(condition: Condition) -> str:
 
 
 def _outcome(name: str, condition: Condition, trials: Sequence[Trial]) -> Outcome:
-    estimate = _estimate(condition.metric, values(name, condition, trials))
-    return Outcome(condition, estimate, _decide(condition, estimate))
+    found = _estimate(name, condition, trials)
+    return Outcome(condition, found, _decide(condition, found))
 
 
-def _decide(condition: Condition, estimate: Estimate) -> Word:
-    if not estimate.count:
+def _decide(condition: Condition, found: Estimate) -> Word:
+    if not found.count:
         return "not run"
-    low, high = estimate.low, estimate.high
+    if found.count < MIN_SEEDS:  # there is no interval
+        return "undecided"
+    low, high = found.low, found.high
     if condition.above is not None:
         return "holds" if low > condition.above else "fails" if high < condition.above else "undecided"
     assert condition.below is not None
@@ -168,9 +162,21 @@ def _combine(words: Sequence[Word]) -> Word:
     return min(words, key=order.index)
 
 
-def _estimate(metric: str | Slope, numbers: Sequence[float]) -> Estimate:
-    mean, low, high = interval(numbers) if numbers else (math.nan,) * 3
-    return Estimate(mean, low, high, len(numbers), _scale(metric))
+def _estimate(name: str, condition: Condition, trials: Sequence[Trial]) -> Estimate:
+    """Return the mean over the seeds of a condition's weighted sum.
+
+    That of one row alone may be a rate over test examples, whose sampling error is part of the interval.
+    """
+    metric, results = condition.metric, [trial.result for trial in trials if trial.row in condition.rows]
+    is_rate = not isinstance(metric, Slope) and _scale(metric) == 100 and [*condition.rows.values()] == [1]
+    examples = min((result.get("num_examples", 0) for result in results if result), default=0)
+    return estimate(values(name, condition, trials), is_rate=is_rate, examples=examples)
+
+
+def _text(metric: str | Slope, found: Estimate) -> str:
+    center, low, high = (number(_scale(metric) * end) for end in (found.center, found.low, found.high))
+    around = {"": "(n=1)", "seeds": f"(seeds from {low} to {high})"}.get(found.kind, f"[{low}, {high}]")
+    return f"{center} {around}" if found.count else DASH
 
 
 def _scale(metric: str | Slope) -> float:

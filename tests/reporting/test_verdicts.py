@@ -39,7 +39,7 @@ def test_a_difference_on_the_claimed_side_holds():
     assert str(found) == "holds"
     (outcome,) = found.outcomes
     assert outcome.estimate.count == found.count == 5
-    assert outcome.estimate.mean == pytest.approx(0.2)
+    assert outcome.estimate.center == pytest.approx(0.2)
     assert 0 < outcome.estimate.low < 0.2 < outcome.estimate.high < 0.25
 
 
@@ -142,7 +142,7 @@ def test_a_slope_is_fitted_to_the_examples_of_each_trial():
     steep = [result(0, by_length=table(0.05 - 0.001 * seed)) for seed in range(5)]
     found = verdict(condition, a=flat, b=steep)
     assert found.word == "holds"
-    assert [mean.estimate.mean for mean in found.means] == pytest.approx([0.012, 0.048])
+    assert [mean.estimate.center for mean in found.means] == pytest.approx([0.012, 0.048])
     assert verdict(condition, a=steep, b=steep).word == "fails"
 
 
@@ -150,14 +150,14 @@ def test_a_slope_weighs_each_length_by_its_references():
     condition = Condition(Slope("length", "free_running_error_rate"), {"a": 1}, above=0)
     bent = [result(0, by_length=table(0.01, noise=0.01))] * 2
     (mean,) = verdict(condition, a=bent, b=bent).means
-    assert mean.estimate.mean == pytest.approx(0.009)  # 0.0085 if all lengths had the same weight
+    assert mean.estimate.center == pytest.approx(0.009)  # 0.0085 if all lengths had the same weight
 
 
 def test_a_slope_may_be_that_of_a_gap():
     gap = Slope("length", "free_running_error_rate", minus="teacher_forced_error_rate")
     runs = [result(0, by_length=table(0.5, gap=0.02))] * 5
     found = verdict(Condition(gap, {"a": 1}, above=0.01), a=runs, b=runs)
-    assert found.means[0].estimate.mean == pytest.approx(0.02)
+    assert found.means[0].estimate.center == pytest.approx(0.02)
     assert title(gap) == "slope of free running error rate − teacher forced error rate by length (% per step)"
 
 
