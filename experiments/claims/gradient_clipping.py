@@ -15,20 +15,23 @@ EXPERIMENT = Claim(
     published="In words: clipping alone solves more of the tasks whose gradients explode; long ones need the "
     "regularizer as well.",
     sure="memory",
-    scaled="Temporal order over 50 steps, momentum, a matrix of gain 1.5 (explodes) and of 0.5 (vanishes). Cures: "
-    "at least 10 points of accuracy; a trial that diverges counts as chance, 25%.",
+    scaled="Temporal order over 30 steps, momentum, a matrix of gain 1.5 (explodes) and of 0.5 (vanishes). Cures: at "
+    "least 10 points of accuracy; a trial that diverges counts as chance, 25%. Length and learning rate were "
+    "chosen with other seeds, so that the clipped network can learn.",
+    tried="Over 50 steps, with a learning rate of 0.03, no network learned anything in 5,000 updates, so clipping "
+    "could show nothing.",
     base=unflatten(
         {
             "task.name": "temporal_order",
-            "task.length": 50,
+            "task.length": 30,
             "task.definition": "pascanu_2013",
             "cell.name": "rnn",
             "model.hidden_size": 50,
             "optimizer.name": "sgd",
             "optimizer.momentum": 0.9,
             "optimizer.clip_norm": float("inf"),
-            "optimizer.learning_rate": 0.03,
-            "training.steps": 5000,
+            "optimizer.learning_rate": 0.01,
+            "training.steps": 3000,
             "training.batch_size": 20,
             "training.log_every": 100,
             "training.eval_examples": 2000,

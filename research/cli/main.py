@@ -74,7 +74,7 @@ def main(args: Sequence[str] | None = None) -> int:
         print("error:", visible(str(error)), file=sys.stderr)
         return 2
     except KeyboardInterrupt as error:
-        trains = words[:1] in (["train"], ["sweep"]) or words[0].startswith("--")
+        trains = words[:1] in (["train"], ["sweep"]) or "--run" in words or words[0].startswith("--")
         resumes = "; the same command resumes from the last checkpoint" if trains else ""
         print(f"interrupted{getattr(error, 'kept', '') or resumes}", file=sys.stderr)
         return error.exit_code if isinstance(error, Stopped) else 128 + signal.SIGINT

@@ -43,11 +43,13 @@ def render(verdicts: Sequence[Verdict], form: Format) -> str:
 
 
 def count(verdicts: Sequence[Verdict]) -> str:
-    """Return how many claims there are of each verdict."""
+    """Return how many claims there are of each verdict, and how long their trials trained."""
     words = Counter(verdict.word for verdict in verdicts)
     names = ("holds", "hold"), ("fails", "fail"), ("undecided", "are undecided"), ("not run", "are not run")
     claims = f"{len(verdicts)} claim" + "s" * (len(verdicts) != 1)
-    return f"{claims}: " + ", ".join(f"{words[word]} {text}" for word, text in names)
+    minutes = sum({verdict.claim.runs_of or verdict.name: verdict.seconds for verdict in verdicts}.values()) / 60
+    trained = f"; their trials trained for {minutes:.0f} minutes" if minutes else ""
+    return f"{claims}: " + ", ".join(f"{words[word]} {text}" for word, text in names) + trained
 
 
 def _terminal(verdicts: Sequence[Verdict]) -> str:
@@ -88,7 +90,7 @@ def _markdown(verdicts: Sequence[Verdict]) -> str:
 
 
 def _section(verdict: Verdict) -> str:
-    claim = verdict.claim
+    claim, minutes = verdict.claim, verdict.seconds / 60
     lines = [
         f"## {verdict.name}",
         _wrap(_escape(claim.claim)),
@@ -97,7 +99,7 @@ def _section(verdict: Verdict) -> str:
             for name, text in {
                 "Published": f"{_escape(claim.published)} {claim.paper}, {claim.place}; {SOURCES[claim.sure]}.",
                 "Scaled": f"{_escape(claim.scaled)} {_budget(verdict)}",
-                "Verdict": f"{verdict}.",
+                "Verdict": f"{verdict}." + f" The trials trained for {minutes:.1f} minutes." * bool(minutes),
                 "Tried": _escape(claim.tried),
             }.items()
             if text

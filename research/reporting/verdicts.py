@@ -9,6 +9,7 @@ Each condition is a weighted sum of rows for one seed, so rows are paired by see
 take their seed out of it, and are counted next to the verdict. With fewer than `MIN_SEEDS` seeds left it is undecided.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -74,6 +75,8 @@ class Verdict:
     word: Word
     notes: Sequence[str]
     """What is missing: trials, seeds."""
+    seconds: float
+    """Time that its trials trained."""
 
     @property
     def count(self) -> int:
@@ -98,9 +101,11 @@ def judge(name: str, claim: Claim, trials: Sequence[Trial]) -> Verdict:
         for metric in metrics
         for row in dict.fromkeys(row for item in claim.conditions if item.metric == metric for row in item.rows)
     ]
-    return Verdict(
-        name, claim, outcomes, means, _combine([outcome.word for outcome in outcomes]), _notes(claim, trials)
-    )
+    word = _combine([outcome.word for outcome in outcomes])
+    seconds = sum(trial.result["summary"].get("train/seconds", 0.0) for trial in trials if trial.result)
+    count = min(outcome.estimate.count for outcome in outcomes)
+    notes = _notes(claim, trials) or [f"{count} of {claim.seeds} seeds have a finite value"] * (0 < count < claim.seeds)
+    return Verdict(name, claim, outcomes, means, word, notes, seconds)
 
 
 def values(name: str, condition: Condition, trials: Sequence[Trial]) -> list[float]:
@@ -193,7 +198,7 @@ def _value(name: str, condition: Condition, result: Mapping[str, Any] | None) ->
     value = _slope(metric, result) if isinstance(metric, Slope) else find_metric(result["summary"], metric)
     if value is None:
         raise UserError(f"claim {name}: {metric}: no metric of its runs")
-    return float(value)
+    return float(value) if math.isfinite(value) else None
 
 
 def _slope(metric: Slope, result: Mapping[str, Any]) -> float | None:

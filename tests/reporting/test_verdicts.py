@@ -79,6 +79,9 @@ def test_all_conditions_must_hold_and_one_that_fails_decides():
     assert verdict(over, under, a=HIGH, b=HIGH).word == "fails"
     unclear = Condition(ACCURACY, {"b": 1}, below=0.56)
     assert verdict(over, unclear, a=HIGH, b=LOW).word == "undecided"
+    assert verdict(unclear, over, a=LOW, b=LOW).word == "undecided"
+    wrong = Condition(ACCURACY, {"a": 1}, above=0.9)
+    assert verdict(unclear, wrong, a=HIGH, b=LOW).word == "fails"
 
 
 def test_without_runs_a_claim_is_not_run():
@@ -91,7 +94,7 @@ def test_without_runs_a_claim_is_not_run():
 def test_a_verdict_with_fewer_seeds_than_declared_says_so():
     found = verdict(a=HIGH, b=[*LOW[:-1], None])
     assert found.count == 4
-    assert str(found).endswith("; 1 of 10 trials missing")
+    assert str(found) == "undecided at 4 seeds; 1 of 10 trials missing"
     assert str(verdict(a=HIGH[:1], b=LOW[:1])) == "undecided at 1 seeds"
 
 
@@ -108,6 +111,11 @@ def test_a_diverged_trial_counts_where_the_condition_says_as_what():
     found = verdict(condition, a=HIGH, b=[bad, bad, bad, bad, result(0.101)])
     assert (found.word, found.count) == ("holds", 5)
     assert found.outcomes[0].estimate.high < 0.75
+
+
+def test_a_value_that_is_not_finite_takes_its_seed_out_and_is_told():
+    found = verdict(a=HIGH, b=[*LOW[:-1], float("nan")])
+    assert str(found) == "undecided at 4 seeds; 4 of 5 seeds have a finite value"
 
 
 def test_rows_that_no_condition_has_are_not_missing():
@@ -200,6 +208,15 @@ def test_the_page_has_a_section_for_each_claim():
     ):
         assert " ".join(line.split()) in " ".join(page.split())
     assert "[a is better than b.](#some)" in page
+
+
+def test_the_time_of_shared_trials_counts_once():
+    runs = [{**result(value), "summary": {ACCURACY: value, "train/seconds": 60.0}} for value in HIGH]
+    found = verdict(a=runs, b=LOW)
+    shared = judge("other", make(runs_of="some"), trials(a=runs, b=LOW))
+    assert found.seconds == 300
+    assert verdict_page.count([found, shared]).endswith("; their trials trained for 5 minutes")
+    assert "The trials trained for 5.0 minutes." in verdict_page.render([found], "markdown")
 
 
 def test_html_is_escaped():
