@@ -84,7 +84,7 @@ class Verdict:
         return min(outcome.estimate.count for outcome in self.outcomes)
 
     def __str__(self) -> str:
-        seeds = f" at {self.count} seeds" if self.word == "undecided" else ""
+        seeds = f" at {self.count} seed{'s' * (self.count != 1)}" if self.word == "undecided" else ""
         return f"{self.word}{seeds}" + "".join(f"; {note}" for note in self.notes)
 
 

@@ -95,7 +95,8 @@ def test_a_verdict_with_fewer_seeds_than_declared_says_so():
     found = verdict(a=HIGH, b=[*LOW[:-1], None])
     assert found.count == 4
     assert str(found) == "undecided at 4 seeds; 1 of 10 trials missing"
-    assert str(verdict(a=HIGH[:1], b=LOW[:1])) == "undecided at 1 seeds"
+    one = verdict(a=[HIGH[0], *[None] * 4], b=[LOW[0], *[None] * 4])
+    assert str(one) == "undecided at 1 seed; 8 of 10 trials missing"
 
 
 def test_a_diverged_trial_takes_its_seed_out_and_is_counted():
