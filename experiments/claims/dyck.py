@@ -10,7 +10,7 @@ EXPERIMENT = Claim(
     "two kinds.",
     paper="Suzgun, Belinkov, Shieber, Gehrmann 2019",
     place="results on Dyck-1 and Dyck-2",
-    published="In words: one unit suffices for Dyck-1, and no recurrent network without a stack does well on Dyck-2.",
+    published="In words: one unit suffices for Dyck-1, and no recurrent network does well on Dyck-2.",
     sure="paper",
     scaled="50 brackets, tested at the length of training, at most 20 open at once. Recognizes: at least 99% of "
     "the sequences without an error; not well: below 90%. The label of a step is the bracket that may close next.",

@@ -9,7 +9,7 @@ EXPERIMENT = Claim(
     claim="IndRNN, whose units read their own state alone, learns to add over lengths at which an LSTM does not.",
     paper="Li, Li, Cook, Zhu, Gao 2018",
     place="figure of the adding problem",
-    published="IndRNN solves the adding problem at 1,000 and 5,000 steps; the LSTM does not at 1,000.",
+    published="In words: it learns over more than 5,000 steps.",
     sure="paper",
     scaled="400 steps. Two layers each. Solved: a squared error below 0.02; not: above 0.12 (the mean as the "
     "answer has 0.167).",
