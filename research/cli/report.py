@@ -1,12 +1,13 @@
 """`report`: table and figures of trials."""
 
+import functools
 import math
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, cast
+from typing import Any, Literal, cast
 
 from research.cli.parser import parse_command
 from research.config.experiment import Column, Statistic
@@ -20,8 +21,8 @@ class Report:
 
     runs: tuple[Path, ...]
     """Directories with runs in them, such as runs/gradient_norms, or single runs; several are reported together."""
-    format: Literal["terminal", "markdown", "latex", "html", "csv"] = "terminal"
-    """Form of the printed table."""
+    format: Literal["terminal", "markdown", "latex", "html", "csv", "page"] = "terminal"
+    """Form of the printed table; page: that of the terminal, and an interactive page, page.html, is written."""
     output: Path | None = None
     """Folder of the files; by default report in the first of RUNS."""
     caption: str = ""
@@ -43,6 +44,8 @@ class Report:
     """Figures to draw, by default those of the experiment, with commas between them; none: no figure."""
     at: str = ""
     """Training steps at which gradient_profiles, or the figures of --figure, are drawn, such as 0,100,last."""
+    examples: int = 0
+    """Test examples on the page of --format=page, predicted by one run of each row; 0: none."""
     list_metrics: bool = False
     """Print the names of the metrics that the runs have, and nothing else."""
     strict: bool = False
@@ -51,6 +54,8 @@ class Report:
     def __post_init__(self) -> None:
         if not self.runs:
             raise UserError("RUNS must be given: directories with runs in them, or single runs")
+        require(self.examples >= 0, "--examples", self.examples, "at least 0")
+        require(not self.examples or self.format == "page", "--examples", self.examples, "0 without --format=page")
         allowed = "of letters, digits and : . _ + / -"
         require(re.fullmatch(r"[\w:.+/-]*", self.label) is not None, "label", self.label, allowed)
 
@@ -82,7 +87,17 @@ def run(args: Sequence[str]) -> None:
         figure=_words(options.figure or "gradient_profiles" * bool(at)),
         at=at,
         strict=options.strict,
+        predict=_predict(options.examples) if options.examples else None,
     )
+
+
+def _predict(count: int) -> Callable[[Path], Sequence[Any]]:
+    from research.inference import examples  # takes seconds, and only the page needs it
+    from research.training import compilation, devices
+
+    devices.require()
+    compilation.enable_cache()
+    return functools.partial(examples.predicted, count=count)
 
 
 def _step(text: str) -> int | Literal["first", "last"]:

@@ -21,7 +21,7 @@ from research.inference.restore import TrainedModel, restore
 from research.seq2seq.decoding import Decoding
 from research.tasks import task as tasks
 from research.tasks.dataset import Dataset
-from research.tasks.task import EvalExamples, Evaluation, Predictions, Split
+from research.tasks.task import EvalExamples, Evaluation, Predictions, Split, Task
 from research.training.evaluation import predict
 from research.training.hparams import Hparams
 from research.training.pack import Pack
@@ -167,15 +167,24 @@ class Model:
             count: as in `evaluate`.
             skip: whether rows that cannot be used are left out; else the first of them is an error.
         """
-        config, task = self.config, self.config.task
+        return self.score_on(self.task(source, skip), split, count)
+
+    def task(self, source: str = "", skip: bool = False) -> Task:
+        """Return the task whose examples the model is scored on; arguments are those of `score`."""
+        task = self.config.task
         if source and not isinstance(task, Dataset):
             raise UserError(f"source={source}: must be absent, as the data of the task {task.name} are fixed")
-        if isinstance(task, Dataset):
-            assert self._trained.processor is not None
-            task = replace(task, on_error="skip") if skip else task
-            task = task.fitted(self._trained.processor, self._trained.spec, source)
-        else:
-            task = tasks.load(task)
+        if not isinstance(task, Dataset):
+            return tasks.load(task)
+        assert self._trained.processor is not None
+        task = replace(task, on_error="skip") if skip else task
+        return task.fitted(self._trained.processor, self._trained.spec, source)
+
+    def score_on(
+        self, task: Task, split: Split = "test", count: int | None = None
+    ) -> tuple[Evaluation, EvalExamples, Predictions]:
+        """Return what `score` returns, on the examples of a task."""
+        config = self.config
         examples = task.eval_examples(split, count or config.training.eval_examples)
         pack = Pack(Program(config, task), [Hparams.of(config)])
         unread: Any = None

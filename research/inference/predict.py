@@ -21,6 +21,7 @@ from research.data.tables.table import Rows
 from research.data.text import UNKNOWN
 from research.errors import UserError, escape, shorten, visible
 from research.inference import inputs
+from research.inference.alignments import alignment_of
 from research.inference.answers import Answer, Texts, answer_of
 from research.inference.inputs import Input
 from research.inference.options import PredictOptions
@@ -147,29 +148,16 @@ def _rows(source: str, model: TrainedModel) -> Iterator[list[Item]]:
 def _draw(items: Sequence[Item], predictor: Predictor, path: Path, numbered: bool) -> None:
     """Draw the alignment of the best output of each input."""
     from research.reporting import figures
-    from research.reporting.figures.alignment import Alignment
 
-    processor, factor = predictor.model.processor, predictor.model.config.model.shortening
     texts = [item.answer for item in items if isinstance(item.answer, Texts)]
     encoded, best = [item.encoded for item in items], [text.outputs[0] for text in texts]
+    processor = predictor.model.processor
     for item, text, weights in zip(items, texts, predictor.alignments(encoded, best), strict=True):
-        axis, steps = Axis(name="steps"), len(item.encoded)
+        axis = Axis(name="steps")
         if processor:
             axis = processor.axis(item.input.source) if item.value is None else processor.input.axis(item.value)
-        edges = np.minimum(np.arange(weights.shape[1] + 1) * factor, steps)
-        scale = 1.0 if axis.extent is None else axis.extent / steps
         place = path.with_stem(f"{path.stem}-{item.number}") if numbered else path
-        alignment = Alignment(
-            weights=weights,
-            predicted=text.labels(),
-            edges=edges * scale,
-            name=axis.name,
-            title=item.input.name,
-            labels=axis.labels,
-            picture=axis.picture,
-            kind=processor.kind if processor else "text",
-            heights=axis.heights,
-        )
+        alignment = alignment_of(predictor.model, text, weights, axis, len(item.encoded), item.input.name)
         try:
             figures.draw_alignment(alignment, place)
         except OSError as error:

@@ -79,6 +79,26 @@ def heatmap(row: pd.DataFrame) -> pd.DataFrame | None:
     return pd.DataFrame.from_dict(decades, orient="index")
 
 
+def profiles(row: pd.DataFrame) -> dict[str, dict[int, Array]]:
+    """Return the norms [seeds, T] of each profile of the row, that of the state first, at each training step.
+
+    0 is an underflow and inf an overflow; NaN where no sequence of a batch has the step.
+    """
+    tables: dict[str, dict[int, list[Array]]] = {name: {} for name in filter(None, [_profile_name(row)])}
+    for run in row["run"]:
+        for record in _records(run, PROBE, ""):
+            for name, values in record.items():
+                if np.ndim(values) == 1:
+                    norms = np.asarray(values, np.float64)
+                    norms = _regular(norms) if np.isinf(norms).any() else np.where(norms < TINY, 0.0, norms)
+                    tables.setdefault(name, {}).setdefault(int(record["step"]), []).append(norms)
+    return {
+        name: {step: np.stack([line for line in seeds if len(line) == len(seeds[0])]) for step, seeds in table.items()}
+        for name, table in tables.items()
+        if table
+    }
+
+
 def median(norms: Array) -> Array:
     """Return the median of the logarithms over the first axis; an even tie of 0 and inf is inf."""
     with np.errstate(invalid="ignore"):

@@ -1,19 +1,23 @@
 """The report on runs: its table on the standard output, and table, figures and page as files."""
 
+import itertools
 import shutil
 import sys
 import warnings
 from base64 import b64encode
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from html import escape
 from pathlib import Path
+from typing import Literal
 
 from research.config.experiment import Column
 from research.errors import UserError, first_line, shorten, suggest, visible
 from research.reporting import tables
 from research.reporting.comparison import AS_DECLARED, Comparison, read
 from research.reporting.formats import Format, render
+from research.reporting.interactive.examples import Example
+from research.reporting.interactive.render import render as render_page
 from research.reporting.layout import Layout
 from research.reporting.measures import When
 from research.reporting.runs import flatten
@@ -44,7 +48,7 @@ img {{ width: 100%; margin-top: 2rem }}
 
 def report(
     *runs: Path,
-    format: Format = "terminal",
+    format: Format | Literal["page"] = "terminal",
     output: Path | None = None,
     caption: str = "",
     label: str = "",
@@ -53,6 +57,7 @@ def report(
     figure: Sequence[str] = (),
     at: Sequence[When] = (),
     strict: bool = False,
+    predict: Callable[[Path], Sequence[Example]] | None = None,
 ) -> None:
     """Print the table of each experiment among the runs, write its files, and print where they are.
 
@@ -61,7 +66,7 @@ def report(
 
     Args:
         runs: directories of runs, or single runs.
-        format: of the printed table.
+        format: of the printed table; "page": that of the terminal, and the interactive page is written.
         output: where files go, in a folder per experiment if there are several; None: `report` in the first of `runs`.
         caption: of the LaTeX table, instead of the claim.
         label: of the LaTeX table, instead of tab:NAME.
@@ -70,6 +75,7 @@ def report(
         figure: names of the figures, instead of the experiment's; "none": no figure.
         at: training steps at which figures of gradient profiles are drawn: a file for each.
         strict: whether a run that cannot be read is an error.
+        predict: returns what a run predicts for test examples, for the interactive page; None: it shows none.
 
     Raises:
         UserError: for a directory without runs, for runs that cannot be read, or for a figure that there is not.
@@ -86,6 +92,7 @@ def report(
     if strict and faults:
         raise UserError("--strict: there are runs that cannot be read")
     names = [comparison.name for comparison in comparisons]
+    printed: Format = "terminal" if format == "page" else format
     for place, comparison in enumerate(comparisons):
         table = replace(tables.table(comparison), caption=caption, label=label)
         folder = output or runs[0] / "report"
@@ -93,9 +100,10 @@ def report(
             folder /= f"{comparison.name}-{place + 1}" if names.count(comparison.name) > 1 else comparison.name
         folder.mkdir(parents=True, exist_ok=True)
         width = shutil.get_terminal_size((WIDTH, 24)).columns
-        print(render(table, format, width), end="\n" if format == "terminal" else "", flush=True)
-        for line in _write(comparison, table, folder, drawn, page=format == "html"):
-            print(visible(line), file=sys.stdout if format == "terminal" else sys.stderr, flush=True)
+        print(render(table, printed, width), end="\n" if printed == "terminal" else "", flush=True)
+        lines = _write(comparison, table, folder, drawn, page=format == "html")
+        for line in itertools.chain(lines, _write_page(comparison, table, folder, predict) if format == "page" else ()):
+            print(visible(line), file=sys.stdout if printed == "terminal" else sys.stderr, flush=True)
 
 
 def _write(
@@ -124,6 +132,27 @@ def _write(
         content = {"title": escape(table.name), "table": render(table, "html"), "images": images}
         (folder / "report.html").write_text(PAGE.format(**content), encoding="utf-8")
         yield f"page      {folder / 'report.html'}"
+
+
+def _write_page(
+    comparison: Comparison, table: tables.Table, folder: Path, predict: Callable[[Path], Sequence[Example]] | None
+) -> Iterator[str]:
+    """Write the interactive page; yield a line for what it lacks, and one with its place."""
+    examples: dict[Path, Sequence[Example]] = {}
+    if predict:
+        rows = comparison.trials.dropna(subset="result").drop_duplicates(["section", "row"])
+        for run in rows["run"]:
+            print(visible(f"predicts with {run.path}"), file=sys.stderr, flush=True)
+            try:
+                examples[run.path] = predict(run.path)
+            except (UserError, OSError) as error:
+                yield f"page      no examples of {run.path}: {first_line(error)}"
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", UserWarning)
+        content = render_page(comparison, table, examples)
+    yield from dict.fromkeys(f"page      {warning.message!s}" for warning in caught)
+    (folder / "page.html").write_text(content, encoding="utf-8")
+    yield f"page      {folder / 'page.html'}"
 
 
 def _draw(name: str, at: When | None, comparison: Comparison, folder: Path) -> tuple[list[str], bytes]:

@@ -1,4 +1,4 @@
-"""Charts of the gradient profile over t and over training, for W&B and TensorBoard; nothing else imports plotly."""
+"""Charts of the gradient profile over t and over training, for W&B and TensorBoard."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

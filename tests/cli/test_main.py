@@ -368,8 +368,12 @@ def test_report_lists_the_metrics_of_runs(tmp_path, capsys):
         (["report", "absent"], "absent: no such directory"),
         (["report", ".", "--columns=a>x"], "error: --columns=a>x: must be METRIC>NUMBER or METRIC<NUMBER"),
         (["report", ".", "--where=a"], "error: --where=a: must be KEY=VALUE or KEY=VALUE,VALUE"),
+        (["report", ".", "--examples=3"], "report: --examples=3: must be 0 without --format=page"),
         (["report", ".", "--label={x}"], "report: label={x}: must be of letters, digits"),
-        (["report", ".", "--format=pdf"], "report: format=pdf: must be one of terminal, markdown, latex, html, csv"),
+        (
+            ["report", ".", "--format=pdf"],
+            "report: format=pdf: must be one of terminal, markdown, latex, html, csv, page",
+        ),
         (["data"], "data: {list,fetch,info,check} must be given"),
         (["data", "lst"], "data: action=lst: must be one of list, fetch, info"),
         (["data", "fetch"], "data: fetch: must be followed by names of `python -m research data list`"),

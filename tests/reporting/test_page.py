@@ -10,6 +10,7 @@ import pytest
 
 from research.errors import UserError
 from research.reporting import page
+from research.reporting.interactive.examples import Example
 from research.reporting.page import report
 from tests.reporting.conftest import compared
 
@@ -41,6 +42,26 @@ def test_other_formats_leave_the_standard_output_to_the_table(attention_runs, tm
         assert "cmudict, text to text" in html.read_text() and "<table>" in html.read_text()
         sources = re.findall(r'(?:src|href)="([^"]{0,30})', html.read_text())
         assert len(sources) == 2 and all(source.startswith("data:image/png;base64,") for source in sources)
+
+
+def test_the_interactive_page_is_written_after_the_table_with_the_examples_of_a_run_of_each_row(
+    attention_runs, tmp_path, capsys
+):
+    asked: list[str] = []
+
+    def predict(run: Path) -> list[Example]:
+        asked.append(run.name)
+        if run.name == "none-0":
+            raise UserError("has no checkpoint")
+        return [Example({"input": "abc", "reference": "X", "prediction": "Y of it"})]
+
+    report(attention_runs, format="page", figure=["none"], output=tmp_path / "out", predict=predict)
+    out, err = capsys.readouterr()
+    assert asked == ["additive-0", "none-0"] or asked == ["none-0", "additive-0"]
+    assert f"page      no examples of {attention_runs}/none-0: has no checkpoint\n" in out
+    assert out.endswith(f"page      {tmp_path}/out/page.html\n") and "additive" in out.partition("table  ")[0]
+    assert err.count("predicts with ") == 2
+    assert "Y of it" in (tmp_path / "out" / "page.html").read_text()
 
 
 def test_several_experiments_have_a_folder_each(attention_runs, forcing_runs, tmp_path, capsys):
