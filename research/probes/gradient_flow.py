@@ -106,7 +106,7 @@ class GradientFlow(Probe):
 
 
 def summarize(norms: ArrayLike) -> dict[str, float]:
-    """Summarize a profile, norms [T] with T >= 1, in eight numbers; nan where it does not determine one.
+    """Summarize a profile, norms [T] with T >= 1, in nine numbers; nan where it does not determine one.
 
     decay_per_step: factor on the norm for one step further from the loss; nan if fewer than two steps can be fitted.
     decay_r2: R^2 of the fit of the logarithm.
@@ -115,6 +115,7 @@ def summarize(norms: ArrayLike) -> dict[str, float]:
     first_last_ratio: norms[0] / norms[T-1]; 0 if the first underflows, inf if it overflows.
     underflow_fraction: fraction of the steps whose norm is below the smallest normal float32.
     overflow_fraction: fraction of the steps whose norm is inf or nan (from inf times 0).
+    norm: of the gradient with respect to the states of all steps; inf if a step overflows.
     """
     profile = np.asarray(norms, np.float64)
     if profile.ndim != 1 or not profile.size:
@@ -133,6 +134,7 @@ def summarize(norms: ArrayLike) -> dict[str, float]:
         "first_last_ratio": _ratio(profile[0], profile[-1]),
         "underflow_fraction": float(underflow.mean()),
         "overflow_fraction": float(overflow.mean()),
+        "norm": float(np.linalg.norm(np.where(overflow, np.inf, profile))),
     }
 
 

@@ -22,7 +22,9 @@ from research.tracking.run_directory import METRICS, RunDirectory
 from research.tracking.strict_json import ALL, FIRST, LAST
 
 Array = NDArray[np.float64]
-When = Literal["first", "last"] | int
+End = Literal["first", "last"]
+"""Which record of a training."""
+When = End | int
 """Which record: the first, the last, or that whose step is nearest."""
 By = Literal["length", "position"]
 Kind = Literal["free_running_error_rate", "teacher_forced_error_rate", "bleu"]
@@ -63,6 +65,34 @@ def profile(row: pd.DataFrame, part: str = "", when: When = "first") -> Profile 
     lines = pd.DataFrame({"low": norms.min(0), "middle": median(norms), "high": norms.max(0)})
     steps = {int(record["step"]) for record, used in zip(taken, usable, strict=True) if used}
     return Profile(name, lines, int(usable.sum()), int((~usable).sum()), tuple(sorted(steps)))
+
+
+def over_seeds(numbers: Array, index: Sequence[float]) -> pd.DataFrame:
+    """Return low, middle (the median) and high over the first axis of numbers [seeds, N]."""
+    return pd.DataFrame({"low": numbers.min(0), "middle": np.median(numbers, 0), "high": numbers.max(0)}, index)
+
+
+def attention_share(row: pd.DataFrame, when: End) -> pd.DataFrame | None:
+    """Return how much of the gradient at the top layer's states comes by attention, in percent, by steps to the last.
+
+    That is the norm by attention over the sum of both norms. None without attention, or if they were not recorded.
+    """
+    name = _profile_name(row)
+    shares = []
+    for record in _at(row, PROBE, f"{name}/by_attention", when):
+        attention, recurrence = (_regular([record[f"{name}/by_{way}"]])[0, ::-1] for way in ("attention", "recurrence"))
+        with np.errstate(invalid="ignore"):
+            shares.append(100 * attention / (attention + recurrence))
+    return over_seeds(np.stack(shares), range(len(shares[0]))) if shares else None
+
+
+def horizons(row: pd.DataFrame, when: End) -> pd.DataFrame | None:
+    """Return the memory horizons of the encoder's units, sorted, by the percentage of units; None if not recorded."""
+    found = []
+    for record in _at(row, "gates", "", when):
+        names = sorted(name for name in record if name.startswith("encoder/") and name.endswith("/unit_horizon"))
+        found += [np.sort(record[names[-1]])] if names else []
+    return over_seeds(np.stack(found), (np.arange(len(found[0])) + 0.5) * 100 / len(found[0])) if found else None
 
 
 def heatmap(row: pd.DataFrame) -> pd.DataFrame | None:
@@ -182,6 +212,12 @@ def _trials(row: pd.DataFrame, name: str, chosen: slice = ALL) -> Iterator[list[
             if length != first[0]:
                 raise UserError(f"{place}: {name}: has {length} numbers; must have {first[0]}, as in {first[1]}")
             yield named
+
+
+def _at(row: pd.DataFrame, probe: str, name: str, when: End) -> Iterator[dict[str, Any]]:
+    """Yield the first or the last record of a probe of each trial that has that profile."""
+    for run in row["run"]:
+        yield from _records(run, probe, name, FIRST if when == "first" else LAST)[-1:]
 
 
 def _records(run: RunDirectory, stem: str, key: str, chosen: slice = ALL) -> list[dict[str, Any]]:

@@ -40,6 +40,11 @@ def test_steps_that_underflow_are_counted_and_do_not_bend_the_rate():
     assert summary["first_last_ratio"] == 0
 
 
+def test_the_norm_is_over_all_steps_and_infinite_if_one_overflows():
+    assert summarize([3.0, 0.0, 4.0])["norm"] == pytest.approx(5)
+    assert summarize([3.0, math.nan, 4.0])["norm"] == math.inf
+
+
 @pytest.mark.parametrize("value", [math.inf, math.nan])
 def test_steps_that_overflow_are_counted_and_do_not_bend_the_rate(value):
     profile = exponential(1.2, steps=784)

@@ -14,10 +14,11 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from research.reporting.comparison import Comparison
-from research.reporting.figures import alignment, errors, overlay
+from research.reporting.figures import alignment, errors, overlay, parts
 from research.reporting.figures.alignment import Alignment
 from research.reporting.figures.curves import metric_by_time
 from research.reporting.figures.gradients import gradient_heatmaps, gradient_profiles
+from research.reporting.figures.lyapunov import critical_gain
 from research.reporting.figures.style import STYLE
 from research.reporting.measures import When
 
@@ -30,10 +31,14 @@ FIGURES: dict[str, Callable[..., Figure | None]] = {
     "gradient_profiles_trained": partial(gradient_profiles, when="last"),
     "gradient_profiles_cell_state": partial(gradient_profiles, part="c"),
     "gradient_heatmaps": gradient_heatmaps,
+    "critical_gain": critical_gain,
     "error_by_length": partial(errors.by_length, kind="free_running_error_rate"),
     "error_by_position": errors.error_by_position,
     "bleu_by_length": partial(errors.by_length, kind="bleu"),
     "metric_by_time": metric_by_time,
+    "gradient_by_layer": parts.gradient_by_layer,
+    "attention_share": parts.attention_share,
+    "memory_horizons": parts.memory_horizons,
     "exposure_bias_gap": errors.exposure_bias_gap,
     "forced_and_free": errors.forced_and_free,
 }

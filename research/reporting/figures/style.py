@@ -1,6 +1,7 @@
 """How all figures look: type, colors, layout, bands over the seeds, labels at the lines."""
 
 import math
+import textwrap
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -34,6 +35,10 @@ CELLS = ("rnn", "lstm", "gru")
 """Cells with a fixed color, the first ones of COLORS; others take the next."""
 DASHES = ("-", (0, (4, 1.5)), (0, (1, 1.2)), (0, (5, 1.5, 1, 1.5)))
 
+TITLE_WIDTH = 46
+"""Most characters of a line in a panel's title."""
+LABEL_GAP = 0.075
+"""Least distance between two labels at lines, in heights of the axes."""
 MAX_MARKERS = 200
 """Points of a line beyond which it has no markers, which would cover it and take seconds to draw."""
 
@@ -90,10 +95,15 @@ def draw(
         len(panels), 0, width + extra_width(str(label) for _, lines in panels for label in lines), height
     )
     for axis, (section, lines) in zip(axes, panels, strict=True):
-        axis.set_title(task_of(section))
+        axis.set_title(wrapped(task_of(section)))
         panel(axis, section, lines)
     title(figure, *words, colors)
     return figure
+
+
+def wrapped(words: str) -> str:
+    """Return the title of a panel in lines that fit above it."""
+    return textwrap.fill(words, TITLE_WIDTH)
 
 
 def title(figure: Figure, title: str, note: str, colors: Mapping[str, str] | None = None) -> None:
@@ -139,14 +149,13 @@ def labels(axis: Axes, ends: Mapping[str, tuple[float, float]], colors: Mapping[
 
     The axis must have its final limits.
     """
-    low, high = axis.get_ylim()
-    gap = (high - low) * 0.075
-    places = spread([y for _, y in ends.values()], gap, low + gap / 3, high - gap / 3)
+    heights = (axis.transScale + axis.transLimits).transform(list(ends.values()))[:, 1]
+    places = spread(list(heights), LABEL_GAP, LABEL_GAP / 3, 1 - LABEL_GAP / 3)
     for (name, end), place in zip(ends.items(), places, strict=True):
         leader = {"arrowstyle": "-", "color": colors[name], "lw": 1.4, "shrinkA": 0, "shrinkB": 0}
         leader["relpos"] = (-0.01 if right else 1.01, 0.5)
         axis.annotate(name, end, (1.05 if right else -0.05, place), color=colors[name], weight="bold",
-                      textcoords=axis.get_yaxis_transform(), ha="left" if right else "right", va="center", fontsize=16,
+                      textcoords=axis.transAxes, ha="left" if right else "right", va="center", fontsize=16,
                       arrowprops=leader, annotation_clip=False)  # fmt: skip
 
 
