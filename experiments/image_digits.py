@@ -41,7 +41,6 @@ EXPERIMENT = Experiment(
     },
     columns=(
         Column("exact match", "test/free_running/exact_match", unit="%"),
-        Column("baseline", "test/baseline/most_frequent/exact_match", unit="%"),
         Column("digit error", "test/free_running/edit_error_rate", unit="%"),
         Column("BLEU", "test/free_running/bleu"),
         Column("teacher-forced loss", "test/teacher_forced/loss"),

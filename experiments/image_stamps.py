@@ -45,12 +45,9 @@ EXPERIMENT = Experiment(
     },
     columns=(
         Column("BLEU", "test/free_running/bleu"),
-        Column("BLEU of the baseline", "test/baseline/most_frequent/bleu"),
         Column("chrF", "test/free_running/chrf"),
-        Column("chrF of the baseline", "test/baseline/most_frequent/chrf"),
         Column("exact match", "test/free_running/exact_match", unit="%"),
         Column("token error", "test/free_running/edit_error_rate", unit="%"),
-        Column("token error of the baseline", "test/baseline/most_frequent/edit_error_rate", unit="%"),
         Column("teacher-forced loss", "test/teacher_forced/loss"),
     ),
     figures=("metric_by_time", "error_by_position"),

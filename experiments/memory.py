@@ -53,9 +53,7 @@ EXPERIMENT = Experiment(
     },
     columns=(
         Column("loss", "test/loss"),
-        Column("loss without memory", "test/baseline/*/loss"),
         Column("accuracy", "test/accuracy", unit="%"),
-        Column("accuracy without memory", "test/baseline/*/accuracy", unit="%"),
         Column("symbols recalled", "test/accuracy_recalled", unit="%"),
         Column("parameters", "model/parameters"),
     ),

@@ -51,7 +51,6 @@ EXPERIMENT = Experiment(
     },
     columns=(
         Column("accuracy", "test/accuracy", unit="%"),
-        Column("most frequent digit", "test/baseline/most_frequent/accuracy", unit="%"),
         Column("loss", "test/loss"),
         Column("parameters", "model/parameters"),
     ),

@@ -52,7 +52,6 @@ EXPERIMENT = Experiment(
         Column("phoneme error", "test/free_running/edit_error_rate", unit="%"),
         Column("on words of 12 letters and more", "test/free_running/edit_error_rate_long_inputs", unit="%"),
         Column("words with an error", "test/free_running/sequence_error_rate", unit="%"),
-        Column("phoneme error of the most frequent output", "test/baseline/most_frequent/edit_error_rate", unit="%"),
         Column("teacher-forced error", "test/teacher_forced/edit_error_rate", unit="%"),
         Column("teacher-forced loss", "test/teacher_forced/loss"),
         Column("training loss", "train/loss"),

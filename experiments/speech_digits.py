@@ -64,8 +64,6 @@ EXPERIMENT = Experiment(
         Column("strings with an error", "test/free_running/sequence_error_rate", unit="%"),
         Column("word error, real voice", "test/free_running/real/word_error_rate", unit="%"),
         Column("its digits alone", "test/free_running/real/single_word_error_rate", unit="%"),
-        Column("most frequent output", "test/baseline/most_frequent/word_error_rate", unit="%"),
-        Column("most frequent output, real voice", "test/baseline/most_frequent/real/word_error_rate", unit="%"),
         Column("parameters", "model/parameters"),
     ),
     figures=("metric_by_time", "error_by_length", "error_by_position"),

@@ -66,9 +66,6 @@ EXPERIMENT = Experiment(
     columns=(
         Column("character error", "test/free_running/character_error_rate", unit="%"),
         Column("word error", "test/free_running/word_error_rate", unit="%"),
-        Column(
-            "character error of the most frequent output", "test/baseline/most_frequent/character_error_rate", unit="%"
-        ),
         Column("teacher-forced error", "test/teacher_forced/edit_error_rate", unit="%"),
         Column("parameters", "model/parameters"),
     ),

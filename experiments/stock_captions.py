@@ -50,7 +50,6 @@ EXPERIMENT = Experiment(
         Column("BLEU", "test/free_running/bleu"),
         Column("chrF", "test/free_running/chrf"),
         Column("teacher-forced error", "test/teacher_forced/edit_error_rate", unit="%"),
-        Column("BLEU of the most frequent caption", "test/baseline/most_frequent/bleu"),
         Column("parameters", "model/parameters"),
     ),
     figures=("error_by_position",),

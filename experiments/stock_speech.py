@@ -74,7 +74,6 @@ EXPERIMENT = Experiment(
     columns=(
         Column("character error", "test/free_running/character_error_rate", unit="%"),
         Column("word error", "test/free_running/word_error_rate", unit="%"),
-        Column("word error of the most frequent output", "test/baseline/most_frequent/word_error_rate", unit="%"),
         Column("teacher-forced error", "test/teacher_forced/edit_error_rate", unit="%"),
         Column("parameters", "model/parameters"),
     ),

@@ -75,8 +75,6 @@ EXPERIMENT = Experiment(
         Column("chrF", "test/free_running/chrf"),
         Column("token error", "test/free_running/edit_error_rate", unit="%"),
         Column("teacher-forced loss", "test/teacher_forced/loss"),
-        Column("BLEU of the most frequent translation", "test/baseline/most_frequent/bleu"),
-        Column("BLEU of the unchanged source", "test/baseline/copy_source/bleu"),
         Column("parameters", "model/parameters"),
     ),
     figures=("bleu_by_length", "error_by_length"),

@@ -8,8 +8,6 @@ rows apart. A config that was run twice counts once.
 # pyright: reportReturnType=false, reportGeneralTypeIssues=false
 
 import contextlib
-import math
-from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -21,13 +19,12 @@ from research.config import experiment as experiments
 from research.config.config import CHOICES
 from research.config.experiment import Column, Experiment
 from research.config.flat import unflatten
-from research.config.naming import RUN_KEYS, run_id
 from research.errors import UserError, first_line
 from research.options import LABELS, NEUTRAL_KEYS, flatten
 from research.reporting import runs
 from research.reporting.columns import ALIKE, check, expand, measured
+from research.reporting.labels import key_cells, label, row_labels
 from research.reporting.layout import Layout, require_seeds_alone, select
-from research.reporting.numbers import DASH
 from research.reporting.runs import ADDED, SweepFile
 from research.reporting.titles import complete
 
@@ -139,11 +136,11 @@ def compare(
     tasks = trials["task"].map(lambda task: task.name if in_rows else task.describe())
     task_keys = [key for key in ranks if key.startswith("task.")]
     ranks["task"] = _ranks(tasks, tasks[ranks.sort_values(task_keys).index] if task_keys else ())
-    headings = _labels(trials, layout.sections, named=True) if layout.sections else trials["setting"]
+    headings = row_labels(trials, layout.sections, named=True) if layout.sections else trials["setting"]
     sections = headings if layout.sections else trials["setting"] + ": " + tasks
     overridden = _overridden(trials, texts[varying], experiment)
     keys = [*layout.rows] or _row_keys(texts[varying], sections, list(listed_values), overridden)
-    trials = trials.assign(section=sections, heading=headings, row=_labels(trials, keys))
+    trials = trials.assign(section=sections, heading=headings, row=row_labels(trials, keys))
     if layout.regroups:
         require_seeds_alone(texts[varying], [trials["section"], trials["row"]], layout)
     by = [key for key in (*(layout.sections or ("setting", "task")), *keys, "seed") if key in ranks]
@@ -193,33 +190,6 @@ def task_of(section: pd.DataFrame) -> str:
     return " or ".join(dict.fromkeys(task.describe() for task in section["task"]))
 
 
-def label(value: Any) -> str:
-    """Return the value of an option in words: "base" for none, a dash for a choice that does not have the option."""
-    if isinstance(value, float):
-        return DASH if math.isnan(value) else f"{value:g}"
-    return str(value) or "base"
-
-
-def key_titles(keys: Sequence[str]) -> list[str]:
-    """Return short names of config keys, "cell" for "cell.name"; of those that are alike two words: "gates every"."""
-    paths = [key.removesuffix(".name").replace("_", " ").split(".") for key in keys]
-    ends = Counter(path[-1] for path in paths)
-    titles = [" ".join(path[-1 - (ends[path[-1]] > 1) :]) for path in paths]
-    return [key if titles.count(title) > 1 else title for key, title in zip(keys, titles, strict=True)]
-
-
-def key_cells(trials: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
-    """Return the values of the keys in words, in full where short ones would be alike."""
-    full = trials[list(keys)]
-    short = full.apply(lambda column: column.map(_run_label if column.name in RUN_KEYS else label))
-    alike = [key for key in keys if short[key].nunique() < full[key].nunique(dropna=False)]
-    return short.assign(**{key: full[key].astype(str) for key in alike})
-
-
-def _run_label(path: Any) -> str:
-    return label(run_id(path) if isinstance(path, str) else path)
-
-
 def rebuild_tasks(trials: pd.DataFrame, faults: list[str]) -> pd.Series:
     """Return the task of each trial, rebuilt from its config; None, with a new line in `faults`, where that fails."""
     options = trials[[key for key in trials if str(key).startswith("task.") or key in NEEDED]]
@@ -235,15 +205,6 @@ def rebuild_tasks(trials: pd.DataFrame, faults: list[str]) -> pd.Series:
         except UserError as error:
             faults.append(_fault(alike, error))
     return tasks
-
-
-def _labels(trials: pd.DataFrame, keys: Sequence[str], named: bool = False) -> pd.Series:
-    """Return the label of each trial's row: "lstm, gain 0.9": only numbers have the names of their keys, or all."""
-    cells = key_cells(trials, keys)
-    for key, title in zip(keys, key_titles(keys), strict=True):
-        is_word = trials[key].map(lambda value: isinstance(value, str) and not named)
-        cells[key] = cells[key].where(is_word, f"{title} " + cells[key]).where(trials[key].notna(), "")
-    return pd.Series([", ".join(filter(None, row)) for row in cells.to_numpy()], cells.index)
 
 
 def _row_keys(

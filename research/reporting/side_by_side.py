@@ -17,7 +17,7 @@ from research.config.experiment import find_metric
 from research.errors import UserError, escape, shorten
 from research.options import NEUTRAL_KEYS
 from research.reporting import measures, runs
-from research.reporting.comparison import key_titles, label
+from research.reporting.labels import key_titles, label
 from research.reporting.measures import Profile
 from research.reporting.numbers import DASH
 from research.reporting.runs import ADDED

@@ -9,8 +9,9 @@ import pandas as pd
 
 from research.errors import escape
 from research.reporting.columns import counted
-from research.reporting.comparison import Comparison, key_titles
+from research.reporting.comparison import Comparison
 from research.reporting.differences import Mark
+from research.reporting.labels import key_titles
 from research.reporting.notes import notes
 from research.reporting.numbers import Number, number
 from research.reporting.parts import Part, count, frame, parts

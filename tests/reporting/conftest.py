@@ -124,12 +124,12 @@ def gradient_table(gradient_runs: Path) -> Table:
     return table(compared(gradient_runs))
 
 
-def comparable(root: Path, levels: Mapping[str, float], seeds: int, **summary: float) -> Table:
+def comparable(root: Path, levels: Mapping[str, float], seeds: int, *more: Column, **summary: float) -> Table:
     """Return a table of a cell for each level of accuracy."""
     noise = np.random.default_rng(0).normal(0, 0.001, (len(levels), seeds))
     for (cell, level), row in zip(levels.items(), noise, strict=True):
         for seed, shift in enumerate(row):
             config = override(Config(), {"cell.name": cell, "seed": seed})
             write(root / f"{cell}-{seed}", config, **{"test/accuracy": level + shift, **summary})
-    columns = (Column("accuracy", "test/accuracy", unit="%"), Column("size", "model/parameters"))
+    columns = (Column("accuracy", "test/accuracy", unit="%"), Column("size", "model/parameters"), *more)
     return table(grouped(root, Experiment(claim="c", base=Config(), columns=columns)))

@@ -86,6 +86,15 @@ def test_many_blocks_show_no_column_that_a_part_lacks_and_say_how_to_choose_some
     assert "For fewer columns, choose some" in narrow and "--columns" not in render(AWKWARD, "terminal", width=40)
 
 
+def test_a_baseline_stands_only_next_to_the_columns_that_it_has():
+    words = "a long name of many words"
+    rows = [(words, "1.0" * 5, "2.0" * 5), ("(most frequent)", "", "0.1")]
+    content = replace(AWKWARD, header=("variant", "error", "accuracy"), parts={"s": rows})
+    first, second = render(content, "terminal", width=36).split("error")[1].split("accuracy")
+    assert "(most frequent)" not in first.replace("\n  ", " ") and "(most" in second and "2.0" in second
+    assert first.count("words") == 1
+
+
 def test_a_config_value_is_no_markup_no_link_and_no_control_character(tmp_path):
     for place, variant in enumerate(("[x](http://a.b) *b* www.a.b", "<a href='x'>y</a>", "red \x1b[31m\n|line")):
         write(tmp_path / str(place), override(Config(), {"variant": variant}), x=1.0)

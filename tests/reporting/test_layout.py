@@ -61,6 +61,19 @@ def test_sections_alone_leave_the_rows_to_what_differs_in_them(runs):
     assert content.header[:2] == ("gain", "delay") and len(content.parts) == 3
 
 
+def test_runs_of_several_sweeps_and_data_sets_are_in_one_table_where_rows_are_given(tmp_path):
+    for folder, key in (("a", "init.gain"), ("b", "optimizer.learning_rate")):
+        for seed, value in enumerate((0.5, 0.7)):
+            options = {"experiment": "dataset", "cell.name": "gru", "seed": seed, key: value, "task.name": "reverse"}
+            write(tmp_path / folder / str(seed), override(Config(), options), **{"test/accuracy": 0.5})
+        sweep = f"name: {folder}\nmethod: grid\nparameters: {{{key}: {{values: [0.5, 0.7]}}}}\n"
+        (tmp_path / folder / "sweep.yaml").write_text(sweep)
+    columns = [Column("accuracy", "test/accuracy")]
+    assert len(read([tmp_path], columns)[0]) == 2
+    (comparison,), _ = read([tmp_path], columns, Layout(rows=("init.gain", "optimizer.learning_rate")))
+    assert len(comparison.trials["row"].unique()) == 4
+
+
 def test_runs_of_a_row_that_differ_in_more_than_the_seed_are_an_error(runs):
     with pytest.raises(UserError, match=r"--rows=cell.name: runs of a row differ in init.gain; add to --rows or"):
         compared(runs, rows=("cell.name",))

@@ -64,6 +64,7 @@ def test_chance_is_shown_with_the_sampling_error_of_its_examples():
 
 def test_a_gap_may_be_negative_and_an_error_rate_above_one():
     assert text([-0.01, -0.02], unit="%", key="test/exposure_bias_gap") == "-1.5 (-2.0 -1.0)"
+    assert text([0.01, 0.01], unit="%", key="test/exposure_bias_gap", examples=100) == "1.00"
     many = Number(Column("x", "test/error_rate", unit="%"), np.array([1.1, 1.3, 0.9, 1.0, 1.2]), (), (), 5, 100)
     assert not many.is_rate and many.estimate.low < 1.1 < many.estimate.high
 
@@ -71,7 +72,7 @@ def test_a_gap_may_be_negative_and_an_error_rate_above_one():
 def test_success_counts_the_seeds_that_reach_a_threshold():
     options = {"statistic": "success", "threshold": 0.9}
     assert text([0.95, 0.9, 0.1], key="test/accuracy", **options) == "2/3 [21, 94]%"
-    assert text([0.95, 0.9, 0.1], key="test/loss", **options) == "2/3 [21, 94]%"
+    assert text([0.95, 0.9, 0.1, 0.1], key="test/loss", **options) == "3/4 [30, 95]%"
     assert text([0.95, math.nan, 0.1], key="test/loss", **options) == "1/3 [6, 79]%"
     with pytest.raises(UserError, match="column x: must have a threshold exactly if its statistic is success"):
         Column("x", "x", statistic="success")

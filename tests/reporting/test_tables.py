@@ -7,7 +7,7 @@ from research.config.experiment import Column, Experiment
 from research.config.flat import override
 from research.reporting.tables import Table, table
 from research.tracking.run_directory import RunDirectory
-from tests.reporting.conftest import H, comparable, compared, grouped
+from tests.reporting.conftest import H, comparable, compared, grouped, write
 
 
 def row(content: Table, setting: str, variant: str) -> dict[str, str]:
@@ -74,6 +74,24 @@ def test_the_numbers_have_what_the_table_shows_unrounded_and_the_runs_that_it_is
     assert list(unfinished[["trials", "finished", "diverged", "n"]]) == [3, 2, 0, 2]
     assert len(unfinished["runs"].split(";")) == 2
     assert np.isnan(numbers.xs("gradient/final/*first_last_ratio", level=2)["value"].astype(float)).all()
+
+
+def test_free_running_and_teacher_forced_metrics_have_the_baseline_of_their_task(tmp_path):
+    modes = [f"test/{mode}/edit_error_rate" for mode in ("free_running", "teacher_forced")]
+    baseline = {"test/baseline/most_frequent/edit_error_rate": 0.9}
+    columns = [Column("", key, unit="%") for key in modes]
+    content = comparable(tmp_path, {"rnn": 0.3, "gru": 0.9}, 2, *columns, **dict.fromkeys(modes, 0.5), **baseline)
+    (rows,) = content.parts.values()
+    assert rows[2] == ("(most frequent)", "", "", "90.0", "90.0")
+
+
+def test_at_equal_parameters_a_model_of_a_few_percent_more_counts_as_equal(tmp_path):
+    for cell, size in {"rnn": 1000, "gru": 1049, "lstm": 1051}.items():
+        config = override(Config(), {"cell.name": cell})
+        write(tmp_path / cell, config, **{"test/accuracy": 0.5, "model/parameters": size})
+    column = Column("accuracy", "test/accuracy", equal="parameters")
+    numbers = table(grouped(tmp_path, Experiment(claim="c", base=Config(), columns=(column,)))).numbers
+    assert dict(zip(numbers["cell.name"], numbers["n"], strict=True)) == {"rnn": 1, "gru": 1, "lstm": 0}
 
 
 def test_the_baselines_of_a_task_are_rows(tmp_path):
