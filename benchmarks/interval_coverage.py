@@ -96,18 +96,20 @@ def coverage(method: Method, samples: Array, value: float) -> tuple[float, float
     return float(np.mean((low <= value) & (value <= high))), float(np.mean(high - low))
 
 
+def line(name: str) -> list[str]:
+    """Return the row of a method: its name, and a cell for each distribution."""
+    method, cells = METHODS[name], []
+    for sample in DISTRIBUTIONS.values():
+        value = method.value(sample(np.random.default_rng(0), (10**6,)))
+        samples = [sample(np.random.default_rng(1), (DRAWS, count)) for count in SEEDS]
+        found = [coverage(method, points, value) for points in samples]
+        cells.append(", ".join(f"{100 * covered:.0f} ({width:.2g})" for covered, width in found))
+    return [name, *cells]
+
+
 def main() -> None:
     """Print the table."""
-    lines = []
-    for name, method in METHODS.items():
-        cells = []
-        for sample in DISTRIBUTIONS.values():
-            value = method.value(sample(np.random.default_rng(0), (10**6,)))
-            samples = [sample(np.random.default_rng(1), (DRAWS, count)) for count in SEEDS]
-            found = [coverage(method, points, value) for points in samples]
-            cells.append(", ".join(f"{100 * covered:.0f} ({width:.2g})" for covered, width in found))
-        lines.append([name, *cells])
-    print(tabulate(lines, ["interval", *DISTRIBUTIONS], "pipe", disable_numparse=True))
+    print(tabulate(map(line, METHODS), ["interval", *DISTRIBUTIONS], "pipe", disable_numparse=True))
 
 
 if __name__ == "__main__":

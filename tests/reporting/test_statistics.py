@@ -7,6 +7,7 @@ import pytest
 from scipy import stats
 from scipy.special import expit, logit
 
+from benchmarks.interval_coverage import DISTRIBUTIONS, METHODS, line
 from research.reporting.statistics import (
     RESAMPLES,
     bca_interval,
@@ -17,6 +18,7 @@ from research.reporting.statistics import (
     studentized_interval,
     wilson,
 )
+from tests.pages import tables
 
 FIVE = np.array([0.9, 0.92, 0.95, 0.91, 0.6])
 TEN = np.random.default_rng(3).lognormal(0, 0.6, 10)
@@ -132,3 +134,11 @@ def test_equal_values_have_no_spread_of_rounding():
 
 def test_the_same_values_have_the_same_interval():
     assert ends(TEN) == ends(TEN.copy()) and ends(TEN, "iqm") == ends(TEN.copy(), "iqm")
+
+
+@pytest.mark.parametrize("name", ["mean: t (before)", "mean: t on the logit scale (rates)"])
+def test_the_table_of_the_docs_is_that_of_the_simulation(name):
+    """Of the other methods it takes longer: `python -m benchmarks.interval_coverage` prints all."""
+    (known,) = [table for table in tables() if table.page == "docs/statistics.md" and table.head[0] == "interval"]
+    assert list(known.head[1:]) == [*DISTRIBUTIONS] and [row[0] for row in known.rows] == [*METHODS]
+    assert line(name) in [list(row) for row in known.rows]
