@@ -30,13 +30,13 @@ EXPERIMENT = Claim(
         }
     ),
     variants={
-        "one kind, 1 unit": {"task.kinds": 1},
-        "two kinds, 8 units": {"task.kinds": 2, "model.hidden_size": 8},
+        "one kind 1 unit": {"task.kinds": 1},
+        "two kinds 8 units": {"task.kinds": 2, "model.hidden_size": 8},
     },
     tune={"optimizer.learning_rate": [1e-2, 3e-2]},
     tuned_by="validation/loss",
     conditions=(
-        Condition("test/sequence_accuracy", {"one kind, 1 unit": 1}, above=0.99),
-        Condition("test/sequence_accuracy", {"two kinds, 8 units": 1}, below=0.9),
+        Condition("test/sequence_accuracy", {"one kind 1 unit": 1}, above=0.99),
+        Condition("test/sequence_accuracy", {"two kinds 8 units": 1}, below=0.9),
     ),
 )

@@ -39,13 +39,13 @@ EXPERIMENT = Claim(
     ),
     variants={
         "exploding": EXPLODING,
-        "exploding, clipped": EXPLODING | CLIPPED,
+        "exploding clipped": EXPLODING | CLIPPED,
         "vanishing": VANISHING,
-        "vanishing, clipped": VANISHING | CLIPPED,
+        "vanishing clipped": VANISHING | CLIPPED,
     },
     seeds=8,
     conditions=(
-        Condition("test/accuracy", {"exploding, clipped": 1, "exploding": -1}, above=0.1, diverged=0.25),
-        Condition("test/accuracy", {"vanishing, clipped": 1, "vanishing": -1}, below=0.1, diverged=0.25),
+        Condition("test/accuracy", {"exploding clipped": 1, "exploding": -1}, above=0.1, diverged=0.25),
+        Condition("test/accuracy", {"vanishing clipped": 1, "vanishing": -1}, below=0.1, diverged=0.25),
     ),
 )

@@ -23,9 +23,9 @@ EXPERIMENT = Claim(
         },
     ),
     variants={
-        "mingru, 1 layer": {"cell.name": "mingru"},
-        "mingru, 3 layers": {"cell.name": "mingru", "model.num_layers": 3},
-        "lru, 3 layers": {"cell.name": "lru", "model.num_layers": 3},
+        "mingru 1 layer": {"cell.name": "mingru"},
+        "mingru 3 layers": {"cell.name": "mingru", "model.num_layers": 3},
+        "lru 3 layers": {"cell.name": "lru", "model.num_layers": 3},
     },
-    conditions=(Condition("test/accuracy", {"mingru, 3 layers": 1, "mingru, 1 layer": -1}, above=0.2),),
+    conditions=(Condition("test/accuracy", {"mingru 3 layers": 1, "mingru 1 layer": -1}, above=0.2),),
 )

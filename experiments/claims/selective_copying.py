@@ -16,8 +16,8 @@ EXPERIMENT = replace(
     sure="cited",
     scaled="64 steps of noise, 4 symbols; the LRU takes the place of S4. Solved: at least 95%; cannot: at most 40%.",
     conditions=(
-        Condition("test/accuracy", {"mingru, 3 layers": 1}, above=0.95),
-        Condition("test/accuracy", {"lru, 3 layers": 1}, below=0.4),
+        Condition("test/accuracy", {"mingru 3 layers": 1}, above=0.95),
+        Condition("test/accuracy", {"lru 3 layers": 1}, below=0.4),
     ),
     runs_of="mingru_depth",
 )

@@ -29,7 +29,8 @@ METHOD = (
     "the papers: a claim that fails here has failed at this scale."
 )
 STATISTICS = "[Statistics](statistics.md) says how intervals are made."
-STYLE = """<style>
+STYLE = """<meta name="viewport" content="width=device-width">
+<style>
 body { font: 16px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 80rem; padding: 0 1rem }
 table { border-collapse: collapse; display: block; overflow-x: auto }
 td, th { border: 1px solid #8888; padding: .25rem .5rem; text-align: left; vertical-align: top }
@@ -139,7 +140,9 @@ def _html(verdicts: Sequence[Verdict]) -> str:
     rows = [tuple(html.escape(cell).replace("\n", "<br>") for cell in _row(verdict, "\n")) for verdict in verdicts]
     table = tabulate(rows, headers=HEADER, tablefmt="unsafehtml", disable_numparse=True)
     head = f'<!doctype html>\n<html lang="en">\n<meta charset="utf-8">\n<title>Published claims</title>\n{STYLE}'
-    title_and_method = f"<h1>Published claims</h1>\n<p>{html.escape(METHOD)}</p>\n<p>{count(verdicts)}.</p>"
+    title_and_method = (
+        f"<h1>Published claims</h1>\n<p>{html.escape(METHOD.replace('`', ''))}</p>\n<p>{count(verdicts)}.</p>"
+    )
     return f"{head}\n{title_and_method}\n{table}\n</html>\n"
 
 
