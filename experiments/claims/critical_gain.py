@@ -17,8 +17,8 @@ EXPERIMENT = Claim(
     sure="memory",
     scaled="Orthogonal matrices times 0.8 and 1.5, the adding problem, the first update. The norm of dL/dh_t must "
     "change by a factor below 0.95, and above 1, for each step away from the loss.",
-    tried="With a gain of 1.25 the claim is undecided: the states saturate, where the derivative of tanh is below 1. The gain "
-    "of 1.5 was chosen with seeds 100 to 102.",
+    tried="With a gain of 1.25 the claim is undecided: the states saturate, where the derivative of tanh is below 1. "
+    "The gain of 1.5 was chosen with seeds 100 to 102.",
     base=unflatten(
         {
             "task.name": "adding",
