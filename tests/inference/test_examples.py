@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from research.batch import FIRST_SYMBOL
 from research.errors import UserError
 from research.inference import examples
 from research.inference.model import load
@@ -12,19 +13,23 @@ SIZES = {"task__length": 6, "model__hidden_size": 6}
 
 
 def test_tokens_have_a_reference_a_prediction_and_an_alignment(tmp_path):
-    path = runs.write_synthetic(tmp_path / "run", "reverse", task__min_length=3, task__max_length=8).path
+    path = runs.write_synthetic(
+        tmp_path / "run", "reverse", task__min_length=3, task__max_length=8, task__symbols=2
+    ).path
     found = examples.predicted(path, 3)
-    assert len(found) == 3
+    assert [example.alignment and example.alignment.predicted[-1] == "end" for example in found] == [True, True, False]
     model = load(path)
     split = model.task().eval_examples("test", 3)
+    inputs = [examples._input(split, row) for row in range(3)]
+    tokens, weights = model.predict(inputs), model.alignments(inputs)
     for row, example in enumerate(found):
         assert example.line["example"] == f"example {row + 1}" and example.recording is None
-        tokens = model.predict([examples._input(split, row)])[0]
-        assert example.line["prediction"].split() == list(map(str, tokens))
+        prediction = [int(token) for token in example.line["prediction"].split()]
+        assert [token for token in prediction if token >= FIRST_SYMBOL] == list(tokens[row])
         shown = example.alignment
         assert shown is not None and list(shown.labels or ()) == example.line["input"].split()
         assert shown.weights.shape == (len(shown.predicted), len(shown.edges) - 1)
-        np.testing.assert_allclose(shown.weights, model.alignments([examples._input(split, row)])[0], atol=1e-6)
+        np.testing.assert_array_equal(shown.weights, weights[row])
 
 
 def test_a_model_without_a_decoder_has_no_alignment(tmp_path):

@@ -54,12 +54,12 @@ def test_long_profiles_and_many_records_are_thinned_from_end_to_end(tmp_path):
 def test_many_profiles_are_thinned_more(gradient_runs, monkeypatch):
     comparison = compared(gradient_runs)
     variants = {label: place for place, label in enumerate(dict.fromkeys(comparison.trials["row"]))}
-    monkeypatch.setattr(plots, "MAX_NORMS", 20_000)
+    monkeypatch.setattr(plots, "MAX_NORMS", 3_000)
     profiles = plots.profiles(comparison.sections, variants)
     content = [
         line for names in profiles for table in names.values() for lines in table["lines"].values() for line in lines
     ]
-    assert 4_000 < sum(len(part) for line in content if line for part in line[1:]) < 20_000
+    assert 1_000 < sum(len(part) for line in content if line for part in line[1:]) < 3_000
 
 
 def test_the_state_is_the_first_profile(gradient_runs):

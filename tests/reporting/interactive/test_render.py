@@ -51,8 +51,9 @@ const look = () => {
     drawn.add(place);
     draw(place);
   }
-  const marks = symbol => lines.data.filter(trace => trace.marker?.symbol === symbol).length;
-  seen.lines = [lines.data.length, marks("triangle-down"), marks("triangle-up")];
+  const marks = ["triangle-down", "triangle-up"].map(symbol => lines.data.filter(x => x.marker?.symbol === symbol));
+  seen.lines = [lines.data.length, ...marks.map(traces => traces.length)];
+  seen.ends = marks.map(([trace]) => trace.y[0]);
   seen.ticks = lines.layout.yaxis.ticktext.slice(-2);
   change(find("update"), 2);
   seen.update = [find("update").getAttribute("aria-valuetext"), heat.layout.shapes[0].y0];
@@ -62,6 +63,7 @@ const look = () => {
   seen.fewer = lines.data.length;
   const end = lines.layout.xaxis.range[1];
   press(lines, "+");
+  change(find("update"), 1);
   seen.zoom = [end, lines.layout.xaxis.range[1]];
   press(lines, "0");
   seen.zoom.push(lines.layout.xaxis.range[1]);
@@ -141,6 +143,7 @@ def test_the_data_have_the_config_the_values_and_the_profiles_of_each_run(gradie
     assert (
         run["seed"] == 1 and run["options"]["variant"] == "lstm bias 1" and content["shared"]["model.num_layers"] == 1
     )
+    assert "variant" not in content["shared"]
     place = next(place for place, column in enumerate(content["columns"]) if column["key"] == "test/accuracy")
     assert run["values"][place] == 0.91
     assert {run["status"] for run in content["runs"]} == {"finished", "diverged", "unfinished"}
@@ -189,6 +192,8 @@ def test_a_browser_draws_sorts_opens_and_zooms_without_a_fault(gradient_runs, tm
     assert "init.gain1.2" in seen["config"] and seen["closed"] == [0, True]
     bands, lines = 4, 4
     assert seen["lines"] == [bands + lines + 2, 1, 1] and seen["ticks"] == ["0", "∞"]
+    floor, ceiling = seen["ends"]
+    assert floor < -30 and ceiling > 30
     assert seen["update"] == ["100 updates", 1.5]
     assert len(seen["heat"]) == 3 and sum(seen["heat"]) == 4 * 96 and min(seen["heat"]) > 0
     assert seen["fewer"] == seen["lines"][0] - 3  # a line, its band and its marks
