@@ -11,7 +11,7 @@ from collections.abc import Callable
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import LogFormatter, MaxNLocator
 
 from research.reporting import measures
 from research.reporting.columns import metrics, values
@@ -40,7 +40,7 @@ def gradient_by_layer(comparison: Comparison) -> Figure | None:
 
     def finish(axis: Axes, lines: Lines) -> None:
         depth = max(len(line) for line in lines.values())
-        axis.set_yscale("log")
+        _logarithmic(axis)
         axis.axhline(1, color="#999999", lw=1.2, zorder=0)
         axis.set(xlabel="layers below the top of the encoder", xticks=range(depth), ylabel="norm of ∂L/∂h, top = 1")
 
@@ -64,11 +64,23 @@ def memory_horizons(comparison: Comparison) -> Figure | None:
     """Draw the memory horizons of the units of the encoder's top layer, from the shortest to the longest."""
 
     def finish(axis: Axes, lines: Lines) -> None:
-        axis.set_yscale("log")
+        _logarithmic(axis)
         axis.set(xlabel="units, from the shortest horizon to the longest (%)", ylabel="horizon (steps)", xlim=(0, 100))
 
     words = ("Memory horizon −1 / ln f of the units", NOTE)
     return _before_and_after(comparison, measures.horizons, finish, words)
+
+
+class _Plain(LogFormatter):
+    """Numbers such as 0.6 and 20 between the powers of ten, where there is room for them."""
+
+    def __call__(self, x: float, pos: int | None = None) -> str:
+        return f"{x:g}" if super().__call__(x, pos) else ""
+
+
+def _logarithmic(axis: Axes) -> None:
+    axis.set_yscale("log")
+    axis.yaxis.set_minor_formatter(_Plain(minor_thresholds=(1.5, 0.5)))
 
 
 def _before_and_after(
