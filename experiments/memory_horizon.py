@@ -38,7 +38,6 @@ EXPERIMENT = Experiment(
         Column("horizon (steps)", "gates/initial/*/f/horizon", scale="log"),
         Column("horizon, trained", "gates/final/*/f/horizon", scale="log"),
         Column("loss", "test/loss"),
-        Column("loss without memory", "test/baseline/*/loss"),
         Column("accuracy", "test/accuracy", unit="%"),
     ),
     figures=("memory_horizons", "metric_by_time"),
