@@ -6,7 +6,7 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
-from matplotlib.text import Text
+from matplotlib.text import Annotation, Text
 
 from research.config.config import Config
 from research.config.experiment import Column, Experiment, load, names
@@ -280,3 +280,18 @@ def test_a_line_has_markers_where_they_can_be_told_apart_and_a_band_where_seeds_
         line = pd.DataFrame({"low": middle - width, "middle": middle, "high": middle + width})
         style.band(axis, middle, line, "black")
     assert [(axis.lines[0].get_marker(), len(axis.collections)) for axis in axes] == [("o", 1), ("", 0)]
+
+
+def test_labels_stand_at_their_lines_on_a_logarithmic_axis_and_apart():
+    axis = Figure().subplots()
+    axis.set(yscale="log", ylim=(1, 1e4))
+    ends = {"low": (1.0, 10.0), "middle": (1.0, 100.0), "next": (1.0, 101.0)}
+    style.labels(axis, ends, dict.fromkeys(ends, "black"), right=True)
+    low, middle, above = (text.xyann[1] for text in axis.texts if isinstance(text, Annotation))
+    assert low == pytest.approx(0.25)
+    assert (middle + above) / 2 == pytest.approx(0.5, abs=0.01) and above - middle == pytest.approx(style.LABEL_GAP)
+
+
+def test_a_long_title_of_a_panel_is_broken_into_lines():
+    lines = style.wrapped("temporal order of 2 symbols, 20 steps, as pascanu 2013").splitlines()
+    assert len(lines) == 2 and max(map(len, lines)) <= style.TITLE_WIDTH
