@@ -91,4 +91,4 @@ def _follow_in_lines(watcher: Watcher, sweeps: list[SweepStatus]) -> None:
 
 
 def _all_done(sweeps: Sequence[SweepStatus]) -> bool:
-    return all(sweep.done + sweep.counts["damaged"] == len(sweep.trials) for sweep in sweeps)
+    return all(sweep.over for sweep in sweeps)

@@ -119,6 +119,9 @@ def _tuning(comparison: Comparison) -> Iterator[str]:
     words = " or ".join(dict.fromkeys(f"{rate:g}" for rate in sorted(set(rates))))
     rate = f"; learning rate {words}" if words else ""
     how = comparison.search or "all runs are in the table, none is chosen by its result"
+    if tune := comparison.experiment.tune:
+        choices = "; ".join(f"{key} from {', '.join(map(str, values))}" for key, values in tune.items())
+        how = f"chosen for each row on validation data, with a seed that is not in the table: {choices}"
     yield f"Tuning: {how}{rate}."
 
 

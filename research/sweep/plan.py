@@ -19,6 +19,8 @@ from research.config.naming import NamedConfig
 from research.options import static_key
 from research.recurrence.kernels import cudnn
 from research.sweep import search
+from research.sweep.executors import Local
+from research.sweep.runner import Runner
 from research.sweep.spec import Sweep
 from research.sweep.status import clock
 from research.tracking.run_directory import RunDirectory
@@ -116,6 +118,8 @@ class Plan:
             yield f"  and {len(trials) - NUM_NAMES} more"
         if self.total > len(trials) + len(self.finished):
             yield f"  the first {len(trials) + len(self.finished)} are planned; the others depend on their metrics"
+        if any(trial.run.path.parent.name.endswith("-tuning") for trial in trials):
+            yield "  those of the sweep itself take the options that the first choose, and are named by them"
         sizes = Counter(map(len, self.packs))
         listed = ", ".join(f"{count} of {size}" for size, count in sorted(sizes.items(), reverse=True))
         yield f"packs      {len(self.packs)}: {listed} trials"
@@ -160,11 +164,17 @@ def make(sweep: Sweep, directory: Path, pack_size: int = 0, limit: int | None = 
     Raises:
         UserError: if a directory holds a run of another config, or a result that cannot be read.
     """
+    runner, trials = Runner(sweep, directory, Local()), list[Trial]()
+    if tuning := runner.check():
+        tuner = runner.tuner(tuning)
+        trials = [_planned(trial, tuner.directory) for trial in tuner.sweep.trials]
+        if all(trial.run.result_file.exists() for trial in trials):
+            sweep = tuner.choose(tuning)
     first = next(iter(search.rounds(sweep, lambda trial: 0.0, limit)), ())
-    total = len(first)
+    total = len(trials) + len(first)
     if sweep.method == "bayes":
         total = min(sweep.run_cap or 0, limit or sweep.run_cap or 0)
-    trials = [_planned(trial, directory) for trial in first]
+    trials += [_planned(trial, directory) for trial in first]
     results = {trial.name: result for trial in trials if (result := _result(trial))}
     done = set() if rerun else {*results}
     finished = [trial for trial in trials if trial.name in done]

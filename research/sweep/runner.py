@@ -20,6 +20,7 @@ from research.sweep.executors.executor import Executor, by_program
 from research.sweep.spec import Sweep
 from research.sweep.tuning import Tuning, tuning_of
 from research.tracking.run_directory import METRICS, BusyError, RunDirectory
+from research.tracking.strict_json import LAST
 
 if TYPE_CHECKING:
     from research.tracking.wandb import WandbOptions
@@ -69,6 +70,7 @@ class Runner:
                 alive = self._to_band(band, alive)
             self._execute(alive, {})
             if self._target_is_met():
+                self._say_target()
                 break
         return [self.results[trial.name] for trial in self._trials if trial.name in self.results]
 
@@ -90,6 +92,12 @@ class Runner:
                 early_terminate.step_of(1, config, sweep.metric)
             except UserError as error:
                 raise (sweep.place / "early_terminate").located(error) from error
+        if sweep.early_terminate and sweep.trials:
+            band = early_terminate.bands(sweep.early_terminate)[0]
+            steps, last = min((self._step(band, trial), trial.config.training.steps) for trial in sweep.trials)
+            if all(self._step(band, trial) >= trial.config.training.steps for trial in sweep.trials):
+                after = f"the first is at update {steps}, where a record of training.log_every ends, of {last}"
+                raise (sweep.place / "early_terminate").error(f"no trial reaches a band: {after}")
         return tuning
 
     @property
@@ -119,23 +127,33 @@ class Runner:
         """Train to a band; return the trials that continue."""
         hyperband, metric = self.sweep.early_terminate, self.sweep.metric
         assert hyperband and metric
-        steps = {name: early_terminate.step_of(band, config, metric) for name, config in trials}
+        steps = {trial.name: self._step(band, trial) for trial in trials}
         pausing = [trial for trial in trials if steps[trial.name] < trial.config.training.steps]
         if not pausing:
             return list(trials)
         self._execute(pausing, steps)
-        histories = _from_first(lambda: [self.history(trial) for trial in self._trials])
+        paused = {name for name, result in self.results.items() if result.status == "paused"}
+        if self._target_is_met():
+            return [trial for trial in trials if trial not in pausing or trial.name in paused]
+        # Those that end before the band may have ended or not: they never count.
+        compared = [trial for trial in self._trials if self._step(band, trial) < trial.config.training.steps]
+        histories = _from_first(lambda: [self.history(trial) for trial in compared])
         decision = early_terminate.decide(hyperband, band, histories)
-        stopped = {self._trials[index].name for index in decision.stopped}
-        alive = [trial for trial in trials if trial not in pausing or self.results[trial.name].status == "paused"]
+        stopped = {compared[index].name for index in decision.stopped}
+        alive = [trial for trial in trials if trial not in pausing or trial.name in paused]
         stopping = [trial for trial in alive if trial.name in stopped]
         for trial in stopping:
-            value = self._sign * histories[self._trials.index(trial)][band - 1]
+            value = self._sign * histories[compared.index(trial)][band - 1]
             reason = {"step": steps[trial.name], "metric": metric.name, "value": value, "band": band}
             self._stop(trial, {**reason, "threshold": self._sign * decision.threshold})
         if stopping:
-            self.say(f"band {band}: {len(stopping)} of {len(alive)} trials stop, by {metric.name}")
+            compared_now = len(paused & {trial.name for trial in pausing})
+            self.say(f"band {band}: {len(stopping)} of {compared_now} trials stop, by {metric.name}")
         return [trial for trial in alive if trial.name not in stopped]
+
+    def _step(self, band: int, trial: NamedConfig) -> int:
+        assert self.sweep.metric
+        return early_terminate.step_of(band, trial.config, self.sweep.metric)
 
     def _execute(self, trials: Sequence[NamedConfig], pause: Mapping[str, int]) -> None:
         """Train trials to their pause or end, those that are started for the first time as the command asks."""
@@ -146,10 +164,14 @@ class Runner:
             self._train(others, pause)
 
     def _train(self, trials: Sequence[NamedConfig], pause: Mapping[str, int], **anew: bool) -> None:
-        """Train trials here, and wait for those that other processes train."""
+        """Train trials here, and wait for those that other processes train; once the target is met, start no others."""
         told = ""
-        while trials and not self._target_is_met():
-            found = self.executor.train(trials, self.directory, pause, self._peers, self._target_is_met, **anew)
+        while trials:
+            met = self._target_is_met()
+            if met and not (trials := [trial for trial in trials if self._has_started(trial)]):
+                return
+            enough = _never if met else self._target_is_met
+            found = self.executor.train(trials, self.directory, {} if met else pause, self._peers, enough, **anew)
             self.results |= {result.name: result for result in found if result.status not in ("busy", "waiting")}
             busy = {result.name for result in found if result.status == "busy"}
             trials, anew = [trial for trial in trials if trial.name in busy], {}
@@ -186,18 +208,35 @@ class Runner:
         return values
 
     def _value(self, trial: NamedConfig) -> float:
-        """Return the best value of the metric, as W&B does; NaN if there is none."""
+        """Return the best value of the metric, as W&B does; NaN if there is none, or if the trial has diverged."""
+        if trial.name in self.results and self.results[trial.name].status == "diverged":
+            return math.nan
         return _from_first(lambda: min(filter(math.isfinite, self.history(trial)), default=math.nan))
 
     @property
     def _sign(self) -> int:
         return -1 if self.sweep.metric and self.sweep.metric.goal == "maximize" else 1
 
+    def _say_target(self) -> None:
+        metric = self.sweep.metric
+        assert metric
+        left = sum(trial.name not in self.results for trial in self._trials)
+        others = f"; {left} trials do not start" if left else ""
+        self.say(f"target met: a trial has {metric.name} of {metric.target:g} or better{others}")
+
+    def _has_started(self, trial: NamedConfig) -> bool:
+        run = RunDirectory(self.directory / trial.name)
+        return _from_first(lambda: run.result_file.exists() or bool(run.records(METRICS, chosen=LAST)))
+
     def _target_is_met(self) -> bool:
         metric = self.sweep.metric
         if metric is None or metric.target is None:
             return False
         return any(self._value(trial) <= self._sign * metric.target for trial in self._trials)
+
+
+def _never() -> bool:
+    return False
 
 
 def _from_first(make: Callable[[], T]) -> T:

@@ -72,6 +72,8 @@ class SweepStatus:
     trials: tuple[TrialStatus, ...]
     metric: str = ""
     goal: str = "minimize"
+    target: float | None = None
+    """Value of the metric at which the sweep starts no more trials."""
     fault: str = ""
     """Why the copy of the sweep file cannot be read."""
 
@@ -84,6 +86,18 @@ class SweepStatus:
     def done(self) -> int:
         """Number of trials that need no more training."""
         return sum(self.counts[state] for state in DONE)
+
+    @property
+    def target_met(self) -> bool:
+        """Whether the best trial has reached the target, so that trials that wait do not start."""
+        best, sign = self.best, 1 if self.goal == "minimize" else -1
+        return best is not None and self.target is not None and sign * (best.value or 0.0) <= sign * self.target
+
+    @property
+    def over(self) -> bool:
+        """Whether no trial is left to train."""
+        left = len(self.trials) - self.done - self.counts["damaged"]
+        return left == (self.counts["waiting"] if self.target_met else 0)
 
     @property
     def workers(self) -> list[Worker]:
@@ -168,13 +182,13 @@ class Watcher:
 
     def _read_folder(self, folder: Path, runs: Mapping[Path, RunDirectory], whole: bool) -> SweepStatus:
         copy = folder / spec.COPY
-        metric, goal, fault, total = self._metric, self._goal, "", 0
+        metric, goal, target, fault, total = self._metric, self._goal, None, "", 0
         if copy.exists():
             try:
                 count, objective = spec.outline(copy)
                 total = count if whole else 0
                 if objective and not metric:
-                    metric, goal = objective.name, objective.goal
+                    metric, goal, target = objective.name, objective.goal, objective.target
             except UserError as error:
                 fault = str(error)
         trials = [self._read_trial(run, metric) for run in runs.values()]
@@ -183,7 +197,7 @@ class Watcher:
         steps = [trial.steps for trial in trials if trial.steps]
         usual = round(sum(steps) / len(steps)) if steps else 0
         trials += [TrialStatus("", "waiting", steps=usual, left=usual)] * (total - len(trials))
-        return SweepStatus(folder, tuple(trials), metric, goal, fault)
+        return SweepStatus(folder, tuple(trials), metric, goal, target, fault)
 
     def _read_trial(self, run: RunDirectory, metric: str) -> TrialStatus:
         try:
@@ -240,6 +254,8 @@ def describe(status: SweepStatus) -> Iterator[str]:
     if workers:
         known = "" if left is None else f"{_rounded(status.updates_per_second)} updates/s, about {clock(left)} left"
         yield f"  {known or 'speed not known yet'}"
+    elif status.target_met and not counts["interrupted"]:
+        yield f"  the target of {status.target:g} is met, so those that wait do not start"
     elif counts["interrupted"] or counts["waiting"]:
         yield "  no process trains; the command that started them resumes"
     if status.metric:

@@ -61,14 +61,19 @@ def tuning_of(sweep: Sweep) -> Tuning | None:
     Raises:
         UserError: naming the line of the sweep file, if it cannot decide.
     """
-    if not sweep.points:
-        return None
-    names = {config.experiment for _, config in sweep.trials}
+    names = {config.experiment for _, config in sweep.trials if sweep.points}
+    if sweep.method == "bayes":
+        names = {sweep.trial([item.ends()[0] for item in sweep.parameters]).config.experiment}
     declared = {name: dict(experiments.load(name).tune) for name in names}
     keys = {item.key for item in sweep.parameters}
     tune = next((options for options in declared.values() if options), {})
     if not tune or keys & tune.keys():
         return None
+    if sweep.method == "bayes":
+        more = "set it in parameters" if len(tune) == 1 else "set them in parameters"
+        raise (sweep.place / "method").error(
+            f"must be grid or random, as the experiment tunes {', '.join(tune)}; or {more}"
+        )
     if len(names) > 1:
         raise (sweep.place / "parameters").error("must be of one experiment, as it declares options to tune")
     if sweep.metric is None:

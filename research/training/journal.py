@@ -120,9 +120,12 @@ def stop_early(name: str, config: TrialOptions, run: RunDirectory, reason: Mappi
             summary |= {key: value for key, value in record.items() if key != "step"}
         environment = devices.environment(config)
         result = {"status": "stopped", "steps": reason["step"], "stopped_early": {**reason}, "summary": summary}
-        run.finish({**result, "environment": environment}, record_stems(config))
-        send_finished(name, config, run)
-        return TrialResult.of(name, run, {**result, "environment": environment})
+        result |= {"environment": environment}
+        # First W&B: a command that is interrupted between the two stops the trial again.
+        wandb = _wandb_run(name, config, run, environment, {}, run.records(METRICS))
+        _finish_wandb(wandb, result, run.records("gradient_flow"))
+        run.finish(result, record_stems(config))
+        return TrialResult.of(name, run, result)
 
 
 def send_finished(name: str, config: TrialOptions, run: RunDirectory) -> None:

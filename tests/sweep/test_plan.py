@@ -129,7 +129,8 @@ def test_bayes_plans_its_first_round_and_estimates_all(tmp_path, measured):
 
 def test_early_termination_is_said_to_take_less(tmp_path, measured):
     hyperband = {"metric": {"name": "train/loss"}, "early_terminate": {"type": "hyperband", "min_iter": 1}}
-    lines = [*plan.describe(plan.make(read(tmp_path, **hyperband), tmp_path / "runs"))]
+    cells = {**CELLS, "training.log_every": {"value": 10}}
+    lines = [*plan.describe(plan.make(read(tmp_path, cells, **hyperband), tmp_path / "runs"))]
     assert "           trials that stop early, or a target that is met, take off some" in lines
 
 

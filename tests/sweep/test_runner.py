@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -148,6 +148,38 @@ def test_no_trial_starts_once_the_target_is_met(read, tmp_path):
     assert [result.name for result in results] == [sweep.trials[0].name]
 
 
+def test_what_has_started_when_the_target_is_met_still_ends(read, tmp_path):
+    sweep = read(grid(rates=(0.01, 0.001), seeds=2, early_terminate=HYPERBAND) | {"metric": {**LOSS, "target": 0.9}})
+
+    class Killed(Simulated):
+        def train_one(self, name: str, config: Any, directory: Path, pause: Any, enough: Any) -> TrialResult:
+            result = super().train_one(name, config, directory, pause, enough)
+            if len(self.updates) == 1:
+                raise KeyboardInterrupt
+            return result
+
+    with pytest.raises(KeyboardInterrupt):
+        run_of(sweep, tmp_path, executor=Killed())
+    said: list[str] = []
+    results = run_of(sweep, tmp_path, say=said.append)[1]
+    assert [(result.name, result.status) for result in results] == [(sweep.trials[0].name, "finished")]
+    assert said == ["target met: a trial has validation/loss of 0.9 or better; 3 trials do not start"]
+    assert [result.name for result in run_of(sweep, tmp_path)[1]] == [result.name for result in results]
+
+
+def test_trials_that_end_before_a_band_are_never_compared_there(read, tmp_path):
+    """Whether they have ended when the others are compared depends on what was killed before."""
+    text = grid(seeds=2, early_terminate={**HYPERBAND, "min_iter": 3}, method="random", run_cap=12)
+    text["parameters"]["training.steps"] = {"values": [30, 300]}
+    sweep = read(text)
+    first = [(result.name, result.status) for result in run_of(sweep, tmp_path)[1]]
+    assert {status for _, status in first} == {"finished", "stopped"}
+    for result in (RunDirectory(path.parent) for path in tmp_path.glob("*/result.json")):
+        if (result.result() or {})["status"] == "stopped":
+            result.result_file.unlink()  # as if it was killed before
+    assert [(result.name, result.status) for result in run_of(sweep, tmp_path)[1]] == first
+
+
 def bayes(run_cap: int = 30, **changes: Any) -> dict[str, Any]:
     rate = {"distribution": "log_uniform_values", "min": 1e-6, "max": 1.0}
     values = {"optimizer.learning_rate": rate, "cell.name": {"values": ["gru", "lstm"]}}
@@ -173,6 +205,19 @@ def test_bayes_chooses_the_same_after_a_stop_and_goes_on_with_a_greater_cap(read
     assert sum(again.updates) == 4 * STEPS
     other, _ = run_of(read(bayes(run_cap=20)), tmp_path / "other", executor=Simulated(loss=lambda config: config.seed))
     assert chosen(other)[:10] == chosen(more)[:10] and chosen(other) != chosen(more)
+
+
+def test_bayes_takes_a_diverged_trial_for_the_worst_whatever_it_has_recorded(read, tmp_path):
+    class Diverging(Simulated):
+        def train_one(self, name: str, config: Any, directory: Path, pause: Any, enough: Any) -> TrialResult:
+            result = super().train_one(name, config, directory, pause, enough)
+            return replace(result, status="diverged") if config.cell.name == "gru" else result
+
+    def loss(config: Any) -> float:
+        return final_loss(config) if config.cell.name == "lstm" else -10.0
+
+    made, _ = run_of(read(bayes()), tmp_path, executor=Diverging(loss=loss))
+    assert [cell for cell, _ in chosen(made)][10:].count("lstm") > 15
 
 
 def test_bayes_takes_a_trial_without_a_value_for_the_worst(read, tmp_path):
@@ -205,6 +250,10 @@ def test_bayes_stops_bad_trials_early_too(read, tmp_path):
         (
             {"early_terminate": HYPERBAND, "parameters": {"setting": {"value": "adding_50"}}},
             "early_terminate: validation/loss is recorded at the end alone",
+        ),
+        (
+            {"early_terminate": {**HYPERBAND, "min_iter": 9}},
+            "early_terminate: no trial reaches a band: the first is at update 90, where a record of training.log_every",
         ),
     ],
 )
@@ -256,6 +305,13 @@ def test_a_sweep_that_varies_an_option_does_not_tune_it(read, tmp_path):
     text["parameters"]["optimizer.learning_rate"] = {"value": 0.5}
     made, results = run_of(read(text), tmp_path / "runs")
     assert len(results) == 6 and {config.optimizer.learning_rate for _, config in made._trials} == {0.5}
+
+
+def test_bayes_does_not_tune_what_the_experiment_declares(read, tmp_path):
+    text = tuned(tmp_path) | {"method": "bayes", "run_cap": 3}
+    line = "method: must be grid or random, as the experiment tunes optimizer.learning_rate, init.gain; or set them in"
+    with pytest.raises(UserError, match=line):
+        run_of(read(text), tmp_path)
 
 
 def test_a_sweep_without_a_metric_cannot_tune(read, tmp_path):

@@ -206,3 +206,16 @@ def test_a_progress_bar_gets_a_few_words_that_are_read_again_after_a_while(folde
 
 def test_durations_are_written_as_hours_minutes_and_seconds():
     assert [clock(seconds) for seconds in (0.4, 75, 360_000)] == ["0:00:00", "0:01:15", "100:00:00"]
+
+
+def test_trials_that_wait_do_not_start_once_the_target_is_met(folder):
+    assert not status(folder).over
+    (folder / "sweep.yaml").write_text(sweeps.YAML.replace("minimize", "minimize, target: 0.4"))
+    shutil.rmtree(folder / "damaged")
+    assert status(folder).target_met and not status(folder).over  # one is interrupted
+    assert "  no process trains; the command that started them resumes" in [*describe(status(folder))]
+    result = RunDirectory(folder / "finished").result() or {}
+    RunDirectory(folder / "interrupted").finish({**result, "summary": {**result["summary"], METRIC: 0.4}})
+    found = status(folder)
+    assert found.over and found.counts["waiting"]
+    assert "  the target of 0.4 is met, so those that wait do not start" in [*describe(found)]

@@ -66,43 +66,53 @@ class Ray(Executor):
         )
         most = self.pack_size or max(1, -(-len(trials) // self._workers(ray)))
         packs = [group[k : k + most] for group in by_program(trials) for k in range(0, len(group), most)]
-        where, cores = str(directory.absolute()), round(self.cpus_per_worker)
-        waiting = {task.remote(pack, where, dict(pause), dict(peers), cores, rerun, restart): pack for pack in packs}
-        return self._collect(ray, waiting, enough)
+        arguments = str(directory.absolute()), dict(pause), dict(peers), round(self.cpus_per_worker), rerun, restart
+        return self._collect(ray, lambda pack: task.remote(pack, *arguments), packs, enough)
 
-    def _collect(self, ray: Any, waiting: dict[Any, list[NamedConfig]], enough: Callable[[], bool]) -> Any:
-        """Wait for the packs; cancel those that have not started once there are results `enough`."""
+    def _collect(
+        self,
+        ray: Any,
+        start: Callable[[Sequence[NamedConfig]], Any],
+        packs: list[list[NamedConfig]],
+        enough: Callable[[], bool],
+    ) -> Sequence["TrialResult"]:
+        """Train the packs, as many at a time as there are workers; start no more once there are results `enough`."""
         from research.tracking.progress import ProgressBar
         from research.tracking.run_directory import RunDirectory
         from research.training.trial import TrialResult
 
         results: list[TrialResult] = []
+        running: dict[Any, list[NamedConfig]] = {}
         with ProgressBar() as bar:
-            bar.expect(sum(map(len, waiting.values())))
-            bar.doing(f"{len(waiting)} packs on Ray")
+            bar.expect(sum(map(len, packs)))
             try:
-                while waiting:
-                    done, _ = ray.wait(list(waiting), num_returns=1, timeout=WAIT_SECONDS)
+                while packs or running:
+                    if packs and enough():
+                        left = [(name, RunDirectory(Path(name))) for pack in packs for name, _ in pack]
+                        results += [TrialResult.unfinished(name, run, "waiting") for name, run in left]
+                        packs = []
+                    while packs and len(running) < self._workers(ray):
+                        pack = packs.pop(0)
+                        running[start(pack)] = pack
+                    bar.doing(f"{len(running)} packs on Ray, {len(packs)} waiting")
+                    done, _ = ray.wait(list(running), num_returns=1, timeout=WAIT_SECONDS) if running else ((), ())
                     for reference in done:
-                        pack = waiting.pop(reference)
-                        bar.advance(len(pack))
-                        bar.doing(f"{len(waiting)} packs on Ray")
-                        try:
-                            results += ray.get(reference)
-                        except ray.exceptions.TaskCancelledError:
-                            left = [(name, RunDirectory(Path(name))) for name, _ in pack]
-                            results += [TrialResult.unfinished(name, run, "waiting") for name, run in left]
-                        except ray.exceptions.RayTaskError as error:
-                            raise error.cause if isinstance(error.cause, UserError) else error from error
-                    if done and enough():
-                        for reference in waiting:
-                            ray.cancel(reference)
+                        bar.advance(len(running.pop(reference)))
+                        results += ray.get(reference)
+            except ray.exceptions.RayTaskError as error:
+                self._cancel(ray, list(running))
+                raise error.cause if isinstance(error.cause, UserError) else error from error
             except BaseException:
-                for reference in waiting:
-                    ray.cancel(reference)  # what trains saves a checkpoint
-                ray.wait(list(waiting), num_returns=len(waiting), timeout=10 * WAIT_SECONDS) if waiting else None
+                self._cancel(ray, list(running))
                 raise
         return results
+
+    def _cancel(self, ray: Any, running: list[Any]) -> None:
+        """Interrupt the packs that train, which save a checkpoint."""
+        for reference in running:
+            ray.cancel(reference)
+        if running:
+            ray.wait(running, num_returns=len(running), timeout=10 * WAIT_SECONDS)
 
     def _start(self) -> Any:
         """Return the module `ray`, connected."""
