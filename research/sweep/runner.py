@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from research.config.naming import NamedConfig, name_in_wandb
 from research.errors import UserError, suggest
 from research.sweep import early_terminate, search
-from research.sweep.executors.executor import Executor, by_program
+from research.sweep.executors.executor import Executor, Work, by_program
 from research.sweep.spec import Sweep
 from research.sweep.tuning import Tuning, tuning_of
 from research.tracking.run_directory import METRICS, BusyError, RunDirectory
@@ -171,7 +171,8 @@ class Runner:
             if met and not (trials := [trial for trial in trials if self._has_started(trial)]):
                 return
             enough = _never if met else self._target_is_met
-            found = self.executor.train(trials, self.directory, {} if met else pause, self._peers, enough, **anew)
+            work = Work(trials, self.directory, {} if met else pause, self._peers, enough, **anew)
+            found = self.executor.train(work)
             self.results |= {result.name: result for result in found if result.status not in ("busy", "waiting")}
             busy = {result.name for result in found if result.status == "busy"}
             trials, anew = [trial for trial in trials if trial.name in busy], {}

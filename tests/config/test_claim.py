@@ -102,7 +102,7 @@ def metrics(config: Config, split: str) -> set[str]:
     return {f"{split}/{name}" for name in evaluation.metrics}
 
 
-@pytest.mark.parametrize("name", set(NAMES) - set(WITH_TRIALS))
+@pytest.mark.parametrize("name", sorted(set(NAMES) - set(WITH_TRIALS)))
 def test_a_claim_that_shares_trials_has_the_rows_of_their_claim(name):
     declared = claim.load(name)
     other = claim.load(declared.runs_of)

@@ -8,10 +8,9 @@ from typing import Any
 
 import pytest
 
-from research.config.naming import NamedConfig
 from research.errors import UserError
 from research.sweep import runner
-from research.sweep.executors import Executor
+from research.sweep.executors import Executor, Work
 from research.sweep.runner import Runner
 from research.sweep.spec import Sweep
 from research.tracking.run_directory import METRICS, RunDirectory
@@ -36,17 +35,8 @@ class Simulated(Executor):
     busy: set[str] = field(default_factory=set)
     loss: Callable[[Any], float] = final_loss
 
-    def train(
-        self,
-        trials: Sequence[NamedConfig],
-        directory: Path,
-        pause: Any,
-        peers: Any,
-        enough: Any,
-        rerun: bool = False,
-        restart: bool = False,
-    ) -> list[TrialResult]:
-        return [self.train_one(*trial, directory, pause, enough) for trial in trials]
+    def train(self, work: Work) -> list[TrialResult]:
+        return [self.train_one(*trial, work.directory, work.pause, work.enough) for trial in work.trials]
 
     def train_one(self, name: str, config: Any, directory: Path, pause: Any, enough: Any) -> TrialResult:
         run = RunDirectory.create(directory / name, config)

@@ -21,28 +21,28 @@ def by_program(trials: Sequence[NamedConfig]) -> list[list[NamedConfig]]:
 
 
 @dataclass(frozen=True)
+class Work:
+    """Trials of a sweep to train, and how far."""
+
+    trials: Sequence[NamedConfig]
+    directory: Path
+    """Of the run directories."""
+    pause: Mapping[str, int]
+    """Step at which trials pause, by name; the others train to their end."""
+    peers: Mapping[str, int]
+    """Number of trials of the sweep that one program trains, by name."""
+    enough: Callable[[], bool]
+    """Returns whether no more trials need to be started."""
+    rerun: bool = False
+    """Train finished trials anew."""
+    restart: bool = False
+    """Train unfinished trials from step 0."""
+
+
+@dataclass(frozen=True)
 class Executor:
     """Trains trials. Each has a `name` and its own options."""
 
-    def train(
-        self,
-        trials: Sequence[NamedConfig],
-        directory: Path,
-        pause: Mapping[str, int],
-        peers: Mapping[str, int],
-        enough: Callable[[], bool],
-        rerun: bool = False,
-        restart: bool = False,
-    ) -> Sequence["TrialResult"]:
-        """Return how each trial ended, paused, or that it is busy (another process trains it) or still waits.
-
-        Args:
-            trials: of a sweep.
-            directory: of the run directories.
-            pause: step at which trials pause, by name; the others train to their end.
-            peers: number of trials of the sweep that one program trains, by name.
-            enough: returns whether no more trials need to be started.
-            rerun: train finished trials anew.
-            restart: train unfinished trials from step 0.
-        """
+    def train(self, work: Work) -> Sequence["TrialResult"]:
+        """Return how each trial ended, paused, or that it is busy (another process trains it) or still waits."""
         raise NotImplementedError

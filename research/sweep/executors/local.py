@@ -1,14 +1,11 @@
 """Train in this process, on all its devices."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from research.config.naming import NamedConfig
 from research.options import require
-from research.sweep.executors.executor import Executor
-from research.sweep.status import Brief
+from research.sweep.executors.executor import Executor, Work
 
 if TYPE_CHECKING:
     from research.training.trial import TrialResult
@@ -26,20 +23,11 @@ class Local(Executor):
     def __post_init__(self) -> None:
         require(0 <= self.pack_size < 2**31, "pack_size", self.pack_size, "at least 0")
 
-    def train(
-        self,
-        trials: Sequence[NamedConfig],
-        directory: Path,
-        pause: Mapping[str, int],
-        peers: Mapping[str, int],
-        enough: Callable[[], bool],
-        rerun: bool = False,
-        restart: bool = False,
-    ) -> Sequence["TrialResult"]:
+    def train(self, work: Work) -> Sequence["TrialResult"]:
         from research.training.pack import PackCache  # imports jax and wandb, which `--help` does not need
         from research.training.sharing import Sharing
         from research.training.trainer import train_trials
 
         self._packs[:] = self._packs or [PackCache()]
-        sharing = Sharing(self._packs[0], self.pack_size, pause, peers, True, enough, Brief(directory))
-        return train_trials(trials, directory, rerun, restart, sharing)
+        sharing = Sharing(self._packs[0], self.pack_size, work.pause, work.peers, leave_busy=True, enough=work.enough)
+        return train_trials(work.trials, work.directory, work.rerun, work.restart, sharing)

@@ -9,15 +9,15 @@ starts again on another one, from its last checkpoint. Without an address, Ray s
 import functools
 import logging
 import os
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from research.config.naming import NamedConfig
 from research.errors import UserError
 from research.options import require_between
-from research.sweep.executors.executor import Executor, by_program
+from research.sweep.executors.executor import Executor, Work, by_program
 
 if TYPE_CHECKING:
     from research.training.pack import PackCache
@@ -49,25 +49,18 @@ class Ray(Executor):
         require_between(self, "", pack_size=(0, 2**31 - 1), cpus_per_worker=(0, 1e4))
         require_between(self, "", gpus_per_worker=(0, 1e4), tpus_per_worker=(0, 1e4))
 
-    def train(
-        self,
-        trials: Sequence[NamedConfig],
-        directory: Path,
-        pause: Mapping[str, int],
-        peers: Mapping[str, int],
-        enough: Callable[[], bool],
-        rerun: bool = False,
-        restart: bool = False,
-    ) -> Sequence["TrialResult"]:
+    def train(self, work: Work) -> Sequence["TrialResult"]:
         ray = self._start()
         resources = {"TPU": self.tpus_per_worker} if self.tpus_per_worker else None
         task = ray.remote(_train_pack).options(
             num_cpus=self.cpus_per_worker, num_gpus=self.gpus_per_worker, resources=resources, max_retries=-1
         )
-        most = self.pack_size or max(1, -(-len(trials) // self._workers(ray)))
-        packs = [group[k : k + most] for group in by_program(trials) for k in range(0, len(group), most)]
-        arguments = str(directory.absolute()), dict(pause), dict(peers), round(self.cpus_per_worker), rerun, restart
-        return self._collect(ray, lambda pack: task.remote(pack, *arguments), packs, enough)
+        most = self.pack_size or max(1, -(-len(work.trials) // self._workers(ray)))
+        packs = [group[k : k + most] for group in by_program(work.trials) for k in range(0, len(group), most)]
+        # A function of the launcher, such as `enough`, may hold what cannot be sent.
+        rest = replace(work, trials=(), directory=work.directory.absolute(), enough=_never)
+        cores = round(self.cpus_per_worker)
+        return self._collect(ray, lambda pack: task.remote(replace(rest, trials=pack), cores), packs, work.enough)
 
     def _collect(
         self,
@@ -144,15 +137,11 @@ class Ray(Executor):
         return min(fits, default=1)
 
 
-def _train_pack(
-    trials: Sequence[NamedConfig],
-    directory: str,
-    pause: Mapping[str, int],
-    peers: Mapping[str, int],
-    cores: int,
-    rerun: bool,
-    restart: bool,
-) -> Sequence["TrialResult"]:
+def _never() -> bool:
+    return False
+
+
+def _train_pack(work: Work, cores: int) -> Sequence["TrialResult"]:
     """Train a pack in a worker."""
     import jax
 
@@ -162,9 +151,9 @@ def _train_pack(
 
     if jax.config.values["jax_num_cpu_devices"] < 0:
         jax.config.update("jax_num_cpu_devices", max(LEAST_DEVICES, cores))
-    sharing = Sharing(_packs(), pause=pause, peers=peers, leave_busy=True)
+    sharing = Sharing(_packs(), pause=work.pause, peers=work.peers, leave_busy=True)
     try:
-        return train_trials(trials, Path(directory), rerun, restart, sharing)
+        return train_trials(work.trials, work.directory, work.rerun, work.restart, sharing)
     except Stopped as error:
         raise UserError(f"a worker was stopped by signal {error.number}; the same command resumes") from error
 
