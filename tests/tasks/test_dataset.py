@@ -475,13 +475,14 @@ def test_another_source_trains_as_well_and_is_in_no_other_split(tmp_path):
 
 
 def test_the_recording_of_an_example_is_that_of_its_row(tmp_path):
-    task = sources.create("audio", tmp_path)
+    task: Any = sources.create("audio", tmp_path)
     examples = task.eval_examples("validation", 100)
     field = task.prepared.processor.input
     for row in range(len(examples.places)):
         samples, rate = task.recording(examples, row)
         assert rate == task.input.sample_rate
-        steps = examples.batch.input_lengths[row]
+        steps: Any = examples.batch.input_lengths
+        steps = steps[row]
         encoded_again = field.encode(task.input.load((samples, rate)))
         np.testing.assert_array_equal(encoded_again[:steps], examples.batch.inputs[row, :steps])
     text = sources.create("pairs", tmp_path)
