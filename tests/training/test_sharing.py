@@ -1,13 +1,14 @@
 """Trials of a sweep in several calls: they pause and continue, share programs, and leave trials to other processes."""
 
 import json
+import shutil
 
 import pytest
 
 from research.reporting import load
 from research.tracking.progress import ProgressBar
 from research.tracking.run_directory import METRICS, RunDirectory
-from research.training import trainer
+from research.training import journal, trainer
 from research.training.journal import stop_early
 from research.training.sharing import Sharing
 from research.training.signals import Signals
@@ -65,6 +66,16 @@ def test_a_stopped_trial_has_a_result_without_scores_on_test_data(paused):
     assert record_lines(directory / "rnn1", METRICS) == [2, 4]
     runs = load(directory).set_index("seed", drop=False)
     assert runs["status"].tolist().count("stopped") == 1
+
+
+def test_a_trial_that_stops_is_sent_to_w_and_b_before_it_has_a_result(paused, tmp_path, monkeypatch):
+    """Interrupted between the two, the same command stops it again; a trial with a result is not sent again."""
+    run, sent = RunDirectory(tmp_path / "rnn0"), []
+    shutil.copytree(paused[0] / "rnn0", run.path)
+    run.result_file.unlink()
+    monkeypatch.setattr(journal, "_finish_wandb", lambda *_: sent.append(run.result_file.exists()))
+    stop_early("rnn0", RNNS["rnn0"], run, {"step": 4, "metric": "train/loss", "value": 2.0, "threshold": 1.5})
+    assert sent == [False] and run.result_file.exists()
 
 
 def test_packs_of_a_few_trials_share_a_program_and_give_the_same_bits(straight, tmp_path):
