@@ -14,7 +14,7 @@ from research.errors import UserError, program, visible
 from research.options import require
 from research.sweep import spec
 from research.sweep.duplicates import describe_duplicates
-from research.sweep.executors import Executor, Local, Ray, Slurm, describe
+from research.sweep.executors import Executor, Local, Ray, Slurm
 from research.sweep.runner import Runner
 from research.tracking import wandb_session as session
 
@@ -103,8 +103,8 @@ def run(args: Sequence[str]) -> None:
         return
     spec.save_copy(file, writable(directory))
     if options.executor == "slurm":
-        jobs = Slurm(options.num_workers, options.slurm, options.cluster).submit(options.command(), directory)
-        print_lines(describe(jobs, directory))
+        slurm = Slurm(options.num_workers, options.slurm, options.cluster)
+        print_lines(slurm.describe(slurm.submit(options.command(), directory), directory))
         return
     results = runner.run(options.limit)
     from research.training import processes

@@ -88,7 +88,7 @@ class Plan:
             program = _program(pack[0].config)
             peers = sum(len(other) for other in self.programs[program])
             peers += sum(_program(trial.config) == program for trial in self.finished)
-            self.measured[kind] = _measure(pack, peers)
+            self.measured[kind] = _measure(pack, 1 if pack[0].config.training.max_seconds else peers)
             if time.monotonic() - started > MEASURE_SECONDS:
                 return
 

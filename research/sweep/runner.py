@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from research.config.naming import NamedConfig, name_in_wandb
 from research.errors import UserError, suggest
 from research.sweep import early_terminate, search
-from research.sweep.executors.executor import Executor, Work, by_program
+from research.sweep.executors.executor import Executor, Work, by_program, never
 from research.sweep.spec import Sweep
 from research.sweep.tuning import Tuning, tuning_of
 from research.tracking.run_directory import METRICS, BusyError, RunDirectory
@@ -170,7 +170,7 @@ class Runner:
             met = self._target_is_met()
             if met and not (trials := [trial for trial in trials if self._has_started(trial)]):
                 return
-            enough = _never if met else self._target_is_met
+            enough = never if met else self._target_is_met
             work = Work(trials, self.directory, {} if met else pause, self._peers, enough, **anew)
             found = self.executor.train(work)
             self.results |= {result.name: result for result in found if result.status not in ("busy", "waiting")}
@@ -183,7 +183,7 @@ class Runner:
                 time.sleep(POLL_SECONDS)
 
     def _stop(self, trial: NamedConfig, reason: Mapping[str, Any]) -> None:
-        from research.training.journal import stop_early  # imports wandb, which `--help` does not need
+        from research.training.ending import stop_early  # imports wandb, which `--help` does not need
 
         run = RunDirectory(self.directory / trial.name)
         while True:
@@ -234,10 +234,6 @@ class Runner:
         if metric is None or metric.target is None:
             return False
         return any(self._value(trial) <= self._sign * metric.target for trial in self._trials)
-
-
-def _never() -> bool:
-    return False
 
 
 def _from_first(make: Callable[[], T]) -> T:

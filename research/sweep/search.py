@@ -9,7 +9,7 @@ chooses the same trials.
 import math
 import random
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from research.config.naming import NamedConfig
@@ -72,24 +72,17 @@ def _ask(study: "optuna.Study", sweep: Sweep, seen: set[str]) -> tuple[int, Name
     """Return the number and config of a trial that is not `seen` yet; None if none is found."""
     import optuna
 
-    for _ in range(REPEATS):
+    rng = random.Random(len(seen))
+    for number in range(REPEATS + DRAWS):
+        if number >= REPEATS:
+            study.enqueue_trial({item.key: _place(item, rng) for item in sweep.parameters if len(item.values) != 1})
         asked = study.ask()
         trial = sweep.trial([_suggest(asked, parameter) for parameter in sweep.parameters])
         if trial.name not in seen:
-            break
+            seen.add(trial.name)
+            return asked.number, trial
         study.tell(asked.number, state=optuna.trial.TrialState.FAIL)
-    else:
-        rng = random.Random(len(seen))
-        draws = ({item.key: _sample(item, rng) for item in sweep.parameters} for _ in range(DRAWS))
-        new = (point for point in draws if sweep.trial(_values(sweep, point)).name not in seen)
-        point = next(new, None)
-        if point is None:
-            return None
-        study.enqueue_trial({item.key: point[item.key] for item in sweep.parameters if len(item.values) != 1})
-        asked = study.ask()
-        trial = sweep.trial([_suggest(asked, parameter) for parameter in sweep.parameters])
-    seen.add(trial.name)
-    return asked.number, trial
+    return None
 
 
 def _suggest(asked: "optuna.Trial", parameter: Parameter) -> Any:
@@ -100,14 +93,6 @@ def _suggest(asked: "optuna.Trial", parameter: Parameter) -> Any:
     return parameter.quantile(asked.suggest_float(parameter.key, EDGE, 1 - EDGE))
 
 
-def _sample(parameter: Parameter, rng: random.Random) -> float:
+def _place(parameter: Parameter, rng: random.Random) -> float:
     """Return a random place on the scale that is searched."""
-    return rng.randrange(len(parameter.values)) if parameter.values else rng.random()
-
-
-def _values(sweep: Sweep, point: Mapping[str, float]) -> list[Any]:
-    """Return the values at a point of the space that is searched."""
-    return [
-        item.values[int(point[item.key])] if item.values else item.quantile(point[item.key])
-        for item in sweep.parameters
-    ]
+    return rng.randrange(len(parameter.values)) if parameter.values else rng.uniform(EDGE, 1 - EDGE)

@@ -12,15 +12,13 @@ import jax
 import numpy as np
 
 from research.errors import UserError
-from research.options import flatten
 from research.tasks.task import Evaluation, Split
 from research.tracking.charts import Profiles
-from research.tracking.run_directory import METRICS, RunDirectory
+from research.tracking.run_directory import METRICS
 from research.tracking.tensorboard import TensorBoardRun
-from research.tracking.wandb import WandbRun
 from research.training import checkpoint, devices
+from research.training.ending import finish_wandb, wandb_run
 from research.training.monitor import Monitor
-from research.training.options import TrialOptions
 from research.training.result import PackResult, compose, find_fault, summarize_probes
 from research.training.state import TrialState
 from research.training.step import Record, Sums
@@ -84,71 +82,6 @@ class _Held:
     """Seconds of the pack's training until `stop`; 0: known only when the record is computed."""
 
 
-def _wandb_run(
-    name: str,
-    config: TrialOptions,
-    run: RunDirectory,
-    environment: Mapping[str, Any],
-    origin: Mapping[str, Any],
-    records: Sequence[Mapping[str, Any]],
-) -> WandbRun:
-    shown = {
-        **flatten(config),
-        **{f"environment/{k}": v for k, v in environment.items()},
-        **{f"started_from/{k}": v for k, v in origin.items()},
-    }
-    return WandbRun(run.path, name, config.wandb, shown, run.path.parent.name, records)
-
-
-def stop_early(name: str, config: TrialOptions, run: RunDirectory, reason: Mapping[str, Any]) -> TrialResult:
-    """Write and return the result of a paused trial that does not continue. It is not scored on test data.
-
-    Args:
-        name: of the trial.
-        config: of the trial.
-        run: the trial's directory.
-        reason: the `step`, `metric` and `value` at which it stopped, and the `threshold`.
-
-    Raises:
-        BusyError: if another process writes it.
-    """
-    with run.claimed():
-        if known := TrialResult.read(name, run, config):
-            return known
-        summary: dict[str, Any] = {}
-        for record in run.records(METRICS):
-            summary |= {key: value for key, value in record.items() if key != "step"}
-        environment = devices.environment(config)
-        result = {"status": "stopped", "steps": reason["step"], "stopped_early": {**reason}, "summary": summary}
-        result |= {"environment": environment}
-        # First W&B: a command that is interrupted between the two stops the trial again.
-        wandb = _wandb_run(name, config, run, environment, {}, run.records(METRICS))
-        _finish_wandb(wandb, result, run.records("gradient_flow"))
-        run.finish(result, record_stems(config))
-        return TrialResult.of(name, run, result)
-
-
-def send_finished(name: str, config: TrialOptions, run: RunDirectory) -> None:
-    """Send what W&B lacks of a trial that was finished before, or all of it to the run of a sweep agent."""
-    result = run.result() or {}
-    wandb = _wandb_run(name, config, run, result["environment"], result.get("started_from", {}), run.records(METRICS))
-    _finish_wandb(wandb, result, run.records("gradient_flow"))
-
-
-def _finish_wandb(wandb: WandbRun, result: Mapping[str, Any], profiles: Sequence[Mapping[str, Any]]) -> None:
-    weights: Mapping[str, Any] = result.get("weights") or {"kept": "last"}  # results of older versions have none
-    extra = {"weights": weights["kept"]}
-    if backend := result["environment"].get("backend"):
-        extra["environment/backend"] = backend
-    trained = result["status"] != "diverged" or weights["kept"] == "best"
-    name = result.get("profiles", {}).get("gradient_flow", "")
-    records = [record for record in profiles if name in record]
-    drawn = Profiles(records, name) if records else None
-    wandb.finish(
-        result["status"], {**result["summary"], **extra}, drawn, checkpoint=weights.get("step") if trained else None
-    )
-
-
 class _TrialJournal:
     """Records of one trial."""
 
@@ -172,7 +105,7 @@ class _TrialJournal:
         """Details of the checkpoint of the best evaluation, until it is saved."""
         self.probe_records = {name: records.get(name, []) for name in trial.options.probes.enabled()}
         environment = devices.environment(trial.config)
-        self.wandb = _wandb_run(trial.name, trial.config, trial.run, environment, self.origin, records.get(METRICS, ()))
+        self.wandb = wandb_run(trial.name, trial.config, trial.run, environment, self.origin, records.get(METRICS, ()))
         tensorboard = trial.options.tracking.tensorboard
         self.tensorboard: TensorBoardRun | None = None
         if tensorboard:
@@ -262,7 +195,7 @@ class _TrialJournal:
             summary["train/steps_per_second"] = (result["steps"] - first) / seconds
         summary |= summarize_probes(trial, self.probe_records)
         result = {**result, "summary": summary}
-        _finish_wandb(self.wandb, result, self.probe_records.get("gradient_flow", ()))
+        finish_wandb(self.wandb, result, self.probe_records.get("gradient_flow", ()))
         if self.tensorboard:
             self.tensorboard.close(self._profiles_of(self.probe_records.get("gradient_flow", ())))
         trial.run.finish(result, record_stems(trial.options))

@@ -5,10 +5,10 @@
 
 import math
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from research.errors import UserError
-from research.options import LARGE, require, require_between, require_default, traced
+from research.options import LARGE, require, require_between, require_default, static_key, traced
 from research.probes import Probes, default_probes
 from research.seq2seq.options import Seq2seqOptions
 from research.tasks.task import Task
@@ -148,3 +148,8 @@ class TrialOptions(Seq2seqOptions):
         """Return whether a record of training metrics ends at a step; if monitored, one does at each evaluation."""
         training = self.training
         return step % training.log_every == 0 or (self.monitored and step % training.eval_every == 0)
+
+
+def program_key(name: str, options: TrialOptions) -> Any:
+    """Return what is equal in trials that train together in one program; a trial with a time limit trains alone."""
+    return name if options.training.max_seconds else "", static_key(options)

@@ -24,6 +24,7 @@ from research.options import static_key
 from research.training import hparams as hp
 from research.training import shards
 from research.training.hparams import Hparams
+from research.training.options import program_key
 from research.training.state import TrialState
 from research.training.step import Program, Record
 from research.training.trial import Trial
@@ -41,8 +42,7 @@ def group_by_program(trials: Sequence[Trial], most: int = 0) -> list[list[Trial]
     """
     groups: dict[Any, list[Trial]] = {}
     for trial in trials:
-        alone = trial.name if trial.options.training.max_seconds else None
-        groups.setdefault((alone, static_key(trial.options)), []).append(trial)
+        groups.setdefault(program_key(trial.name, trial.options), []).append(trial)
     return [
         group[k : k + (most or len(group))]
         for group in groups.values()

@@ -14,11 +14,10 @@ A sweep can have trials pause at a step, to decide which of them continue (`rese
 
 import contextlib
 import time
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple, get_args
+from typing import get_args
 
 import jax
 import numpy as np
@@ -26,16 +25,18 @@ import numpy as np
 from research.errors import Stopped, UserError, system_fault
 from research.recurrence.kernels import cudnn
 from research.tasks import task as tasks
-from research.tasks.task import EvalExamples, Evaluation, Split, Task
+from research.tasks.task import EvalExamples, Evaluation, Split
 from research.tracking.progress import ProgressBar
-from research.tracking.run_directory import BusyError, RunDirectory
+from research.tracking.run_directory import BusyError
 from research.tracking.uploads import is_unsent, uploading
 from research.training import compilation, devices, loader, origin, processes
+from research.training.ending import send_finished
 from research.training.evaluation import evaluate
 from research.training.hparams import Hparams
-from research.training.journal import Journal, NullJournal, send_finished
+from research.training.journal import Journal, NullJournal
 from research.training.loader import Loader
 from research.training.monitor import PackMonitor
+from research.training.opening import create_runs, open_runs, resolve
 from research.training.options import TrialOptions
 from research.training.pack import Pack, group_by_program
 from research.training.progress import PackProgress
@@ -45,17 +46,7 @@ from research.training.signals import Signals
 from research.training.state import TrialState
 from research.training.step import Program
 from research.training.stopwatch import Stopwatch
-from research.training.trial import Start, Trial, TrialResult, check, find_starts, record_stems
-
-
-class _Entry(NamedTuple):
-    """A trial before its data are loaded."""
-
-    name: str
-    config: TrialOptions
-    run: RunDirectory
-    result: TrialResult | None
-    """Of a run that was finished before; None: it must be trained."""
+from research.training.trial import Start, Trial, TrialResult, find_starts
 
 
 def train_trials(
@@ -90,7 +81,7 @@ def train_trials(
     devices.require()
     compilation.enable_cache()
     with _one_line_for_system_faults(directory):
-        entries = processes.from_first(lambda: _open(trials, directory, rerun, restart, sharing))
+        entries = processes.from_first(lambda: open_runs(trials, directory, rerun, restart, sharing))
         results = {entry.name: entry.result for entry in entries if entry.result}
         ended = [entry for entry in entries if entry.result and entry.result.ended]
         unsent = [entry for entry in ended if is_unsent(entry.run.path, entry.config.wandb)]
@@ -99,67 +90,11 @@ def train_trials(
             with ProgressBar(shown=processes.is_first()) as bar, uploading(bar.doing):
                 for entry in unsent if processes.is_first() else ():
                     send_finished(entry.name, entry.config, entry.run)
-                resolved = _resolve(waiting, bar)
-                processes.from_first(lambda: _create(resolved, rerun, restart))
+                resolved = resolve(waiting, bar)
+                processes.from_first(lambda: create_runs(resolved, rerun, restart))
                 with Signals().watching() as signals:
                     results |= {result.name: result for result in _train_all(resolved, sharing, signals, bar)}
         return processes.from_first(lambda: [results[entry.name] for entry in entries])
-
-
-def _open(
-    trials: Sequence[tuple[str, TrialOptions]], directory: Path, rerun: bool, restart: bool, sharing: Sharing
-) -> list[_Entry]:
-    """Return all trials, after a look at the run directories that exist. Write nothing."""
-    for name, count in Counter(name for name, _ in trials).items():
-        if count > 1:
-            raise UserError(f"{directory / name}: {count} trials of this name; names must differ")
-    entries: list[_Entry] = []
-    for name, config in trials:
-        run = RunDirectory(directory / name)
-        run.check_config(config)
-        entries.append(_Entry(name, config, run, None if rerun else TrialResult.read(name, run, config)))
-    return [entry if entry.result else _check(entry, restart, sharing) for entry in entries]
-
-
-def _check(entry: _Entry, restart: bool, sharing: Sharing) -> _Entry:
-    """Check that a trial can start or resume here, and that no other process trains it."""
-    try:
-        if entry.run.holder() is None:
-            check(entry.config, entry.run, restart or entry.run.result_file.exists())
-        if entry.run.config_file.exists():
-            with entry.run.claimed():  # fails at once if another process trains it
-                pass
-    except BusyError:
-        if not sharing.leave_busy:
-            raise
-        return entry._replace(result=TrialResult.unfinished(entry.name, entry.run, "busy"))
-    return entry
-
-
-def _create(trials: Sequence[Trial], rerun: bool, restart: bool) -> None:
-    """Create the run directories; on `rerun` clear those of finished trials, on `restart` those of unfinished ones."""
-    for trial in trials:
-        RunDirectory.create(trial.run.path, trial.config)
-        if rerun or restart:
-            with trial.run.claimed():
-                if rerun if trial.run.result_file.exists() else restart:
-                    trial.run.clear(record_stems(trial.options))
-
-
-def _resolve(entries: Sequence[_Entry], bar: ProgressBar) -> list[Trial]:
-    """Load the data and resolve the sizes of all trials, so that mistakes are found before any training."""
-    for task, count in dict.fromkeys((entry.config.task, entry.config.training.eval_examples) for entry in entries):
-        bar.doing(f"reading the data of {task.name}")
-        processes.from_first(lambda task=task, count=count: _read(task, count))  # it prepares the data
-    return [Trial.resolve(entry.name, entry.config, entry.run) for entry in entries]
-
-
-def _read(task: Task, count: int) -> None:
-    """Read the data of a task, all splits."""
-    loaded = tasks.load(task)
-    assert loaded.spec
-    for split in get_args(Split):
-        tasks.eval_examples(loaded, split, count)
 
 
 def _train_all(trials: Sequence[Trial], sharing: Sharing, signals: Signals, bar: ProgressBar) -> list[TrialResult]:

@@ -62,7 +62,8 @@ class Simulated(Executor):
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
     monkeypatch.setattr(runner, "POLL_SECONDS", 0)
-    monkeypatch.setattr("research.training.journal.send_finished", lambda *_: None)
+    for name in ("wandb_run", "finish_wandb"):
+        monkeypatch.setattr(f"research.training.ending.{name}", lambda *_: None)
 
 
 def grid(rates: Sequence[float] = (0.0001, 0.001, 0.01), seeds: int = 3, **changes: Any) -> dict[str, Any]:
@@ -307,3 +308,12 @@ def test_bayes_does_not_tune_what_the_experiment_declares(read, tmp_path):
 def test_a_sweep_without_a_metric_cannot_tune(read, tmp_path):
     with pytest.raises(UserError, match="metric: must be set, as the experiment tunes optimizer.learning_rate, init.g"):
         run_of(read({key: value for key, value in tuned(tmp_path).items() if key != "metric"}), tmp_path)
+
+
+def test_a_trial_with_a_time_limit_has_no_peers_in_its_program(read, tmp_path):
+    """It trains alone, so that its batches are split over all devices."""
+    text = grid(rates=(0.01,), seeds=3)
+    for limit, peers in ((0, {3}), (9.0, {1})):
+        text["parameters"] |= {"training.max_seconds": {"value": limit}, "schedule.name": {"value": "constant"}}
+        made, _ = run_of(read(text), tmp_path / str(limit))
+        assert {*made._peers.values()} == peers

@@ -274,7 +274,7 @@ def test_w_and_b_gets_backend_weights_origin_profile_samples_and_the_step_of_the
         def finish(self, status: str, summary: Any, profiles: Any = None, tables: Any = None, checkpoint: Any = None):
             calls.update(summary=summary, profile=profiles.name, checkpoint=checkpoint)
 
-    monkeypatch.setattr("research.training.journal.WandbRun", Recorder)
+    monkeypatch.setattr("research.training.ending.WandbRun", Recorder)
     journal = Journal(trials[:1], [Start(0, None, 1, origin={"run": "old", "step": 8})], Stopwatch(0))
     write(journal, 0, 8, record(8, num_updates=8))
     journal.log_evaluations(8, {"validation": [Evaluation({"loss": 1.0}, samples="samples")]})

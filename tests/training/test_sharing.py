@@ -8,8 +8,8 @@ import pytest
 from research.reporting import load
 from research.tracking.progress import ProgressBar
 from research.tracking.run_directory import METRICS, RunDirectory
-from research.training import journal, trainer
-from research.training.journal import stop_early
+from research.training import ending, trainer
+from research.training.ending import stop_early
 from research.training.sharing import Sharing
 from research.training.signals import Signals
 from research.training.trainer import train_trials
@@ -73,7 +73,7 @@ def test_a_trial_that_stops_is_sent_to_w_and_b_before_it_has_a_result(paused, tm
     run, sent = RunDirectory(tmp_path / "rnn0"), []
     shutil.copytree(paused[0] / "rnn0", run.path)
     run.result_file.unlink()
-    monkeypatch.setattr(journal, "_finish_wandb", lambda *_: sent.append(run.result_file.exists()))
+    monkeypatch.setattr(ending, "finish_wandb", lambda *_: sent.append(run.result_file.exists()))
     stop_early("rnn0", RNNS["rnn0"], run, {"step": 4, "metric": "train/loss", "value": 2.0, "threshold": 1.5})
     assert sent == [False] and run.result_file.exists()
 

@@ -238,13 +238,13 @@ def test_where_the_first_records_are_lost_nothing_is_trained_until_a_restart_is_
 
 
 def test_what_another_launcher_finishes_meanwhile_is_kept(straight, interrupted, monkeypatch):
-    result, resolve = (straight.directory / "rnn0" / "result.json").read_text(), trainer._resolve
+    result, resolve = (straight.directory / "rnn0" / "result.json").read_text(), trainer.resolve
 
     def finish_and_resolve(*args):
         (interrupted / "result.json").write_text(result)
         return resolve(*args)
 
-    monkeypatch.setattr(trainer, "_resolve", finish_and_resolve)
+    monkeypatch.setattr(trainer, "resolve", finish_and_resolve)
     (outcome,) = train_trials([("rnn0", TRIALS["rnn0"])], interrupted.parent, restart=True)
     assert outcome.skipped and (interrupted / "result.json").read_text() == result
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from research.config.naming import NamedConfig
-from research.options import static_key
+from research.training.options import program_key
 
 if TYPE_CHECKING:
     from research.training.trial import TrialResult
@@ -16,8 +16,13 @@ def by_program(trials: Sequence[NamedConfig]) -> list[list[NamedConfig]]:
     """Group trials that one program trains, in the order of first appearance."""
     groups: dict[Any, list[NamedConfig]] = {}
     for trial in trials:
-        groups.setdefault(static_key(trial.config), []).append(trial)
+        groups.setdefault(program_key(*trial), []).append(trial)
     return list(groups.values())
+
+
+def never() -> bool:
+    """Return False: there are never enough results."""
+    return False
 
 
 @dataclass(frozen=True)
@@ -31,7 +36,7 @@ class Work:
     """Step at which trials pause, by name; the others train to their end."""
     peers: Mapping[str, int]
     """Number of trials of the sweep that one program trains, by name."""
-    enough: Callable[[], bool]
+    enough: Callable[[], bool] = never
     """Returns whether no more trials need to be started."""
     rerun: bool = False
     """Train finished trials anew."""

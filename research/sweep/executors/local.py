@@ -1,13 +1,15 @@
 """Train in this process, on all its devices."""
 
+import functools
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
 
 from research.options import require
 from research.sweep.executors.executor import Executor, Work
 
 if TYPE_CHECKING:
+    from research.training.pack import PackCache
     from research.training.trial import TrialResult
 
 
@@ -18,16 +20,20 @@ class Local(Executor):
     name: ClassVar[str] = "local"
     pack_size: int = 0
     """Largest number of trials of a pack; 0: no limit. Processes that share a sweep take a pack at a time."""
-    _packs: list[Any] = field(default_factory=list, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         require(0 <= self.pack_size < 2**31, "pack_size", self.pack_size, "at least 0")
 
     def train(self, work: Work) -> Sequence["TrialResult"]:
-        from research.training.pack import PackCache  # imports jax and wandb, which `--help` does not need
         from research.training.sharing import Sharing
-        from research.training.trainer import train_trials
+        from research.training.trainer import train_trials  # imports wandb and orbax, which `--help` does not need
 
-        self._packs[:] = self._packs or [PackCache()]
-        sharing = Sharing(self._packs[0], self.pack_size, work.pause, work.peers, leave_busy=True, enough=work.enough)
+        sharing = Sharing(self._packs, self.pack_size, work.pause, work.peers, leave_busy=True, enough=work.enough)
         return train_trials(work.trials, work.directory, work.rerun, work.restart, sharing)
+
+    @functools.cached_property
+    def _packs(self) -> "PackCache":
+        """The packs that were compiled."""
+        from research.training.pack import PackCache
+
+        return PackCache()

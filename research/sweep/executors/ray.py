@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from research.config.naming import NamedConfig
 from research.errors import UserError
 from research.options import require_between
-from research.sweep.executors.executor import Executor, Work, by_program
+from research.sweep.executors.executor import Executor, Work, by_program, never
 
 if TYPE_CHECKING:
     from research.training.pack import PackCache
@@ -58,7 +58,7 @@ class Ray(Executor):
         most = self.pack_size or max(1, -(-len(work.trials) // self._workers(ray)))
         packs = [group[k : k + most] for group in by_program(work.trials) for k in range(0, len(group), most)]
         # A function of the launcher, such as `enough`, may hold what cannot be sent.
-        rest = replace(work, trials=(), directory=work.directory.absolute(), enough=_never)
+        rest = replace(work, trials=(), directory=work.directory.absolute(), enough=never)
         cores = round(self.cpus_per_worker)
         return self._collect(ray, lambda pack: task.remote(replace(rest, trials=pack), cores), packs, work.enough)
 
@@ -135,10 +135,6 @@ class Ray(Executor):
             there = ", ".join(f"{total.get(name, 0):g} {name}" for name in asked)
             raise UserError(f"--executor=ray: a pack needs {wanted}; the cluster has {there}")
         return min(fits, default=1)
-
-
-def _never() -> bool:
-    return False
 
 
 def _train_pack(work: Work, cores: int) -> Sequence["TrialResult"]:

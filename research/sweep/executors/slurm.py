@@ -58,6 +58,14 @@ class Slurm:
         with executor.batch():
             return [executor.submit(Worker(tuple(command), os.getcwd())) for _ in range(self.num_workers)]
 
+    def describe(self, jobs: Sequence[Any], directory: Path) -> Mapping[str, str]:
+        """Return what to show of the jobs: their ids, where their logs are, and how to follow the sweep."""
+        return {
+            "jobs": ", ".join(job.job_id for job in jobs),
+            "logs": str(directory / "slurm"),
+            "follow": f"{program()} status {directory} --follow",
+        }
+
     def _parameters(self) -> dict[str, Any]:
         """Return submitit's names and values of the options of sbatch."""
         given: dict[str, Any] = {}
@@ -90,12 +98,3 @@ class Worker:
         import submitit
 
         return submitit.helpers.DelayedSubmission(self)
-
-
-def describe(jobs: Sequence[Any], directory: Path) -> Mapping[str, str]:
-    """Return what to show of the jobs: their ids, where their logs are, and how to follow the sweep."""
-    return {
-        "jobs": ", ".join(job.job_id for job in jobs),
-        "logs": str(directory / "slurm"),
-        "follow": f"{program()} status {directory} --follow",
-    }
