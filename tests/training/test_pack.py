@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from research.training import hparams
+from research.training.evaluation import evaluate
 from research.training.pack import PER_TRIAL, Pack
 from research.training.state import TrialState
 from research.training.step import Record
@@ -144,3 +145,14 @@ def test_states_come_back_from_the_host_as_they_were(pack, together):
 def test_a_trial_alone_is_compiled_for_as_many_devices_as_a_pack():
     """XLA optimizes a program for one device differently: at 128 features a loss then differs in its seventh digit."""
     assert Pack(trials.program(), [hparams_of(TINY)]).mesh.size == jax.device_count() == 2
+
+
+def test_slots_that_no_trial_takes_are_not_evaluated():
+    program, results = trials.program(), []
+    pack = Pack(program, [hparams_of(TINY)] * 4)
+    pack.occupy([hparams_of(TINY)])
+    predict = pack._predict
+    pack._predict = lambda *arguments: results.append(predict(*arguments)) or results[0]
+    evaluate(pack, pack.init(), program.task, program.task.eval_examples("validation", 20))
+    losses = jax.device_get(results[0][0].loss)
+    assert np.all(losses[0]) and not np.any(losses[1:])
