@@ -71,7 +71,8 @@ class Sweep:
             raise UserError("--executor=slurm: needs --pack-size, the number of trials that a job trains at a time")
         if self.executor == "slurm" and (self.rerun or self.restart):
             raise UserError(
-                "--executor=slurm: a job would train anew what another has trained; remove the runs instead"
+                "--executor=slurm: takes no --rerun or --restart: each job would train what another has trained; "
+                "remove the run directories instead"
             )
 
     def create(self) -> Executor:

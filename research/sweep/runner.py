@@ -94,10 +94,13 @@ class Runner:
                 raise (sweep.place / "early_terminate").located(error) from error
         if sweep.early_terminate and sweep.trials:
             band = early_terminate.bands(sweep.early_terminate)[0]
-            steps, last = min((self._step(band, trial), trial.config.training.steps) for trial in sweep.trials)
+            first, last = min((self._step(band, trial), trial.config.training.steps) for trial in sweep.trials)
             if all(self._step(band, trial) >= trial.config.training.steps for trial in sweep.trials):
-                after = f"the first is at update {steps}, where a record of training.log_every ends, of {last}"
-                raise (sweep.place / "early_terminate").error(f"no trial reaches a band: {after}")
+                place, lower = (
+                    sweep.place / "early_terminate",
+                    "lower min_iter, training.eval_every or training.log_every",
+                )
+                raise place.error(f"compares no trials: the first band is at update {first} of {last}; {lower}")
         return tuning
 
     @property

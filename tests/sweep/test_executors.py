@@ -110,7 +110,7 @@ def test_what_a_cluster_lacks_is_one_line(monkeypatch, tmp_path):
         (["--address=auto"], "--address: needs --executor=ray"),
         (["--num-workers=2", "--executor=ray"], "--num-workers: needs --executor=slurm"),
         (["--executor=slurm"], "--executor=slurm: needs --pack-size"),
-        (["--executor=slurm", "--pack-size=2", "--rerun"], "a job would train anew what another has trained"),
+        (["--executor=slurm", "--pack-size=2", "--rerun"], "each job would train what another has trained"),
         (["--executor=dask"], "executor=dask: must be one of local, ray, slurm"),
         (["--pack-size=-1"], "pack_size=-1: must be at least 0"),
     ],
