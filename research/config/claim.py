@@ -85,6 +85,8 @@ class Claim(Experiment):
     """Claim whose trials decide this one, too; empty: it has trials of its own."""
     tried: str = ""
     """What was tried where it fails."""
+    follows: str = ""
+    """Claim that fails and whose cause this one looks for, with other trials. It is not counted as a claim."""
 
     def __post_init__(self) -> None:
         """Check rows and tuning."""
@@ -95,6 +97,8 @@ class Claim(Experiment):
                     raise UserError(f"row {row}: must be one of {', '.join(known)}")
         if bool(self.tune) != bool(self.tuned_by):
             raise UserError("tuned_by: must be given exactly if tune is")
+        if self.follows and self.follows not in names():
+            raise UserError(f"follows={self.follows!r}: no such claim{nearest(self.follows, names())}")
 
     def rows(self) -> Iterator[str]:
         """Yield the name of each row: a variant, or SETTING/VARIANT."""

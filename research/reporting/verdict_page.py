@@ -45,10 +45,11 @@ def render(verdicts: Sequence[Verdict], form: Format) -> str:
 
 def count(verdicts: Sequence[Verdict]) -> str:
     """Return how many claims there are of each verdict, and how long their trials trained."""
+    minutes = sum({verdict.claim.runs_of or verdict.name: verdict.seconds for verdict in verdicts}.values()) / 60
+    verdicts = [verdict for verdict in verdicts if not verdict.claim.follows] or verdicts
     words = Counter(verdict.word for verdict in verdicts)
     names = ("holds", "hold"), ("fails", "fail"), ("undecided", "are undecided"), ("not run", "are not run")
     claims = f"{len(verdicts)} claim" + "s" * (len(verdicts) != 1)
-    minutes = sum({verdict.claim.runs_of or verdict.name: verdict.seconds for verdict in verdicts}.values()) / 60
     trained = f"; their trials trained for {minutes:.0f} minutes" if minutes else ""
     return f"{claims}: " + ", ".join(f"{words[word]} {text}" for word, text in names) + trained
 
@@ -87,11 +88,16 @@ def _markdown(verdicts: Sequence[Verdict]) -> str:
         link = f"[{_escape(verdict.claim.claim)}](#{verdict.name})"
         rows.append((link, published, ours.replace(r"\<br\>", "<br>"), *rest))
     blocks.append(_grid(rows, HEADER))
-    return "\n\n".join([*blocks, *map(_section, verdicts)]) + "\n"
+    return "\n\n".join([*blocks, *(_section(verdict, verdicts) for verdict in verdicts)]) + "\n"
 
 
-def _section(verdict: Verdict) -> str:
+def _section(verdict: Verdict, others: Sequence[Verdict]) -> str:
     claim, minutes = verdict.claim, verdict.seconds / 60
+    looked_into = [
+        f"{_escape(other.claim.claim)} [{_escape(other.name)}](#{other.name}): {other}."
+        for other in others
+        if other.claim.follows == verdict.name
+    ]
     lines = [
         f"## {verdict.name}",
         _wrap(_escape(claim.claim)),
@@ -102,6 +108,8 @@ def _section(verdict: Verdict) -> str:
                 "Scaled": f"{_escape(claim.scaled)} {_budget(verdict)}",
                 "Verdict": f"{verdict}." + f" The trials trained for {minutes:.1f} minutes." * bool(minutes),
                 "Tried": _escape(claim.tried),
+                "Looks into": f"[{_escape(claim.follows)}](#{claim.follows})" * bool(claim.follows),
+                "Looked into": " ".join(looked_into),
             }.items()
             if text
         ),

@@ -38,8 +38,13 @@ def make(**changes) -> Claim:
 
 
 def test_there_are_at_least_twenty_claims_of_five_seeds_and_more():
-    assert len(NAMES) >= 20
+    assert len([name for name in NAMES if not claim.load(name).follows]) >= 20
     assert min(claim.load(name).seeds for name in NAMES) >= 5
+
+
+def test_a_claim_follows_one_that_exists():
+    with pytest.raises(UserError, match="^follows='janett': no such claim; did you mean janet\\?$"):
+        make(follows="janett")
 
 
 @pytest.mark.parametrize("name", NAMES)

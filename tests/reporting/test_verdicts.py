@@ -211,6 +211,16 @@ def test_the_page_has_a_section_for_each_claim():
     assert "[a is better than b.](#some)" in page
 
 
+def test_a_claim_that_looks_into_another_is_linked_with_it_and_not_counted():
+    failed = judge("adding_by_cell", make(), trials(a=LOW, b=HIGH))
+    follow_up = judge("longer", make(claim="The same, longer.", follows="adding_by_cell"), trials(a=HIGH, b=LOW))
+    page = verdict_page.render([failed, follow_up], "markdown")
+    assert "\n1 claim: 0 hold, 1 fail, 0 are undecided, 0 are not run.\n" in page
+    assert "- **Looked into**: The same, longer. [longer](#longer): holds." in page
+    assert "- **Looks into**: [adding\\_by\\_cell](#adding_by_cell)\n" in page
+    assert verdict_page.count([follow_up]).startswith("1 claim: 1 hold")
+
+
 def test_the_time_of_shared_trials_counts_once():
     runs = [{**result(value), "summary": {ACCURACY: value, "train/seconds": 60.0}} for value in HIGH]
     found = verdict(a=runs, b=LOW)
