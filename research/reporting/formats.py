@@ -14,8 +14,20 @@ from research.reporting.terminal import lay_out
 
 Format = Literal["terminal", "markdown", "latex", "html", "csv"]
 
-SIGNS = {"±": r"$\pm$", "—": "---", "–": "--", "∂": r"$\partial$", "‖": r"$\Vert$"}
-"""What is not ASCII in a table, for LaTeX."""
+GREEK = (
+    "alpha beta gamma delta varepsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma tau upsilon varphi chi"
+)
+GREEK += " psi omega Gamma Delta Theta Lambda Xi Pi Sigma Upsilon Phi Psi Omega"
+MATHEMATICS = dict(zip("αβγδεζηθικλμνξπρστυφχψωΓΔΘΛΞΠΣΥΦΨΩ", GREEK.split(), strict=True)) | {
+    **{"±": "pm", "×": "times", "∂": "partial", "‖": "Vert", "≤": "le", "≥": "ge", "≈": "approx", "∞": "infty"},
+    **{"→": "to", "←": "leftarrow", "∈": "in"},
+}
+"""LaTeX's names of signs that pdflatex does not read."""
+SIGNS = {sign: f"$\\{name}$" for sign, name in MATHEMATICS.items()}
+SIGNS |= {"−": "$-$", "—": "---", "–": "--", "…": r"\dots{}", "|": r"\textbar{}"}
+"""What LaTeX has instead of a sign that it does not read, or, of `|`, that its usual font lacks."""
+FIT = r"\resizebox{\ifdim\width>\textwidth\textwidth\else\width\fi}{!}{%"
+"""Shrinks what is wider than the page."""
 
 START, END = "\ue000", "\ue001"
 """What stands around a bold cell until the others are escaped; of no width, nor of any meaning to tabulate."""
@@ -59,19 +71,17 @@ def _markdown(content: Table) -> str:
 
 def _latex(content: Table) -> str:
     """Return a float per setting, shrunk where wider than the page; the claim is in the first caption."""
-    blocks = ["% \\usepackage{booktabs,adjustbox}"]
+    blocks = ["% \\usepackage{booktabs,graphicx}"]
     names = [re.sub(r"\W+", "-", re.split("[:;]", heading)[0]) for heading in content.parts]
     parts = _marked(content, BOLD).parts
+    whole = content.label or "tab:" + re.sub(r"[^\w.+-]+", "-", content.name)
     for place, ((heading, rows), name) in enumerate(zip(parts.items(), names, strict=True)):
         claim = content.caption or content.claim * (place == 0)
         words = f"{claim.removesuffix('.')}. {heading}" if claim else heading
-        label = content.label or f"tab:{content.name}"
-        if len(names) > 1:
-            label += f"-{name if names.count(name) == 1 else place + 1}"
+        label = whole + f"-{name if names.count(name) == 1 else place + 1}" * (len(names) > 1)
         lines = ["\\begin{table}", "\\centering", f"\\caption{{{_latex_line(words)}}}", f"\\label{{{label}}}"]
         grid = _embolden(_latex_text(_tabulate(content, rows, "latex_booktabs")), "\\textbf{", "}")
-        lines += ["\\begin{adjustbox}{max width=\\textwidth}", grid]
-        lines += ["\\end{adjustbox}"]
+        lines += [FIT, f"{grid}}}"]
         if place == len(names) - 1:
             lines.append(f"\\par\\smallskip\\footnotesize {_latex_line(' '.join(content.notes))}")
         blocks.append("\n".join([*lines, "\\end{table}"]))

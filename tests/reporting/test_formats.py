@@ -6,9 +6,11 @@ import shutil
 import subprocess
 from dataclasses import replace
 from html.parser import HTMLParser
+from pathlib import Path
 from typing import get_args
 
 import pandas as pd
+import pytest
 
 from research.config.config import Config
 from research.config.experiment import Column, Experiment, load, names
@@ -18,6 +20,8 @@ from research.reporting.comparison import Comparison, compare
 from research.reporting.formats import Format, render
 from research.reporting.tables import Table, table
 from tests.reporting.conftest import grouped, write
+
+LATEX = shutil.which("pdflatex")
 
 AWKWARD = Table(
     name="a_b",
@@ -123,10 +127,10 @@ def test_latex_has_escapes_rules_and_mathematics():
 
 def test_a_wide_table_is_shrunk_to_the_width_of_a_latex_page_and_a_narrow_one_left_alone():
     rendered = render(AWKWARD, "latex")
-    assert rendered.startswith("% \\usepackage{booktabs,adjustbox}\n")
-    begin, end = r"\begin{adjustbox}{max width=\textwidth}", r"\end{adjustbox}"
-    inner = rendered[rendered.index(begin) + len(begin) : rendered.index(end)].strip()
-    assert inner.startswith(r"\begin{tabular}") and inner.endswith(r"\end{tabular}")
+    assert rendered.startswith("% \\usepackage{booktabs,graphicx}\n")
+    start = r"\resizebox{\ifdim\width>\textwidth\textwidth\else\width\fi}{!}{%"
+    inner = rendered[rendered.index(start) + len(start) :].strip()
+    assert inner.startswith(r"\begin{tabular}") and "\\end{tabular}}\n" in inner
 
 
 def test_caption_and_label_of_a_latex_table_are_the_users_and_escaped():
@@ -136,6 +140,19 @@ def test_caption_and_label_of_a_latex_table_are_the_users_and_escaped():
     several = render(replace(content, parts={f"{name}: x": [("a", "1")] for name in ("one", "two")}), "latex")
     for name in ("one", "two"):
         assert rf"\caption{{50\% of h\_t. {name}: x}}" in several and rf"\label{{tab:mine-{name}}}" in several
+
+
+def compile_latex(folder: Path, *tables: str) -> str:
+    """Return what pdflatex says of a document with tables, which must compile; nothing where there is no pdflatex."""
+    if not LATEX:
+        return ""
+    body = "\n\\clearpage\n".join(tables)
+    document = rf"\documentclass{{article}}\usepackage{{booktabs,graphicx}}\begin{{document}}{body}\end{{document}}"
+    (folder / "table.tex").write_text(document, encoding="utf-8")
+    command = [LATEX, "-interaction=nonstopmode", "-halt-on-error", "table.tex"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, encoding="utf-8", errors="replace", check=False)
+    assert done.returncode == 0, done.stdout[-1000:]
+    return done.stdout
 
 
 def compare_all(name: str) -> Comparison:
@@ -150,7 +167,7 @@ def compare_all(name: str) -> Comparison:
 
 
 def test_the_latex_of_every_experiment_compiles_and_has_a_cell_per_column_and_nothing_unescaped(tmp_path):
-    document = [r"\documentclass{article}\usepackage{booktabs,adjustbox}\begin{document}"]
+    document = []
     for name in names():
         comparison = compare_all(name)
         content = table(comparison)
@@ -161,11 +178,24 @@ def test_the_latex_of_every_experiment_compiles_and_has_a_cell_per_column_and_no
         assert {len(re.findall(r"(?<!\\)&", row)) + 1 for row in rows} == {len(content.header)}
         outside = re.sub(r"\$[^$]*\$|\\(label|begin|end|usepackage|smallskip)(\{[^}]*\})*", "", document[-1])
         assert document[-1].isascii() and not re.search(r"(?<!\\)[#_^]", outside), name
-    if latex := shutil.which("pdflatex"):
-        (tmp_path / "table.tex").write_text("\n\\clearpage\n".join([*document, r"\end{document}"]))
-        command = [latex, "-interaction=nonstopmode", "-halt-on-error", "table.tex"]
-        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stdout[-1000:]
+    compile_latex(tmp_path, *document)
+
+
+SPECIAL = "50% of α_1 & #2 ± 3 − 4 – 5 — ‖∂L/∂h‖ ≤ 1e-7 → ∞, {x} ^ ~ \\ $5 <Ü> | λ×Ω…"
+
+
+@pytest.mark.skipif(not LATEX, reason="there is no pdflatex")
+def test_latex_with_any_sign_sections_captions_and_marks_compiles_and_says_the_same(tmp_path):
+    cells = [(SPECIAL, "3.1e-7 (n=1)", "1.10 [1.0, 1.2]e7"), ("a" * 99, "0 (3/3)", "b" * 99)]
+    header = ("variant_α", "error (%)", "‖∂L/∂h‖")
+    plain = replace(AWKWARD, name="a#b %α", claim=SPECIAL, header=header, parts={f"set_1: {SPECIAL}": cells})
+    sections = {f"{name}: {SPECIAL}": cells for name in ("α 1", "α_1", "100%")}
+    several = replace(plain, parts=sections, marks={(heading, 0, 1): "best" for heading in sections})
+    named = replace(plain, caption=SPECIAL, label="tab:x_1", notes=(SPECIAL,))
+    text = compile_latex(tmp_path, *(render(content, "latex") for content in (plain, several, named)))
+    assert "Overfull" not in text
+    labels = re.findall(r"newlabel{(tab:[^}]*)}", (tmp_path / "table.aux").read_text())
+    assert labels[0] == "tab:a-b-α" and labels[-1] == "tab:x_1" and len({*labels}) == 5
 
 
 def test_a_wide_html_table_scrolls_on_its_own():
