@@ -14,14 +14,12 @@ from research.reporting.terminal import lay_out
 
 Format = Literal["terminal", "markdown", "latex", "html", "csv"]
 
-GREEK = (
-    "alpha beta gamma delta varepsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma tau upsilon varphi chi"
-)
-GREEK += " psi omega Gamma Delta Theta Lambda Xi Pi Sigma Upsilon Phi Psi Omega"
-MATHEMATICS = dict(zip("αβγδεζηθικλμνξπρστυφχψωΓΔΘΛΞΠΣΥΦΨΩ", GREEK.split(), strict=True)) | {
-    **{"±": "pm", "×": "times", "∂": "partial", "‖": "Vert", "≤": "le", "≥": "ge", "≈": "approx", "∞": "infty"},
-    **{"→": "to", "←": "leftarrow", "∈": "in"},
-}
+NAMES = """
+alpha beta gamma delta varepsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma tau upsilon varphi chi
+psi omega Gamma Delta Theta Lambda Xi Pi Sigma Upsilon Phi Psi Omega pm times partial Vert le ge approx infty
+to leftarrow in
+"""
+MATHEMATICS = dict(zip("αβγδεζηθικλμνξπρστυφχψωΓΔΘΛΞΠΣΥΦΨΩ±×∂‖≤≥≈∞→←∈", NAMES.split(), strict=True))
 """LaTeX's names of signs that pdflatex does not read."""
 SIGNS = {sign: f"$\\{name}$" for sign, name in MATHEMATICS.items()}
 SIGNS |= {"−": "$-$", "—": "---", "–": "--", "…": r"\dots{}", "|": r"\textbar{}"}
