@@ -7,41 +7,22 @@ Options were chosen on the validation words, for additive attention: the learnin
 2e-3, 4e-3, 8e-3 and 1.4e-2, in 3,000 updates; the dropout of 0.1 and 0.3; and that a beam is better than none.
 """
 
-from research.config import Column, Experiment, unflatten
+from research.config import Column, Experiment, load, override
 
 EXPERIMENT = Experiment(
     claim="Trained longer, one layer that attends to the letters (additive: Bahdanau, Cho, Bengio 2015) pronounces "
     "long words as well as short ones; one that has a single state of the word (none: Sutskever, Vinyals, Le "
     "2014) errs the more often the longer the word is.",
-    base=unflatten(
+    base=override(
+        load("attention").base,
         {
-            "task.name": "dataset",
-            "task.source": "cmudict",
-            "task.input.column": "word",
-            "task.input.lowercase": True,
-            "task.input.token_name": "letter",
-            "task.target.column": "pronunciations",
-            "task.target.tokenizer": "symbols",
-            "task.target.token_name": "phoneme",
-            "task.metrics": "exact_match",
-            "task.max_input_length": 16,
-            "task.max_target_length": 16,
-            "task.long_input": 12,
-            "model.hidden_size": 128,
-            "model.bidirectional": True,
-            "cell.name": "lstm",
-            "attention.name": "additive",
-            "init.forget_bias": 1.0,
             "dropout.output": 0.1,
             "optimizer.learning_rate": 8e-3,
-            "schedule.name": "cosine",
             "schedule.warmup_steps": 200,
             "training.steps": 8000,
-            "training.batch_size": 64,
-            "training.log_every": 100,
             "training.eval_every": 1000,
             "training.eval_examples": 6000,
-        }
+        },
     ),
     variants={
         "none": {"attention.name": "none"},

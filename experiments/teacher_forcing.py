@@ -9,7 +9,7 @@ makes the table and the figures of the gap:
 
 from typing import Any
 
-from research.config import Column, Experiment, unflatten
+from research.config import Column, Experiment, load, override
 
 STEPS = 2000
 HALF = {"teacher_forcing.schedule": "constant", "teacher_forcing.ratio": 0.5}
@@ -26,32 +26,12 @@ EXPERIMENT = Experiment(
     "(scheduled sampling; Bengio, Vinyals, Jaitly, Shazeer 2015), narrows the gap; whether the free-running "
     "error falls as well is what the table shows. A ratio is the fraction of true tokens, sampled for each "
     "token or for each sequence; the others are the likeliest tokens, or sampled.",
-    base=unflatten(
+    base=override(
+        load("attention").base,
         {
-            "task.name": "dataset",
-            "task.source": "cmudict",
-            "task.input.column": "word",
-            "task.input.lowercase": True,
-            "task.input.token_name": "letter",
-            "task.target.column": "pronunciations",
-            "task.target.tokenizer": "symbols",
-            "task.target.token_name": "phoneme",
-            "task.metrics": "exact_match",
-            "task.max_input_length": 16,
-            "task.max_target_length": 16,
-            "task.long_input": 12,
             "model.hidden_size": 64,
-            "model.bidirectional": True,
-            "cell.name": "lstm",
-            "attention.name": "additive",
-            "init.forget_bias": 1.0,
-            "optimizer.learning_rate": 2e-3,
-            "schedule.name": "cosine",
             "training.steps": STEPS,
-            "training.batch_size": 64,
-            "training.log_every": 100,
-            "training.eval_examples": 3000,
-        }
+        },
     ),
     variants={
         "always": {"teacher_forcing.schedule": "always"},
