@@ -110,7 +110,7 @@ class Plan:
         """Yield the lines that are printed."""
         trials = [trial for pack in self.packs for trial in pack]
         done = f", {len(self.finished)} of them done" if self.finished else ""
-        yield f"{self.sweep.name}: {self.total} trial{'s' * (self.total != 1)}{done}"
+        yield f"{self.sweep.name}: {_count(self.total, 'trial')}{done}"
         if not trials:
             return
         yield from (f"  {trial.name}" for trial in trials[:NUM_NAMES])
@@ -121,10 +121,10 @@ class Plan:
         if any(trial.run.path.parent.name.endswith("-tuning") for trial in trials):
             yield "  those of the sweep itself take the options that the first choose, and are named by them"
         sizes = Counter(map(len, self.packs))
-        listed = ", ".join(f"{count} of {size}" for size, count in sorted(sizes.items(), reverse=True))
-        yield f"packs      {len(self.packs)}: {listed} trials"
+        listed = ", ".join(f"{count} of {_count(size, 'trial')}" for size, count in sorted(sizes.items(), reverse=True))
+        yield f"packs      {listed}"
         kinds = {_kind(pack[0].config) for pack in self.packs}
-        yield f"programs   {len(self.programs)} to compile, of {len(kinds)} kind{'s' * (len(kinds) != 1)}"
+        yield f"programs   {len(self.programs)} to compile, of {_count(len(kinds), 'kind')}"
         training, compiling = self.seconds()
         more = f"and {clock(compiling)} of compilation" if compiling else "and compilation"
         yield f"time       about {clock(training)} of training {more}, on this machine"
@@ -139,13 +139,14 @@ class Plan:
     def _sources(self, kinds: set[Any]) -> Iterator[str]:
         indent = " " * 11
         if recorded := kinds & self.speeds.keys():
-            yield f"{indent}from finished runs of {len(recorded)} of {len(kinds)} kinds"
+            yield f"{indent}from finished runs: {_count(len(recorded), 'kind')}"
         if self.measured:
             updates = sorted({item.updates for item in self.measured.values()})
             span = "–".join(str(number) for number in dict.fromkeys((updates[0], updates[-1])))
-            yield f"{indent}from {span} updates of one pack of {len(self.measured)} of {len(kinds)} kinds, timed here"
+            timed = _count(len(self.measured), "kind")
+            yield f"{indent}timed here: {span} updates of one pack of each of {timed}"
         if rest := len(kinds) - len(recorded) - len(self.measured):
-            yield f"{indent}{rest} kinds were not measured: the mean of the others stands for them"
+            yield f"{indent}not timed: {_count(rest, 'kind')}, taken as the mean of the others"
         yield f"{indent}evaluation and saving come on top"
         if self.sweep.early_terminate or (self.sweep.metric and self.sweep.metric.target is not None):
             yield f"{indent}trials that stop early, or a target that is met, take off some"
@@ -230,6 +231,10 @@ def _measure(trials: Sequence[Trial], peers: int) -> Measurement:
 def _bytes(analysis: Any) -> int:
     sizes = ("argument", "output", "temp", "generated_code")
     return sum(getattr(analysis, f"{size}_size_in_bytes") for size in sizes) - analysis.alias_size_in_bytes
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'s' * (number != 1)}"
 
 
 def _program(config: TrialOptions) -> Any:

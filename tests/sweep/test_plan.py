@@ -63,10 +63,10 @@ def test_trials_packs_programs_time_and_memory_are_told(tmp_path, measured):
     assert len([line for line in lines if line.startswith("  adding_50-")]) == 3
     assert lines[4:] == [
         "  and 5 more",
-        "packs      4: 2 of 3, 2 of 1 trials",
+        "packs      2 of 3 trials, 2 of 1 trial",
         "programs   2 to compile, of 2 kinds",
         "time       about 0:00:32 of training and 0:00:10 of compilation, on this machine",
-        "           from 8 updates of one pack of 2 of 2 kinds, timed here",
+        "           timed here: 8 updates of one pack of each of 2 kinds",
         "           evaluation and saving come on top",
         lines[-1],
     ]
@@ -79,11 +79,11 @@ def test_finished_trials_are_not_planned_and_tell_the_speed(tmp_path, measured):
     finish(plan.make(sweep, runs), runs, count=1)  # an rnn
     lines = [*plan.describe(plan.make(sweep, runs))]
     assert lines[0] == "gain: 8 trials, 1 of them done"
-    assert "packs      2: 1 of 4, 1 of 3 trials" in lines
+    assert "packs      1 of 4 trials, 1 of 3 trials" in lines
     assert (
         "time       about 0:00:22 of training and 0:00:10 of compilation, on this machine" in lines
     )  # 3 x 40 / 20 + 4 x 40 x 0.1
-    assert "           from finished runs of 1 of 2 kinds" in lines
+    assert "           from finished runs: 1 kind" in lines
     assert len(measured) == 1 and "gru" in measured[0][0]
 
 
@@ -101,7 +101,7 @@ def test_after_a_minute_the_mean_stands_for_the_other_kinds(tmp_path, measured, 
     monkeypatch.setattr(plan, "MEASURE_SECONDS", -1.0)
     lines = [*plan.describe(plan.make(read(tmp_path), tmp_path / "runs"))]
     assert len(measured) == 1
-    assert "           1 kinds were not measured: the mean of the others stands for them" in lines
+    assert "           not timed: 1 kind, taken as the mean of the others" in lines
     assert "time       about 0:00:32 of training and 0:00:10 of compilation, on this machine" in lines
 
 
@@ -148,8 +148,8 @@ def test_the_command_compiles_and_times_a_pack_and_writes_nothing(tmp_path, caps
     assert cli.main(["sweep", str(file), "--dry-run", f"--runs-dir={tmp_path}/runs"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert {*tmp_path.rglob("*")} == before
-    assert "           from 40 updates of one pack of 1 of 1 kinds, timed here" in lines
-    assert "packs      1: 1 of 2 trials" in lines
+    assert "           timed here: 40 updates of one pack of each of 1 kind" in lines
+    assert "packs      1 of 2 trials" in lines
     assert lines[-1].startswith("memory     ")
 
 
