@@ -44,6 +44,11 @@ class Report:
     """Figures to draw, by default those of the experiment, with commas between them; none: no figure."""
     at: str = ""
     """Training steps at which gradient_profiles, or the figures of --figure, are drawn, such as 0,100,last."""
+    x: str = ""
+    """Horizontal axis of --figure=metric_by_key: a config key whose values are numbers, such as task.length; of
+    pareto_front: train/seconds (default), model/parameters, model/carry_size or another metric."""
+    y: str = ""
+    """Vertical axis of these figures, in the form of --columns; by default the first column of test data."""
     examples: int = 0
     """Test examples on the page of --format=page, predicted by one run of each row; 0: none."""
     list_metrics: bool = False
@@ -54,6 +59,8 @@ class Report:
     def __post_init__(self) -> None:
         if not self.runs:
             raise UserError("RUNS must be given: directories with runs in them, or single runs")
+        for name, axis in {"--x": self.x, "--y": self.y}.items():
+            require(not axis or bool(self.figure), name, axis, "given with --figure=metric_by_key or pareto_front")
         require(self.examples >= 0, "--examples", self.examples, "at least 0")
         require(not self.examples or self.format == "page", "--examples", self.examples, "0 without --format=page")
         allowed = "of letters, digits and : . _ + / -"
@@ -86,6 +93,8 @@ def run(args: Sequence[str]) -> None:
         layout=layout,
         figure=_words(options.figure or "gradient_profiles" * bool(at)),
         at=at,
+        x=options.x,
+        y=_column(options.y) if options.y else None,
         strict=options.strict,
         predict=_predict(options.examples) if options.examples else None,
     )

@@ -127,7 +127,7 @@ def compare(
     listed_values: dict[str, list[Any]] = {}
     for sweep in sweeps:
         listed_values |= {key: [*listed_values.get(key, ()), *listed] for key, listed in sweep.values.items()}
-    texts = _texts(trials)
+    texts = texts_of(trials)
     varying = [key for key in texts if len(texts[key].unique()) > 1]
     ranks = {key: _ranks(trials[key], [*listed_values.get(key, ()), *_declared(experiment, key)]) for key in varying}
     ranks = pd.DataFrame(ranks, trials.index)
@@ -242,7 +242,7 @@ def _overridden(trials: pd.DataFrame, options: pd.DataFrame, experiment: Experim
     return keys
 
 
-def _texts(trials: pd.DataFrame) -> pd.DataFrame:
+def texts_of(trials: pd.DataFrame) -> pd.DataFrame:
     """Return the options that decide what is computed, as texts; NaN where a trial does not have them."""
     options = trials[[key for key in trials.columns.drop(ADDED, errors="ignore") if not key.startswith(NEUTRAL_KEYS)]]
     return options.astype(str).where(options.notna())
@@ -251,7 +251,7 @@ def _texts(trials: pd.DataFrame) -> pd.DataFrame:
 def _distinct(trials: pd.DataFrame) -> pd.DataFrame:
     """Return the trials without those that repeat a config; of two equal ones the finished one stays."""
     trials = trials.loc[trials["result"].isna().sort_values(kind="stable").index]
-    return trials[~_texts(trials).duplicated()]
+    return trials[~texts_of(trials).duplicated()]
 
 
 def _fault(trials: pd.DataFrame, error: Exception) -> str:

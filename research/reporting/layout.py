@@ -36,12 +36,9 @@ def select(trials: pd.DataFrame, layout: Layout) -> pd.DataFrame:
     Raises:
         UserError: for a key that no run has, or a value that none of them has.
     """
-    known = list(trials.columns.drop(ADDED, errors="ignore"))
     for option, keys in {"rows": layout.rows, "sections": layout.sections, "where": layout.where}.items():
         for key in keys:
-            if key not in known:
-                close = ", ".join(difflib.get_close_matches(key, known, cutoff=0.0))
-                raise UserError(f"--{option}={shorten(key)}: no run has this config key; the nearest are {close}")
+            _require_key(trials, option, key)
     chosen = np.ones(len(trials), bool)
     for key, words in layout.where.items():
         hits = {word: trials[key].map(lambda value, word=word: _is(value, word)).to_numpy(bool) for word in words}
@@ -55,6 +52,23 @@ def select(trials: pd.DataFrame, layout: Layout) -> pd.DataFrame:
     if not chosen.any():
         raise UserError("--where: no run meets all conditions")
     return trials[chosen]
+
+
+def require_numbers(trials: pd.DataFrame, x: str) -> None:
+    """Reject an axis that is not a config key of the runs, or whose values are not numbers."""
+    if not x:
+        raise UserError("--x must be given with --figure=metric_by_key: a config key, such as task.length")
+    _require_key(trials, "x", x)
+    words = [value for value in trials[x].dropna() if isinstance(value, bool) or not isinstance(value, int | float)]
+    if words:
+        raise UserError(f"--x={x}: must be a config key whose values are numbers; a run has {shorten(words[0], 20)}")
+
+
+def _require_key(trials: pd.DataFrame, option: str, key: str) -> None:
+    known = list(trials.columns.drop(ADDED, errors="ignore"))
+    if key not in known:
+        close = ", ".join(difflib.get_close_matches(key, known, cutoff=0.0))
+        raise UserError(f"--{option}={shorten(key)}: no run has this config key; the nearest are {close}")
 
 
 def require_seeds_alone(options: pd.DataFrame, groups: Sequence[pd.Series], layout: Layout) -> None:

@@ -1,24 +1,28 @@
 """The report on runs: its table on the standard output, and table, figures and page as files."""
 
 import itertools
+import re
 import shutil
 import sys
 import warnings
 from base64 import b64encode
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from html import escape
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
+
+import pandas as pd
 
 from research.config.experiment import Column
 from research.errors import UserError, first_line, shorten, suggest, visible
 from research.reporting import tables
+from research.reporting.columns import check
 from research.reporting.comparison import AS_DECLARED, Comparison, read
 from research.reporting.formats import Format, render
 from research.reporting.interactive.examples import Example
 from research.reporting.interactive.render import render as render_page
-from research.reporting.layout import Layout
+from research.reporting.layout import Layout, require_numbers
 from research.reporting.measures import When
 from research.reporting.runs import flatten
 
@@ -56,6 +60,8 @@ def report(
     layout: Layout = AS_DECLARED,
     figure: Sequence[str] = (),
     at: Sequence[When] = (),
+    x: str = "",
+    y: Column | None = None,
     strict: bool = False,
     predict: Callable[[Path], Sequence[Example]] | None = None,
 ) -> None:
@@ -74,6 +80,8 @@ def report(
         layout: which runs, and the config keys of rows and sections.
         figure: names of the figures, instead of the experiment's; "none": no figure.
         at: training steps at which figures of gradient profiles are drawn: a file for each.
+        x: config key, or metric, that is the horizontal axis of the figures that let it be chosen; "": their own.
+        y: metric and statistic of their vertical axis; None: the first column of test or validation examples.
         strict: whether a run that cannot be read is an error.
         predict: returns what a run predicts for test examples, for the interactive page; None: it shows none.
 
@@ -81,12 +89,14 @@ def report(
         UserError: for a directory without runs, for runs that cannot be read, or for a figure that there is not.
         OSError: if the files cannot be written.
     """
+    axes = {key: value for key, value in {"x": x, "y": y}.items() if value}
     for name in figure:
         if name != NO_FIGURE:
-            _check_figure(name, at)
-    steps: Sequence[When | None] = at or [None]
-    drawn: list[tuple[str, When | None]] = [(name, step) for name in figure for step in steps]
+            _check_figure(name, at, axes)
+    options: Sequence[Mapping[str, Any]] = [{"when": step} for step in at] or [axes]
+    drawn = [(name, chosen) for name in figure for chosen in options]
     comparisons, faults = read(runs, columns, layout)
+    _check_axes(figure, comparisons, x, y)
     for fault in faults:
         print(visible(f"left out: {fault}"), file=sys.stderr)
     if strict and faults:
@@ -107,7 +117,11 @@ def report(
 
 
 def _write(
-    comparison: Comparison, table: tables.Table, folder: Path, asked: Sequence[tuple[str, When | None]], page: bool
+    comparison: Comparison,
+    table: tables.Table,
+    folder: Path,
+    asked: Sequence[tuple[str, Mapping[str, Any]]],
+    page: bool,
 ) -> Iterator[str]:
     """Write all files of one experiment; yield a line for each kind, with its place."""
     for form, suffix in SUFFIXES.items():
@@ -117,14 +131,13 @@ def _write(
     yield f"runs      {folder / 'runs.csv'}"
     rows = max(section["row"].nunique() for section in comparison.sections)
     images = ""
-    declared: list[tuple[str, When | None]] = [(name, None) for name in comparison.experiment.figures]
-    for name, at in asked or declared:
+    for name, options in asked or [(name, {}) for name in comparison.experiment.figures]:
         if name == NO_FIGURE:
             continue
         if not asked and rows > MAX_ROWS:
             yield f"figure    {name}: not drawn, {rows} rows are more than {MAX_ROWS}; --figure={name} draws it"
             continue
-        lines, png = _draw(name, at, comparison, folder)
+        lines, png = _draw(name, options, comparison, folder)
         yield from lines
         if png:  # within the page, so that it needs no other file
             images += f'<img alt="{escape(name)}" src="data:image/png;base64,{b64encode(png).decode()}">\n'
@@ -155,7 +168,7 @@ def _write_page(
     yield f"page      {folder / 'page.html'}"
 
 
-def _draw(name: str, at: When | None, comparison: Comparison, folder: Path) -> tuple[list[str], bytes]:
+def _draw(name: str, options: Mapping[str, Any], comparison: Comparison, folder: Path) -> tuple[list[str], bytes]:
     """Write a figure in all formats; return lines that say where, or why not and what is left out, and the PNG."""
     from research.reporting import figures  # matplotlib, which takes a second: after the table is printed
 
@@ -163,8 +176,10 @@ def _draw(name: str, at: When | None, comparison: Comparison, folder: Path) -> t
         warnings.simplefilter("always", UserWarning)
         try:
             _check_figure(name)
-            figure = figures.draw(name, comparison, at)
-            name = name if at is None else f"{name}_at_{at}"
+            figure = figures.draw(name, comparison, **options)
+            name = "_".join(
+                [name, *(f"at_{value}" if key == "when" else _word(value) for key, value in options.items())]
+            )
             if figure is None:
                 raise UserError("the runs have no record for it")
             paths = figures.save(figure, folder, name)
@@ -180,10 +195,28 @@ def _draw(name: str, at: When | None, comparison: Comparison, folder: Path) -> t
     return [*dict.fromkeys(notes), line], png
 
 
-def _check_figure(name: str, at: Sequence[When] = ()) -> None:
-    from research.reporting.figures import AT, FIGURES
+def _word(axis: str | Column) -> str:
+    """Return the name of an axis as part of a file's name."""
+    return re.sub(r"[^\w.-]+", "_", axis if isinstance(axis, str) else axis.title)
+
+
+def _check_figure(name: str, at: Sequence[When] = (), axes: Iterable[str] = ()) -> None:
+    from research.reporting.figures import AT, AXES, FIGURES
 
     if name not in FIGURES:
         raise UserError(f"figure {shorten(name)!r}: no such figure; {suggest(name, FIGURES)}")
     if at and name not in AT:
         raise UserError(f"figure {name}: must be one of {', '.join(AT)} with --at")
+    for axis in axes:
+        if name not in AXES:
+            raise UserError(f"figure {name}: must be one of {', '.join(AXES)} with --{axis}")
+
+
+def _check_axes(figure: Sequence[str], comparisons: Sequence[Comparison], x: str, y: Column | None) -> None:
+    """Reject axes that the runs do not have."""
+    trials = pd.concat([comparison.trials for comparison in comparisons])
+    if "metric_by_key" in figure:
+        require_numbers(trials, x)
+    if x and "pareto_front" in figure:
+        check([Column(x, x)], trials)
+    check([y] if y else [], trials)

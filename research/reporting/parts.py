@@ -48,7 +48,7 @@ def parts(comparison: Comparison) -> list[Part]:
         seconds = _least(section, "train/seconds")
         parameters = MARGIN * _least(section, "model/parameters")
         numbers = [[measure(row, column, seconds, parameters) for column in columns] for row in rows]
-        found.append(Part(section, rows, numbers, compare_rows(numbers), _baselines(section, columns)))
+        found.append(Part(section, rows, numbers, compare_rows(numbers), baselines(section, columns)))
     return found
 
 
@@ -103,8 +103,8 @@ def _least(section: pd.DataFrame, key: str) -> float:
     return min((result["summary"].get(key, math.inf) for result in counted(section)), default=math.inf)
 
 
-def _baselines(section: pd.DataFrame, columns: Sequence[Column]) -> dict[str, dict[int, Number]]:
-    """Return the metrics of the task's baselines, where no column has them already."""
+def baselines(section: pd.DataFrame, columns: Sequence[Column]) -> dict[str, dict[int, Number]]:
+    """Return the metrics of the task's baselines by name and place of the column, where no column has them already."""
     found: dict[str, dict[int, Number]] = {}
     names = [name for name in metrics(section) if "/baseline/" in name]
     for place, column in enumerate(columns):

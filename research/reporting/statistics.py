@@ -15,7 +15,7 @@ The bootstrap uses a fixed seed, so the same runs always give the same table.
 import functools
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -46,6 +46,15 @@ class Estimate:
     kind: Literal["", "seeds", "interval", "examples"] = ""
     """What the ends are: the lowest and the highest seed; an interval; the sampling error of the test examples alone,
     as all seeds are equal. Empty: of less than two seeds there are none."""
+
+    @property
+    def ends(self) -> tuple[float, float, float]:
+        """The lower end, the center and the upper end."""
+        return self.low, self.center, self.high
+
+    def scaled(self, factor: float) -> "Estimate":
+        """Return the estimate in another unit."""
+        return replace(self, center=factor * self.center, low=factor * self.low, high=factor * self.high)
 
 
 def estimate(

@@ -78,6 +78,12 @@ class Seq2seqOptions:
         """Name of the profile of the part that carries the gradient through time."""
         return self.profile_names[self.cell.parts.index(self.cell.state)]
 
+    @property
+    def carry_size(self) -> int:
+        """Number of values that the encoder carries from step to step for one sequence, in all layers."""
+        directions = 2 if self.model.bidirectional else 1
+        return self.model.num_layers * directions * sum(self.cell.widths(self.model.hidden_size))
+
 
 @functools.cache
 def _defaults() -> Seq2seqOptions:

@@ -189,7 +189,8 @@ class _TrialJournal:
         """Write and return the result."""
         trial, monitor = self.trial, self.monitor
         result = compose(trial, pack, state, test, self._fault, monitor, self.origin)
-        summary = {**self.summary, **monitor.summary(), "model/parameters": result["parameters"]}
+        sizes = {"model/parameters": result["parameters"], "model/carry_size": trial.options.carry_size}
+        summary = {**self.summary, **monitor.summary(), **sizes}
         if seconds := summary.get("train/seconds"):
             first = self.origin["step"] if trial.config.resume_from else 0
             summary["train/steps_per_second"] = (result["steps"] - first) / seconds

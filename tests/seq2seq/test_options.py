@@ -207,3 +207,9 @@ def test_a_profile_is_named_after_its_layer_its_direction_and_its_part():
     linear = Seq2seqOptions(ModelOptions(reverse_source=True), cell=CELLS["sru"]())
     assert linear.profile_names == ("encoder/layer_1/reverse/h", "encoder/layer_1/reverse/c")
     assert linear.state_profile == "encoder/layer_1/reverse/c"
+
+
+def test_the_carry_of_the_encoder_has_all_parts_of_all_layers_and_directions():
+    deep = ModelOptions(hidden_size=8, num_layers=3, bidirectional=True)
+    assert Seq2seqOptions(deep, cell=CELLS["lstm"]()).carry_size == 3 * 2 * 2 * 8
+    assert Seq2seqOptions(ModelOptions(hidden_size=8), cell=CELLS["gru"]()).carry_size == 8

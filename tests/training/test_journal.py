@@ -168,6 +168,7 @@ def test_the_result_tells_how_a_trial_ended(trials):
     assert (summary["validation/loss"], summary["test/loss"]) == (3.0, 2.0)
     assert (summary["train/seconds"], summary["train/steps_per_second"]) == (2.0, 8 / 2.0)  # not 10 with evaluation
     assert (sound["hidden_size"], sound["parameters"], summary["model/parameters"]) == (4, 9, 9)
+    assert summary["model/carry_size"] == 8  # h and c
     assert sound["profiles"] == {"gradient_flow": C}  # the cell's state, and not its output
     assert summary[f"gradient/initial/{C}/first_last_ratio"] == summary[f"gradient/final/{C}/first_last_ratio"] == 1 / 3
     assert "step" not in summary

@@ -16,11 +16,12 @@ from matplotlib.figure import Figure
 from research.reporting.comparison import Comparison
 from research.reporting.figures import alignment, errors, overlay, parts
 from research.reporting.figures.alignment import Alignment
+from research.reporting.figures.by_key import metric_by_key
 from research.reporting.figures.curves import metric_by_time
 from research.reporting.figures.gradients import gradient_heatmaps, gradient_profiles
 from research.reporting.figures.lyapunov import critical_gain
+from research.reporting.figures.pareto import pareto_front
 from research.reporting.figures.style import STYLE
-from research.reporting.measures import When
 
 FORMATS = ("png", "pdf", "svg")
 TIMELESS: dict[str, dict[str, Any]] = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
@@ -41,23 +42,27 @@ FIGURES: dict[str, Callable[..., Figure | None]] = {
     "memory_horizons": parts.memory_horizons,
     "exposure_bias_gap": errors.exposure_bias_gap,
     "forced_and_free": errors.forced_and_free,
+    "metric_by_key": metric_by_key,
+    "pareto_front": pareto_front,
 }
 
 
 AT = ("gradient_profiles", "gradient_profiles_cell_state")
 """Figures that can be drawn at any training step."""
+AXES = ("metric_by_key", "pareto_front")
+"""Figures whose axes can be chosen."""
 
 
-def draw(name: str, comparison: Comparison, at: When | None = None) -> Figure | None:
+def draw(name: str, comparison: Comparison, **options: Any) -> Figure | None:
     """Return the figure of that name; None when the runs hold nothing to draw in it.
 
     Args:
         name: of the figure.
         comparison: the runs.
-        at: the training step, of the figures in `AT`; None: as the name says.
+        options: `when`, the training step, of the figures in `AT`; `x` and `y` of those in `AXES`.
     """
     with matplotlib.rc_context(STYLE):
-        return FIGURES[name](comparison) if at is None else FIGURES[name](comparison, when=at)
+        return FIGURES[name](comparison, **options)
 
 
 def draw_alignment(content: Alignment, path: Path) -> None:

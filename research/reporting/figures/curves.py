@@ -12,13 +12,10 @@ from research.reporting.comparison import Comparison
 from research.reporting.figures import style
 from research.reporting.titles import with_unit
 
-BASELINE = "#777777"
-
 
 def metric_by_time(comparison: Comparison) -> Figure | None:
     """Draw the first metric of the table against the minutes of training, a line per row, and the baselines."""
-    columns = (column for column in comparison.experiment.columns if column.key.startswith(("test/", "validation/")))
-    if not (column := next(columns, None)):
+    if not (column := style.quality(comparison)):
         return None
     unit = 100 if column.unit == "%" else 1
     metric = column.key.partition("/")[2]
@@ -32,10 +29,10 @@ def metric_by_time(comparison: Comparison) -> Figure | None:
         highest = max(*(line["high"].max() for line in lines.values()), *floors.values(), 0)
         axis.set(xlim=(0, last), ylim=(0, unit * highest * 1.1 or 1.0))
         for value in floors.values():
-            axis.axhline(unit * value, color=BASELINE, lw=2, ls=":", zorder=0)
+            axis.axhline(unit * value, color=style.BASELINE, lw=2, ls=":", zorder=0)
         ends = {label: (line["minutes"].iloc[-1], unit * line["middle"].iloc[-1]) for label, line in lines.items()}
         ends |= {name: (last, unit * value) for name, value in floors.items()}
-        colors = {label: color for label, (color, _) in looks.items()} | dict.fromkeys(floors, BASELINE)
+        colors = {label: color for label, (color, _) in looks.items()} | dict.fromkeys(floors, style.BASELINE)
         style.labels(axis, ends, colors, right=True)
         axis.tick_params(axis="x", pad=8)  # below the first number of the other axis
         axis.set(xlabel="minutes of training", ylabel=with_unit(column))

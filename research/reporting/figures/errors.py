@@ -20,9 +20,9 @@ from research.reporting.columns import values
 from research.reporting.comparison import Comparison
 from research.reporting.figures import style
 from research.reporting.measures import Kind
-from research.reporting.statistics import CONFIDENCE, MIN_SEEDS, estimate
+from research.reporting.statistics import estimate
 
-BARS = f"Mean over seeds; bar: {CONFIDENCE:.0%} interval, of fewer than {MIN_SEEDS} seeds the lowest to the highest"
+BARS = f"Mean over seeds; bar: {style.INTERVAL}"
 KINDS = {"free running": "free_running", "teacher forced": "teacher_forced"}
 COLORS = dict(zip(KINDS, style.COLORS, strict=False))
 GAP = "#EEEEEE"

@@ -3,15 +3,20 @@
 import math
 import textwrap
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter
 from scipy.optimize import isotonic_regression
 
+from research.config.experiment import Column
 from research.reporting.comparison import Comparison, task_of
+from research.reporting.notes import CENTERS
+from research.reporting.statistics import CONFIDENCE, MIN_SEEDS
+from research.reporting.titles import complete, with_unit
 
 STYLE: dict[Any, Any] = {
     "font.size": 17,
@@ -34,6 +39,12 @@ COLORS = ("#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#00
 CELLS = ("rnn", "lstm", "gru")
 """Cells with a fixed color, the first ones of COLORS; others take the next."""
 DASHES = ("-", (0, (4, 1.5)), (0, (1, 1.2)), (0, (5, 1.5, 1, 1.5)))
+
+BASELINE = "#777777"
+"""Color of what needs no training."""
+INTERVAL = f"{CONFIDENCE:.0%} interval, of fewer than {MIN_SEEDS} seeds the lowest to the highest"
+DECADES = 10.0
+"""How many times the lowest value the highest must be for a logarithmic axis."""
 
 TITLE_WIDTH = 46
 """Most characters of a line in a panel's title."""
@@ -121,6 +132,42 @@ def title(figure: Figure, title: str, note: str, colors: Mapping[str, str] | Non
     for name, color in (colors or {}).items():
         figure.text(x / width, 1 - 0.6 / height, f"● {name}", color=color, size=17, weight="bold", va="top")
         x += 0.135 * len(name) + 0.6
+
+
+def quality(comparison: Comparison, column: Column | None = None) -> Column | None:
+    """Return a column with its title, scale and unit; by default, the first one of test or validation examples."""
+    if column:
+        return complete(column, comparison.experiment.columns)
+    columns = (column for column in comparison.experiment.columns if column.key.startswith(("test/", "validation/")))
+    return next(columns, None)
+
+
+def words_and_unit(column: Column) -> tuple[str, float]:
+    """Return what is written at the axis of a column, and what its statistic is multiplied by."""
+    if column.statistic == "success":
+        return f"seeds with {column.title} (%)", 100
+    return with_unit(column), 100 if column.unit == "%" else 1
+
+
+def describe_interval(column: Column) -> str:
+    """Return the note that says what center and band of a column are."""
+    if column.statistic == "success":
+        return f"Line: fraction of the seeds; band: {CONFIDENCE:.0%} interval"
+    center = f"geometric {CENTERS[column.statistic]}" if column.scale == "log" else CENTERS[column.statistic]
+    return f"Line: {center}; points: seeds; band: {INTERVAL}"
+
+
+def scale(axis: Axes, way: Literal["x", "y"], values: Iterable[float], column: Column | None = None) -> None:
+    """Make an axis logarithmic if its values are positive and span decades, or if its column is logarithmic."""
+    finite = [value for value in values if math.isfinite(value)]
+    span = max(finite) / min(finite) if finite and min(finite) > 0 else 0
+    if span >= DECADES or (span and column and column.scale == "log"):
+        axis.set(**{f"{way}scale": "log"})
+        along = axis.xaxis if way == "x" else axis.yaxis
+        along.set_major_formatter("{x:g}")
+        along.set_minor_formatter(NullFormatter())
+        if span < 200:  # numbers between the powers of ten as well
+            along.set_major_locator(LogLocator(subs=(1, 2, 5)))
 
 
 def looks(comparison: Comparison) -> Looks:

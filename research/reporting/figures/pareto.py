@@ -1,0 +1,96 @@
+"""Quality against cost: which rows no other row beats in both."""
+# pandas has no types of its own that a checker follows
+# pyright: reportArgumentType=false
+
+import itertools
+import math
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from research.config.experiment import Column
+from research.errors import UserError
+from research.reporting.comparison import Comparison
+from research.reporting.figures import style
+from research.reporting.notes import CENTERS
+from research.reporting.numbers import measure
+from research.reporting.statistics import Estimate
+from research.reporting.titles import better
+
+COSTS = {
+    "train/seconds": "seconds of training",
+    "model/parameters": "parameters",
+    "model/carry_size": "values in the encoder's carry",
+}
+MARKERS = "os^Dv<>P"
+"""Of the rows that have one color."""
+
+Place = tuple[Estimate, Estimate]
+"""Cost and quality of a row."""
+
+
+def pareto_front(comparison: Comparison, x: str = "train/seconds", y: Column | None = None) -> Figure | None:
+    """Draw quality against cost, a point with its intervals per row, and a step line through those that no row beats.
+
+    Args:
+        comparison: the runs.
+        x: the metric that is the cost: train/seconds, model/parameters, model/carry_size, or another one.
+        y: the metric of quality and its statistic; None: the first column of test or validation examples.
+
+    Raises:
+        UserError: if it is not known which values of the metric are better.
+    """
+    column, cost = style.quality(comparison, y), style.quality(comparison, Column(COSTS.get(x, x), x))
+    if not column or not cost:
+        return None
+    if not (way := better(column)):
+        raise UserError(f"{column.key}: must be a metric of quality, of which lower or higher values are better")
+    words, unit = style.words_and_unit(column)
+    colors = {label: color for label, (color, _) in style.looks(comparison).items()}
+    alike = {color: [label for label in colors if colors[label] == color] for color in colors.values()}
+
+    def place(row: pd.DataFrame) -> Place | None:
+        found = measure(row, cost).estimate, measure(row, column).estimate.scaled(unit)
+        return found if all(math.isfinite(end.center) for end in found) else None
+
+    def panel(axis: Axes, _: pd.DataFrame, rows: dict[str, Place]) -> None:
+        front = undominated(rows, higher=way == "higher")
+        handles = {}
+        for label, (spent, reached) in sorted(rows.items(), key=lambda row: -row[1][1].center):  # as the points stand
+            color = colors[label]
+            marker = MARKERS[alike[color].index(label) % len(MARKERS)]
+            bars = {"xerr": _bars(spent), "yerr": _bars(reached), "capsize": 5, "elinewidth": 2}
+            look = {"color": color, "mfc": color if label in front else "white", "mew": 2.5, "marker": marker}
+            handles[label] = axis.errorbar(spent.center, reached.center, **bars, **look, ms=12, ls="")[0]
+        for along, number in (("x", 0), ("y", 1)):
+            ends = [end for found in rows.values() for end in found[number].ends]
+            style.scale(axis, along, ends, (cost, column)[number])
+        axis.margins(0.08)
+        axis.set(xlabel=cost.title, ylabel=words, xlim=axis.get_xlim(), ylim=axis.get_ylim())
+        axis.tick_params(axis="x", pad=8)  # below the first number of the other axis
+        steps = [(rows[label][0].center, rows[label][1].center) for label in front]
+        steps.append((axis.get_xlim()[1], steps[-1][1]))
+        axis.step(*zip(*steps, strict=True), where="post", color=style.BASELINE, lw=2.2, zorder=0)
+        axis.legend(handles.values(), handles, loc="center left", bbox_to_anchor=(1, 0.5), labelcolor="linecolor",
+                    frameon=False, prop={"weight": "bold", "size": 16}, handletextpad=0.2)  # fmt: skip
+
+    center = "fraction of the seeds" if column.statistic == "success" else CENTERS[column.statistic]
+    note = f"Point: {center}; bar: {style.INTERVAL}. Filled, with the line: no other row is as good at as low a cost."
+    panels = style.panels(comparison, style.of_rows(place))
+    return style.draw(panels, panel, (f"{column.title} against {cost.title}", note), width=11.0, height=6.4)
+
+
+def undominated(rows: Mapping[str, Place], higher: bool) -> list[str]:
+    """Return the rows of the front by ascending cost: each is better than all that cost no more."""
+    sign = -1 if higher else 1
+    order = sorted(rows, key=lambda label: (rows[label][0].center, sign * rows[label][1].center))
+    best = list(itertools.accumulate((sign * rows[label][1].center for label in order), min))
+    return [label for place, label in enumerate(order) if not place or best[place] < best[place - 1]]
+
+
+def _bars(found: Estimate) -> np.ndarray:
+    """Return the lengths of the bar below and above the center; 0 where there is no interval."""
+    return np.nan_to_num([[found.center - found.low], [found.high - found.center]])
