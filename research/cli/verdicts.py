@@ -26,10 +26,11 @@ class Verdicts:
     """Train the trials that are missing first."""
     runs_dir: Path = Path("runs")
     """Where run directories are: those of a claim in claims/NAME."""
-    format: Literal["terminal", "markdown", "html"] = "terminal"
-    """Form of the table."""
+    format: Literal["terminal", "markdown", "page"] = "terminal"
+    """Form of the table; page: that of the terminal, and an interactive page is written."""
     output: Path | None = None
-    """File to write in place of the standard output, such as docs/verdicts.md."""
+    """File to write in place of the standard output, such as docs/verdicts.md; of the page, by default
+    claims/page.html in RUNS_DIR."""
 
 
 def run(args: Sequence[str]) -> int:
@@ -41,12 +42,18 @@ def run(args: Sequence[str]) -> int:
     failed = [name for name in names if options.run and not _train(name, options.runs_dir)]
     from research.reporting import verdict_page
 
-    text = verdict_page.render([_judge(name, options.runs_dir) for name in names], options.format)
-    if options.output is None:
+    verdicts = [_judge(name, options.runs_dir) for name in names]
+    output, page = options.output, options.format == "page"
+    text = verdict_page.render(verdicts, "markdown" if options.format == "markdown" else "terminal")
+    if page or output is None:
         print(text, end="")
-    else:
-        _write(options.output, text)
-        print(options.output)
+    if page:
+        from research.reporting.interactive import verdicts as interactive  # matplotlib, which takes a second
+
+        output, text = output or options.runs_dir / claims.FOLDER / "page.html", interactive.render(verdicts)
+    if output:
+        _write(output, text)
+        print(output)
     return 2 if failed else 0
 
 
@@ -74,7 +81,9 @@ def _judge(name: str, runs_dir: Path) -> "Verdict":
     from research.sweep import claims as trials
 
     found = [
-        Trial(row_name(trial.config.setting, trial.config.variant), trial.config.seed, run.result() if run else None)
+        Trial(
+            row_name(trial.config.setting, trial.config.variant), trial.config.seed, run.result() if run else None, run
+        )
         for trial, run in trials.find(name, runs_dir)
     ]
     return judge(name, claims.load(name), found)
@@ -83,7 +92,7 @@ def _judge(name: str, runs_dir: Path) -> "Verdict":
 def _write(path: Path, text: str) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
+        path.write_text(text, encoding="utf-8")
     except OSError as error:
         raise UserError(system_fault(error, "the file cannot be written") or str(error)) from error
 

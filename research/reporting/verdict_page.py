@@ -1,10 +1,9 @@
-"""The table of verdicts as text: for a terminal, Markdown, HTML."""
+"""The table of verdicts as text: for a terminal, Markdown."""
 
-import html
 import re
 import textwrap
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Literal
 
 from tabulate import tabulate
@@ -12,7 +11,7 @@ from tabulate import tabulate
 from research.config.claim import FOLDER, SOURCES
 from research.reporting.verdicts import Verdict, describe_bound, describe_rows, title
 
-Format = Literal["terminal", "markdown", "html"]
+Format = Literal["terminal", "markdown"]
 HEADER = ("claim", "published", "ours", "n", "verdict")
 WIDTHS = [34, 34, 44, None, 18]
 """Letters of a line of each column in a terminal."""
@@ -29,18 +28,13 @@ METHOD = (
     "the papers: a claim that fails here has failed at this scale."
 )
 STATISTICS = "[Statistics](statistics.md) says how intervals are made."
-STYLE = """<meta name="viewport" content="width=device-width">
-<style>
-body { font: 16px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 80rem; padding: 0 1rem }
-table { border-collapse: collapse; display: block; overflow-x: auto }
-td, th { border: 1px solid #8888; padding: .25rem .5rem; text-align: left; vertical-align: top }
-:root { color-scheme: light dark }
-</style>"""
+CONDITIONS = ("metric", "condition", "mean over seeds", "claimed", "verdict")
+MEANS = ("row", "metric", "mean over seeds", "n")
 
 
 def render(verdicts: Sequence[Verdict], form: Format) -> str:
     """Return the verdicts as text that ends in a newline."""
-    return {"terminal": _terminal, "markdown": _markdown, "html": _html}[form](verdicts)
+    return {"terminal": _terminal, "markdown": _markdown}[form](verdicts)
 
 
 def count(verdicts: Sequence[Verdict]) -> str:
@@ -55,12 +49,13 @@ def count(verdicts: Sequence[Verdict]) -> str:
 
 
 def _terminal(verdicts: Sequence[Verdict]) -> str:
-    rows = [_row(verdict, "\n") for verdict in verdicts]
+    rows = [row(verdict, "\n") for verdict in verdicts]
     table = tabulate(rows, headers=HEADER, tablefmt="grid", maxcolwidths=WIDTHS, disable_numparse=True)
     return f"{table}\n{count(verdicts)}\n"
 
 
-def _row(verdict: Verdict, line: str) -> tuple[str, ...]:
+def row(verdict: Verdict, line: str) -> tuple[str, ...]:
+    """Return the cells of a claim in the table, in lines that end in `line`."""
     claim = verdict.claim
     published = f"{claim.published} {claim.paper}, {claim.place} ({SOURCES[claim.sure]})"
     ours = line.join(_ours(verdict)) if verdict.word != "not run" else "—"
@@ -84,52 +79,67 @@ def _markdown(verdicts: Sequence[Verdict]) -> str:
     ]
     rows = []
     for verdict in verdicts:
-        _, published, ours, *rest = map(_escape, _row(verdict, "<br>"))
+        _, published, ours, *rest = map(_escape, row(verdict, "<br>"))
         link = f"[{_escape(verdict.claim.claim)}](#{verdict.name})"
         rows.append((link, published, ours.replace(r"\<br\>", "<br>"), *rest))
     blocks.append(_grid(rows, HEADER))
     return "\n\n".join([*blocks, *(_section(verdict, verdicts) for verdict in verdicts)]) + "\n"
 
 
-def _section(verdict: Verdict, others: Sequence[Verdict]) -> str:
+def facts(
+    verdict: Verdict, others: Sequence[Verdict], text: Callable[[str], str] = str, link: Callable[[str], str] = str
+) -> dict[str, str]:
+    """Return what there is to say of a claim besides its numbers, by title.
+
+    Args:
+        verdict: on the claim.
+        others: all verdicts, among which are those that look into the claim.
+        text: writes words of a claim.
+        link: writes the name of a claim.
+    """
     claim, minutes = verdict.claim, verdict.seconds / 60
-    looked_into = [
-        f"{_escape(other.claim.claim)} [{_escape(other.name)}](#{other.name}): {other}."
-        for other in others
-        if other.claim.follows == verdict.name
-    ]
-    lines = [
-        f"## {verdict.name}",
-        _wrap(_escape(claim.claim)),
-        "\n".join(
-            _wrap(f"- **{name}**: {text}", "  ")
-            for name, text in {
-                "Published": f"{_escape(claim.published)} {claim.paper}, {claim.place}; {SOURCES[claim.sure]}.",
-                "Scaled": f"{_escape(claim.scaled)} {_budget(verdict)}",
-                "Verdict": f"{verdict}." + f" The trials trained for {minutes:.1f} minutes." * bool(minutes),
-                "Tried": _escape(claim.tried),
-                "Looks into": f"[{_escape(claim.follows)}](#{claim.follows})" * bool(claim.follows),
-                "Looked into": " ".join(looked_into),
-            }.items()
-            if text
+    found = {
+        "Published": f"{text(claim.published)} {claim.paper}, {claim.place}; {SOURCES[claim.sure]}.",
+        "Scaled": f"{text(claim.scaled)} {_budget(verdict)}",
+        "Verdict": f"{verdict}." + f" The trials trained for {minutes:.1f} minutes." * bool(minutes),
+        "Tried": text(claim.tried),
+        "Looks into": link(claim.follows) if claim.follows else "",
+        "Looked into": " ".join(
+            f"{text(other.claim.claim)} {link(other.name)}: {other}."
+            for other in others
+            if other.claim.follows == verdict.name
         ),
-    ]
-    conditions = [
+    }
+    return {name: words for name, words in found.items() if words}
+
+
+def conditions(verdict: Verdict) -> list[tuple[str, ...]]:
+    """Return the cells of each condition, under `CONDITIONS`."""
+    return [
         (
             title(item.condition.metric),
             describe_rows(item.condition),
             item.text,
             describe_bound(item.condition),
+            item.word,
         )
         for item in verdict.outcomes
     ]
-    words = [outcome.word for outcome in verdict.outcomes]
-    rows = [tuple(map(_escape, (*cells, word))) for cells, word in zip(conditions, words, strict=True)]
-    lines.append(_grid(rows, ("metric", "condition", "mean over seeds", "claimed", "verdict")))
+
+
+def _section(verdict: Verdict, others: Sequence[Verdict]) -> str:
+    known = facts(verdict, others, _escape, lambda name: f"[{_escape(name)}](#{name})")
+    rows = [tuple(map(_escape, cells)) for cells in conditions(verdict)]
+    lines = [
+        f"## {verdict.name}",
+        _wrap(_escape(verdict.claim.claim)),
+        "\n".join(_wrap(f"- **{name}**: {text}", "  ") for name, text in known.items()),
+        _grid(rows, CONDITIONS),
+    ]
     means = [(mean.row, title(mean.metric), mean.text, str(mean.estimate.count)) for mean in verdict.means]
     if verdict.word != "not run":
-        lines.append(_grid([tuple(map(_escape, row)) for row in means], ("row", "metric", "mean over seeds", "n")))
-    folder = claim.runs_of or verdict.name
+        lines.append(_grid([tuple(map(_escape, cells)) for cells in means], MEANS))
+    folder = verdict.claim.runs_of or verdict.name
     lines.append(f"```sh\nresearch verdicts {verdict.name} --run\nresearch report runs/{FOLDER}/{folder}\n```")
     return "\n\n".join(lines)
 
@@ -142,16 +152,6 @@ def _budget(verdict: Verdict) -> str:
         parts.insert(1, f"{claim.base.model.hidden_size} hidden units")
     tuned = [f"`{key}` of {', '.join(map(str, listed))}" for key, listed in claim.tune.items()]
     return "; ".join([*parts, *(f"{text}, chosen for each row on validation data" for text in tuned)]) + "."
-
-
-def _html(verdicts: Sequence[Verdict]) -> str:
-    rows = [tuple(html.escape(cell).replace("\n", "<br>") for cell in _row(verdict, "\n")) for verdict in verdicts]
-    table = tabulate(rows, headers=HEADER, tablefmt="unsafehtml", disable_numparse=True)
-    head = f'<!doctype html>\n<html lang="en">\n<meta charset="utf-8">\n<title>Published claims</title>\n{STYLE}'
-    title_and_method = (
-        f"<h1>Published claims</h1>\n<p>{html.escape(METHOD.replace('`', ''))}</p>\n<p>{count(verdicts)}.</p>"
-    )
-    return f"{head}\n{title_and_method}\n{table}\n</html>\n"
 
 
 def _grid(rows: Sequence[Sequence[str]], header: Sequence[str]) -> str:

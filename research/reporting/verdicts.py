@@ -22,6 +22,7 @@ from research.errors import UserError
 from research.reporting.numbers import DASH, number
 from research.reporting.statistics import MIN_SEEDS, Estimate, estimate
 from research.reporting.titles import describe_metric
+from research.tracking.run_directory import RunDirectory
 
 Word = Literal["holds", "fails", "undecided", "not run"]
 
@@ -34,6 +35,8 @@ class Trial:
     seed: int
     result: Mapping[str, Any] | None
     """Content of `result.json`; None: the trial is not finished."""
+    run: RunDirectory | None = None
+    """Where it is; None: the trial is not finished."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +80,7 @@ class Verdict:
     """What is missing: trials, seeds."""
     seconds: float
     """Time that its trials trained."""
+    trials: Sequence[Trial]
 
     @property
     def count(self) -> int:
@@ -105,7 +109,7 @@ def judge(name: str, claim: Claim, trials: Sequence[Trial]) -> Verdict:
     seconds = sum(trial.result["summary"].get("train/seconds", 0.0) for trial in trials if trial.result)
     count = min(outcome.estimate.count for outcome in outcomes)
     notes = _notes(claim, trials) or [f"{count} of {claim.seeds} seeds have a finite value"] * (0 < count < claim.seeds)
-    return Verdict(name, claim, outcomes, means, word, notes, seconds)
+    return Verdict(name, claim, outcomes, means, word, notes, seconds, trials)
 
 
 def values(name: str, condition: Condition, trials: Sequence[Trial]) -> list[float]:
@@ -113,10 +117,10 @@ def values(name: str, condition: Condition, trials: Sequence[Trial]) -> list[flo
     results = {(trial.row, trial.seed): trial.result for trial in trials}
     sums = []
     for seed in dict.fromkeys(trial.seed for trial in trials):
-        numbers = [_value(name, condition, results.get((row, seed))) for row in condition.rows]
+        numbers = [value(name, condition, results.get((row, seed))) for row in condition.rows]
         if None not in numbers:
             pairs = zip(condition.rows.values(), numbers, strict=True)
-            sums.append(sum(weight * value for weight, value in pairs if value is not None))
+            sums.append(sum(weight * number for weight, number in pairs if number is not None))
     return sums
 
 
@@ -142,7 +146,7 @@ def describe_bound(condition: Condition) -> str:
     """Return what must be met for the claim to hold, such as `> 0`."""
     bound = condition.below if condition.above is None else condition.above
     assert bound is not None
-    return f"{'<' if condition.above is None else '>'} {_scale(condition.metric) * bound:.4g}"
+    return f"{'<' if condition.above is None else '>'} {scale(condition.metric) * bound:.4g}"
 
 
 def _outcome(name: str, condition: Condition, trials: Sequence[Trial]) -> Outcome:
@@ -173,32 +177,33 @@ def _estimate(name: str, condition: Condition, trials: Sequence[Trial]) -> Estim
     That of one row alone may be a rate over test examples, whose sampling error is part of the interval.
     """
     metric, results = condition.metric, [trial.result for trial in trials if trial.row in condition.rows]
-    is_rate = not isinstance(metric, Slope) and _scale(metric) == 100 and [*condition.rows.values()] == [1]
+    is_rate = not isinstance(metric, Slope) and scale(metric) == 100 and [*condition.rows.values()] == [1]
     examples = min((result.get("num_examples", 0) for result in results if result), default=0)
     return estimate(values(name, condition, trials), is_rate=is_rate, examples=examples)
 
 
 def _text(metric: str | Slope, found: Estimate) -> str:
-    center, low, high = (number(_scale(metric) * end) for end in (found.center, found.low, found.high))
+    center, low, high = (number(scale(metric) * end) for end in (found.center, found.low, found.high))
     around = {"": "(n=1)", "seeds": f"(seeds from {low} to {high})"}.get(found.kind, f"[{low}, {high}]")
     return f"{center} {around}" if found.count else DASH
 
 
-def _scale(metric: str | Slope) -> float:
+def scale(metric: str | Slope) -> float:
+    """Return what a value of a metric is multiplied by where it is written: 100 for percent."""
     return 100 if isinstance(metric, Slope) or describe_metric(metric).unit == "%" else 1
 
 
-def _value(name: str, condition: Condition, result: Mapping[str, Any] | None) -> float | None:
+def value(name: str, condition: Condition, result: Mapping[str, Any] | None) -> float | None:
     """Return a trial's value of a metric; None if there is none that counts."""
     if result is None:
         return None
     if result["status"] == "diverged":
         return condition.diverged
     metric = condition.metric
-    value = _slope(metric, result) if isinstance(metric, Slope) else find_metric(result["summary"], metric)
-    if value is None:
+    found = _slope(metric, result) if isinstance(metric, Slope) else find_metric(result["summary"], metric)
+    if found is None:
         raise UserError(f"claim {name}: {metric}: no metric of its runs")
-    return float(value) if math.isfinite(value) else None
+    return float(found) if math.isfinite(found) else None
 
 
 def _slope(metric: Slope, result: Mapping[str, Any]) -> float | None:

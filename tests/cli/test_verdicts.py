@@ -50,6 +50,15 @@ def test_the_table_is_written_to_a_file(trained, capsys):
     assert "- **Verdict**: holds." in Path("docs/verdicts.md").read_text()
 
 
+def test_the_page_is_written_next_to_the_runs_and_the_table_printed(trained, capsys):
+    assert cli.main(["verdicts", "critical_gain", "--run", "--format=page"]) == 0
+    out = capsys.readouterr().out
+    assert "1 claim: 1 hold" in out and out.endswith("\nruns/claims/page.html\n")
+    assert Path("runs/claims/page.html").read_text().startswith("<!doctype html>")
+    assert cli.main(["verdicts", "critical_gain", "--format=page", "--output=page.html"]) == 0
+    assert capsys.readouterr().out.endswith("\npage.html\n")
+
+
 def test_a_claim_that_cannot_be_trained_does_not_stop_the_others(trained, capsys):
     assert cli.main(["verdicts", "dyck", "critical_gain", "--run"]) == 2
     out, err = capsys.readouterr()

@@ -228,8 +228,3 @@ def test_the_time_of_shared_trials_counts_once():
     assert found.seconds == 300
     assert verdict_page.count([found, shared]).endswith("; their trials trained for 5 minutes")
     assert "The trials trained for 5.0 minutes." in verdict_page.render([found], "markdown")
-
-
-def test_html_is_escaped():
-    page = verdict_page.render([verdict(claim=make(published="1 <b> & 2"), a=HIGH, b=LOW)], "html")
-    assert "1 &lt;b&gt; &amp; 2" in page and page.endswith("</html>\n")

@@ -29,7 +29,7 @@ from research.reporting.tables import Table
 from research.reporting.titles import with_unit
 from research.tracking.run_directory import METRICS, RunDirectory
 
-TEMPLATE = Path(__file__).with_name("template.html")
+FOLDER = Path(__file__).parent
 MAX_POINTS = 500_000
 """Points of all curves together."""
 MAX_CURVES = 24
@@ -48,17 +48,24 @@ def render(comparison: Comparison, table: Table, examples: Mapping[Path, Sequenc
         table: of the comparison.
         examples: by the run directory that has predicted them.
     """
+    return fill(
+        "report.html",
+        _data(comparison, examples),
+        title=html.escape(table.name),
+        claim=html.escape(table.claim),
+        tables="\n".join(table_of.lines(comparison, table)),
+    )
+
+
+def fill(template: str, data: Mapping[str, Any], **parts: str) -> str:
+    """Return a page: a template with its parts in HTML, and with its data, style, script and Plotly."""
     import plotly.offline  # only when a page is written
 
-    content = json.dumps(_data(comparison, examples), separators=(",", ":"), allow_nan=False, ensure_ascii=False)
-    parts = {
-        "title": html.escape(table.name),
-        "claim": html.escape(table.claim),
-        "tables": "\n".join(table_of.lines(comparison, table)),
-        "data": content.replace("<", "\\u003c"),
-        "plotly": plotly.offline.get_plotlyjs(),
-    }
-    return re.sub(r"\{\{(\w+)\}\}", lambda match: parts[match[1]], TEMPLATE.read_text(encoding="utf-8"))
+    content = json.dumps(data, separators=(",", ":"), allow_nan=False, ensure_ascii=False)
+    style, script = ((FOLDER / f"page.{suffix}").read_text(encoding="utf-8").rstrip() for suffix in ("css", "js"))
+    parts |= {"data": content.replace("<", "\\u003c"), "style": style, "script": script}
+    parts["plotly"] = plotly.offline.get_plotlyjs()
+    return re.sub(r"\{\{(\w+)\}\}", lambda match: parts[match[1]], (FOLDER / template).read_text(encoding="utf-8"))
 
 
 def _data(comparison: Comparison, examples: Mapping[Path, Sequence[Example]]) -> dict[str, Any]:
@@ -69,19 +76,20 @@ def _data(comparison: Comparison, examples: Mapping[Path, Sequence[Example]]) ->
     variants = {str(label): place for place, label in enumerate(dict.fromkeys(trials["row"]))}
     names = {str(name): place for place, name in enumerate(dict.fromkeys(trials["section"]))}
     sections = comparison.sections
-    shared, own = _options(trials)
-    records = [_records(run) for run in trials["run"]]
-    metrics = _curve_names(records)
+    shared, own = options(trials)
+    records = [read_metrics(run) for run in trials["run"]]
+    metrics = curve_names(records)
     points = int(np.clip(MAX_POINTS // max(1, len(records) * len(metrics)), *CURVE_POINTS))
     runs = [
         {
             "section": names[trial["section"]],
             "variant": variants[str(trial["row"])],
-            "options": options,
-            "curves": {key: _curve(lines, key, points) for key in metrics},
+            "options": chosen,
+            "shared": 0,
+            "curves": {key: curve(lines, key, points) for key in metrics},
             **_result(trial, comparison.experiment.columns),
         }
-        for (_, trial), options, lines in zip(trials.iterrows(), own, records, strict=True)
+        for (_, trial), chosen, lines in zip(trials.iterrows(), own, records, strict=True)
     ]
     return {
         "variants": [{"label": escape(label), **_look(looks[label])} for label in variants],
@@ -90,7 +98,7 @@ def _data(comparison: Comparison, examples: Mapping[Path, Sequence[Example]]) ->
             {"title": with_unit(column), "key": column.key, "percent": column.unit == "%"}
             for column in comparison.experiment.columns
         ],
-        "shared": shared,
+        "shared": [shared],
         "runs": runs,
         "metrics": metrics,
         "profiles": plots.profiles(sections, variants),
@@ -124,7 +132,7 @@ def _look(look: tuple[str, Any]) -> dict[str, str]:
     return {"color": color, "dash": dash}
 
 
-def _options(trials: pd.DataFrame) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+def options(trials: pd.DataFrame) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """Return the options that all trials share, and those of each trial that differ, without what it does not have."""
     keys = [str(key) for key in trials.columns if key not in ADDED]
     differing = [key for key in keys if trials[key].map(repr).nunique() > 1]
@@ -139,7 +147,8 @@ def _plain(value: Any) -> Any:
     return number(value) if isinstance(value, float) else value if isinstance(value, bool | int) else escape(str(value))
 
 
-def _records(run: RunDirectory) -> list[dict[str, Any]]:
+def read_metrics(run: RunDirectory) -> list[dict[str, Any]]:
+    """Return the metrics of a run; none, with a warning, if they cannot be read."""
     try:
         return run.records(METRICS)
     except UserError as error:
@@ -147,7 +156,7 @@ def _records(run: RunDirectory) -> list[dict[str, Any]]:
         return []
 
 
-def _curve_names(records: Sequence[Sequence[Mapping[str, Any]]]) -> list[str]:
+def curve_names(records: Sequence[Sequence[Mapping[str, Any]]]) -> list[str]:
     """Return the metrics that change while models train: losses and validation first."""
     names = dict.fromkeys(key for run in records for record in run for key in record if not NO_CURVE.search(key))
     ranks = ("train/loss", "validation/", "train/", "")
@@ -155,7 +164,7 @@ def _curve_names(records: Sequence[Sequence[Mapping[str, Any]]]) -> list[str]:
     return order[:MAX_CURVES]
 
 
-def _curve(records: Sequence[Mapping[str, Any]], key: str, points: int) -> list[list[Any]]:
+def curve(records: Sequence[Mapping[str, Any]], key: str, points: int) -> list[list[Any]]:
     """Return training steps and values, thinned."""
     known = [record for record in records if key in record]
     chosen = [known[place] for place in spread(len(known), points)]

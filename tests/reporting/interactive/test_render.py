@@ -108,9 +108,9 @@ def page(root: Path) -> str:
     return render(comparison, tables.table(comparison), {})
 
 
-def browse(text: str, folder: Path, width: int, dark: bool) -> dict[str, Any]:
+def browse(text: str, folder: Path, width: int, dark: bool, probe: str = PROBE) -> dict[str, Any]:
     """Return what the probe sees in a page, in a frame of that width: a window cannot be as narrow."""
-    (folder / "page.html").write_text(text.replace("<head>", f"<head>{PROBE}", 1))
+    (folder / "page.html").write_text(text.replace("<head>", f"<head>{probe}", 1))
     (folder / "frame.html").write_text(FRAME.replace("WIDTH", str(width)))
     flags = ["--headless", "--no-sandbox", "--disable-gpu", "--virtual-time-budget=20000", "--window-size=1400,950"]
     flags += [f"--user-data-dir={folder / 'profile'}", f"--blink-settings=preferredColorScheme={0 if dark else 1}"]
@@ -141,9 +141,11 @@ def test_the_data_have_the_config_the_values_and_the_profiles_of_each_run(gradie
     assert len(content["runs"]) == 24 and len(content["profiles"]) == 2
     run = next(run for run in content["runs"] if run["name"] == "mnist_196-lstm bias 1-1")
     assert (
-        run["seed"] == 1 and run["options"]["variant"] == "lstm bias 1" and content["shared"]["model.num_layers"] == 1
+        run["seed"] == 1
+        and run["options"]["variant"] == "lstm bias 1"
+        and content["shared"][0]["model.num_layers"] == 1
     )
-    assert "variant" not in content["shared"]
+    assert "variant" not in content["shared"][0]
     place = next(place for place, column in enumerate(content["columns"]) if column["key"] == "test/accuracy")
     assert run["values"][place] == 0.91
     assert {run["status"] for run in content["runs"]} == {"finished", "diverged", "unfinished"}
