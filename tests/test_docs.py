@@ -72,6 +72,22 @@ def test_a_page_starts_with_what_its_reader_can_do(page):
     assert first.startswith(("After this page you can ", "After this page you know "))
 
 
+def test_readme_has_the_numbers_of_the_experiments_and_the_count_of_the_verdicts():
+    known = {cell for table in tables() if table.page == "docs/experiments.md" for row in table.rows for cell in row}
+    numbers = re.compile(r"-?\d[\d.e-]* \(.*\)")
+    shown = {
+        cell
+        for table in tables()
+        if table.page == "README.md"
+        for row in table.rows
+        for cell in row
+        if numbers.match(cell)
+    }
+    assert len(shown) > 30 and shown <= known
+    (count,) = re.findall(r"^\d+ claims: .*\.$", PAGES["docs/verdicts.md"], re.MULTILINE)
+    assert count in " ".join(PAGES["README.md"].split())  # README.md must say the line of docs/verdicts.md
+
+
 def test_readme_links_every_page():
     linked = set(re.findall(r"\]\(([\w/-]+\.md)\)", prose("README.md")))
     assert linked >= set(DOCS)
