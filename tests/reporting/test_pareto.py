@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+from matplotlib.colors import to_hex
 
 from research.config.config import Config
 from research.config.experiment import Column, Experiment
@@ -16,7 +17,7 @@ from research.reporting.statistics import Estimate
 from tests.reporting.conftest import grouped, write
 from tests.reporting.test_figures import check_places
 
-ROWS = {"rnn": (1.0, 0.5), "gru": (2.0, 0.9), "lstm": (3.0, 0.8), "mgu": (400.0, 0.95)}
+ROWS = {"rnn": (1.0, 0.05), "gru": (2.0, 0.9), "lstm": (3.0, 0.8), "mgu": (400.0, 0.95)}
 """Seconds and accuracy."""
 
 
@@ -49,16 +50,17 @@ def test_each_row_is_a_point_with_intervals_and_the_front_a_step_line(comparison
     assert axis.get_xscale() == "log" and axis.get_yscale() == "linear"
     (front,) = [line for line in axis.lines if line.get_drawstyle() == "steps-post"]
     costs, qualities = (np.asarray(part, float).tolist() for part in (front.get_xdata(), front.get_ydata()))
-    assert costs[:-1] == pytest.approx([1.1, 2.2, 440]) and qualities == pytest.approx([50, 90, 95, 95])
+    assert costs[:-1] == pytest.approx([1.1, 2.2, 440]) and qualities == pytest.approx([5, 90, 95, 95])
     points = [container[0] for container in axis.containers]
     filled = {
         round(float(np.asarray(point.get_ydata())[0])): point.get_markerfacecolor() != "white" for point in points
     }
-    assert filled == {50: True, 90: True, 80: False, 95: True}
+    assert filled == {5: True, 90: True, 80: False, 95: True}
     assert all(len(container[2]) == 2 for container in axis.containers)  # bars along both axes
     legend = axis.get_legend()
     assert legend is not None
     assert [text.get_text() for text in legend.get_texts()] == ["mgu", "gru", "lstm", "rnn"]  # as the points stand
+    assert [to_hex(text.get_color()) for text in legend.get_texts()] == [to_hex(point.get_color()) for point in points]
     check_places(figure)
 
 

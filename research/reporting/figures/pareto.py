@@ -74,8 +74,9 @@ def pareto_front(comparison: Comparison, x: str = "train/seconds", y: Column | N
         steps = [(rows[label][0].center, rows[label][1].center) for label in front]
         steps.append((axis.get_xlim()[1], steps[-1][1]))
         axis.step(*zip(*steps, strict=True), where="post", color=style.BASELINE, lw=2.2, zorder=0)
-        axis.legend(handles.values(), handles, loc="center left", bbox_to_anchor=(1, 0.5), labelcolor="linecolor",
-                    frameon=False, prop={"weight": "bold", "size": 16}, handletextpad=0.2)  # fmt: skip
+        legend = {"labelcolor": [colors[label] for label in handles], "prop": {"weight": "bold", "size": 16}}
+        place_at = {"loc": "center left", "bbox_to_anchor": (1, 0.5), "frameon": False, "handletextpad": 0.2}
+        axis.legend(handles.values(), handles, **legend, **place_at)
 
     center = "fraction of the seeds" if column.statistic == "success" else CENTERS[column.statistic]
     note = f"Point: {center}; bar: {style.INTERVAL}. Filled, with the line: no other row is as good at as low a cost."

@@ -16,7 +16,7 @@ from research.config.experiment import Column
 from research.reporting.comparison import Comparison, task_of
 from research.reporting.notes import CENTERS
 from research.reporting.statistics import CONFIDENCE, MIN_SEEDS
-from research.reporting.titles import complete, with_unit
+from research.reporting.titles import better, complete, with_unit
 
 STYLE: dict[Any, Any] = {
     "font.size": 17,
@@ -158,7 +158,12 @@ def describe_interval(column: Column) -> str:
 
 
 def scale(axis: Axes, way: Literal["x", "y"], values: Iterable[float], column: Column | None = None) -> None:
-    """Make an axis logarithmic if its values are positive and span decades, or if its column is logarithmic."""
+    """Make an axis logarithmic if its values are positive and span decades, or if its column is logarithmic.
+
+    That of an accuracy stays linear: what matters is its distance to 100%.
+    """
+    if column and column.scale == "linear" and better(column) == "higher":
+        return
     finite = [value for value in values if math.isfinite(value)]
     span = max(finite) / min(finite) if finite and min(finite) > 0 else 0
     if span >= DECADES or (span and column and column.scale == "log"):
