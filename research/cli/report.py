@@ -14,10 +14,12 @@ from research.config.experiment import Column, Statistic
 from research.errors import UserError, visible
 from research.options import require
 
+VECTOR_FORMATS = ("pdf", "svg")
+
 
 @dataclass(frozen=True)
 class Report:
-    """Print the table of runs, and write tables (Markdown, LaTeX, HTML, CSV) and figures (PNG, PDF, SVG)."""
+    """Print the table of runs, and write tables (Markdown, LaTeX, HTML, CSV) and figures (PNG; PDF, SVG)."""
 
     runs: tuple[Path, ...]
     """Directories with runs in them, such as runs/gradient_norms, or single runs; several are reported together."""
@@ -49,6 +51,8 @@ class Report:
     pareto_front: train/seconds (default), model/parameters, model/carry_size or another metric."""
     y: str = ""
     """Vertical axis of these figures, in the form of --columns; by default the first column of test data."""
+    figure_formats: str = ""
+    """Formats in which figures are written besides PNG: pdf, svg or pdf,svg; each takes time."""
     examples: int = 0
     """Test examples on the page of --format=page, predicted by one run of each row; 0: none."""
     list_metrics: bool = False
@@ -61,6 +65,8 @@ class Report:
             raise UserError("RUNS must be given: directories with runs in them, or single runs")
         for name, axis in {"--x": self.x, "--y": self.y}.items():
             require(not axis or bool(self.figure), name, axis, "given with --figure=metric_by_key or pareto_front")
+        formats = set(_words(self.figure_formats)) <= set(VECTOR_FORMATS)
+        require(formats, "--figure-formats", self.figure_formats, "pdf, svg or pdf,svg")
         require(self.examples >= 0, "--examples", self.examples, "at least 0")
         require(not self.examples or self.format == "page", "--examples", self.examples, "0 without --format=page")
         allowed = "of letters, digits and : . _ + / -"
@@ -95,6 +101,7 @@ def run(args: Sequence[str]) -> None:
         at=at,
         x=options.x,
         y=_column(options.y) if options.y else None,
+        figure_formats=_words(options.figure_formats),
         strict=options.strict,
         predict=_predict(options.examples) if options.examples else None,
     )

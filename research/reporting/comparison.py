@@ -238,7 +238,8 @@ def _overridden(trials: pd.DataFrame, options: pd.DataFrame, experiment: Experim
     for (setting, variant), alike in options.groupby([trials["setting"], trials["variant"]]):
         with contextlib.suppress(UserError):  # the experiment has no such variant any more
             declared = flatten(experiment.config(str(setting), str(variant)))
-            keys |= {key for key in options if (alike[key].dropna() != str(declared.get(key))).any()}
+            differs = (alike != [str(declared.get(key)) for key in options]) & alike.notna()
+            keys |= {*options.columns[differs.any()]}
     return keys
 
 

@@ -62,6 +62,7 @@ def report(
     at: Sequence[When] = (),
     x: str = "",
     y: Column | None = None,
+    figure_formats: Sequence[str] = (),
     strict: bool = False,
     predict: Callable[[Path], Sequence[Example]] | None = None,
 ) -> None:
@@ -82,6 +83,7 @@ def report(
         at: training steps at which figures of gradient profiles are drawn: a file for each.
         x: config key, or metric, that is the horizontal axis of the figures that let it be chosen; "": their own.
         y: metric and statistic of their vertical axis; None: the first column of test or validation examples.
+        figure_formats: of the figures, besides PNG.
         strict: whether a run that cannot be read is an error.
         predict: returns what a run predicts for test examples, for the interactive page; None: it shows none.
 
@@ -111,7 +113,7 @@ def report(
         folder.mkdir(parents=True, exist_ok=True)
         width = shutil.get_terminal_size((WIDTH, 24)).columns
         print(render(table, printed, width), end="\n" if printed == "terminal" else "", flush=True)
-        lines = _write(comparison, table, folder, drawn, page=format == "html")
+        lines = _write(comparison, table, folder, drawn, figure_formats, page=format == "html")
         for line in itertools.chain(lines, _write_page(comparison, table, folder, predict) if format == "page" else ()):
             print(visible(line), file=sys.stdout if printed == "terminal" else sys.stderr, flush=True)
 
@@ -121,6 +123,7 @@ def _write(
     table: tables.Table,
     folder: Path,
     asked: Sequence[tuple[str, Mapping[str, Any]]],
+    figure_formats: Sequence[str],
     page: bool,
 ) -> Iterator[str]:
     """Write all files of one experiment; yield a line for each kind, with its place."""
@@ -137,7 +140,7 @@ def _write(
         if not asked and rows > MAX_ROWS:
             yield f"figure    {name}: not drawn, {rows} rows are more than {MAX_ROWS}; --figure={name} draws it"
             continue
-        lines, png = _draw(name, options, comparison, folder)
+        lines, png = _draw(name, options, comparison, folder, figure_formats)
         yield from lines
         if png:  # within the page, so that it needs no other file
             images += f'<img alt="{escape(name)}" src="data:image/png;base64,{b64encode(png).decode()}">\n'
@@ -168,8 +171,10 @@ def _write_page(
     yield f"page      {folder / 'page.html'}"
 
 
-def _draw(name: str, options: Mapping[str, Any], comparison: Comparison, folder: Path) -> tuple[list[str], bytes]:
-    """Write a figure in all formats; return lines that say where, or why not and what is left out, and the PNG."""
+def _draw(
+    name: str, options: Mapping[str, Any], comparison: Comparison, folder: Path, formats: Sequence[str]
+) -> tuple[list[str], bytes]:
+    """Write a figure; return lines that say where, or why not and what is left out, and the PNG."""
     from research.reporting import figures  # matplotlib, which takes a second: after the table is printed
 
     with warnings.catch_warnings(record=True) as caught:
@@ -182,14 +187,15 @@ def _draw(name: str, options: Mapping[str, Any], comparison: Comparison, folder:
             )
             if figure is None:
                 raise UserError("the runs have no record for it")
-            paths = figures.save(figure, folder, name)
+            paths = figures.save(figure, folder, name, formats)
         except OSError:
             raise
         except Exception as error:  # whatever it is, the other figures are drawn
             kind = "" if isinstance(error, UserError) else f"{type(error).__name__}: "
             line, png = f"figure    {name}: not drawn, {kind}{first_line(error)}", b""
         else:
-            line = f"figure    {folder / name}.{{{','.join(path.suffix[1:] for path in paths)}}}"
+            suffixes = ",".join(["png", *formats])
+            line = f"figure    {folder / name}.{f'{{{suffixes}}}' if formats else suffixes}"
             png = paths[0].read_bytes()
     notes = [f"figure    {name}: {warning.message!s}" for warning in caught if warning.category is UserWarning]
     return [*dict.fromkeys(notes), line], png

@@ -4,7 +4,7 @@ They can be read from the back row: large type, labels at the lines, color-blind
 cells are compared, the color says which cell and the line style which variant of it.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,6 @@ from research.reporting.figures.lyapunov import critical_gain
 from research.reporting.figures.pareto import pareto_front
 from research.reporting.figures.style import STYLE
 
-FORMATS = ("png", "pdf", "svg")
 TIMELESS: dict[str, dict[str, Any]] = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
 """What is left out of the files, so that the same runs give the same bytes."""
 
@@ -79,9 +78,9 @@ def draw_overlay(
         _write(overlay.draw(curves, profiles, labels), path)
 
 
-def save(figure: Figure, folder: Path, name: str) -> list[Path]:
-    """Write the figure in all formats, PNG with 150 dpi; return their paths in the order of `FORMATS`."""
-    paths = [folder / f"{name}.{suffix}" for suffix in FORMATS]
+def save(figure: Figure, folder: Path, name: str, formats: Sequence[str] = ()) -> list[Path]:
+    """Write the figure as PNG with 150 dpi, and in the formats that are given; return the paths, PNG first."""
+    paths = [folder / f"{name}.{suffix}" for suffix in ("png", *formats)]
     with matplotlib.rc_context(STYLE):
         if engine := figure.get_layout_engine():  # once, not at each of the two times that a file is drawn
             engine.execute(figure)
