@@ -162,7 +162,7 @@ def _text(found: Estimate, points: Array, column: Column) -> str:
     if not low < high:
         counts = float(center).is_integer() and abs(center) > 100 and column.scale == "linear"
         return f"{center:,.0f}" if counts else number(center)  # of weights, such as 18,314, to the last digit
-    exponent = math.floor(math.log10(abs(center) or high - low))
+    exponent = math.floor(math.log10(max(abs(center), high - low)))
     if -4 < exponent < 5 or (column.scale == "log" and high / low > 10):
         exponent = 0
     center, low, high = (end / 10.0**exponent for end in (center, low, high))

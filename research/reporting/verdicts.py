@@ -183,7 +183,8 @@ def _estimate(name: str, condition: Condition, trials: Sequence[Trial]) -> Estim
 
 
 def _text(metric: str | Slope, found: Estimate) -> str:
-    center, low, high = (number(scale(metric) * end) for end in (found.center, found.low, found.high))
+    middle = 0.0 if abs(found.center) < 1e-3 * (found.high - found.low) else found.center  # not 3.7e-8 [-0.5, 0.4]
+    center, low, high = (number(scale(metric) * end) for end in (middle, found.low, found.high))
     around = {"": "(n=1)", "seeds": f"(seeds from {low} to {high})"}.get(found.kind, f"[{low}, {high}]")
     return f"{center} {around}" if found.count else DASH
 

@@ -228,3 +228,8 @@ def test_the_time_of_shared_trials_counts_once():
     assert found.seconds == 300
     assert verdict_page.count([found, shared]).endswith("; their trials trained for 5 minutes")
     assert "The trials trained for 5.0 minutes." in verdict_page.render([found], "markdown")
+
+
+def test_a_mean_far_below_the_width_of_its_interval_is_zero():
+    ahead = [value + gap for value, gap in zip(LOW, (0.01, -0.01, 0.02, -0.02, 1e-10), strict=True)]
+    assert verdict(a=ahead, b=LOW).outcomes[0].text.startswith("0 [-")
