@@ -65,13 +65,14 @@ def load_audio(path: str | Path, sample_rate: int) -> Audio:
     if np.max(np.abs(samples)) > MAX_AMPLITUDE:
         raise UserError(f"{path}: has samples beyond {MAX_AMPLITUDE:g} times full scale; must be within")
     mono, centered = np.mean(samples, axis=1), samples - np.mean(samples, axis=0)
-    amplitude = np.max(np.abs(centered))
-    if amplitude < MIN_AMPLITUDE:
-        raise UserError(
-            f"{path}: has an amplitude of {amplitude:.2g} of full scale; must be at least {MIN_AMPLITUDE:g}"
-        )
-    if np.var(mono) < MIN_COHERENCE * np.mean(np.square(centered)) / samples.shape[1]:
+    coherent = np.var(mono) >= MIN_COHERENCE * np.mean(np.square(centered)) / samples.shape[1]
+    if np.max(np.abs(centered)) >= MIN_AMPLITUDE and not coherent:
         raise UserError(f"{path}: its channels cancel one another (opposite phase); must be in phase, or one channel")
+    amplitude = np.max(np.abs(mono - np.mean(mono)))
+    if amplitude < MIN_AMPLITUDE:
+        of = " in the mean of its channels" * (samples.shape[1] > 1)
+        fault = f"has an amplitude of {amplitude:.2g} of full scale{of}"
+        raise UserError(f"{path}: {fault}; must be at least {MIN_AMPLITUDE:g}")
     return resample(mono, file_rate, sample_rate)
 
 

@@ -152,6 +152,9 @@ def faulty(kind: str, folder: Path) -> Path:
         "100 Hz": lambda: with_rate(written(folder / "a.wav", noise, RATE), 100),
         "silence": lambda: written(folder / "a.wav", np.full(8000, 0.25), RATE),
         "faint": lambda: written(folder / "a.wav", noise * 1e-3, RATE, subtype="FLOAT"),
+        "one faint channel": lambda: written(
+            folder / "a.wav", np.stack([noise * 1.5e-3 / np.max(np.abs(noise)), 0 * noise], 1), RATE, subtype="FLOAT"
+        ),
         "opposite": lambda: written(folder / "a.wav", np.stack([noise, -noise], 1), RATE),
         "nearly opposite": lambda: written(folder / "a.wav", np.stack([noise + 0.2, -0.9 * noise], 1), RATE),
         "nan": lambda: written(folder / "a.wav", noise * np.nan, RATE, subtype="FLOAT"),
@@ -185,6 +188,11 @@ def faulty(kind: str, folder: Path) -> Path:
         ("100 Hz", "has 100 samples a second", "between 4000 and 192000"),
         ("silence", "has an amplitude of 0 of full scale", "at least 0.001"),
         ("faint", "has an amplitude of 0.000.. of full scale", "at least 0.001"),
+        (
+            "one faint channel",
+            "has an amplitude of 0.000.. of full scale in the mean of its channels",
+            "at least 0.001",
+        ),
         ("opposite", "its channels cancel one another", "in phase"),
         ("nearly opposite", "its channels cancel one another", "in phase"),
         ("nan", "no finite numbers", "all must be"),
