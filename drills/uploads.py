@@ -26,7 +26,13 @@ from research.tracking.strict_json import decode
 
 KILLS = (2, 20)
 STEPS = 3000
-CHARTS = ("gradient/time_profile_table", "gradient/heatmap", "gradient/first_profile", "gradient/latest_profile")
+CHARTS = (
+    "gradient/time_profile_table",
+    "gradient/heatmap",
+    "gradient/first_profile",
+    "gradient/latest_profile",
+    "gradient/profiles",
+)
 MEDIA = ("validation/samples", "validation/alignments", "validation/audio")
 FAULTS: dict[str, tuple[int, float]] = {
     "500": (500, 0.0),

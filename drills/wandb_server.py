@@ -27,6 +27,10 @@ class ServedRun:
         return [json.loads(line) for line in self.lines]
 
 
+class RefusedError(Exception):
+    """An error that GraphQL answers with."""
+
+
 class Server(ThreadingHTTPServer):
     """Serve on a free port until the end of a `with` block."""
 
@@ -39,6 +43,10 @@ class Server(ThreadingHTTPServer):
         """Names of models that clients have sent."""
         self.sweeps: dict[str, str] = {}
         """YAML of each sweep."""
+        self.charts: dict[str, dict[str, Any]] = {}
+        """Presets of custom charts, by entity and name."""
+        self.views: list[dict[str, Any]] = []
+        """Arguments of `upsertView`, with the content of its `spec`."""
         self.requests: list[tuple[float, str]] = []
         self.status = 200
         """Of every answer; other than 200: nothing is kept."""
@@ -93,6 +101,15 @@ class Server(ThreadingHTTPServer):
             self.artifacts += [created["artifactCollectionName"]] if created["artifactTypeName"] == "model" else []
             sequence = {"latestArtifact": None}
             return {"createArtifact": {"artifact": {"id": "a", "state": "COMMITTED", "artifactSequence": sequence}}}
+        if "createCustomChart" in query:
+            key = f"{variables['entity']}/{variables['chartName']}"
+            if key in self.charts:
+                raise RefusedError("a chart of this name already exists")
+            self.charts[key] = variables
+            return {"createCustomChart": {"chart": {"id": key}}}
+        if "upsertView" in query:
+            self.views.append({**variables, "spec": json.loads(variables["spec"])})
+            return {"upsertView": {"view": {"id": "w", "name": variables["name"]}, "inserted": True}}
         if "serverInfo" in query:
             return {"serverInfo": {"cliVersionInfo": {}, "latestLocalVersionInfo": None, "features": []}}
         if "sweep(" in query:
@@ -142,7 +159,10 @@ class Handler(BaseHTTPRequestHandler):
         if status == 200:
             with self.server.lock:
                 if query:
-                    answer = {"data": self.server.graphql(query, body.get("variables") or {})}
+                    try:
+                        answer = {"data": self.server.graphql(query, body.get("variables") or {})}
+                    except RefusedError as error:
+                        answer = {"data": None, "errors": [{"message": str(error)}]}
                 elif self.path.endswith("/file_stream"):
                     self.server.stream(self.path.split("/")[-2], body)
         text = json.dumps(answer).encode()

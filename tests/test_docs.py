@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from research.cells import CELLS
-from research.cli import compare, data, evaluate, parser, report, status, sweep, verdicts
+from research.cli import compare, data, evaluate, parser, report, status, sweep, verdicts, wandb_workspace
 from research.cli import list as list_command
 from research.cli.main import COMMANDS
 from research.config import CHOICES, experiment
@@ -305,6 +305,7 @@ def _check_research(args: list[str]) -> None:
         return
     kinds |= {"predict": PredictOptions, "evaluate": evaluate.Evaluate, "status": status.Status}
     kinds |= {"compare": compare.Compare, "verdicts": verdicts.Verdicts}
+    kinds |= {"wandb-workspace": wandb_workspace.WandbWorkspace}
     options = parser.parse_command(kinds[command], words, command)
     if isinstance(options, sweep.Sweep):
         _read_sweep(spec.find(options.sweep), options.experiment)

@@ -37,6 +37,7 @@ REGISTRIES = {"config", "cells", "seq2seq", "tasks", "data", "training", "recurr
 HOMES = {
     "tyro": ("research/config/flags.py", "research/config/help.py", "research/cli/parser.py"),
     "wandb": ("research/tracking/wandb_session.py",),
+    "wandb_workspaces": ("research/tracking/workspace.py",),
     "plotly": ("research/tracking/charts.py", "research/reporting/interactive/render.py"),
     "tensorboardX": ("research/tracking/tensorboard.py",),
     "orbax": ("research/training/checkpoint.py",),

@@ -11,7 +11,19 @@ from typing import Any
 
 from research.errors import STOPPING, Stopped, UserError, program, shorten, suggest, system_fault, visible
 
-COMMANDS = ("list", "train", "sweep", "status", "compare", "report", "verdicts", "data", "evaluate", "predict")
+COMMANDS = (
+    "list",
+    "train",
+    "sweep",
+    "status",
+    "compare",
+    "report",
+    "verdicts",
+    "data",
+    "evaluate",
+    "predict",
+    "wandb-workspace",
+)
 USAGE = """\
 usage: {program} COMMAND ... [--import MODULE]
 
@@ -34,6 +46,7 @@ usage: {program} COMMAND ... [--import MODULE]
                                the metrics of a trained model on a split, or on other data
   predict RUN INPUT... [--decoding NAME] [--n-best N] [--alignment FILE]
                                what a trained model predicts for a word, a sentence, a recording
+  wandb-workspace SWEEP        a saved workspace in W&B that compares the runs of a sweep: runs/NAME
 
 `{program} COMMAND --help` explains the options of a command. --import MODULE, for any command, imports a module
 of your own first, which may register cells, tasks, probes, ...; it may be given several times."""
@@ -134,7 +147,7 @@ def _dispatch(args: list[str]) -> int:
     from research.config.extensions import import_modules  # imports jax, which the help above does not need
 
     words = import_modules(args[1:])
-    return importlib.import_module(f"research.cli.{args[0]}").run(words) or 0
+    return importlib.import_module(f"research.cli.{args[0].replace('-', '_')}").run(words) or 0
 
 
 def _stop_writing() -> None:

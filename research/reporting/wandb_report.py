@@ -1,5 +1,6 @@
 """The table of a sweep in W&B: a small run of its own, of job type report, in the group of the sweep."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from research.errors import first_line
@@ -40,5 +41,6 @@ def send(directory: Path, options: WandbOptions) -> None:
         session.warn(f"W&B: no table of the sweep: {first_line(error)}")
         return
     name = f"{directory.name} report"
+    options = replace(options, run_name="")  # that of the trial
     run = WandbRun(directory, name, options, {"sweep": directory.name}, directory.name, job_type=JOB_TYPE)
     run.finish("finished", {}, tables=content)

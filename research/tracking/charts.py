@@ -11,6 +11,7 @@ from research.probes.gradient_flow import TINY, heatmap_rows
 HUGE = float(np.finfo(np.float32).max)
 PROFILE_LINES, PROFILE_POINTS = 5, 100
 HEATMAP_ROWS, HEATMAP_COLUMNS = 24, 256
+COMPARED_RECORDS, COMPARED_POINTS = 12, 64
 COLORS = (-10, 4)
 """Colors of heat maps, in decades: the same for all runs, so that they can be compared."""
 TIME = "t (the loss follows the last step)"
@@ -41,6 +42,14 @@ def lines(profiles: Profiles) -> tuple[list[int], list[list[float]], list[str], 
     times = _spread(norms.shape[1], PROFILE_POINTS)
     decades, title = _drawable(norms, profiles.name)
     return times.tolist(), decades[:, times].tolist(), [f"step {step}" for step in steps], title
+
+
+def points(profiles: Profiles) -> list[tuple[int, int, float]]:
+    """Return the training step, t and log10 ||dL/dh_t|| of a few records and a few t, for charts that compare runs."""
+    steps, norms = heatmap_rows(profiles.records, profiles.name, most=COMPARED_RECORDS)
+    times = _spread(norms.shape[1], COMPARED_POINTS)
+    decades, _ = _drawable(norms, profiles.name)
+    return [(step, int(t), float(row[t])) for step, row in zip(steps, decades, strict=True) for t in times]
 
 
 def heatmap(profiles: Profiles) -> Any:

@@ -14,6 +14,11 @@ from research.tracking import wandb_session as session
 from research.tracking.charts import Profiles
 
 COMPARED = "log10 ‖∂L/∂s_t‖"
+PROFILES = "gradient/profiles"
+PROFILE_COLUMNS = ("setting", "variant", "seed", "step", "t", "log10_norm")
+"""Columns of the table from which one panel compares all runs (see `workspace`)."""
+NO_SETTING = "default"
+"""Stands for the setting of a run that has none, as W&B does not replace an empty word in a chart."""
 AUDIO = "validation/audio"
 AXES = "; rows: tokens of the prediction, the first at the top; columns: source; light: much attention"
 
@@ -93,15 +98,22 @@ def heat_maps(profiles: Profiles) -> dict[str, Any]:
     }
 
 
-def gradient_charts(profiles: Profiles) -> dict[str, Any]:
-    """Return the heat maps, lines at some training steps, and lines of the first and the last that compare runs."""
+def gradient_charts(profiles: Profiles, trial: tuple[str, str, int]) -> dict[str, Any]:
+    """Return the heat maps, lines at some training steps, and what compares runs: lines, and a table of profiles.
+
+    Args:
+        profiles: of the run.
+        trial: setting, variant and seed of the run.
+    """
     wandb, (times, decades, keys, title) = session.load(), charts.lines(profiles)
     decades = [[None if math.isnan(value) else value for value in line] for line in decades]  # as JSON has no NaN
     logged = heat_maps(profiles)
     logged["gradient/time_profile"] = wandb.plot.line_series(times, decades, keys=keys, title=title, xname=charts.TIME)
     for name, line in (("first", decades[0]), ("latest", decades[-1])):
         columns = [charts.TIME, COMPARED]  # the same in all runs: a panel takes them, and the title, from one of them
-        table = wandb.Table(data=list(zip(times, line, strict=True)), columns=columns)
+        content = wandb.Table(data=list(zip(times, line, strict=True)), columns=columns)
         heading = f"{name} record: {COMPARED}, s: the part of the state that carries the gradient"
-        logged[f"gradient/{name}_profile"] = wandb.plot.line(table, *columns, title=heading)
+        logged[f"gradient/{name}_profile"] = wandb.plot.line(content, *columns, title=heading)
+    rows = [(*trial, step, t, None if math.isnan(norm) else norm) for step, t, norm in charts.points(profiles)]
+    logged[PROFILES] = table(PROFILE_COLUMNS, rows)
     return logged

@@ -19,9 +19,8 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from research.errors import first_line
 from research.tracking import media
@@ -29,6 +28,7 @@ from research.tracking import wandb_session as session
 from research.tracking.charts import Profiles
 from research.tracking.directions import direction
 from research.tracking.media import Samples
+from research.tracking.wandb_options import WandbOptions
 
 SETTINGS: dict[str, Any] = {
     "silent": True,
@@ -47,28 +47,6 @@ OFFLINE_SETTINGS: dict[str, Any] = {
     "disable_git": True,
 }
 """Collecting data about the machine takes longer than logging a short trial, and result.json has them."""
-
-
-@dataclass(frozen=True)
-class WandbOptions:
-    """Options of the W&B run of a trial. W&B's own variables fill in what is empty."""
-
-    mode: Literal["auto", "online", "offline", "disabled"] = "auto"
-    """auto: the mode of WANDB_MODE; if it is not set, online if you are logged in, else offline."""
-    project: str = ""
-    """Project of the run; empty: that of WANDB_PROJECT, or else recurrent-research."""
-    entity: str = ""
-    """User or team that owns the project; empty: that of WANDB_ENTITY, or else the default entity of the login."""
-    run_name: str = ""
-    """Name of the run; empty: what varies in the sweep, that of WANDB_NAME, or else that of the run directory."""
-    group: str = ""
-    """Group of the run; empty: that of WANDB_RUN_GROUP, or else the name of the sweep or experiment."""
-    tags: str = ""
-    """Tags of the run, separated by commas; empty: those of WANDB_TAGS."""
-    notes: str = ""
-    """Description of the run; empty: that of WANDB_NOTES."""
-    log_checkpoint: bool = False
-    """Whether to send the checkpoint that the run keeps, the best or the last, as the artifact model-ID."""
 
 
 class WandbRun:
@@ -247,7 +225,7 @@ class WandbRun:
         self._run.summary.update(session.load().util.make_safe_for_json(summary))
         fault = ""
         if profiles and (is_new or not self._has("gradient/heatmap")):
-            fault = self._draw("charts", lambda: media.gradient_charts(profiles))
+            fault = self._draw("charts", lambda: media.gradient_charts(profiles, self._trial()))
         if tables:
             fault = self._draw("table", lambda: {name: media.table(*content) for name, content in tables.items()})
         if checkpoint is not None and self._options.log_checkpoint:
@@ -304,17 +282,30 @@ class WandbRun:
         for file in self._folder.glob("*run-*/*.wandb"):
             file.with_name(f"{file.name}.synced").touch()
 
+    def _run_name(self) -> str:
+        return self._options.run_name or os.environ.get("WANDB_NAME") or self.name
+
+    def _trial(self) -> tuple[str, str, int]:
+        """Return the setting, the variant (what the name tells besides setting, seed and ID), and the seed."""
+        config = self._config
+        setting, variant = str(config.get("setting", "")), str(config.get("variant", ""))
+        label = re.sub(r"-?(seed\d+-)?[0-9a-f]{8}$", "", self._run_name())
+        label = f"{label}-".removeprefix(f"{setting}-").strip("-")
+        if label in ("", variant.replace(" ", "_")):
+            label = variant or str(config.get("cell.name", ""))
+        return setting or media.NO_SETTING, label, int(config.get("seed", 0))
+
     def _init(self, run_id: str) -> Any:
         wandb, options = session.load(), self._options
         settings = SETTINGS | (OFFLINE_SETTINGS if self._mode == "offline" else {})
         settings = {key: value for key, value in settings.items() if not session.in_environment(key)}
         return wandb.init(
             id=run_id,
-            project=options.project or os.environ.get("WANDB_PROJECT") or "recurrent-research",
+            project=options.project_name(),
             entity=options.entity or None,
             dir=self._folder.parent,
-            name=options.run_name or os.environ.get("WANDB_NAME") or self.name,
-            group=options.group or os.environ.get("WANDB_RUN_GROUP") or self._group,
+            name=self._run_name(),
+            group=options.group_name(self._group),
             job_type=os.environ.get("WANDB_JOB_TYPE") or self._job_type,
             tags=[tag.strip() for tag in options.tags.split(",") if tag.strip()] or None,
             notes=options.notes or None,

@@ -23,7 +23,7 @@ def mode_of(mode: str) -> str:
         mode = os.environ.get("WANDB_MODE", "auto")
     if mode in ("disabled", "offline"):
         return mode
-    if _logged_in():
+    if logged_in():
         return "online"
     if mode == "online":
         raise UserError("wandb.mode=online: not logged in; run `wandb login`, or choose auto or offline")
@@ -31,7 +31,7 @@ def mode_of(mode: str) -> str:
 
 
 @functools.cache
-def _logged_in() -> bool:
+def logged_in() -> bool:
     from wandb.sdk.lib import wbauth
 
     wandb = load()

@@ -32,6 +32,7 @@ ROOT = experiment.ROOT
 ATTENTION = str(ROOT / "sweeps/attention.yaml")
 SLOW = {"wandb", "plotly", "matplotlib", "pandas", "tensorflow", "tensorflow_datasets", "grain", "orbax", "ray"}
 COMMANDS = ("list", "train", "sweep", "status", "compare", "report", "verdicts", "data", "evaluate", "predict")
+COMMANDS += ("wandb-workspace",)
 
 
 class Trainer(ModuleType):

@@ -28,7 +28,7 @@ def _alone(monkeypatch):
 def test_the_table_is_a_run_of_the_sweeps_group_with_text_and_numbers(gradient_runs, tmp_path):
     folder = Path(shutil.copytree(gradient_runs, tmp_path / "my_sweep"))
     assert not wandb_report.is_sent(folder)
-    wandb_report.send(folder, WandbOptions(mode="offline", project="p"))
+    wandb_report.send(folder, WandbOptions(mode="offline", project="p", run_name="gru-3f9a01c7"))
     assert wandb_report.is_sent(folder)
     written = inspect(folder)
     (run,) = written.of("run")

@@ -115,10 +115,39 @@ def test_lines_that_compare_runs_are_one_a_run_of_the_first_and_of_the_latest_re
         assert found["data"] == rows
 
 
+def test_the_table_that_compares_runs_has_setting_variant_and_seed_in_each_row(written: Written) -> None:
+    found = written.media("gradient/profiles")
+    assert tuple(found["columns"]) == media.PROFILE_COLUMNS
+    assert {tuple(row[:3]) for row in found["data"]} == {("default", "t1", 1)}
+    steps, times = ({row[place] for row in found["data"]} for place in (3, 4))
+    assert (min(steps), max(steps), len(steps)) == (0, 118, 12) and (min(times), max(times), len(times)) == (0, 783, 64)
+    last = {t: norm for *_, step, t, norm in found["data"] if step == 118}
+    assert (last[0], last[783]) == (-37.93, 38.53)  # underflow and overflow of float32
+
+
+@pytest.mark.parametrize(
+    "name, variant",
+    [
+        ("adding_50-lstm_bias_1-seed2-17b06684", "lstm bias 1"),
+        ("lstm_bias_1-learning_rate_0.01-seed0-17b06684", "lstm_bias_1-learning_rate_0.01"),
+        ("adding_50-seed0-17b06684", "lstm bias 1"),
+        ("seed0-17b06684", "lstm bias 1"),
+        ("my run", "my run"),
+    ],
+)
+def test_the_variant_is_what_the_name_tells_besides_setting_seed_and_id(
+    name: str, variant: str, tmp_path: Path
+) -> None:
+    config = {"setting": "adding_50", "variant": "lstm bias 1", "cell.name": "lstm", "seed": 2}
+    run = WandbRun(tmp_path, name, WandbOptions(mode="disabled"), config, "sweep")
+    assert run._trial() == ("adding_50", variant, 2)
+    assert WandbRun(tmp_path, "17b06684", WandbOptions(mode="disabled"), {"cell.name": "gru"}, "")._trial()[1] == "gru"
+
+
 def test_lines_that_compare_runs_have_the_same_columns_and_title_whatever_the_cell() -> None:
     made = []
     for part in "hc":
-        logged = media.gradient_charts(Profiles([record(0)], f"encoder/layer_2/forward/{part}"))
+        logged = media.gradient_charts(Profiles([record(0)], f"encoder/layer_2/forward/{part}"), ("s", "v", 0))
         made.append([(logged[f"gradient/{name}_profile"].spec) for name in ("first", "latest")])
     assert made[0] == made[1]
 

@@ -103,7 +103,7 @@ def test_what_w_and_b_lacks_of_a_finished_trial_is_sent_by_the_same_command(tmp_
         monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("WANDB_API_KEY", "0" * 40)
-    for cached in (session._logged_in, session._ask):  # what an earlier test of the process has found
+    for cached in (session.logged_in, session._ask):  # what an earlier test of the process has found
         cached.cache_clear()
     assert not train_with("offline").skipped
     with Server() as server:
@@ -123,7 +123,7 @@ def test_what_w_and_b_lacks_of_a_finished_trial_is_sent_by_the_same_command(tmp_
         train_with("online")
         assert [row["_step"] for row in server.runs["agentrun"].rows] == [2, 4, 6, 8]
         wandb.teardown()
-    for cached in (session._logged_in, session._ask):
+    for cached in (session.logged_in, session._ask):
         cached.cache_clear()
 
 
