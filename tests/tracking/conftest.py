@@ -35,6 +35,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def teardown() -> Iterator[None]:
     yield
     wandb.teardown()
+    os.environ.pop("WANDB_SERVICE", None)  # that of a service that has ended, which `home` has put back
 
 
 @pytest.fixture
