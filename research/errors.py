@@ -59,7 +59,8 @@ DISK_CODES = ("RESOURCE_EXHAUSTED", "NOT_FOUND", "PERMISSION_DENIED", "FAILED_PR
 def system_fault(error: BaseException, place: object) -> str | None:
     """Return in one line what the operating system refused; None if the error is of another kind.
 
-    NumPy and Python raise MemoryError, JAX JaxRuntimeError, threads RuntimeError, and orbax ValueError.
+    NumPy and Python raise MemoryError, JAX JaxRuntimeError, threads RuntimeError, orbax ValueError, and a library that
+    finds no room as it is loaded ImportError.
 
     Args:
         error: what was raised.
@@ -70,8 +71,13 @@ def system_fault(error: BaseException, place: object) -> str | None:
         return f"{shorten(error.filename or place, 300)}: {error.strerror or text}"
     if isinstance(error, ValueError):
         return f"{place}: cannot be written ({text})" if any(code in text for code in DISK_CODES) else None
-    signs = ("RESOURCE_EXHAUSTED", "Out of memory", "can't start new thread")
-    if isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and any(sign in text for sign in signs)):
+    signs = {
+        RuntimeError: ("RESOURCE_EXHAUSTED", "Out of memory", "can't start new thread"),
+        ImportError: ("failed to map segment", "annot allocate memory"),
+    }
+    words = first_line(error)  # whole: the path of a library comes before its fault
+    out = any(isinstance(error, kind) and any(sign in words for sign in some) for kind, some in signs.items())
+    if out or isinstance(error, MemoryError):
         return f"out of memory: {text}"
     return None
 

@@ -405,6 +405,7 @@ def test_a_mistake_is_one_line_on_stderr_and_exit_code_2(trainer, monkeypatch, c
         (OSError(36, "File name too long", "x" * 999), f"{'x' * 299}…: File name too long"),
         (MemoryError("Unable to allocate 9 GiB"), "out of memory: Unable to allocate 9 GiB"),
         (RuntimeError("can't start new thread"), "out of memory: can't start new thread"),
+        (ImportError("a.so: failed to map segment"), "out of memory: a.so: failed to map segment"),
     ],
 )
 def test_a_mistake_and_what_the_system_refuses_are_one_line(error, line, trainer, tmp_path, capsys):
