@@ -12,19 +12,19 @@ PYTEST := $(BIN)/python -m pytest --numprocesses logical --maxprocesses 8 --dist
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
 
-install: $(VENV)/.installed-package  ## create .venv with all that users and developers need; activate it for the commands research and pytest
+install: $(VENV)/.installed-dev $(BIN)/research  ## create .venv with all that users and developers need; activate it for the commands research and pytest
 	@echo "done; next: source $(VENV)/bin/activate"
 
-demo: $(VENV)/.installed  ## train the gradient-norm sweep, print its table and draw its figures; run again, it resumes
-	$(BIN)/python -m research sweep sweeps/gradient_norms.yaml
-	$(BIN)/python -m research report runs/gradient_norms
+demo: $(VENV)/.installed $(BIN)/research  ## train the gradient-norm sweep, print its table and draw its figures; run again, it resumes
+	$(BIN)/research sweep gradient_norms
+	$(BIN)/research report runs/gradient_norms
 
-test: $(VENV)/.installed-dev  ## run the tests on all cores: 10 to 25 minutes on 2 of them
+test: $(VENV)/.installed-dev $(BIN)/research  ## run the tests on all cores: 10 to 25 minutes on 2 of them
 	$(PYTEST) -m "not slow"
 
-test-one: $(VENV)/.installed-dev  ## run the tests whose names contain K: make test-one K=gru; K may also be the path of a file
+test-one: $(VENV)/.installed-dev  ## run the tests whose names contain K, on all cores: make test-one K=gru; K may also be the path of a file
 	@test -n "$(K)" || { echo "error: K must be set, as in make test-one K=gru" >&2; exit 2; }
-	$(BIN)/python -m pytest $(if $(wildcard $(K)),"$(K)",-k "$(K)")
+	$(PYTEST) $(if $(wildcard $(K)),"$(K)",-k "$(K)")
 
 test-all: $(VENV)/.installed-dev  ## run the slow tests as well, which confirm at length what others show: one minute more
 	$(PYTEST)
@@ -67,10 +67,9 @@ $(VENV)/.installed-dev: requirements-dev.txt requirements-cluster.txt requiremen
 	$(PIP) -r requirements-dev.txt
 	@touch $(VENV)/.installed $@
 
-$(VENV)/.installed-package: pyproject.toml $(VENV)/.installed-dev
+$(BIN)/research: | $(BIN)/python
 	@echo "installing the command research into $(VENV)"
 	$(PIP) --no-deps -e .
-	@touch $@
 
 $(VENV)/.installed-bench: requirements-bench.txt requirements.txt | $(BIN)/python
 	@echo "installing requirements-bench.txt into $(VENV)"
