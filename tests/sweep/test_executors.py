@@ -14,6 +14,7 @@ from research.cli import main as cli
 from research.errors import UserError
 from research.sweep.executors import Local, Ray, Slurm
 from research.sweep.runner import Runner
+from research.tracking.progress import ProgressBar
 from research.tracking.run_directory import METRICS, RunDirectory
 from tests.sweep.conftest import content
 from tests.training.trials import metrics_of
@@ -55,12 +56,25 @@ def sweep(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def straight(sweep, tmp_path_factory):
+def shown():
+    """What the progress bar has shown next to the packs of `straight`."""
+    return list[str]()
+
+
+@pytest.fixture(scope="module")
+def straight(sweep, shown, tmp_path_factory):
     directory = tmp_path_factory.mktemp("straight")
-    Runner(sweep[1], directory, Local()).run()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ProgressBar, "part", lambda self, before="", after="": shown.append(after))
+        Runner(sweep[1], directory, Local()).run()
     found = ended(directory)
     assert sorted(status for status, _ in found.values()) == ["finished", "finished", "stopped", "stopped"]
     return found
+
+
+def test_the_progress_bar_shows_how_the_sweep_stands(straight, shown):
+    assert shown[0] == " · 4 × gru on adding · 0 of 4 done"
+    assert shown[-2] == " · 2 × gru on adding · 2 of 4 done"  # the last one is empty
 
 
 def test_slurm_jobs_share_the_trials_of_a_folder(sweep, straight, tmp_path):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from research.options import require
 from research.sweep.executors.executor import Executor, Work
+from research.sweep.status import Brief
 
 if TYPE_CHECKING:
     from research.training.pack import PackCache
@@ -28,7 +29,15 @@ class Local(Executor):
         from research.training.sharing import Sharing
         from research.training.trainer import train_trials  # imports wandb and orbax, which `--help` does not need
 
-        sharing = Sharing(self._packs, self.pack_size, work.pause, work.peers, leave_busy=True, enough=work.enough)
+        sharing = Sharing(
+            self._packs,
+            self.pack_size,
+            work.pause,
+            work.peers,
+            leave_busy=True,
+            enough=work.enough,
+            standing=Brief(work.directory),
+        )
         return train_trials(work.trials, work.directory, work.rerun, work.restart, sharing)
 
     @functools.cached_property
