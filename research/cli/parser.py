@@ -9,11 +9,13 @@ from typing import Annotated, TypeVar, get_origin, get_type_hints
 import tyro
 
 from research.config.flags import HELP, run_tyro, split
-from research.config.help import print_command
+from research.config.help import print_command, sections
 from research.errors import UserError, shorten
 
 Positional = tyro.conf.Positional
 OptionsT = TypeVar("OptionsT")
+Section = Annotated[OptionsT, tyro.conf.arg(name="")]
+"""A field whose own fields are flags of the command, without a prefix."""
 
 
 def parse_command(kind: type[OptionsT], args: Sequence[str], command: str) -> OptionsT:
@@ -21,7 +23,8 @@ def parse_command(kind: type[OptionsT], args: Sequence[str], command: str) -> Op
 
     Args:
         kind: a dataclass of the arguments; its docstring and those of its fields are the help. Fields without a default
-            and those marked as `Positional` are positional arguments.
+            and those marked as `Positional` are positional arguments. The fields of a
+            `Section` are flags of the command as well.
         args: the words after the command.
         command: its name.
 
@@ -30,6 +33,10 @@ def parse_command(kind: type[OptionsT], args: Sequence[str], command: str) -> Op
         UserError: naming the command and the word that is wrong.
     """
     hints = get_type_hints(kind, include_extras=True)
+    for name in (inside := sections(kind)):
+        del hints[name]
+    for section, *_ in inside.values():
+        hints |= {item.name: get_type_hints(section)[item.name] for item in fields(section)}
     required = {item.name for item in fields(kind) if item.default is MISSING and item.default_factory is MISSING}  # pyright: ignore[reportArgumentType]
     positionals = required | {name for name, hint in hints.items() if get_origin(hint) is Annotated}
     try:

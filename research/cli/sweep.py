@@ -4,17 +4,17 @@ import shlex
 import sys
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
-from research.cli.parser import parse_command
+from research.cli.parser import Section, parse_command
 from research.cli.train import print_lines, warn_of_finished, writable
 from research.errors import UserError, program, visible
 from research.options import require
 from research.sweep import spec
 from research.sweep.duplicates import describe_duplicates
-from research.sweep.executors import Executor, Local, Ray, Slurm
+from research.sweep.executors import EXECUTORS, Executor, Local, Ray, Slurm
 from research.sweep.runner import Runner
 from research.tracking import wandb_session as session
 
@@ -38,20 +38,9 @@ class Sweep:
     """Largest number of trials that train together; 0: all that one program trains."""
     executor: Literal["local", "ray", "slurm"] = "local"
     """Where trials train: here, on workers of Ray, or in a job array of Slurm."""
-    address: str = ""
-    """Ray: address of a running cluster; by default that of RAY_ADDRESS, or Ray on this machine."""
-    cpus_per_worker: float = 1.0
-    """Ray: cores of a pack."""
-    gpus_per_worker: float = 0.0
-    """Ray: GPUs of a pack."""
-    tpus_per_worker: float = 0.0
-    """Ray: TPU chips of a pack."""
-    num_workers: int = 4
-    """Slurm: jobs of the array."""
-    slurm: str = ""
-    """Slurm: options of sbatch, such as partition=gpu,gpus_per_node=1,time=60 (minutes)."""
-    cluster: Literal["slurm", "local", "debug"] = "slurm"
-    """Slurm: the cluster, or what submitit offers in its place: processes of this machine, or this process."""
+    local: Section[Local] = field(default_factory=Local)
+    ray: Section[Ray] = field(default_factory=Ray)
+    slurm: Section[Slurm] = field(default_factory=Slurm)
     dry_run: bool = False
     """Print the trials, packs, programs, time and memory, and start nothing."""
     rerun: bool = False
@@ -61,12 +50,11 @@ class Sweep:
 
     def __post_init__(self) -> None:
         require(self.limit is None or 0 < self.limit < 2**31, "limit", self.limit, f"between 1 and {2**31 - 1}")
-        kinds: list[Any] = [Ray, Slurm]
-        for kind in kinds:
-            for item in fields(self):
-                needed = item.name != "pack_size" and item.name in {other.name for other in fields(kind)}
-                if needed and self.executor != kind.name and getattr(self, item.name) != item.default:
-                    raise UserError(f"--{item.name.replace('_', '-')}: needs --executor={kind.name}")
+        require(0 <= self.pack_size < 2**31, "pack_size", self.pack_size, "at least 0")
+        for name in EXECUTORS.keys() - {self.executor}:
+            for item in fields(section := getattr(self, name)):
+                if getattr(section, item.name) != item.default:
+                    raise UserError(f"--{item.name.replace('_', '-')}: needs --executor={name}")
         if self.executor == "slurm" and self.pack_size == 0:
             raise UserError("--executor=slurm: needs --pack-size, the number of trials that a job trains at a time")
         if self.executor == "slurm" and (self.rerun or self.restart):
@@ -75,15 +63,8 @@ class Sweep:
                 "remove the run directories instead"
             )
 
-    def create(self) -> Executor:
-        """Return what trains the trials in this process."""
-        if self.executor == "ray":
-            resources = self.cpus_per_worker, self.gpus_per_worker, self.tpus_per_worker
-            return Ray(self.address, self.pack_size, *resources)
-        return Local(self.pack_size)
-
     def command(self) -> list[str]:
-        """Return the words of the command that a job of Slurm runs."""
+        """Return the words of the command that trains the sweep in a process."""
         words = ["sweep", str(self.sweep), f"--runs-dir={self.runs_dir}", f"--pack-size={self.pack_size}"]
         optional = {"experiment": self.experiment, "limit": self.limit}
         return [*words, *(f"--{name}={value}" for name, value in optional.items() if value)]
@@ -97,15 +78,15 @@ def run(args: Sequence[str]) -> None:
     directory = options.runs_dir / sweep.name
     for line in describe_duplicates(sweep.trials):
         print(f"warning: {line}", file=sys.stderr)
-    runner = Runner(sweep, directory, options.create(), options.rerun, options.restart, _say)
+    executor: Executor = getattr(options, options.executor)
+    runner = Runner(sweep, directory, executor, options.rerun, options.restart, _say, options.pack_size)
     runner.check()
     if options.dry_run:
         _dry_run(runner, options)
         return
     spec.save_copy(file, writable(directory))
-    if options.executor == "slurm":
-        slurm = Slurm(options.num_workers, options.slurm, options.cluster)
-        print_lines(slurm.describe(slurm.submit(options.command(), directory), directory))
+    if launched := executor.launch(options.command(), directory):
+        print_lines(launched)
         return
     results = runner.run(options.limit)
     from research.training import processes

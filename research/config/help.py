@@ -19,7 +19,14 @@ NAMES = {int: "INT", float: "FLOAT", str: "TEXT", Path: "PATH"}
 def print_command(kind: type, command: str) -> NoReturn:
     """Print the docstring of a dataclass and its fields as arguments of a command, and raise `SystemExit`."""
     required = {item.name for item in fields(kind) if item.default is MISSING and item.default_factory is MISSING}  # pyright: ignore[reportArgumentType]
-    _print(_legible(kind, {}, required), command, use_underscores=False)
+    inside = {name: Annotated[_legible(section, {}, ()), *marks] for name, (section, *marks) in sections(kind).items()}
+    _print(_legible(kind, inside, required), command, use_underscores=False)
+
+
+def sections(kind: type) -> dict[str, tuple[Any, ...]]:
+    """Return the dataclass and tyro's marks of each field of a command that is a section of flags."""
+    hints = get_type_hints(kind, include_extras=True)
+    return {name: get_args(hint) for name, hint in hints.items() if is_dataclass(_plain(hint))}
 
 
 def print_options(options: Any, command: str, description: str = "", section: str = "", hidden: Any = ()) -> NoReturn:
@@ -83,6 +90,8 @@ def _legible(kind: type, inside: Mapping[str, Any], required: Container[str] | N
             help=_documented(kind).get(item.name), metavar=metavar, help_behavior_hint="" if metavar == "" else _default
         )
         default = () if item.default_factory is MISSING else (field(default_factory=item.default_factory),)
+        if required is not None and item.name in inside:
+            default = (field(default_factory=get_args(inside[item.name])[0]),)
         named.append((item.name, inside.get(item.name) or Annotated[hint, argument], *default))
     return make_dataclass(kind.__name__, named, bases=(kind,), frozen=True, namespace={"__doc__": kind.__doc__})
 

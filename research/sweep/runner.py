@@ -46,6 +46,8 @@ class Runner:
     """Train unfinished trials from step 0."""
     say: Callable[[str], None] = lambda line: None
     """Gets a line when trials stop, and while others are waited for."""
+    pack_size: int = 0
+    """Largest number of trials that train together; 0: as the executor decides."""
     results: dict[str, "TrialResult"] = field(default_factory=dict)
     """By name, in the order of the sweep."""
     _trials: list[NamedConfig] = field(default_factory=list)
@@ -120,7 +122,7 @@ class Runner:
     def tuner(self, tuning: Tuning) -> "Runner":
         """Return the sweep of the trials that decide, in the folder next to that of this sweep."""
         folder = self.directory.with_name(f"{self.directory.name}-tuning")
-        return Runner(tuning.trials(), folder, self.executor, self.rerun, self.restart, self.say)
+        return Runner(tuning.trials(), folder, self.executor, self.rerun, self.restart, self.say, self.pack_size)
 
     def choose(self, tuning: Tuning) -> Sweep:
         """Return the sweep with the options that the finished trials of this one choose."""
@@ -174,7 +176,9 @@ class Runner:
             if met and not (trials := [trial for trial in trials if self._has_started(trial)]):
                 return
             enough = never if met else self._target_is_met
-            work = Work(trials, self.directory, {} if met else pause, self._peers, enough, **anew)
+            work = Work(
+                trials, self.directory, {} if met else pause, self._peers, enough, **anew, pack_size=self.pack_size
+            )
             found = self.executor.train(work)
             self.results |= {result.name: result for result in found if result.status not in ("busy", "waiting")}
             busy = {result.name for result in found if result.status == "busy"}

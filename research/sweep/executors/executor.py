@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from research.config.naming import NamedConfig
 from research.training.options import program_key
@@ -42,11 +42,24 @@ class Work:
     """Train finished trials anew."""
     restart: bool = False
     """Train unfinished trials from step 0."""
+    pack_size: int = 0
+    """Largest number of trials of a pack; 0: as the executor decides."""
 
 
 @dataclass(frozen=True)
 class Executor:
     """Trains trials. Each has a `name` and its own options."""
+
+    name: ClassVar[str]
+
+    def launch(self, command: Sequence[str], directory: Path) -> Mapping[str, str]:
+        """Start processes that train the sweep without this one; return what to show of them; empty: `train` does it.
+
+        Args:
+            command: words after `python -m research` that train the sweep in a process.
+            directory: of the sweep.
+        """
+        return {}
 
     def train(self, work: Work) -> Sequence["TrialResult"]:
         """Return how each trial ended, paused, or that it is busy (another process trains it) or still waits."""

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from research.options import require
 from research.sweep.executors.executor import Executor, Work
 from research.sweep.status import Brief
 
@@ -19,11 +18,6 @@ class Local(Executor):
     """This process, on all its devices: nothing to install."""
 
     name: ClassVar[str] = "local"
-    pack_size: int = 0
-    """Largest number of trials of a pack; 0: no limit. Processes that share a sweep take a pack at a time."""
-
-    def __post_init__(self) -> None:
-        require(0 <= self.pack_size < 2**31, "pack_size", self.pack_size, "at least 0")
 
     def train(self, work: Work) -> Sequence["TrialResult"]:
         from research.training.sharing import Sharing
@@ -31,7 +25,7 @@ class Local(Executor):
 
         sharing = Sharing(
             self._packs,
-            self.pack_size,
+            work.pack_size,
             work.pause,
             work.peers,
             leave_busy=True,

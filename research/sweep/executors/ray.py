@@ -35,19 +35,16 @@ class Ray(Executor):
 
     name: ClassVar[str] = "ray"
     address: str = ""
-    """Of a cluster that runs, as in `ray.init`; empty: that of RAY_ADDRESS, or else Ray starts on this machine."""
-    pack_size: int = 0
-    """Largest number of trials of a pack; 0: as many as give each worker a pack."""
+    """Ray: address of a running cluster; by default that of RAY_ADDRESS, or Ray on this machine."""
     cpus_per_worker: float = 1.0
-    """Cores of a pack."""
+    """Ray: cores of a pack."""
     gpus_per_worker: float = 0.0
-    """GPUs of a pack; TPUs need the resource TPU."""
+    """Ray: GPUs of a pack."""
     tpus_per_worker: float = 0.0
-    """TPU chips of a pack."""
+    """Ray: TPU chips of a pack, which the cluster must offer as the resource TPU."""
 
     def __post_init__(self) -> None:
-        require_between(self, "", pack_size=(0, 2**31 - 1), cpus_per_worker=(0, 1e4))
-        require_between(self, "", gpus_per_worker=(0, 1e4), tpus_per_worker=(0, 1e4))
+        require_between(self, "", cpus_per_worker=(0, 1e4), gpus_per_worker=(0, 1e4), tpus_per_worker=(0, 1e4))
 
     def train(self, work: Work) -> Sequence["TrialResult"]:
         ray = self._start()
@@ -55,7 +52,7 @@ class Ray(Executor):
         task = ray.remote(_train_pack).options(
             num_cpus=self.cpus_per_worker, num_gpus=self.gpus_per_worker, resources=resources, max_retries=-1
         )
-        most = self.pack_size or max(1, -(-len(work.trials) // self._workers(ray)))
+        most = work.pack_size or max(1, -(-len(work.trials) // self._workers(ray)))
         packs = [group[k : k + most] for group in by_program(work.trials) for k in range(0, len(group), most)]
         # A function of the launcher, such as `enough`, may hold what cannot be sent.
         rest = replace(work, trials=(), directory=work.directory.absolute(), enough=never)

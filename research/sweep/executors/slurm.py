@@ -13,29 +13,39 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from research.errors import UserError, program
 from research.options import require_between
+from research.sweep.executors.executor import Executor
 
 ROOT = Path(__file__).parents[3]
 DEFAULTS: dict[str, Any] = {"timeout_min": 24 * 60, "cpus_per_task": 1}
 
 
 @dataclass(frozen=True)
-class Slurm:
+class Slurm(Executor):
     """Jobs of a Slurm array, on a folder that all nodes share."""
 
     name: ClassVar[str] = "slurm"
     num_workers: int = 4
-    """Jobs of the array."""
+    """Slurm: jobs of the array."""
     slurm: str = ""
-    """Options of sbatch, separated by commas, such as partition=gpu,gpus_per_node=1,time=60 (minutes)."""
-    cluster: str = "slurm"
-    """slurm, or what submitit offers in its place: local (processes of this machine) or debug (this process)."""
+    """Slurm: options of sbatch, such as partition=gpu,gpus_per_node=1,time=60 (minutes)."""
+    cluster: Literal["slurm", "local", "debug"] = "slurm"
+    """Slurm: the cluster, or what submitit offers in its place: processes of this machine, or this process."""
 
     def __post_init__(self) -> None:
         require_between(self, "", num_workers=(1, 10_000))
+
+    def launch(self, command: Sequence[str], directory: Path) -> Mapping[str, str]:
+        """Submit the jobs; return their ids, where their logs are, and how to follow the sweep."""
+        jobs = self.submit(command, directory)
+        return {
+            "jobs": ", ".join(job.job_id for job in jobs),
+            "logs": str(directory / "slurm"),
+            "follow": f"{program()} status {directory} --follow",
+        }
 
     def submit(self, command: Sequence[str], directory: Path) -> list[Any]:
         """Submit jobs that run a command, and return submitit's handles.
@@ -57,14 +67,6 @@ class Slurm:
             raise UserError(f"--slurm={self.slurm}: {str(error).strip().splitlines()[0]}") from error
         with executor.batch():
             return [executor.submit(Worker(tuple(command), os.getcwd())) for _ in range(self.num_workers)]
-
-    def describe(self, jobs: Sequence[Any], directory: Path) -> Mapping[str, str]:
-        """Return what to show of the jobs: their ids, where their logs are, and how to follow the sweep."""
-        return {
-            "jobs": ", ".join(job.job_id for job in jobs),
-            "logs": str(directory / "slurm"),
-            "follow": f"{program()} status {directory} --follow",
-        }
 
     def _parameters(self) -> dict[str, Any]:
         """Return submitit's names and values of the options of sbatch."""
