@@ -39,13 +39,24 @@ def render(verdicts: Sequence[Verdict], form: Format) -> str:
 
 def count(verdicts: Sequence[Verdict]) -> str:
     """Return how many claims there are of each verdict, and how long their trials trained."""
-    minutes = sum({verdict.claim.runs_of or verdict.name: verdict.seconds for verdict in verdicts}.values()) / 60
+    seconds = sum({verdict.claim.runs_of or verdict.name: verdict.seconds for verdict in verdicts}.values())
     verdicts = [verdict for verdict in verdicts if not verdict.claim.follows] or verdicts
     words = Counter(verdict.word for verdict in verdicts)
-    names = ("holds", "hold"), ("fails", "fail"), ("undecided", "are undecided"), ("not run", "are not run")
+    several = {"holds": "hold", "fails": "fail", "undecided": "are undecided", "not run": "are not run"}
+    one = {"undecided": "is undecided", "not run": "is not run"}
+    parts = [
+        f"{words[word]} {text if words[word] > 1 else one.get(word, word)}"
+        for word, text in several.items()
+        if words[word]
+    ]
     claims = f"{len(verdicts)} claim" + "s" * (len(verdicts) != 1)
-    trained = f"; their trials trained for {minutes:.0f} minutes" if minutes else ""
-    return f"{claims}: " + ", ".join(f"{words[word]} {text}" for word, text in names) + trained
+    trained = f"; their trials trained for {_duration(seconds)}" if seconds else ""
+    return f"{claims}: {', '.join(parts)}{trained}"
+
+
+def _duration(seconds: float) -> str:
+    number, unit = (round(seconds / 60), "minute") if seconds >= 60 else (round(seconds), "second")
+    return f"{number} {unit}{'s' * (number != 1)}"
 
 
 def _terminal(verdicts: Sequence[Verdict]) -> str:
@@ -97,11 +108,11 @@ def facts(
         text: writes words of a claim.
         link: writes the name of a claim.
     """
-    claim, minutes = verdict.claim, verdict.seconds / 60
+    claim, seconds = verdict.claim, verdict.seconds
     found = {
         "Published": f"{text(claim.published)} {claim.paper}, {claim.place}; {SOURCES[claim.sure]}.",
         "Scaled": f"{text(claim.scaled)} {_budget(verdict)}",
-        "Verdict": f"{verdict}." + f" The trials trained for {minutes:.1f} minutes." * bool(minutes),
+        "Verdict": f"{verdict}." + f" The trials trained for {_duration(seconds)}." * bool(seconds),
         "Tried": text(claim.tried),
         "Looks into": link(claim.follows) if claim.follows else "",
         "Looked into": " ".join(
