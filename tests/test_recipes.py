@@ -74,7 +74,7 @@ def test_what_the_recipes_add_is_listed(copy):
     modules = ("--import=my_probes", "--import=my_gates", "--import=my_optimizers")
     listed = " ".join(run(copy, "-m", "research", "list", *modules).split())
     for line in (
-        "janet LSTM with a forget gate only",
+        "forget_lstm LSTM with a forget gate only",
         "sort Random symbols, to be put in their order. task.*: length, symbols",
         "sorting How long a word",
         "weight_norms Norm of each weight.",
@@ -91,7 +91,7 @@ def test_the_recipes_obey_the_linter(copy):
 
 
 def test_the_new_cell_trains_and_the_new_probe_measures_it(copy):
-    options = ("--setting=adding_50", "--cell.name=janet", "--init.forget_bias=1", "--task.length=8")
+    options = ("--setting=adding_50", "--cell.name=forget_lstm", "--init.forget_bias=1", "--task.length=8")
     probe = ("--import=my_probes", "--probes.weight_norms.every=2")
     run(copy, "-m", "research", "train", "gradient_norms", *options, *probe, *QUICK)
     record = result(copy, "gradient_norms")
@@ -116,7 +116,7 @@ def test_the_mean_forget_gate_is_recorded_every_few_updates(copy):
 def test_the_new_cell_and_task_are_tested_with_the_others(copy):
     """The command of the page, and what else runs for all that is registered, but for the slowest."""
     paths = ("tests/cells", "tests/recurrence", "tests/tasks", "tests/config", "tests/sweep")
-    names = "(janet or sort) and not second and not chunks"
+    names = "(forget_lstm or sort) and not second and not chunks"
     tested = run(copy, "-m", "pytest", "-q", "-m", "not slow", *paths, "-k", names)
     assert re.search(r"^[1-9]\d* passed", tested, re.MULTILINE)
 
