@@ -30,9 +30,11 @@ from typing import Any, ClassVar, Protocol
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 from research.batch import WHOLE, Batch, Shard, TaskSpec
+from research.errors import UserError
 from research.options import require_between
 from research.recurrence.dropout import Rates
 from research.recurrence.trajectory import LayerInputs
@@ -147,6 +149,23 @@ class Probe:
             state_profile: name of the profile of the part that carries the gradient through time.
         """
         raise NotImplementedError
+
+    def summary_of(self, record: Mapping[str, Any], state_profile: str) -> dict[str, float]:
+        """Return `summarize` of a record, with a check of what both hold.
+
+        Raises:
+            UserError: if the record has a matrix, or the summary anything but numbers.
+        """
+        for key, value in record.items():
+            self._require_dims(f"{key} of a record", value, 1, "a number or a vector")
+        numbers = self.summarize(record, state_profile)
+        for key, value in numbers.items():
+            self._require_dims(f"{key} of summarize", value, 0, "a number")
+        return numbers
+
+    def _require_dims(self, what: str, value: Any, most: int, allowed: str) -> None:
+        if np.ndim(value) > most:
+            raise UserError(f"probe {self.name}: {what} has the shape {np.shape(value)}; must be {allowed}")
 
 
 @dataclass(frozen=True)

@@ -136,7 +136,7 @@ class _TrialJournal:
                 if name == "gradient_flow":
                     found = Profiles(self.probe_records[name], options.state_profile)
                     self._profiles = replace(found, records=[*found.records]) if found.drawn else self._profiles
-                numbers = probe.summarize(measured, options.state_profile)
+                numbers = probe.summary_of(measured, options.state_profile)
                 self._measured[f"{probe.section}/profile_step"] = held.start
                 self._measured |= {f"{probe.section}/{key}": value for key, value in numbers.items()}
         self._sums = jax.tree.map(np.add, self._sums, record.sums)

@@ -125,6 +125,6 @@ def summarize_probes(trial: Trial, records: Mapping[str, Sequence[Mapping[str, A
     summary: dict[str, float] = {}
     for name, probe in trial.options.probes.enabled().items():
         for when, record in zip(("initial", "final"), (*records[name][:1], *records[name][-1:]), strict=False):
-            numbers = probe.summarize(record, trial.options.state_profile)
+            numbers = probe.summary_of(record, trial.options.state_profile)
             summary |= {f"{probe.section}/{when}/{key}": value for key, value in numbers.items()}
     return summary

@@ -166,3 +166,18 @@ def test_a_probe_under_another_name_than_its_own_is_refused(monkeypatch):
 def test_a_negative_period_is_one_line():
     with pytest.raises(UserError, match=r"^probes\.gradient_flow\.every=-1: must be between 0"):
         of(probes__gradient_flow__every=-1)
+
+
+def test_a_record_holds_numbers_and_vectors_and_its_summary_numbers():
+    probe = Norms()
+    with pytest.raises(
+        UserError, match=r"^probe norms: m of a record has the shape \(2, 3\); must be a number or a vec"
+    ):
+        probe.summary_of({"step": 0, "norms": np.ones(2), "m": np.ones((2, 3))}, "")
+
+    class Vector(Norms):
+        def summarize(self, record, state_profile):
+            return {"x": record["norms"]}
+
+    with pytest.raises(UserError, match=r"^probe norms: x of summarize has the shape \(2,\); must be a number$"):
+        Vector().summary_of({"step": 0, "norms": np.ones(2)}, "")
