@@ -3,6 +3,7 @@
 import fnmatch
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from numbers import Real
 from typing import Any
 
 from research.config.experiment import Column
@@ -12,6 +13,8 @@ SECTIONS = ("test", "validation", "train", "model")
 """Those that come first; the others follow as the summary has them."""
 MOST = 6
 """Metrics of a probe that are printed."""
+SCORES = 3
+"""Scores in the line that ends a training."""
 
 
 def choose(summary: Mapping[str, Any], columns: Sequence[Column]) -> tuple[list[str], Counter[str]]:
@@ -41,3 +44,16 @@ def choose(summary: Mapping[str, Any], columns: Sequence[Column]) -> tuple[list[
             hidden[section] = len(names) - len(shown[:MOST])
             twice |= {*names} - {*shown[:MOST]}
     return sorted((name for name in summary if name not in twice), key=ranks.__getitem__), hidden
+
+
+def scores(summary: Mapping[str, Any], columns: Sequence[Column]) -> str:
+    """Return the scores of a trial and its training time in a line: `test/loss 0.0123, test/accuracy 0.9; 12.3 s`.
+
+    The scores are those on test data that are columns of the experiment, or else the first ones.
+    """
+    numbers = (name for name, value in summary.items() if isinstance(value, Real))
+    tested = [name for name in numbers if name.startswith("test/") and "/baseline/" not in name]
+    shown = [name for column in columns for name in fnmatch.filter(tested, column.key)] or tested
+    line = ", ".join([f"{name} {summary[name]:.4g}" for name in dict.fromkeys(shown)][:SCORES])
+    seconds = summary.get("train/seconds")
+    return line if seconds is None else "; ".join(filter(None, (line, f"{seconds:.3g} s of training")))

@@ -36,7 +36,7 @@ def run(args: Sequence[str]) -> int:
         train_help.print_help(name, texts, topic)
         return 0
     trial = name_trial(name, texts)
-    from research.cli.summary import choose  # imports pandas
+    from research.cli.summary import choose, scores  # imports pandas
     from research.training.trainer import train_trials  # imports wandb and orbax, which `--help` does not need
 
     if unused := [key for key in unused_options(trial.config) if key in texts]:
@@ -44,13 +44,16 @@ def run(args: Sequence[str]) -> int:
     # An agent trains where `sweep` does with the same file.
     directory = writable(directory) / folder_name(session.sweep_name() or Path(name).stem)
     (result,) = train_trials([trial], directory, rerun=rerun, restart=restart)
-    names, hidden = choose(result.summary, experiment.load(name).columns)
+    columns = experiment.load(name).columns
+    names, hidden = choose(result.summary, columns)
     values = {name: result.summary[name] for name in names}
     lines = {name: f"{value:.6g}" if isinstance(value, Real) else value for name, value in values.items()}
     print_lines({**lines, **result.signatures})
     if hidden:
         more = ", ".join(f"{count} of {section}" for section, count in hidden.items())
         print(f"and in result.json: {more}; `{program()} report RUN --list-metrics` names them")
+    if line := scores(result.summary, columns):
+        print(line)
     end = ", ".join(filter(None, (result.divergence or result.status, result.remark)))
     print(visible(f"{end}: {result.path}"))
     warn_of_finished([result])

@@ -102,7 +102,7 @@ def _print_overview(name: str, config: Config, sections: Mapping[str, Any]) -> N
         inside = [f"{section}.{item.name}" for item in fields(options) if f"{section}.{item.name}" in CHOICES]
         for key, value in [(section, options), *((key, section_of(config, key)) for key in inside)]:
             lines[key] = f"{value.name}: {summary(type(value))}" if key in CHOICES else summary(type(value))
-    print(table("sections of options (--training.steps=100), with what is chosen now:", lines))
+    print(table("sections of options, with what is chosen now; a flag is --SECTION.OPTION=VALUE:", lines))
     print(f"\n{OVERALL}")
 
 

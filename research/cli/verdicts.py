@@ -54,6 +54,9 @@ def run(args: Sequence[str]) -> int:
     if output:
         _write(output, text)
         print(output)
+    if all(verdict.word == "not run" for verdict in verdicts) and not failed:
+        folder = options.runs_dir / claims.FOLDER
+        _say(f"no runs in {folder}: docs/verdicts.md has the numbers of this project; --run trains")
     return 2 if failed else 0
 
 

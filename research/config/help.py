@@ -2,6 +2,10 @@
 
 import contextlib
 import functools
+import io
+import re
+import sys
+import textwrap
 from collections.abc import Container, Mapping
 from dataclasses import MISSING, field, fields, is_dataclass, make_dataclass
 from pathlib import Path
@@ -14,6 +18,13 @@ from research.config.flags import POSITIONAL, REGISTRY
 from research.errors import program
 
 NAMES = {int: "INT", float: "FLOAT", str: "TEXT", Path: "PATH"}
+ONLY_HELP = re.compile(
+    r"^(╭─)? options[ ─╮]*\n( -+ ?\n)?[│ ] -h, --help +([│ ]*\n[│ ] +)?show this help message and exit[ │]*\n[╰─╯ ]*\n",
+    re.MULTILINE,
+)
+"""A box that has nothing but the flag that was typed."""
+WIDTH = 100
+"""Letters of a line of a description."""
 
 
 def print_command(kind: type, command: str) -> NoReturn:
@@ -48,8 +59,14 @@ def print_options(options: Any, command: str, description: str = "", section: st
 
 
 def _print(kind: type, command: str, **options: Any) -> NoReturn:
-    tyro.cli(kind, args=["--help"], prog=f"{program()} {command}", config=POSITIONAL, registry=REGISTRY, **options)
-    raise AssertionError("tyro leaves the program after its help")
+    encoding = sys.stdout.encoding or "utf-8"  # which decides how boxes are drawn
+    captured = io.TextIOWrapper(io.BytesIO(), encoding, errors=sys.stdout.errors)
+    with contextlib.redirect_stdout(captured), contextlib.suppress(SystemExit):
+        tyro.cli(kind, args=["--help"], prog=f"{program()} {command}", config=POSITIONAL, registry=REGISTRY, **options)
+    captured.seek(0)
+    for line in ONLY_HELP.sub("", captured.read()).replace("[-h] ", "").splitlines():
+        print(textwrap.fill(line, WIDTH) if line[:1].isalpha() else line)
+    raise SystemExit(0)
 
 
 def _with_values(options: Any, hidden: Container[str]) -> tuple[type, Any]:

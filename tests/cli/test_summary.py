@@ -1,6 +1,6 @@
 """The summary of a training is short, and what matters is at its top."""
 
-from research.cli.summary import MOST, choose
+from research.cli.summary import MOST, choose, scores
 from research.config.experiment import Column
 
 
@@ -25,3 +25,12 @@ def test_of_many_metrics_of_a_probe_the_columns_of_the_experiment_are_shown_and_
 def test_few_metrics_of_a_probe_are_all_shown_once():
     names, hidden = choose({"weights/norm": 1.0, "weights/initial/norm": 2.0, "weights/final/norm": 1.0}, ())
     assert (names, hidden) == (["weights/initial/norm", "weights/final/norm"], {})
+
+
+def test_the_last_line_has_the_scores_that_are_columns_and_the_time():
+    summary = {"test/loss": 0.25, "test/accuracy": 0.5, "test/baseline/mean/loss": 1.0, "validation/loss": 2.0}
+    assert scores(summary, ()) == "test/loss 0.25, test/accuracy 0.5"
+    columns = [Column("steps", "best/step"), Column("accuracy", "test/acc*")]
+    assert scores({**summary, "train/seconds": 12.345}, columns) == "test/accuracy 0.5; 12.3 s of training"
+    assert scores({"train/seconds": 1}, columns) == "1 s of training"
+    assert scores({"validation/loss": 2.0}, columns) == ""

@@ -81,3 +81,10 @@ def test_help_with_an_unknown_flag_or_section_is_refused():
         UserError, match="^train: --help lstm: no such section; must be one of all, model, cell, .*task.input"
     ):
         print_help("attention", {}, "lstm")
+
+
+def test_the_help_of_a_section_has_nothing_but_its_options(capsys):
+    with pytest.raises(SystemExit):
+        print_help("gradient_norms", {}, "init")
+    first, _, box, *_ = capsys.readouterr().out.splitlines()
+    assert first.endswith("train gradient_norms [OPTIONS]") and "init options" in box

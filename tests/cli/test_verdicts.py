@@ -35,11 +35,14 @@ def trained(tmp_path, monkeypatch) -> list[str]:
 
 def test_claims_are_not_run_unless_asked_and_once(trained, capsys):
     assert cli.main(["verdicts", "critical_gain"]) == 0
-    assert "not run" in capsys.readouterr().out
+    out, err = capsys.readouterr()
+    assert "not run" in out
+    assert err == "no runs in runs/claims: docs/verdicts.md has the numbers of this project; --run trains\n"
     assert not trained
     for _ in range(2):
         assert cli.main(["verdicts", "critical_gain", "--run"]) == 0
-        assert "1 claim: 1 holds" in capsys.readouterr().out
+        out, err = capsys.readouterr()
+        assert "1 claim: 1 holds" in out and "docs/verdicts.md" not in err
     assert trained == ["critical_gain"]
 
 
