@@ -27,7 +27,7 @@ class Block(NamedTuple):
     """python, sh, yaml, ..."""
     text: str
     file: str
-    """What the first line says that the block is the content of, such as "research/cells/forget_lstm.py"; or nothing."""
+    """What the first line says that the block is the content of, such as "research/cells/forget_lstm.py"."""
 
 
 class Table(NamedTuple):

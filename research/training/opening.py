@@ -8,6 +8,7 @@ from typing import NamedTuple, get_args
 from research.errors import UserError
 from research.tasks import task as tasks
 from research.tasks.task import Split, Task
+from research.tracking import wandb_session as session
 from research.tracking.progress import ProgressBar
 from research.tracking.run_directory import BusyError, RunDirectory
 from research.training import processes
@@ -43,6 +44,8 @@ def open_runs(
 
 def _check(entry: Entry, restart: bool, sharing: Sharing) -> Entry:
     """Check that a trial can start or resume here, and that no other process trains it."""
+    if entry.config.wandb.mode == "online":
+        session.mode_of("online")  # fails at once without a login
     try:
         if entry.run.holder() is None:
             check(entry.config, entry.run, restart or entry.run.result_file.exists())

@@ -18,7 +18,8 @@ from research.sweep.objective import Metric
 from research.sweep.spec import Sweep
 from tests.sweep.conftest import COMMAND, content
 
-SWEEPS = sorted((experiment.ROOT / "sweeps").glob("*.yaml"))
+SWEEPS = [path for path in sorted((experiment.ROOT / "sweeps").glob("*.yaml")) if path.stem in experiment.names()]
+"""Of the experiments of this repository; a user's own need neither `command` nor `metric`."""
 
 
 def seeds(sweep: Sweep) -> list[int]:

@@ -432,6 +432,14 @@ def test_a_split_that_cannot_be_used_is_refused_before_anything_is_compiled_and_
     assert not seconds and not (tmp_path / "runs").exists()
 
 
+def test_online_without_a_login_is_refused_before_anything_is_read_and_leaves_nothing(tmp_path, monkeypatch):
+    monkeypatch.setattr(session, "_logged_in", lambda: False)
+    config = of(wandb__mode="online")
+    with pytest.raises(UserError, match="^wandb.mode=online: not logged in; run `wandb login`"):
+        train_trials([("trial", config)], tmp_path / "runs")
+    assert not (tmp_path / "runs").exists()
+
+
 @pytest.mark.skipif(cudnn.obstacle() is None, reason="needs a machine without an NVIDIA GPU")
 def test_cudnn_where_there_is_none_is_refused_before_anything_is_compiled(tmp_path):
     config = of(cell__name="lstm", model__backend="cudnn", probes__gradient_flow__every=0)
