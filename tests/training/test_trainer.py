@@ -433,7 +433,7 @@ def test_a_split_that_cannot_be_used_is_refused_before_anything_is_compiled_and_
 
 
 def test_online_without_a_login_is_refused_before_anything_is_read_and_leaves_nothing(tmp_path, monkeypatch):
-    monkeypatch.setattr(session, "_logged_in", lambda: False)
+    monkeypatch.setattr(session, "logged_in", lambda: False)
     config = of(wandb__mode="online")
     with pytest.raises(UserError, match="^wandb.mode=online: not logged in; run `wandb login`"):
         train_trials([("trial", config)], tmp_path / "runs")
