@@ -98,11 +98,12 @@ class Runner:
             band = early_terminate.bands(sweep.early_terminate)[0]
             first, last = min((self._step(band, trial), trial.config.training.steps) for trial in sweep.trials)
             if all(self._step(band, trial) >= trial.config.training.steps for trial in sweep.trials):
-                place, lower = (
-                    sweep.place / "early_terminate",
-                    "lower min_iter, training.eval_every or training.log_every",
+                every = f"trials can pause every training.log_every={sweep.trials[0].config.training.log_every} updates"
+                lower = "lower it, training.eval_every or min_iter"
+                place = sweep.place / "early_terminate"
+                raise place.error(
+                    f"compares no trials: the first band is at update {first} of {last}; {every}; {lower}"
                 )
-                raise place.error(f"compares no trials: the first band is at update {first} of {last}; {lower}")
         return tuning
 
     @property

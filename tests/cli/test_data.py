@@ -60,7 +60,7 @@ def test_damaged_rows_are_named_in_order_before_the_rest_is_found_too_small_to_s
     first, second, third = out.splitlines()
     assert first == "2 rows cannot be used:"
     assert "a.tsv:3: has 1 value; must have 2" in second and "a.tsv:4: column says is empty; must be text" in third
-    assert "2 different keys are too few to split: validation has none; have 3 or more" in err
+    assert "validation has no rows: 2 different values of the column that decides the split; have 3 or more" in err
 
 
 def test_inputs_in_two_splits_are_noted(tmp_path, capsys):

@@ -249,7 +249,7 @@ def test_bayes_stops_bad_trials_early_too(read, tmp_path):
         ),
         (
             {"early_terminate": {**HYPERBAND, "min_iter": 9}},
-            "early_terminate: compares no trials: the first band is at update 90 of 90; lower min_iter, training.",
+            "the first band is at update 90 of 90; trials can pause every training.log_every=10 updates; lower it",
         ),
     ],
 )

@@ -44,8 +44,8 @@ def split_rows(tables: Mapping[str, Rows], key: Callable[[Mapping[str, Any]], st
         hashed = {split: Selection(whole, np.flatnonzero(chosen == split)) for split in ("train", *missing)}
         if empty := next((split for split in hashed if not len(hashed[split])), ""):
             count = len(set(keys))
-            few = f"{count} different key{'s are' if count > 1 else ' is'} too few to split"
-            raise UserError(f"{source}: {few}: {empty} has none; have 3 or more, or a file for each split")
+            values = f"{count} different value{'s' if count != 1 else ''} of the column that decides the split"
+            raise UserError(f"{source}: {empty} has no rows: {values}; have 3 or more, or a file for each split")
         splits |= hashed
     return {split: splits[split] for split in SPLITS}
 

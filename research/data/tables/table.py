@@ -161,7 +161,7 @@ def check_columns(rows: Rows, path: Any, columns: Mapping[str, str]) -> None:
 def leave_out(faults: list[str], line: str, skip: bool) -> None:
     """Add the line of a row that cannot be used to the faults; raise it as an error if such rows are not skipped."""
     if not skip:
-        raise UserError(f"{line}; on_error=skip leaves such rows out")
+        raise UserError(f"{line}; --task.on_error=skip leaves such rows out")
     faults.append(line)
 
 

@@ -194,7 +194,7 @@ class Values:
         """
         line = f"{self.rows.place(row, getattr(error, 'step', 0))}: {error}"
         if not self.fields.skip:
-            raise UserError(f"{line}; on_error=skip leaves such rows out") from error
+            raise UserError(f"{line}; --task.on_error=skip leaves such rows out") from error
         if line not in self.skipped:
             self.skipped.append(line)
 

@@ -124,7 +124,7 @@ def test_only_missing_splits_are_made(tmp_path):
     with pytest.raises(UserError, match="no training split"):
         split_rows({"test": test}, lambda row: row["key"], "source")
     few = Table({"key": ["a", "b"]}, tmp_path)
-    with pytest.raises(UserError, match="2 different keys are too few to split"):
+    with pytest.raises(UserError, match="2 different values of the column that decides the split"):
         split_rows({"": few}, lambda row: row["key"], "source")
 
 
