@@ -163,7 +163,8 @@ def describe(section: pd.DataFrame) -> str:
     def varying(key: str, trials: pd.DataFrame = section) -> str:
         return _listed(trials[key].map(label))
 
-    steps = f"{varying('training.steps')} steps of {varying('training.batch_size')} sequences"
+    count = varying("training.steps")
+    steps = f"{count} step{'s' * (count != '1')} of {varying('training.batch_size')} sequences"
     seconds, layers = varying("training.max_seconds"), varying("model.num_layers")
     steps = steps if seconds == "0" else f"{seconds} seconds, at most {steps}"
     parts = [task_of(section), f"trained for {steps}"]

@@ -68,21 +68,22 @@ def _markdown(content: Table) -> str:
 
 
 def _latex(content: Table) -> str:
-    """Return a float per setting, shrunk where wider than the page; the claim is in the first caption."""
+    """Return a float per setting, shrunk where wider than the page; the first has the claim, the last the notes."""
     blocks = ["% \\usepackage{booktabs,graphicx}"]
-    names = [re.sub(r"\W+", "-", re.split("[:;]", heading)[0]) for heading in content.parts]
-    parts = _marked(content, BOLD).parts
+    settings = [heading.partition(": ")[0] if ": " in heading else "" for heading in content.parts]
+    names = [re.sub(r"\W+", "-", setting) for setting in settings]
+    ends = [name if name and names.count(name) == 1 else place + 1 for place, name in enumerate(names)]
     whole = content.label or "tab:" + re.sub(r"[^\w.+-]+", "-", content.name)
-    for place, ((heading, rows), name) in enumerate(zip(parts.items(), names, strict=True)):
+    labels = [f"{whole}-{end}" for end in ends] if len(ends) > 1 else [whole]
+    for place, (heading, rows) in enumerate(_marked(content, BOLD).parts.items()):
         claim = content.caption or content.claim * (place == 0)
+        heading = heading if settings[place] else heading[:1].upper() + heading[1:]
         words = f"{claim.removesuffix('.')}. {heading}" if claim else heading
-        label = whole + f"-{name if names.count(name) == 1 else place + 1}" * (len(names) > 1)
-        lines = ["\\begin{table}", "\\centering", f"\\caption{{{_latex_line(words)}}}", f"\\label{{{label}}}"]
+        lines = ["\\begin{table}", "\\centering", f"\\caption{{{_latex_line(words)}}}", f"\\label{{{labels[place]}}}"]
         grid = _embolden(_latex_text(_tabulate(content, rows, "latex_booktabs")), "\\textbf{", "}")
-        lines += [FIT, f"{grid}}}"]
-        if place == len(names) - 1:
-            lines.append(f"\\par\\smallskip\\footnotesize {_latex_line(' '.join(content.notes))}")
-        blocks.append("\n".join([*lines, "\\end{table}"]))
+        last = labels[place] == labels[-1]
+        notes = _latex_line(" ".join(content.notes)) if last else f"Notes: see table~\\ref{{{labels[-1]}}}."
+        blocks.append("\n".join([*lines, FIT, f"{grid}}}", f"\\par\\smallskip\\footnotesize {notes}", "\\end{table}"]))
     return "\n\n".join(blocks) + "\n"
 
 

@@ -30,6 +30,10 @@ def notes(comparison: Comparison, content: Sequence[Part]) -> list[str]:
         )
     if any(result.get("status") == "diverged" for result in trials["result"].dropna()):
         found.append("A diverged trial counts with the state in which it stopped.")
+    if any(re.search(r"[)\]]e-?\d", number.text) for number in numbers):
+        found.append(
+            "A power of ten behind parentheses or brackets, as in 2 (1 3)e-6, is a factor of all their numbers."
+        )
     if any(number.text == DASH for number in numbers):
         found.append(f"{DASH}: not measured.")
     return [*found, *_signatures(trials), *_weights(trials), *_identical(comparison), *_missing(comparison)]
@@ -68,7 +72,8 @@ def _marks(content: Sequence[Part]) -> Iterator[str]:
     if not verdicts:
         return
     most = max(verdict.comparisons for verdict in verdicts)
-    test = f"sign-flip test of differences paired by seed, p < {ALPHA:.2g} after Holm over {most} comparisons"
+    adjusted = f" after Holm over {most} comparisons" * (most > 1)
+    test = f"sign-flip test of differences paired by seed, p < {ALPHA:.2g}{adjusted}"
     if any(verdict.can_differ for verdict in verdicts):
         marked = {difference.mark for verdict in verdicts for difference in verdict.differences.values()}
         known = {"best": "bold (*): differs from all other rows", "tie": "=: best, or not told apart from the best"}
@@ -77,7 +82,8 @@ def _marks(content: Sequence[Part]) -> Iterator[str]:
     else:
         seeds, least = max(verdict.pairs for verdict in verdicts), min(verdict.comparisons for verdict in verdicts)
         enough = needed_pairs(least) if least == most else f"{needed_pairs(least)} to {needed_pairs(most)}"
-        yield f"No number is marked best: {seeds} seeds cannot tell rows apart, {enough} can ({test})."
+        count = f"{seeds} seed{'s' * (seeds != 1)}"
+        yield f"No number is marked best: {count} cannot tell rows apart, {enough} can ({test})."
 
 
 def _split(numbers: Sequence[Number]) -> Iterator[str]:

@@ -27,7 +27,7 @@ from research.reporting.measures import When
 from research.reporting.runs import flatten
 
 NO_FIGURE = "none"
-WIDTH = 200
+WIDTH = 120
 """Letters of a line of a table that is printed, but not on a terminal."""
 MAX_ROWS = 28
 """Rows of a section that colors and line styles tell apart; figures of more are drawn only where they are asked for."""

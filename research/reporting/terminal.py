@@ -50,7 +50,11 @@ def lay_out(content: "Table", width: int | None = None) -> str:
             for c in range(len(widths))
             if c in names or not wrapped or any(row[0][c] not in ("", DASH) for row in grid)
         ]
-        blocks = _blocks(widths, shown[len(names) :], width or sum(widths), content.num_keys)
+        seeds = [c for c in shown[len(names) :][:1] if content.header[c] == "seeds"]  # in each block
+        keys = sum(widths[c] for c in (*names, *seeds))
+        blocks = [
+            [*seeds, *block] for block in _blocks(widths, shown[len(names) + len(seeds) :], width or sum(widths), keys)
+        ]
         most_blocks = max(most_blocks, len(blocks))
         parts = []
         for block in blocks:
@@ -80,11 +84,11 @@ def _wrap(text: str, width: int) -> list[str]:
     return textwrap.wrap(text, width, subsequent_indent="  ", **WHOLE_WORDS) or [""]
 
 
-def _blocks(widths: Sequence[int], columns: Sequence[int], width: int, num_keys: int) -> list[list[int]]:
-    """Return columns, without those that name the row, in groups that fit next to these."""
+def _blocks(widths: Sequence[int], columns: Sequence[int], width: int, keys: int) -> list[list[int]]:
+    """Return columns in groups that fit next to those of all groups, which are `keys` wide."""
     blocks: list[list[int]] = [[]]
     for column in columns:
-        if blocks[-1] and sum(widths[:num_keys]) + sum(widths[c] for c in blocks[-1]) + widths[column] > width:
+        if blocks[-1] and keys + sum(widths[c] for c in blocks[-1]) + widths[column] > width:
             blocks.append([])
         blocks[-1].append(column)
     return blocks

@@ -98,6 +98,16 @@ def test_the_heat_map_has_colors_for_underflow_and_overflow(gradient_group):
         assert special[0, 0] and not special[0, -1]
 
 
+def test_the_rows_of_a_heat_map_are_marked_by_their_updates_in_the_middle(gradient_group):
+    figure = figures.draw("gradient_heatmaps", gradient_group)
+    assert figure is not None
+    panel = next(axis for axis in figure.axes if axis.images)
+    (low, high), marks = panel.get_ylim(), panel.get_yticks()
+    assert low < min(marks) and max(marks) < high  # not at the edge of a row
+    assert panel.get_yticklabels()[0].get_text() == "0"
+    assert {"updates", "time step t"} <= {*words(figure).splitlines()}
+
+
 def test_rare_lengths_are_named_as_joined(attention_runs):
     figure = figures.draw("error_by_length", compared(attention_runs))
     assert figure is not None

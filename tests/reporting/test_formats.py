@@ -79,13 +79,14 @@ def test_many_blocks_show_no_column_that_a_part_lacks_and_say_how_to_choose_some
     header = (
         "variant",
         "seeds",
-        *(f"a long title, number {number}{' of two lines' * (number == 3)}" for number in range(8)),
+        *(f"a long title, number {number}{' of two lines' * (number == 3)}" for number in range(10)),
     )
-    cells = [["1.0" if number % 2 == odd else "—" for number in range(8)] for odd in range(2)]
+    cells = [["1.0" if number % 2 == odd else "—" for number in range(10)] for odd in range(2)]
     content = replace(AWKWARD, header=header, parts={name: [("a", "1", *cells[odd])] for odd, name in enumerate("st")})
     narrow = render(content, "terminal", width=40)
     titles = [re.findall(r"number (\d)", part) for part in narrow.split("\nt\n")]
-    assert titles == [["0", "2", "4", "6"], ["1", "3", "5", "7"]]
+    assert titles == [["0", "2", "4", "6", "8"], ["1", "3", "5", "7", "9"]]
+    assert narrow.count("seeds") == 10  # in each block
     assert "\n\n─" not in narrow
     assert "For fewer columns, choose some" in narrow and "--columns" not in render(AWKWARD, "terminal", width=40)
 
@@ -142,6 +143,15 @@ def test_caption_and_label_of_a_latex_table_are_the_users_and_escaped():
         assert rf"\caption{{50\% of h\_t. {name}: x}}" in several and rf"\label{{tab:mine-{name}}}" in several
 
 
+def test_a_latex_caption_has_whole_sentences_and_a_short_label_and_every_float_leads_to_the_notes():
+    parts = {f"adding problem, {length} steps; 3 seeds": [("a", "1")] for length in (30, 60)}
+    first, second = render(replace(AWKWARD, caption="MGU", parts=parts), "latex").split("\n\n")[1:]
+    label = re.findall(r"\\label{(.*)-2}", second)[0]
+    assert r"\caption{MGU. Adding problem, 30 steps; 3 seeds}" in first and rf"\label{{{label}-1}}" in first
+    assert rf"\footnotesize Notes: see table~\ref{{{label}-2}}." in first
+    assert first.count("footnotesize") == second.count("footnotesize") == 1 and "Notes: see" not in second
+
+
 def compile_latex(folder: Path, *tables: str) -> str:
     """Return what pdflatex says of a document with tables, which must compile; nothing where there is no pdflatex."""
     if not LATEX:
@@ -176,7 +186,7 @@ def test_the_latex_of_every_experiment_compiles_and_has_a_cell_per_column_and_no
         rows = [line for line in document[-1].splitlines() if line.endswith(r"\\")]
         assert len(rows) == sum(len(rows) + 1 for rows in content.parts.values())
         assert {len(re.findall(r"(?<!\\)&", row)) + 1 for row in rows} == {len(content.header)}
-        outside = re.sub(r"\$[^$]*\$|\\(label|begin|end|usepackage|smallskip)(\{[^}]*\})*", "", document[-1])
+        outside = re.sub(r"\$[^$]*\$|\\(label|ref|begin|end|usepackage|smallskip)(\{[^}]*\})*", "", document[-1])
         assert document[-1].isascii() and not re.search(r"(?<!\\)[#_^]", outside), name
     compile_latex(tmp_path, *document)
 

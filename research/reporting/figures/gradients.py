@@ -100,10 +100,13 @@ def gradient_heatmaps(comparison: Comparison) -> Figure | None:
         axis.tick_params(labelbottom=down == len(labels) - 1, labelsize=13)
         if labels[down] in lines:
             _heatmap_panel(axis, lines[labels[down]], scale)
+            axis.set_xlabel("time step t" if down == len(labels) - 1 else "", fontsize=13)
         else:
             axis.set(xlabel="no record", xticks=[], yticks=[])
         if down == 0:
             axis.set_title(task_of(section).replace(", ", ",\n"), fontsize=16)
+            axis.annotate("updates", (0, 1), xytext=(-4, 4), xycoords="axes fraction", textcoords="offset points",
+                          ha="right", fontsize=13)  # fmt: skip
         if across == 0:
             color = looks[labels[down]][0]
             axis.set_ylabel(labels[down], rotation=0, ha="right", va="center", color=color, weight="bold")
@@ -164,7 +167,9 @@ def _heatmap_panel(axis: Axes, decades: pd.DataFrame, scale: tuple[int, int]) ->
     for value, color in zip((-np.inf, np.inf), SPECIAL.values(), strict=True):
         pixels[decades == value] = to_rgba(color)
     axis.pcolorfast(across, edges, pixels)
-    axis.set(yticks=sorted({steps[0], steps[-1]}), xticks=[0, decades.shape[1]])
+    ends = sorted({0, len(steps) - 1})
+    axis.set_yticks([(edges[row] + edges[row + 1]) / 2 for row in ends], labels=[steps[row] for row in ends])
+    axis.set_xticks([0, decades.shape[1]])
     axis.spines[:].set_visible(False)
 
 
