@@ -10,6 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +27,8 @@ from research.sweep.status import clock
 from research.tracking.run_directory import RunDirectory
 from research.training import devices, loader
 from research.training.hparams import Hparams
-from research.training.options import TrialOptions
-from research.training.pack import Pack, group_by_program
+from research.training.options import TrialOptions, group_by_program
+from research.training.pack import Pack
 from research.training.step import Program
 from research.training.trial import Trial, decide_shards
 
@@ -179,7 +180,8 @@ def make(sweep: Sweep, directory: Path, pack_size: int = 0, limit: int | None = 
     results = {trial.name: result for trial in trials if (result := _result(trial))}
     done = set() if rerun else {*results}
     finished = [trial for trial in trials if trial.name in done]
-    packs = group_by_program([trial for trial in trials if trial.name not in done], pack_size)
+    waiting = [trial for trial in trials if trial.name not in done]
+    packs = group_by_program(waiting, attrgetter("name", "options"), pack_size)
     return Plan(sweep, total, finished, packs, _recorded_speeds(trials, results))
 
 

@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from research.config.naming import NamedConfig, name_in_wandb
 from research.errors import UserError, suggest
 from research.sweep import early_terminate, search
-from research.sweep.executors.executor import Executor, Work, by_program, never
+from research.sweep.executors.executor import Executor, Work, never
 from research.sweep.spec import Sweep
 from research.sweep.tuning import Tuning, tuning_of
 from research.tracking.run_directory import METRICS, BusyError, RunDirectory
 from research.tracking.strict_json import LAST
+from research.training.options import group_by_program
 
 if TYPE_CHECKING:
     from research.tracking.wandb import WandbOptions
@@ -67,7 +68,8 @@ class Runner:
         for trials in search.rounds(self.sweep, self._value, limit):
             self._trials += name_in_wandb(trials, self.sweep.varied)
             alive = self._trials[-len(trials) :]
-            self._peers = {trial.name: len(group) for group in by_program(alive) for trial in group}
+            groups = group_by_program(alive, lambda trial: (trial.name, trial.config))
+            self._peers = {trial.name: len(group) for group in groups for trial in group}
             for band in early_terminate.bands(self.sweep.early_terminate) if self.sweep.early_terminate else ():
                 alive = self._to_band(band, alive)
             self._execute(alive, {})

@@ -4,8 +4,9 @@
 """
 
 import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from research.errors import UserError
 from research.options import LARGE, require, require_between, require_default, static_key, traced
@@ -19,6 +20,8 @@ from research.training.optimizers.optimizer import MAX_DECAY
 from research.training.schedules import SCHEDULES, Constant, Schedule
 
 MAX_COUNT = 2**31 - 1
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -148,6 +151,23 @@ class TrialOptions(Seq2seqOptions):
         """Return whether a record of training metrics ends at a step; if monitored, one does at each evaluation."""
         training = self.training
         return step % training.log_every == 0 or (self.monitored and step % training.eval_every == 0)
+
+
+def group_by_program(
+    trials: Sequence[T], named: Callable[[T], tuple[str, TrialOptions]], most: int = 0
+) -> list[list[T]]:
+    """Group trials that one program trains, in the order of first appearance.
+
+    Args:
+        trials: of a sweep.
+        named: returns name and options of a trial.
+        most: largest number of trials of a group; 0: no limit.
+    """
+    groups: dict[Any, list[T]] = {}
+    for trial in trials:
+        groups.setdefault(program_key(*named(trial)), []).append(trial)
+    size = most or max(1, len(trials))
+    return [group[k : k + size] for group in groups.values() for k in range(0, len(group), size)]
 
 
 def program_key(name: str, options: TrialOptions) -> Any:

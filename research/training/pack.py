@@ -24,30 +24,11 @@ from research.options import static_key
 from research.training import hparams as hp
 from research.training import shards
 from research.training.hparams import Hparams
-from research.training.options import program_key
 from research.training.state import TrialState
 from research.training.step import Program, Record
-from research.training.trial import Trial
 
 PER_TRIAL, SHARED, PER_SHARD = PartitionSpec("trial"), PartitionSpec(), PartitionSpec(shards.AXIS)
 EVALUATION_BATCH = 100
-
-
-def group_by_program(trials: Sequence[Trial], most: int = 0) -> list[list[Trial]]:
-    """Group trials that one program trains, in the order of first appearance.
-
-    Args:
-        trials: of a sweep.
-        most: largest number of trials of a group; 0: no limit.
-    """
-    groups: dict[Any, list[Trial]] = {}
-    for trial in trials:
-        groups.setdefault(program_key(trial.name, trial.options), []).append(trial)
-    return [
-        group[k : k + (most or len(group))]
-        for group in groups.values()
-        for k in range(0, len(group), most or len(group))
-    ]
 
 
 class Pack:

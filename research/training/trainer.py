@@ -16,6 +16,7 @@ import contextlib
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from operator import attrgetter
 from pathlib import Path
 from typing import get_args
 
@@ -37,8 +38,8 @@ from research.training.journal import Journal, NullJournal
 from research.training.loader import Loader
 from research.training.monitor import PackMonitor
 from research.training.opening import create_runs, open_runs, resolve
-from research.training.options import TrialOptions
-from research.training.pack import Pack, group_by_program
+from research.training.options import TrialOptions, group_by_program
+from research.training.pack import Pack
 from research.training.progress import PackProgress
 from research.training.result import PackResult
 from research.training.sharing import Sharing
@@ -100,7 +101,7 @@ def train_trials(
 def _train_all(trials: Sequence[Trial], sharing: Sharing, signals: Signals, bar: ProgressBar) -> list[TrialResult]:
     results: list[TrialResult] = []
     bar.expect(sum(sharing.pause.get(trial.name, trial.options.training.steps) for trial in trials))
-    groups = group_by_program(trials, sharing.pack_size)
+    groups = group_by_program(trials, attrgetter("name", "options"), sharing.pack_size)
     for number, group in enumerate(groups, start=1):
         if processes.from_first(sharing.enough):
             results += [TrialResult.unfinished(trial.name, trial.run, "waiting") for trial in group]

@@ -3,21 +3,12 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from research.config.naming import NamedConfig
-from research.training.options import program_key
 
 if TYPE_CHECKING:
     from research.training.trial import TrialResult
-
-
-def by_program(trials: Sequence[NamedConfig]) -> list[list[NamedConfig]]:
-    """Group trials that one program trains, in the order of first appearance."""
-    groups: dict[Any, list[NamedConfig]] = {}
-    for trial in trials:
-        groups.setdefault(program_key(*trial), []).append(trial)
-    return list(groups.values())
 
 
 def never() -> bool:

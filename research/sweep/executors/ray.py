@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from research.config.naming import NamedConfig
 from research.errors import UserError
 from research.options import require_between
-from research.sweep.executors.executor import Executor, Work, by_program, never
+from research.sweep.executors.executor import Executor, Work, never
+from research.training.options import group_by_program
 
 if TYPE_CHECKING:
     from research.training.pack import PackCache
@@ -53,7 +54,7 @@ class Ray(Executor):
             num_cpus=self.cpus_per_worker, num_gpus=self.gpus_per_worker, resources=resources, max_retries=-1
         )
         most = work.pack_size or max(1, -(-len(work.trials) // self._workers(ray)))
-        packs = [group[k : k + most] for group in by_program(work.trials) for k in range(0, len(group), most)]
+        packs = group_by_program(work.trials, lambda trial: (trial.name, trial.config), most)
         # A function of the launcher, such as `enough`, may hold what cannot be sent.
         rest = replace(work, trials=(), directory=work.directory.absolute(), enough=never)
         cores = round(self.cpus_per_worker)
