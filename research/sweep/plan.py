@@ -9,7 +9,7 @@ import contextlib
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from operator import attrgetter
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,6 @@ import jax
 
 from research.config.naming import NamedConfig
 from research.options import static_key
-from research.recurrence.kernels import cudnn
 from research.sweep import search
 from research.sweep.executors import Local
 from research.sweep.runner import Runner
@@ -26,10 +25,8 @@ from research.sweep.spec import Sweep
 from research.sweep.status import clock
 from research.tracking.run_directory import RunDirectory
 from research.training import devices, loader
-from research.training.hparams import Hparams
 from research.training.options import TrialOptions, group_by_program
-from research.training.pack import Pack
-from research.training.step import Program
+from research.training.pack import PackCache, build_pack
 from research.training.trial import Trial, decide_shards
 
 NUM_NAMES = 3
@@ -208,11 +205,8 @@ def _recorded_speeds(trials: Sequence[Trial], results: Mapping[str, Mapping[str,
 def _measure(trials: Sequence[Trial], peers: int) -> Measurement:
     """Compile the program of a pack, which trains `peers` trials of the sweep, and time some of its updates."""
     resolved = [Trial.resolve(trial.name, trial.config, trial.run) for trial in trials]
-    options, task = resolved[0].options, resolved[0].task
-    batch_shards = decide_shards(options, peers)
-    backend = cudnn.resolve_backend(options.model.backend, len(resolved), jax.device_count() // batch_shards)
-    options = replace(options, model=replace(options.model, backend=backend))
-    pack = Pack(Program(options, task, batch_shards), [Hparams.of(trial.options) for trial in resolved])
+    options = resolved[0].options
+    pack = build_pack(resolved, decide_shards(options, peers), PackCache())
     analyses: list[Any] = []
     pack.tell_compiled(lambda compiled: analyses.append(compiled.memory_analysis()))
     with contextlib.closing(loader.create(pack, 0)) as source:

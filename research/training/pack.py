@@ -21,11 +21,13 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from research.batch import Batch, Tree
 from research.options import static_key
+from research.recurrence.kernels import cudnn
 from research.training import hparams as hp
 from research.training import shards
 from research.training.hparams import Hparams
 from research.training.state import TrialState
 from research.training.step import Program, Record
+from research.training.trial import Trial
 
 PER_TRIAL, SHARED, PER_SHARD = PartitionSpec("trial"), PartitionSpec(), PartitionSpec(shards.AXIS)
 EVALUATION_BATCH = 100
@@ -214,3 +216,11 @@ class PackCache:
         while len(self._packs) > self._most:
             del self._packs[next(iter(self._packs))]
         return pack
+
+
+def build_pack(trials: Sequence[Trial], batch_shards: int, packs: PackCache) -> Pack:
+    """Return a pack of trials with the same static options, and the kernel of `model.backend: auto` chosen for them."""
+    options = trials[0].options
+    backend = cudnn.resolve_backend(options.model.backend, len(trials), jax.device_count() // batch_shards)
+    options = replace(options, model=replace(options.model, backend=backend))
+    return packs.of(Program(options, trials[0].task, batch_shards), [Hparams.of(trial.options) for trial in trials])

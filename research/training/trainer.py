@@ -15,7 +15,6 @@ A sweep can have trials pause at a step, to decide which of them continue (`rese
 import contextlib
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from operator import attrgetter
 from pathlib import Path
 from typing import get_args
@@ -24,7 +23,6 @@ import jax
 import numpy as np
 
 from research.errors import Stopped, UserError, system_fault
-from research.recurrence.kernels import cudnn
 from research.tasks import task as tasks
 from research.tasks.task import EvalExamples, Evaluation, Split
 from research.tracking.progress import ProgressBar
@@ -39,7 +37,7 @@ from research.training.loader import Loader
 from research.training.monitor import PackMonitor
 from research.training.opening import create_runs, open_runs, resolve
 from research.training.options import TrialOptions, group_by_program
-from research.training.pack import Pack
+from research.training.pack import Pack, build_pack
 from research.training.progress import PackProgress
 from research.training.result import PackResult
 from research.training.sharing import Sharing
@@ -150,9 +148,7 @@ def _train_group(trials: Sequence[Trial], sharing: Sharing, signals: Signals, ba
                 bar.advance(end)
     for (step, batch_shards, end), members in sorted(packs.items(), key=lambda item: item[0]):
         bar.doing(f"{len(members)} at step {step}, compiling" if len(packs) > 1 else "compiling")
-        backend = cudnn.resolve_backend(options.model.backend, len(members), jax.device_count() // batch_shards)
-        program = Program(replace(options, model=replace(options.model, backend=backend)), task, batch_shards)
-        pack = sharing.packs.of(program, [Hparams.of(member.options) for member in members])
+        pack = build_pack(members, batch_shards, sharing.packs)
         with contextlib.closing(loader.create(pack, step)) as source:
             first = [starts[member.name] for member in members]
             results += _train_pack(pack, source, members, first, end, signals, bar)
