@@ -184,6 +184,11 @@ def _train_pack(
         progress.doing()
     started = saved = time.monotonic()
 
+    def halt() -> None:
+        """Write the record that was kept; the time until the next update does not count."""
+        journal.collect()
+        watch.pause()
+
     def evaluate_on(split: Split, state: TrialState) -> list[Evaluation]:
         progress.doing(f"evaluating on {split} data")
         return evaluate(pack, state, task, examples[split])
@@ -206,8 +211,7 @@ def _train_pack(
         if last:
             break
         if training.eval_every and step % training.eval_every == 0 and monitor.needs_evaluation(state):
-            journal.collect()
-            watch.pause()
+            halt()
             validation = evaluate_on("validation", state)
             state = monitor.observe(state, step, validation)
             journal.log_evaluations(step, {"validation": validation})
@@ -215,21 +219,17 @@ def _train_pack(
                 break
         if not options.completes_record(step):
             continue  # saved only with complete records: resumed runs write the same
-        if step == end:
-            journal.collect()
-            watch.pause()
-            journal.save(step, monitor.fetch(state))
-            return journal.pause()
         interrupted = processes.from_first(lambda: signals.stop)
-        if interrupted or signals.save or time.monotonic() - saved > training.checkpoint_seconds:
-            journal.collect()
-            watch.pause()
+        due = signals.save or time.monotonic() - saved > training.checkpoint_seconds
+        if step == end or interrupted or due:
+            halt()
             journal.save(step, monitor.fetch(state))
             saved, signals.save = time.monotonic(), False
+        if step == end:
+            return journal.pause()
         if interrupted:
             raise Stopped(interrupted)
-    journal.collect()
-    watch.pause()
+    halt()
     evaluations: dict[Split, list[Evaluation]] = {}
     if not monitor.all_stopped:
         evaluations["validation"] = evaluate_on("validation", state)
@@ -239,8 +239,7 @@ def _train_pack(
     progress.doing("saving")
     journal.log_evaluations(step, evaluations)
     journal.save(step, fetched)
-    seconds = time.monotonic() - started
-    program = pack.program
+    seconds, program = time.monotonic() - started, pack.program
     progress.finish()
     return journal.finish(
         PackResult(step, fetched, evaluations["test"], seconds, source.waited, program.batch_shards, program.kernel)
