@@ -154,7 +154,7 @@ class Pack:
             return jax.lax.map(lambda batch: predict(*batch), column)
 
         def zeros() -> Any:
-            return jax.tree.map(lambda like: jnp.zeros(like.shape, like.dtype), jax.eval_shape(found))
+            return jax.tree.map(jnp.zeros_like, jax.eval_shape(found))
 
         return jax.lax.all_gather(jax.lax.cond(taken, found, zeros), shards.AXIS)
 

@@ -184,7 +184,7 @@ class Program:
         profile = jnp.zeros(self.task.spec.input_length)
         profiles = dict.fromkeys(self.profile_names, profile)
         shapes = jax.eval_shape(self._measure, Observed(zero, state.params, state.params, state.params, profiles))
-        measured = jax.tree.map(lambda like: jnp.zeros(like.shape, like.dtype), shapes)
+        measured = jax.tree.map(jnp.zeros_like, shapes)
         return Record(state.ok, state.step, sums, zero, zero, zero, norms, norms, measured)
 
     def _inspect(
@@ -202,7 +202,7 @@ class Program:
                 return probe.inspect(snapshot)
 
             def zeros() -> dict[str, Array]:
-                return jax.tree.map(lambda like: jnp.zeros(like.shape, like.dtype), jax.eval_shape(found))
+                return jax.tree.map(jnp.zeros_like, jax.eval_shape(found))
 
             due = (count > 0) & ((start % probe.every == 0) | (stop == training.steps) | every_record)
             # Trials of a batched pack share `due`, but not `ok`, so that records that are not due cost nothing.
@@ -294,7 +294,7 @@ class Program:
                 return self._gradient_in_bucket(hparams, data, state, batch_key, model_key, bucket)
 
             def zeros() -> _Gradient:
-                return jax.tree.map(lambda like: jnp.zeros(like.shape, like.dtype), jax.eval_shape(gradient))
+                return jax.tree.map(jnp.zeros_like, jax.eval_shape(gradient))
 
             return jax.lax.cond(state.ok, gradient, zeros)
 
