@@ -221,11 +221,11 @@ def ones(_: InitScheme, noise: Float[Array, " N"]) -> Float[Array, " N"]:
     return jnp.ones_like(noise)
 
 
-def spectral_radius(matrices: Float[Array, "*B H H"]) -> Float[Array, "*B"]:
+def spectral_radius(matrices: Float[Array, "*B H H"], squarings: int = SQUARINGS) -> Float[Array, "*B"]:
     """Return the largest |eigenvalue|, as the limit of |A^n|^(1/n) (Gelfand), by repeated squaring.
 
-    JAX computes eigenvalues of such matrices on a CPU only; these are products alone, so they run on any device. The
-    result is too large by a factor of at most (sqrt(H) * condition of the eigenvectors)^(2^-15).
+    JAX computes eigenvalues of such matrices on a CPU only; these are products alone, so they run on any device. With
+    n = 2^squarings, the result is too large by a factor of at most (sqrt(H) * condition of the eigenvectors)^(1/n).
     """
 
     def square(index: Any, state: tuple[Array, Array]) -> tuple[Array, Array]:
@@ -236,7 +236,7 @@ def spectral_radius(matrices: Float[Array, "*B H H"]) -> Float[Array, "*B"]:
         return jnp.matmul(power, power, precision=jax.lax.Precision.HIGHEST), log_radius
 
     start = (matrices, jnp.zeros_like(matrices[..., 0, 0]))
-    return jnp.exp(jax.lax.fori_loop(0, SQUARINGS + 1, square, start)[1])
+    return jnp.exp(jax.lax.fori_loop(0, squarings + 1, square, start)[1])
 
 
 def _uniform(key: Array, count: int) -> Float[Array, " N"]:

@@ -24,6 +24,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from research.cells.cell import Cell
+from research.cells.initializers import spectral_radius
 from research.options import require, require_between
 from research.probes.probe import Snapshot, ValidationProbe
 from research.recurrence.trajectory import LayerInputs, Trajectory
@@ -107,26 +108,8 @@ def recurrent_matrices(layer: LayerInputs) -> dict[str, Float[Array, ""]]:
         if block.ndim == 1:  # a diagonal matrix
             found[f"{layer.name}/{name}/spectral_radius"] = norm
         elif block.shape[0] == block.shape[1]:
-            found[f"{layer.name}/{name}/spectral_radius"] = spectral_radius(block)
+            found[f"{layer.name}/{name}/spectral_radius"] = spectral_radius(block, SQUARINGS)
     return found
-
-
-def spectral_radius(matrix: Float[Array, "N N"]) -> Float[Array, ""]:
-    """Return the largest magnitude of the eigenvalues, by Gelfand's formula: the limit of ||A^n||^(1/n).
-
-    Each squaring is scaled by its norm. Unlike a decomposition into eigenvalues, this runs on every accelerator.
-    """
-
-    def square(power: Array, loop: tuple[Array, Array]) -> tuple[Array, Array]:
-        scaled, logarithm = loop
-        scaled = scaled @ scaled
-        size = jnp.sqrt(jnp.sum(jnp.square(scaled)))
-        grown = jnp.log(size) / 2.0 ** (power + 1)
-        return jnp.where(size > 0, scaled / jnp.where(size > 0, size, 1), 0), logarithm + grown
-
-    size = jnp.sqrt(jnp.sum(jnp.square(matrix)))
-    start = (jnp.where(size > 0, matrix / jnp.where(size > 0, size, 1), 0), jnp.log(size))
-    return jnp.exp(jax.lax.fori_loop(0, SQUARINGS, square, start)[1])
 
 
 def _blocks(cell: Cell, arrays: Mapping[str, Array]) -> dict[str, Array]:
