@@ -67,14 +67,9 @@ def measures(
     forward = position[:, 1:] >= position[:, :-1] - 1e-4  # equal but for rounding errors
     total = jnp.sum(jnp.where(written[:, :, None], weights, 0), axis=1)
     return {
-        "entropy": _mean(entropy, written),
-        "monotonicity": _mean(forward.astype(weights.dtype), pairs),
-        "coverage": _mean(jnp.minimum(total, 1), read),
-        "entropy_by_token": _mean(entropy, written, axis=0),
-        "position_by_token": _mean(position, written, axis=0),
+        "entropy": jnp.mean(entropy, where=written),
+        "monotonicity": jnp.mean(forward.astype(weights.dtype), where=pairs),
+        "coverage": jnp.mean(jnp.minimum(total, 1), where=read),
+        "entropy_by_token": jnp.mean(entropy, axis=0, where=written),
+        "position_by_token": jnp.mean(position, axis=0, where=written),
     }
-
-
-def _mean(values: Array, valid: Array, axis: int | None = None) -> Array:
-    """Return the mean over valid entries; NaN without any."""
-    return jnp.sum(jnp.where(valid, values, 0), axis=axis) / jnp.sum(valid.astype(values.dtype), axis=axis)

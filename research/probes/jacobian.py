@@ -88,11 +88,13 @@ class Jacobian(ValidationProbe):
         measured: dict[str, Array] = {}
         lags = tuple(int(word) for word in self.lags.split(",") if word.strip())
         for lag, product in trajectory.lagged_jacobians(lags).items() if lags else ():
-            measured[f"{layer.name}/lag_{lag}/singular_values"] = _mean(_singular_values(product), layer.steps >= lag)
+            measured[f"{layer.name}/lag_{lag}/singular_values"] = jnp.mean(
+                _singular_values(product), axis=0, where=(layer.steps >= lag)[:, None]
+            )
         if self.exponents:
             exponents = trajectory.lyapunov_exponents(self.exponents, jax.random.key(0))
             exponents = jnp.sort(exponents, axis=1, descending=True)  # those of a finite time need not be in order
-            measured[f"{layer.name}/lyapunov_exponents"] = _mean(exponents, layer.steps > 0)
+            measured[f"{layer.name}/lyapunov_exponents"] = jnp.mean(exponents, axis=0, where=(layer.steps > 0)[:, None])
         return measured
 
 
@@ -130,9 +132,3 @@ def _singular_values(matrices: Float[Array, "*B N M"]) -> Float[Array, "*B R"]:
     # One after the other: two devices that decompose a batch wait for each other's threads forever.
     values = jax.lax.map(lambda matrix: jnp.linalg.svd(matrix, compute_uv=False), flat)
     return jnp.where(finite[..., 0], values.reshape(*matrices.shape[:-2], -1), jnp.inf)
-
-
-def _mean(values: Float[Array, "B N"], chosen: Array) -> Float[Array, " N"]:
-    """Return the mean over some sequences; NaN without any."""
-    weights = chosen[:, None].astype(values.dtype)
-    return jnp.sum(jnp.where(chosen[:, None], values, 0), axis=0) / jnp.sum(weights, axis=0)
