@@ -184,11 +184,6 @@ def newest_details(directory: Path) -> Mapping[str, Any]:
     return next(filter(None, map(_details, _complete(directory))), {})
 
 
-def newest_step(directory: Path) -> int | None:
-    """Return the step of the newest complete checkpoint; None if there is none."""
-    return next(map(step_of, _complete(directory)), None)
-
-
 def step_of(folder: Path) -> int:
     """Return the step of a checkpoint, which its name tells."""
     return int(folder.name)
