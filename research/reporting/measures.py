@@ -30,6 +30,8 @@ By = Literal["length", "position"]
 Kind = Literal["free_running_error_rate", "teacher_forced_error_rate", "bleu"]
 
 PROBE = "gradient_flow"
+LEAST = 20
+"""Examples of a bin."""
 MAX_BINS = 16
 
 
@@ -142,8 +144,8 @@ def logarithm(norms: Array) -> Array:
         return np.log10(norms)
 
 
-def errors(section: pd.DataFrame, by: By, kind: Kind, least: int = 20) -> dict[str, pd.DataFrame]:
-    """Return a line for each row that has errors, or BLEU, by length or position, in bins of at least `least` examples.
+def errors(section: pd.DataFrame, by: By, kind: Kind) -> dict[str, pd.DataFrame]:
+    """Return a line for each row that has errors, or BLEU, by length or position, in bins of at least `LEAST` examples.
 
     All rows and kinds share the bins: neighboring places are put together where there are few examples, or many bins.
     A line has `first`, `last` (of the bin) and `count` next to low, middle (the mean) and high; of positions, `count`
@@ -162,7 +164,7 @@ def errors(section: pd.DataFrame, by: By, kind: Kind, least: int = 20) -> dict[s
     if examples.empty:
         return {}
     count = examples.groupby("place")["count"].max()
-    bins = pd.Series(_bins(count, least), count.index)
+    bins = pd.Series(_bins(count, LEAST), count.index)
     examples["bin"] = examples["place"].map(bins)
     examples["rate"] = (examples["rate"] * examples["weight"]).where(examples["weight"] > 0)
     sums = examples.groupby(["row", "seed", "bin"], sort=False)[["rate", "weight", "count"]].sum(min_count=1)

@@ -187,9 +187,9 @@ def load(language: str) -> dict[str, list[Recording]]:
     return {split: list(CORPORA[language].recordings(split).values()) for split in SPLITS}
 
 
-def digits(language: str = "en") -> list[Recording]:
-    """Return recordings of the ten digits, from 0 on; raises as `load` does."""
-    named = {name: recording for split in SPLITS for name, recording in CORPORA[language].recordings(split).items()}
+def digits() -> list[Recording]:
+    """Return recordings of the ten English digits, from 0 on; raises as `load` does."""
+    named = {name: recording for split in SPLITS for name, recording in CORPORA["en"].recordings(split).items()}
     return [named[f"digits/{digit}"] for digit in range(10)]
 
 
