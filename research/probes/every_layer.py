@@ -19,7 +19,7 @@ from jaxtyping import Array, Float, Int
 from research.batch import Batch
 from research.errors import UserError
 from research.probes.probe import Loss, Snapshot
-from research.recurrence.kernels.backward import norm
+from research.recurrence.norms import norm
 from research.seq2seq.heads import TokenHead
 from research.seq2seq.model import Way
 

@@ -20,7 +20,7 @@ from jaxtyping import Array, Float
 
 from research.batch import Batch, Shard
 from research.probes.probe import Loss, Observed, Probe, Snapshot
-from research.recurrence.kernels.backward import norm
+from research.recurrence.norms import global_norm, norm
 
 QUANTITIES = ("gradient_norm", "weight_norm", "update_ratio")
 
@@ -93,6 +93,6 @@ def example_norms(params: Any, batch: Batch, loss: Loss) -> Float[Array, " B"]:
 
     def of_example(index: Array) -> Array:
         gradient = jax.grad(lambda params: loss(params, None, Shard(index, size)))(params)
-        return size * norm(jnp.stack([norm(leaf) for leaf in jax.tree.leaves(gradient)]))
+        return size * global_norm(gradient)
 
     return jax.lax.map(of_example, jnp.arange(size))

@@ -14,8 +14,8 @@ from jaxtyping import Array, Bool, Float, Int
 
 from research.cells.cell import Carry, Cell, Tape, Weights
 from research.recurrence.dropout import zone_out
-from research.recurrence.kernels.backward import norm
 from research.recurrence.kernels.tape import GateTape
+from research.recurrence.norms import norm
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from research.batch import WHOLE, Shard
-from research.recurrence.kernels.backward import norm
+from research.recurrence.norms import norm
 
 AXIS = "batch"
 """The axis of the mesh along which batches are sharded."""

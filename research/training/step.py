@@ -20,14 +20,13 @@ from research.batch import WHOLE, Batch, Shard
 from research.options import numbers
 from research.probes import Observed, Probe, Snapshot
 from research.probes.probe import Loss
-from research.recurrence.kernels.backward import norm
+from research.recurrence.norms import leaf_norms, norm
 from research.recurrence.unroll import kernel_of
 from research.seq2seq.model import Score, Seq2seq
 from research.tasks.task import Task
 from research.training import shards
 from research.training.ema import update_average
 from research.training.hparams import Hparams
-from research.training.optimizers.optimizer import leaf_norms
 from research.training.options import TrialOptions
 from research.training.state import Params, TrialState
 

@@ -21,7 +21,8 @@ from jaxtyping import Array, Bool, Float, Inexact
 
 from research.cells.cell import Carry, Tape
 from research.cells.linear import COMPLEX, LinearCell, state_of
-from research.recurrence.kernels.backward import former, norm, norms_of
+from research.recurrence.kernels.backward import former, norms_of
+from research.recurrence.norms import norm
 
 FAN = 4
 """Steps that each level of the tree combines. On a CPU, 2 to 8 are equally fast; `jax.lax.associative_scan`, a tree of

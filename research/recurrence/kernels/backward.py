@@ -32,6 +32,7 @@ from research.recurrence.dropout import zone_out
 from research.recurrence.kernels import regularizer
 from research.recurrence.kernels.blocks import over_blocks
 from research.recurrence.kernels.tape import Recorder, Replay
+from research.recurrence.norms import norm
 
 Weights = Mapping[str, Float[Array, "..."]]
 
@@ -61,14 +62,6 @@ class Noise(NamedTuple):
     """Zoneout: fraction of the previous carry in the new one, for each part."""
     mask: Float[Array, "B H"] | None = None
     """Variational dropout of the state in recurrent products."""
-
-
-def norm(x: Float[Array, "..."], axis: int | None = None) -> Float[Array, "..."]:
-    """Return the Euclidean norm over all axes or one, without overflow or underflow of squares."""
-    limits = jnp.finfo(x.dtype)
-    # XLA may multiply by the reciprocal of the scale, so it must be a normal number as well.
-    scale = jnp.clip(jnp.max(jnp.abs(x), axis=axis, keepdims=True), limits.tiny, limits.max / 16)
-    return jnp.squeeze(scale, axis) * jnp.sqrt(jnp.sum(jnp.square(x / scale), axis=axis))
 
 
 def former(x: Inexact[Array, "T *N"], first: Inexact[Array, "*N"], reverse: bool) -> Inexact[Array, "T *N"]:

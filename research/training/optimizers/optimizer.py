@@ -26,7 +26,7 @@ import optax
 from jaxtyping import Array, Bool, Float
 
 from research.options import require, traced
-from research.recurrence.kernels.backward import norm
+from research.recurrence.norms import global_norm
 
 Tree = TypeVar("Tree")
 MAX_DECAY = 1 - 1e-6
@@ -72,16 +72,6 @@ class Optimizer:
         largest = jnp.max(jnp.stack([jnp.max(jnp.abs(leaf)) for leaf in jax.tree.leaves(grads)]))
         cut_norm = global_norm(cut)
         return _scale_to(cut, cut_norm, self.clip_norm), (largest > bound) | (cut_norm > self.clip_norm)
-
-
-def global_norm(tree: object) -> Float[Array, ""]:
-    """Return the norm over all leaves. Unlike optax's, it does not overflow where its square does."""
-    return norm(leaf_norms(tree))
-
-
-def leaf_norms(tree: object) -> Float[Array, " L"]:
-    """Return the norm of each leaf."""
-    return jnp.stack([norm(leaf) for leaf in jax.tree.leaves(tree)])
 
 
 def _scale_to(tree: Tree, size: Float[Array, ""], limit: Float[Array, ""] | float) -> Tree:

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from research.recurrence.kernels.backward import norm
+from research.recurrence.norms import norm
 from research.recurrence.unroll import unroll
 from tests import production
 from tests.cells.cases import cell_of, each_case
