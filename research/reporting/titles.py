@@ -2,11 +2,12 @@
 
 import fnmatch
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Literal
 
 from research.config.experiment import Column
+from research.tracking.directions import direction
 
 SPLITS = {"test": "", "validation": "validation", "train": "training"}
 """Sections whose metrics have readable titles, and what stands after these."""
@@ -23,18 +24,15 @@ PERCENT = re.compile(r"accuracy|error_rate|exact_match|exposure_bias_gap|_fracti
 LOG = re.compile(r"half_life$|first_last_ratio$")
 """At the end of the names of metrics that span orders of magnitude."""
 
-LOWER = re.compile(r"error|loss|perplexity|mae$|mse$")
-HIGHER = re.compile(r"accuracy|exact_match|bleu|chrf|(^|_)f1|precision|recall|r2$")
-"""In the last part of the names of metrics of which lower or higher values are better."""
+BETTER: Mapping[str, Literal["", "higher", "lower"]] = {"min": "lower", "max": "higher", "": ""}
 
 
 def better(column: Column) -> Literal["", "higher", "lower"]:
     """Return which values of a column are better; "" where it is no measure of quality of a model."""
     split, _, name = column.key.partition("/")
-    if column.better or split not in SPLITS or name.startswith("baseline/"):
+    if column.better or split not in SPLITS or name.startswith("baseline/") or name.endswith("_gap"):
         return column.better
-    last = name.rpartition("/")[2]
-    return "lower" if LOWER.search(last) else "higher" if HIGHER.search(last) else ""
+    return BETTER[direction(name)]
 
 
 def describe_metric(key: str) -> Column:

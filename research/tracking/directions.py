@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-HIGHER = {"accuracy", "bleu", "chrf", "f1", "match", "precision", "recall"}
+HIGHER = {"accuracy", "bleu", "chrf", "f1", "match"}
 """Words in the names of metrics of which more is better."""
 LOWER = {"cer", "error", "gap", "loss", "mae", "mse", "wer"}
 """Words in the names of metrics of which less is better."""
