@@ -4,24 +4,7 @@ A probe reads an update (`measure`: gradients, weights, changes), or it runs the
 states, gates, outputs of validation examples, other losses), or both. Both run inside the compiled program. `inspect`
 takes time only where a record is due.
 
-To add a probe, write a subclass in a file of its own and enter it in `PROBES`:
-
-    @dataclass(frozen=True)
-    class WeightNorms(Probe):
-        '''Norm of every weight array.'''
-
-        name: ClassVar[str] = "weight_norms"
-        section: ClassVar[str] = "weights"
-
-        def measure(self, observed):
-            return {"norm": jnp.stack([jnp.linalg.norm(leaf) for leaf in jax.tree.leaves(observed.params)])}
-
-        def summarize(self, record, state_profile):
-            return {"largest_norm": max(record["norm"])}
-
-`--probes.weight_norms.every=100` switches it on. Its measurements are written to `weight_norms.jsonl`. Its summaries
-are the metric `weights/largest_norm`, and `weights/initial/largest_norm` and `weights/final/largest_norm` in the
-result.
+docs/extending.md has the recipe of a new probe.
 """
 
 from collections.abc import Callable, Mapping

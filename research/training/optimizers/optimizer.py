@@ -1,19 +1,7 @@
 """The base class of optimizers: learning rate, gradient clipping, and an optax transformation.
 
-To add an optimizer, write a subclass in a file of its own and register it in `OPTIMIZERS`:
-
-    @dataclass(frozen=True)
-    class Lion(Optimizer):
-        "Sign of the momentum (Chen et al. 2023)."
-
-        name: Literal["lion"] = "lion"
-        beta1: float = traced(0.9)
-        "Decay of the momentum."
-
-        def transform(self, rate):
-            return optax.chain(optax.scale_by_lion(b1=self.beta1), optax.scale_by_learning_rate(rate))
-
-`list` and `--help` show the docstrings. Numbers are traced, so trials that differ in them share a compiled program.
+Numbers are traced, so trials that differ in them share a compiled program. docs/extending.md has the recipe of a new
+optimizer.
 """
 
 import math
