@@ -19,7 +19,7 @@ underflow.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
@@ -136,39 +136,6 @@ def summarize(norms: ArrayLike) -> dict[str, float]:
         "overflow_fraction": float(overflow.mean()),
         "norm": float(np.linalg.norm(np.where(overflow, np.inf, profile))),
     }
-
-
-def heatmap_rows(
-    records: Sequence[Mapping[str, Any]], profile: str, most: int = 24
-) -> tuple[list[int], NDArray[np.float64]]:
-    """Return the training steps and norms [rows, T] of at most `most` records, evenly spaced from first to last.
-
-    Zeros and infinities are kept. Records without the profile are ignored; without any, the norms are [0, 0].
-
-    Args:
-        records: records of `gradient_flow.jsonl`.
-        profile: name of the profile, such as "encoder/layer_1/forward/h".
-        most: largest number of rows.
-    """
-    chosen = [record for record in records if profile in record]
-    if len(chosen) > most:
-        rows = np.unique(np.linspace(0, len(chosen) - 1, most).round().astype(int))
-        chosen = [chosen[row] for row in rows]
-    if not chosen:
-        return [], np.zeros((0, 0))
-    return [int(record["step"]) for record in chosen], np.array([record[profile] for record in chosen], np.float64)
-
-
-def color_scale(decades: NDArray[np.float64]) -> tuple[int, int]:
-    """Return the color range of a heat map, in whole decades, from log10 of norms; infinities and nan are ignored.
-
-    The range is at most 14 decades and ends at 10^4, to keep differences near 1 visible.
-    """
-    finite = decades[np.isfinite(decades)]
-    if not finite.size:
-        return -1, 0
-    high = min(math.ceil(np.percentile(finite, 99)), 4)
-    return min(max(math.floor(finite.min()), high - 14), high - 1), high
 
 
 def _slope(profile: NDArray[np.float64], usable: NDArray[np.bool_]) -> float:

@@ -7,6 +7,7 @@ logarithms, where both have a place; no norm is left out.
 # pandas has no types of its own that a checker follows
 # pyright: reportArgumentType=false, reportAttributeAccessIssue=false, reportCallIssue=false, reportIndexIssue=false
 
+import math
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -253,3 +254,15 @@ def _bins(count: pd.Series, least: float) -> list[int]:
         return bins
     middles = count.cumsum() - count / 2
     return list((MAX_BINS * middles / count.sum()).astype(int))
+
+
+def color_scale(decades: NDArray[np.float64]) -> tuple[int, int]:
+    """Return the color range of a heat map, in whole decades, from log10 of norms; infinities and nan are ignored.
+
+    The range is at most 14 decades and ends at 10^4, to keep differences near 1 visible.
+    """
+    finite = decades[np.isfinite(decades)]
+    if not finite.size:
+        return -1, 0
+    high = min(math.ceil(np.percentile(finite, 99)), 4)
+    return min(max(math.floor(finite.min()), high - 14), high - 1), high

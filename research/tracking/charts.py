@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from research.probes.gradient_flow import TINY, heatmap_rows
+from research.probes.gradient_flow import TINY
 
 HUGE = float(np.finfo(np.float32).max)
 PROFILE_LINES, PROFILE_POINTS = 5, 100
@@ -123,3 +124,24 @@ def _drawable(norms: np.ndarray, profile: str) -> tuple[np.ndarray, str]:
 def _spread(length: int, most: int) -> np.ndarray:
     """Return at most `most` evenly spaced indices of 0 .. length - 1, including both ends."""
     return np.unique(np.linspace(0, length - 1, min(length, most)).round().astype(int))
+
+
+def heatmap_rows(
+    records: Sequence[Mapping[str, Any]], profile: str, most: int = 24
+) -> tuple[list[int], NDArray[np.float64]]:
+    """Return the training steps and norms [rows, T] of at most `most` records, evenly spaced from first to last.
+
+    Zeros and infinities are kept. Records without the profile are ignored; without any, the norms are [0, 0].
+
+    Args:
+        records: records of `gradient_flow.jsonl`.
+        profile: name of the profile, such as "encoder/layer_1/forward/h".
+        most: largest number of rows.
+    """
+    chosen = [record for record in records if profile in record]
+    if len(chosen) > most:
+        rows = np.unique(np.linspace(0, len(chosen) - 1, most).round().astype(int))
+        chosen = [chosen[row] for row in rows]
+    if not chosen:
+        return [], np.zeros((0, 0))
+    return [int(record["step"]) for record in chosen], np.array([record[profile] for record in chosen], np.float64)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from research.errors import UserError
-from research.probes.gradient_flow import TINY, heatmap_rows, summarize
+from research.probes.gradient_flow import TINY, summarize
 from tests.training.trials import WORDS, of
 
 H = "encoder/layer_1/forward/h"
@@ -84,19 +84,6 @@ def test_one_step_has_no_rate():
 def test_what_is_not_a_profile_is_refused(norms):
     with pytest.raises(ValueError, match="norms"):
         summarize(norms)
-
-
-def test_the_heat_map_has_few_rows_from_the_first_to_the_last_record():
-    records = [{"step": 10 * n, H: [float(n), math.inf, 0.0]} for n in range(101)]
-    steps, rows = heatmap_rows(records, H, most=11)
-    assert steps == list(range(0, 1001, 100))
-    np.testing.assert_array_equal(rows, [[step / 10, math.inf, 0] for step in steps])
-    assert heatmap_rows(records[:3], H, most=11)[0] == [0, 10, 20]
-
-
-def test_the_heat_map_of_a_part_that_no_record_has_is_empty():
-    steps, rows = heatmap_rows([{"step": 0, H: [1.0]}], "encoder/layer_1/forward/c")
-    assert (steps, rows.shape) == ([], (0, 0))
 
 
 @pytest.mark.parametrize(

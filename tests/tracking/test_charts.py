@@ -1,8 +1,10 @@
 """What charts of the gradient profile show."""
 
+import math
+
 import numpy as np
 
-from research.tracking.charts import COLORS, Profiles, heatmap, image, lines
+from research.tracking.charts import COLORS, Profiles, heatmap, heatmap_rows, image, lines
 
 
 def test_heat_maps_of_all_runs_have_the_same_colors_and_count_what_is_beyond_them() -> None:
@@ -42,3 +44,16 @@ def test_charts_are_drawn_whenever_the_records_have_doubled() -> None:
     drawn = [count for count in range(1, 5001) if Profiles(records[:count], "h").drawn]
     assert drawn == [2**power for power in range(13)]
     assert not Profiles(records[:2], "c").drawn and not Profiles([], "h").drawn
+
+
+def test_the_heat_map_has_few_rows_from_the_first_to_the_last_record() -> None:
+    records = [{"step": 10 * n, "h": [float(n), math.inf, 0.0]} for n in range(101)]
+    steps, rows = heatmap_rows(records, "h", most=11)
+    assert steps == list(range(0, 1001, 100))
+    np.testing.assert_array_equal(rows, [[step / 10, math.inf, 0] for step in steps])
+    assert heatmap_rows(records[:3], "h", most=11)[0] == [0, 10, 20]
+
+
+def test_the_heat_map_of_a_part_that_no_record_has_is_empty() -> None:
+    steps, rows = heatmap_rows([{"step": 0, "h": [1.0]}], "c")
+    assert (steps, rows.shape) == ([], (0, 0))

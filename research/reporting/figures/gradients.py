@@ -13,7 +13,6 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize, to_rgba
 from matplotlib.figure import Figure
 
-from research.probes.gradient_flow import color_scale
 from research.reporting import measures
 from research.reporting.comparison import Comparison, task_of
 from research.reporting.figures import style
@@ -90,7 +89,9 @@ def gradient_heatmaps(comparison: Comparison) -> Figure | None:
         return None
     looks = style.looks(comparison)
     labels = [label for label in looks if any(label in lines for _, lines in panels)]
-    scale = color_scale(np.concatenate([line.to_numpy().ravel() for _, lines in panels for line in lines.values()]))
+    scale = measures.color_scale(
+        np.concatenate([line.to_numpy().ravel() for _, lines in panels for line in lines.values()])
+    )
     width = max(4.8, (10 + style.extra_width(labels)) / len(panels))
     height = max(1.7, 5 / len(labels))
     figure, axes = style.grid(len(labels) * len(panels), len(panels), width, height)

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from research.probes.gradient_flow import color_scale
 from research.reporting import measures
 from research.reporting.interactive.thinning import number, spread
 
@@ -62,7 +61,7 @@ def _profile(table: Mapping[int, Mapping[int, np.ndarray]], updates: int, times:
             decades = [np.where(missing, np.nan, measures.logarithm(curve)) for curve in curves]
             middles.append(decades[0])
             lines[str(variant)].append([len(shown), *([number(x, 2) for x in line] for line in decades)])
-    return {"steps": steps, "times": places, "lines": lines, "scale": color_scale(np.concatenate(middles))}
+    return {"steps": steps, "times": places, "lines": lines, "scale": measures.color_scale(np.concatenate(middles))}
 
 
 def errors(section: pd.DataFrame, variants: Mapping[str, int]) -> list[dict[str, Any]]:
