@@ -64,8 +64,8 @@ def _profiles(snapshot: Snapshot, loss_step: int, batch: Batch, loss: Loss) -> d
     }
 
     def add(way: Way, suffix: str, kept: tuple[str, ...]) -> None:
-        probes = {name: x for name, x in zeros.items() if name.startswith(kept)}
-        norms = jax.grad(lambda probe: loss(snapshot.params, probe, loss_step=loss_step, way=way))(probes)
+        chosen = {name: x for name, x in zeros.items() if name.startswith(kept)}
+        norms = jax.grad(lambda zeros: loss(snapshot.params, zeros, loss_step=loss_step, way=way))(chosen)
         for name, values in norms.items():
             side, reverse = sides[name.partition("/")[0]], name.endswith("/reverse")
             for index, part in enumerate(parts):

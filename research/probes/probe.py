@@ -46,7 +46,7 @@ class Loss(Protocol):
     """The training loss of an update, with its noise, its teacher forcing and its label smoothing."""
 
     def __call__(
-        self, params: Any, probe: Any = None, shard: Shard = WHOLE, *, loss_step: int = 0, way: Way = "all"
+        self, params: Any, perturbation: Any = None, shard: Shard = WHOLE, *, loss_step: int = 0, way: Way = "all"
     ) -> Float[Array, ""]:
         """Return the objective with these weights; the other arguments are those of `Seq2seq.loss`."""
         ...

@@ -99,7 +99,7 @@ class Stack(nnx.Module):
         carries: tuple[Carry, ...] | None = None,
         lengths: Int[Array, " B"] | None = None,
         noise: StackNoise | None = None,
-        probe: Float[Array, "T P"] | Mapping[str, Float[Array, "..."]] | None = None,
+        perturbation: Float[Array, "T P"] | Mapping[str, Float[Array, "..."]] | None = None,
         omega: Float[Array, ""] | None = None,
     ) -> tuple[Float[Array, "B S M"], tuple[Carry, ...]]:
         """Return the states at all steps, zeros past the lengths, and the last carry of each layer.
@@ -109,9 +109,9 @@ class Stack(nnx.Module):
             carries: carries before the first step; by default the initial ones.
             lengths: valid steps of each sequence; all by default.
             noise: see `dropout`; steps beyond those of shortened sequences are ignored.
-            probe: zeros; its gradient is the norm of dL/dcarry_t for each part of the top layer's first direction, in
-                the order in which that direction reads; or zeros [T, P] or [T, B, P] by the `names` of some directions
-                (see `unroll`). Requires S = T.
+            perturbation: zeros; its gradient is the norm of dL/dcarry_t for each part of the top layer's first
+                direction, in the order in which that direction reads; or zeros [T, P] or [T, B, P] by the `names`
+                of some directions (see `unroll`). Requires S = T.
             omega: weight of Omega in the gradient; its own gradient is the sum over all layers and directions (see
                 `unroll`).
 
@@ -119,8 +119,9 @@ class Stack(nnx.Module):
             The states, with S = T unless `between` shortens them, and the carries, with directions concatenated.
         """
         carries = self.start(len(xs), xs.dtype) if carries is None else carries
-        probes = {} if probe is None else probe if isinstance(probe, Mapping) else {self.names[-1][0]: probe}
-        ordered = {name: x[::-1] if name.endswith("/reverse") else x for name, x in probes.items()}
+        if not isinstance(perturbation, Mapping):
+            perturbation = {} if perturbation is None else {self.names[-1][0]: perturbation}
+        ordered = {name: x[::-1] if name.endswith("/reverse") else x for name, x in perturbation.items()}
         options, steps = self.options, xs.shape[1]
         # Blocks of time span all layers if no layer waits for the end of another and no truncation counts the steps.
         across = options.num_layers > 1 and self.directions == 1 and not len(self.between) and not options.tbptt_steps
@@ -129,11 +130,11 @@ class Stack(nnx.Module):
 
         @jax.checkpoint  # keeps the carries between blocks, and no states of lower layers
         def block(carries: tuple[Carry, ...], xs: Array, timed: tuple[Array, dict[str, Array]], _: None) -> Any:
-            times, block_probes = timed
+            times, zeros = timed
             start, count = times[0], len(times)
             block_lengths = None if lengths is None else jnp.clip(lengths - start, 0, count)
             block_noise = None if noise is None else noise.steps(start, count)
-            states, last = self._run(jnp.swapaxes(xs, 0, 1), carries, block_lengths, block_noise, block_probes, omega)
+            states, last = self._run(jnp.swapaxes(xs, 0, 1), carries, block_lengths, block_noise, zeros, omega)
             return last, jnp.swapaxes(states, 0, 1), None
 
         length = remat_block(steps, options.remat_every)
@@ -146,12 +147,12 @@ class Stack(nnx.Module):
         carries: Any,
         lengths: Any,
         noise: Any,
-        probes: Mapping[str, Array],
+        perturbations: Mapping[str, Array],
         omega: Any = None,
         remat_every: int = 0,
         visited: list[LayerInputs] | None = None,
     ) -> tuple[Array, tuple[Carry, ...]]:
-        """Run layer after layer; `probes` are in the order of time. Add what each layer reads to `visited`."""
+        """Run layer after layer; `perturbations` are in the order of time. Add what each layer reads to `visited`."""
         options = self.options
         last: list[Carry] = []
 
@@ -168,7 +169,7 @@ class Stack(nnx.Module):
                     reverse=self.reverse[direction],
                     mask=state[direction],
                     hold=hold[direction],
-                    probe=probes.get(self.names[depth][direction]),
+                    perturbation=perturbations.get(self.names[depth][direction]),
                     omega=omega,
                     remat_every=remat_every,
                     tbptt_steps=options.tbptt_steps,

@@ -37,7 +37,7 @@ def unroll(
     reverse: bool = False,
     mask: Float[Array, "B H"] | None = None,
     hold: tuple[Float[Array, "..."], ...] | None = None,
-    probe: Float[Array, "T *B P"] | None = None,
+    perturbation: Float[Array, "T *B P"] | None = None,
     omega: Float[Array, ""] | None = None,
     remat_every: int = 0,
     tbptt_steps: int = 0,
@@ -57,8 +57,8 @@ def unroll(
         reverse: read from the last valid step to the first.
         mask: variational dropout: factors on the state in recurrent products, the same at all steps.
         hold: zoneout: fraction of the previous carry in the new one, broadcast to [B, T, H], for each part.
-        probe: zeros; its gradient is the norm of dL/dcarry_t for each step and part, over the batch or of each sequence
-            (see `kernels.backward`).
+        perturbation: zeros; its gradient is the norm of dL/dcarry_t for each step and part, over the batch or of each
+            sequence (see `kernels.backward`).
         omega: weight of the gradient regularizer Omega, which is added to the gradient of the weights; its own gradient
             is the sum of Omega over steps and sequences (see `kernels.regularizer`).
         remat_every: keep every n-th carry for the backward pass, which recomputes the steps between; -1: n = √T, the
@@ -70,10 +70,10 @@ def unroll(
         backend: implementation of the LSTM (see `kernels.cudnn`).
 
     Raises:
-        ValueError: for `plain` with `probe` or `omega`, which need the hand-written backward pass.
+        ValueError: for `plain` with `perturbation` or `omega`, which need the hand-written backward pass.
     """
-    if plain and not (probe is None and omega is None):
-        raise ValueError("unroll(plain=True): must have neither probe nor omega")
+    if plain and not (perturbation is None and omega is None):
+        raise ValueError("unroll(plain=True): must have neither perturbation nor omega")
     batch, steps, _ = xs.shape
     arrays = weights.arrays()
     width = arrays["b"].shape[0]
@@ -82,7 +82,7 @@ def unroll(
     if not steps:
         return jnp.zeros((batch, 0, carry[0].shape[1]), xs.dtype), carry
     stepwise = plain or bool(remat_every or tbptt_steps) or hold is not None or omega is not None
-    only_scan = stepwise or mask is not None or probe is not None or compute_dtype is not None
+    only_scan = stepwise or mask is not None or perturbation is not None or compute_dtype is not None
     kernel = kernel_of(cell, backend, xs.dtype, stepwise=stepwise, only_scan=only_scan)
     if kernel == "cudnn":
         return cudnn.lstm(arrays["w"], arrays["u"], arrays["b"], xs, (carry[0], carry[1]), lengths, reverse)
@@ -92,7 +92,7 @@ def unroll(
     if kernel == "associative":
         assert isinstance(cell, LinearCell)
         time_major = jnp.swapaxes(xs, 0, 1)
-        hidden, last = associative(cell, arrays, time_major, carry, valid, probe, reverse, compute_dtype)
+        hidden, last = associative(cell, arrays, time_major, carry, valid, perturbation, reverse, compute_dtype)
         return jnp.swapaxes(hidden, 0, 1), last
     over_time = None if hold is None else tuple(_over_time(share, steps) for share in hold)
     noise = Noise(valid, over_time, mask)
@@ -103,7 +103,7 @@ def unroll(
     if plain:
         results = plain_recurrence(plan, arrays, xs, carry, noise)
     else:
-        results = recurrence(plan, arrays, xs, carry, noise, probe, omega)
+        results = recurrence(plan, arrays, xs, carry, noise, perturbation, omega)
     hidden, last = results
     return jnp.swapaxes(hidden, 0, 1), last
 
@@ -118,7 +118,7 @@ def kernel_of(
         backend: `model.backend`.
         dtype: type of the arrays.
         stepwise: whether zoneout, Omega, rematerialization or truncation need the steps one after the other.
-        only_scan: whether recurrent dropout, a probe or a compute type is used, which cuDNN does not support.
+        only_scan: whether recurrent dropout, a perturbation or a compute type is used, which cuDNN does not support.
     """
     if cudnn.runs(backend, cell, dtype, only_scan or stepwise):
         return "cudnn"

@@ -138,18 +138,18 @@ class Decoder(nnx.Module):
         tokens: Int[Array, "B U"],
         lengths: Int[Array, " B"] | None,
         noise: DecoderNoise = NO_NOISE,
-        probe: Mapping[str, Float[Array, "..."]] | None = None,
+        perturbation: Mapping[str, Float[Array, "..."]] | None = None,
     ) -> tuple[Float[Array, "B U V"], Float[Array, "B U S"]]:
         """Return logits and attention weights at all positions, from the token before each position.
 
-        `probe` is that of the stack, unless the recurrence `waits`.
+        `perturbation` is that of the stack, unless the recurrence `waits`.
         """
         state, embedded = self.start(memory), self.embed(tokens)
         if self.waits:
             readout, weights = self._scan(state, embedded, noise)
         else:
             (inputs, context), weights = _with_constant(embedded, state), None
-            hidden, _ = self.stack(inputs, state.carries, lengths, noise.stack, probe)
+            hidden, _ = self.stack(inputs, state.carries, lengths, noise.stack, perturbation)
             if self.attention is not None and state.source is not None:
                 attend = self.attention.scan if self.attention_options.has_memory else self.attention
                 context, weights = attend(hidden, state.source, noise.weights)

@@ -66,7 +66,7 @@ class Encoder(nnx.Module):
         self,
         inputs: Array,
         lengths: Int[Array, " B"] | None,
-        probe: Float[Array, "S P"] | Mapping[str, Float[Array, "..."]] | None = None,
+        perturbation: Float[Array, "S P"] | Mapping[str, Float[Array, "..."]] | None = None,
         noise: StackNoise | None = None,
         omega: Float[Array, ""] | None = None,
     ) -> Memory:
@@ -75,12 +75,12 @@ class Encoder(nnx.Module):
         Args:
             inputs: tokens [B, S] or features [B, S, D].
             lengths: valid steps of each sequence; None: all are valid.
-            probe: see `Stack`.
+            perturbation: see `Stack`.
             noise: see `recurrence.dropout`.
             omega: see `Stack`.
         """
         xs, lengths, noise = self._read(inputs, lengths, noise)
-        states, carries = self.stack(xs, lengths=lengths, noise=noise, probe=probe, omega=omega)
+        states, carries = self.stack(xs, lengths=lengths, noise=noise, perturbation=perturbation, omega=omega)
         lengths = self.stack.shortened(lengths)
         return Memory(states, lengths, carries, self.stack.last(carries, noise, states, lengths))
 

@@ -74,15 +74,15 @@ class TokenHead(nnx.Module):
         options: StepOptions,
         key: Array,
         shard: Shard,
-        probe: Mapping[str, Array] | None = None,
+        perturbation: Mapping[str, Array] | None = None,
     ) -> Score:
-        """Return the score of an update, with its decoder inputs and noise; `probe` is that of the decoder."""
+        """Return the score of an update, with its decoder inputs and noise; `perturbation` is that of the decoder."""
         inputs_key, noise_key = jax.random.split(key)
         count, steps = batch.targets.shape
         sizes = (shard.count * count, steps, memory.states.shape[1])
         noise = shard.rows(self.decoder.noise(options.rates, noise_key, *sizes))
         tokens = decoder_inputs(self.decoder, memory, batch.targets, options, inputs_key, shard, noise, self.feedback)
-        logits, _ = self.decoder(memory, tokens, batch.target_lengths, noise, probe)
+        logits, _ = self.decoder(memory, tokens, batch.target_lengths, noise, perturbation)
         return Score.of(logits, batch.targets, valid_tokens(batch), options.label_smoothing)
 
     def predict(self, memory: Memory, batch: Batch, rates: Rates, key: Array | None) -> tuple[Score, Array]:
@@ -124,7 +124,7 @@ class LinearHead(nnx.Module):
         options: StepOptions,
         key: Array,
         shard: Shard,
-        probe: Mapping[str, Array] | None = None,
+        perturbation: Mapping[str, Array] | None = None,
     ) -> Score:
         """Return the score of an update; nothing is sampled."""
         return self.score(self(memory), batch, options.label_smoothing)

@@ -42,7 +42,7 @@ class Seq2seq(nnx.Module):
         batch: Batch,
         key: Array,
         options: StepOptions = DEFAULT_STEP_OPTIONS,
-        probe: Float[Array, "S P"] | Mapping[str, Float[Array, "..."]] | None = None,
+        perturbation: Float[Array, "S P"] | Mapping[str, Float[Array, "..."]] | None = None,
         shard: Shard = WHOLE,
         *,
         loss_step: int = 0,
@@ -57,8 +57,8 @@ class Seq2seq(nnx.Module):
             batch: the whole batch.
             key: key of all samples, which are made for the whole batch.
             options: numbers of this update.
-            probe: zeros; its gradient is the norm of dL/dcarry_t of the parts in `Seq2seqOptions.profile_names`; or
-                zeros by the names of directions, such as "encoder/layer_1/forward" (see `Stack`).
+            perturbation: zeros; its gradient is the norm of dL/dcarry_t of the parts in `Seq2seqOptions.profile_names`;
+                or zeros by the names of directions, such as "encoder/layer_1/forward" (see `Stack`).
             shard: part of the batch to compute; results of all parts sum to those of the whole batch.
             loss_step: the losses are those of the n-th token, or step with a label, alone, from 1 on, or from the end
                 if negative: means over the sequences that have it; 0: of all.
@@ -72,9 +72,9 @@ class Seq2seq(nnx.Module):
         noise = shard.rows(self.encoder.noise(options.rates, encoder_key, *batch.inputs.shape[:2]))
         weight = options.gradient_regularizer
         omega = None if weight is None else weight / len(batch.inputs)
-        encoder_probe, head_probe = (_of_side(probe, side) for side in ("encoder/", "decoder/"))
-        memory = _through(self.encoder(part.inputs, part.input_lengths, encoder_probe, noise, omega), way)
-        score = self.head.training_score(memory, part, options, head_key, shard, head_probe)
+        encoder_perturbation, head_perturbation = (_of_side(perturbation, side) for side in ("encoder/", "decoder/"))
+        memory = _through(self.encoder(part.inputs, part.input_lengths, encoder_perturbation, noise, omega), way)
+        score = self.head.training_score(memory, part, options, head_key, shard, head_perturbation)
         count = jnp.maximum(batch.count(), 1).astype(score.loss.dtype)
         if loss_step:
             score, count = _at_step(score, batch, part, loss_step, labels=self.head.target == "labels")
@@ -149,11 +149,11 @@ class Seq2seq(nnx.Module):
         return self.head
 
 
-def _of_side(probe: Array | Mapping[str, Array] | None, side: Literal["encoder/", "decoder/"]) -> Any:
-    """Return the part of a probe that belongs to the encoder or the decoder."""
-    if not isinstance(probe, Mapping):
-        return probe if side == "encoder/" else None
-    return {name.removeprefix(side): x for name, x in probe.items() if name.startswith(side)}
+def _of_side(perturbation: Array | Mapping[str, Array] | None, side: Literal["encoder/", "decoder/"]) -> Any:
+    """Return the part of a perturbation that belongs to the encoder or the decoder."""
+    if not isinstance(perturbation, Mapping):
+        return perturbation if side == "encoder/" else None
+    return {name.removeprefix(side): x for name, x in perturbation.items() if name.startswith(side)}
 
 
 def _through(memory: Memory, way: Way) -> Memory:

@@ -217,9 +217,9 @@ class Program:
             def branch(bucket: int) -> Any:
                 batch = self.task.batch(data, batch_key, step, training.batch_size, bucket)
 
-                def loss(params: Params, probe: Any = None, shard: Shard = WHOLE, **options: Any) -> Array:
+                def loss(params: Params, perturbation: Any = None, shard: Shard = WHOLE, **options: Any) -> Array:
                     model, key = nnx.merge(self.graphdef, params), jax.random.fold_in(model_key, step)
-                    return model.loss(batch, key, hparams.step_options(step, None), probe, shard, **options)[0]
+                    return model.loss(batch, key, hparams.step_options(step, None), perturbation, shard, **options)[0]
 
                 return function(batch, loss)
 
@@ -304,17 +304,19 @@ class Program:
     ) -> _Gradient:
         batch = self.task.batch(data, batch_key, state.step, self.options.training.batch_size, bucket)
         parts = len(self.profile_names)
-        probe = jnp.zeros((batch.inputs.shape[1], parts)) if parts else None
+        perturbation = jnp.zeros((batch.inputs.shape[1], parts)) if parts else None
 
-        def objective(params: Params, probe: Array | None, omega: Array | None) -> tuple[Array, tuple[Array, Array]]:
+        def objective(
+            params: Params, perturbation: Array | None, omega: Array | None
+        ) -> tuple[Array, tuple[Array, Array]]:
             model = nnx.merge(self.graphdef, params)
             key = jax.random.fold_in(model_key, state.step)
             step_options = hparams.step_options(state.step, omega)
-            return model.loss(batch, key, step_options, probe, shards.this_shard(self.batch_shards))
+            return model.loss(batch, key, step_options, perturbation, shards.this_shard(self.batch_shards))
 
         differentiated = jax.value_and_grad(objective, argnums=(0, 1, 2), has_aux=True)
         weight = hparams.number("training", "gradient_regularizer")
-        (value, (loss, error)), gradients = differentiated(state.params, probe, weight)
+        (value, (loss, error)), gradients = differentiated(state.params, perturbation, weight)
         grads, profile, omega = gradients  # `kernels.backward` defines the last two
         omega = jnp.float32(0) if omega is None else omega
         return jnp.stack([value, loss, error, omega]), grads, jnp.zeros((0, 0)) if profile is None else profile

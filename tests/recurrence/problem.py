@@ -114,7 +114,7 @@ def _solver(
                     weights_of(cell, arguments.weights),
                     {"lengths": lengths, "reverse": reverse, "block": BLOCK} | dict(more),
                 )
-                ys, last = unroll(cell, weights, arguments.xs, carry=arguments.carry, probe=probe, **options)
+                ys, last = unroll(cell, weights, arguments.xs, carry=arguments.carry, perturbation=probe, **options)
             return problem.loss(ys, last), (ys, last)
 
         parts = len(cell.parts)

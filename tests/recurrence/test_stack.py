@@ -173,7 +173,7 @@ def test_remat_across_layers_changes_neither_the_profile_nor_omega(reverse):
         weights = jax.tree.map(lambda x: x.astype(jnp.float64), weights)
 
         def total(weights: Any, xs: Any, probe: Any, omega: Any) -> Any:
-            states, last = nnx.merge(graphdef, weights)(xs, lengths=jnp.array(lengths), probe=probe, omega=omega)
+            states, last = nnx.merge(graphdef, weights)(xs, lengths=jnp.array(lengths), perturbation=probe, omega=omega)
             return jnp.sum(states * share) + jnp.sum(last[0][0])
 
         return jax.grad(total, argnums=(0, 1, 2, 3))(weights, xs, jnp.zeros((steps, 1)), jnp.float64(0.5))

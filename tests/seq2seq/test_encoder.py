@@ -43,7 +43,7 @@ def by_hand(module: Encoder, xs, lengths, probe=None, noise: StackNoise | None =
             half = slice(direction * H, (direction + 1) * H)
             hold = None if layer_noise.hold is None else tuple(x[:, : read.shape[1], half] for x in layer_noise.hold)
             options: dict[str, Any] = {"reverse": stack.reverse[direction], "hold": hold}
-            options["probe"] = probe if depth == len(stack.layers) - 1 and direction == 0 else None
+            options["perturbation"] = probe if depth == len(stack.layers) - 1 and direction == 0 else None
             actual.append(unroll(stack.cell, weights, read, lengths=lengths, **options))
         y = jnp.concatenate([states for states, _ in actual], axis=-1)
         carries.append(

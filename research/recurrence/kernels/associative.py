@@ -35,7 +35,7 @@ def associative(
     xs: Float[Array, "T B D"],
     carry: Carry,
     valid: Bool[Array, "T B"] | None,
-    probe: Float[Array, "T *B P"] | None,
+    perturbation: Float[Array, "T *B P"] | None,
     reverse: bool = False,
     compute_dtype: Any = None,
 ) -> tuple[Float[Array, "T B H"], Carry]:
@@ -47,12 +47,13 @@ def associative(
     if valid is not None:
         a, b = jnp.where(valid[:, :, None], a, 1), jnp.where(valid[:, :, None], b, 0)
     first, is_complex = state_of(carry), cell.parts == COMPLEX
-    states: Any = scan(a, b, first, valid, probe[..., 1:] if is_complex and probe is not None else probe, reverse)
+    zeros = perturbation[..., 1:] if is_complex and perturbation is not None else perturbation
+    states: Any = scan(a, b, first, valid, zeros, reverse)
     last = _last(states, first, valid, reverse)
     if not is_complex:
         return _masked(valid, states), (last,)
     h = cell.read(states.reshape(steps * batch, -1), x_gates, tape).reshape(steps, batch, -1)
-    h = _probed(h, None if probe is None else probe[..., :1])
+    h = _perturbed(h, None if perturbation is None else perturbation[..., :1])
     return _masked(valid, h), (_last(h, carry[0], valid, reverse), last.real, last.imag)
 
 
@@ -62,32 +63,32 @@ def scan(
     b: Inexact[Array, "T B H"],
     first: Inexact[Array, "B H"],
     valid: Bool[Array, "T B"] | None,
-    probe: Float[Array, "T *B P"] | None,
+    perturbation: Float[Array, "T *B P"] | None,
     reverse: bool = False,
 ) -> Inexact[Array, "T B H"]:
     """Return the states s_t = a_t * s_{t-1} + b_t, real or complex, from the state before the first step.
 
-    `a` is [T, 1, H] if all sequences share it. `probe` is zeros; its gradient is the norm of dL/ds_t at valid steps,
-    for the real and imaginary parts if the states are complex.
+    `a` is [T, 1, H] if all sequences share it. `perturbation` is zeros; its gradient is the norm of dL/ds_t at valid
+    steps, for the real and imaginary parts if the states are complex.
     """
-    del valid, probe
+    del valid, perturbation
     return _prefixes(a, b, first, reverse)
 
 
-def _scan_forward(a, b, first, valid, probe, reverse):
+def _scan_forward(a, b, first, valid, perturbation, reverse):
     states = _prefixes(a, b, first, reverse)
-    return states, (a, first, states, valid, probe)
+    return states, (a, first, states, valid, perturbation)
 
 
 def _scan_backward(reverse, residuals, g):
-    a, first, states, valid, probe = residuals
+    a, first, states, valid, perturbation = residuals
     later = former(a, jnp.zeros_like(a[0]), not reverse)
     d = _prefixes(later, g, jnp.zeros_like(first), not reverse)
     d_a = d * former(states, first, reverse)
     d_first = (a * d)[-1 if reverse else 0]
     if a.shape[1] == 1:
         d_a = jnp.sum(d_a, axis=1, keepdims=True)
-    return d_a, d, d_first, None, None if probe is None else _norms(probe, _masked(valid, d))
+    return d_a, d, d_first, None, None if perturbation is None else _norms(perturbation, _masked(valid, d))
 
 
 scan.defvjp(_scan_forward, _scan_backward)
@@ -128,18 +129,18 @@ def _in_groups(x: Array, reverse: bool) -> list[Array]:
 
 
 @jax.custom_vjp
-def _probed(h: Float[Array, "T B H"], probe: Float[Array, "T *B 1"] | None) -> Float[Array, "T B H"]:
-    """Return `h`; the gradient of `probe` is the norm of dL/dh."""
-    del probe
+def _perturbed(h: Float[Array, "T B H"], perturbation: Float[Array, "T *B 1"] | None) -> Float[Array, "T B H"]:
+    """Return `h`; the gradient of `perturbation` is the norm of dL/dh."""
+    del perturbation
     return h
 
 
-_probed.defvjp(lambda h, probe: (h, probe), lambda probe, d: (d, None if probe is None else _norms(probe, d)))
+_perturbed.defvjp(lambda h, zeros: (h, zeros), lambda zeros, d: (d, None if zeros is None else _norms(zeros, d)))
 
 
-def _norms(probe: Float[Array, "T *B P"], d: Inexact[Array, "T B H"]) -> Float[Array, "T *B P"]:
+def _norms(perturbation: Float[Array, "T *B P"], d: Inexact[Array, "T B H"]) -> Float[Array, "T *B P"]:
     parts = (d.real, d.imag) if jnp.iscomplexobj(d) else (d,)
-    if probe.ndim == 3:
+    if perturbation.ndim == 3:
         return norms_of(parts, each=True)
     return jnp.stack([jax.vmap(norm)(part) for part in parts], axis=1)
 

@@ -9,8 +9,9 @@ With `remat`, only the carries between blocks are kept, and the backward pass re
 `plain_recurrence` is the same function differentiated by JAX: the reference, and the path for forward-mode
 derivatives.
 
-The reverse scan also computes the norm of dL/dcarry_t, at no extra pass. It is returned as the "gradient" of `probe`
-[T, P], an argument of zeros that nothing reads. If `probe` is [T, B, P], the norms are those of each sequence.
+The reverse scan also computes the norm of dL/dcarry_t, at no extra pass. It is returned as the "gradient" of
+`perturbation` [T, P], an argument of zeros that nothing reads. If it is [T, B, P], the norms are those of each
+sequence.
 
 With `omega`, the backward pass adds the gradient of Omega (see `regularizer`) to that of the weights, as if the loss
 contained `omega` times the sum of Omega; the "gradient" of `omega` is that sum.
@@ -102,11 +103,11 @@ def recurrence(
     xs: Float[Array, "B T D"],
     carry: Carry,
     noise: Noise,
-    probe: Float[Array, "T *B P"] | None,
+    perturbation: Float[Array, "T *B P"] | None,
     omega: Float[Array, ""] | None = None,
 ) -> tuple[Float[Array, "T B H"], Carry]:
     """Return the same as `plain_recurrence`, with the hand-written backward pass (see the module for the arguments)."""
-    del probe, omega
+    del perturbation, omega
     hidden, last, _ = _forward(plan, weights, xs, carry, noise)
     return hidden, last
 
@@ -148,17 +149,19 @@ def _block_forward(plan, weights, carry, mask, xs, valid, hold):
     return last, hidden, carries, kept
 
 
-def _forward_rule(plan, weights, xs, carry, noise, probe, omega):
+def _forward_rule(plan, weights, xs, carry, noise, perturbation, omega):
     wanted = xs.perturbed
-    weights, xs, carry, noise, probe, omega = jax.tree.map(
-        lambda x: x.value, (weights, xs, carry, noise, probe, omega), is_leaf=lambda x: hasattr(x, "perturbed")
+    weights, xs, carry, noise, perturbation, omega = jax.tree.map(
+        lambda x: x.value,
+        (weights, xs, carry, noise, perturbation, omega),
+        is_leaf=lambda x: hasattr(x, "perturbed"),
     )
     hidden, last, saved = _forward(plan, weights, xs, carry, noise)
-    return (hidden, last), (weights, xs if wanted else (xs,), noise, probe, omega, saved)
+    return (hidden, last), (weights, xs if wanted else (xs,), noise, perturbation, omega, saved)
 
 
 def _backward_rule(plan, residuals, cotangents):
-    weights, xs, noise, probe, omega, saved = residuals
+    weights, xs, noise, perturbation, omega, saved = residuals
     wanted = not isinstance(xs, tuple)
     xs = xs if wanted else xs[0]
     d_hidden, d_last = cotangents
@@ -170,7 +173,7 @@ def _backward_rule(plan, residuals, cotangents):
     def block(state, xs, timed, saved):
         d_carry, *totals = state
         d_carry, d_block, d_x, norms, block_omega = _block_backward(
-            plan, weights, transposed, noise.mask, probe, omega, d_carry, xs, timed, saved
+            plan, weights, transposed, noise.mask, perturbation, omega, d_carry, xs, timed, saved
         )
         d_xs = (_input_gradient(d_x, weights["w"], plan.compute_dtype),) if wanted else ()
         return (d_carry, *jax.tree.map(jnp.add, totals, [d_block, block_omega])), (*d_xs, norms), None
@@ -188,7 +191,7 @@ def _backward_rule(plan, residuals, cotangents):
 recurrence.defvjp(_forward_rule, _backward_rule, symbolic_zeros=True)
 
 
-def _block_backward(plan, weights, transposed, mask, probe, omega, d_last, xs, timed, saved):
+def _block_backward(plan, weights, transposed, mask, perturbation, omega, d_last, xs, timed, saved):
     """Return gradients of a block's first carry, of the weights and of the input gates; norms of dL/dcarry_t; Omega."""
     cell = plan.cell
     valid, hold, d_hidden, cuts = timed
@@ -223,7 +226,7 @@ def _block_backward(plan, weights, transposed, mask, probe, omega, d_last, xs, t
         if cut_t is not None:
             d_former = jax.tree.map(lambda d: jnp.where(cut_t[:, None], 0, d), d_former)
         same = {name: None if d is d_x else d for name, d in d_products.items()}
-        extra = (None if probe is None else d_eps, None if omega is None else d_new)
+        extra = (None if perturbation is None else d_eps, None if omega is None else d_new)
         return (d_former, jax.tree.map(jnp.add, d_vectors, d_now)), (d_x, same, operands, *extra)
 
     state = (d_last, jax.tree.map(jnp.zeros_like, vectors))
@@ -244,7 +247,7 @@ def _block_backward(plan, weights, transposed, mask, probe, omega, d_last, xs, t
         arguments = (plan.cell, weights, xs, starts, d_news, mask, hold, plan.compute_dtype)
         total_omega, d_omega = regularizer.omega(*arguments)
         d_weights = {name: d + omega * d_omega[name] for name, d in d_weights.items()}
-    norms = None if probe is None or d_carries is None else norms_of(d_carries, each=probe.ndim == 3)
+    norms = None if perturbation is None or d_carries is None else norms_of(d_carries, each=perturbation.ndim == 3)
     return d_first, d_weights, d_x, norms, total_omega
 
 

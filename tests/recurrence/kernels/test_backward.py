@@ -58,7 +58,7 @@ def test_norms_survive_where_their_squares_would_not_in_single_precision(name):
     @production.jit  # XLA may fuse the scale with other operations
     def norms(scale):
         def loss(probe):
-            ys, last = unroll(cell, weights_of(cell, arrays), xs, carry=carry, probe=probe)
+            ys, last = unroll(cell, weights_of(cell, arrays), xs, carry=carry, perturbation=probe)
             values, shared = jax.tree.leaves((ys, last)), jax.tree.leaves(shares)
             return sum(jnp.sum(value * (share * scale)) for value, share in zip(values, shared, strict=True))
 
@@ -122,7 +122,9 @@ def test_norms_of_each_sequence_add_up_to_those_of_the_batch_and_padding_has_non
     def norms(shape):
         def loss(probe):
             weights, xs, carry = problem.arguments
-            ys, last = unroll(cell, weights_of(cell, weights), xs, carry=carry, lengths=problem.lengths, probe=probe)
+            ys, last = unroll(
+                cell, weights_of(cell, weights), xs, carry=carry, lengths=problem.lengths, perturbation=probe
+            )
             return problem.loss(ys, last)
 
         return jax.jit(jax.grad(loss))(jnp.zeros(shape))

@@ -39,7 +39,7 @@ def gradients_of(case: str, reverse: bool, regularized: bool = True, **options: 
 
     def gradients(arguments: Problem, noise: dict[str, Any]) -> Any:
         def loss(weights: Any, xs: Any, carry: Any, probe: Any, omega: Any) -> Array:
-            settings: dict[str, Any] = {"block": BLOCK, **options, **noise, "probe": probe, "omega": omega}
+            settings: dict[str, Any] = {"block": BLOCK, **options, **noise, "perturbation": probe, "omega": omega}
             settings |= {"carry": carry, "lengths": arguments.lengths, "reverse": reverse}
             return arguments.loss(*unroll(cell, problem.weights_of(cell, weights), xs, **settings))
 
