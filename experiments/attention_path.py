@@ -1,4 +1,4 @@
-"""By which way an encoder gets its gradient: through the attention or through its last state, by distance.
+"""Which path the gradient of an encoder takes: through the attention or through its last state, by distance.
 
 Trains decoders without attention and with two kinds of it to repeat symbols backwards, and measures both parts of the
 gradient at each state of the encoder. Then makes the table and the figures:

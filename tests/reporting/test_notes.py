@@ -72,6 +72,13 @@ def test_the_best_row_is_marked_where_there_are_enough_seeds_and_the_note_says_h
     assert content.notes[0] == "Mean [95% interval]."
 
 
+def test_one_comparison_is_not_adjusted_and_a_common_power_of_ten_is_explained(tmp_path):
+    content = comparable(tmp_path, {"rnn": 3e7, "lstm": 6e7}, 3)
+    assert any(note.endswith("(sign-flip test of differences paired by seed, p < 0.05).") for note in content.notes)
+    assert any("as in 2 (1 3)e-6, is a factor of all" in note for note in content.notes)
+    assert not any("as in 2 (1 3)e-6" in note for note in comparable(tmp_path / "other", {"rnn": 0.3}, 3).notes)
+
+
 def test_with_few_seeds_the_note_says_how_many_would_do(tmp_path):
     content = comparable(tmp_path, {"rnn": 0.3, "lstm": 0.6, "gru": 0.9}, 3)
     assert not content.marks
