@@ -1,9 +1,7 @@
 """Options of cells: each changes something, and contradictions are refused (`reference` has their equations)."""
 
 import dataclasses
-import typing
 import zlib
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -15,6 +13,7 @@ from research.cells.cell import Cell, Weights
 from research.cells.initializers import InitOptions, InitScheme
 from research.errors import UserError
 from research.recurrence.unroll import step
+from tests.options import other_values
 from tests.recurrence.problem import BATCH, HIDDEN, INPUTS, weights_of
 
 OPTIONS = [
@@ -53,15 +52,6 @@ def after_a_step(cell: Cell, arrays: Arrays) -> Parts:
         return jax.device_get(step(cell, weights, jnp.asarray(fixed_normal("x", BATCH, INPUTS)), carry))
 
 
-def other_value(kind: type[Cell], option: str) -> Any:
-    default = getattr(kind(), option)
-    if isinstance(default, str):
-        return next(value for value in typing.get_args(typing.get_type_hints(kind)[option]) if value != default)
-    if isinstance(default, bool):
-        return not default
-    return 2 if isinstance(default, int) else default / 2 or 0.5
-
-
 def start(cell: Cell) -> Arrays:
     scheme = InitScheme.of(InitOptions())
     return jax.device_get(Weights(cell, INPUTS, HIDDEN, scheme, jax.random.key(0), length=9).arrays())
@@ -74,7 +64,7 @@ def differ(x: Arrays, y: Arrays) -> bool:
 @pytest.mark.parametrize(("name", "option"), OPTIONS)
 def test_every_option_of_a_cell_changes_its_output_or_how_it_starts(name, option):
     kind = CELLS[name]
-    plain, variant = kind(), kind(**{option: other_value(kind, option)})
+    plain, variant = kind(), kind(**{option: other_values(kind, option)[0]})
     assert plain != variant
     before, after = (after_a_step(cell, weights_for(cell))[0] for cell in (plain, variant))
     changed = before.shape != after.shape or np.max(np.abs(before - after)) > 1e-2

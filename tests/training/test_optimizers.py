@@ -1,8 +1,7 @@
 """Update rules against optax with plain numbers; clipping and the average of the weights against closed forms."""
 
 import math
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -11,24 +10,13 @@ import optax
 import pytest
 
 from research.errors import UserError
-from research.options import bind, numbers, traced
+from research.options import bind, numbers
 from research.training.ema import update_average
 from research.training.optimizers import OPTIMIZERS, SGD, Adam, AdamW, Optimizer, RMSProp
 from research.training.optimizers.optimizer import global_norm
 from tests.training.trials import assert_equal
 
 TREE = {"w": jnp.array([[3.0, -4.0], [0.5, 2.0]]), "b": jnp.array([1.0, -2.0, 0.25])}
-
-
-@dataclass(frozen=True)
-class Lion(Optimizer):
-    """Sign of momentum (Chen et al. 2023): a rule of a module of its own."""
-
-    name: Literal["lion"] = "lion"
-    beta1: float = traced(0.9)
-
-    def transform(self, rate):
-        return optax.chain(optax.scale_by_lion(b1=self.beta1), optax.scale_by_learning_rate(rate))
 
 
 def bound(optimizer: Optimizer) -> Optimizer:
@@ -44,8 +32,14 @@ RULES = [
     (SGD(momentum=0.6), optax.sgd(0.01, 0.6)),
     (RMSProp(decay=0.7, eps=1e-2), optax.rmsprop(0.01, 0.7, 1e-2, eps_in_sqrt=False)),
     (RMSProp(momentum=0.6), optax.rmsprop(0.01, 0.9, 1e-8, eps_in_sqrt=False, momentum=0.6)),
-    (Lion(beta1=0.7), optax.lion(0.01, 0.7, weight_decay=0.0)),
 ]
+"""Optimizers and what they must compute at a learning rate of 0.01."""
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_every_optimizer_has_a_reference(name):
+    if name not in [optimizer.name for optimizer, _ in RULES]:
+        pytest.skip(f"no reference of {name}: add one to RULES in tests/training/test_optimizers.py")
 
 
 @pytest.mark.parametrize(("optimizer", "reference"), RULES, ids=lambda case: getattr(case, "name", ""))

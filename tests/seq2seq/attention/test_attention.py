@@ -1,5 +1,7 @@
 """Each kind of attention compared with NumPy; padding has no weight, no effect and no gradient."""
 
+import functools
+import zlib
 from typing import Any
 
 import jax
@@ -8,9 +10,10 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from research.seq2seq.attention import ATTENTIONS, AttentionModule
+from research.seq2seq.attention import ATTENTIONS, AttentionModule, WeightedAttention
 from research.seq2seq.attention.attention import Source, Trace, normalize_scores
 from research.seq2seq.encoder import Memory
+from tests.options import assert_option_matters, own_options
 from tests.seq2seq.models import attention, filled
 
 FEATURES, MEMORY, SOURCE = 4, 6, 5
@@ -18,7 +21,7 @@ LENGTHS = (5, 0, 2)
 VALID = np.arange(SOURCE)[None, :] < np.array(LENGTHS)[:, None]
 KINDS = [name for name, kind in ATTENTIONS.items() if kind.has_weights]
 REFERENCES = ("dot", "scaled_dot", "general", "additive", "location", "multi_head", "local_p")
-"""Kinds with a reference in NumPy."""
+"""Kinds whose equations `numpy_scores` has."""
 
 looking = pytest.mark.parametrize("name", KINDS)
 
@@ -77,10 +80,10 @@ def numpy_context(module: Any, weights: np.ndarray, states: np.ndarray) -> np.nd
     return np.concatenate(contexts) @ weight(module.context)
 
 
-@pytest.mark.parametrize(
-    "name", [*REFERENCES, "local_p near", "dot as wide", "multi_head smoothed", "local_p smoothed"]
-)
+@pytest.mark.parametrize("name", [*KINDS, "local_p near", "dot as wide", "multi_head smoothed", "local_p smoothed"])
 def test_a_kind_weighs_and_sums_as_its_equations_say(name):
+    if name.split()[0] not in REFERENCES:
+        pytest.skip(f"no equations of {name}: add them to numpy_scores and REFERENCES in tests/seq2seq/attention/test_attention.py")
     smoothing = name.endswith("smoothed")
     near = {"window": 1} if name.endswith("near") else {}
     memory = FEATURES if name.endswith("wide") else MEMORY
@@ -96,6 +99,42 @@ def test_a_kind_weighs_and_sums_as_its_equations_say(name):
             np.testing.assert_allclose(weights[row, u, :length], wanted.mean(axis=0), rtol=0, atol=1e-12)
             np.testing.assert_allclose(contexts[row, u], numpy_context(module, wanted, seen), rtol=0, atol=1e-12)
     assert not name.endswith("near") or np.any(np.asarray(weights)[0] == 0)
+
+
+@pytest.mark.parametrize(
+    ("name", "option"),
+    [
+        (name, option)
+        for name in KINDS
+        for option in ("temperature", "smoothing", "coverage", *own_options(ATTENTIONS[name], WeightedAttention))
+    ],
+)
+def test_every_option_of_a_kind_changes_what_is_read(name, option):
+    queries, states, _ = arrays()
+
+    def read(options: WeightedAttention) -> list[np.ndarray]:
+        """Return contexts and weights of two steps, where weights of one name and shape are equal."""
+        graphdef, state = nnx.split(
+            nnx.eval_shape(lambda: options.create(FEATURES, MEMORY, nnx.Rngs(params=jax.random.key(0))))
+        )
+        module: AttentionModule = nnx.merge(graphdef, jax.tree_util.tree_map_with_path(fixed_normal, state))
+        seen = source(module, states, None)
+        trace, found = module.trace(seen), []
+        for u in range(2):
+            context, weights, trace = module.step(queries[:, u], seen, trace)
+            found += [np.asarray(context), np.asarray(weights)]
+        return found
+
+    def differ(one: WeightedAttention, other: WeightedAttention) -> bool:
+        return any(np.any(a != b) for a, b in zip(read(one), read(other), strict=True))
+
+    assert_option_matters(ATTENTIONS[name], option, differ, functools.partial(attention, name))
+
+
+def fixed_normal(path: Any, like: jax.ShapeDtypeStruct) -> jax.Array:
+    """Return numbers that depend only on the path and the shape."""
+    seed = zlib.crc32(jax.tree_util.keystr(path).encode())
+    return jnp.asarray(np.random.default_rng(seed).normal(size=like.shape))
 
 
 @pytest.mark.parametrize("coverage", [False, True])
