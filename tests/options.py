@@ -21,7 +21,7 @@ def other_values(kind: Any, option: str) -> list[Any]:
     """Return values of an option other than its default; some of them may be refused."""
     if (name := f"{kind.name}.{option}") in VALUES:
         return [VALUES[name]]
-    (default,) = (item.default for item in fields(kind) if item.name == option)
+    default: Any = next(item.default for item in fields(kind) if item.name == option)
     if isinstance(default, bool):
         return [not default]
     if isinstance(default, str):

@@ -10,6 +10,7 @@ from research.cli.parser import Positional, parse_command
 from research.config.flags import HELP, config_of, split
 from research.data import catalog, check
 from research.data.processor import Processor
+from research.data.tables.files import DELIMITERS, suffix
 from research.data.tables.source import files_of
 from research.data.tables.table import Rows, Selection
 from research.data.tables.values import Values
@@ -162,7 +163,7 @@ def _task(flags: Mapping[str, str]) -> Dataset:
 
 
 def _is_delimited(task: Dataset) -> bool:
-    return bool({".tsv", ".csv"} & {suffix for path in files_of(task.source, task.names) for suffix in path.suffixes})
+    return any(suffix(path) in DELIMITERS for path in files_of(task.source, task.names))
 
 
 def _first(tables: Mapping[str, Rows]) -> Rows:

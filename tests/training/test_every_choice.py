@@ -110,15 +110,15 @@ def test_the_first_update_of_every_optimizer_goes_downhill(name, updates):
 )
 def test_every_option_of_an_optimizer_changes_its_updates(name, option, updates):
     def differ(one: Optimizer, other: Optimizer) -> bool:
-        one, other = updates(one), updates(other)
-        return any(np.any(one[leaf] != other[leaf]) for leaf in PARAMS)
+        before, after = updates(one), updates(other)
+        return any(np.any(before[leaf] != after[leaf]) for leaf in PARAMS)
 
     assert_option_matters(OPTIMIZERS[name], option, differ)
 
 
 @pytest.mark.parametrize(
     ("name", "option"),
-    [(name, option) for name, kind in SCHEDULES.items() for option in ("warmup_steps", *own_options(kind, Schedule))],
+    [(name, key) for name, kind in SCHEDULES.items() for key in ("warmup_steps", *own_options(kind, Schedule))],
 )
 def test_every_option_of_a_schedule_changes_the_learning_rate(name, option):
     """Of 1,000 updates whose loss does not fall."""
@@ -177,7 +177,7 @@ def test_every_probe_measures_and_sums_up(name):
 
 
 @pytest.mark.parametrize(
-    ("name", "option"), [(name, option) for name, kind in PROBES.items() for option in own_options(kind, Probe)]
+    ("name", "option"), [(name, key) for name, kind in PROBES.items() for key in own_options(kind, Probe)]
 )
 def test_every_option_of_a_probe_changes_its_records(name, option):
     def record(config: Config) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import io
 import json
 import sys
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -17,7 +17,6 @@ import numpy as np
 from research.data.tables.table import Table, check_left, leave_out
 from research.errors import UserError, first_line
 
-SUFFIXES = (".tsv", ".csv", ".jsonl", ".npz")
 DELIMITERS = {".tsv": "\t", ".csv": ","}
 LENGTHS = "lengths"
 """Array of a .npz file that has the number of valid steps of each row."""
@@ -43,7 +42,7 @@ DEFAULT_FORMAT = Format()
 def suffix(path: Path) -> str:
     """Return the suffix that says how a file is written: that before .gz."""
     names = path.name.lower().removesuffix(".gz")
-    return next((ending for ending in SUFFIXES if names.endswith(ending)), "")
+    return next((ending for ending in READERS if names.endswith(ending)), "")
 
 
 def read_file(path: Path, written: Format = DEFAULT_FORMAT) -> Table:
@@ -54,22 +53,24 @@ def read_file(path: Path, written: Format = DEFAULT_FORMAT) -> Table:
     """
     kind = suffix(path)
     if not kind:
-        raise UserError(f"{path}: must end in one of {', '.join(SUFFIXES)}, or in one of these and .gz")
+        raise UserError(f"{path}: must end in one of {', '.join(READERS)}, or in one of these and .gz")
     try:
         content = gzip.decompress(path.read_bytes()) if path.name.lower().endswith(".gz") else path.read_bytes()
     except (OSError, EOFError, zlib.error) as error:
         raise UserError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or first_line(error)}") from error
-    if kind == ".npz":
-        return _read_npz(path, content)
-    text = decode(content)
-    if not text.strip():
-        raise UserError(f"{path}: is empty; must have rows")
-    return _read_json_lines(path, text, written) if kind == ".jsonl" else _read_separated(path, text, kind, written)
+    return READERS[kind](path, content, written)
 
 
 def decode(content: bytes) -> str:
     """Return UTF-8 text, without a byte order mark; `text_fault` finds what is not UTF-8."""
     return content.decode("utf-8-sig", "surrogateescape")
+
+
+def _text(path: Path, content: bytes) -> str:
+    text = decode(content)
+    if not text.strip():
+        raise UserError(f"{path}: is empty; must have rows")
+    return text
 
 
 def text_fault(text: str) -> str:
@@ -81,8 +82,8 @@ def text_fault(text: str) -> str:
     return "has a NUL character; must have none" if "\0" in text else ""
 
 
-def _read_separated(path: Path, text: str, kind: str, written: Format) -> Table:
-    quoting = written.quoting
+def _read_separated(path: Path, content: bytes, written: Format) -> Table:
+    text, kind, quoting = _text(path, content), suffix(path), written.quoting
     if quoting == "auto":
         quoting = "none" if kind == ".tsv" else "double"
     csv.field_size_limit(sys.maxsize)
@@ -136,17 +137,17 @@ def _split(text: str, **options: Any) -> Iterator[tuple[int, list[str], str]]:
         line += reader.line_num - before
 
 
-def _read_json_lines(path: Path, text: str, written: Format) -> Table:
+def _read_json_lines(path: Path, content: bytes, written: Format) -> Table:
     rows, lines, faults = [], [], []
-    for line, content in enumerate(text.split("\n"), start=1):
-        if not content.strip():
+    for line, text in enumerate(_text(path, content).split("\n"), start=1):
+        if not text.strip():
             continue
         row: Any = None
         fault = ""
         with contextlib.suppress(RecursionError):
             try:
-                row = json.loads(content)
-                fault = text_fault(json.dumps(row, ensure_ascii=False) if "\\u" in content else content)
+                row = json.loads(text)
+                fault = text_fault(json.dumps(row, ensure_ascii=False) if "\\u" in text else text)
             except ValueError as error:
                 fault = f"is no JSON ({first_line(error)}); must be an object a line"
         if isinstance(row, dict) and not fault:
@@ -159,7 +160,8 @@ def _read_json_lines(path: Path, text: str, written: Format) -> Table:
     return Table({name: [row.get(name) for row in rows] for name in names}, path, lines, path.parent, faults)
 
 
-def _read_npz(path: Path, content: bytes) -> Table:
+def _read_npz(path: Path, content: bytes, written: Format) -> Table:
+    """Return the rows of arrays, which have no `written` format."""
     try:
         with np.load(io.BytesIO(content), allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
@@ -187,3 +189,11 @@ def _read_npz(path: Path, content: bytes) -> Table:
         for name, array in arrays.items()
     }
     return Table(columns, path, None, path.parent)
+
+
+READERS: dict[str, Callable[[Path, bytes, Format], Table]] = {
+    **dict.fromkeys(DELIMITERS, _read_separated),
+    ".jsonl": _read_json_lines,
+    ".npz": _read_npz,
+}
+"""What reads the content of a file, by its suffix."""

@@ -1,6 +1,6 @@
 """Folders of data: a file for each split, a manifest, transcripts in LibriSpeech's layout, or a folder for each class.
 
-train.tsv, validation.tsv, test.tsv      a file of rows for each split (also valid, val, dev; .csv, .jsonl, .npz, .gz)
+train.tsv, validation.tsv, test.tsv      a file of rows for each split (also valid, val, dev; other suffixes: `files`)
 metadata.csv, wavs/…                     one file of rows, with paths in it
 train-clean-100/84/121123/*.trans.txt    transcripts next to audio files; columns path, text, speaker, chapter
 cat/1.png, dog/1.png                     a file for each example; columns path and label
@@ -10,7 +10,7 @@ train/cat/1.png, test/cat/1.png          the same for each split
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from research.data.tables.files import SUFFIXES, Format, decode, read_file, suffix, text_fault
+from research.data.tables.files import READERS, Format, decode, read_file, suffix, text_fault
 from research.data.tables.table import Table, check_left, leave_out
 from research.errors import UserError
 
@@ -45,7 +45,7 @@ def read_folder(folder: Path, written: Format) -> dict[str, Table]:
         )
     tables = _by_split(folder, _classes)
     if not any(len(table) for table in tables.values()):
-        layouts = f"train.tsv (or {', '.join(SUFFIXES[1:])}), a manifest, *.trans.txt, or a folder for each class"
+        layouts = f"train.tsv (or {', '.join([*READERS][1:])}), a manifest, *.trans.txt, or a folder for each class"
         raise UserError(f"{folder}: has no data of a known layout: {layouts}")
     return tables
 

@@ -1,12 +1,17 @@
 """Files of rows: what is read, and a line that names the file and the row of what is wrong."""
 
 import gzip
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from research.data.tables.files import Format, read_file
+from research.data.tables import reading
+from research.data.tables.files import READERS, Format, read_file
+from research.data.tables.folders import read_folder
+from research.data.tables.table import Table
 from research.errors import UserError
+from tests.pages import PAGES
 
 
 def rows(table):
@@ -121,3 +126,23 @@ def test_skipping_needs_the_names_of_the_columns_and_a_row(tmp_path, content):
     (tmp_path / "a.tsv").write_bytes(content)
     with pytest.raises(UserError, match=r"a.tsv:1: is not UTF-8|a.tsv:2: has 1 value.*; no row is left"):
         read_file(tmp_path / "a.tsv", Format(skip=True))
+
+
+def test_a_format_is_a_function_and_its_suffix(tmp_path, monkeypatch):
+    def read_lines(path, content, written):
+        return Table({"line": content.decode().split()}, path, None, path.parent)
+
+    monkeypatch.setitem(READERS, ".txt", read_lines)
+    (tmp_path / "train.txt").write_text("a\nb\n")
+    (tmp_path / "test.txt.gz").write_bytes(gzip.compress(b"c\n"))
+    tables = read_folder(tmp_path, Format())
+    assert {split: rows(table) for split, table in tables.items()} == {
+        "train": [{"line": "a"}, {"line": "b"}],
+        "test": [{"line": "c"}],
+    }
+
+
+def test_every_suffix_is_in_the_help_and_in_the_docs():
+    help_text = Path(reading.__file__).read_text()
+    (row,) = (line for line in PAGES["docs/your-data.md"].splitlines() if line.startswith("| `pairs.tsv`"))
+    assert not [suffix for suffix in READERS if f"{suffix}," not in help_text or f"{suffix}`" not in row]

@@ -83,7 +83,7 @@ def numpy_context(module: Any, weights: np.ndarray, states: np.ndarray) -> np.nd
 @pytest.mark.parametrize("name", [*KINDS, "local_p near", "dot as wide", "multi_head smoothed", "local_p smoothed"])
 def test_a_kind_weighs_and_sums_as_its_equations_say(name):
     if name.split()[0] not in REFERENCES:
-        pytest.skip(f"no equations of {name}: add them to numpy_scores and REFERENCES in tests/seq2seq/attention/test_attention.py")
+        pytest.skip(f"no equations of {name}: add them to numpy_scores in tests/seq2seq/attention/test_attention.py")
     smoothing = name.endswith("smoothed")
     near = {"window": 1} if name.endswith("near") else {}
     memory = FEATURES if name.endswith("wide") else MEMORY
