@@ -60,7 +60,7 @@ def test_every_schedule_trains(name):
 
 @pytest.mark.parametrize("name", ATTENTIONS)
 def test_every_attention_trains(name):
-    _, before, after, _ = after_three_updates(of(TOKENS, attention__name=name, optimizer__name="sgd"))
+    _, before, after, _ = after_three_updates(of(TOKENS, attention__name=name))
     assert_trained(before, after, "attention")
 
 
