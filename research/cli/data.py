@@ -52,7 +52,7 @@ class Data:
 def run(args: Sequence[str]) -> int:
     """Run the action; return the exit code."""
     if any(word in HELP for word in args):
-        print(USAGE.format(program=program()))
+        print(_usage(args[0]))
         return 0
     if args[:1] == ["check"]:
         return _check(args[1:])
@@ -65,6 +65,19 @@ def run(args: Sequence[str]) -> int:
         for name in options.names:
             catalog.print_info(name)
     return 0
+
+
+def _usage(action: str) -> str:
+    """Return how `data` is called: of an action alone, or of all of them."""
+    text = USAGE.format(program=program())
+    usage, *lines = text.splitlines()
+    start, _, forms = usage.partition(" data ")
+    form = next((form for form in forms.split(" | ") if form.split()[0] == action), "")
+    if not form:
+        return text
+    told = next(re.split(r" {2,}", line.strip())[1] for line in lines if line.startswith(f"  {action}"))
+    words = [line for line in lines if line[:1].strip() and line.split()[0] in re.findall(r"[\w.=-]+", form)]
+    return "\n".join([f"{start} data {form}\n\n{told[0].upper()}{told[1:]}.", *[""] * bool(words), *words])
 
 
 def _check(args: Sequence[str]) -> int:

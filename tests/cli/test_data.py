@@ -154,3 +154,12 @@ def test_arrays_with_a_rate_are_audio_and_differ_in_the_middle_too(tmp_path, cap
     code, out = check(capsys, tmp_path / "a.jsonl")
     assert code == 0 and "input: audio, of the column sound" in out and "target: text, of the column text" in out
     assert out.count("inputs that occur again: 1") == 1
+
+
+def test_the_help_of_an_action_is_about_it_alone(capsys):
+    assert cli.main(["data", "fetch", "--help"]) == 0
+    usage, _, told, _, *words = capsys.readouterr().out.splitlines()
+    assert usage.endswith("data fetch NAME ...") and told.startswith("Download and prepare corpora")
+    assert [line.split()[0] for line in words] == ["NAME"]
+    assert cli.main(["data", "--help"]) == 0
+    assert " list | fetch NAME ... | " in capsys.readouterr().out
