@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from research.errors import UserError
-from research.sweep import spec
+from research.sweep import membership, spec
 from research.tracking import strict_json
 from research.tracking.run_directory import METRICS, RunDirectory, find, find_some
 from research.tracking.strict_json import is_number
@@ -76,6 +76,8 @@ class SweepStatus:
     """Value of the metric at which the sweep starts no more trials."""
     fault: str = ""
     """Why the copy of the sweep file cannot be read."""
+    outside: int = 0
+    """Runs in the folder that are not of the sweep."""
 
     @property
     def counts(self) -> Counter[str]:
@@ -137,6 +139,7 @@ class SweepStatus:
             "folder": str(self.folder),
             "total": len(self.trials),
             "done": self.done,
+            "outside": self.outside,
             **self.counts,
             "updates_per_second": self.updates_per_second,
             "seconds_left": self.seconds_left,
@@ -191,13 +194,14 @@ class Watcher:
                     metric, goal, target = objective.name, objective.goal, objective.target
             except UserError as error:
                 fault = str(error)
-        trials = [self._read_trial(run, metric) for run in runs.values()]
+        others = {run.path for run in membership.outside(folder, list(runs.values()))} if whole else set()
+        trials = [self._read_trial(run, metric) for path, run in runs.items() if path not in others]
         if any(trial.state == "running" for trial in trials):  # the sweep will come back to the others
             trials = [replace(trial, state="paused") if trial.state == "interrupted" else trial for trial in trials]
         steps = [trial.steps for trial in trials if trial.steps]
         usual = round(sum(steps) / len(steps)) if steps else 0
         trials += [TrialStatus("", "waiting", steps=usual, left=usual)] * (total - len(trials))
-        return SweepStatus(folder, tuple(trials), metric, goal, target, fault)
+        return SweepStatus(folder, tuple(trials), metric, goal, target, fault, len(others))
 
     def _read_trial(self, run: RunDirectory, metric: str) -> TrialStatus:
         try:
@@ -250,6 +254,8 @@ def describe(status: SweepStatus) -> Iterator[str]:
     states = ", ".join(f"{counts[state]} {state}" for state in (*DONE, *OPEN, "damaged") if counts[state])
     yield f"{status.folder}: {status.done} of {len(status.trials)} trials done"
     yield f"  {states}"
+    if status.outside:
+        yield f"  not of the sweep, and not counted: {status.outside} run{'s' * (status.outside > 1)}"
     workers, left = status.workers, status.seconds_left
     if workers:
         known = "" if left is None else f"{_rounded(status.updates_per_second)} updates/s, about {clock(left)} left"

@@ -9,6 +9,8 @@ from types import SimpleNamespace
 
 import pytest
 
+from research.config.flags import read_flags
+from research.config.naming import name_trial
 from research.errors import UserError
 from research.sweep.status import Brief, SweepStatus, Watcher, clock, describe, summarize
 from research.tracking.run_directory import RunDirectory
@@ -219,3 +221,16 @@ def test_trials_that_wait_do_not_start_once_the_target_is_met(folder):
     found = status(folder)
     assert found.over and found.counts["waiting"]
     assert "  the target of 0.4 is met, so those that wait do not start" in [*describe(found)]
+
+
+@pytest.mark.parametrize("method", ["grid", "bayes\nrun_cap: 8"])
+def test_runs_that_are_not_of_the_sweep_do_not_count(tmp_path, method):
+    (tmp_path / "sweep.yaml").write_text(sweeps.YAML.replace("grid", method))
+    for flags, error in (("--init.gain=1.0 --seed=1", 0.3), ("--init.gain=1.0 --seed=1 --training.steps=5", 0.1)):
+        name, config = name_trial("gradient_norms", read_flags(["--setting=adding_50", *flags.split()]))
+        sweeps.finish(RunDirectory.create(tmp_path / name, config), error)
+    found = status(tmp_path)
+    assert (found.done, len(found.trials), found.outside) == (1, 8, 1)
+    assert found.best and found.best.value == 0.3
+    assert "  not of the sweep, and not counted: 1 run" in describe(found)
+    assert len(status(*tmp_path.glob("*/")).trials) == 2  # those that are named count
