@@ -79,6 +79,7 @@ def run(args: Sequence[str]) -> None:
     from research.reporting import page, runs  # pandas and matplotlib: `--help` need not wait for them
     from research.reporting.columns import metrics
     from research.reporting.layout import Layout
+    from research.sweep import membership
 
     if options.list_metrics:
         trials, faults = runs.read(options.runs)
@@ -97,6 +98,7 @@ def run(args: Sequence[str]) -> None:
         label=options.label,
         columns=[_column(text) for text in _words(options.columns)],
         layout=layout,
+        outside=membership.outside,
         figure=_words(options.figure or "gradient_profiles" * bool(at)),
         at=at,
         x=options.x,

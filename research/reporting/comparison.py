@@ -8,7 +8,7 @@ rows apart. A config that was run twice counts once.
 # pyright: reportReturnType=false, reportGeneralTypeIssues=false
 
 import contextlib
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, get_args
@@ -27,12 +27,15 @@ from research.reporting.labels import key_cells, label, row_labels
 from research.reporting.layout import Layout, require_seeds_alone, select
 from research.reporting.runs import ADDED, SweepFile
 from research.reporting.titles import complete
+from research.tracking.run_directory import RunDirectory
 
 SIZES = ("training.steps", "training.batch_size", "training.max_seconds", "model.hidden_size", "model.parameter_budget")
 NEEDED = (*LABELS, "seed", "task.name", "cell.name", *SIZES, "model.num_layers", "model.bidirectional")
 """The keys without which a run cannot be reported."""
 
 AS_DECLARED = Layout()
+Outside = Callable[[Path, Sequence[RunDirectory]], Sequence[RunDirectory]]
+"""Returns which of the runs in the folder of a sweep are none of its trials."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,8 @@ class Comparison:
     """Runs left out because another holds the same config."""
     search: str = ""
     """How a sweep has chosen its trials by their results; empty: it has not."""
+    outside: tuple[RunDirectory, ...] = ()
+    """Runs left out because the sweep of their folder does not have them."""
 
     @property
     def cells(self) -> pd.DataFrame:
@@ -64,7 +69,10 @@ class Comparison:
 
 
 def read(
-    directories: Sequence[Path | str], columns: Sequence[Column] = (), layout: Layout = AS_DECLARED
+    directories: Sequence[Path | str],
+    columns: Sequence[Column] = (),
+    layout: Layout = AS_DECLARED,
+    outside: Outside = lambda folder, runs: (),
 ) -> tuple[list[Comparison], list[str]]:
     """Read and group runs.
 
@@ -72,6 +80,7 @@ def read(
         directories: of runs, at any depth.
         columns: of all tables; by default those of each experiment.
         layout: which runs, and the keys of rows and sections.
+        outside: runs that it returns are left out, unless `directories` names them.
 
     Returns:
         The comparisons, by name: one per experiment, and one per set of other parameters that sweeps vary; of an
@@ -90,6 +99,11 @@ def read(
             sweeps[folder] = SweepFile()
     trials = trials.reindex(columns=list(dict.fromkeys([*trials, *NEEDED])))
     trials["task"] = rebuild_tasks(trials, faults)
+    named = {Path(directory).resolve() for directory in directories}
+    inside = trials["run"][[run.path.resolve() not in named for run in trials["run"]]]
+    strangers = {folder: outside(folder, list(group)) for folder, group in inside.groupby(folders[inside.index])}
+    left_out = {run.path for group in strangers.values() for run in group}
+    trials = trials[[run.path not in left_out for run in trials["run"]]]
     comparisons = []
     for name, part in trials.dropna(subset="task").groupby("experiment", sort=True):
         try:
@@ -109,7 +123,9 @@ def read(
                 check(experiment.columns, group, ALIKE)
             shown = [complete(column, experiment.columns) for column in expand(columns, group)]
             shown = replace(experiment, columns=tuple(shown or expand(experiment.columns, group)))
-            comparisons.append(compare(Path(str(name)).stem, shown, group, files, layout))
+            comparison = compare(Path(str(name)).stem, shown, group, files, layout)
+            others = (run for folder in folders[group.index].unique() for run in strangers.get(folder, ()))
+            comparisons.append(replace(comparison, outside=tuple(others)))
     if not comparisons:
         raise UserError("; ".join(faults))
     return comparisons, faults
@@ -163,7 +179,8 @@ def describe(section: pd.DataFrame) -> str:
     def varying(key: str, trials: pd.DataFrame = section) -> str:
         return _listed(trials[key].map(label))
 
-    count = varying("training.steps")
+    ended = section.dropna(subset="result")
+    count = _listed(sorted((ended if len(ended) else section)["training.steps"].unique()))
     steps = f"{count} step{'s' * (count != '1')} of {varying('training.batch_size')} sequences"
     seconds, layers = varying("training.max_seconds"), varying("model.num_layers")
     steps = steps if seconds == "0" else f"{seconds} seconds, at most {steps}"
@@ -180,9 +197,9 @@ def describe(section: pd.DataFrame) -> str:
     return "; ".join([*parts, f"{seeds} seed{'' if seeds == '1' else 's'}"])
 
 
-def _listed(words: pd.Series) -> str:
-    """Return different words in their order: `1, 2 or 3`."""
-    *most, last = words.unique() if len(words) else ("",)
+def _listed(values: Iterable[Any]) -> str:
+    """Return different values in their order: `1, 2 or 3`."""
+    *most, last = dict.fromkeys(map(str, values)) or ("",)
     return f"{', '.join(most)} or {last}" if most else last
 
 

@@ -156,6 +156,10 @@ def _missing(comparison: Comparison) -> Iterator[str]:
         more = f" and {len(places) - 6} more rows" if len(places) > 6 else ""
         verb = "have" if len(unfinished) > 1 else "has"
         yield f"{len(unfinished)} of {len(trials)} trials {verb} no result yet: {', '.join(places[:6])}{more}."
+    if others := comparison.outside:
+        which = "1 run that is" if len(others) == 1 else f"{len(others)} runs that are"
+        name = others[0].path.name
+        yield f"Left out: {which} in the folder but not of its sweep, such as {name}. Report them by their own paths."
     if comparison.duplicates:
         yield f"Not counted, as they repeat the config and seed of another run: {comparison.duplicates}."
 

@@ -18,7 +18,7 @@ from research.config.experiment import Column
 from research.errors import UserError, first_line, shorten, suggest, visible
 from research.reporting import tables
 from research.reporting.columns import check
-from research.reporting.comparison import AS_DECLARED, Comparison, read
+from research.reporting.comparison import AS_DECLARED, Comparison, Outside, read
 from research.reporting.formats import Format, render
 from research.reporting.interactive.examples import Example
 from research.reporting.interactive.render import render as render_page
@@ -58,6 +58,7 @@ def report(
     label: str = "",
     columns: Sequence[Column] = (),
     layout: Layout = AS_DECLARED,
+    outside: Outside = lambda folder, runs: (),
     figure: Sequence[str] = (),
     at: Sequence[When] = (),
     x: str = "",
@@ -79,6 +80,7 @@ def report(
         label: of the LaTeX table, instead of tab:NAME.
         columns: of the table, instead of the experiment's.
         layout: which runs, and the config keys of rows and sections.
+        outside: returns runs to leave out, as in `comparison.read`.
         figure: names of the figures, instead of the experiment's; "none": no figure.
         at: training steps at which figures of gradient profiles are drawn: a file for each.
         x: config key, or metric, that is the horizontal axis of the figures that let it be chosen; "": their own.
@@ -97,7 +99,7 @@ def report(
             _check_figure(name, at, axes)
     options: Sequence[Mapping[str, Any]] = [{"when": step} for step in at] or [axes]
     drawn = [(name, chosen) for name in figure for chosen in options]
-    comparisons, faults = read(runs, columns, layout)
+    comparisons, faults = read(runs, columns, layout, outside)
     _check_axes(figure, comparisons, x, y)
     for fault in faults:
         print(visible(f"left out: {fault}"), file=sys.stderr)

@@ -6,12 +6,17 @@ import pytest
 
 from research.config.config import Config
 from research.config.experiment import Experiment
+from research.config.flags import read_flags
 from research.config.flat import override
+from research.config.naming import name_trial
 from research.errors import UserError
 from research.reporting.columns import values
 from research.reporting.comparison import describe, read, task_of
 from research.reporting.runs import SweepFile
+from research.reporting.tables import table
+from research.sweep import membership
 from research.tracking.run_directory import RunDirectory
+from tests import sweeps
 from tests.reporting.conftest import grouped, write
 
 VARIANTS = {"z": {"model.hidden_size": 8}, "a": {"model.hidden_size": 16}}
@@ -217,3 +222,26 @@ def test_an_experiment_that_is_gone_is_named_with_the_file(tmp_path):
     write(tmp_path / "0", config(experiment="gone"))
     with pytest.raises(UserError, match=r"0/config\.json: experiment 'gone': no such experiment; must be"):
         read([tmp_path])
+
+
+def test_runs_that_are_not_of_the_sweep_are_left_out_unless_they_are_named(tmp_path):
+    (tmp_path / "sweep.yaml").write_text(sweeps.YAML)
+    for flags in ("--seed=0", "--seed=1", "--seed=1 --training.steps=5"):
+        words = ["--setting=adding_50", "--init.gain=1.0", *flags.split()]
+        name, changed = name_trial("gradient_norms", read_flags(words))
+        write(tmp_path / name, changed, **{"test/accuracy": 0.5})
+    (comparison,), _ = read([tmp_path], outside=membership.outside)
+    assert (len(comparison.trials), len(comparison.outside)) == (2, 1)
+    left_out = comparison.outside[0].path
+    note = f"Left out: 1 run that is in the folder but not of its sweep, such as {left_out.name}. "
+    assert any(line.startswith(note) for line in table(comparison).notes)
+    (comparison,), _ = read([tmp_path, left_out], outside=membership.outside)
+    assert (len(comparison.trials), len(comparison.outside)) == (3, 0)
+
+
+def test_a_section_was_trained_for_the_steps_of_its_finished_runs_in_numeric_order(tmp_path):
+    for steps in (100, 20, 5):
+        write(tmp_path / str(steps), config(training__steps=steps))
+    RunDirectory.create(tmp_path / "7", config(training__steps=7))
+    section = grouped(tmp_path, Experiment(claim="", base=Config())).trials
+    assert "trained for 5, 20 or 100 steps of" in describe(section.iloc[::-1])
