@@ -262,14 +262,16 @@ def _overridden(trials: pd.DataFrame, options: pd.DataFrame, experiment: Experim
 
 
 def texts_of(trials: pd.DataFrame) -> pd.DataFrame:
-    """Return the options that decide what is computed, as texts; NaN where a trial does not have them."""
-    options = trials[[key for key in trials.columns.drop(ADDED, errors="ignore") if not key.startswith(NEUTRAL_KEYS)]]
+    """Return the options that decide what is learned, as texts; NaN where a trial does not have them."""
+    keys = trials.columns.drop(ADDED, errors="ignore")
+    options = trials[[key for key in keys if not key.startswith((*NEUTRAL_KEYS, "probes."))]]  # probes only measure
     return options.astype(str).where(options.notna())
 
 
 def _distinct(trials: pd.DataFrame) -> pd.DataFrame:
-    """Return the trials without those that repeat a config; of two equal ones the finished one stays."""
-    trials = trials.loc[trials["result"].isna().sort_values(kind="stable").index]
+    """Return the trials without those that repeat a config; of two equal ones that with more metrics stays."""
+    measured = trials["result"].map(lambda result: len(result["summary"]) + 1 if result else 0)
+    trials = trials.loc[measured.sort_values(kind="stable", ascending=False).index]
     return trials[~texts_of(trials).duplicated()]
 
 

@@ -10,6 +10,7 @@ from research.config.flags import read_flags
 from research.config.flat import override
 from research.config.naming import name_trial
 from research.errors import UserError
+from research.options import flatten
 from research.reporting.columns import values
 from research.reporting.comparison import describe, read, task_of
 from research.reporting.runs import SweepFile
@@ -245,3 +246,15 @@ def test_a_section_was_trained_for_the_steps_of_its_finished_runs_in_numeric_ord
     RunDirectory.create(tmp_path / "7", config(training__steps=7))
     section = grouped(tmp_path, Experiment(claim="", base=Config())).trials
     assert "trained for 5, 20 or 100 steps of" in describe(section.iloc[::-1])
+
+
+def test_probes_tell_no_rows_apart_and_of_one_seed_the_run_with_more_metrics_counts(tmp_path):
+    write(tmp_path / "0", config(seed=0), **{"test/loss": 0.5})
+    write(tmp_path / "1", config(seed=1, probes__gates__every=10), **{"test/loss": 0.4, "gates/x": 1.0})
+    for name, options in {"more": {"probes.mine.every": 10}, "failed": {}}.items():  # no probe of that name is left
+        run = RunDirectory.create(tmp_path / name, {**flatten(config(seed=0)), **options})
+        if options:
+            run.finish({"status": "finished", "summary": {"test/loss": 0.5, "mine/x": 1.0}})
+    comparison = grouped(tmp_path, Experiment(claim="", base=Config()))
+    assert comparison.keys == ("variant",) and comparison.duplicates == 2
+    assert [run.path.name for run in comparison.trials["run"]] == ["more", "1"]
