@@ -48,6 +48,34 @@ def blocks(kind: str = "") -> list[Block]:
     return [block for block in found if kind in ("", block.kind)]
 
 
+class Entry(NamedTuple):
+    """A line that a recipe adds to a registry, and what is registered."""
+
+    package: str
+    """That of the registry, such as "research.cells"."""
+    registry: str
+    """Such as "CELLS"."""
+    name: str
+    kind: str
+    """The class."""
+    file: str
+    """The file of the class, such as "research/cells/forget_lstm.py"."""
+
+
+def entries() -> list[Entry]:
+    """Return what the recipes add to registries."""
+    found = []
+    for block in blocks("diff"):
+        (registry,) = re.findall(r"^ (\w+): dict", block.text, re.MULTILINE)
+        files = {
+            kind: module.replace(".", "/") + ".py"
+            for module, kind in re.findall(r"\+from (\S+) import (\w+)", block.text)
+        }
+        for name, kind in re.findall(r'^\+ +"(\w+)": (\w+),$', block.text, re.MULTILINE):
+            found.append(Entry(block.file.rpartition("/")[0].replace("/", "."), registry, name, kind, files[kind]))
+    return found
+
+
 def prose(page: str) -> str:
     """Return a page without its blocks of code."""
     return BLOCK.sub("", PAGES[page])

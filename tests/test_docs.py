@@ -7,13 +7,13 @@ import re
 import shutil
 import sys
 import types
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, fields
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from research.cells import CELLS
 from research.cli import compare, data, evaluate, parser, report, status, sweep, verdicts, wandb_workspace
 from research.cli import list as list_command
 from research.cli.main import COMMANDS
@@ -28,30 +28,31 @@ from research.options import flatten
 from research.probes import PROBES
 from research.reporting.figures import FIGURES
 from research.sweep import spec
-from research.tasks import TASKS
-from research.training.optimizers import OPTIMIZERS
-from tests.pages import PAGES, ROOT, anchors, blocks, commands, prose, spans, tables
+from research.sweep.executors import EXECUTORS
+from tests.pages import PAGES, ROOT, anchors, blocks, commands, entries, prose, spans, tables
 
 DOCS = [page for page in PAGES if page != "README.md"]
-HOME = {
-    "task": "docs/tasks-and-data.md",
-    "task.input": "docs/your-data.md",
-    "task.target": "docs/your-data.md",
-    "cell": "docs/cells.md",
-    "attention": "docs/seq2seq.md",
-    "decoding": "docs/seq2seq.md",
-    "optimizer": "docs/training.md",
-    "schedule": "docs/training.md",
+RECIPES = {(id(getattr(importlib.import_module(entry.package), entry.registry)), entry.name) for entry in entries()}
+"""What a clone has besides, where the recipes were followed: registries and names."""
+
+
+def own(registry: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a registry without what the recipes add."""
+    return {name: kind for name, kind in registry.items() if (id(registry), name) not in RECIPES}
+
+
+OWN = {section: own(registry) for section, registry in CHOICES.items()}
+CLASSES = {section: tuple(registry.values()) for section, registry in OWN.items()}
+DEFAULTS = {
+    key: value
+    for key, value in flatten(Config()).items()
+    if not key.startswith("probes.") or key.split(".")[1] in own(PROBES)
 }
-"""The page that names the choices of a section."""
-CLASSES = {section: tuple(registry.values()) for section, registry in CHOICES.items()}
-DEFAULTS = flatten(Config())
 KEYS = {*DEFAULTS} | {
     f"{section}.{item.name}" for section, kinds in CLASSES.items() for kind in kinds for item in fields(kind)
 } - {*CHOICES}
 """All keys of a config, whatever is chosen."""
-RECIPES = {Path(block.file).stem for block in blocks() if block.file}
-"""What a clone has besides, where the recipes were followed."""
+EXPERIMENTS = [name for name in experiment.names() if f"experiments/{name}.py" not in {b.file for b in blocks()}]
 TARGETS = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
 
 
@@ -130,7 +131,7 @@ def test_options_that_are_named_exist():
 
 
 def test_every_option_is_in_a_table_with_its_default():
-    documented = set()
+    documented, faults = set(), []
     for table in tables():
         if "option" not in table.head:
             continue
@@ -138,9 +139,11 @@ def test_every_option_is_in_a_table_with_its_default():
             for key in re.findall(r"`([\w.]+)`", row["option"]):
                 documented.add(key)
                 tasks = re.findall(r"`(\w+)`", row.get("task", ""))
-                assert row.get("default") in (None, *_defaults(key, tasks)), f"{table.page}: {key}: {row}"
+                if row.get("default") not in (None, *(defaults := _defaults(key, tasks))):
+                    faults.append(f"{table.page}: {key}: {row['default']}; must be {' or '.join(defaults)}")
     missing = {key for key in KEYS if not key.endswith("name") and "." in key} - documented
-    assert not missing, "options without a row in a table of docs/"
+    faults += [f"{HOME.get(key.rpartition('.')[0], 'docs/')}: no row for {key}" for key in sorted(missing)]
+    assert not faults, "\n".join(faults)
 
 
 def _defaults(key: str, names: list[str]) -> set[str]:
@@ -148,7 +151,7 @@ def _defaults(key: str, names: list[str]) -> set[str]:
     section, _, name = key.rpartition(".")
     if section not in CHOICES:
         return {_text(DEFAULTS[key])}
-    kinds = [CHOICES[section][choice] for choice in names] or CLASSES[section]
+    kinds = [OWN[section][choice] for choice in names] or CLASSES[section]
     values = [{_text(item.default) for item in fields(kind) if item.name == name} for kind in kinds]
     return set.intersection(*values) if names else set.union(*values)
 
@@ -162,39 +165,99 @@ def _text(value: object) -> str:
     return f"{value:g}".replace("e-0", "e-").replace("e+0", "e") if isinstance(value, float | int) else str(value)
 
 
-def test_every_choice_is_in_a_table_with_its_options():
-    listed = {}
+def _documented() -> Iterator[tuple[Any, str]]:
+    """Yield each registry that docs/extending.md lists, with the page that names its entries."""
     for table in tables():
-        prefix = re.fullmatch(r"options, `--([\w.]+)\.`", table.head[-1])
-        if not prefix:
+        if table.page == "docs/extending.md" and "and a line in" in table.head:
+            for _, folder, registries, _, page in table.rows:
+                for registry in re.findall(r"`(\w+)`", registries):
+                    yield (
+                        getattr(importlib.import_module(folder.strip("`/").replace("/", ".")), registry),
+                        page.strip("`"),
+                    )
+
+
+HOME = {section: page for section, registry in CHOICES.items() for known, page in _documented() if known is registry}
+"""The page that names the choices of a section."""
+
+
+def test_the_table_of_extending_has_all_registries():
+    assert {*HOME} == {*CHOICES}
+    listed = [registry for registry, _ in _documented()]
+    assert all(any(known is registry for known in listed) for registry in (PROBES, EXECUTORS))
+
+
+def test_every_choice_is_in_a_table_with_its_options():
+    """A row names all options: `those of x` are those of the choice x, or what all rows with these words share."""
+    rows: dict[tuple[str, str], str] = {}
+    for table in tables():
+        if prefix := re.fullmatch(r"options, `--([\w.]+)\.`", table.head[-1]):
+            rows |= {(prefix[1], name): cells[-1] for cells in table.rows for name in re.findall(r"`(\w+)`", cells[0])}
+    options = {(section, name): _options(kind) for section, kinds in OWN.items() for name, kind in kinds.items()}
+    groups: dict[str, set[str]] = {}
+    for key in rows.keys() & options.keys():
+        for group in re.findall(r"those of \[?(\w+)", rows[key]):
+            groups[group] = groups.get(group, options[key]) & options[key]
+    faults = []
+    for (section, name), expected in options.items():
+        place, row = f"{HOME[section]}: {section}.name={name}", rows.get((section, name))
+        if row is None:
+            faults.append(f"{place} has no row")
             continue
-        for cells in table.rows:
-            options = re.findall(r"`(\w+)`", cells[-1])
-            listed |= {(prefix[1], name): options for name in re.findall(r"`(\w+)`", cells[0])}
-            for name in options if cells[-1] else ():
-                kinds = [CHOICES[prefix[1]].get(kind) for kind in re.findall(r"`(\w+)`", cells[0])]
-                allowed = {item.name for kind in kinds if kind for item in fields(kind)} | set(CHOICES[prefix[1]])
-                assert name in allowed, f"{table.page}: {cells[0]}: {name}: no such option"
-    for section, registry in CHOICES.items():
-        missing = [name for name in registry if (section, name) not in listed and name not in RECIPES]
-        assert not missing, f"{HOME[section]}: no row for {section}.name={', '.join(missing)}"
+        words = {*re.findall(r"`(\w+)`", row)}
+        listed = {word for word in words if (section, word) not in options or word in expected}
+        inherited = [options[section, word] for word in words - listed]
+        inherited += [groups[group] for group in re.findall(r"those of \[?(\w+)", row)]
+        alike = set.union(*(options[key] for key in options if key[0] == section and rows.get(key) == row))
+        faults += [f"{place} has no option {word}" for word in sorted(listed - alike)]
+        if words or not row.startswith("["):  # a page of its own
+            missing = expected.difference(listed, *inherited)
+            faults += [f"{place} does not name its option {word}" for word in sorted(missing)]
+    assert not faults, "\n".join(faults)
+
+
+def _options(kind: Any) -> set[str]:
+    return {item.name for item in fields(kind)} - {"name"}
+
+
+def _listed(page: str, head: str) -> set[str]:
+    """Return the names in the first column of the tables of a page whose first title is `head`."""
+    rows = [row for table in tables() if table.page == page and table.head[0] == head for row in table.rows]
+    return {name for row in rows for name in re.findall(r"`(\w+)`", row[0])}
 
 
 @pytest.mark.parametrize(
-    "page, names",
+    ("page", "head", "names"),
     [
-        ("docs/tasks-and-data.md", CORPORA),
-        ("docs/reports.md", FIGURES),
-        ("docs/probes.md", PROBES),
-        ("docs/experiments.md", experiment.names()),
-        ("README.md", [target for target in TARGETS if target in ("demo", "test")]),
-        ("CONTRIBUTING.md", [target for target in TARGETS if target not in ("help", "demo")]),
+        ("docs/tasks-and-data.md", "corpus", CORPORA),
+        ("docs/reports.md", "figure", FIGURES),
+        ("docs/probes.md", "probe", own(PROBES)),
     ],
-    ids=["corpora", "figures", "probes", "experiments", "readme targets", "make targets"],
+    ids=["corpora", "figures", "probes"],
 )
-def test_every_name_is_mentioned(page, names):
-    missing = [name for name in names if not re.search(rf"\b{name}\b", PAGES[page]) and name not in RECIPES]
-    assert not missing, f"{page}: does not mention {', '.join(missing)}"
+def test_every_name_has_a_row(page, head, names):
+    missing = [name for name in names if name not in _listed(page, head)]
+    assert not missing, f"{page}: no row for {', '.join(missing)}"
+
+
+NAMESAKES = {name for registry in (*CHOICES.values(), PROBES, CHOICES) for name in registry}
+"""Names that may be mentioned for another thing, so that an experiment of the name must be shown in use."""
+
+
+@pytest.mark.parametrize(
+    ("page", "before", "names"),
+    [
+        ("docs/experiments.md", "(train |sweep |runs/|experiments/)", [x for x in EXPERIMENTS if x in NAMESAKES]),
+        ("docs/experiments.md", "(train |sweep |runs/|experiments/|`)", [x for x in EXPERIMENTS if x not in NAMESAKES]),
+        ("docs/accelerators.md", "--executor=", [name for name in EXECUTORS if name != "local"]),
+        ("README.md", "make ", [target for target in TARGETS if target in ("demo", "test")]),
+        ("CONTRIBUTING.md", "make ", [target for target in TARGETS if target not in ("help", "demo")]),
+    ],
+    ids=["experiments with namesakes", "experiments", "executors", "readme targets", "make targets"],
+)
+def test_every_name_is_shown_in_use(page, before, names):
+    missing = [name for name in names if not re.search(rf"{before}{name}(?![\w-])", PAGES[page])]
+    assert not missing, f"{page}: does not show {', '.join(missing)}"
 
 
 def test_python_blocks_compile_and_import_what_there_is():
@@ -216,7 +279,8 @@ def test_python_blocks_compile_and_import_what_there_is():
 def followed(tmp_path_factory) -> Iterator[Path]:
     """Follow all recipes in this process: a folder like the repository, and their classes in the registries."""
     folder = tmp_path_factory.mktemp("followed")
-    registries: list[dict[str, type]] = [TASKS, CELLS, OPTIMIZERS, PROBES]
+    registries = [getattr(importlib.import_module(entry.package), entry.registry) for entry in entries()]
+    registries.append(PROBES)
     before = [dict(registry) for registry in registries]
     for kind, suffix in (("experiments", "py"), ("sweeps", "yaml")):
         (folder / kind).mkdir()
@@ -235,12 +299,13 @@ def followed(tmp_path_factory) -> Iterator[Path]:
                 patch.setitem(sys.modules, module.__name__, module)
                 patch.setitem(sys.modules, Path(block.file).stem, module)  # of `--import`
                 exec(compile(block.text, block.file, "exec"), module.__dict__)
-        for section, line in re.findall(r'^\+ +"(\w+)": (\w+),$', "\n".join(b.text for b in blocks("diff")), re.M):
-            registries[0 if section == "sort" else 1][section] = getattr(sys.modules[f"recipe_{section}"], line)
+        for entry in entries():
+            registry = getattr(importlib.import_module(entry.package), entry.registry)
+            registry[entry.name] = getattr(sys.modules[f"recipe_{Path(entry.file).stem}"], entry.kind)
         yield folder
-    for registry, entries in zip(registries, before, strict=True):
+    for registry, kinds in zip(registries, before, strict=True):
         registry.clear()
-        registry.update(entries)
+        registry.update(kinds)
 
 
 def test_sweep_files_can_be_read(followed):

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from research.tracking.run_directory import RunDirectory
-from tests.pages import ROOT, blocks
+from tests.pages import ROOT, blocks, entries
 
 QUICK = (
     *("--model.hidden_size=4", "--training.steps=4", "--training.batch_size=4", "--training.log_every=2"),
@@ -64,24 +64,55 @@ def result(copy: Path, experiment: str) -> dict:
 
 
 def test_a_recipe_is_one_file_and_the_lines_of_a_registry():
-    folders = [str(Path(name).parent) for name in recipes("python", "yaml")]
-    expected = [".", ".", ".", "experiments", "experiments/claims", "research/cells", "research/tasks", "sweeps"]
-    assert sorted(folders) == expected
-    assert sorted(recipes("diff")) == ["research/cells/__init__.py", "research/tasks/__init__.py"]
+    folders = {entry.package.replace(".", "/") for entry in entries()}
+    assert {*recipes("diff")} == {f"{folder}/__init__.py" for folder in folders}
+    written = recipes("python", "yaml").keys() - {entry.file for entry in entries()}
+    assert written == {"my_gates.py", "experiments/sorting.py", "experiments/claims/gru_adds.py", "sweeps/sorting.yaml"}
+
+
+LISTED = (
+    "forget_lstm LSTM with a forget gate only",
+    "sort Random symbols, to be put in their order. task.*: length, symbols",
+    "weight_norms Norm of each weight.",
+    "forget_gate Mean forget gate of the encoder's first layer at each step, on 8 validation examples.",
+    "lion Sign of a mean of the gradient (Chen et al. 2023).",
+    "linear A straight line from the peak",
+    "cosine_similarity Cosine of the query",
+)
 
 
 def test_what_the_recipes_add_is_listed(copy):
-    modules = ("--import=my_probes", "--import=my_gates", "--import=my_optimizers")
-    listed = " ".join(run(copy, "-m", "research", "list", *modules).split())
-    for line in (
-        "forget_lstm LSTM with a forget gate only",
-        "sort Random symbols, to be put in their order. task.*: length, symbols",
-        "sorting How long a word",
-        "weight_norms Norm of each weight.",
-        "forget_gate Mean forget gate of the encoder's first layer at each step, on 8 validation examples.",
-        "lion Lion (Chen et al. 2023).",
-    ):
+    listed = " ".join(run(copy, "-m", "research", "list", "--import=my_gates").split())
+    for line in (*LISTED, "sorting How long a word"):
         assert line in listed
+
+
+def test_the_recipes_are_modules_of_a_user_as_well(tmp_path, monkeypatch):
+    """Each file stands outside of the repository, and ends with the lines that add to the registry."""
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    for entry in entries():
+        text = recipes("python")[entry.file]
+        ending = f'from {entry.package} import {entry.registry}\n\n{entry.registry}["{entry.name}"] = {entry.kind}\n'
+        (tmp_path / f"my_{entry.name}.py").write_text(f"{text}\n{ending}")
+    (tmp_path / "my_gates.py").write_text(recipes("python")["my_gates.py"])
+    modules = [f"--import={path.stem}" for path in tmp_path.iterdir()]
+    listed = " ".join(run(tmp_path, "-m", "research", "list", *modules).split())
+    for line in LISTED:
+        assert line in listed
+
+
+@pytest.mark.parametrize(
+    ("choice", "option", "allowed"),
+    [
+        ("optimizer.name=lion", "optimizer.beta1=5", "between 0 and 0.999999"),
+        ("attention.name=cosine_similarity", "attention.sharpness=0", "between 0.001 and 1000"),
+    ],
+)
+def test_the_options_of_recipes_have_ranges(copy, choice, option, allowed):
+    command = [sys.executable, "-m", "research", "train", "attention", f"--{choice}", f"--{option}"]
+    done = subprocess.run(command, cwd=copy, capture_output=True, text=True, check=False)
+    key, _, value = option.partition("=")
+    assert (done.returncode, done.stderr) == (2, f"error: {key}={float(value)}: must be {allowed}\n")
 
 
 def test_the_recipes_obey_the_linter(copy):
@@ -92,7 +123,7 @@ def test_the_recipes_obey_the_linter(copy):
 
 def test_the_new_cell_trains_and_the_new_probe_measures_it(copy):
     options = ("--setting=adding_50", "--cell.name=forget_lstm", "--init.forget_bias=1", "--task.length=8")
-    probe = ("--import=my_probes", "--probes.weight_norms.every=2")
+    probe = ("--probes.weight_norms.every=2",)
     run(copy, "-m", "research", "train", "gradient_norms", *options, *probe, *QUICK)
     record = result(copy, "gradient_norms")
     assert record["status"] == "finished"
@@ -113,11 +144,11 @@ def test_the_mean_forget_gate_is_recorded_every_few_updates(copy):
 
 
 @pytest.mark.slow
-def test_the_new_cell_and_task_are_tested_with_the_others(copy):
-    """The command of the page, and what else runs for all that is registered, but for the slowest."""
-    paths = ("tests/cells", "tests/recurrence", "tests/tasks", "tests/config", "tests/sweep")
-    names = "(forget_lstm or sort) and not second and not chunks"
-    tested = run(copy, "-m", "pytest", "-q", "-m", "not slow", *paths, "-k", names)
+def test_what_the_recipes_add_is_tested_with_the_others(copy):
+    """The command of the page, for all that is registered, but for the slowest."""
+    paths = ("tests/cells", "tests/recurrence", "tests/tasks", "tests/config", "tests/sweep", "tests/training")
+    names = f"({' or '.join(entry.name for entry in entries())}) and not second and not chunks"
+    tested = run(copy, "-m", "pytest", "-q", "-m", "not slow", *paths, "tests/seq2seq", "-k", names)
     assert re.search(r"^[1-9]\d* passed", tested, re.MULTILINE)
 
 

@@ -6,4 +6,9 @@ from research.training.optimizers.optimizer import Optimizer
 from research.training.optimizers.rmsprop import RMSProp
 from research.training.optimizers.sgd import SGD
 
-OPTIMIZERS: dict[str, type[Optimizer]] = {"adam": Adam, "adamw": AdamW, "sgd": SGD, "rmsprop": RMSProp}
+OPTIMIZERS: dict[str, type[Optimizer]] = {
+    "adam": Adam,
+    "adamw": AdamW,
+    "sgd": SGD,
+    "rmsprop": RMSProp,
+}
