@@ -76,7 +76,7 @@ LISTED = (
     "weight_norms Norm of each weight.",
     "forget_gate Mean forget gate of the encoder's first layer at each step, on 8 validation examples.",
     "lion Sign of a mean of the gradient (Chen et al. 2023).",
-    "linear A straight line from the peak",
+    "linear_decay A straight line from the peak",
     "cosine_similarity Cosine of the query",
 )
 
