@@ -401,7 +401,7 @@ def test_a_label_that_only_the_test_split_has_is_told(tmp_path):
         (tmp_path / f"{split}.tsv").write_text("text\tlabel\n" + rows)
     options = {"source": str(tmp_path), "target": TARGETS["label"]()}
     with pytest.raises(
-        UserError, match=r"test.tsv:\d+: column label is 'c', which no training example has; on_error=skip"
+        UserError, match=r"test.tsv:\d+: column label is 'c', which no training example has; --task.on_error=skip"
     ):
         Dataset(**options).eval_examples("test", 12)
     assert len(Dataset(**options, on_error="skip").eval_examples("test", 12).batch.inputs) == 8

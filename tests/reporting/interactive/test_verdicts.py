@@ -78,7 +78,7 @@ def test_the_page_is_well_formed_escaped_and_names_no_other_file(verdicts, monke
     found = Page(text)
     links = [attributes.get(key) or "" for _, attributes in found.tags for key in ("src", "href") if key in attributes]
     assert all(link.startswith("data:") for link in links)
-    assert "1 &lt;b&gt; &amp; 2" in text and "x &lt;i&gt;" in text and "3 claims: 1 hold, 1 fail" in text
+    assert "1 &lt;b&gt; &amp; 2" in text and "x &lt;i&gt;" in text and "3 claims: 1 holds, 1 fails" in text
     content = data(text)
     assert [len(run["values"]) for run in content["runs"]] == [1] * 20 and len(content["shared"]) == 3
     run = next(run for run in content["runs"] if run["name"] == "b-4")
