@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from research.config.naming import NamedConfig, name_in_wandb
 from research.errors import UserError, suggest
-from research.sweep import early_terminate, search
+from research.sweep import early_terminate, metric_names, search
 from research.sweep.executors.executor import Executor, Work, never
 from research.sweep.spec import Sweep
 from research.sweep.tuning import Tuning, tuning_of
@@ -85,6 +85,7 @@ class Runner:
             UserError: naming the line of the sweep file.
         """
         sweep, tuning = self.sweep, tuning_of(self.sweep)
+        self._check_name()
         decides = sweep.metric and (sweep.method == "bayes" or sweep.early_terminate or sweep.metric.target is not None)
         if not (sweep.metric and (decides or tuning)):
             return None
@@ -107,6 +108,22 @@ class Runner:
                     f"compares no trials: the first band is at update {first} of {last}; {every}; {lower}"
                 )
         return tuning
+
+    def _check_name(self) -> None:
+        """Reject a metric that the first trial will not have; those of probes are only known when they are measured."""
+        sweep, metric = self.sweep, self.sweep.metric
+        if metric is None or not metric.name.startswith(SPLITS):
+            return
+        values = sweep.points[0] if sweep.points else [item.ends()[0] for item in sweep.parameters]
+        config = sweep.trial(values).config
+        if metric.name.startswith("gradient/") and config.probes.enabled():
+            return
+        known: list[str] = []
+        for name in metric_names.known_names(config):
+            if name == metric.name:
+                return
+            known.append(name)
+        raise (sweep.place / "metric" / "name").located(f"metric.name={metric.name}: {suggest(metric.name, known)}")
 
     @property
     def wandb(self) -> "WandbOptions":

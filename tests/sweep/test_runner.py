@@ -258,6 +258,29 @@ def test_a_metric_that_cannot_decide_is_one_line(read, tmp_path, changes, line):
         run_of(read(grid() | changes), tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        ("validation/los", "some.yaml:.*: metric.name=validation/los: did you mean validation/loss?"),
+        ("validation/acuracy", "did you mean validation/accuracy?"),
+        ("train/lerning_rate", "did you mean train/learning_rate?"),
+        ("gradient/initial/half_life", ""),
+        ("validation/accuracy", ""),
+        ("validation/baseline/mean/loss", ""),
+        ("train/absolute_error", ""),
+    ],
+)
+@pytest.mark.parametrize("method", ["grid", "bayes"])
+def test_a_misspelled_metric_is_refused_before_anything_trains(read, tmp_path, name, line, method):
+    file = bayes() if method == "bayes" else grid()
+    runner = Runner(read(file | {"metric": {"name": name}}), tmp_path, Simulated())
+    if line:
+        with pytest.raises(UserError, match=line):
+            runner.check()
+    else:
+        runner.check()
+
+
 TUNED = """
 from research.config import Experiment, unflatten
 EXPERIMENT = Experiment(
