@@ -344,9 +344,9 @@ def test_report_lists_the_metrics_of_runs(tmp_path, capsys):
     [
         (["lst"], "lst: no such command; did you mean list?"),
         (["--seed=1"], f"must be one of {', '.join(COMMANDS)}"),
-        (["list", "nothing"], "experiment 'nothing': no such experiment; must be the path of a Python file, or one of"),
+        (["list", "xxxx"], "experiment 'xxxx': no such experiment; must be the path of a Python file, or one of"),
         (["list", "a", "b"], "list: b: not expected"),
-        (["train", "nothing"], "experiment 'nothing': no such experiment; must be the path"),
+        (["train", "xxxx"], "experiment 'xxxx': no such experiment; must be the path"),
         (["train", "nothing.py"], "nothing.py': no such file"),
         (["train", "attention", "--sed=1"], "did you mean seed?"),
         (["train", "attention", "--task.name=x", "--help"], "task.name=x: must be one of"),
