@@ -38,7 +38,7 @@ def patched(text: str, diff: str) -> str:
 def copy(tmp_path_factory) -> Path:
     """Follow the recipes in a copy of the source, which may be one where they were followed before."""
     folder = tmp_path_factory.mktemp("copy")
-    for name in ("research", "experiments", "sweeps", "tests", "benchmarks", "pyproject.toml"):
+    for name in ("research", "experiments", "sweeps", "tests", "benchmarks", "drills", "pyproject.toml"):
         if (ROOT / name).is_dir():
             shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
         else:
