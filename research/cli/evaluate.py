@@ -54,12 +54,14 @@ def run(args: Sequence[str]) -> None:
     evaluation, examples, predictions = model.score(
         options.split, options.source, options.limit or unlimited, options.on_error == "skip"
     )
-    width = max(map(len, evaluation.metrics))
+    split = "" if options.source else f"{options.split}/"  # other data may have no split
+    metrics = {f"{split}{name}": value for name, value in evaluation.metrics.items()}
+    width = max(map(len, metrics))
     print(f"{len(examples.batch.inputs):,} examples of {options.source or f'the {options.split} split'}")
-    for name, value in evaluation.metrics.items():
+    for name, value in metrics.items():
         print(f"{name:<{width}}  {value:.6g}")
     for name, signature in (evaluation.signatures or {}).items():
-        print(f"{name}: {signature}")
+        print(f"{split}{name}: {signature}")
     if options.per_example:
         with options.per_example.open("w", encoding="utf-8") as file:
             told = lines(model.processor, model.spec.target, examples, predictions)

@@ -51,7 +51,9 @@ def parse_command(kind: type[OptionsT], args: Sequence[str], command: str) -> Op
         flags, others = split(args, switches={name for name, hint in hints.items() if hint is bool})
         return run_tyro(kind, flags, others)
     except UserError as error:
-        raise UserError(f"{command}: {error}") from error
+        key, equals, rest = str(error).partition("=")
+        flag = f"--{_hyphens(key)}" if equals and key in hints.keys() - positionals else key  # as it was typed
+        raise UserError(f"{command}: {flag}{equals}{rest}") from error
 
 
 def _hyphens(key: str) -> str:

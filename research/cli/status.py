@@ -50,6 +50,8 @@ def run(args: Sequence[str]) -> None:
     """Print the status once, or until all trials are done."""
     options = parse_command(Status, args, "status")
     goal = options.goal or ("maximize" if direction(options.metric) == "max" else "minimize")
+    if options.metric.startswith("test/"):
+        print("warning: test data choose nothing: take the best trial by a metric of validation/", file=sys.stderr)
     watcher = Watcher(options.runs, options.metric, goal)
     sweeps = watcher.read()
     if options.follow:

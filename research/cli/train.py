@@ -51,7 +51,7 @@ def run(args: Sequence[str]) -> int:
     print_lines({**lines, **result.signatures})
     if hidden:
         more = ", ".join(f"{count} of {section}" for section, count in hidden.items())
-        print(f"and in result.json: {more}; `{program()} report RUN --list-metrics` names them")
+        print(f"more metrics are in result.json: {more}; `{program()} report RUN --list-metrics` names them")
     if line := scores(result.summary, columns):
         print(line)
     end = ", ".join(filter(None, (result.divergence or result.status, result.remark)))

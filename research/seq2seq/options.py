@@ -59,6 +59,8 @@ class Seq2seqOptions:
             return
         rate, reason = self.dropout.input, "as the task has no decoder"
         require(inputs == "tokens" or rate == 0, "dropout.input", rate, f"0, {reason} and its inputs are not tokens")
+        if variant := getattr(self, "variant", ""):
+            reason += f"; --variant={variant} may have set it"
         for section in ("attention", "teacher_forcing", "decoding"):
             _require_defaults(self, section, f", {reason}")
         _require_defaults(self, "model", f", {reason}", "readout_size", "tie_embeddings")

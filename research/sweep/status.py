@@ -298,7 +298,8 @@ def _finished(run: RunDirectory, metric: str) -> TrialStatus:
     early = status == "stopped" or bool(result.get("stopped_early"))
     state: State = "diverged" if status == "diverged" else "stopped early" if early else "finished"
     step = step if type(step) is int else 0
-    return TrialStatus(run.path.name, state, step, step, value=_number(summary, metric))
+    seconds = _number(summary, "train/seconds") or 0.0
+    return TrialStatus(run.path.name, state, step, step, seconds, value=_number(summary, metric))
 
 
 def _unfinished(run: RunDirectory, metric: str) -> TrialStatus:

@@ -45,6 +45,7 @@ class ProgressBar:
         self._progress.add_task("", total=None)
         (self._task,) = self._progress.tasks
         self._before = self._after = ""
+        self._written: tuple[int, str] | None = None
         self._stopped = threading.Event()
         self._lines = None if person or not shown else threading.Thread(target=self._write_lines, daemon=True)
 
@@ -63,7 +64,8 @@ class ProgressBar:
         if self._lines:
             self._stopped.set()
             self._lines.join()
-            self._write_line()
+            if kind is None or self._shown() != self._written:
+                self._write_line()
 
     def expect(self, total: float) -> None:
         """Set the total amount of work, in any unit."""
@@ -92,3 +94,8 @@ class ProgressBar:
         task, (minutes, seconds) = self._task, divmod(int(self._task.elapsed or 0), 60)
         line = f"{task.percentage:3.0f}%  {minutes // 60}:{minutes % 60:02}:{seconds:02}  {task.description}"
         STDERR.print(line, highlight=False, markup=False, soft_wrap=True)
+        self._written = self._shown()
+
+    def _shown(self) -> tuple[int, str]:
+        """Return what a line says, but for the time."""
+        return round(self._task.percentage), self._task.description

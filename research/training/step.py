@@ -17,10 +17,12 @@ from flax import nnx
 from jaxtyping import Array, Bool, Float, Int
 
 from research.batch import WHOLE, Batch, Shard
+from research.errors import UserError
 from research.options import numbers
 from research.probes import Observed, Probe, Snapshot
 from research.probes.probe import Loss
 from research.recurrence.norms import leaf_norms, norm
+from research.recurrence.trajectory import gate_names
 from research.recurrence.unroll import kernel_of
 from research.seq2seq.model import Score, Seq2seq
 from research.tasks.task import Task
@@ -198,7 +200,14 @@ class Program:
 
         def inspect(probe: Probe) -> dict[str, Array]:
             def found() -> dict[str, Array]:
-                return probe.inspect(snapshot)
+                try:
+                    return probe.inspect(snapshot)
+                except KeyError as error:
+                    cell = self.options.cell
+                    gates = ", ".join(gate_names(cell)) or "none"
+                    raise UserError(
+                        f"probe {probe.name}: no {error}; cell {cell.name} has the gates {gates}"
+                    ) from error
 
             def zeros() -> dict[str, Array]:
                 return jax.tree.map(jnp.zeros_like, jax.eval_shape(found))

@@ -24,6 +24,7 @@ from research.errors import Stopped, UserError
 from research.probes import PROBES
 from research.reporting import wandb_report
 from research.reporting.layout import Layout
+from research.sweep import membership
 from research.tracking import uploads
 from research.tracking import wandb_session as session
 from research.tracking.run_directory import RunDirectory
@@ -318,7 +319,9 @@ def test_report_hands_on_its_options(page, tmp_path):
     options["columns"] = [Column("test/loss", "test/loss"), Column("a", "b/c")]
     where = {"cell.name": ["lstm", "gru"], "seed": ["0"]}
     options["layout"] = Layout(("cell.name", "init.gain"), ("task.length",), where)
-    assert page == [(tmp_path, {"format": "terminal", "layout": Layout()}), (tmp_path, Path("other"), options)]
+    options["outside"] = membership.outside
+    default = {"format": "terminal", "layout": Layout(), "outside": membership.outside}
+    assert page == [(tmp_path, default), (tmp_path, Path("other"), options)]
 
 
 def test_a_column_of_the_command_line_has_a_statistic_or_a_threshold(page, tmp_path):
@@ -358,9 +361,9 @@ def test_report_lists_the_metrics_of_runs(tmp_path, capsys):
         (["sweep", "attentio"], "attentio: no such sweep; did you mean attention?"),
         (["sweep", "research"], "research: no such sweep; must be the path of a file, or one of attention"),
         (["sweep", "absent.yaml"], "absent.yaml: cannot be read: No such file"),
-        (["sweep", ATTENTION, "--limit=0"], "sweep: limit=0: must be between 1 and 2147483647"),
+        (["sweep", ATTENTION, "--limit=0"], "sweep: --limit=0: must be between 1 and 2147483647"),
         (["sweep", ATTENTION, "--limit=99999999999999999999"], "limit=99999999999999999999: must be between 1 and 2"),
-        (["sweep", ATTENTION, "--limit=x"], "sweep: limit=x: must be a whole number"),
+        (["sweep", ATTENTION, "--limit=x"], "sweep: --limit=x: must be a whole number"),
         (["sweep", ATTENTION, "--lim=1"], "sweep: --lim: no such option; did you mean --limit?"),
         (["sweep", ATTENTION, "--limit=1", "--limit=2"], "--limit: given twice"),
         (["train", "attention", "--rerun=yes"], "--rerun=yes: must be true or false"),
@@ -370,10 +373,10 @@ def test_report_lists_the_metrics_of_runs(tmp_path, capsys):
         (["report", ".", "--columns=a>x"], "error: --columns=a>x: must be METRIC>NUMBER or METRIC<NUMBER"),
         (["report", ".", "--where=a"], "error: --where=a: must be KEY=VALUE or KEY=VALUE,VALUE"),
         (["report", ".", "--examples=3"], "report: --examples=3: must be 0 without --format=page"),
-        (["report", ".", "--label={x}"], "report: label={x}: must be of letters, digits"),
+        (["report", ".", "--label={x}"], "report: --label={x}: must be of letters, digits"),
         (
             ["report", ".", "--format=pdf"],
-            "report: format=pdf: must be one of terminal, markdown, latex, html, csv, page",
+            "report: --format=pdf: must be one of terminal, markdown, latex, html, csv, page",
         ),
         (["data"], "data: {list,fetch,info,check} must be given"),
         (["data", "lst"], "data: action=lst: must be one of list, fetch, info"),

@@ -100,3 +100,16 @@ def test_the_direction_of_a_metric_is_that_of_its_name(folder, capsys):
         RunDirectory(folder / run).finish({"status": "finished", "summary": {"test/accuracy": accuracy}})
     assert cli.main(["status", str(folder), "--metric=test/accuracy"]) == 0
     assert "best test/accuracy: 0.9, stopped" in capsys.readouterr().out
+
+
+def test_test_data_choose_nothing(folder, capsys):
+    for metric, warned in (("test/loss", True), ("validation/loss", False)):
+        assert cli.main(["status", str(folder), f"--metric={metric}"]) == 0
+        assert ("warning: test data choose nothing" in capsys.readouterr().err) is warned
+
+
+def test_finished_trials_have_their_time_in_json(tmp_path, capsys):
+    run = sweeps.create(tmp_path / "gain", "0")
+    run.finish({"status": "finished", "summary": {"train/seconds": 12.5}, "steps": 3})
+    assert cli.main(["status", str(tmp_path), "--format=json"]) == 0
+    assert json.loads(capsys.readouterr().out)[0]["trials"][0]["seconds"] == 12.5

@@ -42,15 +42,17 @@ def test_predictions_of_examples_add_up_to_the_metrics(kind, written, tmp_path, 
     if kind == "pairs":
         assert all("\t" not in line["input"] and line["input"].isalpha() for line in lines)
         wrong = np.mean([line["edits"] > 0 for line in lines])
-        assert metrics["free_running/sequence_error_rate"] == pytest.approx(wrong, abs=1e-4)
-        assert metrics["free_running/exact_match"] == np.mean([line["prediction"] in line["target"] for line in lines])
+        assert metrics["test/free_running/sequence_error_rate"] == pytest.approx(wrong, abs=1e-4)
+        assert metrics["test/free_running/exact_match"] == np.mean(
+            [line["prediction"] in line["target"] for line in lines]
+        )
     elif kind == "numbers":
-        assert metrics["mae"] == pytest.approx(np.mean([line["error"] for line in lines]), rel=1e-4)
+        assert metrics["test/mae"] == pytest.approx(np.mean([line["error"] for line in lines]), rel=1e-4)
     elif kind == "images":
-        assert metrics["accuracy"] == pytest.approx(np.mean([line["correct"] for line in lines]), abs=1e-4)
+        assert metrics["test/accuracy"] == pytest.approx(np.mean([line["correct"] for line in lines]), abs=1e-4)
     else:
         pairs = [pair for line in lines for pair in zip(line["target"], line["prediction"], strict=True)]
-        assert metrics["accuracy"] == pytest.approx(np.mean([a == b for a, b in pairs]), abs=1e-4)
+        assert metrics["test/accuracy"] == pytest.approx(np.mean([a == b for a, b in pairs]), abs=1e-4)
 
 
 def test_all_rows_of_other_data_are_scored(written, tmp_path, capsys):

@@ -181,3 +181,16 @@ def test_a_record_holds_numbers_and_vectors_and_its_summary_numbers():
 
     with pytest.raises(UserError, match=r"^probe norms: x of summarize has the shape \(2,\); must be a number$"):
         Vector().summary_of({"step": 0, "norms": np.ones(2)}, "")
+
+
+@pytest.mark.usefixtures("inspecting")
+def test_a_gate_that_the_cell_does_not_have_is_named_with_those_that_it_has(monkeypatch, tmp_path):
+    def inspect(self, snapshot):
+        return {"f": {"r": jnp.ones(1), "z": jnp.ones(1)}["f"]}  # as `gates()["f"]` of a GRU
+
+    monkeypatch.setattr(Norm, "inspect", inspect)
+    monkeypatch.setattr(Program, "_examples", None)
+    config = override(replace(TINY, probes=default_probes()), {"probes.norm.every": 3, "cell.name": "gru"})
+    trained, numbers = program(config), hparams_of(config)
+    with pytest.raises(UserError, match=r"^probe norm: no 'f'; cell gru has the gates r, z"):
+        jax.eval_shape(trained.run, numbers, jax.eval_shape(trained.init, numbers), None, 1, 0)

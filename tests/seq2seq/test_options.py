@@ -6,6 +6,7 @@ import pytest
 
 from research.cells import CELLS
 from research.cells.lstm import LSTM
+from research.config.config import Config
 from research.errors import UserError
 from research.options import flatten, static_key
 from research.recurrence.dropout import DropoutOptions, ZoneoutOptions
@@ -213,3 +214,8 @@ def test_the_carry_of_the_encoder_has_all_parts_of_all_layers_and_directions():
     deep = ModelOptions(hidden_size=8, num_layers=3, bidirectional=True)
     assert Seq2seqOptions(deep, cell=CELLS["lstm"]()).carry_size == 3 * 2 * 2 * 8
     assert Seq2seqOptions(ModelOptions(hidden_size=8), cell=CELLS["gru"]()).carry_size == 8
+
+
+def test_a_variant_that_sets_an_attention_without_a_decoder_is_named():
+    with pytest.raises(UserError, match="as the task has no decoder; --variant=attention may have set it"):
+        Config(variant="attention", attention=ATTENTIONS["dot"]())

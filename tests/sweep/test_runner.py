@@ -88,8 +88,8 @@ def test_the_best_trial_of_a_grid_is_found_with_half_of_the_updates(read, tmp_pa
     assert status[6] == "finished"  # learning rate 0.01, seed 0: the best at the end
     assert isinstance(made.executor, Simulated) and sum(made.executor.updates) < 0.5 * 9 * STEPS
     assert said == [
-        "band 1: 5 of 9 trials stop, by validation/loss",
-        "band 3: 2 of 4 trials stop, by validation/loss",
+        "band at 1 record: 5 of 9 trials stop, by validation/loss",
+        "band at 3 records: 2 of 4 trials stop, by validation/loss",
     ]
     assert results[0].remark == "stopped early at step 10; its validation/loss was 2.889, the threshold 1.889"
     saved = RunDirectory(results[0].path).result()

@@ -106,3 +106,11 @@ def test_a_run_that_fails_does_not_end_at_the_whole(console):
         bar.advance(1)
         raise RuntimeError
     assert "25%" in frames(console)[-1] and "done" not in written(console)
+
+
+@log_file
+def test_a_run_that_fails_in_its_first_activity_leaves_one_line_in_a_file(console):
+    with pytest.raises(RuntimeError), ProgressBar() as bar:
+        bar.doing("reading the data")
+        raise RuntimeError
+    assert written(console).splitlines() == ["  0%  0:00:00  reading the data"]
