@@ -92,10 +92,11 @@ def _check(args: Sequence[str]) -> int:
     known = {"task.input.name", "task.target.name"} & flags.keys()
     guessed = {} if known else check.guess(_first(_task({**flags, **skip}).read()))
     task = _task({**flags, **guessed, **skip})
+    unit = "series" if getattr(task.input, "id", "") else "row"
     try:
         tables = task.tables
     except UserError:  # too few rows are left to split
-        _print_faults([*task.faults, *_unread(task)], shown)
+        _print_faults([*task.faults, *_unread(task)], shown, unit)
         raise
     first = tables["train"]
     columns = task.fields.columns(first, task.source)
@@ -110,13 +111,17 @@ def _check(args: Sequence[str]) -> int:
     how = f", {by}" if all(made) else f", those missing {by}" if any(made) else ""
     splits = {name: check.read(values, processor) for name, values in task.splits.items()} if processor else {}
     sizes = {name: len(checked.inputs) for name, checked in splits.items()} or {"train": 0}
-    print(f"splits{how}: {', '.join(f'{name} {size:,}' for name, size in sizes.items())}")
+    units = " series" if unit == "series" else ""
+    print(f"splits{how}: {', '.join(f'{name} {size:,}' for name, size in sizes.items())}{units}")
     notes = check.overlaps(splits)
     if processor:
         _describe(processor, splits["train"])
         notes += [line for name in ("validation", "test") for line in _unknown(name, splits[name], processor, shown)]
     faults = {line for values in task.splits.values() for line in values.skipped}
-    _print_faults(faults, shown)
+    _print_faults(faults, shown, unit)
+    if series := {} if known or guessed else check.series(first):
+        words = " ".join(f"--task.{key}={text}" for key, text in series.items())
+        notes.append(f"the column {series['input.id']} repeats: if each row is a step of a series, add {words}")
     if notes:
         print("notes:", *notes, sep="\n  ")
     if empty := [name for name, size in sizes.items() if not size]:
@@ -130,11 +135,12 @@ def _check(args: Sequence[str]) -> int:
     return 2 if faults else 0
 
 
-def _print_faults(faults: Iterable[str], shown: int | None) -> None:
+def _print_faults(faults: Iterable[str], shown: int | None, unit: str) -> None:
     """Print the rows that cannot be used, in the order of their lines, at most so many."""
     ordered = sorted(set(faults), key=lambda line: [(len(word), word) for word in re.split(r"(\d+)", line)])
     if ordered:
-        print(f"{len(ordered):,} row{'s' * (len(ordered) > 1)} cannot be used:", *ordered[:shown], sep="\n  ")
+        plural = "s" * (len(ordered) > 1 and unit == "row")
+        print(f"{len(ordered):,} {unit}{plural} cannot be used:", *ordered[:shown], sep="\n  ")
     if more := len(ordered[shown:]) if shown else 0:
         print(f"  and {more:,} more; --all lists them")
 

@@ -27,6 +27,8 @@ SOUND = (b"RIFF", b"fLaC", b"OggS", b"ID3", b"\xff\xfb", b"\xff\xf3")
 """First bytes of audio files."""
 TAGS = ("tags", "features", "feats", "msd", "tag")
 """Columns that are put in front of an input of text, as in SIGMORPHON's tables of lemma, tags and form."""
+TIMES = ("t", "time", "step")
+"""Columns that order the steps of a series."""
 ROWS = 200
 """Rows that show whether texts are made of symbols."""
 FILES = 1000
@@ -140,6 +142,30 @@ def guess(rows: Rows) -> dict[str, str]:
         if _are_symbols([rows[number][column] for number in range(min(len(rows), ROWS))]):
             flags[f"{options.section}.tokenizer"] = "symbols"
     return flags
+
+
+def series(rows: Rows) -> dict[str, str]:
+    """Return the flags of a table whose rows may be steps: the first column repeats, and others are numbers; or {}."""
+    by, *others = rows.columns
+    sample = [rows[number] for number in range(min(len(rows), ROWS))]
+    numbers = [name for name in others if all(_is_number(row[name]) for row in sample)]
+    times = [name for name in numbers if name.lower() in TIMES][:1]
+    columns = [name for name in numbers if name not in times]
+    if 2 * len({str(row[by]) for row in sample}) > len(sample) or not columns:
+        return {}
+    return {
+        "input.name": "series",
+        "input.id": by,
+        **{"input.time": time for time in times},
+        "input.column": ",".join(columns),
+    }
+
+
+def _is_number(value: Any) -> bool:
+    try:
+        return np.ndim(value) == 0 and bool(float(value) == float(value))
+    except (TypeError, ValueError):
+        return False
 
 
 def _are_symbols(values: Sequence[Any]) -> bool:

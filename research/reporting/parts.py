@@ -66,7 +66,9 @@ def frame(comparison: Comparison, content: Sequence[Part]) -> pd.DataFrame:
         for name, numbers in part.baselines.items():
             lines += [shared | {"baseline": name, **_line(number, names, Difference())} for number in numbers.values()]
     columns = ["setting", "task", *keys, *(["baseline"] if any("baseline" in line for line in lines) else [])]
-    return pd.DataFrame(lines, columns=list(dict.fromkeys([*columns, *(lines[0] if lines else ())])))
+    table = pd.DataFrame(lines, columns=list(dict.fromkeys([*columns, *(lines[0] if lines else ())])))
+    counts = [name for name in ("trials", "finished", "diverged", "stopped", "n", "examples") if name in table]
+    return table.astype(dict.fromkeys(counts, "Int64"))  # a baseline has no trials
 
 
 def count(trials: pd.DataFrame, status: str) -> int:

@@ -26,7 +26,8 @@ def load_profiles(*runs: Path | str) -> pd.DataFrame:
         probe    such as "gates"
         profile  such as "encoder/layer_1/forward/f/mean"
         step     number of updates before the measurement
-        axis     what the entries of the profile are: "t" (step of the sequence), "unit", "rank", ...; "" of one number
+        axis     what the entries of the profile are: "t" (step of the sequence), "unit", "rank", ...; "" of one number;
+                 "index" where the module of a probe of yours is not imported
         index    index of the entry, from 0
         value    the number
 

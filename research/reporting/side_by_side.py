@@ -121,7 +121,8 @@ class SideBySide:
         for metric in curves:
             if len(steps := _spaced(curve := self.curve(metric))):
                 rows = [[str(step), *map(_number, curve.loc[step])] for step in steps]
-                yield _table(metric, ["step", *self.numbers], rows)
+                shown = f"{metric}, at {len(steps)} of {len(curve)} steps" if len(steps) < len(curve) else metric
+                yield _table(shown, ["step", *self.numbers], rows)
 
     def _config_table(self) -> Table:
         rows = [[key, *map(_value, self.differing.loc[key])] for key in self.differing.index]

@@ -173,9 +173,8 @@ class Runner:
             self._stop(trial, {**reason, "threshold": self._sign * decision.threshold})
         if stopping:
             compared_now = len(paused & {trial.name for trial in pausing})
-            self.say(
-                f"band at {band} record{'s' * (band > 1)}: {len(stopping)} of {compared_now} trials stop, by {metric.name}"
-            )
+            place = f"band at {band} record{'s' * (band > 1)}"
+            self.say(f"{place}: {len(stopping)} of {compared_now} trials stop, by {metric.name}")
         return [trial for trial in alive if trial.name not in stopped]
 
     def _step(self, band: int, trial: NamedConfig) -> int:

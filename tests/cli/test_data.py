@@ -163,3 +163,16 @@ def test_the_help_of_an_action_is_about_it_alone(capsys):
     assert [line.split()[0] for line in words] == ["NAME"]
     assert cli.main(["data", "--help"]) == 0
     assert " list | fetch NAME ... | " in capsys.readouterr().out
+
+
+def test_a_table_whose_rows_may_be_steps_is_told_and_its_series_are_counted(tmp_path, capsys):
+    steps = [f"{series},{t},{series + t / 10},{'ab'[series % 2]}" for series in range(20) for t in range(5)]
+    (tmp_path / "x.csv").write_text("\n".join(["id,t,x,class", *steps[:-1], "19,4,nan,b"]) + "\n")
+    (tmp_path / "y.csv").write_text("\n".join(["id,t,x,class", *steps]) + "\n")
+    assert cli.main(["data", "check", str(tmp_path / "y.csv")]) == 0
+    flags = "--task.input.name=series --task.input.id=id --task.input.time=t --task.input.column=x"
+    assert f"the column id repeats: if each row is a step of a series, add {flags}\n" in capsys.readouterr().out
+    words = [*flags.split(), "--task.target.name=label", "--task.target.column=class"]
+    assert cli.main(["data", "check", str(tmp_path / "x.csv"), *words]) == 2
+    out = capsys.readouterr().out
+    assert "1 series cannot be used:" in out and " series\n" in out.partition("splits")[2].splitlines(keepends=True)[0]

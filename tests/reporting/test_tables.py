@@ -99,6 +99,7 @@ def test_the_baselines_of_a_task_are_rows(tmp_path):
     content = comparable(tmp_path, {"rnn": 0.3, "gru": 0.9}, 2, **baselines)
     (rows,) = content.parts.values()
     assert rows[2:] == [("(most frequent)", "", "10.0")]
+    assert {str(content.numbers[name].dtype) for name in ("trials", "finished", "n", "examples")} == {"Int64"}
     line = content.numbers.iloc[-1]
     assert (line["baseline"], line["metric"], line["value"]) == (
         "most frequent",

@@ -82,8 +82,9 @@ class Reading:
         require(bool(made or not self.split_by), "task.split_by", self.split_by, "empty, as the source has all splits")
         splits = split_rows(tables, lambda row: self.split_key(row, by), self.source)
         if made:
+            unit = "series" if isinstance(self.input, SeriesInput) and self.input.id else "rows"
             sizes = ", ".join(f"{split} {len(rows):,}" for split, rows in splits.items())
-            self.notes.append(f"note: {self.source}: {' and '.join(made)} by a hash of {by}: {sizes} rows")
+            self.notes.append(f"note: {self.source}: {' and '.join(made)} by a hash of {by}: {sizes} {unit}")
         return splits
 
     @functools.cached_property
