@@ -42,6 +42,8 @@ class Report:
     """Config keys that tell sections apart, such as task.length; by default setting and task."""
     where: str = ""
     """Runs that are in the table: KEY=VALUE,VALUE, with semicolons between them, such as cell.name=lstm,gru;seed=0."""
+    sort: str = ""
+    """Metric by which rows are sorted, the best first, such as validation/loss; by default that of a search (bayes)."""
     figure: str = ""
     """Figures to draw, by default those of the experiment, with commas between them; none: no figure."""
     at: str = ""
@@ -89,7 +91,7 @@ def run(args: Sequence[str]) -> None:
         return
     at: list[int | Literal["first", "last"]] = [_step(text) for text in _words(options.at)]
     conditions = dict(map(_condition, _words(options.where, ";")))
-    layout = Layout(tuple(_words(options.rows)), tuple(_words(options.sections)), conditions)
+    layout = Layout(tuple(_words(options.rows)), tuple(_words(options.sections)), conditions, options.sort)
     page.report(
         *options.runs,
         format=options.format,

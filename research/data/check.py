@@ -153,12 +153,8 @@ def series(rows: Rows) -> dict[str, str]:
     columns = [name for name in numbers if name not in times]
     if 2 * len({str(row[by]) for row in sample}) > len(sample) or not columns:
         return {}
-    return {
-        "input.name": "series",
-        "input.id": by,
-        **{"input.time": time for time in times},
-        "input.column": ",".join(columns),
-    }
+    order = {"input.time": times[0]} if times else {}
+    return {"input.name": "series", "input.id": by, **order, "input.column": ",".join(columns)}
 
 
 def _is_number(value: Any) -> bool:

@@ -22,6 +22,11 @@ def values(trials: pd.DataFrame, key: str) -> list[float | None]:
     return [find_metric(result["summary"], key) for result in counted(trials)]
 
 
+def has_metric(trials: pd.DataFrame, key: str) -> bool:
+    """Return whether a trial that counts has a metric."""
+    return any(value is not None for value in values(trials, key))
+
+
 def counted(trials: pd.DataFrame) -> list[Any]:
     """Return the results of the trials that have ended, without those that the sweep has stopped early."""
     return list(ended_trials(trials)["result"])

@@ -17,7 +17,7 @@ import pandas as pd
 
 from research.config import experiment as experiments
 from research.config.config import CHOICES
-from research.config.experiment import Column, Experiment
+from research.config.experiment import Column, Experiment, find_metric
 from research.config.flat import unflatten
 from research.errors import UserError, first_line
 from research.options import LABELS, NEUTRAL_KEYS, flatten
@@ -27,6 +27,7 @@ from research.reporting.labels import key_cells, label, row_labels
 from research.reporting.layout import Layout, require_seeds_alone, select
 from research.reporting.runs import ADDED, SweepFile
 from research.reporting.titles import complete
+from research.tracking.directions import direction
 from research.tracking.run_directory import RunDirectory
 
 SIZES = ("training.steps", "training.batch_size", "training.max_seconds", "model.hidden_size", "model.parameter_budget")
@@ -54,6 +55,8 @@ class Comparison:
     """Runs left out because another holds the same config."""
     search: str = ""
     """How a sweep has chosen its trials by their results; empty: it has not."""
+    sort: str = ""
+    """Metric by which the rows of each section are sorted, the best first; rows without it are not shown."""
     outside: tuple[RunDirectory, ...] = ()
     """Runs left out because the sweep of their folder does not have them."""
 
@@ -88,7 +91,7 @@ def read(
     """
     trials, faults = runs.read(directories)
     trials = select(trials, layout)
-    check(columns, trials)
+    check([*columns, *([Column(layout.sort, layout.sort)] if layout.sort else [])], trials)
     folders = trials["run"].map(lambda run: run.path.resolve().parent)
     sweeps = {}
     for folder in folders.unique():
@@ -161,6 +164,11 @@ def compare(
         require_seeds_alone(texts[varying], [trials["section"], trials["row"]], layout)
     by = [key for key in (*(layout.sections or ("setting", "task")), *keys, "seed") if key in ranks]
     trials = trials.loc[ranks.sort_values(by, kind="stable").index]
+    by_goal = {sweep.metric: sweep.goal for sweep in sweeps if sweep.metric}
+    sort = layout.sort or next(iter(by_goal), "")
+    if sort:
+        more = by_goal.get(sort) == "maximize" if sort in by_goal else direction(sort) == "max"
+        trials = _sorted(trials, sort, more)
     names = [sweep.name for sweep in sweeps]
     unnamed = bool(experiment.variants) and not trials[keys].to_numpy().any()
     if keys != ["variant"] or unnamed or (names and name not in names):
@@ -170,7 +178,18 @@ def compare(
     elif not experiment.columns:
         experiment = replace(experiment, columns=measured((), trials))
     search = " and ".join(dict.fromkeys(sweep.search for sweep in sweeps if sweep.search))
-    return Comparison(name, experiment, tuple(keys), trials, count - len(trials), search)
+    return Comparison(name, experiment, tuple(keys), trials, count - len(trials), search, sort)
+
+
+def _sorted(trials: pd.DataFrame, metric: str, more: bool) -> pd.DataFrame:
+    """Return the trials with the rows of each section sorted by the mean of a metric, and its trials by their own."""
+    ended = [result if result and result.get("status") != "stopped" else {"summary": {}} for result in trials["result"]]
+    values = pd.Series([find_metric(result["summary"], metric) for result in ended], trials.index, dtype=float)
+    values *= -1 if more else 1
+    means = values.groupby([trials["section"], trials["row"]]).transform("mean")
+    sections = trials["section"].map(list(dict.fromkeys(trials["section"])).index)
+    order = pd.DataFrame({"section": sections, "mean": means, "row": trials["row"], "value": values})
+    return trials.loc[order.sort_values([*order], na_position="last").index]
 
 
 def describe(section: pd.DataFrame) -> str:

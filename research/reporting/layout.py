@@ -23,6 +23,8 @@ class Layout:
     sections: Sequence[str] = ()
     where: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """Allowed values by key."""
+    sort: str = ""
+    """Metric by which rows are sorted, the best first."""
 
     @property
     def regroups(self) -> bool:

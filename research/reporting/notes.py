@@ -8,7 +8,8 @@ from typing import Any
 
 import pandas as pd
 
-from research.reporting.columns import ended_trials
+from research.config.experiment import find_metric
+from research.reporting.columns import ended_trials, has_metric
 from research.reporting.comparison import Comparison
 from research.reporting.differences import ALPHA, needed_pairs
 from research.reporting.numbers import DASH, SAMPLED, Number
@@ -18,11 +19,22 @@ from research.reporting.statistics import CONFIDENCE, MIN_SEEDS, wilson
 CENTERS = {"mean": "mean", "iqm": "mean of the middle half", "median": "median"}
 
 
+MOST_RATES = 6
+"""Learning rates that are listed."""
+
+
 def notes(comparison: Comparison, content: Sequence[Part]) -> list[str]:
     """Return the notes of a table."""
     numbers = [number for part in content for row in part.numbers for number in row]
     trials = comparison.trials
-    found = [*_reading(content, numbers), *_marks(content), *_split(numbers), *_budget(trials), *_tuning(comparison)]
+    found = [
+        *_sorting(comparison, content),
+        *_reading(content, numbers),
+        *_marks(content),
+        *_split(numbers),
+        *_budget(trials),
+        *_tuning(comparison),
+    ]
     if any(re.search(r"(0|inf|undefined) \(\d+/\d+\)", number.text) for number in numbers):
         found.append(
             "0, inf or undefined (k/n): in k of the n seeds (0: underflow; inf: overflow, or no decay; undefined: "
@@ -37,6 +49,21 @@ def notes(comparison: Comparison, content: Sequence[Part]) -> list[str]:
     if any(number.text == DASH for number in numbers):
         found.append(f"{DASH}: not measured.")
     return [*found, *_signatures(trials), *_weights(trials), *_identical(comparison), *_missing(comparison)]
+
+
+def _sorting(comparison: Comparison, content: Sequence[Part]) -> Iterator[str]:
+    """Yield which trial is best by the metric that sorts the rows, and how many rows are not shown."""
+    if not (key := comparison.sort):
+        return
+    for part in content:
+        first = part.rows[0]
+        if not has_metric(first, key):
+            continue
+        heading = f"{part.trials['section'].iloc[0]}: " * (len(content) > 1)
+        best, value = first["run"].iloc[0].path.name, find_metric(first["result"].iloc[0]["summary"], key)
+        yield f"{heading}sorted by {key}, the best first; best trial of the first row: {best}, {value:.6g}."
+    if hidden := comparison.trials.groupby(["section", "row"]).ngroups - sum(len(part.rows) for part in content):
+        yield f"Not shown: {hidden} row{'s' * (hidden > 1)} of trials that have stopped early, or have no {key} yet."
 
 
 def _reading(content: Sequence[Part], numbers: Sequence[Number]) -> Iterator[str]:
@@ -122,7 +149,8 @@ def _budget(trials: pd.DataFrame) -> Iterator[str]:
 def _tuning(comparison: Comparison) -> Iterator[str]:
     """Yield how options were chosen."""
     rates = comparison.trials.get("optimizer.learning_rate", ())
-    words = " or ".join(dict.fromkeys(f"{rate:g}" for rate in sorted(set(rates))))
+    listed = [*dict.fromkeys(f"{rate:g}" for rate in sorted(set(rates)))]
+    words = " or ".join(listed) if len(listed) <= MOST_RATES else f"{listed[0]} to {listed[-1]}, {len(listed)} values"
     rate = f"; learning rate {words}" if words else ""
     how = comparison.search or "all runs are in the table, none is chosen by its result"
     if tune := comparison.experiment.tune:

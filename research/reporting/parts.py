@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 
 from research.config.experiment import Column
-from research.reporting.columns import counted, ended_trials, metrics
+from research.reporting.columns import counted, ended_trials, has_metric, metrics
 from research.reporting.comparison import Comparison, describe, task_of
 from research.reporting.differences import Difference, Verdict, compare_rows
 from research.reporting.numbers import Number, measure
@@ -45,6 +45,7 @@ def parts(comparison: Comparison) -> list[Part]:
     columns, found = comparison.experiment.columns, []
     for section in comparison.sections:
         rows = [row for _, row in section.groupby("row", sort=False)]
+        rows = [row for row in rows if not comparison.sort or has_metric(row, comparison.sort)] or rows
         seconds = _least(section, "train/seconds")
         parameters = MARGIN * _least(section, "model/parameters")
         numbers = [[measure(row, column, seconds, parameters) for column in columns] for row in rows]

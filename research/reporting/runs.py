@@ -79,6 +79,10 @@ class SweepFile:
     """Values of each parameter that varies, in the order of the file; none of a distribution."""
     search: str = ""
     """How it chooses trials by their results; empty: it does not."""
+    metric: str = ""
+    """By which it chooses."""
+    goal: str = ""
+    """minimize or maximize"""
 
 
 def sweep_of(folder: Path) -> SweepFile:
@@ -95,7 +99,8 @@ def sweep_of(folder: Path) -> SweepFile:
     except (UserError, AttributeError, TypeError) as error:
         raise UserError(f"{path}: is no sweep file: {error}") from error
     varying = {key: listed for key, listed in values.items() if len(listed) != 1}
-    return SweepFile(name, description, varying, search) if content else SweepFile()
+    by = (str(metric.get("name", "")), str(metric.get("goal", "minimize"))) if search else ("", "")
+    return SweepFile(name, description, varying, search, *by) if content else SweepFile()
 
 
 def _entries(parameters: Mapping[Any, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -107,3 +107,11 @@ def test_conditions_that_exclude_one_another_are_an_error(runs):
 def test_values_are_the_same_however_they_are_written(runs):
     content = table(compared(runs, where={"init.gain": ["9e-1"], "model.bidirectional": ["false"]}))
     assert len(content.numbers) == 6
+
+
+def test_rows_are_sorted_by_a_metric(attention_runs):
+    key = "test/free_running/edit_error_rate"
+    (comparison,), _ = read([attention_runs], layout=Layout(sort=key))
+    assert list(dict.fromkeys(comparison.trials["row"])) == ["additive", "none"]
+    with pytest.raises(UserError, match="column test/los: no run has this metric"):
+        read([attention_runs], layout=Layout(sort="test/los"))

@@ -103,3 +103,29 @@ def test_a_search_that_looks_at_results_is_told_as_tuning(tmp_path):
     experiment = Experiment(claim="c", base=Config(), columns=(Column("x", "x"),))
     notes = table(grouped(tmp_path, experiment, sweep_of(tmp_path))).notes
     assert "Tuning: the sweep chose its trials by validation/loss (bayes); learning rate 0.001." in notes
+
+
+def test_a_search_is_sorted_by_its_metric_and_names_the_best_trial(tmp_path):
+    for gain, loss in ((0.5, 3.0), (1.0, 1.0), (1.5, 2.0), (2.0, None)):
+        run = RunDirectory.create(tmp_path / f"gain{gain}", override(Config(), {"init.gain": gain}))
+        summary = {"test/x": gain} if loss is None else {"validation/loss": loss, "test/x": gain}
+        run.finish({"status": "finished" if loss else "stopped", "summary": summary})
+    experiment = Experiment(claim="c", base=Config(), columns=(Column("x", "test/x"),))
+    for goal, best in (("minimize", ["1", "1.5", "0.5"]), ("maximize", ["0.5", "1.5", "1"])):
+        metric = f"metric: {{name: validation/loss, goal: {goal}}}"
+        text = f"name: s\nmethod: bayes\n{metric}\nparameters: {{init.gain: {{min: 0.5, max: 2}}}}\n"
+        (tmp_path / "sweep.yaml").write_text(text)
+        content = table(grouped(tmp_path, experiment, sweep_of(tmp_path)))
+        (rows,) = content.parts.values()
+        assert [row[0] for row in rows] == best
+        first = {"1": "gain1.0, 1.", "0.5": "gain0.5, 3."}[best[0]]
+        assert content.notes[0] == f"sorted by validation/loss, the best first; best trial of the first row: {first}"
+        assert content.notes[1] == "Not shown: 1 row of trials that have stopped early, or have no validation/loss yet."
+
+
+def test_many_learning_rates_are_a_range(tmp_path):
+    for rate in range(1, 9):
+        write(tmp_path / str(rate), override(Config(), {"optimizer.learning_rate": rate / 1000}), x=1.0)
+    experiment = Experiment(claim="c", base=Config(), columns=(Column("x", "x"),))
+    notes = table(grouped(tmp_path, experiment)).notes
+    assert any(note.endswith("; learning rate 0.001 to 0.008, 8 values.") for note in notes)
