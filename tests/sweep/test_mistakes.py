@@ -93,7 +93,7 @@ def one(entry: Any) -> dict[str, Any]:
         (content(command=[*COMMAND, "--import=.absent"]), "--import=.absent: must be a module"),
         (content(command=[*COMMAND, "--runs-dir=x"]), "command: --runs-dir must be absent"),
         (content(command=[*COMMAND, "--seed=1"]), "--seed: given twice"),
-        (content(command=[*COMMAND[:-2], "nothing", "${args}"]), "experiment 'nothing': no such experiment; must be"),
+        (content(command=[*COMMAND[:-2], "xxxx", "${args}"]), "experiment 'xxxx': no such experiment; must be"),
         (content({"sed": {"value": 1}}), "sed=1: no such option; did you mean seed?"),
         (content({3: {"value": 1}}), "3=1: no such option"),
         (content({"seed": {"values": [0, "x"]}}), "seed=x: must be a whole number"),
