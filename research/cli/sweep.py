@@ -111,6 +111,8 @@ def _dry_run(runner: Runner, options: Sweep) -> None:
         plan.make(runner.sweep, runner.directory, options.pack_size, options.limit, options.rerun)
     ):
         print(visible(line))
+    if line := runner.executor.describe(options.pack_size):
+        print(visible(f"{line}; time and memory are those of this machine"))
 
 
 def _say(line: str) -> None:

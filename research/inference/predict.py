@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from research.data.field import Axis
+from research.data.tables.files import DELIMITERS, suffix
 from research.data.tables.table import Rows
 from research.data.text import UNKNOWN
 from research.errors import UserError, escape, shorten, visible
@@ -66,6 +67,9 @@ def predict(options: PredictOptions) -> int:
         note = f"note: {options.run}: unfinished; uses its checkpoint of step {model.step} of {steps}"
         print(visible(note), file=sys.stderr)
     kind = model.processor.kind if model.processor else "array"
+    for word in options.inputs if kind == "text" else ():
+        if word.lower().endswith(tuple(itertools.chain(*inputs.SUFFIXES.values(), DELIMITERS))):
+            print(visible(f"note: {word}: is read as text, not as the name of a file"), file=sys.stderr)
     named = bool(options.source) or inputs.are_named(options.inputs, kind)
     faults = cut = unknown = 0
     with tempfile.TemporaryDirectory() as folder:
@@ -108,7 +112,8 @@ def _encode(number: int, item: Input, model: TrainedModel) -> Item:
         try:
             encoded = model.encode(item.source)
         except UserError as error:
-            fault = str(error)
+            is_table = isinstance(model.config.task, Dataset) and suffix(Path(item.source)) in DELIMITERS
+            fault = f"{error}; --source={item.name} reads the rows of a table" if is_table else str(error)
         except OSError as error:
             fault = f"{item.name}: cannot be read: {error.strerror or error}"
     if fault:

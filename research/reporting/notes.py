@@ -61,7 +61,7 @@ def _sorting(comparison: Comparison, content: Sequence[Part]) -> Iterator[str]:
             continue
         heading = f"{part.trials['section'].iloc[0]}: " * (len(content) > 1)
         best, value = first["run"].iloc[0].path.name, find_metric(first["result"].iloc[0]["summary"], key)
-        yield f"{heading}sorted by {key}, the best first; best trial of the first row: {best}, {value:.6g}."
+        yield f"{heading}Sorted by {key}, the best first; best trial of the first row: {best}, {value:.6g}."
     if hidden := comparison.trials.groupby(["section", "row"]).ngroups - sum(len(part.rows) for part in content):
         yield f"Not shown: {hidden} row{'s' * (hidden > 1)} of trials that have stopped early, or have no {key} yet."
 

@@ -25,6 +25,8 @@ from research.reporting.tables import Table
 from research.tracking.run_directory import METRICS, RunDirectory
 
 MAX_RUNS = 20
+MAX_DIFFERENCES = 3
+"""Of more runs, only the values are shown."""
 MAX_LETTERS = 40
 """Of a value, and of a label."""
 FIRST = ("experiment", "setting", "variant", "seed")
@@ -130,11 +132,13 @@ class SideBySide:
         return _table(title, ["key", *self.numbers], rows)
 
     def _metric_table(self, metrics: Sequence[str]) -> Table:
-        first, *others = self.numbers
+        first, *others = self.numbers if len(self.numbers) <= MAX_DIFFERENCES + 1 else self.numbers[:1]
         rows = []
         for metric in metrics:
             values = [find_metric(summary, metric) for summary in self.summaries]
-            differences = ["" if None in (values[0], x) else _signed(x - values[0]) for x in values[1:]]
+            differences = [
+                "" if None in (values[0], x) else _signed(x - values[0]) for x in values[1 : len(others) + 1]
+            ]
             rows.append([metric, *map(_number, values), *differences])
         return _table("Final metrics", ["metric", *self.numbers, *(f"{other} - {first}" for other in others)], rows)
 

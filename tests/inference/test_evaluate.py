@@ -110,3 +110,11 @@ def test_alignments_of_rows_have_their_symbols_and_damaged_rows_are_told(written
     assert cli.main(["predict", str(run), f"--source={path}", f"--alignment={tmp_path / 'a.png'}"]) == 2
     assert drawn == [(["V", "PST", *"abc"], "a-2.png"), (["V", "3", "SG", *"fed"], "a-3.png")]
     assert f"error: {path}:3: has 1 value; must have 2" in capsys.readouterr().err
+
+
+def test_a_table_or_the_name_of_a_file_as_an_input_is_told(written, tmp_path, capsys):
+    (tmp_path / "x.csv").write_text("x,y\n1,2\n")
+    assert cli.main(["predict", str(written["numbers"][1]), str(tmp_path / "x.csv")]) == 2
+    assert f"; --source={tmp_path / 'x.csv'} reads the rows of a table\n" in capsys.readouterr().err
+    cli.main(["predict", str(written["pairs"][1]), "nofile.wav"])  # it lacks tags
+    assert "note: nofile.wav: is read as text, not as the name of a file\n" in capsys.readouterr().err

@@ -119,7 +119,7 @@ def test_a_search_is_sorted_by_its_metric_and_names_the_best_trial(tmp_path):
         (rows,) = content.parts.values()
         assert [row[0] for row in rows] == best
         first = {"1": "gain1.0, 1.", "0.5": "gain0.5, 3."}[best[0]]
-        assert content.notes[0] == f"sorted by validation/loss, the best first; best trial of the first row: {first}"
+        assert content.notes[0] == f"Sorted by validation/loss, the best first; best trial of the first row: {first}"
         assert content.notes[1] == "Not shown: 1 row of trials that have stopped early, or have no validation/loss yet."
 
 

@@ -110,3 +110,11 @@ def test_profiles_are_those_of_the_runs_that_have_them(gradient_runs):
     compared = SideBySide([gradient_runs / name for name in names])
     assert [*compared.profiles("first")] == ["1", "2"]
     assert compared.profiles("last")["2"].steps == (100,)
+
+
+def test_of_many_runs_only_the_values_are_shown(tmp_path):
+    for seed, widths in ((4, 8), (5, 6)):
+        for number in range(seed):
+            write(tmp_path / str(seed) / str(number), range(0), {"test/loss": 1.0}, seed=number)
+        ((row,),) = [rows(SideBySide([tmp_path / str(seed)]), "Final metrics", ("test/loss",))]
+        assert len(row) == widths

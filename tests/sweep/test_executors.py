@@ -126,10 +126,21 @@ def test_what_a_cluster_lacks_is_one_line(monkeypatch, tmp_path):
         (["--executor=slurm"], "--executor=slurm: needs --pack-size"),
         (["--executor=slurm", "--pack-size=2", "--rerun"], "each job would train what another has trained"),
         (["--executor=dask"], "executor=dask: must be one of local, ray, slurm"),
-        (["--pack-size=-1"], "pack_size=-1: must be at least 0"),
+        (["--pack-size=-1"], "--pack-size=-1: must be at least 0"),
     ],
 )
 def test_a_wrong_option_is_one_line(sweep, words, line, tmp_path, capsys):
     assert cli.main(["sweep", str(sweep[0]), f"--runs-dir={tmp_path}", *words]) == 2
     assert line in capsys.readouterr().err
     assert not list(tmp_path.glob(f"*/*/{METRICS}.jsonl"))
+
+
+def test_a_dry_run_says_who_trains_the_packs():
+    assert not Local().describe(2)
+    jobs = "jobs       4, each with {}; each takes packs of at most 2 that no other trains"
+    assert Slurm().describe(2) == jobs.format("cpus_per_task=1")
+    assert Slurm(slurm="partition=gpu,gpus_per_node=1").describe(2) == jobs.format("gpus_per_node=1")
+    assert Ray(gpus_per_worker=1).describe(2) == "workers    of the cluster, a pack at a time on 1 CPU, 1 GPU"
+    assert (
+        Ray().describe(0).endswith("; without --pack-size, trials are divided evenly among the workers, not as above")
+    )

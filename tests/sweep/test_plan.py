@@ -153,6 +153,15 @@ def test_the_command_compiles_and_times_a_pack_and_writes_nothing(tmp_path, caps
     assert lines[-1].startswith("memory     ")
 
 
+@pytest.mark.usefixtures("measured")
+def test_the_dry_run_of_an_executor_says_who_trains(tmp_path, capsys):
+    file = write(tmp_path, content({**SMALL, "seed": {"values": [0, 1]}}))
+    words = ["--dry-run", f"--runs-dir={tmp_path}/runs", "--executor=slurm", "--pack-size=2", "--num-workers=3"]
+    assert cli.main(["sweep", str(file), *words]) == 0
+    line = "jobs       3, each with cpus_per_task=1; each takes packs of at most 2 that no other trains"
+    assert capsys.readouterr().out.splitlines()[-1] == f"{line}; time and memory are those of this machine"
+
+
 def test_a_pack_that_streams_its_batches_is_timed_within_a_window(tmp_path):
     config = dataclasses.replace(trials.WORDS, task=OnDisk())
     members = [Trial(name, config, config, config.task, RunDirectory(tmp_path / name)) for name in "ab"]

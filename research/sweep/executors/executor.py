@@ -52,6 +52,10 @@ class Executor:
         """
         return {}
 
+    def describe(self, pack_size: int) -> str:
+        """Return a line for a dry run: who trains the packs, and on what; "": this process."""
+        return ""
+
     def train(self, work: Work) -> Sequence["TrialResult"]:
         """Return how each trial ended, paused, or that it is busy (another process trains it) or still waits."""
         raise NotImplementedError

@@ -47,6 +47,12 @@ class Ray(Executor):
     def __post_init__(self) -> None:
         require_between(self, "", cpus_per_worker=(0, 1e4), gpus_per_worker=(0, 1e4), tpus_per_worker=(0, 1e4))
 
+    def describe(self, pack_size: int) -> str:
+        asked = {"CPU": self.cpus_per_worker, "GPU": self.gpus_per_worker, "TPU": self.tpus_per_worker}
+        each = ", ".join(f"{count:g} {name}" for name, count in asked.items() if count) or "nothing reserved"
+        even = "" if pack_size else "; without --pack-size, trials are divided evenly among the workers, not as above"
+        return f"workers    of the cluster, a pack at a time on {each}{even}"
+
     def train(self, work: Work) -> Sequence["TrialResult"]:
         ray = self._start()
         resources = {"TPU": self.tpus_per_worker} if self.tpus_per_worker else None

@@ -47,6 +47,13 @@ class Slurm(Executor):
             "follow": f"{program()} status {directory} --follow",
         }
 
+    def describe(self, pack_size: int) -> str:
+        given = {key.removeprefix("slurm_"): value for key, value in self._parameters().items()}
+        devices = ", ".join(f"{key}={value}" for key, value in given.items() if "gpu" in key or "gres" in key)
+        each = devices or f"cpus_per_task={given['cpus_per_task']}"
+        packs = f"each takes packs of at most {pack_size} that no other trains"
+        return f"jobs       {self.num_workers}, each with {each}; {packs}"
+
     def submit(self, command: Sequence[str], directory: Path) -> list[Any]:
         """Submit jobs that run a command, and return submitit's handles.
 
