@@ -9,6 +9,12 @@ if TYPE_CHECKING:
     from research.config.config import Config
 
 TRAINING = ("train/loss", "train/learning_rate", "gradient/global_norm", "gradient/clip_fraction")
+OF_OUTPUTS = (
+    "exposure_bias_gap",
+    *(f"free_running/{name}" for name in ("sequence_error_rate", "exact_match", "bleu", "chrf")),
+    *(f"free_running/{name}" for name in ("character_error_rate", "word_error_rate")),
+)
+"""Metrics of tasks whose targets are tokens, most of which have some of them: no reason to read their data."""
 
 
 def known_names(config: "Config") -> Iterator[str]:
@@ -22,7 +28,12 @@ def known_names(config: "Config") -> Iterator[str]:
     yield from ["train/objective"] * bool(config.training.label_smoothing)
     yield from ["train/gradient_regularizer"] * bool(config.training.gradient_regularizer)
     yield from ["train/teacher_forcing"] * (kind == "tokens")
-    yield from ["validation/loss"] * (kind != "tokens")
+    if kind == "tokens":
+        rates = [f"{way}/{config.task.error_rate}" for way in ("teacher_forced", "free_running")]
+        names = ("teacher_forced/loss", *rates)
+        yield from (f"validation/{name}" for name in (*names, *OF_OUTPUTS))
+    else:
+        yield from ("validation/loss", *["validation/accuracy"] * (kind != "value"))
     yield from (f"validation/{name}" for name in _evaluated(config))
 
 

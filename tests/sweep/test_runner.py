@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
+from research.config import experiment as experiments
 from research.errors import UserError
-from research.sweep import runner
+from research.sweep import metric_names, runner, spec
 from research.sweep.executors import Executor, Work
 from research.sweep.runner import Runner
 from research.sweep.spec import Sweep
@@ -345,3 +346,10 @@ def test_a_trial_with_a_time_limit_has_no_peers_in_its_program(read, tmp_path):
         text["parameters"] |= {"training.max_seconds": {"value": limit}, "schedule.name": {"value": "constant"}}
         made, _ = run_of(read(text), tmp_path / str(limit))
         assert {*made._peers.values()} == peers
+
+
+def test_the_usual_metrics_are_known_without_the_data(tmp_path, monkeypatch):
+    monkeypatch.setattr(metric_names, "_evaluated", lambda config: pytest.fail("reads data"))
+    monkeypatch.chdir(experiments.ROOT)
+    for path in (*Path("sweeps").glob("stock_*.yaml"), Path("sweeps/speech_digits.yaml")):
+        Runner(spec.read(path, limit=1), tmp_path, Simulated())._check_name()
