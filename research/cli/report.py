@@ -133,12 +133,13 @@ def _words(text: str, separator: str = ",") -> list[str]:
 
 def _column(text: str) -> Column:
     """Return the column that a text stands for; its title is the text itself where it has none."""
-    title, _, metric = text.rpartition("=")
-    title = title or metric
+    title, metric = (match[1], match[2]) if (match := re.fullmatch(r"(.*[^<>])=(.*)", text)) else (text, text)
     if match := re.fullmatch(r"(median|iqm|mean)\((.+)\)", metric):
         return Column(title, match[2].strip(), statistic=cast(Statistic, match[1]))
-    if match := re.fullmatch(r"(.+?)([<>])(.+)", metric):
+    if match := re.fullmatch(r"(.+?)([<>])=?(.+)", metric):
         require(_is_number(match[3]), "--columns", text, "METRIC>NUMBER or METRIC<NUMBER")
+        is_rate = re.search("accuracy|error_rate|exact_match", match[1])
+        require(not is_rate or 0 <= float(match[3]) <= 1, "--columns", text, "a threshold from 0 to 1, as of any rate")
         way = "higher" if match[2] == ">" else "lower"
         return Column(title, match[1].strip(), statistic="success", threshold=float(match[3]), better=way)
     return Column(title, metric)

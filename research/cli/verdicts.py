@@ -2,10 +2,10 @@
 
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from research.cli.parser import Positional, parse_command
 from research.config import claim as claims
@@ -14,6 +14,7 @@ from research.errors import UserError, system_fault, visible
 
 if TYPE_CHECKING:
     from research.reporting.verdicts import Verdict
+    from research.tracking.run_directory import RunDirectory
 
 
 @dataclass(frozen=True)
@@ -84,12 +85,19 @@ def _judge(name: str, runs_dir: Path) -> "Verdict":
     from research.sweep import claims as trials
 
     found = [
-        Trial(
-            row_name(trial.config.setting, trial.config.variant), trial.config.seed, run.result() if run else None, run
-        )
+        Trial(row_name(trial.config.setting, trial.config.variant), trial.config.seed, _result(run), run)
         for trial, run in trials.find(name, runs_dir)
     ]
     return judge(name, claims.load(name), found)
+
+
+def _result(run: "RunDirectory | None") -> "Mapping[str, Any] | None":
+    """Return the result of a finished run; None, with a warning, if it cannot be read."""
+    try:
+        return run.result() if run else None
+    except UserError as error:
+        _say(f"left out: {error}")
+        return None
 
 
 def _write(path: Path, text: str) -> None:

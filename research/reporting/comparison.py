@@ -8,6 +8,7 @@ rows apart. A config that was run twice counts once.
 # pyright: reportReturnType=false, reportGeneralTypeIssues=false
 
 import contextlib
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -59,6 +60,8 @@ class Comparison:
     """Metric by which the rows of each section are sorted, the best first; rows without it are not shown."""
     outside: tuple[RunDirectory, ...] = ()
     """Runs left out because the sweep of their folder does not have them."""
+    absent: tuple[tuple[str, int, int], ...] = ()
+    """Name of a sweep, how many of its trials have no run that can be read, and how many trials it has."""
 
     @property
     def cells(self) -> pd.DataFrame:
@@ -107,6 +110,9 @@ def read(
     strangers = {folder: outside(folder, list(group)) for folder, group in inside.groupby(folders[inside.index])}
     left_out = {run.path for group in strangers.values() for run in group}
     trials = trials[[run.path not in left_out for run in trials["run"]]]
+    present = Counter(folders[trials.index])
+    whole = [] if layout.where else [folder for folder in present if folder in {*folders[inside.index]}]
+    absent = {folder: sweeps[folder].total - present[folder] for folder in whole}
     comparisons = []
     for name, part in trials.dropna(subset="task").groupby("experiment", sort=True):
         try:
@@ -128,7 +134,9 @@ def read(
             shown = replace(experiment, columns=tuple(shown or expand(experiment.columns, group)))
             comparison = compare(Path(str(name)).stem, shown, group, files, layout)
             others = (run for folder in folders[group.index].unique() for run in strangers.get(folder, ()))
-            comparisons.append(replace(comparison, outside=tuple(others)))
+            lacking = [folder for folder in folders[group.index].unique() if absent.get(folder, 0) > 0]
+            counts = tuple((sweeps[folder].name, absent[folder], sweeps[folder].total) for folder in lacking)
+            comparisons.append(replace(comparison, outside=tuple(others), absent=counts))
     if not comparisons:
         raise UserError("; ".join(faults))
     return comparisons, faults

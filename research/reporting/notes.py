@@ -152,7 +152,7 @@ def _tuning(comparison: Comparison) -> Iterator[str]:
     listed = [*dict.fromkeys(f"{rate:g}" for rate in sorted(set(rates)))]
     words = " or ".join(listed) if len(listed) <= MOST_RATES else f"{listed[0]} to {listed[-1]}, {len(listed)} values"
     rate = f"; learning rate {words}" if words else ""
-    how = comparison.search or "all runs are in the table, none is chosen by its result"
+    how = comparison.search or "none by the results of these runs"
     if tune := comparison.experiment.tune:
         choices = "; ".join(f"{key} from {', '.join(map(str, values))}" for key, values in tune.items())
         how = f"chosen for each row on validation data, with a seed that is not in the table: {choices}"
@@ -184,6 +184,8 @@ def _missing(comparison: Comparison) -> Iterator[str]:
         more = f" and {len(places) - 6} more rows" if len(places) > 6 else ""
         verb = "have" if len(unfinished) > 1 else "has"
         yield f"{len(unfinished)} of {len(trials)} trials {verb} no result yet: {', '.join(places[:6])}{more}."
+    for name, count, total in comparison.absent:
+        yield f"{count} of {total} trials of the sweep {name} {'have' if count > 1 else 'has'} no run that can be read."
     if others := comparison.outside:
         which = "1 run that is" if len(others) == 1 else f"{len(others)} runs that are"
         name = others[0].path.name

@@ -162,6 +162,8 @@ def _text(found: Estimate, points: Array, column: Column) -> str:
     if not low < high:
         counts = float(center).is_integer() and abs(center) > 100 and column.scale == "linear"
         return f"{center:,.0f}" if counts else number(center)  # of weights, such as 18,314, to the last digit
+    if column.statistic != "mean" and found.kind != "seeds" and high - low > 1e3 * abs(center) > 0:
+        return f"{number(center)} [{number(low)}, {number(high)}]"  # of which one seed is far from the others
     exponent = math.floor(math.log10(max(abs(center), high - low)))
     if -4 < exponent < 5 or (column.scale == "log" and high / low > 10):
         exponent = 0

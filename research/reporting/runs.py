@@ -2,6 +2,7 @@
 # pandas has no types of its own that a checker follows
 # pyright: reportArgumentType=false
 
+import math
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -83,6 +84,8 @@ class SweepFile:
     """By which it chooses."""
     goal: str = ""
     """minimize or maximize"""
+    total: int = 0
+    """Number of trials; 0: not known."""
 
 
 def sweep_of(folder: Path) -> SweepFile:
@@ -100,7 +103,14 @@ def sweep_of(folder: Path) -> SweepFile:
         raise UserError(f"{path}: is no sweep file: {error}") from error
     varying = {key: listed for key, listed in values.items() if len(listed) != 1}
     by = (str(metric.get("name", "")), str(metric.get("goal", "minimize"))) if search else ("", "")
-    return SweepFile(name, description, varying, search, *by) if content else SweepFile()
+    return SweepFile(name, description, varying, search, *by, _total(content, values)) if content else SweepFile()
+
+
+def _total(content: Mapping[str, Any], values: Mapping[str, Sequence[Any]]) -> int:
+    """Return the number of trials of a sweep file; 0 if it does not tell."""
+    cap = int(content.get("run_cap") or 0)
+    points = math.prod(len({*map(str, listed)}) for listed in values.values())
+    return min(points, cap or points) if content.get("method") == "grid" else cap
 
 
 def _entries(parameters: Mapping[Any, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

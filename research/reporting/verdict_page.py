@@ -24,8 +24,10 @@ METHOD = (
     "conditions that decide. A condition is a difference between rows, paired by seed, and a bound. The claim "
     "holds if the 95% interval of its mean over the seeds is on the claimed side of the bound for every condition. "
     "It fails if the interval of one is on the other side. Otherwise, and with fewer than five seeds, it is "
-    "undecided. Test data decide; options are tuned on validation data. All trials are far smaller than those of "
-    "the papers: a claim that fails here has failed at this scale."
+    "undecided. Test data decide; options are tuned on validation data. The test examples are taken as given: the "
+    "interval of a difference has no sampling error of them. A seed with a trial that diverged is left out, unless "
+    "the condition has a value for it, and such trials are counted next to the verdict. All trials are far smaller "
+    "than those of the papers: a claim that fails here has failed at this scale."
 )
 STATISTICS = "[Statistics](statistics.md) says how intervals are made."
 CONDITIONS = ("metric", "condition", "mean over seeds", "claimed", "verdict")
@@ -40,8 +42,9 @@ def render(verdicts: Sequence[Verdict], form: Format) -> str:
 def count(verdicts: Sequence[Verdict]) -> str:
     """Return how many claims there are of each verdict, and how long their trials trained."""
     seconds = sum({verdict.claim.runs_of or verdict.name: verdict.seconds for verdict in verdicts}.values())
-    verdicts = [verdict for verdict in verdicts if not verdict.claim.follows] or verdicts
-    words = Counter(verdict.word for verdict in verdicts)
+    counted = [verdict for verdict in verdicts if not verdict.claim.follows] or verdicts
+    follow_ups = len(verdicts) - len(counted)
+    words = Counter(verdict.word for verdict in counted)
     several = {"holds": "hold", "fails": "fail", "undecided": "are undecided", "not run": "are not run"}
     one = {"undecided": "is undecided", "not run": "is not run"}
     parts = [
@@ -49,9 +52,10 @@ def count(verdicts: Sequence[Verdict]) -> str:
         for word, text in several.items()
         if words[word]
     ]
-    claims = f"{len(verdicts)} claim" + "s" * (len(verdicts) != 1)
+    claims = f"{len(counted)} claim" + "s" * (len(counted) != 1)
+    others = f"; {follow_ups} more look{'s' * (follow_ups == 1)} for causes" if follow_ups else ""
     trained = f"; their trials trained for {_duration(seconds)}" if seconds else ""
-    return f"{claims}: {', '.join(parts)}{trained}"
+    return f"{claims}: {', '.join(parts)}{others}{trained}"
 
 
 def _duration(seconds: float) -> str:

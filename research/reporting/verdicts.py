@@ -108,7 +108,8 @@ def judge(name: str, claim: Claim, trials: Sequence[Trial]) -> Verdict:
     word = _combine([outcome.word for outcome in outcomes])
     seconds = sum(trial.result["summary"].get("train/seconds", 0.0) for trial in trials if trial.result)
     count = min(outcome.estimate.count for outcome in outcomes)
-    notes = _notes(claim, trials) or [f"{count} of {claim.seeds} seeds have a finite value"] * (0 < count < claim.seeds)
+    incomplete = [f"{count} of {claim.seeds} seeds have a finite value"] * (0 < count < claim.seeds)
+    notes = [*(_notes(claim, trials) or incomplete), *_alike(name, claim, trials)]
     return Verdict(name, claim, outcomes, means, word, notes, seconds, trials)
 
 
@@ -219,6 +220,13 @@ def _slope(metric: Slope, result: Mapping[str, Any]) -> float | None:
     used = np.isfinite(height) & (weights > 0)
     places = np.array(table[metric.by], float)[used]
     return float(np.polyfit(places, height[used], 1, w=np.sqrt(weights[used]))[0])
+
+
+def _alike(name: str, claim: Claim, trials: Sequence[Trial]) -> list[str]:
+    """Return which differences are 0 in every seed, so that what the rows differ in did nothing."""
+    differences = [condition for condition in claim.conditions if sum(condition.rows.values()) == 0]
+    sums = {describe_rows(condition): values(name, condition, trials) for condition in differences}
+    return [f"{rows}: no difference in any seed" for rows, listed in sums.items() if listed and not any(listed)]
 
 
 def _notes(claim: Claim, trials: Sequence[Trial]) -> list[str]:

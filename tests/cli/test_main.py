@@ -325,7 +325,7 @@ def test_report_hands_on_its_options(page, tmp_path):
 
 
 def test_a_column_of_the_command_line_has_a_statistic_or_a_threshold(page, tmp_path):
-    columns = "median(test/loss),x=iqm(a),solved=test/accuracy>0.9,test/loss<1e-3"
+    columns = "median(test/loss),x=iqm(a),solved=test/accuracy>=0.9,test/loss<1e-3"
     assert cli.main(["report", str(tmp_path), f"--columns={columns}"]) == 0
     success: dict[str, Any] = {"statistic": "success"}
     assert page[0][1]["columns"] == [
@@ -371,6 +371,10 @@ def test_report_lists_the_metrics_of_runs(tmp_path, capsys):
         (["report"], "report: RUNS must be given"),
         (["report", "absent"], "absent: no such directory"),
         (["report", ".", "--columns=a>x"], "error: --columns=a>x: must be METRIC>NUMBER or METRIC<NUMBER"),
+        (
+            ["report", ".", "--columns=test/accuracy>30"],
+            "error: --columns=test/accuracy>30: must be a threshold",
+        ),
         (["report", ".", "--where=a"], "error: --where=a: must be KEY=VALUE or KEY=VALUE,VALUE"),
         (["report", ".", "--examples=3"], "report: --examples=3: must be 0 without --format=page"),
         (["report", ".", "--label={x}"], "report: --label={x}: must be of letters, digits"),

@@ -62,6 +62,18 @@ def test_the_page_is_written_next_to_the_runs_and_the_table_printed(trained, cap
     assert capsys.readouterr().out.endswith("\npage.html\n")
 
 
+def test_a_damaged_result_is_told_and_missing_and_other_claims_are_judged(trained, capsys):
+    assert cli.main(["verdicts", "critical_gain", "--run"]) == 0
+    damaged = next(Path("runs/claims/critical_gain").glob("*/result.json"))
+    damaged.write_text("{")
+    capsys.readouterr()
+    assert cli.main(["verdicts", "critical_gain", "janet"]) == 0
+    out, err = capsys.readouterr()
+    assert f"left out: {damaged}:1: not JSON" in err
+    assert "holds; 1 of 20" in out  # trials missing
+    assert "2 claims: 1 holds, 1 is not run" in out
+
+
 def test_a_claim_that_cannot_be_trained_does_not_stop_the_others(trained, capsys):
     assert cli.main(["verdicts", "dyck", "critical_gain", "--run"]) == 2
     out, err = capsys.readouterr()

@@ -13,6 +13,7 @@ from research.errors import UserError
 from research.options import flatten
 from research.reporting.columns import values
 from research.reporting.comparison import describe, read, task_of
+from research.reporting.layout import Layout
 from research.reporting.runs import SweepFile
 from research.reporting.tables import table
 from research.sweep import membership
@@ -236,6 +237,9 @@ def test_runs_that_are_not_of_the_sweep_are_left_out_unless_they_are_named(tmp_p
     left_out = comparison.outside[0].path
     note = f"Left out: 1 run that is in the folder but not of its sweep, such as {left_out.name}. "
     assert any(line.startswith(note) for line in table(comparison).notes)
+    assert "6 of 8 trials of the sweep gain have no run that can be read." in table(comparison).notes
+    (comparison,), _ = read([tmp_path], layout=Layout(where={"seed": ["0"]}), outside=membership.outside)
+    assert not comparison.absent
     (comparison,), _ = read([tmp_path, left_out], outside=membership.outside)
     assert (len(comparison.trials), len(comparison.outside)) == (3, 0)
 

@@ -19,7 +19,7 @@ def test_notes_are_only_about_what_is_there(tmp_path):
     content = table(grouped(tmp_path, Experiment(claim="c", base=Config(), columns=(Column("x", "x"),))))
     assert content.notes == (
         "Mean (each seed): fewer than 5 seeds have no interval.",
-        "Tuning: all runs are in the table, none is chosen by its result; learning rate 0.001.",
+        "Tuning: none by the results of these runs; learning rate 0.001.",
     )
 
 
@@ -93,7 +93,7 @@ def test_split_budget_and_tuning_stand_under_the_table(tmp_path):
     sampling = "their sampling error, such as 50% [46.9, 53.1], the seeds do not show"
     assert f"Split: test, 1,000 examples, the same for all seeds; {sampling}." in notes
     assert "Budget of a trial: 1,200 parameters, 2 seconds of training." in notes
-    assert "Tuning: all runs are in the table, none is chosen by its result; learning rate 0.001." in notes
+    assert "Tuning: none by the results of these runs; learning rate 0.001." in notes
 
 
 def test_a_search_that_looks_at_results_is_told_as_tuning(tmp_path):

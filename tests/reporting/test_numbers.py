@@ -107,3 +107,8 @@ def test_at_equal_time_a_number_is_the_last_until_then_and_at_equal_parameters_t
     parameters = Column("x", "train/seconds", equal="parameters")
     assert [len(measure(row, parameters, parameters=most).values) for most in (99.0, 100.0)] == [0, 1]
     assert [measure(row, column, seconds).values.tolist() for seconds in (0.5, 5.0, 8.0)] == [[], [0.5], [0.5]]
+
+
+def test_a_median_far_below_the_end_of_its_interval_keeps_its_digits():
+    values = [0.17, 0.16, 0.18, 0.15, 0.19, 1.6e7]
+    assert text(values, "linear", statistic="median") == "0.175 [0.150, 1.6e7]"

@@ -49,7 +49,9 @@ def test_a_difference_in_the_wrong_direction_fails():
 
 def test_a_difference_that_may_be_zero_is_undecided_at_its_number_of_seeds():
     assert str(verdict(a=[0.5, 0.7, 0.5, 0.7, 0.6], b=[0.7, 0.5, 0.6, 0.6, 0.6])) == "undecided at 5 seeds"
-    assert str(verdict(a=LOW, b=LOW)) == "undecided at 5 seeds"  # no difference at all is none on the claimed side
+    assert (
+        str(verdict(a=LOW, b=LOW)) == "undecided at 5 seeds; a − b: no difference in any seed"
+    )  # no difference at all is none on the claimed side
 
 
 def test_rows_are_paired_by_seed():
@@ -215,7 +217,7 @@ def test_a_claim_that_looks_into_another_is_linked_with_it_and_not_counted():
     failed = judge("adding_by_cell", make(), trials(a=LOW, b=HIGH))
     follow_up = judge("longer", make(claim="The same, longer.", follows="adding_by_cell"), trials(a=HIGH, b=LOW))
     page = verdict_page.render([failed, follow_up], "markdown")
-    assert "\n1 claim: 1 fails.\n" in page
+    assert "\n1 claim: 1 fails; 1 more looks for causes.\n" in page
     assert "- **Looked into**: The same, longer. [longer](#longer): holds." in page
     assert "- **Looks into**: [adding\\_by\\_cell](#adding_by_cell)\n" in page
     assert verdict_page.count([follow_up]).startswith("1 claim: 1 holds")
@@ -233,3 +235,9 @@ def test_the_time_of_shared_trials_counts_once():
 def test_a_mean_far_below_the_width_of_its_interval_is_zero():
     ahead = [value + gap for value, gap in zip(LOW, (0.01, -0.01, 0.02, -0.02, 1e-10), strict=True)]
     assert verdict(a=ahead, b=LOW).outcomes[0].text.startswith("0 [-")
+
+
+def test_a_difference_that_is_zero_in_every_seed_is_told():
+    found = verdict(Condition(ACCURACY, {"a": 1, "b": -1}, below=0.1), a=LOW, b=LOW)
+    assert str(found) == "holds; a − b: no difference in any seed"
+    assert str(verdict(Condition(ACCURACY, {"a": 1}, above=0.1), a=LOW, b=LOW)) == "holds"
