@@ -17,6 +17,7 @@ from typing import Any, get_args
 import pandas as pd
 
 from research.config import experiment as experiments
+from research.config.claim import Claim
 from research.config.config import CHOICES
 from research.config.experiment import Column, Experiment, find_metric
 from research.config.flat import unflatten
@@ -130,7 +131,8 @@ def read(
             files = [sweeps[folder] for folder in folders[group.index].unique() if sweeps[folder].name]
             if not columns:
                 check(experiment.columns, group, ALIKE)
-            shown = [complete(column, experiment.columns) for column in expand(columns, group)]
+            asked = columns or _deciding(experiment)
+            shown = [complete(column, experiment.columns) for column in expand(asked, group)]
             shown = replace(experiment, columns=tuple(shown or expand(experiment.columns, group)))
             comparison = compare(Path(str(name)).stem, shown, group, files, layout)
             others = (run for folder in folders[group.index].unique() for run in strangers.get(folder, ()))
@@ -140,6 +142,13 @@ def read(
     if not comparisons:
         raise UserError("; ".join(faults))
     return comparisons, faults
+
+
+def _deciding(experiment: Experiment) -> Sequence[Column]:
+    """Return the metrics that decide a claim; none for other experiments."""
+    conditions = experiment.conditions if isinstance(experiment, Claim) else ()
+    keys = dict.fromkeys(item.metric for item in conditions if isinstance(item.metric, str))
+    return [Column(key, key) for key in keys]
 
 
 def compare(

@@ -244,6 +244,13 @@ def test_runs_that_are_not_of_the_sweep_are_left_out_unless_they_are_named(tmp_p
     assert (len(comparison.trials), len(comparison.outside)) == (3, 0)
 
 
+def test_the_runs_of_a_claim_have_the_metrics_that_decide_it_as_columns(tmp_path):
+    key = "gradient/initial/encoder/layer_1/forward/h/decay_per_step"
+    write(tmp_path / "0", config(experiment="claims/critical_gain", variant="gain 0.8"), **{key: 0.7, "test/loss": 1.0})
+    (comparison,), _ = read([tmp_path])
+    assert [column.key for column in comparison.experiment.columns] == ["gradient/initial/*decay_per_step"]
+
+
 def test_a_section_was_trained_for_the_steps_of_its_finished_runs_in_numeric_order(tmp_path):
     for steps in (100, 20, 5):
         write(tmp_path / str(steps), config(training__steps=steps))
