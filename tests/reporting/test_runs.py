@@ -73,6 +73,11 @@ def test_a_sweep_file_gives_what_varies_in_its_order(tmp_path):
     assert (sweep.name, sweep.description) == (folder_name("my sweep"), "d")
     expected = {"init.gain": [2, 1], "optimizer.learning_rate": [0.001, 0.01], "dropout.input": []}
     assert list(sweep.values.items()) == list(expected.items())
+    assert sweep.total == 0  # not a grid
+    for cap, total in (("", 6), ("run_cap: 4\n", 4), ("run_cap: 9\n", 6)):
+        values = "parameters: {seed: {values: [0, 1, 2]}, cell.name: {values: [gru, rnn, gru]}}\n"
+        (tmp_path / "sweep.yaml").write_text(f"name: x\nmethod: grid\n{cap}{values}")
+        assert sweep_of(tmp_path).total == total
     (tmp_path / "sweep.yaml").write_text("parameters: [1")
     with pytest.raises(UserError, match=r"sweep\.yaml: is no sweep file"):
         sweep_of(tmp_path)

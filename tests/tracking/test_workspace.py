@@ -3,6 +3,7 @@
 import json
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -36,6 +37,37 @@ parameters:
 def panels_of(view: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
     sections = view["spec"]["section"]["panelBankConfig"]["sections"]
     return {section["name"]: section["panels"] for section in sections}
+
+
+def transformed(rows: list[dict[str, Any]], slider: int) -> list[dict[str, Any]]:
+    """Return what the transforms of the chart, which are those of Vega-Lite, leave of rows."""
+    names = {"isValid": lambda value: value is not None, "step": slider}
+    for item in workspace.CHART["transform"]:
+        if "filter" in item:
+            text = item["filter"].replace("${string:setting}", "s").replace("&&", "and")
+            rows = [row for row in rows if eval(text, {**names, "datum": SimpleNamespace(**row)})]
+            continue
+        (reduction,) = item["joinaggregate"]
+        groups = [tuple(row[key] for key in item["groupby"]) for row in rows]
+        values = [row[reduction["field"]] for row in rows]
+        for row, group in zip(rows, groups, strict=True):
+            same = [value for value, other in zip(values, groups, strict=True) if other == group]
+            row[reduction["as"]] = {"max": max, "min": min}[reduction["op"]](same)
+    return rows
+
+
+@pytest.mark.parametrize(
+    ("slider", "shown"),
+    [(0, {0: 0, 1: 0}), (11, {0: 10, 1: 0}), (12, {0: 10, 1: 12}), (15, {0: 10}), (20, {0: 20})],
+)
+def test_the_slider_shows_the_last_record_of_each_seed_that_trains_so_long(slider: int, shown: dict[int, int]) -> None:
+    rows = [
+        {"setting": setting, "variant": "a", "seed": seed, "step": step, "t": 0, "log10_norm": -1.0}
+        for setting in ("s", "other")
+        for seed, steps in {0: (0, 10, 20), 1: (0, 12)}.items()
+        for step in steps
+    ]
+    assert {row["seed"]: row["step"] for row in transformed(rows, slider)} == shown
 
 
 def test_panels_show_what_the_runs_of_the_sweep_have_sent(
