@@ -106,7 +106,7 @@ def gradient_heatmaps(comparison: Comparison) -> Figure | None:
             axis.set(xlabel="no record", xticks=[], yticks=[])
         if down == 0:
             axis.set_title(task_of(section).replace(", ", ",\n"), fontsize=16)
-            axis.annotate("updates", (0, 1), xytext=(-4, 4), xycoords="axes fraction", textcoords="offset points",
+            axis.annotate("updates", (0, 1), xytext=(-4, 10), xycoords="axes fraction", textcoords="offset points",
                           ha="right", fontsize=13)  # fmt: skip
         if across == 0:
             color = looks[labels[down]][0]
