@@ -1,14 +1,8 @@
 """Commands answer at once, hand on what they were told, and say a mistake in one line with exit code 2."""
 
-import importlib
 import io
-import os
 import shutil
-import signal
-import subprocess
 import sys
-import time
-import tomllib
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -18,20 +12,15 @@ import pytest
 
 from research.cli import main as cli
 from research.config import CHOICES, Config, experiment
-from research.config.experiment import Column
 from research.config.flags import summary
 from research.errors import Stopped, UserError
 from research.probes import PROBES
 from research.reporting import wandb_report
-from research.reporting.layout import Layout
-from research.sweep import membership
 from research.tracking import uploads
 from research.tracking import wandb_session as session
-from research.tracking.run_directory import RunDirectory
 
 ROOT = experiment.ROOT
 ATTENTION = str(ROOT / "sweeps/attention.yaml")
-SLOW = {"wandb", "plotly", "matplotlib", "pandas", "tensorflow", "tensorflow_datasets", "grain", "orbax", "ray"}
 COMMANDS = ("list", "train", "sweep", "status", "compare", "report", "verdicts", "data", "evaluate", "predict")
 COMMANDS += ("wandb-workspace",)
 
@@ -75,18 +64,6 @@ def trainer(monkeypatch):
     monkeypatch.setitem(sys.modules, "research.training.trainer", stand_in)
     monkeypatch.setenv("WANDB_MODE", "disabled")
     return stand_in
-
-
-@pytest.fixture
-def page(monkeypatch):
-    calls: list[tuple[Any, ...]] = []
-    stand_in: Any = ModuleType("research.reporting.page")
-    stand_in.report = lambda *args, **options: calls.append(
-        (*args, {key: value for key, value in options.items() if value})
-    )
-    monkeypatch.setitem(sys.modules, "research.reporting.page", stand_in)
-    monkeypatch.setattr("research.reporting.page", stand_in, raising=False)
-    return calls
 
 
 def test_without_arguments_the_help_is_printed(capsys):
@@ -308,40 +285,6 @@ def test_flags_that_name_an_experiment_are_trained(trainer, tmp_path):
     assert trainer.trials == started
 
 
-def test_report_hands_on_its_options(page, tmp_path):
-    assert cli.main(["report", str(tmp_path)]) == 0
-    latex = ["--format=latex", "--output", "out", "--caption=50% of x", "--label=tab:x", "--columns=test/loss,a=b/c"]
-    latex += ["--figure=metric_by_time, bleu_by_length", "--rows=cell.name, init.gain", "--sections=task.length"]
-    latex += ["--where=cell.name=lstm, gru; seed=0"]
-    assert cli.main(["report", "--strict", str(tmp_path), "other", *latex]) == 0
-    options = {"format": "latex", "output": Path("out"), "caption": "50% of x", "label": "tab:x", "strict": True}
-    options["figure"] = ["metric_by_time", "bleu_by_length"]
-    options["columns"] = [Column("test/loss", "test/loss"), Column("a", "b/c")]
-    where = {"cell.name": ["lstm", "gru"], "seed": ["0"]}
-    options["layout"] = Layout(("cell.name", "init.gain"), ("task.length",), where)
-    options["outside"] = membership.outside
-    default = {"format": "terminal", "layout": Layout(), "outside": membership.outside}
-    assert page == [(tmp_path, default), (tmp_path, Path("other"), options)]
-
-
-def test_a_column_of_the_command_line_has_a_statistic_or_a_threshold(page, tmp_path):
-    columns = "median(test/loss),x=iqm(a),solved=test/accuracy>=0.9,test/loss<1e-3"
-    assert cli.main(["report", str(tmp_path), f"--columns={columns}"]) == 0
-    success: dict[str, Any] = {"statistic": "success"}
-    assert page[0][1]["columns"] == [
-        Column("median(test/loss)", "test/loss", statistic="median"),
-        Column("x", "a", statistic="iqm"),
-        Column("solved", "test/accuracy", **success, threshold=0.9, better="higher"),
-        Column("test/loss<1e-3", "test/loss", **success, threshold=1e-3, better="lower"),
-    ]
-
-
-def test_report_lists_the_metrics_of_runs(tmp_path, capsys):
-    RunDirectory.create(tmp_path / "run", {"seed": 0}).finish({"status": "finished", "summary": {"b": 1.0, "a": 2.0}})
-    assert cli.main(["report", "--list-metrics", str(tmp_path)]) == 0
-    assert capsys.readouterr().out == "a\nb\n"
-
-
 @pytest.mark.parametrize(
     ("args", "line"),
     [
@@ -421,17 +364,6 @@ def test_a_mistake_and_what_the_system_refuses_are_one_line(error, line, trainer
     assert capsys.readouterr().err == f"error: {line}\n"
 
 
-def test_a_signal_in_a_destructor_ends_the_command():
-    program = (
-        "import os, signal, time; from research.cli import main as cli\n"
-        "class Late:\n    def __del__(self): os.kill(os.getpid(), signal.SIGTERM); time.sleep(9)\n"
-        "cli.main = lambda: bool(Late()) and time.sleep(9)\n"
-        "cli.script()"
-    )
-    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True)
-    assert (done.returncode, done.stderr) == (143, "")
-
-
 def test_a_mistake_of_the_program_keeps_its_traceback(trainer, tmp_path):
     trainer.raises = ValueError("a bug")
     with pytest.raises(ValueError, match="a bug"):
@@ -462,71 +394,3 @@ def test_a_signal_is_one_line_and_its_exit_code(error, code, trainer, tmp_path, 
     trainer.raises = error
     assert cli.main(["train", "attention", f"--runs-dir={tmp_path}"]) == code
     assert capsys.readouterr().err.count("\n") == 1
-
-
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this machine has no full disk to write to")
-def test_a_full_disk_behind_the_output_is_one_line():
-    with open("/dev/full", "w") as full:
-        command = [sys.executable, "-m", "research"]
-        done = subprocess.run(command, cwd=ROOT, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
-    assert (done.returncode, done.stderr) == (2, "error: the output cannot be written: No space left on device\n")
-
-
-def test_a_closed_pipe_is_quiet():
-    command = f"{sys.executable} -m research | true; exit ${{PIPESTATUS[0]}}"
-    done = subprocess.run(["bash", "-c", command], cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode in (0, 141)  # 0 when the text was in the pipe before its end was closed
-    assert not done.stderr
-
-
-def test_help_of_all_imports_nothing_at_all_and_lists_and_help_nothing_that_is_slow():
-    commands = [["list"], ["data", "list"], ["train", "gradient_norms", "--help"]]
-    commands += [["report", "--help"], ["predict", "--help"]]
-    code = (
-        "import sys; from research.cli.main import main\n"
-        "main([]); print({'jax', 'numpy'} & set(sys.modules) or 'nothing', file=sys.stderr)\n"
-        f"for args in {commands!r}: assert main(args) == 0\n"
-        f"print({SLOW!r} & set(sys.modules) or 'light', file=sys.stderr)"
-    )
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stderr) == (0, "nothing\nlight\n")
-
-
-def test_the_package_gives_the_command_research():
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    assert project["project"]["name"] == "recurrent-research"
-    module, _, name = project["project"]["scripts"]["research"].partition(":")
-    assert getattr(importlib.import_module(module), name) is cli.script
-    assert (ROOT / project["tool"]["setuptools"]["dynamic"]["dependencies"]["file"][0]).exists()
-
-
-@pytest.mark.parametrize("start", [["-m", "research"], [str(ROOT / "research/__main__.py")]])
-def test_the_module_and_its_file_are_the_command_line(start, tmp_path):
-    env = {**os.environ, "PYTHONPATH": str(ROOT)} if "-m" in start else None
-    command = [sys.executable, *start, "nothing"]
-    done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, check=False)
-    assert done.returncode == 2
-    assert done.stderr.startswith("error: nothing: no such command")
-
-
-def test_an_interruption_during_a_compilation_is_one_line_and_exit_code_130(tmp_path):
-    # A shell's background jobs, and so all that they start, ignore the signal.
-    heeding = (
-        "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); os.execv(sys.argv[1], sys.argv[1:])"
-    )
-    command = [sys.executable, "-c", heeding, sys.executable, "-m", "research", "train", "gradient_norms"]
-    command += ["--setting=adding_50", "--variant=gru chrono", f"--runs-dir={tmp_path}", "--wandb.mode=disabled"]
-    command += ["--training.steps=1000000"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    while not list(tmp_path.glob("*/*/config.json")):
-        assert process.poll() is None, process.communicate()
-        time.sleep(0.01)
-    time.sleep(0.5)
-    process.send_signal(signal.SIGINT)
-    try:
-        _, said = process.communicate(timeout=20)
-    except subprocess.TimeoutExpired:  # Python drops an interruption within a callback of the garbage collector
-        process.send_signal(signal.SIGINT)
-        _, said = process.communicate(timeout=60)
-    assert process.returncode == 130, said
-    assert said.splitlines()[-1] == "interrupted; the same command resumes from the last checkpoint"
