@@ -99,3 +99,12 @@ def read(options: Mapping[str, Any], folder: Path) -> Dataset:
     fields = {key: {"input": INPUTS, "target": TARGETS}[key][options[key]["name"]] for key in ("input", "target")}
     made: dict[str, Any] = {key: kind(**options[key]) for key, kind in fields.items()}
     return Dataset(**{**options, **made, "source": str(folder / options["source"])})
+
+
+TSV = "word\tsays\n" + "".join(f"w{number}\ts{number % 3}\n" for number in range(60))
+
+
+def written(tmp_path: Path, text: str, **options: Any) -> Dataset:
+    """Write a.tsv and return the task that reads it."""
+    (tmp_path / "a.tsv").write_text(text)
+    return Dataset(source=str(tmp_path / "a.tsv"), **options)

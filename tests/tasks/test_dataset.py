@@ -1,4 +1,4 @@
-"""Data of any source: what is fitted, what a batch holds, what is scored, and rows that cannot be used."""
+"""Data of any source: what is fitted, what a batch holds, what is scored."""
 
 import json
 import os
@@ -229,7 +229,7 @@ def test_each_reference_can_be_an_example_of_training(memory, tmp_path, monkeypa
     rows = [f"w{n}\tone {n}\t{'' if n % 3 else f'zwei {n}'}" for n in range(60)]
     content = "\n".join(["word\ta\tb", *rows])
     target = TARGETS["text"](column="a,b", train_on="all")  # pyright: ignore[reportCallIssue]
-    task = written(tmp_path, content, target=target, max_target_length=6)
+    task = sources.written(tmp_path, content, target=target, max_target_length=6)
     train = task.prepared.train
     word: Any = processor_of(task).input
     text = processor_of(task).text
@@ -246,7 +246,7 @@ def test_each_reference_can_be_an_example_of_training(memory, tmp_path, monkeypa
     assert sorted(pairs) == sorted((word, text) for word, texts in known for text in texts if len(text) < 7)
     assert {text[:3] for _, text in pairs} == {"one", "zwe"}
     references = task.eval_examples("test", 60).references
-    first = written(tmp_path, content, target=replace(target, train_on="first"))
+    first = sources.written(tmp_path, content, target=replace(target, train_on="first"))
     assert references == first.eval_examples("test", 60).references
 
 
@@ -303,112 +303,8 @@ def test_tags_are_tokens_of_their_own(tmp_path):
         field.load("abc")
 
 
-TSV = "word\tsays\n" + "".join(f"w{number}\ts{number % 3}\n" for number in range(60))
-
-
-def written(tmp_path: Path, text: str, **options: Any) -> Dataset:
-    (tmp_path / "a.tsv").write_text(text)
-    return Dataset(source=str(tmp_path / "a.tsv"), **options)
-
-
-@pytest.mark.parametrize(
-    ("row", "options", "fault"),
-    [
-        ("new\t", {}, r"a.tsv:62: column says is empty; must be text"),
-        ("new\tx", {"target": {"name": "number"}}, r"says is 's0'; must be a number"),
-        ("new\tsay", {"input": {"name": "audio"}}, r"a.tsv:2: column word is 'w0', and .*w0 is no file"),
-        ("../../etc/passwd\tx", {"input": {"name": "image", "suffix": ".png"}}, r"is no file"),
-        ("new\ts s", {"target": {"name": "labels"}}, r"has 1 labels for \d steps"),
-        ("new\tsay", {"input": {"name": "text", "column": "wrd"}}, r"task.input.column=wrd: .* did you mean word"),
-        ("new\tsay", {"split_by": "speaker"}, r"task.split_by=speaker: .* no such column"),
-        ("new\tsay", {"max_input_length": 1}, r"no training example is left"),
-    ],
-)
-def test_a_row_that_cannot_be_used_is_one_line(tmp_path, row, options, fault):
-    fields = {key: {"input": INPUTS, "target": TARGETS}[key][value["name"]](**value)
-              for key, value in options.items() if isinstance(value, dict)}  # fmt: skip
-    with pytest.raises(UserError, match=fault) as raised:
-        task = written(tmp_path, TSV + row + "\n", **{**options, **fields})
-        _ = task.spec
-    assert "\n" not in str(raised.value)
-
-
-def test_a_path_outside_of_the_folder_is_refused(tmp_path):
-    (tmp_path / "secret.wav").write_bytes(b"x")
-    (tmp_path / "data").mkdir()
-    task = written(
-        tmp_path / "data",
-        "audio\ttext\n" + "".join(f"../secret.wav\tx{n}\n" for n in range(60)),
-        input=INPUTS["audio"](),
-        split_by="text",
-    )
-    with pytest.raises(UserError, match=r"'../secret.wav', outside of .*data; must be within"):
-        _ = task.splits
-
-
-@pytest.mark.parametrize(
-    ("column", "value", "fault"),
-    [
-        (3, "nan", r"series.csv:{line}: column y at step {step} is 'nan'; must be finite"),
-        (
-            4,
-            "z",
-            r"series.csv:{line}: column class has different values \('.', 'z'\); must be one for the whole series",
-        ),
-    ],
-)
-def test_a_fault_in_a_series_names_the_row_of_its_step_and_the_column(tmp_path, column, value, fault):
-    task = sources.create("series", tmp_path)
-    path = tmp_path / "series.csv"
-    lines = path.read_text().split("\n")
-    number = next(number for number, line in enumerate(lines) if line.startswith("7,2,"))
-    fields = lines[number].split(",")
-    fields[column] = value
-    lines[number] = ",".join(fields)
-    path.write_text("\n".join(lines))
-    with pytest.raises(UserError, match=fault.format(line=number + 1, step=3)):
-        _ = task.splits
-
-
-def test_skipped_rows_are_counted_and_told(tmp_path, capsys):
-    task = written(tmp_path, TSV + "new\t\n" + "more\t\n" + "one\n" + "a\tb\tc\n", on_error="skip")
-    splits = task.splits
-    assert sum(map(len, splits.values())) == 60
-    skipped = sorted(line.rpartition("a.tsv:")[2] for values in splits.values() for line in values.skipped)
-    assert [line[:4] for line in skipped] == ["62: ", "63: ", "64: ", "65: "]
-    _ = task.spec
-    for split in ("validation", "test"):
-        task.eval_examples(split, 100)
-    err = capsys.readouterr().err
-    assert "a.tsv:6" in err
-    assert f"note: {task.source}: validation and test by a hash of word: train " in err and " rows\n" in err
-
-
-def test_examples_behind_skipped_rows_are_told_with_their_own_lines(tmp_path):
-    rows = [f"w{number}\ts{number}" for number in range(60)]
-    rows[1:1] = ["new\t"] * 3
-    task = written(tmp_path, "\n".join(["word\tsays", *rows]), on_error="skip")
-    examples = task.eval_examples("test", 60)
-    for place, texts in zip(examples.places, examples.references, strict=True):
-        line = int(place.rpartition(":")[2])
-        assert rows[line - 2].split("\t")[1] == texts[0]
-    assert len(examples.places) > 2
-
-
-def test_a_label_that_only_the_test_split_has_is_told(tmp_path):
-    for split, labels in {"train": "ab", "validation": "ab", "test": "abc"}.items():
-        rows = "".join(f"w{n}\t{labels[n % len(labels)]}\n" for n in range(12))
-        (tmp_path / f"{split}.tsv").write_text("text\tlabel\n" + rows)
-    options = {"source": str(tmp_path), "target": TARGETS["label"]()}
-    with pytest.raises(
-        UserError, match=r"test.tsv:\d+: column label is 'c', which no training example has; --task.on_error=skip"
-    ):
-        Dataset(**options).eval_examples("test", 12)
-    assert len(Dataset(**options, on_error="skip").eval_examples("test", 12).batch.inputs) == 8
-
-
 def test_a_run_finds_its_columns_by_their_names(tmp_path):
-    task = written(tmp_path, TSV)
+    task = sources.written(tmp_path, sources.TSV)
     processor = processor_of(task)
     (tmp_path / "b.tsv").write_text("says\tword\ns1\tw1\n")
     assert task.fitted(processor, task.spec, str(tmp_path / "b.tsv")).splits["test"][0] == ("w1", ["s1"])
@@ -418,23 +314,16 @@ def test_a_run_finds_its_columns_by_their_names(tmp_path):
 
 
 def test_composed_and_decomposed_letters_are_one(tmp_path):
-    text = TSV.replace("s0", "caf\u00e9").replace("s1", "cafe\u0301")
-    task = written(tmp_path, text)
+    text = sources.TSV.replace("s0", "caf\u00e9").replace("s1", "cafe\u0301")
+    task = sources.written(tmp_path, text)
     symbols = processor_of(task).text.vocabulary  # pyright: ignore[reportAttributeAccessIssue]
     assert "\u00e9" in symbols and "\u0301" not in symbols
 
 
 def test_words_that_training_does_not_have_are_unknown_and_not_refused(tmp_path):
-    task = written(tmp_path, TSV, input=INPUTS["text"](tokenizer="words"))  # pyright: ignore[reportCallIssue]
+    task = sources.written(tmp_path, sources.TSV, input=INPUTS["text"](tokenizer="words"))  # pyright: ignore[reportCallIssue]
     encoded = processor_of(task).encode("something else").tolist()
     assert encoded == [FIRST_SYMBOL, FIRST_SYMBOL]
-
-
-def test_a_metric_of_another_target_is_refused():
-    with pytest.raises(UserError, match="task.metrics=accuracy: must be of cer, wer, .*, as the target is text"):
-        Dataset(metrics="accuracy")
-    with pytest.raises(UserError, match="task.long_input=5: must be 0, as task.target.name=label does not use it"):
-        Dataset(long_input=5, target=TARGETS["label"]())
 
 
 def test_a_source_can_be_a_corpus(monkeypatch, tmp_path):
@@ -455,7 +344,7 @@ def trained_on(task: Dataset) -> list[str]:
 
 
 def test_another_source_trains_as_well_and_is_in_no_other_split(tmp_path):
-    task = written(tmp_path, TSV)
+    task = sources.written(tmp_path, sources.TSV)
     (tmp_path / "more").mkdir()
     for split, letter in {"train": "x", "test": "y"}.items():
         (tmp_path / "more" / f"{split}.tsv").write_text("says\tword\n" + f"{letter}\tw1\n" * 90)
@@ -515,7 +404,7 @@ def test_the_key_that_decides_a_split_is_that_of_the_model_s_input(tmp_path):
     """Composed and decomposed letters, cases, and the steps of a series are one key; equal arrays are, too."""
     words = [f"é{n}" for n in range(200)]
     lines = [*(f"{word}\tx" for word in words), *(f"{unicodedata.normalize('NFD', word).upper()}\ty" for word in words)]
-    task = written(tmp_path, "\n".join(["word\tsays", *lines]), input=INPUTS["text"](lowercase=True))  # pyright: ignore
+    task = sources.written(tmp_path, "\n".join(["word\tsays", *lines]), input=INPUTS["text"](lowercase=True))  # pyright: ignore
     inputs = {split: {value for value, _ in values.pairs or ()} for split, values in task.splits.items()}
     assert sum(map(len, inputs.values())) == 200 and all(
         len(values) == 2 * len(inputs[s]) for s, values in task.splits.items()
@@ -539,35 +428,21 @@ def test_all_splits_are_read_by_the_columns_of_training(tmp_path):
         _ = Dataset(source=str(tmp_path), split_by="foo").splits
 
 
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"source": "absent.tsv"}, "task.source=absent.tsv: no such file or folder"),
-        ({"source": "cmudic"}, "no such file or folder; of the corpora, did you mean cmudict"),
-        ({"test": "absent.tsv"}, "absent.tsv: cannot be read: No such file"),
-    ],
-)
-def test_a_file_that_is_absent_is_named_by_its_option(options, message, tmp_path):
-    (tmp_path / "a.tsv").write_text("source\ttarget\na\tb\n")
-    with pytest.raises(UserError, match=message):
-        _ = Dataset(**{"source": str(tmp_path / "a.tsv"), **options}).prepared
-
-
 def test_the_fingerprint_is_of_the_rows(tmp_path):
-    first = written(tmp_path, TSV).fingerprint
-    assert first == written(tmp_path, TSV, max_input_length=9).fingerprint != ""
-    assert written(tmp_path, TSV + "more\tx\n").fingerprint != first
+    first = sources.written(tmp_path, sources.TSV).fingerprint
+    assert first == sources.written(tmp_path, sources.TSV, max_input_length=9).fingerprint != ""
+    assert sources.written(tmp_path, sources.TSV + "more\tx\n").fingerprint != first
     assert Dataset(source="cmudict").fingerprint == Dataset(source=str(tmp_path / "gone.tsv")).fingerprint == ""
 
 
 def test_a_text_is_read_of_one_column(tmp_path):
     with pytest.raises(UserError, match="task.input.column=word,says: must be one column, as text reads one"):
-        _ = written(tmp_path, TSV, input=INPUTS["text"](column="word,says")).splits
-    assert written(tmp_path, TSV.replace("word", "wo,rd"), input=INPUTS["text"](column="wo,rd")).splits
+        _ = sources.written(tmp_path, sources.TSV, input=INPUTS["text"](column="word,says")).splits
+    assert sources.written(tmp_path, sources.TSV.replace("word", "wo,rd"), input=INPUTS["text"](column="wo,rd")).splits
 
 
 def test_extra_examples_that_are_evaluated_are_left_out(tmp_path):
-    task = written(tmp_path, TSV, extra_train=str(tmp_path / "a.tsv"))
+    task = sources.written(tmp_path, sources.TSV, extra_train=str(tmp_path / "a.tsv"))
     held = {value for split in ("validation", "test") for value, _ in task.splits[split].pairs or ()}
     train = [value for value, _ in task.splits["train"].pairs or ()]
     assert held and not held & set(train) and len(train) == 2 * len(set(train))
@@ -576,7 +451,7 @@ def test_extra_examples_that_are_evaluated_are_left_out(tmp_path):
 def test_a_rare_class_is_known(tmp_path, monkeypatch):
     monkeypatch.setattr(dataset, "SAMPLE", 5)
     rows = [f"{n}\t{'rare' if n == 7 else 'often'}" for n in range(100)]
-    task = written(tmp_path, "\n".join(["word\tlabel", *rows]), target=TARGETS["label"]())
+    task = sources.written(tmp_path, "\n".join(["word\tlabel", *rows]), target=TARGETS["label"]())
     seen = {label for _, label in task.splits["train"].pairs or ()}
     assert processor_of(task).text.size == FIRST_SYMBOL + len(seen) and "rare" in seen
 
