@@ -18,7 +18,7 @@ from research.batch import EOS, FIRST_SYMBOL, Batch, TaskSpec
 from research.options import require_between
 from research.tasks.metrics import edits
 from research.tasks.synthetic import MAX_STEPS, Draws, SyntheticTask, end_with_eos
-from research.tasks.task import EvalExamples, Evaluation, Predictions
+from research.tasks.task import EvalExamples, Evaluation, Predictions, rate
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class TransductionTask(SyntheticTask):
         same[np.arange(same.shape[1])[None, :] == batch.target_lengths[:, None] - 1] = EOS
         constant = edits.score(same, edits.targets(batch))
         bits = float(np.mean(np.sum(predictions.loss, axis=1)) / np.log(2))
-        evaluation.metrics["baseline/constant/edit_error_rate"] = edits.rate(constant.distance, constant.symbols)
+        evaluation.metrics["baseline/constant/edit_error_rate"] = rate(constant.distance, constant.symbols)
         evaluation.metrics["teacher_forced/bits_per_sequence"] = bits
         return evaluation
 

@@ -40,8 +40,8 @@ from research.data.text import Text
 from research.errors import UserError
 from research.options import require_between, require_default
 from research.tasks.corpus_task import CorpusTask, InMemory, Prepared, spread
-from research.tasks.metrics import chosen, edits, text
-from research.tasks.task import EvalExamples, Evaluation, Predictions, Split
+from research.tasks.metrics import chosen, text
+from research.tasks.task import EvalExamples, Evaluation, Predictions, Split, per_example
 
 SAMPLE, FILE_SAMPLE = 500_000, 1000
 """Training examples, spread evenly, that fields are fitted to: of rows, and of files."""
@@ -231,14 +231,17 @@ class Dataset(Reading, CorpusTask):
         names, processor = chosen.names(self.metrics, self.target.kind), self.prepared.processor
         if self.target.kind == "tokens":
             return self._evaluate_text(predictions, examples, names)
-        metrics, targets = {"loss": edits.rate(predictions.loss, predictions.count)}, examples.batch.targets
+        targets = examples.batch.targets
+        by_example = {"loss": (per_example(predictions.loss), predictions.count)}
         if self.target.kind == "value":
             outputs, right = map(processor.values, (predictions.outputs, targets))
-            return Evaluation(metrics | chosen.values(names, outputs, right, np.array(processor.target.mean)))
+            metrics, found = chosen.values(names, outputs, right, np.array(processor.target.mean))
+            return Evaluation.of(by_example | found, metrics)
         valid = targets >= 0  # NO_LABEL is below
         outputs = predictions.outputs if self.target.kind == "labels" else np.argmax(predictions.outputs, axis=1)
         frequent = processor.target.tokens(self.prepared.most_frequent)[0] - FIRST_SYMBOL
-        return Evaluation(metrics | chosen.classes(names, outputs[valid], targets[valid], frequent))
+        metrics, found = chosen.classes(names, outputs, targets, valid, frequent)
+        return Evaluation.of(by_example | found, metrics)
 
     def _evaluate_text(self, predictions: Predictions, examples: EvalExamples, names: Sequence[str]) -> Evaluation:
         target: Text = self.prepared.processor.target

@@ -21,6 +21,7 @@ from research.data.order import Order
 from research.data.processor import Processor
 from research.data.text import Symbols
 from research.options import require
+from research.tasks.metrics import classification
 from research.tasks.task import EvalExamples, Evaluation, Predictions, Split, Task
 
 
@@ -58,12 +59,8 @@ class Pixels(Task):
 
     def evaluate(self, predictions: Predictions, examples: EvalExamples) -> Evaluation:
         most_frequent = np.argmax(np.bincount(self.data[1]))
-        metrics = {
-            "loss": float(np.mean(predictions.loss)),
-            "accuracy": 1 - float(np.mean(predictions.errors)),
-            "baseline/most_frequent/accuracy": float(np.mean(examples.batch.targets == most_frequent)),
-        }
-        return Evaluation(metrics)
+        accuracy = float(np.mean(examples.batch.targets == most_frequent))
+        return Evaluation.of(classification.by_example(predictions), {"baseline/most_frequent/accuracy": accuracy})
 
     def processor(self) -> Processor:
         return Processor(DigitField(self.pixels_per_step, self.permuted), Symbols(tuple("0123456789")))

@@ -38,7 +38,7 @@ from research.data.text import Symbols
 from research.options import require, require_between
 from research.tasks.corpus_task import CorpusTask, InMemory, Prepared
 from research.tasks.metrics import edits, text
-from research.tasks.task import EvalExamples, Evaluation, Predictions, Split
+from research.tasks.task import EvalExamples, Evaluation, Predictions, Split, rate
 
 NUM_STRINGS = 200
 """Strings of real digits; 160 differ, as some short ones occur twice."""
@@ -123,13 +123,16 @@ class SpeechDigits(SpeechOptions, CorpusTask):
         free = edits.score(predictions.outputs, targets)
         baseline = edits.score(np.array([target.tokens(frequent)] * len(targets)), targets)
         single = real & (free.symbols == 1)
-        metrics = {
-            "free_running/real/word_error_rate": edits.rate(free.distance[real], free.symbols[real]),
-            "free_running/real/sequence_error_rate": float(np.mean(free.distance[real] > 0)),
-            "free_running/real/single_word_error_rate": edits.rate(free.distance[single], free.symbols[single]),
-            "baseline/most_frequent/real/word_error_rate": edits.rate(baseline.distance[real], baseline.symbols[real]),
+        wrong, ones = free.distance > 0, np.ones(len(targets))
+        found = {
+            "free_running/real/word_error_rate": (free.distance[real], free.symbols[real]),
+            "free_running/real/sequence_error_rate": (wrong[real], ones[real]),
+            "free_running/real/single_word_error_rate": (free.distance[single], free.symbols[single]),
         }
-        return replace(evaluation, metrics=evaluation.metrics | metrics)
+        constant = rate(baseline.distance[real], baseline.symbols[real])
+        metrics = evaluation.metrics | {"baseline/most_frequent/real/word_error_rate": constant}
+        parts = {"by_length": evaluation.by_length, "by_position": evaluation.by_position}
+        return Evaluation.of({**evaluation.by_example, **found}, metrics, **parts)
 
     def recording(self, examples: EvalExamples, row: int) -> tuple[np.ndarray, int]:
         recording = examples.references[row]

@@ -6,8 +6,9 @@ model is built from (`spec`) comes from training data alone.
 """
 
 import functools
-from collections.abc import Sequence
-from dataclasses import dataclass, fields
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, Literal, TypeVar
 
 import jax
@@ -69,6 +70,18 @@ class Evaluation:
     """What is predicted for a few examples (`research/training/samples.py`), for who looks on."""
     num_examples: int | None = None
     """That the metrics are over."""
+    by_example: Mapping[str, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
+    """By metric, numerator and denominator of each example [N]: the metric is the ratio of their sums. Not of all
+    metrics: BLEU, for one, is no such ratio."""
+
+    @classmethod
+    def of(
+        cls, by_example: Mapping[str, tuple[np.ndarray, np.ndarray]], metrics: Mapping[str, float], **parts: Any
+    ) -> "Evaluation":
+        """Return an evaluation with the metrics of `by_example`, and with others."""
+        return cls(
+            {name: rate(*pair) for name, pair in by_example.items()} | {**metrics}, by_example=by_example, **parts
+        )
 
 
 @dataclass(frozen=True)
@@ -160,6 +173,17 @@ class Task:
     def __getstate__(self) -> dict[str, Any]:
         """Return the options alone: processes that read examples get no copy of the data."""
         return {item.name: getattr(self, item.name) for item in fields(self)}
+
+
+def per_example(values: np.ndarray) -> np.ndarray:
+    """Return the sums [N] over all axes but the first."""
+    return np.asarray(np.sum(values.reshape(len(values), -1), axis=1, dtype=np.float64))
+
+
+def rate(errors: np.ndarray, count: np.ndarray) -> float:
+    """Return the sum of errors over that of counts; NaN where the latter is 0."""
+    total = float(np.sum(count, dtype=np.float64))
+    return float(np.sum(errors, dtype=np.float64)) / total if total else math.nan
 
 
 @functools.lru_cache(maxsize=16)

@@ -5,6 +5,7 @@ processor.json  sizes of inputs and outputs, and the tokenizers and features tha
 metrics.jsonl   one record per line, appended during training
 PROBE.jsonl     one record per line: arrays that a probe measured, such as norms of dL/dh_t in gradient_flow.jsonl
 result.json     written once, at the end: status, summary, tables of errors, environment
+test_examples.json  written before it: by metric, numerator and denominator of each test example
 checkpoint/     the newest two states of the trial
 wandb/          W&B's files
 
@@ -23,6 +24,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from research import options
 from research.errors import UserError, shorten
@@ -106,6 +110,11 @@ class RunDirectory:
         return self.path / "processor.json"
 
     @property
+    def test_examples_file(self) -> Path:
+        """Path of `test_examples.json`."""
+        return self.path / "test_examples.json"
+
+    @property
     def checkpoints(self) -> Path:
         """Folder of the checkpoints."""
         return self.path / "checkpoint"
@@ -151,7 +160,8 @@ class RunDirectory:
             stems: of the files of records. Without any, there are digests of no file.
         """
         encoded, records = strict_json.encode(result), [f"{stem}.jsonl" for stem in stems]
-        digests = self._digests([self.config_file.name, self.processor_file.name, *records]) if records else {}
+        files = [self.config_file, self.processor_file, self.test_examples_file]
+        digests = self._digests([*(file.name for file in files), *records]) if records else {}
         strict_json.write(self.result_file, {**encoded, "digests": digests, "sha256": _sha256([encoded, digests])})
 
     def processor(self) -> dict[str, Any]:
@@ -161,6 +171,27 @@ class RunDirectory:
     def save_processor(self, saved: Mapping[str, Any]) -> None:
         """Write `processor.json`, what `predict` needs besides the weights."""
         strict_json.write(self.processor_file, saved, indent=None)
+
+    def test_examples(self) -> dict[str, tuple[NDArray[np.float64], NDArray[np.float64]]]:
+        """Return, by metric, numerator and denominator of each test example [N]; {} of a run without them.
+
+        A metric, here without `test/`, is the sum of its numerators over that of its denominators. The examples of
+        runs with the same data are the same, in the same order.
+        """
+        if not self.test_examples_file.exists():
+            return {}
+        saved = strict_json.read(self.test_examples_file, decoded=True)
+        with contextlib.suppress(ValueError, TypeError):
+            pairs = {name: np.array(pair, np.float64) for name, pair in saved.items()}
+            if all(pair.ndim == 2 and len(pair) == 2 for pair in pairs.values()):
+                return {name: (errors, count) for name, (errors, count) in pairs.items()}
+        raise UserError(f"{self.test_examples_file}: must hold two lists of one length for each metric")
+
+    def save_test_examples(self, by_example: Mapping[str, tuple[NDArray[Any], NDArray[Any]]]) -> None:
+        """Write `test_examples.json`: what `test_examples` returns."""
+        found = {name: pair for name, pair in by_example.items() if not name.startswith("baseline/")}
+        if found:
+            strict_json.write(self.test_examples_file, {k: [1 * x for x in pair] for k, pair in found.items()}, None)
 
     @contextlib.contextmanager
     def claimed(self) -> Iterator[None]:
@@ -261,7 +292,7 @@ class RunDirectory:
 
     def clear(self, stems: Iterable[str]) -> None:
         """Remove the result, the records and the checkpoints, so that the trial is trained anew."""
-        for path in (self.result_file, self.processor_file, *map(self._file, stems)):
+        for path in (self.result_file, self.test_examples_file, self.processor_file, *map(self._file, stems)):
             path.unlink(missing_ok=True)
         shutil.rmtree(self.checkpoints, ignore_errors=True)
         shutil.rmtree(self.path / "wandb", ignore_errors=True)

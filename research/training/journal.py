@@ -199,6 +199,7 @@ class _TrialJournal:
         finish_wandb(self.wandb, result, self.probe_records.get("gradient_flow", ()))
         if self.tensorboard:
             self.tensorboard.close(self._profiles_of(self.probe_records.get("gradient_flow", ())))
+        trial.run.save_test_examples(test.by_example)
         trial.run.finish(result, record_stems(trial.options))
         if monitor.kept and trial.options.checkpoint.keep == "best":
             checkpoint.keep_only(trial.run.checkpoints, {monitor.kept.step})

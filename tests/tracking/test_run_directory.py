@@ -110,17 +110,33 @@ def test_a_trial_has_no_result_until_it_is_finished(run):
         ("metrics.jsonl", lambda text: text.replace("2", "3"), "has changed since the run was finished; --rerun"),
         ("metrics.jsonl", None, "is missing; --rerun"),
         ("processor.json", lambda text: text.replace("a", "b"), "has changed since the run was finished; --rerun"),
+        ("test_examples.json", lambda text: text.replace("1", "2"), "has changed since the run was finished; --rerun"),
         ("config.json", lambda text: text.replace("auto", "offline"), ""),
     ],
 )
 def test_a_result_is_of_the_files_that_it_was_written_with(run, name, change, fault):
     run.append("metrics", {"step": 2})
     run.save_processor({"symbols": ["a"]})
+    run.save_test_examples({"accuracy": (np.array([True, False]), np.array([1, 1]))})
     run.finish({"status": "finished", "summary": {"test/loss": 0.25, "inf": math.inf}}, ["metrics"])
     assert run.result() == {"status": "finished", "summary": {"test/loss": 0.25, "inf": math.inf}}
     (run.path / name).write_text(change((run.path / name).read_text())) if change else (run.path / name).unlink()
     with pytest.raises(UserError, match=f"{name}: {fault}") if fault else contextlib.nullcontext():
         run.result()
+
+
+def test_scores_of_test_examples_are_read_as_they_were_written(run):
+    assert run.test_examples() == {}
+    run.save_test_examples({"baseline/chance/accuracy": (np.ones(2), np.ones(2))})
+    assert not run.test_examples_file.exists()  # a baseline is of no model
+    run.save_test_examples({"loss": (np.array([0.1, np.inf]), np.ones(2)), "accuracy": (np.array([True, False]),) * 2})
+    found = run.test_examples()
+    np.testing.assert_array_equal(found["loss"], [[0.1, np.inf], [1, 1]])
+    np.testing.assert_array_equal(found["accuracy"], [[1, 0], [1, 0]])
+    for damaged in ("[[1, 2], [1]]", "[[1], [1], [1]]", "[1, 2]", "3", '[["a"], [1]]'):
+        run.test_examples_file.write_text(f'{{"loss": {damaged}}}')
+        with pytest.raises(UserError, match=r"test_examples\.json: must hold two lists"):
+            run.test_examples()
 
 
 def test_rewinding_keeps_the_records_of_the_snapshot(run):

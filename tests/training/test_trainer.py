@@ -158,6 +158,11 @@ def test_the_result_sums_up_the_records(straight):
     assert result["profiles"] == {"gradient_flow": profile}
     assert result["environment"]["backend"] == "scan" and result["environment"]["source"]
     assert straight.results["gru0"].summary == summary
+    by_example = RunDirectory(straight.directory / "gru0").test_examples()
+    assert {"loss", "accuracy"} <= {*by_example}
+    for name, (errors, count) in by_example.items():
+        assert len(errors) == len(count) == result["num_examples"]
+        assert summary[f"test/{name}"] == pytest.approx(errors.sum() / count.sum(), rel=1e-12)
 
 
 def test_a_resumed_run_equals_a_straight_one(straight, resumed):

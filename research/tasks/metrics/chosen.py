@@ -17,6 +17,7 @@ from rapidfuzz.distance import Levenshtein
 from research.batch import TargetKind
 from research.options import require
 from research.tasks.metrics import text
+from research.tasks.task import per_example
 
 NAMES: Mapping[TargetKind, tuple[str, ...]] = {
     "tokens": ("cer", "wer", "bleu", "chrf", "exact_match"),
@@ -24,6 +25,8 @@ NAMES: Mapping[TargetKind, tuple[str, ...]] = {
     "labels": ("accuracy", "macro_f1"),
     "value": ("mse", "mae"),
 }
+Scores = tuple[dict[str, float], dict[str, tuple[np.ndarray, np.ndarray]]]
+"""Metrics, and those that are known by example (`Evaluation.by_example`)."""
 KINDS: Mapping[TargetKind, str] = {"tokens": "text", "class": "a label", "labels": "labels", "value": "numbers"}
 DEFAULT: Mapping[TargetKind, tuple[str, ...]] = {**NAMES, "tokens": ("cer", "wer", "exact_match")}
 
@@ -55,21 +58,39 @@ def text_score(
     return score
 
 
-def classes(chosen: Sequence[str], predicted: np.ndarray, targets: np.ndarray, most_frequent: int) -> dict[str, float]:
-    """Return the metrics of classes [N], and those of the class that is most frequent in training."""
-    outputs = {"": predicted, "baseline/most_frequent/": np.full_like(targets, most_frequent)}
-    scores = {"accuracy": lambda x: float(np.mean(x == targets)), "macro_f1": lambda x: _macro_f1(x, targets)}
-    return {f"{prefix}{name}": scores[name](x) for prefix, x in outputs.items() for name in chosen}
+def classes(
+    chosen: Sequence[str], predicted: np.ndarray, targets: np.ndarray, valid: np.ndarray, most_frequent: int
+) -> Scores:
+    """Return the metrics of classes or labels, and those of the class that is most frequent in training.
+
+    Args:
+        chosen: names of metrics.
+        predicted: classes [N], or labels [N, U].
+        targets: of the same shape.
+        valid: which of them count, of the same shape.
+        most_frequent: class or label of training.
+    """
+    metrics, by_example = {}, {}
+    for prefix, outputs in {"": predicted, "baseline/most_frequent/": np.full_like(targets, most_frequent)}.items():
+        for name in chosen:
+            if name == "macro_f1":
+                metrics[f"{prefix}macro_f1"] = _macro_f1(outputs[valid], targets[valid])
+            else:
+                by_example[f"{prefix}{name}"] = per_example((outputs == targets) & valid), per_example(valid)
+    return metrics, by_example
 
 
-def values(chosen: Sequence[str], predicted: np.ndarray, targets: np.ndarray, mean: np.ndarray) -> dict[str, float]:
+def values(chosen: Sequence[str], predicted: np.ndarray, targets: np.ndarray, mean: np.ndarray) -> Scores:
     """Return the metrics of values [N, D], and those of the mean of training."""
     outputs = {"": predicted, "baseline/mean/": np.broadcast_to(mean, targets.shape)}
-    scores = {
-        "mse": lambda x: float(np.mean((x - targets) ** 2)),
-        "mae": lambda x: float(np.mean(np.abs(x - targets))),
+    errors = {"mse": np.square, "mae": np.abs}
+    ones = np.ones(len(targets))
+    found = {
+        f"{prefix}{name}": (np.mean(errors[name](x - targets), axis=1), ones)
+        for prefix, x in outputs.items()
+        for name in chosen
     }
-    return {f"{prefix}{name}": scores[name](x) for prefix, x in outputs.items() for name in chosen}
+    return {}, found
 
 
 def _macro_f1(predicted: np.ndarray, targets: np.ndarray) -> float:

@@ -11,12 +11,11 @@ before it), `most_frequent` (the class that is most frequent in training) and `m
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from research.tasks.metrics import edits
-from research.tasks.task import Evaluation, Predictions
+from research.tasks.task import Evaluation, Predictions, per_example
 
 
 @dataclass(frozen=True)
@@ -39,8 +38,7 @@ class Baseline:
 
 def classes(predictions: Predictions, baseline: Baseline) -> Evaluation:
     """Return the metrics of a task whose target is a class."""
-    accuracy = 1 - float(np.mean(predictions.errors))
-    return Evaluation({"loss": float(np.mean(predictions.loss)), "accuracy": accuracy, **baseline.metrics()})
+    return Evaluation.of(by_example(predictions), baseline.metrics())
 
 
 def labels(
@@ -50,16 +48,13 @@ def labels(
 
     A subset is a mask of labels [N, U], and the accuracy of the baseline on them.
     """
-    metrics = {
-        "loss": edits.rate(predictions.loss, predictions.count),
-        "accuracy": 1 - edits.rate(predictions.errors, predictions.count),
-        "sequence_accuracy": float(np.mean(np.sum(predictions.errors, axis=1) == 0)),
-        **baseline.metrics(),
-    }
+    found = by_example(predictions)
+    found["sequence_accuracy"] = (per_example(predictions.errors) == 0, np.ones(len(predictions.errors)))
+    metrics = baseline.metrics()
     for name, (mask, accuracy) in (subsets or {}).items():
-        metrics[f"accuracy_{name}"] = 1 - edits.rate(predictions.errors * mask, mask)
+        found[f"accuracy_{name}"] = per_example((1 - predictions.errors) * mask), per_example(mask)
         metrics[f"baseline/{baseline.name}/accuracy_{name}"] = accuracy
-    return Evaluation(metrics)
+    return Evaluation.of(found, metrics)
 
 
 def values(predictions: Predictions, targets: np.ndarray, tolerance: float) -> Evaluation:
@@ -70,5 +65,12 @@ def values(predictions: Predictions, targets: np.ndarray, tolerance: float) -> E
     wide = targets.astype(np.float64)
     distance = np.abs(wide - np.mean(wide))
     baseline = Baseline("mean", float(np.mean(distance**2)), float(np.mean(distance < tolerance)))
-    accuracy = float(np.mean(predictions.errors < tolerance))
-    return Evaluation({"loss": float(np.mean(predictions.loss)), "accuracy": accuracy, **baseline.metrics()})
+    errors = (predictions.errors >= tolerance).astype(np.float64)
+    return Evaluation.of(by_example(replace(predictions, errors=errors)), baseline.metrics())
+
+
+def by_example(predictions: Predictions) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Return the loss and the accuracy as in `Evaluation.by_example`."""
+    count = predictions.count.astype(np.float64)
+    right = count - per_example(predictions.errors)
+    return {"loss": (per_example(predictions.loss), count), "accuracy": (right, count)}

@@ -25,7 +25,6 @@ reaches the position: the loss per target (`count`), the errors per reference (`
 free_running_references over all positions is the sum of all edit distances.
 """
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -34,7 +33,7 @@ from jaxtyping import Float, Int
 from rapidfuzz.distance import Levenshtein
 
 from research.batch import EOS, Batch
-from research.tasks.task import Evaluation, Predictions
+from research.tasks.task import Evaluation, Predictions, per_example, rate
 
 Sequences = Sequence[Sequence[int]]
 
@@ -73,21 +72,27 @@ def evaluate(
     rows = zip(predictions.teacher_forced, predictions.count.astype(int), strict=True)
     forced = _nearest([_forced_symbols(tokens[:count]) for tokens, count in rows], references)
     free = score(predictions.outputs, references)
-    metrics = {
-        "teacher_forced/loss": rate(predictions.loss, predictions.count),
-        f"teacher_forced/{name}": rate(forced.distance, forced.symbols),
-        f"free_running/{name}": rate(free.distance, free.symbols),
+    gap = free.distance - forced.distance * rate(free.symbols, forced.symbols)  # per symbol of the free references
+    by_example = {
+        "teacher_forced/loss": (per_example(predictions.loss), predictions.count),
+        f"teacher_forced/{name}": (forced.distance, forced.symbols),
+        f"free_running/{name}": (free.distance, free.symbols),
         **{
-            f"free_running/{name}_{subset}": rate(free.distance[mask], free.symbols[mask])
+            f"free_running/{name}_{subset}": (free.distance * mask, free.symbols * mask)
             for subset, mask in (subsets or {}).items()
         },
-        "free_running/sequence_error_rate": float(np.mean(free.distance > 0)),
+        "free_running/sequence_error_rate": (free.distance > 0, np.ones(len(references))),
+        "exposure_bias_gap": (gap, free.symbols),
     }
-    metrics["exposure_bias_gap"] = metrics[f"free_running/{name}"] - metrics[f"teacher_forced/{name}"]
     if lengths is None:
         steps = np.full(len(batch.inputs), batch.inputs.shape[1])
         lengths = steps if batch.input_lengths is None else batch.input_lengths
-    return Evaluation(metrics, _by_length(predictions, forced, free, lengths), _by_position(predictions, forced, free))
+    return Evaluation.of(
+        by_example,
+        {},
+        by_length=_by_length(predictions, forced, free, lengths),
+        by_position=_by_position(predictions, forced, free),
+    )
 
 
 def targets(batch: Batch[np.ndarray]) -> list[Sequences]:
@@ -104,12 +109,6 @@ def symbols(tokens: np.ndarray) -> tuple[int, ...]:
 def score(outputs: Int[np.ndarray, "N U"], references: Sequence[Sequences]) -> Edits:
     """Return the edits between each output, up to its end mark, and the nearest of its references."""
     return _nearest([symbols(tokens) for tokens in outputs], references)
-
-
-def rate(errors: np.ndarray, count: np.ndarray) -> float:
-    """Return the sum of errors over that of counts; NaN where the latter is 0."""
-    total = float(np.sum(count, dtype=np.float64))
-    return float(np.sum(errors, dtype=np.float64)) / total if total else math.nan
 
 
 def _forced_symbols(tokens: np.ndarray) -> tuple[int, ...]:

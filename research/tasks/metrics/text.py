@@ -30,7 +30,7 @@ from rapidfuzz.process import cdist
 from research.batch import EOS, Batch
 from research.data.text import Text
 from research.tasks.metrics import edits
-from research.tasks.task import Evaluation, Predictions
+from research.tasks.task import Evaluation, Predictions, rate
 
 Tokenizer = Literal["13a", "char"]
 TOKENIZERS: Mapping[str, Tokenizer] = {"ja": "char"}
@@ -53,7 +53,7 @@ def translation_scores(
     `language` is a two-letter code.
     """
     bleu, chrf = _metrics(language)
-    candidates = [[texts] if isinstance(texts, str) else list(texts) for texts in references]
+    candidates = list(map(_candidates, references))
     columns = [list(column) for column in itertools.zip_longest(*candidates)]
     return {
         "bleu": bleu.corpus_score(outputs, columns).score if _is_measurable(bleu, references) else math.nan,
@@ -107,9 +107,9 @@ def evaluate(
     references = edits.targets(batch) if references is None else references
     evaluation = edits.evaluate(predictions, batch, references, name=name, lengths=lengths, subsets=subsets)
     constant = edits.score(np.tile(np.array([*target.tokens(most_frequent), EOS]), (len(references), 1)), references)
+    by_example, ones = {**evaluation.by_example}, np.ones(len(references))
     metrics = {
-        **evaluation.metrics,
-        f"baseline/most_frequent/{name}": edits.rate(constant.distance, constant.symbols),
+        f"baseline/most_frequent/{name}": rate(constant.distance, constant.symbols),
         "baseline/most_frequent/sequence_error_rate": float(np.mean(constant.distance > 0)),
     }
     if texts is not None:
@@ -117,12 +117,15 @@ def evaluate(
         scored = {"free_running": free, "baseline/most_frequent": [most_frequent] * len(texts), **baselines}
         for prefix, outputs in scored.items():
             metrics |= {f"{prefix}/{metric}": value for metric, value in score(outputs, texts).items()}
+        if "free_running/exact_match" in metrics:
+            exact = [output in _candidates(known) for output, known in zip(free, texts, strict=True)]
+            by_example["free_running/exact_match"] = np.array(exact), ones
         if lengths is not None and evaluation.by_length:
             for length in evaluation.by_length["length"]:
                 rows = np.flatnonzero(lengths == length).tolist()
                 for metric, value in score([free[row] for row in rows], [texts[row] for row in rows]).items():
                     evaluation.by_length.setdefault(metric, []).append(value)
-    return replace(evaluation, metrics=metrics)
+    return replace(evaluation, metrics=evaluation.metrics | metrics, by_example=by_example)
 
 
 def most_frequent(texts: Sequence[str]) -> str:
@@ -138,8 +141,13 @@ def most_frequent(texts: Sequence[str]) -> str:
     return candidates[int(np.argmin(np.sum(edits, axis=1)))]
 
 
+def _candidates(texts: str | Sequence[str]) -> list[str]:
+    """Return the references of one output."""
+    return [texts] if isinstance(texts, str) else list(texts)
+
+
 def _is_measurable(bleu: Any, references: Sequence[str | Sequence[str]]) -> bool:
-    texts = itertools.chain.from_iterable([entry] if isinstance(entry, str) else entry for entry in references)
+    texts = itertools.chain.from_iterable(map(_candidates, references))
     return any(len(bleu.tokenizer(text).split()) >= bleu.max_ngram_order for text in texts)
 
 
