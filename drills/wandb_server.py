@@ -39,6 +39,8 @@ class Server(ThreadingHTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
         self.runs: dict[str, ServedRun] = {}
+        self.flags: dict[str, Any] = {}
+        """Settings of the account, such as `code_saving_enabled`."""
         self.artifacts: list[str] = []
         """Names of models that clients have sent."""
         self.sweeps: dict[str, str] = {}
@@ -95,7 +97,8 @@ class Server(ThreadingHTTPServer):
             run = self.runs.get(name)
             return {"model": {"id": "m", **project, "bucket": self.bucket(run) if run else None}}
         if "viewer" in query:
-            return {"viewer": {"id": "v", "entity": "team", "username": "me", "flags": "{}", "teams": {"edges": []}}}
+            account = {"id": "v", "entity": "team", "username": "me", "teams": {"edges": []}}
+            return {"viewer": {**account, "flags": json.dumps(self.flags)}}
         if "createArtifact(" in query:
             created = variables["input"]
             self.artifacts += [created["artifactCollectionName"]] if created["artifactTypeName"] == "model" else []

@@ -299,6 +299,8 @@ class WandbRun:
         wandb, options = session.load(), self._options
         settings = SETTINGS | (OFFLINE_SETTINGS if self._mode == "offline" else {})
         settings = {key: value for key, value in settings.items() if not session.in_environment(key)}
+        if self._mode == "online" and (saves_code := session.saves_code()) is not None:
+            settings["save_code"] = saves_code
         return wandb.init(
             id=run_id,
             project=options.project_name(),

@@ -62,6 +62,18 @@ def _ask() -> str:
     return ""
 
 
+@functools.cache
+def saves_code() -> bool | None:
+    """Return whether the account's setting has runs save code; None if it says nothing, or the environment decides.
+
+    W&B itself reads that setting only where it prints who is logged in, which `silent` prevents.
+    """
+    if in_environment("save_code") or in_environment("disable_code"):
+        return None
+    account = load().setup()._resolve_identity()
+    return account.flags.get("code_saving_enabled") if account else None
+
+
 def by_agent() -> bool:
     """Return whether an agent of a W&B sweep has started this process and its run."""
     return bool(os.environ.get("WANDB_SWEEP_ID"))

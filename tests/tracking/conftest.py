@@ -25,7 +25,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("HOME", str(folder))
     for name in ("XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "NETRC"):
         monkeypatch.delenv(name, raising=False)
-    for cached in (session.warn, session.logged_in, session._ask):
+    for cached in (session.warn, session.logged_in, session._ask, session.saves_code):
         cached.cache_clear()
     wbauth.unauthenticate_session(update_settings=False)  # a test before, perhaps of another file, has left it
     return folder

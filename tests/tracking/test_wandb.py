@@ -242,6 +242,43 @@ def test_a_setting_that_the_environment_has_is_left_to_it(monkeypatch: pytest.Mo
     ]
 
 
+@pytest.mark.parametrize(
+    "account, variables, saved",
+    [
+        ({}, {}, False),
+        ({"code_saving_enabled": False}, {}, False),
+        ({"code_saving_enabled": True}, {}, True),
+        ({"code_saving_enabled": True}, {"WANDB_DISABLE_CODE": "true"}, False),
+        ({}, {"WANDB_SAVE_CODE": "true"}, True),
+    ],
+)
+def test_changes_since_the_commit_are_sent_where_the_account_or_the_environment_says_so(
+    account: dict[str, bool],
+    variables: dict[str, str],
+    saved: bool,
+    tmp_path: Path,
+    server: Server,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    git = ("git", "-C", str(tmp_path), "-c", "user.name=a", "-c", "user.email=a@b.c")
+    (tmp_path / "code.py").write_text("before\n")
+    for words in (["init", "-q"], ["add", "code.py"], ["commit", "-q", "-m", "first"]):
+        subprocess.run([*git, *words], check=True)
+    (tmp_path / "code.py").write_text("after\n")
+    monkeypatch.chdir(tmp_path)
+    server.flags = account
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    WandbRun(tmp_path / "trial", "trial", WandbOptions(), CONFIG, "sweep").finish("finished", {})
+    wait_for_uploads()
+    (served,) = server.runs.values()
+    head = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, check=True, text=True).stdout.strip()
+    assert served.attributes["commit"] == head
+    assert ("diff.patch" in served.files) == saved
+    patches = [path.read_text() for path in tmp_path.rglob("diff.patch")]
+    assert ["-before\n+after\n" in patch for patch in patches] == [True] * saved
+
+
 def test_an_agent_decides_on_id_and_sweep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     wandb.teardown()  # an agent sets these before its trial starts
     monkeypatch.setenv("WANDB_SWEEP_ID", "sweepid1")
