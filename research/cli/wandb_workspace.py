@@ -37,12 +37,14 @@ def _view(folder: Path) -> "SweepView":
 
     trials, _ = runs.read([folder])
     metrics: set[str] = set()
-    settings: dict[str, int] = {}
+    settings: dict[str, tuple[int, int]] = {}
     for trial in trials.to_dict("records"):
         metrics.update(*(record.keys() - {"step"} for record in trial["run"].records(METRICS)))
         if steps := [record["step"] for record in trial["run"].records("gradient_flow")]:
             setting = str(trial.get("setting") or media.NO_SETTING)
-            settings[setting] = max(settings.get(setting, 0), *steps)
+            shown, end = settings.get(setting, (0, 0))
+            planned = 0 if trial["result"] else int(trial["training.steps"]) - 1
+            settings[setting] = max(shown, *steps), max(end, planned, *steps)
     keys = runs.sweep_of(folder).values or ("setting", "variant", "cell.name")
     first = trials.iloc[0]
     wandb = WandbOptions(**{key: first.get(f"wandb.{key}", "") for key in ("project", "entity", "group")})

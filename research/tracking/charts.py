@@ -13,6 +13,7 @@ HUGE = float(np.finfo(np.float32).max)
 PROFILE_LINES, PROFILE_POINTS = 5, 100
 HEATMAP_ROWS, HEATMAP_COLUMNS = 24, 256
 COMPARED_RECORDS, COMPARED_POINTS = 12, 64
+"""W&B advises at most 10,000 rows for a table that a chart reads. One panel reads the tables of all runs of a sweep."""
 COLORS = (-10, 4)
 """Colors of heat maps, in decades: the same for all runs, so that they can be compared."""
 TIME = "t (the loss follows the last step)"

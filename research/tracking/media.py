@@ -114,6 +114,10 @@ def gradient_charts(profiles: Profiles, trial: tuple[str, str, int]) -> dict[str
         content = wandb.Table(data=list(zip(times, line, strict=True)), columns=columns)
         heading = f"{name} record: {COMPARED}, s: the part of the state that carries the gradient"
         logged[f"gradient/{name}_profile"] = wandb.plot.line(content, *columns, title=heading)
+    return logged | compared(profiles, trial)
+
+
+def compared(profiles: Profiles, trial: tuple[str, str, int]) -> dict[str, Any]:
+    """Return the table of profiles from which one panel compares all runs (see `gradient_charts` for arguments)."""
     rows = [(*trial, step, t, None if math.isnan(norm) else norm) for step, t, norm in charts.points(profiles)]
-    logged[PROFILES] = table(PROFILE_COLUMNS, rows)
-    return logged
+    return {PROFILES: table(PROFILE_COLUMNS, rows)}

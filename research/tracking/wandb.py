@@ -82,7 +82,7 @@ class WandbRun:
         self._row: dict[str, Any] = {}
         self._profiles: Profiles | None = None
         self._samples: Samples | None = None
-        self._shows_samples = True
+        self._sends_tables = True
         self._step = -1
         self._defined: set[str] = set()
         with _files_in(self._folder):
@@ -196,12 +196,14 @@ class WandbRun:
             return False
         self._define(row)
         self._run.log(session.load().util.make_safe_for_json(row), step=self._step, commit=False)
-        if samples and self._shows_samples:
+        if samples and self._sends_tables:
             with_audio = not self._has(media.AUDIO)
             # One failure is enough: a table waits for the answer of a server.
-            self._shows_samples = not self._draw("samples", lambda: media.samples(samples, with_audio))
+            self._sends_tables = not self._draw("samples", lambda: media.samples(samples, with_audio))
         if profiles and complete:  # the end draws them
             self._draw("charts", lambda: media.heat_maps(profiles))
+            if self._sends_tables:
+                self._sends_tables = not self._draw("profiles", lambda: media.compared(profiles, self._trial()))
         if complete:
             self._run.log({}, commit=True)
         return True

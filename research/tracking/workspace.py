@@ -24,7 +24,7 @@ X = {"field": "t", "type": "quantitative", "title": charts.TIME}
 COLOR = {"field": "variant", "type": "nominal", "legend": {"symbolOpacity": 1}}
 BY_SEED = ["variant", "seed"]
 # W&B opens the slider by the gear of a panel, for inputs in `params` of Vega-Lite 5. It fits a single view to the panel
-# and replaces ${string:…} in texts, so the slider's end is one.
+# and replaces ${string:…} in texts, so the slider's end is one: that of training, also while runs train.
 CHART: Mapping[str, Any] = {
     "$schema": "https://vega.github.io/schema/vega-lite/v5.json",
     "description": "Norm of the gradient with respect to the state after step t, by variant, with a band over seeds",
@@ -35,7 +35,7 @@ CHART: Mapping[str, Any] = {
         {
             "name": "step",
             "value": "${string:last_step}",
-            "bind": {"input": "range", "min": 0, "max": "${string:last_step}", "step": 1, "name": "training step "},
+            "bind": {"input": "range", "min": 0, "max": "${string:end}", "step": 1, "name": "training step "},
         }
     ],
     "title": {
@@ -91,8 +91,8 @@ class SweepView:
     grouping: Sequence[str]
     """Config keys that tell the lines of a panel apart; the band of a line is over the other runs."""
     metrics: Iterable[str]
-    settings: Mapping[str, int]
-    """The last training step with a profile of the gradient, by setting; {} without profiles."""
+    settings: Mapping[str, tuple[int, int]]
+    """Training steps of the last profile of the gradient so far and of the end, by setting; {} without profiles."""
     num_runs: int
 
 
@@ -149,9 +149,9 @@ def _workspace(view: SweepView, entity: str, chart: str) -> Any:
         panels.CustomChart(
             query={"id": {}, "name": {}, "summaryTable": {"tableKey": media.PROFILES}},
             chart_name=chart,
-            chart_strings={"setting": setting, "last_step": str(step)},
+            chart_strings={"setting": setting, "last_step": str(last), "end": str(end)},
         )
-        for setting, step in view.settings.items()
+        for setting, (last, end) in view.settings.items()
     ]
     if compared:
         compared.append(panels.MediaBrowser(title="heat maps", media_keys=["gradient/heatmap_image"]))

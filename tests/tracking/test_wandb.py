@@ -355,7 +355,12 @@ def test_charts_grow_while_the_model_trains(tmp_path: Path, server: Server) -> N
     run.finish("finished", {})
     wait_for_uploads()
     (served,) = server.runs.values()
-    assert [(row["_step"], "gradient/heatmap" in row) for row in served.rows] == [(10, True), (20, False), (30, True)]
+    for chart in ("gradient/heatmap", media.PROFILES):
+        assert [(row["_step"], chart in row) for row in served.rows] == [(10, True), (20, False), (30, True)]
+    (files,) = tmp_path.glob("wandb/run-*/files")
+    sent = [row[media.PROFILES]["path"] for row in served.rows if media.PROFILES in row]
+    steps = [{row[3] for row in json.loads((files / path).read_text())["data"]} for path in sent]
+    assert steps == [{0}, {0, 1, 2}]
     assert all(row["validation/loss"] == 1.0 for row in served.rows)
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from drills.wandb_server import Server
 from research.cli import main as cli
+from research.cli import wandb_workspace
 from research.tracking import media, workspace
 from research.tracking import wandb_session as session
 
@@ -122,7 +123,13 @@ def test_panels_show_what_the_runs_of_the_sweep_have_sent(
     assert {(row["setting"], row["variant"], row["seed"]) for row in rows} == {
         ("adding_50", f"rnn gain {gain}", seed) for gain in (0.9, 1.2) for seed in (0, 1)
     }
-    assert config["stringSettings"] == {"setting": "adding_50", "last_step": str(max(row["step"] for row in rows))}
+    last = str(max(row["step"] for row in rows))
+    assert config["stringSettings"] == {"setting": "adding_50", "last_step": last, "end": last}
+
+    for path in tmp_path.glob("tiny/*/gradient_flow.jsonl"):  # as while the runs train
+        path.write_text("".join(path.read_text().splitlines(keepends=True)[:2]))
+        (path.parent / "result.json").unlink()
+    assert wandb_workspace._view(tmp_path / "tiny").settings == {"adding_50": (2, 3)}
 
     monkeypatch.setattr(server, "status", 401)
     assert cli.main(["wandb-workspace", str(tmp_path / "tiny")]) == 2
