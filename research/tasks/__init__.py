@@ -7,6 +7,7 @@ from research.tasks.dataset import Dataset
 from research.tasks.delayed_recall import DelayedRecall
 from research.tasks.dyck import Dyck
 from research.tasks.image_digits import ImageDigits
+from research.tasks.memorization import Memorization
 from research.tasks.multiplication import Multiplication
 from research.tasks.pixels import Pixels
 from research.tasks.repeat_copy import RepeatCopy
@@ -21,6 +22,7 @@ TASKS: dict[str, type[Task]] = {
     "dataset": Dataset,
     "speech_digits": SpeechDigits,
     "image_digits": ImageDigits,
+    "memorization": Memorization,
     "copy": Copy,
     "repeat_copy": RepeatCopy,
     "reverse": Reverse,
