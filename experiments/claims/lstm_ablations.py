@@ -5,6 +5,7 @@ research verdicts lstm_ablations --run
 
 from research.config import Claim, Condition, load, override
 
+CRITICAL = ("no forget gate", "no output activation")
 OTHERS = ("no input gate", "no output gate", "coupled gates", "no peepholes")
 
 EXPERIMENT = Claim(
@@ -14,7 +15,8 @@ EXPERIMENT = Claim(
     published="In words: no variant beats the LSTM; forget gate and output activation are critical.",
     sure="paper",
     scaled="Digits read by rows, 6 of the 8 variants: those without input activation and with full gate recurrence "
-    "are not options of the cell. Better: by more than half a point of accuracy.",
+    "are not options of the cell. Better: by more than half a point of accuracy. Most: without them the accuracy is "
+    "below that of the LSTM and of the four other variants.",
     base=override(
         load("pixels").base,
         {
@@ -36,8 +38,11 @@ EXPERIMENT = Claim(
     },
     seeds=10,
     conditions=(
-        Condition("test/accuracy", {"lstm": 1, "no forget gate": -1}, above=0),
-        Condition("test/accuracy", {"lstm": 1, "no output activation": -1}, above=0),
+        *(
+            Condition("test/accuracy", {name: 1, critical: -1}, above=0)
+            for critical in CRITICAL
+            for name in ("lstm", *OTHERS)
+        ),
         *(Condition("test/accuracy", {name: 1, "lstm": -1}, below=0.005) for name in OTHERS),
     ),
 )
