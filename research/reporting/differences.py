@@ -2,19 +2,21 @@
 
 Each row is compared with the best one, over the differences between trials with the same seed: these see the same data
 in the same order. The test is the sign-flip permutation test (Fisher 1935): if two rows are alike, each difference is
-as likely to have the other sign. Its p is exact up to `MAX_EXACT` pairs, and Holm (1979) adjusts it for the number of
-comparisons in the part: one for each other row in each column that has better and worse values.
+as likely to have the other sign. Its p is exact up to `MAX_EXACT` pairs. Other test examples would move all differences
+together, by a normal error; with it, p is that of the sum of both. Holm (1979) adjusts p for the number of comparisons
+in the part: one for each other row in each column that has better and worse values.
 """
 
 import functools
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 import numpy as np
 
 from research.reporting.numbers import Number
+from research.reporting.sampling import sampling_error
 from research.reporting.statistics import CONFIDENCE, Array
 from research.reporting.titles import better
 
@@ -38,6 +40,8 @@ class Difference:
     """Of the differences to the best row, paired by seed; of logarithmic columns, of the logarithms."""
     p: float = math.nan
     """Adjusted by Holm; of the best row and of columns without better values NaN."""
+    error: float = math.nan
+    """Standard error of the mean by the choice of test examples, which p includes; NaN: not known, and not in p."""
 
 
 @dataclass(frozen=True)
@@ -62,8 +66,11 @@ def needed_pairs(comparisons: int) -> int:
 
 
 def compare_rows(part: Part) -> Verdict:
-    """Return how each row compares with the best of its column."""
-    tested: dict[tuple[int, int], tuple[float, float, int]] = {}
+    """Return how each row compares with the best of its column.
+
+    The sampling error of the test examples is part of it only where there are enough seeds for a mark.
+    """
+    tested: dict[tuple[int, int], Mapping[Any, float]] = {}
     bests: dict[int, int] = {}
     for column in range(len(part[0])):
         best = _best([row[column] for row in part])
@@ -72,36 +79,53 @@ def compare_rows(part: Part) -> Verdict:
         bests[column] = best
         for row in range(len(part)):
             pairs = paired(part[row][column], part[best][column])
-            if row != best and len(pairs):
-                tested[row, column] = (float(pairs.mean()), sign_flip_p(pairs), len(pairs))
-    adjusted = dict(zip(tested, holm([p for _, p, _ in tested.values()]), strict=True))
-    differences = {place: Difference("", tested[place][0], p) for place, p in adjusted.items()}
+            if row != best and pairs:
+                tested[row, column] = pairs
+    most = max(map(len, tested.values()), default=0)
+    errors = _sampling_errors(part, tested, bests) if most >= needed_pairs(len(tested)) else {}
+    values = {place: np.array([*pairs.values()]) for place, pairs in tested.items()}
+    adjusted = holm([sign_flip_p(pairs, errors.get(place, math.nan)) for place, pairs in values.items()])
+    found = {
+        place: Difference("", float(pairs.mean()), p, errors.get(place, math.nan))
+        for (place, pairs), p in zip(values.items(), adjusted, strict=True)
+    }
     for column, best in bests.items():
-        rows = [row for row, place in adjusted if place == column]
-        apart = [row for row in rows if adjusted[row, column] < ALPHA]
+        rows = [row for row, place in tested if place == column]
+        apart = [row for row in rows if found[row, column].p < ALPHA]
         if not apart:
             continue
-        differences[best, column] = Difference("best" if len(apart) == len(rows) else "tie")
+        found[best, column] = Difference("best" if len(apart) == len(rows) else "tie")
         for row in {*rows} - {*apart}:
-            found = differences[row, column]
-            differences[row, column] = Difference("tie", found.mean, found.p)
-    return Verdict(differences, len(tested), max((count for *_, count in tested.values()), default=0))
+            found[row, column] = replace(found[row, column], mark="tie")
+    return Verdict(found, len(tested), most)
 
 
-def paired(number: Number, other: Number) -> Array:
-    """Return the differences of two rows over the seeds that both have; those of the logarithms on a log scale."""
+def paired(number: Number, other: Number) -> dict[Any, float]:
+    """Return the differences of two rows by the seeds that both have; those of the logarithms on a log scale."""
     known = dict(zip(other.seeds, other.compared, strict=True))
     values = zip(number.seeds, number.compared, strict=True)
-    pairs = np.array([value - known[seed] for seed, value in values if seed in known], np.float64)
-    return pairs[np.isfinite(pairs)]
+    pairs = {seed: float(value - known[seed]) for seed, value in values if seed in known}
+    return {seed: difference for seed, difference in pairs.items() if math.isfinite(difference)}
 
 
-def sign_flip_p(differences: Array) -> float:
-    """Return the two-sided p of a mean of 0."""
+def sign_flip_p(differences: Array, error: float = math.nan) -> float:
+    """Return the two-sided p of a mean of 0.
+
+    Args:
+        differences: of the seeds.
+        error: standard error that their mean has besides, by the choice of test examples; NaN: not known. It never
+            lowers p.
+    """
     count = len(differences)
-    sums = np.abs(_signs(count) @ differences)
-    extreme = sums >= abs(differences.sum()) * (1 - 1e-12) - 1e-300  # equal ones differ by rounding
-    return float(np.mean(extreme) if count <= MAX_EXACT else (extreme.sum() + 1) / (FLIPS + 1))
+    sums, observed = np.abs(_signs(count) @ differences), abs(differences.sum())
+    extreme = sums >= observed * (1 - 1e-12) - 1e-300  # equal ones differ by rounding
+    p = float(np.mean(extreme) if count <= MAX_EXACT else (extreme.sum() + 1) / (FLIPS + 1))
+    if not error > 0:
+        return p
+    from scipy.special import ndtr
+
+    spread = count * error
+    return max(p, float(np.mean(ndtr((sums - observed) / spread) + ndtr(-(sums + observed) / spread))))
 
 
 def holm(ps: Sequence[float]) -> list[float]:
@@ -111,6 +135,26 @@ def holm(ps: Sequence[float]) -> list[float]:
     adjusted = np.empty(len(ps))
     adjusted[order] = np.minimum(np.maximum.accumulate(scaled), 1.0)
     return adjusted.tolist()
+
+
+def _sampling_errors(
+    part: Part, tested: Mapping[tuple[int, int], Mapping[Any, float]], bests: Mapping[int, int]
+) -> dict[tuple[int, int], float]:
+    """Return the standard error of each mean difference by the choice of test examples, where it is known."""
+    needed: dict[int, dict[tuple[int, tuple[Any, ...]], None]] = {}
+    for (row, column), pairs in tested.items():
+        for place in (row, bests[column]):
+            needed.setdefault(place, {})[column, tuple(pairs)] = None
+    found = {}
+    for row, asked in needed.items():
+        read = functools.cache(lambda run: run.test_examples())  # a file has all metrics; those of a row fit in memory
+        found |= {(row, *key): part[row][key[0]].influences(key[1], read) for key in asked}
+    errors = {}
+    for (row, column), pairs in tested.items():
+        ours, others = (found[place, column, tuple(pairs)] for place in (row, bests[column]))
+        if ours is not None and others is not None:
+            errors[row, column] = sampling_error([ours, -others])
+    return errors
 
 
 def _best(column: Sequence[Number]) -> int | None:

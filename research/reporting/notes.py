@@ -2,6 +2,7 @@
 # pandas has no types of its own that a checker follows
 # pyright: reportArgumentType=false, reportCallIssue=false, reportGeneralTypeIssues=false
 
+import math
 import re
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -100,17 +101,36 @@ def _marks(content: Sequence[Part]) -> Iterator[str]:
         return
     most = max(verdict.comparisons for verdict in verdicts)
     adjusted = f" after Holm over {most} comparisons" * (most > 1)
-    test = f"sign-flip test of differences paired by seed, p < {ALPHA:.2g}{adjusted}"
+    sampled, given = _sampled(content)
+    error = ", with the sampling error of the test examples" * bool(sampled)
+    test = f"sign-flip test of differences paired by seed{error}, p < {ALPHA:.2g}{adjusted}"
     if any(verdict.can_differ for verdict in verdicts):
         marked = {difference.mark for verdict in verdicts for difference in verdict.differences.values()}
         known = {"best": "bold (*): differs from all other rows", "tie": "=: best, or not told apart from the best"}
         told = "; ".join(words for mark, words in known.items() if mark in marked) or "no row differs from the best"
         yield f"{told[0].upper()}{told[1:]} ({test})."
+        if given:
+            columns = f" of {', '.join(given)}" * bool(sampled)
+            yield f"The choice of the examples is not in the test{columns}."
     else:
         seeds, least = max(verdict.pairs for verdict in verdicts), min(verdict.comparisons for verdict in verdicts)
         enough = needed_pairs(least) if least == most else f"{needed_pairs(least)} to {needed_pairs(most)}"
         count = f"{seeds} seed{'s' * (seeds != 1)}"
         yield f"No number is marked best: {count} cannot tell rows apart, {enough} can ({test})."
+
+
+def _sampled(content: Sequence[Part]) -> tuple[dict[str, None], dict[str, None]]:
+    """Return the marked columns over examples whose comparisons have their sampling error, and the others."""
+    sampled: dict[str, None] = {}
+    given: dict[str, None] = {}
+    for part in content:
+        differences = part.verdict.differences
+        marked = {column for (_, column), difference in differences.items() if difference.mark}
+        for (_, column), difference in differences.items():
+            shown = part.numbers[0][column].column
+            if column in marked and difference.p >= 0 and shown.key.startswith(SAMPLED):
+                (given if math.isnan(difference.error) else sampled)[shown.title] = None
+    return sampled, given
 
 
 def _split(numbers: Sequence[Number]) -> Iterator[str]:

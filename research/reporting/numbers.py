@@ -4,7 +4,7 @@
 
 import functools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,9 @@ import numpy as np
 import pandas as pd
 
 from research.config.experiment import Column, find_metric
+from research.reporting import sampling
 from research.reporting.columns import ended_trials
+from research.reporting.sampling import Scores
 from research.reporting.statistics import Array, Estimate, Scale, estimate
 from research.reporting.titles import better
 from research.tracking.run_directory import METRICS, RunDirectory
@@ -35,8 +37,8 @@ class Number:
     """Of the trials that have the metric."""
     seeds: tuple[Any, ...]
     """Of these trials."""
-    runs: tuple[str, ...]
-    """Names of their run directories."""
+    runs: tuple[RunDirectory | None, ...]
+    """Their run directories."""
     trials: int
     """Trials that count."""
     examples: int = 0
@@ -62,6 +64,20 @@ class Number:
             return reached(self.values, self.column.threshold).astype(np.float64)
         with np.errstate(divide="ignore", invalid="ignore"):
             return np.log(self.values) if self.column.scale == "log" else self.values
+
+    def influences(self, seeds: Sequence[Any], read: Callable[[RunDirectory], Scores]) -> Array | None:
+        """Return how much each test example counts in the values of `compared` [seeds, N]; None: not known.
+
+        Args:
+            seeds: of the values.
+            read: returns the scores of a run by test example.
+        """
+        column = self.column
+        if column.statistic == "success" or column.equal == "time" or not column.key.startswith(sampling.SPLIT):
+            return None
+        runs = dict(zip(self.seeds, self.runs, strict=True))
+        scores = [read(run) if (run := runs[seed]) else {} for seed in seeds]
+        return sampling.influences(scores, column.key, logarithm=column.scale == "log")
 
     @functools.cached_property
     def estimate(self) -> Estimate:
@@ -120,7 +136,7 @@ def measure(row: pd.DataFrame, column: Column, seconds: float = math.inf, parame
         column,
         np.array([value for value in values if value is not None], np.float64),
         tuple(ended["seed"]),
-        tuple(run.path.name if run else "" for run in ended["run"]),
+        tuple(ended["run"]),
         len(values),
         num_examples(ended) if column.key.startswith(SAMPLED) else 0,
     )

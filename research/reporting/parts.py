@@ -97,7 +97,7 @@ def _line(number: Number, names: Sequence[str], difference: Difference) -> dict[
         "difference": difference.mean,
         "p": difference.p,
         "mark": difference.mark,
-        "runs": ";".join(number.runs),
+        "runs": ";".join(run.path.name if run else "" for run in number.runs),
     }
 
 

@@ -24,9 +24,9 @@ METHOD = (
     "conditions that decide. A condition is a difference between rows, paired by seed, and a bound. The claim "
     "holds if the 95% interval of its mean over the seeds is on the claimed side of the bound for every condition. "
     "It fails if the interval of one is on the other side. Otherwise, and with fewer than five seeds, it is "
-    "undecided. Test data decide; options are tuned on validation data. The interval of a difference does not "
-    "include the sampling error of the test examples. A seed with a trial that diverged is left out, unless "
-    "the condition has a value for it, and such trials are counted next to the verdict. All trials are far smaller "
+    "undecided. Test data decide; options are tuned on validation data. The interval has the sampling error of the "
+    "test examples, unless the verdict says otherwise. A seed with a trial that diverged is left out, unless the "
+    "condition has a value for it, and such trials are counted next to the verdict. All trials are far smaller "
     "than those of the papers: a claim that fails here has failed at this scale."
 )
 STATISTICS = "[Statistics](statistics.md) says how intervals are made."

@@ -5,10 +5,12 @@
     undecided    neither, at this number of seeds
     not run      no seed has all of its trials
 
-Each condition is a weighted sum of rows for one seed, so rows are paired by seed. Trials that are missing or diverged
-take their seed out of it, and are counted next to the verdict. With fewer than `MIN_SEEDS` seeds left it is undecided.
+Each condition is a weighted sum of rows for one seed, so rows are paired by seed, and by test example: the interval of
+the sum has the sampling error of the test examples. Trials that are missing or diverged take their seed out of it, and
+are counted next to the verdict. With fewer than `MIN_SEEDS` seeds left it is undecided.
 """
 
+import functools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,11 +22,13 @@ from research.config.claim import Claim, Condition, Slope
 from research.config.experiment import find_metric
 from research.errors import UserError
 from research.reporting.numbers import DASH, number
-from research.reporting.statistics import MIN_SEEDS, Estimate, estimate
+from research.reporting.sampling import SPLIT, Scores, influences, sampling_error
+from research.reporting.statistics import MIN_SEEDS, Estimate, estimate, widen
 from research.reporting.titles import describe_metric
 from research.tracking.run_directory import RunDirectory
 
 Word = Literal["holds", "fails", "undecided", "not run"]
+GIVEN = "the choice of test examples is not in it"
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,11 @@ class Trial:
     run: RunDirectory | None = None
     """Where it is; None: the trial is not finished."""
 
+    @functools.cached_property
+    def test_examples(self) -> Scores:
+        """Its scores by test example; {}: it has none."""
+        return self.run.test_examples() if self.run else {}
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -46,6 +55,8 @@ class Outcome:
     condition: Condition
     estimate: Estimate
     word: Word
+    sampled: bool
+    """Whether the interval has the sampling error of the test examples, or there is none."""
 
     @property
     def text(self) -> str:
@@ -101,7 +112,7 @@ def judge(name: str, claim: Claim, trials: Sequence[Trial]) -> Verdict:
     outcomes = [_outcome(name, condition, trials) for condition in claim.conditions]
     metrics = dict.fromkeys(condition.metric for condition in claim.conditions)
     means = [
-        Mean(row, metric, _estimate(name, Condition(metric, {row: 1}, above=0), trials))
+        Mean(row, metric, _estimate(name, Condition(metric, {row: 1}, above=0), trials)[0])
         for metric in metrics
         for row in dict.fromkeys(row for item in claim.conditions if item.metric == metric for row in item.rows)
     ]
@@ -109,19 +120,20 @@ def judge(name: str, claim: Claim, trials: Sequence[Trial]) -> Verdict:
     seconds = sum(trial.result["summary"].get("train/seconds", 0.0) for trial in trials if trial.result)
     count = min(outcome.estimate.count for outcome in outcomes)
     incomplete = [f"{count} of {claim.seeds} seeds have a finite value"] * (0 < count < claim.seeds)
-    notes = [*(_notes(claim, trials) or incomplete), *_alike(name, claim, trials)]
+    given = [GIVEN] * (word in ("holds", "fails") and not all(outcome.sampled for outcome in outcomes))
+    notes = [*(_notes(claim, trials) or incomplete), *_alike(name, claim, trials), *given]
     return Verdict(name, claim, outcomes, means, word, notes, seconds, trials)
 
 
-def values(name: str, condition: Condition, trials: Sequence[Trial]) -> list[float]:
+def values(name: str, condition: Condition, trials: Sequence[Trial]) -> dict[int, float]:
     """Return the weighted sum of a condition's rows for each seed that has them all."""
     results = {(trial.row, trial.seed): trial.result for trial in trials}
-    sums = []
+    sums = {}
     for seed in dict.fromkeys(trial.seed for trial in trials):
         numbers = [value(name, condition, results.get((row, seed))) for row in condition.rows]
         if None not in numbers:
             pairs = zip(condition.rows.values(), numbers, strict=True)
-            sums.append(sum(weight * number for weight, number in pairs if number is not None))
+            sums[seed] = sum(weight * number for weight, number in pairs if number is not None)
     return sums
 
 
@@ -151,8 +163,8 @@ def describe_bound(condition: Condition) -> str:
 
 
 def _outcome(name: str, condition: Condition, trials: Sequence[Trial]) -> Outcome:
-    found = _estimate(name, condition, trials)
-    return Outcome(condition, found, _decide(condition, found))
+    found, sampled = _estimate(name, condition, trials)
+    return Outcome(condition, found, _decide(condition, found), sampled)
 
 
 def _decide(condition: Condition, found: Estimate) -> Word:
@@ -172,15 +184,36 @@ def _combine(words: Sequence[Word]) -> Word:
     return min(words, key=order.index)
 
 
-def _estimate(name: str, condition: Condition, trials: Sequence[Trial]) -> Estimate:
-    """Return the mean over the seeds of a condition's weighted sum.
+def _estimate(name: str, condition: Condition, trials: Sequence[Trial]) -> tuple[Estimate, bool]:
+    """Return the mean over the seeds of a condition's weighted sum, and whether its interval has the sampling error.
 
-    That of one row alone may be a rate over test examples, whose sampling error is part of the interval.
+    Only metrics of test examples have one; of one row that is a rate, it is Wilson's.
     """
-    metric, results = condition.metric, [trial.result for trial in trials if trial.row in condition.rows]
-    is_rate = not isinstance(metric, Slope) and scale(metric) == 100 and [*condition.rows.values()] == [1]
-    examples = min((result.get("num_examples", 0) for result in results if result), default=0)
-    return estimate(values(name, condition, trials), is_rate=is_rate, examples=examples)
+    metric, sums = condition.metric, values(name, condition, trials)
+    if not isinstance(metric, Slope) and scale(metric) == 100 and [*condition.rows.values()] == [1]:
+        results = [trial.result for trial in trials if trial.row in condition.rows]
+        examples = min((result.get("num_examples", 0) for result in results if result), default=0)
+        return estimate([*sums.values()], is_rate=True, examples=examples), True
+    error = _sampling_error(condition, trials, [*sums]) if sums else math.nan
+    of_examples = isinstance(metric, Slope) or metric.startswith(SPLIT)
+    return widen(estimate([*sums.values()]), error), not (of_examples and math.isnan(error))
+
+
+def _sampling_error(condition: Condition, trials: Sequence[Trial], seeds: Sequence[int]) -> float:
+    """Return the standard error of a condition's mean by the choice of test examples; NaN: not known."""
+    known, rows = {(trial.row, trial.seed): trial for trial in trials}, []
+    for row, weight in condition.rows.items():
+        listed = [known[row, seed] for seed in seeds]
+        scored = [trial.result is not None and trial.result["status"] != "diverged" for trial in listed]
+        scores = [trial.test_examples for trial, counts in zip(listed, scored, strict=True) if counts]
+        if not scores:  # a value that the condition gives has no sampling error
+            continue
+        found = influences(scores, condition.metric) if isinstance(condition.metric, str) else None
+        if found is None:
+            return math.nan
+        rows.append(np.zeros((len(seeds), found.shape[1])))
+        rows[-1][scored] = weight * found
+    return sampling_error(rows)
 
 
 def _text(metric: str | Slope, found: Estimate) -> str:
@@ -226,7 +259,9 @@ def _alike(name: str, claim: Claim, trials: Sequence[Trial]) -> list[str]:
     """Return which differences are 0 in every seed, so that what the rows differ in did nothing."""
     differences = [condition for condition in claim.conditions if sum(condition.rows.values()) == 0]
     sums = {describe_rows(condition): values(name, condition, trials) for condition in differences}
-    return [f"{rows}: no difference in any seed" for rows, listed in sums.items() if listed and not any(listed)]
+    return [
+        f"{rows}: no difference in any seed" for rows, listed in sums.items() if listed and not any(listed.values())
+    ]
 
 
 def _notes(claim: Claim, trials: Sequence[Trial]) -> list[str]:

@@ -1,5 +1,6 @@
 """Run directories as the trainer leaves them, with every way in which a trial can end."""
 
+import itertools
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,22 @@ def write(path: Path, config: Config, **summary: float) -> RunDirectory:
     run = RunDirectory.create(path, config)
     run.finish({"status": "finished", "summary": summary})
     return run
+
+
+NUMBERS = itertools.count()
+
+
+class Scored(RunDirectory):
+    """A run that is not on disk, with numerators [N] and denominators [N] of metrics by test example."""
+
+    def __init__(self, **scores: tuple[np.ndarray, np.ndarray]) -> None:
+        """Take the scores by metric."""
+        super().__init__(Path(f"scored-{next(NUMBERS)}"))
+        object.__setattr__(self, "scores", scores)
+
+    def test_examples(self) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+        """Return the scores."""
+        return self.scores  # pyright: ignore[reportAttributeAccessIssue]
 
 
 def profile(factor: float, seed: int, steps: int = 150) -> np.ndarray:

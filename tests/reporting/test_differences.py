@@ -1,22 +1,25 @@
 """A row is best only where no chance makes it so."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from scipy import stats
 
 from research.config.experiment import Column
-from research.reporting.differences import compare_rows, holm, needed_pairs, paired, sign_flip_p
+from research.reporting.differences import Verdict, compare_rows, holm, needed_pairs, paired, sign_flip_p
 from research.reporting.numbers import Number
+from tests.reporting.conftest import Scored
 
 ACCURACY = Column("accuracy", "test/accuracy", unit="%")
 NOISE = np.random.default_rng(0).normal(0, 0.01, (4, 10))
 
 
-def numbers(values, column=ACCURACY, seeds=None) -> Number:
+def numbers(values, column=ACCURACY, seeds=None, runs=None) -> Number:
     values = np.asarray(values, float)
-    return Number(column, values, tuple(range(len(values)) if seeds is None else seeds), (), len(values))
+    seeds = tuple(range(len(values)) if seeds is None else seeds)
+    return Number(column, values, seeds, tuple(runs or [None] * len(values)), len(values))
 
 
 def marks(*rows, column=ACCURACY) -> list[str]:
@@ -43,9 +46,9 @@ def test_p_of_many_pairs_is_about_the_exact_one_and_never_zero():
 
 def test_differences_are_between_trials_with_the_same_seed():
     pairs = paired(numbers([0.5, 0.7, 0.9], seeds=(2, 0, 5)), numbers([0.1, 0.2, 0.3], seeds=(0, 2, 1)))
-    np.testing.assert_allclose(pairs, [0.3, 0.6])
+    assert pairs == pytest.approx({2: 0.3, 0: 0.6})
     log = Column("x", "x", "log")
-    np.testing.assert_allclose(paired(numbers([10.0, 0.0], log), numbers([1.0, 1.0], log)), [math.log(10)])
+    assert paired(numbers([10.0, 0.0], log), numbers([1.0, 1.0], log)) == pytest.approx({0: math.log(10)})
 
 
 def test_holm_is_that_of_its_definition():
@@ -106,3 +109,83 @@ def test_all_comparisons_of_a_part_count_for_holm():
     assert verdict.comparisons == 4
     assert verdict.differences[1, 0].p == pytest.approx(4 * 2 / 2**10)
     assert verdict.differences[1, 0].mean == pytest.approx(np.mean(0.2 + NOISE[1] - 0.3 - NOISE[2]))
+
+
+def test_the_choice_of_examples_raises_p_and_never_lowers_it():
+    differences = 0.5 + np.random.default_rng(0).normal(0, 0.1, 10)
+    alone = sign_flip_p(differences)
+    assert [sign_flip_p(differences, error) for error in (math.nan, 0.0, 1e-9)] == [alone] * 3
+    ps = [sign_flip_p(differences, error) for error in (0.1, 0.2, 0.4, 100)]
+    assert alone < ps[0] < ps[1] < ps[2] < ps[3] == pytest.approx(1, abs=0.01)
+
+
+@pytest.mark.parametrize("count", [8, 20])
+def test_p_is_that_of_random_signs_and_a_normal_error(count):
+    rng = np.random.default_rng(0)
+    differences = rng.normal(0.3, 0.5, count)
+    means = (rng.choice([-1, 1], (200_000, count)) * differences).mean(1) + rng.normal(0, 0.2, 200_000)
+    drawn = np.mean(np.abs(means) >= abs(differences.mean()))
+    assert sign_flip_p(differences, 0.2) == pytest.approx(float(drawn), abs=0.005)
+
+
+def alike(rng: np.random.Generator, examples: int = 500, seeds: int = 10) -> list[list[Number]]:
+    """Return two rows of accuracies: each finds half of the examples easy, and which is chance."""
+    rows = []
+    for _ in range(2):
+        right = rng.binomial(1, rng.choice([0.1, 0.9], examples), (seeds, examples)).astype(float)
+        runs = [Scored(accuracy=(trial, np.ones(examples))) for trial in right]
+        rows.append([numbers(right.mean(1), runs=runs)])
+    return rows
+
+
+def test_two_models_that_are_equally_good_are_rarely_told_apart_by_the_examples():
+    """Without the sampling error of the examples, most of these pairs would have a best."""
+    rng = np.random.default_rng(0)
+    draws = [alike(rng) for _ in range(100)]
+    with_error = [compare_rows(rows) for rows in draws]
+    assert sum(verdict.can_differ and "best" in _marks(verdict) for verdict in with_error) <= 5
+    without = [compare_rows([[replace(row[0], runs=(None,) * 10)] for row in rows]) for rows in draws]
+    assert sum("best" in _marks(verdict) for verdict in without) > 40
+
+
+def test_rows_that_differ_on_most_examples_are_still_told_apart():
+    rng = np.random.default_rng(0)
+    easy = rng.choice([0.1, 0.9], 500)
+    rows = []
+    for more in (0.0, 0.05):
+        right = rng.binomial(1, easy + more, (10, 500)).astype(float)
+        rows.append([numbers(right.mean(1), runs=[Scored(accuracy=(trial, np.ones(500))) for trial in right])])
+    verdict = compare_rows(rows)
+    assert verdict.differences[1, 0].mark == "best"
+    assert 0 <= verdict.differences[0, 0].error < 0.01
+
+
+def test_scores_by_example_are_read_only_where_a_mark_is_possible_and_once():
+    reads = []
+
+    class Counted(Scored):
+        def test_examples(self):
+            reads.append(self)
+            return super().test_examples()
+
+    rng = np.random.default_rng(0)
+    for seeds, expected in ((4, 0), (10, 30)):
+        reads.clear()
+        rows = []
+        for level in (0.2, 0.5, 0.8):
+            right = rng.binomial(1, level, (seeds, 50)).astype(float)
+            rows.append([numbers(right.mean(1), runs=[Counted(accuracy=(trial, np.ones(50))) for trial in right])])
+        compare_rows(rows)
+        assert len(reads) == expected
+
+
+def test_a_fraction_of_seeds_and_a_value_at_equal_time_have_no_scores_by_example():
+    rows = alike(np.random.default_rng(0))
+    success = replace(ACCURACY, statistic="success", threshold=0.5)
+    for column in (success, replace(ACCURACY, equal="time")):
+        assert rows[0][0].influences(range(10), lambda run: run.test_examples()) is not None
+        assert replace(rows[0][0], column=column).influences(range(10), lambda run: run.test_examples()) is None
+
+
+def _marks(verdict: Verdict) -> set[str]:
+    return {difference.mark for difference in verdict.differences.values()}

@@ -2,6 +2,7 @@
 
 import itertools
 
+import numpy as np
 import pytest
 
 from research.config.config import Config
@@ -70,6 +71,34 @@ def test_the_best_row_is_marked_where_there_are_enough_seeds_and_the_note_says_h
     assert f"Bold (*): differs from all other rows ({test})." in content.notes
     assert list(content.numbers.query("mark == 'best'")["cell.name"]) == ["gru"]
     assert content.notes[0] == "Mean [95% interval]."
+
+
+@pytest.mark.parametrize(
+    ("scores", "given"),
+    [
+        (True, "The choice of the examples is not in the test of BLEU."),
+        (False, "The choice of the examples is not in the test."),
+    ],
+)
+def test_a_note_says_where_the_choice_of_test_examples_is_not_in_the_test(tmp_path, scores, given):
+    for (cell, level), seed in itertools.product({"rnn": 30, "gru": 90}.items(), range(9)):
+        right, ones = np.repeat([1.0, 0.0], [level + seed % 3, 100 - level - seed % 3]), np.ones(100)
+        config = override(Config(), {"cell.name": cell, "seed": seed})
+        run = write(tmp_path / f"{cell}-{seed}", config, **{"test/accuracy": right.mean(), "test/bleu": right.mean()})
+        if scores:
+            run.save_test_examples({"accuracy": (right, ones)})
+    columns = (Column("accuracy", "test/accuracy", unit="%"), Column("BLEU", "test/bleu"))
+    content = table(grouped(tmp_path, Experiment(claim="c", base=Config(), columns=columns)))
+    (first, second) = [note for note in content.notes if "bold" in note.lower() or "choice" in note]
+    assert [*content.marks.values()] == ["best", "best"]
+    assert ("with the sampling error of the test examples" in first) == scores
+    assert second == given
+
+
+def test_where_nothing_is_marked_there_is_no_note_on_the_choice_of_examples(tmp_path):
+    notes = comparable(tmp_path, {"rnn": 0.9, "gru": 0.9}, 10).notes
+    assert any(note.startswith("No row differs from the best") for note in notes)
+    assert not any("choice" in note for note in notes)
 
 
 def test_one_comparison_is_not_adjusted_and_a_common_power_of_ten_is_explained(tmp_path):

@@ -16,6 +16,7 @@ from research.reporting.statistics import (
     logit_interval,
     median_interval,
     studentized_interval,
+    widen,
     wilson,
 )
 from tests.pages import tables
@@ -119,6 +120,17 @@ def test_a_logarithmic_statistic_is_that_of_the_logarithms():
     for statistic in ("mean", "median", "iqm"):
         plain, log = estimate(np.log(TEN), statistic), estimate(TEN, statistic, "log")
         np.testing.assert_allclose(np.log([log.center, log.low, log.high]), [plain.center, plain.low, plain.high])
+
+
+def test_another_error_widens_an_interval_in_quadrature():
+    found = estimate(TEN)
+    wide = widen(found, 0.5)
+    assert wide.high - wide.center == pytest.approx(math.hypot(found.high - found.center, 1.95996 * 0.5), 1e-5)
+    assert wide.center - wide.low == pytest.approx(math.hypot(found.center - found.low, 1.95996 * 0.5), 1e-5)
+    equal = widen(estimate([0.1] * 5), 0.5)
+    assert (equal.low, equal.high) == pytest.approx((0.1 - 0.97998, 0.1 + 0.97998), 1e-5)
+    few = estimate(TEN[:4])
+    assert (widen(found, 0.0), widen(found, math.nan), widen(few, 0.5)) == (found, found, few)
 
 
 def test_one_seed_has_no_ends_and_none_has_no_center():

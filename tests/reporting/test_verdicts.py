@@ -1,14 +1,18 @@
 """Verdicts from made-up runs: what holds, fails, is undecided or not run, and what each lacks."""
 
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from research.config import Claim, Condition, Slope
 from research.errors import UserError
 from research.reporting import verdict_page
+from research.reporting.statistics import estimate
 from research.reporting.verdicts import Trial, Verdict, describe_bound, describe_rows, judge, title
 from tests.config.test_claim import make
+from tests.reporting.conftest import Scored
 
 ACCURACY = "test/accuracy"
 
@@ -17,10 +21,15 @@ def result(value: float, status: str = "finished", **tables: Any) -> dict[str, A
     return {"status": status, "summary": {ACCURACY: value, "gradient/initial/h/decay": value}, **tables}
 
 
+def scored(value: float) -> Scored:
+    """Return a run with the same score for all test examples, so that others would change nothing."""
+    return Scored(accuracy=(np.full(4, value), np.ones(4)))
+
+
 def trials(**rows: list[Any]) -> list[Trial]:
     """Return a trial for each seed of each row: numbers are accuracies, None is missing."""
     return [
-        Trial(row, seed, result(value) if isinstance(value, float) else value)
+        Trial(row, seed, result(value), scored(value)) if isinstance(value, float) else Trial(row, seed, value)
         for row, listed in rows.items()
         for seed, value in enumerate(listed)
     ]
@@ -241,3 +250,62 @@ def test_a_difference_that_is_zero_in_every_seed_is_told():
     found = verdict(Condition(ACCURACY, {"a": 1, "b": -1}, below=0.1), a=LOW, b=LOW)
     assert str(found) == "holds; a − b: no difference in any seed"
     assert str(verdict(Condition(ACCURACY, {"a": 1}, below=0.1), a=[0.0] * 5, b=LOW)) == "holds"  # no difference
+
+
+def answers(levels: list[np.ndarray], seeds: int = 5) -> list[Trial]:
+    """Return trials of the rows a, b, …, from the probability that each example is right."""
+    rng, made = np.random.default_rng(0), []
+    for row, level in zip("abc", levels, strict=False):
+        for seed in range(seeds):
+            right = rng.binomial(1, level).astype(float)
+            made.append(Trial(row, seed, result(right.mean()), Scored(accuracy=(right, np.ones(len(right))))))
+    return made
+
+
+def test_a_difference_that_other_test_examples_may_turn_is_undecided():
+    """One row knows 12 examples that the other does not know, which knows 6 others; so it is with each seed."""
+    known = np.full(100, 0.5)
+    first, second = known.copy(), known.copy()
+    first[:12], second[:12], first[12:18], second[12:18] = 1, 0, 0, 1
+    first[18:], second[18:] = 1, 1
+    over = Condition(ACCURACY, {"a": 1, "b": -1}, above=0)
+    runs = answers([first, second])
+    found = judge("some", make(conditions=(over,)), runs)
+    error = np.std([1] * 12 + [-1] * 6 + [0] * 82, ddof=1) / 10
+    assert found.outcomes[0].estimate.low == pytest.approx(0.06 - 1.96 * error, abs=1e-4)
+    assert str(found) == "undecided at 5 seeds"
+    given = [replace(trial, run=Scored()) for trial in runs]
+    assert str(judge("some", make(conditions=(over,)), given)) == "holds; the choice of test examples is not in it"
+
+
+def test_weights_count_in_the_sampling_error_and_seeds_are_paired():
+    rng = np.random.default_rng(1)
+    runs = answers([rng.uniform(0.5, 1, 400), rng.uniform(0.2, 0.6, 400)])
+    half = Condition(ACCURACY, {"a": 1, "b": -0.5}, above=0)
+    (outcome,) = judge("some", make(conditions=(half,)), runs).outcomes
+    scores = {(trial.row, trial.seed): trial.test_examples["accuracy"][0] for trial in runs}
+    sums = np.stack([scores["a", seed] - 0.5 * scores["b", seed] for seed in range(5)])
+    alone = estimate(sums.mean(1))
+    sums -= sums.mean(1, keepdims=True)
+    error = np.sqrt((sums.mean(0).var(ddof=1) - sums.var(0, ddof=1).mean() / 5) / 400)
+    high = alone.center + np.hypot(alone.high - alone.center, 1.96 * error)
+    assert outcome.estimate.high == pytest.approx(high, 1e-4)
+    (shuffled,) = judge("some", make(conditions=(half,)), [*runs[:5], *reversed(runs[5:])]).outcomes
+    assert shuffled == outcome
+
+
+def test_a_value_that_stands_for_diverged_trials_has_no_sampling_error():
+    bad = result(0.9, "diverged")
+    over = Condition(ACCURACY, {"a": 1, "b": -1}, above=0.2, diverged=0.1)
+    right = np.repeat([1.0, 0.0], [60, 40])
+    runs = [Trial("a", seed, result(0.6), Scored(accuracy=(right, np.ones(100)))) for seed in range(5)]
+    runs += [Trial("b", seed, bad) for seed in range(5)]
+    (outcome,) = judge("some", make(conditions=(over,)), runs).outcomes
+    assert outcome.estimate.low == pytest.approx(0.5 - 1.96 * np.std(right, ddof=1) / 10, abs=1e-4)
+    assert outcome.sampled
+
+
+def test_a_metric_of_no_test_examples_has_no_sampling_error_and_no_note():
+    runs = [replace(trial, run=Scored()) for trial in trials(a=HIGH, b=LOW)]
+    decay = Condition("gradient/initial/h/decay", {"a": 1, "b": -1}, above=0)
+    assert str(judge("some", make(conditions=(decay,)), runs)) == "holds"
