@@ -180,7 +180,7 @@ class RunDirectory:
         """
         if not self.test_examples_file.exists():
             return {}
-        saved = strict_json.read(self.test_examples_file, decoded=True)
+        saved = strict_json.read(self.test_examples_file)  # NumPy reads "inf" and "nan"
         with contextlib.suppress(ValueError, TypeError):
             pairs = {name: np.array(pair, np.float64) for name, pair in saved.items()}
             if all(pair.ndim == 2 and len(pair) == 2 for pair in pairs.values()):
