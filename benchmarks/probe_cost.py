@@ -2,8 +2,9 @@
 
     python -m benchmarks.probe_cost                  all probes
     python -m benchmarks.probe_cost gates jacobian   some
+    python -m benchmarks.probe_cost together         all that any model can have, at once
 
-A call makes one update, so a probe with `every=1` measures in it.
+A call makes one update, so a probe with `every=1` measures in it; for `together`, 50 updates and one record.
 """
 
 import sys
@@ -24,7 +25,7 @@ from research.training.hparams import Hparams
 from research.training.pack import Pack
 from research.training.step import Program
 
-BATCH, LENGTH, HIDDEN_SIZE, ROUNDS = 32, 784, 64, 5
+BATCH, LENGTH, HIDDEN_SIZE, ROUNDS, UPDATES = 32, 784, 64, 5, 50
 TOKENS = {"task.name": "reverse", "task.max_length": 50, "attention.name": "additive"}
 ADDING = {"task.name": "adding", "task.length": LENGTH}
 PROBES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
@@ -38,6 +39,7 @@ PROBES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "updates, per_example": (ADDING, {"updates.per_example": True}),
     "attention": (TOKENS, {}),
     "exposure": (TOKENS, {}),
+    "together": (ADDING, {f"{probe}.every": UPDATES for probe in ("gradient_flow", "jacobian", "gates", "updates")}),
 }
 """Options of the task, and of the probe, by what a row is called: first the name of the probe."""
 
@@ -56,16 +58,17 @@ def main() -> None:
 
 
 def cost(name: str) -> dict[str, Any]:
-    """Return median milliseconds of an update, without and with a record of the probe."""
+    """Return median milliseconds of an update, without and with a record of the probe; of 50 updates for `together`."""
     task, options = PROBES[name]
-    probe = name.partition(",")[0]
-    on = {f"probes.{probe}.every": 1, **{f"probes.{key}": value for key, value in options.items()}}
-    candidates = {"update": _update(task), "measured": _update({**task, **on})}
+    probe, count = name.partition(",")[0], UPDATES if name == "together" else 1
+    on = {f"probes.{key}": value for key, value in options.items()}
+    on |= {} if name == "together" else {f"probes.{probe}.every": 1}
+    candidates = {"update": _updates(task, count), "measured": _updates({**task, **on}, count)}
     return {"probe": name, **{f"{which}_ms": ms for which, ms in timing.medians(candidates, ROUNDS).items()}}
 
 
-def _update(options: dict[str, Any]) -> Callable[[], None]:
-    """Return a call that makes one update of a trial alone."""
+def _updates(options: dict[str, Any], count: int) -> Callable[[], None]:
+    """Return a call that makes some updates of a trial alone, of which the first has a record."""
     config = override(
         Config(),
         {"cell.name": "lstm", "model.hidden_size": HIDDEN_SIZE, "training.batch_size": BATCH, **options},
@@ -76,7 +79,7 @@ def _update(options: dict[str, Any]) -> Callable[[], None]:
 
     def call() -> None:
         nonlocal state
-        state, record = pack.run(state, 0, 1)
+        state, record = pack.run(state, 0, count)
         assert np.all(jax.device_get(record.ok))
 
     return call

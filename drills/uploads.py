@@ -35,13 +35,15 @@ CHARTS = (
 )
 MEDIA = ("validation/samples", "validation/alignments", "validation/audio")
 FAULTS: dict[str, tuple[int, float]] = {
+    "server killed": (0, 0.0),
     "500": (500, 0.0),
     "429": (429, 0.0),
     "401": (401, 0.0),
-    "2 s an answer": (200, 2.0),
+    "5 s an answer": (200, 5.0),
     "no answer": (200, 600.0),
 }
-"""Status and seconds of every answer."""
+"""Status and seconds of every answer (see `Server.fail`)."""
+COMPLETE = "with all rows, summary, charts and status"
 PATIENCE = {
     "WANDB_INIT_TIMEOUT": "6",
     "WANDB_FINISH_TIMEOUT": "6",
@@ -63,14 +65,14 @@ def drill(full: bool, rng: random.Random, place: Path) -> Iterator[Count]:
             folder = place / f"{name.split()[1]}_{number}"
             moment = rng.uniform(0.0, 0.3) * whole.seconds
             fault = killed(folder, sent, moment)
-            count.add("complete", fault and f"{sent.name} {moment:.2f} s after the first rows: {fault}")
+            count.add(COMPLETE, fault and f"{sent.name} {moment:.2f} s after the first rows: {fault}")
         yield count
     for name, (status, seconds) in FAULTS.items():
         count = Count(f"uploads: {name}")
         for midway in (False, True)[not full :]:
             folder = place / f"{name.replace(' ', '_')}_{midway}"
             fault = failing(folder, status, seconds, midway)
-            count.add("complete", fault and f"{'midway' if midway else 'from the start'}: {fault}")
+            count.add(COMPLETE, fault and f"{'midway' if midway else 'from the start'}: {fault}")
         yield count
 
 
@@ -92,7 +94,11 @@ def offline(folder: Path, sent: int, moment: float) -> str:
     words = [get_core_path(), "leet", "inspect", "--no-observability", "--json", "--run-file", str(files[0])]
     text = subprocess.run([*words, str(files[0].parents[1])], capture_output=True, check=True, text=True).stdout
     records = [json.loads(line) for line in text.splitlines()]
-    return compare(folder, [record["history"]["item"] for record in records if record["type"] == "history"])
+    summary: dict[str, Any] = {}
+    for record in records:
+        summary |= record.get("summary", {}).get("update", {})
+    state = "finished" if any(record["type"] == "exit" for record in records) else "running"
+    return compare(folder, state, summary, [record["history"]["item"] for record in records if "history" in record])
 
 
 def online(folder: Path, sent: int, moment: float) -> str:
@@ -110,13 +116,13 @@ def failing(folder: Path, status: int, seconds: float, midway: bool) -> str:
         process = Process(command(folder), folder)
         if midway:
             await_start(lambda: any(num_rows(server)))
-        server.status, server.seconds = status, seconds
+        server.fail(status, seconds)
         ended = process.wait()
         lacking = f"{num_rows(server)} rows in {ended.seconds:.0f} s"
         print(f"  {status}, {seconds:g} s an answer, midway={midway}: {lacking}: {last(ended.err)}", flush=True)
         if ended.code:
             return f"{ended.code} {ended.err[-300:]}"
-        server.status, server.seconds = 200, 0.0
+        server.recover()
         again = run(command(folder), folder)
         return f"{again.code} {again.err[-300:]}" if again.code else on_server(folder, server)
 
@@ -147,22 +153,30 @@ def on_server(folder: Path, server: Server) -> str:
     if len(server.runs) != 1:
         return f"{len(server.runs)} runs"
     (served,) = server.runs.values()
-    if (served.state, served.summary.get("status")) != ("finished", "finished"):
-        return f"state {served.state}, status {served.summary.get('status')}"
-    return compare(folder, served.rows)
+    return compare(folder, served.state, served.summary, served.rows)
 
 
-def compare(folder: Path, rows: Sequence[dict[str, Any]]) -> str:
-    """Return how rows differ from those of metrics.jsonl, and whether charts are missing."""
+def compare(folder: Path, state: str, summary: dict[str, Any], rows: Sequence[dict[str, Any]]) -> str:
+    """Return in what a run of W&B differs from its run directory."""
     (path,) = folder.rglob("metrics.jsonl")
     expected: dict[int, dict[str, Any]] = {}
     for line in path.read_text().splitlines():
         record = json.loads(line)
         expected.setdefault(record.pop("step"), {}).update(decode(record))
+    result = decode(json.loads((path.parent / "result.json").read_text()))
+    faults = {
+        "rows": different_rows(rows, expected),
+        "summary": [key for key, value in result["summary"].items() if number(summary.get(key)) != value],
+        "charts": [chart for chart in CHARTS if not any(key.startswith(chart) for row in rows[-1:] for key in row)],
+        "status": {state, summary.get("status")} - {"finished"},
+    }
+    return "; ".join(f"{name}: {fault}" for name, fault in faults.items() if fault)
+
+
+def different_rows(rows: Sequence[dict[str, Any]], expected: dict[int, dict[str, Any]]) -> str:
+    """Return how rows differ from those of metrics.jsonl."""
     if (steps := [row["_step"] for row in rows]) != [*expected]:
-        return f"{len(steps)} rows for {len(expected)} steps, {len(set(steps))} different ones"
-    if not all(any(key.startswith(chart) for key in rows[-1]) for chart in CHARTS):
-        return "no charts"
+        return f"{len(steps)} for {len(expected)} steps, {len(set(steps))} different ones"
     for row, record in zip(rows, expected.values(), strict=True):
         got = {key: number(value) for key, value in row.items() if not key.startswith(("_", *CHARTS, *MEDIA))}
         if different := [key for key in {**got, **record} if key not in CLOCK and got.get(key) != record.get(key)]:

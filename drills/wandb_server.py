@@ -1,6 +1,7 @@
 """A small W&B server on loopback that keeps the rows of runs and fails when it is told to."""
 
 import json
+import socket
 import threading
 import time
 from dataclasses import dataclass, field
@@ -51,7 +52,7 @@ class Server(ThreadingHTTPServer):
         """Arguments of `upsertView`, with the content of its `spec`."""
         self.requests: list[tuple[float, str]] = []
         self.status = 200
-        """Of every answer; other than 200: nothing is kept."""
+        """Of every answer; other than 200: nothing is kept; 0: there is no answer, as the server is killed."""
         self.seconds = 0.0
         """How long every answer takes."""
         self.lock = threading.Lock()
@@ -61,12 +62,31 @@ class Server(ThreadingHTTPServer):
         return f"http://127.0.0.1:{self.server_port}"
 
     def __enter__(self) -> Self:
-        threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True).start()
+        self._serve()
         return self
 
     def __exit__(self, *_: object) -> None:
         self.shutdown()
         self.server_close()
+
+    def _serve(self) -> None:
+        threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True).start()
+
+    def fail(self, status: int, seconds: float) -> None:
+        """Answer with a status after a time; with status 0, end as a killed process does."""
+        self.status, self.seconds = status, seconds
+        if not status:
+            self.shutdown()
+            self.server_close()
+
+    def recover(self) -> None:
+        """Answer again, on the same port."""
+        if not self.status:
+            self.socket = socket.socket(self.address_family, self.socket_type)
+            self.server_bind()
+            self.server_activate()
+            self._serve()
+        self.status, self.seconds = 200, 0.0
 
     def handle_error(self, request: object, client_address: object) -> None:
         """Say nothing of clients that have gone."""
@@ -155,6 +175,9 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         content = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         status, answer = self.server.status, {}
+        if not status:  # of a connection from before
+            self.close_connection = True
+            return
         time.sleep(self.server.seconds)
         body = json.loads(content) if self.path.endswith(("graphql", "file_stream")) else {}
         query = body.get("query", "")

@@ -387,12 +387,14 @@ def test_rows_that_the_server_lacks_are_sent_when_the_run_is_resumed(tmp_path: P
 
 
 @pytest.mark.parametrize(
-    "status, reason", [(401, "refuses the API key"), (503, "does not answer")], ids=["refused", "broken"]
+    "status, reason",
+    [(401, "refuses the API key"), (503, "does not answer"), (0, "does not answer")],
+    ids=["refused", "broken", "killed"],
 )
 def test_a_server_that_fails_gives_one_line_and_offline_runs_that_are_sent_later(
     status: int, reason: str, tmp_path: Path, server: Server, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    server.status = status
+    server.fail(status, 0.0)
     records = [{"step": 5, "train/loss": 1.0}]
     for name in ("a", "b"):
         WandbRun(tmp_path / name, name, WandbOptions(), CONFIG, "sweep", records).finish("finished", {})
@@ -403,7 +405,7 @@ def test_a_server_that_fails_gives_one_line_and_offline_runs_that_are_sent_later
     ]
     for name in ("a", "b"):
         assert [row["train/loss"] for row in inspect(tmp_path / name).history] == [1.0]
-    server.status = 200
+    server.recover()
     session._ask.cache_clear()
     assert is_unsent(tmp_path / "a", WandbOptions())
     WandbRun(tmp_path / "a", "a", WandbOptions(), CONFIG, "sweep", records).finish("finished", {})
