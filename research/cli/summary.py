@@ -21,11 +21,7 @@ def choose(summary: Mapping[str, Any], columns: Sequence[Column]) -> tuple[list[
     """Return the names of the metrics to print, in order, and how many are left out of each section.
 
     All are printed except those of probes with more than `MOST` metrics: of these, the columns of the experiment, or
-    else the first ones.
-
-    Args:
-        summary: metrics by name; those that a probe has twice, as its last ones and as the `final` ones, count once.
-        columns: of the experiment.
+    else the first ones. Metrics that a probe has twice, as its last ones and as the `final` ones, count once.
     """
     twice = {*repeated(summary)}
     probes: dict[str, list[str]] = {}

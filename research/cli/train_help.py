@@ -48,10 +48,7 @@ def usage() -> str:
 def print_help(name: str, flags: Mapping[str, str], topic: str = "") -> None:
     """Print the options of an experiment, with their values in it and by the other flags.
 
-    Args:
-        name: the experiment.
-        flags: text of the other flags by key.
-        topic: a section, such as "cell", for its choices and options; "all" for all of them; "" for an overview.
+    `topic` is a section, such as "cell", for its choices and options; "all" for all of them; "" for an overview.
 
     Raises:
         SystemExit: with code 0, after the options of a section or all.

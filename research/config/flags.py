@@ -59,12 +59,7 @@ def _read_name(info: tyro.constructors.PrimitiveTypeInfo) -> tyro.constructors.P
 
 
 def read_flags(args: Sequence[str], switches: Container[str] = ()) -> dict[str, str]:
-    """Return the text of each flag by its key, in the order of the words; refuse words that are no flags.
-
-    Args:
-        args: the words.
-        switches: keys of flags that need no value.
-    """
+    """Return the text of each flag by its key, in the order of the words; refuse words that are no flags."""
     flags, others = split(args, switches)
     if others or "--" in args:
         raise UserError(f"{shorten([*others, '--'][0])!r}: not a flag; flags are written --key=value")
@@ -74,9 +69,7 @@ def read_flags(args: Sequence[str], switches: Container[str] = ()) -> dict[str, 
 def split(args: Sequence[str], switches: Container[str] = ()) -> tuple[dict[str, str], list[str]]:
     """Return the text of each flag by its key, and the words that belong to no flag, such as all words after `--`.
 
-    Args:
-        args: the words.
-        switches: keys of flags that need no value: `--strict` alone means `--strict=true`.
+    `switches` are keys of flags that need no value: `--strict` alone means `--strict=true`.
     """
     flags: dict[str, str] = {}
     others: list[str] = []

@@ -75,11 +75,8 @@ def draft(config: Config, changes: Mapping[str, Any]) -> Config:
 def merge(base: Any, changes: Mapping[str, Any], prefix: str = "", checked: bool = True) -> Any:
     """Return the options of a section and of its subsections, with some changed.
 
-    Args:
-        base: the section's options.
-        changes: values by dotted key, of this and other sections.
-        prefix: what the section's keys start with.
-        checked: whether sections that change check themselves.
+    `changes` are by dotted key, of this and other sections; the keys of this section start with `prefix`. If `checked`,
+    sections that change check themselves.
     """
     if not any(key.startswith(prefix) for key in changes):
         return base
@@ -181,12 +178,7 @@ def _unknown(key: str, value: Any, config: Config) -> UserError:
 
 
 def _nearest(key: str, options: Mapping[str, str]) -> str | None:
-    """Return the option that is probably meant.
-
-    Args:
-        key: what was written.
-        options: last part of the key of each option, by key.
-    """
+    """Return the option that is probably meant; `options` has the last part of the key of each option, by key."""
     section, _, name = key.rpartition(".")
     words = set(name.split("_"))
     if name in ALIASES:

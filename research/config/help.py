@@ -41,14 +41,9 @@ def sections(kind: type) -> dict[str, tuple[Any, ...]]:
 
 
 def print_options(options: Any, command: str, description: str = "", section: str = "", hidden: Any = ()) -> NoReturn:
-    """Print options with their values, and raise `SystemExit`.
+    """Print options, which may contradict one another, with their values, and raise `SystemExit`.
 
-    Args:
-        options: a dataclass of options, which may contradict one another.
-        command: the command that takes them.
-        description: text above.
-        section: what their keys start with, such as "task.input"; "": nothing.
-        hidden: names of sections inside that are not shown.
+    Their keys start with the `section`, such as "task.input"; sections inside that are `hidden` are not shown.
     """
     shown, values = _with_values(options, hidden)
     if section:
@@ -88,10 +83,8 @@ def _with_values(options: Any, hidden: Container[str]) -> tuple[type, Any]:
 def _legible(kind: type, inside: Mapping[str, Any], required: Container[str] | None = None) -> type:
     """Return a subclass whose fields say what is typed for them.
 
-    Args:
-        kind: the dataclass.
-        inside: types of the fields that are dataclasses.
-        required: names of the positional arguments without a default, of a command; None: of options of a trial.
+    `inside` has the types of the fields that are dataclasses, `required` the names of the positional arguments without
+    a default, of a command; None: of options of a trial.
     """
     hints = get_type_hints(kind, include_extras=True)
     named = []

@@ -18,13 +18,8 @@ def alignment_of(
 ) -> "Alignment":
     """Return what is shown of the best output's attention.
 
-    Args:
-        model: that has predicted the output.
-        text: the outputs.
-        weights: at each token, over the encoder's states.
-        axis: along the input.
-        steps: of the input.
-        title: what the input is.
+    The weights are those at each token, over the encoder's states; the axis goes along the input, which has so many
+    steps.
     """
     from research.reporting.figures.alignment import Alignment  # matplotlib, only where alignments are shown
 

@@ -23,12 +23,7 @@ def read_array(path: str, spec: TaskSpec) -> np.ndarray:
 
 
 def check_array(array: Any, spec: TaskSpec, name: str) -> np.ndarray:
-    """Return an array as an input of the model: float32 features [T, D], or int32 tokens [T].
-
-    Args:
-        array: of numbers.
-        spec: of the model's task.
-        name: of the array, for errors.
+    """Return an array of numbers as an input of the model: float32 features [T, D], or int32 tokens [T].
 
     Raises:
         UserError: for another shape or type, and for numbers that are not finite or no tokens.

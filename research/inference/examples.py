@@ -22,10 +22,6 @@ from research.tasks.task import EvalExamples, Predictions, Task
 def predicted(run: Path, count: int) -> list[Example]:
     """Return the predictions for the first test examples of a run's task; this needs the corpus.
 
-    Args:
-        run: its directory.
-        count: most examples.
-
     Raises:
         UserError: if the run has no checkpoint, or its data cannot be read.
     """

@@ -161,11 +161,8 @@ class Model:
     ) -> tuple[Evaluation, EvalExamples, Predictions]:
         """Return the evaluation, the examples and the predictions for them.
 
-        Args:
-            split: as in `evaluate`.
-            source: as in `evaluate`.
-            count: as in `evaluate`.
-            skip: whether rows that cannot be used are left out; else the first of them is an error.
+        `skip` is whether rows that cannot be used are left out; else the first of them is an error. The others are as
+        in `evaluate`.
         """
         return self.score_on(self.task(source, skip), split, count)
 

@@ -53,10 +53,9 @@ class Classifier:
         self._output = jax.jit(self._output_of_batch)
 
     def outputs(self, inputs: Sequence[np.ndarray]) -> list[Float[np.ndarray, "..."]]:
-        """Return the output for each input: probabilities of classes [V], of labels at all steps [S, V], or values [V].
+        """Return the output for each input, [S] or [S, D].
 
-        Args:
-            inputs: tokens [S] or features [S, D] of each.
+        Outputs are probabilities of classes [V], of labels at all steps [S, V], or values [V].
         """
         outputs: dict[int, np.ndarray] = {}
         for places, padded, lengths in batches(inputs, MAX_STEPS):
@@ -91,11 +90,7 @@ class Predictor:
         )
 
     def outputs(self, inputs: Sequence[np.ndarray]) -> list[list[Output]]:
-        """Return the outputs of each input, the best first; fewer than `n_best` where there are no more.
-
-        Args:
-            inputs: tokens [S] or features [S, D] of each.
-        """
+        """Return the outputs of each input [S] or [S, D], the best first, at most `n_best`."""
         outputs: dict[int, list[Output]] = {}
         hypotheses = self.n_best if self.draws else self.decoding.num_hypotheses
         for places, padded, lengths in batches(inputs, MAX_STEPS // hypotheses):
@@ -138,11 +133,9 @@ class Predictor:
 def batches(
     inputs: Sequence[np.ndarray], max_steps: int
 ) -> Iterator[tuple[list[int], np.ndarray, Int[np.ndarray, " B"]]]:
-    """Yield all inputs in batches, the longest first: their places, the padded inputs, their lengths; rows may follow.
+    """Yield all inputs, [S] or [S, D], in batches, the longest first: places, padded inputs, lengths; rows may follow.
 
-    Args:
-        inputs: tokens [S] or features [S, D] of each.
-        max_steps: of a batch, its padding included, unless it is of one input.
+    A batch of more than one input has at most `max_steps`, its padding included.
     """
     waiting = sorted(range(len(inputs)), key=lambda place: -len(inputs[place]))
     while waiting:

@@ -84,12 +84,8 @@ class Seq2seq(nnx.Module):
     def predict(self, batch: Batch, rates: Rates = NO_DROPOUT, key: Array | None = None) -> tuple[Score, Array]:
         """Return the score of each example with teacher forcing, and the predictions without it.
 
-        Predictions are tokens or labels [B, U], or logits or values [B, V].
-
-        Args:
-            batch: inputs and targets.
-            rates: rates of training; zoneout takes its expectation, dropout is ignored.
-            key: key for decodings that sample.
+        Predictions are tokens or labels [B, U], or logits or values [B, V]. The rates are those of training: zoneout
+        takes its expectation, dropout is ignored. The key is for decodings that sample.
         """
         return self.head.predict(self._memory(batch.inputs, batch.input_lengths, rates), batch, rates, key)
 

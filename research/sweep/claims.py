@@ -28,14 +28,7 @@ def folder_of(name: str, runs_dir: Path) -> Path:
 
 
 def train(name: str, runs_dir: Path, executor: Executor, say: Callable[[str], None]) -> None:
-    """Train the trials of a claim that are not finished.
-
-    Args:
-        name: of the claim.
-        runs_dir: folder of all runs.
-        executor: trains them.
-        say: gets a line while others are waited for.
-    """
+    """Train the trials of a claim that are not finished; `say` gets a line while others are waited for."""
     folder = folder_of(name, runs_dir)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / COPY).write_text(sweep_file(folder.name))

@@ -54,10 +54,7 @@ class Command:
 def read(content: Mapping[str, Any], place: Place, experiment: str) -> Command:
     """Return the command of a sweep file, after importing the modules that it imports.
 
-    Args:
-        content: of the file.
-        place: of the file.
-        experiment: name or path of the experiment, for a file that does not name one.
+    `experiment` is its name or path, for a file that does not name one.
 
     Raises:
         UserError: naming the line, the key and what is allowed.

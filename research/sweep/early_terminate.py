@@ -40,13 +40,7 @@ def bands(options: Hyperband) -> list[int]:
 
 
 def decide(options: Hyperband, band: int, histories: Sequence[Sequence[float]]) -> Decision:
-    """Return which trials stop at a band.
-
-    Args:
-        options: of the sweep.
-        band: number of recorded values.
-        histories: values of the metric of each trial, the less the better; NaN counts as infinite.
-    """
+    """Return which trials stop at a band, by the recorded metric of each: less is better, NaN counts as infinite."""
     known = [[math.inf if math.isnan(value) else value for value in history] for history in histories]
     reached = {index: history[:band] for index, history in enumerate(known) if len(history) >= band}
     values = sorted(history[-1] for history in reached.values())

@@ -38,12 +38,7 @@ class Hyperband:
 
 
 def read_metric(content: dict[str, Any], place: Place) -> Metric | None:
-    """Return the `metric` of a sweep file, None if it has none.
-
-    Args:
-        content: of the file.
-        place: of the file.
-    """
+    """Return the `metric` of a sweep file, None if it has none."""
     if "metric" not in content:
         return None
     entry, place = content["metric"], place / "metric"
@@ -64,12 +59,7 @@ def read_metric(content: dict[str, Any], place: Place) -> Metric | None:
 
 
 def read_early_terminate(content: dict[str, Any], place: Place) -> Hyperband | None:
-    """Return the `early_terminate` of a sweep file, None if it has none.
-
-    Args:
-        content: of the file.
-        place: of the file.
-    """
+    """Return the `early_terminate` of a sweep file, None if it has none."""
     if "early_terminate" not in content:
         return None
     entry, place = content["early_terminate"], place / "early_terminate"

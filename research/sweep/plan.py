@@ -151,14 +151,9 @@ class Plan:
 
 
 def make(sweep: Sweep, directory: Path, pack_size: int = 0, limit: int | None = None, rerun: bool = False) -> Plan:
-    """Return the plan of a sweep, after a look at its run directories.
+    """Return the plan of a sweep, after a look at its run directories, which may not exist.
 
-    Args:
-        sweep: as read from its file.
-        directory: of the run directories, which may not exist.
-        pack_size: largest number of trials of a pack; 0: all that one program trains.
-        limit: most trials; None: all.
-        rerun: whether finished trials are trained anew.
+    `pack_size` and `limit` are as in the command; `rerun`: finished trials are trained anew.
 
     Raises:
         UserError: if a directory holds a run of another config, or a result that cannot be read.

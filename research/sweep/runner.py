@@ -58,10 +58,9 @@ class Runner:
     """Number of trials of the round that one program trains, by name."""
 
     def run(self, limit: int | None = None) -> list["TrialResult"]:
-        """Train all trials and return how each ended; those that are not started once the target is met are left out.
+        """Train all trials, at most `limit`, and return how each ended.
 
-        Args:
-            limit: most trials; None: all.
+        Those that are not started once the target is met are left out.
         """
         if tuning := self.check():
             self.sweep = self._tune(tuning)

@@ -35,10 +35,7 @@ Observe = Callable[[NamedConfig], float]
 def rounds(sweep: Sweep, observe: Observe, limit: int | None = None) -> Iterator[Sequence[NamedConfig]]:
     """Yield the trials, in rounds: those of a round may train in any order, but must end before the next round.
 
-    Args:
-        sweep: as read from its file.
-        observe: returns the metric of a trial that has ended.
-        limit: most trials; None: all.
+    `observe` returns the metric of a trial that has ended; there are at most `limit` trials.
     """
     if sweep.method != "bayes":
         yield sweep.trials

@@ -75,9 +75,7 @@ class Sweep:
     def trial(self, values: Sequence[Any], changes: Mapping[str, Any] | None = None) -> NamedConfig:
         """Return the trial with these values of the parameters, in their order.
 
-        Args:
-            values: of the parameters.
-            changes: values of other keys, or in place of those.
+        `changes` are values of other keys, or in place of those.
 
         Raises:
             UserError: for a wrong key or value, naming its line.
@@ -144,10 +142,7 @@ def outline(path: Path) -> tuple[int, Metric | None]:
 def read(path: Path | str, experiment: str = "", limit: int | None = None) -> Sweep:
     """Return the sweep of a file, after importing the modules that its command imports.
 
-    Args:
-        path: of the file.
-        experiment: name or path of the experiment, for a file that does not name one.
-        limit: most trials; None: all.
+    `experiment` is its name or path, for a file that does not name one; `limit` is the largest number of trials.
 
     Raises:
         UserError: for a mistake in the file or in any of these trials, naming the file, the line and the key.

@@ -154,12 +154,9 @@ class Watcher:
     """Reads how sweeps stand, as often as needed; a result is read once."""
 
     def __init__(self, directories: Sequence[Path], metric: str = "", goal: str = "minimize") -> None:
-        """Remember what to read.
+        """Remember what to read: directories with runs in them, or single runs.
 
-        Args:
-            directories: with runs in them, or single runs.
-            metric: that decides which trial is best; "": that of each sweep file.
-            goal: of this metric, minimize or maximize.
+        `metric` and its `goal` decide which trial is best; "": those of each sweep file.
         """
         self._directories, self._metric, self._goal = directories, metric, goal
         self._known: dict[Path, tuple[int, str, TrialStatus]] = {}

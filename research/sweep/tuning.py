@@ -43,8 +43,7 @@ class Tuning:
     def chosen(self, value: Callable[[NamedConfig], float]) -> Sweep:
         """Return the sweep with the choice for each of its trials.
 
-        Args:
-            value: returns the metric of a trial that decides, the less the better; NaN: it has none.
+        `value` returns the metric of a trial that decides, the less the better; NaN: it has none.
         """
         best: dict[str, Mapping[str, Any]] = {}
         for group, trials in self.candidates.items():

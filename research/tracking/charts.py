@@ -133,11 +133,6 @@ def heatmap_rows(
     """Return the training steps and norms [rows, T] of at most `most` records, evenly spaced from first to last.
 
     Zeros and infinities are kept. Records without the profile are ignored; without any, the norms are [0, 0].
-
-    Args:
-        records: records of `gradient_flow.jsonl`.
-        profile: name of the profile, such as "encoder/layer_1/forward/h".
-        most: largest number of rows.
     """
     chosen = [record for record in records if profile in record]
     if len(chosen) > most:

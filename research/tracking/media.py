@@ -101,9 +101,7 @@ def heat_maps(profiles: Profiles) -> dict[str, Any]:
 def gradient_charts(profiles: Profiles, trial: tuple[str, str, int]) -> dict[str, Any]:
     """Return the heat maps, lines at some training steps, and what compares runs: lines, and a table of profiles.
 
-    Args:
-        profiles: of the run.
-        trial: setting, variant and seed of the run.
+    `trial` is the setting, the variant and the seed of the run.
     """
     wandb, (times, decades, keys, title) = session.load(), charts.lines(profiles)
     decades = [[None if math.isnan(value) else value for value in line] for line in decades]  # as JSON has no NaN

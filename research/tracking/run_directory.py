@@ -64,9 +64,7 @@ class RunDirectory:
     def create(cls, path: Path | str, config: Any) -> "RunDirectory":
         """Create the folder and write `config.json`, or open a run of the same config.
 
-        Args:
-            path: of the folder.
-            config: a dataclass of options, or its flat dotted keys and values.
+        `config` is a dataclass of options, or its flat dotted keys and values.
 
         Raises:
             UserError: if the folder holds a run of another config, or cannot be created.
@@ -153,11 +151,9 @@ class RunDirectory:
         return result
 
     def finish(self, result: Mapping[str, Any], stems: Iterable[str] = ()) -> None:
-        """Write `result.json`, which marks the trial as finished, with digests of the files that belong to it.
+        """Write `result.json`, which marks the trial as finished.
 
-        Args:
-            result: what to write.
-            stems: of the files of records. Without any, there are digests of no file.
+        It has digests of the files that belong to the trial, if the stems of its records are given.
         """
         encoded, records = strict_json.encode(result), [f"{stem}.jsonl" for stem in stems]
         files = [self.config_file, self.processor_file, self.test_examples_file]
@@ -241,10 +237,8 @@ class RunDirectory:
     def records(self, stem: str, key: str = "", chosen: slice = ALL) -> list[dict[str, Any]]:
         """Return records in the order of writing; [] if there is no file. An incomplete last line is skipped.
 
-        Args:
-            stem: "metrics", or the name of a probe.
-            key: only records with this key are read; "": all.
-            chosen: only these of them are read, such as `strict_json.LAST`.
+        `stem` is "metrics", or the name of a probe. With a `key`, only records that have it are read, and of these only
+        the `chosen` ones, such as `strict_json.LAST`.
         """
         path, records = self._file(stem), []
         lengths: dict[str, int] = {}

@@ -75,10 +75,7 @@ def append(path: Path, record: Mapping[str, Any]) -> None:
 def read_records(path: Path, key: str = "", chosen: slice = ALL) -> Iterator[tuple[int, dict[str, Any]]]:
     """Yield the line number and the decoded record of each line; nothing if there is no file.
 
-    Args:
-        path: of the file.
-        key: only lines with this key are decoded; "": all.
-        chosen: of these lines, only those are decoded.
+    With a `key`, only lines that have it are decoded, and of these only the `chosen` ones.
 
     Raises:
         UserError: if a decoded line is not a record, unless it is an incomplete last line.

@@ -30,8 +30,7 @@ def is_unsent(directory: Path, options: WandbOptions) -> bool:
 def uploading(show: Callable[[str], None]) -> Iterator[None]:
     """Wait for W&B at the end of a `with` block; after an error or a signal not for long.
 
-    Args:
-        show: gets a line, each second.
+    `show` gets a line, each second.
 
     Raises:
         Stopped: after a signal in the wait for a block that is complete.
@@ -51,9 +50,7 @@ def uploading(show: Callable[[str], None]) -> Iterator[None]:
 def wait_for_uploads(show: Callable[[str], None] = lambda line: None, most: float = 0.0) -> None:
     """Close the runs that are open, and wait until W&B has all of them or the time is over; say what it lacks.
 
-    Args:
-        show: gets a line, each second.
-        most: seconds to wait for all runs together; 0: as long as one run may take.
+    `show` gets a line, each second; `most` is in seconds for all runs together, 0: as long as one run may take.
     """
     runs, limit = [run for run in RUNS if run.worker], most or _seconds()
     end = time.monotonic() + limit

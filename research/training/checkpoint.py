@@ -55,11 +55,8 @@ class Checkpoint(NamedTuple):
 def save(directory: Path, step: int, state: Any, details: Mapping[str, Any] | None = None) -> None:
     """Save the state after `step` updates, and return when the files are complete.
 
-    Args:
-        directory: of the checkpoints.
-        step: number of updates.
-        state: tree of arrays.
-        details: JSON values to keep with the state. `best` is the step of another checkpoint, which is kept as well.
+    `details` are JSON values to keep with the state; their `best` is the step of another checkpoint, which is kept as
+    well.
 
     Raises:
         UserError: if the disk has too little free space, or the directory is deleted meanwhile.
@@ -102,12 +99,8 @@ def restore(
     """Return the newest valid checkpoint; None if there is none.
 
     Newer checkpoints that are not valid are moved next to the folder, with a warning, so that their steps can be saved
-    again. If none is valid, nothing is moved.
-
-    Args:
-        directory: of the checkpoints.
-        template: shapes and types of the state.
-        reject: returns why a checkpoint with these details must not be used; "" if it may.
+    again. If none is valid, nothing is moved. `template` has the shapes and types of the state; `reject` returns why a
+    checkpoint with these details must not be used, or "".
 
     Raises:
         UserError: if the directory is a file, or if there are checkpoints and none of them is valid.
@@ -146,10 +139,7 @@ def restore(
 def read(directory: Path, template: Tree, step: int | None = None) -> tuple[int, Tree]:
     """Return a checkpoint as (step, state). Change no file, as the run may still be training.
 
-    Args:
-        directory: of the checkpoints.
-        template: shapes and types of the part of the state to read.
-        step: of the checkpoint; None: the newest.
+    `template` has the shapes and types of the part of the state to read; without a `step` it is the newest checkpoint.
 
     Raises:
         UserError: if there is no checkpoint, or it is damaged or of another model.
@@ -213,12 +203,7 @@ def _read(
 ) -> Checkpoint:
     """Return a checkpoint, its state with the structure of the template.
 
-    Args:
-        manager: of all checkpoints.
-        folder: of this checkpoint; its name is the step.
-        template: shapes and types.
-        reject: see `restore`.
-        only_part: whether the checkpoint may hold more than the template.
+    With `only_part`, the checkpoint may hold more than the template.
 
     Raises:
         ValueError: if it differs from its manifest or is rejected, or if names, shapes or types of the arrays differ.

@@ -67,11 +67,7 @@ def environment(options: Any) -> dict[str, Any]:
 
 
 def source_fingerprint(options: Any) -> str:
-    """Return the SHA-256 of the sources that a trial depends on, its own cells and tasks outside this package included.
-
-    Args:
-        options: dataclass of the trial's sections.
-    """
+    """Return the SHA-256 of the sources that a trial depends on, with its cells and tasks outside this package."""
     modules = {getattr(sys.modules[type(section).__module__], "__file__", None) for section in vars(options).values()}
     files = {Path(file) for file in modules if file}
     return _sha256(frozenset(file for file in files if SOURCES not in file.parents and file.is_file()))

@@ -22,13 +22,7 @@ def wandb_run(
 ) -> WandbRun:
     """Start the W&B run of a trial, or resume it.
 
-    Args:
-        name: of the trial.
-        config: of the trial.
-        run: the trial's directory.
-        environment: that the results depend on.
-        origin: the run that the trial started from, if any.
-        records: of the metrics.
+    `origin` is the run that the trial started from, if any; `records` are those of the metrics.
     """
     shown = {
         **flatten(config),
@@ -41,11 +35,7 @@ def wandb_run(
 def stop_early(name: str, config: TrialOptions, run: RunDirectory, reason: Mapping[str, Any]) -> TrialResult:
     """Write and return the result of a paused trial that does not continue. It is not scored on test data.
 
-    Args:
-        name: of the trial.
-        config: of the trial.
-        run: the trial's directory.
-        reason: the `step`, `metric` and `value` at which it stopped, and the `threshold`.
+    `reason` is the `step`, `metric` and `value` at which it stopped, and the `threshold`.
 
     Raises:
         BusyError: if another process writes it.
@@ -75,13 +65,7 @@ def send_finished(name: str, config: TrialOptions, run: RunDirectory) -> None:
 
 
 def finish_wandb(wandb: WandbRun, result: Mapping[str, Any], profiles: Sequence[Mapping[str, Any]]) -> None:
-    """Finish the W&B run of a trial.
-
-    Args:
-        wandb: the run.
-        result: of the trial.
-        profiles: records of the probe `gradient_flow`.
-    """
+    """Finish the W&B run of a trial; `profiles` are the records of the probe `gradient_flow`."""
     weights: Mapping[str, Any] = result.get("weights") or {"kept": "last"}  # results of older versions have none
     extra = {"weights": weights["kept"]}
     if backend := result["environment"].get("backend"):

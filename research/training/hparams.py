@@ -65,9 +65,7 @@ class Hparams:
     def step_options(self, step: Int[Array, ""], gradient_regularizer: Array | None) -> StepOptions:
         """Return the options of update number `step`, from 0.
 
-        Args:
-            step: updates before it.
-            gradient_regularizer: weight of Omega, an argument of its own because the loss is differentiated by it.
+        The weight of Omega is an argument of its own because the loss is differentiated by it.
         """
         schedule = self.teacher_forcing
         return StepOptions(

@@ -254,11 +254,8 @@ class Journal(NullJournal):
     def __init__(self, trials: Sequence[Trial], starts: Sequence[Start], watch: Stopwatch) -> None:
         """Start or continue the records of a pack.
 
-        Args:
-            trials: of the pack.
-            starts: where each trial starts.
-            watch: of the pack. Its seconds are set to those of the records; the trials that train have equal shares of
-                them as `train/seconds`.
+        The seconds of `watch` are set to those of the records; the trials that train have equal shares of them as
+        `train/seconds`.
         """
         super().__init__()
         self._watch = watch

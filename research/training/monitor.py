@@ -48,10 +48,7 @@ class Monitor:
     def observe(self, step: int, metrics: Mapping[str, float], last: bool = False) -> bool:
         """Count an evaluation, and return whether it is the best so far. A NaN or an infinite value never is.
 
-        Args:
-            step: number of updates before it.
-            metrics: without the name of the split.
-            last: whether the training ends here anyway.
+        `metrics` are without the name of the split; `last` is whether the training ends here anyway.
         """
         self.resolve(metrics)
         value, best = metrics[self.metric], self.best

@@ -158,10 +158,7 @@ def group_by_program(
 ) -> list[list[T]]:
     """Group trials that one program trains, in the order of first appearance.
 
-    Args:
-        trials: of a sweep.
-        named: returns name and options of a trial.
-        most: largest number of trials of a group; 0: no limit.
+    `named` returns name and options of a trial. A group has at most `most` trials; 0: no limit.
     """
     groups: dict[Any, list[T]] = {}
     for trial in trials:

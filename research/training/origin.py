@@ -62,9 +62,7 @@ def check(config: TrialOptions) -> None:
 def first_state(config: TrialOptions, template: TrialState) -> dict[str, Any]:
     """Return with which step, state and weights a trial starts, and from which run: fields of `trial.Start`.
 
-    Args:
-        config: of the trial.
-        template: shapes and types of its state.
+    `template` has the shapes and types of its state.
 
     Raises:
         UserError: if the run cannot be read or does not fit.

@@ -42,10 +42,7 @@ class Pack:
     def __init__(self, program: Program, trials: Sequence[Hparams], batched: bool | None = None) -> None:
         """Place the trials on the devices.
 
-        Args:
-            program: of all trials.
-            trials: hyperparameters of each.
-            batched: whether a device runs its trials as one batch; by default everywhere but on a CPU.
+        With `batched`, a device runs its trials as one batch; by default everywhere but on a CPU.
         """
         self.program = program
         self.batched = jax.devices()[0].platform != "cpu" if batched is None else batched
@@ -80,11 +77,7 @@ class Pack:
     def run(self, state: TrialState, start: int, stop: int, window: Any = None) -> tuple[TrialState, Record]:
         """Start the updates after `start`, up to `stop`, of each trial and return without waiting for them.
 
-        Args:
-            state: of all trials; its buffers are donated.
-            start: updates that were made.
-            stop: updates afterwards.
-            window: result of `place_window`, for tasks that stream their batches.
+        The buffers of `state` are donated. `window` is a result of `place_window`, for tasks that stream their batches.
         """
         data = self.data if window is None else window
         count, start_on_devices = (self._put(np.int32(number), SHARED) for number in (stop - start, start))
@@ -193,11 +186,7 @@ class PackCache:
     """The packs that were compiled last: trials of the same program, shards and data take the slots of one of them."""
 
     def __init__(self, most: int = 2) -> None:
-        """Start empty.
-
-        Args:
-            most: number of packs to keep, as each holds its data on the devices.
-        """
+        """Start empty; keep at most so many packs, as each holds its data on the devices."""
         self._most = most
         self._packs: dict[Any, Pack] = {}
 

@@ -49,14 +49,7 @@ def compose(
 ) -> dict[str, Any]:
     """Return the result of one trial, without its summary.
 
-    Args:
-        trial: the trial.
-        pack: how the training of its pack ended.
-        state: its last one.
-        test: its evaluation on test data.
-        fault: of its failed update, if it diverged.
-        monitor: of its evaluations on validation data.
-        origin: the run that it started from, if any.
+    `fault` is that of its failed update, if it diverged; `origin` the run that it started from, if any.
     """
     steps = monitor.stopped or pack.step
     result = {
@@ -85,10 +78,7 @@ def compose(
 def find_fault(record: Record, sums: Sums, summary: Mapping[str, Any]) -> dict[str, Any]:
     """Return what was not finite in a failed update, as JSON values, and the loss before it.
 
-    Args:
-        record: that the update ends.
-        sums: over the updates since the metrics were written, the failed one included.
-        summary: the metrics that were written.
+    `sums` are over the updates since `summary` was written, the failed one included.
     """
     good = float(sums.updates) - 1
     return {

@@ -89,13 +89,10 @@ class Program:
     """The training of one trial with given static options. Every method can be traced."""
 
     def __init__(self, options: TrialOptions, task: Task, batch_shards: int = 1) -> None:
-        """Set what is compiled.
+        """Set what is compiled; `options` are those of any trial, with resolved sizes.
 
-        Args:
-            options: of any trial of the program, with resolved sizes. Traced numbers are ignored.
-            task: with loaded data.
-            batch_shards: shards of each batch. With more than one, map `run` over as many devices along `shards.AXIS`;
-                all devices get the same results.
+        With more than one of `batch_shards`, map `run` over as many devices along `shards.AXIS`; all devices get the
+        same results.
         """
         self.options, self.task, self.batch_shards = options, task, batch_shards
         self.probes = options.probes.enabled()
@@ -136,12 +133,8 @@ class Program:
     ) -> tuple[TrialState, Record]:
         """Return the state and the metrics after `count` updates. A trial that has diverged skips them.
 
-        Args:
-            hparams: of the trial.
-            state: of the trial.
-            data: of the task, or a window of batches.
-            count: number of updates.
-            start: updates before them, the same for all trials of a pack.
+        `data` are those of the task, or a window of batches; `start` is the number of updates before, the same for all
+        trials of a pack.
         """
         inspected = self._inspect(hparams, state, data, count, start)
 
@@ -157,11 +150,7 @@ class Program:
     def predict(self, hparams: Hparams, state: TrialState, batch: Batch, number: Int[Array, ""]) -> tuple[Score, Array]:
         """Return teacher-forced scores and free-running outputs, with the averaged weights if there are any.
 
-        Args:
-            hparams: of the trial.
-            state: of the trial.
-            batch: validation or test examples.
-            number: index of the batch, which seeds decoding that samples.
+        `number` is the index of the batch, which seeds decoding that samples.
         """
         key = jax.random.fold_in(_key(hparams.seed, EVALUATION), number)
         return self._evaluated(state).predict(batch, hparams.rates, key)

@@ -13,11 +13,7 @@ class Stopwatch:
     """Seconds of updates; compiling, evaluating and saving do not count."""
 
     def __init__(self, budget: float) -> None:
-        """Start at 0.
-
-        Args:
-            budget: in seconds; 0: no limit.
-        """
+        """Start at 0; the budget is in seconds, 0: no limit."""
         self.budget, self.seconds = budget, 0.0
         self._since: float | None = None
 

@@ -260,10 +260,7 @@ def _first_state(pack: Pack, starts: Sequence[Start]) -> TrialState:
 def _stops(options: TrialOptions, start: int, span: int = 0) -> Iterator[int]:
     """Yield the steps after `start` at which calls of the program end.
 
-    Args:
-        options: of any trial of the pack.
-        start: updates before the first call.
-        span: updates per window of batches, which a call must not exceed; 0: there are no windows.
+    `span` is the number of updates per window of batches, which a call must not exceed; 0: there are no windows.
     """
     training = options.training
     probes = [probe.every for probe in options.probes.enabled().values()]

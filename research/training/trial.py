@@ -180,10 +180,8 @@ def find_starts(
 ) -> tuple[dict[str, Start], list[TrialResult]]:
     """Return where unfinished trials start, by name, and the results of those that other processes finished meanwhile.
 
-    Args:
-        trials: of one program.
-        template: shapes and types of a trial's state.
-        peers: trials of this program in the sweep, however few train here: they decide how many shards a batch has.
+    `peers` is the number of trials of this program in the sweep, however few train here: they decide how many shards a
+    batch has.
     """
     results = [result for trial in trials if (result := TrialResult.read(trial.name, trial.run, trial.config))]
     finished = {result.name for result in results}

@@ -46,9 +46,7 @@ class Executor:
     def launch(self, command: Sequence[str], directory: Path) -> Mapping[str, str]:
         """Start processes that train the sweep without this one; return what to show of them; empty: `train` does it.
 
-        Args:
-            command: words after `python -m research` that train the sweep in a process.
-            directory: of the sweep.
+        `command` has the words after `python -m research` that train the sweep in a process.
         """
         return {}
 

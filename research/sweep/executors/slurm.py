@@ -55,11 +55,9 @@ class Slurm(Executor):
         return f"jobs       {self.num_workers}, each with {each}; {packs}"
 
     def submit(self, command: Sequence[str], directory: Path) -> list[Any]:
-        """Submit jobs that run a command, and return submitit's handles.
+        """Submit jobs that run the words after `python -m research`, and return submitit's handles.
 
-        Args:
-            command: words after `python -m research`.
-            directory: of the sweep; job scripts and logs go to `slurm/` in it.
+        Job scripts and logs go to `slurm/` in the directory of the sweep.
         """
         try:
             import submitit

@@ -44,14 +44,9 @@ class Optimizer:
         raise NotImplementedError
 
     def clip(self, grads: Tree, grad_norm: Float[Array, ""]) -> tuple[Tree, Bool[Array, ""]]:
-        """Clip each entry to ±`clip_value`, then scale the gradient down to `clip_norm`.
+        """Clip each entry to ±`clip_value`, then scale the gradient, of norm `grad_norm`, down to `clip_norm`.
 
-        Args:
-            grads: gradient.
-            grad_norm: its global norm.
-
-        Returns:
-            The clipped gradient, and whether it differs from `grads`.
+        Return the clipped gradient, and whether it differs from `grads`.
         """
         if self.clip_value is None:  # off
             return _scale_to(grads, grad_norm, self.clip_norm), jnp.asarray(grad_norm > self.clip_norm)
