@@ -6,7 +6,7 @@ trains (`research/data/streaming.py`). Either way a batch is the same function o
 
 import abc
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -50,10 +50,7 @@ class Prepared:
 
 @dataclass(frozen=True)
 class CorpusTask(Task, abc.ABC):
-    """A task whose targets are tokens and whose examples are those of a corpus.
-
-    A subclass says what its splits are, how their records become examples, and how the training split is prepared.
-    """
+    """A task whose targets are tokens and whose training examples are those of a corpus, as `prepared` returns them."""
 
     @property
     def input_kind(self) -> InputKind:
@@ -68,28 +65,12 @@ class CorpusTask(Task, abc.ABC):
         return False
 
     @functools.cached_property
-    def splits(self) -> Mapping[str, Any]:
-        """Records of the corpus by split."""
-        raise NotImplementedError
-
-    @functools.cached_property
     def prepared(self) -> Prepared:
         """The training set, and what fits itself to it."""
         raise NotImplementedError
 
-    def records(self, split: Split) -> Any:
-        """Return the records of a split that is evaluated."""
-        return self.splits[split]
-
-    def example(self, record: Any) -> tuple[np.ndarray, Sequence[int], Any]:
-        """Return the input and the target tokens of a record, and what the output is compared with."""
-        raise NotImplementedError
-
     def processor(self) -> Any:
         return self.prepared.processor
-
-    def eval_examples(self, split: Split, count: int) -> EvalExamples:
-        return sample(split, self.records(split), count, self.example)
 
     @functools.cached_property
     def data(self) -> Any:
@@ -149,7 +130,8 @@ def sample(
 ) -> EvalExamples:
     """Return the first `count` records of a fixed random order as evaluation examples.
 
-    Shorter inputs come first, so that those of a batch end together. `example` is as `CorpusTask.example`.
+    Shorter inputs come first, so that those of a batch end together. `example` returns the input and the target tokens
+    of a record, and what the output is compared with.
     """
     rows = np.random.default_rng(0).permutation(len(records))[:count].tolist()
     inputs, targets, references = zip(*(example(records[row]) for row in rows), strict=True)

@@ -14,10 +14,7 @@ import numpy as np
 
 from research.batch import Batch, TaskSpec
 from research.options import require_between
-from research.tasks.metrics import classification
-from research.tasks.metrics.classification import Baseline
 from research.tasks.synthetic import MAX_STEPS, MAX_SYMBOLS, Draws, SyntheticTask, one_hot
-from research.tasks.task import EvalExamples, Evaluation, Predictions
 
 CONTINUE = 0.9
 MAX_MORE = 43
@@ -55,9 +52,6 @@ class DelayedRecall(SyntheticTask):
         symbols = numpy.where(positions == 0, begin, numpy.where(positions == 1, classes[:, None], symbols))
         symbols = numpy.where(positions < last, symbols, numpy.where(positions == last, end, -1))
         return Batch(one_hot(symbols, self.spec.input_size, numpy), lengths, classes)
-
-    def evaluate(self, predictions: Predictions, examples: EvalExamples) -> Evaluation:
-        return classification.classes(predictions, Baseline.chance(self.classes))
 
     def describe(self) -> str:
         return f"recall of one of {self.classes} symbols over {self.delay} steps and more"

@@ -12,10 +12,7 @@ from typing import Any, Literal
 
 from research.batch import FIRST_SYMBOL, NO_LABEL, Batch, TaskSpec
 from research.options import require_between
-from research.tasks.metrics import classification
-from research.tasks.metrics.classification import Baseline
 from research.tasks.synthetic import MAX_STEPS, MAX_SYMBOLS, Draws, SyntheticTask
-from research.tasks.task import EvalExamples, Evaluation, Predictions
 
 NOISE, MARK, SYMBOLS = FIRST_SYMBOL, FIRST_SYMBOL + 1, FIRST_SYMBOL + 2
 
@@ -51,9 +48,6 @@ class SelectiveCopying(SyntheticTask):
         unlabeled = numpy.full((count, steps), NO_LABEL, numpy.int32)
         labels = numpy.full((count,), memorized, numpy.int32)
         return Batch(inputs, None, numpy.concatenate([unlabeled, remembered], axis=1), labels)
-
-    def evaluate(self, predictions: Predictions, examples: EvalExamples) -> Evaluation:
-        return classification.labels(predictions, Baseline.chance(self.symbols))
 
     def describe(self) -> str:
         return f"selective copying, {self.num_memorized} of {self.symbols} symbols among {self.noise} steps of noise"

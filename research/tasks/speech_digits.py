@@ -18,7 +18,7 @@ Symbols are words. The metrics of `research/tasks/metrics/edits.py` are those of
 """
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from typing import ClassVar, Literal
 
@@ -36,7 +36,7 @@ from research.data.fields.audio import AudioInput
 from research.data.processor import Processor
 from research.data.text import Symbols
 from research.options import require, require_between
-from research.tasks.corpus_task import CorpusTask, InMemory, Prepared
+from research.tasks.corpus_task import CorpusTask, InMemory, Prepared, sample
 from research.tasks.metrics import edits, text
 from research.tasks.task import EvalExamples, Evaluation, Predictions, Split, rate
 
@@ -71,15 +71,10 @@ class SpeechDigits(SpeechOptions, CorpusTask):
         return AudioInput(**{item.name: getattr(self, item.name) for item in fields(SpeechOptions)})
 
     @functools.cached_property
-    def splits(self) -> Mapping[str, Sequence[Recording]]:
+    def splits(self) -> dict[str, list[Recording]]:
+        """Synthesized strings by split."""
         splits = espeak.load()
-        return (
-            {**splits, "train": [*splits["train"], *flite.load(self.flite_strings)]} if self.flite_strings else splits
-        )
-
-    def records(self, split: Split) -> Sequence[Recording]:
-        real = strings_of(asterisk.digits()) if split == "test" else []
-        return [*self.splits[split], *(replace(string, speaker=REAL) for string in real)]
+        return splits | {"train": splits["train"] + flite.load(self.flite_strings)} if self.flite_strings else splits
 
     @functools.cached_property
     def prepared(self) -> Prepared:
@@ -108,9 +103,15 @@ class SpeechDigits(SpeechOptions, CorpusTask):
         """Return the log-mel features of a recording."""
         return self.audio.load((recording.samples, recording.sample_rate))
 
-    def example(self, record: Recording) -> tuple[np.ndarray, list[int], Recording]:
+    def eval_examples(self, split: Split, count: int) -> EvalExamples:
+        real = strings_of(asterisk.digits()) if split == "test" else []
+        records = [*self.splits[split], *(replace(string, speaker=REAL) for string in real)]
         processor = self.prepared.processor
-        return processor.input.encode(self.log_mel(record)), processor.target.tokens(record.text), record
+
+        def example(record: Recording) -> tuple[np.ndarray, list[int], Recording]:
+            return processor.input.encode(self.log_mel(record)), processor.target.tokens(record.text), record
+
+        return sample(split, records, count, example)
 
     def evaluate(self, predictions: Predictions, examples: EvalExamples) -> Evaluation:
         real = np.array([recording.speaker == REAL for recording in examples.references])

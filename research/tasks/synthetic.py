@@ -5,7 +5,6 @@ seed each. A definition asks for random numbers in a fixed order and computes ar
 they belong to.
 """
 
-import abc
 import functools
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +15,9 @@ import numpy as np
 from jaxtyping import Array, Int
 
 from research.batch import EOS, PAD, Batch
-from research.tasks.task import EvalExamples, Split, Task
+from research.tasks.metrics import classification
+from research.tasks.metrics.classification import Baseline
+from research.tasks.task import EvalExamples, Evaluation, Predictions, Split, Task
 
 SEEDS: dict[Split, int] = {"test": 0, "validation": 1}
 MAX_DRAWS = 8  # of one definition
@@ -24,49 +25,40 @@ MAX_STEPS = 2**17
 MAX_SYMBOLS = 2**16
 
 
-class Draws(abc.ABC):
-    """Random numbers; each draw has a stream of its own."""
+class DeviceDraws:
+    """Random numbers in a program, from a key; each draw has a stream of its own."""
 
-    numpy: Any
-    """The library of their arrays."""
-
-    @abc.abstractmethod
-    def uniform(self, *shape: int) -> Any:
-        """Return numbers of float32, from 0 to less than 1."""
-
-    @abc.abstractmethod
-    def integers(self, shape: tuple[int, ...], low: Any, high: Any) -> Any:
-        """Return integers of int32, from `low` to less than `high`; numbers, or arrays that broadcast to the shape."""
-
-
-class DeviceDraws(Draws):
-    """Draws in a program, from a key."""
-
-    numpy = jnp
+    numpy: Any = jnp
+    """The library of the arrays."""
 
     def __init__(self, key: Array) -> None:
         self._keys = iter(jax.random.split(key, MAX_DRAWS))
 
-    def uniform(self, *shape: int) -> Array:
+    def uniform(self, *shape: int) -> Any:
+        """Return numbers of float32, from 0 to less than 1."""
         return jax.random.uniform(next(self._keys), shape)
 
-    def integers(self, shape: tuple[int, ...], low: Any, high: Any) -> Array:
+    def integers(self, shape: tuple[int, ...], low: Any, high: Any) -> Any:
+        """Return integers of int32, from `low` to less than `high`; numbers, or arrays that broadcast to the shape."""
         return jax.random.randint(next(self._keys), shape, low, high)
 
 
-class HostDraws(Draws):
-    """Draws in NumPy. A row does not depend on the number of rows: the first ten of a thousand are those of ten."""
+class HostDraws:
+    """The same in NumPy. A row does not depend on the number of rows: the first ten of a thousand are those of ten."""
 
-    numpy = np
+    numpy: Any = np
 
     def __init__(self, seed: int) -> None:
         self._rngs = (np.random.default_rng((seed, index)) for index in range(MAX_DRAWS))
 
-    def uniform(self, *shape: int) -> np.ndarray:
+    def uniform(self, *shape: int) -> Any:
         return next(self._rngs).random(shape, np.float32)
 
-    def integers(self, shape: tuple[int, ...], low: Any, high: Any) -> np.ndarray:
+    def integers(self, shape: tuple[int, ...], low: Any, high: Any) -> Any:
         return next(self._rngs).integers(low, high, shape).astype(np.int32)
+
+
+Draws = DeviceDraws | HostDraws
 
 
 @dataclass(frozen=True)
@@ -97,6 +89,11 @@ class SyntheticTask(Task):
 
     def eval_examples(self, split: Split, count: int) -> EvalExamples:
         return EvalExamples(split, self.examples(HostDraws(SEEDS[split]), count))
+
+    def evaluate(self, predictions: Predictions, examples: EvalExamples) -> Evaluation:
+        """Return the metrics of classes or labels next to those of chance; other targets need a method of their own."""
+        scores = {"class": classification.classes, "labels": classification.labels}[self.target_kind]
+        return scores(predictions, Baseline.chance(self.spec.target_size))
 
 
 def one_hot(symbols: Any, size: int, numpy: Any) -> Any:

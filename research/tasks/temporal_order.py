@@ -20,10 +20,7 @@ from typing import Literal
 
 from research.batch import Batch, TaskSpec
 from research.options import require, require_between
-from research.tasks.metrics import classification
-from research.tasks.metrics.classification import Baseline
 from research.tasks.synthetic import MAX_STEPS, Draws, SyntheticTask, one_hot
-from research.tasks.task import EvalExamples, Evaluation, Predictions
 
 DISTRACTORS = 4
 START, END = 2 + DISTRACTORS, 3 + DISTRACTORS  # behind the two symbols and the distractors
@@ -74,9 +71,6 @@ class TemporalOrder(SyntheticTask):
         weights = 2 ** numpy.arange(len(ranges) - 1, -1, -1)[None, :]
         classes = numpy.sum(symbols * weights, axis=1).astype(numpy.int32)
         return Batch(one_hot(sequence, self.spec.input_size, numpy), lengths, classes)
-
-    def evaluate(self, predictions: Predictions, examples: EvalExamples) -> Evaluation:
-        return classification.classes(predictions, Baseline.chance(self.spec.target_size))
 
     def describe(self) -> str:
         return f"temporal order of {self.symbols} symbols, {self.length} steps, as {self.definition.replace('_', ' ')}"
