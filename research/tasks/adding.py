@@ -42,12 +42,8 @@ class Adding(MarkedTask):
 
     @functools.cached_property
     def spec(self) -> TaskSpec:
-        steps = {
-            "arjovsky_2016": self.length,
-            "pascanu_2013": longest(self.length) - 1,
-            "hochreiter_1997": longest(self.length),
-        }
-        return TaskSpec("features", 2, steps[self.definition], "value", 1)
+        steps = {"arjovsky_2016": self.length, "pascanu_2013": longest(self.length) - 1}
+        return TaskSpec("features", 2, steps.get(self.definition, longest(self.length)), "value", 1)
 
     def examples(self, draws: Draws, count: int) -> Batch:
         if self.definition == "hochreiter_1997":

@@ -30,6 +30,7 @@ from research.batch import TaskSpec
 from research.data.audio.augment import SpeechOptions
 from research.data.batching import Examples
 from research.data.corpora import asterisk, espeak, flite
+from research.data.corpora.corpus import SPLITS
 from research.data.corpora.flite import MAX_STRINGS
 from research.data.corpora.recordings import Recording
 from research.data.fields.audio import AudioInput
@@ -73,7 +74,7 @@ class SpeechDigits(SpeechOptions, CorpusTask):
     @functools.cached_property
     def splits(self) -> dict[str, list[Recording]]:
         """Synthesized strings by split."""
-        splits = espeak.load()
+        splits = {split: [*espeak.EspeakDigits().recordings(split).values()] for split in SPLITS}
         return splits | {"train": splits["train"] + flite.load(self.flite_strings)} if self.flite_strings else splits
 
     @functools.cached_property

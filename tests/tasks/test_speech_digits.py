@@ -29,7 +29,8 @@ EVERYTHING = len(TEST) + len(REAL) + NUM_STRINGS
 @pytest.fixture(scope="module")
 def task() -> Iterator[SpeechDigits]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(espeak, "load", lambda: {"train": TRAIN, "validation": VALIDATION, "test": TEST})
+        said = {"train": TRAIN, "validation": VALIDATION, "test": TEST}
+        patch.setattr(espeak.EspeakDigits, "recordings", lambda corpus, split: dict(enumerate(said[split])))
         patch.setattr(asterisk, "digits", lambda: REAL)
         yield SpeechDigits(num_mels=12)
 
@@ -80,7 +81,6 @@ def test_training_hears_the_training_voices_and_neither_the_others_nor_the_real_
 
 
 def test_voices_built_from_recordings_are_added_to_training_alone(task, monkeypatch):
-    monkeypatch.setattr(espeak, "load", lambda: {"train": TRAIN, "validation": VALIDATION, "test": TEST})
     monkeypatch.setattr(asterisk, "digits", lambda: REAL)
     added = [spoken("six six", "slt", draw=90 + draw) for draw in range(40)]
     monkeypatch.setattr(flite, "load", lambda count: added[:count])

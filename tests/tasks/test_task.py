@@ -46,7 +46,7 @@ def small_corpora() -> Iterator[None]:
     """In place of those that are fetched with apt, or take minutes to prepare."""
     digits = splits(partial(recording, espeak.WORDS, 7))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(espeak, "load", lambda: digits)
+        patch.setattr(espeak.EspeakDigits, "recordings", lambda corpus, split: dict(enumerate(digits[split])))
         patch.setattr(asterisk, "digits", lambda *_: [spoken(word, "real") for word in espeak.WORDS])
         tasks.load.cache_clear()
         yield

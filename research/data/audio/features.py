@@ -66,29 +66,14 @@ class FeatureOptions:
             self, self.section, sample_rate=(4000, 48000), num_mels=(4, 256), frame_ms=(5, 200), hop_ms=(1, 200),
             deltas=(0, 2), stack=(1, 16),
         )  # fmt: skip
-        require(
-            self.hop_ms <= self.frame_ms,
-            f"{self.section}.hop_ms",
-            self.hop_ms,
-            f"at most {self.section}.frame_ms={self.frame_ms:g}",
-        )
-        half, high, top = self.sample_rate / 2, self.highest_hz, self.top_hz
-        require(
-            high == 0 or 0 < high <= half,
-            f"{self.section}.highest_hz",
-            high,
-            f"0, or at most {half:g}, half the sample rate",
-        )
-        require(
-            0 <= self.lowest_hz < top, f"{self.section}.lowest_hz", self.lowest_hz, f"at least 0, less than {top:g}"
-        )
-        fits = self._narrowest() > 0
-        require(
-            fits,
-            f"{self.section}.num_mels",
-            self.num_mels,
-            "fewer: a filter would hold no frequency of a frame's spectrum",
-        )
+        half, low, high, top = self.sample_rate / 2, self.lowest_hz, self.highest_hz, self.top_hz
+        allowed = f"at most {self.section}.frame_ms={self.frame_ms:g}"
+        require(self.hop_ms <= self.frame_ms, f"{self.section}.hop_ms", self.hop_ms, allowed)
+        allowed = f"0, or at most {half:g}, half the sample rate"
+        require(high == 0 or 0 < high <= half, f"{self.section}.highest_hz", high, allowed)
+        require(0 <= low < top, f"{self.section}.lowest_hz", low, f"at least 0, less than {top:g}")
+        allowed = "fewer: a filter would hold no frequency of a frame's spectrum"
+        require(self._narrowest() > 0, f"{self.section}.num_mels", self.num_mels, allowed)
 
     @property
     def top_hz(self) -> float:

@@ -56,15 +56,16 @@ class Asterisk(SpeechCorpus):
     letters: str
     digits: str
     """The words for 0 to 9."""
-    sha256: tuple[str, str]
+    sha256_texts: str
+    sha256_sounds: str
     """Checksums of the package with the texts, and of the one with the recordings."""
 
     def examples(self) -> Examples:
         package = f"asterisk-core-sounds-{self.language}"
-        with unpacked(debian(package, PACKAGE, self.sha256[0])) as content:
+        with unpacked(debian(package, PACKAGE, self.sha256_texts)) as content:
             listed = content / "usr" / "share" / "doc" / package / f"core-sounds-{self.language}.txt.gz"
             texts = prompts(gzip.decompress(listed.read_bytes()).decode("utf-8-sig"))
-        with unpacked(debian(f"{package}-wav", PACKAGE, self.sha256[1])) as content:
+        with unpacked(debian(f"{package}-wav", PACKAGE, self.sha256_sounds)) as content:
             folder = content / "usr" / "share" / "asterisk" / "sounds" / self.voice
             for key, text in texts.items():
                 recording = self.recording(folder / f"{key}.wav", text)
@@ -114,10 +115,8 @@ CORPORA = {
             voice="en_US_f_Allison",
             letters="a-z",
             digits="zero one two three four five six seven eight nine",
-            sha256=(
-                "973e797d28e37fa6ca3c0a9d6fa717e77cf1268ae916bf09fd3503113cdffa50",
-                "2be3ea287d83299d143815fa804f11179a75b7affd4a758b98b55f5afc18a35d",
-            ),
+            sha256_texts="973e797d28e37fa6ca3c0a9d6fa717e77cf1268ae916bf09fd3503113cdffa50",
+            sha256_sounds="2be3ea287d83299d143815fa804f11179a75b7affd4a758b98b55f5afc18a35d",
         ),
         _corpus(
             "fr",
@@ -127,10 +126,8 @@ CORPORA = {
             voice="fr_CA_f_June",
             letters="a-zàâçèéêëîïôùûüœæ",
             digits="zéro un deux trois quatre cinq six sept huit neuf",
-            sha256=(
-                "04c82c78c570c43a7136cbc5e2488d0c470b775468dff9fbce4a131b18cf1056",
-                "8d4e1bc32ed5ba7fbda40841ca1825ed20cc6232724a473c90f8bb0e53e6073e",
-            ),
+            sha256_texts="04c82c78c570c43a7136cbc5e2488d0c470b775468dff9fbce4a131b18cf1056",
+            sha256_sounds="8d4e1bc32ed5ba7fbda40841ca1825ed20cc6232724a473c90f8bb0e53e6073e",
         ),
         _corpus(
             "es",
@@ -140,10 +137,8 @@ CORPORA = {
             voice="es_MX_f_Allison",
             letters="a-z",
             digits="cero uno dos tres cuatro cinco seis siete ocho nueve",
-            sha256=(
-                "9afdab7f559f036649fb406e625899306ca1004df8ebe39c30bfbd5912d66f74",
-                "9283a09a6d56fccdcc2bcfe86c48f0f844289cfbd46a3184d8785a6f7f569903",
-            ),
+            sha256_texts="9afdab7f559f036649fb406e625899306ca1004df8ebe39c30bfbd5912d66f74",
+            sha256_sounds="9283a09a6d56fccdcc2bcfe86c48f0f844289cfbd46a3184d8785a6f7f569903",
         ),
         _corpus(
             "it",
@@ -154,10 +149,8 @@ CORPORA = {
             voice="it_IT_m_Carlo",
             letters="a-zàèéìòù",
             digits="zero uno due tre quattro cinque sei sette otto nove",
-            sha256=(
-                "3884d9457e12f21caa018c18f0d587df5d53ebea14b673d8453a134c5941ab3b",
-                "5a26638089e134b8ac39363fe249c5c93c50cd8bfdc9b2499ae61ec4a35e2fcb",
-            ),
+            sha256_texts="3884d9457e12f21caa018c18f0d587df5d53ebea14b673d8453a134c5941ab3b",
+            sha256_sounds="5a26638089e134b8ac39363fe249c5c93c50cd8bfdc9b2499ae61ec4a35e2fcb",
         ),
         _corpus(
             "ru",
@@ -168,27 +161,16 @@ CORPORA = {
             voice="ru_RU_f_IvrvoiceRU",
             letters="а-я",
             digits="ноль один два три четыре пять шесть семь восемь девять",
-            sha256=(
-                "28a61616bb0cd3345a7ea532dec4df9f071e5d0fa9f8c1a563ea9669002f39ab",
-                "ccbfaebfa450b7a9ddf644ae0f3d1e9017d5df7c0aebe816e946345589d38201",
-            ),
+            sha256_texts="28a61616bb0cd3345a7ea532dec4df9f071e5d0fa9f8c1a563ea9669002f39ab",
+            sha256_sounds="ccbfaebfa450b7a9ddf644ae0f3d1e9017d5df7c0aebe816e946345589d38201",
         ),
     )
 }
 """The corpora by language."""
 
 
-def load(language: str) -> dict[str, list[Recording]]:
-    """Return the recordings of the splits train, validation and test; en, fr, es, it or ru.
-
-    Raises:
-        UserError: if the corpus cannot be prepared or read.
-    """
-    return {split: list(CORPORA[language].recordings(split).values()) for split in SPLITS}
-
-
 def digits() -> list[Recording]:
-    """Return recordings of the ten English digits, from 0 on; raises as `load` does."""
+    """Return recordings of the ten English digits, from 0 on; raises as `SpeechCorpus.recordings` does."""
     named = {name: recording for split in SPLITS for name, recording in CORPORA["en"].recordings(split).items()}
     return [named[f"digits/{digit}"] for digit in range(10)]
 

@@ -27,7 +27,7 @@ import numpy as np
 from jaxtyping import Int16
 
 from research.data.corpora import recordings
-from research.data.corpora.corpus import SPLITS, Examples, hash_split
+from research.data.corpora.corpus import Examples, hash_split
 from research.data.corpora.fetch import scratch, wheel
 from research.data.corpora.recordings import Recording, SpeechCorpus
 from research.data.speech_synthesis.espeak import Utterance
@@ -131,15 +131,6 @@ def draw_digits(rng: np.random.Generator, split: str, min_digits: int = 1) -> li
     while not may_say(split, digits := rng.integers(0, len(WORDS), size).tolist()):
         pass
     return digits
-
-
-def load() -> dict[str, list[Recording]]:
-    """Return the recordings of each split; a speaker is a voice.
-
-    Raises:
-        UserError: if the corpus cannot be prepared or read.
-    """
-    return {split: list(EspeakDigits().recordings(split).values()) for split in SPLITS}
 
 
 def seed(voice: str) -> int:

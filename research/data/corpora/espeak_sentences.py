@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 
 from research.data.corpora import asterisk, espeak, libreoffice, recordings
-from research.data.corpora.corpus import Examples, take
+from research.data.corpora.corpus import SPLITS, Examples, take
 from research.data.corpora.espeak import RATE
 from research.data.corpora.fetch import scratch
 from research.data.corpora.recordings import Recording, SpeechCorpus
@@ -54,9 +54,9 @@ class EspeakSentences(SpeechCorpus):
     """The library's name for the language and accent."""
 
     def examples(self) -> Examples:
-        prompts = {split: [prompt.text for prompt in part] for split, part in asterisk.load(self.language).items()}
-        normalized = map(asterisk.CORPORA[self.language].normalize, _sentences(self.language))
-        sentences = [sentence for sentence in normalized if sentence]
+        prompter = asterisk.CORPORA[self.language]
+        prompts = {split: prompter.columns(split)["text"] for split in SPLITS}
+        sentences = [*filter(None, map(prompter.normalize, _sentences(self.language)))]
         drawn = texts(prompts["train"], prompts["validation"] + prompts["test"], sentences, MAX_SENTENCES)
         parts = [drawn[start : start + AT_ONCE] for start in range(0, MAX_SENTENCES, AT_ONCE)]
         archive = espeak.library_wheel(platform.system(), platform.machine())
@@ -137,9 +137,11 @@ def synthesize(library: Path, accent: str, part: int, lines: Sequence[str]) -> l
 
 def _sentences(language: str) -> list[str]:
     """Return the training sentences of LibreOffice's help in a language; empty where there are none."""
-    if language == "en":
-        return [pair.english for pair in libreoffice.load("de")["train"]]
-    return [pair.translation for pair in libreoffice.load("fr")["train"]] if language == "fr" else []
+    sources = {"en": ("de", "english"), "fr": ("fr", "translation")}
+    if language not in sources:
+        return []
+    other, column = sources[language]
+    return libreoffice.CORPORA[other].columns("train")[column]
 
 
 def _speak(library: Path, utterances: list[Utterance]) -> tuple[list[np.ndarray], int]:

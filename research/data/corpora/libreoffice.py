@@ -77,16 +77,6 @@ CORPORA = {
 """The corpora by the language of the translations."""
 
 
-def load(language: str) -> dict[str, list[Pair]]:
-    """Return the pairs of the splits train, validation and test; from English to de, fr or ja.
-
-    Raises:
-        UserError: if the corpus cannot be prepared or read.
-    """
-    splits = {split: CORPORA[language].columns(split) for split in SPLITS}
-    return {split: list(map(Pair, columns["english"], columns["translation"])) for split, columns in splits.items()}
-
-
 def splits(
     english: Mapping[str, Mapping[str, str]], translated: Mapping[str, Mapping[str, str]], language: str
 ) -> dict[str, list[Pair]]:

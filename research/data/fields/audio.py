@@ -1,6 +1,7 @@
 """Audio: files or arrays to log-mel features."""
 
 import contextlib
+import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -18,7 +19,7 @@ from research.data.audio.features import Statistics
 from research.data.audio.field import AudioField
 from research.data.audio.files import duration, load_audio, resample
 from research.data.fields.field_options import as_number
-from research.data.fields.files import FileInput, opened
+from research.data.fields.files import FileInput
 from research.errors import UserError, first_line
 from research.options import require_default
 
@@ -84,7 +85,7 @@ class AudioInput(FileInput, SpeechOptions):
         if isinstance(value, tuple):
             return len(value[0]) / value[1]
         with _reading(value):
-            return duration(value) if isinstance(value, str) else soundfile.info(opened(value)).duration
+            return duration(value) if isinstance(value, str) else soundfile.info(io.BytesIO(value)).duration
 
     def steps(self, value: Value) -> int:
         return max(1, int(self.seconds(value) * 1000 / self.hop_ms + 0.5))
@@ -96,7 +97,7 @@ class AudioInput(FileInput, SpeechOptions):
         if isinstance(value, str):
             return load_audio(value, self.sample_rate)
         with _reading(value):
-            samples, rate = soundfile.read(opened(value), dtype="float32") if isinstance(value, bytes) else value
+            samples, rate = soundfile.read(io.BytesIO(value), dtype="float32") if isinstance(value, bytes) else value
         samples = samples.astype(np.float32) / np.float32(32768 if samples.dtype.kind == "i" else 1)
         return resample(samples if samples.ndim == 1 else samples.mean(axis=1), int(rate), self.sample_rate)
 

@@ -1,6 +1,5 @@
 """Values that are files: a path in a column, or the bytes of a file."""
 
-import io
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,8 +29,3 @@ class FileInput(InputOptions):
         if not path.is_file():
             raise ValueError(f"is {str(value)!r:.60}, and {path} is no file; must be (task.input.folder, .suffix)")
         return str(path)
-
-
-def opened(value: str | bytes) -> Any:
-    """Return what readers of files take: the path, or a file of the bytes."""
-    return io.BytesIO(value) if isinstance(value, bytes) else value

@@ -12,7 +12,7 @@ from research.data.batching import Example, Examples, target_steps
 from research.data.processor import Processor
 from research.data.streaming import Records
 from research.data.tables.cache import Cache
-from research.data.tables.values import FAULTS, Values
+from research.data.tables.values import Values
 from research.errors import UserError
 
 MEMORY = 2**30
@@ -58,16 +58,13 @@ class Encoded(Records):
         options: Any = self.values.fields.input
         field: Any = self.processor.input
         for number, value, target in self.values.load(numbers):
-            try:
+            with self.values.refusing(number):
                 group = self.values.group(number)
                 source = options.stored(field, value, *group) if stored else field.encode(value, *group)
                 targets = self._targets(target)
                 if self.target_kind == "labels" and len(targets[0]) != len(source):
                     steps = f"{len(targets[0])} labels for {len(source)} steps"
                     raise ValueError(f"has {steps}; must have one for each step")
-            except FAULTS as error:
-                self.values.refuse(self.values.place(number), error)
-            else:
                 yield number, source, targets
 
     def measure(self) -> tuple[Examples | None, Int[np.ndarray, "N 2"], Int[np.ndarray, "N 2"]]:
@@ -77,10 +74,8 @@ class Encoded(Records):
         if self.values.fields.input.per_file:
             first = next((source for number in everything for _, source, _ in self.encode([number])), np.zeros(1))
             for number, known in enumerate(self.values.survey):
-                try:
+                with self.values.refusing(number):
                     rows += self._rows(number, known[0], self._targets(known[1])) if known else ()
-                except FAULTS as error:
-                    self.values.refuse(self.values.place(number), error)
             if sum(row[2] for row in rows) * (first.nbytes // len(first)) > MEMORY:
                 return None, *_halves(rows)
         rows, inputs, targets = [], [], []

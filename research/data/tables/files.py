@@ -36,16 +36,13 @@ class Format:
     """Whether damaged rows are left out and listed; else the first of them is an error."""
 
 
-DEFAULT_FORMAT = Format()
-
-
 def suffix(path: Path) -> str:
     """Return the suffix that says how a file is written: that before .gz."""
     names = path.name.lower().removesuffix(".gz")
     return next((ending for ending in READERS if names.endswith(ending)), "")
 
 
-def read_file(path: Path, written: Format = DEFAULT_FORMAT) -> Table:
+def read_file(path: Path, written: Format) -> Table:
     """Return the rows of a file.
 
     Raises:

@@ -20,7 +20,7 @@ from research.data.fields.text import TextInput, TextTarget
 from research.data.tables.files import Format
 from research.data.tables.source import read_source
 from research.data.tables.splits import split_rows
-from research.data.tables.table import Chain, Rows, Selection, check_columns, group
+from research.data.tables.table import Rows, Selection, check_columns, group
 from research.data.tables.values import Fields, Values, columns_of
 from research.data.text import normalize
 from research.errors import UserError
@@ -148,7 +148,8 @@ class Reading:
         """Usable pairs of each split."""
         tables = dict(self.tables)
         if self.extra_train:
-            tables["train"] = Chain((tables["train"], self._extra()))
+            parts = (tables["train"], self._extra())
+            tables["train"] = Selection(parts, np.arange(sum(map(len, parts))))
         columns = self.fields.columns(tables["train" if "train" in tables else next(iter(tables))], self.source)
         splits = {split: Values.of(rows, self.fields, columns, self.source) for split, rows in tables.items()}
         if self.joined:
@@ -173,7 +174,7 @@ class Reading:
         group, columns = self.input.group_column, self.fields.columns(self.tables["train"], self.source)
         for column in (*columns[0], *columns[1], *([group] if group else [])):
             check_columns(rows, name, {"task.extra_train": column})
-        rows = Selection(rows, np.arange(int(count or len(rows))))
+        rows = Selection((rows,), np.arange(int(count or len(rows))))
         if not rows.in_memory:
             return rows
         key, column = self.split_key, columns[0][0]
@@ -182,7 +183,7 @@ class Reading:
         if len(kept) < len(rows):
             inputs = f"{len(rows) - len(kept)} rows of {name} are left out"
             self.notes.append(f"note: {inputs}: their inputs are in validation or test")
-        return Selection(rows, np.array(kept, int))
+        return Selection((rows,), np.array(kept, int))
 
     @functools.cached_property
     def fields(self) -> Fields:

@@ -41,7 +41,7 @@ def split_rows(tables: Mapping[str, Rows], key: Callable[[Mapping[str, Any]], st
         chosen = np.full(len(keys), "train", object)
         for number, split in enumerate(missing):
             chosen[(places >= FRACTION * number) & (places < FRACTION * (number + 1))] = split
-        hashed = {split: Selection(whole, np.flatnonzero(chosen == split)) for split in ("train", *missing)}
+        hashed = {split: Selection((whole,), np.flatnonzero(chosen == split)) for split in ("train", *missing)}
         if empty := next((split for split in hashed if not len(hashed[split])), ""):
             count = len(set(keys))
             values = f"{count} different value{'s' if count != 1 else ''} of the column that decides the split"

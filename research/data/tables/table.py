@@ -86,34 +86,11 @@ class Grouped(Table):
 
 @dataclass(frozen=True)
 class Selection(Rows):
-    """Some rows of another table."""
-
-    rows: Rows
-    chosen: np.ndarray
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "folder", self.rows.folder)
-        object.__setattr__(self, "in_memory", self.rows.in_memory)
-
-    @property
-    def columns(self) -> Sequence[str]:
-        return self.rows.columns
-
-    def __len__(self) -> int:
-        return len(self.chosen)
-
-    def __getitem__(self, row: int) -> Mapping[str, Any]:
-        return self.rows[int(self.chosen[row])]
-
-    def place(self, row: int, step: int = 0) -> str:
-        return self.rows.place(int(self.chosen[row]), step)
-
-
-@dataclass(frozen=True)
-class Chain(Rows):
-    """Rows of several tables, one after the other; the columns are those of the first."""
+    """Some rows of one table or several; the columns are those of the first."""
 
     parts: Sequence[Rows]
+    chosen: np.ndarray
+    """Numbers of the rows, counted over all parts."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "in_memory", all(part.in_memory for part in self.parts))
@@ -123,7 +100,7 @@ class Chain(Rows):
         return self.parts[0].columns
 
     def __len__(self) -> int:
-        return sum(map(len, self.parts))
+        return len(self.chosen)
 
     def __getitem__(self, row: int) -> Mapping[str, Any]:
         part, place = self._find(row)
@@ -138,10 +115,11 @@ class Chain(Rows):
         return part.folder_of(place)
 
     def _find(self, row: int) -> tuple[Rows, int]:
+        number = int(self.chosen[row])
         for part in self.parts:
-            if row < len(part):
-                return part, row
-            row -= len(part)
+            if number < len(part):
+                return part, number
+            number -= len(part)
         raise IndexError(row)
 
 

@@ -1,5 +1,6 @@
 """The input and the target of each row, read of its columns; a row that cannot be used is told, or skipped."""
 
+import contextlib
 import functools
 import itertools
 import os
@@ -75,14 +76,11 @@ class Values:
             return values
         pairs, places = [], []
         for row in range(len(rows)):
-            try:
+            with values.refusing(row):
                 pair = values._read(row)
-            except FAULTS as error:
-                values.refuse(row, error)
-                continue
-            if fields.input.wanted(pair[0]):
-                pairs.append(pair)
-                places.append(row)
+                if fields.input.wanted(pair[0]):
+                    pairs.append(pair)
+                    places.append(row)
         return cls(rows, fields, values.columns, pairs, places, values.skipped)
 
     def __len__(self) -> int:
@@ -106,11 +104,9 @@ class Values:
         assert isinstance(self.fields.input, AudioInput)
         seconds: dict[int, float] = {}
         for number in range(self.size):
-            try:
+            with self.refusing(number):
                 if self.place(number) < rows:
                     seconds[number] = self.fields.input.seconds(self[number][0])
-            except FAULTS as error:
-                self.refuse(self.place(number), error)
         drawn = concatenation.draw(list(seconds.values()), count) if seconds else []
         numbers = list(seconds)
         return replace(self, joined=[([numbers[part] for part in parts], cuts) for parts, cuts in drawn])
@@ -120,11 +116,9 @@ class Values:
         """Steps of the input and the target of each pair, without loading the input; () of one that cannot be used."""
         results: list[Sequence[Any]] = [()] * len(self)
         for number in range(len(self)):
-            try:
+            with self.refusing(number):
                 value, target = self[number]
                 results[number] = (self.fields.input.steps(value), target)
-            except FAULTS as error:
-                self.refuse(self.place(number), error)
         return results
 
     def __getstate__(self) -> dict[str, Any]:
@@ -156,10 +150,8 @@ class Values:
             return {number: self.survey[number][1] for number in numbers if self.survey[number]}
         targets = {}
         for number in numbers:
-            try:
+            with self.refusing(number):
                 targets[number] = self[number][1]
-            except FAULTS as error:
-                self.refuse(self.place(number), error)
         return targets
 
     def load(self, numbers: Sequence[int]) -> Iterator[tuple[int, Any, Any]]:
@@ -185,6 +177,14 @@ class Values:
         """Return the row of a pair; of a joined one, that of its first part."""
         number = number if number < self.size else self.joined[number - self.size][0][0]
         return self.places[number] if self.places else number
+
+    @contextlib.contextmanager
+    def refusing(self, number: int) -> Iterator[None]:
+        """Refuse a pair if it is found, in what follows, that it cannot be used."""
+        try:
+            yield
+        except FAULTS as error:
+            self.refuse(self.place(number), error)
 
     def refuse(self, row: int, error: Exception) -> None:
         """Remember that a row is skipped, and what is wrong with it.

@@ -9,7 +9,6 @@ from research.data.corpora import asterisk, espeak, espeak_sentences, libreoffic
 from research.data.corpora.espeak import RATE
 from research.data.corpora.espeak_sentences import CORPORA, MAX_CHARACTERS, MAX_NOISE, MAX_SILENCE, MAX_WORDS, texts
 from research.data.corpora.fetch import data_folder
-from research.data.corpora.libreoffice import Pair
 from research.data.corpora.recordings import Recording
 from research.data.speech_synthesis.espeak import Utterance
 from research.data.speech_synthesis.speak import LibraryDiedError, speak
@@ -69,8 +68,9 @@ def test_where_there_are_no_other_sentences_all_words_are_of_training() -> None:
 def test_sentences_of_french_are_the_french_ones_and_other_languages_have_prompts_only(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    pairs = {"de": Pair("open it", "öffnen"), "fr": Pair("open it", "ouvrir")}
-    monkeypatch.setattr(libreoffice, "load", lambda target: {"train": [pairs[target]], "test": []})
+    german = {"english": ["open it"], "translation": ["öffnen"]}
+    columns = {"de": german, "fr": {**german, "translation": ["ouvrir"]}}
+    monkeypatch.setattr(libreoffice.Libreoffice, "columns", lambda corpus, split: columns[corpus.language])
     found = {language: espeak_sentences._sentences(language) for language in CORPORA}
     assert found == {"en": ["open it"], "fr": ["ouvrir"], "es": [], "it": [], "ru": []}
 
@@ -91,12 +91,11 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> list[Recording]:
     own_wheel()
     (folder / "downloads" / "manual").symlink_to(data_folder() / "downloads" / "manual")
     splits = {"train": TRAIN, "validation": HELD_OUT[:2], "test": HELD_OUT[2:]}
-    none = np.zeros(0, np.int16)
-    prompts = {split: [Recording(none, 8000, text, "") for text in said] for split, said in splits.items()}
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TFDS_DATA_DIR", str(folder))
-        patch.setattr(asterisk, "load", {"en": prompts}.__getitem__)
-        patch.setattr(libreoffice, "load", lambda target: {"train": [Pair(text.upper() + ".", "") for text in OTHER]})
+        patch.setattr(asterisk.Asterisk, "columns", lambda corpus, split: {"text": splits[split]})
+        sentences = {"english": [text.upper() + "." for text in OTHER]}
+        patch.setattr(libreoffice.Libreoffice, "columns", lambda corpus, split: sentences)
         patch.setattr(espeak_sentences, "MAX_SENTENCES", 12)
         patch.setattr(espeak_sentences, "AT_ONCE", 5)
         columns = CORPORA["en"].tables()["train"]

@@ -32,7 +32,7 @@ def rows(table):
 def test_rows_have_the_names_of_the_columns(tmp_path, name, content, expected, zipped):
     path = tmp_path / (name + ".gz" * zipped)
     path.write_bytes(gzip.compress(content.encode()) if zipped else content.encode())
-    assert rows(read_file(path)) == expected
+    assert rows(read_file(path, Format())) == expected
 
 
 def test_a_file_without_a_header_has_numbered_columns(tmp_path):
@@ -45,7 +45,7 @@ def test_a_file_without_a_header_has_numbered_columns(tmp_path):
 def test_arrays_end_at_their_lengths(tmp_path):
     x = np.arange(12).reshape(2, 3, 2)
     np.savez(tmp_path / "a.npz", x=x, y=[1, 2], lengths=[3, 1])
-    first, second = rows(read_file(tmp_path / "a.npz"))
+    first, second = rows(read_file(tmp_path / "a.npz", Format()))
     assert first["x"].tolist() == x[0].tolist() and second["x"].tolist() == x[1, :1].tolist()
     assert (first["y"], second["y"]) == (1, 2)
 
@@ -78,14 +78,14 @@ def test_arrays_end_at_their_lengths(tmp_path):
 def test_a_damaged_file_is_one_line(tmp_path, name, content, fault):
     (tmp_path / name).write_bytes(content)
     with pytest.raises(UserError) as raised:
-        read_file(tmp_path / name)
+        read_file(tmp_path / name, Format())
     assert fault in str(raised.value) and "\n" not in str(raised.value)
 
 
 def test_arrays_of_different_numbers_of_rows_are_refused(tmp_path):
     np.savez(tmp_path / "a.npz", x=np.zeros((2, 3)), y=[1])
     with pytest.raises(UserError, match="x 2, y 1; must be equal"):
-        read_file(tmp_path / "a.npz")
+        read_file(tmp_path / "a.npz", Format())
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,7 @@ def test_arrays_of_different_numbers_of_rows_are_refused(tmp_path):
 def test_lengths_are_a_whole_number_for_each_row(tmp_path, arrays, fault):
     np.savez(tmp_path / "a.npz", **arrays)
     with pytest.raises(UserError) as raised:
-        read_file(tmp_path / "a.npz")
+        read_file(tmp_path / "a.npz", Format())
     assert fault in str(raised.value)
 
 

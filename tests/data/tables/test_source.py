@@ -6,7 +6,7 @@ from collections import Counter
 import pytest
 
 from research.data.corpora.corpus import SPLITS
-from research.data.tables.files import DEFAULT_FORMAT, Format
+from research.data.tables.files import Format
 from research.data.tables.folders import split_of
 from research.data.tables.source import read_source
 from research.data.tables.splits import split_rows
@@ -15,7 +15,7 @@ from research.errors import UserError
 
 
 def read(source, **names):
-    return read_source(str(source), names, DEFAULT_FORMAT)
+    return read_source(str(source), names, Format())
 
 
 def write(folder, *names, content="a\tb\n1\t2\n"):
