@@ -126,11 +126,6 @@ class Examples:
         return Batch(inputs, input_lengths, targets, lengths[:, 1])
 
 
-def target_steps(target: Any, kind: TargetKind) -> int:
-    """Return the steps of a target, `EOS` included; a class and values have one."""
-    return len(target) + 1 if kind == "tokens" else len(target) if kind == "labels" else 1
-
-
 @dataclass(frozen=True)
 class Buckets:
     """Groups of examples of similar length."""
@@ -159,37 +154,30 @@ def in_buckets(
         max_buckets: number of buckets at which padding no longer matters.
     """
     everything = np.arange(len(lengths))
-    cuts = [_best_cut(lengths, everything)]
-    members = [everything]
+    cuts, members = [_best_cut(lengths, everything)], [everything]
     while True:
         widths = [(int(source), int(target)) for source, target in (lengths[rows].max(axis=0) for rows in members)]
         padded = sum(len(rows) * sum(width) for rows, width in zip(members, widths, strict=True))
         padding = float(1 - lengths.sum() / padded)
-        best = max(range(len(cuts)), key=lambda index: cuts[index].saved)
-        if padding <= max_padding or len(members) >= max_buckets or not cuts[best].saved:
+        best = max(range(len(cuts)), key=lambda index: cuts[index][0])
+        saved, axis, longest = cuts.pop(best)
+        if padding <= max_padding or len(members) >= max_buckets or not saved:
             order = sorted(range(len(members)), key=lambda index: (sum(widths[index]), widths[index]))
             return Buckets([members[index] for index in order], [widths[index] for index in order], padding)
-        rows, cut = members.pop(best), cuts.pop(best)
-        short = lengths[rows, cut.axis] <= cut.longest
+        rows = members.pop(best)
+        short = lengths[rows, axis] <= longest
         halves = [rows[short], rows[~short]]
         members += halves
         cuts += [_best_cut(lengths, half) for half in halves]
 
 
-@dataclass(frozen=True)
-class _Cut:
-    """A cut of a bucket: examples up to a length go into one bucket, the others into another."""
+def _best_cut(lengths: Int[np.ndarray, "N 2"], rows: Int[np.ndarray, " R"]) -> tuple[int, int, int]:
+    """Return the cut of a bucket in two that saves the most padded steps.
 
-    saved: int
-    """Padded steps; 0 where no cut saves any."""
-    axis: int
-    """0: cut by the source's length; 1: by the target's."""
-    longest: int
-
-
-def _best_cut(lengths: Int[np.ndarray, "N 2"], rows: Int[np.ndarray, " R"]) -> _Cut:
-    """Return the cut that saves the most padded steps."""
-    best = _Cut(0, 0, 0)
+    Returns:
+        The steps, 0 where no cut saves any; 0: cut by the source's length, 1: by the target's; the longest of the short.
+    """
+    best = (0, 0, 0)
     for axis in (0, 1):
         ordered = lengths[rows[np.argsort(lengths[rows, axis], kind="stable")]]
         short = np.maximum.accumulate(ordered)[:-1].sum(axis=1)
@@ -197,7 +185,7 @@ def _best_cut(lengths: Int[np.ndarray, "N 2"], rows: Int[np.ndarray, " R"]) -> _
         count = np.arange(1, len(ordered))
         saved = len(ordered) * ordered.max(axis=0).sum() - count * short - (len(ordered) - count) * long
         saved[ordered[:-1, axis] == ordered[1:, axis]] = 0  # examples of one length stay together
-        if len(saved) and saved.max() > best.saved:
+        if len(saved) and saved.max() > best[0]:
             place = int(np.argmax(saved))
-            best = _Cut(int(saved[place]), axis, int(ordered[place, axis]))
+            best = (int(saved[place]), axis, int(ordered[place, axis]))
     return best

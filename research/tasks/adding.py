@@ -72,8 +72,7 @@ class Adding(MarkedTask):
         return Batch(pairs(numbers, marks, lengths, numpy), lengths, targets)
 
     def _scaled_sum(self, draws: Draws, count: int) -> Batch:
-        numpy, chosen = draws.numpy, marked(draws, count, self.length)
+        lengths, marks, positions = marked(draws, count, self.length)
         numbers = 2 * draws.uniform(count, longest(self.length)) - 1
-        first, second = (number_at(numbers, position, 0.0, numpy) for position in chosen.positions)
-        inputs = pairs(numbers, chosen.marks, chosen.lengths, numpy)
-        return Batch(inputs, chosen.lengths, 0.5 + (first + second) / 4)
+        first, second = (number_at(numbers, position, 0.0, draws.numpy) for position in positions)
+        return Batch(pairs(numbers, marks, lengths, draws.numpy), lengths, 0.5 + (first + second) / 4)

@@ -24,25 +24,18 @@ class MarkedTask(SyntheticTask):
         return classification.values(predictions, examples.batch.targets, TOLERANCE)
 
 
-@dataclass(frozen=True)
-class Marked:
-    """Sequences of S steps, the longest, and which of their numbers count."""
-
-    lengths: Any
-    """Steps of each sequence, [B]."""
-    marks: Any
-    """[B, S], zeros past the end."""
-    positions: tuple[Any, Any]
-    """Steps of the two numbers, [B, 1] each; 0 is the one whose number does not count."""
-
-
 def longest(length: int) -> int:
     """Return the steps of the longest sequence."""
     return length + length // 10
 
 
-def marked(draws: Draws, count: int, length: int) -> Marked:
-    """Return `count` sequences of at least `length` steps."""
+def marked(draws: Draws, count: int, length: int) -> tuple[Any, Any, tuple[Any, Any]]:
+    """Draw `count` sequences of at least `length` steps, of which the longest has S, and which of their numbers count.
+
+    Returns:
+        The steps of each sequence, [B]; the marks [B, S], zeros past the end; the steps of the two numbers, [B, 1]
+        each, where 0 is the one whose number does not count.
+    """
     numpy, steps = draws.numpy, draws.numpy.arange(longest(length))[None, :]
     lengths = draws.integers((count,), length, longest(length) + 1)
     first = draws.integers((count, 1), 0, FIRST_MARK_WITHIN)
@@ -50,7 +43,7 @@ def marked(draws: Draws, count: int, length: int) -> Marked:
     second = second + (second >= first)
     ends = (steps == 0) | (steps == lengths[:, None] - 1)
     marks = numpy.where(ends, -1.0, mark((first, second), longest(length), numpy))
-    return Marked(lengths, marks.astype(numpy.float32), (first, second))
+    return lengths, marks.astype(numpy.float32), (first, second)
 
 
 def mark(positions: tuple[Any, Any], length: int, numpy: Any) -> Any:

@@ -31,10 +31,10 @@ class Multiplication(MarkedTask):
         return TaskSpec("features", 2, longest(self.length), "value", 1)
 
     def examples(self, draws: Draws, count: int) -> Batch:
-        numpy, chosen = draws.numpy, marked(draws, count, self.length)
+        lengths, marks, positions = marked(draws, count, self.length)
         numbers = draws.uniform(count, longest(self.length))
-        first, second = (number_at(numbers, position, 1.0, numpy) for position in chosen.positions)
-        return Batch(pairs(numbers, chosen.marks, chosen.lengths, numpy), chosen.lengths, first * second)
+        first, second = (number_at(numbers, position, 1.0, draws.numpy) for position in positions)
+        return Batch(pairs(numbers, marks, lengths, draws.numpy), lengths, first * second)
 
     def describe(self) -> str:
         return f"multiplication problem, {self.length} steps"

@@ -262,7 +262,7 @@ def test_photographs_of_coco_are_read_with_each_of_their_captions(tmp_path, monk
     for batch in map(stream.batches(jax.random.key(0), 12, 2).__getitem__, range(12)):
         for steps, tokens, end in zip(batch.inputs, batch.targets, batch.target_lengths, strict=True):
             caption = processor_of(task).decode(tokens[: end - 1].tolist())
-            pixels = field.unscan(steps[None].astype(int), np)[0]
+            pixels = field.unscan(steps[None].astype(int))[0]
             assert pixels[16, 16, 0] == pytest.approx(40 * caption.count("x"), abs=4)  # JPEG rounds colors
             assert np.all(pixels[:3] == 255) and np.all(pixels[-3:] == 255)
             seen.add(caption)

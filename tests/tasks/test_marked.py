@@ -10,8 +10,8 @@ COUNT, T = 20_000, 40
 
 
 def test_the_second_mark_is_on_one_of_the_first_pairs_that_are_still_unmarked():
-    chosen = marked(HostDraws(0), COUNT, T)
-    first, second = (place[:, 0] for place in chosen.positions)
+    _, _, positions = marked(HostDraws(0), COUNT, T)
+    first, second = (place[:, 0] for place in positions)
     np.testing.assert_allclose(np.bincount(first) / COUNT, [1 / 10] * 10, atol=0.01)
     share = np.zeros(T // 2)
     for one in range(10):  # the first T/2 - 1 pairs without that one
@@ -22,13 +22,13 @@ def test_the_second_mark_is_on_one_of_the_first_pairs_that_are_still_unmarked():
 
 
 def test_marks_are_1_at_both_places_and_below_0_at_both_ends():
-    chosen = marked(HostDraws(0), COUNT, T)
-    for marks, length, first, second in zip(chosen.marks, chosen.lengths, *chosen.positions, strict=True):
+    lengths, drawn, positions = marked(HostDraws(0), COUNT, T)
+    for marks, length, first, second in zip(drawn, lengths, *positions, strict=True):
         wanted = np.zeros(longest(T))
         wanted[[first[0], second[0]]] = 1
         wanted[[0, length - 1]] = -1
         np.testing.assert_array_equal(marks[:length], wanted[:length])
-    np.testing.assert_allclose(np.bincount(chosen.lengths)[T:] / COUNT, [1 / 5] * 5, atol=0.02)
+    np.testing.assert_allclose(np.bincount(lengths)[T:] / COUNT, [1 / 5] * 5, atol=0.02)
 
 
 def test_the_number_of_the_first_step_does_not_count():

@@ -149,7 +149,9 @@ def warp_frequency(features: Features, key: Array, options: SpeechOptions) -> Fe
     bound = BOUND * top * jnp.minimum(factor, 1) / factor
     slope = (top - bound * factor) / (top - bound)
     warped = jnp.where(hertz <= bound, hertz * factor, top - slope * (top - hertz))
-    place = jnp.clip(_filter_at(warped, options), 0, options.num_mels - 1)
+    first, second = (MEL_FACTOR * math.log1p(edge / MEL_HZ) for edge in options.edges_hz[:2])
+    place = (MEL_FACTOR * jnp.log1p(warped / MEL_HZ) - second) / (second - first)
+    place = jnp.clip(place, 0, options.num_mels - 1)  # of the filter that peaks there
     weights = jnp.maximum(1 - jnp.abs(place[:, None, :] - jnp.arange(options.num_mels)[None, :, None]), 0)
     return jnp.einsum("btm,bmn->btn", features, weights)
 
@@ -206,9 +208,3 @@ def _curves(key: Array, count: int, mels: int, deviation: float) -> Float[Array,
     cosines = np.cos(np.arange(CURVES)[:, None] * places)
     cosines *= deviation / math.sqrt(np.mean(np.sum(np.square(cosines), axis=0)))
     return jax.random.normal(key, (count, CURVES)) @ jnp.asarray(cosines, jnp.float32)
-
-
-def _filter_at(hertz: Array, options: FeatureOptions) -> Array:
-    """Return the number of the filter, with a fraction, that peaks at a frequency."""
-    edges = [MEL_FACTOR * math.log1p(edge / MEL_HZ) for edge in options.edges_hz[:2]]
-    return (MEL_FACTOR * jnp.log1p(hertz / MEL_HZ) - edges[1]) / (edges[1] - edges[0])

@@ -21,7 +21,9 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 from jaxtyping import Int16
@@ -79,7 +81,9 @@ class EspeakDigits(SpeechCorpus):
         archive = library_wheel(platform.system(), platform.machine())
         with scratch(self.name) as folder, ThreadPoolExecutor(os.cpu_count()) as pool:
             library = unpack(archive, folder)
-            for part in pool.map(lambda voice: _synthesize(library, voice), voices(library)):
+            names = voices(library)
+            drawn = map(utterances, names)
+            for part in pool.map(partial(synthesize, "espeak-ng", library), map(split_of, names), names, drawn):
                 yield from part
 
 
@@ -157,19 +161,16 @@ def punctuate(rng: np.random.Generator, words: Sequence[str]) -> str:
     return separator.join(words) + end
 
 
-def _synthesize(library: Path, voice: str) -> Examples:
-    texts, strings = zip(*utterances(voice), strict=True)
-    return to_examples(split_of(voice), voice, texts, *speak("espeak-ng", library, strings))
-
-
-def to_examples(
-    split: str, voice: str, texts: Sequence[str], sounds: Sequence[Int16[np.ndarray, "_"]], rate: int
+def synthesize(
+    library: Literal["espeak-ng", "flite"], folder: Path, split: str, voice: str, strings: Sequence[tuple[str, Any]]
 ) -> Examples:
-    """Return the examples of a voice's utterances: at `RATE`, with silence before and after."""
+    """Return the examples of a voice's `utterances`, spoken by a library: at `RATE`, with silence before and after."""
+    texts, spoken = zip(*strings, strict=True)
+    sounds, rate = speak(library, folder, spoken)
     silences = np.random.default_rng([seed(voice), 1]).integers(0, int(MAX_SILENCE * RATE) + 1, (len(texts), 2))
     padded = [np.pad(resample_to_int16(sound, rate), silence) for sound, silence in zip(sounds, silences, strict=True)]
-    spoken = [Recording(samples, RATE, text, voice) for samples, text in zip(padded, texts, strict=True)]
-    return [recordings.example(split, f"{voice}-{index:03}", recording) for index, recording in enumerate(spoken)]
+    said = [Recording(samples, RATE, text, voice) for samples, text in zip(padded, texts, strict=True)]
+    return [recordings.example(split, f"{voice}-{index:03}", recording) for index, recording in enumerate(said)]
 
 
 def resample_to_int16(samples: Int16[np.ndarray, "_"], rate: int) -> Int16[np.ndarray, "_"]:

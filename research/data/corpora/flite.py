@@ -14,6 +14,7 @@ import platform
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +24,6 @@ from research.data.corpora.corpus import Examples
 from research.data.corpora.fetch import debian, scratch, unpacked
 from research.data.corpora.recordings import Recording, SpeechCorpus
 from research.data.speech_synthesis.flite import Utterance
-from research.data.speech_synthesis.speak import speak
 from research.errors import UserError
 
 MAX_STRINGS = 500
@@ -54,8 +54,8 @@ class FliteDigits(SpeechCorpus):
 
     def examples(self) -> Examples:
         with scratch(self.name) as folder, ThreadPoolExecutor(os.cpu_count()) as pool:
-            library = libraries(folder)
-            for part in pool.map(lambda voice: _synthesize(library, voice), PITCH):
+            say = partial(espeak.synthesize, "flite", libraries(folder), "train")
+            for part in pool.map(say, PITCH, map(utterances, PITCH)):
                 yield from part
 
 
@@ -97,8 +97,3 @@ def _draw(rng: np.random.Generator, voice: str) -> tuple[str, Utterance]:
     stretch = float(np.exp(rng.uniform(*np.log(STRETCH))))
     pitch = PITCH[voice] * float(np.exp(rng.uniform(-PITCH_RANGE, PITCH_RANGE)))
     return " ".join(words), Utterance(espeak.punctuate(rng, words), voice, stretch, pitch)
-
-
-def _synthesize(library: Path, voice: str) -> Examples:
-    texts, strings = zip(*utterances(voice), strict=True)
-    return espeak.to_examples("train", voice, texts, *speak("flite", library, strings))

@@ -74,7 +74,7 @@ class ImageInput(FileInput, WarpOptions):
         return self.image
 
     def stored(self, field: ImageField, value: np.ndarray) -> np.ndarray:
-        return field.scan(value[None], np)[0]
+        return field.scan(value[None])[0]
 
     def shape(self, field: ImageField, longest: int) -> tuple[int, int]:
         rows, columns = field.step_shape
@@ -82,8 +82,8 @@ class ImageInput(FileInput, WarpOptions):
 
     def augment(self, field: ImageField, inputs: Array, lengths: Array, key: Array) -> tuple[Array, Array]:
         warp_key, mirror_key = jax.random.split(key)
-        pixels = warp(field.unscan(1 - inputs.astype(jnp.float32) / 255, jnp), warp_key, self)
+        pixels = warp(field.unscan(1 - inputs.astype(jnp.float32) / 255), warp_key, self)
         if self.mirror:
             mirrored = jax.random.bernoulli(mirror_key, 0.5, (len(pixels), 1, 1, 1))
             pixels = jnp.where(mirrored, pixels[:, :, ::-1], pixels)
-        return field.scan(pixels, jnp), lengths
+        return field.scan(pixels), lengths

@@ -35,7 +35,7 @@ class ImageField(Field):
 
     def encode(self, value: UInt8[np.ndarray, "Y X C"]) -> Float[np.ndarray, "S D"]:
         """Return a square image, from 0 to 255, as a sequence."""
-        return self.scan(1 - value.astype(np.float32)[None] / np.float32(255), np)[0]
+        return self.scan(1 - value.astype(np.float32)[None] / np.float32(255))[0]
 
     def axis(self, value: UInt8[np.ndarray, "Y X C"]) -> Axis:
         """Return the steps side by side: patches in a row; a row of pixels stands upright."""
@@ -49,14 +49,14 @@ class ImageField(Field):
         """Rows and columns of the pixels of a step."""
         return {"rows": (1, self.size), "columns": (self.size, 1)}.get(self.scan_order, (self.patch, self.patch))
 
-    def scan(self, pixels: Any, numpy: Any) -> Any:
+    def scan(self, pixels: Any) -> Any:
         """Return images [B, Y, X, C] as sequences [B, S, D]."""
         rows, columns = self.step_shape
         steps = pixels.reshape(len(pixels), self.size // rows, rows, self.size // columns, columns, self.channels)
-        return numpy.swapaxes(steps, 2, 3).reshape(len(pixels), -1, rows * columns * self.channels)
+        return steps.swapaxes(2, 3).reshape(len(pixels), -1, rows * columns * self.channels)
 
-    def unscan(self, steps: Any, numpy: Any) -> Any:
+    def unscan(self, steps: Any) -> Any:
         """Return the images of sequences, the inverse of `scan`."""
         rows, columns = self.step_shape
         pixels = steps.reshape(len(steps), self.size // rows, self.size // columns, rows, columns, self.channels)
-        return numpy.swapaxes(pixels, 2, 3).reshape(len(steps), self.size, self.size, self.channels)
+        return pixels.swapaxes(2, 3).reshape(len(steps), self.size, self.size, self.channels)

@@ -53,7 +53,7 @@ class Cache:
         try:
             arrays = {path.stem: np.load(path, mmap_mode="r") for path in (self.folder / name).iterdir()}
             digests, values = json.loads(arrays.pop(CONTENTS).tobytes())
-            if {key: _digest(array) for key, array in arrays.items()} | {CONTENTS: _text_digest(values)} != digests:
+            if _digests(arrays, values) != digests:
                 return None
             values = json.loads(values)
         except (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError):  # absent, or damaged
@@ -70,8 +70,7 @@ class Cache:
         """
         incomplete = self.folder / f".{name}-{uuid.uuid4().hex}"
         text = json.dumps(values)
-        digests = {key: _digest(array) for key, array in arrays.items()} | {CONTENTS: _text_digest(text)}
-        contents = json.dumps([digests, text]).encode()
+        contents = json.dumps([_digests(arrays, text), text]).encode()
         try:
             incomplete.mkdir(parents=True)
             for key, array in {**arrays, CONTENTS: np.frombuffer(contents, np.uint8)}.items():
@@ -87,10 +86,8 @@ class Cache:
             shutil.rmtree(entry, ignore_errors=True)
 
 
-def _text_digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _digest(array: np.ndarray) -> str:
-    """Return the digest of an array; "" of a large one."""
-    return hashlib.sha256(np.ascontiguousarray(array).data).hexdigest() if array.nbytes <= CHECKED else ""
+def _digests(arrays: Mapping[str, np.ndarray], values: str) -> dict[str, str]:
+    """Return the digests of arrays, "" of a large one, and of the values' JSON."""
+    large = {key: array.nbytes > CHECKED for key, array in arrays.items()}
+    parts = {key: b"" if large[key] else np.ascontiguousarray(array).data for key, array in arrays.items()}
+    return {key: hashlib.sha256(part).hexdigest() for key, part in {**parts, CONTENTS: values.encode()}.items()}

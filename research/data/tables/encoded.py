@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Int
 
 from research.batch import TargetKind
-from research.data.batching import Example, Examples, target_steps
+from research.data.batching import Example, Examples
 from research.data.processor import Processor
 from research.data.streaming import Records
 from research.data.tables.cache import Cache
@@ -95,9 +95,9 @@ class Encoded(Records):
 
     def _rows(self, number: int, steps: int, targets: Sequence[Any]) -> Iterator[tuple[int, ...]]:
         """Yield number, place of the target, and lengths of the examples of a pair that are not too long."""
-        eos = int(self.target_kind == "tokens")
+        eos, sequence = int(self.target_kind == "tokens"), self.target_kind in ("tokens", "labels")
         for place, target in enumerate(targets):
-            length = target_steps(target, self.target_kind)
+            length = len(target) + eos if sequence else 1
             longest = self.max_target_length + eos if self.max_target_length else length
             if steps <= (self.max_input_length or steps) and length <= longest:
                 yield number, place, steps, length

@@ -32,7 +32,7 @@ def augmented(options: ImageInput, pixels: np.ndarray, count: int) -> np.ndarray
     field = options.image
     stored = jnp.asarray(np.repeat(options.stored(field, pixels)[None], count, axis=0))
     steps, _ = jax.jit(lambda x: options.augment(field, x, jnp.full(count, 16), jax.random.key(0)))(stored)
-    return field.unscan(np.asarray(steps), np)
+    return field.unscan(np.asarray(steps))
 
 
 def test_half_of_the_training_images_are_mirrored():
