@@ -175,7 +175,7 @@ def _best_cut(lengths: Int[np.ndarray, "N 2"], rows: Int[np.ndarray, " R"]) -> t
     """Return the cut of a bucket in two that saves the most padded steps.
 
     Returns:
-        The steps, 0 where no cut saves any; 0: cut by the source's length, 1: by the target's; the longest of the short.
+        The steps, 0 where no cut saves any; 0: by the source's length, 1: by the target's; the longest of the short.
     """
     best = (0, 0, 0)
     for axis in (0, 1):

@@ -21,7 +21,6 @@ import numpy as np
 from research.batch import Batch, TaskSpec
 from research.options import require_between
 from research.tasks.metrics import classification
-from research.tasks.metrics.classification import Baseline
 from research.tasks.synthetic import MAX_STEPS, MAX_SYMBOLS, Draws, SyntheticTask, one_hot
 from research.tasks.task import EvalExamples, Evaluation, Predictions
 
@@ -61,8 +60,8 @@ class CopyingMemory(SyntheticTask):
 
     def evaluate(self, predictions: Predictions, examples: EvalExamples) -> Evaluation:
         steps = self.spec.input_length
-        chance, fraction = Baseline.chance(self.symbols), self.num_memorized / steps
-        baseline = Baseline("memoryless", fraction * chance.loss, 1 - fraction * (1 - chance.accuracy))
+        chance, fraction = classification.Baseline.chance(self.symbols), self.num_memorized / steps
+        baseline = classification.Baseline("memoryless", fraction * chance.loss, 1 - fraction * (1 - chance.accuracy))
         recalled = np.broadcast_to(np.arange(steps) >= steps - self.num_memorized, predictions.errors.shape)
         return classification.labels(predictions, baseline, {"recalled": (recalled, chance.accuracy)})
 

@@ -26,7 +26,6 @@ import numpy as np
 from research.batch import FIRST_SYMBOL, Batch, TaskSpec
 from research.options import require_between
 from research.tasks.metrics import classification
-from research.tasks.metrics.classification import Baseline
 from research.tasks.synthetic import MAX_STEPS, MAX_SYMBOLS, Draws, SyntheticTask
 from research.tasks.task import EvalExamples, Evaluation, Predictions
 
@@ -79,7 +78,7 @@ class Dyck(SyntheticTask):
         loss = -float(np.sum(frequencies * np.log(np.maximum(frequencies, 1e-300))))
         accuracy = float(np.max(frequencies))
         fraction = float(np.mean(closing))
-        baseline = Baseline("memoryless", fraction * loss, 1 - fraction * (1 - accuracy))
+        baseline = classification.Baseline("memoryless", fraction * loss, 1 - fraction * (1 - accuracy))
         return classification.labels(predictions, baseline, {"after_closing": (closing, accuracy)})
 
     def describe(self) -> str:

@@ -20,7 +20,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Int
 
-from research.batch import EOS, FIRST_SYMBOL, PAD, Batch, TaskSpec
+from research.batch import EOS, FIRST_SYMBOL, Batch, TaskSpec
+from research.data.batching import Examples
 from research.data.corpora import mnist
 from research.data.images.strips import DIGIT, StripField, place_digits
 from research.data.images.warp import WarpOptions, warp
@@ -85,7 +86,11 @@ class ImageDigits(WarpOptions, Task):
         rows = jax.random.randint(row_key, (batch_size, count), 0, len(images))
         gaps = jax.random.randint(gap_key, (batch_size, count + 1), 0, self.gap + 1)
         digits = warp((images[rows.ravel()].astype(jnp.float32) / 255)[..., None], warp_key, self)[..., 0]
-        return _strips(digits.reshape(batch_size, count, DIGIT, DIGIT), labels[rows], gaps, self._widths[bucket], jnp)
+        squares = digits.reshape(batch_size, count, DIGIT, DIGIT)
+        lengths = DIGIT * count + jnp.sum(gaps, axis=1)
+        targets = jnp.pad(labels[rows] + FIRST_SYMBOL, ((0, 0), (0, 1)), constant_values=EOS)
+        inputs = place_digits(squares, gaps, self._widths[bucket], jnp)
+        return Batch(inputs, lengths, targets, jnp.full(batch_size, count + 1))
 
     def eval_examples(self, split: Split, count: int) -> EvalExamples:
         images, labels = self._splits[split]
@@ -93,20 +98,14 @@ class ImageDigits(WarpOptions, Task):
         counts = count_rng.integers(1, self.digits + 1, count)
         rows = row_rng.integers(0, len(images), (count, self.digits))
         gaps = gap_rng.integers(0, self.gap + 1, (count, self.digits + 1))
-        order = np.argsort(counts, kind="stable")  # strips of few digits come first
-        counts, rows, gaps = counts[order], rows[order], gaps[order]
-        inputs = np.zeros((len(counts), self._widths[-1], DIGIT), np.float32)
-        targets = np.full((len(counts), self.digits + 1), PAD, np.int32)
-        lengths = np.zeros(len(counts), np.int32)
-        for digits in np.unique(counts).tolist():
-            chosen = np.flatnonzero(counts == digits)
-            places = rows[chosen, :digits]
-            squares = images[places].astype(np.float32) / np.float32(255)
-            part: Any = _strips(squares, labels[places], gaps[chosen, : digits + 1], self._widths[-1], np)
-            inputs[chosen], targets[chosen, : digits + 1] = part.inputs, part.targets
-            lengths[chosen] = part.input_lengths
-        batch = Batch(inputs, lengths, targets, (counts + 1).astype(np.int32))
-        return EvalExamples(split, batch, [NAMES.decode(target.tolist()) for target in targets])
+        inputs, targets = [], []
+        for row in np.argsort(counts, kind="stable"):  # strips of few digits come first
+            digits, blank = rows[row, : counts[row]], gaps[row, : counts[row] + 1]
+            squares = images[digits].astype(np.float32) / np.float32(255)
+            inputs.append(place_digits(squares[None], blank[None], DIGIT * len(digits) + int(np.sum(blank)), np)[0])
+            targets.append((labels[digits] + FIRST_SYMBOL).tolist())
+        batch = Examples(inputs, targets).batch(self._widths[-1], self.digits + 1)
+        return EvalExamples(split, batch, list(map(NAMES.decode, targets)))
 
     def processor(self) -> Processor:
         return Processor(StripField(self._widths[-1], self.gap), NAMES)
@@ -137,13 +136,3 @@ class ImageDigits(WarpOptions, Task):
     def _widths(self) -> list[int]:
         """Columns of the widest strip of so many digits, from 1."""
         return [DIGIT * count + self.gap * (count + 1) for count in range(1, self.digits + 1)]
-
-
-def _strips(digits: Any, labels: Any, gaps: Any, width: int, numpy: Any) -> Batch:
-    """Return strips of digits [B, n, 28, 28] with their names."""
-    batch, count = labels.shape
-    lengths = DIGIT * count + numpy.sum(gaps, axis=1)
-    ends = numpy.full((batch, 1), EOS, numpy.int32)
-    targets = numpy.concatenate([(labels + FIRST_SYMBOL).astype(numpy.int32), ends], axis=1)
-    inputs = place_digits(digits, gaps, width, numpy)
-    return Batch(inputs, lengths.astype(numpy.int32), targets, numpy.full(batch, count + 1, numpy.int32))

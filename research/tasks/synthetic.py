@@ -16,7 +16,6 @@ from jaxtyping import Array, Int
 
 from research.batch import EOS, PAD, Batch
 from research.tasks.metrics import classification
-from research.tasks.metrics.classification import Baseline
 from research.tasks.task import EvalExamples, Evaluation, Predictions, Split, Task
 
 SEEDS: dict[Split, int] = {"test": 0, "validation": 1}
@@ -93,7 +92,7 @@ class SyntheticTask(Task):
     def evaluate(self, predictions: Predictions, examples: EvalExamples) -> Evaluation:
         """Return the metrics of classes or labels next to those of chance; other targets need a method of their own."""
         scores = {"class": classification.classes, "labels": classification.labels}[self.target_kind]
-        return scores(predictions, Baseline.chance(self.spec.target_size))
+        return scores(predictions, classification.Baseline.chance(self.spec.target_size))
 
 
 def one_hot(symbols: Any, size: int, numpy: Any) -> Any:

@@ -9,7 +9,7 @@ import contextlib
 import hashlib
 import io
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -56,6 +56,16 @@ class Corpus(abc.ABC):
     def prepared(self) -> list[Path]:
         """Return the folders that are prepared."""
 
+    def write_once(self, folder: Path, write: Callable[[], None]) -> Path:
+        """Return a folder, which `write` makes if there is none; of several processes one calls it."""
+        if not folder.exists():
+            with writing(data_folder()), lock(data_folder() / f".{self.name}.lock"):
+                if not folder.exists():
+                    for killed in folder.parent.glob(f"incomplete.*_{folder.name}"):  # as TFDS names what it writes
+                        shutil.rmtree(killed, ignore_errors=True)
+                    write()
+        return folder
+
 
 @dataclass(frozen=True, kw_only=True)
 class PackageCorpus(Corpus):
@@ -74,12 +84,7 @@ class PackageCorpus(Corpus):
         return data_folder() / self.name / self.version
 
     def prepare(self, config: str | None = None) -> Path:
-        if not self.folder.exists():
-            with writing(data_folder()), lock(data_folder() / f".{self.name}.lock"):
-                if not self.folder.exists():
-                    remove_incomplete(self.folder)
-                    self._write()
-        return self.folder
+        return self.write_once(self.folder, self._write)
 
     def prepared(self) -> list[Path]:
         return [self.folder] if self.folder.exists() else []
@@ -168,12 +173,6 @@ def hash_split(key: str, test: float, validation: float) -> str:
     """
     place = hash_fraction(key)
     return "test" if place < test else "validation" if place < test + validation else "train"
-
-
-def remove_incomplete(folder: Path) -> None:
-    """Remove what killed processes have left of a folder."""
-    for incomplete in folder.parent.glob(f"incomplete.*_{folder.name}"):  # as TFDS names them
-        shutil.rmtree(incomplete, ignore_errors=True)
 
 
 def _builder(corpus: PackageCorpus, splits: Mapping[str, Mapping[str, Example]]) -> Any:

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from research.data.corpora.corpus import Corpus, remove_incomplete
-from research.data.corpora.fetch import data_folder, lock, manual_folder, writing
+from research.data.corpora.corpus import Corpus
+from research.data.corpora.fetch import data_folder, manual_folder
 from research.data.corpora.source import reading
 from research.errors import UserError, suggest
 
@@ -32,8 +32,10 @@ class TfdsCorpus(Corpus):
 
     def prepare(self, config: str | None = None) -> Path:
         config = config or next(iter(self.configs), None)
-        folders = self._folders(config or "")
-        return folders[-1] if folders else self._write(config)
+        if folders := self._folders(config or ""):
+            return folders[-1]
+        builder = self.builder(config)
+        return self.write_once(Path(builder.data_path), lambda: self._download_and_prepare(builder))
 
     def prepared(self) -> list[Path]:
         return self._folders("")
@@ -53,11 +55,8 @@ class TfdsCorpus(Corpus):
 
         module, _, name = self.builder_class.rpartition(".")
         try:
-            builder = (
-                getattr(importlib.import_module(f"tensorflow_datasets.{module}"), name)
-                if name
-                else tfds.builder_cls(self.name)
-            )
+            place = importlib.import_module(f"tensorflow_datasets.{module}") if name else None
+            builder = getattr(place, name) if place else tfds.builder_cls(self.name)
         except tfds.core.DatasetNotFoundError as error:
             close = suggest(self.name, tfds.list_builders(with_community_datasets=False)).partition(", ")[0]
             where = f"TFDS has no builder of that name, and {data_folder()} no prepared data; {close}"
@@ -67,15 +66,6 @@ class TfdsCorpus(Corpus):
         make: Any = builder  # TFDS decorates the constructor in a way that hides its parameters
         with reading(data_folder() / self.name):
             return make(config=config, data_dir=data_folder(), file_format="array_record")
-
-    def _write(self, config: str | None) -> Path:
-        builder = self.builder(config)
-        folder = Path(builder.data_path)
-        with writing(data_folder()), lock(data_folder() / f".{self.name}.lock"):
-            if not folder.exists():
-                remove_incomplete(folder)
-                self._download_and_prepare(builder)
-        return folder
 
     def _download_and_prepare(self, builder: Any) -> None:
         import tensorflow_datasets as tfds
