@@ -245,7 +245,7 @@ class Dataset(Reading, CorpusTask):
 
     def _evaluate_text(self, predictions: Predictions, examples: EvalExamples, names: Sequence[str]) -> Evaluation:
         target: Text = self.prepared.processor.target
-        language, steps = self.language or "en", examples.batch.input_lengths
+        steps = examples.batch.input_lengths
         assert steps is not None
         lengths, baselines = None, {}
         if isinstance(self.input, TextInput):
@@ -254,7 +254,7 @@ class Dataset(Reading, CorpusTask):
             if isinstance(self.target, TextTarget) and self.target.tokenizer != "symbols":
                 baselines = {"baseline/copy_source": examples.inputs}
         long = (steps if lengths is None else lengths) >= self.long_input
-        evaluation = text.evaluate(
+        return text.evaluate(
             predictions,
             examples.batch,
             target,
@@ -263,15 +263,10 @@ class Dataset(Reading, CorpusTask):
             lengths=lengths,
             subsets={"long_inputs": long} if self.long_input else {},
             texts=examples.references,
-            score=chosen.text_score(names, language),
+            chosen=names,
+            language=self.language or "en",
             baselines=baselines,
         )
-        if not {"bleu", "chrf"} & set(names):
-            return evaluation
-        signatures = {
-            name: value for name, value in text.signatures(language, examples.references).items() if name in names
-        }
-        return replace(evaluation, signatures=signatures)
 
     def _texts(self, targets: Sequence[Any]) -> Sequence[str]:
         """Return the texts, classes or labels of targets; of several references the first."""

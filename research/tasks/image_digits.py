@@ -12,7 +12,7 @@ first.
 """
 
 import functools
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 import jax
@@ -105,7 +105,7 @@ class ImageDigits(WarpOptions, Task):
             inputs.append(place_digits(squares[None], blank[None], DIGIT * len(digits) + int(np.sum(blank)), np)[0])
             targets.append((labels[digits] + FIRST_SYMBOL).tolist())
         batch = Examples(inputs, targets).batch(self._widths[-1], self.digits + 1)
-        return EvalExamples(split, batch, list(map(NAMES.decode, targets)))
+        return EvalExamples(split, batch, [[NAMES.decode(target)] for target in targets])
 
     def processor(self) -> Processor:
         return Processor(StripField(self._widths[-1], self.gap), NAMES)
@@ -113,16 +113,15 @@ class ImageDigits(WarpOptions, Task):
     def evaluate(self, predictions: Predictions, examples: EvalExamples) -> Evaluation:
         assert examples.batch.target_lengths is not None
         name = NAMES.vocabulary[int(np.argmax(np.bincount(self.data[1], minlength=10)))]
-        evaluation = text.evaluate(
+        return text.evaluate(
             predictions,
             examples.batch,
             NAMES,
             name,
             lengths=examples.batch.target_lengths - 1,
             texts=examples.references,
-            score=functools.partial(text.translation_scores, language="en"),
+            chosen=("bleu", "chrf", "exact_match"),
         )
-        return replace(evaluation, signatures=text.signatures("en", examples.references))
 
     def describe(self) -> str:
         return f"strips of 1 to {self.digits} digits"

@@ -9,14 +9,12 @@ Each stands next to a baseline that does not read the input: the most frequent t
 mean. macro_f1 is the mean of the F1 of all classes that the examples or the predictions have.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
-from rapidfuzz.distance import Levenshtein
 
 from research.batch import TargetKind
 from research.options import require
-from research.tasks.metrics import text
 from research.tasks.task import per_example
 
 NAMES: Mapping[TargetKind, tuple[str, ...]] = {
@@ -39,23 +37,6 @@ def names(chosen: str, kind: TargetKind) -> tuple[str, ...]:
             name in NAMES[kind], "task.metrics", name, f"of {', '.join(NAMES[kind])}, as the target is {KINDS[kind]}"
         )
     return listed or DEFAULT[kind]
-
-
-def text_score(
-    chosen: Sequence[str], language: str
-) -> Callable[[Sequence[str], Sequence[list[str]]], dict[str, float]]:
-    """Return a function that scores outputs against lists of references: the nearest counts for cer and wer."""
-
-    def score(outputs: Sequence[str], references: Sequence[list[str]]) -> dict[str, float]:
-        pairs = zip(outputs, references, strict=True)
-        nearest = [min(texts, key=lambda known: Levenshtein.distance(output, known)) for output, texts in pairs]
-        rates = text.error_rates(outputs, nearest) if {"cer", "wer"} & set(chosen) else {}
-        scores = text.translation_scores(outputs, references, language) if set(chosen) - {"cer", "wer"} else {}
-        wanted = {"cer": "character_error_rate", "wer": "word_error_rate"}
-        known = {**rates, **scores}
-        return {key: known[key] for name in chosen if (key := wanted.get(name, name)) in known}
-
-    return score
 
 
 def classes(

@@ -16,7 +16,7 @@ signatures are equal.
 import itertools
 import math
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, Literal
@@ -35,34 +35,40 @@ from research.tasks.task import Evaluation, Predictions, rate
 Tokenizer = Literal["13a", "char"]
 TOKENIZERS: Mapping[str, Tokenizer] = {"ja": "char"}
 """sacrebleu's tokenizer by language, where it is not 13a."""
+LONG_NAMES = {"cer": "character_error_rate", "wer": "word_error_rate"}
 COMPARED = 5000
 """Texts among which the most frequent ones are compared."""
 
 
-def error_rates(outputs: Sequence[str], references: Sequence[str]) -> dict[str, float]:
-    """Return character_error_rate and word_error_rate over all texts; no reference is empty."""
-    texts = list(references), list(outputs)
-    return {"character_error_rate": float(jiwer.cer(*texts)), "word_error_rate": float(jiwer.wer(*texts))}
-
-
-def translation_scores(
-    outputs: Sequence[str], references: Sequence[str | Sequence[str]], language: str
+def scores(
+    chosen: Sequence[str], outputs: Sequence[str], references: Sequence[Sequence[str]], language: str
 ) -> dict[str, float]:
-    """Return bleu, chrf and exact_match of the outputs; of several references of an output, any is right.
+    """Return metrics of outputs, each of which may have several references: for cer and wer the nearest counts.
 
-    `language` is a two-letter code.
+    Args:
+        chosen: names of the metrics, as in `task.metrics`.
+        outputs: texts, for which cer and wer need references that are not empty.
+        references: those of each output.
+        language: two-letter code.
     """
-    bleu, chrf = _metrics(language)
-    candidates = list(map(_candidates, references))
-    columns = [list(column) for column in itertools.zip_longest(*candidates)]
-    return {
-        "bleu": bleu.corpus_score(outputs, columns).score if _is_measurable(bleu, references) else math.nan,
-        "chrf": chrf.corpus_score(outputs, columns).score,
-        "exact_match": float(np.mean([output in texts for output, texts in zip(outputs, candidates, strict=True)])),
-    }
+    found: dict[str, float] = {}
+    if {"cer", "wer"} & set(chosen):
+        pairs = zip(references, outputs, strict=True)
+        nearest = [min(texts, key=lambda known: Levenshtein.distance(output, known)) for texts, output in pairs]
+        found = {"cer": float(jiwer.cer(nearest, list(outputs))), "wer": float(jiwer.wer(nearest, list(outputs)))}
+    if set(chosen) - {"cer", "wer"}:
+        bleu, chrf = _metrics(language)
+        columns = [list(column) for column in itertools.zip_longest(*references)]
+        exact = [output in texts for output, texts in zip(outputs, references, strict=True)]
+        found |= {
+            "bleu": bleu.corpus_score(outputs, columns).score if _is_measurable(bleu, references) else math.nan,
+            "chrf": chrf.corpus_score(outputs, columns).score,
+            "exact_match": float(np.mean(exact)),
+        }
+    return {LONG_NAMES.get(name, name): found[name] for name in chosen}
 
 
-def signatures(language: str, references: Sequence[str | Sequence[str]]) -> dict[str, str]:
+def signatures(language: str, references: Sequence[Sequence[str]]) -> dict[str, str]:
     """Return sacrebleu's names for the way in which bleu and chrf are computed, its version included."""
     names = {}
     for name, metric in zip(("bleu", "chrf"), _metrics(language), strict=True):
@@ -83,8 +89,9 @@ def evaluate(
     references: Sequence[edits.Sequences] | None = None,
     lengths: Int[np.ndarray, " N"] | None = None,
     subsets: Mapping[str, np.ndarray] | None = None,
-    texts: Sequence[Any] | None = None,
-    score: Callable[[Sequence[str], Sequence[Any]], Mapping[str, float]] = error_rates,
+    texts: Sequence[Sequence[str]] | None = None,
+    chosen: Sequence[str] = (),
+    language: str = "en",
     baselines: Mapping[str, Sequence[str]] = MappingProxyType({}),
 ) -> Evaluation:
     """Return the metrics of `edits.evaluate`, those of texts, and both of the most frequent training text for all.
@@ -100,8 +107,9 @@ def evaluate(
         references: as in `edits.evaluate`.
         lengths: as in `edits.evaluate`.
         subsets: as in `edits.evaluate`.
-        texts: reference or references of each text; None: texts are not scored.
-        score: metrics of texts, by name.
+        texts: references of each text; None: texts are not scored.
+        chosen: metrics of texts, as in `scores`.
+        language: as in `scores`.
         baselines: other texts to score, by the prefix of their metrics.
     """
     references = edits.targets(batch) if references is None else references
@@ -112,20 +120,25 @@ def evaluate(
         f"baseline/most_frequent/{name}": rate(constant.distance, constant.symbols),
         "baseline/most_frequent/sequence_error_rate": float(np.mean(constant.distance > 0)),
     }
+    used: dict[str, str] = {}
     if texts is not None:
         free = [target.decode(edits.symbols(tokens)) for tokens in predictions.outputs]
         scored = {"free_running": free, "baseline/most_frequent": [most_frequent] * len(texts), **baselines}
         for prefix, outputs in scored.items():
-            metrics |= {f"{prefix}/{metric}": value for metric, value in score(outputs, texts).items()}
+            found = scores(chosen, outputs, texts, language)
+            metrics |= {f"{prefix}/{metric}": value for metric, value in found.items()}
         if "free_running/exact_match" in metrics:
-            exact = [output in _candidates(known) for output, known in zip(free, texts, strict=True)]
+            exact = [output in known for output, known in zip(free, texts, strict=True)]
             by_example["free_running/exact_match"] = np.array(exact), ones
         if lengths is not None and evaluation.by_length:
             for length in evaluation.by_length["length"]:
                 rows = np.flatnonzero(lengths == length).tolist()
-                for metric, value in score([free[row] for row in rows], [texts[row] for row in rows]).items():
+                outputs, known = [free[row] for row in rows], [texts[row] for row in rows]
+                for metric, value in scores(chosen, outputs, known, language).items():
                     evaluation.by_length.setdefault(metric, []).append(value)
-    return replace(evaluation, metrics=evaluation.metrics | metrics, by_example=by_example)
+        if {"bleu", "chrf"} & set(chosen):
+            used = {metric: way for metric, way in signatures(language, texts).items() if metric in chosen}
+    return replace(evaluation, metrics=evaluation.metrics | metrics, by_example=by_example, signatures=used or None)
 
 
 def most_frequent(texts: Sequence[str]) -> str:
@@ -141,13 +154,8 @@ def most_frequent(texts: Sequence[str]) -> str:
     return candidates[int(np.argmin(np.sum(edits, axis=1)))]
 
 
-def _candidates(texts: str | Sequence[str]) -> list[str]:
-    """Return the references of one output."""
-    return [texts] if isinstance(texts, str) else list(texts)
-
-
-def _is_measurable(bleu: Any, references: Sequence[str | Sequence[str]]) -> bool:
-    texts = itertools.chain.from_iterable(map(_candidates, references))
+def _is_measurable(bleu: Any, references: Sequence[Sequence[str]]) -> bool:
+    texts = itertools.chain.from_iterable(references)
     return any(len(bleu.tokenizer(text).split()) >= bleu.max_ngram_order for text in texts)
 
 
