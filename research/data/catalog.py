@@ -25,10 +25,7 @@ def print_list() -> None:
 
 
 def fetch(names: Sequence[str]) -> None:
-    """Fetch and prepare corpora, read what was prepared, and print the number of examples of each split.
-
-    Args:
-        names: names of corpora; `name/config` takes another config than the first, where there are any.
+    """Fetch and prepare corpora, by `name` or `name/config`, read them, and print the number of examples of each split.
 
     Raises:
         UserError: if there is no corpus of a name, or one cannot be fetched, or its records are damaged.

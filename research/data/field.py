@@ -49,10 +49,7 @@ class Field(abc.ABC):
 
     @abc.abstractmethod
     def load(self, source: str) -> Any:
-        """Return what `encode` takes of a user's input.
-
-        Args:
-            source: a file's path, or a line of text.
+        """Return what `encode` takes of a user's input: a file's path, or a line of text.
 
         Raises:
             UserError: if it cannot be read or the model does not know it, in one line that names it.

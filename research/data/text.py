@@ -158,12 +158,7 @@ class Subwords(Text):
 
     @classmethod
     def fit(cls, texts: Iterable[str], vocab_size: int, key: str) -> "Subwords":
-        """Return the field of so many subwords of training texts.
-
-        Args:
-            texts: texts of the training split.
-            vocab_size: number of subwords, <unk> included.
-            key: the option that sets `vocab_size`.
+        """Return the field of so many subwords of training texts, <unk> included; an option, `key`, sets how many.
 
         Raises:
             UserError: if they are too few to hold each character, or more than there are in the texts.

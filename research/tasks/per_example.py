@@ -21,14 +21,8 @@ def lines(
 ) -> Iterator[dict[str, Any]]:
     """Yield a JSON object for each example: `source`, `target`, `prediction`, and how far they are apart.
 
-    tokens: `edits` and `loss`; class and labels: `correct`; value: `error`.
-
-    Args:
-        processor: of the task; None: numbers stand for symbols.
-        kind: of the targets.
-        examples: of the evaluation.
-        predictions: for all examples.
-        rows: examples to yield, in this order; None: all, in the order of their source.
+    tokens: `edits` and `loss`; class and labels: `correct`; value: `error`. Without a processor numbers stand for
+    symbols. Examples are those of `rows`, in this order; by default all, in the order of their source.
     """
     batch = examples.batch
 

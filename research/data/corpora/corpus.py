@@ -164,13 +164,7 @@ def hash_fraction(key: str) -> float:
 
 
 def hash_split(key: str, test: float, validation: float) -> str:
-    """Return the split of an example by the hash of its key.
-
-    Args:
-        key: what decides the split.
-        test: fraction of the keys that are in the test split.
-        validation: fraction of the keys that are in the validation split.
-    """
+    """Return the split of an example by the hash of its key; `test` and `validation` are fractions of all keys."""
     place = hash_fraction(key)
     return "test" if place < test else "validation" if place < test + validation else "train"
 

@@ -80,13 +80,7 @@ CORPORA = {
 def splits(
     english: Mapping[str, Mapping[str, str]], translated: Mapping[str, Mapping[str, str]], language: str
 ) -> dict[str, list[Pair]]:
-    """Return the pairs of each split.
-
-    Args:
-        english: the paragraphs of each page, by the page's path and by their id.
-        translated: the same in the other language.
-        language: the other language.
-    """
+    """Return the pairs of each split, of paragraphs by the page's path and by their id in both languages."""
     unique: dict[str, dict[Pair, None]] = {name: {} for name in SPLITS}  # dictionaries keep the order, sets do not
     for path in sorted(english.keys() & translated.keys()):
         unique[split_of(path)] |= dict.fromkeys(pairs(english[path], translated[path], language))

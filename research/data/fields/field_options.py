@@ -39,12 +39,7 @@ class FieldOptions(abc.ABC):
 
     @abc.abstractmethod
     def read(self, row: Mapping[str, Any], columns: Sequence[str], folder: Path) -> Any:
-        """Return the value of a row.
-
-        Args:
-            row: values by column.
-            columns: the columns of this field.
-            folder: what relative paths start from.
+        """Return the value of the columns of this field in a row; relative paths start from the folder.
 
         Raises:
             ValueError: saying what is wrong with it.
@@ -98,9 +93,7 @@ class InputOptions(FieldOptions):
     def shape(self, field: Any, longest: int) -> tuple[int, int]:
         """Return the size of a step, or of the vocabulary, and the most steps that the model reads.
 
-        Args:
-            field: the fitted field.
-            longest: steps of the longest stored training value.
+        `longest` is the steps of the longest training value as it is stored.
         """
         return field.size, longest
 

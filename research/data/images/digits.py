@@ -44,12 +44,8 @@ def read_digit(image: Image.Image, name: str) -> Float[np.ndarray, "28 28"]:
     Ink may be darker or lighter than paper, which the border shows. An image of 28 × 28 pixels with light ink and a
     black border is used unchanged.
 
-    Args:
-        image: the image, of any mode.
-        name: name of the file, for errors.
-
     Raises:
-        UserError: if there is no ink, or if it hardly differs from the paper.
+        UserError: that names the file, if there is no ink, or if it hardly differs from the paper.
     """
     gray, has_black_border = white_on_black(image, name)
     if gray.shape == (DIGIT, DIGIT) and has_black_border:

@@ -72,15 +72,10 @@ def read_strip(image: Image.Image, name: str, gap: int) -> Float[np.ndarray, "S 
 
     Ink may be darker or lighter than paper, which the border shows. It is scaled to the height of the digits in
     training, and digits that do not touch are moved as far apart as in training. An image of 28 rows with light ink and
-    a black border is used unchanged.
-
-    Args:
-        image: the image, of any mode.
-        name: name of the file, for errors.
-        gap: blank columns between the squares of two digits.
+    a black border is used unchanged. There are `gap` blank columns between the squares of two digits.
 
     Raises:
-        UserError: if there is no ink, or if it hardly differs from the paper.
+        UserError: that names the file, if there is no ink, or if it hardly differs from the paper.
     """
     gray, has_black_border = white_on_black(image, name)
     if len(gray) == DIGIT and has_black_border:

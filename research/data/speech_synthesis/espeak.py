@@ -40,11 +40,7 @@ class Library:
     """The loaded library; one a process, as its state is global."""
 
     def __init__(self, folder: Path) -> None:
-        """Load the library.
-
-        Args:
-            folder: folder of the library and its data, as they lie in the package `espeakng-loader`.
-        """
+        """Load the library from a folder where it and its data lie as in the package `espeakng-loader`."""
         names = {"darwin": "libespeak-ng.dylib"}
         self._library = ctypes.CDLL(str(folder / names.get(sys.platform, "libespeak-ng.so")))
         self.rate = self._library.espeak_Initialize(SYNCHRONOUS, 0, str(folder).encode(), 0)

@@ -51,11 +51,7 @@ class Library:
     rate = 16_000
 
     def __init__(self, folder: Path) -> None:
-        """Load the library.
-
-        Args:
-            folder: folder of its files and of ALSA's.
-        """
+        """Load the library from the folder of its files and of ALSA's."""
         self._folder = folder
         self._flite = {name: self._load(name) for name in FILES}[FLITE]
         self._flite.flite_text_to_wave.restype = ctypes.POINTER(_Wave)

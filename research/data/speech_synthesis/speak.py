@@ -40,12 +40,7 @@ def speak(
     folder: Path,
     utterances: Sequence[espeak.Utterance] | Sequence[flite.Utterance],
 ) -> tuple[list[Int16[np.ndarray, "_"]], int]:
-    """Return the samples of each utterance, and how many there are a second.
-
-    Args:
-        library: name of the library.
-        folder: folder of its files, as its `Library` takes it.
-        utterances: utterances of the library's own kind.
+    """Return the samples of utterances of a library's own kind, and how many there are a second.
 
     Raises:
         UserError: if the library cannot be loaded here, or does not know a voice; `LibraryDiedError` if it crashes.

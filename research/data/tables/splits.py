@@ -18,12 +18,7 @@ FEW = 100
 def split_rows(tables: Mapping[str, Rows], key: Callable[[Mapping[str, Any]], str], source: str) -> Mapping[str, Rows]:
     """Return the rows of all three splits; those that the source lacks are a tenth of its keys each.
 
-    Rows with the same key are in the same split.
-
-    Args:
-        tables: rows by split; under "" where the source has no splits.
-        key: what decides the split of a row.
-        source: name of the source, for messages.
+    Rows with the same key are in the same split. Where the source has no splits, its rows are under "".
     """
     splits: dict[str, Rows] = {split: rows for split, rows in tables.items() if split}
     if "train" not in splits and "" not in tables:

@@ -124,13 +124,7 @@ class Selection(Rows):
 
 
 def check_columns(rows: Rows, path: Any, columns: Mapping[str, str]) -> None:
-    """Refuse a column that the rows do not have.
-
-    Args:
-        rows: the rows.
-        path: name of the source.
-        columns: name of each column that is needed, by the key of the option that names it.
-    """
+    """Refuse a column, named by the option of its key, that the rows of a source do not have."""
     for key, column in columns.items():
         if column not in rows.columns:
             raise UserError(f"{key}={column}: {path} has no such column; {suggest(column, rows.columns)}")
