@@ -1,5 +1,6 @@
 """`data check`: what a source of data is understood as, and what is wrong with it."""
 
+import itertools
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -61,8 +62,7 @@ def fit(train: Values) -> Processor | None:
 def read(values: Values, processor: Processor) -> Checked:
     """Return all usable pairs of a split; those that are not usable are in `values.skipped`."""
     kind, inputs, targets = values.fields.target.kind, {}, {}
-    records = Encoded(values, kind, 0, 0, processor)
-    for number, source, encoded in records.encode(range(values.size), stored=False):
+    for number, source, encoded in Encoded(values, processor).encode(range(values.size), stored=False):
         inputs[number] = len(source)
         if kind == "tokens":
             targets[number] = len(encoded[0])
@@ -115,12 +115,10 @@ def overlaps(splits: Mapping[str, Checked]) -> list[str]:
         if repeated:
             lines.append(f"{split}: inputs that occur again: {len(repeated):,}, such as {repeated[0]}")
         seen[split] = places
-    names = list(splits)
-    for place, first in enumerate(names):
-        for second in names[place + 1 :]:
-            if both := [key for key in seen[second] if key in seen[first]]:
-                example = f"{seen[second][both[0]]} is {seen[first][both[0]]}"
-                lines.append(f"inputs of {second} that {first} has as well: {len(both):,}, such as {example}")
+    for first, second in itertools.combinations(seen, 2):
+        if both := [key for key in seen[second] if key in seen[first]]:
+            example = f"{seen[second][both[0]]} is {seen[first][both[0]]}"
+            lines.append(f"inputs of {second} that {first} has as well: {len(both):,}, such as {example}")
     return lines
 
 

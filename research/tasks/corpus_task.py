@@ -134,10 +134,9 @@ def sample(
     of a record, and what the output is compared with.
     """
     rows = np.random.default_rng(0).permutation(len(records))[:count].tolist()
-    inputs, targets, references = zip(*(example(records[row]) for row in rows), strict=True)
-    examples = Examples(inputs, targets)
-    order = np.argsort(examples.lengths[:, 0], kind="stable")
-    return EvalExamples(split, examples.take(order).batch(), [references[row] for row in order])
+    chosen = sorted((example(records[row]) for row in rows), key=lambda parts: len(parts[0]))
+    inputs, targets, references = zip(*chosen, strict=True)
+    return EvalExamples(split, Examples(inputs, targets).batch(), list(references))
 
 
 def spread(size: int, count: int) -> list[int]:

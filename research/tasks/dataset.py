@@ -167,7 +167,7 @@ class Dataset(Reading, CorpusTask):
         return Stream(Stored(self.cache, examples), in_buckets(examples.lengths), kind)
 
     def _records(self, processor: Processor) -> Encoded:
-        return Encoded(self.splits["train"], self.target.kind, self.max_input_length, self.max_target_length, processor)
+        return Encoded(self.splits["train"], processor, self.max_input_length, self.max_target_length)
 
     @functools.cached_property
     def spec(self) -> TaskSpec:
@@ -205,7 +205,7 @@ class Dataset(Reading, CorpusTask):
         if split not in self.splits:
             raise UserError(f"{self.source}: has no {split} split; it has {', '.join(self.splits)}")
         values = self.splits[split]
-        records = Encoded(values, self.target.kind, 0, 0, self.prepared.processor)
+        records = Encoded(values, self.prepared.processor)
         rows = np.random.default_rng(0).permutation(len(values)).tolist()
         usable: list[tuple[Any, Any, Any, Any, str]] = []
         while rows and len(usable) < count:

@@ -24,10 +24,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from research.data.corpora import recordings
 from research.data.corpora.corpus import SPLITS, Examples, hash_split
 from research.data.corpora.fetch import debian, unpacked
-from research.data.corpora.recordings import Recording, SpeechCorpus
+from research.data.corpora.recordings import Recording, SpeechCorpus, decode
 
 PACKAGE = "1.6.1-1"
 MAX_SECONDS = 8
@@ -70,14 +69,14 @@ class Asterisk(SpeechCorpus):
             for key, text in texts.items():
                 recording = self.recording(folder / f"{key}.wav", text)
                 if recording and not key.startswith("silence/"):
-                    yield recordings.example(split_of(recording.text), key, recording)
+                    yield recording.example(split_of(recording.text), key)
 
     def recording(self, path: Path, text: str) -> Recording | None:
         """Return the recording in a file with its text; None where there is none, or it is not clear what is said."""
         normalized = self.normalize(text)
         if not normalized or not path.exists() or path.stat().st_size == 0:
             return None
-        samples, rate = recordings.decode(path)
+        samples, rate = decode(path)
         seconds = len(samples) / rate
         fits = seconds <= MAX_SECONDS and len(normalized) <= MAX_CHARACTERS * seconds
         return Recording(samples, rate, normalized, self.voice) if fits else None

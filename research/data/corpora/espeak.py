@@ -28,10 +28,9 @@ from typing import Any, Literal
 import numpy as np
 from jaxtyping import Int16
 
-from research.data.corpora import recordings
 from research.data.corpora.corpus import Examples, hash_split
 from research.data.corpora.fetch import scratch, wheel
-from research.data.corpora.recordings import Recording, SpeechCorpus
+from research.data.corpora.recordings import Recording, SpeechCorpus, to_int16
 from research.data.speech_synthesis.espeak import Utterance
 from research.data.speech_synthesis.speak import speak
 from research.errors import UserError
@@ -170,7 +169,7 @@ def synthesize(
     silences = np.random.default_rng([seed(voice), 1]).integers(0, int(MAX_SILENCE * RATE) + 1, (len(texts), 2))
     padded = [np.pad(resample_to_int16(sound, rate), silence) for sound, silence in zip(sounds, silences, strict=True)]
     said = [Recording(samples, RATE, text, voice) for samples, text in zip(padded, texts, strict=True)]
-    return [recordings.example(split, f"{voice}-{index:03}", recording) for index, recording in enumerate(said)]
+    return [recording.example(split, f"{voice}-{index:03}") for index, recording in enumerate(said)]
 
 
 def resample_to_int16(samples: Int16[np.ndarray, "_"], rate: int) -> Int16[np.ndarray, "_"]:
@@ -178,4 +177,4 @@ def resample_to_int16(samples: Int16[np.ndarray, "_"], rate: int) -> Int16[np.nd
     from scipy.signal import resample_poly
 
     ratio = Fraction(RATE, rate)
-    return recordings.to_int16(resample_poly(samples.astype(np.float32), ratio.numerator, ratio.denominator))
+    return to_int16(resample_poly(samples.astype(np.float32), ratio.numerator, ratio.denominator))

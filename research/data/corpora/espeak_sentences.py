@@ -22,11 +22,11 @@ from typing import Any
 
 import numpy as np
 
-from research.data.corpora import asterisk, espeak, libreoffice, recordings
+from research.data.corpora import asterisk, espeak, libreoffice
 from research.data.corpora.corpus import SPLITS, Examples, take
 from research.data.corpora.espeak import RATE
 from research.data.corpora.fetch import scratch
-from research.data.corpora.recordings import Recording, SpeechCorpus
+from research.data.corpora.recordings import Recording, SpeechCorpus, to_int16
 from research.data.speech_synthesis.espeak import Utterance
 from research.data.speech_synthesis.speak import LibraryDiedError, speak
 
@@ -64,7 +64,7 @@ class EspeakSentences(SpeechCorpus):
             library = espeak.unpack(archive, folder)
             results = list(pool.map(lambda part: synthesize(library, self.accent, *part), enumerate(parts)))
         for index, recording in enumerate(chain.from_iterable(results)):
-            yield recordings.example("train", f"{index:05}", recording)
+            yield recording.example("train", f"{index:05}")
 
     def tables(self, config: str | None = None) -> dict[str, dict[str, Any]]:
         """Return the columns in the order of the names, so that the first rows are the same number of random texts."""
@@ -131,7 +131,7 @@ def synthesize(library: Path, accent: str, part: int, lines: Sequence[str]) -> l
     for sound, text, voice in zip(sounds, lines, voices, strict=True):
         padded = np.pad(espeak.resample_to_int16(sound, rate), rng.integers(0, int(MAX_SILENCE * RATE) + 1, 2))
         noise = rng.normal(0, np.exp(rng.uniform(0, np.log(MAX_NOISE))), len(padded))
-        results.append(Recording(recordings.to_int16(padded + noise), RATE, text, voice))
+        results.append(Recording(to_int16(padded + noise), RATE, text, voice))
     return results
 
 

@@ -21,10 +21,9 @@ from typing import Any
 
 import numpy as np
 
-from research.data.corpora import recordings
 from research.data.corpora.corpus import SPLITS, Examples, hash_split, take
 from research.data.corpora.fetch import debian, unpacked
-from research.data.corpora.recordings import Recording, SpeechCorpus
+from research.data.corpora.recordings import Recording, SpeechCorpus, decode
 
 PACKAGE = "0~20170223-3"
 SPEAKERS = ("3", "5")
@@ -58,10 +57,9 @@ class Gcin(SpeechCorpus):
             for path in sorted(folder.glob("*/*.ogg")):
                 text, speaker = syllable(path.parent.name), path.stem
                 if text and speaker in SPEAKERS:
-                    samples, rate = recordings.decode(path)
+                    samples, rate = decode(path)
                     if np.max(np.abs(samples.astype(int))) >= MIN_AMPLITUDE:
-                        recording = Recording(samples, rate, text, speaker)
-                        yield recordings.example("recordings", f"{text}/{speaker}", recording)
+                        yield Recording(samples, rate, text, speaker).example("recordings", f"{text}/{speaker}")
 
     def tables(self, config: str | None = None) -> dict[str, dict[str, Any]]:
         columns, rows = self.columns("recordings"), {split: [] for split in SPLITS}

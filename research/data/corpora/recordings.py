@@ -20,6 +20,11 @@ class Recording:
     text: str
     speaker: str
 
+    def example(self, split: str, name: str) -> tuple[str, str, Example]:
+        """Return split, key and features of a record; the name tells it from all others of the corpus."""
+        texts = {"name": name, "text": self.text, "speaker": self.speaker}
+        return split, name, {**texts, "sound": self.samples, "rate": self.sample_rate}
+
 
 @dataclass(frozen=True, kw_only=True)
 class SpeechCorpus(PackageCorpus):
@@ -40,12 +45,6 @@ class SpeechCorpus(PackageCorpus):
         columns = self.columns(split)
         parts = (columns["sound"], columns["rate"].tolist(), columns["text"], columns["speaker"])
         return dict(zip(columns["name"], map(Recording, *parts), strict=True))
-
-
-def example(split: str, name: str, recording: Recording) -> tuple[str, str, Example]:
-    """Return split, key and features of a record; the name tells it from all others of the corpus."""
-    texts = {"name": name, "text": recording.text, "speaker": recording.speaker}
-    return split, name, {**texts, "sound": recording.samples, "rate": recording.sample_rate}
 
 
 def decode(path: Path) -> tuple[Int16[np.ndarray, " N"], int]:

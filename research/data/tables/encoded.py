@@ -38,13 +38,16 @@ class Encoded(Records):
     """Training examples, encoded on access."""
 
     values: Values
-    target_kind: TargetKind
-    max_input_length: int
-    """Longest input that is trained on; 0: any."""
-    max_target_length: int
     processor: Processor
+    max_input_length: int = 0
+    """Longest input that is trained on; 0: any."""
+    max_target_length: int = 0
     numbers: Int[np.ndarray, "N 2"] | None = None
     """Pair in `values` of each example, and which of the pair's targets; None: not measured yet."""
+
+    @property
+    def target_kind(self) -> TargetKind:
+        return self.values.fields.target.kind
 
     def __getitem__(self, row: int) -> Example:
         assert self.numbers is not None

@@ -18,7 +18,7 @@ class Counting(SpeechCorpus):
     """Two recordings."""
 
     def examples(self) -> Examples:
-        return [recordings.example("spoken", name, recording) for name, recording in SPOKEN.items()]
+        return [recording.example("spoken", name) for name, recording in SPOKEN.items()]
 
 
 def test_recordings_are_loaded_as_they_were(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
