@@ -77,5 +77,4 @@ class LabelsTarget(TargetOptions):
         return Symbols(_in_order(set().union(*values)), " ")
 
     def encode(self, field: Symbols, value: list[str]) -> list[int]:
-        known = {label: _number(field, label) for label in dict.fromkeys(value)}
-        return [known[label] for label in value]
+        return [_number(field, label) for label in value]

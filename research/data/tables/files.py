@@ -24,14 +24,11 @@ LENGTHS = "lengths"
 
 @dataclass(frozen=True)
 class Format:
-    """How separated values are written."""
+    """How separated values are written, as the options of `Reading` say it."""
 
     delimiter: str = ""
-    """Character between two values; empty: a tab in .tsv, a comma in .csv."""
     quoting: Literal["auto", "none", "double"] = "auto"
-    """double: a value may stand in double quotes; none: a quote is a character like any other; auto: none in .tsv."""
     header: bool = True
-    """Whether the first row names the columns; otherwise they are 1, 2, …"""
     skip: bool = False
     """Whether damaged rows are left out and listed; else the first of them is an error."""
 
