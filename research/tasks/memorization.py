@@ -18,8 +18,6 @@ from jaxtyping import Array, Int
 from research.batch import Batch, TaskSpec
 from research.data.order import Order
 from research.options import require_between
-from research.tasks.metrics import classification
-from research.tasks.metrics.classification import Baseline
 from research.tasks.synthetic import MAX_STEPS, SEEDS, Draws, HostDraws, SyntheticTask
 from research.tasks.task import EvalExamples, Evaluation, Predictions, Split
 
@@ -60,7 +58,7 @@ class Memorization(SyntheticTask):
         return EvalExamples(split, jax.tree.map(lambda x: x[:count], self.data))
 
     def evaluate(self, predictions: Predictions, examples: EvalExamples) -> Evaluation:
-        evaluation = classification.classes(predictions, Baseline.chance(2))
+        evaluation = super().evaluate(predictions, examples)
         accuracy = max(evaluation.metrics["accuracy"], 0.5)
         shares = np.array([accuracy, 1 - accuracy])
         entropy = -float(np.sum(shares * np.log2(np.maximum(shares, 1e-300))))
