@@ -7,7 +7,7 @@ UV := 0.13.9
 PYTEST := $(BIN)/python -m pytest --numprocesses logical --maxprocesses 8 --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-one test-all drill lint bench graph lock clean
+.PHONY: help install demo test test-one test-all drill lint bench graph tables lock clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
@@ -47,6 +47,9 @@ bench: $(VENV)/.installed-bench  ## measure the speed of the cells versus torch 
 
 graph: $(VENV)/.installed  ## draw which folder imports which: docs/figures/imports.svg
 	$(BIN)/python -m benchmarks.import_graph
+
+tables: $(VENV)/.installed  ## write the tables of docs/experiments.md, and from them those of README.md, from the sweeps in runs
+	$(BIN)/python -m benchmarks.result_tables
 
 lock: | $(BIN)/python  ## write requirements.lock: all packages of requirements-dev.txt with their hashes
 	$(PIP) uv==$(UV)

@@ -6,6 +6,7 @@ import sys
 import unicodedata
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 
 class UserError(Exception):
@@ -50,6 +51,21 @@ def nearest(word: object, known: Iterable[object]) -> str:
     """Return which known word is probably meant, to follow what is allowed; "" if none is like it."""
     close = difflib.get_close_matches(str(word), [*map(str, known)], n=1)
     return f"; did you mean {close[0]}?" if close else ""
+
+
+def require_returned(fits: bool, what: str, value: Any, wanted: str) -> None:
+    """Reject what a method of the user's own class has returned, in a line of what it is and what it must be."""
+    if not fits:
+        raise UserError(f"{what} {kind_of(value)}; must be {wanted}")
+
+
+def kind_of(value: Any) -> str:
+    """Return what a value is, in words: of an array its shape and type."""
+    if hasattr(value, "dtype") and hasattr(value, "shape"):
+        return f"an array {list(value.shape)} of {value.dtype}"
+    if isinstance(value, tuple | list) and len(value) <= 8:
+        return f"{type(value).__name__} ({', '.join(map(kind_of, value))})"
+    return type(value).__name__
 
 
 DISK_CODES = ("RESOURCE_EXHAUSTED", "NOT_FOUND", "PERMISSION_DENIED", "FAILED_PRECONDITION")

@@ -25,6 +25,7 @@ from jaxtyping import Array, Float
 
 from research.cells import initializers
 from research.cells.initializers import InitScheme, Layout, Matrix, Vector
+from research.errors import kind_of, require_returned
 from research.options import require
 
 Carry = tuple[Float[Array, "..."], ...]
@@ -127,6 +128,20 @@ class Cell:
     def step(self, carry: Carry, x_gates: Float[Array, "B GH"], tape: Tape) -> Carry:
         """Return the carry after a step; by default `pointwise` of x_gates_t + h_{t-1} U."""
         return self.pointwise(carry, tape.keep(x_gates + tape.recur("u", carry[0])), tape)
+
+    @final
+    def advance(self, carry: Carry, x_gates: Float[Array, "B GH"], tape: Tape) -> Carry:
+        """Return the carry after a `step`.
+
+        Raises:
+            UserError: if that is no tuple of arrays like those of the carry.
+        """
+        new: Any = self.step(carry, x_gates, tape)
+        shapes = [(part.shape, part.dtype) for part in carry]
+        fits = isinstance(new, tuple) and [(getattr(x, "shape", 0), getattr(x, "dtype", 0)) for x in new] == shapes
+        names = ", ".join(self.parts)
+        require_returned(fits, f"cell {self.name}: a step returns", new, f"the new carry ({names}), {kind_of(carry)}")
+        return new
 
     @final
     def input_gates(self, weights: Mapping[str, Array], xs: Float[Array, "*B D"], compute_dtype: Any = None) -> Array:

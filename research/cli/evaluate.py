@@ -23,7 +23,8 @@ class Evaluate:
     split: Literal["validation", "test"] = "test"
     """The split that is scored."""
     source: str = ""
-    """Other data, for a run of the task dataset: what task.source takes; all rows are scored if it has no splits."""
+    """Other data, for a run of the task dataset: what task.source takes; all rows are scored if it has no splits.
+    The names of the metrics start with the split all the same."""
     limit: int = 0
     """Most examples, by a fixed random order; 0: all; of a task that draws them, training.eval_examples of the run."""
     on_error: Literal["stop", "skip"] = "stop"
@@ -54,14 +55,13 @@ def run(args: Sequence[str]) -> None:
     evaluation, examples, predictions = model.score(
         options.split, options.source, options.limit or unlimited, options.on_error == "skip"
     )
-    split = "" if options.source else f"{options.split}/"  # other data may have no split
-    metrics = {f"{split}{name}": value for name, value in evaluation.metrics.items()}
+    metrics = {f"{options.split}/{name}": value for name, value in evaluation.metrics.items()}
     width = max(map(len, metrics))
     print(f"{len(examples.batch.inputs):,} examples of {options.source or f'the {options.split} split'}")
     for name, value in metrics.items():
         print(f"{name:<{width}}  {value:.6g}")
     for name, signature in (evaluation.signatures or {}).items():
-        print(f"{split}{name}: {signature}")
+        print(f"{options.split}/{name}: {signature}")
     if options.per_example:
         with options.per_example.open("w", encoding="utf-8") as file:
             told = lines(model.processor, model.spec.target, examples, predictions)

@@ -1,6 +1,7 @@
 """`report`: table and figures of trials."""
 
 import functools
+import itertools
 import math
 import re
 import sys
@@ -14,6 +15,8 @@ from research.config.experiment import Column, Statistic
 from research.errors import UserError, visible
 from research.options import require
 
+NOT_EMPTY = ("columns", "rows", "sections", "where", "sort", "figure", "at", "x", "y", "figure-formats")
+"""Options that an empty value would switch off in silence."""
 VECTOR_FORMATS = ("pdf", "svg")
 
 
@@ -56,7 +59,8 @@ class Report:
     figure_formats: str = ""
     """Formats in which figures are written besides PNG: pdf, svg or pdf,svg; each takes time."""
     examples: int = 0
-    """Test examples on the page of --format=page, predicted by one run of each row; 0: none."""
+    """Examples that one run of each row predicts: of test data on the page of --format=page, by default none; of
+    validation data in --figure=alignments, by default 3."""
     list_metrics: bool = False
     """Print the names of the metrics that the runs have, and nothing else."""
     strict: bool = False
@@ -70,14 +74,25 @@ class Report:
         formats = set(_words(self.figure_formats)) <= set(VECTOR_FORMATS)
         require(formats, "--figure-formats", self.figure_formats, "pdf, svg or pdf,svg")
         require(self.examples >= 0, "--examples", self.examples, "at least 0")
-        require(not self.examples or self.format == "page", "--examples", self.examples, "0 without --format=page")
+        shown = self.format == "page" or self.draws_examples
+        allowed = "0 without --format=page or --figure=alignments"
+        require(shown or not self.examples, "--examples", self.examples, allowed)
         allowed = "of letters, digits and : . _ + / -"
         require(re.fullmatch(r"[\w:.+/-]*", self.label) is not None, "label", self.label, allowed)
+
+    @property
+    def draws_examples(self) -> bool:
+        """Whether a figure shows predictions."""
+        return "alignments" in _words(self.figure)
 
 
 def run(args: Sequence[str]) -> None:
     """Print the table and write the figures."""
     options = parse_command(Report, args, "report")
+    for word, after in itertools.pairwise([*args, "--"]):
+        for name in NOT_EMPTY:
+            if word == f"--{name}=" or (word == f"--{name}" and not after):
+                raise UserError(f"report: --{name}=: must not be empty; without the option it is the default")
     from research.reporting import page, runs  # pandas and matplotlib: `--help` need not wait for them
     from research.reporting.columns import metrics
     from research.reporting.layout import Layout
@@ -107,12 +122,12 @@ def run(args: Sequence[str]) -> None:
         y=_column(options.y) if options.y else None,
         figure_formats=_words(options.figure_formats),
         strict=options.strict,
-        predict=_predict(options.examples) if options.examples else None,
+        predict=_predict(options.examples or 3) if options.examples or options.draws_examples else None,
     )
 
 
-def _predict(count: int) -> Callable[[Path], Sequence[Any]]:
-    from research.inference import examples  # takes seconds, and only the page needs it
+def _predict(count: int) -> Callable[..., Sequence[Any]]:
+    from research.inference import examples  # takes seconds, and few reports need it
     from research.training import compilation, devices
 
     devices.require()

@@ -107,11 +107,12 @@ def run(args: Sequence[str]) -> None:
 def _dry_run(runner: Runner, options: Sweep) -> None:
     from research.sweep import plan  # imports wandb and orbax, which `--help` does not need
 
-    for line in plan.describe(
-        plan.make(runner.sweep, runner.directory, options.pack_size, options.limit, options.rerun)
-    ):
+    planned = plan.make(runner.sweep, runner.directory, options.pack_size, options.limit, options.rerun)
+    for line in plan.describe(planned):
         print(visible(line))
-    if line := runner.executor.describe(options.pack_size):
+    if not planned.packs:
+        print("nothing is left to do")
+    elif line := runner.executor.describe(options.pack_size):
         print(visible(f"{line}; time and memory are those of this machine"))
 
 

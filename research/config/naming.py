@@ -114,7 +114,7 @@ def _safe(text: str, others: str = "") -> str:
 
 
 def _cut(text: str) -> str:
-    return text[:MAX_LETTERS].encode()[:MAX_BYTES].decode(errors="ignore")
+    return text[:MAX_LETTERS].encode()[:MAX_BYTES].decode(errors="ignore").rstrip("-")
 
 
 def _id(value: Any) -> str:

@@ -1,4 +1,4 @@
-"""What a trained model predicts for a few test examples, with its attention and the recordings, for a page."""
+"""What a trained model predicts for a few examples, with its attention and the recordings, for a report."""
 
 import contextlib
 from pathlib import Path
@@ -16,11 +16,11 @@ from research.inference.predictor import Output, Predictor
 from research.inference.restore import TrainedModel, restore
 from research.reporting.interactive.examples import Example
 from research.tasks.per_example import lines
-from research.tasks.task import EvalExamples, Predictions, Task
+from research.tasks.task import EvalExamples, Predictions, Split, Task
 
 
-def predicted(run: Path, count: int) -> list[Example]:
-    """Return the predictions for the first test examples of a run's task; this needs the corpus.
+def predicted(run: Path, split: Split, count: int) -> list[Example]:
+    """Return the predictions for the first examples of a split of a run's task; this needs the corpus.
 
     Raises:
         UserError: if the run has no checkpoint, or its data cannot be read.
@@ -28,7 +28,7 @@ def predicted(run: Path, count: int) -> list[Example]:
     trained = restore(run)
     model = Model(trained)
     task = model.task()
-    _, examples, predictions = model.score_on(task, "test", count)
+    _, examples, predictions = model.score_on(task, split, count)
     rows = list(range(len(examples.batch.inputs)))
     told = list(lines(trained.processor, trained.spec.target, examples, predictions, rows))
     recordings = [_recording(task, examples, row) for row in rows]

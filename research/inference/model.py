@@ -188,7 +188,7 @@ class Model:
         params, step = jax.device_get(self._trained.params), np.int32(self.step)
         state = pack.place([TrialState(params, unread, step, np.bool_(True))])  # pyright: ignore[reportArgumentType]
         (predictions,) = predict(pack, state, examples)
-        return task.evaluate(predictions, examples), examples, predictions
+        return tasks.evaluate(task, predictions, examples), examples, predictions
 
     def _encoded(self, inputs: Any, lengths: Sequence[int] | None) -> list[np.ndarray]:
         """Return what the model reads, for each input."""

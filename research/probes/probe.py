@@ -17,7 +17,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from research.batch import WHOLE, Batch, Shard, TaskSpec
-from research.errors import UserError
+from research.errors import UserError, require_returned
 from research.options import require_between
 from research.recurrence.dropout import Rates
 from research.recurrence.trajectory import LayerInputs
@@ -142,9 +142,19 @@ class Probe:
         for key, value in record.items():
             self._require_dims(f"{key} of a record", value, 1, "a number or a vector")
         numbers = self.summarize(record, state_profile)
+        require_returned(
+            isinstance(numbers, Mapping), f"probe {self.name}: summarize returns", numbers, "a dict of numbers"
+        )
         for key, value in numbers.items():
             self._require_dims(f"{key} of summarize", value, 0, "a number")
         return numbers
+
+    def require_arrays(self, method: str, found: Any) -> dict[str, Array]:
+        """Return what `measure` or `inspect` has returned; raise a UserError if it is no dict of arrays."""
+        arrays = found.values() if isinstance(found, dict) else [None]
+        fits = all(isinstance(x, int | float) or hasattr(x, "shape") for x in arrays)
+        require_returned(fits, f"probe {self.name}: {method} returns", found, "a dict of arrays by name")
+        return found
 
     def _require_dims(self, what: str, value: Any, most: int, allowed: str) -> None:
         if np.ndim(value) > most:

@@ -27,7 +27,7 @@ from jaxtyping import Array, Float
 from research.cells import CELLS
 from research.cells.cell import Carry, Cell, Weights
 from research.cells.initializers import InitOptions, InitScheme
-from research.errors import UserError, suggest
+from research.errors import UserError, kind_of, suggest
 from research.recurrence.kernels.backward import Noise, Plan, plain_recurrence
 from research.recurrence.unroll import unroll
 
@@ -178,10 +178,8 @@ def _checked(loss: Callable[[Array], Array]) -> Callable[[Array], Array]:
             raise UserError("loss: must be computed by jax.numpy, not by numpy") from error
         is_array = isinstance(value, Array | np.ndarray | float)
         if not is_array or np.shape(value) or not jnp.issubdtype(jnp.result_type(value), jnp.floating):
-            kind = (
-                f"an array {list(value.shape)} of {value.dtype}" if isinstance(value, Array) else type(value).__name__
-            )
-            raise UserError(f"loss: returns {kind}; must be one real number, such as jnp.mean(states[:, -1] ** 2)")
+            allowed = "one real number, such as jnp.mean(states[:, -1] ** 2)"
+            raise UserError(f"loss: returns {kind_of(value)}; must be {allowed}")
         return value
 
     return checked

@@ -73,7 +73,7 @@ class Trajectory:
 
     def step(self, carry: Carry, timed: Timed, tape: Tape | None = None) -> Carry:
         """Return the carry after a step."""
-        new = self.cell.step(carry, timed.x_gates, self._tape(Tape) if tape is None else tape)
+        new = self.cell.advance(carry, timed.x_gates, self._tape(Tape) if tape is None else tape)
         new = zone_out(new, carry, timed.hold)
         return tuple(jnp.where(timed.valid[:, None], a, b) for a, b in zip(new, carry, strict=True))
 
@@ -191,7 +191,7 @@ def gate_names(cell: Cell) -> tuple[str, ...]:
         vectors = {name: jnp.zeros(vector.size) for name, vector in cell.vectors(size).items()}
         bias = jnp.zeros(len(cell.gates) * size)
         tape = GateTape({**matrices, **vectors, "b": bias})
-        cell.step(cell.initial_carry(1, size), bias[None], tape)
+        cell.advance(cell.initial_carry(1, size), bias[None], tape)
         return tape.gates
 
     return tuple(jax.eval_shape(gates))

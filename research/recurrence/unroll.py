@@ -141,7 +141,7 @@ def step(
     """
     arrays = weights.arrays()
     x_gates = cell.input_gates(arrays, x, compute_dtype)
-    return zone_out(cell.step(carry, x_gates, Tape(arrays, mask, compute_dtype=compute_dtype)), carry, hold)
+    return zone_out(cell.advance(carry, x_gates, Tape(arrays, mask, compute_dtype=compute_dtype)), carry, hold)
 
 
 def block_length(steps: int, batch: int, row_bytes: int, inputs: int) -> int:

@@ -25,6 +25,7 @@ from research.reporting.interactive.render import render as render_page
 from research.reporting.layout import Layout, require_numbers
 from research.reporting.measures import When
 from research.reporting.runs import flatten
+from research.tasks.task import Split
 
 NO_FIGURE = "none"
 WIDTH = 120
@@ -32,6 +33,7 @@ WIDTH = 120
 MAX_ROWS = 28
 """Rows of a section that colors and line styles tell apart; figures of more are drawn only where they are asked for."""
 SUFFIXES: dict[Format, str] = {"markdown": "md", "latex": "tex", "html": "html", "csv": "csv"}
+Predict = Callable[[Path, Split], Sequence[Example]]
 
 PAGE = """<!doctype html>
 <html lang="en">
@@ -65,7 +67,7 @@ def report(
     y: Column | None = None,
     figure_formats: Sequence[str] = (),
     strict: bool = False,
-    predict: Callable[[Path], Sequence[Example]] | None = None,
+    predict: Predict | None = None,
 ) -> None:
     """Print the table of each experiment among the runs, write its files, and print where they are.
 
@@ -87,7 +89,7 @@ def report(
         y: metric and statistic of their vertical axis; None: the first column of test or validation examples.
         figure_formats: of the figures, besides PNG.
         strict: whether a run that cannot be read is an error.
-        predict: returns what a run predicts for test examples, for the interactive page; None: it shows none.
+        predict: returns what a run predicts for examples of a split; None: the page and figures show none.
 
     Raises:
         UserError: for a directory without runs, for runs that cannot be read, or for a figure that there is not.
@@ -115,7 +117,7 @@ def report(
         folder.mkdir(parents=True, exist_ok=True)
         width = shutil.get_terminal_size((WIDTH, 24)).columns
         print(render(table, printed, width), end="\n" if printed == "terminal" else "", flush=True)
-        lines = _write(comparison, table, folder, drawn, figure_formats, page=format == "html")
+        lines = _write(comparison, table, folder, drawn, figure_formats, predict, page=format == "html")
         for line in itertools.chain(lines, _write_page(comparison, table, folder, predict) if format == "page" else ()):
             print(visible(line), file=sys.stdout if printed == "terminal" else sys.stderr, flush=True)
 
@@ -126,6 +128,7 @@ def _write(
     folder: Path,
     asked: Sequence[tuple[str, Mapping[str, Any]]],
     figure_formats: Sequence[str],
+    predict: Predict | None,
     page: bool,
 ) -> Iterator[str]:
     """Write all files of one experiment; yield a line for each kind, with its place."""
@@ -142,7 +145,7 @@ def _write(
         if not asked and rows > MAX_ROWS:
             yield f"figure    {name}: not drawn, {rows} rows are more than {MAX_ROWS}; --figure={name} draws it"
             continue
-        lines, png = _draw(name, options, comparison, folder, figure_formats)
+        lines, png = _draw(name, options, comparison, folder, figure_formats, predict)
         yield from lines
         if png:  # within the page, so that it needs no other file
             images += f'<img alt="{escape(name)}" src="data:image/png;base64,{b64encode(png).decode()}">\n'
@@ -152,29 +155,35 @@ def _write(
         yield f"page      {folder / 'report.html'}"
 
 
-def _write_page(
-    comparison: Comparison, table: tables.Table, folder: Path, predict: Callable[[Path], Sequence[Example]] | None
-) -> Iterator[str]:
+def _write_page(comparison: Comparison, table: tables.Table, folder: Path, predict: Predict | None) -> Iterator[str]:
     """Write the interactive page; yield a line for what it lacks, and one with its place."""
-    examples: dict[Path, Sequence[Example]] = {}
-    if predict:
-        rows = comparison.trials.dropna(subset="result").drop_duplicates(["section", "row"])
-        for run in rows["run"]:
-            print(visible(f"predicts with {run.path}"), file=sys.stderr, flush=True)
-            try:
-                examples[run.path] = predict(run.path)
-            except (UserError, OSError) as error:
-                yield f"page      no examples of {run.path}: {first_line(error)}"
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)
-        content = render_page(comparison, table, examples)
+        content = render_page(comparison, table, _examples(comparison, predict, "test") if predict else {})
     yield from dict.fromkeys(f"page      {warning.message!s}" for warning in caught)
     (folder / "page.html").write_text(content, encoding="utf-8")
     yield f"page      {folder / 'page.html'}"
 
 
+def _examples(comparison: Comparison, predict: Predict, split: Split) -> dict[Path, Sequence[Example]]:
+    """Return what one finished run of each row predicts; warn of those that cannot."""
+    examples = {}
+    for run in comparison.trials.dropna(subset="result").drop_duplicates(["section", "row"])["run"]:
+        print(visible(f"predicts with {run.path}"), file=sys.stderr, flush=True)
+        try:
+            examples[run.path] = predict(run.path, split)
+        except (UserError, OSError) as error:
+            warnings.warn(f"no examples of {run.path}: {first_line(error)}", stacklevel=2)
+    return examples
+
+
 def _draw(
-    name: str, options: Mapping[str, Any], comparison: Comparison, folder: Path, formats: Sequence[str]
+    name: str,
+    options: Mapping[str, Any],
+    comparison: Comparison,
+    folder: Path,
+    formats: Sequence[str],
+    predict: Predict | None,
 ) -> tuple[list[str], bytes]:
     """Write a figure; return lines that say where, or why not and what is left out, and the PNG."""
     from research.reporting import figures  # matplotlib, which takes a second: after the table is printed
@@ -183,7 +192,12 @@ def _draw(
         warnings.simplefilter("always", UserWarning)
         try:
             _check_figure(name)
-            figure = figures.draw(name, comparison, **options)
+            content = dict(options)
+            if name in figures.OF_EXAMPLES:
+                if predict is None:
+                    raise UserError(f"it loads the models of the runs; --figure={name} draws it")
+                content["examples"] = _examples(comparison, predict, "validation")
+            figure = figures.draw(name, comparison, **content)
             name = "_".join(
                 [name, *(f"at_{value}" if key == "when" else _word(value) for key, value in options.items())]
             )

@@ -74,7 +74,7 @@ def estimate(
         is_rate: whether the values are fractions, in [0, 1].
         examples: that each value is a rate over; 0: of none, so there is no sampling error.
     """
-    points = np.asarray(values, np.float64)
+    points = np.sort(np.asarray(values, np.float64))  # resamples, and so the interval, do not depend on the order
     count = len(points)
     if not count:
         return Estimate()

@@ -27,6 +27,7 @@ from jaxtyping import Array, Float, Int
 from research.batch import TaskSpec
 from research.cells.cell import Carry, Cell
 from research.cells.initializers import InitScheme
+from research.errors import require_returned
 from research.recurrence import dropout
 from research.recurrence.dropout import Rates, StackNoise
 from research.recurrence.kernels.blocks import over_blocks
@@ -34,7 +35,7 @@ from research.recurrence.stack import Stack
 from research.recurrence.trajectory import LayerInputs
 from research.recurrence.unroll import remat_block
 from research.seq2seq.attention import Attention
-from research.seq2seq.attention.attention import Source, Trace
+from research.seq2seq.attention.attention import AttentionModule, Source, Trace
 from research.seq2seq.encoder import Memory
 from research.seq2seq.linear import linear
 from research.seq2seq.model_options import ModelOptions
@@ -109,6 +110,8 @@ class Decoder(nnx.Module):
         self.bridges = nnx.List([linear(*pair, rngs, use_bias=True) for _ in range(layers) for pair in sizes])
         size = self.stack.output_size
         self.attention = attention.create(size, encoder.output_size, rngs) if attention.has_weights else None
+        fits = not attention.has_weights or isinstance(self.attention, AttentionModule)
+        require_returned(fits, f"attention {attention.name}: create returns", self.attention, "an AttentionModule")
         self.combine = linear(size + context, self.readout_size, rngs, use_bias=True)
         tied = options.tie_embeddings
         self.vocabulary = None if tied else linear(self.readout_size, spec.target_size, rngs, use_bias=True)

@@ -19,9 +19,11 @@ from research.tracking import strict_json
 from research.tracking.run_directory import METRICS, RunDirectory, find, find_some
 from research.tracking.strict_json import is_number
 
-State = Literal["finished", "stopped early", "diverged", "running", "paused", "interrupted", "waiting", "damaged"]
+State = Literal[
+    "finished", "stopped early", "diverged", "running", "paused", "interrupted", "failed", "waiting", "damaged"
+]
 DONE = ("finished", "stopped early", "diverged")
-OPEN = ("running", "paused", "interrupted", "waiting")
+OPEN = ("running", "paused", "interrupted", "failed", "waiting")
 """States of trials that have updates left."""
 SECONDS_BETWEEN_BRIEFS = 5.0
 TAIL = 2**16
@@ -47,7 +49,7 @@ class TrialStatus:
     worker: str = ""
     """Host and process id of the process that trains it."""
     fault: str = ""
-    """Why it cannot be read."""
+    """Why it cannot be read, or why its training has failed."""
 
 
 @dataclass(frozen=True)
@@ -207,7 +209,7 @@ class Watcher:
             if changed and known and known[:2] == (changed, metric):
                 return known[2]
             status = _finished(run, metric) if changed else _unfinished(run, metric)
-            if status.state == "interrupted" and run.result_file.exists():  # it has ended since
+            if status.state in ("interrupted", "failed") and run.result_file.exists():  # it has ended since
                 status = _finished(run, metric)
             self._known[run.path] = (changed, metric, status)
         except (UserError, OSError) as error:
@@ -259,7 +261,7 @@ def describe(status: SweepStatus) -> Iterator[str]:
         yield f"  {known or 'speed not known yet'}"
     elif status.target_met and not counts["interrupted"]:
         yield f"  the target of {status.target:g} is met, so those that wait do not start"
-    elif counts["interrupted"] or counts["waiting"]:
+    elif any(counts[state] for state in OPEN):
         yield "  no process trains; the command that started them resumes"
     if status.metric:
         yield f"  {_best(status)}"
@@ -267,8 +269,11 @@ def describe(status: SweepStatus) -> Iterator[str]:
         steps = f"step {worker.last}" if worker.first == worker.last else f"steps {worker.first} to {worker.last}"
         speed = f", {_rounded(worker.updates_per_second)} updates/s" if worker.updates_per_second else ""
         yield f"  worker {worker.name}: {worker.trials} trial{'s' * (worker.trials > 1)}, {steps}{speed}"
-    for fault in filter(None, [status.fault, *(trial.fault for trial in status.trials)]):
-        yield f"  damaged: {fault}"
+    faults = Counter((trial.state, trial.fault) for trial in status.trials if trial.fault)
+    if status.fault:
+        yield f"  damaged: {status.fault}"
+    for (state, fault), count in faults.items():
+        yield f"  {state}: {fault}" + f" ({count} trials)" * (count > 1)
 
 
 def clock(seconds: float) -> str:
@@ -309,8 +314,10 @@ def _unfinished(run: RunDirectory, metric: str) -> TrialStatus:
     if limit and seconds:
         left = min(left, max(0.0, limit - seconds) * step / seconds)
     value = next((x for record in records[::-1] if (x := _number(record, metric)) is not None), None)
-    state: State = "running" if worker else "interrupted" if records or run.checkpoints.exists() else "waiting"
-    return TrialStatus(run.path.name, state, step, steps, seconds, left, value, worker or "")
+    failure = "" if worker else run.failure()
+    state: State = "failed" if failure else "interrupted" if records or run.checkpoints.exists() else "waiting"
+    state = "running" if worker else state
+    return TrialStatus(run.path.name, state, step, steps, seconds, left, value, worker or "", failure)
 
 
 def _number(record: Mapping[str, Any], key: str) -> float | None:

@@ -17,6 +17,7 @@ from jaxtyping import Array, Int
 
 from research.batch import Batch, InputKind, TargetKind, TaskSpec
 from research.data.processor import Processor
+from research.errors import require_returned
 
 Split = Literal["validation", "test"]
 """validation: looked at while a model trains, and to choose options by; test: scored once, at the end."""
@@ -194,5 +195,49 @@ def load(task: TaskT) -> TaskT:
 
 @functools.lru_cache(maxsize=16)
 def eval_examples(task: Task, split: Split, count: int) -> EvalExamples:
-    """Return the task's `eval_examples`, which are read once."""
-    return task.eval_examples(split, count)
+    """Return the task's `eval_examples`, which are read once.
+
+    Raises:
+        UserError: if they are not what the task's `spec` says.
+    """
+    examples = task.eval_examples(split, count)
+    fits = isinstance(examples, EvalExamples)
+    require_returned(fits, f"task {task.name}: eval_examples returns", examples, "EvalExamples")
+    _require_batch(task, "eval_examples", examples.batch)
+    return examples
+
+
+def training_batch(
+    task: Task, data: Any, key: Array, step: Int[Array, ""], batch_size: int, bucket: int
+) -> Batch[Array]:
+    """Return the task's `batch`.
+
+    Raises:
+        UserError: if it is not what the task's `spec` says.
+    """
+    batch = task.batch(data, key, step, batch_size, bucket)
+    _require_batch(task, "batch", batch)
+    return batch
+
+
+def evaluate(task: Task, predictions: Predictions, examples: EvalExamples) -> Evaluation:
+    """Return what the task's `evaluate` returns; raise a UserError if that is no Evaluation."""
+    evaluation = task.evaluate(predictions, examples)
+    require_returned(
+        isinstance(evaluation, Evaluation), f"task {task.name}: evaluate returns", evaluation, "an Evaluation"
+    )
+    return evaluation
+
+
+def _require_batch(task: Task, method: str, batch: Any) -> None:
+    """Check the kinds and the axes of a batch."""
+    what, spec = f"task {task.name}: {method}", task.spec
+    require_returned(isinstance(batch, Batch), f"{what} returns", batch, "a Batch")
+    last = {"features": (spec.input_size,), "value": (spec.target_size,)}  # all other axes are of any size
+    axes = {"tokens": "B S", "features": "B S", "labels": "B S", "class": "B", "value": "B"}
+    for name, kind in {"inputs": spec.inputs, "targets": spec.target}.items():
+        array, before = getattr(batch, name), axes[kind].split()
+        shape, size = np.shape(array), last.get(kind, ())
+        fits = len(shape) == len(before) + len(size) and shape[len(before) :] == size
+        wanted = f"{kind} [{', '.join(map(str, (*before, *size)))}], as its spec says"
+        require_returned(fits, f"{what} has as {name}", array, wanted)

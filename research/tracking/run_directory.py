@@ -29,7 +29,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from research import options
-from research.errors import UserError, shorten
+from research.errors import UserError, nearest, shorten
 from research.tracking import strict_json
 from research.tracking.strict_json import ALL, is_number
 
@@ -116,6 +116,11 @@ class RunDirectory:
     def checkpoints(self) -> Path:
         """Folder of the checkpoints."""
         return self.path / "checkpoint"
+
+    @property
+    def failure_file(self) -> Path:
+        """`failure.txt`."""
+        return self.path / "failure.txt"
 
     def options(self) -> dict[str, Any]:
         """Return the flat dotted keys and values of `config.json`, including unknown ones."""
@@ -230,6 +235,18 @@ class RunDirectory:
                 return file.read(MAX_HOLDER).strip() or "unknown process"
         return None
 
+    def fail(self, reason: str) -> None:
+        """Write why the process that trains the trial ends with an error, for `failure`."""
+        with contextlib.suppress(OSError):  # which may be the reason
+            self.failure_file.write_text(reason, encoding="utf-8")
+
+    def failure(self) -> str:
+        """Return why the last process that trained the trial has ended with an error; "" if it has not."""
+        try:
+            return self.failure_file.read_text(encoding="utf-8", errors="replace")
+        except FileNotFoundError:
+            return ""
+
     def append(self, stem: str, record: Mapping[str, Any]) -> None:
         """Append a record with a `step`: numbers to "metrics", numbers and arrays to the file of a probe."""
         strict_json.append(self._file(stem), record)
@@ -337,8 +354,12 @@ def find_some(root: Path | str) -> list[RunDirectory]:
     """
     runs = find(root)
     if not runs:
-        what = "no runs in it" if Path(root).is_dir() else "no such directory"
-        raise UserError(f"{root}: {what}; `research train` and `research sweep` write runs/NAME/RUN")
+        folder = Path(root)
+        what, close = "no runs in it", ""
+        if not folder.is_dir():
+            what, others = "no such directory", folder.parent.iterdir() if folder.parent.is_dir() else ()
+            close = nearest(folder, (other for other in others if other.is_dir()))
+        raise UserError(f"{root}: {what}{close}; `research train` and `research sweep` write runs/NAME/RUN")
     return runs
 
 

@@ -6,6 +6,7 @@ import jax
 import numpy as np
 
 from research.errors import first_line
+from research.tasks import task as tasks
 from research.tasks.task import EvalExamples, Evaluation, Predictions, Task
 from research.tracking import wandb_session as session
 from research.training import processes
@@ -18,7 +19,7 @@ def evaluate(pack: Pack, state: TrialState, task: Task, examples: EvalExamples) 
     """Return one evaluation per trial: teacher-forced and free-running metrics, and samples for W&B if it is on."""
     predictions = predict(pack, state, examples)
     count = len(examples.batch.inputs)
-    evaluations = [replace(task.evaluate(found, examples), num_examples=count) for found in predictions]
+    evaluations = [replace(tasks.evaluate(task, found, examples), num_examples=count) for found in predictions]
     mode = pack.program.options.wandb.mode
     if examples.split == "test" or not processes.from_first(lambda: session.mode_of(mode) != "disabled"):
         return evaluations

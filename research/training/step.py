@@ -25,6 +25,7 @@ from research.recurrence.norms import leaf_norms, norm
 from research.recurrence.trajectory import gate_names
 from research.recurrence.unroll import kernel_of
 from research.seq2seq.model import Score, Seq2seq
+from research.tasks import task as tasks
 from research.tasks.task import Task
 from research.training import shards
 from research.training.ema import update_average
@@ -116,7 +117,7 @@ class Program:
         params = nnx.state(self._model(hparams), nnx.Param)
         return TrialState(
             params=params,
-            optimizer=hparams.optimizer(self.options).transform(1.0).init(params),
+            optimizer=hparams.optimizer(self.options).transformation(1.0).init(params),
             step=jnp.int32(0),
             ok=jnp.bool_(True),
             average=None if hparams.number("training", "ema_decay") is None else params,
@@ -190,7 +191,7 @@ class Program:
         def inspect(probe: Probe) -> dict[str, Array]:
             def found() -> dict[str, Array]:
                 try:
-                    return probe.inspect(snapshot)
+                    return probe.require_arrays("inspect", probe.inspect(snapshot))
                 except KeyError as error:
                     cell = self.options.cell
                     gates = ", ".join(gate_names(cell)) or "none"
@@ -213,7 +214,7 @@ class Program:
 
         def on_batch(function: Callable[[Batch, Loss], Any]) -> Any:
             def branch(bucket: int) -> Any:
-                batch = self.task.batch(data, batch_key, step, training.batch_size, bucket)
+                batch = tasks.training_batch(self.task, data, batch_key, step, training.batch_size, bucket)
 
                 def loss(params: Params, perturbation: Any = None, shard: Shard = WHOLE, **options: Any) -> Array:
                     model, key = nnx.merge(self.graphdef, params), jax.random.fold_in(model_key, step)
@@ -233,7 +234,7 @@ class Program:
         return self.task.eval_examples("validation", count).batch
 
     def _measure(self, observed: Observed) -> dict[str, dict[str, Array]]:
-        return {name: probe.measure(observed) for name, probe in self.probes.items()}
+        return {name: probe.require_arrays("measure", probe.measure(observed)) for name, probe in self.probes.items()}
 
     def _update(
         self, hparams: Hparams, state: TrialState, record: Record, gradient: _Gradient
@@ -248,7 +249,7 @@ class Program:
         grad_norm = norm(grad_norms)
         clipped_grads, clipped = optimizer.clip(grads, grad_norm)
         rate = schedule.rate(optimizer.learning_rate, step, training.steps, state.schedule)
-        updates, optimizer_state = optimizer.transform(rate).update(clipped_grads, state.optimizer, state.params)
+        updates, optimizer_state = optimizer.transformation(rate).update(clipped_grads, state.optimizer, state.params)
         params = jax.tree.map(jnp.add, state.params, updates)
 
         bounded = objective <= hparams.numbers["training"]["divergence_loss"]
@@ -300,7 +301,7 @@ class Program:
     def _gradient_in_bucket(
         self, hparams: Hparams, data: Any, state: TrialState, batch_key: Array, model_key: Array, bucket: int
     ) -> _Gradient:
-        batch = self.task.batch(data, batch_key, state.step, self.options.training.batch_size, bucket)
+        batch = tasks.training_batch(self.task, data, batch_key, state.step, self.options.training.batch_size, bucket)
         parts = len(self.profile_names)
         perturbation = jnp.zeros((batch.inputs.shape[1], parts)) if parts else None
 

@@ -22,7 +22,7 @@ from typing import get_args
 import jax
 import numpy as np
 
-from research.errors import Stopped, UserError, system_fault
+from research.errors import Stopped, UserError, first_line, system_fault
 from research.tasks import task as tasks
 from research.tasks.task import EvalExamples, Evaluation, Split
 from research.tracking.progress import ProgressBar
@@ -110,9 +110,25 @@ def _train_all(trials: Sequence[Trial], sharing: Sharing, signals: Signals, bar:
             busy = processes.from_first(lambda group=group, claims=claims: _claim(group, claims, sharing))
             results += [TrialResult.unfinished(trial.name, trial.run, "busy") for trial in group if trial.name in busy]
             if claimed := [trial for trial in group if trial.name not in busy]:
-                results += _train_group(claimed, sharing, signals, bar)
+                with _noting_failures(claimed):
+                    results += _train_group(claimed, sharing, signals, bar)
     bar.part()
     return results
+
+
+@contextlib.contextmanager
+def _noting_failures(trials: Sequence[Trial]) -> Iterator[None]:
+    """Write in the run directories of unfinished trials that an error has ended their training."""
+    runs = [trial.run for trial in trials] if processes.is_first() else []
+    for run in runs:
+        run.failure_file.unlink(missing_ok=True)
+    try:
+        yield
+    except Exception as error:
+        for run in runs:
+            if not run.result_file.exists():
+                run.fail(f"{'' if isinstance(error, UserError) else type(error).__name__ + ': '}{first_line(error)}")
+        raise
 
 
 def _claim(trials: Sequence[Trial], claims: contextlib.ExitStack, sharing: Sharing) -> set[str]:

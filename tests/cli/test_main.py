@@ -312,7 +312,8 @@ def test_flags_that_name_an_experiment_are_trained(trainer, tmp_path):
         (["train", "attention", "--rerun=yes"], "--rerun=yes: must be true or false"),
         (["sweep", ATTENTION, f"--runs-dir={ATTENTION}"], "attention: cannot be written to: Not a directory"),
         (["report"], "report: RUNS must be given"),
-        (["report", "absent"], "absent: no such directory"),
+        (["report", "absent"], "absent: no such directory; `"),
+        (["report", "sweps"], "sweps: no such directory; did you mean sweeps?; `"),
         (["report", ".", "--columns=a>x"], "error: --columns=a>x: must be METRIC>NUMBER or METRIC<NUMBER"),
         (
             ["report", ".", "--columns=test/accuracy>30"],

@@ -54,6 +54,20 @@ def test_a_column_of_the_command_line_has_a_statistic_or_a_threshold(page, tmp_p
     ]
 
 
+def test_a_figure_of_alignments_has_three_examples_unless_told(page, tmp_path, monkeypatch):
+    monkeypatch.setattr("research.cli.report._predict", lambda count: count)
+    assert cli.main(["report", str(tmp_path), "--figure=alignments"]) == 0
+    assert cli.main(["report", str(tmp_path), "--figure=alignments", "--examples=5"]) == 0
+    assert [options["predict"] for _, options in page] == [3, 5]
+
+
+@pytest.mark.parametrize("words", [["--columns="], ["--rows", ""], ["--figure-formats="]])
+def test_an_empty_option_is_not_ignored(words, page, tmp_path, capsys):
+    assert cli.main(["report", str(tmp_path), *words]) == 2
+    assert capsys.readouterr().err.startswith(f"error: report: {words[0].rstrip('=')}=: must not be empty")
+    assert not page
+
+
 def test_report_lists_the_metrics_of_runs(tmp_path, capsys):
     RunDirectory.create(tmp_path / "run", {"seed": 0}).finish({"status": "finished", "summary": {"b": 1.0, "a": 2.0}})
     assert cli.main(["report", "--list-metrics", str(tmp_path)]) == 0

@@ -89,6 +89,12 @@ def test_long_names_are_cut_to_what_a_file_system_takes(tmp_path, letter):
         (tmp_path / name).mkdir()
 
 
+def test_no_name_ends_in_a_hyphen_where_it_is_cut():
+    name = trial_name("--task.name=dataset", f"--task.source={'x' * 72}", "--seed=1", experiment="dataset")
+    assert name.startswith("dataset-source_") and "--" not in name
+    assert folder_name("x" * 79 + "-y").count("-") == 1 and not folder_name("x-").endswith("-")
+
+
 @pytest.mark.parametrize("name", ["rnn", "two-words_1.5", "中文", "हिन्दी", "über"])
 def test_letters_of_any_script_are_kept(name):
     assert folder_name(name) == name

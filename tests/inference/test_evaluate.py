@@ -59,7 +59,8 @@ def test_all_rows_of_other_data_are_scored(written, tmp_path, capsys):
     _, run = written["pairs"]
     (tmp_path / "other.tsv").write_text("lemma\ttags\tinflected\tother\nabc\tV;PST\tabced\t\nfed\tX\tfeds\tfed\n")
     assert cli.main(["evaluate", str(run), f"--source={tmp_path / 'other.tsv'}"]) == 0
-    assert "2 examples of" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "2 examples of" in out and "\ntest/free_running/exact_match  " in out
     assert cli.main(["evaluate", str(run), f"--source={tmp_path / 'missing.tsv'}"]) == 2
     assert "no such file or folder" in capsys.readouterr().err
 

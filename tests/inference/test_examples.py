@@ -1,4 +1,4 @@
-"""Test examples with what a run predicts for them, and the attention and recordings that the page shows."""
+"""Examples with what a run predicts for them, and the attention and recordings that the page shows."""
 
 import numpy as np
 import pytest
@@ -12,14 +12,15 @@ from tests.inference import runs
 SIZES = {"task__length": 6, "model__hidden_size": 6}
 
 
-def test_tokens_have_a_reference_a_prediction_and_an_alignment(tmp_path):
+@pytest.mark.parametrize(("split", "ended"), [("test", [True, True, False]), ("validation", [True, False, True])])
+def test_tokens_have_a_reference_a_prediction_and_an_alignment(split, ended, tmp_path):
     path = runs.write_synthetic(
         tmp_path / "run", "reverse", task__min_length=3, task__max_length=8, task__symbols=2
     ).path
-    found = examples.predicted(path, 3)
-    assert [example.alignment and example.alignment.predicted[-1] == "end" for example in found] == [True, True, False]
+    found = examples.predicted(path, split, 3)
+    assert [example.alignment and example.alignment.predicted[-1] == "end" for example in found] == ended
     model = load(path)
-    split = model.task().eval_examples("test", 3)
+    split = model.task().eval_examples(split, 3)
     inputs = [examples._input(split, row) for row in range(3)]
     tokens, weights = model.predict(inputs), model.alignments(inputs)
     for row, example in enumerate(found):
@@ -34,7 +35,7 @@ def test_tokens_have_a_reference_a_prediction_and_an_alignment(tmp_path):
 
 def test_a_model_without_a_decoder_has_no_alignment(tmp_path):
     path = runs.write_synthetic(tmp_path / "run", "adding", **SIZES).path
-    first, second = examples.predicted(path, 2)
+    first, second = examples.predicted(path, "test", 2)
     assert first.alignment is None and set(first.line) >= {"example", "reference", "prediction", "error"}
     assert first.line != second.line
 
@@ -52,4 +53,4 @@ def test_a_recording_whose_file_is_gone_is_left_out():
 
 def test_a_run_without_a_checkpoint_has_no_examples(tmp_path):
     with pytest.raises(UserError, match="no such directory"):
-        examples.predicted(tmp_path / "absent", 3)
+        examples.predicted(tmp_path / "absent", "test", 3)

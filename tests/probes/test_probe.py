@@ -15,6 +15,7 @@ from research.config.flat import override
 from research.errors import UserError
 from research.options import flatten
 from research.probes import PROBES, Probe, default_probes
+from research.seq2seq.attention.dot import DotAttention
 from research.tracking.run_directory import RunDirectory
 from research.training import checkpoint
 from research.training.optimizers.optimizer import global_norm
@@ -58,6 +59,30 @@ def test_a_registered_probe_has_options_and_measures_the_first_update_of_a_call(
     assert float(measured["norms"][2]) == pytest.approx(config.optimizer.learning_rate * clipped, rel=1e-5)
     _, again = jax.jit(trained.run)(numbers, after, None, 0, 2)
     assert not np.any(again.probes["norms"]["norms"])
+
+
+@pytest.mark.usefixtures("registered")
+def test_what_a_class_of_the_users_own_returns_of_another_kind_is_one_line(monkeypatch):
+    config = override(replace(WORDS, probes=default_probes()), {"probes.norms.every": 2})
+    trained, numbers = program(config), hparams_of(config)
+    state = jax.eval_shape(trained.init, numbers)
+    monkeypatch.setattr(Norms, "measure", lambda self, observed: observed.loss)
+    with pytest.raises(UserError, match=r"^probe norms: measure returns an array \[\] of .*; must be a dict of arrays"):
+        jax.eval_shape(trained.run, numbers, state, None, 2, 0)
+    monkeypatch.setattr(Norms, "summarize", lambda self, record, profile: [1.0])
+    with pytest.raises(UserError, match=r"^probe norms: summarize returns list \(float\); must be a dict of numbers$"):
+        Norms().summary_of({}, "")
+    monkeypatch.setattr(Adam, "transform", lambda self, rate: rate)
+    with pytest.raises(UserError, match="^optimizer adam: transform returns float; must be an optax.GradientTransf"):
+        jax.eval_shape(trained.init, numbers)
+    monkeypatch.setattr(Constant, "multiplier", lambda *_: np.ones(2))
+    with pytest.raises(
+        UserError, match=r"^schedule constant: multiplier returns an array \[2\] of float64; must be a n"
+    ):
+        Constant("constant").rate(1.0, jnp.int32(0), 8)
+    monkeypatch.setattr(DotAttention, "create", lambda *_: None)
+    with pytest.raises(UserError, match="^attention dot: create returns NoneType; must be an AttentionModule"):
+        program(override(config, {"attention.name": "dot"}))
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from research.cells import LSTM
+from research.cells.cell import Cell
 from research.errors import UserError
 from research.recurrence.layer import Layer, hidden_gradients
 from tests.cells import reference
@@ -102,7 +103,10 @@ def test_a_layer_is_shown_as_its_cell_with_the_options_that_differ_and_its_sizes
     ("loss", "message"),
     [
         (lambda states: states, r"loss: returns an array \[1, 4, 3\] of float32; must be one real number"),
-        (lambda states: (jnp.sum(states), 1), "loss: returns tuple; must be one real number"),
+        (
+            lambda states: (jnp.sum(states), 1),
+            r"loss: returns tuple \(an array \[\] of float32, int\); must be one real number",
+        ),
         (lambda states: jnp.sum(states > 0), r"loss: returns an array \[\] of int32; must be one real number"),
         (lambda states: None, "loss: returns NoneType; must be one real number"),
         (lambda states: np.sum(np.asarray(states)), "loss: must be computed by jax.numpy, not by numpy"),
@@ -138,3 +142,21 @@ def test_what_does_not_fit_is_refused_in_one_line(call, message):
     with pytest.raises(UserError, match=message) as raised:
         call()
     assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("returned", "what"),
+    [
+        (lambda h: h, r"an array \[2, 3\] of float32"),
+        (lambda h: (h[:, :2],), r"tuple \(an array \[2, 2\] of float32\)"),
+        (lambda h: [h], r"list \(an array \[2, 3\] of float32\)"),
+        (lambda h: None, "NoneType"),
+    ],
+)
+def test_a_step_of_a_cell_that_returns_no_carry_is_one_line(returned, what):
+    methods = {"gates": ("g",), "step": lambda self, carry, x_gates, tape: returned(carry[0])}
+    cell = type("Wrong", (Cell,), methods)(name="wrong")
+    weights = {"w": np.zeros((2, 3)), "u": np.zeros((3, 3)), "b": np.zeros(3)}
+    wanted = r"the new carry \(h\), tuple \(an array \[2, 3\] of float32\)"
+    with pytest.raises(UserError, match=f"^cell wrong: a step returns {what}; must be {wanted}"):
+        Layer(cell, weights)(np.zeros((2, 4, 2)))

@@ -5,12 +5,15 @@ import os
 import re
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 
 from research.cli.main import main as cli
 from research.errors import UserError
-from research.reporting import page
+from research.reporting import figures, page
+from research.reporting.figures.alignment import Alignment
 from research.reporting.interactive.examples import Example
 from research.reporting.page import report
 from tests.reporting.conftest import compared
@@ -50,7 +53,8 @@ def test_the_interactive_page_is_written_after_the_table_with_the_examples_of_a_
 ):
     asked: list[str] = []
 
-    def predict(run: Path) -> list[Example]:
+    def predict(run: Path, split: str) -> list[Example]:
+        assert split == "test"
         asked.append(run.name)
         if run.name == "none-0":
             raise UserError("has no checkpoint")
@@ -63,6 +67,46 @@ def test_the_interactive_page_is_written_after_the_table_with_the_examples_of_a_
     assert out.endswith(f"page      {tmp_path}/out/page.html\n") and "additive" in out.partition("table  ")[0]
     assert err.count("predicts with ") == 2
     assert "Y of it" in (tmp_path / "out" / "page.html").read_text()
+
+
+ALIGNED = Alignment(np.eye(2, 3), ["Y", "end"], np.arange(4.0), "letters", "", labels=list("abc"))
+
+
+def test_a_figure_of_alignments_shows_the_same_validation_examples_for_each_row_with_attention(
+    attention_runs, tmp_path, capsys, monkeypatch
+):
+    def predict(run: Path, split: str) -> list[Example]:
+        assert split == "validation"
+        aligned = ALIGNED if run.name == "additive-0" else None
+        return [Example({"reference": name, "prediction": "Y"}, aligned) for name in ("first", "second")]
+
+    drawn: list[Figure] = []
+    save = figures.save
+    monkeypatch.setattr(figures, "save", lambda figure, *args: (drawn.append(figure), save(figure, *args))[1])
+    report(attention_runs, figure=["alignments"], output=tmp_path / "out", predict=predict)
+    assert f"figure    {tmp_path}/out/alignments.png\n" in capsys.readouterr().out
+    (figure,) = drawn
+    assert [axis.get_title() for axis in figure.axes] == ["first", "second"]
+    for axis, row in zip(figure.axes, ("additive", ""), strict=True):
+        assert [tick.get_text() for tick in axis.get_xticklabels()] == list("abc")
+        assert [tick.get_text() for tick in axis.get_yticklabels()] == ["Y", "end"]
+        assert axis.get_ylabel() == row
+        (mesh,) = axis.collections
+        np.testing.assert_array_equal(np.asarray(mesh.get_array()).reshape(2, 3), ALIGNED.weights)
+
+
+def test_a_figure_of_alignments_says_why_it_is_not_drawn(attention_runs, capsys):
+    def predict(run: Path, split: str) -> list[Example]:
+        if run.name == "none-0":
+            return [Example({"reference": "", "prediction": ""})]
+        raise UserError("has no checkpoint")
+
+    report(attention_runs, figure=["alignments"], predict=predict)
+    out = capsys.readouterr().out
+    assert f"figure    alignments: no examples of {attention_runs}/additive-0: has no checkpoint\n" in out
+    assert "figure    alignments: not drawn, none of the runs has predictions with attention" in out
+    report(attention_runs, figure=["alignments"])
+    assert "figure    alignments: not drawn, it loads the models" in capsys.readouterr().out
 
 
 def test_several_experiments_have_a_folder_each(attention_runs, forcing_runs, tmp_path, capsys):

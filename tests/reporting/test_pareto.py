@@ -56,6 +56,9 @@ def test_each_row_is_a_point_with_intervals_and_the_front_a_step_line(comparison
         round(float(np.asarray(point.get_ydata())[0])): point.get_markerfacecolor() != "white" for point in points
     }
     assert filled == {5: True, 90: True, 80: False, 95: True}
+    fronts = [point.get_zorder() for point in points if point.get_markerfacecolor() != "white"]
+    (hollow,) = [point.get_zorder() for point in points if point.get_markerfacecolor() == "white"]
+    assert min(fronts) > hollow  # which hides none of them
     assert all(len(container[2]) == 2 for container in axis.containers)  # bars along both axes
     legend = axis.get_legend()
     assert legend is not None

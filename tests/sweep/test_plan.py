@@ -162,6 +162,17 @@ def test_the_dry_run_of_an_executor_says_who_trains(tmp_path, capsys):
     assert capsys.readouterr().out.splitlines()[-1] == f"{line}; time and memory are those of this machine"
 
 
+@pytest.mark.usefixtures("measured")
+def test_the_dry_run_of_a_finished_sweep_says_that_nothing_is_left(tmp_path, capsys):
+    file = write(tmp_path, content({**SMALL, "seed": {"values": [0, 1]}}))
+    sweep = spec.read(file)
+    for name, config in sweep.trials:
+        RunDirectory.create(tmp_path / "runs" / sweep.name / name, config).finish({"status": "finished", "summary": {}})
+    words = ["--dry-run", f"--runs-dir={tmp_path}/runs", "--executor=slurm", "--pack-size=2"]
+    assert cli.main(["sweep", str(file), *words]) == 0
+    assert capsys.readouterr().out.splitlines() == ["gain: 2 trials, 2 of them done", "nothing is left to do"]
+
+
 def test_a_pack_that_streams_its_batches_is_timed_within_a_window(tmp_path):
     config = dataclasses.replace(trials.WORDS, task=OnDisk())
     members = [Trial(name, config, config, config.task, RunDirectory(tmp_path / name)) for name in "ab"]

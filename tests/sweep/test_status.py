@@ -114,6 +114,18 @@ def test_the_holder_of_the_lock_is_the_worker_and_speed_and_time_left_are_of_all
     assert f"  worker {worker.name}: 2 trials, steps 40 to 80, 10 updates/s" in lines
 
 
+def test_a_trial_whose_process_ended_with_an_error_has_failed_until_it_runs_again(folder):
+    for name in ("interrupted", "waiting"):
+        RunDirectory(folder / name).fail("ValueError: no such gate")
+    found = status(folder)
+    assert (found.counts["failed"], found.counts["interrupted"], found.over) == (2, 0, False)
+    lines = [*describe(found)]
+    assert "  failed: ValueError: no such gate (2 trials)" in lines and ", 2 failed, " in lines[1]
+    assert "  no process trains; the command that started them resumes" in lines
+    with RunDirectory(folder / "waiting").claimed():
+        assert status(folder).counts["running"] == 1
+
+
 def test_without_a_record_speed_and_time_left_are_not_known(folder):
     with RunDirectory(folder / "waiting").claimed():
         found = status(folder)

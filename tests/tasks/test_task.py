@@ -12,9 +12,10 @@ import pytest
 from research.batch import EOS, NO_LABEL, PAD, Batch, TaskSpec
 from research.data.corpora import asterisk, espeak
 from research.data.corpora.recordings import Recording
+from research.errors import UserError
 from research.tasks import TASKS
 from research.tasks import task as tasks
-from research.tasks.task import Predictions, Task
+from research.tasks.task import EvalExamples, Predictions, Task
 from tests.data.recordings import spoken
 
 SIZE = 16
@@ -170,3 +171,47 @@ def test_all_that_is_evaluated_is_a_number_without_the_name_of_a_split(name):
 def test_a_task_is_loaded_once_in_a_process():
     assert created("adding") is created("adding") is tasks.load(TASKS["adding"]())
     assert created("adding") is not tasks.load(TASKS["adding"](length=7))  # pyright: ignore[reportCallIssue]
+
+
+class Wrong(Task):
+    """A task of the user's own that returns what it is given."""
+
+    spec = TaskSpec("features", 2, 4, "class", 3)  # pyright: ignore[reportAssignmentType]
+    returned: Any = None
+
+    def batch(self, data, key, step, batch_size, bucket):
+        return self.returned
+
+    def eval_examples(self, split, count):
+        return EvalExamples("test", self.returned) if isinstance(self.returned, Batch) else self.returned
+
+    def evaluate(self, predictions, examples):
+        return self.returned
+
+
+@pytest.mark.parametrize(
+    ("returned", "line"),
+    [
+        (None, r"{} returns NoneType; must be (a Batch|EvalExamples)$"),
+        (
+            Batch(np.zeros((4, 5, 3)), None, np.zeros(4, int)),
+            r"{} has as inputs an array \[4, 5, 3\] of float64; must be features \[B, S, 2\], as its spec says$",
+        ),
+        (
+            Batch(np.zeros((4, 5, 2)), None, np.zeros((4, 1), int)),
+            r"{} has as targets an array \[4, 1\] of int64; must be class \[B\], as its spec says$",
+        ),
+    ],
+)
+def test_what_a_task_returns_that_its_spec_does_not_say_is_one_line(returned, line, monkeypatch):
+    monkeypatch.setattr(Wrong, "returned", returned)
+    task: Any = Wrong("wrong")
+    with pytest.raises(UserError, match="^task wrong: " + line.format("batch")):
+        tasks.training_batch(task, None, jax.random.key(0), jnp.int32(0), 4, 0)
+    tasks.eval_examples.cache_clear()
+    with pytest.raises(UserError, match="^task wrong: " + line.format("eval_examples")):
+        tasks.eval_examples(task, "test", 4)
+    predictions = Predictions(*[np.zeros((4, 1))] * 4)
+    examples = EvalExamples("test", Batch(np.zeros((4, 5, 2)), None, np.zeros(4, int)))
+    with pytest.raises(UserError, match="^task wrong: evaluate returns (NoneType|Batch); must be an Evaluation$"):
+        tasks.evaluate(task, predictions, examples)

@@ -6,6 +6,7 @@ import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from unittest.mock import Mock
 
 import jax
 import numpy as np
@@ -14,7 +15,7 @@ import wandb
 
 from drills.wandb_server import Server
 from research.config.config import Config
-from research.errors import UserError
+from research.errors import Stopped, UserError
 from research.recurrence.kernels import cudnn
 from research.tracking import strict_json, uploads
 from research.tracking import wandb_session as session
@@ -26,6 +27,7 @@ from research.training.trainer import train_trials
 from research.training.trial import Trial, TrialResult
 from tests.training.trials import (
     STEPS,
+    TINY,
     TRIALS,
     assert_same_run,
     counting_compilations,
@@ -345,6 +347,24 @@ def test_trouble_that_libraries_report_in_their_ways_is_one_line(error, message,
     monkeypatch.setattr(trainer, "_train_all", fail)
     with pytest.raises(UserError, match=message):
         train_trials([("trial", of())], tmp_path)
+
+
+def test_an_error_is_noted_in_the_run_directory_until_the_trial_is_trained_again(tmp_path, monkeypatch):
+    run = RunDirectory(tmp_path / "a")
+
+    def train(outcome: BaseException | list[TrialResult]) -> None:
+        monkeypatch.setattr(trainer, "_train_group", Mock(side_effect=[outcome]))
+        train_trials([("a", TINY)], tmp_path)
+
+    for error, line in ((ValueError("no gate\nmore"), "ValueError: no gate"), (UserError("gate=x: no"), "gate=x: no")):
+        with pytest.raises(type(error)):
+            train(error)
+        assert run.failure() == line
+    train([TrialResult.unfinished("a", run, "paused")])
+    assert run.failure() == ""
+    with pytest.raises(Stopped):  # by a signal: no error
+        train(Stopped(15))
+    assert run.failure() == ""
 
 
 def test_a_file_in_the_place_of_the_sweep_is_one_line(tmp_path):

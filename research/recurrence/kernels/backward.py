@@ -141,7 +141,7 @@ def _block_forward(plan, weights, carry, mask, xs, valid, hold):
         products_t, valid_t, hold_t = inputs
         x_gates_t = products_t + bias
         tape = Recorder(weights, mask, compute_dtype=plan.compute_dtype)
-        new = _select(valid_t, zone_out(plan.cell.step(carry, x_gates_t, tape), carry, hold_t), carry)
+        new = _select(valid_t, zone_out(plan.cell.advance(carry, x_gates_t, tape), carry, hold_t), carry)
         return new, (_masked(valid_t, new[0]), new, tape.kept)
 
     inputs = (products.reshape(*xs.shape[:2], -1), valid, hold)
@@ -261,7 +261,7 @@ def norms_of(parts: tuple[Float[Array, "T B _"], ...], each: bool) -> Float[Arra
 
 def _take(cell: Cell, carry: Carry, x_gates: Array, tape: Tape) -> Carry:
     """Take a step, and add `eps` to the first part, which `tape.part` does not see."""
-    new = cell.step(carry, x_gates, tape)
+    new = cell.advance(carry, x_gates, tape)
     return new if tape.eps is None else (new[0] + tape.eps[cell.parts[0]], *new[1:])
 
 

@@ -50,7 +50,8 @@ def omega(
     def total(weights: Mapping[str, Array]) -> Array:
         def step(carry: Carry) -> Carry:
             x_gates = cell.input_gates(weights, inputs, compute_dtype)
-            return zone_out(cell.step(carry, x_gates, Tape(weights, dropped, compute_dtype=compute_dtype)), carry, held)
+            tape = Tape(weights, dropped, compute_dtype=compute_dtype)
+            return zone_out(cell.advance(carry, x_gates, tape), carry, held)
 
         _, pullback = jax.vjp(step, carry)
         squares = _over_parts(jnp.sum, tuple(jnp.square(part) for part in pullback(directions)[0]))

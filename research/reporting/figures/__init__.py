@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 from research.reporting.comparison import Comparison
 from research.reporting.figures import alignment, errors, overlay, parts
 from research.reporting.figures.alignment import Alignment
+from research.reporting.figures.alignments import alignments
 from research.reporting.figures.by_key import metric_by_key
 from research.reporting.figures.curves import metric_by_time
 from research.reporting.figures.gradients import gradient_heatmaps, gradient_profiles
@@ -41,6 +42,7 @@ FIGURES: dict[str, Callable[..., Figure | None]] = {
     "memory_horizons": parts.memory_horizons,
     "exposure_bias_gap": errors.exposure_bias_gap,
     "forced_and_free": errors.forced_and_free,
+    "alignments": alignments,
     "metric_by_key": metric_by_key,
     "pareto_front": pareto_front,
 }
@@ -50,6 +52,8 @@ AT = ("gradient_profiles", "gradient_profiles_cell_state")
 """Figures that can be drawn at any training step."""
 AXES = ("metric_by_key", "pareto_front")
 """Figures whose axes can be chosen."""
+OF_EXAMPLES = ("alignments",)
+"""Figures of what runs predict for examples."""
 
 
 def draw(name: str, comparison: Comparison, **options: Any) -> Figure | None:
@@ -58,7 +62,8 @@ def draw(name: str, comparison: Comparison, **options: Any) -> Figure | None:
     Args:
         name: of the figure.
         comparison: the runs.
-        options: `when`, the training step, of the figures in `AT`; `x` and `y` of those in `AXES`.
+        options: `when`, the training step, of the figures in `AT`; `x` and `y` of those in `AXES`; `examples`,
+            by the path of their run, of those in `OF_EXAMPLES`.
     """
     with matplotlib.rc_context(STYLE):
         return FIGURES[name](comparison, **options)

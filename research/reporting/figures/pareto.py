@@ -64,7 +64,8 @@ def pareto_front(comparison: Comparison, x: str = "train/seconds", y: Column | N
             marker = MARKERS[alike[color].index(label) % len(MARKERS)]
             bars = {"xerr": _bars(spent), "yerr": _bars(reached), "capsize": 5, "elinewidth": 2}
             look = {"color": color, "mfc": color if label in front else "white", "mew": 2.5, "marker": marker}
-            handles[label] = axis.errorbar(spent.center, reached.center, **bars, **look, ms=12, ls="")[0]
+            above = 3 if label in front else 2  # a hollow point hides none of the front
+            handles[label] = axis.errorbar(spent.center, reached.center, **bars, **look, ms=12, ls="", zorder=above)[0]
         for along, number in (("x", 0), ("y", 1)):
             ends = [end for found in rows.values() for end in found[number].ends]
             style.scale(axis, along, ends, (cost, column)[number])

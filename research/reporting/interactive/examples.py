@@ -1,4 +1,4 @@
-"""Test examples with the predictions of several runs, their attention and their recordings, as JSON."""
+"""Examples with the predictions of several runs, their attention and their recordings, as JSON."""
 # pandas has no types of its own that a checker follows
 # pyright: reportArgumentType=false, reportAttributeAccessIssue=false
 
@@ -27,7 +27,7 @@ MAX_PICTURE = 300
 
 @dataclass(frozen=True)
 class Example:
-    """A test example, and what a run predicts for it."""
+    """An example of a split, and what a run predicts for it."""
 
     line: Mapping[str, str]
     """Texts by their names: `example`, `input`, `reference`, `prediction`, and how far these are apart."""

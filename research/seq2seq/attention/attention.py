@@ -15,13 +15,14 @@ A kind is a dataclass of options, which creates a module of weights.
 """
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import jax
 import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Bool, Float, Int
 
+from research.errors import require_returned
 from research.options import LARGE, require_between
 from research.seq2seq.encoder import Memory
 
@@ -136,7 +137,19 @@ class AttentionModule(nnx.Module):
 
     def source(self, memory: Memory) -> Source:
         """Return the keys and values of the encoder's states."""
-        return Source(self.keys(memory.states), self.values(memory.states), memory.lengths)
+        keys, values, around = self.keys(memory.states), self.values(memory.states), memory.states.shape[:2]
+        self._require_shape("keys", keys, (*around, None), "[B, S, K]")
+        self._require_shape("values", values, (around[0], self.num_heads, around[1], None), "[B, N, S, C]")
+        return Source(keys, values, memory.lengths)
+
+    def _require_shape(self, method: str, found: Any, shape: tuple[int | None, ...], axes: str) -> None:
+        """Check what a method of a subclass has returned; None stands for any size."""
+        sizes = getattr(found, "shape", ())
+        fits = len(sizes) == len(shape) and all(want in (None, size) for size, want in zip(sizes, shape, strict=True))
+        allowed = ", ".join("any" if size is None else str(size) for size in shape)
+        require_returned(
+            fits, f"attention {self.options.name}: {method} returns", found, f"an array {axes} = [{allowed}]"
+        )
 
     def keys(self, states: Float[Array, "B S M"]) -> Float[Array, "B S K"]:
         """Return the keys of states."""
@@ -179,7 +192,9 @@ class AttentionModule(nnx.Module):
         if not steps:  # all sequences are empty
             empty = jnp.zeros((batch, queries.shape[1], heads * width), queries.dtype)
             return self.output(empty), empty[:, :, :0]
-        scores = self.score(queries, source) / self.options.temperature
+        scores = self.score(queries, source)
+        self._require_shape("score", scores, (batch, heads, queries.shape[1], steps), "[B, N, U, S]")
+        scores = scores / self.options.temperature
         weights = normalize_scores(scores, source.valid()[:, None, None, :], self.options.smoothing)
         kept = weights if dropout is None else weights * jnp.swapaxes(dropout, 1, 2)
         contexts = jnp.swapaxes(kept @ source.values, 1, 2)

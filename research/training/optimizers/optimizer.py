@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Bool, Float
 
+from research.errors import require_returned
 from research.options import require, traced
 from research.recurrence.norms import global_norm
 
@@ -42,6 +43,13 @@ class Optimizer:
     def transform(self, rate: Float[Array, ""] | float) -> optax.GradientTransformation:
         """Return the optax transformation at one learning rate. All numbers may be traced."""
         raise NotImplementedError
+
+    def transformation(self, rate: Float[Array, ""] | float) -> optax.GradientTransformation:
+        """Return what `transform` returns; raise a UserError if that is none of optax's."""
+        found = self.transform(rate)
+        fits = isinstance(found, optax.GradientTransformation)
+        require_returned(fits, f"optimizer {self.name}: transform returns", found, "an optax.GradientTransformation")
+        return found
 
     def clip(self, grads: Tree, grad_norm: Float[Array, ""]) -> tuple[Tree, Bool[Array, ""]]:
         """Clip each entry to ±`clip_value`, then scale the gradient, of norm `grad_norm`, down to `clip_norm`.

@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Int
 
+from research.errors import require_returned
 from research.options import require_between, traced
 
 
@@ -45,4 +47,6 @@ class Schedule:
     ) -> Float[Array, ""]:
         """Return the learning rate of update number `step`, from 0, of `total_steps`."""
         rise = jnp.minimum(1.0, (step + 1) / jnp.maximum(self.warmup_steps, 1))
-        return peak * rise * self.multiplier(step, total_steps, state)
+        factor = self.multiplier(step, total_steps, state)
+        require_returned(np.shape(factor) == (), f"schedule {self.name}: multiplier returns", factor, "a number")
+        return peak * rise * factor

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from flax import nnx
 
+from research.errors import UserError
 from research.seq2seq.attention import ATTENTIONS, AttentionModule, WeightedAttention
 from research.seq2seq.attention.attention import Source, Trace, normalize_scores
 from research.seq2seq.encoder import Memory
@@ -278,3 +279,24 @@ def test_smoothed_weights_of_low_scores_sum_to_one_and_have_a_gradient():
     share = np.exp(-1) / (2 + np.exp(-1))
     assert weights == pytest.approx(share, rel=1e-4)
     np.testing.assert_allclose(gradient[0, 0, 0, 1], share * (1 - share), rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("method", "returned", "line"),
+    [
+        ("keys", lambda self, states: states[0], r"keys returns an array \[5, 6\] of .*\[B, S, K\] = \[3, 5, any\]"),
+        ("values", lambda self, states: states, r"values returns an array \[3, 5, 6\] of .* = \[3, 1, 5, any\]"),
+        (
+            "score",
+            lambda self, queries, source: queries[..., None],
+            r"score returns .* = \[3, 1, 2, 5\]",
+        ),
+        ("score", lambda self, queries, source: None, "score returns NoneType; must be an array"),
+    ],
+)
+def test_what_a_method_returns_of_another_shape_is_one_line(method, returned, line, monkeypatch):
+    module = create("additive")
+    monkeypatch.setattr(type(module), method, returned)
+    queries, states, lengths = arrays()
+    with pytest.raises(UserError, match=f"^attention additive: {line}"):
+        module(queries, source(module, states, lengths))
