@@ -27,10 +27,9 @@ from research.recurrence.unroll import kernel_of
 from research.seq2seq.model import Score, Seq2seq
 from research.tasks.task import Task
 from research.training import shards
-from research.training.ema import update_average
 from research.training.hparams import Hparams
 from research.training.options import TrialOptions
-from research.training.state import Params, TrialState
+from research.training.state import Params, TrialState, update_average
 
 INIT, UPDATES, EVALUATION = range(3)
 """Uses of a trial's random keys."""

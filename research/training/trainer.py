@@ -32,7 +32,7 @@ from research.training import compilation, devices, loader, origin, processes
 from research.training.ending import send_finished
 from research.training.evaluation import evaluate
 from research.training.hparams import Hparams
-from research.training.journal import Journal, NullJournal
+from research.training.journal import Journal
 from research.training.loader import Loader
 from research.training.monitor import PackMonitor
 from research.training.opening import create_runs, open_runs, resolve
@@ -174,7 +174,7 @@ def _train_pack(
         split: tasks.eval_examples(task, split, training.eval_examples) for split in get_args(Split)
     }
     watch = Stopwatch(training.max_seconds)
-    journal = Journal(trials, starts, watch) if processes.is_first() else NullJournal()
+    journal = Journal(trials, starts, watch) if processes.is_first() else Journal((), (), watch)
     monitor = PackMonitor(pack, processes.from_first(journal.monitors))
     state = monitor.retire_stopped(_first_state(pack, starts))
     progress = PackProgress(bar, training, len(trials), start, watch.seconds)
