@@ -28,8 +28,7 @@ from research.cells.initializers import InitScheme
 from research.recurrence.dropout import LayerNoise, StackNoise, Widths, drop
 from research.recurrence.kernels.blocks import over_blocks
 from research.recurrence.stack_options import COMPUTE_DTYPES, StackOptions
-from research.recurrence.trajectory import LayerInputs
-from research.recurrence.unroll import remat_block, step, unroll
+from research.recurrence.unroll import LayerInputs, remat_block, step, unroll
 
 
 class Stack(nnx.Module):
@@ -153,38 +152,23 @@ class Stack(nnx.Module):
         visited: list[LayerInputs] | None = None,
     ) -> tuple[Array, tuple[Carry, ...]]:
         """Run layer after layer; `perturbations` are in the order of time. Add what each layer reads to `visited`."""
-        options = self.options
-        last: list[Carry] = []
+        options, last = self.options, list[Carry]()
 
         def layer(depth: int, read: Array, layer_noise: LayerNoise, lengths: Array | None) -> Array:
             held = jax.tree.map(lambda share: share[:, : read.shape[1]], layer_noise.hold)
-            first, state, hold = self._apart(carries[depth]), self._apart(layer_noise.state), self._apart(held)
-            results = [
-                unroll(
-                    self.cell,
-                    weights,
-                    read,
-                    carry=first[direction],
-                    lengths=lengths,
-                    reverse=self.reverse[direction],
-                    mask=state[direction],
-                    hold=hold[direction],
-                    perturbation=perturbations.get(self.names[depth][direction]),
-                    omega=omega,
-                    remat_every=remat_every,
-                    tbptt_steps=options.tbptt_steps,
-                    compute_dtype=COMPUTE_DTYPES[options.compute_dtype],
-                    backend=options.backend,
+            apart = (self._apart(tree) for tree in (carries[depth], layer_noise.state, held))
+            results = []
+            for name, weights, reverse, carry, mask, hold in zip(
+                self.names[depth], self.layers[depth], self.reverse, *apart, strict=True
+            ):
+                dtype = COMPUTE_DTYPES[options.compute_dtype]
+                inputs = LayerInputs(
+                    name, self.cell, weights.arrays(), read, carry, lengths, reverse, mask, hold, dtype
                 )
-                for direction, weights in enumerate(self.layers[depth])
-            ]
-            if visited is not None:
-                arguments = zip(self.names[depth], self.layers[depth], first, self.reverse, state, hold, strict=True)
-                for name, weights, carry, reverse, mask, held in arguments:
-                    dtype = COMPUTE_DTYPES[options.compute_dtype]
-                    visited.append(
-                        LayerInputs(name, self.cell, weights, read, carry, lengths, reverse, mask, held, dtype)
-                    )
+                settings = {"tbptt_steps": options.tbptt_steps, "backend": options.backend, "remat_every": remat_every}
+                results.append(unroll(inputs, perturbation=perturbations.get(name), omega=omega, **settings))
+                if visited is not None:
+                    visited.append(inputs)
             last.append(_side_by_side([carry for _, carry in results]))
             return _side_by_side([hidden for hidden, _ in results])
 
@@ -216,8 +200,9 @@ class Stack(nnx.Module):
             (weights,) = self.layers[depth]
             hold = None if layer_noise.hold is None else tuple(share[:, 0] for share in layer_noise.hold)
             mask, carry = layer_noise.state, carries[depth]
-            after.append(step(self.cell, weights, read, carry, mask=mask, hold=hold, compute_dtype=compute_dtype))
-            return after[-1][0]
+            new = step(self.cell, weights.arrays(), read, carry, mask=mask, hold=hold, compute_dtype=compute_dtype)
+            after.append(new)
+            return new[0]
 
         return self._through(x, layer, noise), tuple(after)
 

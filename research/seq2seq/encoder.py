@@ -18,7 +18,7 @@ from research.cells.initializers import InitScheme
 from research.recurrence import dropout
 from research.recurrence.dropout import Rates, StackNoise, drop
 from research.recurrence.stack import Stack
-from research.recurrence.trajectory import LayerInputs
+from research.recurrence.unroll import LayerInputs
 from research.seq2seq import subsampling
 from research.seq2seq.model_options import ModelOptions
 

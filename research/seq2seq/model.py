@@ -13,7 +13,7 @@ from research.batch import NO_LABEL, WHOLE, Batch, Shard, TaskSpec
 from research.cells.initializers import InitScheme
 from research.recurrence import dropout
 from research.recurrence.dropout import NO_DROPOUT, Rates
-from research.recurrence.trajectory import LayerInputs
+from research.recurrence.unroll import LayerInputs
 from research.seq2seq.decoding import Decoding, Hypotheses
 from research.seq2seq.encoder import Encoder, Memory
 from research.seq2seq.heads import LinearHead, Score, TokenHead
