@@ -1,6 +1,5 @@
 """The answer to one input of `predict`, as a line of columns or as JSON, and its attention."""
 
-from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -18,20 +17,8 @@ if TYPE_CHECKING:
     from research.reporting.figures.alignment import Alignment
 
 
-class Answer(ABC):
-    """What the model predicts for one input."""
-
-    @abstractmethod
-    def columns(self, n_best: int) -> list[list[str]]:
-        """Return the columns of each line; with more than one line, the score comes first."""
-
-    @abstractmethod
-    def to_dict(self) -> dict[str, Any]:
-        """Return all that is known, as JSON."""
-
-
 @dataclass(frozen=True)
-class Texts(Answer):
+class Texts:
     """Sequences of tokens, the best first."""
 
     outputs: Sequence[Output]
@@ -68,7 +55,7 @@ class Texts(Answer):
 
 
 @dataclass(frozen=True)
-class Class(Answer):
+class Class:
     """A class, from the probabilities of all of them."""
 
     probabilities: Float[np.ndarray, " V"]
@@ -84,7 +71,7 @@ class Class(Answer):
 
 
 @dataclass(frozen=True)
-class Labels(Answer):
+class Labels:
     """A class at each step, from the probabilities of all classes."""
 
     probabilities: Float[np.ndarray, "S V"]
@@ -100,7 +87,7 @@ class Labels(Answer):
 
 
 @dataclass(frozen=True)
-class Value(Answer):
+class Value:
     """Numbers."""
 
     value: Float[np.ndarray, " V"]
@@ -110,6 +97,14 @@ class Value(Answer):
 
     def to_dict(self) -> dict[str, Any]:
         return {"value": self.value.tolist()}
+
+
+Answer = Texts | Class | Labels | Value
+"""What the model predicts for one input.
+
+`columns` are those of each line, with the score first where there is more than one line; `to_dict` is all that is
+known, as JSON.
+"""
 
 
 def answer_of(output: Any, model: TrainedModel) -> Answer:

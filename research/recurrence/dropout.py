@@ -78,7 +78,6 @@ class Rates:
         return cls(**dropout, **{f"zoneout_{name}": rate for name, rate in zoneout.items()})
 
     def of_part(self, part: int) -> Array | None:
-        """Return the zoneout of a part of the carry."""
         return self.zoneout_cell if part else self.zoneout_hidden
 
     @property

@@ -77,7 +77,6 @@ class Layer:
 
     @property
     def weights(self) -> dict[str, np.ndarray]:
-        """The weights by name."""
         return {name: np.asarray(weight) for name, weight in self._weights.items()}
 
     @property

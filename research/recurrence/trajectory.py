@@ -42,7 +42,6 @@ class Trajectory:
         return tuple(jnp.where(timed.valid[:, None], a, b) for a, b in zip(new, carry, strict=True))
 
     def step_flat(self, state: Float[Array, "B N"], timed: Timed) -> Float[Array, "B N"]:
-        """Return the state after a step."""
         return flat(self.step(self._carry(state), timed))
 
     def states(self) -> Float[Array, "T1 B N"]:

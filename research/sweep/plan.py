@@ -70,10 +70,9 @@ class Plan:
 
     @property
     def programs(self) -> dict[Any, list[list[Trial]]]:
-        """The packs of each program."""
         programs: dict[Any, list[list[Trial]]] = {}
         for pack in self.packs:
-            programs.setdefault(_program(pack[0].config), []).append(pack)
+            programs.setdefault(static_key(pack[0].config), []).append(pack)
         return programs
 
     def measure(self) -> None:
@@ -83,9 +82,9 @@ class Plan:
             kind = _kind(pack[0].config)
             if kind in self.speeds or kind in self.measured:
                 continue
-            program = _program(pack[0].config)
+            program = static_key(pack[0].config)
             peers = sum(len(other) for other in self.programs[program])
-            peers += sum(_program(trial.config) == program for trial in self.finished)
+            peers += sum(static_key(trial.config) == program for trial in self.finished)
             self.measured[kind] = _measure(pack, 1 if pack[0].config.training.max_seconds else peers)
             if time.monotonic() - started > MEASURE_SECONDS:
                 return
@@ -226,10 +225,6 @@ def _bytes(analysis: Any) -> int:
 
 def _count(number: int, noun: str) -> str:
     return f"{number} {noun}{'s' * (number != 1)}"
-
-
-def _program(config: TrialOptions) -> Any:
-    return static_key(config)
 
 
 def _kind(config: TrialOptions) -> Any:

@@ -81,7 +81,6 @@ class SweepStatus:
 
     @property
     def counts(self) -> Counter[str]:
-        """Number of trials in each state."""
         return Counter(trial.state for trial in self.trials)
 
     @property
@@ -133,7 +132,6 @@ class SweepStatus:
         return min(valued, key=lambda trial: sign * (trial.value or 0.0), default=None)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return all of it as values of JSON."""
         best = self.best
         return {
             "folder": str(self.folder),

@@ -39,7 +39,6 @@ def evaluate(pack: Pack, state: TrialState, task: Task, examples: EvalExamples) 
 
 
 def predict(pack: Pack, state: TrialState, examples: EvalExamples) -> list[Predictions]:
-    """Return the predictions of each trial."""
     score, outputs = pack.predict(state, examples.batch)
     predictions = Predictions(score.loss, score.errors, score.count, np.asarray(outputs), score.predictions)
     return [jax.tree.map(lambda array, k=k: array[k], predictions) for k in range(pack.size)]

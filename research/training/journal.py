@@ -75,8 +75,7 @@ class _TrialJournal:
         tensorboard = trial.options.tracking.tensorboard
         self.tensorboard: TensorBoardRun | None = None
         if tensorboard:
-            profiles = self._profiles_of(self.probe_records.get("gradient_flow", ()))
-            self.tensorboard = TensorBoardRun(trial.run.path, records.get(METRICS, ()), profiles)
+            self.tensorboard = TensorBoardRun(trial.run.path, records.get(METRICS, ()), self._profiles_so_far())
         self._profiles: Profiles | None = None
         """Profiles to draw with the next record."""
         self._fault: dict[str, Any] = dict(start.snapshot.get("fault", {}))
@@ -152,7 +151,6 @@ class _TrialJournal:
         self._saved, self._best_details = step, None
 
     def finish(self, pack: PackResult, state: TrialState, test: Evaluation) -> TrialResult:
-        """Write and return the result."""
         trial, monitor = self.trial, self.monitor
         result = compose(trial, pack, state, test, self._fault, monitor, self.origin)
         sizes = {"model/parameters": result["parameters"], "model/carry_size": trial.options.carry_size}
@@ -164,18 +162,15 @@ class _TrialJournal:
         result = {**result, "summary": summary}
         finish_wandb(self.wandb, result, self.probe_records.get("gradient_flow", ()))
         if self.tensorboard:
-            self.tensorboard.close(self._profiles_of(self.probe_records.get("gradient_flow", ())))
+            self.tensorboard.close(self._profiles_so_far())
         trial.run.save_test_examples(test.by_example)
         trial.run.finish(result, record_stems(trial.options))
         if monitor.kept and trial.options.checkpoint.keep == "best":
             checkpoint.keep_only(trial.run.checkpoints, {monitor.kept.step})
         return TrialResult.of(trial.name, trial.run, result)
 
-    def _profiles_of(self, records: Sequence[Mapping[str, Any]]) -> Profiles | None:
-        """Return the profiles that charts show; None without any."""
-        name = self.trial.options.state_profile
-        found = [record for record in records if name in record]
-        return Profiles(found, name) if found else None
+    def _profiles_so_far(self) -> Profiles | None:
+        return Profiles.of(self.probe_records.get("gradient_flow", ()), self.trial.options.state_profile)
 
     def _own(self, step: int) -> int:
         """Return the updates of the trial where its pack has made `step`."""

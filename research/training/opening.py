@@ -78,7 +78,6 @@ def resolve(entries: Sequence[Entry], bar: ProgressBar) -> list[Trial]:
 
 
 def _read(task: Task, count: int) -> None:
-    """Read the data of a task, all splits."""
     loaded = tasks.load(task)
     assert loaded.spec
     for split in get_args(Split):

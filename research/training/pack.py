@@ -191,7 +191,6 @@ class PackCache:
         self._packs: dict[Any, Pack] = {}
 
     def of(self, program: Program, trials: Sequence[Hparams]) -> Pack:
-        """Return a pack of these trials."""
         key = (program.batch_shards, static_key(program.options))
         pack = self._packs.pop(key, None)
         # Batched, an empty slot costs as much as a trial.

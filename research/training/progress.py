@@ -27,5 +27,4 @@ class PackProgress:
         self._bar.doing(f"{self._place}, {what}" if what else self._place)
 
     def finish(self) -> None:
-        """Advance to the end."""
         self._bar.advance((self._training.steps - self._done) * self._trials)

@@ -106,7 +106,6 @@ def _explain(fault: Mapping[str, Any], state: TrialState, ceiling: float) -> str
 
 
 def count_parameters(state: TrialState) -> int:
-    """Return the number of parameters."""
     return sum(leaf.size for leaf in jax.tree.leaves(state.params))
 
 

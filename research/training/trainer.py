@@ -247,7 +247,6 @@ def _train_pack(
 
 
 def _first_state(pack: Pack, starts: Sequence[Start]) -> TrialState:
-    """Return the state that the trials of a pack start from."""
     states = [start.state for start in starts if start.state is not None]
     if states:
         return pack.place(states)

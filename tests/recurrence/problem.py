@@ -86,7 +86,7 @@ def unrolled(
 ) -> tuple[Array, Carry]:
     """Run a layer over time, by default from zeros; the options are those of `LayerInputs` and of `unroll`."""
     carry = cell.initial_carry(len(xs), len(weights["b"]) // len(cell.gates), xs.dtype) if carry is None else carry
-    names = {item.name for item in fields(LayerInputs)}
+    names = {item.name for item in dataclasses.fields(LayerInputs)}
     read = {name: options.pop(name) for name in names & options.keys()}
     return unroll(LayerInputs("", cell, weights, xs, carry, **read), **options)
 

@@ -36,7 +36,6 @@ class Local(Executor):
 
     @functools.cached_property
     def _packs(self) -> "PackCache":
-        """The packs that were compiled."""
         from research.training.pack import PackCache
 
         return PackCache()

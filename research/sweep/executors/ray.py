@@ -142,7 +142,6 @@ class Ray(Executor):
 
 
 def _train_pack(work: Work, cores: int) -> Sequence["TrialResult"]:
-    """Train a pack in a worker."""
     import jax
 
     from research.errors import Stopped
