@@ -98,7 +98,7 @@ class Stack(nnx.Module):
         carries: tuple[Carry, ...] | None = None,
         lengths: Int[Array, " B"] | None = None,
         noise: StackNoise | None = None,
-        perturbation: Float[Array, "T P"] | Mapping[str, Float[Array, "..."]] | None = None,
+        perturbation: Mapping[str, Float[Array, "..."]] | None = None,
         omega: Float[Array, ""] | None = None,
     ) -> tuple[Float[Array, "B S M"], tuple[Carry, ...]]:
         """Return the states at all steps, zeros past the lengths, and the last carry of each layer.
@@ -108,9 +108,8 @@ class Stack(nnx.Module):
             carries: carries before the first step; by default the initial ones.
             lengths: valid steps of each sequence; all by default.
             noise: see `dropout`; steps beyond those of shortened sequences are ignored.
-            perturbation: zeros; its gradient is the norm of dL/dcarry_t for each part of the top layer's first
-                direction, in the order in which that direction reads; or zeros [T, P] or [T, B, P] by the `names`
-                of some directions (see `unroll`). Requires S = T.
+            perturbation: zeros by the `names` of some directions; their gradient is the norm of dL/dcarry_t for each
+                part, in the order in which the direction reads (see `unroll`). Requires S = T.
             omega: weight of Omega in the gradient; its own gradient is the sum over all layers and directions (see
                 `unroll`).
 
@@ -118,9 +117,7 @@ class Stack(nnx.Module):
             The states, with S = T unless `between` shortens them, and the carries, with directions concatenated.
         """
         carries = self.start(len(xs), xs.dtype) if carries is None else carries
-        if not isinstance(perturbation, Mapping):
-            perturbation = {} if perturbation is None else {self.names[-1][0]: perturbation}
-        ordered = {name: x[::-1] if name.endswith("/reverse") else x for name, x in perturbation.items()}
+        ordered = {name: x[::-1] if name.endswith("/reverse") else x for name, x in (perturbation or {}).items()}
         options, steps = self.options, xs.shape[1]
         # Blocks of time span all layers if no layer waits for the end of another and no truncation counts the steps.
         across = options.num_layers > 1 and self.directions == 1 and not len(self.between) and not options.tbptt_steps

@@ -66,7 +66,7 @@ class Encoder(nnx.Module):
         self,
         inputs: Array,
         lengths: Int[Array, " B"] | None,
-        perturbation: Float[Array, "S P"] | Mapping[str, Float[Array, "..."]] | None = None,
+        perturbation: Mapping[str, Float[Array, "..."]] | None = None,
         noise: StackNoise | None = None,
         omega: Float[Array, ""] | None = None,
     ) -> Memory:

@@ -78,7 +78,8 @@ def test_in_one_direction_the_memory_ends_with_the_last_hidden_state():
 def test_the_probe_reads_the_forward_direction_of_the_top_layer():
     module, (xs, lengths) = encoder(), inputs()
     share = jnp.asarray(np.random.default_rng(1).normal(size=(4, STEPS, 2 * H)))
-    encoders = ((lambda probe: module(xs, lengths, probe)), (lambda probe: by_hand(module, xs, lengths, probe)))
+    (top, _) = module.stack.names[-1]
+    encoders = ((lambda probe: module(xs, lengths, {top: probe})), (lambda probe: by_hand(module, xs, lengths, probe)))
 
     @jax.jit
     def gradients():
