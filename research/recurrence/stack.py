@@ -68,7 +68,8 @@ class Stack(nnx.Module):
         self.cell, self.options, self.directions = cell, options, directions
         self.reverse = (reverse,) if directions == 1 else (False, True)
         """Whether each direction reads from the end."""
-        self.names = layer_names(options.num_layers, self.reverse)
+        ways = ["reverse" if backward else "forward" for backward in self.reverse]
+        self.names = tuple(tuple(f"layer_{depth + 1}/{way}" for way in ways) for depth in range(options.num_layers))
         """Names of each layer's directions, such as "layer_1/forward"."""
         parts = tuple(directions * width for width in cell.widths(options.hidden_size))
         self.widths = Widths(inputs, options.num_layers, parts)
@@ -273,12 +274,6 @@ class Stack(nnx.Module):
         leaves, structure = jax.tree.flatten(tree)
         split = [jnp.split(leaf, self.directions, axis=-1) for leaf in leaves]
         return [jax.tree.unflatten(structure, [parts[k] for parts in split]) for k in range(self.directions)]
-
-
-def layer_names(num_layers: int, reverse: Sequence[bool]) -> tuple[tuple[str, ...], ...]:
-    """Return the names of the directions of each layer, given whether each reads from the end."""
-    directions = ["reverse" if backward else "forward" for backward in reverse]
-    return tuple(tuple(f"layer_{depth}/{way}" for way in directions) for depth in range(1, num_layers + 1))
 
 
 def _side_by_side(trees: list[Any]) -> Any:

@@ -215,12 +215,9 @@ def _measure(trials: Sequence[Trial], peers: int) -> Measurement:
             state, record = source.run(state, step, stop)
             jax.block_until_ready(record)
             seconds, step = seconds + time.monotonic() - start, stop
-    return Measurement(compile_seconds, seconds / step / len(resolved), step, _bytes(analyses[0]))
-
-
-def _bytes(analysis: Any) -> int:
-    sizes = ("argument", "output", "temp", "generated_code")
-    return sum(getattr(analysis, f"{size}_size_in_bytes") for size in sizes) - analysis.alias_size_in_bytes
+    sizes = (getattr(analyses[0], f"{kind}_size_in_bytes") for kind in ("argument", "output", "temp", "generated_code"))
+    memory = sum(sizes) - analyses[0].alias_size_in_bytes
+    return Measurement(compile_seconds, seconds / step / len(resolved), step, memory)
 
 
 def _count(number: int, noun: str) -> str:

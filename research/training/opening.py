@@ -13,7 +13,7 @@ from research.tracking.progress import ProgressBar
 from research.tracking.run_directory import BusyError, RunDirectory
 from research.training import processes
 from research.training.options import TrialOptions
-from research.training.sharing import Sharing
+from research.training.pack import Sharing
 from research.training.trial import Trial, TrialResult, check, record_stems
 
 

@@ -23,8 +23,7 @@ from research.training.hparams import Hparams
 from research.training.loop import PackLoop
 from research.training.opening import create_runs, open_runs, resolve
 from research.training.options import TrialOptions, group_by_program
-from research.training.pack import build_pack
-from research.training.sharing import Sharing
+from research.training.pack import Sharing, build_pack
 from research.training.signals import Signals
 from research.training.step import Program
 from research.training.trial import Trial, TrialResult, find_starts
