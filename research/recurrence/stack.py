@@ -15,6 +15,7 @@ A bidirectional layer concatenates its directions, in its output and in each par
 A module between two layers may shorten the sequences, as in speech encoders. x^{l-1} is then its output.
 """
 
+import functools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -151,6 +152,10 @@ class Stack(nnx.Module):
     ) -> tuple[Array, tuple[Carry, ...]]:
         """Run layer after layer; `perturbations` are in the order of time. Add what each layer reads to `visited`."""
         options, last = self.options, list[Carry]()
+        dtype = COMPUTE_DTYPES[options.compute_dtype]
+        run = functools.partial(
+            unroll, omega=omega, remat_every=remat_every, tbptt_steps=options.tbptt_steps, backend=options.backend
+        )
 
         def layer(depth: int, read: Array, layer_noise: LayerNoise, lengths: Array | None) -> Array:
             held = jax.tree.map(lambda share: share[:, : read.shape[1]], layer_noise.hold)
@@ -159,12 +164,10 @@ class Stack(nnx.Module):
             for name, weights, reverse, carry, mask, hold in zip(
                 self.names[depth], self.layers[depth], self.reverse, *apart, strict=True
             ):
-                dtype = COMPUTE_DTYPES[options.compute_dtype]
                 inputs = LayerInputs(
                     name, self.cell, weights.arrays(), read, carry, lengths, reverse, mask, hold, dtype
                 )
-                settings = {"tbptt_steps": options.tbptt_steps, "backend": options.backend, "remat_every": remat_every}
-                results.append(unroll(inputs, perturbation=perturbations.get(name), omega=omega, **settings))
+                results.append(run(inputs, perturbation=perturbations.get(name)))
                 if visited is not None:
                     visited.append(inputs)
             last.append(_side_by_side([carry for _, carry in results]))

@@ -102,9 +102,8 @@ def unroll(
     """
     if plain and not (perturbation is None and omega is None):
         raise ValueError("unroll(plain=True): must have neither perturbation nor omega")
-    cell, weights, xs, carry, lengths, reverse = (
-        layer.cell, layer.weights, layer.xs, layer.carry, layer.lengths, layer.reverse,
-    )  # fmt: skip
+    cell, weights, xs, carry = layer.cell, layer.weights, layer.xs, layer.carry
+    lengths, reverse = layer.lengths, layer.reverse
     batch, steps, _ = xs.shape
     if not steps:
         return jnp.zeros((batch, 0, carry[0].shape[1]), xs.dtype), carry
