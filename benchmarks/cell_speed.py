@@ -27,7 +27,7 @@ from benchmarks import timing
 from research.cells import CELLS
 from research.cells.cell import Cell, Weights
 from research.cells.initializers import InitOptions, InitScheme
-from research.recurrence.unroll import unroll
+from research.recurrence.unroll import LayerInputs, unroll
 from research.training import devices
 
 SIZES = ((128, 64, 256, 256), (400, 16, 64, 64), (64, 32, 512, 512), (1000, 32, 64, 128))
@@ -81,7 +81,10 @@ def ours(cell: Cell, xs: np.ndarray, hidden_size: int) -> Callable[[], Any]:
     graphdef, params = nnx.split(weights)
 
     def loss(params: Any, xs: jax.Array) -> jax.Array:
-        return jnp.sum(unroll(cell, nnx.merge(graphdef, params), xs)[0])
+        inputs = LayerInputs(
+            "", cell, nnx.merge(graphdef, params).arrays(), xs, cell.initial_carry(len(xs), hidden_size)
+        )
+        return jnp.sum(unroll(inputs)[0])
 
     def gradients(params: Any, xs: jax.Array) -> Any:
         d_params, d_xs = jax.grad(loss, argnums=(0, 1))(params, xs)

@@ -28,7 +28,7 @@ from research.cells.cell import Carry, Weights
 from research.cells.initializers import InitOptions, InitScheme
 from research.recurrence.stack import Stack
 from research.recurrence.stack_options import StackOptions
-from research.recurrence.unroll import unroll
+from research.recurrence.unroll import LayerInputs, unroll
 
 LENGTHS = (100, 300, 1000, 3000, 10000)
 BATCH, HIDDEN_SIZE = 8, 64
@@ -48,13 +48,15 @@ class Layer(NamedTuple):
     hidden_size: int = HIDDEN_SIZE
 
 
+NEVER = 2**30
+"""A truncation that no sequence is long enough for: it needs the steps one after the other."""
 LARGER = 16, 128
 """Batch and hidden size of the LSTM once more: what 100 steps keep is more than a core's cache holds, too."""
 LAYERS = (
     Layer("mingru", "associative"),
-    Layer("mingru", "sequential", {"form": "sequential"}),
+    Layer("mingru", "sequential", {"tbptt_steps": NEVER}),
     Layer("minlstm", "associative"),
-    Layer("minlstm", "sequential", {"form": "sequential"}),
+    Layer("minlstm", "sequential", {"tbptt_steps": NEVER}),
     Layer("lstm", "sequential"),
     Layer("lstm", "checkpointed", {"remat_every": -1}),
     Layer("lstm", "sequential", {}, *LARGER),
@@ -109,7 +111,8 @@ def updates(layer: Layer, steps: int, count: int) -> Program:
     xs = jax.random.normal(jax.random.key(0), (layer.batch, steps, layer.hidden_size))
 
     def loss(params: Any, xs: jax.Array) -> jax.Array:
-        return all_states(*unroll(cell, nnx.merge(graphdef, params), xs, **layer.options))
+        inputs = LayerInputs("", cell, nnx.merge(graphdef, params).arrays(), xs, cell.initial_carry(layer.batch, size))
+        return all_states(*unroll(inputs, **layer.options))
 
     many = timing.updated(jax.grad(loss, argnums=(0, 1)), count)
     return Program(jax.jit(many).lower(params, xs).compile(), (params, xs))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from research.cli.parser import parse_command
+from research.cli.parser import parse_command, words_of
 from research.errors import UserError, visible
 from research.options import require_image
 
@@ -33,7 +33,6 @@ class Compare:
 
 
 def run(args: Sequence[str]) -> None:
-    """Print the tables, and draw the figure."""
     options = parse_command(Compare, args, "compare")
     from research.reporting import formats  # pandas: `--help` need not wait for it
     from research.reporting.side_by_side import DEFAULT_CURVES, SHOWN, SideBySide
@@ -41,8 +40,8 @@ def run(args: Sequence[str]) -> None:
     compared = SideBySide(options.runs)
     for fault in compared.faults:
         print(visible(f"left out: {fault}"), file=sys.stderr)
-    metrics = compared.find_metrics(_words(options.metrics), SHOWN)
-    curves = compared.find_metrics(_words(options.curves), DEFAULT_CURVES)
+    metrics = compared.find_metrics(words_of(options.metrics), SHOWN)
+    curves = compared.find_metrics(words_of(options.curves), DEFAULT_CURVES)
     curves = curves if options.curves else curves[:3]
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
     texts = [formats.render(table, "terminal", width).strip() for table in compared.tables(metrics, curves)]
@@ -60,7 +59,3 @@ def run(args: Sequence[str]) -> None:
             raise UserError("--figure: the runs have no record of these metrics, and none of the gradient")
         draw_overlay(drawn, profiles, dict(zip(compared.numbers, compared.labels, strict=True)), options.figure)
         print(visible(f"figure    {options.figure}"))
-
-
-def _words(text: str) -> list[str]:
-    return [word.strip() for word in text.split(",") if word.strip()]

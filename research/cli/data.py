@@ -12,7 +12,7 @@ from research.data import catalog, check
 from research.data.processor import Processor
 from research.data.tables.files import DELIMITERS, suffix
 from research.data.tables.source import files_of
-from research.data.tables.table import Rows, Selection
+from research.data.tables.table import Selection
 from research.data.tables.values import Values
 from research.data.text import Tagged
 from research.errors import UserError, program
@@ -90,7 +90,10 @@ def _check(args: Sequence[str]) -> int:
     shown = None if every == "true" else check.SHOWN
     flags, skip = {"task.source": sources[0], **flags}, {"task.on_error": "skip"}
     known = {"task.input.name", "task.target.name"} & flags.keys()
-    guessed = {} if known else check.guess(_first(_task({**flags, **skip}).read()))
+    guessed = {}
+    if not known:
+        read = _task({**flags, **skip}).read()
+        guessed = check.guess(read.get("train") or next(iter(read.values())))
     task = _task({**flags, **guessed, **skip})
     unit = "series" if getattr(task.input, "id", "") else "row"
     try:
@@ -100,7 +103,8 @@ def _check(args: Sequence[str]) -> int:
         raise
     first = tables["train"]
     columns = task.fields.columns(first, task.source)
-    named = " (by the first row; if that is data: --task.header=false)" if _is_delimited(task) and task.header else ""
+    delimited = any(suffix(path) in DELIMITERS for path in files_of(task.source, task.names))
+    named = " (by the first row; if that is data: --task.header=false)" if delimited and task.header else ""
     print(f"columns: {', '.join(first.columns)}{named}")
     for title, field, names in (("input", task.input, columns[0]), ("target", task.target, columns[1])):
         tags = getattr(field, "tags_column", "")
@@ -179,11 +183,3 @@ def _task(flags: Mapping[str, str]) -> Dataset:
     if not isinstance(task, Dataset):
         raise UserError(f"task.name={task.name}: must be dataset")
     return task
-
-
-def _is_delimited(task: Dataset) -> bool:
-    return any(suffix(path) in DELIMITERS for path in files_of(task.source, task.names))
-
-
-def _first(tables: Mapping[str, Rows]) -> Rows:
-    return tables.get("train") or next(iter(tables.values()))

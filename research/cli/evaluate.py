@@ -38,7 +38,6 @@ class Evaluate:
 
 
 def run(args: Sequence[str]) -> None:
-    """Print the metrics."""
     options = parse_command(Evaluate, args, "evaluate")
     from research.inference.model import load  # `--help` does not need it
     from research.tasks.per_example import lines

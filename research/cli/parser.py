@@ -56,5 +56,10 @@ def parse_command(kind: type[OptionsT], args: Sequence[str], command: str) -> Op
         raise UserError(f"{command}: {flag}{equals}{rest}") from error
 
 
+def words_of(text: str, separator: str = ",") -> list[str]:
+    """Return the words between separators."""
+    return [word.strip() for word in text.split(separator) if word.strip()]
+
+
 def _hyphens(key: str) -> str:
     return key.replace("_", "-")

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, cast
 
-from research.cli.parser import parse_command
+from research.cli.parser import parse_command, words_of
 from research.config.experiment import Column, Statistic
 from research.errors import UserError, visible
 from research.options import require
@@ -71,7 +71,7 @@ class Report:
             raise UserError("RUNS must be given: directories with runs in them, or single runs")
         for name, axis in {"--x": self.x, "--y": self.y}.items():
             require(not axis or bool(self.figure), name, axis, "given with --figure=metric_by_key or pareto_front")
-        formats = set(_words(self.figure_formats)) <= set(VECTOR_FORMATS)
+        formats = set(words_of(self.figure_formats)) <= set(VECTOR_FORMATS)
         require(formats, "--figure-formats", self.figure_formats, "pdf, svg or pdf,svg")
         require(self.examples >= 0, "--examples", self.examples, "at least 0")
         shown = self.format == "page" or self.draws_examples
@@ -83,7 +83,7 @@ class Report:
     @property
     def draws_examples(self) -> bool:
         """Whether a figure shows predictions."""
-        return "alignments" in _words(self.figure)
+        return "alignments" in words_of(self.figure)
 
 
 def run(args: Sequence[str]) -> None:
@@ -104,23 +104,23 @@ def run(args: Sequence[str]) -> None:
             print(visible(f"left out: {fault}"), file=sys.stderr)
         print(*map(visible, metrics(trials)), sep="\n")
         return
-    at: list[int | Literal["first", "last"]] = [_step(text) for text in _words(options.at)]
-    conditions = dict(map(_condition, _words(options.where, ";")))
-    layout = Layout(tuple(_words(options.rows)), tuple(_words(options.sections)), conditions, options.sort)
+    at: list[int | Literal["first", "last"]] = [_step(text) for text in words_of(options.at)]
+    conditions = dict(map(_condition, words_of(options.where, ";")))
+    layout = Layout(tuple(words_of(options.rows)), tuple(words_of(options.sections)), conditions, options.sort)
     page.report(
         *options.runs,
         format=options.format,
         output=options.output,
         caption=options.caption,
         label=options.label,
-        columns=[_column(text) for text in _words(options.columns)],
+        columns=[_column(text) for text in words_of(options.columns)],
         layout=layout,
         outside=membership.outside,
-        figure=_words(options.figure or "gradient_profiles" * bool(at)),
+        figure=words_of(options.figure or "gradient_profiles" * bool(at)),
         at=at,
         x=options.x,
         y=_column(options.y) if options.y else None,
-        figure_formats=_words(options.figure_formats),
+        figure_formats=words_of(options.figure_formats),
         strict=options.strict,
         predict=_predict(options.examples or 3) if options.examples or options.draws_examples else None,
     )
@@ -140,10 +140,6 @@ def _step(text: str) -> int | Literal["first", "last"]:
         return text
     require(text.isdecimal() and len(text) < 10, "--at", text, "a number of updates, first or last")
     return int(text)
-
-
-def _words(text: str, separator: str = ",") -> list[str]:
-    return [word.strip() for word in text.split(separator) if word.strip()]
 
 
 def _column(text: str) -> Column:
@@ -169,5 +165,5 @@ def _is_number(text: str) -> bool:
 
 def _condition(text: str) -> tuple[str, list[str]]:
     key, _, values = text.partition("=")
-    require(bool(key.strip() and _words(values)), "--where", text, "KEY=VALUE or KEY=VALUE,VALUE")
-    return key.strip(), _words(values)
+    require(bool(key.strip() and words_of(values)), "--where", text, "KEY=VALUE or KEY=VALUE,VALUE")
+    return key.strip(), words_of(values)

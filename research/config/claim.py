@@ -56,7 +56,6 @@ class Condition:
     """Value that stands for a trial that diverged; None: its seed is left out."""
 
     def __post_init__(self) -> None:
-        """Check the bounds."""
         if (self.above is None) == (self.below is None):
             raise UserError(f"condition on {self.metric}: must have one bound, above or below")
 
@@ -89,7 +88,6 @@ class Claim(Experiment):
     """Claim that fails and whose cause this one looks for, with other trials. It is not counted as a claim."""
 
     def __post_init__(self) -> None:
-        """Check rows and tuning."""
         known = [*self.rows()]
         for condition in self.conditions:
             for row in condition.rows:

@@ -47,7 +47,6 @@ class Column:
     models with at most 1.05 times the parameters of its smallest one."""
 
     def __post_init__(self) -> None:
-        """Check the threshold."""
         if (self.statistic == "success") == math.isnan(self.threshold):
             raise UserError(f"column {self.title}: must have a threshold exactly if its statistic is success")
 

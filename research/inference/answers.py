@@ -1,33 +1,24 @@
-"""The answer to one input of `predict`, as a line of columns or as JSON."""
+"""The answer to one input of `predict`, as a line of columns or as JSON, and its attention."""
 
-from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import Float
 
 from research.batch import EOS, FIRST_SYMBOL
+from research.data.field import Axis
 from research.data.processor import Processor
 from research.inference.predictor import Output
 from research.inference.restore import TrainedModel
 
-
-class Answer(ABC):
-    """What the model predicts for one input."""
-
-    @abstractmethod
-    def columns(self, n_best: int) -> list[list[str]]:
-        """Return the columns of each line; with more than one line, the score comes first."""
-
-    @abstractmethod
-    def to_dict(self) -> dict[str, Any]:
-        """Return all that is known, as JSON."""
+if TYPE_CHECKING:
+    from research.reporting.figures.alignment import Alignment
 
 
 @dataclass(frozen=True)
-class Texts(Answer):
+class Texts:
     """Sequences of tokens, the best first."""
 
     outputs: Sequence[Output]
@@ -64,7 +55,7 @@ class Texts(Answer):
 
 
 @dataclass(frozen=True)
-class Class(Answer):
+class Class:
     """A class, from the probabilities of all of them."""
 
     probabilities: Float[np.ndarray, " V"]
@@ -80,7 +71,7 @@ class Class(Answer):
 
 
 @dataclass(frozen=True)
-class Labels(Answer):
+class Labels:
     """A class at each step, from the probabilities of all classes."""
 
     probabilities: Float[np.ndarray, "S V"]
@@ -96,7 +87,7 @@ class Labels(Answer):
 
 
 @dataclass(frozen=True)
-class Value(Answer):
+class Value:
     """Numbers."""
 
     value: Float[np.ndarray, " V"]
@@ -106,6 +97,14 @@ class Value(Answer):
 
     def to_dict(self) -> dict[str, Any]:
         return {"value": self.value.tolist()}
+
+
+Answer = Texts | Class | Labels | Value
+"""What the model predicts for one input.
+
+`columns` are those of each line, with the score first where there is more than one line; `to_dict` is all that is
+known, as JSON.
+"""
 
 
 def answer_of(output: Any, model: TrainedModel) -> Answer:
@@ -118,6 +117,30 @@ def answer_of(output: Any, model: TrainedModel) -> Answer:
     size = model.spec.target_size
     names = processor.symbols([FIRST_SYMBOL + k for k in range(size)]) if processor else _numbers(size)
     return Class(output, names) if target == "class" else Labels(output, names)
+
+
+def alignment_of(
+    model: TrainedModel, text: Texts, weights: Float[np.ndarray, "U S"], axis: Axis, steps: int, title: str
+) -> "Alignment":
+    """Return what is shown of the best output's attention.
+
+    The weights are those at each token, over the encoder's states; the axis goes along the input, which has so many
+    steps.
+    """
+    from research.reporting.figures.alignment import Alignment  # matplotlib, only where alignments are shown
+
+    edges = np.minimum(np.arange(weights.shape[1] + 1) * model.config.model.shortening, steps)
+    return Alignment(
+        weights=weights,
+        predicted=text.labels(),
+        edges=edges * (1.0 if axis.extent is None else axis.extent / steps),
+        name=axis.name,
+        title=title,
+        labels=axis.labels,
+        picture=axis.picture,
+        kind=model.processor.kind if model.processor else "text",
+        heights=axis.heights,
+    )
 
 
 def _numbers(count: int) -> list[str]:

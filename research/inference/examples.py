@@ -9,14 +9,17 @@ import numpy as np
 from research.batch import EOS
 from research.data.field import Axis
 from research.errors import UserError
-from research.inference.alignments import alignment_of
-from research.inference.answers import Texts
+from research.inference.answers import Texts, alignment_of
 from research.inference.model import Model
 from research.inference.predictor import Output, Predictor
 from research.inference.restore import TrainedModel, restore
 from research.reporting.interactive.examples import Example
 from research.tasks.per_example import lines
 from research.tasks.task import EvalExamples, Predictions, Split, Task
+from research.training.evaluation import columns_of, text_of, valid_input
+
+DIGITS = 4
+"""Of a number on the page."""
 
 
 def predicted(run: Path, split: Split, count: int) -> list[Example]:
@@ -40,26 +43,8 @@ def predicted(run: Path, split: Split, count: int) -> list[Example]:
 
 
 def _texts(examples: EvalExamples, row: int, line: dict[str, Any]) -> dict[str, str]:
-    """Return a line of `lines` as texts."""
-    texts = {"example": line.pop("source", f"example {row + 1}").rpartition("/")[2]}
-    if examples.batch.inputs.ndim == 2:  # tokens
-        texts["input"] = line.pop("input", "") or _text(_input(examples, row))
-    reference = line.pop("target")
-    several = isinstance(line.get("edits"), int) and isinstance(reference, list)
-    texts["reference"] = " | ".join(reference) if several else _text(reference)
-    return texts | {key: _text(value) for key, value in line.items()}
-
-
-def _text(value: Any) -> str:
-    """Return text unchanged, and numbers and labels with spaces between them."""
-    if isinstance(value, str):
-        return value
-    return " ".join(f"{x:.4g}" if isinstance(x, float) else str(x) for x in np.ravel(value).tolist())
-
-
-def _input(examples: EvalExamples, row: int) -> np.ndarray:
-    lengths = examples.batch.input_lengths
-    return examples.batch.inputs[row][: None if lengths is None else lengths[row]]
+    columns = columns_of(examples, row, {"source": f"example {row + 1}", **line}, DIGITS)
+    return {key: text_of(value, DIGITS) for key, value in columns.items()}
 
 
 def _recording(task: Task, examples: EvalExamples, row: int) -> tuple[np.ndarray, int] | None:
@@ -72,7 +57,7 @@ def _recording(task: Task, examples: EvalExamples, row: int) -> tuple[np.ndarray
 
 def _alignments(trained: TrainedModel, examples: EvalExamples, predictions: Predictions, recordings: Any) -> list[Any]:
     """Return the attention of each example's output."""
-    encoded = [_input(examples, row) for row in range(len(recordings))]
+    encoded = [valid_input(examples, row) for row in range(len(recordings))]
     outputs = []
     for tokens in predictions.outputs:
         end = int(np.argmax(tokens == EOS)) + 1 if EOS in tokens else len(tokens)
@@ -90,7 +75,7 @@ def _axis(trained: TrainedModel, examples: EvalExamples, row: int, recording: An
     """Return what stands along the input: its symbols, or the features that the model reads."""
     if examples.inputs and trained.processor:
         return trained.processor.axis(examples.inputs[row])
-    source = _input(examples, row)
+    source = valid_input(examples, row)
     if source.ndim == 1:
         return Axis(labels=list(map(str, source)), name="input")
     if recording:

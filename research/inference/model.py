@@ -11,9 +11,6 @@ import numpy as np
 from flax import nnx
 from jaxtyping import Float
 
-from research.batch import TaskSpec
-from research.config import Config
-from research.data.processor import Processor
 from research.errors import UserError
 from research.inference.arrays import check_array
 from research.inference.predictor import Classifier, Output, Predictor
@@ -46,8 +43,15 @@ class Model:
     """
 
     def __init__(self, trained: TrainedModel) -> None:
-        """Take a restored model."""
         self._trained = trained
+        self.config = trained.config
+        """The run's config, with the hidden size that a parameter budget stands for."""
+        self.spec = trained.spec
+        """Kind and size of inputs and targets."""
+        self.processor = trained.processor
+        """What encodes inputs and decodes outputs; None: inputs are arrays, and outputs are numbers."""
+        self.step, self.finished = trained.step, trained.finished
+        """Updates that the model was trained for, and whether the training is done."""
         self._predictors: dict[Decoding, Predictor] = {}
 
     def __repr__(self) -> str:
@@ -55,31 +59,6 @@ class Model:
         parts = [config.cell.name, f"{config.model.num_layers} x {config.model.hidden_size} units"]
         parts += [] if config.attention.name == "none" else [f"attention {config.attention.name}"]
         return f"Model({', '.join(parts)}, for {config.task.name}, after {self.step:,} updates)"
-
-    @property
-    def config(self) -> Config:
-        """The run's config, with the hidden size that a parameter budget stands for."""
-        return self._trained.config
-
-    @property
-    def spec(self) -> TaskSpec:
-        """Kind and size of inputs and targets."""
-        return self._trained.spec
-
-    @property
-    def processor(self) -> Processor | None:
-        """What encodes inputs and decodes outputs; None: inputs are arrays, and outputs are numbers."""
-        return self._trained.processor
-
-    @property
-    def step(self) -> int:
-        """Updates that the model was trained for."""
-        return self._trained.step
-
-    @property
-    def finished(self) -> bool:
-        """Whether the training is done."""
-        return self._trained.finished
 
     def parameters(self) -> dict[str, Any]:
         """Return the weights as nested dictionaries of NumPy arrays, their moving average where the run has one.
@@ -114,17 +93,17 @@ class Model:
             lengths: valid steps of each row of a padded array.
             decoding: such as `research.seq2seq.decoding.Beam(beam_size=8)`; as in the run's evaluation by default.
         """
-        encoded, target = self._encoded(inputs, lengths), self._trained.spec.target
+        encoded, target = self._encoded(inputs, lengths), self.spec.target
         if target == "tokens":
-            processor, outputs = self._trained.processor, self._decoded(encoded, decoding)
+            processor, outputs = self.processor, self._decoded(encoded, decoding)
             return [processor.decode(x.tokens) if processor else np.array(x.tokens, np.int32) for x in outputs]
         if decoding is not None:
             raise UserError(f"decoding: must be absent, as a model for {self.config.task.name} has no decoder")
         outputs = self._classifier.outputs(encoded)
         if target == "labels":
             return [np.argmax(output, axis=1) for output in outputs]
-        stacked = np.stack(outputs) if outputs else np.zeros((0, self._trained.spec.target_size), np.float32)
-        processor = self._trained.processor
+        stacked = np.stack(outputs) if outputs else np.zeros((0, self.spec.target_size), np.float32)
+        processor = self.processor
         return processor.values(stacked) if target == "value" and processor else stacked
 
     def alignments(
@@ -173,9 +152,9 @@ class Model:
             raise UserError(f"source={source}: must be absent, as the data of the task {task.name} are fixed")
         if not isinstance(task, Dataset):
             return tasks.load(task)
-        assert self._trained.processor is not None
+        assert self.processor is not None
         task = replace(task, on_error="skip") if skip else task
-        return task.fitted(self._trained.processor, self._trained.spec, source)
+        return task.fitted(self.processor, self.spec, source)
 
     def score_on(
         self, task: Task, split: Split = "test", count: int | None = None

@@ -22,8 +22,7 @@ from research.data.tables.table import Rows
 from research.data.text import UNKNOWN
 from research.errors import UserError, escape, shorten, visible
 from research.inference import inputs
-from research.inference.alignments import alignment_of
-from research.inference.answers import Answer, Texts, answer_of
+from research.inference.answers import Answer, Texts, alignment_of, answer_of
 from research.inference.inputs import Input
 from research.inference.options import PredictOptions
 from research.inference.predictor import Classifier, Predictor

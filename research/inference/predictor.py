@@ -48,7 +48,6 @@ class Classifier:
     """A trained model without a decoder: what it predicts are probabilities or values."""
 
     def __init__(self, model: TrainedModel) -> None:
-        """Fix what is compiled."""
         self.model = model
         self._output = jax.jit(self._output_of_batch)
 

@@ -21,7 +21,8 @@ from jaxtyping import Array, Float
 
 from research.errors import UserError
 from research.probes.probe import Snapshot, ValidationProbe
-from research.recurrence.trajectory import LayerInputs, Trajectory, gate_names
+from research.recurrence.trajectory import Trajectory, gate_names
+from research.recurrence.unroll import LayerInputs
 
 CLOSED, OPEN = 0.1, 0.9
 """A gate below is closed, above is open; both are saturated."""

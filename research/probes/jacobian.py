@@ -27,7 +27,8 @@ from research.cells.cell import Cell
 from research.cells.initializers import spectral_radius
 from research.options import require, require_between
 from research.probes.probe import Snapshot, ValidationProbe
-from research.recurrence.trajectory import LayerInputs, Trajectory
+from research.recurrence.trajectory import Trajectory
+from research.recurrence.unroll import LayerInputs
 
 SQUARINGS = 20
 """||A^n||^(1/n) with n = 2^20 is the spectral radius to about 1e-5, also where eigenvalues are defective."""
@@ -104,7 +105,7 @@ def recurrent_matrices(layer: LayerInputs) -> dict[str, Float[Array, ""]]:
     The names are such as "encoder/layer_1/forward/u_f/spectral_radius" for the block of the gate f.
     """
     found: dict[str, Array] = {}
-    for name, block in _blocks(layer.cell, layer.weights.arrays()).items():
+    for name, block in _blocks(layer.cell, layer.weights).items():
         norm = jnp.max(jnp.abs(block)) if block.ndim == 1 else _singular_values(block)[0]
         found[f"{layer.name}/{name}/norm"] = norm
         if block.ndim == 1:  # a diagonal matrix

@@ -20,7 +20,7 @@ from research.batch import WHOLE, Batch, Shard, TaskSpec
 from research.errors import UserError, require_returned
 from research.options import require_between
 from research.recurrence.dropout import Rates
-from research.recurrence.trajectory import LayerInputs
+from research.recurrence.unroll import LayerInputs
 from research.seq2seq.model import Seq2seq, Way
 
 

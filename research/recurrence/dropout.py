@@ -77,10 +77,6 @@ class Rates:
         """Return the rates from the `options.numbers` of `DropoutOptions` and `ZoneoutOptions`."""
         return cls(**dropout, **{f"zoneout_{name}": rate for name, rate in zoneout.items()})
 
-    def of_part(self, part: int) -> Array | None:
-        """Return the zoneout of a part of the carry."""
-        return self.zoneout_cell if part else self.zoneout_hidden
-
     @property
     def has_zoneout(self) -> bool:
         return self.zoneout_hidden is not None or self.zoneout_cell is not None
@@ -196,7 +192,8 @@ def _require_probabilities(options: Any, section: str) -> None:
 def _hold(widths: Widths, rates: Rates, share: Callable[[int, Array | None, int], Array]) -> tuple[Array, ...] | None:
     if not rates.has_zoneout:
         return None
-    return tuple(share(part, rates.of_part(part), width) for part, width in enumerate(widths.parts))
+    held = rates.zoneout_hidden, rates.zoneout_cell  # of h, and of the other parts
+    return tuple(share(part, held[min(part, 1)], width) for part, width in enumerate(widths.parts))
 
 
 def _mask(key: Array, rate: Array | None, shape: tuple[int, ...]) -> Array | None:

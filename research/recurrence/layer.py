@@ -19,7 +19,6 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from flax import nnx
 from jax.core import Tracer
 from jax.errors import TracerArrayConversionError
 from jaxtyping import Array, Float
@@ -29,7 +28,7 @@ from research.cells.cell import Carry, Cell, Weights
 from research.cells.initializers import InitOptions, InitScheme
 from research.errors import UserError, kind_of, suggest
 from research.recurrence.kernels.backward import Noise, Plan, plain_recurrence
-from research.recurrence.unroll import unroll
+from research.recurrence.unroll import LayerInputs, unroll
 
 
 class Layer:
@@ -78,7 +77,6 @@ class Layer:
 
     @property
     def weights(self) -> dict[str, np.ndarray]:
-        """The weights by name."""
         return {name: np.asarray(weight) for name, weight in self._weights.items()}
 
     @property
@@ -185,20 +183,11 @@ def _checked(loss: Callable[[Array], Array]) -> Callable[[Array], Array]:
     return checked
 
 
-class _GivenWeights(Weights):
-    """Weights that are not drawn."""
-
-    def __init__(self, arrays: Mapping[str, Array]) -> None:
-        self.names = tuple(arrays)
-        for name, array in arrays.items():
-            setattr(self, name, nnx.Param(array))
-
-
 @functools.partial(jax.jit, static_argnums=(0, 1))
 def _states(
     cell: Cell, reverse: bool, weights: dict[str, Array], xs: Array, lengths: Array | None, carry: Carry
 ) -> tuple[Array, Carry]:
-    return unroll(cell, _GivenWeights(weights), xs, carry=carry, lengths=lengths, reverse=reverse)
+    return unroll(LayerInputs("", cell, weights, xs, carry, lengths, reverse))
 
 
 @functools.partial(jax.jit, static_argnums=(0, 1))

@@ -19,5 +19,4 @@ def global_norm(tree: object) -> Float[Array, ""]:
 
 
 def leaf_norms(tree: object) -> Float[Array, " L"]:
-    """Return the norm of each leaf."""
     return jnp.stack([norm(leaf) for leaf in jax.tree.leaves(tree)])

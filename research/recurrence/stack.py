@@ -15,6 +15,7 @@ A bidirectional layer concatenates its directions, in its output and in each par
 A module between two layers may shorten the sequences, as in speech encoders. x^{l-1} is then its output.
 """
 
+import functools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -28,8 +29,7 @@ from research.cells.initializers import InitScheme
 from research.recurrence.dropout import LayerNoise, StackNoise, Widths, drop
 from research.recurrence.kernels.blocks import over_blocks
 from research.recurrence.stack_options import COMPUTE_DTYPES, StackOptions
-from research.recurrence.trajectory import LayerInputs
-from research.recurrence.unroll import remat_block, step, unroll
+from research.recurrence.unroll import LayerInputs, remat_block, step, unroll
 
 
 class Stack(nnx.Module):
@@ -69,7 +69,8 @@ class Stack(nnx.Module):
         self.cell, self.options, self.directions = cell, options, directions
         self.reverse = (reverse,) if directions == 1 else (False, True)
         """Whether each direction reads from the end."""
-        self.names = layer_names(options.num_layers, self.reverse)
+        ways = ["reverse" if backward else "forward" for backward in self.reverse]
+        self.names = tuple(tuple(f"layer_{depth + 1}/{way}" for way in ways) for depth in range(options.num_layers))
         """Names of each layer's directions, such as "layer_1/forward"."""
         parts = tuple(directions * width for width in cell.widths(options.hidden_size))
         self.widths = Widths(inputs, options.num_layers, parts)
@@ -99,7 +100,7 @@ class Stack(nnx.Module):
         carries: tuple[Carry, ...] | None = None,
         lengths: Int[Array, " B"] | None = None,
         noise: StackNoise | None = None,
-        perturbation: Float[Array, "T P"] | Mapping[str, Float[Array, "..."]] | None = None,
+        perturbation: Mapping[str, Float[Array, "..."]] | None = None,
         omega: Float[Array, ""] | None = None,
     ) -> tuple[Float[Array, "B S M"], tuple[Carry, ...]]:
         """Return the states at all steps, zeros past the lengths, and the last carry of each layer.
@@ -109,9 +110,8 @@ class Stack(nnx.Module):
             carries: carries before the first step; by default the initial ones.
             lengths: valid steps of each sequence; all by default.
             noise: see `dropout`; steps beyond those of shortened sequences are ignored.
-            perturbation: zeros; its gradient is the norm of dL/dcarry_t for each part of the top layer's first
-                direction, in the order in which that direction reads; or zeros [T, P] or [T, B, P] by the `names`
-                of some directions (see `unroll`). Requires S = T.
+            perturbation: zeros by the `names` of some directions; their gradient is the norm of dL/dcarry_t for each
+                part, in the order in which the direction reads (see `unroll`). Requires S = T.
             omega: weight of Omega in the gradient; its own gradient is the sum over all layers and directions (see
                 `unroll`).
 
@@ -119,9 +119,7 @@ class Stack(nnx.Module):
             The states, with S = T unless `between` shortens them, and the carries, with directions concatenated.
         """
         carries = self.start(len(xs), xs.dtype) if carries is None else carries
-        if not isinstance(perturbation, Mapping):
-            perturbation = {} if perturbation is None else {self.names[-1][0]: perturbation}
-        ordered = {name: x[::-1] if name.endswith("/reverse") else x for name, x in perturbation.items()}
+        ordered = {name: x[::-1] if name.endswith("/reverse") else x for name, x in (perturbation or {}).items()}
         options, steps = self.options, xs.shape[1]
         # Blocks of time span all layers if no layer waits for the end of another and no truncation counts the steps.
         across = options.num_layers > 1 and self.directions == 1 and not len(self.between) and not options.tbptt_steps
@@ -153,38 +151,25 @@ class Stack(nnx.Module):
         visited: list[LayerInputs] | None = None,
     ) -> tuple[Array, tuple[Carry, ...]]:
         """Run layer after layer; `perturbations` are in the order of time. Add what each layer reads to `visited`."""
-        options = self.options
-        last: list[Carry] = []
+        options, last = self.options, list[Carry]()
+        dtype = COMPUTE_DTYPES[options.compute_dtype]
+        run = functools.partial(
+            unroll, omega=omega, remat_every=remat_every, tbptt_steps=options.tbptt_steps, backend=options.backend
+        )
 
         def layer(depth: int, read: Array, layer_noise: LayerNoise, lengths: Array | None) -> Array:
             held = jax.tree.map(lambda share: share[:, : read.shape[1]], layer_noise.hold)
-            first, state, hold = self._apart(carries[depth]), self._apart(layer_noise.state), self._apart(held)
-            results = [
-                unroll(
-                    self.cell,
-                    weights,
-                    read,
-                    carry=first[direction],
-                    lengths=lengths,
-                    reverse=self.reverse[direction],
-                    mask=state[direction],
-                    hold=hold[direction],
-                    perturbation=perturbations.get(self.names[depth][direction]),
-                    omega=omega,
-                    remat_every=remat_every,
-                    tbptt_steps=options.tbptt_steps,
-                    compute_dtype=COMPUTE_DTYPES[options.compute_dtype],
-                    backend=options.backend,
+            apart = (self._apart(tree) for tree in (carries[depth], layer_noise.state, held))
+            results = []
+            for name, weights, reverse, carry, mask, hold in zip(
+                self.names[depth], self.layers[depth], self.reverse, *apart, strict=True
+            ):
+                inputs = LayerInputs(
+                    name, self.cell, weights.arrays(), read, carry, lengths, reverse, mask, hold, dtype
                 )
-                for direction, weights in enumerate(self.layers[depth])
-            ]
-            if visited is not None:
-                arguments = zip(self.names[depth], self.layers[depth], first, self.reverse, state, hold, strict=True)
-                for name, weights, carry, reverse, mask, held in arguments:
-                    dtype = COMPUTE_DTYPES[options.compute_dtype]
-                    visited.append(
-                        LayerInputs(name, self.cell, weights, read, carry, lengths, reverse, mask, held, dtype)
-                    )
+                results.append(run(inputs, perturbation=perturbations.get(name)))
+                if visited is not None:
+                    visited.append(inputs)
             last.append(_side_by_side([carry for _, carry in results]))
             return _side_by_side([hidden for hidden, _ in results])
 
@@ -216,8 +201,9 @@ class Stack(nnx.Module):
             (weights,) = self.layers[depth]
             hold = None if layer_noise.hold is None else tuple(share[:, 0] for share in layer_noise.hold)
             mask, carry = layer_noise.state, carries[depth]
-            after.append(step(self.cell, weights, read, carry, mask=mask, hold=hold, compute_dtype=compute_dtype))
-            return after[-1][0]
+            new = step(self.cell, weights.arrays(), read, carry, mask=mask, hold=hold, compute_dtype=compute_dtype)
+            after.append(new)
+            return new[0]
 
         return self._through(x, layer, noise), tuple(after)
 
@@ -291,12 +277,6 @@ class Stack(nnx.Module):
         leaves, structure = jax.tree.flatten(tree)
         split = [jnp.split(leaf, self.directions, axis=-1) for leaf in leaves]
         return [jax.tree.unflatten(structure, [parts[k] for parts in split]) for k in range(self.directions)]
-
-
-def layer_names(num_layers: int, reverse: Sequence[bool]) -> tuple[tuple[str, ...], ...]:
-    """Return the names of the directions of each layer, given whether each reads from the end."""
-    directions = ["reverse" if backward else "forward" for backward in reverse]
-    return tuple(tuple(f"layer_{depth}/{way}" for way in directions) for depth in range(1, num_layers + 1))
 
 
 def _side_by_side(trees: list[Any]) -> Any:

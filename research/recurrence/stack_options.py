@@ -12,8 +12,7 @@ COMPUTE_DTYPES: dict[str, Any] = {"float32": None, "bfloat16": jnp.bfloat16}
 """Type to which the factors of the layers' products are rounded, by `model.compute_dtype`; None: no rounding.
 
 Sums, states, weights, embeddings, attention, normalization and the output layer keep the type of the arrays, also
-float64. With bfloat16 and 64 units of rnn, lstm or gru, the states have a relative error of 0.3% at each of 100 steps,
-the gradients of 0.3 to 0.5%.
+float64.
 """
 
 

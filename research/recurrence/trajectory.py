@@ -5,53 +5,17 @@ N features in all, such as [h; c] for an LSTM. Past the end of a sequence the st
 step is the identity.
 """
 
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-from research.cells.cell import Carry, Cell, Tape, Weights
+from research.cells.cell import Carry, Cell, Tape
 from research.recurrence.dropout import zone_out
 from research.recurrence.kernels.tape import GateTape
 from research.recurrence.norms import norm
-
-
-@dataclass(frozen=True)
-class LayerInputs:
-    """What a layer and direction reads: the arguments of `unroll`."""
-
-    name: str
-    """Such as "layer_1/forward"."""
-    cell: Cell
-    weights: Weights
-    xs: Float[Array, "B T D"]
-    carry: Carry
-    lengths: Int[Array, " B"] | None
-    reverse: bool
-    mask: Float[Array, "B H"] | None = None
-    hold: tuple[Float[Array, "..."], ...] | None = None
-    compute_dtype: Any = None
-
-    @property
-    def steps(self) -> Int[Array, " B"]:
-        """Valid steps of each sequence."""
-        return jnp.full(len(self.xs), self.xs.shape[1]) if self.lengths is None else self.lengths
-
-    @property
-    def valid(self) -> Bool[Array, "T B"]:
-        """Which steps are not padding; the step that is read first is the first."""
-        return jnp.arange(self.xs.shape[1])[:, None] < self.steps[None, :]
-
-    def in_order(self, x: Float[Array, "#B #T N"]) -> Float[Array, "T #B N"]:
-        """Return values of the steps in the order of reading, time-major."""
-        x = jnp.swapaxes(jnp.broadcast_to(x, (x.shape[0], self.xs.shape[1], x.shape[2])), 0, 1)
-        if not self.reverse:
-            return x
-        if self.lengths is None or x.shape[1] == 1 < len(self.lengths):  # the same at all steps
-            return x[::-1]
-        return x[(self.steps[None, :] - 1 - jnp.arange(len(x))[:, None]) % len(x), jnp.arange(x.shape[1])[None, :]]
+from research.recurrence.unroll import LayerInputs
 
 
 class Timed(NamedTuple):
@@ -66,10 +30,10 @@ class Trajectory:
     """A layer that takes single steps."""
 
     def __init__(self, layer: LayerInputs) -> None:
-        self.layer, self.cell, self.arrays = layer, layer.cell, layer.weights.arrays()
+        self.layer, self.cell = layer, layer.cell
         xs = jnp.where(layer.valid[:, :, None], layer.in_order(layer.xs), 0)
         hold = None if layer.hold is None else tuple(map(layer.in_order, layer.hold))
-        self.timed = Timed(self.cell.input_gates(self.arrays, xs, layer.compute_dtype), layer.valid, hold)
+        self.timed = Timed(self.cell.input_gates(layer.weights, xs, layer.compute_dtype), layer.valid, hold)
 
     def step(self, carry: Carry, timed: Timed, tape: Tape | None = None) -> Carry:
         """Return the carry after a step."""
@@ -78,7 +42,6 @@ class Trajectory:
         return tuple(jnp.where(timed.valid[:, None], a, b) for a, b in zip(new, carry, strict=True))
 
     def step_flat(self, state: Float[Array, "B N"], timed: Timed) -> Float[Array, "B N"]:
-        """Return the state after a step."""
         return flat(self.step(self._carry(state), timed))
 
     def states(self) -> Float[Array, "T1 B N"]:
@@ -148,7 +111,7 @@ class Trajectory:
         return total / jnp.maximum(self.layer.steps, 1)[:, None].astype(first.dtype)
 
     def _tape(self, kind: type[Tape]) -> Any:
-        return kind(self.arrays, self.layer.mask, compute_dtype=self.layer.compute_dtype)
+        return kind(self.layer.weights, self.layer.mask, compute_dtype=self.layer.compute_dtype)
 
     def _carry(self, state: Float[Array, "B N"]) -> Carry:
         widths = [part.shape[1] for part in self.layer.carry]

@@ -5,13 +5,15 @@ keep the carry and output zeros. In reverse, a sequence starts at its last valid
 """
 
 import math
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Bool, Float, Int
 
-from research.cells.cell import Carry, Cell, Tape, Weights
+from research.cells.cell import Carry, Cell, Tape
 from research.cells.linear import LinearCell
 from research.recurrence.dropout import zone_out
 from research.recurrence.kernels import cudnn
@@ -27,21 +29,55 @@ ROWS = 256
 reading the matrices and their gradients for each block would cost more than the gates."""
 
 
+@dataclass(frozen=True)
+class LayerInputs:
+    """A layer and direction: its equations and weights, and what it reads."""
+
+    name: str
+    """Such as "layer_1/forward"."""
+    cell: Cell
+    weights: Mapping[str, Array]
+    xs: Float[Array, "B T D"]
+    carry: Carry
+    """Before the first step."""
+    lengths: Int[Array, " B"] | None = None
+    """Valid steps of each sequence; None: all are."""
+    reverse: bool = False
+    """Read from the last valid step to the first."""
+    mask: Float[Array, "B H"] | None = None
+    """Variational dropout: factors on the state in recurrent products, the same at all steps."""
+    hold: tuple[Float[Array, "..."], ...] | None = None
+    """Zoneout: fraction of the previous carry in the new one, broadcast to [B, T, H], for each part."""
+    compute_dtype: Any = None
+    """Type to which factors of matrix products are rounded; None: no rounding."""
+
+    @property
+    def steps(self) -> Int[Array, " B"]:
+        """Valid steps of each sequence."""
+        return jnp.full(len(self.xs), self.xs.shape[1]) if self.lengths is None else self.lengths
+
+    @property
+    def valid(self) -> Bool[Array, "T B"]:
+        """Which steps are not padding; the step that is read first is the first."""
+        return jnp.arange(self.xs.shape[1])[:, None] < self.steps[None, :]
+
+    def in_order(self, x: Float[Array, "#B #T N"]) -> Float[Array, "T #B N"]:
+        """Return values of the steps in the order of reading, time-major."""
+        x = jnp.swapaxes(jnp.broadcast_to(x, (x.shape[0], self.xs.shape[1], x.shape[2])), 0, 1)
+        if not self.reverse:
+            return x
+        if self.lengths is None or x.shape[1] == 1 < len(self.lengths):  # the same at all steps
+            return x[::-1]
+        return x[(self.steps[None, :] - 1 - jnp.arange(len(x))[:, None]) % len(x), jnp.arange(x.shape[1])[None, :]]
+
+
 def unroll(
-    cell: Cell,
-    weights: Weights,
-    xs: Float[Array, "B T D"],
+    layer: LayerInputs,
     *,
-    carry: Carry | None = None,
-    lengths: Int[Array, " B"] | None = None,
-    reverse: bool = False,
-    mask: Float[Array, "B H"] | None = None,
-    hold: tuple[Float[Array, "..."], ...] | None = None,
     perturbation: Float[Array, "T *B P"] | None = None,
     omega: Float[Array, ""] | None = None,
     remat_every: int = 0,
     tbptt_steps: int = 0,
-    compute_dtype: Any = None,
     block: int = 0,
     plain: bool = False,
     backend: Backend = "scan",
@@ -49,14 +85,7 @@ def unroll(
     """Return the hidden states at all steps, and the last carry.
 
     Args:
-        cell: options and equations.
-        weights: weights of the layer and direction.
-        xs: inputs of the layer.
-        carry: carry before the first step; zeros by default.
-        lengths: valid steps of each sequence; all by default.
-        reverse: read from the last valid step to the first.
-        mask: variational dropout: factors on the state in recurrent products, the same at all steps.
-        hold: zoneout: fraction of the previous carry in the new one, broadcast to [B, T, H], for each part.
+        layer: the layer and what it reads.
         perturbation: zeros; its gradient is the norm of dL/dcarry_t for each step and part, over the batch or of each
             sequence (see `kernels.backward`).
         omega: weight of the gradient regularizer Omega, which is added to the gradient of the weights; its own gradient
@@ -64,7 +93,6 @@ def unroll(
         remat_every: keep every n-th carry for the backward pass, which recomputes the steps between; -1: n = √T, the
             best for memory; 0: keep all.
         tbptt_steps: stop the gradient every n steps; 0: never.
-        compute_dtype: type to which factors of matrix products are rounded; None: no rounding.
         block: steps that share the products with weights (see `kernels.backward`); 0: as many as fit the cache.
         plain: let JAX differentiate the scan, as forward-mode derivatives need; slower, and keeps all states.
         backend: implementation of the LSTM (see `kernels.cudnn`).
@@ -74,36 +102,34 @@ def unroll(
     """
     if plain and not (perturbation is None and omega is None):
         raise ValueError("unroll(plain=True): must have neither perturbation nor omega")
+    cell, weights, xs, carry = layer.cell, layer.weights, layer.xs, layer.carry
+    lengths, reverse = layer.lengths, layer.reverse
     batch, steps, _ = xs.shape
-    arrays = weights.arrays()
-    width = arrays["b"].shape[0]
-    if carry is None:
-        carry = cell.initial_carry(batch, width // len(cell.gates), xs.dtype)
     if not steps:
         return jnp.zeros((batch, 0, carry[0].shape[1]), xs.dtype), carry
-    stepwise = plain or bool(remat_every or tbptt_steps) or hold is not None or omega is not None
-    only_scan = stepwise or mask is not None or perturbation is not None or compute_dtype is not None
+    stepwise = plain or bool(remat_every or tbptt_steps) or layer.hold is not None or omega is not None
+    only_scan = stepwise or not (layer.mask is None and perturbation is None and layer.compute_dtype is None)
     kernel = kernel_of(cell, backend, xs.dtype, stepwise=stepwise, only_scan=only_scan)
     if kernel == "cudnn":
-        return cudnn.lstm(arrays["w"], arrays["u"], arrays["b"], xs, (carry[0], carry[1]), lengths, reverse)
+        return cudnn.lstm(weights["w"], weights["u"], weights["b"], xs, (carry[0], carry[1]), lengths, reverse)
     valid = None if lengths is None else jnp.arange(steps)[:, None] < lengths[None, :]
     if valid is not None:  # inf or nan in the padding times a zero gradient would be nan
         xs = jnp.where(valid.T[:, :, None], xs, 0)
     if kernel == "associative":
         assert isinstance(cell, LinearCell)
         time_major = jnp.swapaxes(xs, 0, 1)
-        hidden, last = associative(cell, arrays, time_major, carry, valid, perturbation, reverse, compute_dtype)
+        hidden, last = associative(cell, weights, time_major, carry, valid, perturbation, reverse, layer.compute_dtype)
         return jnp.swapaxes(hidden, 0, 1), last
-    over_time = None if hold is None else tuple(_over_time(share, steps) for share in hold)
-    noise = Noise(valid, over_time, mask)
+    over_time = None if layer.hold is None else tuple(_over_time(share, steps) for share in layer.hold)
+    noise = Noise(valid, over_time, layer.mask)
     length = remat_block(steps, remat_every) or min(block, steps)
-    length = length or block_length(steps, batch, width * xs.dtype.itemsize, xs.shape[2])
-    plan = Plan(cell, length, reverse, remat_every != 0, tbptt_steps, compute_dtype)
+    length = length or block_length(steps, batch, weights["b"].size * xs.dtype.itemsize, xs.shape[2])
+    plan = Plan(cell, length, reverse, remat_every != 0, tbptt_steps, layer.compute_dtype)
     results: Any  # the type that custom_vjp forgets
     if plain:
-        results = plain_recurrence(plan, arrays, xs, carry, noise)
+        results = plain_recurrence(plan, weights, xs, carry, noise)
     else:
-        results = recurrence(plan, arrays, xs, carry, noise, perturbation, omega)
+        results = recurrence(plan, weights, xs, carry, noise, perturbation, omega)
     hidden, last = results
     return jnp.swapaxes(hidden, 0, 1), last
 
@@ -127,7 +153,7 @@ def kernel_of(
 
 def step(
     cell: Cell,
-    weights: Weights,
+    weights: Mapping[str, Array],
     x: Float[Array, "B D"],
     carry: Carry,
     *,
@@ -137,11 +163,10 @@ def step(
 ) -> Carry:
     """Return the carry after one step from `carry`; its first part is the output.
 
-    The arguments are those of `unroll`, without the time axis.
+    The arguments are those of `LayerInputs`, without the time axis.
     """
-    arrays = weights.arrays()
-    x_gates = cell.input_gates(arrays, x, compute_dtype)
-    return zone_out(cell.advance(carry, x_gates, Tape(arrays, mask, compute_dtype=compute_dtype)), carry, hold)
+    x_gates = cell.input_gates(weights, x, compute_dtype)
+    return zone_out(cell.advance(carry, x_gates, Tape(weights, mask, compute_dtype=compute_dtype)), carry, hold)
 
 
 def block_length(steps: int, batch: int, row_bytes: int, inputs: int) -> int:

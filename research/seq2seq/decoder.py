@@ -32,8 +32,7 @@ from research.recurrence import dropout
 from research.recurrence.dropout import Rates, StackNoise
 from research.recurrence.kernels.blocks import over_blocks
 from research.recurrence.stack import Stack
-from research.recurrence.trajectory import LayerInputs
-from research.recurrence.unroll import remat_block
+from research.recurrence.unroll import LayerInputs, remat_block
 from research.seq2seq.attention import Attention
 from research.seq2seq.attention.attention import AttentionModule, Source, Trace
 from research.seq2seq.encoder import Memory

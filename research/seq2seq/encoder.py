@@ -18,7 +18,7 @@ from research.cells.initializers import InitScheme
 from research.recurrence import dropout
 from research.recurrence.dropout import Rates, StackNoise, drop
 from research.recurrence.stack import Stack
-from research.recurrence.trajectory import LayerInputs
+from research.recurrence.unroll import LayerInputs
 from research.seq2seq import subsampling
 from research.seq2seq.model_options import ModelOptions
 
@@ -66,7 +66,7 @@ class Encoder(nnx.Module):
         self,
         inputs: Array,
         lengths: Int[Array, " B"] | None,
-        perturbation: Float[Array, "S P"] | Mapping[str, Float[Array, "..."]] | None = None,
+        perturbation: Mapping[str, Float[Array, "..."]] | None = None,
         noise: StackNoise | None = None,
         omega: Float[Array, ""] | None = None,
     ) -> Memory:

@@ -6,6 +6,7 @@ predicts a class or a value.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -117,19 +118,11 @@ class LinearHead(nnx.Module):
         loss, errors = (jnp.mean(value, axis=1, keepdims=True) for value in (difference**2, jnp.abs(difference)))
         return Score(loss, loss, errors, jnp.ones_like(loss[:, 0]))
 
-    def training_score(
-        self,
-        memory: Memory,
-        batch: Batch,
-        options: StepOptions,
-        key: Array,
-        shard: Shard,
-        perturbation: Mapping[str, Array] | None = None,
-    ) -> Score:
+    def training_score(self, memory: Memory, batch: Batch, options: StepOptions, *_: Any) -> Score:
         """Return the score of an update; nothing is sampled."""
         return self.score(self(memory), batch, options.label_smoothing)
 
-    def predict(self, memory: Memory, batch: Batch, rates: Rates, key: Array | None) -> tuple[Score, Array]:
+    def predict(self, memory: Memory, batch: Batch, *_: Any) -> tuple[Score, Array]:
         """Return the score, and the labels, logits or values."""
         output = self(memory)
         return self.score(output, batch), argmax(output) if self.target == "labels" else output

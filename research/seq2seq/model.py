@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Literal
 
 import jax
 import jax.numpy as jnp
@@ -13,7 +13,7 @@ from research.batch import NO_LABEL, WHOLE, Batch, Shard, TaskSpec
 from research.cells.initializers import InitScheme
 from research.recurrence import dropout
 from research.recurrence.dropout import NO_DROPOUT, Rates
-from research.recurrence.trajectory import LayerInputs
+from research.recurrence.unroll import LayerInputs
 from research.seq2seq.decoding import Decoding, Hypotheses
 from research.seq2seq.encoder import Encoder, Memory
 from research.seq2seq.heads import LinearHead, Score, TokenHead
@@ -42,7 +42,7 @@ class Seq2seq(nnx.Module):
         batch: Batch,
         key: Array,
         options: StepOptions = DEFAULT_STEP_OPTIONS,
-        perturbation: Float[Array, "S P"] | Mapping[str, Float[Array, "..."]] | None = None,
+        perturbation: Mapping[str, Float[Array, "..."]] | None = None,
         shard: Shard = WHOLE,
         *,
         loss_step: int = 0,
@@ -57,8 +57,7 @@ class Seq2seq(nnx.Module):
             batch: the whole batch.
             key: key of all samples, which are made for the whole batch.
             options: numbers of this update.
-            perturbation: zeros; its gradient is the norm of dL/dcarry_t of the parts in `Seq2seqOptions.profile_names`;
-                or zeros by the names of directions, such as "encoder/layer_1/forward" (see `Stack`).
+            perturbation: zeros by the names of directions, such as "encoder/layer_1/forward" (see `Stack`).
             shard: part of the batch to compute; results of all parts sum to those of the whole batch.
             loss_step: the losses are those of the n-th token, or step with a label, alone, from 1 on, or from the end
                 if negative: means over the sequences that have it; 0: of all.
@@ -72,9 +71,12 @@ class Seq2seq(nnx.Module):
         noise = shard.rows(self.encoder.noise(options.rates, encoder_key, *batch.inputs.shape[:2]))
         weight = options.gradient_regularizer
         omega = None if weight is None else weight / len(batch.inputs)
-        encoder_perturbation, head_perturbation = (_of_side(perturbation, side) for side in ("encoder/", "decoder/"))
-        memory = _through(self.encoder(part.inputs, part.input_lengths, encoder_perturbation, noise, omega), way)
-        score = self.head.training_score(memory, part, options, head_key, shard, head_perturbation)
+        zeros: dict[str, dict[str, Array]] = {"encoder": {}, "decoder": {}}
+        for name, x in (perturbation or {}).items():
+            side, _, direction = name.partition("/")
+            zeros[side][direction] = x
+        memory = _through(self.encoder(part.inputs, part.input_lengths, zeros["encoder"], noise, omega), way)
+        score = self.head.training_score(memory, part, options, head_key, shard, zeros["decoder"])
         count = jnp.maximum(batch.count(), 1).astype(score.loss.dtype)
         if loss_step:
             score, count = _at_step(score, batch, part, loss_step, labels=self.head.target == "labels")
@@ -143,13 +145,6 @@ class Seq2seq(nnx.Module):
     def _token_head(self) -> TokenHead:
         assert isinstance(self.head, TokenHead), "the target is not a sequence of tokens"
         return self.head
-
-
-def _of_side(perturbation: Array | Mapping[str, Array] | None, side: Literal["encoder/", "decoder/"]) -> Any:
-    """Return the part of a perturbation that belongs to the encoder or the decoder."""
-    if not isinstance(perturbation, Mapping):
-        return perturbation if side == "encoder/" else None
-    return {name.removeprefix(side): x for name, x in perturbation.items() if name.startswith(side)}
 
 
 def _through(memory: Memory, way: Way) -> Memory:

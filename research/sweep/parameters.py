@@ -141,16 +141,6 @@ class Parameter:
         """Whether trials may differ in it."""
         return len(self.values) != 1
 
-    @property
-    def low(self) -> float:
-        """Least number of the distribution; it may be -inf."""
-        return self.quantile(0.0)
-
-    @property
-    def high(self) -> float:
-        """Greatest number of the distribution; it may be inf."""
-        return self.quantile(1.0)
-
     def quantile(self, x: float) -> Any:
         """Return the value at x, from 0 to 1: uniform random x give values of the distribution."""
         if not self.values:
@@ -162,14 +152,14 @@ class Parameter:
         return self.values[min(index, len(self.values) - 1)]
 
     def sample(self, rng: random.Random) -> Any:
-        """Return a random value."""
         return self.quantile(rng.random())
 
     def ends(self) -> Sequence[Any]:
         """Return the values, or the least and the greatest number; those that no bounds limit at 1% and 99%."""
         if self.values:
             return self.values
-        return [end if math.isfinite(end) else self.quantile(x) for end, x in ((self.low, 0.01), (self.high, 0.99))]
+        ends = ((self.quantile(0.0), 0.01), (self.quantile(1.0), 0.99))
+        return [end if math.isfinite(end) else self.quantile(x) for end, x in ends]
 
     def grid(self) -> list[Any]:
         """Return the values of a grid, each once.

@@ -70,10 +70,9 @@ class Plan:
 
     @property
     def programs(self) -> dict[Any, list[list[Trial]]]:
-        """The packs of each program."""
         programs: dict[Any, list[list[Trial]]] = {}
         for pack in self.packs:
-            programs.setdefault(_program(pack[0].config), []).append(pack)
+            programs.setdefault(static_key(pack[0].config), []).append(pack)
         return programs
 
     def measure(self) -> None:
@@ -83,9 +82,9 @@ class Plan:
             kind = _kind(pack[0].config)
             if kind in self.speeds or kind in self.measured:
                 continue
-            program = _program(pack[0].config)
+            program = static_key(pack[0].config)
             peers = sum(len(other) for other in self.programs[program])
-            peers += sum(_program(trial.config) == program for trial in self.finished)
+            peers += sum(static_key(trial.config) == program for trial in self.finished)
             self.measured[kind] = _measure(pack, 1 if pack[0].config.training.max_seconds else peers)
             if time.monotonic() - started > MEASURE_SECONDS:
                 return
@@ -216,20 +215,13 @@ def _measure(trials: Sequence[Trial], peers: int) -> Measurement:
             state, record = source.run(state, step, stop)
             jax.block_until_ready(record)
             seconds, step = seconds + time.monotonic() - start, stop
-    return Measurement(compile_seconds, seconds / step / len(resolved), step, _bytes(analyses[0]))
-
-
-def _bytes(analysis: Any) -> int:
-    sizes = ("argument", "output", "temp", "generated_code")
-    return sum(getattr(analysis, f"{size}_size_in_bytes") for size in sizes) - analysis.alias_size_in_bytes
+    sizes = (getattr(analyses[0], f"{kind}_size_in_bytes") for kind in ("argument", "output", "temp", "generated_code"))
+    memory = sum(sizes) - analyses[0].alias_size_in_bytes
+    return Measurement(compile_seconds, seconds / step / len(resolved), step, memory)
 
 
 def _count(number: int, noun: str) -> str:
     return f"{number} {noun}{'s' * (number != 1)}"
-
-
-def _program(config: TrialOptions) -> Any:
-    return static_key(config)
 
 
 def _kind(config: TrialOptions) -> Any:

@@ -83,7 +83,6 @@ class SweepStatus:
 
     @property
     def counts(self) -> Counter[str]:
-        """Number of trials in each state."""
         return Counter(trial.state for trial in self.trials)
 
     @property
@@ -135,7 +134,6 @@ class SweepStatus:
         return min(valued, key=lambda trial: sign * (trial.value or 0.0), default=None)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return all of it as values of JSON."""
         best = self.best
         return {
             "folder": str(self.folder),

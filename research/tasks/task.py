@@ -68,7 +68,7 @@ class Evaluation:
     signatures: dict[str, str] | None = None
     """Exact definition of metrics that have several, by the metric's name."""
     samples: Any = None
-    """What is predicted for a few examples (`research/training/samples.py`), for who looks on."""
+    """What is predicted for a few examples (`research/training/evaluation.py`), for who looks on."""
     num_examples: int | None = None
     """That the metrics are over."""
     by_example: Mapping[str, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)

@@ -31,6 +31,12 @@ class Profiles:
     name: str
     """Such as "encoder/layer_1/forward/h"."""
 
+    @classmethod
+    def of(cls, records: Sequence[Mapping[str, Any]], name: str) -> "Profiles | None":
+        """Return the records that have a profile; None if none has it."""
+        found = [record for record in records if name in record]
+        return cls(found, name) if found else None
+
     @property
     def drawn(self) -> bool:
         """Whether charts are drawn after the last record: it has the profile, and the records have doubled."""
@@ -40,17 +46,13 @@ class Profiles:
 
 def lines(profiles: Profiles) -> tuple[list[int], list[list[float]], list[str], str]:
     """Return t, log10 ||dL/dh_t|| at a few training steps (the first, the last), their names and a title."""
-    steps, norms = heatmap_rows(profiles.records, profiles.name, most=PROFILE_LINES)
-    times = _spread(norms.shape[1], PROFILE_POINTS)
-    decades, title = _drawable(norms, profiles.name)
+    steps, _, times, decades, title = _drawable(profiles, PROFILE_LINES, PROFILE_POINTS)
     return times.tolist(), decades[:, times].tolist(), [f"step {step}" for step in steps], title
 
 
 def points(profiles: Profiles) -> list[tuple[int, int, float]]:
     """Return the training step, t and log10 ||dL/dh_t|| of a few records and a few t, for charts that compare runs."""
-    steps, norms = heatmap_rows(profiles.records, profiles.name, most=COMPARED_RECORDS)
-    times = _spread(norms.shape[1], COMPARED_POINTS)
-    decades, _ = _drawable(norms, profiles.name)
+    steps, _, times, decades, _ = _drawable(profiles, COMPARED_RECORDS, COMPARED_POINTS)
     return [(step, int(t), float(row[t])) for step, row in zip(steps, decades, strict=True) for t in times]
 
 
@@ -58,16 +60,13 @@ def heatmap(profiles: Profiles) -> Any:
     """Return a Plotly heat map of log10 ||dL/dh_t|| over t and training steps."""
     import plotly.graph_objects as go
 
-    profile = profiles.name
-    steps, norms = heatmap_rows(profiles.records, profile, most=HEATMAP_ROWS)
-    times = _spread(norms.shape[1], HEATMAP_COLUMNS)
-    decades, title = _drawable(norms, profile)
+    steps, norms, times, decades, title = _drawable(profiles, HEATMAP_ROWS, HEATMAP_COLUMNS)
     regular = np.isfinite(norms) & (norms >= TINY)
     low, high = COLORS
     beyond = regular & ((decades < low) | (decades > high))
     if beyond.any():
         title += f"; {beyond.sum()} of {beyond.size} outside the color scale, {low} to {high}"
-    bar = {"title": {"text": quantity(profile), "side": "right"}}
+    bar = {"title": {"text": quantity(profiles.name), "side": "right"}}
     z = decades[:, times].tolist()
     rows = [str(step) for step in steps]  # categories, as steps need not be evenly spaced
     mesh = go.Heatmap(x=times.tolist(), y=rows, z=z, zmin=low, zmax=high, colorscale="Viridis", colorbar=bar)
@@ -80,9 +79,7 @@ def image(profiles: Profiles) -> tuple[np.ndarray, str]:
 
     The first step t is at the left, the first training step at the bottom; the colors are those of `heatmap`.
     """
-    steps, norms = heatmap_rows(profiles.records, profiles.name, most=HEATMAP_ROWS)
-    times = _spread(norms.shape[1], HEATMAP_COLUMNS)
-    decades, title = _drawable(norms, profiles.name)
+    steps, norms, times, decades, title = _drawable(profiles, HEATMAP_ROWS, HEATMAP_COLUMNS)
     low, high = COLORS
     caption = (
         f"{title}; columns: t from 0 to {norms.shape[1] - 1}; rows: training steps {steps[0]} (bottom) to {steps[-1]}"
@@ -108,18 +105,24 @@ def quantity(profile: str) -> str:
     return f"log10 ‖∂L/∂{profile.rpartition('/')[2]}_t‖"
 
 
-def _drawable(norms: np.ndarray, profile: str) -> tuple[np.ndarray, str]:
-    """Return log10 of norms [rows, T], clipped to the range of float32, and a title that counts the clipped ones."""
+def _drawable(
+    profiles: Profiles, most_rows: int, most_times: int
+) -> tuple[list[int], np.ndarray, np.ndarray, np.ndarray, str]:
+    """Return some of the training steps, their norms [rows, T], the t that are drawn, the decades and a title.
+
+    Decades are log10 of the norms, clipped to the range of float32; the title counts the clipped ones.
+    """
+    steps, norms = heatmap_rows(profiles.records, profiles.name, most_rows)
     infinite = np.isinf(norms)
     # Before an infinite norm, NaN is infinity times 0. Where none is infinite, a sequence does not have the step.
     overflow = infinite | (np.isnan(norms) & infinite.any(axis=1, keepdims=True))
     underflow = ~overflow & (norms < TINY)
     decades = np.log10(np.where(overflow, HUGE, np.where(underflow, TINY, norms)))
-    title = f"{quantity(profile)} of {profile}"
+    title = f"{quantity(profiles.name)} of {profiles.name}"
     for name, where, limit in (("underflow", underflow, TINY), ("overflow", overflow, HUGE)):
         if where.any():
             title += f"; {where.sum()} of {where.size} {name}, drawn at {limit:.0e}"
-    return decades.round(2), title
+    return steps, norms, _spread(norms.shape[1], most_times), decades.round(2), title
 
 
 def _spread(length: int, most: int) -> np.ndarray:

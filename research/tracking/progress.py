@@ -50,7 +50,6 @@ class ProgressBar:
         self._lines = None if person or not shown else threading.Thread(target=self._write_lines, daemon=True)
 
     def __enter__(self) -> "ProgressBar":
-        """Start the display."""
         self._progress.start()
         if self._lines:
             self._lines.start()
@@ -76,14 +75,12 @@ class ProgressBar:
         self._before, self._after = before, after
 
     def doing(self, what: str) -> None:
-        """Show the current activity."""
         first = not self._task.description
         self._progress.update(self._task.id, description=f"{self._before}{what}{self._after}")
         if first and self._lines:
             self._write_line()
 
     def advance(self, amount: float) -> None:
-        """Add to the work that is done."""
         self._progress.advance(self._task.id, amount)
 
     def _write_lines(self) -> None:

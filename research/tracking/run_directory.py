@@ -57,7 +57,6 @@ class RunDirectory:
     path: Path
 
     def __post_init__(self) -> None:
-        """Accept a string."""
         object.__setattr__(self, "path", Path(self.path))
 
     @classmethod
@@ -94,17 +93,14 @@ class RunDirectory:
 
     @property
     def config_file(self) -> Path:
-        """Path of `config.json`."""
         return self.path / "config.json"
 
     @property
     def result_file(self) -> Path:
-        """Path of `result.json`."""
         return self.path / "result.json"
 
     @property
     def processor_file(self) -> Path:
-        """Path of `processor.json`."""
         return self.path / "processor.json"
 
     @property
@@ -114,7 +110,6 @@ class RunDirectory:
 
     @property
     def checkpoints(self) -> Path:
-        """Folder of the checkpoints."""
         return self.path / "checkpoint"
 
     @property
@@ -264,11 +259,6 @@ class RunDirectory:
                 raise UserError(f"{path}:{number}: {fault}")
             records.append(record)
         return records
-
-    def check_records(self, stems: Iterable[str]) -> None:
-        """Check every record of some files, so that errors appear before training."""
-        for stem in stems:
-            self.records(stem)
 
     def snapshot(self, stems: Iterable[str]) -> dict[str, Any]:
         """Flush the records to disk; return what `mismatch` needs to recognize this run with these records."""

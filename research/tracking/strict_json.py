@@ -48,8 +48,14 @@ def decode(value: Any) -> Any:
 
 
 def write(path: Path, value: Mapping[str, Any], indent: int | None = 1) -> None:
-    """Write an object to the file."""
-    _replace(path, json.dumps(encode(value), indent=indent, allow_nan=False) + "\n")
+    """Write an object to the file, atomically: after a crash it has the old or the new content."""
+    text = json.dumps(encode(value), indent=indent, allow_nan=False)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    with temporary.open("w", encoding="utf-8") as file:
+        file.write(text + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(temporary, path)
 
 
 def read(path: Path, decoded: bool = False) -> dict[str, Any]:
@@ -69,7 +75,7 @@ def read(path: Path, decoded: bool = False) -> dict[str, Any]:
 def append(path: Path, record: Mapping[str, Any]) -> None:
     """Append a record, an object with a `step`, as one line."""
     with path.open("a", encoding="utf-8") as file:
-        file.write(_line(record))
+        file.write(json.dumps(encode(record), allow_nan=False) + "\n")
 
 
 def read_records(path: Path, key: str = "", chosen: slice = ALL) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -138,10 +144,6 @@ def _integer(digits: str) -> int:
     return value
 
 
-def _line(record: Mapping[str, Any]) -> str:
-    return json.dumps(encode(record), allow_nan=False) + "\n"
-
-
 def _record(line: bytes) -> dict[str, Any] | None:
     """Return the decoded object of a line; None if it is not an object with a step."""
     try:
@@ -151,13 +153,3 @@ def _record(line: bytes) -> dict[str, Any] | None:
         return None
     step = value.get("step") if isinstance(value, dict) else None
     return value if isinstance(step, int) and not isinstance(step, bool) and 0 <= step < LARGEST_STEP else None
-
-
-def _replace(path: Path, text: str) -> None:
-    """Replace the file atomically: after a crash it has the old or the new content."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    with temporary.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)

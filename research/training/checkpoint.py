@@ -175,7 +175,6 @@ def newest_details(directory: Path) -> Mapping[str, Any]:
 
 
 def step_of(folder: Path) -> int:
-    """Return the step of a checkpoint, which its name tells."""
     return int(folder.name)
 
 

@@ -32,7 +32,8 @@ def enable_cache() -> None:
     if configured is not None:
         return
     with contextlib.suppress(OSError, RuntimeError):  # no permission, space or home folder
-        folder = user_cache() / "recurrent-research" / "jax"
+        named = Path(os.environ.get("XDG_CACHE_HOME", ""))
+        folder = (named if named.is_absolute() else Path("~/.cache").expanduser()) / "recurrent-research" / "jax"
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         _require_private(folder)
         if not os.access(folder, os.W_OK):
@@ -42,16 +43,6 @@ def enable_cache() -> None:
         jax.config.update("jax_persistent_cache_min_compile_time_secs", MIN_COMPILE_SECONDS)
         # After an interrupted write or on a full disk, JAX warns and compiles the program again.
         warnings.filterwarnings("ignore", "Error (reading|writing) persistent compilation cache", UserWarning)
-
-
-def user_cache() -> Path:
-    """Return `$XDG_CACHE_HOME` if it is an absolute path, else `~/.cache`.
-
-    Raises:
-        RuntimeError: if the user has no home.
-    """
-    named = Path(os.environ.get("XDG_CACHE_HOME", ""))
-    return named if named.is_absolute() else Path("~/.cache").expanduser()
 
 
 def _require_private(folder: Path) -> None:

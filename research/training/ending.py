@@ -72,8 +72,5 @@ def finish_wandb(wandb: WandbRun, result: Mapping[str, Any], profiles: Sequence[
         extra["environment/backend"] = backend
     trained = result["status"] != "diverged" or weights["kept"] == "best"
     name = result.get("profiles", {}).get("gradient_flow", "")
-    records = [record for record in profiles if name in record]
-    drawn = Profiles(records, name) if records else None
-    wandb.finish(
-        result["status"], {**result["summary"], **extra}, drawn, checkpoint=weights.get("step") if trained else None
-    )
+    summary, checkpoint = {**result["summary"], **extra}, weights.get("step") if trained else None
+    wandb.finish(result["status"], summary, Profiles.of(profiles, name), checkpoint=checkpoint)

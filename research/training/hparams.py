@@ -46,16 +46,13 @@ class Hparams:
         return self.numbers[section].get(name)
 
     def optimizer(self, options: TrialOptions) -> Optimizer:
-        """Return the optimizer with this trial's numbers."""
         return bind(options.optimizer, self.numbers["optimizer"])
 
     def schedule(self, options: TrialOptions) -> Schedule:
-        """Return the learning rate schedule with this trial's numbers."""
         return bind(options.schedule, self.numbers["schedule"])
 
     @property
     def rates(self) -> Rates:
-        """Rates of dropout and zoneout."""
         return Rates.of(self.numbers["dropout"], self.numbers["zoneout"])
 
     def forcing_probability(self, step: Int[Array, ""]) -> Float[Array, ""]:

@@ -36,40 +36,6 @@ SAVING_THREADS = 4
 NO_SUMS = Sums(*[np.float32(0)] * 8)  # pyright: ignore[reportArgumentType]
 
 
-class NullJournal:
-    """The journal of a process that writes nothing: it only waits for the devices."""
-
-    def __init__(self) -> None:
-        """Start without a record."""
-        self._record: Record | None = None
-
-    def hold(self, start: int, stop: int, record: Record, last: bool = False) -> None:
-        """Keep the record of updates `start` to `stop`, which may not be computed yet; `last`: no update follows."""
-        self._record = record
-
-    def collect(self) -> None:
-        """Wait for the record that was kept and write it."""
-        jax.block_until_ready(self._record)
-
-    def monitors(self) -> list[Monitor]:
-        """Return the monitor of each trial; the journal records what it knows when it writes."""
-        return []
-
-    def log_evaluations(self, step: int, evaluations: Mapping[Split, Sequence[Evaluation]]) -> None:
-        """Write the metrics of one evaluation per split and trial, unless the trial has stopped and has them."""
-
-    def save(self, step: int, states: Sequence[TrialState]) -> None:
-        """Write a checkpoint of each trial."""
-
-    def finish(self, pack: PackResult) -> list[TrialResult]:
-        """Write and return the result of each trial."""
-        return []
-
-    def pause(self) -> list[TrialResult]:
-        """Close the records of trials that may continue later."""
-        return []
-
-
 @dataclass(frozen=True)
 class _Held:
     """The record of one call of the program."""
@@ -109,8 +75,7 @@ class _TrialJournal:
         tensorboard = trial.options.tracking.tensorboard
         self.tensorboard: TensorBoardRun | None = None
         if tensorboard:
-            profiles = self._profiles_of(self.probe_records.get("gradient_flow", ()))
-            self.tensorboard = TensorBoardRun(trial.run.path, records.get(METRICS, ()), profiles)
+            self.tensorboard = TensorBoardRun(trial.run.path, records.get(METRICS, ()), self._profiles_so_far())
         self._profiles: Profiles | None = None
         """Profiles to draw with the next record."""
         self._fault: dict[str, Any] = dict(start.snapshot.get("fault", {}))
@@ -186,7 +151,6 @@ class _TrialJournal:
         self._saved, self._best_details = step, None
 
     def finish(self, pack: PackResult, state: TrialState, test: Evaluation) -> TrialResult:
-        """Write and return the result."""
         trial, monitor = self.trial, self.monitor
         result = compose(trial, pack, state, test, self._fault, monitor, self.origin)
         sizes = {"model/parameters": result["parameters"], "model/carry_size": trial.options.carry_size}
@@ -198,18 +162,15 @@ class _TrialJournal:
         result = {**result, "summary": summary}
         finish_wandb(self.wandb, result, self.probe_records.get("gradient_flow", ()))
         if self.tensorboard:
-            self.tensorboard.close(self._profiles_of(self.probe_records.get("gradient_flow", ())))
+            self.tensorboard.close(self._profiles_so_far())
         trial.run.save_test_examples(test.by_example)
         trial.run.finish(result, record_stems(trial.options))
         if monitor.kept and trial.options.checkpoint.keep == "best":
             checkpoint.keep_only(trial.run.checkpoints, {monitor.kept.step})
         return TrialResult.of(trial.name, trial.run, result)
 
-    def _profiles_of(self, records: Sequence[Mapping[str, Any]]) -> Profiles | None:
-        """Return the profiles that charts show; None without any."""
-        name = self.trial.options.state_profile
-        found = [record for record in records if name in record]
-        return Profiles(found, name) if found else None
+    def _profiles_so_far(self) -> Profiles | None:
+        return Profiles.of(self.probe_records.get("gradient_flow", ()), self.trial.options.state_profile)
 
     def _own(self, step: int) -> int:
         """Return the updates of the trial where its pack has made `step`."""
@@ -248,8 +209,8 @@ class _TrialJournal:
         self.summary |= {key: value for key, value in record.items() if key != "step"}
 
 
-class Journal(NullJournal):
-    """The journal of the process that writes. `collect` fetches the record from the devices, `hold` does not wait."""
+class Journal:
+    """The journal of a pack. In a process that writes nothing, it has no trials: it only waits for the devices."""
 
     def __init__(self, trials: Sequence[Trial], starts: Sequence[Start], watch: Stopwatch) -> None:
         """Start or continue the records of a pack.
@@ -257,18 +218,19 @@ class Journal(NullJournal):
         The seconds of `watch` are set to those of the records; the trials that train have equal shares of them as
         `train/seconds`.
         """
-        super().__init__()
         self._watch = watch
         self._held: _Held | None = None
         self._trials = [_TrialJournal(trial, start) for trial, start in zip(trials, starts, strict=True)]
-        watch.seconds = self._shared = sum(journal.seconds for journal in self._trials)
+        watch.seconds = self._shared = sum((journal.seconds for journal in self._trials), start=0.0)
 
     def hold(self, start: int, stop: int, record: Record, last: bool = False) -> None:
+        """Keep the record of updates `start` to `stop`, which may not be computed yet; `last`: no update follows."""
         assert self._held is None, "collect first"
         known = self._watch.seconds if self._watch.budget else 0.0
         self._held = _Held(start, stop, record, last, known)
 
     def collect(self) -> None:
+        """Wait for the record that was kept and write it."""
         if self._held is None:
             return
         held, self._held = self._held, None
@@ -278,26 +240,29 @@ class Journal(NullJournal):
             journal.write(replace(held, record=jax.tree.map(lambda x, k=k: np.asarray(x)[k], host)))
 
     def monitors(self) -> list[Monitor]:
+        """Return the monitor of each trial; the journal records what it knows when it writes."""
         return [journal.monitor for journal in self._trials]
 
     def log_evaluations(self, step: int, evaluations: Mapping[Split, Sequence[Evaluation]]) -> None:
+        """Write the metrics of one evaluation per split and trial, unless the trial has stopped and has them."""
         self._share(self._watch.elapsed)
         for k, journal in enumerate(self._trials):
             journal.log_evaluations(step, {split: scores[k] for split, scores in evaluations.items()})
 
     def save(self, step: int, states: Sequence[TrialState]) -> None:
+        """Write a checkpoint of each trial."""
         # A small checkpoint takes 69 ms, most of which orbax waits: in 4 threads, 33 ms each.
         with ThreadPoolExecutor(SAVING_THREADS) as pool:
             for _ in pool.map(lambda journal, state: journal.save(step, state), self._trials, states):
                 pass
 
     def finish(self, pack: PackResult) -> list[TrialResult]:
-        return [
-            journal.finish(pack, state, test)
-            for journal, state, test in zip(self._trials, pack.states, pack.test, strict=True)
-        ]
+        """Write and return the result of each trial."""
+        results = zip(self._trials, pack.states, pack.test, strict=False)
+        return [journal.finish(pack, state, test) for journal, state, test in results]
 
     def pause(self) -> list[TrialResult]:
+        """Close the records of trials that may continue later."""
         for journal in self._trials:
             journal.wandb.stop()
             if journal.tensorboard:

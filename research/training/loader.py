@@ -7,14 +7,13 @@ step. Windows start at multiples of their span, in every pack and after every re
 Worker processes end with the training process, even if it is killed. They ignore Ctrl-C.
 """
 
-import contextlib
 import itertools
 import multiprocessing
 import os
 import signal
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, fields
 from multiprocessing import resource_tracker
@@ -111,8 +110,13 @@ class StreamingLoader(Loader):
             idle = running is None or running.is_ready()
             wait([self._ahead], POLL_SECONDS)
             self.waited += time.monotonic() - start if idle else 0.0
-        with _deaths_in_one_line():
+        try:
             window = self._ahead.result()
+        except RuntimeError as error:  # Grain has no error type for it
+            if "Worker process was terminated" not in str(error):
+                raise
+            needs = "fewer loader.num_workers need less memory; the same command resumes from the last checkpoint"
+            raise UserError(f"a process that reads the training examples was killed; {needs}") from error
         self._next += 1
         if self._next <= self._last:
             self._ahead = self._reader.submit(self._read, self._next)
@@ -163,17 +167,6 @@ def _read_ahead(source: _Interleaved, window: int, options: LoaderOptions) -> An
         processes = grain.MultiprocessingOptions(options.num_workers, per_worker_buffer_size=ahead)
         batches = batches.mp_prefetch(processes, _end_with_parent)
     return iter(batches)
-
-
-@contextlib.contextmanager
-def _deaths_in_one_line() -> Iterator[None]:
-    try:
-        yield
-    except RuntimeError as error:  # Grain has no error type for it
-        if "Worker process was terminated" not in str(error):
-            raise
-        needs = "fewer loader.num_workers need less memory; the same command resumes from the last checkpoint"
-        raise UserError(f"a process that reads the training examples was killed; {needs}") from error
 
 
 def _without_interrupts() -> None:

@@ -114,7 +114,6 @@ class PackMonitor:
 
     @property
     def all_stopped(self) -> bool:
-        """Whether all trials have stopped early."""
         return all(monitor.stopped is not None for monitor in self._monitors)
 
     @property

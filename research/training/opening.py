@@ -13,7 +13,7 @@ from research.tracking.progress import ProgressBar
 from research.tracking.run_directory import BusyError, RunDirectory
 from research.training import processes
 from research.training.options import TrialOptions
-from research.training.sharing import Sharing
+from research.training.pack import Sharing
 from research.training.trial import Trial, TrialResult, check, record_stems
 
 
@@ -78,7 +78,6 @@ def resolve(entries: Sequence[Entry], bar: ProgressBar) -> list[Trial]:
 
 
 def _read(task: Task, count: int) -> None:
-    """Read the data of a task, all splits."""
     loaded = tasks.load(task)
     assert loaded.spec
     for split in get_args(Split):

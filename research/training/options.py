@@ -162,11 +162,8 @@ def group_by_program(
     """
     groups: dict[Any, list[T]] = {}
     for trial in trials:
-        groups.setdefault(program_key(*named(trial)), []).append(trial)
+        name, options = named(trial)  # one with a time limit trains alone
+        key = name if options.training.max_seconds else "", static_key(options)
+        groups.setdefault(key, []).append(trial)
     size = most or max(1, len(trials))
     return [group[k : k + size] for group in groups.values() for k in range(0, len(group), size)]
-
-
-def program_key(name: str, options: TrialOptions) -> Any:
-    """Return what is equal in trials that train together in one program; a trial with a time limit trains alone."""
-    return name if options.training.max_seconds else "", static_key(options)

@@ -49,16 +49,6 @@ def diverged(run: RunDirectory, step: int | None) -> UserError:
     return UserError(f"{run.path}: the run has diverged{when}: there is no trained model in it")
 
 
-def check(config: TrialOptions) -> None:
-    """Check that the run that a trial starts from is there and fits, before anything is trained.
-
-    Raises:
-        UserError: if it does not.
-    """
-    if config.resume_from or config.init_from:
-        _find(config)
-
-
 def first_state(config: TrialOptions, template: TrialState) -> dict[str, Any]:
     """Return with which step, state and weights a trial starts, and from which run: fields of `trial.Start`.
 
@@ -69,7 +59,7 @@ def first_state(config: TrialOptions, template: TrialState) -> dict[str, Any]:
     """
     if not (config.resume_from or config.init_from):
         return {"step": 0, "state": None}
-    run, step = _find(config)
+    run, step = find(config)
     path = run.path.resolve()
     found = {"path": str(path), "run": path.name, "seed": run.options().get("seed")}
     if config.resume_from:
@@ -86,8 +76,12 @@ def with_weights(state: TrialState, weights: Mapping[str, np.ndarray]) -> TrialS
     return replace(state, params=params, average=None if state.average is None else params)
 
 
-def _find(config: TrialOptions) -> tuple[RunDirectory, int | None]:
-    """Return the run that a trial starts from, and the step of its checkpoint."""
+def find(config: TrialOptions) -> tuple[RunDirectory, int | None]:
+    """Return the run that a trial starts from, and the step of its checkpoint.
+
+    Raises:
+        UserError: if it is not there, or does not fit.
+    """
     key = "resume_from" if config.resume_from else "init_from"
     path = getattr(config, key)
     run = find_one(path)

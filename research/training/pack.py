@@ -9,8 +9,8 @@ Arguments always have the same types and placement, so every program is compiled
 differ only in traced numbers (`research.options.static_key`).
 """
 
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -191,7 +191,6 @@ class PackCache:
         self._packs: dict[Any, Pack] = {}
 
     def of(self, program: Program, trials: Sequence[Hparams]) -> Pack:
-        """Return a pack of these trials."""
         key = (program.batch_shards, static_key(program.options))
         pack = self._packs.pop(key, None)
         # Batched, an empty slot costs as much as a trial.
@@ -205,6 +204,26 @@ class PackCache:
         while len(self._packs) > self._most:
             del self._packs[next(iter(self._packs))]
         return pack
+
+
+@dataclass(frozen=True)
+class Sharing:
+    """How the trials of a sweep are trained, which may need several calls and several processes."""
+
+    packs: PackCache = field(default_factory=PackCache)
+    """Compiled packs, for the next call."""
+    pack_size: int = 0
+    """Largest number of trials of a pack; 0: no limit."""
+    pause: Mapping[str, int] = field(default_factory=dict)
+    """Step at which trials pause, by name; a record must end there."""
+    peers: Mapping[str, int] = field(default_factory=dict)
+    """Number of trials of the sweep that one program trains, by name, for trials whose peers train elsewhere."""
+    leave_busy: bool = False
+    """Leave the trials that another process trains to it, instead of refusing to start."""
+    enough: Callable[[], bool] = lambda: False
+    """Returns whether no more packs need to be started."""
+    standing: Callable[[], str] = lambda: ""
+    """Returns how the whole sweep stands, for the progress bar."""
 
 
 def build_pack(trials: Sequence[Trial], batch_shards: int, packs: PackCache) -> Pack:

@@ -59,7 +59,7 @@ def compose(
         "started_from": {**origin},
         "seconds": pack.seconds,
         "hidden_size": trial.options.model.hidden_size,
-        "parameters": count_parameters(state),
+        "parameters": sum(leaf.size for leaf in jax.tree.leaves(state.params)),
         "padding": trial.task.padding,
         "input_wait": None if pack.waited is None else pack.waited / pack.seconds,
         **{name: getattr(test, name) for name in TABLES},
@@ -103,11 +103,6 @@ def _explain(fault: Mapping[str, Any], state: TrialState, ceiling: float) -> str
     return (
         f"the {'gradient' if kind == 'gradients' else 'new value'} of {(*names, 'all weights')[0]}{more} is not finite"
     )
-
-
-def count_parameters(state: TrialState) -> int:
-    """Return the number of parameters."""
-    return sum(leaf.size for leaf in jax.tree.leaves(state.params))
 
 
 def summarize_probes(trial: Trial, records: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, float]:

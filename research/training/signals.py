@@ -19,7 +19,6 @@ class Signals:
     """The signals that have arrived while `watching`."""
 
     def __init__(self) -> None:
-        """Start with none."""
         self.stop = 0
         """Number of the signal that asks to stop; 0: none has arrived."""
         self.save = False

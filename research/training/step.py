@@ -28,10 +28,9 @@ from research.seq2seq.model import Score, Seq2seq
 from research.tasks import task as tasks
 from research.tasks.task import Task
 from research.training import shards
-from research.training.ema import update_average
 from research.training.hparams import Hparams
 from research.training.options import TrialOptions
-from research.training.state import Params, TrialState
+from research.training.state import Params, TrialState, update_average
 
 INIT, UPDATES, EVALUATION = range(3)
 """Uses of a trial's random keys."""
@@ -302,23 +301,23 @@ class Program:
         self, hparams: Hparams, data: Any, state: TrialState, batch_key: Array, model_key: Array, bucket: int
     ) -> _Gradient:
         batch = tasks.training_batch(self.task, data, batch_key, state.step, self.options.training.batch_size, bucket)
-        parts = len(self.profile_names)
-        perturbation = jnp.zeros((batch.inputs.shape[1], parts)) if parts else None
+        direction = self.profile_names[0].rpartition("/")[0] if self.profile_names else ""
+        zeros = {direction: jnp.zeros((batch.inputs.shape[1], len(self.profile_names)))} if direction else {}
 
         def objective(
-            params: Params, perturbation: Array | None, omega: Array | None
+            params: Params, zeros: dict[str, Array], omega: Array | None
         ) -> tuple[Array, tuple[Array, Array]]:
             model = nnx.merge(self.graphdef, params)
             key = jax.random.fold_in(model_key, state.step)
             step_options = hparams.step_options(state.step, omega)
-            return model.loss(batch, key, step_options, perturbation, shards.this_shard(self.batch_shards))
+            return model.loss(batch, key, step_options, zeros, shards.this_shard(self.batch_shards))
 
         differentiated = jax.value_and_grad(objective, argnums=(0, 1, 2), has_aux=True)
         weight = hparams.number("training", "gradient_regularizer")
-        (value, (loss, error)), gradients = differentiated(state.params, perturbation, weight)
-        grads, profile, omega = gradients  # `kernels.backward` defines the last two
+        (value, (loss, error)), gradients = differentiated(state.params, zeros, weight)
+        grads, profiles, omega = gradients  # `kernels.backward` defines the last two
         omega = jnp.float32(0) if omega is None else omega
-        return jnp.stack([value, loss, error, omega]), grads, jnp.zeros((0, 0)) if profile is None else profile
+        return jnp.stack([value, loss, error, omega]), grads, profiles.get(direction, jnp.zeros((0, 0)))
 
 
 def data_keys(seed: Int[Array, ""] | np.int32) -> tuple[Array, Array]:

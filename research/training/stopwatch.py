@@ -19,7 +19,6 @@ class Stopwatch:
 
     @property
     def over(self) -> bool:
-        """Whether the budget is spent."""
         return 0 < self.budget <= self.seconds
 
     @property

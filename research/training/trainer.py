@@ -1,51 +1,32 @@
-"""The training loop: train trials and write their run directories.
+"""Train trials and write their run directories.
 
-Trials with the same static options train together, as a pack; idle devices compute shards of their batches. Each call
-of the compiled program runs the updates until the next record, evaluation or checkpoint. These steps do not depend on
-whether a run is resumed. While one call computes, the loop fetches and writes the records of the previous call.
-
-A trial with a time limit trains alone. It ends with the first complete record after the limit; only updates count.
-
-The loop evaluates on validation data during training and at the end, on test data only at the end.
-Validation decides which weights are scored on test data, and when a trial stops early (`monitor`).
+Trials with the same static options train together, as a pack (`loop`); idle devices compute shards of their batches. A
+trial with a time limit trains alone.
 
 A sweep can have trials pause at a step, to decide which of them continue (`research.sweep.runner`).
 """
 
 import contextlib
-import time
 from collections.abc import Iterator, Sequence
 from operator import attrgetter
 from pathlib import Path
-from typing import get_args
 
 import jax
-import numpy as np
 
 from research.errors import Stopped, UserError, first_line, system_fault
-from research.tasks import task as tasks
-from research.tasks.task import EvalExamples, Evaluation, Split
 from research.tracking.progress import ProgressBar
 from research.tracking.run_directory import BusyError
 from research.tracking.uploads import is_unsent, uploading
-from research.training import compilation, devices, loader, origin, processes
+from research.training import compilation, devices, loader, processes
 from research.training.ending import send_finished
-from research.training.evaluation import evaluate
 from research.training.hparams import Hparams
-from research.training.journal import Journal, NullJournal
-from research.training.loader import Loader
-from research.training.monitor import PackMonitor
+from research.training.loop import PackLoop
 from research.training.opening import create_runs, open_runs, resolve
 from research.training.options import TrialOptions, group_by_program
-from research.training.pack import Pack, build_pack
-from research.training.progress import PackProgress
-from research.training.result import PackResult
-from research.training.sharing import Sharing
+from research.training.pack import Sharing, build_pack
 from research.training.signals import Signals
-from research.training.state import TrialState
 from research.training.step import Program
-from research.training.stopwatch import Stopwatch
-from research.training.trial import Start, Trial, TrialResult, find_starts
+from research.training.trial import Trial, TrialResult, find_starts
 
 
 def train_trials(
@@ -167,128 +148,10 @@ def _train_group(trials: Sequence[Trial], sharing: Sharing, signals: Signals, ba
         pack = build_pack(members, batch_shards, sharing.packs)
         with contextlib.closing(loader.create(pack, step)) as source:
             first = [starts[member.name] for member in members]
-            results += _train_pack(pack, source, members, first, end, signals, bar)
+            results += PackLoop(pack, source, members, first, bar).train(end, signals)
         if stop := processes.from_first(lambda: signals.stop):
             raise Stopped(stop)
     return results
-
-
-def _train_pack(
-    pack: Pack,
-    source: Loader,
-    trials: Sequence[Trial],
-    starts: Sequence[Start],
-    end: int,
-    signals: Signals,
-    bar: ProgressBar,
-) -> list[TrialResult]:
-    """Train from the current step to `end`; pause there, or write the results if it is the last step."""
-    options, task = pack.program.options, pack.program.task
-    training = options.training
-    step = start = starts[0].step
-    examples: dict[Split, EvalExamples] = {
-        split: tasks.eval_examples(task, split, training.eval_examples) for split in get_args(Split)
-    }
-    watch = Stopwatch(training.max_seconds)
-    journal = Journal(trials, starts, watch) if processes.is_first() else NullJournal()
-    monitor = PackMonitor(pack, processes.from_first(journal.monitors))
-    state = monitor.retire_stopped(_first_state(pack, starts))
-    progress = PackProgress(bar, training, len(trials), start, watch.seconds)
-    if start < training.steps:
-        progress.doing("compiling")
-        state, _ = source.run(state, start, start)  # 0 updates: compiles the program outside the measured time
-        progress.doing()
-    started = saved = time.monotonic()
-
-    def halt() -> None:
-        """Write the record that was kept; the time until the next update does not count."""
-        journal.collect()
-        watch.pause()
-
-    def evaluate_on(split: Split, state: TrialState) -> list[Evaluation]:
-        progress.doing(f"evaluating on {split} data")
-        return evaluate(pack, state, task, examples[split])
-
-    def over() -> bool:
-        """Return whether the time limit is reached or all trials have diverged, as the first process decides."""
-        if not training.max_seconds:
-            return False
-        return processes.from_first(lambda: watch.over or not np.any(jax.device_get(state.ok)))
-
-    if not monitor.has_metric:
-        monitor.find_metric(evaluate_on("validation", state))  # now, so that a wrong name is told at once
-    for stop in () if over() or monitor.all_stopped else _stops(options, start, source.span):
-        state, record = watch.time(source.run, state, step, stop)
-        last = stop == training.steps or (stop % training.log_every == 0 and over())
-        journal.collect()
-        progress.to(step, watch.seconds)
-        journal.hold(step, stop, record, last)
-        step = stop
-        if last:
-            break
-        if training.eval_every and step % training.eval_every == 0 and monitor.needs_evaluation(state):
-            halt()
-            validation = evaluate_on("validation", state)
-            state = monitor.observe(state, step, validation)
-            journal.log_evaluations(step, {"validation": validation})
-            if monitor.all_stopped:
-                break
-        if not options.completes_record(step):
-            continue  # saved only with complete records: resumed runs write the same
-        interrupted = processes.from_first(lambda: signals.stop)
-        due = signals.save or time.monotonic() - saved > training.checkpoint_seconds
-        if step == end or interrupted or due:
-            halt()
-            journal.save(step, monitor.fetch(state))
-            saved, signals.save = time.monotonic(), False
-        if step == end:
-            return journal.pause()
-        if interrupted:
-            raise Stopped(interrupted)
-    halt()
-    evaluations: dict[Split, list[Evaluation]] = {}
-    if not monitor.all_stopped:
-        evaluations["validation"] = evaluate_on("validation", state)
-        monitor.observe(state, step, evaluations["validation"], last=True)
-    fetched = monitor.fetch(state)
-    evaluations["test"] = evaluate_on("test", monitor.kept(state, fetched))
-    progress.doing("saving")
-    journal.log_evaluations(step, evaluations)
-    journal.save(step, fetched)
-    seconds, program = time.monotonic() - started, pack.program
-    progress.finish()
-    return journal.finish(
-        PackResult(step, fetched, evaluations["test"], seconds, source.waited, program.batch_shards, program.kernel)
-    )
-
-
-def _first_state(pack: Pack, starts: Sequence[Start]) -> TrialState:
-    """Return the state that the trials of a pack start from."""
-    states = [start.state for start in starts if start.state is not None]
-    if states:
-        return pack.place(states)
-    if not any(start.weights for start in starts):
-        return pack.init()
-    initial = zip(pack.fetch(pack.init()), starts, strict=True)
-    return pack.place([origin.with_weights(state, start.weights) for state, start in initial])
-
-
-def _stops(options: TrialOptions, start: int, span: int = 0) -> Iterator[int]:
-    """Yield the steps after `start` at which calls of the program end.
-
-    `span` is the number of updates per window of batches, which a call must not exceed; 0: there are no windows.
-    """
-    training = options.training
-    probes = [probe.every for probe in options.probes.enabled().values()]
-    periods = [every for every in (training.log_every, training.eval_every, span, *probes) if every]
-    once = [training.steps, training.steps - 1] if probes else [training.steps]  # probes measure the last update too
-    step = start
-    while step < training.steps:
-        due = [step - step % every + every for every in periods] + [stop for stop in once if stop > step]
-        if probes and training.max_seconds:  # any record can turn out to be the last
-            due.append((step + 1) // training.log_every * training.log_every + training.log_every - 1)
-        step = min(due)
-        yield step
 
 
 @contextlib.contextmanager

@@ -98,7 +98,6 @@ class TrialResult:
 
     @classmethod
     def of(cls, name: str, run: RunDirectory, result: Mapping[str, Any], **marks: Any) -> "TrialResult":
-        """Return the result that `result.json` holds."""
         divergence = f"diverged in update {result.get('diverged_at')}" if result["status"] == "diverged" else ""
         divergence += f": {reason}" if (reason := result.get("diverged_because")) else ""
         loss = result.get("loss_before")
@@ -156,10 +155,10 @@ def check(options: TrialOptions, run: RunDirectory, restart: bool) -> None:
         UserError: if a record cannot be read, there are too few devices, or the shards do not fit them.
     """
     details = {} if restart else checkpoint.newest_details(run.checkpoints)
-    if not restart:
-        run.check_records(record_stems(options))
-    if not details:
-        origin.check(options)
+    for stem in () if restart else record_stems(options):
+        run.records(stem)
+    if not details and (options.resume_from or options.init_from):
+        origin.find(options)
     if options.model.backend == "cudnn":
         cudnn.require_kernel()
     num_devices, processes = jax.device_count(), jax.process_count()

@@ -15,7 +15,6 @@ from research.errors import UserError
 from research.options import flatten
 from research.recurrence.unroll import step
 from tests.cells import reference
-from tests.recurrence.problem import weights_of
 
 INPUTS, HIDDEN = 48, 64
 GATES = {
@@ -48,7 +47,7 @@ def test_a_cell_that_interpolates_holds_its_state_where_the_keep_gate_is_open_an
     arrays["b"] = arrays["b"] + np.repeat([np.float32(shifts.get(gate, 0)) for gate in cell.gates], HIDDEN)
     rng = np.random.default_rng(0)
     x, *carry = (jnp.asarray(rng.normal(size=(2, size)), jnp.float32) for size in (INPUTS, *[HIDDEN] * len(cell.parts)))
-    kept = step(cell, weights_of(cell, arrays), x, tuple(carry))
+    kept = step(cell, arrays, x, tuple(carry))
     inner = slice(1, None) if len(carry) > 1 else slice(0, 1)  # the cell state, or h if there is none
     for part, former in zip(kept[inner], carry[inner], strict=True):
         np.testing.assert_allclose(part, former, rtol=0, atol=1e-6)
@@ -83,7 +82,7 @@ def test_a_subclass_of_a_cell_is_a_cell_with_the_options_of_both():
     weights, same = (Weights(kind, 3, 4, scheme, jax.random.key(0), length=9) for kind in (cell, plain))
     jax.tree.map(np.testing.assert_array_equal, weights.arrays(), same.arrays())
     carry, x = (jnp.zeros((2, 4)), jnp.zeros((2, 4))), jnp.ones((2, 3))
-    (h, c), (plain_h, plain_c) = step(cell, weights, x, carry), step(plain, same, x, carry)
+    (h, c), (plain_h, plain_c) = step(cell, weights.arrays(), x, carry), step(plain, same.arrays(), x, carry)
     np.testing.assert_array_equal(h, 2 * plain_h)
     np.testing.assert_array_equal(c, plain_c)
 

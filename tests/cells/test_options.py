@@ -14,7 +14,7 @@ from research.cells.initializers import InitOptions, InitScheme
 from research.errors import UserError
 from research.recurrence.unroll import step
 from tests.options import other_values
-from tests.recurrence.problem import BATCH, HIDDEN, INPUTS, weights_of
+from tests.recurrence.problem import BATCH, HIDDEN, INPUTS
 
 OPTIONS = [
     (name, item.name) for name, kind in CELLS.items() for item in dataclasses.fields(kind) if item.name != "name"
@@ -48,7 +48,7 @@ def after_a_step(cell: Cell, arrays: Arrays) -> Parts:
             jnp.asarray(fixed_normal(part, BATCH, HIDDEN)[:, :width])
             for part, width in zip(cell.parts, cell.widths(HIDDEN), strict=True)
         )
-        weights = weights_of(cell, {name: jnp.asarray(value) for name, value in arrays.items()})
+        weights = {name: jnp.asarray(value) for name, value in arrays.items()}
         return jax.device_get(step(cell, weights, jnp.asarray(fixed_normal("x", BATCH, INPUTS)), carry))
 
 

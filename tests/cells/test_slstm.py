@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 from scipy.special import expit, log_expit, softmax
 
-from research.recurrence.unroll import unroll
 from tests.cells.cases import cell_of
-from tests.recurrence.problem import BATCH, HIDDEN, INPUTS, weights_of
+from tests.recurrence.problem import BATCH, HIDDEN, INPUTS, unrolled
 
 STEPS = 40
 CELL = cell_of("slstm")
@@ -47,7 +46,7 @@ def by_averages(weights: dict[str, np.ndarray], xs: np.ndarray) -> np.ndarray:
 @jax.jit
 def ys_and_gradients(weights, xs):
     def loss(weights, xs):
-        ys, _ = unroll(CELL, weights_of(CELL, weights), xs)
+        ys, _ = unrolled(CELL, weights, xs)
         return jnp.sum(jnp.square(ys)), ys
 
     gradients, ys = jax.grad(loss, argnums=(0, 1), has_aux=True)(weights, xs)

@@ -7,6 +7,7 @@ from research.batch import FIRST_SYMBOL
 from research.errors import UserError
 from research.inference import examples
 from research.inference.model import load
+from research.training.evaluation import valid_input
 from tests.inference import runs
 
 SIZES = {"task__length": 6, "model__hidden_size": 6}
@@ -20,8 +21,8 @@ def test_tokens_have_a_reference_a_prediction_and_an_alignment(split, ended, tmp
     found = examples.predicted(path, split, 3)
     assert [example.alignment and example.alignment.predicted[-1] == "end" for example in found] == ended
     model = load(path)
-    split = model.task().eval_examples(split, 3)
-    inputs = [examples._input(split, row) for row in range(3)]
+    chosen = model.task().eval_examples(split, 3)
+    inputs = [valid_input(chosen, row) for row in range(3)]
     tokens, weights = model.predict(inputs), model.alignments(inputs)
     for row, example in enumerate(found):
         assert example.line["example"] == f"example {row + 1}" and example.recording is None

@@ -18,7 +18,9 @@ from research.probes import PROBES, Probe, default_probes
 from research.seq2seq.attention.dot import DotAttention
 from research.tracking.run_directory import RunDirectory
 from research.training import checkpoint
+from research.training.optimizers.adam import Adam
 from research.training.optimizers.optimizer import global_norm
+from research.training.schedules.constant import Constant
 from research.training.step import Program
 from research.training.trainer import train_trials
 from tests.training.trials import TINY, WORDS, hparams_of, of, program, record_lines

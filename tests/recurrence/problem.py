@@ -9,13 +9,12 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from flax import nnx
 from jaxtyping import Array
 
 from research.cells.cell import Carry, Cell, Weights
 from research.cells.initializers import InitOptions, InitScheme
 from research.recurrence.kernels.backward import Noise, Plan, plain_recurrence
-from research.recurrence.unroll import unroll
+from research.recurrence.unroll import LayerInputs, unroll
 from tests.cells.cases import cell_of
 
 BATCH, STEPS, INPUTS, HIDDEN = 4, 6, 2, 3
@@ -82,12 +81,14 @@ def _drawn(cell: Cell) -> Weights:
     return Weights(cell, INPUTS, HIDDEN, InitScheme.of(InitOptions()), jax.random.key(0), length=STEPS)
 
 
-def weights_of(cell: Cell, arrays: dict[str, Array]) -> Weights:
-    """Return `Weights` that hold these arrays."""
-    weights = nnx.eval_shape(lambda: _drawn(cell))
-    for name, value in arrays.items():
-        setattr(weights, name, nnx.Param(value))
-    return weights
+def unrolled(
+    cell: Cell, weights: dict[str, Array], xs: Array, carry: Carry | None = None, **options: Any
+) -> tuple[Array, Carry]:
+    """Run a layer over time, by default from zeros; the options are those of `LayerInputs` and of `unroll`."""
+    carry = cell.initial_carry(len(xs), len(weights["b"]) // len(cell.gates), xs.dtype) if carry is None else carry
+    names = {item.name for item in dataclasses.fields(LayerInputs)}
+    read = {name: options.pop(name) for name in names & options.keys()}
+    return unroll(LayerInputs("", cell, weights, xs, carry, **read), **options)
 
 
 def solve(case: str, problem: Problem, *, masked: bool, reverse: bool, plain: bool = False, **options: Any) -> Solution:
@@ -110,11 +111,8 @@ def _solver(
             if plain:
                 ys, last = _plain(cell, arguments, lengths, probe, reverse)
             else:
-                weights, options = (
-                    weights_of(cell, arguments.weights),
-                    {"lengths": lengths, "reverse": reverse, "block": BLOCK} | dict(more),
-                )
-                ys, last = unroll(cell, weights, arguments.xs, carry=arguments.carry, perturbation=probe, **options)
+                options = {"lengths": lengths, "reverse": reverse, "block": BLOCK, "perturbation": probe} | dict(more)
+                ys, last = unrolled(cell, arguments.weights, arguments.xs, arguments.carry, **options)
             return problem.loss(ys, last), (ys, last)
 
         parts = len(cell.parts)

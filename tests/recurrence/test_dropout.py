@@ -124,8 +124,8 @@ def test_recurrent_dropout_is_refused_for_a_cell_without_recurrent_weights_and_a
     cell = CASES[name]
     with jax.enable_x64(True):
         arrays, xs, carry = jax.tree.map(jnp.asarray, problem.make(name).arguments)
-        weights, mask = problem.weights_of(cell, arrays), jnp.zeros((len(xs), cell.widths(problem.HIDDEN)[0]))
-        run = jax.jit(lambda mask: [step(cell, weights, xs[:, 0], carry, mask=m) for m in (None, mask)])
+        mask = jnp.zeros((len(xs), cell.widths(problem.HIDDEN)[0]))
+        run = jax.jit(lambda mask: [step(cell, arrays, xs[:, 0], carry, mask=m) for m in (None, mask)])
         after, dropped = run(mask)
     acts = any(np.any(x != y) for x, y in zip(after, dropped, strict=True))
     assert acts == cell.has_recurrent_weights

@@ -173,7 +173,8 @@ def test_remat_across_layers_changes_neither_the_profile_nor_omega(reverse):
         weights = jax.tree.map(lambda x: x.astype(jnp.float64), weights)
 
         def total(weights: Any, xs: Any, probe: Any, omega: Any) -> Any:
-            states, last = nnx.merge(graphdef, weights)(xs, lengths=jnp.array(lengths), perturbation=probe, omega=omega)
+            module, zeros = nnx.merge(graphdef, weights), {stack.names[-1][0]: probe}
+            states, last = module(xs, lengths=jnp.array(lengths), perturbation=zeros, omega=omega)
             return jnp.sum(states * share) + jnp.sum(last[0][0])
 
         return jax.grad(total, argnums=(0, 1, 2, 3))(weights, xs, jnp.zeros((steps, 1)), jnp.float64(0.5))

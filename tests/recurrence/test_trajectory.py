@@ -14,7 +14,7 @@ from research.cells.cell import Cell, Tape
 from research.recurrence.trajectory import LayerInputs, Trajectory, flat, gate_names, orthonormal
 from tests.cells.cases import cell_of
 from tests.recurrence import problem as problems
-from tests.recurrence.problem import BATCH, HIDDEN, LENGTHS, STEPS, weights_of
+from tests.recurrence.problem import BATCH, HIDDEN, LENGTHS, STEPS
 
 LAGS = (0, 1, 3, STEPS)
 
@@ -23,7 +23,7 @@ def layer_of(case: str, problem: problems.Problem, reverse: bool = True, **optio
     weights, xs, carry = jax.tree.map(jnp.asarray, problem.arguments)
     cell = cell_of(case)
     lengths = jnp.array(problem.lengths)
-    return LayerInputs("layer_1", cell, weights_of(cell, weights), xs, carry, lengths, reverse, **options)
+    return LayerInputs("layer_1", cell, weights, xs, carry, lengths, reverse, **options)
 
 
 def evaluated(function: Callable[[Trajectory], Any], layer: LayerInputs) -> Any:
@@ -32,7 +32,7 @@ def evaluated(function: Callable[[Trajectory], Any], layer: LayerInputs) -> Any:
 
 def step_jacobians(layer: LayerInputs) -> list[list[np.ndarray]]:
     """Return ds_t/ds_{t-1} of every step of each sequence, by forward-mode derivatives of the cell's step."""
-    cell, arrays = layer.cell, layer.weights.arrays()
+    cell, arrays = layer.cell, layer.weights
     split = np.cumsum([part.shape[1] for part in layer.carry])[:-1]
 
     @jax.jit
@@ -108,9 +108,7 @@ def linear_layer(u: np.ndarray, steps: int = 40) -> LayerInputs:
     size, rng = len(u), np.random.default_rng(0)
     weights = {"w": np.zeros((1, size)), "u": u, "b": np.full(size, 100.0)}
     cell, xs = RNN(activation="relu"), jnp.asarray(rng.normal(size=(2, steps, 1)))
-    module = problems.weights_of(cell, jax.tree.map(jnp.asarray, weights))
-    carry = (jnp.full((2, size), 100.0),)
-    return LayerInputs("layer_1", cell, module, xs, carry, None, False)
+    return LayerInputs("layer_1", cell, jax.tree.map(jnp.asarray, weights), xs, (jnp.full((2, size), 100.0),))
 
 
 def test_an_orthogonal_linear_network_has_exponents_0_and_a_scaled_identity_the_logarithm_of_its_scale():

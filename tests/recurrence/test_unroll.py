@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from research.recurrence.unroll import block_length, kernel_of, step, unroll
+from research.recurrence.unroll import block_length, kernel_of, step
 from tests.cells import reference
 from tests.cells.cases import STRUCTURES, cell_of, each_case
 from tests.recurrence import problem as problems
-from tests.recurrence.problem import BATCH, HIDDEN, INPUTS, LENGTHS, STEPS, Arguments, Problem, solve, weights_of
+from tests.recurrence.problem import BATCH, HIDDEN, INPUTS, LENGTHS, STEPS, Arguments, Problem, solve, unrolled
 
 ALIKE = pytest.mark.parametrize("name", ["rnn", "lstm", "gru"])  # the cells that flax has in the same form
 HALF = STEPS // 2
@@ -127,8 +127,7 @@ def test_single_steps_give_what_the_whole_gives(name):
     whole = solve(name, problem, masked=True, reverse=True)
     with jax.enable_x64(True):
         arrays, xs, carry = jax.tree.map(jnp.asarray, problem.arguments)
-        weights = weights_of(cell_of(name), arrays)
-        one_step = jax.jit(lambda x, carry: step(cell_of(name), weights, x, carry))
+        one_step = jax.jit(lambda x, carry: step(cell_of(name), arrays, x, carry))
         for t in reversed(range(STEPS)):
             carry = one_step(xs[:, t], carry)
             same(carry[0], whole.ys[:, t])
@@ -141,9 +140,9 @@ def test_the_carry_is_zero_at_first(name):
     zeros = problem.replace(carry=jax.tree.map(np.zeros_like, problem.arguments.carry))
     wanted = solve(name, zeros, masked=True, reverse=True)
     with jax.enable_x64(True):
-        weights, lengths = weights_of(cell, jax.tree.map(jnp.asarray, problem.arguments.weights)), jnp.asarray(LENGTHS)
-        unrolled = jax.jit(lambda xs: unroll(cell, weights, xs, lengths=lengths, reverse=True))
-        same(unrolled(problem.arguments.xs), (wanted.ys, wanted.last))
+        weights, lengths = jax.tree.map(jnp.asarray, problem.arguments.weights), jnp.asarray(LENGTHS)
+        run = jax.jit(lambda xs: unrolled(cell, weights, xs, lengths=lengths, reverse=True))
+        same(run(problem.arguments.xs), (wanted.ys, wanted.last))
 
 
 @each_case(variants=False, cells=STRUCTURES)
@@ -151,8 +150,8 @@ def test_where_there_are_no_steps_the_carry_stays(name):
     problem, cell = problems.make(name), cell_of(name)
     with jax.enable_x64(True):
         arrays, xs, carry = jax.tree.map(jnp.asarray, problem.arguments)
-        unrolled = jax.jit(lambda arrays: unroll(cell, weights_of(cell, arrays), xs[:, :0], carry=carry))
-        ys, last = unrolled(arrays)
+        run = jax.jit(lambda arrays: unrolled(cell, arrays, xs[:, :0], carry=carry))
+        ys, last = run(arrays)
     assert ys.shape == (BATCH, 0, cell.widths(HIDDEN)[0])
     same(last, problem.arguments.carry)
     assert [part.shape for part in cell.initial_carry(BATCH, HIDDEN)] == [part.shape for part in last]

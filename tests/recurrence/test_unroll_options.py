@@ -9,10 +9,10 @@ import pytest
 
 from research.cells.cell import Weights
 from research.cells.initializers import InitOptions, InitScheme
-from research.recurrence.unroll import remat_block, unroll
+from research.recurrence.unroll import remat_block
 from tests.cells.cases import cell_of
 from tests.recurrence import problem as problems
-from tests.recurrence.problem import BATCH, BLOCK, HIDDEN, LENGTHS, STEPS, Arguments, Problem, solve, weights_of
+from tests.recurrence.problem import BATCH, BLOCK, HIDDEN, LENGTHS, STEPS, Arguments, Problem, solve, unrolled
 
 names = pytest.mark.parametrize("name", ["rnn", "lstm", "gru"])
 directions = pytest.mark.parametrize("reverse", [False, True], ids=["forward", "reverse"])
@@ -46,7 +46,7 @@ def test_with_remat_10_000_steps_take_an_eighth_of_the_memory(inputs):
 
     def needed(every: int) -> int:
         def total(arrays, xs):
-            return jnp.sum(unroll(cell, weights_of(cell, arrays), xs, remat_every=every)[1][0])
+            return jnp.sum(unrolled(cell, arrays, xs, remat_every=every)[1][0])
 
         shapes = {name: x.shape for name, x in arrays.items()} | {"w": (inputs, arrays["w"].shape[1])}
         arguments = {name: jax.ShapeDtypeStruct(shape, jnp.float32) for name, shape in shapes.items()}
@@ -61,12 +61,12 @@ def test_with_remat_10_000_steps_take_an_eighth_of_the_memory(inputs):
 
 def truncated_by_hand(name: str, problem: Problem, arguments: Arguments, row: int, reverse: bool):
     """Return the results of one sequence in pieces of `EVERY` steps in reading order, without gradient between them."""
-    cell, weights, length = cell_of(name), weights_of(cell_of(name), arguments.weights), LENGTHS[row]
+    cell, weights, length = cell_of(name), arguments.weights, LENGTHS[row]
     xs = arguments.xs[row : row + 1, :length]
     xs = xs[:, ::-1] if reverse else xs
     carry, pieces = tuple(part[row : row + 1] for part in arguments.carry), []
     for start in range(0, length, EVERY):
-        ys, carry = unroll(cell, weights, xs[:, start : start + EVERY], carry=carry)
+        ys, carry = unrolled(cell, weights, xs[:, start : start + EVERY], carry=carry)
         pieces.append(ys)
         carry = jax.lax.stop_gradient(carry) if start + EVERY < length else carry
     ys = jnp.concatenate(pieces, axis=1) if pieces else jnp.zeros((1, 0, HIDDEN))
@@ -132,9 +132,8 @@ def test_with_dropout_and_zoneout_the_backward_pass_is_that_of_the_plain_scan(na
         mask, hold = noise
 
         def total(arguments, plain):
-            weights = weights_of(cell, arguments.weights)
-            ys, last = unroll(
-                cell, weights, arguments.xs, carry=arguments.carry, lengths=problem.lengths, reverse=reverse,
+            ys, last = unrolled(
+                cell, arguments.weights, arguments.xs, arguments.carry, lengths=problem.lengths, reverse=reverse,
                 mask=mask, hold=hold, plain=plain, **options,
             )  # fmt: skip
             return problem.loss(ys, last), (ys, last)
@@ -155,7 +154,7 @@ def test_zoneout_of_1_keeps_the_state_and_zoneout_of_0_changes_nothing():
     def run(arguments):
         def held(share):
             hold = None if share is None else (jnp.full((1, 1, 1), share),) * len(arguments.carry)
-            return unroll(cell, weights_of(cell, arguments.weights), arguments.xs, carry=arguments.carry, hold=hold)
+            return unrolled(cell, arguments.weights, arguments.xs, carry=arguments.carry, hold=hold)
 
         return held(None), held(0.0), held(1.0)
 
@@ -193,7 +192,7 @@ def test_bfloat16_rounds_factors_and_nothing_else(name):
     @functools.partial(jax.jit, static_argnums=1)
     def run(arrays, compute_dtype):
         def total(arrays, xs):
-            ys, last = unroll(cell, weights_of(cell, arrays), xs, compute_dtype=compute_dtype)
+            ys, last = unrolled(cell, arrays, xs, compute_dtype=compute_dtype)
             return jnp.sum(ys * share), (ys, last)
 
         return jax.grad(total, argnums=(0, 1), has_aux=True)(arrays, xs)
@@ -212,7 +211,7 @@ def test_sums_of_rounded_factors_are_of_single_precision_on_any_device(name):
     arrays, xs = jax.tree.map(lambda x: jnp.asarray(x, jnp.float32), (problem.arguments.weights, problem.arguments.xs))
 
     def loss(arrays, xs):
-        return jnp.sum(unroll(cell_of(name), weights_of(cell_of(name), arrays), xs, compute_dtype=jnp.bfloat16)[0])
+        return jnp.sum(unrolled(cell_of(name), arrays, xs, compute_dtype=jnp.bfloat16)[0])
 
     text = jax.jit(jax.grad(loss, argnums=(0, 1))).lower(arrays, xs).as_text()
     products = [line for line in text.splitlines() if "stablehlo.dot_general" in line]

@@ -19,8 +19,8 @@ from tests.reporting.conftest import write
 def text(values, scale: Any = "linear", unit: Any = "", key="x", examples=0, **options: Any) -> str:
     present = [value for value in values if value is not None]
     column = Column("x", key, scale, unit, **options)
-    names = tuple(map(str, range(len(present))))
-    return Number(column, np.array(present, float), names, names, len(values), examples).text
+    names, nowhere = tuple(map(str, range(len(present)))), (None,) * len(present)
+    return Number(column, np.array(present, float), names, nowhere, len(values), examples).text
 
 
 @pytest.mark.parametrize(

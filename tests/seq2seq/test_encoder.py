@@ -13,9 +13,9 @@ from research.cells import CELLS
 from research.cells.lstm import LSTM
 from research.recurrence.dropout import LayerNoise, Rates, StackNoise
 from research.recurrence.stack import Stack
-from research.recurrence.unroll import unroll
 from research.seq2seq.encoder import Encoder, Memory
 from research.seq2seq.model_options import ModelOptions
+from tests.recurrence.problem import unrolled
 from tests.seq2seq import models
 from tests.seq2seq.encoders import FEATURES, INPUTS, KINDS, LENGTHS, STEPS, H, close, inputs, kinds, variant
 
@@ -44,7 +44,7 @@ def by_hand(module: Encoder, xs, lengths, probe=None, noise: StackNoise | None =
             hold = None if layer_noise.hold is None else tuple(x[:, : read.shape[1], half] for x in layer_noise.hold)
             options: dict[str, Any] = {"reverse": stack.reverse[direction], "hold": hold}
             options["perturbation"] = probe if depth == len(stack.layers) - 1 and direction == 0 else None
-            actual.append(unroll(stack.cell, weights, read, lengths=lengths, **options))
+            actual.append(unrolled(stack.cell, weights.arrays(), read, lengths=lengths, **options))
         y = jnp.concatenate([states for states, _ in actual], axis=-1)
         carries.append(
             tuple(jnp.concatenate(part, axis=-1) for part in zip(*(carry for _, carry in actual), strict=True))
@@ -78,7 +78,8 @@ def test_in_one_direction_the_memory_ends_with_the_last_hidden_state():
 def test_the_probe_reads_the_forward_direction_of_the_top_layer():
     module, (xs, lengths) = encoder(), inputs()
     share = jnp.asarray(np.random.default_rng(1).normal(size=(4, STEPS, 2 * H)))
-    encoders = ((lambda probe: module(xs, lengths, probe)), (lambda probe: by_hand(module, xs, lengths, probe)))
+    (top, _) = module.stack.names[-1]
+    encoders = ((lambda probe: module(xs, lengths, {top: probe})), (lambda probe: by_hand(module, xs, lengths, probe)))
 
     @jax.jit
     def gradients():
@@ -98,7 +99,7 @@ def test_tokens_are_embedded():
     @jax.jit
     def both():
         states = [
-            unroll(module.stack.cell, weights, embedded, lengths=tokens.input_lengths, reverse=reverse)[0]
+            unrolled(module.stack.cell, weights.arrays(), embedded, lengths=tokens.input_lengths, reverse=reverse)[0]
             for weights, reverse in zip(layer, (False, True), strict=True)
         ]
         return module(tokens.inputs, tokens.input_lengths).states, jnp.concatenate(states, axis=-1)
@@ -140,7 +141,7 @@ def by_hand_one_layer(module: Encoder, xs, lengths, carry) -> Memory:
     (layer,) = module.stack.layers
     halves = [tuple(part[:, cut] for part in carry) for cut in (slice(0, H), slice(H, 2 * H))]
     read = [
-        unroll(module.stack.cell, weights, xs, carry=half, lengths=lengths, reverse=reverse)
+        unrolled(module.stack.cell, weights.arrays(), xs, carry=half, lengths=lengths, reverse=reverse)
         for weights, half, reverse in zip(layer, halves, (False, True), strict=True)
     ]
     states = jnp.concatenate([hidden for hidden, _ in read], axis=-1)

@@ -231,8 +231,8 @@ def test_bayes_has_no_trials_but_makes_those_of_given_values(read):
     sweep = read(content(parameters, method="bayes", run_cap=9.0, metric={"name": "validation/loss"}))
     assert (sweep.method, sweep.trials, sweep.run_cap, sweep.varied) == ("bayes", (), 9, ("init.gain",))
     assert sweep.metric == Metric("validation/loss") and sweep.early_terminate is None
-    assert [(parameter.key, parameter.low, parameter.high) for parameter in sweep.parameters[1:]] == [
-        ("init.gain", pytest.approx(0.5), pytest.approx(2.0))
-    ]
+    assert [
+        (parameter.key, parameter.quantile(0.0), parameter.quantile(1.0)) for parameter in sweep.parameters[1:]
+    ] == [("init.gain", pytest.approx(0.5), pytest.approx(2.0))]
     (expected,) = read(content({"seed": {"value": 3}, "init.gain": {"value": 1.25}})).trials
     assert sweep.trial([3, 1.25]) == expected

@@ -12,7 +12,7 @@ import pytest
 
 from research.tracking.progress import ProgressBar
 from research.tracking.run_directory import RunDirectory
-from research.training import checkpoint, stopwatch, trainer
+from research.training import checkpoint, loop, stopwatch, trainer
 from research.training.loader import Loader
 from research.training.stopwatch import Stopwatch
 from research.training.trainer import train_trials
@@ -94,7 +94,7 @@ def test_seconds_and_speed_of_training_are_of_updates_without_evaluating_and_sav
 
     monkeypatch.setattr(stopwatch, "time", types.SimpleNamespace(monotonic=lambda: clock[0]))
     slow(Loader, "run", 1.0)
-    slow(trainer, "evaluate", 100.0)
+    slow(loop, "evaluate", 100.0)
     slow(checkpoint, "save", 100.0)
     train_trials([("trial", of(TIMED, training__steps=4, training__eval_every=2, training__max_seconds=0.0))], tmp_path)
     lines = [json.loads(line) for line in (tmp_path / "trial" / "metrics.jsonl").read_text().splitlines()]

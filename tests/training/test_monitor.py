@@ -14,7 +14,7 @@ import pytest
 from research.config.config import Config
 from research.errors import UserError
 from research.tracking.run_directory import RunDirectory
-from research.training import checkpoint, trainer
+from research.training import checkpoint, loop
 from research.training.loader import Loader
 from research.training.monitor import Monitor
 from research.training.trainer import train_trials
@@ -119,7 +119,7 @@ def test_options_that_do_nothing_are_refused(changes, line):
 
 
 def test_a_wrong_metric_is_told_before_any_update(tmp_path, monkeypatch):
-    monkeypatch.setattr(trainer.Stopwatch, "time", lambda *_: pytest.fail("trains"))
+    monkeypatch.setattr(loop.Stopwatch, "time", lambda *_: pytest.fail("trains"))
     with pytest.raises(UserError, match=r"checkpoint\.metric=bleu: must be one of loss, accuracy"):
         train_trials([("trial", of(BOTH, checkpoint__metric="bleu"))], tmp_path)
 
@@ -223,7 +223,7 @@ def test_a_pack_that_is_killed_at_a_save_ends_as_one_that_is_not(kills, pack, tm
         real(directory, step, *rest)
 
     ticks = itertools.count()
-    monkeypatch.setattr(trainer, "time", SimpleNamespace(monotonic=lambda: float(next(ticks))))
+    monkeypatch.setattr(loop, "time", SimpleNamespace(monotonic=lambda: float(next(ticks))))
     monkeypatch.setattr(checkpoint, "save", save)
     trials = [(name, of(PACK[name], training__checkpoint_seconds=2.5)) for name in ("stops", "goes on")]  # 3 records
     results = []

@@ -11,9 +11,9 @@ import pytest
 
 from research.errors import UserError
 from research.options import bind, numbers
-from research.training.ema import update_average
 from research.training.optimizers import OPTIMIZERS, SGD, Adam, AdamW, Optimizer, RMSProp
 from research.training.optimizers.optimizer import global_norm
+from research.training.state import update_average
 from tests.training.trials import assert_equal
 
 TREE = {"w": jnp.array([[3.0, -4.0], [0.5, 2.0]]), "b": jnp.array([1.0, -2.0, 0.25])}

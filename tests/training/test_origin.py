@@ -175,5 +175,5 @@ def test_a_run_is_gone_on_from_at_its_last_state_unless_only_the_best_one_is_of_
     config = of(RNN, training__eval_every=2, checkpoint__keep=keep)
     result = {"status": status, "steps": 8, "weights": {"kept": "best", "step": 6}, "summary": {}}
     RunDirectory.create(tmp_path / "best", config).finish(result)
-    assert origin._find(of(config, training__steps=12, resume_from=str(tmp_path / "best")))[1] == step
-    assert origin._find(of(config, init_from=str(tmp_path / "best")))[1] == 6
+    assert origin.find(of(config, training__steps=12, resume_from=str(tmp_path / "best")))[1] == step
+    assert origin.find(of(config, init_from=str(tmp_path / "best")))[1] == 6

@@ -10,7 +10,7 @@ from research.tracking.progress import ProgressBar
 from research.tracking.run_directory import METRICS, RunDirectory
 from research.training import ending, trainer
 from research.training.ending import stop_early
-from research.training.sharing import Sharing
+from research.training.pack import Sharing
 from research.training.signals import Signals
 from research.training.trainer import train_trials
 from research.training.trial import Trial

@@ -21,7 +21,7 @@ from research.tracking import strict_json, uploads
 from research.tracking import wandb_session as session
 from research.tracking.progress import ProgressBar
 from research.tracking.run_directory import RunDirectory
-from research.training import checkpoint, trainer
+from research.training import checkpoint, loop, trainer
 from research.training.pack import Pack
 from research.training.trainer import train_trials
 from research.training.trial import Trial, TrialResult
@@ -391,9 +391,9 @@ def test_a_file_in_the_place_of_the_sweep_is_one_line(tmp_path):
 def test_calls_end_where_something_is_due_and_resumed_at_the_same_steps(options, stops):
     flow = options.pop("flow", 0)
     config = of(**{f"training__{key}": value for key, value in options.items()}, probes__gradient_flow__every=flow)
-    assert list(trainer._stops(config, 0)) == stops
-    assert list(trainer._stops(config, stops[0])) == stops[1:]
-    assert not stops[1:] or list(trainer._stops(config, stops[1])) == stops[2:]
+    assert list(loop._stops(config, 0)) == stops
+    assert list(loop._stops(config, stops[0])) == stops[1:]
+    assert not stops[1:] or list(loop._stops(config, stops[1])) == stops[2:]
 
 
 def test_a_budget_of_weights_trains_the_model_of_that_width(straight, tmp_path):

@@ -38,7 +38,6 @@ class Source:
     lengths: Int[Array, " B"] | None
 
     def valid(self) -> Bool[Array, "B S"]:
-        """Return which states are valid."""
         steps = self.keys.shape[1]
         if self.lengths is None:
             return jnp.ones((len(self.keys), steps), bool)

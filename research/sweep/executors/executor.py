@@ -12,7 +12,6 @@ if TYPE_CHECKING:
 
 
 def never() -> bool:
-    """Return False: there are never enough results."""
     return False
 
 

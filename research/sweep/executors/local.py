@@ -20,7 +20,7 @@ class Local(Executor):
     name: ClassVar[str] = "local"
 
     def train(self, work: Work) -> Sequence["TrialResult"]:
-        from research.training.sharing import Sharing
+        from research.training.pack import Sharing
         from research.training.trainer import train_trials  # imports wandb and orbax, which `--help` does not need
 
         sharing = Sharing(
@@ -36,7 +36,6 @@ class Local(Executor):
 
     @functools.cached_property
     def _packs(self) -> "PackCache":
-        """The packs that were compiled."""
         from research.training.pack import PackCache
 
         return PackCache()

@@ -142,11 +142,10 @@ class Ray(Executor):
 
 
 def _train_pack(work: Work, cores: int) -> Sequence["TrialResult"]:
-    """Train a pack in a worker."""
     import jax
 
     from research.errors import Stopped
-    from research.training.sharing import Sharing
+    from research.training.pack import Sharing
     from research.training.trainer import train_trials
 
     if jax.config.values["jax_num_cpu_devices"] < 0:

@@ -16,9 +16,9 @@ from research.cells.initializers import InitOptions, InitScheme
 from research.cells.linear import LinearCell
 from research.cells.lru import RADII
 from research.recurrence.kernels import associative
-from research.recurrence.unroll import step, unroll
+from research.recurrence.unroll import step
 from tests.recurrence import problem as problems
-from tests.recurrence.problem import BATCH, HIDDEN, INPUTS, Arguments, solve, weights_of
+from tests.recurrence.problem import BATCH, HIDDEN, INPUTS, Arguments, solve, unrolled
 
 SCHEME = InitScheme.of(InitOptions())
 LONG = 23  # a tree of several levels, each with an incomplete group
@@ -103,9 +103,7 @@ def gradient(name: str, steps: int, **options: Any):
     weights = problems.make(name).arguments.weights
 
     def loss(arguments: Arguments):
-        ys, _ = unroll(
-            cell, weights_of(cell, arguments.weights), arguments.xs, lengths=jnp.full(BATCH, steps), **options
-        )
+        ys, _ = unrolled(cell, arguments.weights, arguments.xs, lengths=jnp.full(BATCH, steps), **options)
         return jnp.sum(ys)
 
     xs = jax.ShapeDtypeStruct((BATCH, steps, INPUTS), jnp.float32)
@@ -134,7 +132,7 @@ def test_the_normalized_gates_of_the_minlstm_stay_numbers_where_both_are_shut_or
     carry = jnp.full((1, HIDDEN), 3.0)
 
     def h(arguments):
-        return step(cell, weights_of(cell, arguments), jnp.ones((1, INPUTS)), (carry,))[0]
+        return step(cell, arguments, jnp.ones((1, INPUTS)), (carry,))[0]
 
     np.testing.assert_allclose(h(arguments), 2, rtol=1e-6)  # f = i: the mean of the old and the new state
     gradient = jax.jit(jax.grad(lambda arguments: jnp.sum(h(arguments))))(arguments)
@@ -147,7 +145,7 @@ def test_a_state_that_is_forgotten_at_every_step_leaves_numbers_over_a_long_time
     xs = jnp.ones((1, steps, INPUTS))
 
     def loss(arguments):
-        ys, _ = unroll(cell, weights_of(cell, arguments), xs)
+        ys, _ = unrolled(cell, arguments, xs)
         return jnp.sum(ys), ys
 
     gradient, ys = jax.jit(jax.grad(loss, has_aux=True))(arguments)
@@ -167,8 +165,8 @@ def test_the_eigenvalues_of_the_lru_start_on_the_ring_and_its_states_have_the_si
     phases = np.exp(np.asarray(Weights(LRU(), 1, 400, SCHEME, jax.random.key(0), length=1).arrays()["theta_log"]))
     assert math.pi / 10 * 0.98 < np.max(phases) < math.pi / 10 and np.mean(phases) == pytest.approx(math.pi / 20, 0.05)
     np.testing.assert_allclose(np.exp(initial["gamma_log"]), np.sqrt(1 - radius**2), rtol=1e-4)
-    weights = weights_of(LRU(), initial | {"w": jnp.ones_like(initial["w"])})
+    weights = initial | {"w": jnp.ones_like(initial["w"])}
     noise = jax.random.normal(jax.random.key(1), (16, steps, 1))
-    _, (_, re, im) = jax.jit(lambda noise: unroll(LRU(), weights, noise))(noise)
+    _, (_, re, im) = jax.jit(lambda noise: unrolled(LRU(), weights, noise))(noise)
     power = np.mean(np.square(re) + np.square(im))
     assert power == pytest.approx(2, rel=0.1)  # of re and im, each driven by white noise of variance 1

@@ -6,11 +6,10 @@ import numpy as np
 import pytest
 
 from research.recurrence.norms import norm
-from research.recurrence.unroll import unroll
 from tests import production
 from tests.cells.cases import cell_of, each_case
 from tests.recurrence import problem as problems
-from tests.recurrence.problem import BATCH, BLOCK, HIDDEN, LENGTHS, STEPS, solve, weights_of
+from tests.recurrence.problem import BATCH, BLOCK, HIDDEN, LENGTHS, STEPS, solve, unrolled
 
 
 @each_case("masked", "reverse")
@@ -31,8 +30,8 @@ def test_forward_mode_and_second_derivatives_work_on_the_plain_scan(name):
     direction = jax.tree.map(lambda x: rng.normal(size=x.shape), problem.arguments)
 
     def loss(arguments):
-        weights, lengths = weights_of(cell, arguments.weights), jnp.asarray(LENGTHS)
-        ys, last = unroll(cell, weights, arguments.xs, carry=arguments.carry, lengths=lengths, reverse=True, plain=True)
+        options = {"lengths": jnp.asarray(LENGTHS), "reverse": True, "plain": True}
+        ys, last = unrolled(cell, arguments.weights, arguments.xs, arguments.carry, **options)
         return problem.loss(ys, last)
 
     def slope(distance: float) -> float:
@@ -58,7 +57,7 @@ def test_norms_survive_where_their_squares_would_not_in_single_precision(name):
     @production.jit  # XLA may fuse the scale with other operations
     def norms(scale):
         def loss(probe):
-            ys, last = unroll(cell, weights_of(cell, arrays), xs, carry=carry, perturbation=probe)
+            ys, last = unrolled(cell, arrays, xs, carry=carry, perturbation=probe)
             values, shared = jax.tree.leaves((ys, last)), jax.tree.leaves(shares)
             return sum(jnp.sum(value * (share * scale)) for value, share in zip(values, shared, strict=True))
 
@@ -100,9 +99,9 @@ def test_the_hand_written_backward_pass_can_be_differentiated_again(name):
 
     def slope(arguments, plain):
         def loss(arguments):
-            weights, lengths = weights_of(cell, arguments.weights), jnp.asarray(LENGTHS)
+            lengths = jnp.asarray(LENGTHS)
             options = {"lengths": lengths, "plain": plain, "block": BLOCK}
-            return problem.loss(*unroll(cell, weights, arguments.xs, carry=arguments.carry, **options))
+            return problem.loss(*unrolled(cell, arguments.weights, arguments.xs, arguments.carry, **options))
 
         return sum(jnp.sum(jnp.sin(d)) for d in jax.tree.leaves(jax.grad(loss)(arguments)))
 
@@ -122,9 +121,7 @@ def test_norms_of_each_sequence_add_up_to_those_of_the_batch_and_padding_has_non
     def norms(shape):
         def loss(probe):
             weights, xs, carry = problem.arguments
-            ys, last = unroll(
-                cell, weights_of(cell, weights), xs, carry=carry, lengths=problem.lengths, perturbation=probe
-            )
+            ys, last = unrolled(cell, weights, xs, carry=carry, lengths=problem.lengths, perturbation=probe)
             return problem.loss(ys, last)
 
         return jax.jit(jax.grad(loss))(jnp.zeros(shape))

@@ -20,9 +20,9 @@ from research.errors import UserError
 from research.recurrence.kernels import cudnn
 from research.recurrence.stack import Stack
 from research.recurrence.stack_options import StackOptions
-from research.recurrence.unroll import kernel_of, unroll
+from research.recurrence.unroll import kernel_of
 from tests.recurrence import problem
-from tests.recurrence.problem import HIDDEN, INPUTS, Arguments, Problem
+from tests.recurrence.problem import HIDDEN, INPUTS, Arguments, Problem, unrolled
 
 SIZES = (INPUTS, HIDDEN, 1, False)
 
@@ -62,8 +62,7 @@ def by_kernel(arguments: Arguments, lengths: Any, reverse: bool) -> Any:
 
 def by_scan(arguments: Arguments, lengths: Any, reverse: bool) -> Any:
     cell = LSTM()
-    weights = problem.weights_of(cell, arguments.weights)
-    return unroll(cell, weights, arguments.xs, carry=arguments.carry, lengths=lengths, reverse=reverse)
+    return unrolled(cell, arguments.weights, arguments.xs, arguments.carry, lengths=lengths, reverse=reverse)
 
 
 Layer = Callable[[Arguments, Any, bool], Any]

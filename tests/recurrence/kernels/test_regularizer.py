@@ -16,10 +16,9 @@ from research.recurrence.dropout import zone_out
 from research.recurrence.kernels import regularizer
 from research.recurrence.stack import Stack
 from research.recurrence.stack_options import StackOptions
-from research.recurrence.unroll import unroll
 from tests.cells.cases import cell_of
 from tests.recurrence import problem
-from tests.recurrence.problem import BATCH, BLOCK, HIDDEN, STEPS, Problem
+from tests.recurrence.problem import BATCH, BLOCK, HIDDEN, STEPS, Problem, unrolled
 from tests.recurrence.stacks import Halves
 
 WEIGHT = 0.3
@@ -41,7 +40,7 @@ def gradients_of(case: str, reverse: bool, regularized: bool = True, **options: 
         def loss(weights: Any, xs: Any, carry: Any, probe: Any, omega: Any) -> Array:
             settings: dict[str, Any] = {"block": BLOCK, **options, **noise, "perturbation": probe, "omega": omega}
             settings |= {"carry": carry, "lengths": arguments.lengths, "reverse": reverse}
-            return arguments.loss(*unroll(cell, problem.weights_of(cell, weights), xs, **settings))
+            return arguments.loss(*unrolled(cell, weights, xs, **settings))
 
         weights, xs, carry = arguments.arguments
         probe = jnp.zeros((STEPS, len(cell.parts)))
@@ -212,7 +211,7 @@ def test_truncation_leaves_steps_that_no_gradient_reaches_out():
     omega, _ = omega_of("gru", arguments, tbptt_steps=2)
     weights, xs, carry = jax.tree.map(jnp.asarray, arguments.arguments)
     cell = cell_of("gru")
-    _, (middle,) = unroll(cell, problem.weights_of(cell, weights), xs[:, :4], carry=carry)
+    _, (middle,) = unrolled(cell, weights, xs[:, :4], carry=carry)
     rest = arguments.replace(xs=jnp.roll(xs, 2, axis=1), carry=(middle,))
     expected, _ = omega_of("gru", rest.replace(lengths=np.full(BATCH, 2, np.int32)))
     np.testing.assert_allclose(omega, expected, rtol=1e-10)
