@@ -32,6 +32,12 @@ class Verdicts:
     output: Path | None = None
     """File to write in place of the standard output, such as docs/verdicts.md; of the page, by default
     claims/page.html in RUNS_DIR."""
+    update: bool = False
+    """Replace NAMES in the Markdown file OUTPUT, and keep its verdicts on other claims."""
+
+    def __post_init__(self) -> None:
+        if self.update and not (self.names and self.output and self.format == "markdown"):
+            raise UserError("--update needs NAMES, --format=markdown and --output=FILE")
 
 
 def run(args: Sequence[str]) -> int:
@@ -45,7 +51,10 @@ def run(args: Sequence[str]) -> int:
 
     verdicts = [_judge(name, options.runs_dir) for name in names]
     output, page = options.output, options.format == "page"
-    text = verdict_page.render(verdicts, "markdown" if options.format == "markdown" else "terminal")
+    if options.update and output:
+        text = verdict_page.update(_read(output), verdicts, {name: claims.load(name) for name in claims.names()})
+    else:
+        text = verdict_page.render(verdicts, "markdown" if options.format == "markdown" else "terminal")
     if page or output is None:
         print(text, end="")
     if page:
@@ -98,6 +107,13 @@ def _result(run: "RunDirectory | None") -> "Mapping[str, Any] | None":
     except UserError as error:
         _say(f"left out: {error}")
         return None
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"--update: {path}: cannot be read") from error
 
 
 def _write(path: Path, text: str) -> None:

@@ -3,12 +3,13 @@
 import re
 import textwrap
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 from tabulate import tabulate
 
-from research.config.claim import FOLDER, SOURCES
+from research.config.claim import FOLDER, SOURCES, Claim
 from research.reporting.verdicts import Verdict, describe_bound, describe_rows, title
 
 Format = Literal["terminal", "markdown"]
@@ -30,8 +31,36 @@ METHOD = (
     "than those of the papers: a claim that fails here has failed at this scale."
 )
 STATISTICS = "[Statistics](statistics.md) says how intervals are made."
+WORDS = ("holds", "fails", "undecided", "not run")
 CONDITIONS = ("metric", "condition", "mean over seeds", "claimed", "verdict")
 MEANS = ("row", "metric", "mean over seeds", "n")
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A verdict of the Markdown page that stays as it is."""
+
+    name: str
+    claim: Claim
+    row: str
+    """Its line of the table."""
+    section: str
+    """Its section, with the heading."""
+
+    def __str__(self) -> str:
+        """Return the last cell of the row."""
+        return self.row.split(" | ")[-1].removesuffix(" |")
+
+    @property
+    def word(self) -> str:
+        """What the verdict is."""
+        return next(word for word in WORDS if str(self).startswith(word))
+
+    @property
+    def seconds(self) -> float:
+        """Time that its trials trained, as far as the section says it."""
+        found = re.search(r"The trials trained for (\d+)\s(minute|second)", self.section)
+        return int(found[1]) * {"minute": 60, "second": 1}[found[2]] if found else 0.0
 
 
 def render(verdicts: Sequence[Verdict], form: Format) -> str:
@@ -39,7 +68,26 @@ def render(verdicts: Sequence[Verdict], form: Format) -> str:
     return {"terminal": _terminal, "markdown": _markdown}[form](verdicts)
 
 
-def count(verdicts: Sequence[Verdict]) -> str:
+def update(page: str, verdicts: Sequence[Verdict], claims: Mapping[str, Claim]) -> str:
+    """Return the Markdown page with other verdicts on some claims; those on other claims stay as they are.
+
+    Args:
+        page: that `render` has written.
+        verdicts: that are new.
+        claims: all there are, by name. Verdicts on others go.
+    """
+    heads = {text.partition("\n")[0]: f"## {text.strip()}" for text in page.split("\n## ")[1:]}
+    rows = {match[1]: match[0] for match in re.finditer(r"^\| \[.*\]\(#(\w+)\) \|.*$", page, re.MULTILINE)}
+    known: dict[str, Verdict | Kept] = {
+        name: Kept(name, claim, rows[name], heads[name])
+        for name, claim in claims.items()
+        if name in heads and name in rows
+    }
+    known |= {verdict.name: verdict for verdict in verdicts}
+    return _markdown([known[name] for name in claims if name in known])
+
+
+def count(verdicts: Sequence[Verdict | Kept]) -> str:
     """Return how many claims there are of each verdict, and how long their trials trained."""
     seconds = sum({verdict.claim.runs_of or verdict.name: verdict.seconds for verdict in verdicts}.values())
     counted = [verdict for verdict in verdicts if not verdict.claim.follows] or verdicts
@@ -84,7 +132,7 @@ def _ours(verdict: Verdict) -> Iterator[str]:
         yield f"{title(condition.metric)}, {describe_rows(condition)}: {outcome.text}, claimed {bound}"
 
 
-def _markdown(verdicts: Sequence[Verdict]) -> str:
+def _markdown(verdicts: Sequence[Verdict | Kept]) -> str:
     blocks = [
         "# Published claims",
         INTRODUCTION,
@@ -92,17 +140,23 @@ def _markdown(verdicts: Sequence[Verdict]) -> str:
         _wrap(f"{METHOD} {STATISTICS}"),
         f"{count(verdicts)}.",
     ]
-    rows = []
-    for verdict in verdicts:
-        _, published, ours, *rest = map(_escape, row(verdict, "<br>"))
-        link = f"[{_escape(verdict.claim.claim)}](#{verdict.name})"
-        rows.append((link, published, ours.replace(r"\<br\>", "<br>"), *rest))
-    blocks.append(_grid(rows, HEADER))
+    blocks.append("\n".join([_grid([], HEADER), *map(_row, verdicts)]))
     return "\n\n".join([*blocks, *(_section(verdict, verdicts) for verdict in verdicts)]) + "\n"
 
 
+def _row(verdict: Verdict | Kept) -> str:
+    if isinstance(verdict, Kept):
+        return verdict.row
+    _, published, ours, *rest = map(_escape, row(verdict, "<br>"))
+    link = f"[{_escape(verdict.claim.claim)}](#{verdict.name})"
+    return _line((link, published, ours.replace(r"\<br\>", "<br>"), *rest))
+
+
 def facts(
-    verdict: Verdict, others: Sequence[Verdict], text: Callable[[str], str] = str, link: Callable[[str], str] = str
+    verdict: Verdict,
+    others: Sequence[Verdict | Kept],
+    text: Callable[[str], str] = str,
+    link: Callable[[str], str] = str,
 ) -> dict[str, str]:
     """Return what there is to say of a claim besides its numbers, by title.
 
@@ -119,13 +173,16 @@ def facts(
         "Verdict": f"{verdict}." + f" The trials trained for {_duration(seconds)}." * bool(seconds),
         "Tried": text(claim.tried),
         "Looks into": link(claim.follows) if claim.follows else "",
-        "Looked into": " ".join(
-            f"{text(other.claim.claim)} {link(other.name)}: {other}."
-            for other in others
-            if other.claim.follows == verdict.name
-        ),
+        "Looked into": _looked_into(verdict.name, others, text, link),
     }
     return {name: words for name, words in found.items() if words}
+
+
+def _looked_into(
+    name: str, others: Sequence[Verdict | Kept], text: Callable[[str], str], link: Callable[[str], str]
+) -> str:
+    found = [other for other in others if other.claim.follows == name]
+    return " ".join(f"{text(other.claim.claim)} {link(other.name)}: {other}." for other in found)
 
 
 def conditions(verdict: Verdict) -> list[tuple[str, ...]]:
@@ -142,13 +199,16 @@ def conditions(verdict: Verdict) -> list[tuple[str, ...]]:
     ]
 
 
-def _section(verdict: Verdict, others: Sequence[Verdict]) -> str:
-    known = facts(verdict, others, _escape, lambda name: f"[{_escape(name)}](#{name})")
+def _section(verdict: Verdict | Kept, others: Sequence[Verdict | Kept]) -> str:
+    if isinstance(verdict, Kept):
+        fresh = _item("Looked into", _looked_into(verdict.name, others, _escape, _link))
+        return re.sub(r"- \*\*Looked into\*\*: .*?(?=\n\n|\n- )", lambda _: fresh, verdict.section, flags=re.DOTALL)
+    known = facts(verdict, others, _escape, _link)
     rows = [tuple(map(_escape, cells)) for cells in conditions(verdict)]
     lines = [
         f"## {verdict.name}",
         _wrap(_escape(verdict.claim.claim)),
-        "\n".join(_wrap(f"- **{name}**: {text}", "  ") for name, text in known.items()),
+        "\n".join(map(_item, known, known.values())),
         _grid(rows, CONDITIONS),
     ]
     means = [(mean.row, title(mean.metric), mean.text, str(mean.estimate.count)) for mean in verdict.means]
@@ -170,8 +230,19 @@ def _budget(verdict: Verdict) -> str:
 
 
 def _grid(rows: Sequence[Sequence[str]], header: Sequence[str]) -> str:
-    lines = [header, [":---"] * len(header), *rows]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+    return "\n".join(map(_line, [header, [":---"] * len(header), *rows]))
+
+
+def _line(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _item(name: str, text: str) -> str:
+    return _wrap(f"- **{name}**: {text}", "  ")
+
+
+def _link(name: str) -> str:
+    return f"[{_escape(name)}](#{name})"
 
 
 def _wrap(text: str, indent: str = "") -> str:

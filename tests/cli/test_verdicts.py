@@ -53,6 +53,31 @@ def test_the_table_is_written_to_a_file(trained, capsys):
     assert "- **Verdict**: holds." in Path("docs/verdicts.md").read_text()
 
 
+def test_a_claim_is_replaced_in_the_page_and_others_are_kept(trained, monkeypatch, capsys):
+    page, words = Path("page.md"), ["--format=markdown", "--output=page.md"]
+    assert cli.main(["verdicts", "adding_by_cell", "adding_by_cell_300", "critical_gain", "dyck", *words]) == 0
+    known = page.read_text()
+    assert cli.main(["verdicts", "adding_by_cell", "janet", *words, "--update"]) == 0
+    updated = page.read_text()
+    both = [part for part in updated.split("\n## ") if not part.startswith("janet")]
+    assert [part.strip() for part in both[1:]] == [part.strip() for part in known.split("\n## ")[1:]]
+    assert "3 claims: 3 are not run; 1 more looks for causes" in known and "4 claims: 4 are not run; 1 more" in updated
+    assert [line for line in known.splitlines() if line.startswith("| [")] == [
+        line for line in updated.splitlines() if line.startswith("| [") and "#janet" not in line
+    ]
+    assert cli.main(["verdicts", "critical_gain", "--run", *words, "--update"]) == 0
+    again = page.read_text()
+    assert "4 claims: 1 holds, 3 are not run; 1 more looks for causes" in again
+    cut = again.index("## dyck")
+    assert again[cut:] == updated[updated.index("## dyck") :]
+    monkeypatch.setattr(claim, "names", lambda: ["critical_gain", "dyck", "janet"])  # a claim that is gone goes
+    assert cli.main(["verdicts", "janet", *words, "--update"]) == 0
+    assert "adding_by_cell" not in page.read_text()
+    capsys.readouterr()
+    assert cli.main(["verdicts", "janet", "--update"]) == 2
+    assert capsys.readouterr().err == "error: verdicts: --update needs NAMES, --format=markdown and --output=FILE\n"
+
+
 def test_the_page_is_written_next_to_the_runs_and_the_table_printed(trained, capsys):
     assert cli.main(["verdicts", "critical_gain", "--run", "--format=page"]) == 0
     out = capsys.readouterr().out
