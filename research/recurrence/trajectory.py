@@ -154,7 +154,7 @@ def gate_names(cell: Cell) -> tuple[str, ...]:
         vectors = {name: jnp.zeros(vector.size) for name, vector in cell.vectors(size).items()}
         bias = jnp.zeros(len(cell.gates) * size)
         tape = GateTape({**matrices, **vectors, "b": bias})
-        cell.advance(cell.initial_carry(1, size), bias[None], tape)
+        cell.step(cell.initial_carry(1, size), bias[None], tape)
         return tape.gates
 
     return tuple(jax.eval_shape(gates))

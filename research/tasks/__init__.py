@@ -22,7 +22,6 @@ TASKS: dict[str, type[Task]] = {
     "dataset": Dataset,
     "speech_digits": SpeechDigits,
     "image_digits": ImageDigits,
-    "memorization": Memorization,
     "copy": Copy,
     "repeat_copy": RepeatCopy,
     "reverse": Reverse,
@@ -33,4 +32,5 @@ TASKS: dict[str, type[Task]] = {
     "temporal_order": TemporalOrder,
     "delayed_recall": DelayedRecall,
     "dyck": Dyck,
+    "memorization": Memorization,
 }

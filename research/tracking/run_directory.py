@@ -347,8 +347,9 @@ def find_some(root: Path | str) -> list[RunDirectory]:
         folder = Path(root)
         what, close = "no runs in it", ""
         if not folder.is_dir():
-            what, others = "no such directory", folder.parent.iterdir() if folder.parent.is_dir() else ()
-            close = nearest(folder, (other for other in others if other.is_dir()))
+            what = "no such directory"
+            with contextlib.suppress(OSError):
+                close = nearest(folder.name, (other.name for other in folder.parent.iterdir() if other.is_dir()))
         raise UserError(f"{root}: {what}{close}; `research train` and `research sweep` write runs/NAME/RUN")
     return runs
 

@@ -41,9 +41,7 @@ def test_every_layer_and_direction_is_the_derivative_of_the_plain_scan():
             for way in ("forward", "reverse"):
                 layer = next(layer for layer in layers if layer.name == f"layer_{depth}/{way}")
                 plan = Plan(layer.cell, steps, way == "reverse")
-                hidden, last = plain_recurrence(
-                    plan, layer.weights.arrays(), read, layer.carry, Noise(), eps[layer.name]
-                )
+                hidden, last = plain_recurrence(plan, layer.weights, read, layer.carry, Noise(), eps[layer.name])
                 outputs.append(jnp.swapaxes(hidden, 0, 1))
                 lasts.append(last[0])
             read = jnp.concatenate(outputs, axis=-1)

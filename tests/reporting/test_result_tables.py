@@ -22,7 +22,7 @@ def test_the_tables_of_a_sweep_are_replaced_by_those_of_its_runs_and_others_stay
     before, table, after = written.split("\n\n", 3)[:2], *written.split("\n\n")[2:4]
     assert before == ["a", "<!-- report attention -->"] and table.startswith("**cmudict, ")
     head, rule, *rows = after.splitlines()
-    assert head.startswith("| variant | seeds | phoneme error (%) | ") and rule.startswith("|:---|---:|---:|")
+    assert head.startswith("| attention | seeds | phoneme error (%) | ") and rule.startswith("|:---|---:|---:|")
     assert [row.split(" | ")[:2] for row in rows[:2]] == [["| none", "3"], ["| additive", "3"]]
     assert "kept" in written and "old" not in written
     assert "  " not in after.replace("|  |", "")

@@ -211,8 +211,11 @@ def test_the_profile_of_a_source_that_is_read_from_its_end_is_in_the_order_of_re
 
     @jax.jit
     def profiles():
-        cases = (backward, xs), (forward, xs[:, ::-1])
-        return [jax.grad(lambda p, e=e, x=x: jnp.sum(jnp.sin(e(x, None, p).last)))(probe) for e, x in cases]
+        cases = ("layer_1/reverse", backward, xs), ("layer_1/forward", forward, xs[:, ::-1])
+        return [
+            jax.grad(lambda p, name=name, e=e, x=x: jnp.sum(jnp.sin(e(x, None, {name: p}).last)))(probe)
+            for name, e, x in cases
+        ]
 
     actual, wanted = profiles()
     assert np.all(np.asarray(actual) > 0) and not np.allclose(actual, actual[::-1])
