@@ -267,11 +267,15 @@ def describe(status: SweepStatus) -> Iterator[str]:
         steps = f"step {worker.last}" if worker.first == worker.last else f"steps {worker.first} to {worker.last}"
         speed = f", {_rounded(worker.updates_per_second)} updates/s" if worker.updates_per_second else ""
         yield f"  worker {worker.name}: {worker.trials} trial{'s' * (worker.trials > 1)}, {steps}{speed}"
-    faults = Counter((trial.state, trial.fault) for trial in status.trials if trial.fault)
+    faults: dict[tuple[State, str], list[str]] = {}
+    for trial in status.trials:
+        if trial.fault:
+            faults.setdefault((trial.state, trial.fault), []).append(trial.name)
     if status.fault:
         yield f"  damaged: {status.fault}"
-    for (state, fault), count in faults.items():
-        yield f"  {state}: {fault}" + f" ({count} trials)" * (count > 1)
+    for (state, fault), names in faults.items():
+        more = f" and {len(names) - 1} more" if names[1:] else ""
+        yield f"  {state}: " + (f"{names[0]}{more}: {fault}" if state == "failed" else fault)
 
 
 def clock(seconds: float) -> str:

@@ -7,13 +7,14 @@ A sweep can have trials pause at a step, to decide which of them continue (`rese
 """
 
 import contextlib
+import sys
 from collections.abc import Iterator, Sequence
 from operator import attrgetter
 from pathlib import Path
 
 import jax
 
-from research.errors import Stopped, UserError, first_line, system_fault
+from research.errors import Stopped, UserError, first_line, system_fault, visible
 from research.tracking.progress import ProgressBar
 from research.tracking.run_directory import BusyError
 from research.tracking.uploads import is_unsent, uploading
@@ -78,7 +79,9 @@ def train_trials(
 
 
 def _train_all(trials: Sequence[Trial], sharing: Sharing, signals: Signals, bar: ProgressBar) -> list[TrialResult]:
+    """Train all trials; where some fail, train the others first."""
     results: list[TrialResult] = []
+    failures: list[Exception] = []
     bar.expect(sum(sharing.pause.get(trial.name, trial.options.training.steps) for trial in trials))
     groups = group_by_program(trials, attrgetter("name", "options"), sharing.pack_size)
     for number, group in enumerate(groups, start=1):
@@ -91,9 +94,22 @@ def _train_all(trials: Sequence[Trial], sharing: Sharing, signals: Signals, bar:
             busy = processes.from_first(lambda group=group, claims=claims: _claim(group, claims, sharing))
             results += [TrialResult.unfinished(trial.name, trial.run, "busy") for trial in group if trial.name in busy]
             if claimed := [trial for trial in group if trial.name not in busy]:
-                with _noting_failures(claimed):
-                    results += _train_group(claimed, sharing, signals, bar)
+                try:
+                    with _noting_failures(claimed):
+                        results += _train_group(claimed, sharing, signals, bar)
+                except Exception as error:
+                    # A full disk or memory fails the others too, and of several processes all must go the same way.
+                    if number == len(groups) or system_fault(error, claimed[0].run.path) or jax.process_count() > 1:
+                        raise
+                    failures.append(error)
+                    more = f" and {len(claimed) - 1} more" if claimed[1:] else ""
+                    print(
+                        visible(f"failed: {claimed[0].name}{more}: {first_line(error)}; other trials go on"),
+                        file=sys.stderr,
+                    )
     bar.part()
+    if failures:
+        raise failures[0]
     return results
 
 

@@ -120,7 +120,7 @@ def test_a_trial_whose_process_ended_with_an_error_has_failed_until_it_runs_agai
     found = status(folder)
     assert (found.counts["failed"], found.counts["interrupted"], found.over) == (2, 0, False)
     lines = [*describe(found)]
-    assert "  failed: ValueError: no such gate (2 trials)" in lines and ", 2 failed, " in lines[1]
+    assert "  failed: interrupted and 1 more: ValueError: no such gate" in lines and ", 2 failed, " in lines[1]
     assert "  no process trains; the command that started them resumes" in lines
     with RunDirectory(folder / "waiting").claimed():
         assert status(folder).counts["running"] == 1

@@ -367,6 +367,28 @@ def test_an_error_is_noted_in_the_run_directory_until_the_trial_is_trained_again
     assert run.failure() == ""
 
 
+def test_other_trials_are_trained_where_one_fails(tmp_path, monkeypatch, capsys):
+    def train(trials, *_):
+        if trials[0].name == "a":
+            raise ValueError("no gate")
+        return [TrialResult.unfinished(trial.name, trial.run, "paused") for trial in trials]
+
+    trained = Mock(side_effect=train)
+    monkeypatch.setattr(trainer, "_train_group", trained)
+    trials = [("a", of(cell__name="gru")), ("b", of(cell__name="lstm")), ("c", of(cell__name="rnn"))]
+    with pytest.raises(ValueError, match="no gate"):
+        train_trials(trials, tmp_path)
+    assert [call.args[0][0].name for call in trained.call_args_list] == ["a", "b", "c"]
+    assert "failed: a: no gate; other trials go on\n" in capsys.readouterr().err
+    assert [RunDirectory(tmp_path / name).failure() for name in "abc"] == ["ValueError: no gate", "", ""]
+    full = OSError(28, "No space left on device")
+    trained.reset_mock(side_effect=True)
+    trained.side_effect = full
+    with pytest.raises(UserError, match="No space left"):
+        train_trials(trials, tmp_path)
+    assert trained.call_count == 1
+
+
 def test_a_file_in_the_place_of_the_sweep_is_one_line(tmp_path):
     (tmp_path / "sweep").write_text("")
     with pytest.raises(UserError, match="trial: cannot be a run directory: Not a directory"):
