@@ -115,8 +115,9 @@ class Layer:
         if lengths is not None:
             if not isinstance(lengths, Tracer):
                 values = np.asarray(lengths)
-                if values.shape != (batch,) or np.any((values < 0) | (values > steps)):
-                    raise UserError(f"lengths={values.tolist()}: must be {batch} numbers from 0 to {steps}")
+                whole = values.shape == (batch,) and np.issubdtype(values.dtype, np.integer)
+                if not whole or np.any((values < 0) | (values > steps)):
+                    raise UserError(f"lengths={values.tolist()}: must be {batch} whole numbers from 0 to {steps}")
             lengths = jnp.asarray(lengths, jnp.int32)
         if initial_carry is None:
             return xs, lengths, self.cell.initial_carry(batch, self.hidden_size, dtype)

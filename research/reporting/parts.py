@@ -87,7 +87,7 @@ def _line(number: Number, names: Sequence[str], difference: Difference) -> dict[
     matches = fnmatch.filter(names, column.key)
     return {
         "metric": matches[0] if len(matches) == 1 else column.key,
-        "statistic": column.statistic,
+        "statistic": "geometric mean" if (column.statistic, column.scale) == ("mean", "log") else column.statistic,
         "value": found.center,
         "low": found.low,
         "high": found.high,

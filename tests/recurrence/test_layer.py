@@ -131,7 +131,14 @@ def test_a_loss_without_a_gradient_is_refused_in_one_line(loss, message):
             r"those of gru with 3 units must be w \(2, 9\), u \(3, 9\)",
         ),
         (lambda: Layer("lstm", WEIGHTS)(np.zeros((4, 5))), r"xs: has the shape \(4, 5\); must be \[batch, steps, 2\]"),
-        (lambda: Layer("lstm", WEIGHTS)(np.zeros((2, 5, 2)), [5, 6]), r"lengths=\[5, 6\]: must be 2 numbers from 0 to"),
+        (
+            lambda: Layer("lstm", WEIGHTS)(np.zeros((2, 5, 2)), [5, 6]),
+            r"lengths=\[5, 6\]: must be 2 whole numbers from 0",
+        ),
+        (
+            lambda: Layer("lstm", WEIGHTS)(np.zeros((2, 5, 2)), [2.9, 3]),
+            r"lengths=\[2.9, 3.0\]: must be 2 whole numbers",
+        ),
         (
             lambda: Layer("lstm", WEIGHTS)(np.zeros((1, 5, 2)), None, (np.zeros((1, 3)),)),
             r"initial_carry: .* must be \[\(1, 3\), \(1, 3\)\], those of \(h, c\)",
