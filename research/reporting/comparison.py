@@ -164,7 +164,8 @@ def compare(
     for sweep in sweeps:
         listed_values |= {key: [*listed_values.get(key, ()), *listed] for key, listed in sweep.values.items()}
     texts = texts_of(trials)
-    varying = [key for key in texts if len(texts[key].unique()) > 1]
+    swept = {key for key, listed in listed_values.items() if len({*map(str, listed)}) != 1}  # none: drawn
+    varying = [key for key in texts if len(texts[key].unique()) > 1 or key in swept]
     ranks = {key: _ranks(trials[key], [*listed_values.get(key, ()), *_declared(experiment, key)]) for key in varying}
     ranks = pd.DataFrame(ranks, trials.index)
     told_apart = [*layout.rows, *(key for variant in experiment.variants.values() for key in variant)]
@@ -175,7 +176,7 @@ def compare(
     headings = row_labels(trials, layout.sections, named=True) if layout.sections else trials["setting"]
     sections = headings if layout.sections else trials["setting"] + ": " + tasks
     overridden = _overridden(trials, texts[varying], experiment)
-    keys = [*layout.rows] or _row_keys(texts[varying], sections, list(listed_values), overridden)
+    keys = [*layout.rows] or _row_keys(texts[varying], sections, list(listed_values), overridden, swept)
     trials = trials.assign(section=sections, heading=headings, row=row_labels(trials, keys))
     if layout.regroups:
         require_seeds_alone(texts[varying], [trials["section"], trials["row"]], layout)
@@ -262,7 +263,11 @@ def rebuild_tasks(trials: pd.DataFrame, faults: list[str]) -> pd.Series:
 
 
 def _row_keys(
-    options: pd.DataFrame, sections: pd.Series, listed: Sequence[str], overridden: Collection[str] = ()
+    options: pd.DataFrame,
+    sections: pd.Series,
+    listed: Sequence[str],
+    overridden: Collection[str] = (),
+    swept: Collection[str] = (),
 ) -> list[str]:
     """Return the config keys that tell the rows of a section apart.
 
@@ -271,17 +276,19 @@ def _row_keys(
         sections: of the trials.
         listed: parameters of the sweeps, which come first; the variant comes next.
         overridden: keys that the variants of the experiment do not decide.
+        swept: parameters with several values in the sweeps, whether or not the trials that there are differ in them.
 
     Returns:
-        Keys that differ within a section, without those that another key decides: what the variants of the experiment
-        stand for, and the options of a choice that its `name` brings.
+        Swept keys but those of the task, and keys that differ within a section, without those that another key decides:
+        what the variants of the experiment stand for, and the options of a choice that its `name` brings.
     """
     first = [*listed, "variant", *options]
     keys: list[str] = []
     for key in sorted(options, key=first.index):
         deciding = {f"{key.rpartition('.')[0]}.name", *([] if key in overridden else ["variant"])} - {key}
         groups = options[key].groupby([sections, *(options[other] for other in deciding & {*keys})], dropna=False)
-        if key not in ("experiment", "setting", "seed") and (groups.nunique() > 1).any():
+        differs = (groups.nunique() > 1).any() or (key in swept and not key.startswith("task."))
+        if key not in ("experiment", "setting", "seed") and differs:
             keys.append(key)
     return keys or ["variant"]
 

@@ -109,6 +109,15 @@ def test_a_parameter_is_a_key_of_the_rows_also_where_others_tell_them_apart(tmp_
     assert grouped(tmp_path, EXPERIMENT, sweep).keys == ("optimizer.learning_rate", "model.hidden_size")
 
 
+def test_parameters_of_a_sweep_are_keys_of_the_rows_before_the_trials_that_differ_are_done(tmp_path):
+    write(tmp_path / "0", config(cell__name="gru", init__gain=0.9, task__name="adding", task__length=30))
+    listed = {"cell.name": ["gru", "rnn"], "init.gain": [0.9], "optimizer.learning_rate": [], "task.length": [30, 50]}
+    listed |= {"seed": [0, 1]}
+    comparison = grouped(tmp_path, EXPERIMENT, SweepFile("mine", "", listed))
+    assert comparison.keys == ("cell.name", "optimizer.learning_rate")
+    assert grouped(tmp_path, EXPERIMENT, SweepFile("test", "", {"variant": ["a", "z"]})).keys == ("variant",)
+
+
 def test_a_sweep_of_another_name_has_its_own_description_and_never_the_claim_of_its_base(tmp_path):
     for variant in ("a", "z"):
         write(tmp_path / variant, config(variant=variant))
