@@ -120,6 +120,7 @@ class Plan:
         sizes = Counter(map(len, self.packs))
         listed = ", ".join(f"{count} of {_count(size, 'trial')}" for size, count in sorted(sizes.items(), reverse=True))
         yield f"packs      {listed}"
+        yield f"devices    {_devices(max(self.packs, key=len))}"
         kinds = {_kind(pack[0].config) for pack in self.packs}
         yield f"programs   {len(self.programs)} to compile, of {_count(len(kinds), 'kind')}"
         training, compiling = self.seconds()
@@ -128,8 +129,7 @@ class Plan:
         yield from self._sources(kinds)
         memory = max((item.memory for item in self.measured.values()), default=0)
         if memory:
-            count, kind = jax.device_count(), jax.devices()[0].device_kind
-            yield f"memory     {memory / 2**20:,.0f} MiB on each of {count} devices ({kind}), by XLA, for updates"
+            yield f"memory     {memory / 2**20:,.0f} MiB on each device, by XLA, for updates"
         else:
             yield "memory     not known: no program was compiled"
 
@@ -222,6 +222,16 @@ def _measure(trials: Sequence[Trial], peers: int) -> Measurement:
 
 def _count(number: int, noun: str) -> str:
     return f"{number} {noun}{'s' * (number != 1)}"
+
+
+def _devices(pack: Sequence[Trial]) -> str:
+    """Return how the devices share the trials of a pack, as `Pack` places them."""
+    count, shards = jax.device_count(), decide_shards(pack[0].options, len(pack))
+    each = -(-len(pack) // min(len(pack), count // shards))
+    busy = -(-len(pack) // each) * shards
+    share = f"{shards} devices for each trial" if shards > 1 else f"up to {_count(each, 'trial')} on each"
+    idle = f", {count - busy} idle" if busy < count else ""
+    return f"{count} ({jax.devices()[0].device_kind}): of a pack of {len(pack)}, {share}{idle}"
 
 
 def _kind(config: TrialOptions) -> Any:

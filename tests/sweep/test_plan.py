@@ -2,8 +2,10 @@
 
 import dataclasses
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import jax
 import pytest
 import yaml
 
@@ -15,7 +17,7 @@ from research.tracking.run_directory import RunDirectory
 from research.training.trial import Trial
 from tests.sweep.conftest import content
 from tests.tasks.streams import OnDisk
-from tests.training import trials
+from tests.training import trials as configs
 
 SMALL = {
     "setting": {"value": "adding_50"},
@@ -64,13 +66,14 @@ def test_trials_packs_programs_time_and_memory_are_told(tmp_path, measured):
     assert lines[4:] == [
         "  and 5 more",
         "packs      2 of 3 trials, 2 of 1 trial",
+        "devices    2 (cpu): of a pack of 3, up to 2 trials on each",
         "programs   2 to compile, of 2 kinds",
         "time       about 0:00:32 of training and 0:00:10 of compilation, on this machine",
         "           timed here: 8 updates of one pack of each of 2 kinds",
         "           evaluation and saving come on top",
         lines[-1],
     ]
-    assert lines[-1].startswith("memory     3 MiB on each of 2 devices")
+    assert lines[-1].startswith("memory     3 MiB on each device")
     assert [len(pack) for pack in measured] == [3, 3]
 
 
@@ -174,7 +177,24 @@ def test_the_dry_run_of_a_finished_sweep_says_that_nothing_is_left(tmp_path, cap
 
 
 def test_a_pack_that_streams_its_batches_is_timed_within_a_window(tmp_path):
-    config = dataclasses.replace(trials.WORDS, task=OnDisk())
+    config = dataclasses.replace(configs.WORDS, task=OnDisk())
     members = [Trial(name, config, config, config.task, RunDirectory(tmp_path / name)) for name in "ab"]
     measured = plan._measure(members, peers=2)
-    assert measured.updates == trials.STEPS and measured.memory > 0
+    assert measured.updates == configs.STEPS and measured.memory > 0
+
+
+@pytest.mark.parametrize(
+    ("devices", "trials", "shared"),
+    [
+        (4, 12, "of a pack of 12, up to 3 trials on each"),
+        (4, 9, "of a pack of 9, up to 3 trials on each, 1 idle"),
+        (4, 6, "of a pack of 6, up to 2 trials on each, 1 idle"),
+        (4, 3, "of a pack of 3, up to 1 trial on each, 1 idle"),
+        (4, 2, "of a pack of 2, 2 devices for each trial"),
+        (4, 1, "of a pack of 1, 4 devices for each trial"),
+    ],
+)
+def test_the_devices_of_a_pack_are_those_of_the_table_in_the_docs(devices, trials, shared, monkeypatch):
+    monkeypatch.setattr(jax, "device_count", lambda: devices)
+    pack: Any = [SimpleNamespace(options=configs.of(training__batch_size=8, training__batch_shards=0))] * trials
+    assert plan._devices(pack).endswith(f": {shared}")
