@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from research.config.experiment import find_metric
+from research.errors import shorten
 from research.reporting.columns import ended_trials, has_metric
 from research.reporting.comparison import Comparison
 from research.reporting.differences import ALPHA, needed_pairs
@@ -204,6 +205,10 @@ def _missing(comparison: Comparison) -> Iterator[str]:
         more = f" and {len(places) - 6} more rows" if len(places) > 6 else ""
         verb = "have" if len(unfinished) > 1 else "has"
         yield f"{len(unfinished)} of {len(trials)} trials {verb} no result yet: {', '.join(places[:6])}{more}."
+        failed = [(run.path.name, failure) for run in unfinished["run"] if (failure := run.failure())]
+        for name, failure in failed[:1]:
+            others = f", and {len(failed) - 1} more" if failed[1:] else ""
+            yield f"Failed: {name}{others}: {shorten(failure, 200)}"
     for name, count, total in comparison.absent:
         yield f"{count} of {total} trials of the sweep {name} {'have' if count > 1 else 'has'} no run that can be read."
     if others := comparison.outside:

@@ -14,6 +14,18 @@ from research.tracking.run_directory import RunDirectory
 from tests.reporting.conftest import comparable, grouped, write
 
 
+def test_trials_that_failed_are_told_with_the_error_of_the_first(tmp_path):
+    for seed in range(3):
+        run = RunDirectory.create(tmp_path / str(seed), override(Config(), {"seed": seed}))
+        if seed:
+            run.fail("ValueError: no gate")
+        else:
+            run.finish({"status": "finished", "summary": {"x": 0.5}})
+    content = table(grouped(tmp_path, Experiment(claim="c", base=Config(), columns=(Column("x", "x"),))))
+    told = [note for note in content.notes if note.startswith("Failed: ")]
+    assert told == ["Failed: 1, and 1 more: ValueError: no gate"]
+
+
 def test_notes_are_only_about_what_is_there(tmp_path):
     for seed in (0, 1):
         write(tmp_path / str(seed), override(Config(), {"seed": seed}), x=0.5 + seed)
