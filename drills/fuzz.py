@@ -142,7 +142,14 @@ def _runs(place: Path) -> tuple[Any, Callable]:
     from tests.inference import runs  # starts JAX
 
     run_directory = runs.write(place / "attention" / "trial")
-    names = ("config.json", "result.json", "metrics.jsonl", "processor.json", "gradient_flow.jsonl")
+    names = (
+        "config.json",
+        "result.json",
+        "metrics.jsonl",
+        "processor.json",
+        "test_examples.json",
+        "gradient_flow.jsonl",
+    )
     originals = {
         name: (run_directory.path / name).read_bytes() for name in names if (run_directory.path / name).exists()
     }

@@ -24,7 +24,8 @@ from research.seq2seq.budget import resolve_hidden_size
 from research.seq2seq.model import Seq2seq
 from research.tasks import task as tasks
 from research.tasks.task import Task
-from research.tracking.run_directory import RunDirectory, find_one
+from research.tracking.find import find_one
+from research.tracking.run_directory import RunDirectory
 from research.training import checkpoint, origin
 from research.training.state import TrialState
 

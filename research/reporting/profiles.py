@@ -12,7 +12,8 @@ import pandas as pd
 
 from research.errors import UserError
 from research.probes import PROBES
-from research.tracking.run_directory import METRICS, RunDirectory, find_some
+from research.tracking.find import find_some
+from research.tracking.run_directory import METRICS, RunDirectory
 
 COLUMNS = ("run", "probe", "profile", "step", "axis", "index", "value")
 

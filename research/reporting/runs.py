@@ -15,7 +15,7 @@ from research.config import strict_yaml
 from research.config.naming import folder_name
 from research.errors import UserError
 from research.tracking import strict_json
-from research.tracking.run_directory import find_some
+from research.tracking.find import find_some
 
 ADDED = ["run", "result", "task", "section", "heading", "row"]
 """What rows have besides config keys, here and in a comparison."""

@@ -16,7 +16,8 @@ from typing import Any, Literal
 from research.errors import UserError
 from research.sweep import membership, spec
 from research.tracking import strict_json
-from research.tracking.run_directory import METRICS, RunDirectory, find, find_some
+from research.tracking.find import find, find_some
+from research.tracking.run_directory import METRICS, RunDirectory
 from research.tracking.strict_json import is_number
 
 State = Literal[

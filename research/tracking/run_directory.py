@@ -6,6 +6,7 @@ metrics.jsonl   one record per line, appended during training
 PROBE.jsonl     one record per line: arrays that a probe measured, such as norms of dL/dh_t in gradient_flow.jsonl
 result.json     written once, at the end: status, summary, tables of errors, environment
 test_examples.json  written before it: by metric, numerator and denominator of each test example
+failure.txt     why the training ended with an error, until it is started again
 checkpoint/     the newest two states of the trial
 wandb/          W&B's files
 
@@ -29,15 +30,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from research import options
-from research.errors import UserError, nearest, shorten
+from research.errors import UserError, shorten
 from research.tracking import strict_json
 from research.tracking.strict_json import ALL, is_number
 
 SCHEMA = 2
 """The version of the files. Older versions have other keys."""
 METRICS = "metrics"
-FILES = {"config.json", "result.json", f"{METRICS}.jsonl"}
-"""Files that make a folder a run directory."""
 LOCK = ".lock"
 LOCK_SECONDS = 0.2
 """How long to wait for another process that only looks whether a trial is locked."""
@@ -105,7 +104,6 @@ class RunDirectory:
 
     @property
     def test_examples_file(self) -> Path:
-        """Path of `test_examples.json`."""
         return self.path / "test_examples.json"
 
     @property
@@ -114,7 +112,6 @@ class RunDirectory:
 
     @property
     def failure_file(self) -> Path:
-        """`failure.txt`."""
         return self.path / "failure.txt"
 
     def options(self) -> dict[str, Any]:
@@ -237,10 +234,9 @@ class RunDirectory:
 
     def failure(self) -> str:
         """Return why the last process that trained the trial has ended with an error; "" if it has not."""
-        try:
+        with contextlib.suppress(OSError):  # mostly, there is no file
             return self.failure_file.read_text(encoding="utf-8", errors="replace")
-        except FileNotFoundError:
-            return ""
+        return ""
 
     def append(self, stem: str, record: Mapping[str, Any]) -> None:
         """Append a record with a `step`: numbers to "metrics", numbers and arrays to the file of a probe."""
@@ -312,58 +308,6 @@ class RunDirectory:
             name: self._config_sha256() if path == self.config_file else hashlib.sha256(path.read_bytes()).hexdigest()
             for name, path in paths.items()
         }
-
-
-def find(root: Path | str) -> list[RunDirectory]:
-    """Return all run directories at or under `root`, at any depth and behind links, each once, sorted by path.
-
-    Folders that cannot be read, or that have lost their `config.json`, are among them.
-    """
-    paths: list[str] = []
-    visited: set[str] = set()
-
-    def refuse(error: OSError) -> None:
-        paths.extend([str(error.filename)] if isinstance(error, PermissionError) else [])
-
-    for folder, folders, files in os.walk(root, onerror=refuse, followlinks=True):
-        folders.sort()
-        place = os.path.realpath(folder)
-        if place in visited or "config.json" in files:
-            folders.clear()  # run directories are not nested; checkpoint and W&B folders may be large
-        if place not in visited and FILES & {*files}:
-            paths.append(folder)
-        visited.add(place)
-    return sorted(RunDirectory(Path(path)) for path in paths)
-
-
-def find_some(root: Path | str) -> list[RunDirectory]:
-    """Return what `find` does.
-
-    Raises:
-        UserError: if that is none.
-    """
-    runs = find(root)
-    if not runs:
-        folder = Path(root)
-        what, close = "no runs in it", ""
-        if not folder.is_dir():
-            what = "no such directory"
-            with contextlib.suppress(OSError):
-                close = nearest(folder.name, (other.name for other in folder.parent.iterdir() if other.is_dir()))
-        raise UserError(f"{root}: {what}{close}; `research train` and `research sweep` write runs/NAME/RUN")
-    return runs
-
-
-def find_one(path: Path | str) -> RunDirectory:
-    """Return the run directory at a path.
-
-    Raises:
-        UserError: if there is none, naming those below.
-    """
-    run = RunDirectory(Path(path))
-    if not run.config_file.exists() and (others := [str(other.path) for other in find_some(path) if other != run]):
-        raise UserError(f"{path}: is no run directory; runs in it: {', '.join(others[:3])}")
-    return run
 
 
 def _sha256(value: Any) -> str:

@@ -18,7 +18,8 @@ import numpy as np
 from research.errors import UserError, shorten, visible
 from research.options import flatten
 from research.tracking import strict_json
-from research.tracking.run_directory import RunDirectory, find_one
+from research.tracking.find import find_one
+from research.tracking.run_directory import RunDirectory
 from research.training import checkpoint
 from research.training.options import TrialOptions
 from research.training.state import TrialState

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from research.errors import UserError
-from research.tracking.run_directory import SCHEMA, RunDirectory, find
+from research.tracking.run_directory import SCHEMA, RunDirectory
 
 pytestmark = pytest.mark.filterwarnings("error")
 
@@ -293,29 +293,6 @@ def test_a_folder_in_the_place_of_the_records_is_a_users_mistake(run):
     (run.path / "metrics.jsonl").mkdir()
     with pytest.raises(UserError, match=r"metrics\.jsonl: cannot be read"):
         run.records("metrics")
-
-
-def test_runs_are_found_at_any_depth_and_not_within_a_run(tmp_path):
-    for name in ("b", "a/deep/er", "a/x"):
-        RunDirectory.create(tmp_path / name, CONFIG)
-    (tmp_path / "b" / "wandb").mkdir()
-    (tmp_path / "b" / "wandb" / "config.json").write_text("{}")
-    assert [str(run.path.relative_to(tmp_path)) for run in find(tmp_path)] == ["a/deep/er", "a/x", "b"]
-    assert find(tmp_path / "b") == [RunDirectory(tmp_path / "b")]
-    assert find(tmp_path / "absent") == []
-
-
-def test_links_are_followed_and_each_run_is_found_once(tmp_path):
-    for name in ("a/deep/er", "a/x"):
-        RunDirectory.create(tmp_path / name, CONFIG)
-    (tmp_path / "links").mkdir()
-    for name in ("one", "two"):
-        (tmp_path / "links" / name).symlink_to(tmp_path / "a")
-    (tmp_path / "links" / "cycle").symlink_to(tmp_path / "links")
-    assert [str(run.path.relative_to(tmp_path)) for run in find(tmp_path / "links")] == [
-        "links/one/deep/er",
-        "links/one/x",
-    ]
 
 
 def test_a_claimed_directory_cannot_be_claimed_again_until_it_is_free(tmp_path):
