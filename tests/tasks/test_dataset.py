@@ -26,6 +26,7 @@ from research.tasks.metrics import edits
 from research.tasks.task import Predictions
 from tests.data.corpora import archives
 from tests.tasks import sources
+from tests.tasks.outputs import check_by_example
 
 every_source = pytest.mark.parametrize("kind", sources.SOURCES)
 
@@ -175,6 +176,7 @@ def test_right_predictions_have_the_best_score_and_a_baseline_has_not(kind, name
     task = sources.create(kind, tmp_path, metrics=names)
     examples = task.eval_examples("test", 50)
     metrics = task.evaluate(perfect(task, examples), examples).metrics
+    check_by_example(task, examples, perfect(task, examples), row=2)
     prefix = "free_running/" if task.target_kind == "tokens" else ""
     baseline = "baseline/mean/" if kind == "numbers" else "baseline/most_frequent/"
     for name, value in best.items():

@@ -17,6 +17,7 @@ from research.tasks import TASKS
 from research.tasks import task as tasks
 from research.tasks.task import EvalExamples, Predictions, Task
 from tests.data.recordings import spoken
+from tests.tasks.outputs import check_by_example
 
 SIZE = 16
 FEWER: Mapping[str, Mapping[str, Any]] = {"selective_copying": {"noise": 60}}
@@ -166,6 +167,19 @@ def test_all_that_is_evaluated_is_a_number_without_the_name_of_a_split(name):
     assert not any(key.startswith(("eval", "validation", "test")) for key in metrics)
     assert any(key.startswith("baseline/") for key in metrics)
     assert task.target_kind != "tokens" or {f"free_running/{task.error_rate}", "exposure_bias_gap"} <= set(metrics)
+
+
+@every_task
+def test_a_wrong_example_changes_its_own_part_of_the_metrics_alone(name):
+    task = created(name)
+    examples = task.eval_examples("test", 40)
+    targets, lengths = examples.batch.targets, examples.batch.target_lengths
+    sequence = task.target_kind in ("tokens", "labels")
+    none = np.zeros(targets.shape if sequence else (40, 1))
+    count = lengths if sequence and lengths is not None else np.ones(40)
+    outputs = np.eye(task.spec.target_size)[targets] if task.target_kind == "class" else targets
+    right = Predictions(none, none, count, outputs, targets if task.target_kind == "tokens" else None)
+    check_by_example(task, examples, right, row=7)
 
 
 def test_a_task_is_loaded_once_in_a_process():
