@@ -1,6 +1,7 @@
 """A number of a table says what the seeds say, and nothing more."""
 
 import math
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -112,3 +113,13 @@ def test_at_equal_time_a_number_is_the_last_until_then_and_at_equal_parameters_t
 def test_a_median_far_below_the_end_of_its_interval_keeps_its_digits():
     values = [0.17, 0.16, 0.18, 0.15, 0.19, 1.6e7]
     assert text(values, "linear", statistic="median") == "0.175 [0.150, 1.6e7]"
+
+
+def test_influences_of_examples_are_in_the_order_of_the_seeds_that_are_asked_for():
+    runs = tuple(RunDirectory(Path(name)) for name in "abc")
+    scores = {
+        Path(name): {"loss": (np.array([0.0, wrong]), np.ones(2))} for name, wrong in zip("abc", (1, 2, 4), strict=True)
+    }
+    found = Number(Column("x", "test/loss"), np.array([0.5, 1, 2]), (0, 1, 2), runs, 3)
+    influences = found.influences((2, 0), lambda run: scores[run.path])
+    np.testing.assert_allclose(influences, [[-2, 2], [-0.5, 0.5]])
