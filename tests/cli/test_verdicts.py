@@ -57,13 +57,15 @@ def test_a_claim_is_replaced_in_the_page_and_others_are_kept(trained, monkeypatc
     page, words = Path("page.md"), ["--format=markdown", "--output=page.md"]
     assert cli.main(["verdicts", "adding_by_cell", "adding_by_cell_300", "critical_gain", "dyck", *words]) == 0
     known = page.read_text()
-    assert cli.main(["verdicts", "adding_by_cell", "janet", *words, "--update"]) == 0
+    assert cli.main(["verdicts", "adding_by_cell", "attention", *words, "--update"]) == 0
     updated = page.read_text()
-    both = [part for part in updated.split("\n## ") if not part.startswith("janet")]
+    both = [part for part in updated.split("\n## ") if not part.startswith("attention\n")]
     assert [part.strip() for part in both[1:]] == [part.strip() for part in known.split("\n## ")[1:]]
     assert "3 claims: 3 are not run; 1 more looks for causes" in known and "4 claims: 4 are not run; 1 more" in updated
+    heads = [part.partition("\n")[0] for part in updated.split("\n## ")[1:]]
+    assert heads == ["adding_by_cell", "adding_by_cell_300", "attention", "critical_gain", "dyck"]
     assert [line for line in known.splitlines() if line.startswith("| [")] == [
-        line for line in updated.splitlines() if line.startswith("| [") and "#janet" not in line
+        line for line in updated.splitlines() if line.startswith("| [") and "#attention)" not in line
     ]
     assert cli.main(["verdicts", "critical_gain", "--run", *words, "--update"]) == 0
     again = page.read_text()
