@@ -122,4 +122,5 @@ def test_influences_of_examples_are_in_the_order_of_the_seeds_that_are_asked_for
     }
     found = Number(Column("x", "test/loss"), np.array([0.5, 1, 2]), (0, 1, 2), runs, 3)
     influences = found.influences((2, 0), lambda run: scores[run.path])
+    assert influences is not None
     np.testing.assert_allclose(influences, [[-2, 2], [-0.5, 0.5]])
