@@ -89,6 +89,18 @@ def test_files_that_are_named_exist(page):
             assert (ROOT / span).exists(), f"{page}: {span}: no such file"
 
 
+def test_the_map_of_the_code_names_files_of_the_folder_that_it_is_about():
+    checked = 0
+    for table in [table for table in tables() if table.page == "CONTRIBUTING.md" and "command" not in table.head]:
+        for row in table.rows:
+            folder, *names = re.findall(r"`([\w/.]+(?:\.py|/))`", " ".join([table.head[0], *row]))
+            for name in names:
+                places = [ROOT / folder / name, ROOT / name]
+                assert any(path.exists() for path in places), f"CONTRIBUTING.md: {folder}{name}: no such file"
+                checked += 1
+    assert checked > 20
+
+
 def test_python_blocks_compile_and_import_what_there_is():
     for block in blocks("python"):
         tree = ast.parse(block.text, block.page)

@@ -4,7 +4,7 @@ import importlib
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, fields
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 import pytest
 
@@ -14,7 +14,9 @@ from research.data.corpora import CORPORA
 from research.options import flatten
 from research.probes import PROBES
 from research.reporting.figures import FIGURES
+from research.seq2seq.teacher_forcing import TeacherForcingOptions
 from research.sweep.executors import EXECUTORS
+from research.tasks.synthetic import SyntheticTask
 from tests.pages import PAGES, TARGETS, blocks, entries, spans, tables
 
 RECIPES = {(id(getattr(importlib.import_module(entry.package), entry.registry)), entry.name) for entry in entries()}
@@ -184,3 +186,21 @@ NAMESAKES = {name for registry in (*CHOICES.values(), PROBES, CHOICES) for name 
 def test_every_name_is_shown_in_use(page, before, names):
     missing = [name for name in names if not re.search(rf"{before}{name}(?![\w-])", PAGES[page])]
     assert not missing, f"{page}: does not show {', '.join(missing)}"
+
+
+COUNTS = {3: "three", 4: "four", 6: "six", 7: "seven"}
+
+
+def test_readme_counts_what_there_is():
+    attentions = [kind.has_weights for kind in OWN["attention"].values()]
+    schedules = get_args(get_type_hints(TeacherForcingOptions)["schedule"])
+    synthetic = [kind for kind in OWN["task"].values() if issubclass(kind, SyntheticTask)]
+    readme = " ".join(PAGES["README.md"].split())
+    for text in (
+        f"{len(synthetic)} synthetic tasks",
+        f"[Cells](docs/cells.md): {len(OWN['cell'])}, from",
+        f"{COUNTS[sum(attentions)]} kinds of attention and {COUNTS[attentions.count(False)]} decoders without",
+        f"{COUNTS[len(schedules)]} teacher-forcing schedules",
+        f"{COUNTS[len(OWN['optimizer'])]} optimizers, {COUNTS[len(OWN['schedule'])]} schedules",
+    ):
+        assert text in readme, f"README.md: must say: {text}"

@@ -1,4 +1,4 @@
-"""Names of run directories: LABEL-ID, such as `adding_50-gru_chrono-seed0-3f9a01c7`.
+"""Names of run directories: LABEL-ID, such as `adding_50-gru_chrono-seed0-960ac3bb`.
 
 The label is for people: the values that the trial was given. The ID is a hash of them and of the experiment. So two
 trials never share a name, and the same command finds its directory again.
