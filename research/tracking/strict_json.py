@@ -1,6 +1,7 @@
 """Strict JSON files, replaced atomically. Floats that are not finite are the strings "inf", "-inf" and "nan".
 
-After a crash, a file of records may end in an incomplete line. Readers skip it, and a resumed run removes it.
+In a file of records they are 1e999, -1e999 and null, which pandas reads as numbers, in lists too. After a crash, such a
+file may end in an incomplete line. Readers skip it, and a resumed run removes it.
 """
 
 import json
@@ -14,7 +15,11 @@ from typing import Any
 from research.errors import UserError, first_line, shorten
 
 NON_FINITE = {"inf": math.inf, "-inf": -math.inf, "nan": math.nan}
-NON_FINITE_TEXT = re.compile(rb'"(-?inf|nan)"')
+NOT_DECODED = re.compile(rb'null|"(-?inf|nan)"')
+"""What a record has if `json.loads` does not return its values: NaN, and what older versions wrote."""
+TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|-?Infinity|NaN')
+IN_RECORDS = {"Infinity": "1e999", "-Infinity": "-1e999", "NaN": "null"}
+"""What Python's `json` writes, which is not JSON, and what stands for it in records."""
 NAMES = {"Infinity": "inf", "-Infinity": "-inf", "NaN": "nan"}
 """What Python's `json` writes, which is not JSON, and what this module writes."""
 ALL, FIRST, LAST = slice(None), slice(1), slice(-2, None)
@@ -27,24 +32,26 @@ def is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def encode(value: Any) -> Any:
-    """Return plain values for strict JSON. Arrays and scalars of NumPy and JAX become lists and numbers."""
+def encode(value: Any, finite: bool = True) -> Any:
+    """Return plain values for JSON, by default strict. Arrays and scalars of NumPy and JAX become lists and numbers."""
     if isinstance(value, float):
-        return value if math.isfinite(value) else str(value)
+        return value if math.isfinite(value) or not finite else str(value)
     if isinstance(value, Mapping):
-        return {str(key): encode(item) for key, item in value.items()}
+        return {str(key): encode(item, finite) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [encode(item) for item in value]
-    return encode(value.tolist()) if hasattr(value, "tolist") else value
+        return [encode(item, finite) for item in value]
+    return encode(value.tolist(), finite) if hasattr(value, "tolist") else value
 
 
-def decode(value: Any) -> Any:
-    """Return the value with "inf", "-inf" and "nan" as floats: the inverse of `encode`."""
+def decode(value: Any, null: float | None = None) -> Any:
+    """Return the value with "inf", "-inf" and "nan" as floats: the inverse of `encode`. `null` is the value of null."""
+    if value is None:
+        return null
     if isinstance(value, str):
         return NON_FINITE.get(value, value)
     if isinstance(value, dict):
-        return {key: decode(item) for key, item in value.items()}
-    return [decode(item) for item in value] if isinstance(value, list) else value
+        return {key: decode(item, null) for key, item in value.items()}
+    return [decode(item, null) for item in value] if isinstance(value, list) else value
 
 
 def write(path: Path, value: Mapping[str, Any], indent: int | None = 1) -> None:
@@ -75,7 +82,8 @@ def read(path: Path, decoded: bool = False) -> dict[str, Any]:
 def append(path: Path, record: Mapping[str, Any]) -> None:
     """Append a record, an object with a `step`, as one line."""
     with path.open("a", encoding="utf-8") as file:
-        file.write(json.dumps(encode(record), allow_nan=False) + "\n")
+        text = json.dumps(encode(record, finite=False))
+        file.write(TOKEN.sub(lambda token: IN_RECORDS.get(token[0], token[0]), text) + "\n")
 
 
 def read_records(path: Path, key: str = "", chosen: slice = ALL) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -148,7 +156,7 @@ def _record(line: bytes) -> dict[str, Any] | None:
     """Return the decoded object of a line; None if it is not an object with a step."""
     try:
         value = _parse(line)
-        value = decode(value) if NON_FINITE_TEXT.search(line) else value
+        value = decode(value, math.nan) if NOT_DECODED.search(line) else value
     except (ValueError, RecursionError):
         return None
     step = value.get("step") if isinstance(value, dict) else None

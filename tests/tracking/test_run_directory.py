@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from research.errors import UserError
@@ -91,6 +92,17 @@ def test_values_that_are_not_finite_are_strict_json_and_come_back_as_floats(run)
     (record,) = run.records("gradient_flow")
     np.testing.assert_array_equal(np.float32(record["h"]), profile)
     assert (record["step"], record["x"]) == (4, -math.inf)
+    table = pd.read_json(run.path / "gradient_flow.jsonl", lines=True)
+    np.testing.assert_array_equal(np.asarray(table["h"][0], np.float32), profile)
+    assert table["h"][0][1] == math.inf and table["x"][0] == -math.inf
+
+
+def test_text_that_looks_like_a_number_stays_text_in_a_record_and_older_records_are_read(run):
+    key = 'a "NaN, Infinity \\'
+    run.append("metrics", {"step": 1, key: -math.inf})
+    with (run.path / "metrics.jsonl").open("a") as file:
+        file.write('{"step": 2, "x": "inf"}\n')
+    assert run.records("metrics") == [{"step": 1, key: -math.inf}, {"step": 2, "x": math.inf}]
 
 
 def test_a_trial_has_no_result_until_it_is_finished(run):
