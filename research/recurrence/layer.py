@@ -12,7 +12,7 @@ A layer computes in the type of its weights: float32, or float64 where `jax_enab
 """
 
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import fields
 from typing import Any
 
@@ -90,22 +90,21 @@ class Layer:
         return len(self._weights["b"]) // len(self.cell.gates)
 
     def __call__(
-        self, xs: Any, lengths: Any = None, initial_carry: Sequence[Any] | None = None, reverse: bool = False
+        self, xs: Any, lengths: Any = None, initial_carry: Any = None, reverse: bool = False
     ) -> tuple[Float[Array, "B T H"], Carry]:
         """Return the state h at all steps, and the last carry: its parts in the order of `cell.parts`, such as (h, c).
 
         Args:
             xs: inputs [B, T, D].
             lengths: valid steps of each sequence [B], all by default; states past them are zeros.
-            initial_carry: the parts before the first step, [B, H] each; zeros by default.
+            initial_carry: the parts before the first step, [B, H] each, or one array for a cell with one part; zeros by
+                default.
             reverse: read from the last valid step to the first; states stay in the order of the inputs.
         """
         arguments = self._arguments(xs, lengths, initial_carry)
         return _states(self.cell, reverse, self._weights, *arguments)
 
-    def _arguments(
-        self, xs: Any, lengths: Any, initial_carry: Sequence[Any] | None
-    ) -> tuple[Array, Array | None, Carry]:
+    def _arguments(self, xs: Any, lengths: Any, initial_carry: Any) -> tuple[Array, Array | None, Carry]:
         """Return arrays of the layer's type; refuse those of a wrong shape."""
         dtype = self._weights["w"].dtype
         xs = jnp.asarray(xs, dtype)
@@ -121,7 +120,8 @@ class Layer:
             lengths = jnp.asarray(lengths, jnp.int32)
         if initial_carry is None:
             return xs, lengths, self.cell.initial_carry(batch, self.hidden_size, dtype)
-        carry = tuple(jnp.asarray(part, dtype) for part in initial_carry)
+        parts = (initial_carry,) if getattr(initial_carry, "ndim", 0) == 2 else initial_carry
+        carry = tuple(jnp.asarray(part, dtype) for part in parts)
         shapes, wanted = (
             [part.shape for part in carry],
             [(batch, width) for width in self.cell.widths(self.hidden_size)],
@@ -137,7 +137,7 @@ def hidden_gradients(
     layer: Layer,
     xs: Any,
     lengths: Any = None,
-    initial_carry: Sequence[Any] | None = None,
+    initial_carry: Any = None,
     reverse: bool = False,
 ) -> dict[str, Float[Array, "B T H"]]:
     """Return dL/dh_t for all steps, and the same for the other parts of the carry: {"h": ..., "c": ...} for an LSTM.

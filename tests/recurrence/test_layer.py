@@ -99,6 +99,13 @@ def test_a_layer_is_shown_as_its_cell_with_the_options_that_differ_and_its_sizes
     assert repr(layer) == "Layer(LSTM(peephole=True, projection_size=2), input_size=2, hidden_size=3, dtype=float32)"
 
 
+def test_a_cell_with_one_part_starts_from_an_array_as_from_a_tuple_of_it():
+    layer = Layer.init("gru", 2, 3)
+    xs, h = np.ones((2, 4, 2)), np.full((2, 3), 0.5)
+    np.testing.assert_array_equal(layer(xs, initial_carry=h)[0], layer(xs, initial_carry=(h,))[0])
+    assert not np.array_equal(layer(xs, initial_carry=h)[0], layer(xs)[0])
+
+
 @pytest.mark.parametrize(
     ("loss", "message"),
     [
