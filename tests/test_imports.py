@@ -44,6 +44,7 @@ HOMES = {
     "matplotlib": ("research/reporting/figures/",),
     "pandas": ("research/reporting/", "research/api.py"),
     "tabulate": ("research/reporting/",),
+    "great_tables": ("research/reporting/formats.py",),
     "optuna": ("research/sweep/search.py",),
     "ray": ("research/sweep/executors/ray.py",),
     "submitit": ("research/sweep/executors/slurm.py",),

@@ -4,8 +4,12 @@ import html
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Literal
+from typing import Any, Literal
 
+import numpy as np
+import pandas as pd
+from great_tables import GT, loc, style
+from great_tables import html as raw_html
 from tabulate import tabulate
 
 from research.reporting.differences import Mark
@@ -88,12 +92,25 @@ def _latex(content: Table) -> str:
 
 
 def _html(content: Table) -> str:
-    blocks = [f"<h2>{html.escape(content.name)}</h2>"] + [f"<p>{html.escape(content.claim)}</p>"] * bool(content.claim)
-    for heading, rows in _marked(content, BOLD).parts.items():
-        grid = _embolden(str(_tabulate(content, rows, "html")), "<b>", "</b>")
-        blocks += [f"<h3>{html.escape(heading)}</h3>", f'<div style="overflow-x:auto">\n{grid}\n</div>']
-    notes = "\n".join(f"<li>{html.escape(note)}</li>" for note in content.notes)
-    return "\n".join([*blocks, f"<ul>\n{notes}\n</ul>"]) + "\n"
+    """Return one table with a group of rows for each setting."""
+    columns: dict[str, Any] = {
+        f"column_{place}": raw_html(html.escape(title)) for place, title in enumerate(content.header)
+    }
+    rows = [[heading, *row] for heading, part in _marked(content, "{}").parts.items() for row in part]
+    first = dict(zip(content.parts, np.cumsum([0, *map(len, content.parts.values())]).tolist(), strict=False))
+    name = "table-" + re.sub(r"[^\w-]+", "-", content.name)
+    table = GT(pd.DataFrame(rows, columns=pd.Index(["part", *columns])), groupname_col="part", id=name)
+    claim = raw_html(html.escape(content.claim)) if content.claim else None
+    table = table.tab_header(raw_html(html.escape(content.name)), claim)
+    table = table.cols_label(columns).cols_align("right", [*columns][content.num_keys :])
+    for (heading, row, column), mark in content.marks.items():
+        if mark == "best":
+            place = loc.body([*columns][column], [first[heading] + row])
+            table = table.tab_style(style.text(weight="bold"), place)
+    for note in content.notes:
+        table = table.tab_source_note(raw_html(html.escape(note)))
+    table = table.tab_options(heading_align="left")
+    return table.opt_css(f"#{name} .gt_row {{ white-space: nowrap; }}").as_raw_html().strip() + "\n"
 
 
 def _tabulate(content: Table, rows: Sequence[Sequence[str]], form: str) -> str:

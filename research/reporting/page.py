@@ -41,10 +41,7 @@ PAGE = """<!doctype html>
 <title>{title}</title>
 <style>
 body {{ font: 16px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 80rem; padding: 0 1rem; color: #222 }}
-table {{ border-collapse: collapse; font-variant-numeric: tabular-nums; border-block: 2px solid #222 }}
-td, th {{ padding: .25rem .5rem; white-space: nowrap }}
-thead {{ border-bottom: 1px solid #222 }}
-h3 {{ font-size: 1rem; margin: 1.6rem 0 .4rem }}
+table {{ font-variant-numeric: tabular-nums }}
 img {{ width: 100%; margin-top: 2rem }}
 </style>
 {table}{images}

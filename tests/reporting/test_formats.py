@@ -208,9 +208,13 @@ def test_latex_with_any_sign_sections_captions_and_marks_compiles_and_says_the_s
     assert labels[0] == "tab:a-b-α" and labels[-1] == "tab:x_1" and len({*labels}) == 5
 
 
-def test_a_wide_html_table_scrolls_on_its_own():
-    rendered = render(AWKWARD, "html")
-    assert rendered.count('<div style="overflow-x:auto">\n<table>') == rendered.count("</table>\n</div>") == 1
+def test_html_is_one_table_that_scrolls_on_its_own_with_a_group_of_rows_for_each_setting():
+    rendered = render(replace(AWKWARD, parts=AWKWARD.parts | {"set_2": [("x", "1")]}), "html")
+    assert re.match(r'<div id="table-a_b" style="[^"]*overflow-x:auto', rendered)
+    assert rendered.count("<table") == rendered.count("</table>") == 1
+    groups = re.findall(r'class="gt_group_heading" .*>(.*)</th>', rendered)
+    assert groups == ["set_1: 50% &amp; &lt;more&gt;", "set_2"]
+    assert re.findall(r'class="gt_from_md">([^<]+)<', rendered) == [*AWKWARD.notes]
 
 
 def test_html_is_well_formed_and_escaped():
@@ -245,7 +249,8 @@ def test_the_best_is_bold_and_a_tie_marked_in_every_format():
     assert "9 <10> *\n" in render(BEST, "terminal") and "1.0 =\n" in render(BEST, "terminal")
     assert r"**9 \<10\>**" in render(BEST, "markdown") and "1.0 = |" in render(BEST, "markdown")
     assert r"\textbf{9 \ensuremath{<}10\ensuremath{>}}" in render(BEST, "latex") and "1.0 =" in render(BEST, "latex")
-    assert "<b>9 &lt;10&gt;</b>" in render(BEST, "html")
+    bold = re.findall(r'<td style="font-weight: bold;".*>(.*)</td>', render(BEST, "html"))
+    assert bold == ["9 &lt;10&gt;"] and ">1.0 =</td>" in render(BEST, "html")
     assert all("1.1 =" not in render(BEST, form) and "1.1 *" not in render(BEST, form) for form in get_args(Format))
 
 

@@ -32,7 +32,7 @@ def test_the_table_comes_first_and_then_where_the_files_are(attention_runs, caps
     assert capsys.readouterr().out == out  # its own files are no runs
 
 
-@pytest.mark.parametrize(("form", "start"), [("markdown", "**attention**"), ("html", "<h2>")])
+@pytest.mark.parametrize(("form", "start"), [("markdown", "**attention**"), ("html", '<div id="table-attention"')])
 def test_other_formats_leave_the_standard_output_to_the_table(attention_runs, tmp_path, capsys, form, start):
     report(attention_runs, format=form, output=tmp_path / "out")
     out, err = capsys.readouterr()
@@ -43,7 +43,7 @@ def test_other_formats_leave_the_standard_output_to_the_table(attention_runs, tm
     html = tmp_path / "out" / "report.html"
     assert html.exists() == (form == "html")
     if form == "html":  # it needs no other file
-        assert "cmudict, text to text" in html.read_text() and "<table>" in html.read_text()
+        assert "cmudict, text to text" in html.read_text() and "<table " in html.read_text()
         sources = re.findall(r'(?:src|href)="([^"]{0,30})', html.read_text())
         assert len(sources) == 2 and all(source.startswith("data:image/png;base64,") for source in sources)
 
