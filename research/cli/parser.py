@@ -10,7 +10,7 @@ import tyro
 
 from research.config.flags import HELP, run_tyro, split
 from research.config.help import print_command, sections
-from research.errors import UserError, shorten
+from research.errors import UserError, program, shorten
 
 Positional = tyro.conf.Positional
 OptionsT = TypeVar("OptionsT")
@@ -46,7 +46,9 @@ def parse_command(kind: type[OptionsT], args: Sequence[str], command: str) -> Op
             key = word.removeprefix("--").partition("=")[0].replace("-", "_")
             if word.startswith("--") and (key not in hints or key in positionals):
                 close = difflib.get_close_matches(key, hints.keys() - positionals, n=1, cutoff=0.5)
-                hint = f"did you mean --{_hyphens(close[0])}?" if close else "words after -- are no options"
+                hint = f"did you mean --{_hyphens(close[0])}?" if close else f"see {program()} {command} --help"
+                if command == "predict" and not close:
+                    hint = "words after -- are no options"
                 raise UserError(f"--{_hyphens(shorten(key))}: no such option; {hint}")
         flags, others = split(args, switches={name for name, hint in hints.items() if hint is bool})
         return run_tyro(kind, flags, others)

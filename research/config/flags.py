@@ -162,5 +162,6 @@ def _refuse(flags: Mapping[str, str], event: tyro_errors.ParseErrorEvent) -> Non
     kind = event.argument.field.type_stripped
     allowed = next((text for known, text in KINDS.items() if known in (kind, *get_args(kind))), "a word")
     if isinstance(event, tyro_errors.InvalidChoice) and kind is not bool:
-        allowed = f"one of {', '.join(event.choices)}{nearest(flags.get(key, ''), event.choices)}"
+        choices = [choice for choice in event.choices if choice not in ("", "None")]  # those that mean: not given
+        allowed = f"one of {', '.join(choices)}{nearest(flags.get(key, ''), choices)}"
     raise UserError(f"{key}={shorten(getattr(event, 'value', flags.get(key, '')))}: must be {allowed}")

@@ -127,7 +127,7 @@ def _metavar(hint: Any, switches: bool) -> str | None:
     if kinds == [bool] and switches:
         return ""
     if get_origin(kinds[0]) is Literal and len(get_args(kinds[0])) > 1:
-        return "{" + ",".join(map(str, get_args(kinds[0]))) + "}"
+        return "{" + ",".join(filter(None, map(str, get_args(kinds[0])))) + "}"
     return NAMES.get(kinds[0])
 
 

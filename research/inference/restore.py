@@ -91,7 +91,8 @@ def _config(run: RunDirectory) -> Config:
     try:
         return unflatten(options)
     except UserError as error:  # a choice that was removed since
-        hint = "; one of your own needs --import, or its module imported" if ".name=" in str(error) else ""
+        own = ".name=" in str(error) and "--import" not in str(error)
+        hint = "; one of your own needs --import, or its module imported" if own else ""
         raise UserError(f"{run.config_file}: {error}{hint}") from error
 
 

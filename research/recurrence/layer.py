@@ -64,6 +64,9 @@ class Layer:
             length: steps of the longest sequences that it will read, for `bias="chrono"` and the IndRNN.
             init: options of `research.cells.initializers.InitOptions`, such as `forget_bias=1.0`.
         """
+        options = [item.name for item in fields(InitOptions)]
+        for name in init.keys() - {*options}:
+            raise UserError(f"{name}: no such option of an initializer; {suggest(name, options)}")
         cell, scheme = _cell_of(cell), InitScheme.of(InitOptions(**init))
         drawn = Weights(cell, input_size, hidden_size, scheme, jax.random.key(seed), length=length)
         return cls(cell, drawn.arrays())
@@ -156,6 +159,8 @@ def hidden_gradients(
     Raises:
         UserError: if the loss is no real number, and for what a call of the layer refuses.
     """
+    if not isinstance(layer, Layer):
+        raise UserError(f"layer: is {kind_of(layer)}; must be a Layer, the second argument after the loss")
     xs, lengths, carry = layer._arguments(xs, lengths, initial_carry)
     zeros = tuple(jnp.zeros((xs.shape[1], *part.shape), part.dtype) for part in carry)
 
@@ -179,6 +184,8 @@ def _checked(loss: Callable[[Array], Array]) -> Callable[[Array], Array]:
         if not is_array or np.shape(value) or not jnp.issubdtype(jnp.result_type(value), jnp.floating):
             allowed = "one real number, such as jnp.mean(states[:, -1] ** 2)"
             raise UserError(f"loss: returns {kind_of(value)}; must be {allowed}")
+        if not isinstance(value, Tracer):
+            raise UserError("loss: returns a constant; must be computed from the states that it is given")
         return value
 
     return checked

@@ -52,13 +52,14 @@ def repeated(summary: Mapping[str, Any]) -> Iterator[str]:
             yield name
 
 
-def check(columns: Sequence[Column], trials: pd.DataFrame, similarity: float = 0.0) -> None:
+def check(columns: Sequence[Column], trials: pd.DataFrame, similarity: float = 0.0, what: str = "column") -> None:
     """Reject a column that no finished trial has the metric of.
 
     Args:
         columns: of a table.
         trials: of which none may be finished; then there is nothing to check.
         similarity: only a column that resembles a metric of the trials that much is rejected; 0: any.
+        what: the word for a column in the error.
     """
     names = metrics(trials)
     for key in [
@@ -67,7 +68,7 @@ def check(columns: Sequence[Column], trials: pd.DataFrame, similarity: float = 0
         close = difflib.get_close_matches(key, names, cutoff=similarity)
         if close:
             nearest = f"the nearest are {', '.join(close)}; --list-metrics names all"
-            raise UserError(f"column {shorten(key)}: no run has this metric; {nearest}")
+            raise UserError(f"{what} {shorten(key)}: no run has this metric; {nearest}")
 
 
 def expand(columns: Sequence[Column], trials: pd.DataFrame) -> Iterator[Column]:

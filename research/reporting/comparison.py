@@ -95,7 +95,8 @@ def read(
     """
     trials, faults = runs.read(directories)
     trials = select(trials, layout)
-    check([*columns, *([Column(layout.sort, layout.sort)] if layout.sort else [])], trials)
+    check(columns, trials)
+    check([Column(layout.sort, layout.sort)] if layout.sort else (), trials, what="--sort")
     folders = trials["run"].map(lambda run: run.path.resolve().parent)
     sweeps = {}
     for folder in folders.unique():

@@ -210,7 +210,8 @@ def _missing(comparison: Comparison) -> Iterator[str]:
             others = f", and {len(failed) - 1} more" if failed[1:] else ""
             yield f"Failed: {name}{others}: {shorten(failure, 200)}"
     for name, count, total in comparison.absent:
-        yield f"{count} of {total} trials of the sweep {name} {'have' if count > 1 else 'has'} no run that can be read."
+        have = "have" if count > 1 else "has"
+        yield f"{count} of {total} trials of the sweep {name} {have} not started, or cannot be read."
     if others := comparison.outside:
         which = "1 run that is" if len(others) == 1 else f"{len(others)} runs that are"
         name = others[0].path.name

@@ -184,9 +184,9 @@ def _text(found: Estimate, points: Array, column: Column) -> str:
     if -4 < exponent < 5 or (column.scale == "log" and high / low > 10):
         exponent = 0
     center, low, high = (end / 10.0**exponent for end in (center, low, high))
-    write, coarse = _writers(low, high, column.scale)
+    write = _writer(low, high, column.scale)
     around = (
-        f"({' '.join(map(coarse, points * unit / 10.0**exponent))})"
+        f"({' '.join(map(write, points * unit / 10.0**exponent))})"
         if found.kind == "seeds"
         else f"[{write(low)}, {write(high)}]"
     )
@@ -198,13 +198,12 @@ def _success(found: Estimate) -> str:
     return f"{reached}/{found.count} [{100 * found.low:.0f}, {100 * found.high:.0f}]%"
 
 
-def _writers(low: float, high: float, scale: Scale) -> list[Callable[[float], str]]:
-    """Return what writes a statistic, and its seeds: with as many digits as tell the ends apart."""
+def _writer(low: float, high: float, scale: Scale) -> Callable[[float], str]:
+    """Return what writes a statistic and its seeds: with as many digits as tell the ends apart."""
     if scale == "log":
         factor = high / low
-        digits = 1 if factor >= 2 else 2 if factor >= 1.1 else 3 if factor >= 1.01 else 4
-        return [lambda value: number(value, digits)] * 2
+        digits = 1 if factor >= 10 else 2 if factor >= 1.1 else 3 if factor >= 1.01 else 4
+        return lambda value: number(value, digits)
     exponent = math.floor(math.log10(high - low))
-    leading = (high - low) / 10.0**exponent
-    places = [min(6, max(0, (leading < most) - exponent)) for most in (5, 2)]
-    return [lambda value, decimals=decimals: f"{value:.{decimals}f}" for decimals in places]
+    places = min(6, max(0, ((high - low) / 10.0**exponent < 5) - exponent))
+    return lambda value: f"{value:.{places}f}"

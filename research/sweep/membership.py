@@ -28,7 +28,10 @@ def outside(folder: Path, runs: Sequence[RunDirectory]) -> list[RunDirectory]:
 
 @functools.cache
 def _is_trial(copy: Path, changed: int, run: Path) -> bool | None:
-    """Return whether a run is what the sweep makes of its values of the parameters; None if that is unknown."""
+    """Return whether a run is what the sweep makes of its values of the parameters.
+
+    None: that is unknown, as the run cannot be read, or has a class of the user that is not imported.
+    """
     sweep = _sweep(copy, changed)
     if sweep is None:
         return None
@@ -43,8 +46,10 @@ def _is_trial(copy: Path, changed: int, run: Path) -> bool | None:
         ]
         tuned = experiments.load(options["experiment"]).tune.keys() - {item.key for item in sweep.parameters}
         return sweep.trial(values, {key: options[key] for key in tuned}).name == run.name
-    except (UserError, KeyError, StopIteration):
+    except (KeyError, StopIteration):
         return False
+    except UserError:
+        return None
 
 
 @functools.cache

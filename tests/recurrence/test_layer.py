@@ -1,5 +1,7 @@
 """A layer with given weights is the layer of the equations; gradients are those of a perturbed state."""
 
+import inspect
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -99,6 +101,11 @@ def test_a_layer_is_shown_as_its_cell_with_the_options_that_differ_and_its_sizes
     assert repr(layer) == "Layer(LSTM(peephole=True, projection_size=2), input_size=2, hidden_size=3, dtype=float32)"
 
 
+def test_a_layer_before_the_loss_is_named():
+    with pytest.raises(UserError, match="layer: is .*function.*; must be a Layer, the second argument after the loss"):
+        inspect.unwrap(hidden_gradients)(Layer("lstm", WEIGHTS), lambda states: states.sum(), np.zeros((1, 4, 2)))
+
+
 def test_a_cell_with_one_part_starts_from_an_array_as_from_a_tuple_of_it():
     layer = Layer.init("gru", 2, 3)
     xs, h = np.ones((2, 4, 2)), np.full((2, 3), 0.5)
@@ -117,6 +124,7 @@ def test_a_cell_with_one_part_starts_from_an_array_as_from_a_tuple_of_it():
         (lambda states: jnp.sum(states > 0), r"loss: returns an array \[\] of int32; must be one real number"),
         (lambda states: None, "loss: returns NoneType; must be one real number"),
         (lambda states: np.sum(np.asarray(states)), "loss: must be computed by jax.numpy, not by numpy"),
+        (lambda states: 1.0, "loss: returns a constant; must be computed from the states"),
     ],
 )
 def test_a_loss_without_a_gradient_is_refused_in_one_line(loss, message):
@@ -127,6 +135,10 @@ def test_a_loss_without_a_gradient_is_refused_in_one_line(loss, message):
 @pytest.mark.parametrize(
     ("call", "message"),
     [
+        (
+            lambda: Layer.init("lstm", 2, 3, forget_bais=1.0),
+            "forget_bais: no such option of an initializer; did you mean forget_bias?",
+        ),
         (lambda: Layer("lstn", WEIGHTS), "cell=lstn: no such cell; did you mean lstm?"),
         (lambda: Layer("lstm", {"w": 1.0}), r"weights: are w \(\); those of lstm with 1 units must be w \(1, 4\), u"),
         (

@@ -246,7 +246,7 @@ def test_runs_that_are_not_of_the_sweep_are_left_out_unless_they_are_named(tmp_p
     left_out = comparison.outside[0].path
     note = f"Left out: 1 run that is in the folder but not of its sweep, such as {left_out.name}. "
     assert any(line.startswith(note) for line in table(comparison).notes)
-    assert "6 of 8 trials of the sweep gain have no run that can be read." in table(comparison).notes
+    assert "6 of 8 trials of the sweep gain have not started, or cannot be read." in table(comparison).notes
     unknown = RunDirectory(tmp_path / "damaged")
     assert not membership.outside(tmp_path, [*comparison.trials["run"], unknown])
     (comparison,), _ = read([tmp_path], layout=Layout(where={"seed": ["0"]}), outside=membership.outside)

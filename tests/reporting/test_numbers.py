@@ -27,7 +27,7 @@ def text(values, scale: Any = "linear", unit: Any = "", key="x", examples=0, **o
 @pytest.mark.parametrize(
     ("values", "scale", "shown"),
     [
-        ([0.99, 0.97, 0.98], "linear", "0.980 (0.97 0.98 0.99)"),
+        ([0.99, 0.97, 0.98], "linear", "0.980 (0.970 0.980 0.990)"),
         ([120.0, 130.0, 125.0], "linear", "125 (120 125 130)"),
         ([0.5, 0.5, 0.5], "linear", "0.500"),
         ([0.0, 0.0], "linear", "0"),

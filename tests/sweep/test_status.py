@@ -4,14 +4,17 @@ import math
 import os
 import shutil
 import threading
+from dataclasses import make_dataclass
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
+from research.cells import CELLS, GRU
 from research.config.flags import read_flags
 from research.config.naming import name_trial
 from research.errors import UserError
+from research.sweep import spec
 from research.sweep.status import Brief, SweepStatus, Watcher, clock, describe, summarize
 from research.tracking.run_directory import RunDirectory
 from tests import sweeps
@@ -246,3 +249,13 @@ def test_runs_that_are_not_of_the_sweep_do_not_count(tmp_path, method):
     assert found.best and found.best.value == 0.3
     assert "  not of the sweep, and not counted: 1 run" in describe(found)
     assert len(status(*tmp_path.glob("*/")).trials) == 2  # those that are named count
+
+
+def test_trials_with_a_class_that_is_not_imported_are_of_the_sweep(tmp_path, monkeypatch):
+    (tmp_path / "sweep.yaml").write_text(f"{sweeps.YAML}  cell.name: {{values: [gru, mine]}}\n")
+    with monkeypatch.context() as imported:
+        imported.setitem(CELLS, "mine", make_dataclass("Mine", [("name", str, "mine")], bases=(GRU,), frozen=True))
+        for name, config in spec.read(tmp_path / "sweep.yaml").trials:
+            sweeps.finish(RunDirectory.create(tmp_path / name, config), 0.3)
+    found = status(tmp_path)
+    assert (found.done, len(found.trials), found.outside) == (16, 16, 0)
