@@ -45,7 +45,7 @@ def main() -> int:
                 for fault in count.faults:
                     print(f"FAULT {count.name}: {fault}", flush=True)
             print(f"{name}: {time.monotonic() - started:.0f} s", flush=True)
-    print(*(count.line() for count in counts), sep="\n")
+        print(*(count.line() for count in counts), sep="\n", flush=True)
     return int(any(count.faults for count in counts))
 
 

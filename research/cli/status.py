@@ -13,11 +13,12 @@ from rich.live import Live
 from rich.text import Text
 
 from research.cli.parser import parse_command
-from research.errors import UserError, visible
+from research.errors import UserError, nearest, visible
 from research.options import require
-from research.sweep.status import SweepStatus, Watcher, describe, summarize
+from research.sweep.status import DONE, SweepStatus, Watcher, describe, summarize
 from research.tracking import strict_json
 from research.tracking.directions import direction
+from research.tracking.run_directory import RunDirectory
 
 SECONDS_BETWEEN_LOOKS = 2.0
 
@@ -41,8 +42,6 @@ class Status:
         if not self.runs:
             raise UserError("RUNS must be given: directories with runs in them, or single runs")
         require(bool(self.metric) or not self.goal, "--goal", self.goal, "absent without --metric")
-        clear = bool(self.goal or direction(self.metric)) or not self.metric
-        require(clear, "--metric", self.metric, "given with --goal=minimize or --goal=maximize")
         require(not self.follow or self.format == "text", "--format", self.format, "text with --follow")
 
 
@@ -54,12 +53,26 @@ def run(args: Sequence[str]) -> None:
         print("warning: test data choose nothing: take the best trial by a metric of validation/", file=sys.stderr)
     watcher = Watcher(options.runs, options.metric, goal)
     sweeps = watcher.read()
+    _check_metric(options, sweeps)
     if options.follow:
         _follow(watcher, sweeps)
     elif options.format == "json":
         print(json.dumps(strict_json.encode([sweep.to_dict() for sweep in sweeps]), indent=1))
     else:
         print(_text(sweeps))
+
+
+def _check_metric(options: Status, sweeps: Sequence[SweepStatus]) -> None:
+    """Refuse a metric that no finished trial has, or of which nothing says what is better."""
+    if not options.metric:
+        return
+    finished = [sweep.folder / trial.name for sweep in sweeps for trial in sweep.trials if trial.state in DONE]
+    if finished and not any(sweep.best for sweep in sweeps):
+        names = {name for path in finished for name in strict_json.read(RunDirectory(path).result_file)["summary"]}
+        what = f"no run has this metric{nearest(options.metric, sorted(names))}"
+        require(options.metric in names, "--metric", options.metric, f"that of a run; {what}")
+    clear = bool(options.goal or direction(options.metric))
+    require(clear, "--metric", options.metric, "given with --goal=minimize or --goal=maximize")
 
 
 def _text(sweeps: Sequence[SweepStatus]) -> str:

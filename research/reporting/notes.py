@@ -117,7 +117,7 @@ def _marks(content: Sequence[Part]) -> Iterator[str]:
         seeds, least = max(verdict.pairs for verdict in verdicts), min(verdict.comparisons for verdict in verdicts)
         enough = needed_pairs(least) if least == most else f"{needed_pairs(least)} to {needed_pairs(most)}"
         count = f"{seeds} seed{'s' * (seeds != 1)}"
-        yield f"No number is marked best: {count} cannot tell rows apart, {enough} can ({test})."
+        yield f"No number is marked best: with {count} no difference can be significant, with {enough} it can ({test})."
 
 
 def _sampled(content: Sequence[Part]) -> tuple[dict[str, None], dict[str, None]]:

@@ -83,13 +83,18 @@ def test_without_a_change_no_line_is_printed(folder, monkeypatch, capsys):
     [
         ([], "status: RUNS must be given"),
         (["nowhere"], "nowhere: no such directory"),
-        ([".", "--metric=speed"], "--metric=speed: must be given with --goal"),
+        (["gain", "--metric=speed"], "--metric=speed: must be that of a run; no run has this metric\n"),
+        (["gain", "--metric=validation/eror_rate"], "no run has this metric; did you mean validation/error_rate?"),
+        (["gain", "--metric=odd"], "--metric=odd: must be given with --goal"),
         ([".", "--goal=maximize"], "--goal=maximize: must be absent without --metric"),
         ([".", "--follow", "--format=json"], "--format=json: must be text with --follow"),
     ],
 )
-def test_mistakes_are_one_line(words, error, tmp_path, monkeypatch, capsys):
+def test_mistakes_are_one_line(words, error, tmp_path, folder, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
+    RunDirectory(folder / "finished").finish(
+        {"status": "finished", "summary": {"validation/error_rate": 0.3, "odd": 1.0}}
+    )
     assert cli.main(["status", *words]) == 2
     err = capsys.readouterr().err
     assert error in err and err.count("\n") == 1
@@ -103,7 +108,10 @@ def test_the_direction_of_a_metric_is_that_of_its_name(folder, capsys):
 
 
 def test_test_data_choose_nothing(folder, capsys):
-    for metric, warned in (("test/loss", True), ("validation/loss", False)):
+    RunDirectory(folder / "finished").finish(
+        {"status": "finished", "summary": {"validation/error_rate": 0.3, "test/loss": 1.0}}
+    )
+    for metric, warned in (("test/loss", True), ("validation/error_rate", False)):
         assert cli.main(["status", str(folder), f"--metric={metric}"]) == 0
         assert ("warning: test data choose nothing" in capsys.readouterr().err) is warned
 
