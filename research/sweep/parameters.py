@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from research.errors import nearest
 from research.sweep.place import Place, is_number
 
 MAX_VALUES = 10_000
@@ -207,7 +208,8 @@ def read_all(entries: Any, place: Place, prefix: str = "") -> list[Parameter]:
 def _read(key: str, entry: dict[str, Any], place: Place) -> Parameter:
     distribution = entry.get("distribution", _default_distribution(entry))
     if not distribution:
-        raise place.error(HINT)
+        known = ("value", "values", "min", "max", "distribution", "parameters")
+        raise place.error(HINT + next(filter(None, (nearest(name, known) for name in entry)), ""))
     (place / "distribution").require(distribution in tuple(KEYS), distribution, f"one of {', '.join(KEYS)}")
     for name in entry:
         if name not in ("distribution", *KEYS[distribution]):

@@ -110,7 +110,7 @@ def one(entry: Any) -> dict[str, Any]:
         (one({"q": 1}), "parameters.init.gain: must hold value"),
         (one(3), "parameters.init.gain: must hold value"),
         (one({}), "parameters.init.gain: must hold value"),
-        (one({"vals": [1]}), "parameters.init.gain: must hold value, values"),
+        (one({"vales": [1]}), "distribution, or parameters; did you mean values?"),
         (one({"values": 3}), "parameters.init.gain.values=3: must be a list"),
         (one({"values": []}), "parameters.init.gain.values=[]: must be a list of values, at least one"),
         (one({"values": None}), "parameters.init.gain.values=None: must be a list of values"),
