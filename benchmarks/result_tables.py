@@ -4,7 +4,8 @@
 
 In docs/experiments.md the tables of a sweep stand between `<!-- report SWEEP -->` and `<!-- end -->`; those of a sweep
 without runs stay. In README.md a line `<!-- numbers SWEEP/SECTION COLUMN; ... -->` stands above a table. It says for
-each column but the first where its numbers are from; the table's own first column names the rows.
+each column but the first where its numbers are from; the table's own first column names the rows. README.md also gets
+the line of docs/verdicts.md that counts the claims.
 """
 
 import re
@@ -65,6 +66,16 @@ def write_numbers(page: str, source: str) -> str:
     return TABLE.sub(written, page)
 
 
+def write_count(page: str, verdicts: str) -> str:
+    """Return the page with the line of `verdicts` that counts the claims, and its paragraph wrapped anew."""
+    (count,) = re.findall(r"^\d+ claims: .*\.$", verdicts, re.MULTILINE)
+    paragraphs = page.split("\n\n")
+    (place,) = (place for place, text in enumerate(paragraphs) if re.search(r"\d+\sclaims:", text))
+    text = re.sub(r"\d+ claims: [^.]*\.", lambda _: count, " ".join(paragraphs[place].split()))
+    paragraphs[place] = textwrap.fill(text, 120, break_on_hyphens=False, break_long_words=False)
+    return "\n\n".join(paragraphs)
+
+
 def _cells(line: str) -> list[str]:
     return [cell.strip() for cell in line.strip("|").split("|")]
 
@@ -82,7 +93,9 @@ def main(runs: Path) -> None:
 
     text = write_reports(experiments.read_text(encoding="utf-8"), report)
     experiments.write_text(text, encoding="utf-8")
-    readme.write_text(write_numbers(readme.read_text(encoding="utf-8"), text), encoding="utf-8")
+    verdicts = (ROOT / "docs" / "verdicts.md").read_text(encoding="utf-8")
+    page = write_count(write_numbers(readme.read_text(encoding="utf-8"), text), verdicts)
+    readme.write_text(page, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -2,9 +2,11 @@
 
 Each row is compared with the best one, over the differences between trials with the same seed: these see the same data
 in the same order. The test is the sign-flip permutation test (Fisher 1935): if two rows are alike, each difference is
-as likely to have the other sign. Its p is exact up to `MAX_EXACT` pairs. Other test examples would move all differences
-together, by a normal error; with it, p is that of the sum of both. Holm (1979) adjusts p for the number of comparisons
-in the part: one for each other row in each column that has better and worse values.
+as likely to have the other sign. It tests the statistic of the column: the mean of the differences, their median or
+their interquartile mean. Its p is exact up to `MAX_EXACT` pairs. Other test examples would move all differences
+together, by a normal error; with it, p is that of the sum of both. Where a value is infinite, the signs of the
+differences are tested, and its row is never the best. Holm (1979) adjusts p for the number of comparisons in the part:
+one for each other row in each column that has better and worse values.
 """
 
 import functools
@@ -15,9 +17,10 @@ from typing import Any, Literal
 
 import numpy as np
 
+from research.config.experiment import Column, Statistic
 from research.reporting.numbers import Number
 from research.reporting.sampling import sampling_error
-from research.reporting.statistics import CONFIDENCE, Array
+from research.reporting.statistics import CENTERS, CONFIDENCE, Array
 from research.reporting.titles import better
 
 ALPHA = 1 - CONFIDENCE
@@ -37,7 +40,7 @@ class Difference:
     mark: Mark = ""
     """best: it differs from all other rows; tie: it is the best or not told apart from it, and some row is."""
     mean: float = math.nan
-    """Of the differences to the best row, paired by seed; of logarithmic columns, of the logarithms."""
+    """Statistic of the differences to the best row, paired by seed; of logarithmic columns, of the logarithms."""
     p: float = math.nan
     """Adjusted by Holm; of the best row and of columns without better values NaN."""
     error: float = math.nan
@@ -84,40 +87,59 @@ def compare_rows(part: Part) -> Verdict:
     most = max(map(len, tested.values()), default=0)
     errors = _sampling_errors(part, tested, bests) if most >= needed_pairs(len(tested)) else {}
     values = {place: np.array([*pairs.values()]) for place, pairs in tested.items()}
-    adjusted = holm([sign_flip_p(pairs, errors.get(place, math.nan)) for place, pairs in values.items()])
+    ps = [
+        sign_flip_p(pairs, errors.get((row, column), math.nan), part[row][column].column.statistic)
+        for (row, column), pairs in values.items()
+    ]
     found = {
-        place: Difference("", float(pairs.mean()), p, errors.get(place, math.nan))
-        for (place, pairs), p in zip(values.items(), adjusted, strict=True)
+        (row, column): Difference(
+            "", _center(pairs, part[row][column].column.statistic), p, errors.get((row, column), math.nan)
+        )
+        for ((row, column), pairs), p in zip(values.items(), holm(ps), strict=True)
     }
     for column, best in bests.items():
-        rows = [row for row, place in tested if place == column]
-        apart = [row for row in rows if found[row, column].p < ALPHA]
+        sign = 1 if _way(part[best][column].column) == "lower" else -1
+        others = [
+            row for row, numbers in enumerate(part) if row != best and not np.all(np.isnan(numbers[column].compared))
+        ]
+        known = {row: found.get((row, column), Difference()) for row in others}
+        apart = [row for row, difference in known.items() if difference.p < ALPHA and sign * difference.mean > 0]
         if not apart:
             continue
-        found[best, column] = Difference("best" if len(apart) == len(rows) else "tie")
-        for row in {*rows} - {*apart}:
-            found[row, column] = replace(found[row, column], mark="tie")
+        found[best, column] = Difference("best" if len(apart) == len(others) else "tie")
+        for row in {*others} - {*apart}:
+            found[row, column] = replace(known[row], mark="tie")
     return Verdict(found, len(tested), most)
 
 
 def paired(number: Number, other: Number) -> dict[Any, float]:
-    """Return the differences of two rows by the seeds that both have; those of the logarithms on a log scale."""
+    """Return the differences of two rows by the seeds that both have; those of the logarithms on a log scale.
+
+    Of an infinite value the difference is infinite; an undefined one has none.
+    """
     known = dict(zip(other.seeds, other.compared, strict=True))
     values = zip(number.seeds, number.compared, strict=True)
-    pairs = {seed: float(value - known[seed]) for seed, value in values if seed in known}
-    return {seed: difference for seed, difference in pairs.items() if math.isfinite(difference)}
+    with np.errstate(invalid="ignore"):  # infinity less infinity
+        pairs = {seed: float(value - known[seed]) for seed, value in values if seed in known}
+    return {seed: difference for seed, difference in pairs.items() if not math.isnan(difference)}
 
 
-def sign_flip_p(differences: Array, error: float = math.nan) -> float:
-    """Return the two-sided p of a mean of 0.
+def sign_flip_p(differences: Array, error: float = math.nan, statistic: Statistic = "mean") -> float:
+    """Return the two-sided p of a mean of 0, or of another statistic.
 
     Args:
-        differences: of the seeds.
+        differences: of the seeds; where one is infinite, their signs are tested.
         error: standard error that their mean has besides, by the choice of test examples; NaN: not known. It never
             lowers p.
+        statistic: of the differences.
     """
     count = len(differences)
-    sums, observed = np.abs(_signs(count) @ differences), abs(differences.sum())
+    if not np.all(np.isfinite(differences)):
+        differences, error, statistic = np.sign(differences), math.nan, "mean"
+    if statistic in ("mean", "success"):
+        sums, observed = np.abs(_signs(count) @ differences), abs(differences.sum())
+    else:
+        sums, observed = np.abs(CENTERS[statistic](_signs(count) * differences)), abs(CENTERS[statistic](differences))
     extreme = sums >= observed * (1 - 1e-12) - 1e-300  # equal ones differ by rounding
     p = float(np.mean(extreme) if count <= MAX_EXACT else (extreme.sum() + 1) / (FLIPS + 1))
     if not error > 0:
@@ -159,12 +181,23 @@ def _sampling_errors(
 
 def _best(column: Sequence[Number]) -> int | None:
     """Return the row with the best statistic; None where no value is better than another."""
-    way = better(column[0].column)
+    way = _way(column[0].column)
     centers = [number.estimate.center for number in column]
-    finite = [row for row, center in enumerate(centers) if math.isfinite(center)]
-    if not way or len(finite) < 2:
+    finite = [
+        row for row, number in enumerate(column) if math.isfinite(centers[row]) and np.all(np.isfinite(number.compared))
+    ]
+    if not way or not finite or sum(bool(len(number.values)) for number in column) < 2:
         return None
     return (min if way == "lower" else max)(finite, key=centers.__getitem__)
+
+
+def _way(column: Column) -> str:
+    """Return which values of the statistic are better: "lower", "higher" or ""."""
+    return "higher" if column.statistic == "success" else better(column)
+
+
+def _center(differences: Array, statistic: Statistic) -> float:
+    return float(CENTERS["mean" if statistic == "success" else statistic](differences))
 
 
 @functools.cache

@@ -115,7 +115,8 @@ def _html(content: Table) -> str:
 
 def _tabulate(content: Table, rows: Sequence[Sequence[str]], form: str) -> str:
     align = ["left" if place < content.num_keys else "right" for place in range(len(content.header))]
-    return tabulate(rows, headers=content.header, tablefmt=form, colalign=align, disable_numparse=True)
+    header = [_escape_markdown(title) for title in content.header] if form == "pipe" else content.header
+    return tabulate(rows, headers=header, tablefmt=form, colalign=align, disable_numparse=True)
 
 
 def _latex_line(plain: str) -> str:

@@ -26,6 +26,10 @@ class Layout:
     sort: str = ""
     """Metric by which rows are sorted, the best first."""
 
+    def __post_init__(self) -> None:
+        for name in ("rows", "sections"):
+            object.__setattr__(self, name, tuple(dict.fromkeys(getattr(self, name))))  # each once
+
     @property
     def regroups(self) -> bool:
         """Whether rows or sections are given."""

@@ -49,7 +49,8 @@ def notes(comparison: Comparison, content: Sequence[Part]) -> list[str]:
             "A power of ten behind parentheses or brackets, as in 2 (1 3)e-6, is a factor of all their numbers."
         )
     if any(number.text == DASH for number in numbers):
-        found.append(f"{DASH}: not measured.")
+        equal = " or ".join(sorted({item.equal for item in comparison.experiment.columns if item.equal}))
+        found.append(f"{DASH}: not measured{f', or beyond the {equal} of the column' if equal else ''}.")
     return [*found, *_signatures(trials), *_weights(trials), *_identical(comparison), *_missing(comparison)]
 
 

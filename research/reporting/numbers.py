@@ -5,7 +5,7 @@
 import functools
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,8 @@ from research.reporting import sampling
 from research.reporting.columns import ended_trials
 from research.reporting.sampling import Scores
 from research.reporting.statistics import Array, Estimate, Scale, estimate
-from research.reporting.titles import better
+from research.reporting.titles import PERCENT, better
+from research.tracking.directions import direction
 from research.tracking.run_directory import METRICS, RunDirectory
 
 DASH = "—"
@@ -53,8 +54,15 @@ class Number:
     def is_rate(self) -> bool:
         """Whether the values are fractions."""
         points = self.values[self.regular]
-        named = self.column.unit == "%" and "_gap" not in self.column.key
+        name = self.column.key.rpartition("/")[2]
+        named = (self.column.unit == "%" or bool(PERCENT.search(name))) and "_gap" not in name
         return named and bool(np.all((points >= 0) & (points <= 1)))
+
+    @property
+    def is_positive(self) -> bool:
+        """Whether the metric cannot be negative, as a loss or an error."""
+        name = self.column.key.rpartition("/")[2]
+        return direction(name) == "min" and "_gap" not in name and bool(np.all(self.values[self.regular] >= 0))
 
     @property
     def compared(self) -> Array:
@@ -73,7 +81,7 @@ class Number:
             read: returns the scores of a run by test example.
         """
         column = self.column
-        if column.statistic == "success" or column.equal == "time" or not column.key.startswith(sampling.SPLIT):
+        if column.statistic != "mean" or column.equal == "time" or not column.key.startswith(sampling.SPLIT):
             return None
         runs = dict(zip(self.seeds, self.runs, strict=True))
         scores = [read(run) if (run := runs[seed]) else {} for seed in seeds]
@@ -88,7 +96,8 @@ class Number:
         if not len(points) and len(self.values):
             return Estimate(float(np.mean(self.values)), count=len(self.values))
         sampled = self.examples if self.is_rate and column.key.startswith(SAMPLED) else 0
-        return estimate(points, column.statistic, column.scale, is_rate=self.is_rate, examples=sampled)
+        found = estimate(points, column.statistic, column.scale, is_rate=self.is_rate, examples=sampled)
+        return replace(found, low=max(found.low, 0.0)) if self.is_positive else found
 
     @property
     def text(self) -> str:

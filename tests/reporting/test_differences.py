@@ -10,6 +10,7 @@ from scipy import stats
 from research.config.experiment import Column
 from research.reporting.differences import Verdict, compare_rows, holm, needed_pairs, paired, sign_flip_p
 from research.reporting.numbers import Number
+from research.reporting.statistics import CENTERS
 from tests.reporting.conftest import Scored
 
 ACCURACY = Column("accuracy", "test/accuracy", unit="%")
@@ -48,7 +49,8 @@ def test_differences_are_between_trials_with_the_same_seed():
     pairs = paired(numbers([0.5, 0.7, 0.9], seeds=(2, 0, 5)), numbers([0.1, 0.2, 0.3], seeds=(0, 2, 1)))
     assert pairs == pytest.approx({2: 0.3, 0: 0.6})
     log = Column("x", "x", "log")
-    assert paired(numbers([10.0, 0.0], log), numbers([1.0, 1.0], log)) == pytest.approx({0: math.log(10)})
+    pairs = paired(numbers([10.0, 0.0, math.nan], log), numbers([1.0, 1.0, 1.0], log))
+    assert pairs == pytest.approx({0: math.log(10), 1: -math.inf})
 
 
 def test_holm_is_that_of_its_definition():
@@ -177,6 +179,42 @@ def test_scores_by_example_are_read_only_where_a_mark_is_possible_and_once():
             rows.append([numbers(right.mean(1), runs=[Counted(accuracy=(trial, np.ones(50))) for trial in right])])
         compare_rows(rows)
         assert len(reads) == expected
+
+
+LOSS = Column("loss", "test/loss")
+LOW, HIGH = 0.1 + np.arange(10) / 1000, 0.5 + np.arange(10) / 100
+
+
+def test_more_seeds_below_a_threshold_are_better():
+    column = Column("solved", "test/loss", statistic="success", threshold=0.2)
+    assert marks(HIGH, LOW, LOW + 0.01, column=column) == ["", "tie", "tie"]
+
+
+def test_the_statistic_of_the_column_is_tested():
+    uneven, even = np.repeat([0.100, 1.1], (8, 6)), np.full(14, 0.101)
+    assert marks(uneven, even, column=LOSS) != ["best", ""]
+    assert marks(uneven, even, column=replace(LOSS, statistic="median")) == ["", ""]
+    for statistic in ("median", "iqm"):
+        column = replace(LOSS, statistic=statistic)
+        assert marks(HIGH, LOW, column=column) == ["", "best"]
+        differences = np.random.default_rng(0).normal(0.4, 1, 9)
+        exact = stats.permutation_test(
+            (differences,), CENTERS[statistic], permutation_type="samples", n_resamples=np.inf
+        )
+        assert sign_flip_p(differences, statistic=statistic) == pytest.approx(exact.pvalue)
+
+
+def test_a_row_that_shares_no_seed_with_the_best_is_not_told_apart_from_it():
+    rows = [[numbers(HIGH, LOSS)], [numbers(LOW, LOSS)], [numbers(LOW + 0.01, LOSS, seeds=range(20, 30))]]
+    verdict = compare_rows(rows)
+    assert [verdict.differences[place, 0].mark for place in range(3)] == ["", "tie", "tie"]
+
+
+def test_a_row_with_infinite_values_is_worse_and_never_the_best():
+    for finite, mark in ((1, "best"), (3, "tie")):  # worse with nine and with seven of ten seeds
+        diverged = np.where(np.arange(10) < finite, 0.01, math.inf)
+        assert marks(diverged, LOW, HIGH, column=LOSS) == ["tie" if mark == "tie" else "", mark, ""]
+    assert marks(np.full(10, math.inf), LOW, column=LOSS) == ["", "best"]
 
 
 def test_a_fraction_of_seeds_and_a_value_at_equal_time_have_no_scores_by_example():

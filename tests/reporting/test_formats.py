@@ -115,6 +115,8 @@ def test_markdown_keeps_the_columns_apart():
     lines = render(AWKWARD, "markdown").splitlines()
     cells = [line.replace("\\|", "").count("|") for line in lines if line.startswith("|")]
     assert cells == [3] * 4
+    barred = render(replace(AWKWARD, header=("a|b", "error (%)")), "markdown")
+    assert r"| a\|b" in barred
     assert "rnn\\_a" in render(AWKWARD, "markdown")
 
 

@@ -99,6 +99,12 @@ def test_what_no_run_has_is_named_with_what_they_have(runs, layout, message):
         compared(runs, **layout)
 
 
+def test_a_key_that_is_given_twice_counts_once(runs):
+    keys = ("task.delay", "init.gain")
+    once, twice = (table(compared(runs, rows=rows, where={"cell.name": ["rnn"]})) for rows in (keys, keys * 2))
+    assert once == twice
+
+
 def test_conditions_that_exclude_one_another_are_an_error(runs):
     with pytest.raises(UserError, match="--where: no run meets all conditions"):
         compared(runs, where={"cell.name": ["gru"], "cell.peephole": ["false"]})
@@ -113,5 +119,5 @@ def test_rows_are_sorted_by_a_metric(attention_runs):
     key = "test/free_running/edit_error_rate"
     (comparison,), _ = read([attention_runs], layout=Layout(sort=key))
     assert list(dict.fromkeys(comparison.trials["row"])) == ["additive", "none"]
-    with pytest.raises(UserError, match="column test/los: no run has this metric"):
+    with pytest.raises(UserError, match="--sort test/los: no run has this metric"):
         read([attention_runs], layout=Layout(sort="test/los"))

@@ -1,6 +1,7 @@
 """A number of a table says what the seeds say, and nothing more."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -124,3 +125,19 @@ def test_influences_of_examples_are_in_the_order_of_the_seeds_that_are_asked_for
     influences = found.influences((2, 0), lambda run: scores[run.path])
     assert influences is not None
     np.testing.assert_allclose(influences, [[-2, 2], [-0.5, 0.5]])
+
+
+def test_intervals_stay_in_the_bounds_of_their_metric_whatever_its_unit():
+    for unit in ("", "%"):
+        found = number_of([0.94, 0.99, 1.0, 0.98, 0.6], Column("accuracy", "test/accuracy", unit=unit)).estimate
+        assert 0 < found.low < found.center < found.high <= 1
+    values = [0.02, 0.3, 0.4, 0.35, 0.38]
+    assert number_of(values, Column("loss", "test/loss")).estimate.low == 0
+    for key in ("test/exposure_bias_gap", "gradient/decay"):
+        assert number_of(values, Column("x", key)).estimate.low < 0
+    alike = replace(number_of([0.1] * 5, Column("accuracy", "test/accuracy")), examples=1000)
+    assert alike.text == "0.100 [0.083, 0.120]"
+
+
+def number_of(values, column) -> Number:
+    return Number(column, np.array(values), tuple(range(len(values))), (None,) * len(values), len(values))

@@ -1,6 +1,6 @@
 """The tables of README.md and docs/experiments.md are what the command that writes them would write."""
 
-from benchmarks.result_tables import TABLE, parts, write_numbers, write_reports
+from benchmarks.result_tables import TABLE, parts, write_count, write_numbers, write_reports
 from tests.pages import PAGES
 
 README, EXPERIMENTS = PAGES["README.md"], PAGES["docs/experiments.md"]
@@ -11,6 +11,14 @@ def test_the_numbers_of_the_readme_are_those_of_the_experiments():
     assert write_numbers(README, EXPERIMENTS) == README
     other = write_numbers(README, EXPERIMENTS.replace("2.37 (2.35 2.38 2.38)", "2.36 (2.35 2.36 2.37)"))
     assert other == README.replace("2.37 (2.35 2.38 2.38)", "2.36 (2.35 2.36 2.37)") != README
+
+
+def test_the_count_of_the_claims_is_that_of_the_verdicts():
+    verdicts = PAGES["docs/verdicts.md"]
+    assert write_count(README, verdicts) == README
+    count = "3 claims: 2 hold, 1 fails; 7 more look for causes."
+    other = " ".join(write_count(README, f"a\n\n{count}\n\nb\n").split())
+    assert count in other and len(other) < len(" ".join(README.split()))
 
 
 def test_the_tables_of_a_sweep_are_replaced_by_those_of_its_runs_and_others_stay(attention_runs):
