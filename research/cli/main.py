@@ -77,7 +77,8 @@ def main(args: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="legible")
     try:
         code = _dispatch(words)
-        sys.stdout.flush()
+        if sys.stdout:  # it may be closed
+            sys.stdout.flush()
         return code
     except SystemExit as error:
         if error.code:
@@ -91,6 +92,10 @@ def main(args: Sequence[str] | None = None) -> int:
         resumes = "; the same command resumes from the last checkpoint" if trains else ""
         print(f"interrupted{getattr(error, 'kept', '') or resumes}", file=sys.stderr)
         return error.exit_code if isinstance(error, Stopped) else 128 + signal.SIGINT
+    except UnicodeEncodeError as error:  # in the name of a file: the output is written as `legible`
+        name = visible(shorten(error.object))
+        print(f"error: {name}: no file name in the encoding {error.encoding}; set PYTHONUTF8=1", file=sys.stderr)
+        return 2
     except BrokenPipeError:
         _stop_writing()
         return 141
@@ -117,8 +122,8 @@ def script() -> None:
     uploads: Any = sys.modules.get("research.tracking.uploads")  # not imported for this alone
     # A compilation that still runs would crash the interpreter as it shuts down; uploads that are given up delay it.
     if code > 128 or (uploads and uploads.abandoned):
-        sys.stdout.flush()
-        sys.stderr.flush()
+        for stream in filter(None, (sys.stdout, sys.stderr)):
+            stream.flush()
         os._exit(code)
     sys.exit(code)
 

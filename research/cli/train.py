@@ -1,7 +1,9 @@
 """`train`: one trial of an experiment."""
 
+import os
 import sys
 import tempfile
+import time
 from collections.abc import Mapping, Sequence
 from numbers import Real
 from pathlib import Path
@@ -70,10 +72,12 @@ def print_lines(lines: Mapping[str, Any]) -> None:
 def warn_of_finished(results: Sequence["TrialResult"]) -> None:
     """Say on stderr which results are of earlier runs, and which of them the same command would not give today."""
     for outdated in dict.fromkeys(result.outdated for result in results if result.skipped):
-        names = [result.name for result in results if result.skipped and result.outdated == outdated]
+        finished = [result for result in results if result.skipped and result.outdated == outdated]
+        names, paths = [result.name for result in finished], [result.path for result in finished]
         more = f" and {len(names) - 1} more" if names[1:] else ""
         start, why = ("warning: ", f", {outdated}") if outdated else ("", "")
-        print(f"{start}{names[0]}{more}: finished before{why}; --rerun trains anew", file=sys.stderr)
+        at = time.strftime("%Y-%m-%d %H:%M", time.localtime(max(os.path.getmtime(path) for path in paths)))
+        print(f"{start}{names[0]}{more}: already finished at {at}{why}; --rerun trains anew", file=sys.stderr)
 
 
 def _is_on(switch: str, text: str) -> bool:

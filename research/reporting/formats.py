@@ -135,8 +135,9 @@ def _latex_text(escaped: str) -> str:
 
 
 def _escape_markdown(plain: str) -> str:
-    """Escape what would be markup, and the sign that makes a link of an address."""
-    return re.sub(r"([\\|<>`*_\[\]~]|:(?=//)|(?<=www)\.)", r"\\\1", plain)
+    """Escape what would be markup, and the signs that make a link of an address."""
+    escaped = re.sub(r"([\\|<>`*_\[\]~]|:(?=//)|(?<=www)\.)", r"\\\1", plain)
+    return re.sub(r"(?<=\S)@(?=\S)", "<!-- -->@", escaped)  # GitHub makes a link of an escaped @ as well
 
 
 def _csv(content: Table) -> str:

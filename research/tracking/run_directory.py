@@ -196,6 +196,8 @@ class RunDirectory:
             BusyError: if another process holds the lock.
         """
         lock = self.path / LOCK
+        if lock.is_fifo():
+            raise UserError(f"{lock}: must be a file")
         try:
             file = lock.open("a")  # keeps the name of a process that holds the lock
         except OSError as error:  # of another user, or not a file
@@ -220,7 +222,10 @@ class RunDirectory:
 
         It never waits. Whoever wants the lock at the same moment gets it: `claimed` waits for those who look.
         """
-        with contextlib.suppress(OSError), (self.path / LOCK).open(errors="replace") as file:
+        lock = self.path / LOCK
+        if lock.is_fifo():  # nobody has locked it
+            return None
+        with contextlib.suppress(OSError), lock.open(errors="replace") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
             except BlockingIOError:

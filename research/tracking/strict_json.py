@@ -67,6 +67,7 @@ def write(path: Path, value: Mapping[str, Any], indent: int | None = 1) -> None:
 
 def read(path: Path, decoded: bool = False) -> dict[str, Any]:
     """Return the object in the file, `decoded` or unchanged; raise a UserError if there is none."""
+    _require_file(path)
     try:
         value = _parse(path.read_bytes())
         value = decode(value) if decoded else value
@@ -77,6 +78,12 @@ def read(path: Path, decoded: bool = False) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise UserError(f"{path}:1: must be a JSON object")
     return value
+
+
+def _require_file(path: Path) -> None:
+    """Refuse a pipe or a device, whose reading may never end; a folder says so itself."""
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise UserError(f"{path}: must be a file")
 
 
 def append(path: Path, record: Mapping[str, Any]) -> None:
@@ -94,6 +101,7 @@ def read_records(path: Path, key: str = "", chosen: slice = ALL) -> Iterator[tup
     Raises:
         UserError: if a decoded line is not a record, unless it is an incomplete last line.
     """
+    _require_file(path)
     try:
         lines = path.read_bytes().split(b"\n") if path.exists() else []
     except OSError as error:

@@ -2,10 +2,10 @@
 
 `research/training/state.py` defines the state. It is saved as a flat dictionary, from the path of each leaf to its
 array, so that reading it does not need the classes that wrote it. The manifest is written last. It holds the step, the
-SHA-256 of every file that orbax wrote, and details of the caller, such as the records that belong to the state. A
-checkpoint without its manifest is an interrupted save. A checkpoint that differs from its manifest is not used:
-training resumes from the previous checkpoint. Other files in the folder, such as notes of the user, are ignored and
-kept.
+SHA-256 of every file that orbax wrote, and details of the caller, such as the records that belong to the state. While
+a checkpoint is saved, the file `saving` has its step: without a manifest, that checkpoint is an interrupted save, and
+any other is damaged. A checkpoint that is damaged or differs from its manifest is not used: training resumes from the
+previous checkpoint. Other files and folders, such as notes of the user, are ignored and kept.
 
 The newest two are kept, and those whose step is the `best` of their details.
 
@@ -17,6 +17,7 @@ import contextlib
 import hashlib
 import itertools
 import logging
+import re
 import shutil
 import sys
 from collections.abc import Callable, Container, Iterator, Mapping
@@ -33,6 +34,11 @@ from research.tracking import strict_json
 Tree = TypeVar("Tree")
 MAX_TO_KEEP = 2
 MANIFEST = "manifest.json"
+ORBAX_METADATA = "_CHECKPOINT_METADATA"
+"""A file of orbax in each of its checkpoints."""
+SAVING = "saving"
+DELETED = ".deleted"
+"""At the end of the name of a checkpoint that is removed."""
 SPARE_SPACE = 2.0
 """Free space that a save asks for, in sizes of the state."""
 FIRST_PROCESS = ocp.options.MultiprocessingOptions(active_processes={0}, barrier_sync_key_prefix="first")
@@ -68,19 +74,22 @@ def save(directory: Path, step: int, state: Any, details: Mapping[str, Any] | No
         space = f"{free / 1e6:.0f} MB are free, and a checkpoint needs {needed / 1e6:.0f} MB"
         raise UserError(f"{directory}: {space}; the same command resumes from the last checkpoint")
     inode = directory.stat().st_ino
+    (directory / SAVING).write_text(str(step), encoding="utf-8")
     failure: Exception | None = None
     try:
         with _manager(directory) as manager:
-            manager.save(step, args=ocp.args.StandardSave(leaves))
+            manager.save(step, args=ocp.args.StandardSave(leaves), force=True)  # a folder of the user may be a number
     except Exception as error:  # what orbax raises where its files are gone has no common type
         failure = error
     if not directory.exists() or directory.stat().st_ino != inode:  # orbax creates folders that are missing
+        shutil.rmtree(directory / str(step), ignore_errors=True)
         raise UserError(f"{directory}: was deleted while a checkpoint was saved") from failure
     if failure:
         raise failure
     folder = directory / str(step)
     files = {path.relative_to(folder).as_posix(): _sha256(path) for path in sorted(folder.rglob("*")) if path.is_file()}
     strict_json.write(folder / MANIFEST, {"step": step, "details": details or {}, "files": files})
+    (directory / SAVING).unlink(missing_ok=True)
     newest = _complete(directory)[:MAX_TO_KEEP]
     keep_only(directory, {step_of(folder) for folder in newest} | {_details(folder).get("best") for folder in newest})
 
@@ -89,8 +98,7 @@ def keep_only(directory: Path, steps: Container[int | None]) -> None:
     """Remove the checkpoints of all other steps."""
     for folder in _complete(directory):
         if step_of(folder) not in steps:
-            (folder / MANIFEST).unlink()  # first: what is left after a crash is no checkpoint
-            shutil.rmtree(folder)
+            shutil.rmtree(folder.rename(folder.with_name(folder.name + DELETED)))
 
 
 def restore(
@@ -109,9 +117,7 @@ def restore(
         return None
     if not directory.is_dir():
         raise UserError(f"{directory}: must be a folder of checkpoints; remove the file")
-    for folder in directory.iterdir():
-        if folder.name.isdecimal() and folder.is_dir() and not (folder / MANIFEST).exists():  # interrupted save
-            shutil.rmtree(folder)
+    _remove_interrupted(directory)
     faults: dict[Path, str] = {}
     valid = None
     with _manager(directory) as manager:
@@ -134,6 +140,18 @@ def restore(
         folder.rename(aside)
         print(visible(f"warning: {folder}: {fault}; moved to {aside.name}"), file=sys.stderr)
     return valid
+
+
+def _remove_interrupted(directory: Path) -> None:
+    """Remove what is left of a save or a removal that was interrupted."""
+    left = [path for path in directory.iterdir() if re.fullmatch(rf"\d+{re.escape(DELETED)}", path.name)]
+    with contextlib.suppress(OSError, UnicodeDecodeError):  # mostly, there is no file
+        step = (directory / SAVING).read_text(encoding="utf-8")
+        left += [directory / step] if step.isdecimal() and not (directory / step / MANIFEST).exists() else []
+        (directory / SAVING).unlink()
+    for folder in left:
+        if folder.is_dir() and not folder.is_symlink():
+            shutil.rmtree(folder)
 
 
 def read(directory: Path, template: Tree, step: int | None = None) -> tuple[int, Tree]:
@@ -159,7 +177,8 @@ def read_arrays(directory: Path, step: int | None = None) -> dict[str, np.ndarra
 
 @contextlib.contextmanager
 def _reading(directory: Path, step: int | None) -> Iterator[tuple[ocp.CheckpointManager, Path]]:
-    folder = next((folder for folder in _complete(directory) if step in (None, step_of(folder))), None)
+    saved = [folder for folder in _complete(directory) if (folder / MANIFEST).exists()]
+    folder = next((folder for folder in saved if step in (None, step_of(folder))), None)
     if folder is None:
         raise UserError(f"{directory}: holds no checkpoint{'' if step is None else f' of step {step}'}")
     try:
@@ -187,10 +206,14 @@ def _details(folder: Path) -> dict[str, Any]:
 
 
 def _complete(directory: Path) -> list[Path]:
-    """Return the folders of complete saves, newest first."""
+    """Return the folders of checkpoints, newest first; one that is being saved, or is damaged, may have no manifest."""
     folders = directory.iterdir() if directory.is_dir() else ()
-    complete = [folder for folder in folders if folder.name.isdecimal() and (folder / MANIFEST).exists()]
-    return sorted(complete, key=step_of, reverse=True)
+    known = [
+        folder
+        for folder in folders
+        if folder.name.isdecimal() and any((folder / name).exists() for name in (MANIFEST, ORBAX_METADATA))
+    ]
+    return sorted(known, key=step_of, reverse=True)
 
 
 def _read(

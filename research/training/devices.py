@@ -1,5 +1,6 @@
 """The devices that programs run on, and the environment that results depend on."""
 
+import ast
 import contextlib
 import functools
 import hashlib
@@ -7,6 +8,9 @@ import os
 import platform
 import subprocess
 import sys
+import sysconfig
+from collections.abc import Iterator
+from dataclasses import is_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +22,8 @@ DEVICE_COUNT_FLAG = "--xla_force_host_platform_device_count"
 SOURCES = Path(__file__).parents[1]
 NUMERIC = ("batch.py", "options.py", "cells", "data", "probes", "recurrence", "seq2seq", "tasks", "training")
 """Sources that numbers depend on."""
+INSTALLED = {SOURCES, *(Path(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib"))}
+"""Folders whose modules are not the user's own; those of packages are called site-packages or dist-packages."""
 
 
 def use_all_cores() -> None:
@@ -68,9 +74,39 @@ def environment(options: Any) -> dict[str, Any]:
 
 def source_fingerprint(options: Any) -> str:
     """Return the SHA-256 of the sources that a trial depends on, with its cells and tasks outside this package."""
-    modules = {getattr(sys.modules[type(section).__module__], "__file__", None) for section in vars(options).values()}
-    files = {Path(file) for file in modules if file}
-    return _sha256(frozenset(file for file in files if SOURCES not in file.parents and file.is_file()))
+    return _sha256(frozenset().union(*(_own_sources(part.__module__) for part in _classes(options))))
+
+
+def _classes(options: Any) -> Iterator[type]:
+    """Yield the classes of nested options, and those that they inherit from."""
+    yield from type(options).__mro__
+    for value in vars(options).values():
+        if is_dataclass(value):
+            yield from _classes(value)
+
+
+@functools.cache
+def _own_sources(module: str) -> frozenset[Path]:
+    """Return the file of a module and those that it imports, directly or not, that belong to no installed package."""
+    found: dict[str, Path | None] = {}
+    names = [module]
+    while names:
+        name = names.pop()
+        if name in found or name not in sys.modules:
+            continue
+        path = Path(getattr(sys.modules[name], "__file__", None) or "")
+        installed = INSTALLED & {*path.parents} or {"site-packages", "dist-packages"} & {*path.parts}
+        own = path.suffix == ".py" and path.is_file() and not installed
+        found[name] = path if own else None
+        for node in ast.walk(ast.parse(path.read_bytes())) if own else ():
+            if isinstance(node, ast.Import):
+                names += [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom):
+                package = getattr(sys.modules[name], "__package__", "") or ""
+                above = package.split(".")[: len(package.split(".")) - node.level + 1] if node.level else []
+                base = ".".join([*above, *filter(None, [node.module])])
+                names += [base, *(f"{base}.{alias.name}" for alias in node.names)]
+    return frozenset(filter(None, found.values()))
 
 
 @functools.cache

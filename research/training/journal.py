@@ -71,6 +71,10 @@ class _TrialJournal:
         """Details of the checkpoint of the best evaluation, until it is saved."""
         self.probe_records = {name: records.get(name, []) for name in trial.options.probes.enabled()}
         environment = devices.environment(trial.config)
+        before = start.snapshot.get("source", "")
+        same = before.rpartition("+")[2] in ("", environment["source"])
+        self.source: str = before or environment["source"] if same else f"{before}+{environment['source']}"
+        """Fingerprint of the code that has trained it; of several, if it was resumed with other code."""
         self.wandb = wandb_run(trial.name, trial.config, trial.run, environment, self.origin, records.get(METRICS, ()))
         tensorboard = trial.options.tracking.tensorboard
         self.tensorboard: TensorBoardRun | None = None
@@ -159,7 +163,7 @@ class _TrialJournal:
             first = self.origin["step"] if trial.config.resume_from else 0
             summary["train/steps_per_second"] = (result["steps"] - first) / seconds
         summary |= summarize_probes(trial, self.probe_records)
-        result = {**result, "summary": summary}
+        result = {**result, "summary": summary, "environment": {**result["environment"], "source": self.source}}
         finish_wandb(self.wandb, result, self.probe_records.get("gradient_flow", ()))
         if self.tensorboard:
             self.tensorboard.close(self._profiles_so_far())
@@ -182,6 +186,7 @@ class _TrialJournal:
         optional = {"fault": self._fault, "started_from": self.origin, "best": kept.step if kept else None}
         return {
             "batch_shards": self.batch_shards,
+            "source": self.source,
             **run.snapshot(record_stems(self.trial.options)),
             **{key: value for key, value in optional.items() if value},
         }

@@ -51,7 +51,7 @@ def compose(
 
     `fault` is that of its failed update, if it diverged; `origin` the run that it started from, if any.
     """
-    steps = monitor.stopped or pack.step
+    steps = (monitor.stopped or pack.step) if state.ok else int(state.step)
     result = {
         "status": "finished" if state.ok else "diverged",
         "steps": steps,

@@ -4,6 +4,7 @@ The number of batch shards decides how sums are rounded. Checkpoints hold it: a 
 bits as an uninterrupted run, whichever trials train next to it.
 """
 
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -11,16 +12,20 @@ from typing import Any, Literal
 
 import jax
 
-from research.errors import UserError
+from research.errors import UserError, visible
 from research.options import require
 from research.recurrence.kernels import cudnn
 from research.seq2seq.budget import resolve_hidden_size
 from research.tasks import task as tasks
 from research.tasks.task import Task
 from research.tracking.run_directory import METRICS, RunDirectory
+from research.tracking.strict_json import FIRST
 from research.training import checkpoint, devices, origin, shards
 from research.training.options import TrialOptions
 from research.training.state import TrialState
+
+OTHER_CODE = "resumes with other code than it started with; --restart trains anew"
+NO_CHECKPOINT = "has records, but no checkpoint; starts anew at step 0"
 
 
 @dataclass(frozen=True)
@@ -188,7 +193,9 @@ def find_starts(
     checkpoints = {
         trial.name: checkpoint.restore(trial.run.checkpoints, template, trial.run.mismatch) for trial in unfinished
     }
-    starts = {}
+    starts: dict[str, Start] = {}
+    warnings: dict[str, list[str]] = {}
+    """Names of trials by what there is to say of them."""
     for trial in unfinished:
         if checkpoints[trial.name] and has_other_data(trial.run, trial.task):
             raise UserError(f"{trial.run.path}: its data have changed since it started; --restart trains anew")
@@ -197,11 +204,18 @@ def find_starts(
             trial.run.save_processor(saved | ({"data": digest} if (digest := trial.task.fingerprint) else {}))
         if saved := checkpoints[trial.name]:
             step, state, details, best = saved
+            if details.get("source") not in (None, devices.source_fingerprint(trial.config)):
+                warnings.setdefault(OTHER_CODE, []).append(trial.name)
             known = details.get("started_from", {})
             starts[trial.name] = Start(step, state, details["batch_shards"], details, best, known)
         else:
+            if trial.run.records(METRICS, chosen=FIRST):
+                warnings.setdefault(NO_CHECKPOINT, []).append(trial.name)
             first = origin.first_state(trial.config, template)
             starts[trial.name] = Start(**first, batch_shards=decide_shards(trial.options, peers))
+    for text, names in warnings.items():
+        more = f" and {len(names) - 1} more" if names[1:] else ""
+        print(visible(f"warning: {names[0]}{more}: {text}"), file=sys.stderr)
     return starts, results
 
 

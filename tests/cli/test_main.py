@@ -1,6 +1,7 @@
 """Commands answer at once, hand on what they were told, and say a mistake in one line with exit code 2."""
 
 import io
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -193,12 +194,13 @@ def test_sweep_takes_the_first_trials_and_counts_those_done_before(trainer, tmp_
 def test_finished_trials_are_told_with_the_way_to_train_them_anew(trainer, tmp_path, capsys):
     train = ["train", "attention", f"--runs-dir={tmp_path}", "--seed=2"]
     assert cli.main(train) == 0 and trainer.anew == (False, False)
-    assert "finished before" not in capsys.readouterr().err
+    assert "already finished" not in capsys.readouterr().err
     assert cli.main([*train, "--rerun"]) == 0 and trainer.anew == (True, False)
-    assert "finished before, by other code than today's; --rerun trains anew" in capsys.readouterr().err
+    told = r"already finished at 20\d\d-\d\d-\d\d \d\d:\d\d, by other code than today's; --rerun trains anew"
+    assert re.search(told, capsys.readouterr().err)
     assert cli.main(["sweep", ATTENTION, f"--runs-dir={tmp_path}", "--restart"]) == 0 and trainer.anew == (False, True)
     assert cli.main(["sweep", ATTENTION, f"--runs-dir={tmp_path}"]) == 0
-    assert "and 4 more: finished before, by other code" in capsys.readouterr().err
+    assert "and 4 more: already finished at 20" in capsys.readouterr().err
 
 
 def test_the_table_of_a_sweep_is_sent_when_all_of_it_is_done_and_something_is_new(trainer, tmp_path, monkeypatch):
@@ -395,3 +397,17 @@ def test_a_signal_is_one_line_and_its_exit_code(error, code, trainer, tmp_path, 
     trainer.raises = error
     assert cli.main(["train", "attention", f"--runs-dir={tmp_path}"]) == code
     assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_a_closed_output_is_no_error(monkeypatch):
+    monkeypatch.setattr(sys, "stdout", None)
+    assert cli.main(["list", "adding_by"]) == 2 and cli.main(["list"]) == 0
+
+
+def test_a_name_that_the_file_system_cannot_encode_is_told(monkeypatch, capsys):
+    def dispatch(words):
+        "runs/一".encode("ascii")
+
+    monkeypatch.setattr(cli, "_dispatch", dispatch)
+    assert cli.main(["report", "runs/一"]) == 2
+    assert capsys.readouterr().err == "error: runs/一: no file name in the encoding ascii; set PYTHONUTF8=1\n"

@@ -326,3 +326,17 @@ def test_the_lock_names_the_process_that_holds_it_also_after_another_has_tried(t
         (run.path / ".lock").write_text("")
         assert run.holder() == "unknown process"
     assert run.holder() is None
+
+
+@pytest.mark.parametrize("name", ["config.json", "metrics.jsonl", ".lock"])
+def test_a_pipe_in_the_place_of_a_file_is_told_and_not_waited_for(name, run):
+    (run.path / name).unlink(missing_ok=True)
+    os.mkfifo(run.path / name)
+    calls = {
+        "config.json": run.options,
+        "metrics.jsonl": lambda: run.records("metrics"),
+        ".lock": lambda: run.claimed().__enter__(),
+    }
+    with pytest.raises(UserError, match=f"{name}: must be a file"):
+        calls[name]()
+    assert run.holder() is None

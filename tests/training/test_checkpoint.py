@@ -88,10 +88,35 @@ def test_no_damage_to_any_file_gives_a_wrong_state(how, written, tmp_path, capsy
         damage(folder / path.relative_to(written), how)
         assert restored(folder) == 10
         assert not (folder / "15").exists()
-        cut_off = path.name == checkpoint.MANIFEST and how == "remove"  # so a save looks that was killed before its end
-        assert folder.with_name("damaged_checkpoint_15").is_dir() != cut_off
+        assert folder.with_name("damaged_checkpoint_15").is_dir()
         warning = capsys.readouterr().err
-        assert cut_off or (warning.startswith(f"warning: {folder / '15'}: ") and warning.count("\n") == 1)
+        assert warning.startswith(f"warning: {folder / '15'}: ") and warning.count("\n") == 1
+
+
+def test_a_save_or_a_removal_that_was_interrupted_is_removed_in_silence(folder, capsys):
+    (folder / "15" / checkpoint.MANIFEST).unlink()
+    (folder / checkpoint.SAVING).write_text("15")
+    shutil.copytree(folder / "10", folder / f"5{checkpoint.DELETED}")
+    assert restored(folder) == 10
+    assert [path.name for path in folder.parent.rglob("*") if path.parent in (folder, folder.parent)] == [
+        "checkpoint",
+        "10",
+    ]
+    assert capsys.readouterr() == ("", "")
+
+
+def test_without_any_manifest_the_user_decides_and_folders_of_the_user_stay(folder):
+    for name in ("2026", "7.deleted.notes"):
+        (folder / name).mkdir()
+        (folder / name / "notes.txt").write_text("mine")
+    assert restored(folder) == 15
+    checkpoint.save(folder, 20, state_of(20))
+    assert restored(folder) == 20
+    for step in ("15", "20"):
+        (folder / step / checkpoint.MANIFEST).unlink()
+    with pytest.raises(UserError, match=r"no valid checkpoint is left \(20: .*; 15: .*--restart trains anew"):
+        restored(folder)
+    assert (folder / "2026" / "notes.txt").exists() and (folder / "7.deleted.notes" / "notes.txt").exists()
 
 
 def test_each_damaged_one_is_set_aside_and_its_step_can_be_saved_again(folder, capsys):

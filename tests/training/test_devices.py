@@ -1,5 +1,6 @@
 """The devices that are taken, and the facts that are recorded about them."""
 
+import importlib
 import json
 import os
 import subprocess
@@ -64,6 +65,35 @@ def test_the_source_fingerprint_covers_a_cell_of_the_users_own():
 
     assert devices.source_fingerprint(of()) == devices.source_fingerprint(of(seed=1))
     assert devices.source_fingerprint(of()) != devices.source_fingerprint(replace(of(), cell=Own()))
+
+
+@pytest.mark.parametrize("changed", ["base.py", "helper.py", "package/inner.py"])
+def test_the_source_fingerprint_covers_what_a_cell_of_the_users_own_imports(changed, tmp_path, monkeypatch):
+    found = []
+    for number, value in enumerate(("0.9", "0.1", "0.9")):
+        folder = tmp_path / str(number)
+        (folder / "package").mkdir(parents=True)
+        for name, text in {
+            "mine.py": "from base import Base\nclass Mine(Base): pass\n",
+            "base.py": "import helper\nfrom research.cells import GRU\nclass Base(GRU): pass\n",
+            "helper.py": "from package import inner\n",
+            "package/__init__.py": "from . import inner\n",
+            "package/inner.py": "import numpy\n",
+            "other.py": f"X = {number}\n",
+        }.items():
+            (folder / name).write_text(text + f"X = {value}\n" * (name == changed))
+        with monkeypatch.context() as patch:
+            patch.syspath_prepend(folder)
+            for name in ("mine", "base", "helper", "package", "package.inner", "other"):
+                patch.delitem(sys.modules, name, raising=False)
+            for name in ("other", "mine"):
+                module = importlib.import_module(name)
+            devices._own_sources.cache_clear()
+            devices._sha256.cache_clear()
+            found.append(devices.source_fingerprint(replace(of(), cell=module.Mine())))
+            for name in ("mine", "base", "helper", "package", "package.inner", "other"):
+                sys.modules.pop(name, None)
+    assert found[0] == found[2] != found[1]
 
 
 def test_the_commit_is_that_of_the_sources_and_says_whether_they_differ(tmp_path):

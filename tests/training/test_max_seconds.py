@@ -138,7 +138,9 @@ def test_a_diverged_trial_does_not_sit_out_its_time(tmp_path, shown):
     (result,) = train_trials([("huge", config)], tmp_path)
     found = RunDirectory(tmp_path / "huge").result()
     assert result.status == "diverged" and found is not None
-    assert found["diverged_at"] <= found["steps"] < found["diverged_at"] + config.training.log_every
+    last = RunDirectory(tmp_path / "huge").records("metrics")[-1]["step"]  # of the whole pack
+    assert found["steps"] == found["weights"]["step"] == found["diverged_at"] - 1
+    assert found["diverged_at"] <= last < found["diverged_at"] + config.training.log_every
     assert shown[1] == pytest.approx(shown[0])
 
 

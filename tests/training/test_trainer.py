@@ -21,7 +21,7 @@ from research.tracking import strict_json, uploads
 from research.tracking import wandb_session as session
 from research.tracking.progress import ProgressBar
 from research.tracking.run_directory import RunDirectory
-from research.training import checkpoint, loop, trainer
+from research.training import checkpoint, devices, loop, trainer
 from research.training.pack import Pack
 from research.training.trainer import train_trials
 from research.training.trial import Trial, TrialResult
@@ -214,6 +214,25 @@ def interrupted(straight, tmp_path) -> Path:
     shutil.copytree(straight.directory / "rnn0", tmp_path / "rnn0")
     (tmp_path / "rnn0" / "result.json").unlink()
     return tmp_path / "rnn0"
+
+
+def test_records_without_a_checkpoint_are_told_before_they_are_dropped(straight, interrupted, capsys):
+    shutil.rmtree(interrupted / "checkpoint")
+    train_trials([("rnn0", TRIALS["rnn0"])], interrupted.parent)
+    assert "warning: rnn0: has records, but no checkpoint; starts anew at step 0\n" in capsys.readouterr().err
+    assert_same_run(interrupted, straight.directory / "rnn0", TRIALS["rnn0"])
+
+
+def test_a_run_that_resumes_with_other_code_says_so_then_and_ever_after(interrupted, monkeypatch, capsys):
+    trials = [("rnn0", TRIALS["rnn0"])]
+    own = devices.source_fingerprint(TRIALS["rnn0"])
+    monkeypatch.setattr(devices, "source_fingerprint", lambda options: "other")
+    train_trials(trials, interrupted.parent)
+    assert "warning: rnn0: resumes with other code than it started with; --restart" in capsys.readouterr().err
+    result = RunDirectory(interrupted).result()
+    assert result and result["environment"]["source"] == f"{own}+other"
+    (result,) = train_trials(trials, interrupted.parent)
+    assert result.skipped and result.outdated == "by other code than today's"
 
 
 def test_where_the_last_records_are_lost_the_checkpoint_before_them_is_taken(straight, interrupted, capsys):

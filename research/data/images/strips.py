@@ -15,6 +15,8 @@ DIGIT = 28
 """Rows and columns of the image of a digit."""
 INK = 0.25
 """Pixels of a user's image that are brighter, from 0 to 1, are ink."""
+FRAME, FRAME_LINE = 0.15, 0.9
+"""Greatest width of a frame, of the size of the image, and how much of each of its lines has its gray."""
 HEIGHT = 20
 """Rows of the ink of a digit of MNIST."""
 MARGIN = (DIGIT - HEIGHT) // 2
@@ -89,13 +91,14 @@ def read_strip(image: Image.Image, name: str, gap: int) -> Float[np.ndarray, "S 
 def white_on_black(image: Image.Image, name: str) -> tuple[UInt8[np.ndarray, "Y X"], bool]:
     """Return an image with light ink, and whether it had that and a black border, as digits of MNIST have.
 
-    Paper is the median of the border. Ink is the darker pixels or the lighter ones, of which more differ more from it.
+    Paper is the median of the border, without a frame around it. Ink is the darker pixels or the lighter ones, of which
+    more differ more from it.
 
     Raises:
         UserError: if there is no ink, or if it hardly differs from the paper.
     """
-    gray = np.asarray(image.convert("L"))
-    paper = np.median(np.concatenate([gray[0], gray[-1], gray[:, 0], gray[:, -1]]))
+    gray = _without_frame(np.asarray(image.convert("L")))
+    paper = _border(gray)
     difference = gray - paper
     is_dark = np.sum(difference**3) < 0
     ink = np.maximum(-difference if is_dark else difference, 0)
@@ -105,6 +108,27 @@ def white_on_black(image: Image.Image, name: str) -> tuple[UInt8[np.ndarray, "Y 
     if paper <= 255 * INK and not is_dark:
         return gray, True
     return ink.astype(np.uint8), False
+
+
+def _border(gray: UInt8[np.ndarray, "Y X"]) -> float:
+    """Return the median of the outermost pixels."""
+    return float(np.median(np.concatenate([gray[0], gray[-1], gray[:, 0], gray[:, -1]])))
+
+
+def _without_frame(gray: UInt8[np.ndarray, "Y X"]) -> UInt8[np.ndarray, "Z W"]:
+    """Return the inside of a frame: of lines at all four edges, in another gray than most of the image."""
+    edge, most = _border(gray), float(np.median(gray))
+    if abs(edge - most) <= 255 * INK:
+        return gray
+    is_frame = np.abs(gray - edge) < np.abs(gray - most)
+    spans = []
+    for size, lines in zip(gray.shape, (is_frame.mean(1), is_frame.mean(0)), strict=True):
+        inside = np.flatnonzero(lines < FRAME_LINE)
+        if not len(inside) or not 0 < inside[0] <= FRAME * size or not 0 < size - 1 - inside[-1] <= FRAME * size:
+            return gray
+        spans.append(slice(inside[0], inside[-1] + 1))
+    inner = gray[tuple(spans)]
+    return inner if abs(_border(inner) - most) <= 255 * INK else gray
 
 
 def crop_ink(gray: UInt8[np.ndarray, "Y X"]) -> UInt8[np.ndarray, "Z W"]:

@@ -72,6 +72,14 @@ def test_ink_is_what_differs_from_the_paper_whatever_the_grays_of_both(bars, pap
     np.testing.assert_allclose(found, read(np.pad(bars, 7)), atol=0.1)
 
 
+@pytest.mark.parametrize(("paper", "frame"), [(255, 0), (200, 20), (0, 255)])
+@pytest.mark.parametrize("width", [1, 3])
+def test_a_frame_is_no_paper(bars, paper, frame, width):
+    image = np.pad(bars, 7).astype(float) / 255 * ((255 if paper == 0 else 0) - paper) + paper
+    framed = np.pad(image, width, constant_values=frame).astype(np.uint8)
+    np.testing.assert_allclose(read(framed), read(image.astype(np.uint8)), atol=0.01)
+
+
 @pytest.mark.parametrize("paper", [0, 100, 250])
 def test_a_low_contrast_is_named(bars, paper):
     ink = (bars > 0) * np.uint8(50)
