@@ -7,10 +7,9 @@ import matplotlib
 import numpy as np
 import pytest
 
-from research.data.corpora.cmudict import Cmudict
 from research.probes import PROBES
 from research.tasks import task as tasks
-from tests.words import lexicon
+from tests.words import replace_cmudict
 
 PAGE = Path(__file__).parents[1] / "docs" / "api.md"
 
@@ -24,7 +23,7 @@ def page(tmp_path_factory) -> dict:
     names: dict = {}
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(tmp_path_factory.mktemp("notebook"))
-        patch.setattr(Cmudict, "tables", lambda *_: lexicon("abcdefghijklmnopqrstuvwxyz"))
+        replace_cmudict(patch, tmp_path_factory.mktemp("data"), "abcdefghijklmnopqrstuvwxyz")
         text = PAGE.read_text(encoding="utf-8")
         for block in re.finditer(r"^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL):
             lines = "\n" * (text[: block.start()].count("\n") + 1)  # so that an error tells the line of the page

@@ -1,12 +1,15 @@
 """Letters to phonemes: options of the data set that many tests use, and a small dictionary in place of CMUdict."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
 from research.config import Config
 from research.config.flat import override
+from research.data.corpora.cmudict import Cmudict
 
 WORDS: Mapping[str, Any] = {
     "task.name": "dataset",
@@ -17,6 +20,12 @@ WORDS: Mapping[str, Any] = {
     "task.metrics": "exact_match",
 }
 TASK = override(Config(), WORDS).task
+
+
+def replace_cmudict(patch: pytest.MonkeyPatch, folder: Path, alphabet: str = "abcd") -> None:
+    """Have the task read a lexicon in the place of CMUdict, and keep nothing of it in the user's data folder."""
+    patch.setenv("TFDS_DATA_DIR", str(folder))
+    patch.setattr(Cmudict, "tables", lambda *_: lexicon(alphabet))
 
 
 def lexicon(alphabet: str = "abcd") -> dict[str, dict[str, Sequence[Any]]]:

@@ -23,7 +23,7 @@ from research.tasks import task as tasks
 from research.tasks.pixels import Pixels
 from research.training.trainer import train_trials
 from tests.inference import runs
-from tests.words import WORDS, lexicon
+from tests.words import WORDS, lexicon, replace_cmudict
 
 CONFIG = override(
     Config(),
@@ -51,7 +51,7 @@ def trained(tmp_path_factory) -> Path:
     """Train a run of words and phonemes, and take the corpus away."""
     tasks.load.cache_clear()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Cmudict, "tables", lambda *_: lexicon())
+        replace_cmudict(patch, tmp_path_factory.mktemp("data"))
         (result,) = train_trials([("trial", CONFIG)], tmp_path_factory.mktemp("runs"))
     tasks.load.cache_clear()
     return result.path

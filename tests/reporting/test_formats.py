@@ -211,7 +211,7 @@ def test_latex_with_any_sign_sections_captions_and_marks_compiles_and_says_the_s
 
 
 def test_html_is_one_table_that_scrolls_on_its_own_with_a_group_of_rows_for_each_setting():
-    rendered = render(replace(AWKWARD, parts=AWKWARD.parts | {"set_2": [("x", "1")]}), "html")
+    rendered = render(replace(AWKWARD, parts={**AWKWARD.parts, "set_2": [("x", "1")]}), "html")
     assert re.match(r'<div id="table-a_b" style="[^"]*overflow-x:auto', rendered)
     assert rendered.count("<table") == rendered.count("</table>") == 1
     groups = re.findall(r'class="gt_group_heading" .*>(.*)</th>', rendered)
