@@ -51,7 +51,8 @@ def notes(comparison: Comparison, content: Sequence[Part]) -> list[str]:
     if any(number.text == DASH for number in numbers):
         equal = " or ".join(sorted({item.equal for item in comparison.experiment.columns if item.equal}))
         found.append(f"{DASH}: not measured{f', or beyond the {equal} of the column' if equal else ''}.")
-    return [*found, *_signatures(trials), *_weights(trials), *_identical(comparison), *_missing(comparison)]
+    found += [*_signatures(trials), *_weights(trials), *_sources(trials), *_identical(comparison)]
+    return [*found, *_missing(comparison)]
 
 
 def _sorting(comparison: Comparison, content: Sequence[Part]) -> Iterator[str]:
@@ -236,6 +237,18 @@ def _weights(trials: pd.DataFrame) -> Iterator[str]:
             after = " to ".join(map(str, dict.fromkeys((min(steps), max(steps)))))
             why = " by the sweep, and not counted" if by_sweep else ""
             yield f"Stopped early{why}: {len(steps)} of {len(results)} trials, after {after} updates."
+
+
+def _sources(trials: pd.DataFrame) -> Iterator[str]:
+    """Yield a note if trials of a row, or parts of a trial, were trained by different code."""
+    rows = []
+    for (_, label), row in trials.dropna(subset="result").groupby(["section", "row"], sort=False):
+        sources = [(result.get("environment") or {}).get("source") for result in row["result"]]
+        if len({*sources} - {None}) > 1 or any(source and "+" in source for source in sources):
+            rows.append(str(label))
+    if rows:
+        more = f" and {len(rows) - 3} more" if len(rows) > 3 else ""
+        yield f"Trained by more than one version of the code: {', '.join(rows[:3])}{more}."
 
 
 def _identical(comparison: Comparison) -> Iterator[str]:

@@ -36,6 +36,20 @@ def test_notes_are_only_about_what_is_there(tmp_path):
     )
 
 
+@pytest.mark.parametrize(
+    ("sources", "noted"), [(("a", "b"), True), (("a+b", "a+b"), True), (("a", "a"), False), ((None, "a"), False)]
+)
+def test_rows_that_different_code_has_trained_are_named(tmp_path, sources, noted):
+    for cell, found in {"lstm": sources, "gru": ("c", "c")}.items():
+        for seed, source in enumerate(found):
+            run = RunDirectory.create(tmp_path / f"{cell}{seed}", override(Config(), {"cell.name": cell, "seed": seed}))
+            environment = {"environment": {"source": source}} if source else {}
+            run.finish({"status": "finished", "summary": {"x": 0.5 + seed}, **environment})
+    content = table(grouped(tmp_path, Experiment(claim="c", base=Config(), columns=(Column("x", "x"),))))
+    assert ("Trained by more than one version of the code: lstm." in content.notes) == noted
+    assert noted or not any("version of the code" in note for note in content.notes)
+
+
 def test_an_early_stop_and_weights_that_are_not_the_last_are_noted(tmp_path):
     for seed, stop in enumerate((30, 50, None)):
         best = {"kept": "best", "step": 20, "metric": "validation/loss", "value": 0.5}
