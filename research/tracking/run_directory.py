@@ -293,10 +293,9 @@ class RunDirectory:
         return kept
 
     def clear(self, stems: Iterable[str]) -> None:
-        """Remove the result, the records and the checkpoints, so that the trial is trained anew."""
+        """Remove the result and the records, so that the trial is trained anew; its checkpoints must go as well."""
         for path in (self.result_file, self.test_examples_file, self.processor_file, *map(self._file, stems)):
             path.unlink(missing_ok=True)
-        shutil.rmtree(self.checkpoints, ignore_errors=True)
         shutil.rmtree(self.path / "wandb", ignore_errors=True)
 
     def _file(self, stem: str) -> Path:

@@ -101,6 +101,17 @@ def keep_only(directory: Path, steps: Container[int | None]) -> None:
             shutil.rmtree(folder.rename(folder.with_name(folder.name + DELETED)))
 
 
+def clear(directory: Path) -> None:
+    """Remove all checkpoints, and the folder unless something of the user is left in it."""
+    if directory.is_dir():
+        _remove_interrupted(directory)
+        keep_only(directory, ())
+        for path in directory.glob("*.orbax-checkpoint-tmp*"):
+            shutil.rmtree(path, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            directory.rmdir()
+
+
 def restore(
     directory: Path, template: Any, reject: Callable[[Mapping[str, Any]], str] = lambda details: ""
 ) -> Checkpoint | None:
@@ -247,6 +258,8 @@ def _read_arrays(
     manager: ocp.CheckpointManager, folder: Path, reject: Callable[[Mapping[str, Any]], str] = lambda details: ""
 ) -> tuple[dict[str, np.ndarray], Mapping[str, Any]]:
     """Return the arrays of a checkpoint and its details; arguments and errors are those of `_read`."""
+    if not (folder / MANIFEST).exists():
+        raise ValueError(f"damaged: {MANIFEST} is missing")
     manifest = strict_json.read(folder / MANIFEST)
     step, files, details = (manifest.get(key) for key in ("step", "files", "details"))
     if not isinstance(files, dict) or not isinstance(details, dict):

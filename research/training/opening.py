@@ -11,7 +11,7 @@ from research.tasks.task import Split, Task
 from research.tracking import wandb_session as session
 from research.tracking.progress import ProgressBar
 from research.tracking.run_directory import BusyError, RunDirectory
-from research.training import processes
+from research.training import checkpoint, processes
 from research.training.options import TrialOptions
 from research.training.pack import Sharing
 from research.training.trial import Trial, TrialResult, check, record_stems
@@ -66,6 +66,8 @@ def create_runs(trials: Sequence[Trial], rerun: bool, restart: bool) -> None:
         if rerun or restart:
             with trial.run.claimed():
                 if rerun if trial.run.result_file.exists() else restart:
+                    trial.run.result_file.unlink(missing_ok=True)  # first: what a kill leaves is unfinished
+                    checkpoint.clear(trial.run.checkpoints)
                     trial.run.clear(record_stems(trial.options))
 
 

@@ -193,7 +193,6 @@ def test_a_snapshot_does_not_match_lost_records_or_another_config(run, name, con
 def test_clearing_leaves_only_the_config_and_files_of_others(run):
     run.append("metrics", {"step": 2})
     run.finish({"status": "finished", "summary": {}})
-    (run.path / "checkpoint" / "2").mkdir(parents=True)
     (run.path / "notes.txt").write_text("")
     run.clear(("metrics",))
     assert {path.name for path in run.path.iterdir()} == {"config.json", "notes.txt"}

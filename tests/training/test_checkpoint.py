@@ -116,7 +116,15 @@ def test_without_any_manifest_the_user_decides_and_folders_of_the_user_stay(fold
         (folder / step / checkpoint.MANIFEST).unlink()
     with pytest.raises(UserError, match=r"no valid checkpoint is left \(20: .*; 15: .*--restart trains anew"):
         restored(folder)
-    assert (folder / "2026" / "notes.txt").exists() and (folder / "7.deleted.notes" / "notes.txt").exists()
+    checkpoint.clear(folder)
+    assert sorted(path.name for path in folder.iterdir()) == ["2026", "7.deleted.notes"]
+    assert all((path / "notes.txt").exists() for path in folder.iterdir())
+
+
+def test_all_checkpoints_are_removed_with_their_folder(folder):
+    checkpoint.clear(folder)
+    checkpoint.clear(folder)
+    assert not folder.exists()
 
 
 def test_each_damaged_one_is_set_aside_and_its_step_can_be_saved_again(folder, capsys):
