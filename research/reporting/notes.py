@@ -61,7 +61,9 @@ def _sorting(comparison: Comparison, content: Sequence[Part]) -> Iterator[str]:
         return
     for part in content:
         first = part.rows[0]
-        if not has_metric(first, key):
+        diverged = first["result"].map(lambda result: isinstance(result, dict) and result.get("status") == "diverged")
+        first = first[~diverged.astype(bool)]
+        if not len(first) or not has_metric(first, key):
             continue
         heading = f"{part.trials['section'].iloc[0]}: " * (len(content) > 1)
         best, value = first["run"].iloc[0].path.name, find_metric(first["result"].iloc[0]["summary"], key)

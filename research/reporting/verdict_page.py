@@ -102,7 +102,7 @@ def count(verdicts: Sequence[Verdict | Kept]) -> str:
     ]
     claims = f"{len(counted)} claim" + "s" * (len(counted) != 1)
     others = f"; {follow_ups} more look{'s' * (follow_ups == 1)} for causes" if follow_ups else ""
-    trained = f"; their trials, some of which claims share, trained for {_duration(seconds)}" if seconds else ""
+    trained = f"; their trials (shared ones once) trained for {_duration(seconds)}" if seconds else ""
     return f"{claims}: {', '.join(parts)}{others}{trained}"
 
 

@@ -33,13 +33,19 @@ class Predictions:
     loss: np.ndarray
     """Teacher-forced loss of each token or label, [N, U], zeros in padding; U = 1 if the target is no sequence."""
     errors: np.ndarray
-    """Teacher-forced errors of each token or label, [N, U]; absolute errors of values."""
+    """Teacher-forced errors of each token or label, [N, U]; absolute errors of values. A loss that is not a number, as
+    after a divergence, is an error."""
     count: np.ndarray
     """Valid tokens or labels of each example, [N]."""
     outputs: np.ndarray
     """Free-running output: tokens [N, max_length], labels [N, U], logits or values."""
     teacher_forced: np.ndarray | None = None
     """Most likely token after each true prefix, [N, U]; None if the target is no sequence."""
+
+    def __post_init__(self) -> None:
+        if self.loss.shape == self.errors.shape and np.any(undefined := np.isnan(self.loss)):
+            errors = np.where(undefined, np.maximum(self.errors, 1), self.errors)
+            object.__setattr__(self, "errors", errors.astype(self.errors.dtype))
 
 
 @dataclass(frozen=True)

@@ -37,6 +37,8 @@ from research.tracking.strict_json import ALL, is_number
 SCHEMA = 2
 """The version of the files. Older versions have other keys."""
 METRICS = "metrics"
+PROBES = "probes."
+"""Start of the keys of probes, such as probes.gates.every."""
 LOCK = ".lock"
 LOCK_SECONDS = 0.2
 """How long to wait for another process that only looks whether a trial is locked."""
@@ -77,18 +79,23 @@ class RunDirectory:
         return run
 
     def check_config(self, config: Any) -> dict[str, Any]:
-        """Return the flat dotted keys and values of a config; refuse it if the folder holds a run of another one."""
+        """Return the flat dotted keys and values of a config; refuse it if the folder holds a run of another one.
+
+        The options of probes that are off are those of the run: since it started, a probe may have been added, or its
+        module not imported.
+        """
         flat = dict(config) if isinstance(config, Mapping) else options.flatten(config)
         if not self.config_file.exists():
             return flat
-        old, new = self.options(), strict_json.encode(flat)
+        known = self.options()
+        old, new = (_without_off_probes(values) for values in (known, strict_json.encode(flat)))
         for key in dict.fromkeys([*new, *old]):
             if old.get(key) != new.get(key) and not key.startswith(options.NEUTRAL_KEYS):
                 raise UserError(
                     f"{self.path}: holds a run with {key}={shorten(old.get(key))}, not {shorten(new.get(key))}; "
                     "choose another directory or remove this one"
                 )
-        return flat
+        return {key: value for key, value in known.items() if key not in old} | {key: flat[key] for key in new}
 
     @property
     def config_file(self) -> Path:
@@ -312,6 +319,15 @@ class RunDirectory:
             name: self._config_sha256() if path == self.config_file else hashlib.sha256(path.read_bytes()).hexdigest()
             for name, path in paths.items()
         }
+
+
+def _without_off_probes(flat: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options without those of probes that are off."""
+    return {
+        key: value
+        for key, value in flat.items()
+        if not key.startswith(PROBES) or flat.get(f"{PROBES}{key.removeprefix(PROBES).partition('.')[0]}.every")
+    }
 
 
 def _sha256(value: Any) -> str:

@@ -237,9 +237,7 @@ def test_the_time_of_shared_trials_counts_once():
     found = verdict(a=runs, b=LOW)
     shared = judge("other", make(runs_of="some"), trials(a=runs, b=LOW))
     assert found.seconds == 300
-    assert verdict_page.count([found, shared]).endswith(
-        "; their trials, some of which claims share, trained for 5 minutes"
-    )
+    assert verdict_page.count([found, shared]).endswith("; their trials (shared ones once) trained for 5 minutes")
     assert "The trials trained for 5 minutes." in verdict_page.render([found], "markdown")
 
 

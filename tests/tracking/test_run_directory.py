@@ -62,6 +62,17 @@ def test_returning_with_the_same_config_keeps_the_records(run):
     assert again.options()["wandb.mode"] == "disabled"
 
 
+def test_a_probe_that_is_off_may_come_and_go(tmp_path):
+    with_probe, without = CONFIG | {"probes.new.every": 0, "probes.new.lags": "1"}, CONFIG
+    for first, second in ((with_probe, without), (without, with_probe)):
+        run = RunDirectory.create(tmp_path / str(len(first)), first)
+        run.finish({"status": "finished", "summary": {}}, ["metrics"])
+        assert RunDirectory.create(run.path, second).options() == first
+        assert run.result()
+    with pytest.raises(UserError, match=r"holds a run with probes.new.every=None, not 5"):
+        RunDirectory.create(run.path, without | {"probes.new.every": 5, "probes.new.lags": "1"})
+
+
 @pytest.mark.parametrize("changes", [{"training.steps": 7}, {"training.steps": 1000, "seed": 1, "new": 1}])
 def test_another_config_is_refused_with_the_key_and_both_values(run, changes):
     with pytest.raises(UserError, match=r"holds a run with (training\.steps=1000, not 7|new=None, not 1)"):

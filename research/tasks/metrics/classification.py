@@ -65,7 +65,7 @@ def values(predictions: Predictions, targets: np.ndarray, tolerance: float) -> E
     wide = targets.astype(np.float64)
     distance = np.abs(wide - np.mean(wide))
     baseline = Baseline("mean", float(np.mean(distance**2)), float(np.mean(distance < tolerance)))
-    errors = (predictions.errors >= tolerance).astype(np.float64)
+    errors = 1.0 - (predictions.errors < tolerance)  # what is not a number is wrong
     return Evaluation.of(by_example(replace(predictions, errors=errors)), baseline.metrics())
 
 

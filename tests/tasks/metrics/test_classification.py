@@ -42,3 +42,11 @@ def test_a_class_is_right_or_wrong():
     metrics = classification.classes(predictions([[0], [1], [0], [0]]), Baseline.chance(2)).metrics
     assert (metrics["accuracy"], metrics["loss"]) == (0.75, 0.125)
     assert metrics["baseline/chance/accuracy"] == 0.5
+
+
+def test_what_is_not_a_number_is_wrong():
+    array = np.array([[0.0], [0.0], [1.0]], np.float32)
+    found = Predictions(np.array([[np.nan], [0.1], [np.nan]], np.float32), array, np.ones(3), array)
+    assert classification.classes(found, Baseline.chance(2)).metrics["accuracy"] == pytest.approx(1 / 3)
+    targets = np.array([[0.0], [1.0]], np.float32)
+    assert classification.values(predictions([[np.nan], [0.01]]), targets, 0.04).metrics["accuracy"] == 0.5
