@@ -126,6 +126,8 @@ def _read_value(key: str, kind: Any, text: str) -> Any:
     """Return the value of one flag; it is cached, as tyro takes milliseconds and the trials of a sweep share flags."""
     options = make_dataclass("Flag", [("value", Annotated[kind, tyro.conf.arg(name=key)])])
     (value,) = astuple(run_tyro(options, {key: text}, use_underscores=True))
+    plain = text.isascii() and "_" not in text
+    require(plain or not isinstance(value, int | float), key, text, "a number of the digits 0 to 9, without _")
     return value
 
 

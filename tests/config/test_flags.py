@@ -118,6 +118,8 @@ def test_flags_override_the_variant_which_overrides_the_setting_which_overrides_
         ("--optimizer.learning_rate=3.5e38", "optimizer.learning_rate=3.5e+38: must be a number that float32 holds"),
         ("--init.gain=1e-320", "init.gain=1e-320: must be a number that float32 holds"),
         ("--init.gain=much", "init.gain=much: must be a number"),
+        ("--init.gain=1_0", "init.gain=1_0: must be a number of the digits 0 to 9, without _"),
+        ("--seed=٣", "seed=٣: must be a number of the digits 0 to 9, without _"),
         ("--init.gain=nan", "init.gain=nan: must be between 0 and 1"),
         ("--init.bias=high", "init.bias=high: must be one of constant, chrono"),
         ("--task.permuted=yes", "task.permuted=yes: must be true or false"),
