@@ -51,11 +51,11 @@ def compose(
 
     `fault` is that of its failed update, if it diverged; `origin` the run that it started from, if any.
     """
-    steps = (monitor.stopped or pack.step) if state.ok else int(state.step)
+    saved = monitor.stopped or pack.step  # the last checkpoint; that of a trial that diverged has its last good state
     result = {
         "status": "finished" if state.ok else "diverged",
-        "steps": steps,
-        **monitor.outcome(steps),
+        "steps": saved if state.ok else int(state.step),
+        **monitor.outcome(saved),
         "started_from": {**origin},
         "seconds": pack.seconds,
         "hidden_size": trial.options.model.hidden_size,
