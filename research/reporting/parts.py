@@ -69,6 +69,7 @@ def frame(comparison: Comparison, content: Sequence[Part]) -> pd.DataFrame:
     columns = ["setting", "task", *keys, *(["baseline"] if any("baseline" in line for line in lines) else [])]
     table = pd.DataFrame(lines, columns=list(dict.fromkeys([*columns, *(lines[0] if lines else ())])))
     counts = [name for name in ("trials", "finished", "diverged", "stopped", "n", "examples") if name in table]
+    counts += [key for key in keys if all(type(line.get(key, 0)) is int for line in lines)]
     return table.astype(dict.fromkeys(counts, "Int64"))  # a baseline has no trials
 
 

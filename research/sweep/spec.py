@@ -107,9 +107,11 @@ def files() -> dict[str, Path]:
 
 
 def find(path: Path) -> Path:
-    """Return the path, or that of the sweep file in `sweeps/` with this name."""
+    """Return the path, or that of the sweep file with this name, in the working directory or in `sweeps/`."""
     if path.suffix or path.is_file():
         return path
+    if (file := Path(f"{path}.yaml")).is_file():
+        return file
     known = files()
     if str(path) not in known:
         hint = suggest(str(path), known).replace("must be", "must be the path of a file, or")

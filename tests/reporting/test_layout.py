@@ -105,6 +105,11 @@ def test_a_key_that_is_given_twice_counts_once(runs):
     assert once == twice
 
 
+def test_whole_numbers_are_whole_in_the_csv(runs):
+    numbers = table(compared(runs, rows=("task.delay", "init.gain"), where={"cell.name": ["rnn"]})).numbers
+    assert str(numbers["task.delay"].dtype) == "Int64" and numbers["init.gain"].dtype == float
+
+
 def test_conditions_that_exclude_one_another_are_an_error(runs):
     with pytest.raises(UserError, match="--where: no run meets all conditions"):
         compared(runs, where={"cell.name": ["gru"], "cell.peephole": ["false"]})

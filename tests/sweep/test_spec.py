@@ -236,3 +236,12 @@ def test_bayes_has_no_trials_but_makes_those_of_given_values(read):
     ] == [("init.gain", pytest.approx(0.5), pytest.approx(2.0))]
     (expected,) = read(content({"seed": {"value": 3}, "init.gain": {"value": 1.25}})).trials
     assert sweep.trial([3, 1.25]) == expected
+
+
+def test_a_sweep_is_found_by_its_name_here_and_in_sweeps(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert spec.find(Path("gradient_norms")).name == "gradient_norms.yaml"
+    (tmp_path / "mine.yaml").write_text("")
+    assert spec.find(Path("mine")) == Path("mine.yaml")
+    with pytest.raises(UserError, match="others: no such sweep"):
+        spec.find(Path("others"))
