@@ -62,7 +62,7 @@ def _sorting(comparison: Comparison, content: Sequence[Part]) -> Iterator[str]:
     for part in content:
         first = part.rows[0]
         diverged = first["result"].map(lambda result: isinstance(result, dict) and result.get("status") == "diverged")
-        first = first[~diverged.astype(bool)]
+        first = pd.DataFrame(first[~diverged.astype(bool)])
         if not len(first) or not has_metric(first, key):
             continue
         heading = f"{part.trials['section'].iloc[0]}: " * (len(content) > 1)
