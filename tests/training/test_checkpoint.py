@@ -105,6 +105,12 @@ def test_a_save_or_a_removal_that_was_interrupted_is_removed_in_silence(folder, 
     assert capsys.readouterr() == ("", "")
 
 
+def test_a_save_that_was_killed_after_its_manifest_is_whole(folder, capsys):
+    (folder / checkpoint.SAVING).write_text("15")
+    assert restored(folder) == 15
+    assert not (folder / checkpoint.SAVING).exists() and capsys.readouterr() == ("", "")
+
+
 def test_without_any_manifest_the_user_decides_and_folders_of_the_user_stay(folder):
     for name in ("2026", "7.deleted.notes"):
         (folder / name).mkdir()

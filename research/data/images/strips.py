@@ -98,7 +98,7 @@ def white_on_black(image: Image.Image, name: str) -> tuple[UInt8[np.ndarray, "Y 
         UserError: if there is no ink, or if it hardly differs from the paper.
     """
     gray = _without_frame(np.asarray(image.convert("L")))
-    paper = _border(gray)
+    paper = np.median(_border(gray))
     difference = gray - paper
     is_dark = np.sum(difference**3) < 0
     ink = np.maximum(-difference if is_dark else difference, 0)
@@ -110,14 +110,17 @@ def white_on_black(image: Image.Image, name: str) -> tuple[UInt8[np.ndarray, "Y 
     return ink.astype(np.uint8), False
 
 
-def _border(gray: UInt8[np.ndarray, "Y X"]) -> float:
-    """Return the median of the outermost pixels."""
-    return float(np.median(np.concatenate([gray[0], gray[-1], gray[:, 0], gray[:, -1]])))
+def _border(gray: UInt8[np.ndarray, "Y X"]) -> UInt8[np.ndarray, " N"]:
+    """Return the outermost pixels."""
+    return np.concatenate([gray[0], gray[-1], gray[:, 0], gray[:, -1]])
 
 
 def _without_frame(gray: UInt8[np.ndarray, "Y X"]) -> UInt8[np.ndarray, "Z W"]:
-    """Return the inside of a frame: of lines at all four edges, in another gray than most of the image."""
-    edge, most = _border(gray), float(np.median(gray))
+    """Return the inside of a frame: of lines at all four edges, in another gray than most of the image.
+
+    Inside a frame is paper, with ink on it that does not touch the frame. So bold ink with a narrow margin is no paper.
+    """
+    edge, most = float(np.median(_border(gray))), float(np.median(gray))
     if abs(edge - most) <= 255 * INK:
         return gray
     is_frame = np.abs(gray - edge) < np.abs(gray - most)
@@ -128,7 +131,8 @@ def _without_frame(gray: UInt8[np.ndarray, "Y X"]) -> UInt8[np.ndarray, "Z W"]:
             return gray
         spans.append(slice(inside[0], inside[-1] + 1))
     inner = gray[tuple(spans)]
-    return inner if abs(_border(inner) - most) <= 255 * INK else gray
+    around, inside = (np.abs(pixels - most) <= 255 * INK for pixels in (_border(inner), inner))
+    return inner if around.mean() >= FRAME_LINE and not inside.all() else gray
 
 
 def crop_ink(gray: UInt8[np.ndarray, "Y X"]) -> UInt8[np.ndarray, "Z W"]:

@@ -80,6 +80,17 @@ def test_a_frame_is_no_paper(bars, paper, frame, width):
     np.testing.assert_allclose(read(framed), read(image.astype(np.uint8)), atol=0.01)
 
 
+@pytest.mark.parametrize("corner", [0, 7])
+def test_bold_ink_with_a_narrow_margin_is_no_paper(corner):
+    ink = np.full((40, 30), 255, np.uint8)
+    for rows in (slice(corner), slice(40 - corner, None)):
+        ink[rows, :corner] = ink[rows, 30 - corner :] = 0
+    ink[18:22, 12:18] = 0 if corner else 255
+    image = np.pad(ink, 3)
+    np.testing.assert_allclose(read(255 - image), read(image), atol=0.02)
+    assert read(255 - image).mean() > 0.15  # of which the digit is a half
+
+
 @pytest.mark.parametrize("paper", [0, 100, 250])
 def test_a_low_contrast_is_named(bars, paper):
     ink = (bars > 0) * np.uint8(50)
