@@ -17,7 +17,6 @@ EXPERIMENT = Claim(
     sure="paper",
     scaled="Synthesized digits: strings of up to 3 in training, of up to 7, by other voices, in the test. Additive "
     "attention is by content alone. Less: half the slope of the error by the length of the input.",
-    tried="Nothing yet; the cause is not known.",
     base=unflatten(
         {
             "task.name": "dataset",

@@ -17,7 +17,6 @@ EXPERIMENT = Claim(
     scaled="Digits read by rows, 6 of the 8 variants: those without input activation and with full gate recurrence "
     "are not options of the cell. Better: by more than half a point of accuracy. Most: without them the accuracy is "
     "below that of the LSTM and of the four other variants.",
-    tried="Nothing yet; the cause is not known.",
     base=override(
         load("pixels").base,
         {

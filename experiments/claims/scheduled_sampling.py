@@ -18,7 +18,6 @@ EXPERIMENT = Claim(
     sure="cited",
     scaled="Letters to phonemes (CMUdict) in place of captions; the probability of the true token is one half "
     "after half of the updates.",
-    tried="Nothing yet; the cause is not known.",
     base=override(DECLARED.base, {"training.steps": STEPS}),
     variants={
         name: {key: STEPS / 2 if key.endswith("half_life") else value for key, value in DECLARED.variants[name].items()}

@@ -1,6 +1,5 @@
 """`train`: one trial of an experiment."""
 
-import os
 import sys
 import tempfile
 import time
@@ -16,6 +15,7 @@ from research.errors import UserError, program, visible
 from research.options import require
 from research.sweep.duplicates import unused_options
 from research.tracking import wandb_session as session
+from research.tracking.run_directory import RunDirectory
 
 if TYPE_CHECKING:
     from research.training.trial import TrialResult
@@ -73,10 +73,11 @@ def warn_of_finished(results: Sequence["TrialResult"]) -> None:
     """Say on stderr which results are of earlier runs, and which of them the same command would not give today."""
     for outdated in dict.fromkeys(result.outdated for result in results if result.skipped):
         finished = [result for result in results if result.skipped and result.outdated == outdated]
-        names, paths = [result.name for result in finished], [result.path for result in finished]
+        names = [result.name for result in finished]
         more = f" and {len(names) - 1} more" if names[1:] else ""
         start, why = ("warning: ", f", {outdated}") if outdated else ("", "")
-        at = time.strftime("%Y-%m-%d %H:%M", time.localtime(max(os.path.getmtime(path) for path in paths)))
+        seconds = max(RunDirectory(result.path).result_file.stat().st_mtime for result in finished)
+        at = time.strftime("%Y-%m-%d %H:%M", time.localtime(seconds))
         print(f"{start}{names[0]}{more}: already finished at {at}{why}; --rerun trains anew", file=sys.stderr)
 
 

@@ -59,7 +59,7 @@ class Number:
         return named and bool(np.all((points >= 0) & (points <= 1)))
 
     @property
-    def is_positive(self) -> bool:
+    def is_nonnegative(self) -> bool:
         """Whether the metric cannot be negative, as a loss or an error."""
         name = self.column.key.rpartition("/")[2]
         return direction(name) == "min" and "_gap" not in name and bool(np.all(self.values[self.regular] >= 0))
@@ -97,7 +97,7 @@ class Number:
             return Estimate(float(np.mean(self.values)), count=len(self.values))
         sampled = self.examples if self.is_rate and column.key.startswith(SAMPLED) else 0
         found = estimate(points, column.statistic, column.scale, is_rate=self.is_rate, examples=sampled)
-        return replace(found, low=max(found.low, 0.0)) if self.is_positive else found
+        return replace(found, low=max(found.low, 0.0)) if self.is_nonnegative else found
 
     @property
     def text(self) -> str:

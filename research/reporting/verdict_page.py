@@ -167,13 +167,17 @@ def facts(
         link: writes the name of a claim.
     """
     claim, seconds = verdict.claim, verdict.seconds
+    looked_into = _looked_into(verdict.name, others, text, link)
+    untried = (
+        "Nothing yet; the cause is not known." if verdict.word == "fails" and not (looked_into or claim.follows) else ""
+    )
     found = {
         "Published": f"{text(claim.published)} {claim.paper}, {claim.place}; {SOURCES[claim.sure]}.",
         "Scaled": f"{text(claim.scaled)} {_budget(verdict)}",
         "Verdict": f"{verdict}." + f" The trials trained for {_duration(seconds)}." * bool(seconds),
-        "Tried": text(claim.tried),
+        "Tried": text(claim.tried) or untried,
         "Looks into": link(claim.follows) if claim.follows else "",
-        "Looked into": _looked_into(verdict.name, others, text, link),
+        "Looked into": looked_into,
     }
     return {name: words for name, words in found.items() if words}
 

@@ -45,6 +45,7 @@ class Trainer(ModuleType):
         for name, config in trials:
             status, done = "diverged" if config.seed == 1 else "finished", (directory / name).exists()
             (directory / name).mkdir(parents=True, exist_ok=True)
+            (directory / name / "result.json").touch()
             result = SimpleNamespace(
                 path=directory / name,
                 status=status,
