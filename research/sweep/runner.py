@@ -19,7 +19,8 @@ from research.sweep import early_terminate, metric_names, search
 from research.sweep.executors.executor import Executor, Work, never
 from research.sweep.spec import Sweep
 from research.sweep.tuning import Tuning, tuning_of
-from research.tracking.run_directory import METRICS, BusyError, RunDirectory
+from research.tracking.lock import BusyError
+from research.tracking.run_directory import METRICS, RunDirectory
 from research.tracking.strict_json import LAST
 from research.training.options import group_by_program
 

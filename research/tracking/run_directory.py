@@ -14,14 +14,11 @@ A file that is missing, damaged, of another version or malformed raises a one-li
 """
 
 import contextlib
-import fcntl
 import hashlib
 import json
 import os
 import shutil
-import socket
-import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,7 +28,7 @@ from numpy.typing import NDArray
 
 from research import options
 from research.errors import UserError, shorten
-from research.tracking import strict_json
+from research.tracking import lock, strict_json
 from research.tracking.strict_json import ALL, is_number
 
 SCHEMA = 2
@@ -39,16 +36,8 @@ SCHEMA = 2
 METRICS = "metrics"
 PROBES = "probes."
 """Start of the keys of probes, such as probes.gates.every."""
-LOCK = ".lock"
-LOCK_SECONDS = 0.2
-"""How long to wait for another process that only looks whether a trial is locked."""
-MAX_HOLDER = 300  # letters of a host's name and a process id
 PLACES = {"by_length": "length", "by_position": "position"}
 """The tables of `result.json`, and the column that indexes their rows."""
-
-
-class BusyError(UserError):
-    """Another process trains the trial."""
 
 
 @dataclass(frozen=True, order=True)
@@ -193,51 +182,13 @@ class RunDirectory:
         if found:
             strict_json.write(self.test_examples_file, {k: [1 * x for x in pair] for k, pair in found.items()}, None)
 
-    @contextlib.contextmanager
-    def claimed(self) -> Iterator[None]:
-        """Lock the directory, and name this process in the lock file.
-
-        The operating system releases the lock if the process dies.
-
-        Raises:
-            BusyError: if another process holds the lock.
-        """
-        lock = self.path / LOCK
-        if lock.is_fifo():
-            raise UserError(f"{lock}: must be a file")
-        try:
-            file = lock.open("a")  # keeps the name of a process that holds the lock
-        except OSError as error:  # of another user, or not a file
-            raise UserError(f"{lock}: cannot be opened: {error.strerror}") from error
-        with file:
-            deadline = time.monotonic() + LOCK_SECONDS
-            while True:
-                try:
-                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    break
-                except BlockingIOError:
-                    if time.monotonic() > deadline:
-                        raise BusyError(f"{self.path}: another process is training this trial") from None
-                    time.sleep(0.01)
-            file.truncate(0)
-            file.write(f"{socket.gethostname()} {os.getpid()}\n")
-            file.flush()
-            yield
+    def claimed(self) -> contextlib.AbstractContextManager[None]:
+        """Lock the directory, as `lock.claimed` does; raise a BusyError if another process holds the lock."""
+        return lock.claimed(self.path)
 
     def holder(self) -> str | None:
-        """Return the host and process id of the process that has `claimed` the directory; None if there is none.
-
-        It never waits. Whoever wants the lock at the same moment gets it: `claimed` waits for those who look.
-        """
-        lock = self.path / LOCK
-        if lock.is_fifo():  # nobody has locked it
-            return None
-        with contextlib.suppress(OSError), lock.open(errors="replace") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            except BlockingIOError:
-                return file.read(MAX_HOLDER).strip() or "unknown process"
-        return None
+        """Return the host and process id of the process that has `claimed` the directory; None if there is none."""
+        return lock.holder(self.path)
 
     def fail(self, reason: str) -> None:
         """Write why the process that trains the trial ends with an error, for `failure`."""

@@ -9,8 +9,9 @@ from research.errors import UserError
 from research.tasks import task as tasks
 from research.tasks.task import Split, Task
 from research.tracking import wandb_session as session
+from research.tracking.lock import BusyError
 from research.tracking.progress import ProgressBar
-from research.tracking.run_directory import BusyError, RunDirectory
+from research.tracking.run_directory import RunDirectory
 from research.training import checkpoint, processes
 from research.training.options import TrialOptions
 from research.training.pack import Sharing

@@ -15,8 +15,8 @@ from pathlib import Path
 import jax
 
 from research.errors import Stopped, UserError, first_line, system_fault, visible
+from research.tracking.lock import BusyError
 from research.tracking.progress import ProgressBar
-from research.tracking.run_directory import BusyError
 from research.tracking.uploads import is_unsent, uploading
 from research.training import compilation, devices, loader, processes
 from research.training.ending import send_finished
