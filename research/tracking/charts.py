@@ -10,9 +10,8 @@ from numpy.typing import NDArray
 from research.probes.gradient_flow import TINY
 
 HUGE = float(np.finfo(np.float32).max)
-PROFILE_LINES, PROFILE_POINTS = 5, 100
 HEATMAP_ROWS, HEATMAP_COLUMNS = 24, 256
-COMPARED_RECORDS, COMPARED_POINTS = 12, 64
+LINES, COMPARED_RECORDS, POINTS = 5, 12, 64
 """W&B advises at most 10,000 rows for a table that a chart reads. One panel reads the tables of all runs of a sweep."""
 COLORS = (-10, 4)
 """Colors of heat maps, in decades: the same for all runs, so that they can be compared."""
@@ -46,13 +45,13 @@ class Profiles:
 
 def lines(profiles: Profiles) -> tuple[list[int], list[list[float]], list[str], str]:
     """Return t, log10 ||dL/dh_t|| at a few training steps (the first, the last), their names and a title."""
-    steps, _, times, decades, title = _drawable(profiles, PROFILE_LINES, PROFILE_POINTS)
+    steps, _, times, decades, title = _drawable(profiles, LINES, POINTS)
     return times.tolist(), decades[:, times].tolist(), [f"step {step}" for step in steps], title
 
 
 def points(profiles: Profiles) -> list[tuple[int, int, float]]:
     """Return the training step, t and log10 ||dL/dh_t|| of a few records and a few t, for charts that compare runs."""
-    steps, _, times, decades, _ = _drawable(profiles, COMPARED_RECORDS, COMPARED_POINTS)
+    steps, _, times, decades, _ = _drawable(profiles, COMPARED_RECORDS, POINTS)
     return [(step, int(t), float(row[t])) for step, row in zip(steps, decades, strict=True) for t in times]
 
 
