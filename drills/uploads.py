@@ -185,7 +185,8 @@ def different_rows(rows: Sequence[dict[str, Any]], expected: dict[int, dict[str,
 
 
 def number(value: Any) -> Any:
-    """Return a number that W&B writes as a word, such as "Infinity"."""
+    """Return a number that W&B writes as a word, such as "Infinity", or next to the best one in the summary."""
+    value = value.get("last") if isinstance(value, dict) else value
     return float(value) if isinstance(value, str) else value
 
 

@@ -104,7 +104,7 @@ def run(args: Sequence[str]) -> None:
             print(visible(f"left out: {fault}"), file=sys.stderr)
         print(*map(visible, metrics(trials)), sep="\n")
         return
-    at: list[int | Literal["first", "last"]] = [_step(text) for text in words_of(options.at)]
+    at = [*dict.fromkeys(map(_step, words_of(options.at)))]
     conditions = dict(map(_condition, words_of(options.where, ";")))
     layout = Layout(tuple(words_of(options.rows)), tuple(words_of(options.sections)), conditions, options.sort)
     page.report(

@@ -6,8 +6,8 @@ the step that is read first. Not all sequences have a step far from that one, so
 
     sqrt(B / n_t * sum_b ||dL/ds_t,b||^2)        B sequences, of which n_t have the step t
 
-which is the norm over the batch where all are equally long. It is NaN where no sequence has the step; a norm that is
-not a number, infinity times zero, is infinite here.
+which is the norm over the batch where all are equally long. It is NaN where no sequence has the step, and after the
+step whose loss is chosen; a norm that is not a number, infinity times zero, is infinite here.
 """
 
 from typing import Any, NamedTuple
@@ -70,13 +70,19 @@ def _profiles(snapshot: Snapshot, loss_step: int, batch: Batch, loss: Loss) -> d
             side, reverse = sides[name.partition("/")[0]], name.endswith("/reverse")
             for index, part in enumerate(parts):
                 for ending, profile in _aligned(values[:, :, index], side, reverse).items():
-                    found[f"{name}/{part}{suffix}{ending}"] = profile
+                    found[f"{name}/{part}{suffix}{ending}"] = _to_the_loss(profile) if loss_step else profile
 
     add("all", "", tuple(sides))
     if attends:
         add("recurrence", "/by_recurrence", ("encoder",))
         add("attention", "/by_attention", ("encoder",))
     return found
+
+
+def _to_the_loss(profile: Float[Array, " T"]) -> Float[Array, " T"]:
+    """Return the profile with NaN for the steps after the last one that has a gradient; as it is if none has."""
+    has_later = jnp.cumsum((profile > 0)[::-1])[::-1] > 0
+    return jnp.where(has_later | ~has_later[0], profile, jnp.nan)
 
 
 def _aligned(norms: Float[Array, "T B"], side: Side, reverse: bool) -> dict[str, Array]:

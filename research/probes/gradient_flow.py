@@ -23,6 +23,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 from numpy.typing import ArrayLike, NDArray
@@ -87,7 +89,8 @@ class GradientFlow(Probe):
         return "t"
 
     def measure(self, observed: Observed) -> dict[str, Array]:
-        return observed.profiles
+        # NaN is left to steps that no sequence has; here it is infinity times 0.
+        return jax.tree.map(lambda norms: jnp.where(jnp.isnan(norms), jnp.inf, norms), observed.profiles)
 
     def inspect(self, snapshot: Snapshot) -> dict[str, Array]:
         return every_layer.profiles(snapshot, self.loss_step)
@@ -99,10 +102,14 @@ class GradientFlow(Probe):
         summary: dict[str, float] = {}
         for name in names:
             norms = np.asarray(record[name], np.float64)
-            # NaN is an overflow, but where no sequence of a batch has a step far from the loss.
-            norms = norms[np.argmin(np.isnan(norms)) :] if self.scope == "all" else norms
-            summary |= {f"{name}/{key}": value for key, value in summarize(norms).items()}
+            summary |= {f"{name}/{key}": value for key, value in summarize(norms[~np.isnan(norms)]).items()}
         return summary
+
+
+def regular(norms: ArrayLike) -> NDArray[np.float64]:
+    """Return norms as they are drawn: 0 for an underflow, inf for an overflow, NaN where no sequence has the step."""
+    norms = np.asarray(norms, np.float64)
+    return np.where(norms < TINY, 0.0, norms)
 
 
 def summarize(norms: ArrayLike) -> dict[str, float]:
@@ -114,7 +121,7 @@ def summarize(norms: ArrayLike) -> dict[str, float]:
     half_life: steps after which the norm halves; inf if it does not decay.
     first_last_ratio: norms[0] / norms[T-1]; 0 if the first underflows, inf if it overflows.
     underflow_fraction: fraction of the steps whose norm is below the smallest normal float32.
-    overflow_fraction: fraction of the steps whose norm is inf or nan (from inf times 0).
+    overflow_fraction: fraction of the steps whose norm is not finite.
     norm: of the gradient with respect to the states of all steps; inf if a step overflows.
     """
     profile = np.asarray(norms, np.float64)

@@ -1,8 +1,8 @@
 """What the figures draw, as tables: profiles and heat maps over seeds, errors by length and position, learning curves.
 
 Lines are tables with the columns `low`, `middle` and `high` over the seeds. Profiles hold norms unchanged: 0 where
-float32 underflowed, inf where it overflowed (a NaN is an inf that met a zero). Their middle is the median of the
-logarithms, where both have a place; no norm is left out.
+float32 underflowed, inf where it overflowed, NaN where no sequence of a batch has the step. Their middle is the median
+of the logarithms, where both have a place; no norm is left out.
 """
 # pandas has no types of its own that a checker follows
 # pyright: reportArgumentType=false, reportAttributeAccessIssue=false, reportCallIssue=false, reportIndexIssue=false
@@ -18,7 +18,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from research.errors import UserError
-from research.probes.gradient_flow import TINY
+from research.probes.gradient_flow import regular
 from research.tracking.run_directory import METRICS, RunDirectory
 from research.tracking.strict_json import ALL, FIRST, LAST
 
@@ -60,19 +60,22 @@ def profile(row: pd.DataFrame, part: str = "", when: When = "first") -> Profile 
         taken = [records[-1] for records in _trials(row, name, FIRST if when == "first" else LAST)]
     if not taken:
         return None
-    norms = _regular([record[name] for record in taken])
-    usable = np.isfinite(norms[:, -1]) & (norms[:, -1] > 0)
+    norms = pd.DataFrame(regular([record[name] for record in taken]))
+    last = norms.ffill(axis=1).iloc[:, -1]  # where not all sequences have the last step, of the last one that they have
+    usable = np.isfinite(last) & (last > 0)
     if not usable.any():
         return None
-    norms = norms[usable] / norms[usable, -1:]
-    lines = pd.DataFrame({"low": norms.min(0), "middle": median(norms), "high": norms.max(0)})
+    norms = norms[usable].div(last[usable], axis=0)
+    lines = pd.DataFrame({"low": norms.min(), "middle": median(norms.to_numpy()), "high": norms.max()})
     steps = {int(record["step"]) for record, used in zip(taken, usable, strict=True) if used}
     return Profile(name, lines, int(usable.sum()), int((~usable).sum()), tuple(sorted(steps)))
 
 
 def over_seeds(numbers: Array, index: Sequence[float]) -> pd.DataFrame:
-    """Return low, middle (the median) and high over the first axis of numbers [seeds, N]."""
-    return pd.DataFrame({"low": numbers.min(0), "middle": np.median(numbers, 0), "high": numbers.max(0)}, index)
+    """Return low, middle (the median) and high over the first axis of numbers [seeds, N], without places of NaN."""
+    frame = pd.DataFrame(numbers, columns=pd.Index(index))
+    with np.errstate(invalid="ignore"):
+        return pd.DataFrame({"low": frame.min(), "middle": frame.median(), "high": frame.max()}).dropna()
 
 
 def attention_share(row: pd.DataFrame, when: End) -> pd.DataFrame | None:
@@ -83,7 +86,7 @@ def attention_share(row: pd.DataFrame, when: End) -> pd.DataFrame | None:
     name = _profile_name(row)
     shares = []
     for record in _at(row, PROBE, f"{name}/by_attention", when):
-        attention, recurrence = (_regular([record[f"{name}/by_{way}"]])[0, ::-1] for way in ("attention", "recurrence"))
+        attention, recurrence = (regular(record[f"{name}/by_{way}"])[::-1] for way in ("attention", "recurrence"))
         with np.errstate(invalid="ignore"):
             shares.append(100 * attention / (attention + recurrence))
     return over_seeds(np.stack(shares), range(len(shares[0]))) if shares else None
@@ -101,13 +104,13 @@ def horizons(row: pd.DataFrame, when: End) -> pd.DataFrame | None:
 def heatmap(row: pd.DataFrame) -> pd.DataFrame | None:
     """Return log10 of the state's median norm over the seeds that have it, training steps by time steps.
 
-    -inf is an underflow, inf an overflow; None if no trial has a profile.
+    -inf is an underflow, inf an overflow, NaN a step that no sequence has; None if no trial has a profile.
     """
     name = _profile_name(row)
     taken = [record for trial in _trials(row, name) for record in trial]
     if not taken:
         return None
-    norms = pd.DataFrame(_regular([record[name] for record in taken]), [int(record["step"]) for record in taken])
+    norms = pd.DataFrame(regular([record[name] for record in taken]), [int(record["step"]) for record in taken])
     decades = {step: logarithm(median(seeds.to_numpy())) for step, seeds in norms.groupby(level=0)}
     return pd.DataFrame.from_dict(decades, orient="index")
 
@@ -122,9 +125,7 @@ def profiles(row: pd.DataFrame) -> dict[str, dict[int, Array]]:
         for record in _records(run, PROBE, ""):
             for name, values in record.items():
                 if np.ndim(values) == 1:
-                    norms = np.asarray(values, np.float64)
-                    norms = _regular(norms) if np.isinf(norms).any() else np.where(norms < TINY, 0.0, norms)
-                    tables.setdefault(name, {}).setdefault(int(record["step"]), []).append(norms)
+                    tables.setdefault(name, {}).setdefault(int(record["step"]), []).append(regular(values))
     return {
         name: {step: np.stack([line for line in seeds if len(line) == len(seeds[0])]) for step, seeds in table.items()}
         for name, table in tables.items()
@@ -133,10 +134,10 @@ def profiles(row: pd.DataFrame) -> dict[str, dict[int, Array]]:
 
 
 def median(norms: Array) -> Array:
-    """Return the median of the logarithms over the first axis; an even tie of 0 and inf is inf."""
+    """Return the median of the logarithms over the first axis, of seeds that are not NaN; a tie of 0 and inf is inf."""
     with np.errstate(invalid="ignore"):
-        middle = np.median(logarithm(norms), axis=0)
-    return 10.0 ** np.where(np.isnan(middle), np.inf, middle)
+        middle = pd.DataFrame(logarithm(norms)).median().to_numpy()
+    return 10.0 ** np.where(np.isnan(middle) & ~np.isnan(norms).all(axis=0), np.inf, middle)
 
 
 def logarithm(norms: Array) -> Array:
@@ -230,12 +231,6 @@ def _records(run: RunDirectory, stem: str, key: str, chosen: slice = ALL) -> lis
     except UserError as error:
         warnings.warn(f"left out: {error}", stacklevel=2)
         return []
-
-
-def _regular(values: Sequence[Sequence[float]]) -> Array:
-    norms = np.asarray(values, np.float64)
-    norms = np.where(np.isfinite(norms), norms, np.inf)
-    return np.where(norms < TINY, 0.0, norms)
 
 
 def _bins(count: pd.Series, least: float) -> list[int]:

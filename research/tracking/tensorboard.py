@@ -1,4 +1,4 @@
-"""TensorBoard: the rows of `metrics.jsonl` as scalars, and the gradient profile as a heat map.
+"""TensorBoard: the rows of `metrics.jsonl` as scalars, and gradient profiles as heat maps.
 
 The run directory is the record: a run that is resumed writes its events anew from the records, so that TensorBoard has
 each of them once. Only this module imports tensorboardX, and only when a run needs it.
@@ -61,6 +61,8 @@ class TensorBoardRun:
         self._writer.close()
 
     def _draw(self, profiles: Profiles) -> None:
-        pixels, _ = charts.image(profiles)
-        step = int(profiles.records[-1]["step"])
-        self._writer.add_image(f"gradient/heatmap/{profiles.name}", pixels, step, dataformats="HWC")
+        for name in profiles.names:
+            pixels, caption = charts.image(Profiles(profiles.records, name))
+            step = int(profiles.records[-1]["step"])
+            self._writer.add_image(f"gradient/heatmap/{name}", pixels, step, dataformats="HWC")
+            self._writer.add_text(f"gradient/heatmap/{name}", caption, step)

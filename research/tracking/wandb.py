@@ -28,6 +28,7 @@ from research.tracking import wandb_session as session
 from research.tracking.charts import Profiles
 from research.tracking.directions import direction
 from research.tracking.media import Samples
+from research.tracking.run_directory import METRICS
 from research.tracking.wandb_options import WandbOptions
 
 SETTINGS: dict[str, Any] = {
@@ -211,8 +212,8 @@ class WandbRun:
     def _define(self, metrics: Iterable[str]) -> None:
         """Have the summary keep the best value of each metric next to the last, where its name says what is better."""
         for name in metrics:
-            if name not in self._defined and name.startswith(("train/", "validation/")) and direction(name):
-                self._run.define_metric(name, summary=f"{direction(name)},last")
+            if name not in self._defined and (best := _best(name)):
+                self._run.define_metric(name, summary=f"{best},last")
         self._defined.update(metrics)
 
     def _finish(
@@ -224,8 +225,12 @@ class WandbRun:
     ) -> None:
         profiles = profiles or self._profiles
         is_new = self._send_row(complete=False)
-        self._run.summary.update(session.load().util.make_safe_for_json(summary))
+        others = {name: value for name, value in summary.items() if not _best(name)}  # W&B keeps best and last
+        self._run.summary.update(session.load().util.make_safe_for_json(others))
         fault = ""
+        for file in sorted(self._folder.parent.glob("*.jsonl")):
+            if file.stem != METRICS:  # the records of probes, in full
+                self._run.save(file, base_path=file.parent, policy="now")
         if profiles and (is_new or not self._has("gradient/heatmap")):
             fault = self._draw("charts", lambda: media.gradient_charts(profiles, self._trial()))
         if tables:
@@ -299,7 +304,7 @@ class WandbRun:
 
     def _init(self, run_id: str) -> Any:
         wandb, options = session.load(), self._options
-        settings = SETTINGS | (OFFLINE_SETTINGS if self._mode == "offline" else {})
+        settings = SETTINGS | (OFFLINE_SETTINGS if self._mode == "offline" and not session.asks_for_machine() else {})
         settings = {key: value for key, value in settings.items() if not session.in_environment(key)}
         if self._mode == "online" and (saves_code := session.saves_code()) is not None:
             settings["save_code"] = saves_code
@@ -325,6 +330,11 @@ class WandbRun:
 _environment = threading.RLock()
 RUNS: list[WandbRun] = []
 """Runs since the last `uploads.wait_for_uploads`."""
+
+
+def _best(metric: str) -> str:
+    """Return what the summary keeps of a metric next to the last value: min, max or nothing."""
+    return direction(metric) if metric.startswith(("train/", "validation/")) else ""
 
 
 def _nested(flat: Mapping[str, Any]) -> dict[str, Any]:

@@ -98,6 +98,14 @@ def in_environment(setting: str) -> bool:
     return not os.environ.keys().isdisjoint((f"WANDB_{name}", f"WANDB_{name.removeprefix('X')}"))
 
 
+def asks_for_machine() -> bool:
+    """Return whether the user has told W&B to collect the commit or statistics of the machine, offline as well."""
+    words = [
+        os.environ.get(name, "") for name in ("WANDB_DISABLE_GIT", "WANDB__DISABLE_STATS", "WANDB_X_DISABLE_STATS")
+    ]
+    return any(word.lower() in ("false", "0") for word in words)
+
+
 def load() -> ModuleType:
     os.environ.setdefault("WANDB_ERROR_REPORTING", "false")  # no crash reports over the network
     import wandb

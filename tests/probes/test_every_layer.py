@@ -8,7 +8,7 @@ from flax import nnx
 
 from research.batch import Batch
 from research.errors import UserError
-from research.probes.every_layer import Side, _aligned
+from research.probes.every_layer import Side, _aligned, _to_the_loss
 from research.recurrence.kernels.backward import Noise, Plan, plain_recurrence
 from research.training.step import data_keys
 from tests.probes.inspected import inspect
@@ -100,13 +100,18 @@ def test_the_ways_through_recurrence_and_attention_and_the_decoder_have_profiles
     assert np.isnan(whole).tolist() == [True, True, False, False]  # the first bucket has two steps
 
 
-def test_the_loss_of_one_step_alone_has_no_gradient_after_that_step():
+def test_the_loss_of_one_step_alone_has_a_profile_up_to_that_step():
     config = of(
         task__name="copying_memory", task__num_memorized=2, task__delay=4, **FLOW, probes__gradient_flow__loss_step=-2
     )
     _, _, found = inspect(config)
     profile = found["encoder/layer_1/forward/h"]
-    assert np.all(profile[:-1] > 0) and profile[-1] == 0
+    assert np.all(profile[:-1] > 0) and np.isnan(profile[-1])
+    summary = config.probes.gradient_flow.summarize(found, "")
+    assert summary["encoder/layer_1/forward/h/underflow_fraction"] == 0
+    assert summary["encoder/layer_1/forward/h/first_last_ratio"] == pytest.approx(profile[0] / profile[-2])
+    zeros = jnp.zeros(4)
+    np.testing.assert_array_equal(_to_the_loss(zeros), zeros)  # a step without a label
 
 
 def test_a_step_beyond_the_longest_target_is_one_line():

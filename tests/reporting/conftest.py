@@ -69,7 +69,7 @@ def gradient_runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
                     continue
                 diverged = (setting, variant, seed) == ("mnist_196", "rnn gain 1.2", 1)
                 if diverged:
-                    run.append("gradient_flow", {"step": 150, H: np.full(150, np.nan), C: np.full(150, np.nan)})
+                    run.append("gradient_flow", {"step": 150, H: np.full(150, np.inf), C: np.full(150, np.inf)})
                 numbers = {f"gradient/initial/{H}/{key}": v for key, v in summarize(profile(factor, seed)).items()}
                 summary = numbers | {"test/accuracy": 0.9 + 0.01 * seed}
                 status = "diverged" if diverged else "finished"

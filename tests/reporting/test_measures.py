@@ -62,9 +62,19 @@ def test_an_unfinished_row_has_the_first_profile_of_its_records(tmp_path):
 
 
 def test_a_profile_is_relative_to_its_last_norm_and_keeps_what_float32_cannot_hold(tmp_path):
-    result = profile(row(tmp_path, [{"step": 0, "h": [0.0, 1e-42, NAN, 1.0, 2.0]}]))
+    result = profile(row(tmp_path, [{"step": 0, "h": [0.0, 1e-42, INF, 1.0, 2.0]}]))
     assert result is not None
     np.testing.assert_array_equal(result.norms["middle"], [0, 0, INF, 0.5, 1])
+
+
+def test_steps_that_no_sequence_has_stay_empty(tmp_path):
+    records = [{"step": 0, "h": [NAN, NAN, 0.5, 2.0, NAN]}], [{"step": 0, "h": [NAN, INF, 0.25, 1.0, NAN]}]
+    result = profile(row(tmp_path, *records))
+    assert result is not None and result.seeds == 2
+    np.testing.assert_array_equal(result.norms["middle"], [NAN, INF, 0.25, 1, NAN])
+    drawn = heatmap(row(tmp_path / "drawn", *records))
+    assert drawn is not None
+    np.testing.assert_allclose(drawn.to_numpy(), [[NAN, INF, np.log10(0.125**0.5), np.log10(2**0.5), NAN]])
 
 
 def test_a_profile_spans_its_seeds_and_says_how_many(tmp_path):
@@ -75,7 +85,7 @@ def test_a_profile_spans_its_seeds_and_says_how_many(tmp_path):
 
 
 def test_a_profile_without_a_last_norm_is_counted_as_left_out(tmp_path):
-    result = profile(row(tmp_path, [{"step": 0, "h": [1.0, 1.0]}], [{"step": 0, "h": [1.0, NAN]}]))
+    result = profile(row(tmp_path, [{"step": 0, "h": [1.0, 1.0]}], [{"step": 0, "h": [1.0, INF]}]))
     assert result is not None and (result.seeds, result.left_out) == (1, 1)
     assert profile(row(tmp_path / "none", [{"step": 0, "h": [1.0, 0.0]}])) is None
 

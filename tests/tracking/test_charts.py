@@ -34,9 +34,27 @@ def test_a_step_that_no_sequence_has_is_no_overflow() -> None:
     missing = [{"step": 0, "h": [np.nan, np.nan, 1.0, 1.0]}, {"step": 1, "h": [1.0] * 4}]
     times, decades, _, title = lines(Profiles(missing, "h"))
     assert "overflow" not in title and np.isnan(decades[0][:2]).all() and decades[0][2:] == [0, 0]
-    assert tuple(image(Profiles(missing, "h"))[0][-1, 0]) == (230, 230, 230)
-    overflow = [{"step": 0, "h": [np.nan, np.inf, 1.0, 1.0]}]
-    assert "2 of 4 overflow" in lines(Profiles(overflow, "h"))[-1] and len(times) == 4
+    assert tuple(image(Profiles(missing, "h"))[0][-1, 0]) == (255, 255, 255) and len(times) == 4
+    (trace,) = heatmap(Profiles(missing, "h")).data
+    assert np.array(trace.z).tolist() == [[None, None, 0, 0], [0, 0, 0, 0]]  # JSON has no NaN
+
+
+def test_underflow_and_overflow_have_colors_of_their_own_and_are_counted() -> None:
+    profiles = Profiles([{"step": 0, "h": [0.0, 1e-40, 1e-10, 1e4, 1e30, np.inf]}], "h")
+    figure = heatmap(profiles)
+    assert "2 of 6 underflow; 1 of 6 overflow" in figure.layout.title.text
+    shown = {trace.name: [value is not None for value in trace.z[0]] for trace in figure.data}
+    none, some = [False] * 6, [True] * 6
+    assert shown == {
+        None: [*none[:2], *some[:3], False],
+        "underflow": [*some[:2], *none[:4]],
+        "overflow": [*none[:5], True],
+    }
+    pixels, _ = image(profiles)
+    gray, red, (dark, bright) = (189, 189, 189), (232, 17, 45), ((68, 1, 84), (253, 231, 37))
+    columns = [tuple(pixels[0, 128 * t + 64]) for t in range(6)]
+    assert columns == [gray, gray, dark, bright, bright, red]
+    assert lines(profiles)[1] == [[-37.93, -37.93, -10, 4, 30, 38.53]]
 
 
 def test_charts_are_drawn_whenever_the_records_have_doubled() -> None:

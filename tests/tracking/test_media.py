@@ -64,9 +64,9 @@ def test_each_evaluation_has_a_table_of_predictions_and_images_of_alignments_in_
         images = [
             np.asarray(Image.open(written.folder / "files" / name)) for name in row["validation/alignments.filenames"]
         ]
-        light, dark, gray = (253, 231, 37), (68, 1, 84), (230, 230, 230)
+        light, dark, white = (253, 231, 37), (68, 1, 84), (255, 255, 255)
         corners = [[tuple(image[y, x].tolist()) for y in (0, -1) for x in (0, -1)] for image in images]
-        assert corners == [[light, dark, dark, light], [light, gray, gray, gray]]
+        assert corners == [[light, dark, dark, light], [light, white, white, white]]
 
 
 def test_the_audio_is_there_once_with_its_transcript(written: Written) -> None:

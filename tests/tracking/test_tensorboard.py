@@ -41,10 +41,12 @@ def test_a_resumed_run_has_each_record_once(tmp_path):
 
 def test_profiles_are_a_picture(tmp_path):
     run = TensorBoardRun(tmp_path)
-    run.log(5, {}, Profiles([{"step": 0, "encoder/h": [1e-3, 1.0]}], "encoder/h"))
+    record = {"step": 0, "encoder/h": [1e-3, 1.0], "encoder/c": [1.0, 1.0], "encoder/c/from_start": [1.0, 1.0]}
+    run.log(5, {}, Profiles([record], "encoder/h"))
     run.close()
-    ((step, name, size),) = read(tmp_path)
-    assert (step, name) == (0, "gradient/heatmap/encoder/h") and size > 100
+    images = [found for found in read(tmp_path) if not found[1].endswith("/text_summary")]
+    assert [found[:2] for found in images] == [(0, f"gradient/heatmap/encoder/{part}") for part in "hc"]
+    assert all(size > 100 for _, _, size in images)
 
 
 def test_a_resumed_run_has_the_pictures_of_one_that_was_not_stopped(tmp_path):
@@ -60,7 +62,10 @@ def test_a_resumed_run_has_the_pictures_of_one_that_was_not_stopped(tmp_path):
             run.log(10 * count, {"train/seconds": 2.0 * count})
     for run in (whole, resumed):
         run.close(Profiles(records, "h"))
-    images = [[step for step, name, _ in read(tmp_path / each) if "heatmap" in name] for each in ("whole", "resumed")]
+    images = [
+        [step for step, name, _ in read(tmp_path / each) if name == "gradient/heatmap/h"]
+        for each in ("whole", "resumed")
+    ]
     assert images == [[0, 10, 30, 60]] * 2
     assert [found for found in read(tmp_path / "whole") if found[1] == "train/seconds"][:2] == [
         *((10, "train/seconds", 1.0), (20, "train/seconds", 2.0)),

@@ -30,7 +30,7 @@ def drawn(trials: pd.DataFrame) -> dict:
 
 
 def test_zeros_infinities_and_steps_that_are_absent_are_told_apart(tmp_path):
-    overflown = [NAN, INF, 1.0, 0.1]
+    overflown = [INF, INF, 1.0, 0.1]
     profile = drawn(row(tmp_path, {0: [0.0, 1e-45, NAN, 0.1], 5: overflown}))
     assert profile["steps"] == [0, 5]
     assert profile["lines"]["0"] == [[1, ["-inf", "-inf", None, -1.0]], [1, ["inf", "inf", 0.0, -1.0]]]
