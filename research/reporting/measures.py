@@ -60,8 +60,8 @@ def profile(row: pd.DataFrame, part: str = "", when: When = "first") -> Profile 
         taken = [records[-1] for records in _trials(row, name, FIRST if when == "first" else LAST)]
     if not taken:
         return None
-    norms = pd.DataFrame(regular([record[name] for record in taken]))
-    last = norms.ffill(axis=1).iloc[:, -1]  # where not all sequences have the last step, of the last one that they have
+    norms = _to_the_loss(pd.DataFrame(regular([record[name] for record in taken])))
+    last = norms.ffill(axis=1).iloc[:, -1]
     usable = np.isfinite(last) & (last > 0)
     if not usable.any():
         return None
@@ -69,6 +69,11 @@ def profile(row: pd.DataFrame, part: str = "", when: When = "first") -> Profile 
     lines = pd.DataFrame({"low": norms.min(), "middle": median(norms.to_numpy()), "high": norms.max()})
     steps = {int(record["step"]) for record, used in zip(taken, usable, strict=True) if used}
     return Profile(name, lines, int(usable.sum()), int((~usable).sum()), tuple(sorted(steps)))
+
+
+def _to_the_loss(norms: pd.DataFrame) -> pd.DataFrame:
+    """Return profiles up to the last step that one of them has: that of the loss, if one step's loss was chosen."""
+    return norms.loc[:, : norms.notna().any().to_numpy().nonzero()[0].max(initial=0)]
 
 
 def over_seeds(numbers: Array, index: Sequence[float]) -> pd.DataFrame:
@@ -110,7 +115,8 @@ def heatmap(row: pd.DataFrame) -> pd.DataFrame | None:
     taken = [record for trial in _trials(row, name) for record in trial]
     if not taken:
         return None
-    norms = pd.DataFrame(regular([record[name] for record in taken]), [int(record["step"]) for record in taken])
+    steps = [int(record["step"]) for record in taken]
+    norms = _to_the_loss(pd.DataFrame(regular([record[name] for record in taken]), steps))
     decades = {step: logarithm(median(seeds.to_numpy())) for step, seeds in norms.groupby(level=0)}
     return pd.DataFrame.from_dict(decades, orient="index")
 
