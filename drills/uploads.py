@@ -163,10 +163,12 @@ def compare(folder: Path, state: str, summary: dict[str, Any], rows: Sequence[di
     for line in path.read_text().splitlines():
         record = json.loads(line)
         expected.setdefault(record.pop("step"), {}).update(decode(record))
+    losses = [record["train/loss"] for record in expected.values() if "train/loss" in record]
     result = decode(json.loads((path.parent / "result.json").read_text()))
     faults = {
         "rows": different_rows(rows, expected),
         "summary": [key for key, value in result["summary"].items() if number(summary.get(key)) != value],
+        "best": best if (best := summary.get("train/loss")) != {"min": min(losses), "last": losses[-1]} else "",
         "charts": [chart for chart in CHARTS if not any(key.startswith(chart) for row in rows[-1:] for key in row)],
         "status": {state, summary.get("status")} - {"finished"},
     }

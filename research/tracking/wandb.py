@@ -86,6 +86,8 @@ class WandbRun:
         self._sends_tables = True
         self._step = -1
         self._defined: set[str] = set()
+        self._best: dict[str, dict[str, float]] = {}
+        """The best and the last value of metrics, as in W&B's summary: {"train/loss": {"min": 0.5, "last": 0.6}}."""
         with _files_in(self._folder):
             self._mode = session.mode_of(options.mode)
         self.worker = ThreadPoolExecutor(1, "wandb") if self._mode == "online" else None
@@ -188,6 +190,10 @@ class WandbRun:
             self._send_row()
         self._step, self._profiles, self._samples = step, profiles or self._profiles, samples or self._samples
         self._row.update(metrics)
+        for name, value in metrics.items():
+            if (best := _best(name)) and value == value:
+                pick, before = min if best == "min" else max, self._best.get(name, {})
+                self._best[name] = {best: pick(value, before.get(best, value)), "last": value}
 
     def _send_row(self, complete: bool = True) -> bool:
         """Log the row of the current step, unless the server has it; return whether it is logged."""
@@ -225,8 +231,8 @@ class WandbRun:
     ) -> None:
         profiles = profiles or self._profiles
         is_new = self._send_row(complete=False)
-        others = {name: value for name, value in summary.items() if not _best(name)}  # W&B keeps best and last
-        self._run.summary.update(session.load().util.make_safe_for_json(others))
+        safe = session.load().util.make_safe_for_json
+        self._run.summary.update(safe({**summary, **self._best}))
         fault = ""
         for file in sorted(self._folder.parent.glob("*.jsonl")):
             if file.stem != METRICS:  # the records of probes, in full
@@ -237,6 +243,9 @@ class WandbRun:
             fault = self._draw("table", lambda: {name: media.table(*content) for name, content in tables.items()})
         if checkpoint is not None and self._options.log_checkpoint:
             fault = self._attach(checkpoint, summary["weights"]) or fault
+        if is_new:
+            self._run.log({}, commit=True)
+            self._run.summary.update(safe(self._best))  # W&B itself counts from where the process has resumed the run
         self._run.finish(exit_code=0)
         if self.worker:
             self._check(fault)
