@@ -105,7 +105,11 @@ def run(args: Sequence[str]) -> None:
         print(*map(visible, metrics(trials)), sep="\n")
         return
     at = [*dict.fromkeys(map(_step, words_of(options.at)))]
-    conditions = dict(map(_condition, words_of(options.where, ";")))
+    conditions: dict[str, list[str]] = {}
+    for key, values in map(_condition, words_of(options.where, ";")):
+        require(key not in conditions, "--where", options.where, f"{key} once, with values separated by commas")
+        conditions[key] = values
+    require(bool(options.columns) == bool(words_of(options.columns)), "--columns", options.columns, "names of metrics")
     layout = Layout(tuple(words_of(options.rows)), tuple(words_of(options.sections)), conditions, options.sort)
     page.report(
         *options.runs,

@@ -50,6 +50,8 @@ class Comparison:
     """Of a sweep over other parameters, the claim is the description of the sweep."""
     keys: tuple[str, ...]
     """The config keys that tell rows apart."""
+    section_keys: tuple[str, ...]
+    """The config keys that tell sections apart, if the user has chosen them."""
     trials: pd.DataFrame
     """One row per trial, in the order of the report: `run` (RunDirectory), `result` (dict, or None while it is
     unfinished), `task` (Task), `section` and `row` (labels), and the dotted keys of the config."""
@@ -197,7 +199,8 @@ def compare(
     elif not experiment.columns:
         experiment = replace(experiment, columns=measured((), trials))
     search = " and ".join(dict.fromkeys(sweep.search for sweep in sweeps if sweep.search))
-    return Comparison(name, experiment, tuple(keys), trials, count - len(trials), search, sort)
+    sections_by = tuple(layout.sections)
+    return Comparison(name, experiment, tuple(keys), sections_by, trials, count - len(trials), search, sort)
 
 
 def _sorted(trials: pd.DataFrame, metric: str, more: bool) -> pd.DataFrame:

@@ -2,11 +2,12 @@
 
 Each row is compared with the best one, over the differences between trials with the same seed: these see the same data
 in the same order. The test is the sign-flip permutation test (Fisher 1935): if two rows are alike, each difference is
-as likely to have the other sign. It tests the statistic of the column: the mean of the differences, their median or
-their interquartile mean. Its p is exact up to `MAX_EXACT` pairs. Other test examples would move all differences
-together, by a normal error; with it, p is that of the sum of both. Where a value is infinite, the signs of the
-differences are tested, and its row is never the best. Holm (1979) adjusts p for the number of comparisons in the part:
-one for each other row in each column that has better and worse values.
+as likely to have the other sign. It tests the mean of the differences; of a column's median or interquartile mean, the
+differences are replaced by their signed ranks (Wilcoxon 1945), so that none counts for more than its rank. p is exact
+up to `MAX_EXACT` pairs. Other test examples would move all differences together, by a normal error; with it, p is that
+of the sum of both. Where a value is infinite, the signs of the differences are tested, and its row is never the best.
+Holm (1979) adjusts p for the number of comparisons in the part: one for each other row in each column that has better
+and worse values.
 """
 
 import functools
@@ -125,21 +126,22 @@ def paired(number: Number, other: Number) -> dict[Any, float]:
 
 
 def sign_flip_p(differences: Array, error: float = math.nan, statistic: Statistic = "mean") -> float:
-    """Return the two-sided p of a mean of 0, or of another statistic.
+    """Return the two-sided p of differences around 0.
 
     Args:
         differences: of the seeds; where one is infinite, their signs are tested.
         error: standard error that their mean has besides, by the choice of test examples; NaN: not known. It never
             lowers p.
-        statistic: of the differences.
+        statistic: of the column; of medians and interquartile means, signed ranks are tested.
     """
     count = len(differences)
     if not np.all(np.isfinite(differences)):
         differences, error, statistic = np.sign(differences), math.nan, "mean"
-    if statistic in ("mean", "success"):
-        sums, observed = np.abs(_signs(count) @ differences), abs(differences.sum())
-    else:
-        sums, observed = np.abs(CENTERS[statistic](_signs(count) * differences)), abs(CENTERS[statistic](differences))
+    if statistic in ("median", "iqm"):
+        from scipy.stats import rankdata
+
+        differences = np.sign(differences) * rankdata(np.abs(differences))
+    sums, observed = np.abs(_signs(count) @ differences), abs(differences.sum())
     extreme = sums >= observed * (1 - 1e-12) - 1e-300  # equal ones differ by rounding
     p = float(np.mean(extreme) if count <= MAX_EXACT else (extreme.sum() + 1) / (FLIPS + 1))
     if not error > 0:

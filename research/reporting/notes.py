@@ -148,8 +148,10 @@ def _split(numbers: Sequence[Number]) -> Iterator[str]:
         words = " to ".join(f"{count:,}" for count in dict.fromkeys((counts[0], counts[-1])))
         low, high = (100 * end for end in wilson(0.5, counts[0]))
         error = ""
-        if any(number.is_rate for number in measured):
-            within = any(number.is_rate and number.estimate.kind == "interval" for number in measured)
+        sampled = [number for number in measured if number.column.statistic != "success"]
+        sampled = [number for number in sampled if number.is_rate or number.error > 0]
+        if sampled:
+            within = any(number.estimate.kind == "interval" for number in sampled)
             where = "is part of the intervals" if within else "the seeds do not show"
             error = f"; their sampling error, such as 50% [{low:.1f}, {high:.1f}], {where}"
         yield f"Split: {section[:-1]}, {words} examples, the same for all seeds{error}."

@@ -6,6 +6,7 @@ import functools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ import pandas as pd
 from research.config.experiment import Column, find_metric
 from research.reporting import sampling
 from research.reporting.columns import ended_trials
-from research.reporting.sampling import Scores
+from research.reporting.sampling import SPLIT, Scores
 from research.reporting.statistics import Array, Estimate, Scale, estimate
 from research.reporting.titles import PERCENT, better
 from research.tracking.directions import direction
@@ -44,6 +45,8 @@ class Number:
     """Trials that count."""
     examples: int = 0
     """That a rate is over; 0: none, or not known."""
+    error: float = math.nan
+    """Standard error by the choice of examples, of a trial; NaN: not known."""
 
     @property
     def regular(self) -> np.ndarray:
@@ -96,7 +99,8 @@ class Number:
         if not len(points) and len(self.values):
             return Estimate(float(np.mean(self.values)), count=len(self.values))
         sampled = self.examples if self.is_rate and column.key.startswith(SAMPLED) else 0
-        found = estimate(points, column.statistic, column.scale, is_rate=self.is_rate, examples=sampled)
+        error = self.error / points.mean() if column.scale == "log" and len(points) else self.error
+        found = estimate(points, column.statistic, column.scale, is_rate=self.is_rate, examples=sampled, error=error)
         return replace(found, low=max(found.low, 0.0)) if self.is_nonnegative else found
 
     @property
@@ -147,8 +151,20 @@ def measure(row: pd.DataFrame, column: Column, seconds: float = math.inf, parame
         tuple(ended["seed"]),
         tuple(ended["run"]),
         len(values),
-        num_examples(ended) if column.key.startswith(SAMPLED) else 0,
+        *_sampling(ended, column),
     )
+
+
+def _sampling(trials: pd.DataFrame, column: Column) -> tuple[int, float]:
+    """Return how many examples a metric is over, and its standard error by their choice: that of a typical trial."""
+    if not column.key.startswith(SAMPLED):
+        return 0, math.nan
+    known = [result.get("sampling") or {} for result in trials["result"]]
+    names = [next((name for name in found if fnmatchcase(f"{SPLIT}{name}", column.key)), None) for found in known]
+    if column.equal == "time" or not names or None in names:
+        return num_examples(trials), math.nan
+    found = [found[name] for found, name in zip(known, names, strict=True)]
+    return min(each["examples"] for each in found), math.sqrt(np.mean([each["error"] ** 2 for each in found]))
 
 
 def num_examples(trials: pd.DataFrame) -> int:

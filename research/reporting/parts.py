@@ -16,6 +16,7 @@ from research.reporting.columns import counted, ended_trials, has_metric, metric
 from research.reporting.comparison import Comparison, describe, task_of
 from research.reporting.differences import Difference, Verdict, compare_rows
 from research.reporting.numbers import Number, measure
+from research.reporting.titles import better
 
 MARGIN = 1.05
 """How many times the parameters of the smallest model count as equal."""
@@ -59,6 +60,7 @@ def frame(comparison: Comparison, content: Sequence[Part]) -> pd.DataFrame:
     lines: list[dict[str, Any]] = []
     for part in content:
         shared = {"setting": part.trials["setting"].iloc[0], "task": task_of(part.trials)}
+        shared |= {key: part.trials[key].iloc[0] for key in comparison.section_keys}
         for place, (row, numbers) in enumerate(zip(part.rows, part.numbers, strict=True)):
             known = shared | {"task": task_of(row), **row.iloc[0][keys], **_counts(row)}
             for column, number in enumerate(numbers):
@@ -66,7 +68,8 @@ def frame(comparison: Comparison, content: Sequence[Part]) -> pd.DataFrame:
                 lines.append(known | _line(number, names, difference))
         for name, numbers in part.baselines.items():
             lines += [shared | {"baseline": name, **_line(number, names, Difference())} for number in numbers.values()]
-    columns = ["setting", "task", *keys, *(["baseline"] if any("baseline" in line for line in lines) else [])]
+    baseline = ["baseline"] if any("baseline" in line for line in lines) else []
+    columns = ["setting", "task", *comparison.section_keys, *keys, *baseline]
     table = pd.DataFrame(lines, columns=list(dict.fromkeys([*columns, *(lines[0] if lines else ())])))
     counts = [name for name in ("trials", "finished", "diverged", "stopped", "n", "examples") if name in table]
     counts += [key for key in keys if all(type(line.get(key, 0)) is int for line in lines)]
@@ -87,8 +90,9 @@ def _line(number: Number, names: Sequence[str], difference: Difference) -> dict[
     column, found = number.column, number.estimate
     matches = fnmatch.filter(names, column.key)
     return {
+        "column": column.title,
         "metric": matches[0] if len(matches) == 1 else column.key,
-        "statistic": "geometric mean" if (column.statistic, column.scale) == ("mean", "log") else column.statistic,
+        "statistic": _statistic(column),
         "value": found.center,
         "low": found.low,
         "high": found.high,
@@ -100,6 +104,13 @@ def _line(number: Number, names: Sequence[str], difference: Difference) -> dict[
         "mark": difference.mark,
         "runs": ";".join(run.path.name if run else "" for run in number.runs),
     }
+
+
+def _statistic(column: Column) -> str:
+    """Return the statistic of a column in words, such as `success: >= 0.5`."""
+    if column.statistic == "success":
+        return f"success: {'<=' if better(column) == 'lower' else '>='} {column.threshold:g}"
+    return "geometric mean" if (column.statistic, column.scale) == ("mean", "log") else column.statistic
 
 
 def _least(section: pd.DataFrame, key: str) -> float:

@@ -64,6 +64,7 @@ def estimate(
     *,
     is_rate: bool = False,
     examples: int = 0,
+    error: float = math.nan,
 ) -> Estimate:
     """Return the statistic of finite values (log: positive ones), one a seed.
 
@@ -73,6 +74,8 @@ def estimate(
         scale: log: of the logarithms.
         is_rate: whether the values are fractions, in [0, 1].
         examples: that each value is a rate over; 0: of none, so there is no sampling error.
+        error: standard error of the values by the choice of examples, the same for all seeds; NaN: not known, so that
+            of a rate is as of independent examples.
     """
     points = np.sort(np.asarray(values, np.float64))  # resamples, and so the interval, do not depend on the order
     count = len(points)
@@ -84,8 +87,9 @@ def estimate(
     points = np.log(points) if logarithms else points
     center, low, high = _bounds(points, statistic, is_rate)
     kind = "interval" if count >= MIN_SEEDS else "seeds" if count > 1 else ""
-    if is_rate and examples and (kind == "interval" or np.ptp(points) == 0):
-        low, high = _add_sampling_error((center, low, high), examples)
+    if ((is_rate and examples) or error > 0) and (kind == "interval" or np.ptp(points) == 0):
+        add = _add_to_rate if is_rate and examples else _add
+        low, high = add((center, low, high), examples, error)
         kind = kind if np.ptp(points) else "examples"
     if logarithms:
         center, low, high = (math.exp(min(end, 709.0)) for end in (center, low, high))
@@ -103,7 +107,7 @@ def widen(found: Estimate, error: float) -> Estimate:
     return replace(found, low=float(found.center - low), high=float(found.center + high))
 
 
-def wilson(rate: float, count: int) -> tuple[float, float]:
+def wilson(rate: float, count: float) -> tuple[float, float]:
     """Return the interval of a rate over independent examples (Wilson 1927)."""
     from scipy.special import ndtri
 
@@ -196,12 +200,25 @@ def _bounds(points: Array, statistic: Statistic, is_rate: bool) -> tuple[float, 
     return center, float(low), float(high)
 
 
-def _add_sampling_error(bounds: tuple[float, float, float], examples: int) -> tuple[float, float]:
-    """Return the ends with the distances to Wilson's ends added, in quadrature on the logit scale."""
+def _add(bounds: tuple[float, float, float], _: int, error: float) -> tuple[float, float]:
+    """Return the ends with a normal error added, in quadrature."""
+    from scipy.special import ndtri
+
+    center, low, high = bounds
+    half, (below, above) = ndtri(ENDS[1]) * error, (center - low, high - center) if low < high else (0.0, 0.0)
+    return center - math.hypot(below, half), center + math.hypot(above, half)
+
+
+def _add_to_rate(bounds: tuple[float, float, float], examples: int, error: float) -> tuple[float, float]:
+    """Return the ends with the distances to Wilson's ends added, in quadrature on the logit scale.
+
+    Wilson's interval is that of as many independent examples as have the standard error, if it is known (Korn and
+    Graubard 1998): fewer or more than there are where an example counts more than once, as a word of many symbols.
+    """
     from scipy.special import expit, logit
 
     rate, low, high = bounds
-    ends = wilson(rate, examples)
+    ends = wilson(rate, rate * (1 - rate) / error**2 if error > 0 and 0 < rate < 1 else examples)
     if not low < high or not 0 < rate < 1:
         return ends
     middle = logit(rate)

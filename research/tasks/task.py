@@ -81,6 +81,13 @@ class Evaluation:
     """By metric, numerator and denominator of each example [N]: the metric is the ratio of their sums. Not of all
     metrics: BLEU, for one, is no such ratio."""
 
+    @property
+    def sampling(self) -> dict[str, dict[str, float]]:
+        """By metric of `by_example`: its standard error by the choice of examples, and how many examples it is over."""
+        found = {name: standard_error(*pair) for name, pair in self.by_example.items()}
+        counts = {name: int(np.count_nonzero(count)) for name, (_, count) in self.by_example.items()}
+        return {name: {"error": error, "examples": counts[name]} for name, error in found.items() if error >= 0}
+
     @classmethod
     def of(
         cls, by_example: Mapping[str, tuple[np.ndarray, np.ndarray]], metrics: Mapping[str, float], **parts: Any
@@ -191,6 +198,16 @@ def rate(errors: np.ndarray, count: np.ndarray) -> float:
     """Return the sum of errors over that of counts; NaN where the latter is 0."""
     total = float(np.sum(count, dtype=np.float64))
     return float(np.sum(errors, dtype=np.float64)) / total if total else math.nan
+
+
+def standard_error(errors: np.ndarray, count: np.ndarray) -> float:
+    """Return the standard error of `rate` by the choice of examples, by its linear approximation; NaN: not known."""
+    size, total = len(count), float(np.sum(count, dtype=np.float64))
+    if size < 2 or not total:
+        return math.nan
+    with np.errstate(invalid="ignore"):
+        away = errors - rate(errors, count) * count
+        return math.sqrt(np.sum(away**2, dtype=np.float64) * size / (size - 1)) / total
 
 
 @functools.lru_cache(maxsize=16)

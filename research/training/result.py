@@ -15,7 +15,7 @@ from research.training.state import TrialState
 from research.training.step import Record, Sums
 from research.training.trial import Trial
 
-TABLES = ("num_examples", "by_length", "by_position", "signatures")
+TABLES = ("num_examples", "sampling", "by_length", "by_position", "signatures")
 """Fields of an evaluation that are copied unchanged."""
 
 

@@ -1,5 +1,6 @@
 """`report` hands on its options, and its columns have a statistic or a threshold."""
 
+import re
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -52,6 +53,15 @@ def test_a_column_of_the_command_line_has_a_statistic_or_a_threshold(page, tmp_p
         Column("solved", "test/accuracy", **success, threshold=0.9, better="higher"),
         Column("test/loss<1e-3", "test/loss", **success, threshold=1e-3, better="lower"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("option", "line"),
+    [("--where=seed=0;seed=1", "--where=.*: must be seed once"), ("--columns=,,", "--columns=,,: must be names")],
+)
+def test_what_says_nothing_or_two_things_is_one_line(option, line, page, tmp_path, capsys):
+    assert cli.main(["report", str(tmp_path), option]) == 2
+    assert re.search(line, capsys.readouterr().err) and not page
 
 
 def test_a_figure_of_alignments_has_three_examples_unless_told(page, tmp_path, monkeypatch):

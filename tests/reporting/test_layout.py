@@ -56,6 +56,16 @@ def test_rows_of_a_tasks_option_are_in_one_section(runs):
     assert [row[:2] for row in rows] == [("10", "0.9"), ("10", "1.1"), ("50", "0.9"), ("50", "1.1")]
 
 
+def test_the_numbers_of_sections_that_the_user_chose_have_their_keys(runs):
+    numbers = table(compared(runs, rows=("cell.name",), sections=("init.gain", "task.delay"))).numbers
+    assert {*zip(numbers["init.gain"], numbers["task.delay"], strict=True)} == {
+        (0.9, 10),
+        (0.9, 50),
+        (1.1, 10),
+        (1.1, 50),
+    }
+
+
 def test_sections_alone_leave_the_rows_to_what_differs_in_them(runs):
     content = table(compared(runs, sections=("cell.name",)))
     assert content.header[:2] == ("gain", "delay") and len(content.parts) == 3

@@ -14,6 +14,7 @@ from research.config.experiment import Column
 from research.config.flat import override
 from research.errors import UserError
 from research.reporting.numbers import DASH, Number, measure, num_examples, number
+from research.reporting.statistics import wilson
 from research.tracking.run_directory import RunDirectory
 from tests.reporting.conftest import write
 
@@ -98,6 +99,23 @@ def test_the_number_of_test_examples_is_that_of_the_result_or_of_its_table_or_th
     trials = pd.DataFrame({"result": results, "training.eval_examples": [100, 100, 100]})
     assert [num_examples(trials.iloc[[place]]) for place in range(3)] == [40, 7, 100]
     assert num_examples(trials) == 7
+
+
+def test_a_metric_of_some_examples_has_their_number_and_their_error():
+    sampling = {
+        "edit_error_rate_long_inputs": {"error": 0.02, "examples": 152},
+        "loss": {"error": 0.1, "examples": 3000},
+    }
+    summary = {"test/edit_error_rate_long_inputs": 0.1, "test/loss": 2.0, "test/bleu": 0.5}
+    row = pd.DataFrame(
+        [{"run": None, "seed": 0, "result": {"summary": summary, "num_examples": 3000, "sampling": sampling}}]
+    )
+    units = {"test/*long_inputs": "%", "test/loss": "", "test/bleu": ""}
+    rate, loss, bleu = (measure(row, Column("x", key, unit=unit)) for key, unit in units.items())
+    assert (rate.examples, rate.error) == (152, pytest.approx(0.02))
+    assert (rate.estimate.low, rate.estimate.high) == pytest.approx(wilson(0.1, 0.1 * 0.9 / 0.02**2))
+    assert (loss.examples, loss.text) == (3000, "2.00 [1.80, 2.20] (n=1)")
+    assert (bleu.examples, math.isnan(bleu.error)) == (3000, True)
 
 
 def test_at_equal_time_a_number_is_the_last_until_then_and_at_equal_parameters_that_of_small_models(tmp_path):

@@ -160,3 +160,19 @@ def test_the_table_of_the_docs_is_that_of_the_simulation(name):
 def test_the_order_of_the_seeds_does_not_matter(statistic):
     values = np.random.default_rng(1).lognormal(size=9)
     assert estimate(values, statistic) == estimate(values[::-1], statistic)
+
+
+def test_the_sampling_error_of_a_metric_is_that_of_its_examples():
+    """Of a rate it is Wilson's of as many examples as have that error; of a loss it widens the interval."""
+    few = math.sqrt(0.1 * 0.9 / 152)
+    alone = estimate([0.1], is_rate=True, examples=3000, error=few)
+    assert (alone.low, alone.high) == pytest.approx(wilson(0.1, 152)) and alone.kind == "examples"
+    assert estimate([0.0], is_rate=True, examples=152, error=0.0).high == pytest.approx(wilson(0, 152)[1])
+    loss = estimate([2.0], error=0.1)
+    assert (loss.low, loss.high) == pytest.approx((2 - 1.96 * 0.1, 2 + 1.96 * 0.1), abs=1e-3)
+    seeds = estimate(TEN)
+    wide = estimate(TEN, error=0.1)
+    half = stats.norm.ppf(0.975) * 0.1
+    assert wide.low == pytest.approx(wide.center - math.hypot(seeds.center - seeds.low, half))
+    assert wide.high == pytest.approx(wide.center + math.hypot(seeds.high - seeds.center, half))
+    assert estimate(TEN[:3], error=0.1) == estimate(TEN[:3])  # the seeds are shown

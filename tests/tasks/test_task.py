@@ -229,3 +229,16 @@ def test_what_a_task_returns_that_its_spec_does_not_say_is_one_line(returned, li
     examples = EvalExamples("test", Batch(np.zeros((4, 5, 2)), None, np.zeros(4, int)))
     with pytest.raises(UserError, match="^task wrong: evaluate returns (NoneType|Batch); must be an Evaluation$"):
         tasks.evaluate(task, predictions, examples)
+
+
+def test_the_standard_error_of_a_ratio_is_about_that_of_its_bootstrap():
+    generator = np.random.default_rng(0)
+    count = generator.integers(0, 9, 400)
+    errors = generator.binomial(count, 0.2)
+    resamples = generator.integers(0, 400, (4000, 400))
+    ratios = errors[resamples].sum(1) / count[resamples].sum(1)
+    assert tasks.standard_error(errors, count) == pytest.approx(ratios.std(), rel=0.03)
+    correct = np.arange(10) < 3
+    assert tasks.standard_error(correct, np.ones(10)) == pytest.approx(correct.std(ddof=1) / 10**0.5)
+    found = tasks.Evaluation.of({"x": (errors, count), "none": (np.zeros(1), np.zeros(1))}, {}).sampling
+    assert found == {"x": {"error": tasks.standard_error(errors, count), "examples": int((count > 0).sum())}}
