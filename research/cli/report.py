@@ -104,7 +104,7 @@ def run(args: Sequence[str]) -> None:
             print(visible(f"left out: {fault}"), file=sys.stderr)
         print(*map(visible, metrics(trials)), sep="\n")
         return
-    at = [*dict.fromkeys(map(_step, words_of(options.at)))]
+    at: list[int | Literal["first", "last"]] = [_step(text) for text in dict.fromkeys(words_of(options.at))]
     conditions: dict[str, list[str]] = {}
     for key, values in map(_condition, words_of(options.where, ";")):
         require(key not in conditions, "--where", options.where, f"{key} once, with values separated by commas")

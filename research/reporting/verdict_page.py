@@ -1,21 +1,25 @@
 """The table of verdicts as text: for a terminal, Markdown."""
 
+import math
 import re
 import textwrap
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from tabulate import tabulate
 
 from research.config.claim import FOLDER, SOURCES, Claim
-from research.reporting.verdicts import Verdict, describe_bound, describe_rows, title
+from research.errors import UserError
+from research.reporting.verdicts import CANNOT, Verdict, describe_bound, describe_rows, title
+from research.tracking.strict_json import is_number
 
 Format = Literal["terminal", "markdown"]
 HEADER = ("claim", "published", "ours", "n", "verdict")
 WIDTHS = [34, 34, 44, None, 18]
 """Letters of a line of each column in a terminal."""
+TITLE = "# Published claims"
 COMMAND = "research verdicts --run --format=markdown --output=docs/verdicts.md"
 INTRODUCTION = (
     "After this page you know which published results hold at the scale of this project, and how that was decided."
@@ -25,13 +29,16 @@ METHOD = (
     "conditions that decide. A condition is a difference between rows, paired by seed, and a bound. The claim "
     "holds if the 95% interval of its mean over the seeds is on the claimed side of the bound for every condition. "
     "It fails if the interval of one is on the other side. Otherwise, and with fewer than five seeds, it is "
-    "undecided. Test data decide; options are tuned on validation data. The interval has the sampling error of the "
+    "undecided. Test data decide, and options are tuned on validation data, where there are such data: memorized "
+    "labels have no others, and gradients are those of the first update. The interval has the sampling error of the "
     "test examples, unless the verdict says otherwise. A seed with a trial that diverged is left out, unless the "
     "condition has a value for it, and such trials are counted next to the verdict. All trials are far smaller "
     "than those of the papers: a claim that fails here has failed at this scale."
 )
 STATISTICS = "[Statistics](statistics.md) says how intervals are made."
-WORDS = ("holds", "fails", "undecided", "not run")
+WORDS = ("holds", "fails", "undecided", "not run", CANNOT)
+COUNTED = "evaluation, without compiling the updates"
+"""What the time of trials is with."""
 CONDITIONS = ("metric", "condition", "mean over seeds", "claimed", "verdict")
 MEANS = ("row", "metric", "mean over seeds", "n")
 
@@ -52,15 +59,11 @@ class Kept:
         return self.row.split(" | ")[-1].removesuffix(" |")
 
     @property
-    def word(self) -> str:
-        """What the verdict is."""
-        return next(word for word in WORDS if str(self).startswith(word))
-
-    @property
     def seconds(self) -> float:
-        """Time that its trials trained, as far as the section says it."""
-        found = re.search(r"The trials trained for (\d+)\s(minute|second)", self.section)
-        return int(found[1]) * {"minute": 60, "second": 1}[found[2]] if found else 0.0
+        """Time of its trials, as the section says it; NaN: there are trials, and it does not."""
+        found = re.search(r"The\strials\stook\s(\d+)\s(minute|second)", self.section)
+        unknown = 0.0 if _word(self) in ("not run", CANNOT) else math.nan
+        return int(found[1]) * {"minute": 60, "second": 1}[found[2]] if found else unknown
 
 
 def render(verdicts: Sequence[Verdict], form: Format) -> str:
@@ -75,25 +78,32 @@ def update(page: str, verdicts: Sequence[Verdict], claims: Mapping[str, Claim]) 
         page: that `render` has written.
         verdicts: that are new.
         claims: all there are, by name. Verdicts on others go.
+
+    Raises:
+        UserError: if it is no page of verdicts, or not all of one.
     """
     heads = {text.partition("\n")[0]: f"## {text.strip()}" for text in page.split("\n## ")[1:]}
     rows = {match[1]: match[0] for match in re.finditer(r"^\| \[.*\]\(#(\w+)\) \|.*$", page, re.MULTILINE)}
+    if not page.startswith(f"{TITLE}\n") or not rows:
+        raise UserError("no page of verdicts")
+    for name in sorted(heads.keys() | rows.keys()):
+        if name not in rows or not re.search(r"\n```sh\n.*\n```$", heads.get(name, ""), re.DOTALL):
+            missing = "whole section" if name in rows else "row in the table"
+            raise UserError(f"{name}: has no {missing}; write the page anew, without --update")
     known: dict[str, Verdict | Kept] = {
-        name: Kept(name, claim, rows[name], heads[name])
-        for name, claim in claims.items()
-        if name in heads and name in rows
+        name: Kept(name, claim, rows[name], heads[name]) for name, claim in claims.items() if name in rows
     }
     known |= {verdict.name: verdict for verdict in verdicts}
     return _markdown([known[name] for name in claims if name in known])
 
 
 def count(verdicts: Sequence[Verdict | Kept]) -> str:
-    """Return how many claims there are of each verdict, and how long their trials trained."""
+    """Return how many claims there are of each verdict, and how long their trials took, unless one does not say it."""
     seconds = sum({verdict.claim.runs_of or verdict.name: verdict.seconds for verdict in verdicts}.values())
     counted = [verdict for verdict in verdicts if not verdict.claim.follows] or verdicts
     follow_ups = len(verdicts) - len(counted)
-    words = Counter(verdict.word for verdict in counted)
-    several = {"holds": "hold", "fails": "fail", "undecided": "are undecided", "not run": "are not run"}
+    words = Counter(map(_word, counted))
+    several = {"holds": "hold", "fails": "fail", "undecided": "are undecided", "not run": "are not run", CANNOT: CANNOT}
     one = {"undecided": "is undecided", "not run": "is not run"}
     parts = [
         f"{words[word]} {text if words[word] > 1 else one.get(word, word)}"
@@ -102,8 +112,17 @@ def count(verdicts: Sequence[Verdict | Kept]) -> str:
     ]
     claims = f"{len(counted)} claim" + "s" * (len(counted) != 1)
     others = f"; {follow_ups} more look{'s' * (follow_ups == 1)} for causes" if follow_ups else ""
-    trained = f"; their trials (shared ones once) trained for {_duration(seconds)}" if seconds else ""
-    return f"{claims}: {', '.join(parts)}{others}{trained}"
+    trials = "their trials (shared ones once)"
+    took = f"; {trials} took {_duration(seconds)}, with tuning and {COUNTED}" if seconds > 0 else ""  # not NaN
+    return f"{claims}: {', '.join(parts)}{others}{took}"
+
+
+def _word(verdict: Verdict | Kept) -> str:
+    """Return the word that the verdict starts with."""
+    found = next((word for word in WORDS if str(verdict).startswith(word)), None)
+    if found is None:
+        raise UserError(f"{verdict.name}: verdict {str(verdict)!r}: must start with one of {', '.join(WORDS)}")
+    return found
 
 
 def _duration(seconds: float) -> str:
@@ -134,7 +153,7 @@ def _ours(verdict: Verdict) -> Iterator[str]:
 
 def _markdown(verdicts: Sequence[Verdict | Kept]) -> str:
     blocks = [
-        "# Published claims",
+        TITLE,
         INTRODUCTION,
         f"```sh\n{COMMAND}\n```",
         _wrap(f"{METHOD} {STATISTICS}"),
@@ -166,7 +185,9 @@ def facts(
         text: writes words of a claim.
         link: writes the name of a claim.
     """
-    claim, seconds = verdict.claim, verdict.seconds
+    claim = verdict.claim
+    tuning = "tuning and " * bool(claim.tune)
+    took = f" The trials took {_duration(verdict.seconds)}, with {tuning}{COUNTED}." * (verdict.seconds > 0)
     looked_into = _looked_into(verdict.name, others, text, link)
     untried = (
         "Nothing yet; the cause is not known." if verdict.word == "fails" and not (looked_into or claim.follows) else ""
@@ -174,7 +195,8 @@ def facts(
     found = {
         "Published": f"{text(claim.published)} {claim.paper}, {claim.place}; {SOURCES[claim.sure]}.",
         "Scaled": f"{text(claim.scaled)} {_budget(verdict)}",
-        "Verdict": f"{verdict}." + f" The trials trained for {_duration(seconds)}." * bool(seconds),
+        "Tuned": _tuned(verdict, text),
+        "Verdict": f"{verdict}.{took}",
         "Tried": text(claim.tried) or untried,
         "Looks into": link(claim.follows) if claim.follows else "",
         "Looked into": looked_into,
@@ -224,13 +246,41 @@ def _section(verdict: Verdict | Kept, others: Sequence[Verdict | Kept]) -> str:
 
 
 def _budget(verdict: Verdict) -> str:
-    """Return what all trials of a claim share, and what is tuned."""
-    claim, training = verdict.claim, verdict.claim.base.training
-    parts = [f"{training.steps:,} updates of {training.batch_size} sequences", f"{claim.seeds} seeds"]
-    if claim.base.model.hidden_size:
-        parts.insert(1, f"{claim.base.model.hidden_size} hidden units")
-    tuned = [f"`{key}` of {', '.join(map(str, listed))}" for key, listed in claim.tune.items()]
-    return "; ".join([*parts, *(f"{text}, chosen for each row on validation data" for text in tuned)]) + "."
+    """Return the budget of a claim's trials, and what is tuned."""
+    claim = verdict.claim
+    configs = [claim.config(setting, variant) for setting in claim.settings or [""] for variant in claim.variants]
+    models = [config.model for config in configs]
+    units = _listed(model.hidden_size for model in models if not model.parameter_budget)
+    weights = _listed(f"{model.parameter_budget:,}" for model in models if model.parameter_budget)
+    parts = [
+        f"{_listed(f'{config.training.steps:,}' for config in configs)} updates of "
+        f"{_listed(config.training.batch_size for config in configs)} sequences",
+        *[f"{units} hidden unit{'s' * (units != '1')}"] * bool(units),
+        *[f"{weights} parameters"] * bool(weights),
+        f"{claim.seeds} seeds",
+    ]
+    tuned = [f"`{key}` of {', '.join(map(str, listed))}, chosen for each row" for key, listed in claim.tune.items()]
+    return "; ".join([*parts, *tuned]) + "."
+
+
+def _tuned(verdict: Verdict, text: Callable[[str], str]) -> str:
+    """Return which values were chosen for which rows, and which of them are at the edge of their grid."""
+    found = []
+    for key, grid in verdict.claim.tune.items():
+        rows = {value: [trial.row for trial in verdict.trials if trial.tuned.get(key) == value] for value in grid}
+        ends = (min(grid), max(grid)) if all(map(is_number, grid)) else ()
+        parts = [
+            f"{value}{' (the edge of the grid)' * (value in ends)} for {', '.join(map(text, dict.fromkeys(listed)))}"
+            for value, listed in rows.items()
+            if listed
+        ]
+        found += [f"`{key}` of {'; '.join(parts)}."] * bool(parts)
+    return " ".join(found)
+
+
+def _listed(values: Iterable[object]) -> str:
+    """Return different values in their order."""
+    return " or ".join(dict.fromkeys(map(str, values)))
 
 
 def _grid(rows: Sequence[Sequence[str]], header: Sequence[str]) -> str:

@@ -13,7 +13,7 @@ are counted next to the verdict. With fewer than `MIN_SEEDS` seeds left it is un
 import functools
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
@@ -29,6 +29,7 @@ from research.tracking.run_directory import RunDirectory
 
 Word = Literal["holds", "fails", "undecided", "not run"]
 GIVEN = "the choice of test examples is not in it"
+CANNOT = "cannot be judged"
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,8 @@ class Trial:
     """Content of `result.json`; None: the trial is not finished."""
     run: RunDirectory | None = None
     """Where it is; None: the trial is not finished."""
+    tuned: Mapping[str, Any] = field(default_factory=dict)
+    """Options that validation data chose for it."""
 
     @functools.cached_property
     def test_examples(self) -> Scores:
@@ -90,8 +93,10 @@ class Verdict:
     notes: Sequence[str]
     """What is missing: trials, seeds."""
     seconds: float
-    """Time that its trials trained."""
+    """Of updates and evaluation, since their last start, of its trials and of those that chose their options."""
     trials: Sequence[Trial]
+    fault: str = ""
+    """Why it cannot be judged."""
 
     @property
     def count(self) -> int:
@@ -99,12 +104,14 @@ class Verdict:
         return min(outcome.estimate.count for outcome in self.outcomes)
 
     def __str__(self) -> str:
+        if self.fault:
+            return f"{CANNOT}: {self.fault}"
         seeds = f" at {self.count} seed{'s' * (self.count != 1)}" if self.word == "undecided" else ""
         return f"{self.word}{seeds}" + "".join(f"; {note}" for note in self.notes)
 
 
-def judge(name: str, claim: Claim, trials: Sequence[Trial]) -> Verdict:
-    """Return the verdict on a claim.
+def judge(name: str, claim: Claim, trials: Sequence[Trial], tuning: Sequence[Mapping[str, Any] | None] = ()) -> Verdict:
+    """Return the verdict on a claim; `tuning` has the results of the trials that chose options.
 
     Raises:
         UserError: for a metric that the runs do not have.
@@ -117,7 +124,8 @@ def judge(name: str, claim: Claim, trials: Sequence[Trial]) -> Verdict:
         for row in dict.fromkeys(row for item in claim.conditions if item.metric == metric for row in item.rows)
     ]
     word = _combine([outcome.word for outcome in outcomes])
-    seconds = sum(trial.result["summary"].get("train/seconds", 0.0) for trial in trials if trial.result)
+    results = filter(None, [*(trial.result for trial in trials), *tuning])
+    seconds = sum({result.get("seconds", 0.0) for result in results})  # trials that trained together have the same
     count = min(outcome.estimate.count for outcome in outcomes)
     incomplete = [f"{count} of {claim.seeds} seeds have a finite value"] * (0 < count < claim.seeds)
     given = [GIVEN] * (word in ("holds", "fails") and not all(outcome.sampled for outcome in outcomes))
@@ -190,7 +198,8 @@ def _estimate(name: str, condition: Condition, trials: Sequence[Trial]) -> tuple
     Only metrics of test examples have one; of one row that is a rate, it is Wilson's.
     """
     metric, sums = condition.metric, values(name, condition, trials)
-    if not isinstance(metric, Slope) and scale(metric) == 100 and [*condition.rows.values()] == [1]:
+    is_rate = not isinstance(metric, Slope) and scale(metric) == 100 and "_gap" not in metric
+    if is_rate and [*condition.rows.values()] == [1] and all(0 <= rate <= 1 for rate in sums.values()):
         results = [trial.result for trial in trials if trial.row in condition.rows]
         examples = min((result.get("num_examples", 0) for result in results if result), default=0)
         return estimate([*sums.values()], is_rate=True, examples=examples), True

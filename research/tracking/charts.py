@@ -74,14 +74,19 @@ def heatmap(profiles: Profiles) -> Any:
     bar = {"title": {"text": quantity(profiles.name), "side": "right"}}
     shown = decades[:, times]
     shared = {"x": times.tolist(), "y": [str(step) for step in steps]}  # categories: steps need not be evenly spaced
-    z = np.where(np.isfinite(shown), shown, None).tolist()  # JSON has no NaN
+    z = _cells(np.where(np.isfinite(shown), shown, np.nan))
     mesh = [go.Heatmap(**shared, z=z, zmin=low, zmax=high, colorscale="Viridis", colorbar=bar)]
     for value, (word, color) in BEYOND.items():
         if (shown == value).any():
-            z, scale = np.where(shown == value, 0, None).tolist(), [[0, color], [1, color]]
+            z, scale = _cells(np.where(shown == value, 0, np.nan)), [[0, color], [1, color]]
             mesh.append(go.Heatmap(**shared, z=z, colorscale=scale, showscale=False, name=word, hoverinfo="x+y+name"))
     layout = {"title": title, "xaxis_title": TIME, "yaxis": {"title": "training step", "type": "category"}}
     return go.Figure(mesh, layout)
+
+
+def _cells(values: np.ndarray) -> list[list[float | None]]:
+    """Return the cells of a heat map; JSON has no NaN."""
+    return [[None if value != value else value for value in row] for row in values.tolist()]
 
 
 def image(profiles: Profiles) -> tuple[np.ndarray, str]:

@@ -124,6 +124,24 @@ def test_a_claim_is_an_experiment_by_its_folder_and_name():
         claim.load("dick")
 
 
+@pytest.mark.parametrize("name", ["decoder_cell", "decoder_cell_without_attention"])
+def test_much_more_than_both_is_tested_against_both(name):
+    tested = [item.rows for item in claim.load(name).conditions if "rnn" in item.rows]
+    assert tested == [{"rnn": 1, "lstm": -1.3}, {"rnn": 1, "gru": -1.3}]
+
+
+def test_what_one_layer_cannot_and_three_can_is_tested_of_each():
+    bounds = {(*item.rows,): (item.below, item.above) for item in claim.load("mingru_depth").conditions}
+    assert bounds == {("mingru 1 layer",): (0.5, None), ("mingru 3 layers",): (None, 0.95)}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_value_for_trials_that_diverge_is_told(name):
+    declared = claim.load(name)
+    for value in {item.diverged for item in declared.conditions if item.diverged is not None}:
+        assert re.search(rf"diverges counts as .*{100 * value:g}%", declared.scaled)
+
+
 def test_a_condition_has_one_bound():
     for bounds in ({}, {"above": 0, "below": 1}):
         with pytest.raises(UserError, match="^condition on test/loss: must have one bound, above or below$"):

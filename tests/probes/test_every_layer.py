@@ -107,7 +107,7 @@ def test_the_loss_of_one_step_alone_has_a_profile_up_to_that_step():
     _, _, found = inspect(config)
     profile = found["encoder/layer_1/forward/h"]
     assert np.all(profile[:-1] > 0) and np.isnan(profile[-1])
-    summary = config.probes.gradient_flow.summarize(found, "")
+    summary = config.probes.enabled()["gradient_flow"].summarize(found, "")
     assert summary["encoder/layer_1/forward/h/underflow_fraction"] == 0
     assert summary["encoder/layer_1/forward/h/first_last_ratio"] == pytest.approx(profile[0] / profile[-2])
     zeros = jnp.zeros(4)

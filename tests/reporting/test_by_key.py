@@ -1,5 +1,8 @@
 """A metric against a config key: points with their seeds, in panels that the key does not tell apart."""
 
+import math
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -55,6 +58,38 @@ def test_success_is_the_fraction_of_the_seeds(by_length):
     (axis,) = figure.axes
     assert [np.asarray(line.get_ydata(), float).tolist() for line in axis.lines] == [[100, 0, 0], [100, 80, 0]]
     assert axis.get_ylabel() == "seeds with loss<1 (%)"
+
+
+def test_values_that_have_no_place_are_counted_and_have_no_mean_with_the_others(tmp_path):
+    values = {
+        "rnn": {5: (math.inf, math.inf), 20: (math.inf, 100.0), 100: (3.0, 12.0)},
+        "gru": {5: (1.0, 4.0), 20: (1.0, 4.0), 100: (1.0, 4.0)},
+        "lstm": {5: (0.0, math.nan)},
+    }
+    for cell, lengths in values.items():
+        for length, seeds in lengths.items():
+            for seed, value in enumerate(seeds):
+                options = {"task.name": "adding", "task.length": length, "cell.name": cell, "seed": seed}
+                write(tmp_path / f"{cell}{length}-{seed}", override(Config(), options), **{"test/loss": value})
+    experiment = replace(EXPERIMENT, columns=(Column("loss", "test/loss", scale="log"),))
+    figure = figures.draw("metric_by_key", grouped(tmp_path, experiment), x="task.length")
+    assert figure is not None
+    (axis,) = figure.axes
+    lines = [np.asarray(line.get_ydata(), float) for line in axis.lines if np.size(line.get_xdata()) == 3]
+    np.testing.assert_allclose(sorted(lines, key=lambda line: line[-1]), [[2, 2, 2], [math.nan, math.nan, 6]])
+    assert 100 in [value for line in axis.lines for value in np.asarray(line.get_ydata(), float)]  # the seed stays
+    text = " ".join(words(figure).split())
+    assert "Not drawn, nor a center with them: " in text
+    assert "3 of 6 values of rnn (infinite)" in text and "2 of 2 values of lstm (0 or undefined)" in text
+    assert "values of gru" not in text and axis.get_yscale() == "log"
+    check_places(figure)
+
+
+def test_the_interval_of_a_success_is_that_of_few_seeds_too_and_none_is_left_out(by_length):
+    by_length.trials["result"].iloc[0]["summary"]["test/loss"] = math.inf
+    column = Column("loss<1", "test/loss", statistic="success", threshold=1.03, better="lower")
+    text = " ".join(words(figures.draw("metric_by_key", by_length, x="task.length", y=column)).split())
+    assert "band: 95% interval (Wilson)." in text and "fewer than" not in text and "Not drawn" not in text
 
 
 def test_what_does_not_follow_from_the_key_has_a_panel(tmp_path):

@@ -302,6 +302,24 @@ def test_labels_stand_at_their_lines_on_a_logarithmic_axis_and_apart():
     assert (middle + above) / 2 == pytest.approx(0.5, abs=0.01) and above - middle == pytest.approx(style.LABEL_GAP)
 
 
+def test_a_leader_starts_at_the_end_of_a_line_or_beside_the_axes_and_has_no_color_of_a_line():
+    axis = Figure().subplots()
+    axis.set(xlim=(0, 1), ylim=(0, 1))
+    ends = {"inside": (0.3, 0.5), "at the edge": (0.96, 0.4)}
+    style.labels(axis, ends, dict.fromkeys(ends, "red"), right=True)
+    inside, near = (text for text in axis.texts if isinstance(text, Annotation))
+    assert inside.xy == pytest.approx((1, 0.5)) and near.xy == pytest.approx((0.96, 0.4))
+    assert inside.arrow_patch is not None and inside.arrow_patch.get_edgecolor() == to_rgba(style.LEADER)
+    assert inside.get_color() == "red"
+
+
+def test_a_long_note_has_lines_that_can_be_read():
+    figure, _ = style.grid(1)
+    style.title(figure, "title", "many words " * 15)
+    note = figure.texts[1]
+    assert note.get_text().count("\n") == 1 and float(note.get_fontsize()) >= style.NOTE_SIZE
+
+
 def test_a_long_title_of_a_panel_is_broken_into_lines():
     lines = style.wrapped("temporal order of 2 symbols, 20 steps, as pascanu 2013").splitlines()
     assert len(lines) == 2 and max(map(len, lines)) <= style.TITLE_WIDTH

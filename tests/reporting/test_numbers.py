@@ -110,8 +110,8 @@ def test_a_metric_of_some_examples_has_their_number_and_their_error():
     row = pd.DataFrame(
         [{"run": None, "seed": 0, "result": {"summary": summary, "num_examples": 3000, "sampling": sampling}}]
     )
-    units = {"test/*long_inputs": "%", "test/loss": "", "test/bleu": ""}
-    rate, loss, bleu = (measure(row, Column("x", key, unit=unit)) for key, unit in units.items())
+    rate = measure(row, Column("x", "test/*long_inputs", unit="%"))
+    loss, bleu = (measure(row, Column("x", key)) for key in ("test/loss", "test/bleu"))
     assert (rate.examples, rate.error) == (152, pytest.approx(0.02))
     assert (rate.estimate.low, rate.estimate.high) == pytest.approx(wilson(0.1, 0.1 * 0.9 / 0.02**2))
     assert (loss.examples, loss.text) == (3000, "2.00 [1.80, 2.20] (n=1)")

@@ -15,7 +15,7 @@ from research.reporting.comparison import Comparison
 from research.reporting.figures.pareto import undominated
 from research.reporting.statistics import Estimate
 from tests.reporting.conftest import grouped, write
-from tests.reporting.test_figures import check_places
+from tests.reporting.test_figures import check_places, words
 
 ROWS = {"rnn": (1.0, 0.05), "gru": (2.0, 0.9), "lstm": (3.0, 0.8), "mgu": (400.0, 0.95)}
 """Seconds and accuracy."""
@@ -40,6 +40,19 @@ def test_a_row_that_costs_as_much_and_is_worse_or_costs_more_and_is_no_better_is
     assert undominated(rows, higher=False) == ["b", "d"]
     assert undominated(rows, higher=True) == ["a"]
     assert undominated(places(a=(1, 1), b=(2, 3), c=(3, 2)), higher=True) == ["a", "b"]
+
+
+def test_rows_that_are_as_good_at_the_same_cost_are_all_on_the_front():
+    rows = places(a=(1, 1), b=(2, 3), c=(2, 3), d=(2, 2), e=(3, 3))
+    assert undominated(rows, higher=True) == ["a", "b", "c"]
+
+
+def test_the_note_says_what_the_bars_of_a_success_are(comparison):
+    column = Column("good", "test/accuracy", statistic="success", threshold=0.6, better="higher")
+    text = " ".join(words(figures.draw("pareto_front", comparison, y=column)).split())
+    assert "bar upward: 95% interval (Wilson); across: 95% interval, of fewer than 5 seeds" in text
+    text = " ".join(words(figures.draw("pareto_front", comparison)).split())
+    assert "; bar: 95% interval, of fewer than 5 seeds the lowest to the highest." in text
 
 
 def test_each_row_is_a_point_with_intervals_and_the_front_a_step_line(comparison):
@@ -83,8 +96,9 @@ def test_a_metric_without_a_better_side_has_no_front(comparison):
         figures.draw("pareto_front", comparison, y=Column("seconds", "train/seconds"))
 
 
-def test_rows_without_a_finite_value_are_left_out(comparison):
-    for result in comparison.trials["result"][comparison.trials["cell.name"] == "mgu"]:
-        result["summary"]["train/seconds"] = math.inf
+def test_rows_with_a_value_that_is_not_finite_are_left_out_and_told(comparison):
+    result = comparison.trials["result"][comparison.trials["cell.name"] == "mgu"].iloc[0]
+    result["summary"]["train/seconds"] = math.inf
     figure = figures.draw("pareto_front", comparison)
     assert figure is not None and len(figure.axes[0].containers) == 3
+    assert "1 of 6 values of mgu (infinite)" in " ".join(words(figure).split())

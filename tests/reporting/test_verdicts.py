@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from research.config import Claim, Condition, Slope
+from research.config import Claim, Condition, Slope, override
+from research.config.claim import load
 from research.errors import UserError
 from research.reporting import verdict_page
 from research.reporting.statistics import estimate
@@ -38,6 +39,10 @@ def trials(**rows: list[Any]) -> list[Trial]:
 def verdict(*conditions: Condition, claim: Claim | None = None, **rows: list[Any]) -> Verdict:
     declared = claim or make(conditions=conditions or make().conditions)
     return judge("some", declared, trials(**rows))
+
+
+def flat(text: str) -> str:
+    return " ".join(text.split())
 
 
 LOW, HIGH = [0.50, 0.61, 0.52, 0.63, 0.54], [0.70, 0.80, 0.73, 0.82, 0.75]
@@ -216,7 +221,7 @@ def test_the_page_has_a_section_for_each_claim():
         "- **Verdict**: not run.",
         "- **Tried**: Ten seeds.",
         "research report runs/claims/some",
-        "`optimizer.learning_rate` of 0.1, 0.2, chosen for each row on validation data.",
+        "`optimizer.learning_rate` of 0.1, 0.2, chosen for each row.",
     ):
         assert " ".join(line.split()) in " ".join(page.split())
     assert "[a is better than b.](#some)" in page
@@ -233,12 +238,19 @@ def test_a_claim_that_looks_into_another_is_linked_with_it_and_not_counted():
 
 
 def test_the_time_of_shared_trials_counts_once():
-    runs = [{**result(value), "summary": {ACCURACY: value, "train/seconds": 60.0}} for value in HIGH]
-    found = verdict(a=runs, b=LOW)
-    shared = judge("other", make(runs_of="some"), trials(a=runs, b=LOW))
-    assert found.seconds == 300
-    assert verdict_page.count([found, shared]).endswith("; their trials (shared ones once) trained for 5 minutes")
-    assert "The trials trained for 5 minutes." in verdict_page.render([found], "markdown")
+    seconds = [50.0, 50.0, 60.0, 70.0, 80.0]
+    runs = [{**result(value), "seconds": time} for value, time in zip(HIGH, seconds, strict=True)]
+    claim = make(tune={"optimizer.learning_rate": [0.1, 0.2]}, tuned_by="validation/loss")
+    found = judge("some", claim, trials(a=runs, b=LOW), [{"seconds": 40.0}, None])
+    shared = replace(found, name="other", claim=replace(claim, runs_of="some"))
+    assert found.seconds == 300  # two of 50 seconds trained together
+    took = "; their trials (shared ones once) took 5 minutes, with tuning and evaluation, without compiling the updates"
+    assert verdict_page.count([found, shared]).endswith(took)
+    page = verdict_page.render([found, shared], "markdown")
+    assert "The trials took 5 minutes, with tuning and evaluation, without compiling the updates." in flat(page)
+    assert flat(verdict_page.update(page, [shared], {"some": claim, "other": shared.claim})) == flat(page)
+    old = page.replace("took 5 minutes", "trained for 5 minutes")
+    assert "took" not in verdict_page.update(old, [], {"some": claim})  # rather none than one of other things
 
 
 def test_a_mean_far_below_the_width_of_its_interval_is_zero():
@@ -309,3 +321,69 @@ def test_a_metric_of_no_test_examples_has_no_sampling_error_and_no_note():
     runs = [replace(trial, run=Scored()) for trial in trials(a=HIGH, b=LOW)]
     decay = Condition("gradient/initial/h/decay", {"a": 1, "b": -1}, above=0)
     assert str(judge("some", make(conditions=(decay,)), runs)) == "holds"
+
+
+def test_an_error_rate_above_one_is_no_rate():
+    runs = [{**result(value), "num_examples": 100} for value in [0.9, 1.1, 1.2, 1.3, 1.4]]
+    error = Condition(ACCURACY, {"a": 1}, above=1.5)
+    (outcome,) = verdict(error, a=runs, b=LOW).outcomes
+    assert outcome.estimate.center == pytest.approx(1.18)
+    assert outcome.estimate.low < 1.18 < outcome.estimate.high
+    assert outcome.word == "fails"
+
+
+def test_a_claim_that_cannot_be_judged_says_why_and_is_counted_as_such():
+    broken = replace(verdict(a=[None] * 5, b=[None] * 5), fault="no metric")
+    assert str(broken) == "cannot be judged: no metric"
+    assert verdict_page.count([broken, verdict(a=HIGH, b=LOW)]) == "2 claims: 1 holds, 1 cannot be judged"
+    page = verdict_page.render([broken], "markdown")
+    assert "- **Verdict**: cannot be judged: no metric.\n" in page
+    assert verdict_page.update(page, [], {"some": broken.claim}) == page
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"model.hidden_size": 1}, "; 1 hidden unit; 5 seeds."),
+        ({"model.parameter_budget": 1000}, "; 1,000 parameters; 5 seeds."),
+    ],
+)
+def test_the_size_of_the_rows_is_that_of_their_configs(options, words):
+    claim = make(base=override(make().base, options))
+    assert words in flat(verdict_page.render([verdict(claim=claim, a=HIGH, b=LOW)], "markdown"))
+    mixed = replace(claim, variants={**claim.variants, "b": {"model.hidden_size": 8}})
+    sizes = "; 1 or 8 hidden units; 5" if "model.hidden_size" in options else "; 8 hidden units; 1,000 parameters; 5"
+    assert sizes in flat(verdict_page.render([verdict(claim=mixed, a=HIGH, b=LOW)], "markdown"))
+
+
+def test_the_page_of_capacity_names_one_kind_of_data_that_chooses():
+    page = flat(verdict_page.render([judge("capacity", load("capacity"), [])], "markdown"))
+    (section,) = page.split("## capacity")[1:]
+    assert "1,000 parameters" in section and "as there are no others" in section
+    assert "hidden units" not in section and "validation data" not in section
+
+
+def test_the_chosen_values_are_listed_and_whether_they_are_at_the_edge_of_their_grid():
+    claim = make(tune={"optimizer.learning_rate": [0.1, 0.2, 0.3]}, tuned_by="validation/loss")
+    rates = {"a": 0.2, "b": 0.3}
+    runs = [replace(item, tuned={"optimizer.learning_rate": rates[item.row]}) for item in trials(a=HIGH, b=LOW)]
+    page = verdict_page.render([judge("some", claim, runs)], "markdown")
+    assert "- **Tuned**: `optimizer.learning_rate` of 0.2 for a; 0.3 (the edge of the grid) for b.\n" in page
+    assert "**Tuned**" not in verdict_page.render([judge("some", claim, trials(a=HIGH, b=LOW))], "markdown")
+
+
+def test_a_page_that_is_none_or_not_whole_is_refused():
+    claims = {name: make() for name in ("some", "other")}
+    page = verdict_page.render([verdict(a=HIGH, b=LOW), judge("other", make(), [])], "markdown")
+    assert verdict_page.update(page, [], claims) == page
+    row = next(line for line in page.splitlines() if "#other)" in line)
+    for wrong, words in (
+        ("# Notes\n", "^no page of verdicts$"),
+        (page[: page.index("| claim")], "^no page of verdicts$"),
+        (page[: page.index("## other")], "^other: has no whole section"),
+        (page[:-10], "^other: has no whole section"),
+        (page.replace(f"{row}\n", ""), "^other: has no row in the table"),
+        (page.replace(" | not run |", " | solved |"), "^other: verdict 'solved': must start with one of holds, "),
+    ):
+        with pytest.raises(UserError, match=words):
+            verdict_page.update(wrong, [], claims)

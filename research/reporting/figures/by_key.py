@@ -45,35 +45,40 @@ def metric_by_key(comparison: Comparison, x: str = "", y: Column | None = None) 
 
     def panel(axis: Axes, section: pd.DataFrame, lines: dict[str, Points]) -> None:
         tables = {label: _table(points) for label, points in lines.items()}
+        heights = [end for table in tables.values() for end in table.to_numpy().ravel()]
         for label, table in tables.items():
             style.band(axis, table.index, table, *looks[label], unit=unit)
             for value, number in lines[label].items() if column.statistic != "success" else ():
-                seeds = unit * number.values[number.regular]
-                axis.plot(np.full(len(seeds), value), seeds, "o", color=looks[label][0], ms=9, alpha=0.35, mew=0)
+                seeds = number.values[number.regular]
+                axis.plot(np.full(len(seeds), value), unit * seeds, "o", color=looks[label][0], ms=9, alpha=0.35, mew=0)
+                heights += [*seeds]
         floors = _baselines(section, x, column)
         for floor in floors.values():
             axis.plot(floor.index, unit * floor, color=style.BASELINE, lw=2, ls=":", zorder=0)
         values = sorted({value for table in tables.values() for value in table.index})
         style.scale(axis, "x", values)
-        style.scale(axis, "y", [end for table in tables.values() for end in table.to_numpy().ravel()], column)
+        style.scale(axis, "y", heights, column)
         if len(values) <= MAX_TICKS:
             axis.set_xticks(values, [f"{value:g}" for value in values])
             axis.xaxis.minorticks_off()
         axis.set_title(style.wrapped(_title(section)))
         axis.set(xlabel=x, ylabel=words, xlim=axis.get_xlim(), ylim=axis.get_ylim())
         axis.tick_params(axis="x", pad=8)  # below the first number of the other axis
-        ends = {name: (table.index[-1], unit * table["middle"].iloc[-1]) for name, table in tables.items()}
+        ends = {name: end for name, numbers in lines.items() for end in _ends(numbers, unit)}
         ends |= {name: (floor.index[-1], unit * floor.iloc[-1]) for name, floor in floors.items()}
         colors = {name: color for name, (color, _) in looks.items()} | dict.fromkeys(floors, style.BASELINE)
         style.labels(axis, ends, colors, right=True)
 
     def points(row: pd.DataFrame) -> Points | None:
         numbers = {float(value): measure(alike, column) for value, alike in row.groupby(x)}
-        return {value: number for value, number in numbers.items() if np.isfinite(number.estimate.center)} or None
+        return {value: number for value, number in numbers.items() if len(number.values)} or None
 
     panels = style.panels(by_key, style.of_rows(points))
     dotted = "; dotted: needs no training" if any(_baselines(section, x, column) for section, _ in panels) else ""
-    note = f"{style.describe_interval(column)}{dotted}."
+    center, interval = style.describe_interval(column)
+    seeds = "" if column.statistic == "success" else "points: seeds; "
+    found = [(label, number) for _, lines in panels for label, numbers in lines.items() for number in numbers.values()]
+    note = f"Line: {center}; {seeds}band: {interval}{dotted}.{style.describe_left_out(found)}"
     return style.draw(panels, panel, (f"{column.title} by {x}", note))
 
 
@@ -102,8 +107,16 @@ def regroup(comparison: Comparison, x: str) -> Comparison:
 
 
 def _table(points: Points) -> pd.DataFrame:
-    lines = {value: number.estimate.ends for value, number in points.items()}
+    """Return the lines of a row, with a gap where a seed has no place in the figure."""
+    gap = (np.nan,) * 3
+    lines = {value: number.estimate.ends if style.drawn(number).all() else gap for value, number in points.items()}
     return pd.DataFrame.from_dict(lines, orient="index", columns=["low", "middle", "high"])
+
+
+def _ends(points: Points, unit: float) -> list[tuple[float, float]]:
+    """Return where the last point of a row is that has anything drawn; none if there is no such point."""
+    drawn = [(value, unit * number.estimate.center) for value, number in points.items() if style.drawn(number).any()]
+    return drawn[-1:]
 
 
 def _baselines(section: pd.DataFrame, x: str, column: Column) -> dict[str, pd.Series]:

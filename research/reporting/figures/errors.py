@@ -41,9 +41,9 @@ def by_length(comparison: Comparison, kind: Kind) -> Figure | None:
         for name, line in lines.items():
             style.band(axis, line.index, line, *looks[name], unit=unit)
         axis.set_ylim(0, top)
+        _name_bins(axis, next(iter(lines.values())), 15)
         ends = {name: (line.index[-1], unit * line["middle"].iloc[-1]) for name, line in lines.items()}
         style.labels(axis, ends, {name: color for name, (color, _) in looks.items()}, right=True)
-        _name_bins(axis, next(iter(lines.values())), 15)
         length, token = _units(section)
         axis.set(xlabel=length, ylabel="BLEU" if kind == "bleu" else f"{token} error, free running (%)")
 

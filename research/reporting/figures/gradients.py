@@ -140,8 +140,7 @@ def profile_panel(axis: Axes, lines: dict[str, Profile], looks: style.Looks) -> 
             if len(at):
                 at = at[np.linspace(0, len(at) - 1, max(1, 8 * len(at) // len(times))).astype(int)]
                 axis.plot(at, middle[at], ls="", marker=mark, ms=9, color=color, clip_on=False)
-        first = line.norms["middle"].first_valid_index()
-        ends[label] = (0.0, float(middle[first]))
+        ends[label] = (0.0, float(middle[np.argmin(np.isnan(middle))]))  # of the first step that a sequence has
     strips = ((scale.low, scale.bottom, "▼ underflow to 0"), (scale.high, scale.top, "▲ overflow"))
     for edge, end, words in strips:
         if edge != end:

@@ -2,8 +2,6 @@
 # pandas has no types of its own that a checker follows
 # pyright: reportArgumentType=false
 
-import itertools
-import math
 from collections.abc import Mapping
 
 import numpy as np
@@ -15,8 +13,7 @@ from research.config.experiment import Column
 from research.errors import UserError
 from research.reporting.comparison import Comparison
 from research.reporting.figures import style
-from research.reporting.notes import CENTERS
-from research.reporting.numbers import measure
+from research.reporting.numbers import Number, measure
 from research.reporting.statistics import Estimate
 from research.reporting.titles import better
 
@@ -52,9 +49,15 @@ def pareto_front(comparison: Comparison, x: str = "train/seconds", y: Column | N
     colors = {label: color for label, (color, _) in style.looks(comparison).items()}
     alike = {color: [label for label in colors if colors[label] == color] for color in colors.values()}
 
+    def numbers(row: pd.DataFrame) -> tuple[Number, Number] | None:
+        found = measure(row, cost), measure(row, column)
+        return found if all(len(number.values) for number in found) else None
+
     def place(row: pd.DataFrame) -> Place | None:
-        found = measure(row, cost).estimate, measure(row, column).estimate.scaled(unit)
-        return found if all(math.isfinite(end.center) for end in found) else None
+        found = numbers(row)
+        if not found or not all(style.drawn(number).all() for number in found):
+            return None
+        return found[0].estimate, found[1].estimate.scaled(unit)
 
     def panel(axis: Axes, _: pd.DataFrame, rows: dict[str, Place]) -> None:
         front = undominated(rows, higher=way == "higher")
@@ -79,18 +82,26 @@ def pareto_front(comparison: Comparison, x: str = "train/seconds", y: Column | N
         place_at = {"loc": "center left", "bbox_to_anchor": (1, 0.5), "frameon": False, "handletextpad": 0.2}
         axis.legend(handles.values(), handles, **legend, **place_at)
 
-    center = "fraction of the seeds" if column.statistic == "success" else CENTERS[column.statistic]
-    note = f"Point: {center}; bar: {style.INTERVAL}. Filled, with the line: no other row is as good at as low a cost."
+    (_, across), (center, up) = style.describe_interval(cost), style.describe_interval(column)
+    bars = f"bar: {up}" if across == up else f"bar upward: {up}; across: {across}"
+    front = "Filled, with the line: no other row is as good at less cost, or better at no more."
+    measured = [pair for _, rows in style.panels(comparison, style.of_rows(numbers)) for pair in rows.items()]
+    left_out = style.describe_left_out((label, number) for label, both in measured for number in both)
+    note = f"Point: {center}; {bars}. {front}{left_out}"
     panels = style.panels(comparison, style.of_rows(place))
     return style.draw(panels, panel, (f"{column.title} against {cost.title}", note), width=11.0, height=6.4)
 
 
 def undominated(rows: Mapping[str, Place], higher: bool) -> list[str]:
-    """Return the rows of the front by ascending cost: each is better than all that cost no more."""
+    """Return the rows of the front by ascending cost: none is as good at less cost, or better at no more."""
     sign = -1 if higher else 1
-    order = sorted(rows, key=lambda label: (rows[label][0].center, sign * rows[label][1].center))
-    best = list(itertools.accumulate((sign * rows[label][1].center for label in order), min))
-    return [label for place, label in enumerate(order) if not place or best[place] < best[place - 1]]
+    places = {label: (cost.center, sign * quality.center) for label, (cost, quality) in rows.items()}
+    front = [
+        label
+        for label, (cost, quality) in places.items()
+        if all((cost, quality) == other or cost < other[0] or quality < other[1] for other in places.values())
+    ]
+    return sorted(front, key=lambda label: places[label])
 
 
 def _bars(found: Estimate) -> np.ndarray:

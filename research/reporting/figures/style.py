@@ -15,6 +15,7 @@ from scipy.optimize import isotonic_regression
 from research.config.experiment import Column
 from research.reporting.comparison import Comparison, task_of
 from research.reporting.notes import CENTERS
+from research.reporting.numbers import Number
 from research.reporting.statistics import CONFIDENCE, MIN_SEEDS
 from research.reporting.titles import better, complete, with_unit
 
@@ -42,10 +43,16 @@ DASHES = ("-", (0, (4, 1.5)), (0, (1, 1.2)), (0, (5, 1.5, 1, 1.5)))
 
 BASELINE = "#777777"
 """Color of what needs no training."""
+LEADER = "#AAAAAA"
+"""Color of what connects a label to its line: that of no line."""
+NEAR = 0.06
+"""Part of the axes next to the labels in which a leader may start; farther in, it would look like data."""
 INTERVAL = f"{CONFIDENCE:.0%} interval, of fewer than {MIN_SEEDS} seeds the lowest to the highest"
 DECADES = 10.0
 """How many times the lowest value the highest must be for a logarithmic axis."""
 
+NOTE_SIZE = 11
+"""Least points of a note; a longer one has several lines."""
 TITLE_WIDTH = 46
 """Most characters of a line in a panel's title."""
 LABEL_GAP = 0.075
@@ -120,15 +127,18 @@ def wrapped(words: str) -> str:
 def title(figure: Figure, title: str, note: str, colors: Mapping[str, str] | None = None) -> None:
     """Write the title, under it what the colors are, and the note at the bottom, as large as the width allows."""
     width, height = figure.get_size_inches()
+    room = int(72 * (width - 0.5) / (0.53 * NOTE_SIZE))  # characters
+    lines = textwrap.wrap(note, min(room, len(note) // math.ceil(len(note) / room) + 10))
 
     def points(words: str, most: float, em: float) -> float:
         return min(most, 72 * (width - 0.5) / (em * len(words)))
 
-    x, top = 0.25, 1.1 if colors else 0.7
+    x, top, bottom = 0.25, 1.1 if colors else 0.7, 0.25 + 0.25 * len(lines)
     if figure.get_layout_engine():
-        figure.set_layout_engine("constrained", rect=(0, 0.5 / height, 1, 1 - (0.5 + top) / height))
+        figure.set_layout_engine("constrained", rect=(0, bottom / height, 1, 1 - (bottom + top) / height))
     figure.text(x / width, 1 - 0.2 / height, title, size=points(title, 23, 0.62), weight="bold", va="top")
-    figure.text(x / width, 0.2 / height, note, size=points(note, 15, 0.53), color="#444444")
+    size = points(max(lines, key=len), 15, 0.53)
+    figure.text(x / width, 0.15 / height, "\n".join(lines), size=size, color="#444444", va="bottom")
     for name, color in (colors or {}).items():
         figure.text(x / width, 1 - 0.6 / height, f"● {name}", color=color, size=17, weight="bold", va="top")
         x += 0.135 * len(name) + 0.6
@@ -149,12 +159,33 @@ def words_and_unit(column: Column) -> tuple[str, float]:
     return with_unit(column), 100 if column.unit == "%" else 1
 
 
-def describe_interval(column: Column) -> str:
-    """Return the note that says what center and band of a column are."""
+def describe_interval(column: Column) -> tuple[str, str]:
+    """Return what the center of a column is, and what its interval."""
     if column.statistic == "success":
-        return f"Line: fraction of the seeds; band: {CONFIDENCE:.0%} interval"
-    center = f"geometric {CENTERS[column.statistic]}" if column.scale == "log" else CENTERS[column.statistic]
-    return f"Line: {center}; points: seeds; band: {INTERVAL}"
+        return "fraction of the seeds", f"{CONFIDENCE:.0%} interval (Wilson)"
+    center = CENTERS[column.statistic]
+    return f"geometric {center}" if column.scale == "log" else center, INTERVAL
+
+
+def drawn(number: Number) -> np.ndarray:
+    """Return whether each value has a place in a figure; where one has none, as an infinity, its row has no center."""
+    return number.regular | (number.column.statistic == "success")
+
+
+def describe_left_out(numbers: Iterable[tuple[str, Number]]) -> str:
+    """Return the end of a note that counts the values of each row that are not drawn; empty if all are."""
+    rows: dict[str, list[Number]] = {}
+    for label, number in numbers:
+        rows.setdefault(label, []).append(number)
+    counts = []
+    for label, found in rows.items():
+        hidden = np.concatenate([number.values[~drawn(number)] for number in found])
+        kinds = {"0": hidden == 0, "infinite": np.isinf(hidden), "undefined": np.isnan(hidden) | (hidden < 0)}
+        names = " or ".join(kind for kind, hits in kinds.items() if hits.any())
+        if len(hidden):
+            values = sum(len(number.values) for number in found)
+            counts.append(f"{len(hidden)} of {values} values of {label} ({names})")
+    return f" Not drawn, nor a center with them: {', '.join(counts)}." if counts else ""
 
 
 def scale(axis: Axes, way: Literal["x", "y"], values: Iterable[float], column: Column | None = None) -> None:
@@ -197,18 +228,22 @@ def band(axis: Axes, x: Any, line: pd.DataFrame, color: str, dashes: Any = "-", 
 
 
 def labels(axis: Axes, ends: Mapping[str, tuple[float, float]], colors: Mapping[str, str], right: bool) -> None:
-    """Write names next to the ends (x, y) of their lines, moved apart where they would overlap, with thin leaders.
+    """Write names beside the axes at the ends (x, y) of their lines, moved apart where they would overlap.
 
-    The axis must have its final limits.
+    Leaders start at the ends, or at the edge of the axes if that is far. The axis must have its final limits.
     """
-    heights = (axis.transScale + axis.transLimits).transform(list(ends.values()))[:, 1]
-    places = spread(list(heights), LABEL_GAP, LABEL_GAP / 3, 1 - LABEL_GAP / 3)
-    for (name, end), place in zip(ends.items(), places, strict=True):
-        leader = {"arrowstyle": "-", "color": colors[name], "lw": 1.4, "shrinkA": 0, "shrinkB": 0}
-        leader["relpos"] = (-0.01 if right else 1.01, 0.5)
-        axis.annotate(name, end, (1.05 if right else -0.05, place), color=colors[name], weight="bold",
-                      textcoords=axis.transAxes, ha="left" if right else "right", va="center", fontsize=16,
-                      arrowprops=leader, annotation_clip=False)  # fmt: skip
+    if not ends:
+        return
+    axis.get_xlim()  # sets limits that follow from the data
+    points = (axis.transScale + axis.transLimits).transform(list(ends.values()))
+    places = spread(list(points[:, 1]), LABEL_GAP, LABEL_GAP / 3, 1 - LABEL_GAP / 3)
+    edge = 1.0 if right else 0.0
+    for name, (across, height), place in zip(ends, points, places, strict=True):
+        leader = {"arrowstyle": "-", "color": LEADER, "lw": 1.2, "patchA": None, "shrinkA": 4, "shrinkB": 0}
+        start = across if abs(across - edge) <= NEAR else edge
+        axis.annotate(name, (start, height), (1.05 if right else -0.05, place), color=colors[name], weight="bold",
+                      xycoords=axis.transAxes, textcoords=axis.transAxes, ha="left" if right else "right", va="center",
+                      fontsize=16, arrowprops=leader | {"relpos": (1 - edge, 0.5)}, annotation_clip=False)  # fmt: skip
 
 
 def spread(places: Sequence[float], gap: float, low: float, high: float) -> list[float]:

@@ -58,7 +58,7 @@ function draw(place) {
     whole[name] = { ...axis, ...layout[name] };
   if (place.view?.revision === whole.uirevision)
     for (const [name, range] of Object.entries(place.view.ranges)) Object.assign(whole[name], { range, autorange: false });
-  Plotly.react(place, traces, whole, { responsive: true, displaylogo: false,
+  Plotly.react(place, traces, whole, { responsive: true, displaylogo: false, showSendToCloud: false,
     modeBarButtonsToRemove: ["select2d", "lasso2d"], displayModeBar: narrow ? false : "hover" });
 }
 function forget(place) {

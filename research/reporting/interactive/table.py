@@ -14,8 +14,7 @@ def lines(comparison: Comparison, table: Table) -> Iterator[str]:
     """Yield the parts of the table, then its notes."""
     cells, num_columns = comparison.cells, len(comparison.experiment.columns)
     places = dict(zip(comparison.trials.index, range(len(comparison.trials)), strict=True))
-    frame = table.numbers
-    centers = iter(frame["value"] if "baseline" not in frame else frame["value"][frame["baseline"].isna()])
+    centers = iter(table.numbers["value"])  # in the order of the cells, without those that baselines do not have
     head = "".join(
         f'<th scope="col"{" class=name" * (place < table.num_keys)} aria-sort="none">'
         f'<button type="button" class="sort">{html.escape(title)}</button></th>'
@@ -28,8 +27,9 @@ def lines(comparison: Comparison, table: Table) -> Iterator[str]:
         yield f"<table><thead><tr>{head}</tr></thead><tbody>"
         for number, row in enumerate(rows):
             if number >= len(groups):  # a baseline, which is of no run
-                name, *others = map(html.escape, row)
-                yield f'<tr><td class="text">{name}</td>{"".join(f"<td>{text}</td>" for text in others)}</tr>'
+                yield f'<tr><td class="text">{html.escape(row[0])}</td>'
+                yield from (f"<td{_order(next(centers)) if text else ''}>{html.escape(text)}</td>" for text in row[1:])
+                yield "</tr>"
                 continue
             trials = groups[number]
             assert row[: table.num_keys] == tuple(map(escape, cells.loc[trials.index[0]]))
@@ -46,8 +46,11 @@ def lines(comparison: Comparison, table: Table) -> Iterator[str]:
 
 def _cell(text: str, column: int, center: float, mark: Mark) -> str:
     """Return a cell that opens the runs; it is sorted by its center, or by its text if it has none."""
-    order = "" if math.isnan(center) else f' data-order="{center}"'
     text = html.escape(f"{text} =" if mark == "tie" else text)
     text = f"<b>{text}</b>" if mark == "best" else text
     button = f'<button type="button" class="open" aria-expanded="false" data-column="{column}">{text}</button>'
-    return f"<td{order}>{button}</td>"
+    return f"<td{_order(center)}>{button}</td>"
+
+
+def _order(center: float) -> str:
+    return "" if math.isnan(center) else f' data-order="{center}"'

@@ -52,6 +52,7 @@ const look = () => {
     draw(place);
   }
   const marks = ["triangle-down", "triangle-up"].map(symbol => lines.data.filter(x => x.marker?.symbol === symbol));
+  seen.bar = all(".modebar-btn").map(button => button.dataset.title);
   seen.lines = [lines.data.length, ...marks.map(traces => traces.length)];
   seen.ends = marks.map(([trace]) => trace.y[0]);
   seen.ticks = lines.layout.yaxis.ticktext.slice(-2);
@@ -192,6 +193,7 @@ def test_a_browser_draws_sorts_opens_and_zooms_without_a_fault(gradient_runs, tm
     assert rows == [*FACTORS] and ascending == sorted(rows, key=lambda row: FACTORS[row]) == descending[::-1]
     assert seen["opened"][1:] == [f"mnist_196-{descending[0]}-{seed}" for seed in range(3)]
     assert "init.gain1.2" in seen["config"] and seen["closed"] == [0, True]
+    assert (len(seen["bar"]) > 2) == (width > 600) and not re.search("share|cloud|upload", "".join(seen["bar"]).lower())
     bands, lines = 4, 4
     assert seen["lines"] == [bands + lines + 2, 1, 1] and seen["ticks"] == ["0", "∞"]
     floor, ceiling = seen["ends"]

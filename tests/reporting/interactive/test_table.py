@@ -37,13 +37,15 @@ def test_cells_are_sorted_by_their_centers(gradient_runs, content):
     assert centers == numbers["value"].dropna().tolist() and float("inf") in centers
 
 
-def test_best_cells_are_bold_and_a_baseline_opens_nothing(attention_runs):
+def test_best_cells_are_bold_and_a_baseline_opens_nothing_and_is_sorted_in_the_unit_of_the_others(attention_runs):
     comparison = compared(attention_runs)
+    for result in comparison.trials["result"]:
+        result["summary"]["test/baseline/most_frequent/edit_error_rate"] = 0.916
     found = tables.table(comparison)
     ((heading, rows),) = found.parts.items()
-    last = len(found.header) - 1
-    parts = {heading: [*rows, ("(most frequent)", *[""] * (last - 1), "91.6")]}
-    marked = replace(found, parts=parts, marks={(heading, 0, 2): "best", (heading, 1, 2): "tie"})
+    marked = replace(found, marks={(heading, 0, 2): "best", (heading, 1, 2): "tie"})
     text = "\n".join(table.lines(comparison, marked))
     assert f"<b>{rows[0][2]}</b>" in text and f">{rows[1][2]} =<" in text
-    assert '<tr><td class="text">(most frequent)</td>' in text and text.count("data-runs") == 2
+    (baseline,) = re.findall('<tr><td class="text">.most frequent.</td>(.*?)</tr>', text, re.DOTALL)
+    assert '<td data-order="0.916">91.6</td>' in baseline and text.count("data-runs") == 2
+    assert re.findall(r"<td[^>]*>([^<]*)</td>", baseline) == list(rows[-1][1:])

@@ -1,5 +1,6 @@
 """The page of verdicts is one file: claims open to conditions and means, and means to their runs."""
 
+import re
 from pathlib import Path
 
 import plotly.offline
@@ -41,6 +42,7 @@ const look = () => {
   const place = inner.querySelector(".plot");
   drawn.add(place);
   draw(place);
+  seen.bar = [...place.querySelectorAll(".modebar-btn")].map(button => button.dataset.title);
   seen.curve = [inner.querySelector("select").value, place.data.length, place.data[0].x.length];
   seen.wide = document.documentElement.scrollWidth;
   press(inner.querySelector("summary"), "Escape");
@@ -102,5 +104,6 @@ def test_a_browser_sorts_claims_and_opens_them_their_means_and_their_runs(verdic
     assert seen["detail"] == [4, 1, 2]  # facts, conditions, means
     assert seen["runs"] == [f"a-{seed}" for seed in range(5)] and seen["values"] == ["70", "71", "72", "73", "74"]
     assert "variant" in seen["config"]
+    assert (len(seen["bar"]) > 2) == (width > 600) and not re.search("share|cloud|upload", "".join(seen["bar"]).lower())
     assert seen["curve"] == ["validation/accuracy", 5, 3]
     assert seen["closed"] == [1, True, 0, True]
