@@ -239,7 +239,7 @@ def labels(axis: Axes, ends: Mapping[str, tuple[float, float]], colors: Mapping[
     places = spread(list(points[:, 1]), LABEL_GAP, LABEL_GAP / 3, 1 - LABEL_GAP / 3)
     edge = 1.0 if right else 0.0
     for name, (across, height), place in zip(ends, points, places, strict=True):
-        leader = {"arrowstyle": "-", "color": LEADER, "lw": 1.2, "patchA": None, "shrinkA": 4, "shrinkB": 0}
+        leader = {"arrowstyle": "-", "color": LEADER, "lw": 1.2, "patchA": None, "shrinkA": 4, "shrinkB": 6}
         start = across if abs(across - edge) <= NEAR else edge
         axis.annotate(name, (start, height), (1.05 if right else -0.05, place), color=colors[name], weight="bold",
                       xycoords=axis.transAxes, textcoords=axis.transAxes, ha="left" if right else "right", va="center",
