@@ -80,7 +80,11 @@ def heatmap(profiles: Profiles) -> Any:
         if (shown == value).any():
             z, scale = _cells(np.where(shown == value, 0, np.nan)), [[0, color], [1, color]]
             mesh.append(go.Heatmap(**shared, z=z, colorscale=scale, showscale=False, name=word, hoverinfo="x+y+name"))
-    layout = {"title": title, "xaxis_title": TIME, "yaxis": {"title": "training step", "type": "category"}}
+    layout = {
+        "title": {"text": title.replace("; ", "<br>", 1), "font": {"size": 13}},
+        "xaxis_title": TIME,
+        "yaxis": {"title": "training step", "type": "category"},
+    }
     return go.Figure(mesh, layout)
 
 
