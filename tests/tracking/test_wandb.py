@@ -102,7 +102,8 @@ def test_the_heat_map_is_a_small_plotly_chart_over_all_of_training(written: Writ
     assert trace["type"] == "heatmap" and rows <= 24 and columns <= 256
     assert (trace["y"][0], trace["y"][-1], trace["x"][0], trace["x"][-1]) == ("0", "118", 0, TIMES - 1)
     drawn = [np.isfinite(np.array(each["z"], float)) for each in chart["data"]]
-    assert (np.sum(drawn, axis=0) == 1).all() and [each.get("name") for each in chart["data"]] == [None, "underflow", "overflow"]
+    assert (np.sum(drawn, axis=0) == 1).all()
+    assert [each.get("name") for each in chart["data"]] == [None, "underflow", "overflow"]
     assert "underflow" in chart["layout"]["title"]["text"]
     path = written.folder / "files" / written.history[-1]["gradient/heatmap.path"]
     assert path.stat().st_size < 150_000
