@@ -113,7 +113,7 @@ def count(verdicts: Sequence[Verdict | Kept]) -> str:
     claims = f"{len(counted)} claim" + "s" * (len(counted) != 1)
     others = f"; {follow_ups} more look{'s' * (follow_ups == 1)} for causes" if follow_ups else ""
     trials = "their trials (shared ones once)"
-    took = f"; {trials} took {_duration(seconds)}, with tuning and {COUNTED}" if seconds > 0 else ""  # not NaN
+    took = f"; {trials} took {_duration(seconds)} with tuning" if seconds > 0 else ""  # not NaN
     return f"{claims}: {', '.join(parts)}{others}{took}"
 
 
