@@ -15,7 +15,7 @@ from tabulate import tabulate
 
 from research.reporting.differences import ALPHA, sign_flip_p
 from research.reporting.sampling import influence, sampling_error
-from research.reporting.statistics import Array, estimate, widen
+from research.reporting.statistics import Array, estimate
 
 DRAWS, SEEDS, EXAMPLES = 4000, 10, 500
 OF_EXAMPLES = (0.0, 0.5, 1.0)
@@ -43,9 +43,9 @@ def line(of_examples: float, of_seeds: float) -> list[str]:
         ours, others = (np.stack([influence(trial, ones) for trial in model]) for model in right)
         error = sampling_error([ours, -others])
         difference = right[0].mean(-1) - right[1].mean(-1)
-        interval = estimate(difference)
+        intervals = estimate(difference), estimate(difference, error=error)
         tests = [sign_flip_p(difference, known) < ALPHA for known in (math.nan, error)]
-        covered = [known.low <= 0 <= known.high for known in (interval, widen(interval, error))]
+        covered = [known.low <= 0 <= known.high for known in intervals]
         variances.append((error**2, difference.var(ddof=1) / SEEDS))
         found.append([*tests, *covered])
     errors = [f"{100 * end:.1f}" for end in np.sqrt(np.mean(variances, axis=0))]

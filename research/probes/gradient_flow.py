@@ -102,7 +102,8 @@ class GradientFlow(Probe):
         summary: dict[str, float] = {}
         for name in names:
             norms = np.asarray(record[name], np.float64)
-            summary |= {f"{name}/{key}": value for key, value in summarize(norms[~np.isnan(norms)]).items()}
+            there = norms[~np.isnan(norms)]  # records of older versions may have NaN for all steps, an overflow
+            summary |= {f"{name}/{key}": value for key, value in summarize(there if len(there) else norms).items()}
         return summary
 
 

@@ -96,17 +96,6 @@ def estimate(
     return Estimate(float(center), float(low), float(high), count, kind)
 
 
-def widen(found: Estimate, error: float) -> Estimate:
-    """Return an interval with another standard error added in quadrature (MOVER); of few seeds there is none."""
-    from scipy.special import ndtri
-
-    if found.kind != "interval" or not error > 0:
-        return found
-    half = ndtri(ENDS[1]) * error
-    low, high = (math.hypot(end - found.center, half) for end in (found.low, found.high))
-    return replace(found, low=float(found.center - low), high=float(found.center + high))
-
-
 def wilson(rate: float, count: float) -> tuple[float, float]:
     """Return the interval of a rate over independent examples (Wilson 1927)."""
     from scipy.special import ndtri
@@ -201,7 +190,7 @@ def _bounds(points: Array, statistic: Statistic, is_rate: bool) -> tuple[float, 
 
 
 def _add(bounds: tuple[float, float, float], _: int, error: float) -> tuple[float, float]:
-    """Return the ends with a normal error added, in quadrature."""
+    """Return the ends with a normal error added, in quadrature (MOVER)."""
     from scipy.special import ndtri
 
     center, low, high = bounds

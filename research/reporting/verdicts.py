@@ -23,7 +23,7 @@ from research.config.experiment import find_metric
 from research.errors import UserError
 from research.reporting.numbers import DASH, number
 from research.reporting.sampling import SPLIT, Scores, influences, sampling_error
-from research.reporting.statistics import MIN_SEEDS, Estimate, estimate, widen
+from research.reporting.statistics import MIN_SEEDS, Estimate, estimate
 from research.reporting.titles import describe_metric
 from research.tracking.run_directory import RunDirectory
 
@@ -205,7 +205,7 @@ def _estimate(name: str, condition: Condition, trials: Sequence[Trial]) -> tuple
         return estimate([*sums.values()], is_rate=True, examples=examples), True
     error = _sampling_error(condition, trials, [*sums]) if sums else math.nan
     of_examples = isinstance(metric, Slope) or metric.startswith(SPLIT)
-    return widen(estimate([*sums.values()]), error), not (of_examples and math.isnan(error))
+    return estimate([*sums.values()], error=error), not (of_examples and math.isnan(error))
 
 
 def _sampling_error(condition: Condition, trials: Sequence[Trial], seeds: Sequence[int]) -> float:

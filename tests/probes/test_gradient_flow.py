@@ -74,6 +74,12 @@ def test_a_profile_of_nothing_but_underflow_or_overflow_has_shares_and_no_rate(v
     assert all(math.isnan(summary[key]) for key in ("decay_per_step", "half_life", "first_last_ratio"))
 
 
+def test_a_record_of_nothing_but_nan_counts_as_overflow():
+    probe = of(probes__gradient_flow__every=2).probes.enabled()["gradient_flow"]
+    assert probe.summarize({"step": 0, H: [math.nan] * 3}, H)[f"{H}/overflow_fraction"] == 1
+    assert probe.summarize({"step": 0, H: [math.nan, 1.0]}, H)[f"{H}/overflow_fraction"] == 0
+
+
 def test_one_step_has_no_rate():
     summary = summarize([2.0])
     assert summary["first_last_ratio"] == 1

@@ -16,7 +16,6 @@ from research.reporting.statistics import (
     logit_interval,
     median_interval,
     studentized_interval,
-    widen,
     wilson,
 )
 from tests.pages import tables
@@ -124,13 +123,14 @@ def test_a_logarithmic_statistic_is_that_of_the_logarithms():
 
 def test_another_error_widens_an_interval_in_quadrature():
     found = estimate(TEN)
-    wide = widen(found, 0.5)
+    wide = estimate(TEN, error=0.5)
     assert wide.high - wide.center == pytest.approx(math.hypot(found.high - found.center, 1.95996 * 0.5), 1e-5)
     assert wide.center - wide.low == pytest.approx(math.hypot(found.center - found.low, 1.95996 * 0.5), 1e-5)
-    equal = widen(estimate([0.1] * 5), 0.5)
+    equal = estimate([0.1] * 5, error=0.5)
     assert (equal.low, equal.high) == pytest.approx((0.1 - 0.97998, 0.1 + 0.97998), 1e-5)
     few = estimate(TEN[:4])
-    assert (widen(found, 0.0), widen(found, math.nan), widen(few, 0.5)) == (found, found, few)
+    known = estimate(TEN, error=0.0), estimate(TEN, error=math.nan), estimate(TEN[:4], error=0.5)
+    assert known == (found, found, few)
 
 
 def test_one_seed_has_no_ends_and_none_has_no_center():

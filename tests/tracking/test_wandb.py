@@ -409,6 +409,17 @@ def test_charts_grow_while_the_model_trains(tmp_path: Path, server: Server) -> N
     assert all(row["validation/loss"] == 1.0 for row in served.rows)
 
 
+def test_the_best_value_of_before_a_resume_stays_the_best(tmp_path: Path, server: Server) -> None:
+    records = [{"step": step, "train/loss": loss} for step, loss in ((0, 3.0), (10, 1.0), (20, 2.5), (30, 2.0))]
+    WandbRun(tmp_path, "trial", WandbOptions(), CONFIG, "sweep", records[:3]).stop()
+    wait_for_uploads()
+    again = WandbRun(tmp_path, "trial", WandbOptions(), CONFIG, "sweep", records)
+    again.finish("finished", {"train/loss": 2.0})
+    wait_for_uploads()
+    (served,) = server.runs.values()
+    assert served.summary["train/loss"] == {"min": 1.0, "last": 2.0}
+
+
 def test_rows_that_the_server_lacks_are_sent_when_the_run_is_resumed(tmp_path: Path, server: Server) -> None:
     records = [{"step": step, "train/loss": float(step), "gradient/half_life": math.inf} for step in (0, 10, 20, 30)]
     first = WandbRun(tmp_path, "trial", WandbOptions(), CONFIG, "sweep", records[:3])
