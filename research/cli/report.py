@@ -107,7 +107,7 @@ def run(args: Sequence[str]) -> None:
     at: list[int | Literal["first", "last"]] = [_step(text) for text in dict.fromkeys(words_of(options.at))]
     conditions: dict[str, list[str]] = {}
     for key, values in map(_condition, words_of(options.where, ";")):
-        require(key not in conditions, "--where", options.where, f"{key} once, with values separated by commas")
+        require(key not in conditions, "--where", options.where, "KEY=VALUE,VALUE with each key once")
         conditions[key] = values
     require(bool(options.columns) == bool(words_of(options.columns)), "--columns", options.columns, "names of metrics")
     layout = Layout(tuple(words_of(options.rows)), tuple(words_of(options.sections)), conditions, options.sort)

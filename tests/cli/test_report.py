@@ -57,7 +57,10 @@ def test_a_column_of_the_command_line_has_a_statistic_or_a_threshold(page, tmp_p
 
 @pytest.mark.parametrize(
     ("option", "line"),
-    [("--where=seed=0;seed=1", "--where=.*: must be seed once"), ("--columns=,,", "--columns=,,: must be names")],
+    [
+        ("--where=seed=0;seed=1", "--where=.*: must be KEY=VALUE,VALUE with each key once"),
+        ("--columns=,,", "--columns=,,: must be names"),
+    ],
 )
 def test_what_says_nothing_or_two_things_is_one_line(option, line, page, tmp_path, capsys):
     assert cli.main(["report", str(tmp_path), option]) == 2
